@@ -33,6 +33,7 @@ from gateway.api.shapes import (
 )
 from gateway.api.words import Lang, say
 from gateway.document_view.facts import packet_word, received_word
+from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.queues import InboxPacket
@@ -42,6 +43,8 @@ from gateway.store.incoming import Handover
 _CHECKS = (
     "envelope_signature",
     "pdf_signature",
+    "seal",
+    "signatory",
     "certificate_confirmed",
     "revocation",
     "digests",
@@ -254,7 +257,7 @@ def inbox_item(
             for file in document.files
         ],
         files_readable=context.is_readable,
-        legal_value_text=legal_value_text(document.legal_value, lang),
+        legal_value_text=legal_value_text(document.legal_value, lead_verdict(document), lang),
         signatures=signatures(document.signatures, lang),
         lease=_lease(handover) if handover else None,
     )

@@ -28,6 +28,7 @@ from gateway.api.shapes import (
 )
 from gateway.api.words import Lang, reason_text, say
 from gateway.document_view.facts import state_word
+from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient, Signer
 from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
@@ -166,7 +167,7 @@ def message(
             for file in document.files
         ],
         legal_value=document.legal_value,
-        legal_value_text=legal_value_text(document.legal_value, lang),
+        legal_value_text=legal_value_text(document.legal_value, lead_verdict(document), lang),
         signatures=signatures(document.signatures, lang),
         warnings=[*warning_views(warnings, lang), *([normal_form(lang)] if normalized else [])],
         links=LinksOut(

@@ -12,6 +12,7 @@ from pydantic import Field
 from gateway.api.shapes import Moment, ResponseModel, stamp
 from gateway.api.words import Lang, say
 from gateway.document_view.facts import code_text
+from gateway.document_view.seals import signer_text, value_text
 from gateway.domain.pdf import Field as PdfField
 from gateway.domain.pdf import PdfFields
 from gateway.domain.registry import Offer
@@ -39,6 +40,16 @@ class PdfSignerOut(ResponseModel):
     serial: str
     issuer: str
     copy_form: str | None = Field(description="SY, TrS or SL if the signature makes an electronic copy")
+    seal: str | None = Field(
+        description="Whose seal it is, seen from the sender: own, entitled, other, unknown or unregistered; null for a"
+        " person, or where it was not compared"
+    )
+    seal_code: str = Field(description="Code of the agency whose seal it is; empty where it is not known")
+    seal_act: str = Field(description="Written act by which that agency may seal for the sender")
+    person: str | None = Field(description="known or unknown for a person's signature; null otherwise")
+    position: str = Field(description="Registered position of a known person")
+    capacity: str = Field(description="TM., KT., TL., TUQ. or Q., if registered")
+    signer_text: str = Field(description="The same in words")
 
 
 class FileSignaturesOut(ResponseModel):
@@ -50,6 +61,7 @@ class FileSignaturesOut(ResponseModel):
     verdict_text: str
     why: str | None
     why_text: str | None
+    rule: int = Field(description="Version of the rule: 1 did not ask whose seals they are, 2 does")
     signers: list[PdfSignerOut]
 
 
@@ -63,6 +75,7 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
             verdict_text=say(f"signature.{verdict.verdict}", lang),
             why=verdict.why,
             why_text=code_text(verdict.why, lang),
+            rule=verdict.rule,
             signers=[
                 PdfSignerOut.from_object(
                     signer,
@@ -70,6 +83,7 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
                     why_text=code_text(signer.why, lang),
                     indication=conclusion.indication,
                     sub_indication=conclusion.reason,
+                    signer_text=signer_text(signer, lang),
                 )
                 for signer in verdict.signers
                 for conclusion in [etsi.conclude(signer)]
@@ -79,9 +93,9 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
     ]
 
 
-def legal_value_text(value: LegalValue | None, lang: Lang) -> str:
+def legal_value_text(value: LegalValue | None, lead: FileVerdict | None, lang: Lang) -> str:
     """Say in words what a document is worth beside paper."""
-    return say(f"legal.{value or 'unknown'}", lang)
+    return value_text(value, lead, lang)
 
 
 # Field names of the domain and of the API, which are those of a message.

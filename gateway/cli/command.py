@@ -407,7 +407,7 @@ _MODULE_OF = {
     "version": "main",
 }
 # Words with commands in further modules, in the order of the help.
-_MORE = {"registry": ("registry_feed", "registry_trust", "registry_change", "host")}
+_MORE = {"registry": ("registry_feed", "registry_trust", "registry_change", "registry_seals", "host")}
 
 
 def _modules_of(word: str) -> Sequence[str]:

@@ -30,9 +30,10 @@ from gateway.document_view.facts import (
     state_word,
 )
 from gateway.document_view.recipients import RecipientView, recipient_view
+from gateway.document_view.seals import lead_verdict, seal_text, signer_text, value_text
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.event import Event
-from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerVerdict
+from gateway.domain.signatures import FileVerdict, SignatureWord, SignerVerdict
 from gateway.domain.status import STATES, Fact
 from gateway.domain.wall_clock import day_text, local
 from gateway.errors import Clash, NotFound
@@ -276,7 +277,7 @@ def outgoing_lines(
         lines.append(f"{sign(document.state)} {word}  {document.state_reason or ''}")
     if stuck:
         lines.append(call.word("cli.stuck", reason=stuck))
-    lines += _signature_lines(call, document.legal_value, document.signatures)
+    lines += _signature_lines(call, document)
     ordered = sorted(deliveries, key=lambda d: (STATES[d.state].rank, d.recipient.code))
     if ordered:
         counts = Counter(d.state for d in ordered)
@@ -355,7 +356,7 @@ def incoming_lines(
         f"{call.word('cli.column.state')}: {received_word(state, lang, document.kind)}{number}",
         *(f"  {text}" for text in received_marks(document.marks, lang)),
         *_check_lines(call, document.checks.items()),
-        *_signature_lines(call, document.legal_value, document.signatures),
+        *_signature_lines(call, document),
         *(f"  {file.n}. {file.name}  {labels.kilobytes(file.size, lang)}" for file in document.files),
         *(_fact_line(received_fact(fact, lang)) for fact in facts),
     ]
@@ -439,15 +440,15 @@ _SIGNATURE_MARKS = {
 }
 
 
-def _signature_lines(
-    call: Invocation, value: LegalValue | None, verdicts: Sequence[FileVerdict]
-) -> list[str]:
-    """Describe signatures; nothing where no file was a PDF."""
-    if not verdicts:
+def _signature_lines(call: Invocation, document: IncomingDocument | OutgoingDocument) -> list[str]:
+    """Describe signatures, and whose seal the lead file has; nothing where no file was a PDF."""
+    if not document.signatures:
         return []
-    value_text = call.word(f"legal.{value or 'unknown'}")
-    lines = [f"{call.word('cli.signatures.value')}: {value_text}"]
-    for verdict in verdicts:
+    lead, lang = lead_verdict(document), call.lang.value
+    lines = [f"{call.word('cli.signatures.value')}: {value_text(document.legal_value, lead, lang)}"]
+    if seal := seal_text(lead, lang):
+        lines.append(f"{call.word('check.seal')}: {plain(seal)}")
+    for verdict in document.signatures:
         lines += _signature_file_lines(call, verdict)
     return lines
 
@@ -470,6 +471,7 @@ def _signer_line(call: Invocation, signer: SignerVerdict) -> str:
         call.word("cli.signatures.trusted", at=clock(signer.trusted_at)) if signer.trusted_at else "",
         call.word(f"signature.{signer.verdict}"),
         code_text(signer.why, call.lang.value) or "",
+        plain(signer_text(signer, call.lang.value)),
     ]
     if signer.now is not signer.verdict:
         parts.append(call.word("cli.signatures.now", word=call.word(f"signature.{signer.now}")))

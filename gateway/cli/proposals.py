@@ -80,9 +80,9 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     person = await people.sign_in(call, core, as_)
     typed_digits = [
         people.ask(call, "cli.person.digits", n=n, of=_subject(change))
-        for n, change in enumerate((*proposal.content.bindings, *proposal.content.anchors), 1)
+        for n, change in enumerate(proposal.content.certificates, 1)
     ]
-    by_number = (*proposal.content.reforms, *proposal.content.imports)
+    by_number = (*proposal.content.reforms, *proposal.content.imports, *proposal.content.sealing_rights)
     typed_digits += [people.ask(call, "cli.reform.number") for _ in by_number]
     officers = [der for policy in proposal.content.delegations for der in policy.officers_der]
     typed_digits += [
@@ -162,7 +162,7 @@ def show_proposed(call: Invocation, core: NodeCore, person: SignedIn, proposal: 
 def codes_of(content: ProposalContent) -> set[str]:
     """Return every agency code that the content is about."""
     of_reforms = {code for r in content.reforms for code in r.codes}
-    return of_reforms | {b.code for b in content.bindings}
+    return of_reforms | {b.code for b in content.bindings} | set(content.sealing_codes)
 
 
 def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
@@ -186,6 +186,16 @@ def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime)
             for b in proposal.content.bindings
         ],
         "anchors": [_certificate(a.certificate_der) for a in proposal.content.anchors],
+        "seals": [
+            _certificate(s.certificate_der)
+            | output.fields(s, "code kind name position capacity valid_from valid_to", kind=str(s.kind))
+            for s in proposal.content.seals
+        ],
+        # The number of the act is the approver's to type.
+        "sealing_rights": [
+            output.fields(r, "acting_code code act_date valid_from valid_to")
+            for r in proposal.content.sealing_rights
+        ],
         "reforms": [
             {
                 "kind": str(r.kind),
@@ -219,7 +229,16 @@ def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: 
         output.record(call, record)
         return
     output.record(call, {key: v for key, v in record.items() if not isinstance(v, list)})
-    names_of_changes = ("bindings", "anchors", "reforms", "imports", "policies", "lists")
+    names_of_changes = (
+        "bindings",
+        "anchors",
+        "seals",
+        "reforms",
+        "imports",
+        "sealing_rights",
+        "policies",
+        "lists",
+    )
     for change in (change for name in names_of_changes for change in record[name]):
         output.print_lines(
             call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)]

@@ -33,6 +33,12 @@ def verify(
         ),
     ],
     at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from", help="For one PDF: code of its agency, to compare its seal with pdf/seals.json."
+        ),
+    ] = "",
 ) -> None:
     """Check an envelope offline: signer, recipients, and whether the signature is valid. Exit 7 if it is not."""
     from gateway.ops import pdf, verify_file
@@ -40,8 +46,10 @@ def verify(
     now = SystemClock().now()
     judged_at = moment(at) if at else now
     alone = pdf.is_pdf(file)
-    judge = pdf.verify_pdf if alone else verify_file.verify_file
-    report = judge(file, trust, judged_at, now)
+    if alone:
+        report = pdf.verify_pdf(file, trust, judged_at, now, from_)
+    else:
+        report = verify_file.verify_file(file, trust, judged_at, now)
     output.answer(call, report, (_pdf_lines if alone else _envelope_lines)(call, report))
     if report["verdict"] != "valid":
         raise typer.Exit(VERIFICATION)
@@ -135,7 +143,8 @@ _VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": 
 def _pdf_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of one PDF alone."""
     yield from _signers(call, report, "")
-    legal_value = call.word(f"legal.{report['legal_value'] or 'unknown'}")
+    unknown = "unregistered" if report["seal"] == "unregistered" else "unknown"
+    legal_value = call.word(f"legal.{report['legal_value'] or unknown}")
     signed = report["signed_at"]
     at = output.clock(datetime.fromisoformat(signed)) if signed else call.word("signed_at.unknown")
     yield f"{call.word('cli.signatures.value')}: {legal_value}"
@@ -157,10 +166,23 @@ def _signer(call: Invocation, signer: dict[str, Any]) -> str:
         _pdf_reason(call, signer),
         output.plain(signer["detail"]),
         "/".join(filter(None, (signer["indication"], signer["sub_indication"]))),
+        _whose(call, signer),
     ]
     if signer["now"]["verdict"] != signer["verdict"]:
         parts.append(call.word("cli.signatures.now", word=_pdf_reason(call, signer["now"])))
     return " · ".join(p for p in parts if p)
+
+
+def _whose(call: Invocation, signer: dict[str, Any]) -> str:
+    """Say whose seal it is, or who the person is; empty where nothing was compared."""
+    if signer["seal"]:
+        holder = signer["organisation"] or signer["name"]
+        agency, act = f"{holder} ({signer['seal_code']})", signer["seal_act"]
+        return output.plain(call.word(f"seal.{signer['seal']}", agency=agency, act=act))
+    if signer["person"] != "known":
+        return call.word(f"signatory.{signer['person']}") if signer["person"] else ""
+    key = "signatory.known.capacity" if signer["capacity"] else "signatory.known"
+    return output.plain(call.word(key, position=signer["position"], capacity=signer["capacity"]))
 
 
 def _signing_time(call: Invocation, name: str, moment: str | None) -> str:

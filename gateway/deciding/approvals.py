@@ -132,6 +132,12 @@ async def _apply(
         await work.bindings.bind(
             change.code, change.certificate_der, change.valid_from, change.valid_to, people, facts
         )
+    for seal in proposal.content.seals:
+        await work.seals.register(seal, people, facts)
+    for right in proposal.content.sealing_rights:
+        await work.seals.entitle(right, people, facts)
+    for code in proposal.content.sealing_codes:
+        await work.rejudge_mail_of(code)
     for stated in proposal.content.reforms:
         await registry_changes.put_reform_in_force(work, proposal, stated, by, now)
     for codes in proposal.content.imports:

@@ -11,11 +11,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from gateway.deciding import DecisionServices
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import EventKind
 from gateway.domain.person import BindingChange, Proposal, ProposalContent, SignedIn
 from gateway.domain.proof import Binding
+from gateway.domain.seals import CAPACITIES, CertificateKind, SealChange
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import trust, two_people
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_CHANGES = 200
 LONGEST_REASON = 500
+LONGEST_NAME = 200
 
 
 def binding_change(
@@ -53,6 +57,49 @@ def binding_change(
         earlier=tuple(earlier),
         earlier_end=begins + overlap if earlier else None,
     )
+
+
+def seal_change(
+    code: str,
+    kind: CertificateKind,
+    certificate_der: bytes,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    name: str = "",
+    position: str = "",
+    capacity: str = "",
+) -> SealChange:
+    """Return the change that registers a certificate for a code, by default for all its own time, so that earlier documents
+    can be judged by it. A person has a name and a position; a seal has neither. Clash where something does not fit."""
+    try:
+        certificate = x509.load_der_x509_certificate(certificate_der)
+    except ValueError as cause:
+        raise Clash(f"the certificate for {code} cannot be read: {cause}", code="SEAL-UNREADABLE") from cause
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    change = SealChange(
+        code=code.strip().upper(),
+        kind=kind,
+        certificate=base64.b64encode(certificate_der).decode(),
+        valid_from=first if since is None else max(since, first),
+        valid_to=last if until is None else min(until, last),
+        name=name.strip(),
+        position=position.strip(),
+        capacity=capacity.strip(),
+    )
+    if change.valid_to <= change.valid_from:
+        raise Clash(f"the certificate for {code} would be registered for no time", code="SEAL-NO-TIME")
+    if kind is CertificateKind.PERSON and not (change.name and change.position):
+        raise Clash("a person's certificate is registered with name and position", code="SEAL-PERSON")
+    if kind is CertificateKind.SEAL and (change.name or change.position or change.capacity):
+        raise Clash("a seal has no name, position or capacity", code="SEAL-PERSON")
+    if change.capacity and change.capacity not in CAPACITIES:
+        raise Clash(
+            f"the capacity is one of {' '.join(CAPACITIES)}, not {capacity[:20]!r}", code="SEAL-CAPACITY"
+        )
+    if max(map(len, (change.name, change.position))) > LONGEST_NAME:
+        raise Clash(f"name and position have at most {LONGEST_NAME} characters", code="SEAL-PERSON")
+    return change
 
 
 async def propose(
@@ -95,6 +142,7 @@ def _told_of(proposal: Proposal) -> Mapping[str, object]:
         "digest": proposal.digest,
         "codes": sorted(
             {b.code for b in proposal.content.bindings}
+            | set(proposal.content.sealing_codes)
             | {code for b in proposal.content.reforms for code in b.codes}
         ),
         "certificates": list(proposal.content.fingerprints),
@@ -109,6 +157,16 @@ async def withdraw_binding(
     async with services.decisions.begin(by) as work:
         await work.bindings.withdraw(code, fingerprint, services.clock.now(), reason)
         await work.commit()
+
+
+async def withdraw_seal(services: DecisionServices, by: str, id: str, at: datetime, reason: str) -> str:
+    """End a registered certificate that signs PDFs, or a right to seal for another agency; return its code. What it signed
+    before that moment keeps its verdict."""
+    async with services.decisions.begin(by) as work:
+        code = await work.seals.withdraw(id, at, reason)
+        await work.rejudge_mail_of(code)
+        await work.commit()
+    return code
 
 
 async def retire_key(services: DecisionServices, end: KeyEnd) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from gateway.document_view.seals import lead_verdict, person_text, seal_text
 from gateway.domain.document import PAPER_COPY, IncomingDocument, OtherProof, Source
+from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.policy.first_page import PageStanding
 from gateway.words import labels
@@ -59,6 +61,12 @@ _GRADES: Mapping[str, Mapping[str, Grade]] = {
         SignatureWord.UNSIGNED: Grade.NOTE,
         SignatureWord.INVALID: Grade.BAD,
     },
+    "seal": {
+        SealWord.OWN: Grade.GOOD,
+        SealWord.ENTITLED: Grade.GOOD,
+        SealWord.UNREGISTERED: Grade.NOTE,
+    },
+    "signatory": {SignatoryWord.KNOWN: Grade.GOOD, SignatoryWord.UNKNOWN: Grade.NOTE},
     "first_page": {
         PageStanding.SAME: Grade.GOOD,
         PageStanding.DIFFERS: Grade.NOTE,
@@ -107,6 +115,7 @@ def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, G
         weights.append(("certificate_confirmed", Grade.BAD))
     if any(mark.startswith(f"{PAPER_COPY}:") for mark in marks):
         weights.append((PAPER_COPY, Grade.DOUBT))
+    weights += _weigh_signers(words)
     if words.get("pages", "other" if f"{_PAGES} at" in warnings else "") == "other":
         weights.append(("pages", Grade.DOUBT))
     weights += [(check, grade_of(check, words[check])) for check in ("pdf", "first_page") if check in words]
@@ -116,6 +125,17 @@ def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, G
     if words.get("reasons") or warnings:
         rules = Grade.DOUBT if words.get("reasons") else max(rules, Grade.NOTE)
     return [*weights, ("rules", rules)]
+
+
+def _weigh_signers(words: Mapping[str, str]) -> Iterator[tuple[str, Grade]]:
+    """Grade whose seal the lead file has; with a right seal also the person."""
+    seal = words.get("seal")
+    if seal is None:
+        return
+    grade = grade_of("seal", seal)
+    yield ("seal_unregistered" if seal == SealWord.UNREGISTERED else "seal"), grade
+    if grade is Grade.GOOD and "signatory" in words:
+        yield "signatory", grade_of("signatory", words["signatory"])
 
 
 def doubt_in(words: Mapping[str, str], marks: Sequence[str]) -> str:
@@ -194,6 +214,7 @@ def panel(
     rows = [
         _row(words, "envelope_signature", lang, _vouchers(document, lang), STOLEN if STOLEN in marks else ""),
         *(_pdf_row(m, lang, content=content) for m in document.signatures),
+        _seal_row(document, lang),
         _row(words, "certificate_confirmed", lang),
         _row(words, "revocation", lang, unknown, REVOKED if REVOKED in marks else ""),
         _row(words, "digests", lang, files),
@@ -245,6 +266,23 @@ def _pdf_row(verdict: FileVerdict, lang: str, *, content: bool) -> CheckRow:
         grade=grade_of("pdf", verdict.verdict),
         details=(why,) if why else (),
         basis=bases_of_rules(("R19", "R23"), lang),
+    )
+
+
+def _seal_row(document: IncomingDocument, lang: str) -> CheckRow | None:
+    """Build the row about whose seal and whose signature the lead file has; None where none was compared."""
+    lead = lead_verdict(document)
+    word = document.checks.get("seal", "")
+    text = seal_text(lead, lang)
+    if not word or not text:
+        return None
+    grades = [grade for _, grade in _weigh_signers(document.checks)]
+    person = person_text(lead, lang)
+    return CheckRow(
+        label=labels.say("check.seal", lang),
+        word=text,
+        grade=max(grades),
+        details=(person,) if person else (),
     )
 
 

@@ -12,7 +12,7 @@ from gateway.words import labels
 
 _SUBJECT_MARK = "\x00"
 # Fields whose value chooses another template of the same kind, or is said in words.
-_VARIANTS = ("code", "state", "what", "standing")
+_VARIANTS = ("code", "state", "what", "standing", "seal")
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "state": ("state", "state.in", "packet"),
     "role": ("post",),
@@ -26,10 +26,10 @@ _PLAIN = (
     *("added", "changed", "closed"),
     *("issuer", "sequence", "bound", "ended", "conflict", "count"),
 )
-_NAMED_FIELDS = ("from", "to", "agency", "codes", "leader", "proposed_by", "unit")
+_NAMED_FIELDS = ("from", "to", "agency", "acting_code", "codes", "leader", "proposed_by", "unit")
 _OF_PEOPLE = frozenset({"person", "session", "account", "post"})
 _PEOPLE = ("from", "to", "leader", "proposed_by", "asked_by")
-_AGENCIES = ("from", "to", "code", "agency", "codes", "sources", "targets")
+_AGENCIES = ("from", "to", "code", "acting_code", "agency", "codes", "sources", "targets")
 
 
 class EventLike(Protocol):
@@ -198,4 +198,4 @@ def _items(value: object) -> Sequence[str]:
 
 def _code_of_subject(event: EventLike) -> str:
     kind, _, code = event.subject_id.partition(":")
-    return code if kind in ("binding", "urged") else ""
+    return code if kind in ("binding", "seal", "urged") else ""

@@ -18,6 +18,10 @@ UNSIGNED_OUT: Final = "unsigned_out"
 UNSIGNED_IN: Final = "unsigned_in"
 PAPER_TYPES: Final = "paper_types"
 RULEBOOK: Final = "rulebook"
+WRONG_SEAL: Final = "wrong_seal"
+MARK: Final = "mark"
+HOLD: Final = "hold"
+"""What happens to mail whose seal is not its sender's: it is marked, or held for a person."""
 HOSTED: Final = "hosted"
 """Default of a value that the agency got when it was hosted, with `gateway host`."""
 SHIPPED: Final = "shipped"
@@ -97,6 +101,9 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
             default=SHIPPED,
             choices=("take", "mark", "hold"),
             rule="R20",
+        ),
+        ProfileSetting(
+            key=WRONG_SEAL, form=ValueForm.CHOICE, default=SHIPPED, choices=(MARK, HOLD), rule="R23"
         ),
         ProfileSetting(key=PAPER_TYPES, form=ValueForm.SEVERAL, default=SHIPPED, words="type", rule="R6"),
         ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),

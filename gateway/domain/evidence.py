@@ -21,6 +21,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from gateway.domain.signatures import FileVerdict
 from gateway.errors import InvalidProof
 
 FORMAT = "gateway-evidence-1"
@@ -309,7 +310,8 @@ class StoryEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Account of a document and its packets. `policy` are the limits and graces in force at the maker, by name."""
+    """Account of a document and its packets. `policy` are the limits and graces in force at the maker, by name;
+    `signatures` are its node's verdicts on the PDFs: what holds, whose seals they are, and by which version of the rule."""
 
     pack: str
     made_at: datetime
@@ -331,6 +333,8 @@ class Story:
     seals: tuple[StorySeal, ...] = ()
     events: tuple[StoryEvent, ...] = ()
     policy: tuple[tuple[str, str], ...] = ()
+    legal_value: str | None = None
+    signatures: tuple[FileVerdict, ...] = ()
 
 
 # The x are fields that are zero in every pack: flags, method, time, extra field, comment, disk, attributes.

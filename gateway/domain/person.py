@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from gateway.domain.registry_reform import Reform
+from gateway.domain.seals import SealChange, SealingRightChange
 
 _IN_NAMES = frozenset(" .,'\u2019()-")
 
@@ -232,33 +233,56 @@ class ProposalContent:
     imports: tuple[ImportChange, ...] = ()
     delegations: tuple[DelegationChange, ...] = ()
     lists: tuple[ListChange, ...] = ()
+    seals: tuple[SealChange, ...] = ()
+    sealing_rights: tuple[SealingRightChange, ...] = ()
 
     @property
     def changes(
         self,
-    ) -> tuple[BindingChange | AnchorChange | Reform | ImportChange | DelegationChange | ListChange, ...]:
+    ) -> tuple[
+        BindingChange
+        | AnchorChange
+        | SealChange
+        | Reform
+        | ImportChange
+        | SealingRightChange
+        | DelegationChange
+        | ListChange,
+        ...,
+    ]:
         """All changes, in the order in which people review them."""
         return (
-            *self.bindings,
-            *self.anchors,
+            *self.certificates,
             *self.reforms,
             *self.imports,
+            *self.sealing_rights,
             *self.delegations,
             *self.lists,
         )
 
     @property
+    def certificates(self) -> tuple[BindingChange | AnchorChange | SealChange, ...]:
+        """All changes about a certificate, whose fingerprint the approver compares."""
+        return (*self.bindings, *self.anchors, *self.seals)
+
+    @property
+    def sealing_codes(self) -> tuple[str, ...]:
+        """Codes about whose seals, persons or rights to seal the proposal is."""
+        return tuple(sorted({c.code for c in self.seals} | {c.code for c in self.sealing_rights}))
+
+    @property
     def fingerprints(self) -> tuple[str, ...]:
         """Fingerprint of every certificate, in order, for the approver to compare."""
-        of_bindings = [change.fingerprint for change in self.bindings]
-        return (*of_bindings, *(change.fingerprint for change in self.anchors))
+        return tuple(change.fingerprint for change in self.certificates)
 
     @property
     def expected(self) -> tuple[str, ...]:
         """Texts that the approver has to type: the end of each fingerprint; the number of the deciding document of each
-        reform or import, from the document itself; the ends of each officer's fingerprint and of each list's digest."""
+        reform, import or right to seal, from the document itself; the ends of each officer's fingerprint and of each list's
+        digest."""
         ends = [c[-DIGITS:] for c in self.fingerprints]
         numbers = [c.decision.number for c in self.reforms] + [c.number for c in self.imports]
+        numbers += [c.act_number for c in self.sealing_rights]
         officers = [c[-DIGITS:] for change in self.delegations for c in change.fingerprints]
         digests = [change.trust[-DIGITS:] for change in self.lists]
         return (*ends, *(as_typed(c) for c in numbers), *officers, *digests)
@@ -287,7 +311,7 @@ class Proposal:
     def digest(self) -> str:
         """SHA-256 of the proposal without its outcome."""
         content = _to_json(self.content)
-        for field_name in ("reforms", "imports", "delegations", "lists"):
+        for field_name in ("reforms", "imports", "delegations", "lists", "seals", "sealing_rights"):
             if isinstance(content, dict) and not content[field_name]:
                 del content[field_name]  # digests of proposals older than these fields must not change
         for reform in content.get("reforms", ()) if isinstance(content, dict) else ():

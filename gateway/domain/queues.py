@@ -25,10 +25,25 @@ class Lease:
     attempt: int
 
 
+# Judges signatures again: those of one document, or whose the seals are on all mail of one sender.
+SIGNATURES_JOB = "signatures"
+_OF_SENDER = "seal:"
+
+
+def signatures_subject(code: str) -> str:
+    """Return the subject of the job that looks again whose seals stand on the mail of a sender."""
+    return f"{_OF_SENDER}{code}"
+
+
+def sender_of_job(subject_id: str) -> str | None:
+    """Return the sender of such a job; None for one that is about one document."""
+    return subject_id.removeprefix(_OF_SENDER) if subject_id.startswith(_OF_SENDER) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Work to do later. `kind`: `pack` (subject: outgoing document id) or `answer` (subject: inbox id; `payload` is the
-    status packet to sign)."""
+    """Work to do later. `kind`: `pack` (subject: outgoing document id), `answer` (subject: inbox id; `payload` is the
+    status packet to sign) or `signatures`."""
 
     id: str
     agency_id: str

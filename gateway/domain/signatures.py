@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from gateway.domain.enums import ValueAtHand
 from gateway.domain.pdf import FirstPage
+from gateway.domain.seals import SealWord, SignatoryWord
 
 
 class SignatureWord(ValueAtHand, StrEnum):
@@ -57,7 +58,8 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
-    """Data of a certificate. `names` are the parts of its subject, `policies` its policy OIDs."""
+    """Data of a certificate. `names` are the parts of its subject, `policies` its policy OIDs, `content` its DER in
+    Base64."""
 
     subject: str
     issuer: str
@@ -67,6 +69,7 @@ class CertificateFacts:
     not_after: datetime
     names: tuple[tuple[str, str], ...] = ()
     policies: tuple[str, ...] = ()
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +170,9 @@ class PdfFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerVerdict:
     """Verdict on one signature, for people. `verdict` is for the proved time, `now` for the time of judging; `why` is the
-    code of its defect."""
+    code of its defect. `seal` or `person` says whose signature it is, seen from the sending agency; both are None where it
+    was not compared with registered certificates. `seal_code` is the agency of the seal, `seal_act` the written act that
+    entitles it; `person_why` is the code of why a person's registration does not count."""
 
     field: str
     verdict: SignatureWord
@@ -184,12 +189,21 @@ class SignerVerdict:
     issuer: str = ""
     copy_form: str | None = None
     revoked_at: datetime | None = None
+    sha256: str = ""
+    seal: SealWord | None = None
+    seal_code: str = ""
+    seal_act: str = ""
+    person: SignatoryWord | None = None
+    person_why: str | None = None
+    position: str = ""
+    capacity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVerdict:
     """Verdict on the signatures of one file; `verdict` is the worst of theirs. `answers` are the digests of the lists and
-    answers of authorities that it rests on, besides those inside the file."""
+    answers of authorities that it rests on, besides those inside the file; `rule` is the version of its rule
+    (`policy.seal_verdict`)."""
 
     n: int
     file: str
@@ -198,6 +212,7 @@ class FileVerdict:
     detail: str = ""
     signers: tuple[SignerVerdict, ...] = ()
     answers: tuple[str, ...] = ()
+    rule: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

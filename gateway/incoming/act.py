@@ -18,6 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import Terms
+from gateway.domain.queues import SIGNATURES_JOB
 from gateway.domain.status import (
     ALLOWED_SKEW,
     CODES,
@@ -371,7 +372,7 @@ class _StatusChange:
                 document = _updated(document, child)
                 if child.files:
                     document = check.with_signatures_of(document, child)
-                    await work.jobs.cancel(check.SIGNATURES_JOB, document.id)
+                    await work.jobs.cancel(SIGNATURES_JOB, document.id)
                     await check.plan_rejudging(self.services, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])
         await register.recalled(work, document, child, self.now)

@@ -246,7 +246,7 @@ class _NewPacket:
             target_id=target_id,
             checks=settle.checks(self.proved, checked),
         )
-        return check.with_signatures(document, checked.files, self.services)
+        return check.with_signatures(document, checked.verdicts)
 
     async def _next_attempt(self, document: IncomingDocument, admitted: Sequence[str | None]) -> int:
         """Return the attempt number of this document: other content under its identity is a new attempt once each earlier

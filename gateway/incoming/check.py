@@ -13,13 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.agency_profile import HOLD, WRONG_SEAL
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
-from gateway.domain.queues import InboxPacket, LeasedInbox
+from gateway.domain.queues import SIGNATURES_JOB, InboxPacket, LeasedInbox
 from gateway.domain.registry import CodeStanding, Resolution
-from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord
+from gateway.domain.seals import SealRegister
+from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord, SignerVerdict
 from gateway.domain.wall_clock import local
 from gateway.edxml import attachment, schema
 from gateway.edxml.attachment import pieces
@@ -27,10 +29,10 @@ from gateway.edxml.policy import EnvelopeLimits
 from gateway.edxml.schema import SchemaProblem
 from gateway.errors import Conflict, ScannerDown
 from gateway.incoming.services import IncomingServices, LandsFirst, is_ours, ours
-from gateway.incoming.translate import CheckedFile
+from gateway.incoming.translate import CheckedFile, lead_of
 from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
-from gateway.policy import pdf_verdict
+from gateway.policy import pdf_verdict, seal_verdict
 from gateway.policy.admission import must_wait
 from gateway.policy.profile import Profile, for_agency
 from gateway.words import labels
@@ -51,11 +53,13 @@ _DOUBTS = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPacket:
-    """Ruling on a packet, with the checked files. `source` is the digest of the octets that the file slices lie in."""
+    """Ruling on a packet, with the checked files. `source` is the digest of the octets that the file slices lie in;
+    `verdicts` are those on the signatures of its PDFs."""
 
     ruling: rules.Ruling
     files: tuple[CheckedFile, ...]
     source: Digest
+    verdicts: tuple[FileVerdict, ...] = ()
     old: OldCode | None = None
     """The ended code that the packet was addressed to, if any."""
 
@@ -86,6 +90,10 @@ async def run(
         problems = await services.pool.run(partial(_problems, services.xml.limits, proved, files))
     old = await ended_code_named(services, agency, addressed_to) if model.kind is not Kind.STATUS else None
     profile = for_agency(services.profile, await services.store.profile_of(agency.id))
+    verdicts, register = await _judge_signatures(services, proved.envelope.sender, files, item.received_at)
+    wrong_seal = None
+    if model.kind is not Kind.RECALL:
+        wrong_seal = await _find_seal_to_hold(services, item, files, verdicts, register)
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
         addressed_to=addressed_to,
@@ -110,9 +118,10 @@ async def run(
         is_unsigned=profile.unsigned_arrival != "take"
         and model.kind.is_whole
         and _is_unsigned(files, profile),
+        wrong_seal=wrong_seal,
     )
     ruling = rules.check(packet, profile)
-    return CheckedPacket(ruling=ruling, files=tuple(files), source=source, old=old)
+    return CheckedPacket(ruling=ruling, files=tuple(files), source=source, verdicts=verdicts, old=old)
 
 
 def _is_unsigned(files: Sequence[CheckedFile], profile: Profile) -> bool:
@@ -235,7 +244,6 @@ def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) 
     yield from pieces(opener, position)
 
 
-SIGNATURES_JOB = "signatures"
 # The signatures of at most this many files of one packet are read, so that it cannot block the PDF reader for others.
 MOST_SIGNED = 20
 REJUDGE_DELAY = ANSWER_DELAY
@@ -258,18 +266,55 @@ async def _read_signatures(
     return await services.signatures.read(scratch.path, seen_at, now)
 
 
-def with_signatures(
-    document: IncomingDocument, files: Sequence[CheckedFile], services: IncomingServices
-) -> IncomingDocument:
+async def _judge_signatures(
+    services: IncomingServices, sender: str, files: Sequence[CheckedFile], seen_at: datetime
+) -> tuple[tuple[FileVerdict, ...], SealRegister | None]:
+    """Judge the signatures of every PDF, and whose they are; return the verdicts with what is registered."""
+    verdicts = [
+        pdf_verdict.judge(file.part.name, file.part.n, file.facts.signatures, services.profile.pdf_roles)
+        for file in files
+        if file.facts is not None and file.facts.signatures is not None
+    ]
+    if not any(verdict.signers for verdict in verdicts):
+        return tuple(verdicts), None
+    return await identify_signers(services, sender, verdicts, seen_at)
+
+
+async def identify_signers(
+    services: IncomingServices, sender: str, verdicts: Sequence[FileVerdict], seen_at: datetime
+) -> tuple[tuple[FileVerdict, ...], SealRegister]:
+    """Compare the signatures with the certificates that are registered for the sender."""
+    register = await services.directory.seal_register(sender, seal_verdict.fingerprints(verdicts))
+    return tuple([seal_verdict.identify(v, register, seen_at) for v in verdicts]), register
+
+
+async def _find_seal_to_hold(
+    services: IncomingServices,
+    packet: InboxPacket,
+    files: Sequence[CheckedFile],
+    verdicts: Sequence[FileVerdict],
+    register: SealRegister | None,
+) -> SignerVerdict | None:
+    """Return the wrong seal on the lead file where the receiving agency holds such mail; None for any other. It holds mail
+    only of senders that have a seal registered."""
+    lead = lead_of(files)
+    signer = seal_verdict.seal_signer(next((v for v in verdicts if lead and v.n == lead.part.n), None))
+    if signer is None or register is None or signer.seal not in seal_verdict.WRONG_SEALS:
+        return None
+    if not seal_verdict.has_seal(register, packet.received_at):
+        return None
+    async with services.store.read(AgencyScope(agency_id=packet.agency_id, principal_id="node")) as work:
+        choice = await work.profile.value(WRONG_SEAL, services.clock.now())
+    return signer if choice == HOLD else None
+
+
+def with_signatures(document: IncomingDocument, verdicts: Sequence[FileVerdict]) -> IncomingDocument:
     """Return the document with verdicts on its files' signatures. A recall and a sealed document get none."""
     if document.kind is Kind.RECALL or document.state is InState.SEALED:
         return document
-    verdicts = {
-        file.n: pdf_verdict.judge(file.name, file.n, checked.facts.signatures, services.profile.pdf_roles)
-        for file, checked in zip(document.files, files, strict=True)
-        if checked.facts is not None and checked.facts.signatures is not None
-    }
-    return with_verdicts(document, tuple(verdicts.values()))
+    names = {file.n: file.name for file in document.files}
+    named = [replace(verdict, file=names[verdict.n]) for verdict in verdicts if verdict.n in names]
+    return with_verdicts(document, tuple(named))
 
 
 def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:
@@ -281,8 +326,23 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
         signatures=verdicts,
         legal_value=pdf_verdict.legal_value(lead),
         signed_at=document.signed_at or pdf_verdict.signed_at(lead),
-        checks=document.checks | {"pdf_signature": lead.verdict if lead else SignatureWord.UNSIGNED},
+        checks=_without_signers(document)
+        | {"pdf_signature": lead.verdict if lead else SignatureWord.UNSIGNED}
+        | _signer_words(lead),
     )
+
+
+SEAL_CHECK, PERSON_CHECK = "seal", "signatory"
+
+
+def _signer_words(lead: FileVerdict | None) -> dict[str, str]:
+    """Return the words for whose seal and whose signature stand on the lead file."""
+    words = {SEAL_CHECK: seal_verdict.seal_word(lead), PERSON_CHECK: seal_verdict.person_word(lead)}
+    return {check: str(word) for check, word in words.items() if word is not None}
+
+
+def _without_signers(document: IncomingDocument) -> dict[str, str]:
+    return {c: word for c, word in document.checks.items() if c not in (SEAL_CHECK, PERSON_CHECK)}
 
 
 def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
@@ -292,8 +352,9 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
         signatures=update.signatures,
         legal_value=update.legal_value,
         signed_at=update.signed_at,
-        checks=document.checks
+        checks=_without_signers(document)
         | {"pdf_signature": update.checks.get("pdf_signature", SignatureWord.UNSIGNED)}
+        | {c: update.checks[c] for c in (SEAL_CHECK, PERSON_CHECK) if c in update.checks}
         | {name: update.checks.get(name, "") for name in ("first_page", "warnings")},
     )
 

@@ -1,12 +1,13 @@
-"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), packets whose certificate
-could not be confirmed (K4, revocation), and documents that a stolen key may have signed. In: due jobs, later answers of
-authorities, a key and the time of its theft. Out: new verdicts, held packets opened again, marks set or removed, each
-with an event. Nothing is deleted: a person decides. Everything is judged as of its arrival."""
+"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), whose the seals are on the
+mail of a sender, packets whose certificate could not be confirmed (K4, revocation), and documents that a stolen key may
+have signed. In: due jobs, later answers of authorities, a key and the time of its theft. Out: new verdicts, held packets
+opened again, marks set or removed, each with an event. Nothing is deleted: a person decides. Everything is judged as of its
+arrival."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from gateway.domain.certificates import PendingRevocation
 from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Evidence
-from gateway.domain.queues import InboxPacket, Job, OutboxItem
+from gateway.domain.queues import SIGNATURES_JOB, InboxPacket, Job, OutboxItem, sender_of_job
 from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
 from gateway.incoming import check, pdf_answers, verify
@@ -25,7 +26,7 @@ from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
 from gateway.incoming.translate import REVOCATION_UNKNOWN
 from gateway.incoming.verify import Proved
-from gateway.policy import pdf_verdict
+from gateway.policy import pdf_verdict, seal_verdict
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -41,10 +42,14 @@ INVALID_LATER = "signature_invalid_later"
 
 async def ask_due(services: IncomingServices) -> int:
     """Judge the PDF signatures of one batch of due jobs; return the number of jobs."""
-    jobs = await services.store.claim_jobs(check.SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
+    jobs = await services.store.claim_jobs(SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
-            await _judge_signatures(services, job)
+            sender = sender_of_job(job.subject_id)
+            if sender is None:
+                await _judge_signatures(services, job)
+            else:
+                await _identify_mail(services, job, sender)
         except StaleLease:
             log.action(
                 _log, "signatures.discarded", "another worker asked meanwhile", document=job.subject_id
@@ -63,20 +68,11 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
     verdicts: list[FileVerdict] = []
     if judged.state not in UNREADABLE:
         verdicts = [await _judge_file(services, scope, judged, v, seen_at) for v in judged.signatures]
+        verdicts = await _identify(services, judged, verdicts, seen_at)
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(job.subject_id)
         readable = document.state not in UNREADABLE
-        # An update may have replaced the judged files meanwhile.
-        is_unchanged = readable and document.files == judged.files
-        new = check.with_verdicts(document, tuple(verdicts)) if verdicts and is_unchanged else document
-        if _has_invalid(new) and not _has_invalid(document) and INVALID_LATER not in new.marks:
-            # A person may have relied on the document meanwhile.
-            new = replace(new, marks=(*new.marks, INVALID_LATER))
-        if new != document:
-            await work.incoming.save(new)
-        if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
-            details = {"legal_value": new.legal_value, "pdf_signature": new.checks.get("pdf_signature")}
-            await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
+        new = await _save_verdicts(services, work, judged, document, verdicts)
         waits = readable and services.clock.now() < seen_at + GIVE_UP
         if waits and pdf_verdict.is_open(new.signatures):
             retry_at = services.clock.now() + _pause(services, seen_at)
@@ -97,14 +93,82 @@ def _pause(services: IncomingServices, seen_at: datetime) -> timedelta:
     return min(max(FIRST_PAUSE, (services.clock.now() - seen_at) / 2), check.REJUDGE_DELAY)
 
 
-def _words(document: IncomingDocument) -> list[tuple[str, str]]:
+async def _save_verdicts(
+    services: IncomingServices,
+    work: SqlWork,
+    judged: IncomingDocument,
+    document: IncomingDocument,
+    verdicts: Sequence[FileVerdict],
+) -> IncomingDocument:
+    """Store the new verdicts, with an event where they say something else; return the document. It stays as it is where an
+    update has replaced the judged files meanwhile."""
+    if not verdicts or document.state in UNREADABLE or document.files != judged.files:
+        return document
+    new = check.with_verdicts(document, tuple(verdicts))
+    if _has_invalid(new) and not _has_invalid(document) and INVALID_LATER not in new.marks:
+        # A person may have relied on the document meanwhile.
+        new = replace(new, marks=(*new.marks, INVALID_LATER))
+    if new != document:
+        await work.incoming.save(new)
+    if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
+        details: dict[str, object] = {"legal_value": new.legal_value}
+        words = ("pdf_signature", check.SEAL_CHECK, check.PERSON_CHECK)
+        details |= {name: new.checks[name] for name in words if name in new.checks}
+        await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
+    return new
+
+
+def _words(document: IncomingDocument) -> list[tuple[str | None, ...]]:
     """Return the verdicts of all files and signatures, without the present state of certificates: that changes with time,
     and is no reason for an event."""
     return [
         word
         for v in document.signatures
-        for word in ((v.file, v.verdict), *((s.field, s.verdict) for s in v.signers))
+        for word in ((v.file, v.verdict), *((s.field, s.verdict, s.seal, s.person) for s in v.signers))
     ]
+
+
+async def _identify(
+    services: IncomingServices, document: IncomingDocument, verdicts: Sequence[FileVerdict], seen_at: datetime
+) -> list[FileVerdict]:
+    """Compare the signatures with what is registered now. Verdicts by the first rule name no certificates, and stay."""
+    named = [v for v in verdicts if any(signer.sha256 for signer in v.signers)]
+    if not named:
+        return list(verdicts)
+    identified, _ = await check.identify_signers(services, document.sender_code, named, seen_at)
+    by_file = {v.n: v for v in identified}
+    return [by_file.get(v.n, v) for v in verdicts]
+
+
+async def _identify_mail(services: IncomingServices, job: Job, sender: str) -> None:
+    """Look again whose seals stand on all mail of a sender, after a change of its registered certificates or rights. The
+    files are not read again."""
+    scope, cursor = _scope(job.agency_id), None
+    while True:
+        async with services.store.read(scope) as work:
+            page = await work.incoming.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor, sender=sender)
+        for document in page.items:
+            if document.state not in UNREADABLE and any(
+                v.rule >= seal_verdict.RULE for v in document.signatures
+            ):
+                await _identify_document(services, scope, document)
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    async with services.store.begin(scope) as work:
+        await work.jobs.finish(job.lease)
+        await work.commit()
+
+
+async def _identify_document(
+    services: IncomingServices, scope: AgencyScope, judged: IncomingDocument
+) -> None:
+    async with services.store.begin(scope) as work:
+        document = await work.incoming.get(judged.id)
+        seen_at = await check.files_arrived_at(work, document)
+        verdicts = await _identify(services, document, document.signatures, seen_at)
+        await _save_verdicts(services, work, document, document, verdicts)
+        await work.commit()
 
 
 async def _judge_file(
@@ -292,12 +356,11 @@ async def _documents_since(
     cursor = None
     while True:
         async with services.store.read(scope) as work:
-            page = await work.incoming.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor)
+            page = await work.incoming.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor, sender=code)
         for document in page.items:
             if document.arrived_at < since:
                 return
-            if document.sender_code.casefold() == code.casefold():
-                yield document
+            yield document
         if page.next_cursor is None:
             return
         cursor = page.next_cursor

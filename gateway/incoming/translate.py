@@ -199,6 +199,12 @@ def _files(checked_files: Sequence[CheckedFile], source: Digest) -> tuple[Incomi
     )
 
 
+def lead_of(files: Sequence[CheckedFile]) -> CheckedFile | None:
+    """Return the file that its sender marks as the lead, else the first."""
+    leads = [file for file in files if _role(file.part.description) is FileRole.LEAD]
+    return next(iter(leads or files), None)
+
+
 def _role(description: str | None) -> FileRole | None:
     """Return the role that a description names in the words of `outgoing.translate`; None for any other text."""
     return _roles_by_words().get(description or "")

@@ -1,7 +1,8 @@
 """Judge the signatures of PDFs and read their fields, offline. In: a PDF, or the PDFs of a verified envelope; the trust
-folder (`DIR/pdf`, or DIR itself for a PDF alone), the assumed time of arrival and the time of asking. Out: the data that
-`gateway verify` prints about signatures, and `gateway read` about fields. No node, database or network is needed. The file
-is parsed in a process of its own, and whatever it contains raises no error."""
+folder (`DIR/pdf`, or DIR itself for a PDF alone), the assumed time of arrival and the time of asking, the sending agency.
+The folder's `seals.json` says whose seals they are; without it they are not compared. Out: the data that `gateway verify`
+prints about signatures, and `gateway read` about fields. No node, database or network is needed. The file is parsed in a
+process of its own, and whatever it contains raises no error."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from gateway.domain.proof import FileSlice
 from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVerdict
 from gateway.edxml import attachment
 from gateway.errors import Misconfigured, NotFound, StoreFailure
-from gateway.policy import etsi, pdf_verdict
+from gateway.ops import seal_file
+from gateway.policy import etsi, pdf_verdict, seal_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields
 from gateway.policy.recipients_block import items_of
 from gateway.trust.pdf_signatures import sandbox as roles
@@ -40,15 +42,17 @@ def is_pdf(path: Path) -> bool:
         return False
 
 
-def verify_pdf(path: Path, trust_dir: Path, at: datetime, now: datetime) -> dict[str, Any]:
-    """Judge the signatures of one PDF as if it had arrived at `at`; return plain data with `verdict`, `code`,
-    `legal_value`, `signed_at`, `signers` and more."""
-    with _open_sandbox(_pdf_trust_folder(trust_dir)) as (sandbox, rules):
+def verify_pdf(path: Path, trust_dir: Path, at: datetime, now: datetime, sender: str = "") -> dict[str, Any]:
+    """Judge the signatures of one PDF as if it had arrived at `at` from the agency `sender`; return plain data with
+    `verdict`, `code`, `legal_value`, `signed_at`, `signers` and more."""
+    folder = _pdf_trust_folder(trust_dir)
+    with _open_sandbox(folder) as (sandbox, rules):
         try:
             facts = sandbox.read(path, at, now)
         except StoreFailure as error:
             raise NotFound(str(error), hint=_HINT) from error
     verdict = pdf_verdict.judge(path.name, 1, _check_usable(facts, trust_dir), rules)
+    verdict = _identify(verdict, folder, sender, at)
     signed_at = pdf_verdict.signed_at(verdict)
     return verdict_json(verdict) | {
         "at": at.isoformat(),
@@ -66,19 +70,27 @@ def describe(
     at: datetime,
     now: datetime,
     *,
+    sender: str = "",
     answers: Sequence[AuthorityAnswer] = (),
 ) -> list[dict[str, Any]]:
-    """Return the verdicts on the PDFs among an envelope's files, by the folder and further answers of authorities; `opener`
-    opens the bytes of which the files are slices."""
+    """Return the verdicts on the PDFs among the files of an envelope from the agency `sender`, by the folder and further
+    answers of authorities; `opener` opens the bytes of which the files are slices."""
     descriptions = []
     with _open_sandbox(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
         for part in files[:MOST_FILES]:
             path = Path(scratch) / str(part.n)
             if part.damaged is None and _decode(part, opener, path):
                 facts = _check_usable(sandbox.read(path, at, now, answers=answers), trust_dir)
-                descriptions.append(verdict_json(pdf_verdict.judge(part.name, part.n, facts, rules)))
+                verdict = pdf_verdict.judge(part.name, part.n, facts, rules)
+                descriptions.append(verdict_json(_identify(verdict, trust_dir / "pdf", sender, at)))
             path.unlink(missing_ok=True)
     return descriptions
+
+
+def _identify(verdict: FileVerdict, folder: Path, sender: str, at: datetime) -> FileVerdict:
+    """Compare the signatures with the seals that the trust folder knows, if it has their file and the sender is named."""
+    register = seal_file.read(folder / seal_file.NAME, sender) if sender else None
+    return verdict if register is None else seal_verdict.identify(verdict, register, at)
 
 
 def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
@@ -91,6 +103,8 @@ def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
         "detail": verdict.detail,
         "indication": conclusion.indication.value if conclusion else None,
         "sub_indication": conclusion.reason if conclusion else None,
+        "rule": verdict.rule,
+        "seal": seal_verdict.seal_word(verdict),
         "signers": [_signer_json(signer) for signer in verdict.signers],
     }
 
@@ -112,6 +126,13 @@ def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
         "serial": signer.serial,
         "issuer": signer.issuer,
         "copy_form": signer.copy_form,
+        "sha256": signer.sha256,
+        "seal": signer.seal,
+        "seal_code": signer.seal_code,
+        "seal_act": signer.seal_act,
+        "person": signer.person,
+        "position": signer.position,
+        "capacity": signer.capacity,
     }
 
 

@@ -50,7 +50,7 @@ def verify_file(path: Path, trust_dir: Path, at: datetime, now: datetime | None 
         return path.open("rb") if octets is None else BytesIO(octets)
 
     return report(judged_then, judged_now) | {
-        "pdf": pdf.describe(signed.files, opened, trust_dir, at, now or at)
+        "pdf": pdf.describe(signed.files, opened, trust_dir, at, now or at, sender=signed.sender_code)
     }
 
 

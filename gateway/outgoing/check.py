@@ -31,7 +31,7 @@ from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import translate
 from gateway.outgoing.intake import Order, RequestFiles
 from gateway.outgoing.services import OutgoingServices
-from gateway.policy import admission, pdf_verdict
+from gateway.policy import admission, pdf_verdict, seal_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile, for_agency
 from gateway.policy.texts import long_lists
@@ -68,6 +68,7 @@ async def check(
         for recipient in order.draft.recipients
     ]
     recipients = [_apply_resolution(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
+    await identify_signers(services, agency, request_files)
     lead = lead_verdict(request_files)
     profile = for_agency(services.profile, await services.store.profile_of(scope.agency_id))
     mode = _delivery_mode(profile, order, lead)
@@ -120,10 +121,11 @@ async def _warn_of_registry(
 
 
 def _delivery_mode(profile: Profile, order: Order, lead: FileVerdict | None) -> DeliveryMode | None:
-    """Return how the document is delivered, by the legal value of its lead file; a draft keeps its author's wish."""
+    """Return how the document is delivered, by the legal value of its lead file; a draft keeps its author's wish. An agency
+    that has registered no seal yet knows its own."""
     if not order.send:
         return order.draft.delivery_mode
-    worth = pdf_verdict.legal_value(lead)
+    worth = pdf_verdict.legal_value(lead, trusts_unregistered=True)
     return rules.delivery_mode_of(order.draft, worth, profile)
 
 
@@ -175,6 +177,22 @@ def stored(request_files: RequestFiles) -> tuple[FileItem, ...]:
             for file, name in zip(files, names, strict=True)
         ]
     )
+
+
+async def identify_signers(
+    services: OutgoingServices, agency: HostedAgency, request_files: RequestFiles
+) -> None:
+    """Compare the signatures on the request's files with the certificates that are registered for the agency, and keep the
+    words in their verdicts."""
+    verdicts = list_verdicts(request_files)
+    if not any(verdict.signers for verdict in verdicts):
+        return
+    register = await services.directory.seal_register(agency.code, seal_verdict.fingerprints(verdicts))
+    now = services.clock.now()
+    request_files.received[:] = [
+        replace(r, verdict=seal_verdict.identify(r.verdict, register, now)) if r.verdict else r
+        for r in request_files.received
+    ]
 
 
 def list_verdicts(request_files: RequestFiles) -> tuple[FileVerdict, ...]:

@@ -95,6 +95,7 @@ async def add_files(
     """Add files to the draft; a new lead file replaces the old one. Raises Refused, keeping none, where one may not
     pass."""
     await _refuse_bad(services, scope, files)
+    await check.identify_signers(services, await check.hosted_agency(services, scope), files)
     contents = await files.keep_all()
     new = [received.item for received in files.received]
     has_lead = any(f.role is FileRole.LEAD for f in new)

@@ -14,7 +14,8 @@ from gateway.domain.agency_profile import UNSIGNED_IN
 from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
-from gateway.domain.signatures import FileFacts
+from gateway.domain.seals import SealWord
+from gateway.domain.signatures import FileFacts, SignerVerdict
 from gateway.policy.admission import check_declared, declares_secret, judge_file, secrecy_stamps, unread_part
 from gateway.policy.first_page import PageStanding, judge_arrived
 from gateway.policy.profile import Profile, told_by
@@ -79,7 +80,8 @@ class ArrivedFile:
 class ArrivedPacket:
     """Content of a verified packet, with the facts of its files. `addressed_to` are the codes of the signed `To` list
     (for a status, its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk
-    decides about `findings`; `doubts` are only shown."""
+    decides about `findings`; `doubts` are only shown. `wrong_seal` is a seal on the lead file that is not the
+    sender's, where our agency holds such mail."""
 
     our_codes: tuple[str, ...]
     addressed_to: tuple[str, ...]
@@ -97,6 +99,7 @@ class ArrivedPacket:
     doubts: tuple[Finding, ...] = ()
     is_unsigned: bool = False
     """Whether the lead file has no signature of an agency. Asked only where the profile does more than take it."""
+    wrong_seal: SignerVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,8 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
     verdict = Verdict.make(reasons, (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
     verdict += _judge_unsigned(packet, profile)
+    if packet.wrong_seal is not None:
+        verdict += Verdict(reasons=(_wrong_seal(packet.wrong_seal, packet.files[0].name),))
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
             verdict += judge_file(arrived.name, arrived.facts, profile, f"/files/{n}")
@@ -200,6 +205,14 @@ def _hold_reasons(obstacles: Sequence[tuple[str, str]], findings: Sequence[Findi
             yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
     for finding in findings:
         yield reason(ReasonCode.SCHEMA, finding.place, finding=finding.code, detail=finding.detail)
+
+
+def _wrong_seal(signer: SignerVerdict, name: str) -> Reason:
+    """Return the reason to hold a document whose lead file has another agency's seal, or an unknown one."""
+    if signer.seal is SealWord.OTHER:
+        code, agency = ReasonCode.SEAL_OTHER, signer.seal_code
+        return reason(code, "/files/0", name=name, who=signer.name, agency=agency)
+    return reason(ReasonCode.SEAL_UNKNOWN, "/files/0", name=name, who=signer.name)
 
 
 def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:

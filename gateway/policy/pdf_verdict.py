@@ -15,6 +15,7 @@ from datetime import datetime
 
 from gateway.domain.agency_profile import UNSIGNED_OUT
 from gateway.domain.document import Recipient, RecipientRole
+from gateway.domain.seals import SealWord
 from gateway.domain.signatures import (
     CertificateFacts,
     CertificateStanding,
@@ -31,6 +32,7 @@ from gateway.domain.signatures import (
 )
 from gateway.domain.text import fold
 from gateway.policy.profile import Profile, told_by
+from gateway.policy.seal_verdict import GOOD_SEALS, seal_signer
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.words.reading import COPY_FORMS
 
@@ -137,19 +139,28 @@ def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) ->
 _WORST = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
 
 
-def legal_value(lead: FileVerdict | None) -> LegalValue | None:
+def legal_value(lead: FileVerdict | None, *, trusts_unregistered: bool = False) -> LegalValue | None:
     """Return the legal value of a document. An original needs valid signatures of the agency and of a person, a copy the
-    agency's with its mark; anything else is for information, also where an invalid signature may hide the page. None
-    while open doubts may still raise the value (R23, unknown revocation)."""
+    agency's with its mark; anything else is for information, also where an invalid signature may hide the page. A seal
+    counts if it is the sending agency's or of one entitled to act for it. None while open doubts may still raise the value
+    (R23, unknown revocation), and while no seal of the sending agency is registered, unless `trusts_unregistered`."""
     if lead is None or lead.verdict is SignatureWord.INVALID:
         return LegalValue.INFORMATION
     if lead.why in OWN_FAULTS:
         return None
     if not lead.signers:
         return LegalValue.INFORMATION
-    proved = _value_of(s for s in lead.signers if s.verdict is SignatureWord.VALID)
-    hoped = _value_of(s for s in lead.signers if s.verdict is SignatureWord.VALID or s.why in OPEN)
+    perhaps = [s for s in lead.signers if _speaks_for_sender(s) or s.seal is SealWord.UNREGISTERED]
+    certainly = [s for s in perhaps if trusts_unregistered or s.seal is not SealWord.UNREGISTERED]
+    proved = _value_of(s for s in certainly if s.verdict is SignatureWord.VALID)
+    hoped = _value_of(s for s in perhaps if s.verdict is SignatureWord.VALID or s.why in OPEN)
     return proved if proved is hoped else None
+
+
+def _speaks_for_sender(signer: SignerVerdict) -> bool:
+    """Tell whether a signature may count for the sending agency: any person's, and every seal that is not another's. By
+    the first rule, which compared nothing, each seal did."""
+    return signer.seal is None or signer.seal in GOOD_SEALS
 
 
 def _value_of(signers: Iterable[SignerVerdict]) -> LegalValue:
@@ -214,6 +225,7 @@ def _judge_signer(signature: SignatureFacts, facts: PdfFacts, rules: Sequence[Ro
         now_why=now_why,
         serial=certificate.serial if certificate else "",
         issuer=certificate.issuer if certificate else "",
+        sha256=certificate.sha256 if certificate else "",
         copy_form=copy_form(signature.reason, signature.mark),
         revoked_at=_revoked_at(signature, proved) if why == "CERT-REVOKED" else None,
     )
@@ -346,6 +358,10 @@ def _lead_faults(lead: FileVerdict, pointer: str, told: Mapping[str, str]) -> It
         agency_word(lead) is SignatureWord.UNSIGNED or _is_closed_doubt(lead)
     ):
         yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file, **told)
+    elif (signer := seal_signer(lead)) is not None and signer.seal is SealWord.OTHER:
+        yield reason(ReasonCode.SEAL_OTHER, pointer, name=lead.file, who=signer.name, agency=signer.seal_code)
+    elif signer is not None and signer.seal is SealWord.UNKNOWN:
+        yield reason(ReasonCode.SEAL_UNKNOWN, pointer, name=lead.file, who=signer.name)
 
 
 def _is_closed_doubt(lead: FileVerdict) -> bool:
@@ -360,5 +376,14 @@ def _lead_doubts(lead: FileVerdict, pointer: str) -> Iterator[Reason]:
     if unknown is not None or lead.verdict is SignatureWord.UNKNOWN:
         why = unknown.why if unknown is not None else lead.why
         yield reason(ReasonCode.SIGNATURE_UNCHECKED, pointer, name=lead.file, finding=why)
-    elif agency_word(lead) is SignatureWord.VALID and legal_value(lead) is LegalValue.INFORMATION:
+    elif agency_word(lead) is SignatureWord.VALID and _lacks_person(lead):
         yield reason(ReasonCode.NO_PERSON_SIGNATURE, pointer, name=lead.file)
+    if (seal := seal_signer(lead)) is not None and seal.seal is SealWord.UNREGISTERED:
+        yield reason(ReasonCode.SEAL_UNREGISTERED, pointer, name=lead.file, who=seal.name)
+
+
+def _lacks_person(lead: FileVerdict) -> bool:
+    """Tell whether the document is no copy and has no valid signature of a person."""
+    sound = [s for s in lead.signers if s.verdict is SignatureWord.VALID]
+    is_copy = any(s.role is SignerRole.AGENCY and s.copy_form for s in sound)
+    return not is_copy and not any(s.role is SignerRole.PERSON for s in sound)

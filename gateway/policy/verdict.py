@@ -78,6 +78,9 @@ class ReasonCode(StrEnum):
     SIGNATURE_UNCHECKED = "signature-unchecked"
     NO_PERSON_SIGNATURE = "no-person-signature"
     UNSIGNED_ARRIVAL = "unsigned-arrival"
+    SEAL_OTHER = "seal-other"
+    SEAL_UNKNOWN = "seal-unknown"
+    SEAL_UNREGISTERED = "seal-unregistered"
     # a change to a document already sent (R70, R71)
     PARENT_NOT_SENT = "parent-not-sent"
     PARENT_SEALED = "parent-sealed"

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import UNDECIDED, WORKED_ON
+from gateway.domain.queues import SIGNATURES_JOB, signatures_subject
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
@@ -20,7 +21,9 @@ from gateway.registry.imports import SqlImports
 from gateway.registry.listed import SqlListed
 from gateway.registry.lists import SqlLists
 from gateway.registry.reforms import SqlReforms
+from gateway.registry.seals import SqlSeals
 from gateway.store.events import NODE, SqlEvents
+from gateway.store.jobs import SqlJobs
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals
 from gateway.store.repository import NodeRows
 from gateway.store.row import from_json
@@ -46,17 +49,26 @@ class SqlDecision:
     """One unit of work of one principal: everything becomes visible together at `commit`, or not at all."""
 
     def __init__(self, tx: Transaction, clock: Clock, pool: Pool, principal_id: str) -> None:
-        self._tx = tx
+        self._tx, self._clock = tx, clock
         self.people = SqlPeople(tx)
         self.proposals = SqlProposals(tx)
         self.bindings = SqlBindings(tx.connection, clock, principal_id)
         self.lists = SqlLists(tx.connection, SqlBindingLog(clock))
         self.listed = SqlListed(tx.connection, clock, pool, principal_id)
+        self.seals = SqlSeals(tx.connection, clock, principal_id)
         self.reforms = SqlReforms(tx.connection)
         self.imports = SqlImports(tx.connection, pool)
         self.waits = SqlWaits(tx)
         self.key_ends = SqlKeyEnds(tx)
         self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+
+    async def rejudge_mail_of(self, code: str) -> None:
+        """Add a job for each hosted agency that looks again whose seals stand on the mail of that sender."""
+        for row in await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow)):
+            if from_json(HostedAgency, row.body).left_at is not None:
+                continue
+            scope = AgencyScope(agency_id=row.id, principal_id="node")
+            await SqlJobs(self._tx, scope, self._clock).add(SIGNATURES_JOB, signatures_subject(code))
 
     async def commit(self) -> None:
         await self._tx.commit()

@@ -19,11 +19,12 @@ from gateway.domain.proof import Binding
 from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution, Revision
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
+from gateway.domain.seals import SealRegister
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import binding, binding_events, importing, listed, lookup, reforms, resolving
+from gateway.registry import binding, binding_events, importing, listed, lookup, reforms, resolving, seals
 from gateway.registry.binding import Speaker, SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
@@ -89,6 +90,15 @@ class SqlDirectory:
             await self._ask_memory(
                 ("bindings", code), lambda connection: binding.bindings(connection, self._log, code)
             )
+        )
+
+    async def seal_register(self, code: str, fingerprints: Collection[str]) -> SealRegister:
+        """Return the confirmed certificates that sign PDFs for this code, whose else these certificates are, and who may
+        seal for the code."""
+        capitals, prints = code.strip().upper(), sorted(set(fingerprints))
+        return await self._ask_memory(
+            ("seals", capitals, *prints),
+            lambda connection: seals.load_register(connection, self._log, capitals, prints),
         )
 
     async def entry(self, code: str) -> AgencyEntry | None:

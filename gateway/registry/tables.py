@@ -102,6 +102,50 @@ class BindingRow(RegistryModel, table=True):
     proof: str | None = Field(default=None, sa_type=Text)
 
 
+class SealRow(RegistryModel, table=True):
+    """One certificate that signs PDFs for one code, as a seal or a person, registered by two people (R23, K6)."""
+
+    __tablename__ = "agency_seal"
+    __table_args__ = (
+        index("ix_agency_seal_code", "code"),
+        index("ix_agency_seal_fingerprint", "fingerprint"),
+    )
+
+    id: str = Field(primary_key=True)
+    code: str
+    kind: str
+    fingerprint: str
+    certificate_pem: str = Field(sa_type=Text)
+    name: str
+    position: str
+    capacity: str
+    valid_from: datetime = Field(sa_type=DateTime(timezone=True))
+    valid_to: datetime = Field(sa_type=DateTime(timezone=True))
+    state: str
+    proposed_by: str
+    approved_by: str
+    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class SealingRightRow(RegistryModel, table=True):
+    """Right of one code to seal for another, by a written act."""
+
+    __tablename__ = "agency_sealing_right"
+    __table_args__ = (index("ix_agency_sealing_right_code", "code"),)
+
+    id: str = Field(primary_key=True)
+    acting_code: str
+    code: str
+    act_number: str
+    act_date: date
+    valid_from: date
+    valid_to: date | None = None
+    state: str
+    proposed_by: str
+    approved_by: str
+    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
 class ChangeRow(RegistryModel, table=True):
     """One applied change of the registry."""
 
@@ -141,7 +185,7 @@ def aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def value_of(kind: type[T], row: object, **extra: Any) -> T:
+def value_of(kind: type[T], row: object, /, **extra: Any) -> T:
     """Return a value whose fields are the columns of the same names in a row, except for the `extra` ones."""
     target: Any = kind
     columns = {f.name: getattr(row, f.name) for f in fields(target) if f.name not in extra}
@@ -304,6 +348,7 @@ class ListRow(RegistryModel, table=True):
 AGENCY, PERIOD, BINDING, CHANGE = (
     METADATA.tables[name] for name in ("agency", "agency_period", "agency_binding", "registry_change")
 )
+SEAL, SEALING_RIGHT = METADATA.tables["agency_seal"], METADATA.tables["agency_sealing_right"]
 REFORM, REFORM_CODE = METADATA.tables["registry_reform"], METADATA.tables["registry_reform_code"]
 FEED, REFUSAL, PROPOSAL, LIST = (
     METADATA.tables[f"registry_{name}"] for name in ("feed", "feed_refusal", "feed_proposal", "list")

@@ -234,6 +234,7 @@ class SqlIncomingDocuments(WatchedRows):
         without_mark: str | None = None,
         arrived_from: datetime | None = None,
         arrived_to: datetime | None = None,
+        sender: str | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
         """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. A document must
@@ -248,6 +249,8 @@ class SqlIncomingDocuments(WatchedRows):
         if without_mark is not None:
             marks = JsonField(col(_DOCUMENT.body), literal_column("marks"))
             conditions.append(not_(marks.contains(f'"{without_mark}"')))
+        if sender is not None:
+            conditions.append(col(_DOCUMENT.sender_folded) == sender.casefold())
         if arrived_from is not None:
             conditions.append(col(_DOCUMENT.arrived_at) >= arrived_from)
         if arrived_to is not None:

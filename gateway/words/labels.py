@@ -252,7 +252,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "reforms": "reforms",
         "rules": "active rule why",
         "safety": "hold scanner unscanned",
-        "signing": "legal sign signature signer",
+        "signing": "certificate legal seal sign signatory signature signer",
         "states": "check checked handover mark outbox packet part request state status step",
         "tags": "tags",
         "tasks": "chart dashboard lamp task tasks",

@@ -194,6 +194,13 @@ class PdfSignerOut(TypedDict):
     serial: str
     issuer: str
     copy_form: str | None
+    seal: str | None
+    seal_code: str
+    seal_act: str
+    person: str | None
+    position: str
+    capacity: str
+    signer_text: str
 
 
 class FileSignaturesOut(TypedDict):
@@ -205,6 +212,7 @@ class FileSignaturesOut(TypedDict):
     verdict_text: str
     why: str | None
     why_text: str | None
+    rule: int
     signers: list[PdfSignerOut]
 
 

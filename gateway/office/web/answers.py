@@ -19,11 +19,13 @@ from typing import BinaryIO
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
 
 from gateway import errors
 from gateway.api import downloads
+from gateway.document_view import seals
 from gateway.domain import account
-from gateway.domain.document import Signer
+from gateway.domain.document import IncomingDocument, OutgoingDocument, Signer
 from gateway.domain.fields import CHANGE, DRAFT, STATUS
 from gateway.domain.wall_clock import local
 from gateway.office.web import icons
@@ -85,6 +87,9 @@ def templates() -> Environment:
         "tenths": pass_context(lambda context, value: tenths(value, context["lang"])),
         "span": pass_context(lambda context, length: labels.span(length, context["lang"])),
         "signed": _signed,
+        "whose": pass_context(lambda context, signer: seals.signer_text(signer, context["lang"])),
+        "sealed_by": pass_context(_seal_of),
+        "worth": pass_context(_worth_of),
     }
     environment.globals["asset"] = asset
     environment.globals["longest"] = longest_text
@@ -95,6 +100,16 @@ def _signed(signer: Signer) -> str:
     """Write title, name and, in brackets, competence: as offices write it."""
     competence = f"({signer.competence})" if signer.competence else None
     return " ".join(filter(None, (signer.title, signer.name, competence)))
+
+
+def _seal_of(context: Context, document: IncomingDocument | OutgoingDocument) -> str:
+    """Say whose seal the document has; empty where none was compared."""
+    return seals.seal_text(seals.lead_verdict(document), context["lang"])
+
+
+def _worth_of(context: Context, document: IncomingDocument | OutgoingDocument) -> str:
+    """Say what the document is worth beside paper."""
+    return seals.value_text(document.legal_value, seals.lead_verdict(document), context["lang"])
 
 
 def longest_text(table: str, path: str) -> int:

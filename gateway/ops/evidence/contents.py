@@ -374,6 +374,11 @@ def story_of(
             StoryRecipient(party=_party(delivery.recipient.code, names), state=delivery.state)
             for delivery in deliveries
         ),
+        legal_value=document.legal_value.value if document.legal_value is not None else None,
+        signatures=tuple(
+            replace(verdict, file="", detail="", signers=()) if sealed else verdict
+            for verdict in document.signatures
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.document_view.facts import received_word, state_word
+from gateway.document_view.seals import signer_text
 from gateway.domain.evidence import Party, Story, StoryPacket
 from gateway.domain.status import CODES
 from gateway.domain.text import plain
@@ -43,6 +44,7 @@ def page(story: Story, parts: Sequence[PackPart], file: str, lang: str = LANG) -
         "outcome": lambda state: plain(state_word(state, lang)),
         "packet": partial(packet_word, lang=lang),
         "trusted": partial(trusted_time, say, sealed_times(story)),
+        "whose": lambda signer: plain(signer_text(signer, lang)),
         "meaning": lambda code: f": {say(f'code.{code}')}" if labels.has(f"code.{code}") else "",
     }
     template = pages.get_template("evidence.html")

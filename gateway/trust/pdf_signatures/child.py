@@ -10,7 +10,7 @@ changed; Misconfigured names a bad file. A question may bring more answers, whic
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -265,6 +265,7 @@ def certificate_facts(certificate: x509.Certificate) -> CertificateFacts | None:
             not_after=certificate.not_valid_after,
             names=tuple(_names(certificate)),
             policies=tuple(_policies(certificate)),
+            content=b64encode(certificate.dump()).decode(),
         )
     except LIBRARY:
         return None

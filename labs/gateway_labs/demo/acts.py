@@ -102,6 +102,8 @@ class Acts:
     def draft(self, cast_document: Mapping[str, Any], issued_on: date, receivers: Sequence[str]) -> Draft:
         """Return the draft of one document of the cast."""
         name, title, competence = cast_document["signer"]
+        # A document with another agency's seal may leave to be known alone.
+        role = RecipientRole.TO_KNOW if "sealed_by" in cast_document else RecipientRole.TO_ACT
         return Draft(
             number=cast_document["number"],
             symbol=cast_document["symbol"],
@@ -110,9 +112,7 @@ class Acts:
             subject=cast_document["subject"],
             place=self.cast.words("place"),
             signer=Signer(name=name, title=title, competence=competence),
-            recipients=tuple(
-                Recipient(code=self.cast.code(actor), role=RecipientRole.TO_ACT) for actor in receivers
-            ),
+            recipients=tuple(Recipient(code=self.cast.code(actor), role=role) for actor in receivers),
             staff=self.clerk(),
         )
 

@@ -4,6 +4,7 @@ rows of all four nodes, which know nothing of the story's intent; or the nodes, 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.errors import GatewayError
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.transport.routed import RoutedAxis
-from gateway_labs.demo import axes_stage, live, story
+from gateway_labs.demo import axes_stage, live, signers, story
 from gateway_labs.demo.acts import Acts
 from gateway_labs.demo.axes_between import Admin, service, vhost
 from gateway_labs.demo.axes_stage import AXES, BROKER, LGSP, MIDDLE, VXP, Between, cast
@@ -296,11 +297,12 @@ async def opened(
         certificates = await axes_stage.prepare(nodes)
         say("demo.axes.signing")
         players = await axes_stage.signed_cast(nodes)
+        seals = await asyncio.to_thread(signers.seals_to_register, nodes[MIDDLE].node.data_dir, players)
         desks, invited = {}, list[Invited]()
         for actor, settings in nodes.items():
             opens: Any = open_office if actor == MIDDLE else open_node  # Any: the two give different nodes
             node: OpenNode = await stack.enter_async_context(opens(settings))
-            invited += await axes_stage.register(node, certificates)
+            invited += await axes_stage.register(node, certificates, seals)
             desks[actor] = Desk(node=node, cast=players, actor=actor)
         for desk in desks.values():
             await stack.enter_async_context(story.at_work(desk.node))

@@ -5,7 +5,7 @@ databases, keys, and trust in the others; secrets stand in no file of theirs."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from json import loads
@@ -15,6 +15,7 @@ from cryptography import x509
 
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
+from gateway.domain.seals import SealChange
 from gateway.office.bootstrap.office import Office
 from gateway.office.domain.roles import PostRole
 from gateway.pool import ThreadPool
@@ -159,14 +160,17 @@ async def signed_cast(nodes: Mapping[str, Settings]) -> Cast:
         pool.close()
 
 
-async def register(node: OpenNode, certificates: Mapping[str, x509.Certificate]) -> list[Invited]:
-    """Fill the registry with all four agencies, and bind their certificates by two persons. Where there is an office,
-    return the accounts of its persons with their codes: made first, while no person can make any."""
+async def register(
+    node: OpenNode, certificates: Mapping[str, x509.Certificate], seals: Sequence[SealChange]
+) -> list[Invited]:
+    """Fill the registry with all four agencies, and bind their certificates and seals by two persons. Where there is an
+    office, return the accounts of its persons with their codes: made first, while no person can make any."""
     plan = await node.directory.plan_import(stage.registry_csv(cast(), AXES))
     await node.directory.apply(plan, "demo")
     invited = await people.invite(node.accounts, await _persons(node)) if isinstance(node, Office) else []
     bindings = [trial_node.binding_of(code, x) for code, x in certificates.items()]
-    await people.bind_all(node.deciding, await people.two_deciders(node.deciding, cast().deciders), bindings)
+    both = await people.two_deciders(node.deciding, cast().deciders)
+    await people.bind_all(node.deciding, both, bindings, seals)
     return [x for x in invited if x.role in (PostRole.CLERK, PostRole.HEAD, PostRole.OPERATOR)]
 
 

@@ -106,7 +106,7 @@ async def lay_out_organisation(node: OpenNode, cast: Cast) -> None:
         if cast.data["changes"][key]["number"] not in decided:
             proposal = await _proposed(node, both, cast, key, begins)
             await people.agreed(node.deciding, both, proposal)
-    await people.bind_all(node.deciding, both, bindings)
+    await people.bind_all(node.deciding, both, bindings, await stage.seals_of(node.settings.node.data_dir))
     await _proposed(node, both, cast, "waiting", _NEXT_MONTH, cast.words("waiting_why"))
     await _partners_certificate(node, both, cast)
 

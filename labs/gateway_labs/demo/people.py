@@ -14,6 +14,7 @@ import pyotp
 from gateway.deciding import DecisionServices, approvals, people, proposals
 from gateway.domain.person import Person, Proposal, ProposalContent, Role, SignedIn
 from gateway.domain.proof import Binding
+from gateway.domain.seals import SealChange
 from gateway.errors import NotFound
 from gateway.office.accounts import admin, credentials, posts
 from gateway.office.accounts.acting import Administrator
@@ -122,11 +123,17 @@ async def two_deciders(services: DecisionServices, called: tuple[str, ...]) -> T
     return TwoDeciders(proposer=proposer, approver=approver)
 
 
-async def bind_all(services: DecisionServices, both: TwoDeciders, bindings: Sequence[Binding]) -> None:
-    """Bind all of them in one proposal, as at the first set-up of any node."""
+async def bind_all(
+    services: DecisionServices,
+    both: TwoDeciders,
+    bindings: Sequence[Binding],
+    seals: Sequence[SealChange] = (),
+) -> None:
+    """Bind all of them in one proposal, as at the first set-up of any node, and register seals."""
     now = services.clock.now()
     content = ProposalContent(
-        bindings=tuple(proposals.binding_change([], b, now, services.overlap) for b in bindings)
+        bindings=tuple(proposals.binding_change([], b, now, services.overlap) for b in bindings),
+        seals=tuple(seals),
     )
     await agreed(services, both, await proposals.propose(services, both.proposer, content, "demo"))
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -18,7 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from gateway.deciding.proposals import seal_change
 from gateway.domain.pdf import Area, Layout, Placement, Purpose, Size, Wish
+from gateway.domain.seals import CAPACITIES, CertificateKind, SealChange
 from gateway.domain.wall_clock import local
 from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
 from gateway.policy import pdf_signing
@@ -138,14 +141,46 @@ def _make_signed(place: Path, cast: Cast, at: datetime, *, desks: bool) -> None:
     (place / "trust" / "crl" / "demo.pem").write_bytes(authority.revocation_list([], at, _YEARS))
     today = local(at).date()
     (place / _BEGAN).write_text(today.isoformat(), "ascii")
+    signers = {actor: _signers_of(authority, cast, actor, at) for actor in ACTORS}
+    (place / "seals").mkdir()
     for actor in ACTORS:
-        keys = [key for key in cast.data["documents"] if cast.sender(key) == actor]
-        agency, person = cast.data[actor], cast.document(keys[0])["signer"][0]
-        signers = DemoSigners.create(authority, agency["code"], agency["name"], person, at)
-        for key in keys:
-            if cast.is_of_desks(key) and not desks:
-                continue
-            day = cast.issued_on(key, today)
-            paper = printed(papers.paper_of(cast.data, key, day))
-            signed = signers.signed_by_both(paper.pdf, paper.area, at + (day - today), paper.page)
-            (place / f"{key}.pdf").write_bytes(signed)
+        person, seal = signers[actor].certificates
+        for kind, certificate in ((CertificateKind.PERSON, person), (CertificateKind.SEAL, seal)):
+            (place / "seals" / f"{actor}-{kind}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    for key in cast.data["documents"]:
+        if cast.is_of_desks(key) and not desks:
+            continue
+        day = cast.issued_on(key, today)
+        paper, by = printed(papers.paper_of(cast.data, key, day)), signers[cast.sender(key)]
+        signed_at = at + (day - today)
+        signed = by.signed_by_person(paper.pdf, paper.area, signed_at, paper.page)
+        sealing = signers[cast.document(key).get("sealed_by", cast.sender(key))]
+        (place / f"{key}.pdf").write_bytes(sealing.sealed(signed, signed_at))
+
+
+def _signers_of(authority: Authority, cast: Cast, actor: str, at: datetime) -> DemoSigners:
+    agency = cast.data[actor]
+    return DemoSigners.create(authority, agency["code"], agency["name"], _signer(cast, actor)[0], at)
+
+
+def _signer(cast: Cast, actor: str) -> tuple[str, str, str]:
+    """Return name, position and capacity of the person who signs an agency's documents."""
+    name, position, competence = next(
+        cast.document(key)["signer"] for key in cast.data["documents"] if cast.sender(key) == actor
+    )
+    word = (competence or "").partition(" ")[0]
+    return name, position, word if word in CAPACITIES else ""
+
+
+def seals_to_register(data_dir: Path, cast: Cast) -> tuple[SealChange, ...]:
+    """Return the seals and persons with which the lead files were signed; none where they were not."""
+    folder, changes = data_dir / "signed" / "seals", []
+    for actor in ACTORS if folder.is_dir() else ():
+        name, position, capacity = _signer(cast, actor)
+        for kind in CertificateKind:
+            pem = (folder / f"{actor}-{kind}.pem").read_bytes()
+            der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+            make = partial(seal_change, cast.code(actor), kind, der)
+            is_seal = kind is CertificateKind.SEAL
+            changes.append(make() if is_seal else make(name=name, position=position, capacity=capacity))
+    return tuple(changes)

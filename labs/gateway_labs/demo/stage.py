@@ -4,6 +4,7 @@ repeated, so that an interrupted stage is simply set up again; a file in the fol
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
+from gateway.domain.seals import SealChange
 from gateway.office.bootstrap.office import Office
 from gateway.ops.evidence import pack_file
 from gateway.ports.services import Clock
@@ -154,10 +156,16 @@ async def register(node: OpenNode) -> list[people.Invited]:
     """Add registry rows, accounts and certificate bindings, once the node is open; return codes of new accounts."""
     invited = await enter(node)
     if bindings := await unbound(node):
-        await people.bind_all(
-            node.deciding, await people.two_deciders(node.deciding, cast().deciders), bindings
-        )
+        both = await people.two_deciders(node.deciding, cast().deciders)
+        await people.bind_all(node.deciding, both, bindings, await seals_of(node.settings.node.data_dir))
     return invited
+
+
+async def seals_of(data_dir: Path) -> tuple[SealChange, ...]:
+    """Return the seals with which the lead files in that folder were signed."""
+    from gateway_labs.demo import signers
+
+    return await asyncio.to_thread(signers.seals_to_register, data_dir, cast())
 
 
 async def enter(node: OpenNode) -> list[people.Invited]:

@@ -24,6 +24,7 @@ from tests.support import pdf_pki, pdfs
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.support.pdf_pki import SIGNED, agency, person, root
+from tests.support.seals import register, seal_of
 from tests.support.strategies import Files
 
 BOTH = pdfs.by_both()
@@ -45,6 +46,8 @@ async def town_with(
         pass  # the stage is copied
     pdf_pki.folder(stage.settings_for(place).trust.folder / "pdf", lists=lists)
     async with opened(place, ManualClock()) as town:
+        await register(town.node.deciding, seal_of(DEPARTMENT, agency()))
+        await SignaturesClock().step(town.node.inn)
         yield town
 
 
@@ -203,7 +206,12 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
     reread = await town.reload(document)
     assert (reread.legal_value, reread.checks["pdf_signature"]) == (LegalValue.OFFICIAL, SignatureWord.VALID)
     (event,) = [e for e in await town.events(PROVINCE, document.id) if e.kind is EventKind.INBOX_SIGNATURES]
-    assert event.data == {"legal_value": "official", "pdf_signature": "valid"}
+    assert event.data == {
+        "legal_value": "official",
+        "pdf_signature": "valid",
+        "seal": "own",
+        "signatory": "unknown",
+    }
     assert await town.count("job") == 0
 
 

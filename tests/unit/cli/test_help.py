@@ -37,6 +37,8 @@ DUE = {
     *(f"inbox {name}" for name in ("part-done", "status", "assign", "ack", "release", "return", "discard")),
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import", "imports", "undo")),
     *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish", "set-host")),
+    *(f"registry seals {name}" for name in ("list", "rights", "show", "read", "propose")),
+    *(f"registry seals {name}" for name in ("entitle", "withdraw", "export")),
     *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "propose")),
     *(f"registry {name}" for name in ("bindings", "countersign")),
     *(f"registry trust {name}" for name in ("show", "propose", "recall", "strike", "end", "compare")),

@@ -15,6 +15,7 @@ BY_A_PERSON = {
     *("proposals approve", "proposals reject", "proposals anchor"),
     *("registry undo", "registry change approve", "registry change undo", "registry feed propose"),
     *(f"registry trust {name}" for name in ("propose", "propose-list", "recall", "strike", "end")),
+    *("registry seals propose", "registry seals entitle"),
 }
 # A person too, where what is typed asks for one, or where persons administer by now.
 BY_A_PERSON_PERHAPS = {

@@ -43,6 +43,9 @@ ON_BOTH = {
     "test_recalling_ends_what_waits_and_one_act_ends_what_is_in_force",
     "test_threat_151_a_list_over_a_limit_is_held_as_a_whole",
     "test_threat_152_rows_put_in_past_the_application_are_not_proved_by_a_list",
+    "test_a_seal_counts_once_a_second_person_approved",
+    "test_a_withdrawn_seal_counts_until_that_moment_and_one_person_is_enough",
+    "test_threat_153_a_row_changed_past_the_application_does_not_count",
 }
 
 

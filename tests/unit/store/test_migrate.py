@@ -121,6 +121,7 @@ STEPS = {
     "r0210_answers_about_pdf_signers.py": "10c3d0ded2a0b4d7",
     "r0211_delegated_bindings.py": "f6c4aad6bf896b7d",
     "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
+    "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
 }
 
 

@@ -8,6 +8,7 @@ from gateway.office.web.pages.agencies import (
     common,
     proposals,
     registry_views,
+    seals,
     sources,
 )
 from gateway.office.web.routes import PageRoute
@@ -15,6 +16,7 @@ from gateway.office.web.routes import PageRoute
 ROUTES: tuple[PageRoute, ...] = (
     *change_wizard.ROUTES,
     *changes.ROUTES,
+    *seals.ROUTES,
     *proposals.ROUTES,
     *sources.ROUTES,
     *common.ROUTES,

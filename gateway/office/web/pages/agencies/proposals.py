@@ -28,6 +28,7 @@ from gateway.domain.person import (
 )
 from gateway.domain.proof import Binding
 from gateway.domain.registry_reform import Reform
+from gateway.domain.seals import SealChange
 from gateway.errors import Clash, Denied, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
@@ -119,7 +120,9 @@ async def _approve(request: PageRequest, proposal: Proposal) -> Problems:
         person = await common.require_sign_in(request)
         await approvals.approve(services, person, proposal.id, digits, request.form.text("seen"))
     except (Denied, Clash) as error:
-        if error.code == two_people.Objection.DIGITS and (content.reforms or content.imports):
+        if error.code == two_people.Objection.DIGITS and (
+            content.reforms or content.imports or content.sealing_rights
+        ):
             return [("typed_1", request.say("reforms.typed.number.wrong"))]
         return common.proof_refused(request, error)
     return []
@@ -147,7 +150,6 @@ async def _page_values(
     names = await common.names_of_people(request, proposal.people)
     is_mine = request.person.person.id == proposal.proposed_by
     content = proposal.content
-    certificates: list[BindingChange | AnchorChange] = [*content.bindings, *content.anchors]
     is_open = proposal.state is ProposalState.OPEN and request.deps.clock.now() < proposal.expires_at
     return {
         "proposal": proposal,
@@ -158,17 +160,23 @@ async def _page_values(
         "may_decide": is_open and _may_decide(request, content),
         "certificates": [
             await _proposed_certificate(request, c, n, in_full=is_mine or not is_open)
-            for n, c in enumerate(certificates, 1)
+            for n, c in enumerate(content.certificates, 1)
         ],
         "changes": [
             await _proposed_change(request, c, n, is_open=is_open)
-            for n, c in enumerate(content.reforms, len(certificates) + 1)
+            for n, c in enumerate(content.reforms, len(content.certificates) + 1)
         ],
         "imports": [
             await _proposed_import(request, c, n, is_open=is_open) for n, c in enumerate(content.imports, 1)
         ],
         "policies": [_proposed_policy(c, in_full=is_mine or not is_open) for c in content.delegations],
         "lists": [await _proposed_list(request, c, is_mine=is_mine, is_open=is_open) for c in content.lists],
+        "rights": list(
+            enumerate(
+                content.sealing_rights,
+                len(content.certificates) + len(content.reforms) + len(content.imports) + 1,
+            )
+        ),
         "digits": DIGITS,
     }
 
@@ -226,15 +234,17 @@ async def _load_proposal(request: PageRequest) -> Proposal:
 
 
 async def _proposed_certificate(
-    request: PageRequest, change: BindingChange | AnchorChange, n: int, *, in_full: bool
+    request: PageRequest, change: BindingChange | AnchorChange | SealChange, n: int, *, in_full: bool
 ) -> TemplateValues:
     """Describe a certificate; `fingerprint` lacks its end for a person who must have it from elsewhere."""
     facts = certificate_facts(change.certificate_der)
     fingerprint = facts.fingerprint if in_full else facts.fingerprint[:-DIGITS] + "·" * DIGITS
-    values: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint}
+    registry, nothing = request.deps.registry, {"earlier": (), "earlier_end": None, "seal": None}
+    values: dict[str, Any] = {"n": n, "facts": facts, "fingerprint": fingerprint, **nothing}
+    if isinstance(change, SealChange):
+        return values | {"code": change.code, "agency": await registry.entry(change.code), "seal": change}
     if not isinstance(change, BindingChange):
-        return values | {"code": "", "agency": None, "earlier": (), "earlier_end": None}
-    registry = request.deps.registry
+        return values | {"code": "", "agency": None}
     bound = [certificate_facts(binding.certificate_der) for binding in await registry.bindings(change.code)]
     return values | {
         "code": change.code,
@@ -282,6 +292,8 @@ async def _names_in_proposals(request: PageRequest, contents: Sequence[ProposalC
     """Return the names of the agencies that these proposals concern, by code."""
     names = await names_in(request, [reform for content in contents for reform in content.reforms])
     codes = {change.code for content in contents for change in content.bindings}
+    codes |= {code for content in contents for code in content.sealing_codes}
+    codes |= {right.acting_code for content in contents for right in content.sealing_rights}
     return names | await names_of_codes(request, codes - names.keys())
 
 
@@ -311,6 +323,9 @@ def _proposal_title(request: PageRequest, content: ProposalContent, names: Mappi
     if content.lists:
         listed = content.lists[0]
         return request.say("delegated.what.list", number=listed.sequence, issuer=listed.issuer)
+    if content.sealing_codes:
+        what = "reforms.what.seals" if content.seals else "reforms.what.rights"
+        return f"{request.say(what)}: {name_list(content.sealing_codes, names)}"
     if not content.bindings:
         return request.say("reforms.what.anchors")
     codes = tuple(dict.fromkeys(change.code for change in content.bindings))
@@ -321,8 +336,9 @@ def _may_see(request: PageRequest, content: ProposalContent) -> bool:
     """Tell whether the person sees it: keepers of codes see all; an agency's administrator its certificates alone."""
     if request.may(Right.CODES) or request.may(Right.CERTIFICATE, Manner.TWO):
         return True
-    is_about_us = len(content.bindings) == len(content.changes) > 0
-    return is_about_us and _may_bind(request) and {b.code for b in content.bindings} <= _our_codes(request)
+    counted = len(content.bindings) + len(content.seals) + len(content.sealing_rights)
+    codes = {b.code for b in content.bindings} | set(content.sealing_codes)
+    return counted == len(content.changes) > 0 and _may_bind(request) and codes <= _our_codes(request)
 
 
 def _our_codes(request: PageRequest) -> set[str]:
@@ -336,8 +352,8 @@ def _may_bind(request: PageRequest) -> bool:
 def _may_decide(request: PageRequest, content: ProposalContent) -> bool:
     if (content.reforms or content.imports) and not request.may(Right.CODES):
         return False
-    of_trust = content.bindings or content.anchors or content.delegations or content.lists
-    return not of_trust or request.may(Right.CERTIFICATE, Manner.TWO)
+    is_of_trust = content.certificates or content.sealing_rights or content.delegations or content.lists
+    return not is_of_trust or request.may(Right.CERTIFICATE, Manner.TWO)
 
 
 def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:
@@ -359,7 +375,7 @@ async def preview_binding(request: PageRequest) -> web.StreamResponse:
             await forms.add_short(form_values, part)
             continue
         await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
-    code, fault = await _agency_bound(request, form_values.get("agency", ""))
+    code, fault = await agency_bound(request, form_values.get("agency", ""))
     if fault:
         return await binding_page(request, form_values, [("agency", fault)])
     # PEM is plain letters; other bytes will not be read as a certificate.
@@ -371,7 +387,7 @@ async def preview_binding(request: PageRequest) -> web.StreamResponse:
 
 
 async def propose_binding(request: PageRequest) -> web.StreamResponse:
-    (code, fault), pem = await _agency_bound(request, request.form.text("agency")), request.form.text("pem")
+    (code, fault), pem = await agency_bound(request, request.form.text("agency")), request.form.text("pem")
     form_values = {**request.form.flat(), "agency": code}
     if fault:
         return await binding_page(request, form_values, [("agency", fault)])
@@ -387,7 +403,7 @@ async def propose_binding(request: PageRequest) -> web.StreamResponse:
     return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
-async def _agency_bound(request: PageRequest, text: str) -> tuple[str, str]:
+async def agency_bound(request: PageRequest, text: str) -> tuple[str, str]:
     """Return the code of today, or the typed text and its fault. Raise NotFound for another agency than the person's own,
     except to the node's keepers."""
     if not text:

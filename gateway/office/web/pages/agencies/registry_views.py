@@ -18,6 +18,7 @@ from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common, exchanged
+from gateway.office.web.pages.agencies.seals import registered_seals
 from gateway.office.web.routes import Access, get
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
@@ -294,6 +295,7 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
         successor=await registry.entry(entry.successor) if entry.successor else None,
         legacy=await registry.legacy(code) if tab == "ma-cu" else (),
         certificates=await _certificates(request, code) if tab == "chung-thu-so" else (),
+        seals=await registered_seals(request, code) if tab == "chung-thu-so" else None,
         changes=await registry_changes.list_reforms(request.deps.deciding, _CHANGES, code)
         if tab == "lich-su"
         else (),

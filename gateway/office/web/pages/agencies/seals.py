@@ -1,0 +1,227 @@
+"""The proposal that a certificate signs PDFs for an agency, as its seal or as a person's signature. In: a specimen (a
+signed PDF) or a certificate file, and the agency. Out: the certificates in it, with what their subjects say as an offer;
+then a proposal for the one that the person chose, with position, capacity and period. A second person approves it as any
+other. For an agency's page also: all that is registered for it."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+from cryptography import x509
+
+from gateway.deciding import proposals
+from gateway.domain.person import ProposalContent
+from gateway.domain.seals import (
+    CAPACITIES,
+    CertificateKind,
+    RegisteredCertificate,
+    SealChange,
+    SealingRight,
+)
+from gateway.domain.wall_clock import midnight
+from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.office.node.exchange import ComparedCertificate, certificate_facts
+from gateway.office.web import dates, forms, routes
+from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest
+from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.agencies.proposals import BINDS, LIST, agency_bound
+from gateway.office.web.routes import Access, FormBody
+from gateway.ops.specimen import OfferedCertificate, read_specimen
+
+SEALS = f"{LIST}/mau-dau"
+get = partial(routes.get, access=Access.READY, key="agencies")
+post = partial(routes.post, access=Access.READY, key="agencies")
+_MOST_BYTES = 10 * 1024 * 1024
+_MOST_OFFERED = 20
+_LAST = "until"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownOffer:
+    """Certificate that the person may choose. `content` is its DER in Base64."""
+
+    content: str
+    facts: ComparedCertificate
+    kind: CertificateKind
+    name: str
+    organisation: str
+
+
+async def seal_page(
+    request: PageRequest,
+    form_values: dict[str, str] | None = None,
+    problems: Problems | None = None,
+    offers: Sequence[ShownOffer] = (),
+) -> web.StreamResponse:
+    """Ask for agency and file; then show the certificates of the file."""
+    form_values = {"agency": request.ask("ma")} if form_values is None else form_values
+    code = form_values.get("agency", "")
+    return await request.form_page(
+        "agencies/seal.html",
+        problems,
+        title=request.say("reforms.seal"),
+        given=form_values,
+        agency=await request.deps.registry.entry(code) if code else None,
+        offers=offers,
+        kinds=[(str(kind), request.say(f"certificate.kind.{kind}")) for kind in CertificateKind],
+        capacities=[("", "–"), *((c, c) for c in CAPACITIES)],
+        action=SEALS,
+    )
+
+
+async def preview_seal(request: PageRequest) -> web.StreamResponse:
+    """Show the certificates of the file; nothing is written."""
+    form_values: dict[str, str] = {}
+    content = bytearray()
+    async for part in forms.parts(request.http, request.token):
+        if part.name != "file":
+            await forms.add_short(form_values, part)
+            continue
+        await forms.hold(part, content, _MOST_BYTES, "a specimen is small")
+    code, fault = await agency_bound(request, form_values.get("agency", ""))
+    if fault:
+        return await seal_page(request, form_values, [("agency", fault)])
+    try:
+        offered = await request.deps.pool.run(lambda: _read(request, bytes(content)))
+    except (NotFound, Misconfigured):
+        return await seal_page(request, form_values, [("file", request.say("reforms.seal.unreadable"))])
+    offers = [_offer(o) for o in offered[:_MOST_OFFERED]]
+    first = {
+        "agency": code,
+        "kind": str(offers[0].kind),
+        "chosen": offers[0].content,
+        "name": offers[0].name if offers[0].kind is CertificateKind.PERSON else "",
+    }
+    return await seal_page(request, {**form_values, **first}, None, offers)
+
+
+def _read(request: PageRequest, content: bytes) -> Sequence[OfferedCertificate]:
+    deps = request.deps
+    with tempfile.NamedTemporaryFile(prefix="specimen-") as file:
+        file.write(content)
+        file.flush()
+        return read_specimen(Path(file.name), deps.settings.trust.folder / "pdf", deps.clock.now())
+
+
+def _offer(offered: OfferedCertificate) -> ShownOffer:
+    return ShownOffer(
+        content=base64.b64encode(offered.certificate_der).decode(),
+        facts=certificate_facts(offered.certificate_der),
+        kind=offered.kind,
+        name=offered.name,
+        organisation=offered.organisation,
+    )
+
+
+async def propose_seal(request: PageRequest) -> web.StreamResponse:
+    code, fault = await agency_bound(request, request.form.text("agency"))
+    form_values = {**request.form.flat(), "agency": code}
+    offers = _offers_again(request)
+    if fault or not offers:
+        return await seal_page(request, form_values, [("agency", fault)] if fault else None)
+    change, problems = _change(request, code, offers)
+    if change is None:
+        return await seal_page(request, form_values, problems, offers)
+    content, reason = ProposalContent(seals=(change,)), request.form.text("reason")
+    proposal, problems = await common.perform_signed(
+        request, [], lambda person: proposals.propose(request.deps.deciding, person, content, reason)
+    )
+    if proposal is None:
+        return await seal_page(request, form_values, problems, offers)
+    return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+
+
+def _offers_again(request: PageRequest) -> list[ShownOffer]:
+    """Return the offers that the form shows; what is no certificate is left out."""
+    offers = []
+    for content in request.form.all("offered")[:_MOST_OFFERED]:
+        try:
+            der = base64.b64decode(content, validate=True)
+            x509.load_der_x509_certificate(der)
+        except ValueError:
+            continue
+        facts = certificate_facts(der)
+        offers.append(
+            ShownOffer(content=content, facts=facts, kind=CertificateKind.SEAL, name="", organisation="")
+        )
+    return offers
+
+
+def _change(
+    request: PageRequest, code: str, offers: Sequence[ShownOffer]
+) -> tuple[SealChange | None, Problems]:
+    """Return the change that the form describes, or what is wrong with it."""
+    form = request.form
+    chosen, kind = form.text("chosen"), form.text("kind")
+    if chosen not in {o.content for o in offers} or kind not in list(CertificateKind):
+        return None, [("chosen", request.say("reforms.seal.choose"))]
+    text = form.text(_LAST)
+    last = dates.typed_day(text, request.today) if text else None
+    if text and last is None:
+        return None, [(_LAST, request.say("listing.day.unreadable"))]
+    is_person = kind == CertificateKind.PERSON
+    try:
+        change = proposals.seal_change(
+            code,
+            CertificateKind(kind),
+            base64.b64decode(chosen),
+            until=midnight(last + timedelta(days=1)) if last is not None else None,
+            name=form.text("name") if is_person else "",
+            position=form.text("position") if is_person else "",
+            capacity=form.text("capacity") if is_person else "",
+        )
+    except Clash as error:
+        field = {"SEAL-NO-TIME": _LAST, "SEAL-PERSON": "position", "SEAL-CAPACITY": "capacity"}
+        return None, [(field.get(error.code, "chosen"), request.say(f"clash.{error.code}"))]
+    return change, []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredSeals:
+    """Seals, persons and rights to seal of one agency, as its page lists them."""
+
+    certificates: Sequence[tuple[RegisteredCertificate, str]] = ()
+    """Each with its standing: present, next or ended."""
+    rights: Sequence[tuple[SealingRight, str]] = ()
+
+
+async def registered_seals(request: PageRequest, code: str) -> RegisteredSeals:
+    """Load what is registered for the code, and the rights to seal of and for it."""
+    now, today = request.deps.clock.now(), request.today
+    async with request.deps.deciding.decisions.read() as view:
+        certificates = await view.seals.list_certificates(code)
+        rights = await view.seals.list_rights(code)
+
+    def standing(*, has_begun: bool, is_over: bool) -> str:
+        return "ended" if is_over else "present" if has_begun else "next"
+
+    return RegisteredSeals(
+        certificates=[
+            (c, standing(has_begun=c.valid_from <= now, is_over=c.valid_to <= now)) for c in certificates
+        ],
+        rights=[
+            (
+                r,
+                standing(
+                    has_begun=r.valid_from <= today,
+                    is_over=r.valid_to is not None and r.valid_to < today,
+                ),
+            )
+            for r in rights
+        ],
+    )
+
+
+ROUTES = (
+    get(SEALS, "seal", seal_page, needs=BINDS),
+    post(SEALS, "seal_looked_at", preview_seal, needs=BINDS, body=FormBody.PARTS),
+    post(f"{SEALS}/lap", "seal_proposed", propose_seal, needs=BINDS),
+)

@@ -1,0 +1,357 @@
+"""Whose seal stands on a document, who signed it, and what it is worth then (R23): a table over what is registered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from gateway.domain.document import Recipient, RecipientRole
+from gateway.domain.seals import (
+    CertificateKind,
+    RegisteredCertificate,
+    SealingRight,
+    SealRegister,
+    SealWord,
+    SignatoryWord,
+)
+from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
+from gateway.policy import pdf_verdict, seal_verdict
+from gateway.policy.profile import Profile
+from gateway.policy.verdict import ReasonCode
+from tests.support.cases import Cases
+
+SENDER, PARENT, OTHER = "Z91.07", "Z91", "Z91.08"
+SEEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+YEAR = timedelta(days=365)
+SEAL, PERSON = CertificateKind.SEAL, CertificateKind.PERSON
+OFFICIAL, COPY, INFORMATION = LegalValue.OFFICIAL, LegalValue.COPY, LegalValue.INFORMATION
+
+
+def certificate(
+    code: str,
+    fingerprint: str,
+    kind: CertificateKind = SEAL,
+    since: datetime = SEEN - YEAR,
+    until: datetime = SEEN + YEAR,
+) -> RegisteredCertificate:
+    is_person = kind is PERSON
+    return RegisteredCertificate(
+        id=f"{code}-{fingerprint}",
+        code=code,
+        kind=kind,
+        fingerprint=fingerprint,
+        certificate_pem="",
+        valid_from=since,
+        valid_to=until,
+        state="active",
+        proposed_by="An",
+        approved_by="Binh",
+        created_at=SEEN - YEAR,
+        position="Phó Giám đốc" if is_person else "",
+        capacity="KT." if is_person else "",
+    )
+
+
+def right(acting: str, since: date = date(2026, 1, 1), until: date | None = None) -> SealingRight:
+    return SealingRight(
+        id="right",
+        acting_code=acting,
+        code=SENDER,
+        act_number="12/QĐ-UBND",
+        act_date=date(2025, 12, 20),
+        valid_from=since,
+        valid_to=until,
+        state="active",
+        proposed_by="An",
+        approved_by="Binh",
+        created_at=SEEN - YEAR,
+    )
+
+
+def signature(role: SignerRole | None, sha256: str, **more: object) -> SignerVerdict:
+    signer = SignerVerdict(field="A", name="Ai đó", role=role, verdict=SignatureWord.VALID, sha256=sha256)
+    return replace(signer, **more)  # type: ignore[arg-type]  # fields by name
+
+
+def file(*signers: SignerVerdict) -> FileVerdict:
+    worst = min((s.verdict for s in signers), key=list(SignatureWord).index)
+    return FileVerdict(n=1, file="15.pdf", verdict=worst, signers=signers)
+
+
+BY_PERSON = signature(SignerRole.PERSON, "head")
+OWN = certificate(SENDER, "own")
+HEAD = certificate(SENDER, "head", PERSON)
+PARENTS, OTHERS = certificate(PARENT, "parent"), certificate(OTHER, "other")
+GIVEN_LATER = right(PARENT, since=date(2026, 11, 21))
+
+
+def sealed(sha256: str, **more: object) -> FileVerdict:
+    return file(BY_PERSON, signature(SignerRole.AGENCY, sha256, **more))
+
+
+# What is registered, the document, and: whose seal, whether the person is known, the value.
+Row = tuple[
+    tuple[RegisteredCertificate, ...],
+    tuple[SealingRight, ...],
+    FileVerdict,
+    SealWord | None,
+    SignatoryWord | None,
+    LegalValue | None,
+]
+KNOWN, STRANGER = SignatoryWord.KNOWN, SignatoryWord.UNKNOWN
+EARLIER = SEEN - timedelta(days=2)
+ROWS: dict[str, Row] = {
+    "own seal, known person": ((OWN, HEAD), (), sealed("own"), SealWord.OWN, KNOWN, OFFICIAL),
+    "own seal, unknown person": ((OWN,), (), sealed("own"), SealWord.OWN, STRANGER, OFFICIAL),
+    "own seal, no person": (
+        (OWN,),
+        (),
+        file(signature(SignerRole.AGENCY, "own")),
+        SealWord.OWN,
+        None,
+        INFORMATION,
+    ),
+    "own copy": (
+        (OWN,),
+        (),
+        file(signature(SignerRole.AGENCY, "own", copy_form="SY")),
+        SealWord.OWN,
+        None,
+        COPY,
+    ),
+    "another's copy": (
+        (OWN, OTHERS),
+        (),
+        file(signature(SignerRole.AGENCY, "other", copy_form="SY")),
+        SealWord.OTHER,
+        None,
+        INFORMATION,
+    ),
+    "parent with a right": (
+        (OWN, PARENTS, HEAD),
+        (right(PARENT),),
+        sealed("parent"),
+        SealWord.ENTITLED,
+        KNOWN,
+        OFFICIAL,
+    ),
+    "parent with a right, sender without a seal": (
+        (PARENTS,),
+        (right(PARENT),),
+        sealed("parent"),
+        SealWord.ENTITLED,
+        STRANGER,
+        OFFICIAL,
+    ),
+    "parent without a right": (
+        (OWN, PARENTS),
+        (),
+        sealed("parent"),
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+    ),
+    "right that begins later": (
+        (OWN, PARENTS),
+        (GIVEN_LATER,),
+        sealed("parent"),
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+    ),
+    "right that was over": (
+        (OWN, PARENTS),
+        (right(PARENT, until=date(2026, 11, 19)),),
+        sealed("parent"),
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+    ),
+    "right on its last day": (
+        (OWN, PARENTS),
+        (right(PARENT, until=date(2026, 11, 20)),),
+        sealed("parent"),
+        SealWord.ENTITLED,
+        STRANGER,
+        OFFICIAL,
+    ),
+    "right of a third agency": (
+        (OWN, OTHERS),
+        (right(PARENT),),
+        sealed("other"),
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+    ),
+    "another's seal": ((OWN, OTHERS), (), sealed("other"), SealWord.OTHER, STRANGER, INFORMATION),
+    "another's seal, sender without one": (
+        (OTHERS,),
+        (),
+        sealed("other"),
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+    ),
+    "unknown seal": ((OWN,), (), sealed("strange"), SealWord.UNKNOWN, STRANGER, INFORMATION),
+    "nothing registered": ((), (), sealed("own"), SealWord.UNREGISTERED, STRANGER, None),
+    "only a person registered": ((HEAD,), (), sealed("own"), SealWord.UNREGISTERED, KNOWN, None),
+    "no value even with a seal": (
+        (),
+        (),
+        file(signature(SignerRole.AGENCY, "own")),
+        SealWord.UNREGISTERED,
+        None,
+        INFORMATION,
+    ),
+    "seal withdrawn before": (
+        (OWN, certificate(SENDER, "old", until=EARLIER)),
+        (),
+        sealed("old"),
+        SealWord.UNKNOWN,
+        STRANGER,
+        INFORMATION,
+    ),
+    "seal withdrawn after the stamp": (
+        (OWN, certificate(SENDER, "old", until=EARLIER)),
+        (),
+        sealed("old", trusted_at=EARLIER - timedelta(hours=1)),
+        SealWord.OWN,
+        STRANGER,
+        OFFICIAL,
+    ),
+    "only seal withdrawn before": (
+        (certificate(SENDER, "old", until=EARLIER),),
+        (),
+        sealed("old"),
+        SealWord.UNREGISTERED,
+        STRANGER,
+        None,
+    ),
+    "person who left office": (
+        (OWN, certificate(SENDER, "head", PERSON, until=EARLIER)),
+        (),
+        sealed("own"),
+        SealWord.OWN,
+        STRANGER,
+        OFFICIAL,
+    ),
+    "person of another agency": (
+        (OWN, certificate(OTHER, "head", PERSON)),
+        (),
+        sealed("own"),
+        SealWord.OWN,
+        STRANGER,
+        OFFICIAL,
+    ),
+    "a registered seal that looks like a person's": (
+        (OWN, HEAD),
+        (),
+        file(BY_PERSON, signature(SignerRole.PERSON, "own")),
+        SealWord.OWN,
+        KNOWN,
+        OFFICIAL,
+    ),
+    "a registered person that looks like a seal": (
+        (OWN, HEAD),
+        (),
+        file(signature(SignerRole.AGENCY, "head"), signature(SignerRole.AGENCY, "own")),
+        SealWord.OWN,
+        KNOWN,
+        OFFICIAL,
+    ),
+    "own seal beside another's": (
+        (OWN, OTHERS, HEAD),
+        (),
+        file(BY_PERSON, signature(SignerRole.AGENCY, "other"), signature(SignerRole.AGENCY, "own")),
+        SealWord.OWN,
+        KNOWN,
+        OFFICIAL,
+    ),
+    "own seal in doubt": (
+        (OWN, HEAD),
+        (),
+        sealed("own", verdict=SignatureWord.UNKNOWN, why="CERT-REVOCATION-UNKNOWN"),
+        SealWord.OWN,
+        KNOWN,
+        None,
+    ),
+    "another's seal in doubt": (
+        (OWN, OTHERS),
+        (),
+        sealed("other", verdict=SignatureWord.UNKNOWN, why="CERT-REVOCATION-UNKNOWN"),
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+    ),
+}
+
+
+def identified(row: Row) -> FileVerdict:
+    certificates, rights, verdict, *_ = row
+    register = SealRegister(code=SENDER, certificates=certificates, rights=rights)
+    return seal_verdict.identify(verdict, register, SEEN)
+
+
+def test_the_seal_and_the_person_decide_what_a_document_is_worth(cases: Cases) -> None:
+    for name, row in ROWS.items():
+        with cases.case(name):
+            lead = identified(row)
+            words = (seal_verdict.seal_word(lead), seal_verdict.person_word(lead))
+            assert (*words, pdf_verdict.legal_value(lead)) == row[3:]
+            assert lead.rule == seal_verdict.RULE
+
+
+def test_the_verdict_names_agency_act_position_and_capacity() -> None:
+    lead = identified(ROWS["parent with a right"])
+
+    seal, person = seal_verdict.seal_signer(lead), seal_verdict.person_signer(lead)
+
+    assert seal is not None
+    assert (seal.seal_code, seal.seal_act) == (PARENT, "12/QĐ-UBND (20/12/2025)")
+    assert person is not None
+    assert (person.position, person.capacity) == ("Phó Giám đốc", "KT.")
+
+
+def test_threat_154_a_person_who_left_office_is_named_so() -> None:
+    person = seal_verdict.person_signer(identified(ROWS["person who left office"]))
+
+    assert person is not None
+    assert (person.person, person.person_why) == (STRANGER, "SIGNER-PERIOD")
+
+
+def test_a_verdict_by_the_first_rule_keeps_its_value() -> None:
+    """It compared nothing, and is not made worse by what was registered later."""
+    old = sealed("")
+
+    assert (old.rule, seal_verdict.seal_word(old)) == (1, None)
+    assert pdf_verdict.legal_value(old) is OFFICIAL
+
+
+def test_comparing_again_forgets_what_was_registered_before() -> None:
+    first = identified(ROWS["parent with a right"])
+
+    again = seal_verdict.identify(first, SealRegister(code=SENDER), SEEN)
+
+    assert again.signers[1] == replace(
+        first.signers[1], seal=SealWord.UNREGISTERED, seal_code="", seal_act=""
+    )
+    assert (again.signers[0].person, again.signers[0].position) == (STRANGER, "")
+
+
+def test_the_own_seal_is_checked_before_a_document_leaves(cases: Cases) -> None:
+    """Without a registered seal there is only a warning."""
+    to = (Recipient(code="Z91", role=RecipientRole.TO_ACT),)
+    for name, reasons, warnings in (
+        ("own seal, known person", [], []),
+        ("parent with a right", [], []),
+        ("another's seal", [ReasonCode.SEAL_OTHER], []),
+        ("another's seal, sender without one", [ReasonCode.SEAL_OTHER], []),
+        ("unknown seal", [ReasonCode.SEAL_UNKNOWN], []),
+        ("nothing registered", [], [ReasonCode.SEAL_UNREGISTERED]),
+    ):
+        with cases.case(name):
+            verdict = pdf_verdict.check_lead(identified(ROWS[name]), to, Profile(unsigned_lead="refuse"))
+            assert [r.code for r in verdict.reasons] == reasons
+            assert [r.code for r in verdict.warnings] == warnings
+            lenient = pdf_verdict.check_lead(identified(ROWS[name]), to, Profile(unsigned_lead="warn"))
+            assert [r.code for r in lenient.warnings] == [*reasons, *warnings]
