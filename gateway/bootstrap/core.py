@@ -18,6 +18,7 @@ from gateway.deciding import DecisionServices
 from gateway.domain.wall_clock import local
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
+from gateway.registry.axis_lists import SqlAxisLists
 from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
@@ -49,6 +50,19 @@ class NodeCore:
     deciding: DecisionServices
     feed: SqlFeed
     keys: KeyDirectory
+
+    @property
+    def axis_lists(self) -> SqlAxisLists:
+        """Lists of agencies that foreign axes gave. Where the node asks for none, those of earlier days."""
+        rules = self.settings.registry
+        return SqlAxisLists(
+            self.store.writer,
+            self.store.reader,
+            self.clock,
+            self.directory,
+            every=timedelta(hours=rules.axis_list_h or 24),
+            most_new=rules.axis_list_most_new,
+        )
 
     async def host_of(self, code: str) -> str | None:
         """Return the node that speaks for a code today by the registry; some routes between axes use it."""

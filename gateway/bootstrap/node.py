@@ -52,6 +52,7 @@ from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import (
+    AxisListsClock,
     Clocks,
     GrowthClock,
     HoldsClock,
@@ -236,6 +237,7 @@ class OpenNode(NodeCore):
             "holds": Loop(step=lambda: holds.step(self.hold), then=events, is_due=holds.is_due),
             **self._growth_loop(),
             **self._folder_loop(events),
+            **self._axis_lists_loop(),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }
 
@@ -245,6 +247,22 @@ class OpenNode(NodeCore):
             return {}
         step = partial(clock.step, growth.measure)
         return {"growth": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
+
+    def _axes(self) -> Mapping[str, Axis]:
+        axis = self.inn.axis
+        return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
+
+    def _axis_lists_loop(self) -> dict[str, Loop]:
+        if not self.settings.registry.axis_list_h:
+            return {}
+        from gateway.transport.rest.agency_list import read_agencies
+        from gateway.transport.rest.axis import RestAxis
+
+        foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, RestAxis)}
+        reads = {name: partial(read_agencies, axis, self.pool) for name, axis in foreign.items()}
+        clock = AxisListsClock()
+        step = partial(clock.step, self.axis_lists, reads)
+        return {"axis_lists": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
     def _folder_loop(self, events: tuple[str, ...]) -> dict[str, Loop]:
         rules = guards.folder_rules(self.settings)

@@ -7,8 +7,6 @@ makes the changes to the broker."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -27,7 +25,6 @@ from gateway.cli.output import FAILED, NETWORK
 from gateway.cli.status import axis_json, axis_lines, print_finding
 from gateway.clock import SystemClock
 from gateway.domain.diagnosis import Diagnosis
-from gateway.domain.registry import AgencyCode, BadCode
 from gateway.errors import Misconfigured
 from gateway.ops import axis_view
 from gateway.ports.axis import ManagedAxis, each_axis
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
     from gateway.transport.rest.axis import RestAxis
-    from gateway.transport.rest.dialect import ListedAgency
 
 verb = noun("axis").verb
 Sender = Annotated[
@@ -241,14 +237,6 @@ async def route(
         raise typer.Exit(NETWORK)
 
 
-def _is_code(code: str) -> bool:
-    try:
-        AgencyCode.parse(code)
-    except BadCode:
-        return False
-    return True
-
-
 def print_timed(call: Invocation, finding: Diagnosis) -> None:
     if not call.quiet or finding.cure is not None:
         head = f"{finding.level.mark} {finding.check:<12} {finding.ms:>6} ms "
@@ -309,24 +297,12 @@ async def agencies(
     out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
 ) -> None:
     """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed."""
-    count = left_out = 0
+    from gateway.transport.rest.agency_list import write_agencies
+
     async with _open_foreign(call) as axis:
         with new_file(out, alone=True) as file:
-            writer = csv.writer(codecs.getwriter("utf-8")(file))
-            writer.writerow(("code", "name", "alias"))
-
-            def note(agency: ListedAgency) -> None:
-                nonlocal count, left_out
-                if not _is_code(agency.code) or not agency.name:
-                    left_out += 1  # an entry of a centre or a test system, not of an agency's form
-                else:
-                    count += 1
-                    writer.writerow(
-                        (agency.code, agency.name, agency.old if agency.old != agency.code else "")
-                    )
-
-            await axis.agencies(note)
-    call.say("axis.agencies.written", count=count, left_out=left_out, file=out)
+            written = await write_agencies(axis, file)
+    call.say("axis.agencies.written", count=written.count, left_out=written.left_out, file=out)
 
 
 def _make_plan(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.atomic_files import new_file
 from gateway.cli import output, people
 from gateway.cli.command import Invocation, OutputFormat, noun, piped
 from gateway.cli.node import at_core, at_registry, operator_id
@@ -233,6 +234,39 @@ async def undo_import(
     record = await registry_changes.undo_import(node.deciding, person, id, reason)
     counts = {"removed": record.added, "restored": record.changed}
     output.record(call, {"id": record.id, "undone": True, **counts})
+
+
+_CONFLICT_COLUMNS = output.columns("code name column found advice")
+_AXIS_LIST_COLUMNS = output.columns("id since=at state added waiting conflicts left_out")
+
+
+@verb("", "--show LIST", "--write LIST --out waiting.csv")
+async def axis_lists(
+    call: Invocation,
+    node: NodeCore,
+    show: Annotated[str | None, typer.Option(help="Print the conflicts of this list.")] = None,
+    write: Annotated[
+        str | None, typer.Option(help="Write the lines of this list that wait, for: gateway registry import.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write, with --write.", dir_okay=False)] = None,
+) -> None:
+    """List the lists of agencies that foreign axes gave: what was added, what waits for people, what is in conflict."""
+    if (write is None) != (out is None):
+        raise typer.BadParameter("--write LIST and --out FILE go together")
+    if write is not None and out is not None:
+        lines = await node.axis_lists.waiting_lines(write)
+        with new_file(out, alone=True) as file:
+            file.write(lines)
+        call.say("cli.axis_list.written", file=out)
+    elif show is not None:
+        axis_list = await node.axis_lists.get(show)
+        output.rows(call, [{"id": p["code"], **p} for p in axis_list.problems], _CONFLICT_COLUMNS)
+    else:
+        rows = [
+            asdict(axis_list) | {"at": output.stamp(axis_list.at)}
+            for axis_list in await node.axis_lists.listed()
+        ]
+        output.rows(call, rows, _AXIS_LIST_COLUMNS, [{"since": row["at"]} for row in rows])
 
 
 def _read_file(call: Invocation, file: Path) -> bytes:

@@ -62,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="agencies", run=trust.agencies, tags=_USUAL, of_store=True),
     Check(name="bindings", run=trust.bindings, tags=_DEAR | {Tag.STATUS}, of_store=True),
     Check(name="delegation", run=trust.delegated, tags=_STATUS, of_store=True),
+    Check(name="axis-lists", run=trust.axis_lists, tags=_STATUS, of_store=True),
     Check(name="people", run=trust.people, tags=_STATUS, of_store=True),
     Check(name="people", run=trust.approved_anchors, tags=_STATUS, of_store=True),
     Check(name="work", run=parts.work, tags=_USUAL, of_store=True),

@@ -15,15 +15,18 @@ from cryptography import x509
 
 from gateway.deciding import approvals, delegation
 from gateway.domain.account import AgencyScope
+from gateway.domain.axis_list import AxisListState
 from gateway.domain.certificates import KeyUse
 from gateway.domain.delegated import OFFICERS_NEEDED, ListState
 from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.event import EventKind
 from gateway.domain.person import Role
+from gateway.domain.wall_clock import day_text
 from gateway.errors import GatewayError
 from gateway.ops import certificates
 from gateway.ops.subject import Subject
 from gateway.outgoing import services
+from gateway.registry.axis_lists import is_overdue, latest_of_each, list_all
 from gateway.registry.decisions import SqlDecision
 from gateway.registry.directory import SqlDirectory
 from gateway.store.events import NODE
@@ -38,6 +41,7 @@ from gateway.workers.key_watch import bound_until
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # Limits for partners' certificates, which are shorter, because the partners renew them.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
+_AXIS_LISTS = "gateway registry axis-lists"
 MOST_NAMES = 5  # most codes that one finding names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
@@ -166,6 +170,24 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
             return
     if ends:
         yield green("bindings", "partners.fine")
+
+
+async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check the newest list of agencies of each foreign axis: it came, and nothing of it waits. No finding for a node that
+    asks for none."""
+    hours = subject.settings.registry.axis_list_h
+    lists = await list_all(subject.store.reader) if hours else ()
+    for newest in latest_of_each(lists):
+        params: dict[str, object] = {"axis": newest.axis or "–", "day": day_text(newest.at)}
+        if newest.state is AxisListState.FAILED:
+            yield yellow("axis-lists", "axis-lists.failed", _AXIS_LISTS, **params, fault=newest.fault)
+        elif is_overdue(newest, subject.clock.now(), timedelta(hours=hours)):
+            yield yellow("axis-lists", "axis-lists.old", _AXIS_LISTS, **params)
+        elif newest.waiting or newest.conflicts:
+            counts = {"waiting": newest.waiting, "conflicts": newest.conflicts}
+            yield yellow("axis-lists", "axis-lists.waiting", _AXIS_LISTS, **params, **counts)
+        else:
+            yield green("axis-lists", "axis-lists.fine", **params)
 
 
 async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:

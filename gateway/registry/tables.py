@@ -17,6 +17,8 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    Column,
     DateTime,
     ForeignKeyConstraint,
     LargeBinary,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Field, SQLModel
@@ -344,6 +347,26 @@ class ListRow(RegistryModel, table=True):
     counts: str = Field(sa_type=Text)
 
 
+class AxisListRow(RegistryModel, table=True):
+    """List of agencies that a foreign axis gave. `content`: the lines that wait for people, compressed, as base64."""
+
+    __tablename__ = "registry_axis_list"
+    __table_args__ = (index("ix_registry_axis_list_at", "axis", "at"),)
+
+    id: str = Field(primary_key=True)
+    axis: str
+    at: datetime = Field(sa_type=DateTime(timezone=True))
+    state: str
+    added: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    waiting: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    conflicts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    left_out: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    is_large: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    problems: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
+    fault: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    content: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+
+
 # Tables, for use in statements.
 AGENCY, PERIOD, BINDING, CHANGE = (
     METADATA.tables[name] for name in ("agency", "agency_period", "agency_binding", "registry_change")
@@ -353,6 +376,8 @@ REFORM, REFORM_CODE = METADATA.tables["registry_reform"], METADATA.tables["regis
 FEED, REFUSAL, PROPOSAL, LIST = (
     METADATA.tables[f"registry_{name}"] for name in ("feed", "feed_refusal", "feed_proposal", "list")
 )
+
+AXIS_LIST = METADATA.tables["registry_axis_list"]
 
 
 @contextmanager

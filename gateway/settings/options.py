@@ -344,9 +344,12 @@ class OfficeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
-    """Persons needed for a change of the registry of agency codes."""
+    """Persons needed for a change of the registry of agency codes; how often foreign axes are asked for their agencies, and
+    how many new ones are taken at once without a person."""
 
     two_people: Annotated[str, OneOf(("yes", "no"))] = "yes"
+    axis_list_h: Annotated[int, Between(0, 720)] = 0
+    axis_list_most_new: Annotated[int, Between(0, 150_000)] = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,24 @@
 """Periodic workers that end rows whose time is over: packets that waited too long, unreferenced content, recalled files,
 idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Another judges PDF
-signatures again for which answers of authorities were missing; one judges lists of certificates. Others check every few
-seconds whether packets of unproved senders fill the quarantine, and whether tables of a server have grown. In: the clock.
-Out: rows that ended, bindings of lists. Content of a hold is unreadable at once; it does not wait for this loop."""
+signatures again for which answers of authorities were missing; one judges lists of certificates, one takes the lists of
+agencies of foreign axes. Others check every few seconds whether packets of unproved senders fill the quarantine, and
+whether tables of a server have grown. In: the clock. Out: rows that ended, bindings and agencies of lists. Content of a
+hold is unreadable at once; it does not wait for this loop."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from gateway import holding, log
 from gateway.deciding import DecisionServices, delegation
+from gateway.errors import GatewayError
 from gateway.holding import HoldService
 from gateway.incoming import rejudge, seal, settle
 from gateway.incoming.services import IncomingServices
+from gateway.registry.axis_lists import SqlAxisLists
 from gateway.workers.loop import Turn
 
 _log = logging.getLogger(__name__)
@@ -103,6 +106,44 @@ class ListsClock(_Clock):
         if not self._turn.take(services.clock.now()):
             return False
         return bool(await delegation.judge_undecided(services))
+
+
+class AxisListsClock(_Clock):
+    every = timedelta(minutes=1)
+
+    async def step(
+        self,
+        lists: SqlAxisLists,
+        axes: Mapping[str, Callable[[], Awaitable[tuple[bytes, int]]]],
+        now: datetime,
+    ) -> bool:
+        """Take the lists of agencies of foreign axes that are due, and log their outcome."""
+        if not self._turn.take(now):
+            return False
+        for name, read in axes.items():
+            if (id := await lists.claim(name)) is not None:
+                await self._take(lists, id, read)
+        return False
+
+    async def _take(
+        self, lists: SqlAxisLists, id: str, read: Callable[[], Awaitable[tuple[bytes, int]]]
+    ) -> None:
+        try:
+            content, left_out = await read()
+            taken = await lists.take(id, content, left_out)
+        except (GatewayError, OSError) as error:
+            log.action(_log, "axis_list.failed", str(error), list=id)
+            await lists.fail(id, str(error))
+            return
+        log.action(
+            _log,
+            "axis_list.taken",
+            "",
+            list=id,
+            added=taken.added,
+            waiting=taken.waiting,
+            conflicts=taken.conflicts,
+        )
 
 
 class HoldsClock(_Clock):

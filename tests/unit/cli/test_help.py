@@ -36,6 +36,7 @@ DUE = {
     *(f"inbox {name}" for name in ("list", "show", "pull", "accept", "reject", "reopen", "hand-back")),
     *(f"inbox {name}" for name in ("part-done", "status", "assign", "ack", "release", "return", "discard")),
     *(f"registry {name}" for name in ("list", "show", "resolve", "search", "import", "imports", "undo")),
+    "registry axis-lists",
     *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish", "set-host")),
     *(f"registry seals {name}" for name in ("list", "rights", "show", "read", "propose")),
     *(f"registry seals {name}" for name in ("entitle", "withdraw", "export")),

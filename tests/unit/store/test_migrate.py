@@ -122,6 +122,7 @@ STEPS = {
     "r0211_delegated_bindings.py": "f6c4aad6bf896b7d",
     "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
     "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
+    "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",
 }
 
 

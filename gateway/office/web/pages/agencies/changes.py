@@ -31,7 +31,8 @@ from gateway.office.web.pages.agencies.headlines import headline, names_in
 from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody
 from gateway.policy import code_file, reform_words
-from gateway.policy.code_file import CodeFile
+from gateway.policy.code_file import CodeFile, CodeFileForm
+from gateway.registry.axis_lists import latest_of_each, list_all, waiting_lines
 
 REFORMS = "/co-quan/thay-doi"
 _ask = partial(PageRequest.question, part="agencies/_questions.html")
@@ -141,6 +142,7 @@ def _reform_row(record: ReformRecord, today: date) -> TemplateValues:
 
 _NEEDS_TWO = "REG-TWO-PEOPLE"
 PATH = "/co-quan/nhap"
+AXIS_LIST = f"{PATH}/truc"
 MOST_BYTES = code_file.LARGEST
 _ROWS = 200
 _LATEST = 20
@@ -265,10 +267,24 @@ async def ask_file(request: PageRequest, problems: Problems | None = None) -> we
         problems,
         title=request.say("reforms.import"),
         columns=code_file.COLUMNS,
+        axis_lists=latest_of_each(await list_all(request.deps.store.reader)),
+        axis_action=AXIS_LIST,
         changes=[_import_row(change, undone) for change in reversed(imports[-_LATEST:])],
         names=await common.names_of_people(request, {change.by for change in imports[-_LATEST:]}),
         action=PATH,
     )
+
+
+async def look_at_axis_list(request: PageRequest) -> web.StreamResponse:
+    """Preview the lines that wait of a foreign axis's list, as if they were a file."""
+    id = request.form.text("id")
+    try:
+        content = await waiting_lines(request.deps.store.reader, id)
+    except Clash:
+        return request.confirm(PATH, "reforms.axis_list.gone")
+    file = CodeFile(form=CodeFileForm.CSV, csv=content)
+    names = code_file.headings_of(content)
+    return await _plan_and_preview(request, f"{id}.csv", file, names, code_file.guess_columns(names))
 
 
 async def _preview_page(request: PageRequest, preview: Preview, problems: Problems) -> web.StreamResponse:
@@ -367,6 +383,7 @@ ROUTES = (
     post(f"{PATH}/xem/{{key}}", "import_applied", apply_import),
     post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", propose_import),
     post(f"{PATH}/xem/{{key}}/cot", "import_matched", match_columns),
+    post(AXIS_LIST, "axis_list_look", look_at_axis_list),
     get(f"{ONE_IMPORT}/{{id}}", "import_one", show_import),
     *both(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", "import_undo", undo_import),
 )

@@ -1,0 +1,150 @@
+"""The lists of agencies that foreign axes give, on either database: new agencies are added, known ones are changed only by
+people, what contradicts is shown, and two processes ask once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.axis_list import AxisListState
+from gateway.errors import Clash
+from gateway.office.store.store import SqlOfficeStore
+from gateway.pool import ThreadPool
+from gateway.registry.axis_lists import KEPT, SqlAxisLists, latest_of_each
+from gateway.registry.directory import SqlDirectory
+from gateway.transport.rest.agency_list import read_agencies
+from tests.support.clock import ManualClock
+from tests.support.stores import opened
+from tests.support.town import lgsp
+
+EVERY = timedelta(hours=6)
+KNOWN = """code,name,parent
+Z91,UBND tỉnh Sao Mai,
+Z91.01,Sở Tài chính,Z91
+Z91.02,Sở Nội vụ,Z91
+"""
+HEADING = "code,name,alias\n"
+
+
+@pytest.fixture
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+    async with opened(store_url, clock) as node_store:
+        yield node_store
+
+
+@pytest.fixture
+async def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
+    directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
+    await directory.apply(await directory.plan_import(KNOWN.encode()), "operator")
+    return directory
+
+
+@pytest.fixture
+def lists(store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock) -> SqlAxisLists:
+    return lists_of(store, directory, clock)
+
+
+def lists_of(
+    store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock, most_new: int = 5_000
+) -> SqlAxisLists:
+    return SqlAxisLists(store.writer, store.reader, clock, directory, every=EVERY, most_new=most_new)
+
+
+async def claimed(lists: SqlAxisLists, axis: str = "bc") -> str:
+    id = await lists.claim(axis)
+    assert id is not None
+    return id
+
+
+async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
+    lists: SqlAxisLists, directory: SqlDirectory, clock: ManualClock
+) -> None:
+    lines = [f"Z92.{n // 80 + 10}.{n % 80 + 10},Đơn vị {n}," for n in range(3_958)]
+    lines += [f"Z93.{n + 10},Đơn vị trùng {n},000.00.77.Z93" for n in range(20)]
+    lines += [f"{lines[n].split(',')[0]},Tên khác {n}," for n in range(21)]
+    lines += ["Z91.01,Sở Tài chính và Đầu tư,"]
+
+    taken = await lists.take(await claimed(lists), (HEADING + "\n".join(lines) + "\n").encode(), 7)
+
+    assert (taken.state, taken.waiting, taken.left_out) == (AxisListState.WAITING, 1, 7)
+    assert (taken.added, taken.conflicts) == (3_959, 40), "one of the twenty with one alias keeps it"
+    assert taken.problems[0]["advice"]
+    assert {problem["code"][:4] for problem in taken.problems} == {"Z93.", "Z92."}
+    today = clock.now().date()
+    new = await directory.find("Z92.10.10", today)
+    assert new is not None
+    assert new.name == "Đơn vị 0"
+    known = await directory.find("Z91.01", today)
+    assert known is not None
+    assert known.name == "Sở Tài chính", "a known agency is changed by two people"
+    plan = await directory.plan_import(await lists.waiting_lines(taken.id))
+    assert [change.code for change in plan.changed] == ["Z91.01"]
+    (change, *_) = [c for c in await directory.changes(limit=10) if c.by == "axis:bc"]
+    assert change.summary["added"] == 3_959
+
+
+async def test_too_many_new_agencies_wait_for_a_person(
+    store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock
+) -> None:
+    lists = lists_of(store, directory, clock, most_new=2)
+    content = f"{HEADING}Z92,Tỉnh khác,\nZ92.01,Sở A,\nZ92.02,Sở B,\n".encode()
+
+    taken = await lists.take(await claimed(lists), content, 0)
+
+    assert (taken.is_large, taken.added, taken.waiting) == (True, 0, 3)
+    assert await directory.find("Z92", clock.now().date()) is None
+    assert len((await directory.plan_import(await lists.waiting_lines(taken.id))).added) == 3
+
+    clock.advance(EVERY.total_seconds())
+    same = await lists.take(await claimed(lists), KNOWN_AGAIN, 0)
+    assert (same.state, same.added, same.waiting) == (AxisListState.DONE, 0, 0)
+    with pytest.raises(Clash, match="no line"):
+        await lists.waiting_lines(taken.id)
+    assert [x.id for x in latest_of_each(await lists.listed())] == [same.id]
+
+
+KNOWN_AGAIN = f"{HEADING}Z91,UBND tỉnh Sao Mai,\nZ91.01,Sở Tài chính,\n".encode()
+
+
+async def test_a_list_is_asked_once_in_its_hours_and_old_lists_go(
+    lists: SqlAxisLists, clock: ManualClock
+) -> None:
+    first = await asyncio.gather(lists.claim("bc"), lists.claim("bc"))
+    assert sorted(id is None for id in first) == [False, True]
+    await lists.fail(next(filter(None, first)), "no answer")
+    assert (await lists.listed())[0].fault == "no answer"
+    assert await lists.claim("north") is not None, "another axis has its own lists"
+    for _ in range(KEPT + 3):
+        clock.advance(EVERY.total_seconds())
+        await lists.take(await claimed(lists), KNOWN_AGAIN, 0)
+    assert len([x for x in await lists.listed() if x.axis == "bc"]) == KEPT
+
+
+async def test_a_list_without_the_columns_of_a_list_is_refused_whole(lists: SqlAxisLists) -> None:
+    with pytest.raises(Clash, match="cannot be taken"):
+        await lists.take(await claimed(lists), b"colour,name\nred,x\n", 0)
+
+
+async def test_the_list_of_a_service_is_read_as_it_comes(
+    tmp_path: Path, clock: ManualClock, pool: ThreadPool, directory: SqlDirectory, lists: SqlAxisLists
+) -> None:
+    codes = ["Z91.01", "Z94.01", "Z94.02", "TEST.EXTRA"]
+    async with (
+        lgsp.of_agencies(tmp_path, codes, now=clock.now) as hub,
+        lgsp.client(tmp_path / "node", hub.url, "Z94.01", clock) as axis,
+    ):
+        content, left_out = await read_agencies(axis, pool)
+    assert content.startswith(HEADING.encode())
+    assert left_out == 1
+
+    taken = await lists.take(await claimed(lists), content, left_out)
+
+    assert taken.added == 2
+    entry = await directory.find("Z94.02", clock.now().date())
+    assert entry is not None
+    assert replace(entry, source=entry.source).code == "Z94.02"
