@@ -31,9 +31,10 @@ async def read(services: IncomingServices, path: Path, seen_at: datetime) -> Pdf
     if asking is None:
         return facts
     answers: dict[str, Answer] = {}
-    for gather in (_stored, _fetched):
+    oldest = seen_at - asking.authorities.sources.refresh
+    for gather in (partial(_stored, asking, oldest), partial(_fetched, services, asking)):
         links = facts.unanswered[:MOST_ASKED]
-        new = [a for a in await gather(services, asking, links) if a.digest not in answers] if links else []
+        new = [a for a in await gather(links) if a.digest not in answers] if links else []
         if new:
             answers |= {answer.digest: answer for answer in new}
             bodies = _within_limit(answers.values())
@@ -41,11 +42,8 @@ async def read(services: IncomingServices, path: Path, seen_at: datetime) -> Pdf
     return facts
 
 
-async def _stored(
-    services: IncomingServices, asking: PdfAsking, links: Sequence[Unanswered]
-) -> Sequence[Answer]:
-    """Return stored answers about these certificates; ones older than the time of refreshing only where they revoke."""
-    oldest = services.clock.now() - asking.authorities.sources.refresh
+async def _stored(asking: PdfAsking, oldest: datetime, links: Sequence[Unanswered]) -> Sequence[Answer]:
+    """Return stored answers about these certificates; those fetched before the time `oldest` only where they revoke."""
     answers = [answer for link in links for answer in await asking.answers.about(_question(link))]
     return [answer for answer in answers if answer.revokes or answer.fetched_at >= oldest]
 

@@ -69,6 +69,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="jobs", run=parts.jobs, tags=_STATUS, of_store=True),
     Check(name="log", run=parts.log, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
     Check(name="revocation", run=trust.asked_authorities, tags=_USUAL, of_store=True),
+    Check(name="pdf-revocation", run=trust.pdf_signers, tags=_USUAL, of_store=True),
     Check(name="hold", run=parts.hold, tags=_STATUS, of_store=True),
     Check(name="hot-folder", run=parts.hot_folders, tags=_USUAL, of_store=True),
     Check(name="webhooks", run=parts.webhooks, tags=_STATUS, of_store=True),

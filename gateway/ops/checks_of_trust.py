@@ -21,6 +21,7 @@ from gateway.domain.delegated import OFFICERS_NEEDED, ListState
 from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
 from gateway.domain.event import EventKind
 from gateway.domain.person import Role
+from gateway.domain.queues import SIGNATURES_JOB
 from gateway.domain.wall_clock import day_text
 from gateway.errors import GatewayError
 from gateway.ops import certificates
@@ -35,6 +36,7 @@ from gateway.trust import authorities
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.folder import AnchorFile
 from gateway.trust.keys import KeyDirectory
+from gateway.trust.pdf_authorities import read_pdf_sources
 from gateway.workers.key_watch import bound_until
 
 # Limits for own certificates: an authority needs weeks to renew one, and below two weeks it is urgent.
@@ -42,6 +44,8 @@ EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # Limits for partners' certificates, which are shorter, because the partners renew them.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
 _AXIS_LISTS = "gateway registry axis-lists"
+# Authorities answer within seconds; a document that waits for a day has one that does not.
+PDF_ANSWERS_LATE = timedelta(days=1)
 MOST_NAMES = 5  # most codes that one finding names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
@@ -107,6 +111,22 @@ async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:
         params = {"issuer": issuer.issuer, "why": issuer.error or "–", "oldest": oldest}
         cure = None if issuer.word == certificates.GOOD else "gateway trust refresh"
         yield Diagnosis("revocation", _LEVELS[issuer.word], f"revocation.asked.{issuer.word}", params, cure)
+
+
+async def pdf_signers(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that `pdf/revocation.toml` can be read, and that no document waits long for answers about its signers."""
+    try:
+        if read_pdf_sources(subject.settings.trust.folder / "pdf") is None:
+            return
+    except GatewayError as error:
+        yield red("pdf-revocation", "failed", detail=str(error))
+        return
+    count, oldest = await subject.store.waiting_jobs(SIGNATURES_JOB)
+    if oldest is not None and oldest < subject.clock.now() - PDF_ANSWERS_LATE:
+        since = oldest.isoformat(timespec="minutes")
+        yield yellow("pdf-revocation", "pdf_revocation.waiting", count=count, since=since)
+    else:
+        yield green("pdf-revocation", "pdf_revocation.fine")
 
 
 async def agencies(subject: Subject) -> AsyncGenerator[Diagnosis]:

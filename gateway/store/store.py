@@ -443,6 +443,13 @@ class SqlStore:
             fresh = await tx.tuples(unnumbered)
         return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
 
+    async def waiting_jobs(self, kind: str) -> tuple[int, datetime | None]:
+        """Count the unfinished jobs of a kind, and return when the oldest was added; None without jobs."""
+        query = select(func.count(), func.min(col(JobRow.created_at))).where(col(JobRow.kind) == kind)
+        async with self.reading() as tx:
+            ((count, oldest),) = await tx.tuples(query)
+        return count, oldest
+
     async def begin_work(self) -> None:
         """Prepare for changes of documents. Without a follower the office's list rows become stale; then delete the
         progress of filling them, so that an office fills them again."""

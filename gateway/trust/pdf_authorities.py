@@ -135,6 +135,10 @@ def _texts(content: Mapping[str, Any], name: str, path: Path) -> list[str]:
     return texts
 
 
+_Place = tuple[RevocationSource, str, str]
+"""Kind of question, address, and the serial number of the one certificate that it fails for; empty for all."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Failure:
     count: int
@@ -146,7 +150,7 @@ class PdfAuthorities:
 
     def __init__(self, sources: PdfSources) -> None:
         self.sources = sources
-        self._failures: dict[tuple[RevocationSource, str], _Failure] = {}
+        self._failures: dict[_Place, _Failure] = {}
         self._lock = Lock()
 
     def ask(self, link: Unanswered, now: datetime) -> Answer:
@@ -160,19 +164,20 @@ class PdfAuthorities:
             raise NotFound(f"the certificate cannot be read: {why}") from why
         failed: GatewayError | None = None
         for source, call in calls:
-            key = (source, call.url)
-            if (failure := self._failures.get(key)) is not None and now < failure.retry_at:
-                failed = failed or Unreachable(
-                    f"{call.url} failed {failure.count} times and is asked again later"
-                )
+            # A responder that answers badly about one certificate may answer well about others.
+            place = (source, call.url, "")
+            own = (source, call.url, link.serial if source is RevocationSource.OCSP else "")
+            if any(f is not None and now < f.retry_at for f in map(self._failures.get, (place, own))):
+                failed = failed or Unreachable(f"{call.url} failed and is asked again later")
                 continue
             try:
                 answer = self._ask_one(source, call, certificate, issuer, now)
             except (Unreachable, InvalidProof) as error:
-                self._note_failure(key, now)
+                self._note_failure(own if isinstance(error, InvalidProof) else place, now)
                 failed = error if failed is None or isinstance(error, InvalidProof) else failed
             else:
-                self._failures.pop(key, None)
+                self._failures.pop(place, None)
+                self._failures.pop(own, None)
                 return answer
         subject = certificate.subject.rfc4514_string()
         raise failed or NotFound(f"no address may be asked about {subject!r}")
@@ -230,7 +235,7 @@ class PdfAuthorities:
         address = read_address(host)
         return address is not None and may_reach(address, self.sources.networks)
 
-    def _note_failure(self, key: tuple[RevocationSource, str], now: datetime) -> None:
+    def _note_failure(self, key: _Place, now: datetime) -> None:
         with self._lock:
             count = self._failures[key].count + 1 if key in self._failures else 1
             pause = min(_FIRST_PAUSE * 2 ** min(count - 1, 10), _LONGEST_PAUSE)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.bootstrap.node import OpenNode
 from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.certificates import RevocationSource
+from gateway.domain.certificates import Answer, RevocationSource
 from gateway.domain.delegated import batch_subject
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
@@ -44,7 +44,7 @@ from gateway.store import log_reading
 from gateway.store.events import NODE
 from gateway.store.log_reading import StoredLeaf
 from gateway.store.store import SqlStore
-from gateway.trust import seals
+from gateway.trust import revocation, seals
 from gateway.trust.evidence import certificates_in, read_answer_files
 
 # Subject of the events about packs, by which an agency lists its packs.
@@ -109,7 +109,8 @@ class EvidenceMaker:
         answers = await answers_of(node.store, folder, await self._answer_digests(judged_packets), node.pool)
         about_files = [digest for file in story.files for digest in file.answers]
         for answer in await node.store.pdf_answers.read(about_files):
-            answers = {**answers, answer.digest: (answer.question.source, answer.body)}
+            if _is_readable(answer):
+                answers = {**answers, answer.digest: (answer.question.source, answer.body)}
         pack = await node.pool.run(partial(self._prepare, story, judged_packets, log, answers))
         await self._record_event(scope, story, pack)
         return pack
@@ -299,6 +300,19 @@ async def _join(prover: log_reading.Prover, old: PublishedSeal, new: PublishedSe
     old_seal, new_seal = old.signed.seal, new.signed.seal
     path = await prover.hashes(sealed_log.consistency_spans(old_seal.tree_size, new_seal.tree_size))
     return JoinedTrees(old=old_seal.number, new=new_seal.number, path=path)
+
+
+def _is_readable(answer: Answer) -> bool:
+    """Tell whether a checker of packs can read the answer. One from a file was read by another library, and a pack with an
+    answer that cannot be read is refused."""
+    try:
+        if answer.question.source is RevocationSource.LIST:
+            revocation.read_list(answer.body)
+        else:
+            revocation.serial_of_answer(answer.body)
+    except (ValueError, revocation.NoAnswer):
+        return False
+    return True
 
 
 AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.inbox_view import inbox_item
 from gateway.domain.document import IncomingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import LegalValue, SignatureWord
+from gateway.ops.evidence import contents
+from gateway.ops.pdf import verify_pdf
 from gateway.workers.clocks import SignaturesClock
 from gateway_labs.demo import stage
 from tests.support import pdf_pki, pdfs
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
+from tests.support.evidence import pack_of, unpacked
 from tests.support.live_authority import DAY, HOUR, LiveAuthority, live
-from tests.support.node import PROVINCE, Town, opened
-from tests.support.pdf_pki import Holder
+from tests.support.node import PROVINCE, Town, document, opened
+from tests.support.pdf_pki import SIGNED, Holder
 
 
 @dataclass(kw_only=True)
@@ -105,7 +110,8 @@ async def test_stored_answers_serve_further_documents_until_they_are_to_be_refre
     second = await place.judge_again(await place.admitted("16"), HOUR)
     assert (second.legal_value, len(place.authority.asked)) == (LegalValue.OFFICIAL, 2)
 
-    third = await place.judge_again(await place.admitted("17"), 5 * HOUR)
+    place.town.clock.advance(5 * HOUR)
+    third = await place.judge_again(await place.admitted("17"), timedelta())
     assert (third.legal_value, len(place.authority.asked)) == (LegalValue.OFFICIAL, 4)
 
 
@@ -151,7 +157,8 @@ async def test_threat_045_an_old_answer_is_not_taken_for_a_newer_one(place: Plac
     await place.judge_again(document, timedelta())
     place.authority.now = lambda: place.town.clock.now() - 8 * HOUR
 
-    second = await place.judge_again(await place.admitted("16"), 7 * HOUR)
+    place.town.clock.advance(7 * HOUR)
+    second = await place.judge_again(await place.admitted("16"), timedelta())
 
     assert second.legal_value is None
     assert await place.town.count("pdf_answer") == 2
@@ -169,3 +176,56 @@ async def test_an_answer_in_a_file_is_kept_once_a_verdict_rests_on_it(place: Pla
 
     assert kept.origin == "crl/0.pem"
     assert place.authority.asked == []
+
+
+async def test_each_state_is_told_alike_at_every_door(place: Place, tmp_path: Path, cases: Cases) -> None:
+    """In the API, by `gateway verify` of the file alone, and in evidence: our word and that of ETSI."""
+    town, authority, hour = place.town, place.authority, HOUR
+    own, stamp = authority.issue, pdfs.stamper(authority.stamper(), SIGNED)
+    revoked_early, revoked_late = own("Sở Sớm"), own("Sở Muộn")
+    authority.revoked[revoked_early.certificate.serial_number] = SIGNED - DAY
+    authority.revoked[revoked_late.certificate.serial_number] = SIGNED + hour
+    ended = own("Sở Cũ", not_after=SIGNED + hour)
+    stranger = pdf_pki.root("Another Root").issue("Sở Lạ", agency=True)
+    silent = pdf_pki.root().issue("Sở Im", agency=True)
+
+    def by(holder: Holder, is_stamped: bool) -> bytes:
+        pdf = pdfs.sign(pdfs.plain(), holder, "CoQuan", stamper=stamp if is_stamped else None)
+        return pdfs.with_dss(pdf, [old_list]) if holder is ended and is_stamped else pdf
+
+    # An answer made after the end of a certificate says nothing about it, so the file brings one of before.
+    old_list = pdf_pki.root().crl(this_update=SIGNED, next_update=SIGNED + DAY)
+    table: dict[str, tuple[Holder, bool, str, str]] = {
+        "good": (place.agency, False, "valid", "TOTAL-PASSED"),
+        "revoked before signing": (revoked_early, False, "invalid", "TOTAL-FAILED/REVOKED"),
+        "revoked after signing": (revoked_late, False, "invalid", "INDETERMINATE/REVOKED_NO_POE"),
+        "revoked after signing, stamped": (revoked_late, True, "valid", "TOTAL-PASSED"),
+        "expired": (ended, False, "unknown", "INDETERMINATE/OUT_OF_BOUNDS_NO_POE"),
+        "expired, stamped, with its list": (ended, True, "valid", "TOTAL-PASSED"),
+        "no revocation data": (silent, False, "unknown", "INDETERMINATE/TRY_LATER"),
+        "unknown authority": (stranger, False, "invalid", "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND"),
+    }
+    for n, (name, (holder, is_stamped, word, conclusion)) in enumerate(table.items(), start=20):
+        pdf = await asyncio.to_thread(by, holder, is_stamped)
+        files = ((f"{n}.pdf", pdf),)
+        await town.brought(town.forge(document(str(n), files=files), files))
+        (arrived,) = [d for d in await town.incoming(PROVINCE) if d.number == str(n)]
+        judged = await place.judge_again(arrived, timedelta(seconds=20))
+        answers = await town.node.store.pdf_answers.read(judged.signatures[0].answers)
+        with cases.case(name):
+            view = inbox_item(judged, None, None, "vi").model_dump(mode="json")["signatures"][0]["signers"][0]
+            told = "/".join(filter(None, (view["indication"], view["sub_indication"])))
+            assert (view["verdict"], told) == (word, conclusion)
+            story = contents.read_story(
+                unpacked(await pack_of(town, PROVINCE, judged.id), tmp_path / str(n))["story.json"]
+            )
+            assert (story.files[0].verdict, story.files[0].conclusion) == (word, conclusion)
+            court = pdf_pki.folder(tmp_path / f"court-{n}", lists=())
+            (court / "ocsp").mkdir()
+            for m, answer in enumerate(answers):
+                (court / "ocsp" / f"{m}.der").write_bytes(answer.body)
+            file = tmp_path / f"{n}.pdf"
+            file.write_bytes(pdf)
+            report = await asyncio.to_thread(verify_pdf, file, court, judged.arrived_at, judged.arrived_at)
+            assert report["verdict"] == word
+            assert "/".join(filter(None, (report["indication"], report["sub_indication"]))) == conclusion

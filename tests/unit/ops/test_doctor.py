@@ -354,6 +354,28 @@ def without_agencies(ward: Ward) -> None:
     migrated(ward.data.parent).rename(ward.database)
 
 
+def with_pdf_sources(text: str, *, waits: bool = False) -> Callable[[Ward], None]:
+    def harm(ward: Ward) -> None:
+        file = ward.settings.trust.folder / "pdf" / "revocation.toml"
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8")
+        if waits:
+            asyncio.run(a_document_waits(ward))
+            ward.advance(hours=25)
+
+    return harm
+
+
+async def a_document_waits(ward: Ward) -> None:
+    store = SqlOfficeStore(f"sqlite:///{ward.database}", ward.clock)
+    try:
+        async with store.begin(AgencyScope(agency_id=AGENCY.id, principal_id="node")) as work:
+            await work.jobs.add("signatures", "inb_1")
+            await work.commit()
+    finally:
+        await store.close()
+
+
 def quarantined(ward: Ward) -> None:
     asyncio.run(landed(ward, state="quarantined"))
 
@@ -388,6 +410,14 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "no worker": (lambda ward: ward.advance(seconds=45), "workers", "red workers.none", "gateway serve"),
     "a worker of the future": (lambda ward: ward.advance(days=-2), "workers", "red workers.none", None),
     "never started": (never_started, "workers", "yellow workers.never", "gateway serve"),
+    "odd PDF sources": (with_pdf_sources("hosts = 1"), "pdf-revocation", "red failed", None),
+    "PDF sources": (with_pdf_sources("hosts = []"), "pdf-revocation", "green", None),
+    "silent PDF sources": (
+        with_pdf_sources("hosts = []", waits=True),
+        "pdf-revocation",
+        "yellow pdf_revocation.waiting",
+        None,
+    ),
     "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
 }
 

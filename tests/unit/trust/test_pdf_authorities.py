@@ -205,6 +205,20 @@ def test_an_address_that_failed_is_left_alone_for_a_while_and_then_asked_again(
     assert not asking.ask(link_of(holder), SEEN_AT + HOUR).revokes
 
 
+def test_a_bad_answer_about_one_certificate_does_not_stop_questions_about_others(
+    tmp_path: Path, authority: LiveAuthority
+) -> None:
+    odd, good, asking = authority.issue("Sở Lạ"), authority.issue("Sở Hỏi"), permitted(tmp_path, authority)
+    authority.speaks = {"ocsp"}
+    authority.issued[odd.certificate.serial_number] = good
+    for _ in range(2):
+        with pytest.raises(InvalidProof if not authority.asked else Unreachable):
+            asking.ask(link_of(odd), SEEN_AT)
+
+    assert not asking.ask(link_of(good), SEEN_AT).revokes
+    assert authority.asked == ["ocsp", "crl", "ocsp"]
+
+
 def test_a_broken_file_is_named_with_its_fault(tmp_path: Path, cases: Cases) -> None:
     rows = {
         "hosts = 5": "hosts is no list",
