@@ -68,6 +68,10 @@ def test_a_feed_of_another_form_or_digest_is_refused_with_its_reason(tmp_path: P
             ),
             "FEED-FORM",
         ),
+        "two kinds": (
+            feeds.trust_feed([*LIST, row, row.model_copy(update={"kind": "seal"})]),
+            "FEED-ROWS",
+        ),
         "another kind of word": (
             feeds.trust_feed([*LIST, other.model_copy(update={"kind": "Exchange"})]),
             "FEED-FORM",

@@ -116,7 +116,7 @@ STEPS = {
     "r0205_units_as_a_list.py": "e723fd3d8de34106",
     "r0206_comments_on_letters.py": "1f0876c7309ffa5a",
     "r0207_words_of_files.py": "8b2cce7a48b012ac",
-    "r0210_delegated_bindings.py": "6b4309db550e8c6b",
+    "r0210_delegated_bindings.py": "dcc180770c707a4c",
 }
 
 
