@@ -176,7 +176,8 @@ def _parcel(file: Path, node: str) -> Parcel:
 
 
 def _signer(key: Path, certificate: Path, password_file: Path | None, purpose: bytes) -> FileSigner:
-    """Open a key that signs feeds, or headers as an officer. Misconfigured when it does not open, or the certificate belongs to another key."""
+    """Open a key that signs feeds, or headers as an officer. Misconfigured when it does not open, or the certificate
+    belongs to another key."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway import log
 from gateway.deciding import DecisionServices, proposals
 from gateway.domain.delegated import (
     EXCHANGE,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from gateway.registry.lists import ReceivedList
 
 NODE = "node"
+_log = logging.getLogger(__name__)
 NO_POLICY, NO_EFFECT, MOVED = "TRUST-NO-POLICY", "TRUST-NOTHING", "REG-MOVED"
 UNFIT = "TRUST-POLICY"
 MOST_WAIT_H = 30 * 24
@@ -211,10 +214,17 @@ async def judge_undecided(services: DecisionServices) -> int:
     for received in undecided:
         if received.state is ListState.NEW or (received.due_at is not None and received.due_at <= now):
             count += 1
-            async with services.decisions.begin(NODE) as work:
-                await work.listed.lock()
-                await _decide(services, work, await work.lists.get(received.issuer, received.sequence))
-                await work.commit()
+            try:
+                async with services.decisions.begin(NODE) as work:
+                    await work.listed.lock()
+                    await _decide(services, work, await work.lists.get(received.issuer, received.sequence))
+                    await work.commit()
+            except Clash as damage:
+                async with services.decisions.begin(NODE) as work:
+                    damaged = JudgedList(received=received, rows=())
+                    await _finish(work, damaged, ListState.HELD, services.clock.now(), why="damaged")
+                    await work.commit()
+                log.action(_log, "list.damaged", str(damage), issuer=received.issuer, list=received.sequence)
     return count
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Literal
 
 from gateway.domain import sealed_log
 from gateway.domain.event import Bound, Event, EventKind
@@ -205,7 +205,7 @@ class BindingOrigin:
     proof: str = ""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["people", "policy", "list"]:
         """Return `people`, `policy` or `list`, the last for a list that two people approved."""
         if not self.batch:
             return "people"

@@ -183,19 +183,20 @@ async def _propose(
     """Store the certificates as proposals, and the list of them; return their number. Those of a snapshot replace all
     others, those of changes are added."""
     header, content = feed_ends.header, lists.ListContent()
+    key = await room.pool.run(partial(feed_judge.issuer_key, room.issuers, feed_ends))
     if header.kind is FeedKind.SNAPSHOT:
         await connection.execute(delete(PROPOSAL))
     count = 0
     async for part in _parts(room, partial(stage.certificates, header)):
         values = await room.pool.run(partial(_proposal_rows, part, header, room.clock.now(), content))
-        if values and header.kind is FeedKind.CHANGES:
+        if header.kind is FeedKind.CHANGES:
             same = (PROPOSAL.c.code == bindparam("_code"), PROPOSAL.c.fingerprint == bindparam("_sha256"))
-            keys = [{"_code": row["code"], "_sha256": row["fingerprint"]} for row in values]
+            keys = [{"_code": feed_file.code_of(line), "_sha256": line.sha256} for line in part]
             await connection.execute(delete(PROPOSAL).where(*same), keys)
         if values:
             await connection.execute(insert(PROPOSAL), values)
         count += len(values)
-    await lists.keep_list(connection, feed_ends, content, by, room.clock.now())
+    await lists.keep_list(connection, feed_ends, content, key, by, room.clock.now())
     return count
 
 

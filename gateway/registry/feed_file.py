@@ -360,7 +360,7 @@ def lines(path: Path, feed_ends: Ends) -> Iterator[BodyLine]:
     body that changed since it was checked: keep nothing before the iterator has ended."""
     header = feed_ends.header
     hasher, remaining, count = hashlib.sha256(), header.bytes, 0
-    order, trust = ("", ""), TrustDigest()
+    order, trust, kinds = ("", ""), TrustDigest(), dict[tuple[str, str], str]()
     with path.open("rb") as file:
         file.seek(len(feed_ends.header_line))
         while remaining:
@@ -373,12 +373,24 @@ def lines(path: Path, feed_ends: Ends) -> Iterator[BodyLine]:
             order = _next_place(order, line, count)
             if isinstance(line, TrustLine):
                 trust.add(line)
+                kinds = _one_kind(kinds, line, count)
             yield line
     _same(hasher.hexdigest(), header)
     if count != header.rows:
         raise FeedRefused(f"{count} rows, and the header says {header.rows}", code="FEED-FORM")
     if header.format == FORM_2 and (trust.hexdigest(), trust.rows) != (header.trust, header.trust_rows):
         raise FeedRefused("the certificates are not those that the header names", code="FEED-SIGNATURE")
+
+
+def _one_kind(kinds: dict[tuple[str, str], str], line: TrustLine, count: int) -> dict[tuple[str, str], str]:
+    """Return the kinds of the certificates of this code so far. FeedRefused where one certificate has two."""
+    mine = {key: kind for key, kind in kinds.items() if key[0] == line.trust}
+    if mine.setdefault((line.trust, line.sha256), line.kind) != line.kind:
+        raise FeedRefused(
+            f"row {count}: a certificate of {line.trust} has two kinds: a key has one purpose",
+            code="FEED-ROWS",
+        )
+    return mine
 
 
 def read_line(raw: bytes, header: Header, position: str) -> BodyLine:

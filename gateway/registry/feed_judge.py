@@ -341,11 +341,21 @@ def officer_line(header_line: bytes, signer: EnvelopeSigner) -> OfficerLine:
     )
 
 
+def issuer_key(issuers: Path, feed_ends: Ends) -> str:
+    """Return the digest of the key that sealed a proved feed."""
+    return key_digest(pinned_issuers(issuers)[feed_ends.seal.certificate])
+
+
 def valid_officers(
-    officers: Sequence[OfficerLine], header_line: bytes, named: Sequence[str], times: Sequence[datetime]
+    officers: Sequence[OfficerLine],
+    header_line: bytes,
+    named: Sequence[str],
+    times: Sequence[datetime],
+    issuer: str = "",
 ) -> tuple[str, ...]:
     """Return the officers, of those named by their certificate's SHA-256, whose signature over the header is valid and
-    whose certificate is valid at each of these times. Two certificates of one key count once."""
+    whose certificate is valid at each of these times. Two certificates of one key count once, and the `issuer`'s own key,
+    by its digest, is no officer's: a thief of that key would have one of two signatures."""
     valid: dict[str, str] = {}
     for line in officers:
         if line.officer not in named:
@@ -360,7 +370,7 @@ def valid_officers(
         except (FeedRefused, ValueError, x509.InvalidVersion):
             continue
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if all(first <= at <= last for at in times):
+        if key_digest(certificate) != issuer and all(first <= at <= last for at in times):
             valid.setdefault(key_digest(certificate), line.officer)
     return tuple(sorted(valid.values()))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delegated import (
@@ -26,7 +26,7 @@ from gateway.domain.delegated import (
     issuer_subject,
 )
 from gateway.domain.event import EventKind
-from gateway.errors import NotFound, StoreFailure
+from gateway.errors import Clash, NotFound
 from gateway.registry import feed_file, feed_judge
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.feed_file import (
@@ -41,7 +41,9 @@ from gateway.registry.feed_file import (
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.tables import LIST, PROPOSAL, as_utc, aware
 
+DAMAGED = "TRUST-DAMAGED"
 _AT_ONCE = 500
+_LARGEST_CONTENT = 512 * feed_file.MOST_TRUST_ROWS  # a row without its certificate has at most 400 bytes
 _OPEN = (ListState.OPEN, ListState.UNSIGNED, ListState.HELD)
 _UNDECIDED = (ListState.NEW, ListState.WAITING)
 
@@ -89,7 +91,7 @@ class ReceivedList:
     due_at: datetime | None
     counts: Mapping[str, Any]
     header: str
-    seal: str
+    issuer_key: str
     officers: tuple[str, ...]
 
     @property
@@ -97,14 +99,12 @@ class ReceivedList:
         return f"{self.issuer} {self.sequence}"
 
     def signed_by(self, named: Sequence[str], now: datetime) -> tuple[str, ...]:
-        """Return those of the named officers whose valid signatures came with the list. The issuer's own certificate is
-        no officer's, because a thief of its key would have one of two signatures."""
+        """Return those of the named officers whose valid signatures came with the list."""
         lines = [
             feed_file.decode(OfficerLine, line.encode() + b"\n", "a signature") for line in self.officers
         ]
-        others = [name for name in named if name != self.seal]
         times = (self.made_at, now)
-        return feed_judge.valid_officers(lines, self.header.encode(), others, times)
+        return feed_judge.valid_officers(lines, self.header.encode(), named, times, self.issuer_key)
 
 
 class SqlLists:
@@ -144,16 +144,17 @@ class SqlLists:
         return [_to_list(row) for row in await self._connection.execute(query)]
 
     async def rows_of(self, received: ReceivedList) -> Sequence[ListedRow]:
-        """Return the rows of a list. StoreFailure where they are not those that the list named."""
+        """Return the rows of a list. Clash where they are not those that the list named."""
         query = select(LIST.c.content).where(
             LIST.c.issuer == received.issuer, LIST.c.sequence == received.sequence
         )
-        content = zlib.decompress((await self._connection.execute(query)).scalar_one())
+        content = _unpack((await self._connection.execute(query)).scalar_one())
         named = Header.model_validate_json(received.header).trust or received.trust
         if hashlib.sha256(content).hexdigest() != named:
-            raise StoreFailure(
-                f"the rows kept of list {received.name} are not those that were signed: nothing of it comes into"
-                " force; take the list again"
+            raise Clash(
+                f"the rows kept of list {received.name} are not those that it named: nothing of it comes into force",
+                code=DAMAGED,
+                hint="take a newer list of the issuer; somebody may have changed the database",
             )
         return [_to_row(line) for line in content.splitlines()]
 
@@ -195,7 +196,7 @@ class SqlLists:
         await self._connection.execute(update(LIST).where(*waiting).values(state=ListState.OPEN, due_at=None))
 
     async def judge_again(self, issuer: str) -> None:
-        """Let the issuer's newest list be judged again, because its policy changed."""
+        """Let lists that wait and the issuer's newest list be judged again, because its policy changed."""
         newest = (
             select(LIST.c.sequence)
             .where(LIST.c.issuer == issuer)
@@ -203,8 +204,11 @@ class SqlLists:
             .limit(1)
             .scalar_subquery()
         )
-        mine = (LIST.c.issuer == issuer, LIST.c.sequence == newest, LIST.c.state.in_(_OPEN))
-        await self._connection.execute(update(LIST).where(*mine).values(state=ListState.NEW))
+        is_newest = and_(LIST.c.sequence == newest, LIST.c.state.in_(_OPEN))
+        again = or_(is_newest, LIST.c.state == ListState.WAITING)
+        await self._connection.execute(
+            update(LIST).where(LIST.c.issuer == issuer, again).values(state=ListState.NEW)
+        )
 
     async def _lists(self, *conditions: Any, limit: int | None) -> Sequence[ReceivedList]:
         query = select(*_COLUMNS).where(*conditions).order_by(LIST.c.received_at, LIST.c.sequence)
@@ -215,7 +219,12 @@ _COLUMNS = [column for column in LIST.c if column.name != "content"]
 
 
 async def keep_list(
-    connection: AsyncConnection, feed_ends: Ends, content: ListContent, by: str, now: datetime
+    connection: AsyncConnection,
+    feed_ends: Ends,
+    content: ListContent,
+    issuer_key: str,
+    by: str,
+    now: datetime,
 ) -> None:
     """Store the certificates' rows of an applied feed; nothing where it has none. Earlier lists that a snapshot replaces
     keep their digest, and their rows only while these wait or are bound."""
@@ -233,7 +242,7 @@ async def keep_list(
             sequence=header.sequence,
             digest=header.digest,
             header=feed_ends.header_line.decode(),
-            seal=feed_ends.seal.certificate,
+            issuer_key=issuer_key,
             officers=_officer_lines(feed_ends.officers),
             trust=trust,
             size=count,
@@ -273,6 +282,14 @@ async def tell_split(connection: AsyncConnection, room: FeedRoom, header: Header
         await log.note(connection, EventKind.LIST_SPLIT, subject, by, data)
 
 
+def _unpack(content: bytes) -> bytes:
+    """Return the rows, as far as a list may have them; nothing of them where they are damaged."""
+    try:
+        return zlib.decompressobj().decompress(content, _LARGEST_CONTENT)
+    except zlib.error:
+        return b""
+
+
 def _officer_lines(officers: Sequence[OfficerLine]) -> str:
     return "".join(feed_file.encode(line).decode() for line in officers)
 
@@ -290,7 +307,7 @@ def _to_list(row: Row[Any]) -> ReceivedList:
         due_at=row.due_at and aware(row.due_at),
         counts=json.loads(row.counts),
         header=row.header,
-        seal=row.seal,
+        issuer_key=row.issuer_key,
         officers=tuple(row.officers.splitlines()),
     )
 

@@ -324,8 +324,9 @@ class FeedProposalRow(RegistryModel, table=True):
 
 
 class ListRow(RegistryModel, table=True):
-    """Received list with certificates, kept as evidence: header, seal and officers' signatures as they came, and in
-    `content` the rows that `trust` is the digest of, compressed. State and counts are working values."""
+    """Received list with certificates, kept as evidence: header and officers' signatures as they came, the digest of the
+    key that sealed it, and in `content` the rows that `trust` is the digest of, compressed. State and counts are working
+    values."""
 
     __tablename__ = "registry_list"
     __table_args__ = (index("ix_registry_list_state", "state", "received_at"),)
@@ -334,7 +335,7 @@ class ListRow(RegistryModel, table=True):
     sequence: int = Field(primary_key=True, sa_type=BigInteger)
     digest: str
     header: str = Field(sa_type=Text)
-    seal: str
+    issuer_key: str
     officers: str = Field(sa_type=Text)
     trust: str
     size: int

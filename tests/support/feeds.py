@@ -79,7 +79,7 @@ def trust(code: str, certificate_der: bytes, **more: Any) -> TrustLine:
 
 
 def trust_feed(
-    lines: Sequence[AgencyLine | TrustLine],
+    lines: Sequence[BodyLine],
     sequence: int = 1,
     *,
     officers: Sequence[pki.KeySigner] = (),

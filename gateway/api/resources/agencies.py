@@ -101,6 +101,28 @@ class Capabilities(ResponseModel):
     max_document_bytes: int
 
 
+class BoundCertificate(ResponseModel):
+    """Exchange certificate bound to an agency, and what that rests on."""
+
+    sha256: str
+    valid_from: Moment | None
+    valid_to: Moment | None
+    since: Moment = Field(description="When it was bound here")
+    source: Literal["people", "policy", "list"] = Field(
+        description="Two people here; the policy for an issuer; or its list, approved by two people"
+    )
+    issuer: str | None = Field(description="Issuer of the list")
+    list_number: int | None
+    policy: int | None = Field(description="Version of the policy")
+    officers: list[str] = Field(description="Certificates of the officers who signed the list, by SHA-256")
+
+
+class BoundCertificates(ResponseModel):
+    """Certificates that have not ended, oldest binding first."""
+
+    data: list[BoundCertificate]
+
+
 class ChangesQuery(RequestModel):
     since: Since | None = None
     limit: int = Field(DEFAULT_ROWS, ge=1, le=MOST_ROWS)
@@ -232,6 +254,32 @@ async def read_capabilities(call: Call) -> Capabilities:
         kinds=[kind.value for kind in Kind],
         max_file_bytes=deps.out.profile.max_file_bytes,
         max_document_bytes=deps.out.profile.max_document_bytes,
+    )
+
+
+@ROUTES(
+    "GET /agencies/{code}/certificates", "Exchange certificates bound to an agency, and what each rests on"
+)
+async def list_agency_certificates(call: Call) -> BoundCertificates:
+    entry = await call.deps.directory.entry(call.path("code"))
+    if entry is None:
+        raise NotFound("no agency has this code; ask /agencies:resolve for old codes and names")
+    origins = await call.deps.directory.origins([entry.code])
+    return BoundCertificates(
+        data=[
+            BoundCertificate(
+                sha256=origin.fingerprint,
+                valid_from=origin.valid_from,
+                valid_to=origin.valid_to,
+                since=origin.since,
+                source=origin.kind,
+                issuer=origin.issuer or None,
+                list_number=origin.sequence,
+                policy=origin.policy,
+                officers=list(origin.officers),
+            )
+            for origin in origins
+        ]
     )
 
 

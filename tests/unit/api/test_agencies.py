@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway.policy.trust import fingerprint
 from tests.support import api
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
 from tests.support.town.axes import on_two
@@ -135,6 +136,20 @@ async def test_what_may_be_sent_to_an_agency_is_told_with_its_ways(door: Door) -
     (axis,) = far["axes"]
     assert (far["certificate"], axis["connected"], axis["receipts"]) == (False, False, False)
     assert (await door.ask("GET", "/agencies/Z99.99/capabilities")).status == 404
+
+
+async def test_the_certificates_of_an_agency_are_told_with_what_they_rest_on(door: Door) -> None:
+    (bound,) = (await door.ask("GET", f"/agencies/{PROVINCE}/certificates")).json["data"]
+
+    assert (bound["source"], bound["issuer"], bound["policy"], bound["officers"]) == (
+        "people",
+        None,
+        None,
+        [],
+    )
+    (binding,) = await door.node.directory.bindings(PROVINCE)
+    assert bound["sha256"] == fingerprint(binding.certificate_der)
+    assert (await door.ask("GET", "/agencies/Z99.99/certificates")).status == 404
 
 
 async def test_several_axes_are_told_in_the_order_in_which_they_are_tried(

@@ -73,16 +73,14 @@ class Node:
 
     async def forget(self, code: str, sha256: str) -> None:
         """Remove a binding past the program, with its event, as if this were another node."""
-        async with open_core(load(self.folder / "gateway.toml", os.environ)) as core:
-            async with core.store.writer.begin() as connection:
-                for statement in (
-                    "DELETE FROM agency_binding WHERE fingerprint = :it",
-                    "DELETE FROM event WHERE subject_id = :subject",
-                ):
-                    values = (
-                        {"it": sha256} if "binding WHERE" in statement else {"subject": f"binding:{code}"}
-                    )
-                    await connection.execute(text(statement), values)
+        removed = {
+            "DELETE FROM agency_binding WHERE fingerprint = :name": sha256,
+            "DELETE FROM event WHERE subject_id = :name": f"binding:{code}",
+        }
+        settings = load(self.folder / "gateway.toml", os.environ)
+        async with open_core(settings) as core, core.store.writer.begin() as connection:
+            for statement, name in removed.items():
+                await connection.execute(text(statement), {"name": name})
 
 
 def pki_sha256(der: bytes) -> str:

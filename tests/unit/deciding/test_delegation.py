@@ -4,6 +4,7 @@ it, and no limit is exceeded; everything else waits for two people, and each con
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -330,8 +331,12 @@ async def test_an_unfit_policy_is_not_proposed(both: Both, services: DecisionSer
 async def test_threat_147_a_stolen_issuer_key_brings_nothing_into_force(
     both: Both, give: Give, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
 ) -> None:
-    await delegated(both, officers=(*policy().officers, delegation.officer_of(feeds.ISSUER.certificate_der)))
-    for sequence, officers in enumerate(((), (FIRST,), (FIRST, THIRD), (FIRST, feeds.ISSUER)), 1):
+    key = feeds.ISSUER.private_key
+    issuer_again = pki.der(pki.root().issue("", key, subject="An officer"))
+    await delegated(both, officers=(*policy().officers, delegation.officer_of(issuer_again)))
+    renewed = replace(feeds.ISSUER, certificate_der=issuer_again)  # the issuer's key under another name
+    thieves = ((), (FIRST,), (FIRST, THIRD), (FIRST, renewed))
+    for sequence, officers in enumerate(thieves, 1):
         await give(listed(sequence, officers=officers))
         assert (await the_list(services, sequence)).state is ListState.UNSIGNED
     assert await bound_codes(directory, clock) == []
@@ -449,6 +454,13 @@ async def test_threat_152_rows_put_in_past_the_application_are_not_proved_by_a_l
     assert await bound_codes(directory, clock) == CODES[1:3]
     await edit("UPDATE agency_binding SET code = :code WHERE code = :moved", moved=CODES[5], code=CODES[0])
     assert await directory.differences() == []
+    await give(listed(2, codes=CODES, made_at=clock.now()))
+    assert (await the_list(services, 2)).state is ListState.WAITING
+    await edit("UPDATE registry_list SET content = :other WHERE sequence = 2", other=zlib.compress(b"{}"))
+    clock.advance(2 * HOUR)
+    await delegation.judge_undecided(services)
+    damaged = await the_list(services, 2)
+    assert (damaged.state, damaged.counts["limit"]) == (ListState.HELD, "damaged")
     await edit("DELETE FROM agency_binding WHERE code = :code", code=CODES[0])
     (missing,) = await directory.differences()
     assert (missing.kind, missing.code) == ("missing", f"{ISSUER} 1")

@@ -119,7 +119,7 @@ STEPS = {
     "r0208_words_of_files_by_time.py": "1b32302eb1bcba25",
     "r0209_ends_of_codes.py": "fa3fba890241d2a8",
     "r0210_answers_about_pdf_signers.py": "10c3d0ded2a0b4d7",
-    "r0211_delegated_bindings.py": "f6c4aad6bf896b7d",
+    "r0211_delegated_bindings.py": "ed74d87550b72432",
     "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
     "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
     "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",

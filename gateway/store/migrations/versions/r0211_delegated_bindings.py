@@ -24,7 +24,7 @@ _STATEMENTS = (
     sequence BIGINT NOT NULL,
     digest VARCHAR NOT NULL,
     header TEXT NOT NULL,
-    seal VARCHAR NOT NULL,
+    issuer_key VARCHAR NOT NULL,
     officers TEXT NOT NULL,
     trust VARCHAR NOT NULL,
     size INTEGER NOT NULL,

@@ -1,0 +1,137 @@
+"""Two forms of a feed: the second names the digest of its certificates, which officers sign with the header; a later form
+is refused by its number."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.pool import ThreadPool
+from gateway.registry import feed_file, feed_judge, snapshot
+from gateway.registry.directory import SqlDirectory
+from gateway.registry.feed import SqlFeed
+from gateway.registry.feed_file import FeedKind, FeedRefused, TrustLine
+from gateway.registry.feed_judge import FeedRoom
+from tests.support import feeds, pki
+from tests.support.cases import Cases
+from tests.support.clock import ManualClock
+
+CODE = "Z91.01"
+CERTIFICATE = pki.signer(CODE, "p256").certificate_der
+LIST = [feeds.agency("Z91", "UBND tỉnh Sao Mai"), feeds.agency(CODE, "Sở Một", parent="Z91")]
+FIRST, SECOND = feeds.officer("one"), feeds.officer("two")
+
+
+@pytest.fixture
+def room(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock, tmp_path: Path) -> Iterator[FeedRoom]:
+    with closing(ThreadPool(2)) as pool:
+        feed_room = FeedRoom(
+            writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
+        )
+        feeds.permit(feed_room, feeds.ISSUER)
+        yield feed_room
+
+
+def read(path: Path, raw: bytes) -> list[object]:
+    path.write_bytes(raw)
+    return list(feed_file.lines(path, feed_file.ends(path)))
+
+
+def test_a_feed_of_another_form_or_digest_is_refused_with_its_reason(tmp_path: Path, cases: Cases) -> None:
+    row = feeds.trust(CODE, CERTIFICATE)
+    good = feeds.trust_feed([*LIST, row], officers=(FIRST, SECOND))
+    assert len(read(tmp_path / "good.feed", good)) == 3
+    lines = good.splitlines(keepends=True)
+    officers = [line for line in lines if line.startswith(b'{"officer"')]
+    other = feeds.trust(CODE, pki.signer("Z91.02", "p256").certificate_der)
+    bad = {
+        "a later form": (good.replace(b"lienthong-registry/2", b"lienthong-registry/3", 1), "FEED-VERSION"),
+        "another digest": (feeds.trust_feed([*LIST, row], trust="0" * 64), "FEED-SIGNATURE"),
+        "another count": (feeds.trust_feed([*LIST, row], trust_rows=2), "FEED-SIGNATURE"),
+        "a proposal in form 2": (feeds.trust_feed([*LIST, feeds.proposal(CODE, CERTIFICATE)]), "FEED-FORM"),
+        "a row of trust in form 1": (feeds.feed([*LIST, row]), "FEED-FORM"),
+        "a digest in form 1": (feeds.feed(LIST, trust="0" * 64, trust_rows=0), "FEED-FORM"),
+        "officers out of order": (
+            b"".join([*lines[:-3], *reversed(officers), lines[-1]]),
+            "FEED-FORM",
+        ),
+        "an officer twice": (b"".join([*lines[:-1], officers[-1], lines[-1]]), "FEED-FORM"),
+        "no certificate": (
+            feeds.trust_feed(
+                [*LIST, TrustLine.model_construct(trust=CODE, kind="exchange", sha256="0" * 64)]
+            ),
+            "FEED-FORM",
+        ),
+        "two kinds": (
+            feeds.trust_feed([*LIST, row, row.model_copy(update={"kind": "seal"})]),
+            "FEED-ROWS",
+        ),
+        "another kind of word": (
+            feeds.trust_feed([*LIST, other.model_copy(update={"kind": "Exchange"})]),
+            "FEED-FORM",
+        ),
+    }
+    for name, (raw, code) in bad.items():
+        with cases.case(name):
+            with pytest.raises(FeedRefused) as error:
+                read(tmp_path / "bad.feed", raw)
+            assert error.value.code == code
+
+
+def test_an_officers_signature_belongs_to_one_header_one_key_and_its_time(tmp_path: Path) -> None:
+    named = [sha256(officer) for officer in (FIRST, SECOND)]
+    now, header = feeds.MADE_AT, b'{"a list"}\n'
+    signed = [feed_judge.officer_line(header, officer) for officer in (FIRST, SECOND)]
+
+    assert feed_judge.valid_officers(signed, header, named, (now,)) == tuple(sorted(named))
+    assert feed_judge.valid_officers(signed, b'{"another"}\n', named, (now,)) == ()
+    assert feed_judge.valid_officers(signed, header, named[:1], (now,)) == (named[0],)
+    late = now + timedelta(days=5000)
+    assert feed_judge.valid_officers(signed, header, named, (now, late)) == ()
+    moved = signed[0].model_copy(update={"certificate": base64.b64encode(SECOND.certificate_der).decode()})
+    assert feed_judge.valid_officers([moved], header, named, (now,)) == ()
+    renewed = feeds.officer("one")  # another certificate of the same key is no second officer
+    both = [signed[0], feed_judge.officer_line(header, renewed)]
+    assert len(feed_judge.valid_officers(both, header, [named[0], sha256(renewed)], (now,))) == 1
+
+
+def sha256(officer: pki.KeySigner) -> str:
+    return feed_judge.officer_line(b"", officer).officer
+
+
+async def test_an_exported_list_names_what_is_bound_and_what_was_revoked(
+    room: FeedRoom, directory: SqlDirectory, clock: ManualClock, tmp_path: Path
+) -> None:
+    feed = SqlFeed(room)
+    await directory.apply(await directory.plan_import(b"code,name\nZ91,A\nZ91.01,B\n"), "operator")
+    await directory.bind(CODE, CERTIFICATE, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+    older, newer, changes = (tmp_path / f"{name}.feed" for name in ("older", "newer", "changes"))
+    first = await feed.export(older, feeds.ISSUER, with_trust=True)
+    assert (first.format, first.trust_rows) == (feed_file.FORM_2, 1)
+    clock.advance(60)
+    await directory.unbind(CODE, pki_sha256(), reason="stolen")
+    await feed.export_changes(changes, feeds.ISSUER, older, with_trust=True)
+    await feed.export(newer, feeds.ISSUER, since=older, with_trust=True)
+
+    for path, kind in ((newer, FeedKind.SNAPSHOT), (changes, FeedKind.CHANGES)):
+        ends = feed_file.ends(path)
+        (row,) = [line for line in feed_file.lines(path, ends) if isinstance(line, TrustLine)]
+        assert (ends.header.kind, row.certificate, row.revoked_at) == (kind, None, clock.now())
+    signed = snapshot.sign_as_officer(newer, FIRST)
+    assert snapshot.sign_as_officer(newer, SECOND) == signed
+    assert [o.officer for o in feed_file.ends(newer).officers] == sorted(map(sha256, (FIRST, SECOND)))
+    assert [d.is_proposal for d in snapshot.differences(older, newer)] == [True]
+    old_form = tmp_path / "old.feed"
+    await feed.export(old_form, feeds.ISSUER)
+    with pytest.raises(FeedRefused):
+        snapshot.sign_as_officer(old_form, FIRST)
+
+
+def pki_sha256() -> str:
+    return feeds.trust(CODE, CERTIFICATE).sha256
