@@ -50,6 +50,7 @@ _TAGS = {
     "uploads": "Files sent ahead of the message that carries them",
     "inbox": "Incoming documents",
     "agencies": "The directory of agency codes",
+    "profile": "Settings by which an agency differs from its node",
     "events": "Events, in order",
     "webhooks": "Addresses that receive events",
     "node": "The node itself",

@@ -70,7 +70,7 @@ async def run(
     """Check every file of the packet, and the rules, without storing anything. LandsFirst where a new packet would have
     to wait."""
     item = leased.item
-    agency = await services.agency(item.agency_id)
+    agency, chosen = await services.store.accounts.with_profile(item.agency_id)
     model, addressed_to = proved.envelope.model, _addressed_codes(proved)
     hops = [hop.organ_id for hop in model.trace if hop.organ_id]
     if why := rules.goes_round(ours(agency), hops):
@@ -89,7 +89,7 @@ async def run(
     if not proved.keeps_form:
         problems = await services.pool.run(partial(_problems, services.xml.limits, proved, files))
     old = await ended_code_named(services, agency, addressed_to) if model.kind is not Kind.STATUS else None
-    profile = for_agency(services.profile, await services.store.profile_of(agency.id))
+    profile = for_agency(services.profile, chosen)
     verdicts, register = await _judge_signatures(services, proved.envelope.sender, files, item.received_at)
     wrong_seal = None
     if model.kind is not Kind.RECALL:

@@ -61,7 +61,7 @@ async def check(
         return order.draft, Verdict(reasons=too_long)
     if not is_encodable("".join([text for _, _, text in entries(DRAFT, order.draft)])):
         return order.draft, rules.check_kept(order.draft, order.change)
-    agency = await hosted_agency(services, scope)
+    agency, chosen = await services.store.accounts.with_profile(scope.agency_id)
     today = services.today()
     resolutions = [
         await services.directory.resolve(recipient.code or recipient.name or "", today, recipient.parent)
@@ -70,7 +70,7 @@ async def check(
     recipients = [_apply_resolution(r, a) for r, a in zip(order.draft.recipients, resolutions, strict=True)]
     await identify_signers(services, agency, request_files)
     lead = lead_verdict(request_files)
-    profile = for_agency(services.profile, await services.store.profile_of(scope.agency_id))
+    profile = for_agency(services.profile, chosen)
     mode = _delivery_mode(profile, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
 

@@ -107,12 +107,17 @@ class HostedAccounts:
         now = self._clock.now()
         return tuple(_numbered(a, find_in_force(versions.get(a.id, ()), NUMBERING, now)) for a in agencies)
 
-    async def profile_of(self, id: str) -> Mapping[str, ProfileVersion]:
-        """Return what the agency chose and is in force, by setting; cached like the agencies, because every document is
-        judged by it."""
-        _, versions = await self._memory.ask(("hosted",), _load_hosted)
-        chosen = versions.get(id)
-        return chosen_in_force(chosen, self._clock.now()) if chosen else {}
+    async def with_profile(self, id: str) -> tuple[HostedAgency, Mapping[str, ProfileVersion]]:
+        """Return a hosted agency and what it chose and is in force, by setting; in one look, because every document needs
+        both. NotFound when it is not hosted."""
+        agencies, versions = await self._memory.ask(("hosted",), _load_hosted)
+        agency = next((agency for agency in agencies if agency.id == id), None)
+        if agency is None:
+            raise errors.NotFound(f"this node does not host agency {id}")
+        if id not in versions:
+            return agency, {}
+        chosen = chosen_in_force(versions[id], self._clock.now())
+        return _numbered(agency, chosen.get(NUMBERING)), chosen
 
     async def numbering_at_hosting(self, id: str) -> NumberingMode:
         """Return the way of numbering with which an agency was hosted, which holds where it chose none. NotFound when it is

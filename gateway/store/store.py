@@ -19,7 +19,6 @@ from sqlmodel import col
 
 from gateway import errors, meters
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.agency_profile import ProfileVersion
 from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
@@ -426,10 +425,6 @@ class SqlStore:
         """Wait until new events may have been numbered, or the time is over."""
         self.wake.start()
         await self.numbered.wait(timeout_s)
-
-    async def profile_of(self, agency_id: str) -> Mapping[str, ProfileVersion]:
-        """Return what the agency chose and is in force, by setting."""
-        return await self.accounts.profile_of(agency_id)
 
     async def hosted(self) -> Sequence[HostedAgency]:
         return await self.accounts.hosted()

@@ -286,7 +286,7 @@ ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
 # The books say what every document is about.
 BOOKS = _SEES_ALL
 MENU = (
-    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=_SEES, beyond=OPERATES),
+    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=(*_SEES, *ADMINISTERS), beyond=OPERATES),
     MenuEntry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEES),
     MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
     MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_OR_OWN),

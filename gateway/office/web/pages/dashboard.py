@@ -31,6 +31,7 @@ from gateway.office.web.listing.list_rows import ListSight, ShownLine
 from gateway.office.web.page_handling import AGENCY
 from gateway.office.web.page_requests import PageRequest, bell_kinds, url_for
 from gateway.office.web.pages import board, tasks
+from gateway.office.web.pages.administration import home
 from gateway.office.web.pages.lists import read_query
 from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
@@ -64,6 +65,8 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
         if not is_operator(request):
             return request.go(AGENCY, next=request.http.rel_url.raw_path_qs)
         return await _page(request, title=request.say("menu.dashboard"), lamps=await _lamps(request))
+    if home.has_own_home(request):
+        return await home.show(request)
     if not request.may(Right.SEE_CONTENT):
         raise Denied("this person sees no documents here", code="GW-RIGHT")
     sight = list_rows.seen_by(request)
