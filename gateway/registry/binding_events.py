@@ -28,7 +28,6 @@ from gateway.store.transaction import Transaction
 
 _AT_ONCE = 500
 _REMEMBERED = 4096
-_KIND_NAMES = [k.value for k in BINDING_KINDS]
 _log = logging.getLogger(__name__)
 
 
@@ -74,9 +73,12 @@ class SqlBindingLog:
     def _events(self, tx: Transaction, principal_id: str) -> SqlEvents:
         return SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), self._clock)
 
-    async def list_all(self, connection: AsyncConnection) -> Sequence[Event]:
-        """Return the events of every code, oldest first. A province binds a few hundred certificates."""
-        query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.kind).in_(_KIND_NAMES))
+    async def list_all(
+        self, connection: AsyncConnection, kinds: Sequence[EventKind] = BINDING_KINDS
+    ) -> Sequence[Event]:
+        """Return the events of these kinds about every code, oldest first. A province binds a few hundred certificates."""
+        names = [kind.value for kind in kinds]
+        query = select(EventRow).where(col(EventRow.agency_id) == NODE, col(EventRow.kind).in_(names))
         rows = await Transaction(connection, shared=False).rows(
             EventRow, query.order_by(col(EventRow.position))
         )
