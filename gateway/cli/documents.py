@@ -33,6 +33,7 @@ from gateway.document_view.recipients import RecipientView, recipient_view
 from gateway.document_view.seals import lead_verdict, seal_text, signer_text, value_text
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.event import Event
+from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerVerdict
 from gateway.domain.status import STATES, Fact
 from gateway.domain.wall_clock import day_text, local
@@ -416,10 +417,10 @@ def packet_lines(call: Invocation, inbox_packet: InboxPacket) -> list[str]:
 
 
 def _check_lines(call: Invocation, checks: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield a line per check, in words; empty ones are left out."""
+    """Yield a line per check, in words; empty ones are left out, and those that are said beside the signatures."""
     lang = call.lang.value
     for name, verdict in checks:
-        if verdict:
+        if verdict and name not in (SEAL_CHECK, PERSON_CHECK):
             fallback = clock(datetime.fromisoformat(verdict)) if name == "signing_time" else verdict
             word = labels.say_or(f"checked.{verdict}", fallback, lang)
             yield f"  {labels.say_or(f'check.{name}', name, lang)}: {word}"

@@ -42,6 +42,9 @@ class SignatoryWord(ValueAtHand, StrEnum):
     UNKNOWN = "unknown"
 
 
+# Names of the two among the checks of an incoming document.
+SEAL_CHECK, PERSON_CHECK = "seal", "signatory"
+
 # Capacities in which a person signs for an agency (Decree 30/2020, annex I): for the collective, for the head, on the
 # head's order, by the head's authorisation, in charge for the time being.
 CAPACITIES = ("TM.", "KT.", "TL.", "TUQ.", "Q.")

@@ -20,7 +20,7 @@ from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
 from gateway.domain.queues import SIGNATURES_JOB, InboxPacket, LeasedInbox
 from gateway.domain.registry import CodeStanding, Resolution
-from gateway.domain.seals import SealRegister
+from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK, SealRegister
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord, SignerVerdict
 from gateway.domain.wall_clock import local
 from gateway.edxml import attachment, schema
@@ -330,9 +330,6 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
         | {"pdf_signature": lead.verdict if lead else SignatureWord.UNSIGNED}
         | _signer_words(lead),
     )
-
-
-SEAL_CHECK, PERSON_CHECK = "seal", "signatory"
 
 
 def _signer_words(lead: FileVerdict | None) -> dict[str, str]:

@@ -19,6 +19,7 @@ from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Evidence
 from gateway.domain.queues import SIGNATURES_JOB, InboxPacket, Job, OutboxItem, sender_of_job
+from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK
 from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
 from gateway.incoming import check, pdf_answers, verify
@@ -112,7 +113,7 @@ async def _save_verdicts(
         await work.incoming.save(new)
     if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
         details: dict[str, object] = {"legal_value": new.legal_value}
-        words = ("pdf_signature", check.SEAL_CHECK, check.PERSON_CHECK)
+        words = ("pdf_signature", SEAL_CHECK, PERSON_CHECK)
         details |= {name: new.checks[name] for name in words if name in new.checks}
         await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
     return new

@@ -170,8 +170,8 @@ def _waits_for_certificate(keys: KeyDirectory, code: str) -> bool:
 
 
 async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that every binding is recorded by an event, as others are not used, and that no partner's certificate ends soon
-    (K5, expiring partners)."""
+    """Check that every binding and registered seal is recorded by an event, as others are not used, and that no partner's
+    certificate ends soon (K5, expiring partners)."""
     directory, now = closed_registry(subject), subject.clock.now()
     in_force = await directory.in_force(now)
     if differences := await directory.differences():
@@ -180,6 +180,8 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield red("bindings", "bindings.untold", "gateway audit verify", **params)
     else:
         yield green("bindings", "bindings.fine", count=len(in_force))
+    if seals := await directory.unconfirmed_seals():
+        yield red("bindings", "seals.untold", "gateway audit verify", count=len(seals), code=seals[0][0])
     ends = {binding.code: bound_until(binding) for binding in sorted(in_force, key=bound_until)}
     for finding, span in ((red, URGENT), (yellow, SOON)):
         codes = sorted(code for code, ends_at in ends.items() if ends_at - now <= span)

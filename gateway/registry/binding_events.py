@@ -78,11 +78,7 @@ class SqlBindingLog:
 
     async def list_for_code(self, connection: AsyncConnection, code: str) -> Sequence[Event]:
         """Return the events of one code, oldest first."""
-        return await self.list_of_subject(connection, binding_subject(code))
-
-    async def list_of_subject(self, connection: AsyncConnection, subject_id: str) -> Sequence[Event]:
-        """Return the events of one subject of the node, oldest first."""
-        return await self._events(Transaction(connection, shared=False), "").of_subject(subject_id)
+        return await self.of_subject(connection, binding_subject(code))
 
     async def of_subject(self, connection: AsyncConnection, subject_id: str) -> Sequence[Event]:
         """Return the node's events of a subject, oldest first."""

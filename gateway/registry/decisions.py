@@ -63,12 +63,15 @@ class SqlDecision:
         self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
 
     async def rejudge_mail_of(self, code: str) -> None:
-        """Add a job for each hosted agency that looks again whose seals stand on the mail of that sender."""
+        """Add a job for each hosted agency that looks again whose seals stand on the mail of that sender, and of each one
+        that it may seal for."""
+        rights = await self.seals.list_rights(code)
         for row in await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow)):
             if from_json(HostedAgency, row.body).left_at is not None:
                 continue
-            scope = AgencyScope(agency_id=row.id, principal_id="node")
-            await SqlJobs(self._tx, scope, self._clock).add(SIGNATURES_JOB, signatures_subject(code))
+            jobs = SqlJobs(self._tx, AgencyScope(agency_id=row.id, principal_id="node"), self._clock)
+            for sender in sorted({code} | {right.code for right in rights}):
+                await jobs.add(SIGNATURES_JOB, signatures_subject(sender))
 
     async def commit(self) -> None:
         await self._tx.commit()

@@ -264,6 +264,11 @@ class SqlDirectory:
         async with self._reading() as connection:
             return await binding_events.differences(connection, self._log)
 
+    async def unconfirmed_seals(self) -> Sequence[tuple[str, str]]:
+        """Return code and id of the rows about seals that differ from the events, which are not used."""
+        async with self._reading() as connection:
+            return await seals.unconfirmed(connection, self._log)
+
     async def report_differences(self) -> Sequence[BindingDifference]:
         """Return the differences, and write an alert for each that has none yet. For the start of a node."""
         differences = await self.differences()

@@ -33,7 +33,8 @@ from gateway.registry.tables import SEAL, SEALING_RIGHT, as_utc, aware, value_of
 
 APPROVALS = (EventKind.SEAL_APPROVED, EventKind.SEALING_RIGHT_APPROVED)
 WITHDRAWALS = (EventKind.SEAL_WITHDRAWN, EventKind.SEALING_RIGHT_WITHDRAWN)
-MOST_LISTED = 1000
+# Beyond so many codes, all events of seals are read at once.
+_FEW_CODES = 20
 
 
 def seal_subject(code: str) -> str:
@@ -124,7 +125,7 @@ class SqlSeals:
         raise NotFound(f"nothing is registered as {id}", hint="list it with: gateway registry seals list")
 
     async def list_certificates(self, code: str | None = None) -> Sequence[RegisteredCertificate]:
-        """List registered certificates by code, of one code or the first of all."""
+        """List registered certificates by code, of one code or all."""
         return await self._certificates(*(() if code is None else (SEAL.c.code == code,)))
 
     async def list_rights(self, code: str | None = None) -> Sequence[SealingRight]:
@@ -210,7 +211,7 @@ async def certificates(
 ) -> list[RegisteredCertificate]:
     """Return the confirmed certificates that meet the conditions, by code and age."""
     order = (SEAL.c.code, SEAL.c.created_at, SEAL.c.id)
-    query = select(SEAL).where(*conditions).order_by(*order).limit(MOST_LISTED)
+    query = select(SEAL).where(*conditions).order_by(*order)
     rows = (await connection.execute(query)).all()
     return [
         value_of(RegisteredCertificate, row, kind=CertificateKind(row.kind))
@@ -223,7 +224,7 @@ async def rights(
 ) -> list[SealingRight]:
     """Return the confirmed rights that meet the conditions, by code and age."""
     order = (SEALING_RIGHT.c.code, SEALING_RIGHT.c.created_at, SEALING_RIGHT.c.id)
-    query = select(SEALING_RIGHT).where(*conditions).order_by(*order).limit(MOST_LISTED)
+    query = select(SEALING_RIGHT).where(*conditions).order_by(*order)
     rows = (await connection.execute(query)).all()
     return [value_of(SealingRight, row) for row in await _confirm(connection, log, rows, APPROVALS[1])]
 
@@ -232,10 +233,25 @@ async def _confirm(
     connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]], kind: EventKind
 ) -> list[Row[Any]]:
     """Return the rows whose content is exactly what the events of their code say."""
-    stated: dict[str, Mapping[str, str]] = {}
-    for code in {row.code for row in rows}:
-        stated |= fold_seals(await log.list_of_subject(connection, seal_subject(code)), kind)
+    codes, stated = {row.code for row in rows}, dict[str, dict[str, str]]()
+    if len(codes) > _FEW_CODES:
+        stated = fold_seals(await log.of_kinds(connection, (*APPROVALS, *WITHDRAWALS)), kind)
+    else:
+        for code in codes:
+            stated |= fold_seals(await log.of_subject(connection, seal_subject(code)), kind)
     return [row for row in rows if _facts_of(row) == stated.get(row.id)]
+
+
+async def unconfirmed(connection: AsyncConnection, log: SqlBindingLog) -> list[tuple[str, str]]:
+    """Return code and id of each row that differs from its events, which does not count, and of each row that is gone."""
+    events = await log.of_kinds(connection, (*APPROVALS, *WITHDRAWALS))
+    faults: list[tuple[str, str]] = []
+    for table, kind in ((SEAL, APPROVALS[0]), (SEALING_RIGHT, APPROVALS[1])):
+        rows = {row.id: row for row in (await connection.execute(select(table))).all()}
+        stated = fold_seals(events, kind)
+        faults += [(row.code, id) for id, row in rows.items() if _facts_of(row) != stated.get(id)]
+        faults += [(facts["code"], id) for id, facts in stated.items() if id not in rows]
+    return sorted(faults)
 
 
 _FACTS = {

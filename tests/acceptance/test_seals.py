@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from gateway.api.inbox_view import inbox_item
+from gateway.cli import documents
+from gateway.cli.command import Invocation
 from gateway.deciding import proposals
 from gateway.document_view import checks
 from gateway.domain.agency_profile import HOLD, WRONG_SEAL, ProfileVersion
@@ -20,6 +22,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Refused
+from gateway.incoming.reading import DocumentContext
 from gateway.ops.evidence import contents
 from gateway.policy.verdict import ReasonCode, Verdict
 from gateway.workers.clocks import SignaturesClock
@@ -124,6 +127,19 @@ async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(tow
     assert await town.count("job") == 0
 
 
+async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_is_registered(
+    town: Town,
+) -> None:
+    await register(town.node.deciding, right_of(PARENT, SENDER))
+    letter = await arrived(town, BY_PARENT)
+    assert words(letter)[0] == SealWord.UNREGISTERED
+
+    await register(town.node.deciding, seal_of(PARENT, PARENTS))
+    await SignaturesClock().step(town.node.inn)
+
+    assert words(await town.reload(letter)) == (SealWord.ENTITLED, SignatoryWord.UNKNOWN, OFFICIAL)
+
+
 async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town: Town) -> None:
     letter = await arrived(town, BY_OWN)
     async with town.node.store.begin(await town.scope(PROVINCE)) as work:
@@ -202,6 +218,8 @@ async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> 
     (row,) = [r for r in checks.panel(letter, "vi").rows if r.label == "Con dấu"]
     assert (row.word, row.grade) == (seal["signer_text"], checks.Grade.DOUBT)
     assert checks.doubt_in(checks.arrival_words(letter), letter.marks) == "seal"
+    lines = documents.incoming_lines(Invocation(), letter, letter.state, (), DocumentContext())
+    assert [line for line in lines if "Con dấu" in line] == [f"Con dấu: {seal['signer_text']}"]
     pack = unpacked(await pack_of(town, PROVINCE, letter.id), tmp_path)
     story = contents.read_story(pack["story.json"])
     assert [s.seal_code for s in story.signatures[0].signers] == ["", OTHER]

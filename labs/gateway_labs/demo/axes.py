@@ -20,7 +20,7 @@ from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.errors import GatewayError
 from gateway.office.bootstrap.office import Office, open_office
 from gateway.transport.routed import RoutedAxis
-from gateway_labs.demo import axes_stage, live, signers, story
+from gateway_labs.demo import axes_stage, live, stage, story
 from gateway_labs.demo.acts import Acts
 from gateway_labs.demo.axes_between import Admin, service, vhost
 from gateway_labs.demo.axes_stage import AXES, BROKER, LGSP, MIDDLE, VXP, Between, cast
@@ -297,7 +297,7 @@ async def opened(
         certificates = await axes_stage.prepare(nodes)
         say("demo.axes.signing")
         players = await axes_stage.signed_cast(nodes)
-        seals = await asyncio.to_thread(signers.seals_to_register, nodes[MIDDLE].node.data_dir, players)
+        seals = await asyncio.to_thread(stage.seals_to_register, nodes[MIDDLE].node.data_dir, players)
         desks, invited = {}, list[Invited]()
         for actor, settings in nodes.items():
             opens: Any = open_office if actor == MIDDLE else open_node  # Any: the two give different nodes

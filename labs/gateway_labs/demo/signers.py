@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -19,9 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from gateway.deciding.proposals import seal_change
 from gateway.domain.pdf import Area, Layout, Placement, Purpose, Size, Wish
-from gateway.domain.seals import CAPACITIES, CertificateKind, SealChange
+from gateway.domain.seals import CertificateKind
 from gateway.domain.wall_clock import local
 from gateway.outgoing.sign_pdf import SEAL_TYPE, SEAL_WIDTH
 from gateway.policy import pdf_signing
@@ -32,7 +30,7 @@ from gateway_labs.authority import Authority
 from gateway_labs.demo import papers
 from gateway_labs.demo.papers import printed
 from gateway_labs.demo.pictures import hand_image, seal_png
-from gateway_labs.demo.stage import ACTORS, Cast
+from gateway_labs.demo.stage import ACTORS, Cast, signer_of
 
 _NO_TEXT = Layout(lines=(), type_size=1.0, size=Size(width=0, height=0))
 
@@ -160,27 +158,4 @@ def _make_signed(place: Path, cast: Cast, at: datetime, *, desks: bool) -> None:
 
 def _signers_of(authority: Authority, cast: Cast, actor: str, at: datetime) -> DemoSigners:
     agency = cast.data[actor]
-    return DemoSigners.create(authority, agency["code"], agency["name"], _signer(cast, actor)[0], at)
-
-
-def _signer(cast: Cast, actor: str) -> tuple[str, str, str]:
-    """Return name, position and capacity of the person who signs an agency's documents."""
-    name, position, competence = next(
-        cast.document(key)["signer"] for key in cast.data["documents"] if cast.sender(key) == actor
-    )
-    word = (competence or "").partition(" ")[0]
-    return name, position, word if word in CAPACITIES else ""
-
-
-def seals_to_register(data_dir: Path, cast: Cast) -> tuple[SealChange, ...]:
-    """Return the seals and persons with which the lead files were signed; none where they were not."""
-    folder, changes = data_dir / "signed" / "seals", []
-    for actor in ACTORS if folder.is_dir() else ():
-        name, position, capacity = _signer(cast, actor)
-        for kind in CertificateKind:
-            pem = (folder / f"{actor}-{kind}.pem").read_bytes()
-            der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
-            make = partial(seal_change, cast.code(actor), kind, der)
-            is_seal = kind is CertificateKind.SEAL
-            changes.append(make() if is_seal else make(name=name, position=position, capacity=capacity))
-    return tuple(changes)
+    return DemoSigners.create(authority, agency["code"], agency["name"], signer_of(cast, actor)[0], at)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from cryptography.hazmat.primitives import serialization
 from gateway.atomic_files import write_file
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
+from gateway.deciding.proposals import seal_change
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
-from gateway.domain.seals import SealChange
+from gateway.domain.seals import CAPACITIES, CertificateKind, SealChange
 from gateway.office.bootstrap.office import Office
 from gateway.ops.evidence import pack_file
 from gateway.ports.services import Clock
@@ -163,9 +165,30 @@ async def register(node: OpenNode) -> list[people.Invited]:
 
 async def seals_of(data_dir: Path) -> tuple[SealChange, ...]:
     """Return the seals with which the lead files in that folder were signed."""
-    from gateway_labs.demo import signers
+    return await asyncio.to_thread(seals_to_register, data_dir, cast())
 
-    return await asyncio.to_thread(signers.seals_to_register, data_dir, cast())
+
+def signer_of(cast: Cast, actor: str) -> tuple[str, str, str]:
+    """Return name, position and capacity of the person who signs an agency's documents."""
+    name, position, competence = next(
+        cast.document(key)["signer"] for key in cast.data["documents"] if cast.sender(key) == actor
+    )
+    word = (competence or "").partition(" ")[0]
+    return name, position, word if word in CAPACITIES else ""
+
+
+def seals_to_register(data_dir: Path, cast: Cast) -> tuple[SealChange, ...]:
+    """Return the seals and persons with which the lead files were signed; none where they were not."""
+    folder, changes = data_dir / "signed" / "seals", []
+    for actor in ACTORS if folder.is_dir() else ():
+        name, position, capacity = signer_of(cast, actor)
+        for kind in CertificateKind:
+            pem = (folder / f"{actor}-{kind}.pem").read_bytes()
+            der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+            make = partial(seal_change, cast.code(actor), kind, der)
+            is_seal = kind is CertificateKind.SEAL
+            changes.append(make() if is_seal else make(name=name, position=position, capacity=capacity))
+    return tuple(changes)
 
 
 async def enter(node: OpenNode) -> list[people.Invited]:

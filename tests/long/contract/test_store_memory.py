@@ -11,17 +11,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Engine, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 
 from gateway import errors
+from gateway.deciding.proposals import seal_change
 from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, KeyAuth, PrincipalKind
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
+from gateway.domain.seals import CertificateKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
+from gateway.registry.seals import SqlSeals
 from gateway.store import drivers
 from gateway.store import memory as memories
 from gateway.store.memory import Memory
@@ -30,6 +34,7 @@ from gateway.store.server_connection import DirectConnection
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted
+from tests.support.pdf_pki import root
 from tests.support.stores import NORTH, committing, opened
 
 CODE, OTHER, SECRET = "Z91.07", "Z91.08", "0" * 64
@@ -60,6 +65,7 @@ class Process:
             *[await self.directory.resolve(code, today) for code in (CODE, OTHER, "Sở Một", "000.00.07.Z91")],
             *[await self.directory.bindings(code) for code in (CODE, OTHER)],
             sorted(await self.directory.bound([CODE, OTHER], now)),
+            await self.directory.seal_register(CODE, ()),
             await self.directory.former([CODE, OTHER], today),
             await self.store.key_ends(CODE),
             await self.store.hosted(),
@@ -72,9 +78,19 @@ class Process:
         plan = await self.directory.plan_import("\n".join([head, *rows]).encode())
         await self.directory.apply(plan, "operator")
 
+    async def seal(self, code: str, der: bytes) -> None:
+        change = seal_change(code, CertificateKind.SEAL, der)
+        async with self.store.writing() as tx:
+            await SqlSeals(tx.connection, self.clock, "an").register(change, ("an", "binh"), {})
+            await tx.commit()
+
     async def runs(self, sql: str) -> None:
         async with self.store.writer.begin() as connection:
             await connection.execute(text(sql))
+
+
+def seal(name: str) -> bytes:
+    return root().issue(name, agency=True).certificate.public_bytes(Encoding.DER)
 
 
 def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
@@ -88,6 +104,7 @@ async def near(store: SqlOfficeStore, clock: ManualClock) -> Process:
     await near.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
     der = pki.der(pki.root().issue(CODE, pki.key("p256", "one")))
     await near.directory.bind(CODE, der, None, None, "an", "binh")
+    await near.seal(CODE, seal("one"))
     await store.accounts.add_key(
         secret_hash=SECRET,
         principal=await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb"),
@@ -161,6 +178,9 @@ CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
     "an event written over": lambda by: by.runs(
         "UPDATE event SET kind = 'binding.untold' WHERE kind = 'binding.approved'"
     ),
+    "a seal": lambda by: by.seal(CODE, seal("two")),
+    "a row of a seal put in past the program": lambda by: by.runs("UPDATE agency_seal SET code = 'Z91.08'"),
+    "an event of a seal taken away": lambda by: by.runs("DELETE FROM event WHERE kind = 'seal.approved'"),
     "an ended key": _end_key,
     "one more hosted agency": _host,
     "an agency that left": _close,

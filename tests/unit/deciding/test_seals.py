@@ -137,11 +137,18 @@ async def test_threat_153_a_row_changed_past_the_application_does_not_count(
             await edit(f"UPDATE agency_seal SET {change}")  # noqa: S608 - of this test
             assert await certificates(directory) == []
             assert await certificates(directory, "Z91.08") == []
+            assert len(await directory.unconfirmed_seals()) == 1
         await edit("DELETE FROM agency_seal")
         await edit("INSERT INTO agency_seal SELECT * FROM kept_seal")
     with cases.case("right"):
         await edit("UPDATE agency_sealing_right SET acting_code = 'Z92'")
         assert (await registered(directory)).rights == ()
+        assert [code for code, _ in await directory.unconfirmed_seals()] == [CODE]
+    with cases.case("gone"):
+        await edit("DELETE FROM agency_sealing_right")
+        assert [code for code, _ in await directory.unconfirmed_seals()] == [CODE]
+        await edit("INSERT INTO agency_sealing_right SELECT * FROM kept_right")
+        assert await directory.unconfirmed_seals() == []
     with cases.case("restored"):
         assert len(await certificates(directory)) == 1
 

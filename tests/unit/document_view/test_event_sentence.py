@@ -73,6 +73,16 @@ SAID = (
         "Nguyễn Văn A xác nhận chứng thư số của Sở Thử nghiệm",
         "Nguyễn Văn A confirmed a certificate of Sở Thử nghiệm",
     ),
+    (
+        event(EventKind.SEAL_APPROVED, "seal:Z91.07", code="Z91.07", what="person"),
+        "Nguyễn Văn A duyệt đăng ký mẫu chữ ký của người có thẩm quyền tại Sở Thử nghiệm",
+        "Nguyễn Văn A approved the signature of a person of Sở Thử nghiệm",
+    ),
+    (
+        event(EventKind.SEALING_RIGHT_APPROVED, "seal:Z91.07", code="Z91.07", acting_code="Z91"),
+        "Nguyễn Văn A duyệt để Z91 đóng dấu thay Sở Thử nghiệm",
+        "Nguyễn Văn A approved that Z91 seals for Sở Thử nghiệm",
+    ),
 )
 
 

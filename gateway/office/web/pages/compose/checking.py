@@ -32,6 +32,7 @@ _SIGNATURE = frozenset(
     {
         *(ReasonCode.UNSIGNED_LEAD, ReasonCode.SIGNATURE_INVALID),
         *(ReasonCode.SIGNATURE_UNCHECKED, ReasonCode.NO_PERSON_SIGNATURE),
+        *(ReasonCode.SEAL_OTHER, ReasonCode.SEAL_UNKNOWN, ReasonCode.SEAL_UNREGISTERED),
     }
 )
 
