@@ -18,7 +18,6 @@ from gateway.deciding import DecisionServices
 from gateway.domain.wall_clock import local
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
-from gateway.registry.axis_lists import SqlAxisLists
 from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import SqlFeed
@@ -35,6 +34,7 @@ from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
 
 if TYPE_CHECKING:
+    from gateway.registry.axis_lists import SqlAxisLists
     from gateway.trust.pkcs11_keys import TokenKeys
 
 
@@ -54,6 +54,8 @@ class NodeCore:
     @property
     def axis_lists(self) -> SqlAxisLists:
         """Lists of agencies that foreign axes gave. Where the node asks for none, those of earlier days."""
+        from gateway.registry.axis_lists import SqlAxisLists
+
         rules = self.settings.registry
         return SqlAxisLists(
             self.store.writer,

@@ -166,7 +166,7 @@ def signature_reader(core: NodeCore, boxes: Sequence[PdfSandbox]) -> SignatureRe
 
 
 def pdf_asking(core: NodeCore) -> PdfAsking | None:
-    """Make the means to ask about PDF certificates; None where the trust folder names nobody to ask."""
+    """Make the means to ask about PDF certificates; None where the trust folder names no authority to ask."""
     sources = read_pdf_sources(core.settings.trust.folder / "pdf")
     if sources is None:
         return None

@@ -1,4 +1,4 @@
-"""`gateway agency profile`: the settings by which an agency differs from its node. In: a setting, a value, a day. Out:
+"""`gateway agency profile`: an agency's settings that differ from those of its node. In: a setting, a value, a day. Out:
 every setting with its value, the node's, since when and by whom. The commands make calls of the API."""
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ async def axis_lists(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write, with --write.", dir_okay=False)] = None,
 ) -> None:
-    """List the lists of agencies that foreign axes gave: what was added, what waits for people, what is in conflict."""
+    """List the lists of agencies that foreign axes gave: those added, those that wait for people, those in conflict."""
     if (write is None) != (out is None):
         raise typer.BadParameter("--write LIST and --out FILE go together")
     if write is not None and out is not None:

@@ -58,7 +58,7 @@ async def list_(call: Invocation, core: NodeCore, code: Code = None) -> None:
 
 @verb("", "Z91.07 -o json")
 async def rights(call: Invocation, core: NodeCore, code: Code = None) -> None:
-    """List which agency may seal for which other one, and by which written act."""
+    """List the agencies that may seal for another one, each with its written act."""
     async with core.deciding.decisions.read() as view:
         listed = await view.seals.list_rights(_capitals(code))
     spans = (f"{r.valid_from.isoformat()} – {r.valid_to.isoformat() if r.valid_to else ''}" for r in listed)

@@ -1,4 +1,4 @@
-"""Delegated trust: the policy by which an issuer's signed lists bind certificates here, what becomes of each list, and the
+"""Delegated trust: the policy that lets an issuer's signed lists bind certificates here, what becomes of each list, and the
 approval of a whole list by two people who compare one digest (K6, two people). In: a person, or the node's own turn. Out:
 bindings in force, held or in conflict, each list's outcome as an event in the same transaction. Setting a policy needs two
 people; recalling it, striking an officer off, and ending all bindings of a list need one, because that only takes trust

@@ -20,14 +20,14 @@ from gateway.domain.registry_change import ImportRecord, Life, Plan
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
-from gateway.policy import recode_file, reform_words
 from gateway.policy import reform as reform_rules
-from gateway.policy.recode_file import CodePair
+from gateway.policy import reform_words
 from gateway.policy.reform import BuiltOn, ReformPlan
 from gateway.policy.reform_words import RegistryView, sentences
 from gateway.words import labels
 
 if TYPE_CHECKING:
+    from gateway.policy.recode_file import CodePair
     from gateway.registry.decisions import SqlDecision
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
@@ -48,6 +48,8 @@ async def reform_with_units(services: DecisionServices, reform: Reform) -> Refor
 
 async def reform_with_codes(services: DecisionServices, reform: Reform, pairs: Sequence[CodePair]) -> Reform:
     """Return the reform with further steps, for pairs of old and new codes."""
+    from gateway.policy import recode_file
+
     async with services.decisions.read() as view:
         existing = await view.reforms.existing(sorted({pair.new for pair in pairs}))
     stated = reform.flat if reform.codes else ()

@@ -1,4 +1,4 @@
-"""Delegated trust in bindings: the policy by which an issuer's signed list binds certificates here (K6, two people), the
+"""Delegated trust in bindings: the policy that lets an issuer's signed list bind certificates here (K6, two people), the
 rows of such a list, and the proof that a row came into force with a list. In: events of an issuer and of lists. Out: the
 policy in force, whether its issuer was stopped, and bindings with their proofs. Pure: the caller loads rows and events."""
 

@@ -311,7 +311,7 @@ class StoryEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """Account of a document and its packets. `policy` are the limits and graces in force at the maker, by name;
-    `signatures` are its node's verdicts on the PDFs: what holds, whose seals they are, and by which version of the rule."""
+    `signatures` are its node's verdicts on the PDFs: what holds, whose seals they are, and the version of the rule."""
 
     pack: str
     made_at: datetime

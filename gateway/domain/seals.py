@@ -1,6 +1,6 @@
 """Values about certificates that sign PDFs for agencies: which seal or person's certificate is registered for which code
-and when, and which agency may seal for another. In: rows of the registry. Out: frozen values, by which the signatures on a
-document of one code are judged. Pure; `policy.seal_verdict` decides."""
+and when, and which agency may seal for another. In: rows of the registry. Out: frozen values, with which the signatures on
+a document of one code are judged. Pure; `policy.seal_verdict` decides."""
 
 from __future__ import annotations
 

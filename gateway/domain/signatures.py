@@ -74,8 +74,8 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """Certificate of which no answer tells whether it was revoked, and its issuer's; both in DER, as base64. `serial` in
-    hexadecimal digits and `issuer_sha256` name the question."""
+    """Certificate without an answer that tells whether it was revoked, and its issuer's; both in DER, as base64. `serial`
+    in hexadecimal digits and `issuer_sha256` name the question."""
 
     certificate: str
     issuer: str

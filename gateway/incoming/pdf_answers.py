@@ -1,5 +1,5 @@
 """Reads the signatures of a PDF with the answers of authorities that it needs (R23, certificates). In: a file, whose first
-reading says which certificates nobody has answered for. Out: the facts by stored answers, and where these do not suffice
+reading says which certificates have no answer yet. Out: the facts by stored answers, and where these do not suffice
 by new ones, which are stored first. It may wait for slow authorities, so only the loop that judges again comes here."""
 
 from __future__ import annotations

@@ -101,8 +101,8 @@ async def _save_verdicts(
     document: IncomingDocument,
     verdicts: Sequence[FileVerdict],
 ) -> IncomingDocument:
-    """Store the new verdicts, with an event where they say something else; return the document. It stays as it is where an
-    update has replaced the judged files meanwhile."""
+    """Store the new verdicts, with an event where they say something else; return the document. It is left unchanged where
+    an update has replaced the judged files meanwhile."""
     if not verdicts or document.state in UNREADABLE or document.files != judged.files:
         return document
     new = check.with_verdicts(document, tuple(verdicts))

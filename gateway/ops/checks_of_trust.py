@@ -15,7 +15,6 @@ from cryptography import x509
 
 from gateway.deciding import approvals, delegation
 from gateway.domain.account import AgencyScope
-from gateway.domain.axis_list import AxisListState
 from gateway.domain.certificates import KeyUse
 from gateway.domain.delegated import OFFICERS_NEEDED, ListState
 from gateway.domain.diagnosis import Diagnosis, Level, green, red, yellow
@@ -27,7 +26,6 @@ from gateway.errors import GatewayError
 from gateway.ops import certificates
 from gateway.ops.subject import Subject
 from gateway.outgoing import services
-from gateway.registry.axis_lists import is_overdue, latest_of_each, list_all
 from gateway.registry.decisions import SqlDecision
 from gateway.registry.directory import SqlDirectory
 from gateway.store.events import NODE
@@ -43,6 +41,7 @@ from gateway.workers.key_watch import bound_until
 EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # Limits for partners' certificates, which are shorter, because the partners renew them.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
+_STATES = {ListState.HELD: "delegation.held", ListState.UNSIGNED: "delegation.unsigned"}
 _AXIS_LISTS = "gateway registry axis-lists"
 # Authorities answer within seconds; a document that waits for a day has one that does not.
 PDF_ANSWERS_LATE = timedelta(days=1)
@@ -198,8 +197,12 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check the newest list of agencies of each foreign axis: it came, and nothing of it waits. No finding for a node that
     asks for none."""
     hours = subject.settings.registry.axis_list_h
-    lists = await list_all(subject.store.reader) if hours else ()
-    for newest in latest_of_each(lists):
+    if not hours:
+        return
+    from gateway.domain.axis_list import AxisListState
+    from gateway.registry.axis_lists import is_overdue, latest_of_each, list_all
+
+    for newest in latest_of_each(await list_all(subject.store.reader)):
         params: dict[str, object] = {"axis": newest.axis or "–", "day": day_text(newest.at)}
         if newest.state is AxisListState.FAILED:
             yield yellow("axis-lists", "axis-lists.failed", _AXIS_LISTS, **params, fault=newest.fault)
@@ -231,9 +234,7 @@ async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:
                 yield yellow("delegation", "delegation.officers", cure, issuer=name, days=SOON.days)
             if newest is not None and newest.state in (ListState.HELD, ListState.UNSIGNED):
                 params = {"issuer": name, "number": newest.sequence}
-                yield yellow(
-                    "delegation", f"delegation.{newest.state}", "gateway registry trust lists", **params
-                )
+                yield yellow("delegation", _STATES[newest.state], "gateway registry trust lists", **params)
             elif newest is not None and newest.counts.get("conflict"):
                 params = {"issuer": name, "number": newest.sequence, "count": newest.counts["conflict"]}
                 yield yellow(

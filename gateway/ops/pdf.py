@@ -74,7 +74,7 @@ def describe(
     answers: Sequence[AuthorityAnswer] = (),
 ) -> list[dict[str, Any]]:
     """Return the verdicts on the PDFs among the files of an envelope from the agency `sender`, by the folder and further
-    answers of authorities; `opener` opens the bytes of which the files are slices."""
+    answers of authorities; `opener` opens the bytes that the files are slices of."""
     descriptions = []
     with _open_sandbox(trust_dir / "pdf") as (sandbox, rules), tempfile.TemporaryDirectory() as scratch:
         for part in files[:MOST_FILES]:

@@ -81,7 +81,7 @@ def make_steps(pairs: Sequence[CodePair], existing: Collection[str], decision: R
 def _make_step(
     new: str, pairs: Sequence[CodePair], existing: Collection[str], common: Reform
 ) -> Reform | None:
-    """Make the step of one new code; None for a code that stays as it is."""
+    """Make the step of one new code; None for a code that does not change."""
     olds = tuple(pair.old for pair in pairs if pair.old != new)
     if not olds:
         return None

@@ -22,7 +22,7 @@ from gateway.domain.seals import (
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
 from gateway.domain.wall_clock import local
 
-# Version of the rule by which verdicts are made: 1 looked at signatures alone, 2 also compares registered certificates.
+# Version of the rule that makes verdicts: 1 looked at signatures alone, 2 also compares registered certificates.
 RULE = 2
 # Seals that give a document of the sending agency its value.
 GOOD_SEALS = frozenset({SealWord.OWN, SealWord.ENTITLED})

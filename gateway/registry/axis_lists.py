@@ -68,7 +68,7 @@ class SqlAxisLists:
         return id
 
     async def take(self, id: str, content: bytes, left_out: int) -> AxisList:
-        """Take the list into the registry, and keep what waits for people."""
+        """Take the list into the registry, and keep the lines that wait for people."""
         lines, problems = await self._without_conflicts(content.splitlines())
         plan = await self._directory.plan_import(_join(lines))
         new = {agency.code for agency in plan.added}

@@ -181,7 +181,7 @@ async def differences(connection: AsyncConnection, log: SqlBindingLog) -> list[B
 def _missing_of_lists(
     of_lists: Mapping[str, Sequence[Event]], present: Mapping[str, int]
 ) -> list[BindingDifference]:
-    """Return a difference for each list of which bindings are missing in the table, or whose rows are not proved."""
+    """Return a difference for each list whose bindings are missing in the table, or whose rows are not proved."""
     faults = []
     for subject, events in of_lists.items():
         begun = next((e for e in events if e.kind is EventKind.LIST_BOUND), None)

@@ -172,7 +172,7 @@ class SqlSeals:
 
     async def _refuse_overlap(self, change: SealChange) -> None:
         """Raise Clash where the certificate is registered for an overlapping time: twice for one code, or a seal for two
-        codes, of which it could speak for only one."""
+        codes, though it could speak for only one."""
         for other in await self._certificates(SEAL.c.fingerprint == change.fingerprint):
             if other.valid_to <= change.valid_from or change.valid_to <= other.valid_from:
                 continue

@@ -83,7 +83,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule, policy or form. `codes` are the reasons by which the node tells it; `is_own` marks a figure or way of
+    """One rule, policy or form. `codes` are the reasons with which the node tells it; `is_own` marks a figure or way of
     working that no act prescribes."""
 
     id: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gateway import holding, log
 from gateway.deciding import DecisionServices, delegation
@@ -18,8 +18,10 @@ from gateway.errors import GatewayError
 from gateway.holding import HoldService
 from gateway.incoming import rejudge, seal, settle
 from gateway.incoming.services import IncomingServices
-from gateway.registry.axis_lists import SqlAxisLists
 from gateway.workers.loop import Turn
+
+if TYPE_CHECKING:
+    from gateway.registry.axis_lists import SqlAxisLists
 
 _log = logging.getLogger(__name__)
 # How long an idempotency key is kept after its first use.

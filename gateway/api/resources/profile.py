@@ -1,5 +1,5 @@
-"""The profile of the caller's agency: settings by which it differs from its node. In: a call; a value and a day. Out: every
-setting with the value in force, the node's value, since when and by whom."""
+"""The profile of the caller's agency: its settings that differ from those of its node. In: a call; a value and a day. Out:
+every setting with the value in force, the node's value, since when and by whom."""
 
 from __future__ import annotations
 

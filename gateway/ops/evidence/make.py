@@ -47,7 +47,7 @@ from gateway.store.store import SqlStore
 from gateway.trust import revocation, seals
 from gateway.trust.evidence import certificates_in, read_answer_files
 
-# Subject of the events about packs, by which an agency lists its packs.
+# Subject of the events about packs, for an agency's list of its packs.
 SUBJECT = "evidence"
 # Packs made at the same time: each reads every packet of its document twice, and the node's traffic must not suffer.
 AT_ONCE = 2

@@ -68,7 +68,7 @@ def _line(member: str, verdict: dict[str, Any], proved_at: datetime | None) -> R
 
 
 def _slices(pack: Pack, packet: PacketFiles) -> tuple[tuple[FileSlice, ...], Callable[[], BinaryIO]]:
-    """Return the files of a packet, and an opener of the bytes of which they are slices."""
+    """Return the files of a packet, and an opener of the bytes that they are slices of."""
     octets, path = packet.octets, pack.path
     if octets is not None:
         return tuple(packet.files), lambda: BytesIO(octets)

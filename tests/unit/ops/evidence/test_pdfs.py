@@ -19,6 +19,7 @@ from tests.support.clock import ManualClock
 from tests.support.evidence import YEARS_LATER, TimeAuthority, check, exchanged, pack_of, sealed, unpacked
 from tests.support.live_authority import live
 from tests.support.node import DEPARTMENT, PROVINCE, opened
+from tests.support.seals import register, seal_of
 
 
 async def test_a_pdf_is_judged_offline_by_the_answers_that_its_verdict_rested_on(tmp_path: Path) -> None:
@@ -34,6 +35,7 @@ async def test_a_pdf_is_judged_offline_by_the_answers_that_its_verdict_rested_on
         agency = authority.issue("Sở Mẫu")
         pdf = await asyncio.to_thread(pdfs.sign, pdfs.plain(), agency, "CoQuan", reason="SAO Y")
         async with opened(root, clock) as town:
+            await register(town.node.deciding, seal_of(DEPARTMENT, agency))
             sent, arrived = await exchanged(town, files=(("15.pdf", pdf),))
             await SignaturesClock().step(town.node.inn)
             assert (await town.reload(arrived)).legal_value is LegalValue.COPY

@@ -100,7 +100,7 @@ async def _choose(request: PageRequest, place: Place, key: str) -> Problems:
 
 
 def value_words(request: PageRequest, key: str, value: str) -> str:
-    """Write a value: choices by their words, a number with its unit, a text as it is."""
+    """Write a value: choices by their words, a number with its unit, a text unchanged."""
     setting = SETTINGS[key]
     if setting.form is ValueForm.CHOICE:
         return request.say(f"profile.{key}.{value}")
