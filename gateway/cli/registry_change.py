@@ -43,6 +43,21 @@ _LEGACY = output.columns("code heir effective=since decision")
 NOBODY: Mapping[str, str] = MappingProxyType({})
 Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
+CodeTable = Annotated[
+    Path | None,
+    typer.Option(
+        help="A table (CSV or XLSX) of many codes: columns old, new, and where they change, parent and name.",
+        dir_okay=False,
+        exists=True,
+    ),
+]
+WithUnits = Annotated[
+    bool,
+    typer.Option(
+        "--with-units",
+        help="Also move the units directly below the ending agency under its successor, in one decision.",
+    ),
+]
 Details = Annotated[bool, typer.Option("--details", help="Print every sentence and every code.")]
 
 _change = noun("registry").noun(
@@ -68,14 +83,7 @@ async def plan(
     file: Annotated[
         Path | None, typer.Option(help="The change as JSON; - reads standard input.", dir_okay=False)
     ] = None,
-    codes: Annotated[
-        Path | None,
-        typer.Option(
-            help="A table (CSV or XLSX) of many codes: columns old, new, and where they change, parent and name.",
-            dir_okay=False,
-            exists=True,
-        ),
-    ] = None,
+    codes: CodeTable = None,
     from_: Annotated[list[str] | None, typer.Option("--from", help="A code that changes or ends.")] = None,
     to: Annotated[
         list[str] | None,
@@ -93,13 +101,7 @@ async def plan(
     queued: Annotated[
         str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
     ] = "hold",
-    with_units: Annotated[
-        bool,
-        typer.Option(
-            "--with-units",
-            help="Also move the units directly below the ending agency under its successor, in one decision.",
-        ),
-    ] = False,
+    with_units: WithUnits = False,
     details: Details = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
     as_: Proposer = None,

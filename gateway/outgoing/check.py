@@ -100,15 +100,26 @@ async def check(
     if in_use:
         verdict += Verdict(reasons=(in_use,))
     if verdict.allowed and travels:
-        document_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
-        document_id = document_id or document_id_of(agency, draft)
-        files, now = stored(request_files), services.clock.now()
-        verdict += translate.judge_order(order, draft, files, document_id, agency, now)
+        verdict += _judge_envelope(services, order, draft, request_files, agency, parent)
     if travels and order.send:
         unhosted = await _find_unhosted(services, draft.recipients)
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
     registry_warnings = await _warn_of_registry(services, resolutions if travels else ())
     return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
+
+
+def _judge_envelope(
+    services: OutgoingServices,
+    order: Order,
+    draft: Draft,
+    request_files: RequestFiles,
+    agency: HostedAgency,
+    parent: OutgoingDocument | None,
+) -> Verdict:
+    """Judge whether the draft can be written as an envelope; an update keeps its document's id."""
+    updated_id = parent.document_id if order.kind is Kind.UPDATE and parent else None
+    document_id, now = updated_id or document_id_of(agency, draft), services.clock.now()
+    return translate.judge_order(order, draft, stored(request_files), document_id, agency, now)
 
 
 async def _warn_of_registry(

@@ -45,6 +45,15 @@ UNLINKED: frozenset[str] = frozenset(
         *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
         *("webhook", "webhook_act"),
+        # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
+        *(
+            "seal",
+            "trust_list",
+            "trust_list_page",
+            "trust_recall_page",
+            "trust_officer_page",
+            "trust_end_page",
+        ),
     }
 )
 STARTS = ("/", "/tim-kiem?q=kiem")
@@ -59,6 +68,8 @@ EMPTY = {
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
+    ("trust_sources", "delegated.issuers.none"): "no issuer of the demonstration gives lists of certificates",
+    ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
     ("webhooks", "webhook.empty"): "no program of the demonstration is told of anything",
     ("out_document", "outgoing.no_recipients"): "nothing of a draft is on its way to anybody",
 }
