@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis.database
 import pytest
 
+from tests.support.failures import FAILURES_FILE
+
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # What Python tells of before it happens, with a path first.
 _CHANGES = frozenset(
@@ -51,6 +53,7 @@ class _Watch:
         return (
             any(name in target.parts for name in _OF_TOOLS)
             or (self.free is not None and target.is_relative_to(self.free))
+            or str(target) == os.environ.get(FAILURES_FILE)
             or _saves_example()
         )
 

@@ -73,3 +73,27 @@ def test_one_that_fails_twice_fails_the_run(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_fails_the_run(tmp_path: Path) -> None:
     assert run_lane(tmp_path, "def broken(:").returncode not in (0, 1)
+
+
+def test_a_test_of_the_pure_core_that_fails_twice_fails_the_run(tmp_path: Path) -> None:
+    """Its guard refuses files, but not the one in which the lane keeps the failure."""
+    process = run_lane(
+        tmp_path, "from tests.support.pure import pure\n\ndef test_pure():\n    assert False\n"
+    )
+
+    assert process.returncode == 1
+    assert process.stdout.splitlines()[-1] == "0 flaky, 1 failed twice"
+
+
+def test_a_second_run_that_breaks_off_fails_the_run(tmp_path: Path) -> None:
+    dies = """
+def test_dies():
+    if pathlib.Path("tried").exists():
+        pathlib.os._exit(1)
+    pathlib.Path("tried").touch()
+    assert False
+"""
+    process = run_lane(tmp_path, dies)
+
+    assert process.returncode == 1
+    assert "FLAKY" not in process.stdout
