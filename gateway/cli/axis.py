@@ -301,8 +301,8 @@ async def agencies(
 
     async with _open_foreign(call) as axis:
         with new_file(out, alone=True) as file:
-            written = await write_agencies(axis, file)
-    call.say("axis.agencies.written", count=written.count, left_out=written.left_out, file=out)
+            counts = await write_agencies(axis, file)
+    call.say("axis.agencies.written", count=counts.count, left_out=counts.left_out, file=out)
 
 
 def _make_plan(

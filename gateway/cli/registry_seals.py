@@ -134,7 +134,7 @@ async def propose(
     offer = offers[(n or 1) - 1]
     kind = kind or offer.kind
     change = proposals.seal_change(
-        await _known(core, code),
+        await _find_code(core, code),
         kind,
         offer.certificate_der,
         since=moment(from_) if from_ else None,
@@ -167,8 +167,8 @@ async def entitle(
     if not act.strip():
         raise typer.BadParameter("name the written act")
     change = SealingRightChange(
-        acting_code=await _known(core, acting),
-        code=await _known(core, code),
+        acting_code=await _find_code(core, acting),
+        code=await _find_code(core, code),
         act_number=act.strip()[:100],
         act_date=date.fromisoformat(day(act_date)),
         valid_from=date.fromisoformat(day(from_)),
@@ -219,7 +219,7 @@ def _offer_record(offer: OfferedCertificate) -> dict[str, Any]:
     )
 
 
-async def _known(core: NodeCore, code: str) -> str:
+async def _find_code(core: NodeCore, code: str) -> str:
     """Return the code as the registry writes it. NotFound for an unknown one."""
     entry = await core.directory.entry(code)
     if entry is None:

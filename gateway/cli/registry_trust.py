@@ -267,11 +267,11 @@ async def rows(
     async with core.deciding.decisions.read() as view:
         received = await view.lists.get(issuer, number)
         judged = await delegation.judge_list(core.deciding, view, received)
-    shown = [row for row in judged.rows if all_ or row.standing is RowStanding.CONFLICT]
+    rows = [row for row in judged.rows if all_ or row.standing is RowStanding.CONFLICT]
     if call.output is OutputFormat.TABLE:
         output.print_lines(call, _groups(call, judged))
-        shown = shown if all_ else shown[:MOST_ROWS]
-    output.rows(call, [_row(row) for row in shown], _ROWS, extra={"list": _list(received), **judged.counts})
+        rows = rows if all_ else rows[:MOST_ROWS]
+    output.rows(call, [_row(row) for row in rows], _ROWS, extra={"list": _list(received), **judged.counts})
 
 
 def _groups(call: Invocation, judged: JudgedList) -> Sequence[str]:

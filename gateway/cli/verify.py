@@ -166,14 +166,14 @@ def _signer(call: Invocation, signer: dict[str, Any]) -> str:
         _pdf_reason(call, signer),
         output.plain(signer["detail"]),
         "/".join(filter(None, (signer["indication"], signer["sub_indication"]))),
-        _whose(call, signer),
+        _seal_owner(call, signer),
     ]
     if signer["now"]["verdict"] != signer["verdict"]:
         parts.append(call.word("cli.signatures.now", word=_pdf_reason(call, signer["now"])))
     return " · ".join(p for p in parts if p)
 
 
-def _whose(call: Invocation, signer: dict[str, Any]) -> str:
+def _seal_owner(call: Invocation, signer: dict[str, Any]) -> str:
     """Say whose seal it is, or who the person is; empty where nothing was compared."""
     if signer["seal"]:
         holder = signer["organisation"] or signer["name"]

@@ -132,7 +132,7 @@ async def put_policy_in_force(
         "proposed_by": proposal.proposed_by,
     }
     await work.events.append(EventKind.TRUST_DELEGATED, issuer_subject(change.issuer), now, facts)
-    await work.lists.judge_again(change.issuer)
+    await work.lists.requeue(change.issuer)
 
 
 async def recall_policy(
@@ -160,7 +160,7 @@ async def strike_officer(
     async with services.decisions.begin(actor.person.id) as work:
         await proposals.must_trust(work, actor, "strikes an officer off")
         policy = await _policy_of(work, issuer)
-        if fingerprint not in policy.named:
+        if fingerprint not in policy.officer_ids:
             raise NotFound(f"the policy for {issuer} names no officer {fingerprint}")
         facts = {"issuer": issuer, "fingerprint": fingerprint, "reason": reason}
         await work.events.append(EventKind.OFFICER_STRUCK, issuer_subject(issuer), now, facts)
@@ -235,8 +235,8 @@ async def _decide(services: DecisionServices, work: SqlDecision, received: Recei
     trusted = await work.lists.delegation(received.issuer)
     judged = await judge_list(services, work, received)
     policy = trusted.in_force
-    named = policy.named if policy is not None else ()
-    signed_by = await services.pool.run(partial(received.signed_by, named, now))
+    officer_ids = policy.officer_ids if policy is not None else ()
+    signed_by = await services.pool.run(partial(received.signed_by, officer_ids, now))
     if policy is None:
         await _finish(work, judged, ListState.OPEN, now, why="stopped" if trusted.stopped else "")
         return

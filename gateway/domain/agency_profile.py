@@ -68,9 +68,9 @@ class ProfileSetting:
         if self.form is ValueForm.TEXT:
             return word if len(word) <= self.most and word.isprintable() else None
         if self.form is ValueForm.SEVERAL:
-            wanted = {part.strip() for part in word.split(",") if part.strip()}
+            parts = {part.strip() for part in word.split(",") if part.strip()}
             options = self.options
-            return ",".join(o for o in options if o in wanted) if wanted <= {*options} else None
+            return ",".join(o for o in options if o in parts) if parts <= {*options} else None
         if self.form is ValueForm.CHOICE:
             return word if word in self.choices else None
         if not (word.isascii() and word.isdigit() and len(word) < 10):
@@ -137,5 +137,7 @@ def chosen_in_force(versions: Iterable[ProfileVersion], at: datetime) -> Mapping
     listed = tuple(versions)
     if not listed:
         return {}
-    found = {key: find_in_force(listed, key, at) for key in {version.key for version in listed}}
-    return {key: version for key, version in found.items() if version is not None and version.value}
+    settings_in_force = {key: find_in_force(listed, key, at) for key in {version.key for version in listed}}
+    return {
+        key: version for key, version in settings_in_force.items() if version is not None and version.value
+    }

@@ -4,11 +4,28 @@ authorities and the answers it stores. Frozen values, without I/O or judgement; 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+
+class CertificateText:
+    """Base of values that have a certificate as text, in Base64 of DER, because they are stored as text."""
+
+    __slots__ = ()
+    certificate: str
+
+    @property
+    def certificate_der(self) -> bytes:
+        return base64.b64decode(self.certificate)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, as people compare it."""
+        return hashlib.sha256(self.certificate_der).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,7 @@ class RowReason(StrEnum):
     WITHDRAWN = "withdrawn"
     DATES = "dates"
     MANY = "many"
-    OVER = "over"
+    EXPIRED = "over"
     UNFIT = "unfit"
     PDF = "pdf"
     GONE = "gone"
@@ -90,7 +90,7 @@ class JudgedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoundHere:
+class LocalBinding:
     """Certificate that is or was bound to a code here. `is_listed`: it came with a list."""
 
     code: str
@@ -119,10 +119,10 @@ class Ground:
     key. It grows with each row that comes into force."""
 
     closes: Mapping[str, datetime | None]
-    by_code: dict[str, list[BoundHere]] = field(default_factory=lambda: defaultdict(list))
-    by_key: dict[str, list[BoundHere]] = field(default_factory=lambda: defaultdict(list))
+    by_code: dict[str, list[LocalBinding]] = field(default_factory=lambda: defaultdict(list))
+    by_key: dict[str, list[LocalBinding]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, bound: BoundHere) -> None:
+    def add(self, bound: LocalBinding) -> None:
         self.by_code[bound.code].append(bound)
         self.by_key[bound.key].append(bound)
 
@@ -154,7 +154,7 @@ class TrustPolicy:
     approved_by: str = ""
 
     @property
-    def named(self) -> tuple[str, ...]:
+    def officer_ids(self) -> tuple[str, ...]:
         """Return the SHA-256 of the officers' certificates."""
         return tuple(officer.fingerprint for officer in self.officers)
 
@@ -284,12 +284,12 @@ def prove(bounds: Sequence[Bound]) -> tuple[str, list[str]]:
         below = levels[-1]
         pairs = [sealed_log.node_hash(a, b) for a, b in zip(below[::2], below[1::2], strict=False)]
         levels.append(pairs + below[len(pairs) * 2 :])  # a hash without a neighbour moves up unchanged
-    proofs = [f"{place}:{_beside(levels, place)}:{line}" for place, line in enumerate(lines)]
+    proofs = [f"{place}:{_sibling_path(levels, place)}:{line}" for place, line in enumerate(lines)]
     root = levels[-1][0] if lines else sealed_log.EMPTY_ROOT
     return root.hex(), proofs
 
 
-def _beside(levels: Sequence[Sequence[bytes]], place: int) -> str:
+def _sibling_path(levels: Sequence[Sequence[bytes]], place: int) -> str:
     hashes = []
     for level in levels[:-1]:
         neighbour = place ^ 1

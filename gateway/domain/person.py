@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
+from gateway.domain.certificates import CertificateText
 from gateway.domain.registry_reform import Reform
 from gateway.domain.seals import SealChange, SealingRightChange
 
@@ -129,7 +130,7 @@ class ProposalState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BindingChange:
+class BindingChange(CertificateText):
     """Change that binds a certificate to a code. Earlier certificates of the code, by SHA-256, end at `earlier_end`."""
 
     code: str
@@ -140,29 +141,12 @@ class BindingChange:
     earlier: tuple[str, ...] = ()
     earlier_end: datetime | None = None
 
-    @property
-    def certificate_der(self) -> bytes:
-        return base64.b64decode(self.certificate)
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the certificate, as people compare it."""
-        return hashlib.sha256(self.certificate_der).hexdigest()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorChange:
+class AnchorChange(CertificateText):
     """Change that adds a root certificate, under which certificates of agencies are trusted."""
 
     certificate: str
-
-    @property
-    def certificate_der(self) -> bytes:
-        return base64.b64decode(self.certificate)
-
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(self.certificate_der).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,11 @@ a document of one code are judged. Pure; `policy.seal_verdict` decides."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from gateway.domain.certificates import CertificateText
 from gateway.domain.enums import ValueAtHand
 
 
@@ -105,7 +104,7 @@ class SealRegister:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealChange:
+class SealChange(CertificateText):
     """Change that registers a certificate which signs PDFs for an agency."""
 
     code: str
@@ -117,15 +116,6 @@ class SealChange:
     name: str = ""
     position: str = ""
     capacity: str = ""
-
-    @property
-    def certificate_der(self) -> bytes:
-        return base64.b64decode(self.certificate)
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the certificate, as people compare it."""
-        return hashlib.sha256(self.certificate_der).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -313,8 +313,8 @@ def with_signatures(document: IncomingDocument, verdicts: Sequence[FileVerdict])
     if document.kind is Kind.RECALL or document.state is InState.SEALED:
         return document
     names = {file.n: file.name for file in document.files}
-    named = [replace(verdict, file=names[verdict.n]) for verdict in verdicts if verdict.n in names]
-    return with_verdicts(document, tuple(named))
+    renamed = [replace(verdict, file=names[verdict.n]) for verdict in verdicts if verdict.n in names]
+    return with_verdicts(document, tuple(renamed))
 
 
 def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:

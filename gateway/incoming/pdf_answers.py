@@ -19,7 +19,7 @@ from gateway.incoming.services import IncomingServices, PdfAsking
 
 _log = logging.getLogger(__name__)
 # Certificates asked about for one file; a signature has a signer and few authorities, a timestamp as many.
-MOST_ASKED = 40
+MOST_QUESTIONS = 40
 # Bytes of answers that the reading process gets for one file.
 MOST_BYTES = 12 * 1024 * 1024
 
@@ -33,7 +33,7 @@ async def read(services: IncomingServices, path: Path, seen_at: datetime) -> Pdf
     answers: dict[str, Answer] = {}
     oldest = seen_at - asking.authorities.sources.refresh
     for gather in (partial(_stored, asking, oldest), partial(_fetched, services, asking)):
-        links = facts.unanswered[:MOST_ASKED]
+        links = facts.unanswered[:MOST_QUESTIONS]
         new = [a for a in await gather(links) if a.digest not in answers] if links else []
         if new:
             answers |= {answer.digest: answer for answer in new}

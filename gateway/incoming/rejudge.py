@@ -133,10 +133,10 @@ async def _identify(
     services: IncomingServices, document: IncomingDocument, verdicts: Sequence[FileVerdict], seen_at: datetime
 ) -> list[FileVerdict]:
     """Compare the signatures with what is registered now. Verdicts by the first rule name no certificates, and stay."""
-    named = [v for v in verdicts if any(signer.sha256 for signer in v.signers)]
-    if not named:
+    with_signers = [v for v in verdicts if any(signer.sha256 for signer in v.signers)]
+    if not with_signers:
         return list(verdicts)
-    identified, _ = await check.identify_signers(services, document.sender_code, named, seen_at)
+    identified, _ = await check.identify_signers(services, document.sender_code, with_signers, seen_at)
     by_file = {v.n: v for v in identified}
     return [by_file.get(v.n, v) for v in verdicts]
 

@@ -200,9 +200,9 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
     if not hours:
         return
     from gateway.domain.axis_list import AxisListState
-    from gateway.registry.axis_lists import is_overdue, latest_of_each, list_all
+    from gateway.registry.axis_lists import is_overdue, list_all, newest_by_axis
 
-    for newest in latest_of_each(await list_all(subject.store.reader)):
+    for newest in newest_by_axis(await list_all(subject.store.reader)):
         params: dict[str, object] = {"axis": newest.axis or "–", "day": day_text(newest.at)}
         if newest.state is AxisListState.FAILED:
             yield yellow("axis-lists", "axis-lists.failed", _AXIS_LISTS, **params, fault=newest.fault)

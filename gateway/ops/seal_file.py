@@ -64,8 +64,8 @@ def read(path: Path, sender: str) -> SealRegister | None:
         return None
     try:
         content = json.loads(path.read_text("utf-8")[:MOST_BYTES])
-        certificates = tuple(_certificate(each) for each in content["certificates"])
-        rights = tuple(_right(each) for each in content["rights"])
+        certificates = tuple(_certificate(entry) for entry in content["certificates"])
+        rights = tuple(_right(entry) for entry in content["rights"])
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise Misconfigured(
             f"{path} cannot be read: {cause}", hint="write it anew: gateway registry seals export"

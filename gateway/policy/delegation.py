@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from gateway.domain.delegated import (
     EXCHANGE,
-    BoundHere,
     Ground,
     JudgedRow,
     ListedCertificate,
     ListedRow,
+    LocalBinding,
     RowReason,
     RowStanding,
     TrustPolicy,
@@ -76,23 +76,23 @@ def _judge_row(
     facts: ListFacts,
     now: datetime,
 ) -> JudgedRow:
-    bound_here = next((b for b in ground.by_code[row.code] if b.fingerprint == row.fingerprint), None)
+    local = next((b for b in ground.by_code[row.code] if b.fingerprint == row.fingerprint), None)
     if row.revoked_at is not None:
-        return _judge_end(row, bound_here, row.revoked_at)
+        return _judge_end(row, local, row.revoked_at)
     if certificate is None:
         return _conflict(row, RowReason.GONE)
     row = replace(
         row, valid_from=row.valid_from or certificate.first, valid_to=row.valid_to or certificate.last
     )
-    if bound_here is not None:
-        return _judge_known(row, bound_here)
+    if local is not None:
+        return _judge_bound(row, local)
     reason, detail = _objection(row, certificate, ground, facts, now)
     if reason is not None:
         return _conflict(row, reason, detail)
     return JudgedRow(row=row, standing=RowStanding.READY)
 
 
-def _judge_end(row: ListedRow, bound: BoundHere | None, at: datetime) -> JudgedRow:
+def _judge_end(row: ListedRow, bound: LocalBinding | None, at: datetime) -> JudgedRow:
     """Judge that a binding ends at that moment. A list only ends what a list brought."""
     if bound is None or bound.is_withdrawn or (bound.valid_to is not None and bound.valid_to <= at):
         return JudgedRow(row=row, standing=RowStanding.SAME)
@@ -101,7 +101,7 @@ def _judge_end(row: ListedRow, bound: BoundHere | None, at: datetime) -> JudgedR
     return JudgedRow(row=row, standing=RowStanding.ENDS)
 
 
-def _judge_known(row: ListedRow, bound: BoundHere) -> JudgedRow:
+def _judge_bound(row: ListedRow, bound: LocalBinding) -> JudgedRow:
     """Judge a row whose certificate is bound to its code already. An end may come earlier, nothing else changes."""
     if bound.is_withdrawn:
         return _conflict(row, RowReason.WITHDRAWN, bound.fingerprint)
@@ -123,13 +123,13 @@ def _objection(
     if closes is not None and closes <= now:
         return RowReason.CLOSED, ""
     if row.valid_to is not None and row.valid_to <= max(now, row.valid_from or now):
-        return RowReason.OVER, ""
+        return RowReason.EXPIRED, ""
     if not certificate.is_fit:
         return RowReason.UNFIT, ""
     if certificate.signed_pdfs:
         return RowReason.PDF, ""
-    if others := facts.codes_of_key.get(certificate.key, frozenset()) - {row.code}:
-        return RowReason.KEY, min(others)
+    if other_codes := facts.codes_of_key.get(certificate.key, frozenset()) - {row.code}:
+        return RowReason.KEY, min(other_codes)
     for bound in ground.by_key[certificate.key]:
         if bound.code != row.code and _overlap(bound, row):
             return RowReason.KEY, bound.code
@@ -144,7 +144,7 @@ def _objection(
     return None, ""
 
 
-def _overlap(bound: BoundHere, row: ListedRow) -> bool:
+def _overlap(bound: LocalBinding, row: ListedRow) -> bool:
     """Tell whether a binding's time overlaps the row's; no end means for ever."""
     begins_before = bound.valid_from is None or row.valid_to is None or bound.valid_from < row.valid_to
     ends_after = bound.valid_to is None or row.valid_from is None or row.valid_from < bound.valid_to
@@ -155,8 +155,8 @@ def _conflict(row: ListedRow, reason: RowReason, detail: str = "") -> JudgedRow:
     return JudgedRow(row=row, standing=RowStanding.CONFLICT, reason=reason, detail=detail)
 
 
-def _bound(row: ListedRow, key: str) -> BoundHere:
-    return BoundHere(
+def _bound(row: ListedRow, key: str) -> LocalBinding:
+    return LocalBinding(
         code=row.code,
         fingerprint=row.fingerprint,
         key=key,

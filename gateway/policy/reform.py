@@ -347,7 +347,7 @@ def add_unit_moves(reform: Reform, below: Mapping[str, Sequence[str]]) -> Reform
 
 def split_recodes(reform: Reform) -> Reform:
     """Return the decision with a step for each code of a recode that names several, in pairs of source and target."""
-    steps = [one for step in reform.flat for one in _split_recode(step)]
+    steps = [pair for step in reform.flat for pair in _split_recode(step)]
     return reform if len(steps) == len(reform.flat) else join_steps(steps)
 
 

@@ -97,11 +97,13 @@ def _identify_person(
     signer: SignerVerdict, matching: Iterable[RegisteredCertificate], code: str, at: datetime
 ) -> SignerVerdict:
     of_sender = [c for c in matching if c.code == code and c.kind is CertificateKind.PERSON]
-    known = next((c for c in of_sender if c.is_in_force(at)), None)
-    if known is None:
+    registered = next((c for c in of_sender if c.is_in_force(at)), None)
+    if registered is None:
         why = PERIOD_OVER if of_sender else None
         return replace(signer, person=SignatoryWord.UNKNOWN, person_why=why)
-    return replace(signer, person=SignatoryWord.KNOWN, position=known.position, capacity=known.capacity)
+    return replace(
+        signer, person=SignatoryWord.KNOWN, position=registered.position, capacity=registered.capacity
+    )
 
 
 def has_seal(register: SealRegister, at: datetime) -> bool:
@@ -125,7 +127,7 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
 
 
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
-    """Return the person's signature: a known person's first."""
+    """Return the person's signature: a registered person's first."""
     signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
     return next((s for word in SignatoryWord for s in signers if s.person is word), None)
 

@@ -24,7 +24,7 @@ from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AXIS_LIST, as_utc, aware, failures_named
 
-KEPT = 30
+MOST_KEPT = 30
 """Lists that are kept for each axis; the lines that wait are kept of the newest."""
 MOST_PROBLEMS = 200
 _MOST_LISTED = 100
@@ -69,8 +69,7 @@ class SqlAxisLists:
 
     async def take(self, id: str, content: bytes, left_out: int) -> AxisList:
         """Take the list into the registry, and keep the lines that wait for people."""
-        lines, problems = await self._without_conflicts(content.splitlines())
-        plan = await self._directory.plan_import(_join(lines))
+        lines, plan, problems = await self._without_conflicts(content.splitlines())
         new = {agency.code for agency in plan.added}
         changed = {change.code for change in (*plan.changed, *plan.closed)}
         is_large = len(new) > self._most_new
@@ -112,13 +111,14 @@ class SqlAxisLists:
 
     async def _without_conflicts(
         self, lines: Sequence[bytes]
-    ) -> tuple[Sequence[bytes], Sequence[Mapping[str, str]]]:
-        """Return the lines that do not contradict the registry or each other, and the problems of the others."""
+    ) -> tuple[Sequence[bytes], Plan, Sequence[Mapping[str, str]]]:
+        """Return the lines that do not contradict the registry or each other, with their plan, and the problems of the
+        others."""
         conflicts: list[Mapping[str, str]] = []
         for _ in range(_MOST_ROUNDS):
             plan = await self._directory.plan_import(_join(lines))
             if not plan.problems:
-                return lines, conflicts
+                return lines, plan, conflicts
             conflicts += [_conflict(lines, problem) for problem in _first_of_each_line(plan)]
             bad = {problem.line for problem in plan.problems}
             if 1 in bad:
@@ -132,15 +132,15 @@ class SqlAxisLists:
             name: value.value if isinstance(value, AxisListState) else value
             for name, value in columns.items()
         }
-        newest = select(_T.c.id).where(_T.c.axis == axis).order_by(_T.c.at.desc()).limit(KEPT)
+        newest = select(_T.c.id).where(_T.c.axis == axis).order_by(_T.c.at.desc()).limit(MOST_KEPT)
         with failures_named():
             async with self._writer.begin() as connection:
                 if columns["state"] is not AxisListState.FAILED:
                     # What waited by an earlier list is judged by this one.
                     await connection.execute(update(_T).where(_T.c.axis == axis).values(content=""))
                 await connection.execute(update(_T).where(_T.c.id == id).values(values))
-                kept = [row.id for row in await connection.execute(newest)]
-                await connection.execute(delete(_T).where(_T.c.axis == axis, _T.c.id.not_in(kept)))
+                kept_ids = [row.id for row in await connection.execute(newest)]
+                await connection.execute(delete(_T).where(_T.c.axis == axis, _T.c.id.not_in(kept_ids)))
 
 
 async def list_all(reader: AsyncEngine) -> Sequence[AxisList]:
@@ -161,12 +161,19 @@ async def waiting_lines(reader: AsyncEngine, id: str) -> bytes:
     return zlib.decompress(base64.b64decode(row.content))
 
 
-def latest_of_each(lists: Sequence[AxisList]) -> Sequence[AxisList]:
+def newest_by_axis(lists: Sequence[AxisList]) -> Sequence[AxisList]:
     """Return the newest list of each axis; `lists` are the newest first."""
-    latest: dict[str, AxisList] = {}
+    newest: dict[str, AxisList] = {}
     for axis_list in lists:
-        latest.setdefault(axis_list.axis, axis_list)
-    return list(latest.values())
+        newest.setdefault(axis_list.axis, axis_list)
+    return list(newest.values())
+
+
+def to_look_at(lists: Sequence[AxisList]) -> Sequence[AxisList]:
+    """Return the newest list of each axis, and where it failed, the last one that was taken: its lines still wait."""
+    newest = newest_by_axis(lists)
+    taken = newest_by_axis([x for x in lists if x.state in (AxisListState.DONE, AxisListState.WAITING)])
+    return [*newest, *(axis_list for axis_list in taken if axis_list not in newest)]
 
 
 def is_overdue(axis_list: AxisList, now: datetime, every: timedelta) -> bool:

@@ -95,8 +95,8 @@ class SqlBindingLog:
         ordered, by_subject = sorted(subjects), defaultdict[str, list[Event]](list)
         for start in range(0, len(ordered), _AT_ONCE):
             part = ordered[start : start + _AT_ONCE]
-            for told in await self._select(connection, col(EventRow.subject_id).in_(part)):
-                by_subject[told.subject_id].append(told)
+            for event_row in await self._select(connection, col(EventRow.subject_id).in_(part)):
+                by_subject[event_row.subject_id].append(event_row)
         return by_subject
 
     async def _select(self, connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[Event]:

@@ -20,11 +20,11 @@ from sqlmodel import col
 
 from gateway.domain.delegated import (
     BindingOrigin,
-    BoundHere,
     Ground,
     JudgedRow,
     ListedCertificate,
     ListedRow,
+    LocalBinding,
     RowStanding,
     batch_subject,
     prove,
@@ -65,7 +65,7 @@ class SqlListed:
         ground = Ground(closes=await self._closes(codes))
         async with self._connection.stream(select(BINDING)) as result:
             async for part in result.partitions(_AT_ONCE):
-                for bound in await self._pool.run(partial(_bound_here, part)):
+                for bound in await self._pool.run(partial(_local_bindings, part)):
                     ground.add(bound)
         return ground
 
@@ -80,8 +80,8 @@ class SqlListed:
         for start in range(0, len(codes), _AT_ONCE):
             mine = (PROPOSAL.c.code.in_(codes[start : start + _AT_ONCE]), PROPOSAL.c.issuer == issuer)
             stored = (await self._connection.execute(select(*columns).where(*mine))).all()
-            wanted = [row for row in stored if row.fingerprint in fingerprints]
-            read = await self._pool.run(partial(_read_certificates, wanted))
+            listed_rows = [row for row in stored if row.fingerprint in fingerprints]
+            read = await self._pool.run(partial(_read_certificates, listed_rows))
             signed = await self._signed_pdfs({certificate.key[:16] for certificate in read.values()})
             certificates |= {
                 fingerprint: replace(certificate, signed_pdfs=certificate.key[:16] in signed)
@@ -271,15 +271,15 @@ async def _facts_of(
     of_lists = await log.of_subjects(connection, {batch_subject(batch) for batch in batches})
     facts: dict[str, dict[str, Any]] = {}
     for batch in batches:
-        for told in of_lists.get(batch_subject(batch), ()):
-            if told.kind is EventKind.LIST_BOUND:
+        for event in of_lists.get(batch_subject(batch), ()):
+            if event.kind is EventKind.LIST_BOUND:
                 facts[batch] = {
                     "batch": batch,
-                    "issuer": told.data["issuer"],
-                    "sequence": told.data["sequence"],
-                    "trust": told.data["trust"],
-                    "policy": told.data.get("policy"),
-                    "officers": tuple(told.data.get("officers", ())),
+                    "issuer": event.data["issuer"],
+                    "sequence": event.data["sequence"],
+                    "trust": event.data["trust"],
+                    "policy": event.data.get("policy"),
+                    "officers": tuple(event.data.get("officers", ())),
                 }
     return facts
 
@@ -289,14 +289,14 @@ def _moment(value: datetime | str) -> datetime:
     return aware(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
-def _bound_here(rows: Sequence[Row[Any]]) -> list[BoundHere]:
+def _local_bindings(rows: Sequence[Row[Any]]) -> list[LocalBinding]:
     bound = []
     for row in rows:
         der = certificate_of(row.certificate_pem)
         # A row without a readable certificate is not used for any code, and is reported elsewhere.
         key = key_digest(x509.load_der_x509_certificate(der)) if der is not None else ""
         bound.append(
-            BoundHere(
+            LocalBinding(
                 code=row.code,
                 fingerprint=row.fingerprint,
                 key=key,

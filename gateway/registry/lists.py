@@ -130,7 +130,7 @@ class SqlLists:
         if row is None:
             raise NotFound(
                 f"no list {sequence} of {issuer} with certificates came here",
-                hint="list them with: gateway registry lists",
+                hint="list them with: gateway registry trust lists",
             )
         return _to_list(row)
 
@@ -195,7 +195,7 @@ class SqlLists:
         waiting = (LIST.c.issuer == issuer, LIST.c.state.in_((*_UNDECIDED, *_OPEN)))
         await self._connection.execute(update(LIST).where(*waiting).values(state=ListState.OPEN, due_at=None))
 
-    async def judge_again(self, issuer: str) -> None:
+    async def requeue(self, issuer: str) -> None:
         """Let lists that wait and the issuer's newest list be judged again, because its policy changed."""
         newest = (
             select(LIST.c.sequence)
@@ -205,9 +205,9 @@ class SqlLists:
             .scalar_subquery()
         )
         is_newest = and_(LIST.c.sequence == newest, LIST.c.state.in_(_OPEN))
-        again = or_(is_newest, LIST.c.state == ListState.WAITING)
+        is_affected = or_(is_newest, LIST.c.state == ListState.WAITING)
         await self._connection.execute(
-            update(LIST).where(LIST.c.issuer == issuer, again).values(state=ListState.NEW)
+            update(LIST).where(LIST.c.issuer == issuer, is_affected).values(state=ListState.NEW)
         )
 
     async def _lists(self, *conditions: Any, limit: int | None) -> Sequence[ReceivedList]:

@@ -198,10 +198,10 @@ async def load_register(
 ) -> SealRegister:
     """Return what is registered about documents of a code that these certificates signed."""
     concerned = or_(SEAL.c.code == code, SEAL.c.fingerprint.in_(list(fingerprints)))
-    found = await certificates(connection, log, concerned)
+    registered = await certificates(connection, log, concerned)
     return SealRegister(
         code=code,
-        certificates=tuple(found),
+        certificates=tuple(registered),
         rights=tuple(await rights(connection, log, SEALING_RIGHT.c.code == code)),
     )
 

@@ -137,8 +137,8 @@ def sign_as_officer(path: Path, signer: EnvelopeSigner) -> Header:
     for _ in feed_file.lines(path, feed_ends):
         pass
     mine = feed_judge.officer_line(feed_ends.header_line, signer)
-    others = [line for line in feed_ends.officers if line.officer != mine.officer]
-    officers = sorted((*others, mine), key=lambda line: line.officer)
+    other_signatures = [line for line in feed_ends.officers if line.officer != mine.officer]
+    officers = sorted((*other_signatures, mine), key=lambda line: line.officer)
     if len(officers) > feed_file.MOST_OFFICERS:
         raise FeedRefused(f"at most {feed_file.MOST_OFFICERS} officers sign a list", code="FEED-LIMIT")
     body_end = len(feed_ends.header_line) + feed_ends.header.bytes

@@ -78,13 +78,13 @@ class SqlPdfAnswers:
         new = [digest for digest in digests if digest not in self._used]
         if not new:
             return ()
-        of_these = col(_ROW.digest).in_(new)
-        query = select(col(_ROW.digest), col(_ROW.used)).where(of_these)
+        is_new = col(_ROW.digest).in_(new)
+        query = select(col(_ROW.digest), col(_ROW.used)).where(is_new)
         async with self._reading() as tx:
             stored = {row.digest: row.used for row in await tx.tuples(query)}
         if not all(stored.values()):
             async with self._writing() as tx:
-                await tx.change(update(_ROW).where(of_these).values(used=True))
+                await tx.change(update(_ROW).where(is_new).values(used=True))
                 await tx.commit()
         if len(self._used) > _MOST_REMEMBERED:
             self._used.clear()

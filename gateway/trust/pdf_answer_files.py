@@ -18,12 +18,12 @@ from gateway.trust.evidence import read_trust_file
 
 def find_answers(folder: Path, digests: Collection[str], now: datetime) -> list[Answer]:
     """Return the answers in `crl/*.pem` and `ocsp/*.der` that have these digests; a broken file has none."""
-    wanted, answers = set(digests), list[Answer]()
+    missing, answers = set(digests), list[Answer]()
     for source, path in _files(folder):
         for body in _bodies(source, path):
             digest = hashlib.sha256(body).hexdigest()
-            if digest in wanted:
-                wanted.discard(digest)
+            if digest in missing:
+                missing.discard(digest)
                 place = f"{path.parent.name}/{path.name}"
                 question = Question(source=source, issuer="", about=place)
                 answers.append(
@@ -31,7 +31,7 @@ def find_answers(folder: Path, digests: Collection[str], now: datetime) -> list[
                         question=question, body=body, origin=place, fetched_at=now, made_at=now, ends_at=None
                     )
                 )
-        if not wanted:
+        if not missing:
             break
     return answers
 

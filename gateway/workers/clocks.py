@@ -132,7 +132,7 @@ class AxisListsClock(_Clock):
     ) -> None:
         try:
             content, left_out = await read()
-            taken = await lists.take(id, content, left_out)
+            axis_list = await lists.take(id, content, left_out)
         except (GatewayError, OSError) as error:
             log.action(_log, "axis_list.failed", str(error), list=id)
             await lists.fail(id, str(error))
@@ -142,9 +142,9 @@ class AxisListsClock(_Clock):
             "axis_list.taken",
             "",
             list=id,
-            added=taken.added,
-            waiting=taken.waiting,
-            conflicts=taken.conflicts,
+            added=axis_list.added,
+            waiting=axis_list.waiting,
+            conflicts=axis_list.conflicts,
         )
 
 

@@ -15,7 +15,7 @@ from gateway.domain.axis_list import AxisListState
 from gateway.errors import Clash
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
-from gateway.registry.axis_lists import KEPT, SqlAxisLists, latest_of_each
+from gateway.registry.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry.directory import SqlDirectory
 from gateway.transport.rest.agency_list import read_agencies
 from tests.support.clock import ManualClock
@@ -105,7 +105,7 @@ async def test_too_many_new_agencies_wait_for_a_person(
     assert (same.state, same.added, same.waiting) == (AxisListState.DONE, 0, 0)
     with pytest.raises(Clash, match="no line"):
         await lists.waiting_lines(taken.id)
-    assert [x.id for x in latest_of_each(await lists.listed())] == [same.id]
+    assert [x.id for x in newest_by_axis(await lists.listed())] == [same.id]
 
 
 KNOWN_AGAIN = f"{HEADING}Z91,UBND tỉnh Sao Mai,\nZ91.01,Sở Tài chính,\n".encode()
@@ -118,11 +118,20 @@ async def test_a_list_is_asked_once_in_its_hours_and_old_lists_go(
     assert sorted(id is None for id in first) == [False, True]
     await lists.fail(next(filter(None, first)), "no answer")
     assert (await lists.listed())[0].fault == "no answer"
+    clock.advance(EVERY.total_seconds())
+    waiting = await lists.take(await claimed(lists), f"{HEADING}Z91.01,Tên khác,\n".encode(), 0)
+    clock.advance(EVERY.total_seconds())
+    await lists.fail(await claimed(lists), "no answer")
+    shown = to_look_at(await lists.listed())
+    assert [x.state for x in shown] == [AxisListState.FAILED, AxisListState.WAITING], (
+        "what waits stays in sight"
+    )
+    assert await lists.waiting_lines(waiting.id)
     assert await lists.claim("north") is not None, "another axis has its own lists"
-    for _ in range(KEPT + 3):
+    for _ in range(MOST_KEPT + 3):
         clock.advance(EVERY.total_seconds())
         await lists.take(await claimed(lists), KNOWN_AGAIN, 0)
-    assert len([x for x in await lists.listed() if x.axis == "bc"]) == KEPT
+    assert len([x for x in await lists.listed() if x.axis == "bc"]) == MOST_KEPT
 
 
 async def test_a_list_without_the_columns_of_a_list_is_refused_whole(lists: SqlAxisLists) -> None:

@@ -87,7 +87,7 @@ _WITHIN = (
 _NEWEST_PLACE = select(col(_T.place)).where(*_WITHIN).order_by(col(_T.place).desc()).limit(1)
 # Written so that no other index than that of the words answers them: reading a span of time and making its words anew
 # looks cheap to a server that knows little of them, and takes a second.
-_WITHIN_FOUND = (
+_AMONG_MATCHES = (
     col(_T.agency_id).concat("") == bindparam("agency"),
     col(_T.place) + 0 >= bindparam("low"),
     col(_T.place) + 0 <= bindparam("high"),
@@ -355,7 +355,7 @@ def _by_words(agency_id: str, band: Band, spans: Sequence[int], most: int) -> Se
     """Select the newest pages that a server's index finds, and tell of each whether it fits."""
     pages = (
         select(*_MATCH_COLUMNS, col(_T.folded))
-        .where(*_WITHIN_FOUND, _has_words(agency_id, band, spans))
+        .where(*_AMONG_MATCHES, _has_words(agency_id, band, spans))
         # Keeps the order out of the plan: for a rare word all pages would be read in order.
         .offset(0)
         .subquery()

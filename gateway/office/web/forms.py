@@ -169,6 +169,20 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytearray:
     return content
 
 
+async def read_file(
+    request: web.Request, token: str, limit: int, message: str
+) -> tuple[dict[str, str], bytes]:
+    """Read a form that has short fields and one file named `file`; `message` is the error for a file over the limit."""
+    fields: dict[str, str] = {}
+    content = bytearray()
+    async for part in parts(request, token):
+        if part.name == "file":
+            await hold(part, content, limit, message)
+        else:
+            await add_short(fields, part)
+    return fields, bytes(content)
+
+
 async def hold(part: BodyPartReader, content: bytearray, limit: int, message: str) -> None:
     """Add the bytes of a part; `message` is the error when there are more than `limit`."""
     while piece := await part.read_chunk():

@@ -21,7 +21,7 @@ COLUMNS = ("code", "name", "alias")
 
 
 @dataclass(slots=True)
-class WrittenList:
+class ListCounts:
     """Numbers of lines written and of entries left out."""
 
     count: int = 0
@@ -31,32 +31,32 @@ class WrittenList:
 async def read_agencies(axis: RestAxis, pool: Pool) -> tuple[bytes, int]:
     """Read the list as `write_agencies` writes it; return it with the number of entries left out."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
-        written = await write_agencies(axis, cast("BinaryIO", file))
-        return await pool.run(partial(_whole, cast("BinaryIO", file))), written.left_out
+        counts = await write_agencies(axis, cast("BinaryIO", file))
+        return await pool.run(partial(_read_all, cast("BinaryIO", file))), counts.left_out
 
 
-def _whole(file: BinaryIO) -> bytes:
+def _read_all(file: BinaryIO) -> bytes:
     file.seek(0)
     return file.read()
 
 
-async def write_agencies(axis: RestAxis, file: BinaryIO) -> WrittenList:
+async def write_agencies(axis: RestAxis, file: BinaryIO) -> ListCounts:
     """Write every agency that the axis knows to the file, as they come."""
-    written = WrittenList()
+    counts = ListCounts()
     writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
     writer.writerow(COLUMNS)
 
     def write(agency: ListedAgency) -> None:
         name = " ".join(nfc(agency.name).split())
         if not _is_code(agency.code) or not name:
-            written.left_out += 1
+            counts.left_out += 1
             return
-        written.count += 1
+        counts.count += 1
         alias = agency.old if agency.old != agency.code and _is_code(agency.old) else ""
         writer.writerow((agency.code, name, alias))
 
     await axis.agencies(write)
-    return written
+    return counts
 
 
 def _is_code(code: str) -> bool:

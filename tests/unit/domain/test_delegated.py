@@ -57,14 +57,14 @@ def test_trust_in_an_issuer_is_what_its_events_tell() -> None:
 
     policy = fold_delegation("I", [told]).in_force
     assert policy is not None
-    assert (policy.version, policy.named, policy.wait) == (1, ("aa", "bb", "cc"), timedelta(hours=24))
+    assert (policy.version, policy.officer_ids, policy.wait) == (1, ("aa", "bb", "cc"), timedelta(hours=24))
     assert [officer.until for officer in policy.officers] == [NOW, None, None], "erased texts spoil nothing"
     assert [policy.covers(code) for code in ("Z91", "Z91.01", "Z910", "Z92")] == [True, True, False, False]
 
     struck = event(EventKind.OFFICER_STRUCK, fingerprint="bb")
     after = fold_delegation("I", [told, struck]).in_force
     assert after is not None
-    assert after.named == ("aa", "cc")
+    assert after.officer_ids == ("aa", "cc")
     split = event(EventKind.LIST_SPLIT, sequence=7)
     stopped = fold_delegation("I", [told, split])
     assert (stopped.in_force, stopped.stopped) == (None, 7)
@@ -72,4 +72,4 @@ def test_trust_in_an_issuer_is_what_its_events_tell() -> None:
     assert (recalled.policy, recalled.reason) == (None, "stolen")
     again = fold_delegation("I", [told, split, replace(told, at=NOW + timedelta(days=1))]).in_force
     assert again is not None
-    assert (again.version, again.named) == (2, ("aa", "bb", "cc"))
+    assert (again.version, again.officer_ids) == (2, ("aa", "bb", "cc"))

@@ -32,7 +32,7 @@ from gateway.office.web.pages.agencies.proposals import LIST
 from gateway.office.web.routes import FormBody
 from gateway.policy import code_file, reform_words
 from gateway.policy.code_file import CodeFile, CodeFileForm
-from gateway.registry.axis_lists import latest_of_each, list_all, waiting_lines
+from gateway.registry.axis_lists import list_all, to_look_at, waiting_lines
 
 REFORMS = "/co-quan/thay-doi"
 _ask = partial(PageRequest.question, part="agencies/_questions.html")
@@ -267,7 +267,7 @@ async def ask_file(request: PageRequest, problems: Problems | None = None) -> we
         problems,
         title=request.say("reforms.import"),
         columns=code_file.COLUMNS,
-        axis_lists=latest_of_each(await list_all(request.deps.store.reader)),
+        axis_lists=to_look_at(await list_all(request.deps.store.reader)),
         axis_action=AXIS_LIST,
         changes=[_import_row(change, undone) for change in reversed(imports[-_LATEST:])],
         names=await common.names_of_people(request, {change.by for change in imports[-_LATEST:]}),

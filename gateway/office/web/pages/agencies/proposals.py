@@ -368,13 +368,9 @@ _MOST_BYTES = 64 * 1024
 
 async def preview_binding(request: PageRequest) -> web.StreamResponse:
     """Show the file's certificate beside those in force; nothing is written."""
-    form_values: dict[str, str] = {}
-    content = bytearray()
-    async for part in forms.parts(request.http, request.token):
-        if part.name != "file":
-            await forms.add_short(form_values, part)
-            continue
-        await forms.hold(part, content, _MOST_BYTES, "a certificate file is small")
+    form_values, content = await forms.read_file(
+        request.http, request.token, _MOST_BYTES, "a certificate file is small"
+    )
     code, fault = await agency_bound(request, form_values.get("agency", ""))
     if fault:
         return await binding_page(request, form_values, [("agency", fault)])

@@ -79,18 +79,14 @@ async def seal_page(
 
 async def preview_seal(request: PageRequest) -> web.StreamResponse:
     """Show the certificates of the file; nothing is written."""
-    form_values: dict[str, str] = {}
-    content = bytearray()
-    async for part in forms.parts(request.http, request.token):
-        if part.name != "file":
-            await forms.add_short(form_values, part)
-            continue
-        await forms.hold(part, content, _MOST_BYTES, "a specimen is small")
+    form_values, content = await forms.read_file(
+        request.http, request.token, _MOST_BYTES, "a specimen is small"
+    )
     code, fault = await agency_bound(request, form_values.get("agency", ""))
     if fault:
         return await seal_page(request, form_values, [("agency", fault)])
     try:
-        offered = await request.deps.pool.run(lambda: _read(request, bytes(content)))
+        offered = await request.deps.pool.run(lambda: _read(request, content))
     except (NotFound, Misconfigured):
         return await seal_page(request, form_values, [("file", request.say("reforms.seal.unreadable"))])
     offers = [_offer(o) for o in offered[:_MOST_OFFERED]]
@@ -124,7 +120,7 @@ def _offer(offered: OfferedCertificate) -> ShownOffer:
 async def propose_seal(request: PageRequest) -> web.StreamResponse:
     code, fault = await agency_bound(request, request.form.text("agency"))
     form_values = {**request.form.flat(), "agency": code}
-    offers = _offers_again(request)
+    offers = _posted_offers(request)
     if fault or not offers:
         return await seal_page(request, form_values, [("agency", fault)] if fault else None)
     change, problems = _change(request, code, offers)
@@ -139,7 +135,7 @@ async def propose_seal(request: PageRequest) -> web.StreamResponse:
     return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
 
 
-def _offers_again(request: PageRequest) -> list[ShownOffer]:
+def _posted_offers(request: PageRequest) -> list[ShownOffer]:
     """Return the offers that the form shows; what is no certificate is left out."""
     offers = []
     for content in request.form.all("offered")[:_MOST_OFFERED]:
