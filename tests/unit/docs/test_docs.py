@@ -109,6 +109,27 @@ def test_what_a_page_names_is_there(cases: Cases) -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) <= 80
 
 
+def test_what_the_program_tells_to_type_exists() -> None:
+    """Hints, cures and texts name commands; a newcomer types them as they stand."""
+    table, sources = (
+        commands(),
+        [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "gateway" / "words").rglob("*.po")],
+    )
+    nouns = {key.split()[1] for key in table}
+    groups = {" ".join(key.split()[1:n]) for key in table for n in (2, 3)}
+    part = "[a-z]+(?:-[a-z]+)*"
+    missing = {
+        f"{path.name}: {words}"
+        for path in sources
+        for words in re.findall(rf"\bgateway ({part}(?: {part}){{1,2}})", text_of(path))
+        if words.split()[0] in nouns
+        and words not in groups
+        and not any(f"gateway {' '.join(words.split()[:n])}" in table for n in (1, 2, 3))
+    }
+
+    assert missing == set()
+
+
 def broken_links(page: Path) -> list[str]:
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
