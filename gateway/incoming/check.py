@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.agency_profile import HOLD, WRONG_SEAL
 from gateway.domain.document import IncomingDocument, InState, Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import ANSWER_DELAY
@@ -34,7 +33,7 @@ from gateway.incoming.verify import Proved
 from gateway.policy import incoming as rules
 from gateway.policy import pdf_verdict, seal_verdict
 from gateway.policy.admission import must_wait
-from gateway.policy.profile import Profile, for_agency
+from gateway.policy.profile import for_agency
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -91,9 +90,6 @@ async def run(
     old = await ended_code_named(services, agency, addressed_to) if model.kind is not Kind.STATUS else None
     profile = for_agency(services.profile, chosen)
     verdicts, register = await _judge_signatures(services, proved.envelope.sender, files, item.received_at)
-    wrong_seal = None
-    if model.kind is not Kind.RECALL:
-        wrong_seal = await _find_seal_to_hold(services, item, files, verdicts, register)
     packet = rules.ArrivedPacket(
         our_codes=(*ours(agency), *((old.code,) if old else ())),
         addressed_to=addressed_to,
@@ -115,22 +111,36 @@ async def run(
         doubts=tuple(
             doubt for doubt in proved.envelope.signed.findings if proved.is_vouched and doubt.code in _DOUBTS
         ),
-        is_unsigned=profile.unsigned_arrival != "take"
-        and model.kind.is_whole
-        and _is_unsigned(files, profile),
-        wrong_seal=wrong_seal,
+        is_unsigned=model.kind.is_whole and _is_unsigned(_lead_verdict(files, verdicts)),
+        wrong_seal=_wrong_seal(_lead_verdict(files, verdicts), register, item.received_at)
+        if model.kind is not Kind.RECALL
+        else None,
     )
     ruling = rules.check(packet, profile)
     return CheckedPacket(ruling=ruling, files=tuple(files), source=source, verdicts=verdicts, old=old)
 
 
-def _is_unsigned(files: Sequence[CheckedFile], profile: Profile) -> bool:
-    """Tell whether the first file, the lead, has no signature of an agency; one that cannot be judged yet may have one."""
-    lead = files[0].facts if files else None
-    if lead is None or lead.signatures is None:
+def _lead_verdict(files: Sequence[CheckedFile], verdicts: Sequence[FileVerdict]) -> FileVerdict | None:
+    """Return the verdict on the lead file; None where it has no signatures to judge."""
+    lead = lead_of(files)
+    return next((v for v in verdicts if lead is not None and v.n == lead.part.n), None)
+
+
+def _is_unsigned(lead: FileVerdict | None) -> bool:
+    """Tell whether the lead file has no signature of an agency; one that cannot be judged yet may have one."""
+    if lead is None:
         return True
-    verdict = pdf_verdict.judge(files[0].part.name, 1, lead.signatures, profile.pdf_roles)
-    return pdf_verdict.agency_word(verdict) is SignatureWord.UNSIGNED and verdict.why not in pdf_verdict.OPEN
+    return pdf_verdict.agency_word(lead) is SignatureWord.UNSIGNED and lead.why not in pdf_verdict.OPEN
+
+
+def _wrong_seal(
+    lead: FileVerdict | None, register: SealRegister | None, seen_at: datetime
+) -> SignerVerdict | None:
+    """Return the seal on the lead file that is not the sender's; None where it is, or the sender had none registered."""
+    signer = seal_verdict.seal_signer(lead)
+    if signer is None or register is None or signer.seal not in seal_verdict.WRONG_SEALS:
+        return None
+    return signer if seal_verdict.has_seal(register, seen_at) else None
 
 
 def _problems(
@@ -286,26 +296,6 @@ async def identify_signers(
     """Compare the signatures with the certificates that are registered for the sender."""
     register = await services.directory.seal_register(sender, seal_verdict.fingerprints(verdicts))
     return tuple([seal_verdict.identify(v, register, seen_at) for v in verdicts]), register
-
-
-async def _find_seal_to_hold(
-    services: IncomingServices,
-    packet: InboxPacket,
-    files: Sequence[CheckedFile],
-    verdicts: Sequence[FileVerdict],
-    register: SealRegister | None,
-) -> SignerVerdict | None:
-    """Return the wrong seal on the lead file where the receiving agency holds such mail; None for any other. It holds mail
-    only of senders that have a seal registered."""
-    lead = lead_of(files)
-    signer = seal_verdict.seal_signer(next((v for v in verdicts if lead and v.n == lead.part.n), None))
-    if signer is None or register is None or signer.seal not in seal_verdict.WRONG_SEALS:
-        return None
-    if not seal_verdict.has_seal(register, packet.received_at):
-        return None
-    async with services.store.read(AgencyScope(agency_id=packet.agency_id, principal_id="node")) as work:
-        choice = await work.profile.value(WRONG_SEAL, services.clock.now())
-    return signer if choice == HOLD else None
 
 
 def with_signatures(document: IncomingDocument, verdicts: Sequence[FileVerdict]) -> IncomingDocument:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from gateway.domain.agency_profile import UNSIGNED_IN
+from gateway.domain.agency_profile import HOLD, UNSIGNED_IN, WRONG_SEAL
 from gateway.domain.document import Kind
 from gateway.domain.proof import Finding
 from gateway.domain.registry import fold_code
@@ -81,7 +81,7 @@ class ArrivedPacket:
     """Content of a verified packet, with the facts of its files. `addressed_to` are the codes of the signed `To` list
     (for a status, its `ResponseFor`); `our_codes` are the receiving agency's code and every alias valid then. A clerk
     decides about `findings`; `doubts` are only shown. `wrong_seal` is a seal on the lead file that is not the
-    sender's, where our agency holds such mail."""
+    sender's, though the sender has registered one."""
 
     our_codes: tuple[str, ...]
     addressed_to: tuple[str, ...]
@@ -130,8 +130,7 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
     verdict = Verdict.make(reasons, (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
     verdict += _judge_unsigned(packet, profile)
-    if packet.wrong_seal is not None:
-        verdict += Verdict(reasons=(_wrong_seal(packet.wrong_seal, packet.files[0].name),))
+    verdict += _judge_seal(packet, profile)
     for n, arrived in enumerate(packet.files):
         if arrived.facts is not None:
             verdict += judge_file(arrived.name, arrived.facts, profile, f"/files/{n}")
@@ -148,6 +147,19 @@ def _judge_unsigned(packet: ArrivedPacket, profile: Profile) -> Verdict:
     return (
         Verdict(reasons=(unsigned,)) if profile.unsigned_arrival == "hold" else Verdict(warnings=(unsigned,))
     )
+
+
+def _judge_seal(packet: ArrivedPacket, profile: Profile) -> Verdict:
+    """Hold a document whose lead file has another agency's seal, or an unknown one (R23, certificates), where the agency
+    chose so."""
+    signer = packet.wrong_seal
+    if signer is None or profile.wrong_seal != HOLD:
+        return NOTHING
+    code, whose = ReasonCode.SEAL_UNKNOWN_ARRIVAL, dict[str, str]()
+    if signer.seal is SealWord.OTHER:
+        code, whose = ReasonCode.SEAL_OTHER_ARRIVAL, {"agency": signer.seal_code}
+    params = {"name": packet.files[0].name, "who": signer.name, **whose, **told_by(profile, WRONG_SEAL)}
+    return Verdict(reasons=(reason(code, "/files/0", **params),))
 
 
 def _first_page(packet: ArrivedPacket) -> tuple[PageStanding | None, tuple[Reason, ...]]:
@@ -205,14 +217,6 @@ def _hold_reasons(obstacles: Sequence[tuple[str, str]], findings: Sequence[Findi
             yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
     for finding in findings:
         yield reason(ReasonCode.SCHEMA, finding.place, finding=finding.code, detail=finding.detail)
-
-
-def _wrong_seal(signer: SignerVerdict, name: str) -> Reason:
-    """Return the reason to hold a document whose lead file has another agency's seal, or an unknown one."""
-    if signer.seal is SealWord.OTHER:
-        code, agency = ReasonCode.SEAL_OTHER, signer.seal_code
-        return reason(code, "/files/0", name=name, who=signer.name, agency=agency)
-    return reason(ReasonCode.SEAL_UNKNOWN, "/files/0", name=name, who=signer.name)
 
 
 def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from gateway.domain.agency_profile import PAPER_TYPES, RULEBOOK, UNSIGNED_IN, UNSIGNED_OUT, ProfileVersion
+from gateway.domain.agency_profile import (
+    MARK,
+    PAPER_TYPES,
+    RULEBOOK,
+    UNSIGNED_IN,
+    UNSIGNED_OUT,
+    WRONG_SEAL,
+    ProfileVersion,
+)
 from gateway.domain.document import DeliveryMode
 from gateway.domain.signatures import RoleRule
 from gateway.domain.wall_clock import local
@@ -61,6 +69,11 @@ class Profile:
         "take",
         "R20, R59",
         "take, mark or hold where an arrival's lead file lacks a signature; hold lets no unsigned paper pass unseen",
+    )
+    wrong_seal: str = _setting(
+        MARK,
+        "R23",
+        "mark or hold where an arrival's lead file has a seal that is not its sender's; mark leaves it to the clerk",
     )
     paper_too: frozenset[str] = _setting(
         frozenset(), "R6, R21", "keys of types that go on paper too, before the table of delivery modes"
@@ -153,6 +166,7 @@ def for_agency(profile: Profile, chosen: Mapping[str, ProfileVersion]) -> Profil
         profile,
         unsigned_lead=values.get(UNSIGNED_OUT, profile.unsigned_lead),
         unsigned_arrival=values.get(UNSIGNED_IN, profile.unsigned_arrival),
+        wrong_seal=values.get(WRONG_SEAL, profile.wrong_seal),
         paper_too=frozenset(filter(None, values.get(PAPER_TYPES, "").split(","))),
         chosen=chosen,
     )

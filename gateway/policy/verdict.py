@@ -78,6 +78,8 @@ class ReasonCode(StrEnum):
     SIGNATURE_UNCHECKED = "signature-unchecked"
     NO_PERSON_SIGNATURE = "no-person-signature"
     UNSIGNED_ARRIVAL = "unsigned-arrival"
+    SEAL_OTHER_ARRIVAL = "seal-other-arrival"
+    SEAL_UNKNOWN_ARRIVAL = "seal-unknown-arrival"
     SEAL_OTHER = "seal-other"
     SEAL_UNKNOWN = "seal-unknown"
     SEAL_UNREGISTERED = "seal-unregistered"

@@ -187,8 +187,8 @@ async def test_an_agency_may_hold_mail_with_a_wrong_seal(town: Town, cases: Case
     await register(town.node.deciding, seal_of(SENDER, OWN))
     for number, pdf, state, code in (
         ("53", BY_OWN, InState.NEW, ""),
-        ("54", BY_OTHER, InState.HELD, ReasonCode.SEAL_OTHER),
-        ("55", BY_STRANGER, InState.HELD, ReasonCode.SEAL_UNKNOWN),
+        ("54", BY_OTHER, InState.HELD, ReasonCode.SEAL_OTHER_ARRIVAL),
+        ("55", BY_STRANGER, InState.HELD, ReasonCode.SEAL_UNKNOWN_ARRIVAL),
     ):
         with cases.case(number):
             letter = await arrived(town, pdf, number)
