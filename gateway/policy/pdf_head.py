@@ -314,12 +314,15 @@ def _is_like(line: PageLine, first: PageLine) -> bool:
 def _is_of_abstract(line: PageLine, top: PageLine, block: Sequence[PageLine], size: Size) -> bool:
     if not _may_go_on(line, top, size):
         return False
-    return not block or (line.bold == block[0].bold and line.capitals == block[0].capitals)
+    if not block:
+        return any(map(str.isalpha, line.text))
+    return line.bold == block[0].bold and line.capitals == block[0].capitals
 
 
 def _may_go_on(line: PageLine, top: PageLine, size: Size) -> bool:
     in_the_middle = abs(line.centre - top.centre) <= 0.06 * size.width
-    return in_the_middle and not _begins_body(line) and any(map(str.isalpha, line.text))
+    # Its last line may be a year alone; a line without letters or digits is a rule.
+    return in_the_middle and not _begins_body(line) and any(map(str.isalnum, line.text))
 
 
 def _begins_body(line: PageLine) -> bool:

@@ -266,6 +266,14 @@ def test_the_only_marks_of_a_line_are_not_put_to_its_last_letter_in_silence(subj
     assert (read.sure, read.why) == (Sure.DOUBTFUL, "letters")
 
 
+def test_a_year_alone_on_the_last_line_of_an_abstract_belongs_to_it() -> None:
+    letter = replace(REPORT, subject=("Kế hoạch kiểm thử liên thông văn bản năm", "2027"))
+
+    read = fields_of(page(letter)).subject
+
+    assert (read.value, read.sure) == ("Kế hoạch kiểm thử liên thông văn bản năm 2027", Sure.SURE)
+
+
 @settings(max_examples=60)
 @given(documents(), st.data())
 def test_lines_that_are_missing_or_moved_are_never_wrong_in_silence(
