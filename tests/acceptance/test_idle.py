@@ -136,6 +136,7 @@ async def test_what_is_planned_leaves_when_its_time_has_come(tmp_path: Path) -> 
         await answered(pair.other, planned)
 
 
+@pytest.mark.long
 async def test_work_of_a_process_that_died_is_taken_up_when_its_lease_is_over(tmp_path: Path) -> None:
     async with asleep(tmp_path / "node") as pair:
         lease_s = float(pair.other.node.settings.workers.lease_s)

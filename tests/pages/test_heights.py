@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from playwright.async_api import Page
 
 from gateway.office.accounts import units
@@ -67,6 +68,7 @@ async def test_the_paper_stands_near_the_top_and_eight_letters_are_in_sight(town
         assert len(buttons) == 1, (width, height)
 
 
+@pytest.mark.long
 async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(
     town: Town, page: Page
 ) -> None:
@@ -83,6 +85,7 @@ async def test_on_a_phone_five_letters_and_the_button_of_a_letter_are_in_sight(
     assert len(await page.locator(".decide .main").evaluate_all(IN_SIGHT)) == 1
 
 
+@pytest.mark.long
 async def test_a_doubtful_letter_says_why_beside_its_paper(town: Town, page: Page) -> None:
     await come_in(town, page, 1, pages=3)
     width, height = SIZES[0]
@@ -106,6 +109,7 @@ async def add_units(town: Town, count: int) -> None:
         )
 
 
+@pytest.mark.long
 async def test_a_heads_form_and_the_paper_are_in_sight_together(town: Town, page: Page) -> None:
     """Also where forty units are to choose from: they scroll within the form."""
     await add_units(town, 40)
@@ -128,6 +132,7 @@ async def test_a_heads_form_and_the_paper_are_in_sight_together(town: Town, page
     assert await page.locator(".who-list > li:visible").count() == 1
 
 
+@pytest.mark.long
 async def test_eight_tasks_and_the_paper_of_the_open_one_are_in_sight(town: Town, page: Page) -> None:
     await come_in(town, page, 12)
     town.site.clock.skip(timedelta(hours=2, minutes=30))

@@ -63,6 +63,7 @@ def test_stalls_of_a_busy_node_stand_beside_those_of_an_idle_one(tmp_path: Path)
         assert row["p50_ms"] <= row["p99_ms"] <= row["p999_ms"] <= row["max_ms"]
 
 
+@pytest.mark.long
 def test_a_burst_by_the_api_has_every_01_once_and_says_whose_cpu_it_was(tmp_path: Path) -> None:
     words = "--per-second 8 --seconds 1 --most 8 --at-once 4 --large 2 --large-size 1000000"
     burst = _run(tmp_path, "burst", "--grounds", "sqlite", "sqlite-split", *words.split())["burst"]["grounds"]
@@ -102,6 +103,7 @@ def test_where_the_other_library_is_missing_that_is_said_and_nothing_breaks(tmp_
     assert "no environment" in peer["missing"]
 
 
+@pytest.mark.long
 def test_throughput_and_one_large_document_are_told_with_their_legs(tmp_path: Path) -> None:
     words = "throughput there_and_back --documents 8 --at-once 4 --size 10000 --rounds 1"
     tables = _run(tmp_path, *words.split())

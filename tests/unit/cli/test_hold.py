@@ -34,6 +34,7 @@ def test_a_pair_is_made_and_the_private_half_opens_what_the_public_one_seals(
     assert run.json["id"] == sealer.fingerprint == opener.fingerprint
 
 
+@pytest.mark.long
 def test_a_passphrase_that_is_short_or_mistyped_makes_nothing(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ def run_half(output: str, *words: str | Path) -> tuple[int, bytes]:
     return running.returncode, stdout
 
 
+@pytest.mark.long
 def test_work_goes_on_where_nobody_reads_the_talk_about_it_any_more(tmp_path: Path) -> None:
     code, out = run_half("stderr", "demo", "--once", "--keep", tmp_path / "told", "-o", "json")
 

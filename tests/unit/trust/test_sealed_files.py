@@ -22,6 +22,7 @@ OF_THE_HEAD = b"words of the head"
 HELD_WORDS = b"The words of a secret, sealed before this program wrote age.\n" * 30
 
 
+@pytest.mark.long
 def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
     private, public = new_pair(OF_THE_HEAD)
 
