@@ -75,7 +75,7 @@ def check(
         "on": day,
         "rules": len(bases.rules),
         "acts": len(bases.acts),
-        "findings": [output.fields(f, "fault subject where instead", note=f.is_note) for f in findings],
+        "findings": [output.fields(f, "fault subject place instead", note=f.is_note) for f in findings],
     }
     output.answer(call, record, _finding_lines(call, findings, day, len(bases.rules)))
     if any(strict or not finding.is_note for finding in findings):
@@ -155,7 +155,7 @@ def _finding_lines(call: Invocation, findings: list[LegalFinding], day: date, co
         mark = "!" if finding.is_note else "✗"
         instead = call.word("act.instead", acts=finding.instead) if finding.instead else ""
         text = call.word(
-            f"act.fault.{finding.fault}", subject=finding.subject, where=finding.where, instead=instead
+            f"act.fault.{finding.fault}", subject=finding.subject, place=finding.place, instead=instead
         )
         yield f"{mark} {text}"
     faults = sum(not finding.is_note for finding in findings)

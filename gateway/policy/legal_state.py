@@ -33,7 +33,7 @@ class LegalFinding:
 
     fault: Fault
     subject: str
-    where: str = ""
+    place: str = ""
     instead: str = ""
 
     @property
@@ -75,7 +75,7 @@ def _missing_entries(bases: LegalBases, texts: Mapping[str, str]) -> Iterator[Le
         for n, rule in find_rules(text):
             if rule not in bases.rules and rule not in told:
                 told.add(rule)
-                yield LegalFinding(fault=Fault.RULE_WITHOUT_ENTRY, subject=rule, where=f"{path}:{n}")
+                yield LegalFinding(fault=Fault.RULE_WITHOUT_ENTRY, subject=rule, place=f"{path}:{n}")
 
 
 def _ended_bases(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
@@ -87,7 +87,7 @@ def _ended_bases(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
                 yield LegalFinding(
                     fault=Fault.ACT_ENDED,
                     subject=act.name(),
-                    where=rule.id,
+                    place=rule.id,
                     instead=replacements(bases, act),
                 )
 
@@ -96,21 +96,21 @@ def _bad_citations(bases: LegalBases, texts: Mapping[str, str], on: date) -> Ite
     unused = {(allowance.act, allowance.path) for allowance in bases.allowances}
     for path, text in texts.items():
         for n, number, act in find_acts(bases, text):
-            where = f"{path}:{n}"
+            place = f"{path}:{n}"
             if act is None:
-                yield LegalFinding(fault=Fault.ACT_UNKNOWN, subject=number, where=where)
+                yield LegalFinding(fault=Fault.ACT_UNKNOWN, subject=number, place=place)
             elif act.ended is not None and act.ended < on:
                 if any(a.act == act.key and a.path == path for a in bases.allowances):
                     unused.discard((act.key, path))
                     continue
                 instead = replacements(bases, act)
                 yield LegalFinding(
-                    fault=Fault.ENDED_ACT_CITED, subject=act.name(), where=where, instead=instead
+                    fault=Fault.ENDED_ACT_CITED, subject=act.name(), place=place, instead=instead
                 )
     # The allowance of a file that was not given is not judged: an installed program has no pages of documentation.
     for act_key, path in sorted(unused):
         if path in texts:
-            yield LegalFinding(fault=Fault.ALLOWANCE_IDLE, subject=bases.acts[act_key].name(), where=path)
+            yield LegalFinding(fault=Fault.ALLOWANCE_IDLE, subject=bases.acts[act_key].name(), place=path)
 
 
 def _not_compared(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
@@ -123,4 +123,4 @@ def _not_compared(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
                     name = basis.act.name() if basis.act.checked is None else basis.text()
                     rules.setdefault(name, []).append(rule.id)
     for name, ids in rules.items():
-        yield LegalFinding(fault=Fault.NOT_COMPARED, subject=name, where=" ".join(dict.fromkeys(ids)))
+        yield LegalFinding(fault=Fault.NOT_COMPARED, subject=name, place=" ".join(dict.fromkeys(ids)))

@@ -42,7 +42,7 @@ _KINDS = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """One act. `ended` is its last day in force; `checked` the day on which its text was compared, None while it was not;
-    `heard` says then where its dates come from."""
+    `dates_from` says then where its dates come from."""
 
     key: str
     number: str
@@ -56,7 +56,7 @@ class Act:
     amends: Sequence[str] = ()
     source: str
     checked: date | None = None
-    heard: str = ""
+    dates_from: str = ""
 
     def is_in_force(self, on: date) -> bool:
         return self.begins <= on and (self.ended is None or on <= self.ended)
@@ -202,9 +202,9 @@ def _read_act(key: str, row: Mapping[str, Any]) -> Act:
         amends=tuple(row.get("amends", ())),
         source=row["source"],
         checked=row.get("checked"),
-        heard=row.get("heard", ""),
+        dates_from=row.get("dates_from", ""),
     )
-    if (act.checked is None) != bool(act.heard):
+    if (act.checked is None) != bool(act.dates_from):
         raise ValueError(f"act {key} has either the day of its comparison, or where its dates come from")
     return act
 

@@ -29,7 +29,7 @@ title = "Văn bản mới"
 issued = 2020-01-01
 from = 2020-02-01
 source = "Công báo"
-heard = "báo chí"
+dates_from = "báo chí"
 
 [rules.R1]
 vi = "Một."
@@ -56,7 +56,7 @@ BEFORE, AFTER = date(2020, 1, 31), date(2020, 2, 1)
 
 
 def faults(texts: dict[str, str], on: date) -> list[tuple[str, str, str, str]]:
-    return [(f.fault.value, f.subject, f.where, f.instead) for f in judge(BASES, texts, on) if not f.is_note]
+    return [(f.fault.value, f.subject, f.place, f.instead) for f in judge(BASES, texts, on) if not f.is_note]
 
 
 def test_an_act_that_had_ended_is_a_fault_from_the_day_after_its_last(cases: Cases) -> None:
@@ -102,7 +102,7 @@ def test_a_rule_that_the_program_names_without_an_entry_is_a_fault(cases: Cases)
 
 
 def test_what_was_not_compared_is_a_note_with_the_rules_that_rest_on_it() -> None:
-    notes = [(f.subject, f.where) for f in judge(BASES, {}, AFTER) if f.is_note]
+    notes = [(f.subject, f.place) for f in judge(BASES, {}, AFTER) if f.is_note]
     assert notes == [("NĐ 2/2020/NĐ-CP", "R1")]
 
 

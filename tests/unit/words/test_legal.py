@@ -97,12 +97,12 @@ source = "Công báo"
     rule = '\n[rules.R1]\nvi = "."\nen = "."\nevidence = []\n'
     for text, fault in (
         (act + "\n[rules]", "act A has either"),
-        (act + 'heard = "x"\nchecked = 2026-01-01\n[rules]', "act A has either"),
-        (act + 'heard = "x"\nreplaced_by = ["B"]\n[rules]', "act A names B"),
-        (act + 'heard = "x"\n' + rule + 'does = "warn"\nbases = ["B 1"]', "R1 rests on B"),
-        (act + 'heard = "x"\n' + rule + 'does = "warn"\nbases = ["A 1.2.3"]', "R1: 1.2.3 is no place"),
-        (act + 'heard = "x"\n' + rule + 'does = "warn"\nbases = []', "R1 has no basis"),
-        (act + 'heard = "x"\n' + rule + 'does = "mend"\nbases = ["A"]', "R1 does mend"),
+        (act + 'dates_from = "x"\nchecked = 2026-01-01\n[rules]', "act A has either"),
+        (act + 'dates_from = "x"\nreplaced_by = ["B"]\n[rules]', "act A names B"),
+        (act + 'dates_from = "x"\n' + rule + 'does = "warn"\nbases = ["B 1"]', "R1 rests on B"),
+        (act + 'dates_from = "x"\n' + rule + 'does = "warn"\nbases = ["A 1.2.3"]', "R1: 1.2.3 is no place"),
+        (act + 'dates_from = "x"\n' + rule + 'does = "warn"\nbases = []', "R1 has no basis"),
+        (act + 'dates_from = "x"\n' + rule + 'does = "mend"\nbases = ["A"]', "R1 does mend"),
     ):
         with cases.case(fault), pytest.raises(ValueError, match=re.escape(fault)):
             legal.parse(text)
