@@ -7,16 +7,18 @@ begins by moving the place on: of two processes with the same batch, the second 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
 from gateway.domain import figures
 from gateway.domain.document import IncomingDocument, OutgoingDocument, OutState
 from gateway.domain.event import Event, EventKind
-from gateway.domain.figures import MEASURES, Cell, FactKey, Facts, FigureFact
+from gateway.domain.figures import DAY, IN, MEASURES, MONTH, OUT, Cell, Dimension, FactKey, Facts, FigureFact
 from gateway.store.repository import in_parts
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
@@ -141,3 +143,94 @@ async def _bodies(tx: Transaction, table: Any, events: Iterable[Event]) -> list[
         )
         bodies += [((agency_id, id), body) for agency_id, id, body in await tx.tuples(query)]
     return bodies
+
+
+# --- sums for a report ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellQuery:
+    """Cells to sum up: of these agencies, one side and one dimension, in whole days. `unit`: of the agency where empty,
+    of every unit for None. `key` narrows to one key, `before` to due days before that day. `by_days` reads no months."""
+
+    agencies: Sequence[str]
+    side: str
+    dimension: Dimension
+    since: date
+    until: date
+    measures: Sequence[str]
+    unit: Sequence[str] | None = ("",)
+    key: str | None = None
+    before: date | None = None
+    by_days: bool = False
+
+
+class Group(StrEnum):
+    """Column whose values are the lines."""
+
+    KEY = "key"
+    UNIT = "unit"
+    AGENCY = "agency_id"
+    DAY = "day"
+
+
+Sums = dict[str, dict[str, int]]
+"""Sums of measures, by the value of the group's column."""
+
+
+async def sum_all(store: SqlStore, queries: Sequence[tuple[CellQuery, Group]]) -> list[Sums]:
+    """Answer several queries from one view."""
+    async with store.reading() as tx:
+        return [await sum_cells(tx, query, group) for query, group in queries]
+
+
+async def sum_cells(tx: Transaction, query: CellQuery, group: Group) -> Sums:
+    """Sum up cells by the group's column: of months as far as the period has whole ones, and of days at its edges. A whole
+    month that is grouped by `DAY` is named by its first day."""
+    sums: Sums = {}
+    names = list(query.measures)
+    column = getattr(FigureDayRow, group.value)
+    totals = [func.sum(getattr(FigureDayRow, name)) for name in names]
+    spans = split_into_spans(query.since, query.until)
+    for span, first, last in [(DAY, query.since, query.until)] if query.by_days else spans:
+        conditions = [
+            col(_CELL.agency_id).in_(sorted(query.agencies)),
+            col(_CELL.side) == query.side,
+            col(_CELL.dimension) == query.dimension.value,
+            col(_CELL.unit) != "" if query.unit is None else col(_CELL.unit).in_(sorted(query.unit)),
+            col(_CELL.span) == span,
+            col(_CELL.day) >= first,
+            col(_CELL.day) <= last,
+        ]
+        if query.key is not None:
+            conditions.append(col(_CELL.key) == query.key)
+        if query.before is not None:
+            conditions.append(col(_CELL.key) < query.before.isoformat())
+        for value, *values in await tx.tuples(select(column, *totals).where(*conditions).group_by(column)):
+            line = sums.setdefault(str(value), dict.fromkeys(names, 0))
+            for name, n in zip(names, values, strict=True):
+                line[name] += int(n or 0)
+    return sums
+
+
+def split_into_spans(since: date, until: date) -> list[tuple[str, date, date]]:
+    """Split a period into whole months, and days before and after them; in the order of time."""
+    first = since if since.day == 1 else _next_month(since)
+    end = _next_month(until)  # whole months end before it
+    last = end if until + timedelta(days=1) == end else until.replace(day=1)
+    if first >= last:
+        return [(DAY, since, until)] if since <= until else []
+    spans = [(DAY, since, first - timedelta(days=1)), (MONTH, first, last - timedelta(days=1))]
+    spans.append((DAY, last, until))
+    return [span for span in spans if span[1] <= span[2]]
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+async def list_units(tx: Transaction, agency_id: str) -> Sequence[str]:
+    """Return the units that any document was assigned to or came from, `NO_UNIT` among them."""
+    mine = (col(_CELL.agency_id) == agency_id, col(_CELL.side).in_((IN, OUT)), col(_CELL.dimension) == "")
+    query = select(col(_CELL.unit)).where(*mine, col(_CELL.span) == MONTH, col(_CELL.unit) != "").distinct()
+    return sorted(unit for (unit,) in await tx.tuples(query))
