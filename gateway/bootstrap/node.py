@@ -35,7 +35,7 @@ from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.stopwatch import Stopwatch
-from gateway.store import data_folder, reporting, restored
+from gateway.store import data_folder, figures, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
 from gateway.store.events import EVENTS_WRITTEN
@@ -54,6 +54,7 @@ from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import (
     AxisListsClock,
     Clocks,
+    FiguresClock,
     GrowthClock,
     HoldsClock,
     ListsClock,
@@ -232,6 +233,7 @@ class OpenNode(NodeCore):
             ),
             "clocks": Loop(step=lambda: clocks.step(aging), then=events, is_due=clocks.is_due),
             "signatures": Loop(step=lambda: signatures.step(self.inn), then=events, is_due=signatures.is_due),
+            "figures": self._figures_loop(),
             "keys": Loop(step=watch.step, then=events, is_due=watch.is_due),
             "delegation": Loop(step=lambda: lists.step(self.deciding), then=events, is_due=lists.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=events, is_due=holds.is_due),
@@ -240,6 +242,13 @@ class OpenNode(NodeCore):
             **self._axis_lists_loop(),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }
+
+    def _figures_loop(self) -> Loop:
+        """Make the loop that counts events. It waits for news of them, and then gathers what a moment brings."""
+        clock = FiguresClock()
+        self.store.numbered.listen(clock.hear)
+        fold_next = partial(figures.fold_next, self.store)
+        return Loop(step=lambda: clock.step(fold_next, self.clock.now()), is_due=clock.is_due)
 
     def _growth_loop(self) -> dict[str, Loop]:
         growth, clock = self.store.growth, GrowthClock()

@@ -18,6 +18,7 @@ from gateway import log, meters, stopwatch
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, DeliveryMode, Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.figures import describe_sent
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.pace import Metric
 from gateway.domain.status import Fact, RequestKind, Track
@@ -266,6 +267,7 @@ class _Task:
             "document_id": document.document_id,
             "code": draft.code,
             "legal_value": document.legal_value,
+            **(describe_sent(document, order.draft.delivery_mode) if order.send else {"draft": True}),
         }
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, facts)
         if order.send:

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.figures import describe_sent
 from gateway.domain.queues import OutboxTarget
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
@@ -68,7 +69,9 @@ async def send_draft(
         )
         await accept.record_confirmations(services, work, id, checked.order, checked.verdict)
         await accept.queue(services, work, sent)
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, {"from_draft": True})
+        details = {"from_draft": True, "kind": sent.kind, "legal_value": sent.legal_value}
+        details |= describe_sent(sent, draft.draft.delivery_mode)
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, details)
         await work.commit()
     services.wake()
     return sent

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, index, partial_index
+from gateway.store.tables_figures import FIGURE_NODE_TABLES
 from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES
 from gateway.store.tables_node import ApiCallRow as ApiCallRow
 from gateway.store.tables_node import EventCounterRow as EventCounterRow
@@ -63,6 +64,7 @@ NODE_TABLES = (
     | DEADLINE_NODE_TABLES
     | MEMORY_TABLES
     | CONTENT_STATE_TABLES
+    | FIGURE_NODE_TABLES
 )
 # Tables whose key is a position instead of an id: events are appended by position and read by number.
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE

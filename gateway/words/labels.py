@@ -246,6 +246,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "pace": "pace",
         "pages": "form key menu page",
         "ping": "ping",
+        "reports": "report",
         "reading": "doubt offer read sure",
         "recalls": "recall_ask recalls",
         "reform": "reform",

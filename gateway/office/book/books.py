@@ -339,6 +339,7 @@ async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> 
         await work.office.books.put_letter(letter)
         more = {"catch_up": letter.catch_up} if letter.catch_up else {}
         details = _event_details(letter, source="paper", day=letter.issued_on.isoformat(), **more)
+        details["type"] = letter.type_name
         await work.events.append(EventKind.BOOK_ENTERED, letter.id, letter.entered_at, details)
         await work.commit()
     return letter

@@ -19,6 +19,7 @@ from gateway.office.web.pages import (
     office_days,
     operations,
     outgoing,
+    reports,
     searching,
     tasks,
 )
@@ -39,6 +40,7 @@ ROUTES: tuple[PageRoute, ...] = (
     *outgoing.ROUTES,
     *incoming.ROUTES,
     *books.ROUTES,
+    *reports.ROUTES,
     *office_days.ROUTES,
     *agencies.ROUTES,
     *operations.ROUTES,
