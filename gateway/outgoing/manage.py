@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
@@ -14,10 +15,11 @@ from gateway.domain.event import EventKind
 from gateway.domain.queues import OutboxTarget
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, answering, check, drafting, files, requests, stopping
+from gateway.outgoing import accept, answering, check, drafting, files, numbering, requests, stopping
 from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
+from gateway.policy.numbering import gives_numbers
 from gateway.policy.outgoing import Handover
 from gateway.policy.verdict import Verdict
 from gateway.store.deliveries import PaperPart
@@ -44,21 +46,27 @@ async def send_draft(
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
     draft, now = checked.document, services.clock.now()
+    profile = await check.profile_of(services, scope)
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         if expect_version is None:
             _refuse_changed_draft(await work.outgoing.get(id), draft)
+        numbered = replace(draft, draft=checked.draft)
+        if check.needs_number(profile, checked.order):
+            identify = partial(check.document_id_of, agency)
+            numbered = await numbering.give(work, profile, numbered, identify, now)
+        elif draft.kind.is_whole and gives_numbers(profile):
+            await numbering.issue(work, profile, numbered, now)
         if in_use := await check.find_number_conflict(
-            work, agency, checked.draft, checked.order, checked.files
+            work, agency, numbered.draft, checked.order, checked.files
         ):
             raise Refused(Verdict(reasons=(in_use,)))
-        attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
+        attempt = await accept.attempt_of(work, draft.kind, numbered.document_id)
         sent = await work.outgoing.save(
             replace(
-                draft,
-                draft=checked.draft,
+                numbered,
                 change=checked.order.change,
-                state=accept.first_state(checked.draft),
+                state=accept.first_state(numbered.draft),
                 attempt=attempt,
                 legal_value=checked.legal_value,
                 signatures=checked.signatures,
@@ -129,7 +137,9 @@ async def cancel_in(
     await stopping.cancel_deliveries(services, work, deliveries, rows)
     await requests.withdraw_requests(services, work, document)
     await work.blobs.drop("source", id)
-    await work.events.append(EventKind.MESSAGE_CANCELLED, id, services.clock.now(), facts)
+    now = services.clock.now()
+    await work.events.append(EventKind.MESSAGE_CANCELLED, id, now, facts)
+    await numbering.end(work, document, facts, now)
     return cancelled
 
 
