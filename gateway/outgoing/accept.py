@@ -26,7 +26,7 @@ from gateway.outgoing import check as checking
 from gateway.outgoing import intake, numbering, package, requests
 from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles
 from gateway.outgoing.package import Packed
-from gateway.outgoing.services import OutgoingServices
+from gateway.outgoing.services import OutgoingServices, profile_of
 from gateway.policy import admission, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.numbering import gives_numbers
@@ -164,7 +164,7 @@ class _Task:
             raise Refused(verdict)
         known_as = await checking.hosted_agency(services, self.scope)
         planned = self._plan(known_as, draft, digest)
-        packed, profile = self.signed, await checking.profile_of(services, self.scope)
+        packed, profile = self.signed, await profile_of(services, self.scope)
         gives_number = order.send and checking.needs_number(profile, order)
         # A number is given in the transaction that stores the document, so a job signs the envelope after it.
         if packed is None and self.signs and not gives_number:

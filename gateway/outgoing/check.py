@@ -121,12 +121,6 @@ async def check(
     return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
 
 
-async def profile_of(services: OutgoingServices, scope: AgencyScope) -> Profile:
-    """Return the rules of the agency now."""
-    _, chosen = await services.store.accounts.with_profile(scope.agency_id)
-    return for_agency(services.profile, chosen)
-
-
 def needs_number(profile: Profile, order: Order) -> bool:
     """Tell whether the node gives the document its number when it is sent."""
     return order.kind.is_whole and not order.draft.number and numbering.gives_numbers(profile)

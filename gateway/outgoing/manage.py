@@ -16,7 +16,7 @@ from gateway.domain.queues import OutboxTarget
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, answering, check, drafting, files, numbering, requests, stopping
-from gateway.outgoing.services import OutgoingServices
+from gateway.outgoing.services import OutgoingServices, profile_of
 from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
 from gateway.policy.numbering import gives_numbers
@@ -46,7 +46,7 @@ async def send_draft(
     if not checked.verdict.allowed:
         raise Refused(checked.verdict)
     draft, now = checked.document, services.clock.now()
-    profile = await check.profile_of(services, scope)
+    profile = await profile_of(services, scope)
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         if expect_version is None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.domain.account import NumberingMode
+from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.book import PaperLetter, end_of_run
 from gateway.domain.document import Draft, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
@@ -25,6 +25,8 @@ from gateway.domain.numbers import (
 from gateway.domain.status import NOT_HELD
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, Refused
+from gateway.outgoing.services import OutgoingServices, profile_of
+from gateway.policy import book
 from gateway.policy import numbering as rules
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
@@ -51,6 +53,47 @@ def place_of(profile: Profile, draft: Draft, now: datetime) -> Place:
         series=rules.series_of(profile, draft.symbol, draft.type_key),
         year=(draft.issued_on or local(now).date()).year,
     )
+
+
+async def reserve_for(
+    services: OutgoingServices,
+    scope: AgencyScope,
+    draft: Draft,
+    *,
+    days: int | None = None,
+    subject_id: str = "",
+) -> GivenNumber:
+    """Reserve the next number that a draft like this would get, for the stored draft `subject_id` or for the person."""
+    profile = await profile_of(services, scope)
+    async with services.store.begin(scope) as work:
+        await work.agency()
+        now = services.clock.now()
+        number = await reserve(work, profile, draft, now, days=days, subject_id=subject_id)
+        await work.commit()
+    return number
+
+
+async def release_number(
+    services: OutgoingServices, scope: AgencyScope, id: str, why: str = ""
+) -> GivenNumber:
+    """Give the number of that name back."""
+    async with services.store.begin(scope) as work:
+        released = await release(work, await find(work, id), services.clock.now(), why.strip())
+        await work.commit()
+    return released
+
+
+async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, why: str) -> GivenNumber:
+    """Make the number of that name void, with the reason."""
+    verdict = book.check_text("reason", why)
+    if not verdict.allowed:
+        raise Refused(verdict)
+    async with services.store.begin(scope) as work:
+        number = await find(work, id)
+        await refuse_standing(work, number)
+        voided = await void(work, number, services.clock.now(), why.strip())
+        await work.commit()
+    return voided
 
 
 async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime) -> str:
@@ -240,7 +283,7 @@ async def end(work: SqlWork, document: OutgoingDocument, facts: Mapping[str, obj
         await release(work, given, now, labels.say("books.number.why.discarded", "vi"))
     elif given.state is NumberState.ISSUED:
         why = str(facts.get("reason") or "") or labels.say("books.number.why.cancelled", "vi")
-        await void(work, given, now, why[: rules.LONGEST_VOID_REASON])
+        await void(work, given, now, why)
 
 
 async def take_letter(
@@ -278,7 +321,7 @@ async def strike_letter(work: SqlWork, id: str, why: str, now: datetime) -> None
     """Make the number of a struck letter void, where the node gave it."""
     given = await work.given.of_subject(id)
     if given is not None and given.state is NumberState.ISSUED:
-        await void(work, given, now, why[: rules.LONGEST_VOID_REASON])
+        await void(work, given, now, why)
 
 
 def require_own_book(profile: Profile) -> None:

@@ -24,7 +24,6 @@ from gateway.words.reading import ABBREVIATIONS
 
 LETTER, LETTER_MARK = "cong_van", "CV"
 YEAR_MARK, REST_MARK = "YYYY", "*"
-LONGEST_VOID_REASON = 300
 RESERVED_DAYS, MOST_RESERVED_DAYS = 3, 30
 _COPIES = ("SY", "TrS", "SL")
 # Types that are always normative, so that their notation begins with the year.
@@ -90,8 +89,13 @@ def mark_of_type(type_key: str, profile: Profile) -> str | None:
 @lru_cache(maxsize=64)
 def _own_marks(text: str) -> Mapping[str, str]:
     """Read the agency's table of type marks; a type is written as its key or its name."""
-    keys_by_name = {fold(labels.say(f"type.{key}", "vi")): key for key in labels.tails("type")}
-    return {keys_by_name.get(fold(name), name): mark for name, mark in split_table(text)}
+    return {type_key_of(name) or name: mark for name, mark in split_table(text)}
+
+
+def type_key_of(name: str) -> str | None:
+    """Return the key of a type by its name."""
+    keys = (key for key in labels.tails("type") if fold(labels.say(f"type.{key}", "vi")) == fold(name))
+    return next(keys, None)
 
 
 def propose_symbol(profile: Profile, type_key: str | None, year: int, *, is_normative: bool = False) -> str:

@@ -16,7 +16,14 @@ from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.store.repository import AgencyRows
 from gateway.store.row import Moment, from_json, value_of
-from gateway.store.tables import GivenNumberRow, IncomingRow, RegisterCounterRow, RegisterEntryRow
+from gateway.store.tables import (
+    HAS_SUBJECT,
+    MAY_BE_FREE,
+    GivenNumberRow,
+    IncomingRow,
+    RegisterCounterRow,
+    RegisterEntryRow,
+)
 from gateway.store.transaction import Transaction
 
 _IN_COUNTER = (
@@ -190,27 +197,24 @@ _IN_SERIES = (
 )
 _NUMBER = (*_IN_SERIES, col(_G.number) == bindparam("at_number"))
 _ONE_NUMBER = select(_G).where(*_NUMBER)
-_OF_SUBJECT = select(_G).where(_MINE, col(_G.subject_id) == bindparam("subject"), col(_G.subject_id) != "")
-_FREE_NUMBER = (
-    select(_G)
-    .where(
-        *_IN_SERIES,
-        or_(
-            col(_G.state) == NumberState.FREE.value,
-            and_(
-                col(_G.state) == NumberState.RESERVED.value,
-                col(_G.until) <= bindparam("now", type_=Moment),
-            ),
-        ),
-    )
-    .order_by(col(_G.number))
-)
+_OF_SUBJECT = select(_G).where(_MINE, HAS_SUBJECT, col(_G.subject_id) == bindparam("subject"))
+_IS_RESERVED = col(_G.state) == NumberState.RESERVED.value
+_NOW = bindparam("now", type_=Moment)
+# How a number stands now (`GivenNumber.standing`): a reservation ends by itself.
+_STANDS = {
+    NumberState.RESERVED: and_(_IS_RESERVED, col(_G.until) > _NOW),
+    NumberState.FREE: or_(col(_G.state) == NumberState.FREE.value, and_(_IS_RESERVED, col(_G.until) <= _NOW)),
+    NumberState.ISSUED: col(_G.state) == NumberState.ISSUED.value,
+    NumberState.VOID: col(_G.state) == NumberState.VOID.value,
+}
+# The texts are those of the partial indexes, which a database chooses only for the same condition.
+_FREE_NUMBER = select(_G).where(*_IN_SERIES, MAY_BE_FREE, _STANDS[NumberState.FREE]).order_by(col(_G.number))
 # The whole rule of issuing (`GivenNumber.issue`) as one statement, because it runs for every document that leaves.
 _ISSUE = update(_G).where(
     *_NUMBER,
     or_(
         and_(
-            col(_G.state) == NumberState.RESERVED.value,
+            _IS_RESERVED,
             or_(
                 col(_G.subject_id) == bindparam("of_subject"),
                 and_(col(_G.subject_id) == "", col(_G.by) == bindparam("of_person")),
@@ -291,6 +295,7 @@ class SqlGivenNumbers(AgencyRows):
         self,
         year: int,
         *,
+        now: datetime,
         series: str = "",
         states: Sequence[str] = (),
         limit: int,
@@ -306,9 +311,9 @@ class SqlGivenNumbers(AgencyRows):
         if series:
             conditions.append(col(_G.book) == series)
         if states:
-            conditions.append(col(_G.state).in_(states))
+            conditions.append(or_(*(_STANDS[NumberState(state)] for state in states)))
         query = select(_G).where(*conditions).order_by(col(_G.book), col(_G.number)).limit(limit)
-        return [value_of(GivenNumber, row) for row in await self._tx.rows(_G, query)]
+        return [value_of(GivenNumber, row) for row in await self._tx.rows(_G, query, now=now)]
 
     def _place(self, number: GivenNumber) -> dict[str, object]:
         place = {"at_book": number.book, "at_year": number.year, "at_number": number.number}

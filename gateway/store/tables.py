@@ -70,8 +70,8 @@ _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
 _OWNED = text("agency_id IS NOT NULL")
-_MAY_BE_FREE = text("state IN ('free', 'reserved')")
-_HAS_SUBJECT = text("subject_id <> ''")
+MAY_BE_FREE = text("state IN ('free', 'reserved')")
+HAS_SUBJECT = text("subject_id <> ''")
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -388,8 +388,8 @@ class GivenNumberRow(OfAgency, table=True):
     """One number of a book of outgoing documents, with its state; `domain.numbers` describes them."""
 
     __table_args__ = (
-        partial_index("ix_given_number_free", _MAY_BE_FREE, "agency_id", "book", "year", "number"),
-        partial_index("ix_given_number_subject", _HAS_SUBJECT, "agency_id", "subject_id"),
+        partial_index("ix_given_number_free", MAY_BE_FREE, "agency_id", "book", "year", "number"),
+        partial_index("ix_given_number_subject", HAS_SUBJECT, "agency_id", "subject_id"),
     )
 
     book: str = _key()

@@ -19,7 +19,7 @@ from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.errors import Clash, Refused
 from gateway.office.book import books
 from gateway.office.letters import follow_up
-from gateway.outgoing import check, drafting, manage, numbering
+from gateway.outgoing import drafting, manage, numbering
 from gateway.policy.verdict import Verdict
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.packets import TODAY
@@ -34,18 +34,13 @@ async def choose(town: Town, key: str = OUT_NUMBERING, value: str = "B") -> None
 
 async def reserve(town: Town, **fields: Any) -> GivenNumber:
     scope = await town.scope(DEPARTMENT)
-    profile = await check.profile_of(town.node.out, scope)
-    async with town.node.store.begin(scope) as work:
-        given = await numbering.reserve(
-            work, profile, replace(draft("", PROVINCE), **fields), town.clock.now(), days=1
-        )
-        await work.commit()
-    return given
+    wanted = replace(draft("", PROVINCE), **fields)
+    return await numbering.reserve_for(town.node.out, scope, wanted, days=1)
 
 
 async def states(town: Town, series: str = LETTER) -> dict[int, NumberState]:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
-        numbers = await work.given.page(2026, series=series, limit=500)
+        numbers = await work.given.page(2026, now=town.clock.now(), series=series, limit=500)
     return {n.number: n.standing(town.clock.now()).state for n in numbers}
 
 
@@ -99,9 +94,7 @@ async def test_a_reservation_that_is_not_used_goes_to_the_next_document_and_that
     await choose(town)
     first, second = await reserve(town), await reserve(town)
     scope = await town.scope(DEPARTMENT)
-    async with town.node.store.begin(scope) as work:
-        await numbering.release(work, second, town.clock.now(), "thôi không ban hành")
-        await work.commit()
+    await numbering.release_number(town.node.out, scope, second.id, "thôi không ban hành")
     town.clock.advance(2 * 86400)
 
     sent = [await town.send("", issued_on=TODAY) for _ in range(3)]
@@ -125,9 +118,8 @@ async def test_a_number_of_what_is_not_sent_is_void_and_serves_only_the_same_doc
     again = await town.send("01")
     assert again.document_id == document.document_id
     assert await states(town) == {1: NumberState.ISSUED, 2: NumberState.ISSUED}
-    async with town.node.store.begin(scope) as work:
-        with pytest.raises(Clash, match="on its way"):
-            await numbering.refuse_standing(work, await numbering.find(work, f"2026.{LETTER}.1"))
+    with pytest.raises(Clash, match="on its way"):
+        await numbering.void_number(town.node.out, scope, f"2026.{LETTER}.1", "nhầm")
 
 
 async def test_a_number_stays_with_the_draft_that_a_document_becomes_again(town: Town) -> None:
