@@ -133,7 +133,9 @@ async def _with_expected_number(
     if not (needs_number(profile, order) and draft.symbol and order.send):
         return draft
     async with services.store.ask(scope) as work:
-        return replace(draft, number=await numbers.expected(work, profile, draft, services.clock.now()))
+        return replace(
+            draft, number=await numbers.expected(work, profile, draft, services.clock.now(), order.draft_id)
+        )
 
 
 async def _judge_number(

@@ -42,9 +42,25 @@ async def send_draft(
     wait: timedelta = timedelta(),
 ) -> OutgoingDocument:
     """Check the draft again and queue it; Refused with every reason against it. During `wait` it can be called back."""
-    checked = await drafting.recheck(services, scope, id, confirm, expect_version)
-    if not checked.verdict.allowed:
-        raise Refused(checked.verdict)
+    while True:
+        checked = await drafting.recheck(services, scope, id, confirm, expect_version)
+        if not checked.verdict.allowed:
+            raise Refused(checked.verdict)
+        try:
+            return await _send_checked(services, scope, checked, expect_version, wait)
+        except numbering.NumberMoved:
+            # The file may bear the number with which it was checked: it is checked with the next one.
+            continue
+
+
+async def _send_checked(
+    services: OutgoingServices,
+    scope: AgencyScope,
+    checked: drafting.CheckedDraft,
+    expect_version: int | None,
+    wait: timedelta,
+) -> OutgoingDocument:
+    id = checked.document.id
     draft, now = checked.document, services.clock.now()
     profile = await profile_of(services, scope)
     async with services.store.begin(scope) as work:
@@ -54,7 +70,9 @@ async def send_draft(
         numbered = replace(draft, draft=checked.draft)
         if check.needs_number(profile, checked.order):
             identify = partial(check.document_id_of, agency)
-            numbered = await numbering.give(work, profile, numbered, identify, now)
+            numbered = await numbering.give(
+                work, profile, numbered, identify, now, expected_number=checked.draft.number
+            )
         elif draft.kind.is_whole and gives_numbers(profile):
             await numbering.issue(work, profile, numbered, now)
         if in_use := await check.find_number_conflict(

@@ -39,12 +39,21 @@ _MOST_SKIPPED = 50
 """Numbers that one late entry may skip; more is a slip of the keyboard."""
 
 
+class NumberMoved(Clash):
+    """A document was checked with the number that it would get, and another one got it meanwhile."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Series and year in which a draft has its number."""
 
     series: Series
     year: int
+
+    def has(self, number: GivenNumber) -> bool:
+        """Tell whether the number is reserved in this series and year."""
+        is_here = (number.book, number.year) == (self.series.key, self.year)
+        return is_here and number.state is NumberState.RESERVED
 
 
 def place_of(profile: Profile, draft: Draft, now: datetime) -> Place:
@@ -73,6 +82,15 @@ async def reserve_for(
     return number
 
 
+async def give_back(services: OutgoingServices, scope: AgencyScope, draft_id: str) -> None:
+    """Give back the number that is reserved for a draft, if there is one."""
+    async with services.store.begin(scope) as work:
+        given = await work.given.of_subject(draft_id)
+        if given is not None and given.state is NumberState.RESERVED:
+            await release(work, given, services.clock.now(), "")
+            await work.commit()
+
+
 async def release_number(
     services: OutgoingServices, scope: AgencyScope, id: str, why: str = ""
 ) -> GivenNumber:
@@ -96,9 +114,13 @@ async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, w
     return voided
 
 
-async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime) -> str:
-    """Return the number that the draft would get now, as it is printed. It is not reserved."""
+async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime, draft_id: str = "") -> str:
+    """Return the number that the draft would get now, as it is printed: the one reserved for it, else the next one, which
+    is not reserved by that."""
     place = place_of(profile, draft, now)
+    kept = await work.given.of_subject(draft_id) if draft_id else None
+    if kept is not None and place.has(kept):
+        return printed(kept.number)
     free = await work.given.first_free(place.series.key, place.year, now)
     if free is not None:
         return printed(free.number)
@@ -189,11 +211,20 @@ async def give(
     document: OutgoingDocument,
     identify: Callable[[Draft], DocumentId],
     now: datetime,
+    *,
+    expected_number: str = "",
 ) -> OutgoingDocument:
-    """Issue the next number to a document that has none; return it with the number, and with the identity that follows."""
+    """Issue the next number to a document that has none; return it with the number, and with the identity that follows.
+    Raise NumberMoved where it is not the expected one."""
     place = place_of(profile, document.draft, now)
-    free, is_new = await _next_free(work, profile, place, now)
+    kept = await work.given.of_subject(document.id) if document.state is OutState.DRAFT else None
+    if kept is not None and place.has(kept):
+        free, is_new = replace(kept, state=NumberState.FREE), False
+    else:
+        free, is_new = await _next_free(work, profile, place, now)
     draft = replace(document.draft, number=printed(free.number))
+    if expected_number not in ("", draft.number):
+        raise NumberMoved(f"another document got the number {expected_number} meanwhile")
     identity = identify(draft)
     issued = _required(free.give(now, work.scope.principal_id, document.id, identity, draft.code))
     await _store(work, issued, is_new=is_new)
