@@ -369,6 +369,7 @@ NOUNS = {
     "hold": "Documents under seal because they may be secret.",
     "registry": "Agency codes: their agencies on any day, and their successors.",
     "agency": "The profile of an agency of this node.",
+    "numbers": "Numbers of outgoing documents, where the node gives them.",
     "rules": "Rules that the node follows, and the acts that they rest on.",
     "host": "The agencies that this node hosts.",
     "keys": "Exchange keys, with which the node signs packets for the agency.",

@@ -53,7 +53,7 @@ class ProfileDefaults:
         if setting.default == HOSTED:
             return await store.accounts.numbering_at_hosting(agency_id)
         if setting.default == SHIPPED:
-            return setting.choices[0] if setting.choices else ""
+            return setting.choices[0] if setting.choices else setting.ready_made
         if setting.default.startswith(OF_RULES):
             return str(getattr(self.rules, setting.default.removeprefix(OF_RULES)))
         return self.settings.get(setting.default, "")

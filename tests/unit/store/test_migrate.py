@@ -124,6 +124,7 @@ STEPS = {
     "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
     "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",
     "r0215_figures.py": "b230f8ed88c38d19",
+    "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
 }
 
 

@@ -30,7 +30,9 @@ from gateway.office.web.page_requests import BOOKS, PageRequest, merged, url_for
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs
 from gateway.outgoing import manage
+from gateway.outgoing.services import profile_of
 from gateway.policy.book import LENGTHS
+from gateway.policy.numbering import gives_numbers
 from gateway.policy.outgoing import LONGEST_NOTE, Handover, Means
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
@@ -143,8 +145,14 @@ async def enter_form(
 
 async def sent_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     form_values = request.form.flat() if problems else {"issued_on": dates.day_text(request.today)}
+    profile = await profile_of(request.deps.out, request.scope())
     return await request.form_page(
-        "books/sent.html", problems, title=request.say("books.sent"), given=form_values, lengths=LENGTHS
+        "books/sent.html",
+        problems,
+        title=request.say("books.sent"),
+        given=form_values,
+        lengths=LENGTHS,
+        gives=gives_numbers(profile),
     )
 
 
