@@ -59,7 +59,9 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
     assert rows[1]["reason"]
     assert [r["id"] for r in (await door.ask("GET", "/numbers?state=void")).json["data"]] == [second["id"]]
     await door.carry()
-    feed = (await door.ask("GET", "/events?type=number.reserved,number.issued,number.released,number.voided")).json["data"]
+    feed = (
+        await door.ask("GET", "/events?type=number.reserved,number.issued,number.released,number.voided")
+    ).json["data"]
     assert [e["type"].removeprefix("number.") for e in feed] == [
         *("reserved", "reserved", "issued", "released", "issued", "voided"),
     ]

@@ -192,6 +192,7 @@ async def _after_saving(
 ) -> web.StreamResponse:
     """Do the pressed button's act, after saving."""
     path = f"/phat-hanh/{stored.id}"
+    stored = await _with_named(request, typed_form, stored)
     if typed_form.act in _ADDRESSES:
         return await _change_recipients(request, typed_form, stored)
     if lead is not None:
@@ -210,6 +211,20 @@ async def _after_saving(
     if typed_form.act in ("sign", "tree"):
         return request.go(f"{path}/{'ky-so' if typed_form.act == 'sign' else 'cay-co-quan'}")
     return editor.at_part(request.confirm(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
+
+
+async def _with_named(
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument
+) -> OutgoingDocument:
+    """Add the recipients that stand in the field for a block of names: the next page would not show that text any more.
+    A region that is loaded anew leaves the field as it is."""
+    text, is_region = typed_form.form.text("paste"), request.is_piece and typed_form.act in _ADDRESSES
+    if not text or is_region or typed_form.act == "paste":
+        return stored
+    recipients = editor.sheet_of_document(stored).recipients
+    role = addressing.role_of(typed_form.form.text("new_role"))
+    recipients, _ = await addressing.add_pasted(request, recipients, text, role)
+    return await put_recipients(request, stored, replace(stored.draft, recipients=recipients))
 
 
 async def _reserve_number(
