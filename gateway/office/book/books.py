@@ -180,6 +180,7 @@ class BookFormat(StrEnum):
     XLSX = "xlsx"
     CSV = "csv"
     HTML = "html"
+    PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +280,13 @@ async def write_csv(services: BookServices, scope: AgencyScope, ask: Ask, out: B
 
 
 async def record_export(
-    services: BookServices, scope: AgencyScope, ask: Ask, book_format: BookFormat, summary: Summary
+    services: BookServices,
+    scope: AgencyScope,
+    ask: Ask,
+    book_format: BookFormat,
+    summary: Summary,
+    *,
+    file_digest: str = "",
 ) -> Summary:
     """Record the export, after the book is closed: a caller that holds one connection and waits for another could block
     others who do the same."""
@@ -292,6 +299,7 @@ async def record_export(
         "format": book_format,
         "lines": summary.lines,
         "digest": summary.digest,
+        **({"file": file_digest} if file_digest else {}),
     }
     async with services.store.begin(scope) as work:
         await work.events.append(EventKind.BOOK_EXPORTED, "book", services.clock.now(), details)
