@@ -102,17 +102,30 @@ class PdfSheets:
         self._numbered = numbered
         self._end_sheet()
 
-    def letterhead(self, above: str, office: str, country: str, motto: str) -> None:
-        """Write the head of an office letter: the offices at the left, the country at the right."""
+    def letterhead(
+        self,
+        above: str,
+        office: str,
+        country: str,
+        motto: str,
+        *,
+        below: Sequence[str] = (),
+        date_line: str = "",
+    ) -> None:
+        """Write the head of an office letter: the offices at the left, with number and subject below them; the country at
+        the right, with place and date."""
         top = self._y
         if above:
             self.line(above.upper(), size=11, align=Align.CENTRE, width=0.45)
         self.line(office.upper(), size=11, bold=True, align=Align.CENTRE, width=0.45)
         self._rule(0.225, 0.12)
+        for text in below:
+            self.line(text, size=11, align=Align.CENTRE, width=0.45)
         left_end, self._y = self._y, top
-        self.line(country, size=11, bold=True, align=Align.CENTRE, left=0.47, width=0.53)
-        self.line(motto, size=12, bold=True, align=Align.CENTRE, left=0.47, width=0.53)
-        self._rule(0.735, 0.3)
+        self.line(country, size=11, bold=True, align=Align.CENTRE, left=0.45, width=0.55)
+        self.line(motto, size=12, bold=True, align=Align.CENTRE, left=0.45, width=0.55)
+        self._rule(0.725, 0.3)
+        self.line(date_line, size=11, align=Align.CENTRE, left=0.45, width=0.55)
         self._y = min(left_end, self._y)
 
     def side_by_side(self, left: Sequence[str], right: Sequence[str], *, bold: bool = True) -> None:
@@ -251,7 +264,7 @@ class PdfSheets:
 
     def _rule(self, middle: float, share: float) -> None:
         """Draw a short rule below the text, of that share of the width."""
-        self._y -= 4
+        self._y -= 5
         x, half = _MARGIN + middle * self.width, share * self.width / 2
         self._canvas.setLineWidth(0.6)
         self._canvas.line(x - half, self._y, x + half, self._y)

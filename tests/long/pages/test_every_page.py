@@ -25,7 +25,14 @@ MOST_BYTES = 120 * 1024
 FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
     *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
-    *("review_file", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
+    *(
+        "review_file",
+        "account_form",
+        "journal_file",
+        "dead_letter_file",
+        "quarantined_file",
+        "operations_report",
+    ),
     *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
 }
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
