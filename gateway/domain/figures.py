@@ -10,10 +10,11 @@ would be nearly one for each document. Facts hold no title and no name, and stay
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
+from operator import attrgetter, methodcaller
 from typing import Any, Final, NamedTuple
 
 from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
@@ -67,10 +68,9 @@ class Cell(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FigureFact:
+class FigureFact(NamedTuple):
     """Facts of one document, or of one delivery of an outgoing document (`parent` is its document). Only a fact with a day
-    counts: a draft and a cancelled document have none."""
+    counts: a draft and a cancelled document have none. A tuple, because each event makes a new one."""
 
     side: str
     day: date | None = None
@@ -105,36 +105,26 @@ class FigureFact:
 
     def to_json(self) -> str:
         """Write the fields that differ from their defaults."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return json.dumps(
-            {name: _plain(value) for name, value in values.items() if value != _DEFAULTS[name]},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        values = zip(self._fields, self, _DEFAULTS, strict=True)
+        kept = {name: value for name, value, default in values if value != default}
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> FigureFact:
-        return cls(**{name: _READ.get(name, _same)(value) for name, value in json.loads(text).items()})
+        values = json.loads(text)
+        for name in values.keys() & _PARSERS.keys():
+            values[name] = _PARSERS[name](values[name])
+        return cls(**values)
 
 
-_DEFAULTS = {f.name: f.default if f.default is not MISSING else None for f in fields(FigureFact)}
-_DAYS, _MOMENTS = ("day", "reply_by", "replied", "due"), ("began", "delivered", "taken", "done")
-
-
-def _same(value: Any) -> Any:  # Any: a field of any type
-    return value
-
-
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(_DAYS, date.fromisoformat),
-    **dict.fromkeys(_MOMENTS, datetime.fromisoformat),
+_isoformat = methodcaller("isoformat")
+_DEFAULTS = (None, *(FigureFact._field_defaults[name] for name in FigureFact._fields[1:]))
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("day", "reply_by", "replied", "due"), date.fromisoformat),
+    **dict.fromkeys(("began", "delivered", "taken", "done"), datetime.fromisoformat),
     "to_know": tuple,
     "answers": lambda pairs: tuple((code, day) for code, day in pairs),
 }
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, date) else value
 
 
 FactKey = tuple[str, str]
@@ -278,8 +268,7 @@ def _entered(facts: Facts, event: Event, agency_id: str) -> None:
     if (fact := facts.get(key)) is None or "source" not in event.data:
         return
     is_paper = event.data["source"] == Source.PAPER
-    facts[key] = replace(
-        fact,
+    facts[key] = fact._replace(
         by_hand=True,
         day=_day(event.data.get("day")) or fact.day,
         mode=str(DeliveryMode.PAPER if is_paper else DeliveryMode.ELECTRONIC),
@@ -293,13 +282,13 @@ def _struck(facts: Facts, event: Event, agency_id: str) -> None:
     """Let a struck line that was entered by hand count no more; a recalled document's struck line counts."""
     fact = facts.get((agency_id, event.subject_id))
     if fact is not None and fact.by_hand:
-        facts[agency_id, event.subject_id] = replace(fact, day=None)
+        facts[agency_id, event.subject_id] = fact._replace(day=None)
 
 
 def _cancelled(facts: Facts, event: Event, agency_id: str) -> None:
     for key, fact in list(facts.items()):
         if key[0] == agency_id and fact.side == OUT and event.subject_id in (key[1], fact.parent):
-            facts[key] = replace(fact, day=None)
+            facts[key] = fact._replace(day=None)
 
 
 def _delivery(facts: Facts, event: Event, agency_id: str) -> tuple[FactKey, FigureFact] | None:
@@ -311,8 +300,7 @@ def _delivery(facts: Facts, event: Event, agency_id: str) -> tuple[FactKey, Figu
     if (fact := facts.get(key)) is not None:
         return key, fact
     partner = str(event.data.get("to") or event.data.get("from") or "")
-    return key, replace(
-        document,
+    return key, document._replace(
         parent=event.subject_id,
         partner=partner,
         asks=document.reply_by is not None and partner.casefold() not in document.to_know,
@@ -324,12 +312,12 @@ def _delivery(facts: Facts, event: Event, agency_id: str) -> tuple[FactKey, Figu
 
 def _sent(facts: Facts, event: Event, agency_id: str) -> None:
     if (found := _delivery(facts, event, agency_id)) is not None:
-        facts[found[0]] = replace(found[1], failed=event.kind is EventKind.DELIVERY_FAILED)
+        facts[found[0]] = found[1]._replace(failed=event.kind is EventKind.DELIVERY_FAILED)
 
 
 def _handed(facts: Facts, event: Event, agency_id: str) -> None:
     if (found := _delivery(facts, event, agency_id)) is not None:
-        facts[found[0]] = replace(found[1], handed=True)
+        facts[found[0]] = found[1]._replace(handed=True)
 
 
 _KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
@@ -351,8 +339,7 @@ def _reported(facts: Facts, event: Event, agency_id: str) -> None:
 
 def _with_word(fact: FigureFact, word: str, at: datetime) -> FigureFact:
     """Set what a state says; moments are those of their first event, and an end that was undone has none."""
-    return replace(
-        fact,
+    return fact._replace(
         failed=False,
         delivered=fact.delivered or at,
         refused=word == "rejected",
@@ -363,7 +350,7 @@ def _with_word(fact: FigureFact, word: str, at: datetime) -> FigureFact:
 
 def _asked_back(facts: Facts, event: Event, agency_id: str) -> None:
     if (found := _delivery(facts, event, agency_id)) is not None:
-        facts[found[0]] = replace(found[1], request=str(event.data.get("kind") or ""))
+        facts[found[0]] = found[1]._replace(request=str(event.data.get("kind") or ""))
 
 
 _RECALLS = ("recall", "take_back")
@@ -372,7 +359,7 @@ _RECALLS = ("recall", "take_back")
 def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
     found = _delivery(facts, event, agency_id)
     if found is not None and found[1].request in _RECALLS and event.data.get("state") == "request_agreed":
-        facts[found[0]] = replace(found[1], recalled=True)
+        facts[found[0]] = found[1]._replace(recalled=True)
 
 
 def _reply_came(facts: Facts, event: Event, agency_id: str) -> None:
@@ -381,17 +368,17 @@ def _reply_came(facts: Facts, event: Event, agency_id: str) -> None:
     document = facts.get((agency_id, event.subject_id))
     if document is None or document.reply_by is None or code in dict(document.answers):
         return
-    facts[agency_id, event.subject_id] = replace(document, answers=(*document.answers, (code, str(day))))
+    facts[agency_id, event.subject_id] = document._replace(answers=(*document.answers, (code, str(day))))
     for key, fact in list(facts.items()):
         is_asked = key[0] == agency_id and fact.parent == event.subject_id and fact.asks
         if is_asked and fact.replied is None and fact.partner.casefold() == code:
-            facts[key] = replace(fact, replied=day)
+            facts[key] = fact._replace(replied=day)
 
 
 def _reply_left(facts: Facts, event: Event, agency_id: str) -> None:
     key = agency_id, event.subject_id
     if (fact := facts.get(key)) is not None and fact.replied is None:
-        facts[key] = replace(fact, replied=local(event.at).date())
+        facts[key] = fact._replace(replied=local(event.at).date())
 
 
 _WORDS_IN = frozenset({"accepted", "assigned", "processing", "done", "rejected"})
@@ -406,18 +393,18 @@ def _handled(facts: Facts, event: Event, agency_id: str) -> None:
         unit = str(data["assignment"])
         persons = [str(p["person"]) for p in data.get("persons") or () if p.get("unit") == unit]
         due = _day(data.get("deadline")) or fact.due
-        fact = replace(fact, unit=unit, person=persons[0] if persons else "", due=due)
+        fact = fact._replace(unit=unit, person=persons[0] if persons else "", due=due)
     if data.get("state") == "recalled" or (data.get("code") == "15" and data.get("by_itself")):
-        fact = replace(fact, recalled=True)
+        fact = fact._replace(recalled=True)
     elif (word := str(data.get("state"))) in _WORDS_IN and data.get("code"):
-        fact = replace(_with_word(fact, word, event.at), delivered=None)
+        fact = _with_word(fact, word, event.at)._replace(delivered=None)
     facts[key] = fact
 
 
 def _judged(facts: Facts, event: Event, agency_id: str) -> None:
     key = agency_id, event.subject_id
     if (fact := facts.get(key)) is not None and fact.side == IN and "legal_value" in event.data:
-        facts[key] = replace(fact, unsigned=event.data["legal_value"] == LegalValue.INFORMATION)
+        facts[key] = fact._replace(unsigned=event.data["legal_value"] == LegalValue.INFORMATION)
 
 
 def _day(text: object) -> date | None:
@@ -442,6 +429,8 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
+COUNTED_KINDS: Final = tuple(kind.value for kind in _FOLDS)
+"""Kinds of events that change figures; others are not read."""
 
 
 # --- from facts to cells --------------------------------------------------------------------------------------------
@@ -453,19 +442,26 @@ def changes_of(
     """Return by how much the measures of each cell change when these facts change; cells that stay are left out."""
     changed: dict[Cell, list[int]] = {}
     for key, fact in after.items():
-        if (old := before.get(key)) is not None:
-            _add(changed, key[0], old, -1)
-        _add(changed, key[0], fact, 1)
+        old = before.get(key)
+        cells, counted = _cells_of(key[0], fact), measure(fact)
+        if old is not None:
+            counted_before = measure(old)
+            # Mostly a fact stays in its cells, and only what it counts there changes.
+            if _place_of(old) == _place_of(fact):
+                counted = {name: n - counted_before[name] for name, n in counted.items()}
+            else:
+                _add(changed, _cells_of(key[0], old), {name: -n for name, n in counted_before.items()})
+        _add(changed, cells, counted)
     return {cell: values for cell, values in changed.items() if any(values)}
 
 
-def _add(cells: dict[Cell, list[int]], agency_id: str, fact: FigureFact, sign: int) -> None:
-    if fact.day is None:
+def _add(cells: dict[Cell, list[int]], of_fact: Sequence[Cell], counted: Mapping[str, int]) -> None:
+    added = [(_PLACE[name], n) for name, n in counted.items() if n]
+    if not added:
         return
-    counted = [(_PLACE[name], sign * n) for name, n in measure(fact).items() if n]
-    for cell in _cells(agency_id, fact, fact.day):
+    for cell in of_fact:
         values = cells.setdefault(cell, [0] * len(MEASURES))
-        for place, n in counted:
+        for place, n in added:
             values[place] += n
 
 
@@ -528,7 +524,19 @@ def _add_punctuality(measures: dict[str, int], fact: FigureFact) -> None:
     measures["late_s"] = max(0, late) * _DAY_S
 
 
-def _cells(agency_id: str, fact: FigureFact, day: date) -> Iterable[Cell]:
+# Each change makes many cells, and this is the fastest way to make one.
+_cell = partial(tuple.__new__, Cell)
+_place_of = attrgetter(
+    *("side", "day", "type_name", "urgency", "unit", "person", "partner", "reason", "due", "reply_by"),
+    *("done", "replied", "refused", "recalled", "failed", "asks"),
+)
+"""Everything that the cells of a fact depend on."""
+
+
+def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
+    """List the cells that count a fact, by day and by month; none for a draft or a cancelled document."""
+    if (day := fact.day) is None:
+        return []
     keys = [(Dimension.ALL, ""), (Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
     if fact.person:
         keys.append((Dimension.PERSON, fact.person))
@@ -539,7 +547,10 @@ def _cells(agency_id: str, fact: FigureFact, day: date) -> Iterable[Cell]:
     of_agency = [(Dimension.PARTNER, fact.partner)] if fact.partner else []
     if fact.reason:
         of_agency.append((Dimension.REASON, fact.reason))
-    for unit in ("", fact.unit):
-        for dimension, key in keys if unit else (*keys, *of_agency):
-            yield Cell(agency_id, fact.side, dimension, unit, DAY, day, key)
-            yield Cell(agency_id, fact.side, dimension, unit, MONTH, day.replace(day=1), key)
+    month = day.replace(day=1)
+    cells: list[Cell] = []
+    for unit, dimensions in (("", (*keys, *of_agency)), (fact.unit, keys)):
+        for dimension, key in dimensions:
+            cells.append(_cell((agency_id, fact.side, dimension, unit, DAY, day, key)))
+            cells.append(_cell((agency_id, fact.side, dimension, unit, MONTH, month, key)))
+    return cells

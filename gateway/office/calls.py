@@ -334,7 +334,7 @@ def _report_routes(office: Office) -> tuple[Route, Route]:
             name="getReport",
             handler=partial(_report, office),
             summary="One report of a period, with the totals of the period before",
-            text="Figures are sums that a loop keeps as events happen; they follow within seconds. A document counts on "
+            text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
             "the day on which it was sent or came, as it stands now.",
             query=ReportQuery,
             answer=ReportTableOut,

@@ -6,6 +6,7 @@ begins by moving the place on: of two processes with the same batch, the second 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -18,40 +19,80 @@ from sqlmodel import col
 from gateway.domain import figures
 from gateway.domain.document import IncomingDocument, OutgoingDocument, OutState
 from gateway.domain.event import Event, EventKind
-from gateway.domain.figures import DAY, IN, MEASURES, MONTH, OUT, Cell, Dimension, FactKey, Facts, FigureFact
+from gateway.domain.figures import (
+    COUNTED_KINDS,
+    DAY,
+    IN,
+    MEASURES,
+    MONTH,
+    OUT,
+    Cell,
+    Dimension,
+    FactKey,
+    Facts,
+    FigureFact,
+)
 from gateway.store.repository import in_parts
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
-from gateway.store.tables import IncomingRow, OutgoingRow
+from gateway.store.tables import EventRow, IncomingRow, OutgoingRow
 from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureStateRow
 from gateway.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 300
 _NAME = "figures"
+_COLUMNS = (*Cell._fields, *MEASURES)
+_EVENT = tuple(
+    col(column)
+    for column in (EventRow.agency_id, EventRow.kind, EventRow.at, EventRow.subject_id, EventRow.data)
+)
 _FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
 
 
 async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
-    """Count the next events; return how many were read, or 0 when another process counted them."""
+    """Count the next events; return how many numbers the place moved on, or 0 where another process counted them."""
     async with store.reading() as tx:
         place = await read_place(tx)
-        events = await store.events_after(None, place, limit)
-        events = await describe(tx, events)
+        end, events = await load_events(tx, place, limit)
         before = await _load_facts(tx, events)
-    if not events or events[-1].node_seq is None:
+    if end <= place:
         return 0
     after = figures.fold(before, events)
     async with store.writing() as tx:
-        if not await _move(tx, place, events[-1].node_seq):
+        if not await _move(tx, place, end):
             return 0
         for (agency_id, id), fact in after.items():
             row = FigureFactRow(agency_id=agency_id, id=id, parent=fact.parent, body=fact.to_json())
             tx.upsert_later(row, "body")
         cells = figures.changes_of(before, after)
         # Sorted, because a range of keys is then written page by page.
-        tx.add_up_later(MEASURES, *(_to_row(cell, cells[cell]) for cell in sorted(cells)))
+        rows = [dict(zip(_COLUMNS, (*cell, *cells[cell]), strict=True)) for cell in sorted(cells)]
+        tx.add_up_later(_CELL, MEASURES, rows)
         await tx.commit()
-    return len(events)
+    return end - place
+
+
+async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Sequence[Event]]:
+    """Load the events behind a place that change figures, among at most `limit` numbers; return the last of these numbers
+    with them. All numbers up to it are given, since numbers are given without gaps."""
+    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    end = min(last or 0, place + limit)
+    number = col(EventRow.node_seq)
+    query = select(*_EVENT).where(number > place, number <= end, col(EventRow.kind).in_(COUNTED_KINDS))
+    rows = await tx.tuples(query.order_by(number))
+    events = [
+        Event(
+            id="",
+            kind=EventKind(kind),
+            at=at,
+            subject_id=subject_id,
+            principal_id="",
+            agency_id=agency_id or None,
+            data=json.loads(data),
+        )
+        for agency_id, kind, at, subject_id, data in rows
+    ]
+    return end, await describe(tx, events)
 
 
 async def clear(store: SqlStore) -> None:
@@ -89,10 +130,6 @@ async def _load_facts(tx: Transaction, events: Sequence[Event]) -> Facts:
                 (row.agency_id, row.id): FigureFact.from_json(row.body) for row in await tx.rows(_FACT, query)
             }
     return facts
-
-
-def _to_row(cell: Cell, values: Sequence[int]) -> FigureDayRow:
-    return FigureDayRow(**cell._asdict(), **dict(zip(MEASURES, values, strict=True)))
 
 
 async def describe(tx: Transaction, events: Sequence[Event]) -> Sequence[Event]:

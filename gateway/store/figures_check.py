@@ -18,7 +18,7 @@ from sqlmodel import col
 from gateway.domain import figures
 from gateway.domain.event import Event
 from gateway.domain.figures import MEASURES, Cell, FactKey, Facts, FigureFact
-from gateway.store.figures import describe, read_place
+from gateway.store.figures import load_events, read_place
 from gateway.store.store import SqlStore
 from gateway.store.tables_figures import FigureDayRow
 from gateway.store.transaction import Transaction
@@ -41,10 +41,9 @@ class FigureDifference:
 async def check(store: SqlStore, most: int = 1_000) -> tuple[int, list[FigureDifference]]:
     """Compare; return how many events were counted, and up to `most` cells that differ."""
     with closing(_Recount()) as recount:
-        place = 0
         async with store.reading() as tx:
             end = await read_place(tx)
-        place = await _count_up_to(store, recount, place, end)
+        place = await _count_up_to(store, recount, 0, end)
         # The loop goes on meanwhile: what it has counted since is counted here too, in the view that is compared.
         async with store.reading() as tx:
             end = await read_place(tx)
@@ -56,12 +55,9 @@ async def check(store: SqlStore, most: int = 1_000) -> tuple[int, list[FigureDif
 
 async def _count_up_to(store: SqlStore, recount: _Recount, place: int, end: int) -> int:
     while place < end:
-        events = await store.events_after(None, place, min(_EVENTS_AT_ONCE, end - place))
-        if not events or events[-1].node_seq is None:
-            break
         async with store.reading() as tx:
-            recount.add(await describe(tx, events))
-        place = events[-1].node_seq
+            place, events = await load_events(tx, place, min(_EVENTS_AT_ONCE, end - place))
+        recount.add(events)
     return place
 
 

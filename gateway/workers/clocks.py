@@ -102,7 +102,8 @@ class GrowthClock(_Clock):
 
 
 class FiguresClock(_Clock):
-    every = timedelta(seconds=5)
+    # Within this time most documents have left and were answered: their events are counted together.
+    every = timedelta(seconds=20)
     # Between batches other writers get their turn, as when an older node counts all its events.
     PAUSE_S = 0.05
 

@@ -22,7 +22,7 @@ from tests.support.words import MACHINE_WORDS, entries, forms, texts
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
+FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp", "report_file"}) | {
     *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
     *(
@@ -66,6 +66,11 @@ UNLINKED: frozenset[str] = frozenset(
 STARTS = ("/", "/tim-kiem?q=kiem")
 # Route and words of what may have nothing to show, and why.
 EMPTY = {
+    (
+        "report",
+        "report.empty",
+    ): "a period may have no documents with a deadline, or none that ask for a reply",
+    ("reports", "report.empty"): "a unit may have nothing this month",
     ("agencies_tree", "agencies.leaf"): "most agencies have none below them",
     ("agency", "agencies.legacy.none"): "most agencies never had another code",
     ("agency", "agencies.no_certificate"): "an agency may be known and not be on the axis yet",

@@ -143,10 +143,9 @@ async def _sight(request: PageRequest) -> Sight:
 
 
 async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, Problems]:
+    # The address of a report that the person does not have, as from a colleague, leads to the first one.
     key = request.http.match_info.get("report", "")
-    report = REPORTS.get(key, sight.reports[0])
-    if report not in sight.reports:
-        raise Denied("this person does not see that report", code="GW-RIGHT")
+    report = next((report for report in sight.reports if report.key == key), sight.reports[0])
     (since, until), problems = request.query_days("tu", "den")
     today = request.today
     partner = request.ask("co-quan") if sight.units is None and By.PARTNER in report.lines else ""

@@ -15,7 +15,7 @@ async def test_a_report_counts_what_was_sent_and_what_came(door: Door) -> None:
     first = (await door.ask("GET", "/inbox", agency=COMMUNE)).json["data"][0]
     await door.ask("POST", f"/inbox/{first['id']}/status", agency=COMMUNE, json={"code": "03"})
     await door.carry()
-    while await figures.fold_next(door.deps.store):
+    while await figures.fold_next(door.node.store):
         pass
 
     named = (await door.ask("GET", "/reports")).json["data"]
