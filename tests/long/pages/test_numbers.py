@@ -61,6 +61,7 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     await page.get_by_role("button", name="Trả lại số").first.click()
     await expect(page.locator("[data-told]")).to_have_text("Đã trả lại số.")
     await page.select_option("#trang-thai", "free")
+    await page.get_by_role("button", name="Xem", exact=True).click()
     await expect(page.locator("main tbody tr")).to_have_count(1)
 
 
@@ -79,7 +80,7 @@ async def test_the_number_of_a_document_on_its_way_is_not_made_void(
 
     await opened(page, f"{LIST}/{number.id}/huy")
     await page.locator("main button.main, main button.grave").first.click()
-    await expect(page.locator("[data-problems]")).to_contain_text("Lý do")
+    await expect(page.locator("[data-problems]")).to_contain_text("Chưa nhập lý do")
     await page.fill("#reason", "Ký nhầm")
     await page.locator("main button.main, main button.grave").first.click()
     await expect(page.locator("[data-problems]")).to_contain_text("đang gửi hoặc đã gửi")
