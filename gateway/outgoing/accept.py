@@ -171,7 +171,6 @@ class _Task:
         if packed is None and self.signs and not gives_number:
             packed = await package.sign_document(services, known_as, planned, self.request_files.received)
         contents = await self.request_files.keep_all() if packed is None else []
-        is_numbered = order.send and order.kind.is_whole and not gives_number and gives_numbers(profile)
 
         async def store_document(work: SqlWork) -> Accepted:
             agency = await work.agency()
@@ -183,10 +182,10 @@ class _Task:
             current_plan = planned if agency == known_as else self._replan(agency, planned, packed)
             if gives_number:
                 current_plan = await self._number(work, profile, agency, current_plan)
-            accepted = await self._store(work, agency, current_plan, verdict, packed, contents)
-            if is_numbered:
-                await numbering.issue(work, profile, current_plan, services.clock.now())
-            return await self._remember(work, accepted)
+            stored = await self._store(work, agency, current_plan, verdict, packed, contents)
+            if not gives_number:
+                await self._use_number(work, profile, current_plan)
+            return await self._remember(work, stored)
 
         accepted = await services.store.share(self.scope, store_document)
         document = accepted.document
@@ -199,6 +198,11 @@ class _Task:
         if packed is None:  # a job packs it
             services.wake()
         return accepted
+
+    async def _use_number(self, work: SqlWork, profile: Profile, document: OutgoingDocument) -> None:
+        """Use up the number that the document states, where the node gives the numbers."""
+        if self.order.send and self.order.kind.is_whole and gives_numbers(profile):
+            await numbering.issue(work, profile, document, self.services.clock.now())
 
     async def _number(
         self, work: SqlWork, profile: Profile, agency: HostedAgency, planned: OutgoingDocument

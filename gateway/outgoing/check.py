@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import date
 from functools import partial
 from typing import TypeAlias
 
@@ -42,9 +41,9 @@ from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
 _SENT_STATES = (OutState.QUEUED, OutState.PACKED)
-# The parent of a document, the reason why its number is taken, signs that it was sent before, the verdict on its number.
-_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Reason | None, Sequence[Reason], Verdict]"
-_NO_EARLIER: _Earlier = (None, None, (), NOTHING)
+# The parent of a document, the verdict on its number, and signs that it was sent before.
+_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Verdict, Sequence[Reason]]"
+_NO_EARLIER: _Earlier = (None, NOTHING, ())
 
 
 async def check(
@@ -77,17 +76,12 @@ async def check(
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
     draft = await _with_expected_number(services, scope, profile, order, draft)
 
-    parent, in_use, reused, numbered = _NO_EARLIER
-    if with_earlier:
-        load = partial(
-            _load_earlier,
-            agency=agency,
-            draft=draft,
-            order=order,
-            request_files=request_files,
-            judge=partial(_judge_number, services, profile, agency, order, draft),
-        )
-        parent, in_use, reused, numbered = await services.store.share_view(scope, load)
+    judge = partial(_judge_number, services, profile, agency, order, draft)
+    load = partial(
+        _load_earlier, agency=agency, draft=draft, order=order, request_files=request_files, judge=judge
+    )
+    earlier = await services.store.share_view(scope, load) if with_earlier else _NO_EARLIER
+    parent, numbered, reused = earlier
     inspected = [(received.item, received.facts) for received in request_files.received]
     verdict = rules.check(
         draft,
@@ -107,11 +101,7 @@ async def check(
         draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
         verdict += rules.check_change(order.change, order.kind, parent, draft)
-    if in_use:
-        verdict += Verdict(reasons=(in_use,))
-    verdict += numbered
-    if order.kind.is_whole:
-        verdict += await _warn_of_form(services, profile, agency, draft, today)
+    verdict += numbered + await _warn_of_form(services, profile, agency, order, draft)
     if verdict.allowed and travels:
         verdict += _judge_envelope(services, order, draft, request_files, agency, parent)
     if travels and order.send:
@@ -153,9 +143,12 @@ async def _judge_number(
 
 
 async def _warn_of_form(
-    services: OutgoingServices, profile: Profile, agency: HostedAgency, draft: Draft, today: date
+    services: OutgoingServices, profile: Profile, agency: HostedAgency, order: Order, draft: Draft
 ) -> Verdict:
     """Warn of an unusual notation (R35), and of a capacity to sign that no row allows on that day (R28)."""
+    if not order.kind.is_whole:
+        return NOTHING
+    today = services.today()
     warnings = [*numbering.warn_of_notation(profile, draft, today)]
     if profile.signing_acts and numbering.capacity_of(draft):
         register = await services.directory.seal_register(agency.code, ())
@@ -358,7 +351,9 @@ async def _load_earlier(
     judge: Callable[[SqlWork], Awaitable[Verdict]],
 ) -> _Earlier:
     parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-    return parent, *await find_earlier(work, agency, draft, order, request_files), await judge(work)
+    in_use, reused = await find_earlier(work, agency, draft, order, request_files)
+    verdict = Verdict(reasons=(in_use,)) if in_use else NOTHING
+    return parent, verdict + await judge(work), reused
 
 
 async def find_earlier(

@@ -267,16 +267,13 @@ async def find_objection(
     elif given.issue(now, work.scope.principal_id, subject_id, identity, draft.code) is not None:
         return None
     code = _OBJECTIONS.get(given.standing(now).state if given else NumberState.FREE)
-    return reason(
-        code or ReasonCode.NUMBER_NOT_GIVEN,
-        "/number",
-        text=draft.code,
-        number=draft.number,
-        other=given.code if given else "",
-        why=given.reason if given else "",
-        until_on=local(given.until).date() if given and given.until else "",
-        suggest=await expected(work, profile, draft, now),
-    )
+    params = {"text": draft.code, "number": draft.number}
+    if given is not None:
+        params |= {"other": given.code, "why": given.reason}
+    if given is not None and given.until is not None:
+        params["until_on"] = local(given.until).date().isoformat()
+    suggest = await expected(work, profile, draft, now)
+    return reason(code or ReasonCode.NUMBER_NOT_GIVEN, "/number", suggest=suggest, **params)
 
 
 _OBJECTIONS = {

@@ -4,6 +4,7 @@ is not sent leaves its number void with the reason."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from gateway.outgoing import drafting, manage, numbering
 from gateway.policy.verdict import Verdict
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.packets import TODAY
+from tests.support.statements import noted_statements
 
 LETTER = "HC.cong_van"
 
@@ -219,3 +221,23 @@ async def test_a_refused_document_takes_no_number(town: Town) -> None:
     assert await states(town) == {}
     accepted = await town.send("", send=False)
     assert (accepted.state, accepted.draft.number) == (OutState.DRAFT, "")
+
+
+async def test_a_document_with_its_number_costs_one_statement_and_nothing_where_the_node_gives_none(
+    town: Town,
+) -> None:
+    async def count(number: str) -> Counter[str]:
+        with noted_statements() as statements:
+            await town.send(number)
+        return Counter(" ".join(text.split()) for text in statements)
+
+    await town.send("10")
+    before = await count("11")
+    await choose(town)
+    first, second = await reserve(town), await reserve(town)
+    await town.send(str(first.number))
+    numbered = await count(str(second.number))
+
+    assert not [text for text in before if "given_number" in text or "register_counter" in text]
+    extra = numbered - before
+    assert [text.split("WHERE")[0][:19] for text in extra.elements()] == ["UPDATE given_number"]

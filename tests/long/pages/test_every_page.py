@@ -22,7 +22,8 @@ from tests.support.words import MACHINE_WORDS, entries, forms, texts
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp", "report_file"}) | {
+FILES = frozenset({"home", "language", "report_file"}) | {
+    *("book_file", "book_numbers_file", "book_print", "book_stamp"),
     *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
     *(
@@ -51,6 +52,8 @@ UNLINKED: frozenset[str] = frozenset(
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
+        # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
+        "book_number_void",
         *("webhook", "webhook_act"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
@@ -76,6 +79,7 @@ EMPTY = {
     ("agency", "agencies.no_certificate"): "an agency may be known and not be on the axis yet",
     ("journal", "journal.empty"): "of one document, before anybody has opened it",
     ("api_key_calls", "calls.none"): "no program has called with it yet",
+    ("book_numbers", "books.numbers.empty"): "the demonstration's agencies number by their document systems",
     ("dashboard", "dashboard.done"): "nothing of the demonstration waits for the head",
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.api import Answer, Door, form, meta
+from tests.support.api import DEPARTMENT, Answer, Door, form, meta
 from tests.support.node import PDF
 
 
@@ -39,6 +39,10 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
 
     assert (series["number"], first["number"], second["number"]) == ("01", "01", "02")
     assert again == first
+    for number, rule in (("7", "number-not-given"), ("03", "number-not-given")):
+        refused = await door.send(meta() | {"number": number}, once=f"no-{number}")
+        assert (refused.status, refused.json["errors"][0]["code"]) == (422, rule), str(refused)
+        assert refused.json["errors"][0]["suggest"] == "03"
     sent = await door.send(meta() | {"number": "01"})
     assert sent.status == 202, str(sent)
     back = await door.ask("POST", f"/numbers/{second['id']}/release", json={"reason": "Thôi ban hành"})
@@ -49,12 +53,25 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
     stands = await door.ask("POST", f"/numbers/{first['id']}/void", json={"reason": "Nhầm"})
     assert (stands.status, stands.json["code"]) == (409, "GW-NUMBER-STANDS")
     await door.ask("POST", f"/messages/{given.json['id']}/cancel", json={})
+    others = await reserve(door, "c", symbol=symbol, days=2)
+    for number, rule in (("01", "number-given"), ("02", "number-void")):
+        refused = await door.send(
+            meta() | {"number": number, "date": "2026-11-19", "external_id": rule}, once=rule
+        )
+        assert (refused.status, refused.json["errors"][0]["code"]) == (422, rule), str(refused)
+    stranger = await door.key(DEPARTMENT)
+    refused = await door.send(
+        meta() | {"number": others["number"], "external_id": "s"}, once="s", key=stranger
+    )
+    assert refused.json["errors"][0]["code"] == "number-reserved", str(refused)
+    await door.ask("POST", f"/numbers/{others['id']}/release", json={})
     listed = (await door.ask("GET", "/numbers?limit=1")).json
     rest = (await door.ask("GET", f"/numbers?cursor={listed['next_cursor']}")).json["data"]
     rows = [*listed["data"], *rest]
     assert [(r["number"], r["state"], r["document"]) for r in rows] == [
         ("01", "issued", sent.json["id"]),
         ("02", "void", given.json["id"]),
+        ("03", "free", None),
     ]
     assert rows[1]["reason"]
     assert [r["id"] for r in (await door.ask("GET", "/numbers?state=void")).json["data"]] == [second["id"]]
@@ -63,7 +80,7 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
         await door.ask("GET", "/events?type=number.reserved,number.issued,number.released,number.voided")
     ).json["data"]
     assert [e["type"].removeprefix("number.") for e in feed] == [
-        *("reserved", "reserved", "issued", "released", "issued", "voided"),
+        *("reserved", "reserved", "issued", "released", "issued", "voided", "reserved", "released"),
     ]
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.bootstrap import guards
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_setting, list_settings
 from gateway.domain.account import AgencyScope
-from gateway.domain.agency_profile import SETTINGS, ProfileSetting, ValueForm, split_table
+from gateway.domain.agency_profile import OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
 from gateway.errors import Clash
 from gateway.office.accounts import agency_profile
 from gateway.office.web import dates, page_requests
@@ -81,12 +81,15 @@ async def choose(request: PageRequest) -> web.StreamResponse:
         default=default,
         chosen=chosen,
         options=choices,
-        rows=_table_rows(setting, chosen or setting.ready_made, request.form.all("cell") if problems else ()),
+        rows=_table_rows(request, setting, chosen, request.form.all("cell") if problems else ()),
     )
 
 
-def _table_rows(setting: ProfileSetting, text: str, typed: Sequence[str]) -> Sequence[Sequence[str]]:
-    """Return the rows of a table as the form shows them: those typed, else those in force, and empty ones to fill."""
+def _table_rows(
+    request: PageRequest, setting: ProfileSetting, chosen: str, typed: Sequence[str]
+) -> Sequence[Sequence[str]]:
+    """Return the rows of a table as the form shows them: those typed, else those in force, and empty ones to fill. The
+    ready-made books get their names in the reader's language."""
     width = len(setting.columns)
     if not width:
         return ()
@@ -97,8 +100,10 @@ def _table_rows(setting: ProfileSetting, text: str, typed: Sequence[str]) -> Seq
             dates.day_text(date.fromisoformat(cell)) if column.is_day and cell else cell
             for column, cell in zip(setting.columns, cells, strict=True)
         ]
-        for cells in split_table(text)
+        for cells in split_table(chosen or setting.ready_made)
     ]
+    if not chosen and setting.key == OUT_BOOKS:
+        shown = [[row[0], request.say_or(f"books.series.{row[0]}", ""), *row[2:]] for row in shown]
     return [*shown, *([[""] * width] * _EMPTY_ROWS)]
 
 

@@ -236,6 +236,8 @@ async def _reserve_number(
     issued_on = draft.issued_on or today
     symbol = draft.symbol or propose_symbol(profile, draft.type_key, issued_on.year)
     draft = replace(draft, symbol=symbol, issued_on=issued_on)
+    if gives_numbers(profile) and not editor.may_send(request, stored.kind):
+        raise Denied("only a clerk gives numbers", code="GW-RIGHT")
     if not gives_numbers(profile):
         draft = replace(draft, number=await next_number(request.deps.book, scope, draft, today))
     elif not (draft.symbol or draft.type_key):
@@ -249,6 +251,8 @@ async def _reserve_number(
 
 
 async def _give_number_back(request: PageRequest, stored: OutgoingDocument) -> web.StreamResponse:
+    if not editor.may_send(request, stored.kind):
+        raise Denied("only a clerk gives numbers", code="GW-RIGHT")
     await numbering.give_back(request.deps.out, request.scope(), stored.id)
     await uploads.save_over(request, stored, replace(stored.draft, number=""))
     return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.number.back"), "van-ban")

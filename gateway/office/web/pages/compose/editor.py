@@ -266,7 +266,8 @@ async def part_values(
     if checked is None and document is not None:
         checked = await drafting.recheck(request.deps.out, request.scope(), document.id)
     number = await number_state(request, sheet)
-    numbered = replace(sheet.draft, number=sheet.draft.number or number.expected)
+    to_come = "01" if number.is_given else ""  # any number: it is given on sending
+    numbered = replace(sheet.draft, number=sheet.draft.number or to_come)
     open_points = checking.open_points(request, numbered, document, rows, checked, ticked)
     return {
         "number": number,
@@ -308,7 +309,8 @@ async def number_state(request: PageRequest, sheet: Sheet) -> ShownNumber:
     async with request.deps.store.read(scope) as work:
         if sheet.document is not None:
             given = await work.given.of_subject(sheet.document.id)
-        expected = await numbering.expected(work, profile, draft, now)
+        is_placed = bool(draft.symbol or draft.type_key)
+        expected = await numbering.expected(work, profile, draft, now) if is_placed else ""
     is_kept = given is not None and given.state is NumberState.RESERVED
     return ShownNumber(
         is_given=True,
