@@ -137,6 +137,7 @@ class EventKind(StrEnum):
     BOOK_EXPORTED = "register.exported"
     RECEIPT_SIGNED = "receipt.signed"
     TASK_NOTED = "task.noted"
+    TIMER_TOLD = "timer.told"
     LOG_ERASED = "log.erased"
     LOG_EXPORTED = "log.exported"
     EVIDENCE_CREATED = "evidence.made"

@@ -87,6 +87,18 @@ WITH_REQUESTS = (
     .order_by(col(_F.at), col(_I.id))
     .limit(_LIMIT)
 )
+RECALLED = (
+    select(_D)
+    .join(_F, (col(_F.agency_id) == col(_D.agency_id)) & (col(_F.subject_id) == col(_D.id)))
+    .where(
+        col(_D.agency_id) == bindparam("agency"),
+        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
+        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
+        col(_F.at) >= _SINCE,
+    )
+    .order_by(col(_F.at), col(_D.id))
+    .limit(_LIMIT)
+)
 UNSENT = (
     select(_O)
     .where(
@@ -202,6 +214,16 @@ class SqlTasks:
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_subjects(list(documents)) if documents else {}
         return [(document, facts[id]) for id, document in documents.items()]
+
+    async def recalled(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
+        """List deliveries that we asked back since then, answered or not, each with its document and all its facts."""
+        params = {"agency": self._agency_id, "since": since, "most": limit}
+        deliveries = {row.id: to_delivery(row) for row in await self._tx.rows(_D, RECALLED, **params)}
+        documents = await self._documents(deliveries.values())
+        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
+        return [(d, documents[d.document_id], facts[id]) for id, d in deliveries.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         """List documents whose sender wants a reply by that day or earlier."""

@@ -3,7 +3,7 @@ webhooks."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, programs, settings, units
+from gateway.office.web.pages.administration import accounts, acts, programs, settings, timers, units
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
@@ -12,4 +12,5 @@ ROUTES: tuple[PageRoute, ...] = (
     *acts.ROUTES,
     *programs.ROUTES,
     *settings.ROUTES,
+    *timers.ROUTES,
 )
