@@ -63,7 +63,7 @@ class OfficeCalendar:
     lengths: Mapping[str, int] = field(default_factory=dict)
     """Lengths of timers that the agency chose, by timer, in the unit of the table."""
     quiet: frozenset[str] = frozenset()
-    """Timers of which the agency wants no reminders."""
+    """Timers without reminders, by the agency's choice."""
     digest_at: tuple[time, ...] | None = None
     """Hours of the agency's digests; None: those of the node."""
     is_own: bool = False

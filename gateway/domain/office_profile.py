@@ -25,7 +25,7 @@ _MOST_TIMES = 6
 
 
 class _Chosen(Protocol):
-    """Version of a setting, of which the value counts."""
+    """Version of a setting."""
 
     @property
     def value(self) -> str: ...

@@ -1,5 +1,5 @@
-"""Table of the timers of the rules (section 11): how long each runs, what it is counted in, and the steps at which it is
-told to which people. Reminders, tasks, marks of lists, the page of timers and the command read this one table;
+"""Table of the timers of the rules (section 11): how long each runs, what it is counted in, and the steps at which it
+reminds which people. Reminders, tasks, marks of lists, the page of timers and the command read this one table;
 `policy.timers` counts the moments. Frozen values. Labels have the texts: `timer.t1`, `timer.start.t1`, `timer.end.t1`."""
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Timer(StrEnum):
 
 
 class Counting(StrEnum):
-    """What a timer is counted in; `timer.counting.…` has the words. Office hours and working days stop while the office
-    is closed, the other two never."""
+    """Time in which a timer is counted; `timer.counting.…` has the words. Office hours and working days stop while the
+    office is closed, the other two never."""
 
     OFFICE_HOURS = "office_hours"
     WORKING_DAYS = "working_days"
@@ -74,7 +74,7 @@ class Unit(StrEnum):
 
 
 class Receivers(StrEnum):
-    """People to whom a step is told; `timer.to.…` has the words."""
+    """People whom a step reminds; `timer.to.…` has the words."""
 
     AGENCY = "agency"
     """Addresses of the agency: its clerks."""
@@ -87,7 +87,7 @@ class Receivers(StrEnum):
 
 
 class Means(StrEnum):
-    """Means by which a step is told; `timer.by.…` has the words."""
+    """Means of telling a step; `timer.by.…` has the words."""
 
     MAIL = "mail"
     DIGEST = "digest"
@@ -158,10 +158,12 @@ _MORNING = time(8)
 _DAY = 24 * 60
 
 CERTIFICATE_DAYS: Final = (1, 7, 14, 30, 60, 90)
-"""Days before the end of a certificate on which it is told (T25), the nearest first."""
+"""Days before the end of a certificate on which people are reminded (T25), the nearest first."""
 
 
-def _before(to: Receivers, *days: int, at: time | None = None, by: Means = Means.MAIL) -> tuple[Step, ...]:
+def _steps_before(
+    to: Receivers, *days: int, at: time | None = None, by: Means = Means.MAIL
+) -> tuple[Step, ...]:
     """Return a step for each of these days before the end."""
     return tuple(Step(key=str(day), to=to, base=Base.DUE, days=-day, at=at, by=by) for day in days)
 
@@ -169,7 +171,7 @@ def _before(to: Receivers, *days: int, at: time | None = None, by: Means = Means
 # A unit's part: given, three days before its day, the day before, on it; late; two days late.
 _PART_STEPS = (
     Step(key="given", to=_OFFICERS),
-    *_before(_OFFICERS, 3, 1, 0),
+    *_steps_before(_OFFICERS, 3, 1, 0),
     Step(key="late", to=Receivers.UNIT_HEADS, base=Base.DUE),
     Step(key="", to=_HEADS, base=Base.DUE, days=2, at=time(17)),
 )
@@ -267,13 +269,13 @@ _ROWS = (
         timer=Timer.T9,
         counting=Counting.CALENDAR_DAYS,
         may_rest=True,
-        steps=(*_before(_AGENCY, 3, 1, 0), Step(key="late", to=_AGENCY, base=Base.DUE, days=1)),
+        steps=(*_steps_before(_AGENCY, 3, 1, 0), Step(key="late", to=_AGENCY, base=Base.DUE, days=1)),
     ),
     TimerRow(
         timer=Timer.REPLY,
         counting=Counting.CALENDAR_DAYS,
         may_rest=True,
-        steps=(*_before(_OFFICERS, 3, 1, 0), *_before(_AGENCY, 3, 1, 0)),
+        steps=(*_steps_before(_OFFICERS, 3, 1, 0), *_steps_before(_AGENCY, 3, 1, 0)),
     ),
     TimerRow(
         timer=Timer.T11,
@@ -358,7 +360,7 @@ _ROWS = (
         unit=Unit.DAYS,
         amount=90,
         setting="accounts.password_days",
-        steps=_before(_PERSON, 14, 7, 1, by=Means.PAGE),
+        steps=_steps_before(_PERSON, 14, 7, 1, by=Means.PAGE),
     ),
     TimerRow(
         timer=Timer.T20,
@@ -397,8 +399,8 @@ _ROWS = (
         timer=Timer.T25,
         counting=Counting.CALENDAR_DAYS,
         steps=(
-            *_before(_AGENCY, *reversed(CERTIFICATE_DAYS), at=_MORNING),
-            *_before(_ADMINS, *reversed(CERTIFICATE_DAYS), at=_MORNING),
+            *_steps_before(_AGENCY, *reversed(CERTIFICATE_DAYS), at=_MORNING),
+            *_steps_before(_ADMINS, *reversed(CERTIFICATE_DAYS), at=_MORNING),
         ),
     ),
     TimerRow(

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from gateway.domain.document import Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.person import AccountStanding
 from gateway.domain.timer_table import TIMERS, Timer
 from gateway.domain.wall_clock import local, midnight
 from gateway.office.domain.roles import Post
@@ -35,7 +36,8 @@ class DutySources:
         """List the duties of the administrators of each agency; one read for all of them."""
         async with self.accounts.accounts.read() as view:
             posts = await view.posts.all()
-            names = {person.id: person.name for person in await view.people.all() if person.is_active}
+            people = await view.people.all()
+            names = {p.id: p.name for p in people if p.standing is not AccountStanding.WITHDRAWN}
             year, tasks = local(now).year, {}
             for agency_id in agency_ids:
                 tasks[agency_id] = [

@@ -164,7 +164,7 @@ async def _find_receivers(
 
 
 async def _claim(services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
-    """Claim the letter's keys, and record an event for each step that is told; they are read first, so that the one writer
+    """Claim the letter's keys, and record an event for each step; they are read first, so that the one writer
     is not asked each minute for letters sent long ago."""
     async with services.store.read(scope) as work:
         if not await work.office.tasks.unclaimed(letter.keys):
@@ -173,7 +173,7 @@ async def _claim(services: TodoServices, scope: AgencyScope, letter: Letter, now
         claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
         if letter.timer:
             for key, task in zip(letter.keys, letter.tasks, strict=False):
-                # A letter that could not be sent is claimed again; its step is told by one event all the same.
+                # A letter that could not be sent is claimed again; its step has one event all the same.
                 if key in claimed and await work.office.tasks.first_time(f"told:{key}", now):
                     await work.events.append(EventKind.TIMER_TOLD, task.subject_id, now, _facts(letter, task))
         await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)

@@ -125,14 +125,14 @@ HOUR = timedelta(hours=1)
 URGENT_RECALL = 2 * HOUR
 STATE_SILENT = 24 * HOUR
 FIRST_STATE_STEP = 6 * HOUR
-"""From when on an unsent state is told to operators."""
+"""From when on operators are reminded of an unsent state."""
 REPLY_SOON = timedelta(days=3)
 AFTERNOON = time(16)
 """Hour from which people are reminded of the day's duties."""
 LEADER_DELAY = timedelta(days=2)
 """After this delay the agency's heads are notified of late work too."""
 TOLD_FOR = timedelta(days=25)
-"""A step is told so long after its moment, and then no more; shorter than reminders are remembered."""
+"""So long after its moment a step is sent, and then no more; shorter than reminders are remembered."""
 
 
 def length(office: OfficeCalendar, timer: Timer) -> timedelta:

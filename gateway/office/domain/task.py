@@ -111,7 +111,7 @@ class TaskKind(StrEnum):
     INFORMED = "informed"
     """To be seen, without work and without a deadline."""
     DUTY = "duty"
-    """Duty of an administrator or operator, which its timer names; it is told by mail and stands in no list."""
+    """Duty of an administrator or operator, which its timer names; mails remind of it, and no list shows it."""
 
 
 _INCOMING = (

@@ -4,7 +4,7 @@ people of one unit. A digest goes at its hours; between two digests one letter f
 and urgent documents at once. Outside office hours only express letters remind.
 
 All other timers remind in the steps of their table (`domain.timer_table`): each step is one letter to its people, with
-the tasks that have just reached it. A step that follows before the earlier one was told replaces it. Pure."""
+the tasks that have just reached it. A step that follows before the earlier one was sent replaces it. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class UnitPeople:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """Letter that is sent when one of its keys is claimed for the first time. `by_task`: the keys are those of the tasks,
-    in their order, and each task is sent once. `timer` and `step` name what is told. `unit` is the key of
+    in their order, and each task is sent once. `timer` and `step` name the step. `unit` is the key of
     the unit whose people it is for, `person_id` the one of them alone whose tasks they are."""
 
     sort: LetterSort
@@ -243,7 +243,7 @@ def _step_letters(
 
 
 def _unopened_letters(office: OfficeCalendar, tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
-    """List work that nobody has begun, for its people, at the hours of T15 (unopened work, twice a day)."""
+    """List work that is not begun, for its people, at the hours of T15 (unopened work, twice a day)."""
     hours = [step.at for step in TIMERS[Timer.T15].steps if step.at is not None]
     slot = last_slot(office, now, hours)
     if slot is None or Timer.T15 in office.quiet:

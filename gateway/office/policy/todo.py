@@ -89,11 +89,13 @@ def of_incoming(
 def of_arrivals(
     office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime
 ) -> Iterator[Task]:
-    """List every document to be taken in that is not urgent (T2), also in time: its steps come before its end."""
+    """List every document to be taken in that is not urgent, with both of its timers (T2, T3), also in time: their steps
+    come before the end."""
     for document in documents:
+        since = document.arrived_at
         if document.state is InState.NEW and not timers.is_urgent(document.urgency):
-            due = timers.take_in(office, document.arrived_at, document.urgency, document.due_at)
-            yield _incoming_task(TaskKind.TAKE_IN, document.id, document, document.arrived_at, due, now)
+            for due in (timers.take_in(office, since, document.urgency), timers.receipt(office, since)):
+                yield _incoming_task(TaskKind.TAKE_IN, document.id, document, since, due, now)
 
 
 def of_recalls_due(

@@ -123,6 +123,7 @@ STEPS = {
     "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
     "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
     "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",
+    "r0219_reminders_of_the_node.py": "d48eb1dcd0fa9feb",
 }
 
 
