@@ -11,6 +11,8 @@ from gateway.domain.timer_table import TIMERS, Base, Counting, Means, Step, Time
 from gateway.words.labels import say
 from gateway.words.legal import basis_of_timer
 
+_MANY_MINUTES = 120
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerText:
@@ -50,7 +52,7 @@ def _text(row: TimerRow, office: OfficeCalendar, lang: str, of_node: Mapping[str
         start=say(f"timer.start.{timer}", lang),
         end=say(f"timer.end.{timer}", lang),
         pause=_pause_text(row, lang),
-        steps=[_step_text(row, step, lang) for step in row.steps],
+        steps=_step_texts(row, lang),
         basis=basis_of_timer(timer, lang),
         applies=_applies(row, office, is_off=timer in of_node and not amount),
         setting=row.profile_key or row.setting,
@@ -82,14 +84,18 @@ def _pause_text(row: TimerRow, lang: str) -> str:
     return ", ".join(pauses) or say("timer.pause.none", lang)
 
 
-def _step_text(row: TimerRow, step: Step, lang: str) -> str:
-    return say(
-        "timer.page.step",
-        lang,
-        moment=_moment_text(row, step, lang),
-        to=say(f"timer.to.{step.to}", lang),
-        by=say(f"timer.by.{step.by}", lang),
-    )
+def _step_texts(row: TimerRow, lang: str) -> Sequence[str]:
+    """Write the steps in their order; people who are told at the same moment stand together."""
+    groups: dict[tuple[str, Means], list[str]] = {}
+    for step in row.steps:
+        receivers = groups.setdefault((_moment_text(row, step, lang), step.by), [])
+        name = say(f"timer.to.{step.to}", lang)
+        if name not in receivers:
+            receivers.append(name)
+    return [
+        say("timer.page.step", lang, moment=moment, to=", ".join(to), by=say(f"timer.by.{by}", lang))
+        for (moment, by), to in groups.items()
+    ]
 
 
 def _moment_text(row: TimerRow, step: Step, lang: str) -> str:
@@ -102,6 +108,8 @@ def _moment_text(row: TimerRow, step: Step, lang: str) -> str:
         return say("timer.step.whenever", lang)
     if step.days is not None:
         return say(_day_key(step), lang, count=abs(step.days), at=at)
+    if step.minutes >= _MANY_MINUTES:
+        return say("timer.step.hours", lang, count=step.minutes // 60)
     if step.minutes:
         key = "timer.step.minutes" if step.minutes > 0 else "timer.step.minutes_before"
         return say(key, lang, count=abs(step.minutes))
