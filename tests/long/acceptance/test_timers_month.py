@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from gateway.domain.document import IncomingDocument, InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
-from gateway.domain.handling import UnitPart
+from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.person import AccountStanding, Credentials, Person
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformRecord, ReformState
 from gateway.domain.status import Fact, RequestKind, Track
@@ -39,7 +39,16 @@ from gateway.store.tables import EventRow
 from gateway.trust.person_secrets import PersonSecrets
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
-from tests.support.stores import NORTH, draft, inbox_item, incoming, outbox_item, outgoing, seed_incoming
+from tests.support.stores import (
+    NORTH,
+    SOUTH,
+    draft,
+    inbox_item,
+    incoming,
+    outbox_item,
+    outgoing,
+    seed_incoming,
+)
 from tests.unit.office.todo.conftest import Certificates, TodoOffice, certificates, office, services
 
 __all__ = ["certificates", "office", "services"]
@@ -84,7 +93,7 @@ TOLD = (
     ("t2u", "every", "agency", "05 20:10"),
     ("t5", "", "agency", "09 16:00"),
     ("t5", "", "heads", "10 08:00"),
-    # Given on Thursday, begun on Friday afternoon, done on Christmas day; late from Monday the 21st at 17:00 on.
+    # Given on Thursday, begun on Friday afternoon, done on the 25th; late from Monday the 21st at 17:00 on.
     ("t6", "given", "officers", "10 09:00"),
     ("t15", "1430", "officers", "10 14:30"),
     ("t6", "start", "unit_heads", "11 09:00"),
@@ -221,6 +230,12 @@ class Month:
                 await work.outgoing.save(replace(document, state=OutState.CANCELLED))
 
     async def end_parts(self, name: str) -> None:
+        now = self.office.clock.now()
+        async with self.office.change() as work:
+            for part, document in await work.parts.open_of(None, 9):
+                if document.id == self.documents[name].id:
+                    done = replace(part, state=PartState.DONE, ended_at=now, ended_by="prn_officer")
+                    await work.parts.change_open(done)
         await self.become(name, InState.DONE)
 
     async def hire(self) -> None:
@@ -426,6 +441,10 @@ async def _parts(office: TodoOffice) -> Sequence[tuple[UnitPart, IncomingDocumen
 
 
 async def _told(store: SqlOfficeStore) -> list[tuple[datetime, Mapping[str, str]]]:
-    query = select(EventRow).where(col(EventRow.kind) == EventKind.TIMER_TOLD.value)
+    """List what the agency's own people and the operators were told; the node hosts another agency too."""
+    query = select(EventRow).where(
+        col(EventRow.kind) == EventKind.TIMER_TOLD.value,
+        col(EventRow.agency_id) != SOUTH.agency_id,
+    )
     async with store.reading() as tx:
         return [(row.at, json.loads(row.data)) for row in await tx.rows(EventRow, query)]
