@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, OfficeHours
 from gateway.domain.timer_table import TIMERS
+from gateway.words import labels
 
 HOURS: Final = "office_hours"
 WEEKDAYS: Final = "office_weekdays"
@@ -18,8 +19,8 @@ OWN_DAYS: Final = "office_days"
 DIGEST_HOURS: Final = "reminder_hours"
 QUIET: Final = "quiet_timers"
 CALENDAR: Final = frozenset({HOURS, WEEKDAYS, OWN_DAYS})
-_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})\s+(nghỉ|làm)")
-_KINDS: Final = {"nghỉ": DayKind.HOLIDAY, "làm": DayKind.WORKDAY}
+_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})\s+(\w+)")
+_KINDS: Final = (DayKind.HOLIDAY, DayKind.WORKDAY)
 _MOST_DAYS = 60
 _MOST_TIMES = 6
 
@@ -51,16 +52,20 @@ def times_of(text: str) -> tuple[time, ...]:
 
 
 def days_of(text: str) -> tuple[CalendarDay, ...]:
-    """Read `24/12/2026 nghỉ, 26/12/2026 làm`; ValueError for anything else, and for a day that is named twice."""
+    """Read days with the word for off or worked in one of our languages, between commas; ValueError for anything else, and
+    for a day that is named twice."""
+    kinds = {
+        labels.say(f"profile.office_day.{kind}", lang): kind for kind in _KINDS for lang in labels.LANGUAGES
+    }
     days: dict[date, CalendarDay] = {}
     for part in text.split(","):
         match = _DAY.fullmatch(part.strip())
-        if match is None:
+        if match is None or match[4] not in kinds:
             raise ValueError(part)
         day = date(int(match[3]), int(match[2]), int(match[1]))
         if day in days or len(days) >= _MOST_DAYS:
             raise ValueError(part)
-        days[day] = CalendarDay(day=day, kind=_KINDS[match[4]], name="")
+        days[day] = CalendarDay(day=day, kind=kinds[match[4]], name="")
     return tuple(days[day] for day in sorted(days))
 
 
@@ -79,7 +84,7 @@ def stored_times(text: str) -> str | None:
 
 
 def stored_days(text: str) -> str | None:
-    words = {kind: word for word, kind in _KINDS.items()}
+    words = {kind: labels.say(f"profile.office_day.{kind}", "vi") for kind in _KINDS}
     try:
         return ", ".join(f"{day.day:%d/%m/%Y} {words[day.kind]}" for day in days_of(text))
     except ValueError:
