@@ -456,7 +456,7 @@ def _incoming_services(
         sign_status=partial(package.sign_status, out),
         axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(core.settings),
-        office=guards.office_hours(core.settings, core.store.calendar),
+        office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
     )

@@ -4,13 +4,16 @@ table, with its words under `profile.{key}`; one that a rule uses is also a fiel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain import office_profile
+from gateway.domain.office_calendar import WEEK
 from gateway.domain.seals import CAPACITIES
+from gateway.domain.timer_table import TIMERS, TimerRow
 from gateway.words import labels
 
 UNDO_SECONDS: Final = "undo_seconds"
@@ -33,6 +36,8 @@ HOSTED: Final = "hosted"
 """Default of a value that the agency got when it was hosted, with `gateway host`."""
 SHIPPED: Final = "shipped"
 """Default of a value for which the node has no setting: the first choice, or nothing."""
+AMOUNT: Final = "amount:"
+"""Beginning of a default that is a number which ships with the program."""
 OF_RULES: Final = "profile."
 """Beginning of a default that is a field of the node's rules, such as `profile.unsigned_lead`."""
 
@@ -96,10 +101,12 @@ class ProfileSetting:
     rule: str = ""
     columns: tuple[Column, ...] = ()
     ready_made: str = ""
+    reads: Callable[[str], str | None] | None = None
+    """Reads a text that has a form of its own."""
 
     @property
     def options(self) -> Sequence[str]:
-        return labels.tails(self.words) if self.words else self.choices
+        return self.choices or (labels.tails(self.words) if self.words else ())
 
     def read(self, text: str) -> str | None:
         """Return the stored form of a typed text; None for one that the setting does not take. An empty text is the default
@@ -109,6 +116,8 @@ class ProfileSetting:
             return ""
         if self.form is ValueForm.TABLE:
             return self._read_table(word)
+        if self.reads is not None and len(word) <= self.most and word.isprintable():
+            return self.reads(word)
         if self.form is ValueForm.TEXT:
             return word if len(word) <= self.most and word.isprintable() else None
         if self.form is ValueForm.SEVERAL:
@@ -153,6 +162,61 @@ def split_table(text: str) -> list[list[str]]:
 
 
 READY_BOOKS: Final = "QPPL |  | YYYY | type; BS |  | SY, TrS, SL | one; HC |  | * | type"
+
+def _timer_setting(row: TimerRow) -> ProfileSetting:
+    """Return the setting for the length of a timer."""
+    return ProfileSetting(
+        key=row.profile_key,
+        form=ValueForm.NUMBER,
+        default=f"{AMOUNT}{row.amount}",
+        least=row.least,
+        most=row.most,
+        rule=row.timer.rule,
+    )
+
+
+_CALENDAR_SETTINGS = (
+    ProfileSetting(
+        key=office_profile.HOURS,
+        form=ValueForm.TEXT,
+        default="office.hours",
+        most=100,
+        rule="R113",
+        reads=office_profile.stored_hours,
+    ),
+    ProfileSetting(
+        key=office_profile.WEEKDAYS,
+        form=ValueForm.SEVERAL,
+        default="office.weekdays",
+        choices=WEEK,
+        words="profile.weekday",
+        rule="R113",
+    ),
+    ProfileSetting(
+        key=office_profile.OWN_DAYS,
+        form=ValueForm.TEXT,
+        default=SHIPPED,
+        most=1200,
+        rule="R113",
+        reads=office_profile.stored_days,
+    ),
+    ProfileSetting(
+        key=office_profile.DIGEST_HOURS,
+        form=ValueForm.TEXT,
+        default="mail.digest_at",
+        most=60,
+        rule="T15",
+        reads=office_profile.stored_times,
+    ),
+    ProfileSetting(
+        key=office_profile.QUIET,
+        form=ValueForm.SEVERAL,
+        default=AMOUNT,
+        choices=tuple(row.timer.value for row in TIMERS.values() if row.sends_mail),
+        words="timer",
+        rule="R97",
+    ),
+)
 
 SETTINGS: Final[Mapping[str, ProfileSetting]] = {
     setting.key: setting
@@ -220,9 +284,16 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
                 Column(name="to", is_day=True, is_needed=False),
             ),
         ),
+        *_CALENDAR_SETTINGS,
+        *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),
         ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),
     )
 }
+
+CALENDAR_KEYS: Final = tuple(
+    key for key in SETTINGS if key in office_profile.CALENDAR or key.startswith("timer_")
+)
+"""Settings that change the agency's calendar or the lengths of its timers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

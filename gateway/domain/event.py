@@ -141,6 +141,7 @@ class EventKind(StrEnum):
     NUMBER_VOIDED = "number.voided"
     RECEIPT_SIGNED = "receipt.signed"
     TASK_NOTED = "task.noted"
+    TIMER_TOLD = "timer.told"
     LOG_ERASED = "log.erased"
     LOG_EXPORTED = "log.exported"
     EVIDENCE_CREATED = "evidence.made"

@@ -125,6 +125,7 @@ STEPS = {
     "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",
     "r0215_figures.py": "b230f8ed88c38d19",
     "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
+    "r0217_reminders_of_the_node.py": "b29e756864f29242",
 }
 
 

@@ -3,7 +3,15 @@ they called, webhooks."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, paper_forms, programs, settings, units
+from gateway.office.web.pages.administration import (
+    accounts,
+    acts,
+    paper_forms,
+    programs,
+    settings,
+    timers,
+    units,
+)
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
@@ -13,4 +21,5 @@ ROUTES: tuple[PageRoute, ...] = (
     *paper_forms.ROUTES,
     *programs.ROUTES,
     *settings.ROUTES,
+    *timers.ROUTES,
 )

@@ -145,7 +145,9 @@ def value_words(request: PageRequest, key: str, value: str) -> str:
         return request.say(f"profile.{key}.value", value=value)
     if setting.form is ValueForm.SEVERAL:
         value = ", ".join(
-            request.say_or(f"{setting.words}.{part}", part) for part in value.split(",") if part
+            request.say_or(f"{setting.words}.{part}", part)
+            for part in map(str.strip, value.split(","))
+            if part
         )
     if setting.form is ValueForm.TABLE:
         rows = split_table(value)
