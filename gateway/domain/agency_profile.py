@@ -163,6 +163,7 @@ def split_table(text: str) -> list[list[str]]:
 
 READY_BOOKS: Final = "QPPL |  | YYYY | type; BS |  | SY, TrS, SL | one; HC |  | * | type"
 
+
 def _timer_setting(row: TimerRow) -> ProfileSetting:
     """Return the setting for the length of a timer."""
     return ProfileSetting(
