@@ -4,6 +4,7 @@ the signatures over it. It also records that two lists have one number."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import zlib
@@ -100,11 +101,18 @@ class ReceivedList:
 
     def signed_by(self, named: Sequence[str], now: datetime) -> tuple[str, ...]:
         """Return those of the named officers whose valid signatures came with the list."""
-        lines = [
-            feed_file.decode(OfficerLine, line.encode() + b"\n", "a signature") for line in self.officers
-        ]
         times = (self.made_at, now)
-        return feed_judge.valid_officers(lines, self.header.encode(), named, times, self.issuer_key)
+        return feed_judge.valid_officers(
+            self._signatures(), self.header.encode(), named, times, self.issuer_key
+        )
+
+    @property
+    def officer_certificates(self) -> tuple[bytes, ...]:
+        """Certificates whose signatures came with the list, as DER; nothing says yet whether they are an officer's."""
+        return tuple(base64.b64decode(line.certificate) for line in self._signatures())
+
+    def _signatures(self) -> list[OfficerLine]:
+        return [feed_file.decode(OfficerLine, line.encode() + b"\n", "a signature") for line in self.officers]
 
 
 class SqlLists:

@@ -14,7 +14,7 @@ import pyotp
 from gateway.deciding import DecisionServices, approvals, people, proposals
 from gateway.domain.person import Person, Proposal, ProposalContent, Role, SignedIn
 from gateway.domain.proof import Binding
-from gateway.domain.seals import SealChange
+from gateway.domain.seals import SealChange, SealingRightChange
 from gateway.errors import NotFound
 from gateway.office.accounts import admin, credentials, posts
 from gateway.office.accounts.acting import Administrator
@@ -135,6 +135,14 @@ async def bind_all(
         bindings=tuple(proposals.binding_change([], b, now, services.overlap) for b in bindings),
         seals=tuple(seals),
     )
+    await agreed(services, both, await proposals.propose(services, both.proposer, content, "demo"))
+
+
+async def entitle_all(
+    services: DecisionServices, both: TwoDeciders, rights: Sequence[SealingRightChange]
+) -> None:
+    """Let agencies seal for others, in one proposal."""
+    content = ProposalContent(sealing_rights=tuple(rights))
     await agreed(services, both, await proposals.propose(services, both.proposer, content, "demo"))
 
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from gateway.atomic_files import write_private
 from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.bootstrap.trial import MARK
+from gateway.deciding.proposals import seal_change
 from gateway.domain.account import (
     KEY_PREFIX_LENGTH,
     TRIAL_KEY_PREFIX,
@@ -34,6 +35,7 @@ from gateway.domain.account import (
     NumberingMode,
     PrincipalKind,
 )
+from gateway.domain.seals import CertificateKind, SealChange, SealingRightChange
 from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner
@@ -54,6 +56,7 @@ NODE, ROBOTS, KEY, PDF, CLOCK = "node", "robots", "key", "van-ban.pdf", "clock.j
 SYSTEM, SECRET, HOT_FOLDER = "sandbox", "vxp-secret", "hot-folder"
 _AUTHORITY = "TEST - thu nghiem - khong dung cho van ban that"
 _CLEARING = ".clearing"
+_ISSUER, _SEAL = "T00", "seal.pem"
 _TEN_YEARS = timedelta(days=3650)
 _DECIDERS = ("thu-nghiem-1", "thu-nghiem-2")
 
@@ -196,9 +199,31 @@ async def enter(node: OpenNode, folder: Path) -> None:
         both = await people.two_deciders(node.deciding, _DECIDERS)
         bound, _ = certificates(node.settings)
         bindings = [binding_of(code, c) for code, c in bound.items()]
-        await people.bind_all(node.deciding, both, bindings)
+        await people.bind_all(node.deciding, both, bindings, await _seal_to_register(folder))
+        await people.entitle_all(node.deciding, both, _rights(players, node.out.today()))
     await _give_key(node, players, api_key(folder))
     await _let_system_in(node, players, system_secret(folder))
+
+
+async def _seal_to_register(folder: Path) -> Sequence[SealChange]:
+    """Return the seal on the PDF that everybody here sends: it is the issuer's."""
+    pem = await asyncio.to_thread((folder / ROBOTS / _SEAL).read_bytes)
+    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+    return [seal_change(_ISSUER, CertificateKind.SEAL, der)]
+
+
+def _rights(players: Cast, today: date) -> Sequence[SealingRightChange]:
+    """Return the rights by which that seal counts on documents of all others."""
+    return [
+        SealingRightChange(
+            acting_code=_ISSUER,
+            code=code,
+            act_number=f"01/{players.says('symbol')}",
+            act_date=today,
+            valid_from=today,
+        )
+        for code in (players.code, *players.robots)
+    ]
 
 
 def certificates(settings: Settings) -> tuple[Mapping[str, x509.Certificate], bytes]:
@@ -267,7 +292,7 @@ async def _let_system_in(node: OpenNode, players: Cast, secret: str) -> None:
 def _registry(players: Cast, node: OpenNode) -> bytes:
     rows = [
         ("code", "alias", "name", "valid_to", "successor"),
-        ("T00", "", players.says("issuer"), "", ""),
+        (_ISSUER, "", players.says("issuer"), "", ""),
         (players.code, players.alias, players.name, "", ""),
         *((robot.code, robot.alias, robot.agency.name, "", "") for robot in players.robots.values()),
         (
@@ -306,4 +331,6 @@ def _print(settings: Settings, folder: Path, players: Cast, clock: Clock) -> Non
     (trust / "crl").mkdir(parents=True, exist_ok=True)
     (trust / "ca.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
     (trust / "crl" / "test.pem").write_bytes(authority.revocation_list([], at, _TEN_YEARS))
+    _, seal = signers.certificates
+    (folder / ROBOTS / _SEAL).write_bytes(seal.public_bytes(serialization.Encoding.PEM))
     write_private(folder / ROBOTS / PDF, signed)

@@ -78,6 +78,19 @@ async def test_a_robot_plays_its_script_as_the_clock_goes(kit: Kit) -> None:
     assert check.passed, check.expectations
 
 
+async def test_a_robots_document_has_legal_value(kit: Kit) -> None:
+    """Its seal is the issuer's, which may seal for the robot by a written act."""
+
+    async def arrived() -> list[dict[str, Any]]:
+        letters = (await kit.bench.ask("GET", "/inbox", query={"limit": 200})).get("data")
+        return [letter for letter in letters if letter["sender"]["code"] == "T00.OK"]
+
+    sent = await kit.bench.ask("POST", "/sandbox/scenarios", {"robot": "TEST.OK", "act": "document"})
+    assert sent.status == 201
+    (letter, *_) = await kit.poll(arrived, bool)
+    assert (letter["legal_value"], letter["checks"]["seal"]) == ("official", "entitled")
+
+
 async def test_what_no_robot_or_clock_can_do_is_refused(kit: Kit) -> None:
     status_before = await kit.bench.ask("GET", "/sandbox")
     for status, body in (

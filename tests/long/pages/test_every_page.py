@@ -58,6 +58,8 @@ UNLINKED: frozenset[str] = frozenset(
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
             "seal",
+            "seal_right_page",
+            "seal_end_page",
             "trust_list",
             "trust_list_page",
             "trust_recall_page",

@@ -18,6 +18,7 @@ from tests.pages.watching import Watcher
 from tests.support import pdfs
 from tests.support.node import DEPARTMENT, PROVINCE
 from tests.support.pdf_pki import agency
+from tests.support.seals import register, seal_of
 
 SEALS = "/co-quan/de-nghi/mau-dau"
 SPECIMEN = pdfs.by_both()
@@ -87,3 +88,40 @@ async def test_an_agency_proposes_seals_of_its_own_code_alone(
 
     assert (await answered.value).status == status
     assert "họ tên và chức vụ" in await page.inner_text("#position-fault")
+
+
+async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_seal(
+    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+) -> None:
+    both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
+    watcher.expect({422})
+    await register(site.node.deciding, seal_of(DEPARTMENT, agency()))
+    await both[0].comes_in(context)
+    await page.goto(f"/co-quan/{DEPARTMENT}?muc=chung-thu-so")
+    await page.click("a[href*='/dong-dau-thay?']")
+    await axe.check(page, record_property, "propose a right to seal")
+    for field, text in (("acting", DEPARTMENT), ("act_number", "12/QĐ-UBND"), ("act_date", "02/01/2026")):
+        await page.fill(f"#{field}", text)
+    await page.fill("#since", "05/01/2026")
+    await both[0].signs(page)
+    await page.click(GO)
+    assert await page.locator("#acting[aria-invalid=true]").count() == 1, "its own seal needs no right"
+    await page.fill("#acting", PROVINCE)
+    await decide(page, both[0], "reforms.proposed")
+    proposal = page.url.split("?")[0]
+
+    await both[1].comes_in(context)
+    await page.goto(f"{proposal}/phe-duyet")
+    await page.fill("#typed_1", "12/QĐ-UBND")
+    await decide(page, both[1], "reforms.approved")
+    (right,) = (await site.node.directory.seal_register(DEPARTMENT, ())).rights
+    assert (right.acting_code, right.act_number, right.valid_to) == (PROVINCE, "12/QĐ-UBND", None)
+    for name in ("end a seal", "end a right"):
+        await page.goto(f"/co-quan/{DEPARTMENT}?muc=chung-thu-so")
+        await page.locator("a[href*='/mau-dau/thoi?']").first.click()
+        await axe.check(page, record_property, name)
+        await page.fill("#reason", "The token was lost")
+        await decide(page, both[1], "seals.withdrawn")
+    text = await page.inner_text("main")
+    assert text.count("Đã thôi dùng") == 2
+    assert await page.locator("a[href*='/mau-dau/thoi?']").count() == 0

@@ -3,15 +3,10 @@ that they have from elsewhere, and one person takes trust away."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-import pyotp
 from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import delegation
-from gateway.deciding.people import sign_in
 from gateway.domain.delegated import ListState
-from gateway.domain.person import DelegationChange, SignedIn
 from gateway.office.domain.roles import PostRole
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider
@@ -25,14 +20,6 @@ SOURCES = "/co-quan/nguon-xac-nhan"
 ISSUER = "Registry issuer"
 OFFICERS = (feeds.officer("one"), feeds.officer("two"))
 CODES = ("Z93.01", "Z93.02", "Z93.03")
-
-
-async def signed_in(site: Site, decider: Decider) -> SignedIn:
-    """Sign a person in outside the pages."""
-    site.clock.skip(timedelta(seconds=31))
-    person, now = decider.person, site.node.clock.now()
-    code = pyotp.TOTP(person.totp or "").at(now)
-    return await sign_in(site.node.deciding, person.login, person.password, code)
 
 
 async def decide(page: Page, decider: Decider, notice: str) -> None:
@@ -87,17 +74,26 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     await decide(page, both[1], "reforms.approved")
     assert len(await site.node.directory.bindings(CODES[0])) == 1
 
-    change = DelegationChange(
-        issuer=ISSUER,
-        officers=tuple(delegation.officer_of(o.certificate_der) for o in OFFICERS),
-        codes=("Z93",),
-        most_per_day=10,
-        most_share=100,
-        wait_hours=0,
-    )
-    policy = await delegation.propose_policy(
-        site.node.deciding, await signed_in(site, both[1]), change, "The province's registry"
-    )
+    await page.goto(SOURCES)
+    await page.click("section.card a[href*='/chinh-sach?']")
+    await axe.check(page, record_property, "propose a policy")
+    assert await page.input_value("#issuer") == ISSUER
+    for officer in await page.locator("input[name=officer]").all():
+        await officer.check()
+    await page.fill("#under", "Z93")
+    await page.fill("#most_per_day", "ten")
+    await page.fill("#most_share", "100")
+    await page.fill("#wait_hours", "0")
+    await both[1].signs(page)
+    await page.click(GO)
+    assert await page.locator("#most_per_day[aria-invalid=true]").count() == 1
+    await page.fill("#most_per_day", "10")
+    await decide(page, both[1], "reforms.proposed")
+    async with site.node.deciding.decisions.read() as view:
+        policy = await view.proposals.get(page.url.split("?")[0].rpartition("/")[2])
+    (change,) = policy.content.delegations
+    assert (change.codes, change.most_per_day, change.most_share, change.wait_hours) == (("Z93",), 10, 100, 0)
+    assert set(change.officers) == {delegation.officer_of(o.certificate_der) for o in OFFICERS}
     await both[0].comes_in(context)
     await page.goto(f"/co-quan/de-nghi/{policy.id}/phe-duyet")
     await axe.check(page, record_property, "approve a policy")
@@ -114,6 +110,11 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     await page.goto(f"/co-quan/{CODES[1]}?muc=chung-thu-so")
     assert ISSUER in await page.inner_text("main"), "the agency's page says what its certificate rests on"
 
+    await page.goto(SOURCES)
+    await page.click("section.card a[href*='/chinh-sach?']")
+    assert await page.locator("input[name=officer]:checked").count() == 2, (
+        "the policy in force stands in the form"
+    )
     await page.goto(SOURCES)
     await page.click("a[href*='/nguoi-ky?'] >> nth=0")
     await axe.check(page, record_property, "strike an officer")

@@ -10,10 +10,20 @@ import pytest
 
 from gateway.document_view import checks
 from gateway.document_view.checks import Grade
-from gateway.domain.document import IncomingDocument, IncomingFile, InState, Kind, Source, Urgency
+from gateway.domain.document import (
+    PAPER_COPY,
+    IncomingDocument,
+    IncomingFile,
+    InState,
+    Kind,
+    Source,
+    Urgency,
+)
 from gateway.domain.identity import Digest, DocumentId
+from gateway.domain.seals import SealWord
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.policy.verdict import ReasonCode, reason
+from gateway.words import labels
 from tests.support.cases import Cases
 
 D = Digest("0" * 64)
@@ -159,6 +169,17 @@ def test_a_stamp_of_secrecy_is_a_doubt_and_pages_are_told_once() -> None:
     assert sum("trang" in row.word for row in panel.rows) == 1
     assert any("MẬT" in detail for row in panel.rows for detail in row.details)
     assert any("khoản 2 Điều 1 QĐ 28/2018/QĐ-TTg" in row.basis for row in panel.rows)
+
+
+def test_every_check_that_a_list_can_mark_has_its_word(cases: Cases) -> None:
+    """A list of incoming mail names a doubt or a note; a check without a word would break the whole page."""
+    marks = (checks.STOLEN, f"{PAPER_COPY}:1")
+    seals = [{"seal": str(seal), "signatory": "unknown"} for seal in SealWord]
+    for words in (dict.fromkeys(checks.ALWAYS, "bad"), {"warnings": "secrecy-stamp at /files/0"}, *seals):
+        told = {**words, "pages": "other", "pdf": "invalid", "first_page": "other"}
+        for key, _ in checks.weighed(told, marks):
+            with cases.case(key):
+                assert labels.has(f"listing.doubtful.{key}")
 
 
 def test_mail_that_a_person_entered_has_no_checks() -> None:

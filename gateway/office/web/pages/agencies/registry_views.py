@@ -307,6 +307,7 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
         form=await form_of(request.deps.out.axis, request.agency.code if request.agency else "", entry.code),
         may_change=request.may(Right.CODES),
         may_examine=request.may(Right.NOTICES, Manner.YES),
+        may_trust=request.may(Right.CERTIFICATE, Manner.TWO),
         sees_mail=request.agency is not None and request.may(Right.SEE_CONTENT),
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from cryptography import x509
@@ -24,6 +25,7 @@ from gateway.domain.seals import (
     RegisteredCertificate,
     SealChange,
     SealingRight,
+    SealingRightChange,
 )
 from gateway.domain.wall_clock import midnight
 from gateway.errors import Clash, Misconfigured, NotFound
@@ -32,16 +34,19 @@ from gateway.office.web import dates, forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.agencies import common
-from gateway.office.web.pages.agencies.proposals import BINDS, LIST, agency_bound
+from gateway.office.web.pages.agencies.proposals import BINDS, LIST, TRUSTED, agency_bound
 from gateway.office.web.routes import Access, FormBody
 from gateway.ops.specimen import OfferedCertificate, read_specimen
 
 SEALS = f"{LIST}/mau-dau"
 get = partial(routes.get, access=Access.READY, key="agencies")
+both = partial(routes.both, access=Access.READY, key="agencies")
 post = partial(routes.post, access=Access.READY, key="agencies")
 _MOST_BYTES = 10 * 1024 * 1024
 _MOST_OFFERED = 20
 _LAST = "until"
+_FIRST_DAYS = ("act_date", "since")
+_LONGEST_NUMBER = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +221,106 @@ async def registered_seals(request: PageRequest, code: str) -> RegisteredSeals:
     )
 
 
+async def entitle(request: PageRequest) -> web.StreamResponse:
+    """Propose that one agency may seal for another, by a written act."""
+    code = request.form.text("agency") if request.is_act else request.ask("ma")
+    problems: Problems = []
+    if request.is_act:
+        change, problems = await _right_of_form(request, code)
+        content, reason = ProposalContent(sealing_rights=(change,)), request.form.text("reason")
+        proposal, problems = await common.perform_signed(
+            request,
+            problems,
+            lambda person: proposals.propose(request.deps.deciding, person, content, reason),
+        )
+        if proposal is not None:
+            return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return await _question(request, problems, "entitle", back=LIST, agency=code)
+
+
+async def _right_of_form(request: PageRequest, typed_code: str) -> tuple[SealingRightChange, Problems]:
+    """Return the right that the form describes, and what is wrong with it."""
+    form, problems = request.form, list[tuple[str, str]]()
+    code, fault = await agency_bound(request, typed_code)
+    problems += [("agency", fault)] if fault else []
+    acting, fault = await common.known_code(request, form.text("acting"))
+    fault = fault or (request.say("agencies.entitle.same") if acting == code else "")
+    problems += [("acting", fault)] if fault else []
+    number = form.text("act_number")[:_LONGEST_NUMBER]
+    problems += [] if number else [request.missing("act_number", "agencies.entitle.act_number")]
+    days = {name: dates.typed_day(form.text(name), request.today) for name in (*_FIRST_DAYS, _LAST)}
+    problems += [
+        (name, request.say("listing.day.unreadable"))
+        for name, day in days.items()
+        if day is None and (name in _FIRST_DAYS or form.text(name))
+    ]
+    act_date, first = (days[name] or request.today for name in _FIRST_DAYS)
+    last = days[_LAST]
+    if last is not None and last < first:
+        problems.append((_LAST, request.say("clash.SEAL-NO-TIME")))
+    change = SealingRightChange(
+        acting_code=acting,
+        code=code,
+        act_number=number,
+        act_date=act_date,
+        valid_from=first,
+        valid_to=last,
+    )
+    return change, problems
+
+
+async def withdraw(request: PageRequest) -> web.StreamResponse:
+    """End a registered certificate or a right to seal, now or from a day on."""
+    id, problems = request.ask("so"), Problems()
+    async with request.deps.deciding.decisions.read() as view:
+        certificate = next((c for c in await view.seals.list_certificates() if c.id == id), None)
+        right = next((r for r in await view.seals.list_rights() if r.id == id), None)
+    code = certificate.code if certificate else right.code if right else ""
+    if not code:
+        raise NotFound("nothing is registered under this id")
+    if request.is_act:
+        since, now = request.form.text("since"), request.deps.clock.now()
+        day = dates.typed_day(since, request.today) if since else None
+        problems = request.short_reason()
+        problems += [("since", request.say("listing.day.unreadable"))] if since and day is None else []
+        services, reason = request.deps.deciding, request.form.text("reason")
+        at = midnight(day) if day is not None else now
+        done, problems = await common.perform_signed(
+            request,
+            problems,
+            lambda person: proposals.withdraw_seal(services, person.person.id, id, at, reason),
+        )
+        if done is not None:
+            return request.confirm(f"/co-quan/{code}", "seals.withdrawn", muc="chung-thu-so")
+    return await _question(
+        request,
+        problems,
+        "withdraw",
+        back=f"/co-quan/{code}",
+        query={"so": id},
+        code=code,
+        certificate=certificate,
+        right=right,
+        grave=True,
+    )
+
+
+async def _question(
+    request: PageRequest, problems: Problems, act: str, **values: Any
+) -> web.StreamResponse:  # Any: values of a template
+    return await request.question(
+        problems,
+        *(f"agencies.{act}.title", f"agencies.{act}.will", f"agencies.{act}.do"),
+        part="agencies/_seal_questions.html",
+        which=act,
+        **values,
+    )
+
+
 ROUTES = (
     get(SEALS, "seal", seal_page, needs=BINDS),
     post(SEALS, "seal_looked_at", preview_seal, needs=BINDS, body=FormBody.PARTS),
     post(f"{SEALS}/lap", "seal_proposed", propose_seal, needs=BINDS),
+    *both(f"{LIST}/dong-dau-thay", "seal_right_page", "seal_right_proposed", entitle, needs=BINDS),
+    *both(f"{SEALS}/thoi", "seal_end_page", "seal_ended", withdraw, needs=(TRUSTED,)),
 )

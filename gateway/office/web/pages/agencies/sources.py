@@ -1,19 +1,25 @@
 """What the certificates bound to codes rest on: issuers of lists with the policy for each, received lists with the outcome
 of their rows, and the sources of all bindings with their age. In: an issuer, a list's number, a batch of bindings, the
-person's proof in the same form. Out: pages; a proposal for a second person to approve a whole list; or at once what only
-takes trust away: a recalled policy, an officer struck off, the end of a list's bindings. A policy is proposed at the
-command line, where the officers' certificates are files."""
+person's proof in the same form. Out: pages; a proposal for a second person to approve a policy or a whole list; or at once
+what only takes trust away: a recalled policy, an officer struck off, the end of a list's bindings."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.deciding import delegation
 from gateway.deciding.delegation import JudgedList
+from gateway.domain.person import DelegationChange
 from gateway.errors import Clash, NotFound
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.node.exchange import certificate_facts
 from gateway.office.web import routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
@@ -25,6 +31,7 @@ SOURCES = "/co-quan/nguon-xac-nhan"
 get = partial(routes.get, access=Access.READY, key="agencies")
 both = partial(routes.both, access=Access.READY, key="agencies")
 _MOST_LISTS = 20
+_LIMITS = ("most_per_day", "most_share", "wait_hours")
 
 
 async def show_sources(request: PageRequest) -> web.StreamResponse:
@@ -49,6 +56,9 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
             }
             for source in sources
         ],
+        change={i.trusted.issuer: _path("chinh-sach", ben=i.trusted.issuer) for i in issuers},
+        propose=_path("chinh-sach"),
+        may_trust=request.may(Right.CERTIFICATE, Manner.TWO),
         recall={i.trusted.issuer: _path("thu-hoi", ben=i.trusted.issuer) for i in issuers},
         strike={
             officer.fingerprint: _path("nguoi-ky", ben=i.trusted.issuer, cc=officer.fingerprint)
@@ -110,6 +120,79 @@ async def propose_list(request: PageRequest) -> web.StreamResponse:
         received=received,
         **list_values(judged),
     )
+
+
+async def propose_policy(request: PageRequest) -> web.StreamResponse:
+    """Propose a policy of delegated trust. Officers are chosen among the signers of the issuer's lists, or pasted."""
+    issuer = request.form.text("issuer") if request.is_act else request.ask("ben")
+    officers = await _signers_of(request, issuer) if issuer else {}
+    problems: Problems = []
+    if request.is_act:
+        services = request.deps.deciding
+        change, problems = await _policy_of_form(request, issuer, officers)
+        proposal, problems = await common.perform_signed(
+            request,
+            problems,
+            lambda person: delegation.propose_policy(services, person, change, request.form.text("reason")),
+        )
+        if proposal is not None:
+            return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+    async with request.deps.deciding.decisions.read() as view:
+        policy = (await view.lists.delegation(issuer)).policy if issuer else None
+    return await _question(
+        request,
+        problems,
+        "policy",
+        issuer=issuer,
+        query={"ben": issuer},
+        policy=policy,
+        officers=[certificate_facts(der) for der in officers.values()],
+        chosen=request.form.all("officer") if request.is_act else policy.officer_ids if policy else (),
+    )
+
+
+async def _signers_of(request: PageRequest, issuer: str) -> Mapping[str, bytes]:
+    """Return the certificates whose signatures came with the issuer's lists, by fingerprint."""
+    async with request.deps.deciding.decisions.read() as view:
+        received = await view.lists.newest(_MOST_LISTS)
+    ders = [der for r in received if r.issuer == issuer for der in r.officer_certificates]
+    return {hashlib.sha256(der).hexdigest(): der for der in ders}
+
+
+async def _policy_of_form(
+    request: PageRequest, issuer: str, signers: Mapping[str, bytes]
+) -> tuple[DelegationChange, Problems]:
+    """Return the policy that the form describes, and what is wrong with it."""
+    form, problems = request.form, list[tuple[str, str]]()
+    officers = [signers[fingerprint] for fingerprint in form.all("officer") if fingerprint in signers]
+    if pasted := form.text("certificates"):
+        try:
+            certificates = x509.load_pem_x509_certificates(pasted.encode())
+            officers += [certificate.public_bytes(Encoding.DER) for certificate in certificates]
+        except ValueError:
+            problems.append(("certificates", request.say("clash.SEAL-UNREADABLE")))
+    codes = set()
+    for text in common.split_names(form.text("under")):
+        code, fault = await common.known_code(request, text)
+        codes.add(code)
+        problems += [("under", fault)] if fault else []
+    numbers = {name: form.text(name) for name in _LIMITS}
+    problems += [
+        (name, request.say("delegated.policy.number"))
+        for name, text in numbers.items()
+        if not (text.isascii() and text.isdecimal() and len(text) < 7)
+    ]
+    problems += [] if issuer else [request.missing("issuer", "delegated.column.issuer")]
+    limits = (
+        {name: int(text) for name, text in numbers.items()} if not problems else dict.fromkeys(_LIMITS, 0)
+    )
+    change = DelegationChange(
+        issuer=issuer,
+        officers=tuple(map(delegation.officer_of, dict.fromkeys(officers))),
+        codes=tuple(sorted(codes)),
+        **limits,
+    )
+    return change, problems
 
 
 async def recall_policy(request: PageRequest) -> web.StreamResponse:
@@ -185,6 +268,13 @@ ROUTES = (
     get(SOURCES, "trust_sources", show_sources, needs=DECIDES),
     get(f"{SOURCES}/danh-muc", "trust_list", show_list, needs=DECIDES),
     *both(f"{SOURCES}/de-nghi", "trust_list_page", "trust_list_proposed", propose_list, needs=(TRUSTED,)),
+    *both(
+        f"{SOURCES}/chinh-sach",
+        "trust_policy_page",
+        "trust_policy_proposed",
+        propose_policy,
+        needs=(TRUSTED,),
+    ),
     *both(f"{SOURCES}/thu-hoi", "trust_recall_page", "trust_recalled", recall_policy, needs=(TRUSTED,)),
     *both(
         f"{SOURCES}/nguoi-ky", "trust_officer_page", "trust_officer_struck", strike_officer, needs=(TRUSTED,)
