@@ -28,6 +28,7 @@ ALLOWED: Final = {
     "gateway/store/row.py:_json_field_*": "SQLAlchemy's compiler calls them",
     "gateway/store/row.py:self_group": "SQLAlchemy asks it",
     "gateway/store/drivers.py:variable *": "SQLAlchemy reads them",
+    "gateway/office/pdf_sheets.py:Contents": "reportlab reads it",
     "gateway/store/drivers.py:method *": "hooks of SQLAlchemy's dialect",
     "gateway/store/engine.py:is_disconnect": "SQLAlchemy reads it",
     "gateway/store/engine.py:proxy": "SQLAlchemy gives it",

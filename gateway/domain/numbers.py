@@ -46,7 +46,7 @@ class GivenNumber:
         return f"{self.year}.{self.book}.{self.number}"
 
     def standing(self, now: datetime) -> GivenNumber:
-        """Return the number as it is at that time: a reservation that was not used until its end is free."""
+        """Return the state of the number at that time: a reservation that was not used until its end is free."""
         if self.state is NumberState.RESERVED and self.until is not None and self.until <= now:
             return replace(self, state=NumberState.FREE, reason=LAPSED)
         return self
@@ -75,7 +75,7 @@ class GivenNumber:
         self, now: datetime, by: str, subject_id: str, document_id: str, code: str
     ) -> GivenNumber | None:
         """Issue a reserved number to a document; or a number that was issued already, also a void one, to the same document
-        when it is sent again. A reservation that has ended serves while nobody else took the number."""
+        when it is sent again. A reservation that has ended serves while no other document took the number."""
         is_same = document_id == self.document_id or subject_id == self.subject_id
         is_again = self.state in (NumberState.ISSUED, NumberState.VOID) and is_same
         if not (is_again or self.serves(by, subject_id)):
@@ -124,7 +124,7 @@ class GivenNumber:
 
 
 def free_number(book: str, year: int, number: int, now: datetime) -> GivenNumber:
-    """Return a number that was just counted, before anybody has it."""
+    """Return a number that was just counted, before any document has it."""
     return GivenNumber(book=book, year=year, number=number, state=NumberState.FREE, at=now, by="")
 
 
@@ -135,7 +135,7 @@ def printed(number: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingBook:
-    """One book of outgoing documents. A document belongs to the first book of which a mark is part of its notation;
+    """One book of outgoing documents. A document belongs to the first book with a mark that is part of its notation;
     `by_type` gives each type in it a series of its own."""
 
     key: str

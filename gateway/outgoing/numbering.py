@@ -115,7 +115,7 @@ async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, w
 
 
 async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime, draft_id: str = "") -> str:
-    """Return the number that the draft would get now, as it is printed: the one reserved for it, else the next one, which
+    """Return the number that the draft would get now, in print: the one reserved for it, else the next one, which
     is not reserved by that."""
     place = place_of(profile, draft, now)
     kept = await work.given.of_subject(draft_id) if draft_id else None

@@ -1,7 +1,7 @@
 """Forms about accounts that a province's regulation on document systems prescribes, as data: requests for new accounts
-(01), for changes (02) and for their end (03), the yearly report (04), and the half-yearly list of accounts that nobody
-uses. In: accounts with their dates, a year. Out: titles of tables in the words of the form, figures of the report, rows of
-the list. The words are labels. Pure (R91, R109, T22, T23)."""
+(01), for changes (02) and for their end (03), the yearly report (04), and the half-yearly list of accounts without a
+sign-in. In: accounts with their dates, a year. Out: columns of the tables, figures of the report, rows of the list. The
+words are labels. Pure (R91, R109, T22, T23)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REQUESTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyTy
     }
 )
 UNUSED_COLUMNS = ("n", "account", "name", "title", "part", "last_login", "note")
-"""Columns of the list of accounts that nobody signed in with."""
+"""Columns of the list of accounts without a sign-in."""
 # Widths beside each other; the others have the usual one.
 SHARES: Mapping[str, float] = MappingProxyType(
     {"n": 0.6, "note": 1.2, "agency": 2, "office_email": 1.8, "name": 1.8}
@@ -53,7 +53,7 @@ class AccountFigures:
 
 
 def is_unused(person: Person, since: date) -> bool:
-    """Tell whether nobody has signed in with the account since that day; one that was withdrawn is not counted."""
+    """Tell whether the account has had no sign-in since that day; one that was withdrawn is not counted."""
     last = person.last_login_at
     return person.standing is not AccountStanding.WITHDRAWN and (last is None or local(last).date() < since)
 
@@ -78,5 +78,5 @@ def count(people: Sequence[Person], year: int) -> AccountFigures:
 
 
 def half_year_start(today: date) -> date:
-    """Return the first day of the half year before today's, of which the list is due."""
+    """Return the first day of the half year before today's, the subject of the list."""
     return date(today.year, 1, 1) if today.month > 6 else date(today.year - 1, 7, 1)

@@ -210,7 +210,7 @@ REPORTS: Mapping[str, Report] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One report as it is asked for. Empty `units` mean the whole agency; an empty `partner` all partners."""
+    """One report with its questions. Empty `units` mean the whole agency; an empty `partner` all partners."""
 
     report: Report
     by: By

@@ -106,5 +106,5 @@ async def _place_of(request: PageRequest) -> Place:
 
 ROUTES = (
     get(PATH, "account_forms", show_forms, **_AT),
-    get(f"{PATH}/{{form:01|02|03|04|unused}}.pdf", "account_form", give_form, **_AT),
+    get(f"{PATH}/{{form:{'|'.join(account_forms.FORMS)}}}.pdf", "account_form", give_form, **_AT),
 )
