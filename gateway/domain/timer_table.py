@@ -159,6 +159,8 @@ _DAY = 24 * 60
 
 CERTIFICATE_DAYS: Final = (1, 7, 14, 30, 60, 90)
 """Days before the end of a certificate on which people are reminded (T25), the nearest first."""
+IDLE_WARNED_BEFORE: Final = 7
+"""So many days before an unused account is locked or suspended its warning is given once more (T20, T21)."""
 
 
 def _steps_before(
@@ -367,7 +369,10 @@ _ROWS = (
         counting=Counting.CALENDAR_DAYS,
         unit=Unit.DAYS,
         setting="accounts.unused_days",
-        steps=(Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),),
+        steps=(
+            *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
+            Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
+        ),
     ),
     TimerRow(
         timer=Timer.T21,
@@ -377,6 +382,7 @@ _ROWS = (
         setting="accounts.suspend_days",
         steps=(
             Step(key="60", to=_ADMINS, days=60, by=Means.EVENT),
+            *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
             Step(key="suspended", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
         ),
     ),

@@ -114,3 +114,12 @@ def test_typed_hours_and_days_are_stored_in_one_form_and_others_refused(cases: C
     ):
         with cases.case(f"{key} {typed}"):
             assert read[key](typed) == stored
+
+
+def test_the_table_names_the_warning_before_an_unused_account_ends(cases: Cases) -> None:
+    since, ends_at = at("01 08:00"), at("31 08:00")
+    for timer in (Timer.T20, Timer.T21):
+        with cases.case(timer):
+            steps = [step for step in TIMERS[timer].steps if step.key == "7"]
+            moments = [timers.step_moment(OFFICE, timer, step, since, ends_at) for step in steps]
+            assert moments == [at("24 07:30")]
