@@ -128,7 +128,8 @@ async def test_a_page_of_results_loads_its_documents_with_one_statement_for_each
         n=1, name="a.pdf", content_type="pdf", size=9, sha256=paper, source=paper, offset=0, length=9, coding="raw"
     )  # fmt: skip
     letters = [incoming(clock, files=(file,)) for _ in range(3)]
-    for document in (*letters, outgoing(clock)):
+    documents: list[IncomingDocument | OutgoingDocument] = [*letters, outgoing(clock)]
+    for document in documents:
         await stored(store, document)
         await read_in(store, clock, document, TEXT)
     async with store.read(NORTH) as view:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from gateway.domain.document import Assignment, IncomingDocument
 from gateway.office.domain.roles import PostRole
@@ -27,7 +27,7 @@ MOST_PRESSES_OF_AN_ANSWER, MOST_PRESSES_TO_THREE = 6, 7
 MOST_TABS = 80
 WHY = "Văn bản gửi cho Sở khác, không thuộc nơi nhận này"
 # A laptop of 1366 by 641 at 200 %.
-ENLARGED = {"width": 683, "height": 320}
+ENLARGED: ViewportSize = {"width": 683, "height": 320}
 IN_SIGHT = """(nodes) => nodes.map((node) => node.getBoundingClientRect())
   .filter((box) => box.height && box.top >= 0 && box.bottom <= innerHeight).length"""
 UNCOVERED = """(node) => {

@@ -73,7 +73,8 @@ async def _load(
     arrived_ids = [line.id for line in lines if line.side is Side.IN]
     sent = await work.outgoing.of_many(sent_ids) if sent_ids else ()
     arrived = await work.incoming.of_many(arrived_ids) if arrived_ids else ()
-    return {document.id: document for document in (*sent, *arrived)}
+    documents: dict[str, IncomingDocument | OutgoingDocument] = {document.id: document for document in sent}
+    return documents | {document.id: document for document in arrived}
 
 
 def _file_of(

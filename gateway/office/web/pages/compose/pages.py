@@ -79,10 +79,9 @@ async def discard(request: PageRequest) -> web.StreamResponse:
         "compose.discard.text",
         "compose.discard",
         back=f"/phat-hanh/{document.id}",
-        part="compose/_discard.html",
+        about=(document.draft.code, document.draft.subject),
         look="card",
         grave=True,
-        draft=document.draft,
     )
 
 
