@@ -68,8 +68,8 @@ def habits_of(documents: Iterable[OutgoingDocument]) -> Habits:
 
 
 def ranked(entries: Sequence[AgencyEntry], own: str, habits: Habits, text: str = "") -> list[AgencyEntry]:
-    """Sort: the own province or ministry first; among those the names with the typed words as they were typed, so that the
-    first offer for "An Mẫu" is not "Bình Mẫu"; then the usual recipients; else in the directory's order."""
+    """Sort: the own province or ministry first; among those the names with the typed words in the order in which they were
+    typed, before names that have them elsewhere; then the usual recipients; else in the directory's order."""
     root, phrase = own.partition(".")[0], f" {fold(text)}"
 
     def place(entry: AgencyEntry) -> tuple[bool, bool, float]:
