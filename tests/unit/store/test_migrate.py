@@ -126,6 +126,7 @@ STEPS = {
     "r0215_figures.py": "b230f8ed88c38d19",
     "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
     "r0217_reminders_of_the_node.py": "b29e756864f29242",
+    "r0218_contact_of_an_agency.py": "6c089db6029e75ab",
 }
 
 
