@@ -277,7 +277,7 @@ class OpenNode(NodeCore):
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
         if rules.feed_url:
             from gateway.registry.axis_lists import FETCHED_FEED
-            from gateway.workers.feed_fetch import fetch_feed
+            from gateway.bootstrap.feed_fetch import fetch_feed
 
             take = partial(fetch_feed, self)
             sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=take)
