@@ -276,8 +276,8 @@ class OpenNode(NodeCore):
                 take = partial(take_axis_list, self.axis_lists, read)
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
         if rules.feed_url:
-            from gateway.registry.axis_lists import FETCHED_FEED
             from gateway.bootstrap.feed_fetch import fetch_feed
+            from gateway.registry.axis_lists import FETCHED_FEED
 
             take = partial(fetch_feed, self)
             sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=take)
