@@ -203,7 +203,7 @@ async def told_afterwards(page: Page, context: BrowserContext, by: Decider, id: 
     await page.goto(f"/co-quan/thay-doi/{id}")
     await axe.check(page, record, "change")
     assert await page.locator("a[href$='/hoan-tac']").count() == 0, "documents went to the new code"
-    await page.click("a[href$='/bao-cao']")
+    await page.click("main a[href$='/bao-cao']")
     await page.fill("#how", "7/BC")
     await page.click(GO)
     await check_notice(page, "reforms.reported")
