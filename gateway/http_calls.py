@@ -236,6 +236,26 @@ def ask(question: HttpRequest, bounds: Bounds, may_reach: Callable[[str], bool] 
         raise Unreachable(f"{parts.hostname} did not answer: {error or type(error).__name__}") from error
 
 
+async def read_pieces(url: str, bounds: Bounds, ca: Path | None = None) -> AsyncIterator[bytes]:
+    """Get an address and yield the body of its answer in pieces; raise Unreachable where it did not come whole. `ca` is
+    trusted besides the machine's authorities."""
+    from aiohttp import ClientError
+    from yarl import URL
+
+    parts = parse_url(url)
+    caller = HttpCaller(bounds.answer_bytes, ca=ca, adds_ca=True, keeps_lines=False)
+    try:
+        async with caller.call("GET", URL(url, encoded=True), seconds=bounds.seconds) as answer:
+            if answer.status != _OK:
+                raise Unreachable(f"{parts.hostname} answered {answer.status} instead of 200")
+            async for piece in caller.pieces(answer):
+                yield piece
+    except (ClientError, OSError, ValueError) as error:
+        raise Unreachable(f"{parts.hostname} did not answer: {error or type(error).__name__}") from error
+    finally:
+        await caller.close()
+
+
 async def _answer_to(question: HttpRequest, caller: HttpCaller, seconds: float) -> bytes:
     from yarl import URL
 

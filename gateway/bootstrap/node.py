@@ -57,8 +57,10 @@ from gateway.workers.clocks import (
     GrowthClock,
     HoldsClock,
     ListsClock,
+    ListSource,
     QuarantineClock,
     SignaturesClock,
+    take_axis_list,
 )
 from gateway.workers.couriers import HostingReporter
 from gateway.workers.event_log import LogSealer, StampGate
@@ -253,15 +255,34 @@ class OpenNode(NodeCore):
         return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
 
     def _axis_lists_loop(self) -> dict[str, Loop]:
-        if not self.settings.registry.axis_list_h:
-            return {}
-        from gateway.transport.rest.agency_list import read_agencies
-        from gateway.transport.rest.axis import RestAxis
+        """Return the loop for lists of foreign axes and for the issuer's signed list; none where neither is asked for."""
+        rules, sources = self.settings.registry, dict[str, ListSource]()
+        if rules.axis_list_h:
+            from gateway.transport.rest.agency_list import read_agencies
+            from gateway.transport.rest.axis import RestAxis
 
-        foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, RestAxis)}
-        reads = {name: partial(read_agencies, axis, self.pool) for name, axis in foreign.items()}
+            foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, RestAxis)}
+            for name, axis in foreign.items():
+                read = partial(read_agencies, axis, self.pool)
+                take = partial(take_axis_list, self.axis_lists, read)
+                sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
+        if rules.feed_url:
+            from gateway.registry.axis_lists import FETCHED_FEED
+            from gateway.workers.feed_fetch import FeedFetcher
+
+            fetcher = FeedFetcher(
+                url=rules.feed_url,
+                ca=rules.feed_ca,
+                folder=self.settings.node.data_dir,
+                feed=self.feed,
+                lists=self.axis_lists,
+                deciding=self.deciding,
+            )
+            sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=fetcher.fetch)
+        if not sources:
+            return {}
         clock = AxisListsClock()
-        step = partial(clock.step, self.axis_lists, reads)
+        step = partial(clock.step, self.axis_lists, sources)
         return {"axis_lists": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
     def _folder_loop(self, events: tuple[str, ...]) -> dict[str, Loop]:

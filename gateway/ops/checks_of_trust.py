@@ -43,6 +43,7 @@ EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
 _STATES = {ListState.HELD: "delegation.held", ListState.UNSIGNED: "delegation.unsigned"}
 _AXIS_LISTS = "gateway registry axis-lists"
+_FEED_CURE = "gateway registry feed refusals"
 # Authorities answer within seconds; a document that waits for a day has one that does not.
 PDF_ANSWERS_LATE = timedelta(days=1)
 MOST_NAMES = 5  # most codes that one finding names
@@ -194,25 +195,30 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check the newest list of agencies of each foreign axis: it came, and nothing of it waits. No finding for a node that
-    asks for none."""
-    hours = subject.settings.registry.axis_list_h
-    if not hours:
+    """Check the newest list of agencies of each foreign axis: it came, and nothing of it waits; and the fetched list of the
+    issuer. No finding for a node that asks for none."""
+    rules, now = subject.settings.registry, subject.clock.now()
+    if not rules.axis_list_h and not rules.feed_url:
         return
     from gateway.domain.axis_list import AxisListState
-    from gateway.registry.axis_lists import is_overdue, list_all, newest_by_axis
+    from gateway.registry.axis_lists import FETCHED_FEED, is_overdue, list_all, newest_by_axis
 
     for newest in newest_by_axis(await list_all(subject.store.reader)):
+        is_feed = newest.axis == FETCHED_FEED
+        hours = (rules.feed_url and rules.feed_h) if is_feed else rules.axis_list_h
+        if not hours:
+            continue
+        kind, cure = ("feed-fetch", _FEED_CURE) if is_feed else ("axis-lists", _AXIS_LISTS)
         params: dict[str, object] = {"axis": newest.axis or "–", "day": day_text(newest.at)}
         if newest.state is AxisListState.FAILED:
-            yield yellow("axis-lists", "axis-lists.failed", _AXIS_LISTS, **params, fault=newest.fault)
-        elif is_overdue(newest, subject.clock.now(), timedelta(hours=hours)):
-            yield yellow("axis-lists", "axis-lists.old", _AXIS_LISTS, **params)
+            yield yellow("axis-lists", f"{kind}.failed", cure, **params, fault=newest.fault)
+        elif is_overdue(newest, now, timedelta(hours=hours)):
+            yield yellow("axis-lists", f"{kind}.old", cure, **params)
         elif newest.waiting or newest.conflicts:
             counts = {"waiting": newest.waiting, "conflicts": newest.conflicts}
-            yield yellow("axis-lists", "axis-lists.waiting", _AXIS_LISTS, **params, **counts)
+            yield yellow("axis-lists", f"{kind}.waiting", cure, **params, **counts)
         else:
-            yield green("axis-lists", "axis-lists.fine", **params)
+            yield green("axis-lists", f"{kind}.fine", **params)
 
 
 async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:

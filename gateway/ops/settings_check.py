@@ -29,7 +29,12 @@ def faults(settings: Settings) -> list[str]:
     }
     if not settings.database.url.startswith("sqlite"):  # its file is made by `gateway init`
         readers["database.url"] = lambda: open_engine(settings.database.address, EngineRole.READER)
-    for key, text in (("accounts.address", settings.accounts.address), ("log.tsa_url", settings.log.tsa_url)):
+    addresses = {
+        "accounts.address": settings.accounts.address,
+        "log.tsa_url": settings.log.tsa_url,
+        "registry.feed_url": settings.registry.feed_url,
+    }
+    for key, text in addresses.items():
         if text:
             readers[key] = partial(parse_url, text)
     if settings.scanner.address:
@@ -43,7 +48,15 @@ def faults(settings: Settings) -> list[str]:
 
 # Settings whose file or folder must exist if they are set. By default these are below the data directory, which `gateway
 # init` creates.
-_FILES = ("database.ca", "pages.emblem", "keys.pkcs11_module", "sign.module", "mail.ca", "webhooks.ca")
+_FILES = (
+    "database.ca",
+    "pages.emblem",
+    "keys.pkcs11_module",
+    "sign.module",
+    "mail.ca",
+    "webhooks.ca",
+    "registry.feed_ca",
+)
 _FOLDERS = ("node.data_dir", "keys.folder", "trust.folder", "folder.root", "log.publish_folder")
 _OF_AXIS = ("ca", "certificate", "key", "credentials")
 

@@ -1,7 +1,8 @@
 """Takes the lists of agencies that foreign axes give into the registry. In: a list as CSV, one line an agency. Out: a row
 that tells its outcome. New agencies are added, as one person may add them; lines that change known agencies wait for two
 people, and so do new ones where the list adds too many at once. Lines that contradict the registry or each other are kept
-as conflicts and never resolved here. A process claims a list by the row of its hour, so that two do not ask at once."""
+as conflicts and never resolved here. A process claims a list by the row of its hour, so that two do not ask at once. The
+signed list of the issuer, fetched from its address, has such rows too: they tell when it came, and why it did not."""
 
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AXIS_LIST, as_utc, aware, failures_named
 
+FETCHED_FEED = "@feed"
+"""Stands in place of an axis for the signed list that is fetched from its address; no axis has such a name."""
 MOST_KEPT = 30
 """Lists that are kept for each axis; the lines that wait are kept of the newest."""
 MOST_PROBLEMS = 200
@@ -49,11 +52,11 @@ class SqlAxisLists:
         self._writer, self._reader, self._clock = writer, reader, clock
         self._directory, self._every, self._most_new = directory, every, most_new
 
-    async def claim(self, axis: str) -> str | None:
+    async def claim(self, axis: str, every: timedelta | None = None) -> str | None:
         """Begin the list of an axis that is due now, and return its id; None where none is due, or another process has
         it."""
         now = self._clock.now()
-        slot = int(now.timestamp() // self._every.total_seconds())
+        slot = int(now.timestamp() // (every or self._every).total_seconds())
         id = f"{axis}:{slot}"
         with failures_named():
             async with self._reader.connect() as connection:
@@ -90,6 +93,10 @@ class SqlAxisLists:
             problems=json.dumps(problems[:MOST_PROBLEMS], ensure_ascii=False),
         )
         return await self.get(id)
+
+    async def finish_fetched(self, id: str, changes: int) -> None:
+        """Record that the issuer's signed list came, with the number of rows that it changed."""
+        await self._finish(id, state=AxisListState.DONE, added=changes)
 
     async def fail(self, id: str, why: str) -> None:
         """Record why the list could not be taken."""
@@ -171,6 +178,7 @@ def newest_by_axis(lists: Sequence[AxisList]) -> Sequence[AxisList]:
 
 def to_look_at(lists: Sequence[AxisList]) -> Sequence[AxisList]:
     """Return the newest list of each axis, and where it failed, the last one that was taken: its lines still wait."""
+    lists = [axis_list for axis_list in lists if axis_list.axis != FETCHED_FEED]
     newest = newest_by_axis(lists)
     taken = newest_by_axis([x for x in lists if x.state in (AxisListState.DONE, AxisListState.WAITING)])
     return [*newest, *(axis_list for axis_list in taken if axis_list not in newest)]

@@ -345,11 +345,14 @@ class OfficeSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """Persons needed for a change of the registry of agency codes; how often foreign axes are asked for their agencies, and
-    how many new ones are taken at once without a person."""
+    how many new ones are taken at once without a person; the address of the signed list, and how often it is fetched."""
 
     two_people: Annotated[str, OneOf(("yes", "no"))] = "yes"
     axis_list_h: Annotated[int, Between(0, 720)] = 0
     axis_list_most_new: Annotated[int, Between(0, 150_000)] = 200
+    feed_url: str = ""
+    feed_h: Annotated[int, Between(1, 720)] = 6
+    feed_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

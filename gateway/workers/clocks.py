@@ -1,14 +1,15 @@
 """Periodic workers that end rows whose time is over: packets that waited too long, unreferenced content, recalled files,
 idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Another judges PDF
 signatures again for which answers of authorities were missing; one judges lists of certificates, one takes the lists of
-agencies of foreign axes. Others check every few seconds whether packets of unproved senders fill the quarantine, and
-whether tables of a server have grown. In: the clock. Out: rows that ended, bindings and agencies of lists. Content of a
-hold is unreadable at once; it does not wait for this loop."""
+agencies of foreign axes and the issuer's fetched list. Others check every few seconds whether packets of unproved senders
+fill the quarantine, and whether tables of a server have grown. In: the clock. Out: rows that ended, bindings and agencies
+of lists. Content of a hold is unreadable at once; it does not wait for this loop."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -110,42 +111,42 @@ class ListsClock(_Clock):
         return bool(await delegation.judge_undecided(services))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSource:
+    """Source of lists of agencies. `take` gets and takes one in the row of that id, and raises why it could not."""
+
+    every: timedelta
+    take: Callable[[str], Awaitable[None]]
+
+
 class AxisListsClock(_Clock):
     every = timedelta(minutes=1)
 
-    async def step(
-        self,
-        lists: SqlAxisLists,
-        axes: Mapping[str, Callable[[], Awaitable[tuple[bytes, int]]]],
-        now: datetime,
-    ) -> bool:
-        """Take the lists of agencies of foreign axes that are due, and log their outcome."""
+    async def step(self, lists: SqlAxisLists, sources: Mapping[str, ListSource], now: datetime) -> bool:
+        """Take the lists of agencies that are due, and log their outcome."""
         if not self._turn.take(now):
             return False
-        for name, read in axes.items():
-            if (id := await lists.claim(name)) is not None:
-                await self._take(lists, id, read)
+        for name, source in sources.items():
+            if (id := await lists.claim(name, source.every)) is None:
+                continue
+            try:
+                await source.take(id)
+            except (GatewayError, OSError) as error:
+                log.action(_log, "axis_list.failed", str(error), list=id)
+                await lists.fail(id, str(error))
+                continue
+            taken = await lists.get(id)
+            counts = {"added": taken.added, "waiting": taken.waiting, "conflicts": taken.conflicts}
+            log.action(_log, "axis_list.taken", "", list=id, **counts)
         return False
 
-    async def _take(
-        self, lists: SqlAxisLists, id: str, read: Callable[[], Awaitable[tuple[bytes, int]]]
-    ) -> None:
-        try:
-            content, left_out = await read()
-            axis_list = await lists.take(id, content, left_out)
-        except (GatewayError, OSError) as error:
-            log.action(_log, "axis_list.failed", str(error), list=id)
-            await lists.fail(id, str(error))
-            return
-        log.action(
-            _log,
-            "axis_list.taken",
-            "",
-            list=id,
-            added=axis_list.added,
-            waiting=axis_list.waiting,
-            conflicts=axis_list.conflicts,
-        )
+
+async def take_axis_list(
+    lists: SqlAxisLists, read: Callable[[], Awaitable[tuple[bytes, int]]], id: str
+) -> None:
+    """Read the list of a foreign axis and take it into the registry."""
+    content, left_out = await read()
+    await lists.take(id, content, left_out)
 
 
 class HoldsClock(_Clock):

@@ -20,15 +20,18 @@ from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedFilter
+from gateway.ops import checks_of_trust
+from gateway.ops.subject import Subject
 from gateway.ports.axis import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
-from gateway.settings import load
+from gateway.settings import Settings, load
 from gateway_labs.authority import Authority
 from tests.long.acceptance.test_cli import Office
 from tests.support import feeds, parcels, pki
 from tests.support.cli_people import FIRST, SECOND, Deciders, typing
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
+from tests.support.responder import Reply, responding
 from tests.support.town.rigs import Rig, amqp_rig, embedded_rig
 from tests.support.waiting import wait_until
 
@@ -115,6 +118,55 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
     (refusal,) = await town.node.feed.refusals()
     assert (refusal.code, refusal.sequence) == ("FEED-ISSUER", 5)
     assert (await issuer.publish(parcel(good), ["@south"]))["@south"].fate is Fate.NEVER
+
+
+async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure_is_told(
+    tmp_path: Path,
+) -> None:
+    """By the node's own loop: each try leaves its outcome, and what was in force stays."""
+    replies = {"now": Reply(status=404)}
+    with responding(lambda _: replies["now"]) as server:
+
+        def change(settings: Settings) -> Settings:
+            return replace(settings, registry=replace(settings.registry, feed_url=server.url, feed_h=6))
+
+        async with opened(tmp_path / "node", change=change) as town:
+            permit(town)
+            loop = town.node._axis_lists_loop()["axis_lists"]
+            told: list[tuple[str, int, str]] = []
+            good = feeds.feed(await lines(town), 4)
+            bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
+            fetched = (
+                Reply(status=404),
+                Reply(body=good),
+                Reply(body=bad),
+                Reply(body=good[:-9]),
+                Reply(body=good),
+            )
+            for n, reply in enumerate(fetched, 1):
+                replies["now"] = reply
+                for _ in range(2):  # once in its hours
+                    await loop.step()
+                    town.clock.advance(timedelta(minutes=2))
+                assert len(server.requests) == n
+                (newest, *_) = await town.node.axis_lists.listed()
+                told.append((str(newest.state), await sequence(town), newest.fault))
+                (finding,) = [f async for f in checks_of_trust.axis_lists(Subject.within(town.node))]
+                assert finding.cause == f"feed-fetch.{'failed' if newest.fault else 'fine'}"
+                town.clock.advance(timedelta(hours=6))
+            assert [(state, number) for state, number, _ in told] == [
+                ("failed", 0),
+                ("done", 4),
+                ("failed", 4),
+                ("failed", 4),
+                ("done", 4),
+            ]
+            assert "404" in told[0][2]
+            assert "FEED-ISSUER" in told[2][2]
+            assert not list(town.node.settings.node.data_dir.glob("fetched-*"))
+            town.clock.advance(timedelta(hours=19))
+            (finding,) = [f async for f in checks_of_trust.axis_lists(Subject.within(town.node))]
+            assert finding.cause == "feed-fetch.old"
 
 
 async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> None:

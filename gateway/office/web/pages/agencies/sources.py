@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.deciding import delegation
 from gateway.deciding.delegation import JudgedList
+from gateway.domain.axis_list import AxisList, AxisListState
 from gateway.domain.person import DelegationChange
 from gateway.errors import Clash, NotFound
 from gateway.office.domain.roles import Manner, Right
@@ -26,12 +29,21 @@ from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.proposals import DECIDES, LIST, TRUSTED, list_values
 from gateway.office.web.routes import Access
+from gateway.registry.axis_lists import FETCHED_FEED, list_all
 
 SOURCES = "/co-quan/nguon-xac-nhan"
 get = partial(routes.get, access=Access.READY, key="agencies")
 both = partial(routes.both, access=Access.READY, key="agencies")
 _MOST_LISTS = 20
 _LIMITS = ("most_per_day", "most_share", "wait_hours")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedLists:
+    """When the issuer's signed list was fetched last, and the failure of the newest try."""
+
+    success: datetime | None
+    failure: AxisList | None
 
 
 async def show_sources(request: PageRequest) -> web.StreamResponse:
@@ -59,6 +71,7 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
         change={i.trusted.issuer: _path("chinh-sach", ben=i.trusted.issuer) for i in issuers},
         propose=_path("chinh-sach"),
         may_trust=request.may(Right.CERTIFICATE, Manner.TWO),
+        fetched=await _fetched(request),
         recall={i.trusted.issuer: _path("thu-hoi", ben=i.trusted.issuer) for i in issuers},
         strike={
             officer.fingerprint: _path("nguoi-ky", ben=i.trusted.issuer, cc=officer.fingerprint)
@@ -66,6 +79,19 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
             if i.trusted.policy is not None
             for officer in i.trusted.policy.officers
         },
+    )
+
+
+async def _fetched(request: PageRequest) -> FetchedLists | None:
+    """Return when the issuer's signed list was fetched last, and why not since; None for a node that fetches none."""
+    if not request.deps.settings.registry.feed_url:
+        return None
+    rows = [row for row in await list_all(request.deps.store.reader) if row.axis == FETCHED_FEED]
+    success = next((row for row in rows if row.state is AxisListState.DONE), None)
+    ended = next((row for row in rows if row.state is not AxisListState.RUNNING), None)
+    return FetchedLists(
+        success=success.at if success else None,
+        failure=ended if ended is not None and ended.state is AxisListState.FAILED else None,
     )
 
 
