@@ -19,6 +19,7 @@ from gateway.registry.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis,
 from gateway.registry.directory import SqlDirectory
 from gateway.transport.rest.agency_list import read_agencies
 from tests.support.clock import ManualClock
+from tests.support.measuring import measured
 from tests.support.stores import opened
 from tests.support.town import lgsp
 
@@ -62,14 +63,17 @@ async def claimed(lists: SqlAxisLists, axis: str = "bc") -> str:
 
 
 async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
-    lists: SqlAxisLists, directory: SqlDirectory, clock: ManualClock
+    lists: SqlAxisLists, directory: SqlDirectory, clock: ManualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = [f"Z92.{n // 80 + 10}.{n % 80 + 10},Đơn vị {n}," for n in range(3_958)]
     lines += [f"Z93.{n + 10},Đơn vị trùng {n},000.00.77.Z93" for n in range(20)]
     lines += [f"{lines[n].split(',')[0]},Tên khác {n}," for n in range(21)]
     lines += ["Z91.01,Sở Tài chính và Đầu tư,"]
 
-    taken = await lists.take(await claimed(lists), (HEADING + "\n".join(lines) + "\n").encode(), 7)
+    with measured() as took:
+        taken = await lists.take(await claimed(lists), (HEADING + "\n".join(lines) + "\n").encode(), 7)
+    with capsys.disabled():
+        print(f"\n4,000 codes with 40 conflicts: {took}", end="")
 
     assert (taken.state, taken.waiting, taken.left_out) == (AxisListState.WAITING, 1, 7)
     assert (taken.added, taken.conflicts) == (3_959, 40), "one of the twenty with one alias keeps it"

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from gateway.office.accounts import sign_in
 from gateway.office.domain.roles import PostRole
 from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
+from gateway.registry.feed_file import BodyLine
 from tests.pages import deciders
 from tests.pages.deciders import Decider
 from tests.support import feeds, pki
@@ -36,6 +35,7 @@ from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.fixtures import BOTH_KINDS
 from tests.support.fixtures import cheap_passwords as cheap_passwords
+from tests.support.measuring import measured
 from tests.support.node import Town
 from tests.support.town.builder import open_town
 from tests.support.town.doors import Served
@@ -62,7 +62,7 @@ def listed() -> bytes:
         feeds.trust(code(n), pki.der(root.issue(code(n), ec.generate_private_key(ec.SECP256R1()))))
         for n in range(COUNT)
     ]
-    lines = [feeds.agency(UNDER, "UBND tỉnh Sao Hôm"), *departments, *units, *rows]
+    lines: list[BodyLine] = [feeds.agency(UNDER, "UBND tỉnh Sao Hôm"), *departments, *units, *rows]
     return feeds.trust_feed(lines, 1, officers=OFFICERS, made_at=ManualClock().now())
 
 
@@ -163,30 +163,3 @@ async def _check_told(town: Town, decider: Decider, capsys: pytest.CaptureFixtur
         assert response.status == 200
     assert ISSUER in page
     assert "10.000" in page
-
-
-class Measure:
-    """Seconds and growth of the process's memory at its peak, which another test may have raised before."""
-
-    seconds = 0.0
-    megabytes = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.seconds:.1f} s, +{self.megabytes:.0f} MB"
-
-
-@contextmanager
-def measured() -> Iterator[Measure]:
-    measure, begun = Measure(), time.monotonic()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    before = _memory("VmRSS")
-    yield measure
-    measure.seconds = time.monotonic() - begun
-    measure.megabytes = (_memory("VmHWM") - before) / 1024
-
-
-def _memory(name: str) -> int:
-    """Return a figure of this process, in KiB."""
-    match = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert match is not None
-    return int(match[1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import date
 
+import pytest
+
 from gateway.deciding import registry_changes as reforming
 from gateway.domain.document import InState, OutgoingDocument, ReplyLink
 from gateway.domain.registry import CodeStanding
@@ -14,6 +16,7 @@ from tests.acceptance.test_flows_reform import DAY, at_home, today, waiting
 from tests.acceptance.test_roll_over import two_deciders
 from tests.support import people
 from tests.support.fixtures import cheap_passwords as cheap_passwords
+from tests.support.measuring import measured
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.statements import noted_statements
 
@@ -77,7 +80,9 @@ async def answer(town: Town, question: OutgoingDocument, n: int) -> None:
     await town.send(f"4{n:02}", NEW_DEPARTMENT, sender=PROVINCE, issued_on=today(town), replies_to=(link,))
 
 
-async def test_a_province_of_1200_units_is_merged_with_documents_in_flight(town: Town) -> None:
+async def test_a_province_of_1200_units_is_merged_with_documents_in_flight(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
     both = await two_deciders(town)
     services, directory = town.node.deciding, town.node.directory
     await directory.apply(await directory.plan_import(agencies()), "operator")
@@ -85,12 +90,15 @@ async def test_a_province_of_1200_units_is_merged_with_documents_in_flight(town:
     effective_on = today(town) + 5 * DAY
 
     pairs = recode_file.read_pairs(decided_codes())
-    change = await reforming.reform_with_codes(services, reform_of(effective_on), pairs)
-    planned = await reforming.plan_reform(services, change)
+    with measured() as planning:
+        change = await reforming.reform_with_codes(services, reform_of(effective_on), pairs)
+        planned = await reforming.plan_reform(services, change)
     assert planned.conflicts == ()
     proposal = await reforming.propose_reform(services, await both[0].signed_in(), planned)
-    with noted_statements() as statements:
+    with noted_statements() as statements, measured() as approving:
         await people.approved(both[1], proposal)
+    with capsys.disabled():
+        print(f"\n{UNITS} units: planned {planning}, approved {approving}", end="")
     assert len(statements) < MOST_STATEMENTS, "the rows of a decision are written together"
 
     town.clock.advance(4 * DAY)

@@ -8,6 +8,7 @@ import html
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -236,15 +237,16 @@ def _table(authority: LiveAuthority, own: Holder, parents: Holder, others: Holde
     ended = issue("Sở Cũ", not_after=SIGNED + HOUR)
     silent = pdf_pki.root().issue("Sở Im", agency=True)
     stranger = pdf_pki.root("Another Root").issue("Sở Lạ", agency=True)
-    passed, information = {"word": "valid", "conclusion": "TOTAL-PASSED"}, "information"
-    official = {**passed, "value": "official"}
+    information = "information"
+    passed = partial(Case, word="valid", conclusion="TOTAL-PASSED")
+    official = partial(passed, value="official")
     return {
-        "right seal": Case(holder=own, seal="own", **official),
-        "parent's seal without a written act": Case(
-            holder=parents, seal="other", value=information, mark="seal", **passed
+        "right seal": official(holder=own, seal="own"),
+        "parent's seal without a written act": passed(
+            holder=parents, seal="other", value=information, mark="seal"
         ),
-        "parent's seal with a written act": Case(holder=parents, seal="entitled", **official),
-        "another's seal": Case(holder=others, seal="other", value=information, mark="seal", **passed),
+        "parent's seal with a written act": official(holder=parents, seal="entitled"),
+        "another's seal": passed(holder=others, seal="other", value=information, mark="seal"),
         "revoked before signing": Case(
             holder=early,
             word="invalid",
@@ -261,7 +263,7 @@ def _table(authority: LiveAuthority, own: Holder, parents: Holder, others: Holde
             value=information,
             mark="pdf",
         ),
-        "revoked after signing, stamped": Case(holder=late, seal="own", is_stamped=True, **official),
+        "revoked after signing, stamped": official(holder=late, seal="own", is_stamped=True),
         # A registration ends with its certificate: without a stamp nothing shows that the seal was made before.
         "expired": Case(
             holder=ended,
@@ -271,7 +273,7 @@ def _table(authority: LiveAuthority, own: Holder, parents: Holder, others: Holde
             value=information,
             mark="seal",
         ),
-        "expired, stamped, with its list": Case(holder=ended, seal="own", is_stamped=True, **official),
+        "expired, stamped, with its list": official(holder=ended, seal="own", is_stamped=True),
         "no revocation data": Case(
             holder=silent, word="unknown", conclusion="INDETERMINATE/TRY_LATER", seal="own", value=None
         ),
