@@ -158,6 +158,8 @@ class AgencyEntry:
     check: str | None = None
     host: str | None = None
     """Node that hosts this code on the axis, if the registry states it."""
+    contact: str | None = None
+    """Name of the person to call there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,8 @@ class AgencyRecord:
     phone: str | None = None
     decision: str | None = None
     host: str | None = None
+    contact: str | None = None
+    """Name of the person to call there."""
 
 
 RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))
@@ -276,6 +278,7 @@ def _begin_life(target: Target, reform: Reform, lives: Lives) -> Life:
             phone=old_record.phone,
             decision=str(reform.decision),
             host=target.host or old_record.host,
+            contact=old_record.contact,
         )
     )
 

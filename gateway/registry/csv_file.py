@@ -1,11 +1,11 @@
 """Reads a registry file: CSV in UTF-8 (with or without BOM), cells separated by `;` or `,`, column names on the first
 line.
 
-Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, in any order;
-`code` and `name` are required. An absent column leaves that field unchanged; an empty cell empties it, but an empty
+Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, contact, in any
+order; `code` and `name` are required. An absent column leaves that field unchanged; an empty cell empties it, but an empty
 `parent` means the code one group shorter where that one is known. Codes are written in capitals, in full; `alias` is one
 older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node that speaks
-for the code on the axis.
+for the code on the axis; `contact` is the name of the person to call there.
 In: bytes. Out: line by line, cells already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ COLUMNS = (
     "phone",
     "decision",
     "host",
+    "contact",
 )
 REQUIRED = ("code", "name")
 REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host")

@@ -141,6 +141,8 @@ async def _write(
         tally.add("added" if row.is_new else "closed" if row.closes else "changed", row.line.code)
     if new := [values for row, values in zip(part, rows, strict=True) if row.is_new]:
         await connection.execute(insert(AGENCY), new)
+    for values in rows:
+        del values["contact"]  # a list names no persons: the name that was written here stays
     await update_rows(connection, [values for row, values in zip(part, rows, strict=True) if not row.is_new])
 
 

@@ -226,7 +226,7 @@ def _issuer(signer: EnvelopeSigner) -> str:
 def _agency(row: Row[Any]) -> bytes:
     """Return a row as a line. FeedRefused for a row that no receiver would accept."""
     try:
-        return feed_file.encode(AgencyLine(**{name: getattr(row, name) for name in RECORD_FIELDS}))
+        return feed_file.encode(AgencyLine(**{name: getattr(row, name) for name in AgencyLine.model_fields}))
     except ValidationError as cause:
         field = cause.errors(include_url=False, include_input=False)[0]
         raise FeedRefused(

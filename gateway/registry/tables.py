@@ -79,6 +79,7 @@ class AgencyRow(RegistryModel, table=True):
     decision: str | None = None
     updated_at: datetime = Field(sa_type=DateTime(timezone=True))
     host: str | None = None
+    contact: str | None = None
 
 
 class BindingRow(RegistryModel, table=True):
@@ -263,6 +264,7 @@ class PeriodRow(RegistryModel, table=True):
     scheme: str = DEFAULT_SCHEME
     decision: str | None = None
     host: str | None = None
+    contact: str | None = None
     believed_from: datetime = Field(sa_type=DateTime(timezone=True))
     believed_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     change_id: str

@@ -123,6 +123,7 @@ STEPS = {
     "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
     "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
     "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",
+    "r0221_contact_of_an_agency.py": "1bcaf7d898f8e76e",
 }
 
 
