@@ -135,7 +135,7 @@ def sent(spread: Spread, n: int) -> Iterator[Any]:
         yield delivery_row(delivery, position)
         if at > NOW - timedelta(days=31):
             yield from facts(delivery.id, at, spread.rng)
-    due_at = due_within(Duty(waits=Waits.PARTNER, since=at), document.draft.urgency)
+    due_at = due_within("", Duty(waits=Waits.PARTNER, since=at), document.draft.urgency)
     line = outgoing_line(document, states, at, at + timedelta(hours=1), due_at)
     yield list_row(line, document, spread.rng.choice((Origin.PROGRAM,) * 30 + (Origin.HAND, Origin.MACHINE)))
 
@@ -176,7 +176,7 @@ def arrived(spread: Spread, n: int) -> Iterator[Any]:
     )
     yield incoming.incoming_row(document)
     owed = status.duty_of(document, ())
-    due_at = due_within(owed, document.urgency) if owed is not None else None
+    due_at = due_within("", owed, document.urgency) if owed is not None else None
     line = incoming_line(document, state.value, due_at)
     yield list_row(line, document, spread.rng.choice((Origin.AXIS,) * 30 + (Origin.PAPER, Origin.EMAIL)))
 

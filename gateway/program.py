@@ -77,6 +77,11 @@ OFFICE = Extension(
             after_noun="inbox",
             module="gateway.office.cli.book",
         ),
+        "report": Noun(
+            sentence="Reports: figures of documents of a period, as a table or a file.",
+            after_noun="book",
+            module="gateway.office.cli.report",
+        ),
         "todo": Noun(
             sentence="What needs a hand: overdue, refused, failed, asked back, due.",
             after_noun="hold",

@@ -49,6 +49,8 @@ _TAGS = {
     "messages": "Outgoing documents",
     "uploads": "Files sent ahead of the message that carries them",
     "inbox": "Incoming documents",
+    "numbers": "Numbers of outgoing documents that the node gives",
+    "reports": "Figures of documents of a period",
     "agencies": "The directory of agency codes",
     "profile": "Settings by which an agency differs from its node",
     "events": "Events, in order",

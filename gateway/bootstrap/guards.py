@@ -12,10 +12,12 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from gateway.domain import office_profile
 from gateway.domain.account import read_network
-from gateway.domain.agency_profile import OF_RULES, SETTINGS
+from gateway.domain.agency_profile import OF_RULES, SETTINGS, ProfileVersion
 from gateway.domain.document import DeliveryMode
 from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
+from gateway.domain.timer_table import TIMERS
 from gateway.domain.webhook import Reach
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
@@ -74,6 +76,12 @@ def profile_defaults(settings: Settings) -> Mapping[str, str]:
     return {name: str(attrgetter(name)(settings)) for name in names}
 
 
+def timer_lengths(settings: Settings) -> Mapping[str, int]:
+    """Return the lengths of timers that are settings of the node, by timer; 0 where it turned one off."""
+    rows = [row for row in TIMERS.values() if row.setting]
+    return {row.timer: int(attrgetter(row.setting)(settings)) for row in rows}
+
+
 def _unsigned_lead(settings: Settings) -> str:
     """Return the setting; on `auto`, a node that can judge signatures refuses an unsigned lead."""
     if settings.rules.unsigned_lead != "auto":
@@ -97,12 +105,18 @@ def xml_policy(settings: Settings) -> XmlPolicy:
     return XmlPolicy(limits=EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB))
 
 
-def office_hours(settings: Settings, calendar: SqlCalendarDays) -> Callable[[], Awaitable[OfficeCalendar]]:
-    """Return a function that reads the agencies' current calendar, which an administrator may change at any time."""
+def office_hours(
+    settings: Settings,
+    calendar: SqlCalendarDays,
+    chosen_by: Callable[[str], Awaitable[Mapping[str, ProfileVersion]]],
+) -> Callable[[str], Awaitable[OfficeCalendar]]:
+    """Return a function that reads the current calendar of an agency, or of the node for the empty id: an administrator may
+    change it at any time."""
     weekdays, spans = timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
 
-    async def now() -> OfficeCalendar:
-        return timers.calendar_of(weekdays, spans, SHIPPED, await calendar.days())
+    async def now(agency_id: str) -> OfficeCalendar:
+        office = timers.calendar_of(weekdays, spans, SHIPPED, await calendar.days())
+        return office_profile.calendar_of_agency(office, await chosen_by(agency_id)) if agency_id else office
 
     return now
 

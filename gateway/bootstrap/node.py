@@ -35,7 +35,7 @@ from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.stopwatch import Stopwatch
-from gateway.store import data_folder, reporting, restored
+from gateway.store import data_folder, figures, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
 from gateway.store.events import EVENTS_WRITTEN
@@ -54,6 +54,7 @@ from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import (
     AxisListsClock,
     Clocks,
+    FiguresClock,
     GrowthClock,
     HoldsClock,
     ListsClock,
@@ -234,6 +235,7 @@ class OpenNode(NodeCore):
             ),
             "clocks": Loop(step=lambda: clocks.step(aging), then=events, is_due=clocks.is_due),
             "signatures": Loop(step=lambda: signatures.step(self.inn), then=events, is_due=signatures.is_due),
+            "figures": self._figures_loop(),
             "keys": Loop(step=watch.step, then=events, is_due=watch.is_due),
             "delegation": Loop(step=lambda: lists.step(self.deciding), then=events, is_due=lists.is_due),
             "holds": Loop(step=lambda: holds.step(self.hold), then=events, is_due=holds.is_due),
@@ -242,6 +244,13 @@ class OpenNode(NodeCore):
             **self._axis_lists_loop(),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }
+
+    def _figures_loop(self) -> Loop:
+        """Make the loop that counts events. It waits for news of them, and then gathers what a moment brings."""
+        clock = FiguresClock()
+        self.store.numbered.listen(clock.hear)
+        fold_next = partial(figures.fold_next, self.store)
+        return Loop(step=lambda: clock.step(fold_next, self.clock.now()), is_due=clock.is_due)
 
     def _growth_loop(self) -> dict[str, Loop]:
         growth, clock = self.store.growth, GrowthClock()
@@ -267,18 +276,11 @@ class OpenNode(NodeCore):
                 take = partial(take_axis_list, self.axis_lists, read)
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
         if rules.feed_url:
+            from gateway.bootstrap.feed_fetch import fetch_feed
             from gateway.registry.axis_lists import FETCHED_FEED
-            from gateway.workers.feed_fetch import FeedFetcher
 
-            fetcher = FeedFetcher(
-                url=rules.feed_url,
-                ca=rules.feed_ca,
-                folder=self.settings.node.data_dir,
-                feed=self.feed,
-                lists=self.axis_lists,
-                deciding=self.deciding,
-            )
-            sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=fetcher.fetch)
+            take = partial(fetch_feed, self)
+            sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=take)
         if not sources:
             return {}
         clock = AxisListsClock()
@@ -468,7 +470,7 @@ def _incoming_services(
         sign_status=partial(package.sign_status, out),
         axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(core.settings),
-        office=guards.office_hours(core.settings, core.store.calendar),
+        office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
     )

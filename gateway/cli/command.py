@@ -369,6 +369,7 @@ NOUNS = {
     "hold": "Documents under seal because they may be secret.",
     "registry": "Agency codes: their agencies on any day, and their successors.",
     "agency": "The profile of an agency of this node.",
+    "numbers": "Numbers of outgoing documents, where the node gives them.",
     "rules": "Rules that the node follows, and the acts that they rest on.",
     "host": "The agencies that this node hosts.",
     "keys": "Exchange keys, with which the node signs packets for the agency.",
@@ -390,6 +391,7 @@ NOUNS = {
     "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
     "evidence": "Evidence packs: proofs that a document was sent or received.",
     "audit": "The log of all events: search it, prove it, publish its seals.",
+    "figures": "Figures of reports: compare them with the event log, or count them anew.",
     "migrate": "The database's schema: its version and its updates.",
 }
 # Words whose commands are in another word's module.

@@ -74,7 +74,9 @@ async def list_(
         return
     async with context.node.store.read(context.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
-        surroundings = await reading.load_contexts(work, page.items, await context.node.inn.office())
+        surroundings = await reading.load_contexts(
+            work, page.items, await context.node.inn.office(context.scope.agency_id)
+        )
         set_aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
     output.page(
         call,
@@ -123,7 +125,9 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
             return
         incoming = await documents.find_incoming(work, document)
         facts = await work.facts.of_subject(incoming.id)
-        surroundings = await reading.load_context(work, incoming, await context.node.inn.office())
+        surroundings = await reading.load_context(
+            work, incoming, await context.node.inn.office(context.scope.agency_id)
+        )
     word = incoming_word(incoming, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(documents.incoming_lines(call, incoming, word, facts, surroundings))
@@ -176,7 +180,9 @@ async def _write_folder(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     async with context.node.store.read(context.scope) as work:
-        surroundings = await reading.load_context(work, document, await context.node.inn.office())
+        surroundings = await reading.load_context(
+            work, document, await context.node.inn.office(context.scope.agency_id)
+        )
     if surroundings.is_readable:  # of others only the description is given out
         opened = await reading.open_envelope(context.node.inn, context.scope, document.id)
         await _write_pieces(opened.pieces, draft / "envelope.edxml", opened.sha256)

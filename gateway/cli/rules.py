@@ -1,6 +1,6 @@
 """`gateway rules`: the rules of the product and the acts that they rest on. In: a rule's number, or a day. Out: the list,
-one rule with its articles and what the node does, or what is wrong with the table on that day; exit 1 for a fault. It needs
-no node and no settings."""
+one rule with its articles and what the node does, or what is wrong with the table on that day; exit 1 for a fault. Only the
+timers of an agency need a node."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun
+from gateway.cli.command import Invocation, late, noun
+from gateway.cli.node import CommandContext
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
 
@@ -27,6 +28,9 @@ _DATA = "gateway/words/legal.toml"
 On = Annotated[
     datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to judge; default: today.")
 ]
+
+_TIMER_COLUMNS = output.columns("rule name length counting applies setting", bold="rule")
+timer_texts, guards = late("gateway.document_view.timer_texts"), late("gateway.bootstrap.guards")
 
 verb = noun("rules").verb
 
@@ -80,6 +84,21 @@ def check(
     output.answer(call, record, _finding_lines(call, findings, day, len(bases.rules)))
     if any(strict or not finding.is_note for finding in findings):
         raise typer.Exit(output.FAILED)
+
+
+@verb("", "-o json")
+async def timers(call: Invocation, context: CommandContext) -> None:
+    """List the timers as they hold for the agency: time, start, end, pause, steps, basis, and whether they apply."""
+    office = await context.node.inn.office(context.scope.agency_id)
+    lengths = guards.timer_lengths(context.node.settings)
+    rows = [
+        {
+            **output.fields(text, "rule name length counting start end pause steps basis setting"),
+            "applies": call.word(f"timer.page.applies.{text.applies}"),
+        }
+        for text in timer_texts.list_timers(office, call.lang.value, lengths)
+    ]
+    output.rows(call, rows, _TIMER_COLUMNS)
 
 
 def program_texts() -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import (
+    AMOUNT,
     HOSTED,
     OF_RULES,
     SETTINGS,
@@ -53,7 +54,9 @@ class ProfileDefaults:
         if setting.default == HOSTED:
             return await store.accounts.numbering_at_hosting(agency_id)
         if setting.default == SHIPPED:
-            return setting.choices[0] if setting.choices else ""
+            return setting.choices[0] if setting.choices else setting.ready_made
+        if setting.default.startswith(AMOUNT):
+            return setting.default.removeprefix(AMOUNT)
         if setting.default.startswith(OF_RULES):
             return str(getattr(self.rules, setting.default.removeprefix(OF_RULES)))
         return self.settings.get(setting.default, "")

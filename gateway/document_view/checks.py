@@ -116,9 +116,12 @@ def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, G
     if any(mark.startswith(f"{PAPER_COPY}:") for mark in marks):
         weights.append((PAPER_COPY, Grade.DOUBT))
     weights += _weigh_signers(words)
+    if "pdf" in words:
+        weights.append(("pdf", grade_of("pdf", words["pdf"])))
     if words.get("pages", "other" if f"{_PAGES} at" in warnings else "") == "other":
         weights.append(("pages", Grade.DOUBT))
-    weights += [(check, grade_of(check, words[check])) for check in ("pdf", "first_page") if check in words]
+    if "first_page" in words:
+        weights.append(("first_page", grade_of("first_page", words["first_page"])))
     if _STAMP in warnings:
         weights.append(("secrecy", Grade.DOUBT))
     rules = grade_of("rules", words.get("rules", "allowed"))

@@ -4,12 +4,16 @@ table, with its words under `profile.{key}`; one that a rule uses is also a fiel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain import office_profile
+from gateway.domain.office_calendar import WEEK
+from gateway.domain.seals import CAPACITIES
+from gateway.domain.timer_table import TIMERS, TimerRow
 from gateway.words import labels
 
 UNDO_SECONDS: Final = "undo_seconds"
@@ -19,6 +23,12 @@ UNSIGNED_IN: Final = "unsigned_in"
 PAPER_TYPES: Final = "paper_types"
 RULEBOOK: Final = "rulebook"
 WRONG_SEAL: Final = "wrong_seal"
+OUT_NUMBERING: Final = "out_numbering"
+OUT_BOOKS: Final = "out_books"
+ABBREVIATION: Final = "abbreviation"
+TYPE_MARKS: Final = "type_marks"
+UNIT_MARKS: Final = "unit_marks"
+SIGNING_ACTS: Final = "signing_acts"
 MARK: Final = "mark"
 HOLD: Final = "hold"
 """What happens to mail whose seal is not its sender's: it is marked, or held for a person."""
@@ -26,6 +36,8 @@ HOSTED: Final = "hosted"
 """Default of a value that the agency got when it was hosted, with `gateway host`."""
 SHIPPED: Final = "shipped"
 """Default of a value for which the node has no setting: the first choice, or nothing."""
+AMOUNT: Final = "amount:"
+"""Beginning of a default that is a number which ships with the program."""
 OF_RULES: Final = "profile."
 """Beginning of a default that is a field of the node's rules, such as `profile.unsigned_lead`."""
 
@@ -38,13 +50,46 @@ class ValueForm(StrEnum):
     SEVERAL = "several"
     """Any number of the choices, with commas between."""
     TEXT = "text"
+    TABLE = "table"
+    """Rows of cells, as one text: a vertical bar between cells, a semicolon between rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Column of a table: a text, a day, or one of its choices."""
+
+    name: str
+    is_needed: bool = True
+    is_day: bool = False
+    choices: tuple[str, ...] = ()
+    longest: int = 200
+
+    def read(self, text: str) -> str | None:
+        """Return the stored form of a cell; None for one that the column does not take."""
+        word = " ".join(text.split())
+        if not word:
+            return None if self.is_needed else ""
+        if self.choices:
+            return word if word in self.choices else None
+        if self.is_day:
+            return _stored_day(word)
+        return word if len(word) <= self.longest and word.isprintable() else None
+
+
+def _stored_day(word: str) -> str | None:
+    parts = word.split("/")
+    try:
+        day = date(*map(int, parts[::-1])) if len(parts) == 3 else date.fromisoformat(word)
+    except ValueError:
+        return None
+    return day.isoformat()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSetting:
-    """One setting: a whole number within its bounds, one or several of its choices, or a line of text. `default` names what
-    holds where the agency chose nothing. The choices of SEVERAL are the tails of the label `words`. `rule` is the rule
-    behind the setting, whose basis is shown with it."""
+    """One setting: a whole number within its bounds, one or several of its choices, a line of text, or a table. `default`
+    names what holds where the agency chose nothing; `ready_made` is a table that holds there. The choices of SEVERAL are
+    the tails of the label `words`. `rule` is the rule behind the setting, whose basis is shown with it."""
 
     key: str
     form: ValueForm
@@ -54,10 +99,14 @@ class ProfileSetting:
     choices: tuple[str, ...] = ()
     words: str = ""
     rule: str = ""
+    columns: tuple[Column, ...] = ()
+    ready_made: str = ""
+    reads: Callable[[str], str | None] | None = None
+    """Reads a text that has a form of its own."""
 
     @property
     def options(self) -> Sequence[str]:
-        return labels.tails(self.words) if self.words else self.choices
+        return self.choices or (labels.tails(self.words) if self.words else ())
 
     def read(self, text: str) -> str | None:
         """Return the stored form of a typed text; None for one that the setting does not take. An empty text is the default
@@ -65,6 +114,10 @@ class ProfileSetting:
         word = text.strip()
         if not word:
             return ""
+        if self.form is ValueForm.TABLE:
+            return self._read_table(word)
+        if self.reads is not None and len(word) <= self.most and word.isprintable():
+            return self.reads(word)
         if self.form is ValueForm.TEXT:
             return word if len(word) <= self.most and word.isprintable() else None
         if self.form is ValueForm.SEVERAL:
@@ -78,6 +131,93 @@ class ProfileSetting:
         number = int(word)
         return str(number) if self.least <= number <= self.most else None
 
+    def _read_table(self, text: str) -> str | None:
+        """Return the table as one text. None where a row has other columns, a cell is not taken, or two rows begin alike in
+        a table with a key."""
+        stored_rows = []
+        for cells in split_table(text):
+            if len(cells) != len(self.columns):
+                return None
+            stored = [column.read(cell) for column, cell in zip(self.columns, cells, strict=True)]
+            row = [cell for cell in stored if cell is not None]
+            if len(row) < len(stored):
+                return None
+            stored_rows.append(row)
+        keys = [row[0].casefold() for row in stored_rows]
+        has_key = self.columns[0].name in _KEYS
+        if len(stored_rows) > MOST_TABLE_ROWS or (has_key and len({*keys}) < len(keys)):
+            return None
+        return "; ".join(" | ".join(row) for row in stored_rows)
+
+
+MOST_TABLE_ROWS: Final = 200
+_KEYS = ("key", "type")
+"""First columns that name each row once."""
+
+
+def split_table(text: str) -> list[list[str]]:
+    """Split a table into the cells of its rows; rows may also be lines."""
+    rows = text.replace("\n", ";").split(";")
+    return [[cell.strip() for cell in row.split("|")] for row in rows if row.strip()]
+
+
+READY_BOOKS: Final = "QPPL |  | YYYY | type; BS |  | SY, TrS, SL | one; HC |  | * | type"
+
+
+def _timer_setting(row: TimerRow) -> ProfileSetting:
+    """Return the setting for the length of a timer."""
+    return ProfileSetting(
+        key=row.profile_key,
+        form=ValueForm.NUMBER,
+        default=f"{AMOUNT}{row.amount}",
+        least=row.least,
+        most=row.most,
+        rule=row.timer.rule,
+    )
+
+
+_CALENDAR_SETTINGS = (
+    ProfileSetting(
+        key=office_profile.HOURS,
+        form=ValueForm.TEXT,
+        default="office.hours",
+        most=100,
+        rule="R113",
+        reads=office_profile.stored_hours,
+    ),
+    ProfileSetting(
+        key=office_profile.WEEKDAYS,
+        form=ValueForm.SEVERAL,
+        default="office.weekdays",
+        choices=WEEK,
+        words="profile.weekday",
+        rule="R113",
+    ),
+    ProfileSetting(
+        key=office_profile.OWN_DAYS,
+        form=ValueForm.TEXT,
+        default=SHIPPED,
+        most=1200,
+        rule="R113",
+        reads=office_profile.stored_days,
+    ),
+    ProfileSetting(
+        key=office_profile.DIGEST_HOURS,
+        form=ValueForm.TEXT,
+        default="mail.digest_at",
+        most=60,
+        rule="T15",
+        reads=office_profile.stored_times,
+    ),
+    ProfileSetting(
+        key=office_profile.QUIET,
+        form=ValueForm.SEVERAL,
+        default=AMOUNT,
+        choices=tuple(row.timer.value for row in TIMERS.values() if row.sends_mail),
+        words="timer",
+        rule="R97",
+    ),
+)
 
 SETTINGS: Final[Mapping[str, ProfileSetting]] = {
     setting.key: setting
@@ -106,9 +246,55 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
             key=WRONG_SEAL, form=ValueForm.CHOICE, default=SHIPPED, choices=(MARK, HOLD), rule="R23"
         ),
         ProfileSetting(key=PAPER_TYPES, form=ValueForm.SEVERAL, default=SHIPPED, words="type", rule="R6"),
+        ProfileSetting(
+            key=OUT_NUMBERING, form=ValueForm.CHOICE, default=SHIPPED, choices=("A", "B", "C"), rule="R34"
+        ),
+        ProfileSetting(
+            key=OUT_BOOKS,
+            form=ValueForm.TABLE,
+            default=SHIPPED,
+            rule="R33",
+            columns=(
+                Column(name="key", longest=20),
+                Column(name="name", is_needed=False),
+                Column(name="marks"),
+                Column(name="series", choices=("type", "one")),
+            ),
+            ready_made=READY_BOOKS,
+        ),
+        ProfileSetting(key=ABBREVIATION, form=ValueForm.TEXT, default=SHIPPED, most=25, rule="R35"),
+        ProfileSetting(
+            key=TYPE_MARKS,
+            form=ValueForm.TABLE,
+            default=SHIPPED,
+            rule="R35",
+            columns=(Column(name="type", longest=100), Column(name="mark", longest=10)),
+        ),
+        ProfileSetting(key=UNIT_MARKS, form=ValueForm.TEXT, default=SHIPPED, most=400, rule="R35"),
+        ProfileSetting(
+            key=SIGNING_ACTS,
+            form=ValueForm.TABLE,
+            default=SHIPPED,
+            rule="R28",
+            columns=(
+                Column(name="person", longest=50),
+                Column(name="capacity", choices=CAPACITIES),
+                Column(name="scope", is_needed=False),
+                Column(name="act", longest=100),
+                Column(name="from", is_day=True),
+                Column(name="to", is_day=True, is_needed=False),
+            ),
+        ),
+        *_CALENDAR_SETTINGS,
+        *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),
         ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),
     )
 }
+
+CALENDAR_KEYS: Final = tuple(
+    key for key in SETTINGS if key in office_profile.CALENDAR or key.startswith("timer_")
+)
+"""Settings that change the agency's calendar or the lengths of its timers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

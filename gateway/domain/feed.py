@@ -21,6 +21,7 @@ from gateway.domain.wall_clock import local
 _SCOPE_OF_WORD = {
     "message": ApiScope.MESSAGES_READ,
     "recall": ApiScope.MESSAGES_READ,
+    "number": ApiScope.MESSAGES_READ,
     "inbox": ApiScope.INBOX_READ,
     "register": ApiScope.INBOX_READ,
     "reform": ApiScope.AGENCIES_READ,

@@ -60,6 +60,14 @@ class OfficeCalendar:
     weekdays: frozenset[int] = frozenset(range(5))
     spans: tuple[OfficeHours, ...] = (MORNING, AFTERNOON)
     days: Mapping[date, DayKind] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    """Lengths of timers that the agency chose, by timer, in the unit of the table."""
+    quiet: frozenset[str] = frozenset()
+    """Timers without reminders, by the agency's choice."""
+    digest_at: tuple[time, ...] | None = None
+    """Hours of the agency's digests; None: those of the node."""
+    is_own: bool = False
+    """Whether the agency itself chose its hours or days."""
     day_length: timedelta = field(init=False)
     """Office time of one day."""
     _hours: dict[date, Hours] = field(init=False, compare=False, repr=False, default_factory=dict)

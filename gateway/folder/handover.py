@@ -191,7 +191,9 @@ class Handover:
     async def _meta(self, document: IncomingDocument, paths: Mapping[str, str]) -> bytes:
         """Return `meta.json`: the document as the API shows it, and the name of each file in its folder."""
         async with self.services.store.read(self.scope) as work:
-            surroundings = await reading.load_context(work, document, await self.services.office())
+            surroundings = await reading.load_context(
+                work, document, await self.services.office(self.scope.agency_id)
+            )
         on = self.services.clock.now()
         entry = await self.services.directory.find(document.sender_code, on.date())
         inbox_entry = inbox_view.inbox_item(document, surroundings, entry.name if entry else None, "vi")

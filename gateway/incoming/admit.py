@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import UNDECIDED, IncomingDocument, InState, Kind
 from gateway.domain.event import EventKind
+from gateway.domain.figures import describe_received
 from gateway.domain.identity import PacketId
 from gateway.domain.pace import Metric
 from gateway.domain.proof import Identity
@@ -334,6 +335,7 @@ class _NewPacket:
             "kind": document.kind,
             "document_id": document.document_id,
             "proof": self.proved.proof,
+            **describe_received(document),
             **({"code": code} if code else {}),
             **({"replaced_by": newer.id} if newer else {}),
         }

@@ -28,6 +28,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.event import EventKind
+from gateway.domain.figures import describe_received
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.signatures import FileFacts
 from gateway.domain.status import Fact, Track
@@ -261,6 +262,8 @@ def _event_details(document: IncomingDocument, entry: RegisterEntry) -> dict[str
         "number": entry.number,
         "source": document.source,
         "day": local(document.arrived_at).date().isoformat(),
+        "from": document.sender_code,
+        **describe_received(document),
     }
     return details | ({"catch_up": entry.catch_up} if entry.catch_up else {})
 

@@ -74,8 +74,8 @@ class IncomingServices:
     wake: Callable[[], None]
     """Wakes the workers after a commit that made work, also those of other processes on this server."""
     trust_policy: TrustPolicy
-    office: Callable[[], Awaitable[OfficeCalendar]]
-    """Loads the present calendar of this office."""
+    office: Callable[[str], Awaitable[OfficeCalendar]]
+    """Loads the present calendar of an agency, by its id."""
     sign_status: SignStatus
     axes_to: Callable[[str, str], Awaitable[Sequence[str]]]
     """Lists the axes for mail from an agency of ours to a code; empty where there is only one axis."""

@@ -1,7 +1,8 @@
 """Serves the calls of the API that need the office. The register books for programs: lines page by page, and the whole book
-as a file, in the columns of decree 30/2020; an event records who exported a book (R38). And the note that one of our people
-reminded a late recipient, once in some days. In: a call, and a span of days of one year; or a document, a code, who
-reminded it and how. Out: JSON, or a file that is complete before its first byte is sent; the late documents there."""
+as a file, in the columns of decree 30/2020; an event records who exported a book (R38). Reports over the figures of a
+period. And the note that one of our people reminded a late recipient, once in some days. In: a call, and a span of days;
+or a document, a code, who reminded it and how. Out: JSON, or a file that is complete before its first byte is sent; the
+late documents there."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ from gateway.domain.account import ApiScope
 from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.office.book import books
+from gateway.office.book import books, reports
 from gateway.office.book.books import Ask
 from gateway.office.letters import follow_up
+from gateway.office.policy.reports import REPORTS, Figure, ReportColumn
 from gateway.office.services import BookServices
 from gateway.office.store.store import OfficeWork
 from gateway.words.labels import say
@@ -211,6 +213,136 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
     )
 
 
+class ReportQuery(SpanQuery):
+    """Which report: its period may begin in another year."""
+
+    by: str = Field("", description="What its lines are; one of its `lines`, the first where absent")
+    unit: str = Field("", description="One unit of the agency; the whole agency where absent")
+    partner: str = Field("", description="Code of one partner; then `by` is a time")
+
+
+class ReportColumnOut(ResponseModel):
+    name: str
+    title: str
+
+
+class ReportOut(ResponseModel):
+    """One report, and what it can be asked for."""
+
+    name: str
+    title: str
+    lines: list[str] = Field(description="What `by` may be")
+    columns: list[ReportColumnOut]
+
+
+class Reports(ResponseModel):
+    data: list[ReportOut]
+
+
+class ReportLineOut(ResponseModel):
+    key: str = Field(description="A day, month, type, urgency, code, unit, person or reason")
+    title: str
+    figures: dict[str, int | float | None] = Field(description="By column; null where it is not known")
+
+
+class ReportTableOut(ResponseModel):
+    """One report with its figures. A document counts on the day on which it was sent or came."""
+
+    name: str
+    by: str
+    since: dt.date
+    until: dt.date
+    columns: list[ReportColumnOut]
+    data: list[ReportLineOut]
+    total: dict[str, int | float | None]
+    before: dict[str, int | float | None] = Field(description="Totals of the period before")
+
+
+async def _reports(call: Call) -> web.Response:
+    return call.tell(
+        Reports(
+            data=[
+                ReportOut(
+                    name=report.key,
+                    title=say(f"report.{report.key}", call.lang),
+                    lines=[*report.lines],
+                    columns=_report_columns(report.columns, call.lang),
+                )
+                for report in REPORTS.values()
+                if not report.of_node
+            ]
+        )
+    )
+
+
+async def _report(office: Office, call: Call) -> web.Response:
+    query, today = call.query_of(ReportQuery), local(office.clock.now()).date()
+    report = reports.report_named(call.path("name"))
+    if report.of_node:
+        raise NotFound(f"the report {report.key} is about the whole node; its operator has it")
+    until = query.until or today
+    units = (query.unit,) if query.unit else ()
+    since = query.since or until.replace(day=1)
+    asked = reports.ask(report, by=query.by, since=since, until=until, units=units, partner=query.partner)
+    if (query.by and query.by != asked.by) or since > until:
+        raise bad_value("?by" if query.by != asked.by else "?to", ", ".join(report.lines))
+    table = await reports.make(office.store, [call.scope().agency_id], asked, today)
+    names = [column.key for column in asked.columns]
+
+    def by_column(figures: Sequence[Figure]) -> dict[str, Figure]:
+        return dict(zip(names, figures, strict=True))
+
+    return call.tell(
+        ReportTableOut(
+            name=report.key,
+            by=asked.by,
+            since=asked.since,
+            until=asked.until,
+            columns=_report_columns(asked.columns, call.lang),
+            data=[
+                ReportLineOut(
+                    key=line.key,
+                    title=reports.label(asked.by, line.key, call.lang, {}),
+                    figures=by_column(line.figures),
+                )
+                for line in table.lines
+            ],
+            total=by_column(table.total),
+            before=by_column(table.before),
+        )
+    )
+
+
+def _report_columns(columns: Sequence[ReportColumn], lang: str) -> list[ReportColumnOut]:
+    return [
+        ReportColumnOut(name=column.key, title=say(f"report.column.{column.key}", lang)) for column in columns
+    ]
+
+
+def _report_routes(office: Office) -> tuple[Route, Route]:
+    make_route = partial(Route, tag="reports", scopes=(ApiScope.INBOX_READ, ApiScope.MESSAGES_READ))
+    return (
+        make_route(
+            path=f"{BASE}/reports",
+            name="listReports",
+            handler=_reports,
+            summary="The reports, and what each can be asked for",
+            answer=Reports,
+        ),
+        make_route(
+            path=f"{BASE}/reports/{{name}}",
+            name="getReport",
+            handler=partial(_report, office),
+            summary="One report of a period, with the totals of the period before",
+            text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
+            "the day on which it was sent or came, as it stands now.",
+            query=ReportQuery,
+            answer=ReportTableOut,
+            fails=(400, 404),
+        ),
+    )
+
+
 class RemindIn(RequestModel):
     """Reminder: who gave it to whom, and how. The node reminds nobody by itself: a person did, or does it now."""
 
@@ -261,6 +393,7 @@ def routes(office: Office) -> Sequence[Route]:
     return (
         *_book_routes(office, Book.OUTGOING),
         *_book_routes(office, Book.INCOMING),
+        *_report_routes(office),
         Route(
             path=f"{BASE}/messages/{{id}}/remind",
             name="remindRecipient",

@@ -144,12 +144,16 @@ class DigestMail:
         services = self._reminders.services
         if not self._reminders.mailer.is_on or not self._turn.take(services.clock.now()):
             return False
-        sent = 0
-        for agency in await services.store.hosted():
+        sent, hosted = 0, await services.store.hosted()
+        for agency in hosted:
             try:
                 sent += await notices.send_reminders(self._reminders, agency)
             except GatewayError as error:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)
+        try:
+            sent += await notices.send_duties(self._reminders, hosted)
+        except GatewayError as error:
+            log.action(_log, "mail.failed", error.detail)
         if sent:
             log.action(_log, "mail.sent", letters=sent)
         return False

@@ -15,16 +15,18 @@ from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.text import plain
+from gateway.domain.timer_table import Receivers
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
 from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
-from gateway.office.domain.task import Task
+from gateway.office.domain.task import Task, TaskKind
+from gateway.office.duties import DutySources
 from gateway.office.policy import todo
-from gateway.office.policy.reminders import Letter, LetterSort, Receivers, UnitPeople, letters_due
+from gateway.office.policy.reminders import Letter, LetterSort, UnitPeople, duty_letters, letters_due
 from gateway.office.services import TodoServices
 from gateway.office.store.store import SqlNotices
-from gateway.office.todo import MOST_OF_A_KIND, TodoList, gather
+from gateway.office.todo import gather, gather_for_steps, gather_of_units
 from gateway.policy import timers
 from gateway.words import labels
 
@@ -32,6 +34,11 @@ _log = logging.getLogger(__name__)
 REMINDERS_KEPT = timedelta(days=30)
 _MOST_LINES = 200
 _LANG = "vi"
+NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
+
+
+async def nobody(agency_id: str) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,9 @@ class Reminders:
     heads: Callable[[str], Awaitable[Sequence[str]]]
     units: Callable[[str], Awaitable[Mapping[str, UnitPeople]]]
     """Addresses of the people of each unit of an agency, by the unit's key."""
+    duties: DutySources | None = None
+    admins: Callable[[str], Awaitable[Sequence[str]]] = nobody
+    """Addresses of the administrators of an agency, by its id; of the operators for the node."""
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Return the addresses of that agency's own people; none of an agency that has left."""
@@ -58,23 +68,54 @@ class Reminders:
 async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
     """Send the letters due now; return their number. A failed letter is tried again at the next look; one that the server
     refuses for ever is logged and not tried again."""
-    to = reminders.addresses(agency)
     if agency.left_at is not None or not reminders.mailer.is_on:
         return 0
     services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
     todo_list = await gather(services, scope)
-    work = (
-        await _unit_tasks(services, scope, todo_list)
-        if timers.is_open(todo_list.office, todo_list.at)
-        else []
+    is_open = timers.is_open(todo_list.office, todo_list.at)
+    work = await gather_of_units(services, scope, todo_list) if is_open else []
+    steps = await gather_for_steps(services, scope, todo_list) if is_open else todo_list.tasks
+    letters = letters_due(
+        todo_list.office,
+        todo_list.tasks,
+        work,
+        todo_list.at,
+        todo_list.office.digest_at or reminders.digest_at,
+        steps,
     )
-    units = await reminders.units(agency.id) if work else {}
+    return await _send_letters(reminders, agency, letters, todo_list.at)
+
+
+async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> int:
+    """Send the letters on duties of administrators and operators that are due now, while their office is open; return
+    their number."""
+    if reminders.duties is None:
+        return 0
+    now, office = reminders.services.clock.now(), await reminders.services.office(NODE)
+    agencies = [agency for agency in hosted if agency.left_at is None]
+    tasks_by_agency = await reminders.duties.of_agencies([agency.id for agency in agencies], now)
     sent = 0
-    for letter in letters_due(todo_list.office, todo_list.tasks, work, todo_list.at, reminders.digest_at):
+    for agency in agencies:
+        if tasks := tasks_by_agency[agency.id]:
+            own_office = await reminders.services.office(agency.id)
+            letters = [*duty_letters(own_office, tasks, now)]
+            sent += await _send_letters(reminders, agency, letters, now)
+    letters = [*duty_letters(office, await reminders.duties.of_node(office, now), now)]
+    return sent + await _send_letters(reminders, NODE_PLACE, letters, now)
+
+
+async def _send_letters(
+    reminders: Reminders, agency: HostedAgency, letters: Sequence[Letter], now: datetime
+) -> int:
+    services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
+    has_units = any(letter.unit for letter in letters)
+    units = await reminders.units(agency.id) if has_units else {}
+    to, sent = reminders.addresses(agency), 0
+    for letter in letters:
         receivers = await _find_receivers(reminders, agency, letter, to, units)
-        claimed = await _claim(services, scope, letter.keys, todo_list.at) if receivers else []
+        claimed = await _claim(services, scope, letter, now) if receivers else []
         if tasks := letter.claimed_tasks(claimed):
-            mail = _write_mail(agency, letter.sort, tasks, claimed[0], tuple(receivers), todo_list.at)
+            mail = _write_mail(agency, letter, tasks, claimed[0], tuple(receivers), now)
             sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
     return sent
 
@@ -96,15 +137,6 @@ async def _send(
     return True
 
 
-async def _unit_tasks(services: TodoServices, scope: AgencyScope, todo_list: TodoList) -> list[Task]:
-    async with services.store.read(scope) as work:
-        parts = await work.parts.open_of(None, MOST_OF_A_KIND)
-        working_parts = [(part, document) for part, document in parts if not part.is_informed]
-        tasks = list(todo.of_parts(todo_list.office, working_parts, todo_list.at))
-        notes = await work.office.tasks.notes([task.id for task in tasks])
-    return [task for task in tasks if not replace(task, note=notes.get(task.id)).rests(todo_list.at)]
-
-
 async def _find_receivers(
     reminders: Reminders,
     agency: HostedAgency,
@@ -115,7 +147,13 @@ async def _find_receivers(
     if letter.to is Receivers.AGENCY:
         return to
     if letter.to is Receivers.HEADS:
-        return tuple(await reminders.heads(agency.id)) or to
+        heads = tuple(await reminders.heads(agency.id))
+        # The agency was told at a step of its own.
+        return heads if letter.sort is LetterSort.STEP else heads or to
+    if letter.to is Receivers.ADMINS:
+        return tuple(await reminders.admins(agency.id))
+    if letter.to is Receivers.OPERATORS:
+        return tuple(await reminders.admins(NODE))
     people = units.get(letter.unit, UnitPeople())
     if letter.to is Receivers.OFFICERS and letter.person_id:
         # Other officers of the unit may not read what was given to a person by name.
@@ -125,26 +163,46 @@ async def _find_receivers(
     return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 
 
-async def _claim(services: TodoServices, scope: AgencyScope, keys: Sequence[str], now: datetime) -> list[str]:
-    """Claim keys; they are read first, so that the one writer is not asked each minute for letters sent long ago."""
+async def _claim(services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
+    """Claim the letter's keys, and record an event for each step; they are read first, so that the one writer
+    is not asked each minute for letters sent long ago."""
     async with services.store.read(scope) as work:
-        if not await work.office.tasks.unclaimed(keys):
+        if not await work.office.tasks.unclaimed(letter.keys):
             return []
     async with services.store.begin(scope) as work:
-        claimed = [key for key in keys if await work.office.tasks.first_time(key, now)]
+        claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
+        if letter.timer:
+            for key, task in zip(letter.keys, letter.tasks, strict=False):
+                # A letter that could not be sent is claimed again; its step has one event all the same.
+                if key in claimed and await work.office.tasks.first_time(f"told:{key}", now):
+                    await work.events.append(EventKind.TIMER_TOLD, task.subject_id, now, _facts(letter, task))
         await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
         await work.commit()
     return claimed
 
 
+def _facts(letter: Letter, task: Task) -> dict[str, object]:
+    """Return the facts of a told step: numbers, names and moments, never a subject."""
+    return {
+        "timer": letter.timer,
+        "step": letter.step,
+        "to": letter.to.value,
+        "unit": task.unit,
+        "task": task.id,
+        "document": task.document,
+        "due": task.due_at.isoformat(),
+    }
+
+
 def _write_mail(
     agency: HostedAgency,
-    sort: LetterSort,
+    letter: Letter,
     tasks: Sequence[Task],
     key: str,
     to: tuple[str, ...],
     now: datetime,
 ) -> Mail:
+    sort = letter.sort
     is_of_many = sort not in (LetterSort.LATE, LetterSort.URGENT)
     params = {
         "agency": agency.name,
@@ -152,6 +210,7 @@ def _write_mail(
         "late": sum(task.is_late for task in tasks),
         "sender": "" if is_of_many else _party(tasks[0]),
         "time": f"{local(now):%H:%M %d/%m/%Y}",
+        "timer": labels.say(f"timer.{letter.timer}", _LANG) if letter.timer else "",
     }
     lines = [_task_line(task) for task in tasks[:_MOST_LINES]]
     if len(tasks) > _MOST_LINES:
@@ -177,8 +236,10 @@ def _task_line(task: Task) -> str:
         labels.say(
             words,
             _LANG,
-            what=labels.say(f"task.{task.kind}", _LANG),
-            document=task.document,
+            what=labels.say(
+                f"timer.{task.timer}" if task.kind is TaskKind.DUTY else f"task.{task.kind}", _LANG
+            ),
+            document=task.document or task.title,
             party=_party(task),
             due=f"{local(task.due_at):%H:%M %d/%m/%Y}",
             owner=labels.say("mail.owner", _LANG, owner=task.owner) if task.owner else "",
@@ -226,11 +287,11 @@ class NoticeBoard:
 
     async def earliest(self) -> datetime:
         """Return from when on a stop that is announced now may begin: one working day of the office later (T13)."""
-        return todo.earliest_stop(await self.services.office(), self.services.clock.now())
+        return todo.earliest_stop(await self.services.office(NODE), self.services.clock.now())
 
     async def faults(self, wish: NoticeWish) -> Sequence[tuple[str, str]]:
         """Return (field, fault) pairs; none when the notice may be given."""
-        return todo.notice_faults(wish, await self.services.office(), self.services.clock.now())
+        return todo.notice_faults(wish, await self.services.office(NODE), self.services.clock.now())
 
     async def publish(self, by: str, wish: NoticeWish) -> Notice:
         """Show a notice on every page at once, and in every agency's feed. BadForm for one with faults."""

@@ -16,6 +16,7 @@ from gateway.domain.document import IncomingDocument, InState, Urgency
 from gateway.domain.handling import Share, UnitPart
 from gateway.domain.queues import InboxPacket
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
+from gateway.domain.timer_table import Timer
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.listing import Filter, ListLine, Side, Tab, person_viewer, share_viewer
 from gateway.office.domain.notice import NotificationSettings, Partner, Ring, RingKind, SubjectKind
@@ -210,10 +211,10 @@ _KINDS: Mapping[TaskKind, RingKind] = {
         ),
         RingKind.FAILED,
     ),
-    TaskKind.RECALL: RingKind.RECALL,
+    **dict.fromkeys((TaskKind.RECALL, TaskKind.RECALL_DUE), RingKind.RECALL),
 }
 # Expected replies ring this long before their day.
-_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.PARTNER_REPLY_SOON}
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_SOON}
 _ASSIGNED = "04"
 
 
@@ -243,7 +244,7 @@ def _ring_time(task: Task) -> datetime:
         return task.due_at
     if task.kind in _AHEAD:
         return max(task.since, vietnam_time(local(task.due_at - _AHEAD[task.kind]).date(), time()))
-    if task.timer == timers.Timer.T3:
+    if task.timer == Timer.T3:
         return max(task.since, timers.afternoon_of(task.due_at))
     if task.kind is TaskKind.ASSIGN and not timers.is_urgent(task.urgency):
         return max(task.since, timers.afternoon_of(task.since))

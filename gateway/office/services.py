@@ -86,8 +86,8 @@ class TodoServices:
 
     store: SqlOfficeStore
     calendar: SqlCalendarDays
-    office: Callable[[], Awaitable[OfficeCalendar]]
-    """Working hours of this node's agencies, at present."""
+    office: Callable[[str], Awaitable[OfficeCalendar]]
+    """Loads the present calendar of an agency, by its id; of the node for the empty id."""
     certificates: Callable[[datetime], Awaitable[Sequence[CertificateEnding]]]
     """Every certificate that signs for us or identifies an agency here, the last of each code."""
     clock: Clock

@@ -16,6 +16,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.handling import Share
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.system_box import BoxItem, BoxKind
+from gateway.domain.timer_table import CERTIFICATE_DAYS, Timer
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.office.domain.pending import PendingAct
@@ -69,7 +70,7 @@ async def gather(
     share: Share | None = None,
 ) -> TodoList:
     """Gather the agency's tasks now, or those of a `share` alone; with `everything` also resting ones."""
-    now, office = services.clock.now(), await services.office()
+    now, office = services.clock.now(), await services.office(scope.agency_id)
     endings = await services.certificates(now) if share is None else ()
     async with services.store.read(scope) as work:
         agency = await work.agency()
@@ -88,6 +89,46 @@ async def gather(
     return TodoList(tasks=tuple(ordered), resting=len(tasks) - len(awake), cut=cut, office=office, at=now)
 
 
+async def gather_for_steps(services: TodoServices, scope: AgencyScope, todo_list: TodoList) -> Sequence[Task]:
+    """Gather the agency's tasks as the steps of their timers need them: those of the list, and those not in it yet because
+    their time is not over."""
+    now, office = todo_list.at, todo_list.office
+    endings = await services.certificates(now)
+    async with services.store.read(scope) as work:
+        agency = await work.agency()
+        waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
+        acted, _ = await _load_acts(work)
+        unsettled = await work.office.tasks.pending(
+            now - todo.LOOK_BACK, now - timers.FIRST_STATE_STEP, MOST_OF_A_KIND
+        )
+        codes = frozenset((agency.code, *agency.aliases))
+        more_tasks = [
+            *todo.of_arrivals(office, [d for d in waiting if d.id not in acted], now),
+            *todo.of_unsent_statuses(office, unsettled, now),
+            *todo.of_certificates(endings, codes, now, timedelta(days=max(CERTIFICATE_DAYS))),
+        ]
+        notes = await work.office.tasks.notes([task.id for task in more_tasks])
+    replaced = {Timer.T2, Timer.T3, Timer.T12, Timer.T25}
+    noted = [replace(task, note=notes.get(task.id)) for task in more_tasks]
+    return [
+        *(task for task in todo_list.tasks if task.timer not in replaced),
+        *(task for task in noted if not task.rests(now)),
+    ]
+
+
+async def gather_of_units(services: TodoServices, scope: AgencyScope, todo_list: TodoList) -> Sequence[Task]:
+    """Gather the work of all units, and the replies that they owe, without what rests."""
+    async with services.store.read(scope) as work:
+        parts = await work.parts.open_of(None, MOST_OF_A_KIND)
+        working_parts = [(part, document) for part, document in parts if not part.is_informed]
+        tasks = [
+            *todo.of_parts(todo_list.office, working_parts, todo_list.at),
+            *todo.of_unit_replies(todo_list.office, working_parts, todo_list.at),
+        ]
+        notes = await work.office.tasks.notes([task.id for task in tasks])
+    return [task for task in tasks if not replace(task, note=notes.get(task.id)).rests(todo_list.at)]
+
+
 async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime) -> tuple[list[Task], bool]:
     acted, failed_acts = await _load_acts(work)
     waiting = await work.office.tasks.to_take_in(MOST_OF_A_KIND)
@@ -100,6 +141,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     )
     open_asks = await work.office.recalls.open(MOST_OF_A_KIND)
     asks = [(ask, await work.outgoing.get(ask.document_id)) for ask in open_asks]
+    recalled = await work.office.tasks.recalled(now - todo.LOOK_BACK, MOST_OF_A_KIND)
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
     untaken = [(box_item, await _document_of(work, box_item)) for box_item in stuck]
     expected = await _wanted_replies(work, now)
@@ -109,7 +151,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     free = [(d, since) for d, since in unassigned if not submitted[d.id] and d.id not in acted]
     opinions = await work.office.submissions.open(MOST_OF_A_KIND)
     returned_parts = await work.parts.returned(MOST_OF_A_KIND)
-    late_parts = await work.parts.overdue(*todo.late_span(now), MOST_OF_A_KIND)
+    late_parts = await work.parts.overdue(*todo.late_span(office, now), MOST_OF_A_KIND)
     held_ids = [d.id for d in waiting if d.state is InState.HELD]
     acted_on = [*(d for d in waiting if d.state is InState.HELD), *(d for d, _ in free)]
     actors = await _actors(work, [d.id for d in acted_on if timers.is_urgent(d.urgency)])
@@ -122,9 +164,10 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_replies(office, replies, now),
         *todo.of_returned(office, returned, now),
         *todo.of_unsent(office, unsent, now),
-        *todo.of_unsent_statuses(unsettled, now),
+        *todo.of_unsent_statuses(office, unsettled, now),
         *todo.of_take_backs(office, unsettled, now),
         *todo.of_asks(office, asks, now),
+        *todo.of_recalls_due(office, recalled, now),
         *todo.of_stuck(office, untaken, now),
         *todo.of_unassigned(office, free, now),
         *todo.of_submissions(office, [(s, d) for s, d in opinions if d.id not in acted], now),
@@ -133,7 +176,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_late_parts(office, late_parts, now),
     ]
     counted = (waiting, requested, replies, returned, unsent, unsettled, asks, stuck, expected)
-    counted_too = (unassigned, opinions, returned_parts)
+    counted_too = (unassigned, opinions, returned_parts, recalled)
     begun_tasks = [
         replace(task, begun_by=actors.get(task.subject_id, "")) if task.kind in _BEGUN else task
         for task in tasks

@@ -42,8 +42,9 @@ EXPIRY_YELLOW, EXPIRY_RED = timedelta(days=60), timedelta(days=14)
 # Limits for partners' certificates, which are shorter, because the partners renew them.
 SOON, URGENT = timedelta(days=30), timedelta(days=7)
 _STATES = {ListState.HELD: "delegation.held", ListState.UNSIGNED: "delegation.unsigned"}
-_AXIS_LISTS = "gateway registry axis-lists"
-_FEED_CURE = "gateway registry feed refusals"
+# Words for a list that could not be taken, is old, or is in order; and the command to look with.
+_AXIS_WORDS = ("axis-lists.failed", "axis-lists.old", "axis-lists.fine", "gateway registry axis-lists")
+_FEED_WORDS = ("feed-fetch.failed", "feed-fetch.old", "feed-fetch.fine", "gateway registry feed refusals")
 # Authorities answer within seconds; a document that waits for a day has one that does not.
 PDF_ANSWERS_LATE = timedelta(days=1)
 MOST_NAMES = 5  # most codes that one finding names
@@ -208,17 +209,17 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
         hours = (rules.feed_url and rules.feed_h) if is_feed else rules.axis_list_h
         if not hours:
             continue
-        kind, cure = ("feed-fetch", _FEED_CURE) if is_feed else ("axis-lists", _AXIS_LISTS)
+        failed, old, fine, cure = _FEED_WORDS if is_feed else _AXIS_WORDS
         params: dict[str, object] = {"axis": newest.axis or "–", "day": day_text(newest.at)}
         if newest.state is AxisListState.FAILED:
-            yield yellow("axis-lists", f"{kind}.failed", cure, **params, fault=newest.fault)
+            yield yellow("axis-lists", failed, cure, **params, fault=newest.fault)
         elif is_overdue(newest, now, timedelta(hours=hours)):
-            yield yellow("axis-lists", f"{kind}.old", cure, **params)
+            yield yellow("axis-lists", old, cure, **params)
         elif newest.waiting or newest.conflicts:
             counts = {"waiting": newest.waiting, "conflicts": newest.conflicts}
-            yield yellow("axis-lists", f"{kind}.waiting", cure, **params, **counts)
+            yield yellow("axis-lists", "axis-lists.waiting", cure, **params, **counts)
         else:
-            yield green("axis-lists", f"{kind}.fine", **params)
+            yield green("axis-lists", fine, **params)
 
 
 async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:

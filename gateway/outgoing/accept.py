@@ -18,16 +18,20 @@ from gateway import log, meters, stopwatch
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import Delivery, DeliveryMode, Draft, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.figures import describe_sent
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.pace import Metric
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
-from gateway.outgoing import intake, package, requests
+from gateway.outgoing import intake, numbering, package, requests
 from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles
 from gateway.outgoing.package import Packed
-from gateway.outgoing.services import OutgoingServices
+from gateway.outgoing.services import OutgoingServices, profile_of
 from gateway.policy import admission, pdf_verdict
+from gateway.policy import outgoing as rules
+from gateway.policy.numbering import gives_numbers
+from gateway.policy.profile import Profile
 from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, reason
 from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
@@ -161,8 +165,10 @@ class _Task:
             raise Refused(verdict)
         known_as = await checking.hosted_agency(services, self.scope)
         planned = self._plan(known_as, draft, digest)
-        packed = self.signed
-        if packed is None and self.signs:
+        packed, profile = self.signed, await profile_of(services, self.scope)
+        gives_number = order.send and checking.needs_number(profile, order)
+        # A number is given in the transaction that stores the document, so a job signs the envelope after it.
+        if packed is None and self.signs and not gives_number:
             packed = await package.sign_document(services, known_as, planned, self.request_files.received)
         contents = await self.request_files.keep_all() if packed is None else []
 
@@ -174,9 +180,12 @@ class _Task:
             if repeated is not None:
                 return await self._remember(work, repeated)
             current_plan = planned if agency == known_as else self._replan(agency, planned, packed)
-            return await self._remember(
-                work, await self._store(work, agency, current_plan, verdict, packed, contents)
-            )
+            if gives_number:
+                current_plan = await self._number(work, profile, agency, current_plan)
+            stored = await self._store(work, agency, current_plan, verdict, packed, contents)
+            if not gives_number:
+                await self._use_number(work, profile, current_plan)
+            return await self._remember(work, stored)
 
         accepted = await services.store.share(self.scope, store_document)
         document = accepted.document
@@ -189,6 +198,25 @@ class _Task:
         if packed is None:  # a job packs it
             services.wake()
         return accepted
+
+    async def _use_number(self, work: SqlWork, profile: Profile, document: OutgoingDocument) -> None:
+        """Use up the number that the document states, where the node gives the numbers."""
+        if self.order.send and self.order.kind.is_whole and gives_numbers(profile):
+            await numbering.issue(work, profile, document, self.services.clock.now())
+
+    async def _number(
+        self, work: SqlWork, profile: Profile, agency: HostedAgency, planned: OutgoingDocument
+    ) -> OutgoingDocument:
+        """Give the document its number. Refused where its file turns out to bear another one."""
+        identify = partial(checking.document_id_of, agency)
+        numbered = await numbering.give(work, profile, planned, identify, self.services.clock.now())
+        if numbered.draft.number != planned.draft.number:
+            inspected = [(received.item, received.facts) for received in self.request_files.received]
+            order = self.order
+            verdict = rules.check_first_page(numbered.draft, inspected, order.kind, order.confirm)
+            if not verdict.allowed:
+                raise Refused(verdict)
+        return numbered
 
     async def _find_repeat(self, digest: str | None) -> Accepted | None:
         """Find the answer to an earlier order of the same document, and store it under this request's key too."""
@@ -266,6 +294,7 @@ class _Task:
             "document_id": document.document_id,
             "code": draft.code,
             "legal_value": document.legal_value,
+            **(describe_sent(document, order.draft.delivery_mode) if order.send else {"draft": True}),
         }
         await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, now, facts)
         if order.send:

@@ -3,7 +3,7 @@ draft with its recipients resolved to the codes of today, and a `Verdict` with e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -28,21 +28,22 @@ from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict
 from gateway.domain.status import NOT_HELD
 from gateway.errors import NotFound, Refused, StaleVersion
+from gateway.outgoing import numbering as numbers
 from gateway.outgoing import translate
 from gateway.outgoing.intake import Order, RequestFiles
 from gateway.outgoing.services import OutgoingServices
-from gateway.policy import admission, pdf_verdict, seal_verdict
+from gateway.policy import admission, numbering, pdf_verdict, seal_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile, for_agency
 from gateway.policy.texts import long_lists
-from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
 _SENT_STATES = (OutState.QUEUED, OutState.PACKED)
-# The parent of a document, the reason why its number is taken, and signs that it was sent before.
-_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Reason | None, Sequence[Reason]]"
-_NO_EARLIER: _Earlier = (None, None, ())
+# The parent of a document, the verdict on its number, and signs that it was sent before.
+_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Verdict, Sequence[Reason]]"
+_NO_EARLIER: _Earlier = (None, NOTHING, ())
 
 
 async def check(
@@ -73,11 +74,14 @@ async def check(
     profile = for_agency(services.profile, chosen)
     mode = _delivery_mode(profile, order, lead)
     draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
+    draft = await _with_expected_number(services, scope, profile, order, draft)
 
-    parent, in_use, reused = _NO_EARLIER
-    if with_earlier:
-        load = partial(_load_earlier, agency=agency, draft=draft, order=order, request_files=request_files)
-        parent, in_use, reused = await services.store.share_view(scope, load)
+    judge = partial(_judge_number, services, profile, agency, order, draft)
+    load = partial(
+        _load_earlier, agency=agency, draft=draft, order=order, request_files=request_files, judge=judge
+    )
+    earlier = await services.store.share_view(scope, load) if with_earlier else _NO_EARLIER
+    parent, numbered, reused = earlier
     inspected = [(received.item, received.facts) for received in request_files.received]
     verdict = rules.check(
         draft,
@@ -97,8 +101,7 @@ async def check(
         draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
         verdict += rules.check_change(order.change, order.kind, parent, draft)
-    if in_use:
-        verdict += Verdict(reasons=(in_use,))
+    verdict += numbered + await _warn_of_form(services, profile, agency, order, draft)
     if verdict.allowed and travels:
         verdict += _judge_envelope(services, order, draft, request_files, agency, parent)
     if travels and order.send:
@@ -106,6 +109,52 @@ async def check(
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
     registry_warnings = await _warn_of_registry(services, resolutions if travels else ())
     return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
+
+
+def needs_number(profile: Profile, order: Order) -> bool:
+    """Tell whether the node gives the document its number when it is sent."""
+    return order.kind.is_whole and not order.draft.number and numbering.gives_numbers(profile)
+
+
+async def _with_expected_number(
+    services: OutgoingServices, scope: AgencyScope, profile: Profile, order: Order, draft: Draft
+) -> Draft:
+    """Return the draft with the number that it would get; the number itself is given when the document is stored."""
+    if not (needs_number(profile, order) and draft.symbol and order.send):
+        return draft
+    async with services.store.ask(scope) as work:
+        return replace(
+            draft, number=await numbers.expected(work, profile, draft, services.clock.now(), order.draft_id)
+        )
+
+
+async def _judge_number(
+    services: OutgoingServices,
+    profile: Profile,
+    agency: HostedAgency,
+    order: Order,
+    draft: Draft,
+    work: SqlWork,
+) -> Verdict:
+    if not (order.draft.number and _uses_number(order, draft)):
+        return NOTHING
+    identity, now = document_id_of(agency, draft), services.clock.now()
+    return await numbers.judge(work, profile, draft, order.draft_id, identity, now)
+
+
+async def _warn_of_form(
+    services: OutgoingServices, profile: Profile, agency: HostedAgency, order: Order, draft: Draft
+) -> Verdict:
+    """Warn of an unusual notation (R35), and of a capacity to sign that no row allows on that day (R28)."""
+    if not order.kind.is_whole:
+        return NOTHING
+    today = services.today()
+    warnings = [*numbering.warn_of_notation(profile, draft, today)]
+    if profile.signing_acts and numbering.capacity_of(draft):
+        register = await services.directory.seal_register(agency.code, ())
+        of_agency = [c for c in register.certificates if c.code == agency.code]
+        warnings += numbering.warn_of_capacity(profile, draft, today, of_agency)
+    return Verdict.make((), warnings)
 
 
 def _judge_envelope(
@@ -293,10 +342,18 @@ def _lead_index(request_files: RequestFiles) -> int | None:
 
 
 async def _load_earlier(
-    work: SqlWork, *, agency: HostedAgency, draft: Draft, order: Order, request_files: RequestFiles
+    work: SqlWork,
+    *,
+    agency: HostedAgency,
+    draft: Draft,
+    order: Order,
+    request_files: RequestFiles,
+    judge: Callable[[SqlWork], Awaitable[Verdict]],
 ) -> _Earlier:
     parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-    return parent, *await find_earlier(work, agency, draft, order, request_files)
+    in_use, reused = await find_earlier(work, agency, draft, order, request_files)
+    verdict = Verdict(reasons=(in_use,)) if in_use else NOTHING
+    return parent, verdict + await judge(work), reused
 
 
 async def find_earlier(

@@ -263,6 +263,7 @@ async def recheck(
         parent_id=document.parent_id,
         change=document.change,
         confirm=confirm,
+        draft_id=id,
     )
     async with receive_files(services) as request_files:
         for file, opener in zip(document.files, openers, strict=True):

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class Order:
     """Order of a caller: one document to send, or a draft to keep. `draft` has the recipients as the caller wrote them;
     `confirm` lists the codes of warnings that the caller has read and accepts; `notes` are warnings of the entry point
-    that made the order. During `wait` the document can still be called back."""
+    that made the order. During `wait` the document can still be called back. `draft_id` is the stored draft, if any."""
 
     draft: Draft
     send: bool = True
@@ -53,6 +53,7 @@ class Order:
     confirm: tuple[str, ...] = ()
     notes: tuple[Reason, ...] = ()
     wait: timedelta = timedelta()
+    draft_id: str = ""
 
     def __post_init__(self) -> None:
         """Turn blank fields of the draft and the change into absent ones, so that no entry point has to."""

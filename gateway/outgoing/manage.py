@@ -7,17 +7,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
+from gateway.domain.figures import describe_sent
 from gateway.domain.queues import OutboxTarget
 from gateway.domain.status import Track, own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, answering, check, drafting, files, requests, stopping
-from gateway.outgoing.services import OutgoingServices
+from gateway.outgoing import accept, answering, check, drafting, files, numbering, requests, stopping
+from gateway.outgoing.services import OutgoingServices, profile_of
 from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
+from gateway.policy.numbering import gives_numbers
 from gateway.policy.outgoing import Handover
 from gateway.policy.verdict import Verdict
 from gateway.store.deliveries import PaperPart
@@ -40,25 +43,49 @@ async def send_draft(
     wait: timedelta = timedelta(),
 ) -> OutgoingDocument:
     """Check the draft again and queue it; Refused with every reason against it. During `wait` it can be called back."""
-    checked = await drafting.recheck(services, scope, id, confirm, expect_version)
-    if not checked.verdict.allowed:
-        raise Refused(checked.verdict)
+    while True:
+        checked = await drafting.recheck(services, scope, id, confirm, expect_version)
+        if not checked.verdict.allowed:
+            raise Refused(checked.verdict)
+        try:
+            return await _send_checked(services, scope, checked, expect_version, wait)
+        except numbering.NumberMoved:
+            # The file may bear the number with which it was checked: it is checked with the next one.
+            continue
+
+
+async def _send_checked(
+    services: OutgoingServices,
+    scope: AgencyScope,
+    checked: drafting.CheckedDraft,
+    expect_version: int | None,
+    wait: timedelta,
+) -> OutgoingDocument:
+    id = checked.document.id
     draft, now = checked.document, services.clock.now()
+    profile = await profile_of(services, scope)
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         if expect_version is None:
             _refuse_changed_draft(await work.outgoing.get(id), draft)
+        numbered = replace(draft, draft=checked.draft)
+        if check.needs_number(profile, checked.order):
+            identify = partial(check.document_id_of, agency)
+            numbered = await numbering.give(
+                work, profile, numbered, identify, now, expected_number=checked.draft.number
+            )
+        elif draft.kind.is_whole and gives_numbers(profile):
+            await numbering.issue(work, profile, numbered, now)
         if in_use := await check.find_number_conflict(
-            work, agency, checked.draft, checked.order, checked.files
+            work, agency, numbered.draft, checked.order, checked.files
         ):
             raise Refused(Verdict(reasons=(in_use,)))
-        attempt = await accept.attempt_of(work, draft.kind, draft.document_id)
+        attempt = await accept.attempt_of(work, draft.kind, numbered.document_id)
         sent = await work.outgoing.save(
             replace(
-                draft,
-                draft=checked.draft,
+                numbered,
                 change=checked.order.change,
-                state=accept.first_state(checked.draft),
+                state=accept.first_state(numbered.draft),
                 attempt=attempt,
                 legal_value=checked.legal_value,
                 signatures=checked.signatures,
@@ -68,7 +95,9 @@ async def send_draft(
         )
         await accept.record_confirmations(services, work, id, checked.order, checked.verdict)
         await accept.queue(services, work, sent)
-        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, {"from_draft": True})
+        details = {"from_draft": True, "kind": sent.kind, "legal_value": sent.legal_value}
+        details |= describe_sent(sent, draft.draft.delivery_mode)
+        await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, details)
         await work.commit()
     services.wake()
     return sent
@@ -129,7 +158,9 @@ async def cancel_in(
     await stopping.cancel_deliveries(services, work, deliveries, rows)
     await requests.withdraw_requests(services, work, document)
     await work.blobs.drop("source", id)
-    await work.events.append(EventKind.MESSAGE_CANCELLED, id, services.clock.now(), facts)
+    now = services.clock.now()
+    await work.events.append(EventKind.MESSAGE_CANCELLED, id, now, facts)
+    await numbering.end(work, document, facts, now)
     return cancelled
 
 

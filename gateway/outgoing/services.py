@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyUse
 from gateway.domain.share import Share
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing.reach import Reach
 from gateway.policy import trust
-from gateway.policy.profile import Profile
+from gateway.policy.profile import Profile, for_agency
 from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, PdfSignatures, Pool, Scanner
 from gateway.stopwatch import Stopwatch
@@ -75,6 +76,12 @@ class OutgoingServices:
     def today(self) -> date:
         """Return the date on a clerk's calendar now."""
         return local(self.clock.now()).date()
+
+
+async def profile_of(services: OutgoingServices, scope: AgencyScope) -> Profile:
+    """Return the rules of the agency now."""
+    _, chosen = await services.store.accounts.with_profile(scope.agency_id)
+    return for_agency(services.profile, chosen)
 
 
 async def signing_keys(services: OutgoingServices, agency_code: str, now: datetime) -> KeyUse:

@@ -10,9 +10,16 @@ from datetime import timedelta
 from typing import TypeVar
 
 from gateway.domain.agency_profile import (
+    ABBREVIATION,
     MARK,
+    OUT_BOOKS,
+    OUT_NUMBERING,
     PAPER_TYPES,
+    READY_BOOKS,
     RULEBOOK,
+    SIGNING_ACTS,
+    TYPE_MARKS,
+    UNIT_MARKS,
     UNSIGNED_IN,
     UNSIGNED_OUT,
     WRONG_SEAL,
@@ -78,6 +85,14 @@ class Profile:
     paper_too: frozenset[str] = _setting(
         frozenset(), "R6, R21", "keys of types that go on paper too, before the table of delivery modes"
     )
+    out_numbering: str = _setting(
+        "A", "R34", "A document system, B this node, or C a clerk gives the numbers of outgoing documents"
+    )
+    out_books: str = _setting(READY_BOOKS, "R33", "books of outgoing documents, by marks in the notation")
+    abbreviation: str = _setting("", "R35", "the agency's abbreviation in notations; empty checks none")
+    type_marks: str = _setting("", "R35", "own abbreviations of types, before the usual ones")
+    unit_marks: str = _setting("", "R35", "abbreviations of units that may end the notation of a letter")
+    signing_acts: str = _setting("", "R28", "who may sign in which capacity and when; empty checks none")
     chosen: Mapping[str, ProfileVersion] = field(
         default_factory=dict,
         metadata={
@@ -168,6 +183,12 @@ def for_agency(profile: Profile, chosen: Mapping[str, ProfileVersion]) -> Profil
         unsigned_arrival=values.get(UNSIGNED_IN, profile.unsigned_arrival),
         wrong_seal=values.get(WRONG_SEAL, profile.wrong_seal),
         paper_too=frozenset(filter(None, values.get(PAPER_TYPES, "").split(","))),
+        out_numbering=values.get(OUT_NUMBERING, profile.out_numbering),
+        out_books=values.get(OUT_BOOKS, profile.out_books),
+        abbreviation=values.get(ABBREVIATION, profile.abbreviation),
+        type_marks=values.get(TYPE_MARKS, profile.type_marks),
+        unit_marks=values.get(UNIT_MARKS, profile.unit_marks),
+        signing_acts=values.get(SIGNING_ACTS, profile.signing_acts),
         chosen=chosen,
     )
 

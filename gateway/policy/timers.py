@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 
 from gateway.domain.document import Urgency
 from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, OfficeHours
+from gateway.domain.office_profile import spans_of
 from gateway.domain.status import Duty, Waits
+from gateway.domain.timer_table import AT_ONCE, TIMERS, Base, Counting, Step, Timer, TimerRow, Unit
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Misconfigured
 
@@ -50,17 +51,11 @@ def read_weekdays(text: str) -> frozenset[int]:
 def read_spans(text: str) -> tuple[OfficeHours, ...]:
     """Read `07:30-11:30, 13:30-17:00` as spans; Misconfigured for anything else."""
     try:
-        pairs = [part.strip().split("-") for part in text.split(",")]
-        spans = tuple(
-            OfficeHours(start=time.fromisoformat(start.strip()), end=time.fromisoformat(end.strip()))
-            for start, end in pairs
-        )
-        OfficeCalendar(spans=spans)
+        return spans_of(text)
     except ValueError as why:
         raise Misconfigured(
             f"office.hours is {text!r}; write hours that follow each other, such as 07:30-11:30, 13:30-17:00"
         ) from why
-    return spans
 
 
 def is_open(office: OfficeCalendar, at: datetime) -> bool:
@@ -127,52 +122,60 @@ def _spans_from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-# T2u (urgent intake) runs by the wall clock. A stated hour takes precedence over the fifteen minutes.
-AT_ONCE = {
-    Urgency.URGENT: 60 * MINUTE,
-    Urgency.VERY_URGENT: 30 * MINUTE,
-    Urgency.EXPRESS: 15 * MINUTE,
-    Urgency.TIMED_EXPRESS: 15 * MINUTE,
-}
-EVERY = {
-    Urgency.URGENT: 15 * MINUTE,
-    Urgency.VERY_URGENT: 10 * MINUTE,
-    Urgency.EXPRESS: 5 * MINUTE,
-    Urgency.TIMED_EXPRESS: 5 * MINUTE,
-}
-TAKE_IN = 2 * HOUR
-URGENT_SENT = 15 * MINUTE
 URGENT_RECALL = 2 * HOUR
-STATE_DELIVERED = 5 * MINUTE
 STATE_SILENT = 24 * HOUR
-REPLY_SOON = timedelta(days=2)
-PARTNER_REPLY_SOON = timedelta(days=3)
+FIRST_STATE_STEP = 6 * HOUR
+"""From when on operators are reminded of an unsent state."""
+REPLY_SOON = timedelta(days=3)
 AFTERNOON = time(16)
 """Hour from which people are reminded of the day's duties."""
-WITHOUT_A_DAY = 15
-"""Working days."""
 LEADER_DELAY = timedelta(days=2)
 """After this delay the agency's heads are notified of late work too."""
+TOLD_FOR = timedelta(days=25)
+"""So long after its moment a step is sent, and then no more; shorter than reminders are remembered."""
 
 
-class Timer(StrEnum):
-    """Timers by their number; `timer.…` in the labels has their texts."""
+def length(office: OfficeCalendar, timer: Timer) -> timedelta:
+    """Return the length of a timer, as the agency of the calendar chose it; a day is one of the office where it counts
+    working days."""
+    row = TIMERS[timer]
+    amount = office.lengths.get(timer, row.amount)
+    if row.unit is Unit.MINUTES:
+        return amount * MINUTE
+    return amount * (office.day_length if row.counting is Counting.WORKING_DAYS else _ONE_DAY)
 
-    T1 = "t1"
-    T1U = "t1u"
-    T2 = "t2"
-    T2U = "t2u"
-    T3 = "t3"
-    T4 = "t4"
-    T5 = "t5"
-    T6 = "t6"
-    T7 = "t7"
-    T7N = "t7n"
-    T11 = "t11"
-    T12 = "t12"
-    T25 = "t25"
-    T9 = "t9"
-    REPLY = "t10"
+
+def step_moment(
+    office: OfficeCalendar, timer: Timer, step: Step, since: datetime, due_at: datetime
+) -> datetime | None:
+    """Return when a step is to be told; None for a moment before the timer began, whose step does not exist."""
+    row, base = TIMERS[timer], since if step.base is Base.START else due_at
+    if step.days is not None:
+        day = _move_days(office, local(base).date(), step)
+        moment = vietnam_time(day, step.at or office.spans[0].start)
+        if not step.days and moment < since and local(since).date() == day:
+            moment = since  # the hour is over on the day on which it began
+    elif step.base is Base.START or row.wall_clock or step.minutes >= 0:
+        moment = _move_minutes(office, row, base, step.minutes)
+    else:  # office time before the end, which is that time after the start
+        left = office_time_between(office, since, due_at) + step.minutes * MINUTE
+        moment = add_office_time(office, since, left) if left > NOTHING else since - MINUTE
+    return moment if moment >= since else None
+
+
+def _move_days(office: OfficeCalendar, day: date, step: Step) -> date:
+    days = step.days or 0
+    if not step.working:
+        return day + days * _ONE_DAY
+    for _ in range(days):
+        day = next_working_day(office, day)
+    return day
+
+
+def _move_minutes(office: OfficeCalendar, row: TimerRow, base: datetime, minutes: int) -> datetime:
+    if row.wall_clock:
+        return base + minutes * MINUTE
+    return add_office_time(office, base, minutes * MINUTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,7 @@ def is_urgent(urgency: Urgency) -> bool:
 def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
     """Return T1 or T1u: from signing to sending."""
     if is_urgent(urgency):
-        return Due(timer=Timer.T1U, at=signed_at + URGENT_SENT, wall_clock=True)
+        return Due(timer=Timer.T1U, at=signed_at + length(office, Timer.T1U), wall_clock=True)
     following = next_working_day(office, local(signed_at).date())
     return Due(timer=Timer.T1, at=morning_ends(office, following))
 
@@ -222,7 +225,7 @@ def take_in(
         if urgency is Urgency.TIMED_EXPRESS and stated is not None:
             at = max(stated, arrived_at)
         return Due(timer=Timer.T2U, at=at, wall_clock=True)
-    return Due(timer=Timer.T2, at=add_office_time(office, arrived_at, TAKE_IN))
+    return Due(timer=Timer.T2, at=add_office_time(office, arrived_at, length(office, Timer.T2)))
 
 
 def receipt(office: OfficeCalendar, arrived_at: datetime) -> Due:
@@ -243,12 +246,12 @@ def afternoon_of(at: datetime) -> datetime:
 
 def decide_held(office: OfficeCalendar, held_at: datetime) -> Due:
     """Return T4: from being held to being taken in or refused."""
-    return Due(timer=Timer.T4, at=add_office_time(office, held_at, office.day_length))
+    return Due(timer=Timer.T4, at=add_office_time(office, held_at, length(office, Timer.T4)))
 
 
 def answer_recall(office: OfficeCalendar, asked_at: datetime, urgency: Urgency) -> Due:
     """Return T11: from a recall notice to its confirmation."""
-    span = URGENT_RECALL if is_urgent(urgency) else office.day_length
+    span = URGENT_RECALL if is_urgent(urgency) else length(office, Timer.T11)
     return Due(timer=Timer.T11, at=add_office_time(office, asked_at, span))
 
 
@@ -282,9 +285,9 @@ def _is_at_once(waits: Waits, urgency: Urgency) -> bool:
     return is_urgent(urgency) and waits in (Waits.TAKE_IN, Waits.PARTNER)
 
 
-def tell_state(changed_at: datetime) -> Due:
+def tell_state(office: OfficeCalendar, changed_at: datetime) -> Due:
     """Return T12: from a change of state to its delivery at the sender; machines do this, so the wall clock counts."""
-    return Due(timer=Timer.T12, at=changed_at + STATE_DELIVERED, wall_clock=True)
+    return Due(timer=Timer.T12, at=changed_at + length(office, Timer.T12), wall_clock=True)
 
 
 def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
@@ -295,15 +298,15 @@ def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
 
 def start(office: OfficeCalendar, given_at: datetime) -> Due:
     """Return T6: from assignment to the start of work."""
-    return Due(timer=Timer.T6, at=add_office_time(office, given_at, office.day_length))
+    return Due(timer=Timer.T6, at=add_office_time(office, given_at, length(office, Timer.T6)))
 
 
 def work(office: OfficeCalendar, arrived_at: datetime, deadline: date | None) -> Due:
-    """Return T7: a unit's part of the work, by its deadline; without one T7n, fifteen working days after the document
-    came, even if another unit has it by then."""
+    """Return T7: a unit's part of the work, by its deadline; without one T7n, working days after the document came, even
+    if another unit has it by then."""
     if deadline is not None:
         return Due(timer=Timer.T7, at=closing_time(office, deadline))
-    return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, WITHOUT_A_DAY * office.day_length))
+    return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, length(office, Timer.T7N)))
 
 
 def renew_certificate(ends_at: datetime) -> Due:

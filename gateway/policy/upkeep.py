@@ -26,7 +26,7 @@ JOBS: Mapping[str, timedelta | None] = {
     "backup": NIGHTLY,
     "feed": None,
     **dict.fromkeys(("sealer", "timestamp", "revocation", "digest", "sequencer", "hosting", "clocks"), LOOP),
-    **dict.fromkeys(("lister", "keys", "holds", "quarantine", "signatures"), LOOP),
+    **dict.fromkeys(("lister", "keys", "holds", "quarantine", "signatures", "figures"), LOOP),
     **dict.fromkeys(("growth", "folder"), LOOP),
     **dict.fromkeys(("accounts", "webhooks", "drawer", "acts"), LOOP),
 }

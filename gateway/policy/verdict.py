@@ -99,6 +99,15 @@ class ReasonCode(StrEnum):
     NUMBER_IN_USE = "number-taken"
     NUMBER_REUSED = "number-again"
     LEAD_REUSED = "lead-again"
+    # numbers of outgoing documents, their notation, and who signs (R28, R32 to R35)
+    NUMBER_NOT_GIVEN = "number-not-given"
+    NUMBER_GIVEN = "number-given"
+    NUMBER_RESERVED = "number-reserved"
+    NUMBER_VOID = "number-void"
+    NUMBER_ORDER = "number-order"
+    NUMBER_SHAPE = "number-shape"
+    NOTATION_SHAPE = "notation-shape"
+    CAPACITY_UNPROVED = "capacity-unproved"
     # entries in a register book by hand (R32, R36, R99)
     BOOK_GIVES = "book-gives"
     BOOK_DAY = "book-day"

@@ -25,7 +25,13 @@ from gateway.domain.account import (
     Principal,
     PrincipalKind,
 )
-from gateway.domain.agency_profile import NUMBERING, ProfileVersion, chosen_in_force, find_in_force
+from gateway.domain.agency_profile import (
+    CALENDAR_KEYS,
+    NUMBERING,
+    ProfileVersion,
+    chosen_in_force,
+    find_in_force,
+)
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
 from gateway.domain.status import REQUESTED
@@ -118,6 +124,11 @@ class HostedAccounts:
             return agency, {}
         chosen = chosen_in_force(versions[id], self._clock.now())
         return _numbered(agency, chosen.get(NUMBERING)), chosen
+
+    async def chosen_by(self, id: str) -> Mapping[str, ProfileVersion]:
+        """Return what an agency chose and is in force, by setting; nothing of one that is not hosted."""
+        _, versions = await self._memory.ask(("hosted",), _load_hosted)
+        return chosen_in_force(versions.get(id, ()), self._clock.now())
 
     async def numbering_at_hosting(self, id: str) -> NumberingMode:
         """Return the way of numbering with which an agency was hosted, which holds where it chose none. NotFound when it is
@@ -274,6 +285,19 @@ class HostedAccounts:
     async def _load_keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
         async with self._reading() as tx:
             return list((await _load_keys(tx, condition)).values())
+
+
+async def chosen_calendars(tx: Transaction, at: datetime) -> Mapping[str, Mapping[str, ProfileVersion]]:
+    """Load the settings in force that change an agency's calendar or timers, by agency."""
+    versions: dict[str, list[ProfileVersion]] = {}
+    query = (
+        select(_PROFILE)
+        .where(col(_PROFILE.key).in_(CALENDAR_KEYS))
+        .order_by(col(_PROFILE.agency_id), col(_PROFILE.id))
+    )
+    for row in await tx.rows(_PROFILE, query):
+        versions.setdefault(row.agency_id, []).append(value_of(ProfileVersion, row))
+    return {agency_id: chosen_in_force(listed, at) for agency_id, listed in versions.items()}
 
 
 async def _load_hosted(

@@ -42,7 +42,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
 from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
-from gateway.store.row import JsonField, bodies, from_json, one_of, to_json, value_of
+from gateway.store.row import JsonField, among, bodies, from_json, one_of, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow
 from gateway.store.transaction import Transaction
 
@@ -52,6 +52,7 @@ _NEW = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 # Statements are built once, because building one takes longer than running it.
 _OF_AGENCY = select(_DOCUMENT).where(col(_DOCUMENT.agency_id) == bindparam("agency"))
 _BY_ID = _OF_AGENCY.where(col(_DOCUMENT.id) == bindparam("id"))
+_BY_IDS = _OF_AGENCY.where(among(col(_DOCUMENT.id), "ids"))
 _STATES = select(col(_DOCUMENT.id), col(_DOCUMENT.state)).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id).in_(bindparam("ids", expanding=True))
 )
@@ -160,6 +161,10 @@ class SqlIncomingDocuments(WatchedRows):
 
     async def get(self, id: str) -> IncomingDocument:
         return to_incoming(await self._load_row(id))
+
+    async def of_many(self, ids: Collection[str]) -> Sequence[IncomingDocument]:
+        """Return those of these documents that exist, to be read alone: their rows are not locked."""
+        return [to_incoming(row) for row in await self._rows(_DOCUMENT, _BY_IDS, ids=sorted(ids))]
 
     async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
         """Return the state of each of these documents by id; unknown ids are left out."""

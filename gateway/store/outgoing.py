@@ -350,6 +350,20 @@ class SqlOutgoingNumbers(AgencyRows):
         numbers = (int(text) for text in used_numbers if text.isascii() and text.isdigit())
         return str(end_of_run(numbers, int(number)) + 1)
 
+    async def used(self, year: int, number: int | None = None) -> Sequence[tuple[str, str]]:
+        """Return number and notation of the year's documents and letters, drafts apart; or of those with that number, with
+        any zeros before it."""
+        lines: list[tuple[str, str]] = []
+        for table, which in ((OutgoingRow, IS_LINE), (PaperOutgoingRow, ())):
+            query = select(col(table.number), col(table.symbol)).where(
+                *issued_in(self._agency_id, table, Span(year=year)), *which
+            )
+            if number is not None:
+                spellings = [str(number).zfill(width) for width in range(len(str(number)), 8)]
+                query = query.where(col(table.number).in_(spellings))
+            lines += [(row[0], row[1]) for row in await self._tx.tuples(query)]
+        return lines
+
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
         """Return the year's documents and letters with that number and notation, without struck or cancelled ones."""
         parameters = number_parameters(self._agency_id, number, symbol, year)

@@ -28,12 +28,14 @@ Finish = Callable[[Any, list[Values]], Awaitable[None]]
 @dataclass(frozen=True, slots=True, eq=False)
 class RowInsert:
     """Kind of insert into a table; get it by `row_insert`, which returns the same object for the same arguments. For a row
-    that exists already, `over` names the columns to update; without `over` it stays unchanged (`missing`) or is a clash."""
+    that exists already, `over` names the columns to update, with `adds` by adding the new value to the old one; without
+    `over` it stays unchanged (`missing`) or is a clash."""
 
     kind: type[Row]
     missing: bool
     over: tuple[str, ...]
     table: str
+    adds: bool = False
 
     def for_one_row(self, dialect: str) -> Insert:
         """Return the insert statement with the values of one row as its parameters."""
@@ -61,7 +63,8 @@ class RowInsert:
         """Add the ON CONFLICT clause that existing rows need. Any: the dialects' inserts share no base type that has it."""
         if self.over:
             key = [column.name for column in table_of(self.kind).primary_key]
-            assignments = {name: insert.excluded[name] for name in self.over}
+            old, new = table_of(self.kind).c, insert.excluded
+            assignments = {name: old[name] + new[name] if self.adds else new[name] for name in self.over}
             insert = insert.on_conflict_do_update(index_elements=key, set_=assignments)
         elif self.missing:
             insert = insert.on_conflict_do_nothing()
@@ -70,8 +73,8 @@ class RowInsert:
 
 
 @cache
-def row_insert(kind: type[Row], *columns: str, missing: bool = False) -> RowInsert:
-    return RowInsert(kind=kind, missing=missing, over=columns, table=table_of(kind).name)
+def row_insert(kind: type[Row], *columns: str, missing: bool = False, adds: bool = False) -> RowInsert:
+    return RowInsert(kind=kind, missing=missing, over=columns, table=table_of(kind).name, adds=adds)
 
 
 @dataclass(slots=True)

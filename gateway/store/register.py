@@ -7,15 +7,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.book import RegisterEntry, end_of_run
+from gateway.domain.book import Book, RegisterEntry, end_of_run
 from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.store.repository import AgencyRows
-from gateway.store.row import from_json, value_of
-from gateway.store.tables import IncomingRow, RegisterCounterRow, RegisterEntryRow
+from gateway.store.row import Moment, from_json, value_of
+from gateway.store.tables import (
+    HAS_SUBJECT,
+    MAY_BE_FREE,
+    GivenNumberRow,
+    IncomingRow,
+    RegisterCounterRow,
+    RegisterEntryRow,
+)
+from gateway.store.transaction import Transaction
 
 _IN_COUNTER = (
     col(RegisterCounterRow.agency_id) == bindparam("agency"),
@@ -45,6 +54,18 @@ _USED = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", e
 _MOST_DIGITS = 10
 
 
+async def count_up(tx: Transaction, agency_id: str, book: str, year: int) -> int:
+    """Count the book's year up by one and return the number. The counter is locked until the caller's transaction ends, so
+    that the next number waits for its outcome."""
+    book_year = {"agency": agency_id, "at_book": book, "at_year": year}
+    await tx.insert_new(RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=0))
+    await tx.change(_INCREMENT, **book_year)
+    row = await tx.first(RegisterCounterRow, _COUNTER, **book_year)
+    if row is None:
+        raise errors.StoreFailure(f"the counter of book {book!r}, year {year}, was just written and is gone")
+    return row.last
+
+
 class SqlDocumentRegister(AgencyRows):
     """Books of one agency's incoming documents. Each document has one entry; a year's numbers have no gaps or repeats."""
 
@@ -52,17 +73,10 @@ class SqlDocumentRegister(AgencyRows):
         """Take the next number of a book and year in the caller's transaction, without gaps or repeats. It follows the
         numbers that people typed before the counter began, but not one that is far ahead of the others."""
         book_year = {"agency": self._agency_id, "at_book": book, "at_year": year}
-        await self._tx.insert_new(RegisterCounterRow(agency_id=self._agency_id, book=book, year=year, last=0))
-        # The update locks the counter until the caller's transaction ends, so that the next number waits for its outcome.
-        await self._tx.change(_INCREMENT, **book_year)
-        row = await self._tx.first(RegisterCounterRow, _COUNTER, **book_year)
-        if row is None:
-            raise errors.StoreFailure(
-                f"the counter of book {book!r}, year {year}, was just written and is gone"
-            )
-        if not await self._is_taken(book, year, str(row.last)):
-            return row.last
-        return await self._continue_run(book_year, row.last)
+        last = await count_up(self._tx, self._agency_id, book, year)
+        if not await self._is_taken(book, year, str(last)):
+            return last
+        return await self._continue_run(book_year, last)
 
     async def _continue_run(self, book_year: dict[str, object], first: int) -> int:
         """Set the counter behind the numbers that were typed before it began, and return the next number. A number far
@@ -172,3 +186,148 @@ def _spellings(number: str) -> list[str]:
         return [number]
     bare = str(int(number))
     return [bare.zfill(width) for width in range(len(bare), _MOST_DIGITS + 1)]
+
+
+_G = GivenNumberRow
+_MINE = col(_G.agency_id) == bindparam("agency")
+_IN_SERIES = (
+    _MINE,
+    col(_G.book) == bindparam("at_book"),
+    col(_G.year) == bindparam("at_year"),
+)
+_NUMBER = (*_IN_SERIES, col(_G.number) == bindparam("at_number"))
+_ONE_NUMBER = select(_G).where(*_NUMBER)
+_OF_SUBJECT = select(_G).where(_MINE, HAS_SUBJECT, col(_G.subject_id) == bindparam("subject"))
+_IS_RESERVED = col(_G.state) == NumberState.RESERVED.value
+_NOW = bindparam("now", type_=Moment)
+# How a number stands now (`GivenNumber.standing`): a reservation ends by itself.
+_STANDS = {
+    NumberState.RESERVED: and_(_IS_RESERVED, col(_G.until) > _NOW),
+    NumberState.FREE: or_(col(_G.state) == NumberState.FREE.value, and_(_IS_RESERVED, col(_G.until) <= _NOW)),
+    NumberState.ISSUED: col(_G.state) == NumberState.ISSUED.value,
+    NumberState.VOID: col(_G.state) == NumberState.VOID.value,
+}
+# The texts are those of the partial indexes, which a database chooses only for the same condition.
+_FREE_NUMBER = select(_G).where(*_IN_SERIES, MAY_BE_FREE, _STANDS[NumberState.FREE]).order_by(col(_G.number))
+# The whole rule of issuing (`GivenNumber.issue`) as one statement, because it runs for every document that leaves.
+_ISSUE = update(_G).where(
+    *_NUMBER,
+    or_(
+        and_(
+            _IS_RESERVED,
+            or_(
+                col(_G.subject_id) == bindparam("of_subject"),
+                and_(col(_G.subject_id) == "", col(_G.by) == bindparam("of_person")),
+            ),
+        ),
+        and_(
+            col(_G.state).in_((NumberState.ISSUED.value, NumberState.VOID.value)),
+            or_(
+                col(_G.document_id) == bindparam("of_document_id"),
+                col(_G.subject_id) == bindparam("of_subject"),
+            ),
+        ),
+    ),
+)
+_CHANGE_NUMBER = update(_G).where(*_NUMBER)
+_RAISE_COUNTER = (
+    update(RegisterCounterRow)
+    .where(*_IN_COUNTER, col(RegisterCounterRow.last) < bindparam("least"))
+    .values(last=bindparam("least"))
+)
+
+
+class SqlGivenNumbers(AgencyRows):
+    """Numbers of one agency's outgoing documents: of each series and year one row for every number up to its counter."""
+
+    async def next_new(self, series: str, year: int) -> int:
+        """Count up: the number had no state before."""
+        return await count_up(self._tx, self._agency_id, _book(series), year)
+
+    async def last(self, series: str, year: int) -> int:
+        """Return the last number that was counted; 0 before the first."""
+        place = {"agency": self._agency_id, "at_book": _book(series), "at_year": year}
+        row = await self._tx.first(RegisterCounterRow, _COUNTER, **place)
+        return row.last if row is not None else 0
+
+    async def count_to(self, series: str, year: int, number: int) -> None:
+        """Let the counter go on after that number, if it is behind."""
+        place = {"agency": self._agency_id, "at_book": _book(series), "at_year": year}
+        await self._tx.insert_new(
+            RegisterCounterRow(agency_id=self._agency_id, book=_book(series), year=year, last=0)
+        )
+        await self._tx.change(_RAISE_COUNTER, **place, least=number)
+
+    async def first_free(self, series: str, year: int, now: datetime) -> GivenNumber | None:
+        """Return and lock the lowest number that may be given again."""
+        place = {"at_book": series, "at_year": year, "now": now}
+        row = await self._first(_G, self._tx.lock_rows(_FREE_NUMBER), **place)
+        return value_of(GivenNumber, row) if row is not None else None
+
+    def add(self, number: GivenNumber) -> None:
+        self._tx.insert(_G.from_value(number, agency_id=self._agency_id))
+
+    async def find(self, series: str, year: int, number: int) -> GivenNumber | None:
+        """Return the number and lock it in a unit that writes."""
+        place = {"at_book": series, "at_year": year, "at_number": number}
+        row = await self._first(_G, self._tx.lock_rows(_ONE_NUMBER), **place)
+        return value_of(GivenNumber, row) if row is not None else None
+
+    async def of_subject(self, subject_id: str) -> GivenNumber | None:
+        """Return the number that a document or draft has, locked in a unit that writes."""
+        row = await self._first(_G, self._tx.lock_rows(_OF_SUBJECT), subject=subject_id)
+        return value_of(GivenNumber, row) if row is not None else None
+
+    async def issue(self, issued: GivenNumber, of_person: str) -> bool:
+        """Store the issue of a number; return False, changing nothing, where `GivenNumber.issue` does not allow it."""
+        rule = {
+            "of_subject": issued.subject_id,
+            "of_person": of_person,
+            "of_document_id": issued.document_id,
+        }
+        return await self._tx.change(_ISSUE, **self._place(issued), **rule, **_values(issued)) == 1
+
+    async def save(self, number: GivenNumber) -> None:
+        """Store the changed state of a number that the caller has locked."""
+        await self._tx.change(_CHANGE_NUMBER, **self._place(number), **_values(number))
+
+    async def page(
+        self,
+        year: int,
+        *,
+        now: datetime,
+        series: str = "",
+        states: Sequence[str] = (),
+        limit: int,
+        after: tuple[str, int] = ("", 0),
+    ) -> Sequence[GivenNumber]:
+        """List numbers of a year by series and number, of some states or all."""
+        book, number = after
+        conditions = [
+            col(_G.agency_id) == self._agency_id,
+            col(_G.year) == year,
+            or_(col(_G.book) > book, and_(col(_G.book) == book, col(_G.number) > number)),
+        ]
+        if series:
+            conditions.append(col(_G.book) == series)
+        if states:
+            conditions.append(or_(*(_STANDS[NumberState(state)] for state in states)))
+        query = select(_G).where(*conditions).order_by(col(_G.book), col(_G.number)).limit(limit)
+        return [value_of(GivenNumber, row) for row in await self._tx.rows(_G, query, now=now)]
+
+    def _place(self, number: GivenNumber) -> dict[str, object]:
+        place = {"at_book": number.book, "at_year": number.year, "at_number": number.number}
+        return {"agency": self._agency_id, **place}
+
+
+def _book(series: str) -> str:
+    """Return the name under which a series of outgoing documents is counted, beside the books of incoming ones."""
+    return f"{Book.OUTGOING}:{series}"
+
+
+def _values(number: GivenNumber) -> dict[str, object]:
+    row = _G.from_value(number, agency_id="").values()
+    return {name: value for name, value in row.items() if name not in _G_KEY}
+
+
+_G_KEY = ("agency_id", "book", "year", "number")

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, index, partial_index
+from gateway.store.tables_figures import FIGURE_NODE_TABLES
 from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES
 from gateway.store.tables_node import ApiCallRow as ApiCallRow
 from gateway.store.tables_node import EventCounterRow as EventCounterRow
@@ -63,6 +64,7 @@ NODE_TABLES = (
     | DEADLINE_NODE_TABLES
     | MEMORY_TABLES
     | CONTENT_STATE_TABLES
+    | FIGURE_NODE_TABLES
 )
 # Tables whose key is a position instead of an id: events are appended by position and read by number.
 KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
@@ -70,6 +72,8 @@ _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
 _OWNED = text("agency_id IS NOT NULL")
+MAY_BE_FREE = text("state IN ('free', 'reserved')")
+HAS_SUBJECT = text("subject_id <> ''")
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -380,6 +384,27 @@ class RegisterCounterRow(OfAgency, table=True):
     book: str = _key()
     year: int = _key()
     last: int
+
+
+class GivenNumberRow(OfAgency, table=True):
+    """One number of a book of outgoing documents, with its state; `domain.numbers` describes them."""
+
+    __table_args__ = (
+        partial_index("ix_given_number_free", MAY_BE_FREE, "agency_id", "book", "year", "number"),
+        partial_index("ix_given_number_subject", HAS_SUBJECT, "agency_id", "subject_id"),
+    )
+
+    book: str = _key()
+    year: int = _key()
+    number: int = _key()
+    state: str
+    at: datetime = Field(sa_type=Moment)
+    by: str
+    until: datetime | None = Field(default=None, sa_type=Moment)
+    subject_id: str = ""
+    document_id: str = Field(default="", sa_type=Text)
+    code: str = ""
+    reason: str = Field(default="", sa_type=Text)
 
 
 class RegisterEntryRow(Row, table=True):

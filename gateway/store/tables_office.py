@@ -584,4 +584,13 @@ class ReminderRow(OfAgency, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-DEADLINE_NODE_TABLES = frozenset({"calendar_day"})
+class NodeReminderRow(Row, table=True):
+    """Record of a sent reminder of operators, which belongs to no agency."""
+
+    __table_args__ = (index("ix_node_reminder_at", "at"),)
+
+    key: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=Moment)
+
+
+DEADLINE_NODE_TABLES = frozenset({"calendar_day", "node_reminder"})

@@ -222,6 +222,14 @@ class Transaction:
         """Insert or update the row as `upsert` does, at the latest when the transaction ends, together with others."""
         self._pending.add(row_insert(type(row), *columns), row)
 
+    def add_up_later(
+        self, kind: type[Row], columns: Sequence[str], values: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Insert rows with different keys, or add their values of these columns to the rows that exist, at the latest when
+        the transaction ends."""
+        if values:
+            self._pending.add_separate(row_insert(kind, *columns, adds=True), *values)
+
     def insert_by(self, insert: RowInsert, row: Row) -> None:
         """Insert the row as `insert` does, by an insert statement that the table's own module defines."""
         self._pending.add(insert, row)

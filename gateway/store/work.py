@@ -21,7 +21,7 @@ from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
 from gateway.store.profiles import SqlAgencyProfile
-from gateway.store.register import SqlDocumentRegister
+from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
 from gateway.store.repository import NO_FOLLOWER, Follower
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.systems import SqlSystemBox
@@ -39,6 +39,7 @@ _REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
     "identities": (SqlIdentities, 2),
     "register": (SqlDocumentRegister, 2),
     "numbers": (SqlOutgoingNumbers, 2),
+    "given": (SqlGivenNumbers, 2),
     "outbox": (SqlOutbox, 2),
     "inbox": (SqlInbox, 3),
     "jobs": (SqlJobs, 3),
@@ -71,6 +72,7 @@ class SqlWork:
     identities: SqlIdentities
     register: SqlDocumentRegister
     numbers: SqlOutgoingNumbers
+    given: SqlGivenNumbers
     outbox: SqlOutbox
     inbox: SqlInbox
     jobs: SqlJobs

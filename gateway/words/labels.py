@@ -210,7 +210,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "account": "account entry lending new_password",
         "accounts": "duty ended factor password post right standing",
-        "admin": "admin limit profile",
+        "admin": "account_form admin limit profile",
         "agencies": "agencies",
         "api": "api fault folder problem sample",
         "audit": "audit",
@@ -246,6 +246,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "pace": "pace",
         "pages": "form key menu page",
         "ping": "ping",
+        "reports": "report",
         "reading": "doubt offer read sure",
         "recalls": "recall_ask recalls",
         "reform": "reform",

@@ -7,6 +7,7 @@ of lists. Content of a hold is unreadable at once; it does not wait for this loo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,38 @@ class GrowthClock(_Clock):
         """Let the server measure tables that have grown, and log their names."""
         if self._turn.take(now) and (grown := await measure()):
             log.action(_log, "tables.measured", "", tables=",".join(grown))
+        return False
+
+
+class FiguresClock(_Clock):
+    # Within this time most documents have left and were answered: their events are counted together.
+    every = timedelta(seconds=20)
+    # Between batches other writers get their turn, as when an older node counts all its events.
+    PAUSE_S = 0.05
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._has_news = True
+
+    def hear(self) -> None:
+        self._has_news = True
+
+    def is_due(self, now: datetime) -> bool:
+        return self._has_news and super().is_due(now)
+
+    async def step(self, fold_next: Callable[[], Awaitable[int]], now: datetime) -> bool:
+        """Count one batch of events; when none is left, rest until there is news."""
+        if not self.is_due(now):
+            return False
+        self._has_news, is_more = False, True
+        try:
+            is_more = await fold_next() > 0
+        finally:
+            self._has_news |= is_more
+        if is_more:
+            await asyncio.sleep(self.PAUSE_S)
+            return True
+        self._turn.mark_done(now)
         return False
 
 

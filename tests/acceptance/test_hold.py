@@ -385,7 +385,7 @@ async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_
     async with node.store.read(scope) as work:
         assert (await work.incoming.page(limit=9, query="ZQXJ")).items == ()
         for document_ in await town.incoming():
-            surroundings = await load_context(work, document_, await node.inn.office())
+            surroundings = await load_context(work, document_, await node.inn.office(scope.agency_id))
             shown_json = inbox_view.inbox_item(document_, surroundings, None, "vi").model_dump_json(
                 by_alias=True
             )

@@ -43,13 +43,12 @@ print(sorted(name for name in sys.modules if name.startswith("gateway_labs")))
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build an environment with all packages that are installed here but the laboratory and its library; return its
-    interpreter."""
+    """Build an environment with all packages that are installed here but the laboratory; return its interpreter."""
     folder = tmp_path_factory.mktemp("product") / "venv"
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if "gateway_labs" not in path.name and not path.name.startswith("reportlab"):
+        if "gateway_labs" not in path.name:
             (packages / path.name).symlink_to(path)
     return folder / "bin" / "python"
 

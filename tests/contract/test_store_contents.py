@@ -14,7 +14,14 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import Assignment, IncomingDocument, InState, OutgoingDocument, OutState
+from gateway.domain.document import (
+    Assignment,
+    IncomingDocument,
+    IncomingFile,
+    InState,
+    OutgoingDocument,
+    OutState,
+)
 from gateway.office.domain.content import Reading, WordPage
 from gateway.office.domain.listing import Filter, Side
 from gateway.office.store import contents
@@ -22,12 +29,15 @@ from gateway.office.store.content_marks import QUIET_TIME
 from gateway.office.store.contents import MOST_TRIES, ContentPage, DueContent
 from gateway.office.store.lists_write import first_place
 from gateway.office.store.store import SqlOfficeStore
+from gateway.office.web.listing.inside import find_inside
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow
 from tests.support.clock import ManualClock
+from tests.support.statements import noted_statements
 from tests.support.stores import (
     NORTH,
     SOUTH,
     committing,
+    digest,
     draft,
     folded,
     incoming,
@@ -108,6 +118,26 @@ async def test_words_of_a_file_are_found_with_the_first_page_that_has_them(
         assert await view.office.contents.readings(document.id) == {1: Reading.WORDS}
     (match,) = (await look(store, "lut")).matches
     assert match.text == TEXT
+
+
+async def test_a_page_of_results_loads_its_documents_with_one_statement_for_each_direction(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    paper = digest("paper")
+    file = IncomingFile(
+        n=1, name="a.pdf", content_type="pdf", size=9, sha256=paper, source=paper, offset=0, length=9, coding="raw"
+    )  # fmt: skip
+    letters = [incoming(clock, files=(file,)) for _ in range(3)]
+    documents: list[IncomingDocument | OutgoingDocument] = [*letters, outgoing(clock)]
+    for document in documents:
+        await stored(store, document)
+        await read_in(store, clock, document, TEXT)
+    async with store.read(NORTH) as view:
+        with noted_statements() as statements:
+            matches = await find_inside(view, Filter(side=None, text="lụt bão"), limit=10)
+
+    assert {line.id for line in matches.lines} >= {letter.id for letter in letters}
+    assert (statements.reads("incoming_document"), statements.reads("outgoing_document")) == (1, 1)
 
 
 async def test_what_has_the_accents_that_were_typed_comes_first_then_the_newest(

@@ -52,10 +52,10 @@ def _holiday(day: date) -> CalendarDay:
     return CalendarDay(day=day, kind=DayKind.HOLIDAY, name="Nghỉ")
 
 
-def _two_hours(days: Sequence[CalendarDay]) -> Callable[[Duty, Urgency], datetime]:
+def _two_hours(days: Sequence[CalendarDay], chosen: object) -> Callable[[str, Duty, Urgency], datetime]:
     holidays = {day.day for day in days}
 
-    def due(duty: Duty, urgency: Urgency) -> datetime:
+    def due(agency_id: str, duty: Duty, urgency: Urgency) -> datetime:
         return duty.since + timedelta(days=int(duty.since.date() in holidays), hours=2)
 
     return due

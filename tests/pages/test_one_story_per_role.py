@@ -201,7 +201,7 @@ async def test_an_agencys_administrator_adds_and_locks_an_account_and_looks_at_t
     assert PostRole.OPERATOR not in await roles.evaluate_all("all => all.map(e => e.value)")
     await page.get_by_label("Vai trò").select_option("officer")
     await page.get_by_role("button", name="Thêm tài khoản").click()
-    link = await page.locator("#link").inner_text()
+    link = await page.locator("#key").inner_text()
     await page.get_by_role("link", name="Đã trao đường dẫn").click()
     await page.wait_for_url("**/tai-khoan/prn_*")
 

@@ -292,6 +292,7 @@ class Validated(TypedDict):
     problems: list[ProblemItem]
     warnings: list[WarningOut]
     recipients: list[RecipientOut]
+    number: str | None
 
 
 class DueOut(TypedDict):

@@ -382,7 +382,7 @@ async def _views(call: Call, work: SqlWork, documents: Sequence[IncomingDocument
     views = []
     surroundings: Sequence[reading.DocumentContext | None] = [None] * len(documents)
     if call.wants(*inbox_view.OF_AROUND):
-        office, is_single = await call.deps.inn.office(), len(documents) == 1
+        office, is_single = await call.deps.inn.office(call.scope().agency_id), len(documents) == 1
         surroundings = await reading.load_contexts(work, documents, office, every_double=is_single)
     for document, context in zip(documents, surroundings, strict=True):
         if not call.wants("from"):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gateway.api.call import Call
 from gateway.api.routes import Routes
-from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
+from gateway.api.shapes import Moment, RequestModel, ResponseModel, Text
 from gateway.api.words import Lang, say
 from gateway.deciding import agency_profile
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState
@@ -29,7 +29,8 @@ class ProfileSettingOut(ResponseModel):
     set_by: str | None
     planned: str | None = Field(description="Value that comes into force later; empty for the node's again")
     planned_from: Moment | None
-    options: list[str] = Field(description="Values that it takes; empty for a number or a text")
+    options: list[str] = Field(description="Values that it takes; empty for a number, a text or a table")
+    columns: list[str] = Field(description="Columns of a table; empty for another setting")
     basis: str | None = Field(description="Articles that it rests on, as people cite them")
 
 
@@ -42,7 +43,11 @@ class AgencyProfileOut(ResponseModel):
 class ProfileChoice(RequestModel):
     """A value of one setting. An empty value is the node's again."""
 
-    value: Line | None = Field(None, description="Several values have commas between them")
+    value: Text | None = Field(
+        None,
+        description="Several values have commas between them; a table has a vertical bar between cells, and a semicolon "
+        "or a new line between rows",
+    )
     from_day: dt.date | None = Field(None, description="First day on which it holds; at once if absent")
 
 
@@ -94,5 +99,6 @@ def _view(state: SettingState, lang: Lang) -> ProfileSettingOut:
         planned=planned.value if planned else None,
         planned_from=planned.from_when if planned else None,
         options=list(setting.options),
+        columns=[column.name for column in setting.columns],
         basis=bases_of_rules((setting.rule,), lang) if setting.rule else None,
     )

@@ -66,6 +66,9 @@ class Validated(ResponseModel):
     problems: list[ProblemItem]
     warnings: list[WarningOut]
     recipients: list[RecipientOut] = Field(description="Recipients as they would be addressed today")
+    number: str | None = Field(
+        description="Stated number, or where the node gives the numbers the one that it would give now"
+    )
 
 
 class EnvelopeQuery(RequestModel):
@@ -134,6 +137,7 @@ async def validate_message(call: Call) -> Validated:
         problems=[ProblemItem.model_validate(r) for r in reasons_json(verdict.reasons, call.lang)],
         warnings=warnings,
         recipients=[message_view.recipient(r, "draft", call.lang) for r in draft.recipients],
+        number=draft.number or None,
     )
 
 

@@ -126,10 +126,15 @@ async def _is_administered(work: AccountWork, at: datetime) -> bool:
 
 
 async def heads_of(services: AccountServices, agency_id: str) -> Sequence[Person]:
+    return await holders_of(services, agency_id, PostRole.HEAD)
+
+
+async def holders_of(services: AccountServices, agency_id: str, role: PostRole) -> Sequence[Person]:
+    """List the persons who have this role in the agency today, or in the node for the empty id."""
     now = services.clock.now()
     async with services.accounts.read() as view:
         posts = await view.posts.in_agency(agency_id)
-        ids = {post.person_id for post in posts if post.role is PostRole.HEAD and post.holds(now)}
+        ids = {post.person_id for post in posts if post.role is role and post.holds(now)}
         people = [p for p in await view.people.all() if p.id in ids] if ids else []
     return [p for p in people if p.is_active]
 

@@ -40,9 +40,11 @@ from gateway.office.book.table_files import XlsxColumn
 from gateway.office.services import BookServices
 from gateway.office.store.book import IncomingLine, Numbered
 from gateway.office.store.store import OfficeWork
+from gateway.outgoing import numbering
 from gateway.policy import admission
 from gateway.policy import book as rules
-from gateway.policy.profile import Profile
+from gateway.policy.numbering import gives_numbers
+from gateway.policy.profile import Profile, for_agency
 from gateway.words import labels
 
 AT_ONCE = 500
@@ -178,6 +180,7 @@ class BookFormat(StrEnum):
     XLSX = "xlsx"
     CSV = "csv"
     HTML = "html"
+    PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +280,13 @@ async def write_csv(services: BookServices, scope: AgencyScope, ask: Ask, out: B
 
 
 async def record_export(
-    services: BookServices, scope: AgencyScope, ask: Ask, book_format: BookFormat, summary: Summary
+    services: BookServices,
+    scope: AgencyScope,
+    ask: Ask,
+    book_format: BookFormat,
+    summary: Summary,
+    *,
+    file_digest: str = "",
 ) -> Summary:
     """Record the export, after the book is closed: a caller that holds one connection and waits for another could block
     others who do the same."""
@@ -290,6 +299,7 @@ async def record_export(
         "format": book_format,
         "lines": summary.lines,
         "digest": summary.digest,
+        **({"file": file_digest} if file_digest else {}),
     }
     async with services.store.begin(scope) as work:
         await work.events.append(EventKind.BOOK_EXPORTED, "book", services.clock.now(), details)
@@ -334,21 +344,33 @@ async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> 
         entered_by=scope.principal_id,
         catch_up=sent.catch_up.strip() if sent.catch_up else None,
     )
+    profile = await _profile_of(services, scope)
     async with services.store.begin(scope) as work:
         await work.agency()
+        if gives_numbers(profile):
+            is_late = letter.catch_up is not None
+            letter = await numbering.take_letter(work, profile, letter, letter.entered_at, is_late=is_late)
+        elif not letter.number:
+            raise Refused(rules.check_text("number", ""))
         await work.office.books.put_letter(letter)
         more = {"catch_up": letter.catch_up} if letter.catch_up else {}
         details = _event_details(letter, source="paper", day=letter.issued_on.isoformat(), **more)
+        details["type"] = letter.type_name
         await work.events.append(EventKind.BOOK_ENTERED, letter.id, letter.entered_at, details)
         await work.commit()
     return letter
+
+
+async def _profile_of(services: BookServices, scope: AgencyScope) -> Profile:
+    _, chosen = await services.store.accounts.with_profile(scope.agency_id)
+    return for_agency(Profile(), chosen)
 
 
 def _check(sent: TypedLine, texts: Mapping[str, str], today: date) -> None:
     declared = admission.check_declared(sent.secrecy, None, Profile())
     entry = rules.HandEntry(
         texts={**texts, **({} if sent.catch_up is None else {"catch_up": sent.catch_up})},
-        needed=frozenset({*_NEEDED, "catch_up"}),
+        needed=frozenset({*_NEEDED, "catch_up"} - {"number"}),
         issued_on=sent.issued_on,
         day=sent.issued_on,
         given_number=sent.number or "?",  # a missing one is named once, as the document's own number
@@ -376,6 +398,7 @@ async def strike(services: BookServices, scope: AgencyScope, id: str, reason: st
             await work.events.append(
                 EventKind.BOOK_STRUCK, id, now, _event_details(letter, reason=reason.strip())
             )
+            await numbering.strike_letter(work, id, reason.strip(), now)
             await work.commit()
             return letter
         return await work.office.books.letter(id)

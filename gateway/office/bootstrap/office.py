@@ -5,7 +5,7 @@ with all this besides."""
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -16,9 +16,11 @@ from gateway.bootstrap import core
 from gateway.bootstrap.core import NodeCore, server_limits
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
+from gateway.deciding import registry_changes
 from gateway.domain.account import key_prefix
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
+from gateway.office.duties import DutySources
 from gateway.office.letters import pending
 from gateway.office.letters.indexing import ContentIndexer, IndexLimits
 from gateway.office.letters.previews import PreviewDrawer
@@ -43,6 +45,7 @@ from gateway.office.store.lists_due import Reckon
 from gateway.office.store.pictures import FilePictures
 from gateway.office.store.store import SqlOfficeStore
 from gateway.policy import timers, upkeep
+from gateway.policy.reform_words import ReportDuty
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
@@ -142,7 +145,14 @@ async def open_office(
                     pool=node.pool,
                     series_by_type=settings.rules.outgoing_series == "type",
                 ),
-                reminders=reminders(settings, todo, accounts, time, node.pool),
+                reminders=reminders(
+                    settings,
+                    todo,
+                    accounts,
+                    partial(registry_changes.duties, node.deciding),
+                    time,
+                    node.pool,
+                ),
             )
 
 
@@ -275,7 +285,12 @@ def waiting(settings: Settings) -> Reckon:
 
 
 def reminders(
-    settings: Settings, todo: TodoServices, accounts: AccountServices, clock: Clock, pool: Pool
+    settings: Settings,
+    todo: TodoServices,
+    accounts: AccountServices,
+    reports: Callable[[], Awaitable[Sequence[ReportDuty]]],
+    clock: Clock,
+    pool: Pool,
 ) -> Reminders:
     """Make the tools for reminding by mail; silent where no mail server is set."""
     mail = settings.mail
@@ -286,8 +301,15 @@ def reminders(
     async def of_units(agency_id: str) -> Mapping[str, UnitPeople]:
         return await acting.units_of(accounts, agency_id)
 
+    async def of_admins(agency_id: str) -> Sequence[str]:
+        role = PostRole.AGENCY_ADMIN if agency_id else PostRole.OPERATOR
+        people = await acting.holders_of(accounts, agency_id, role)
+        return [person.email for person in people if person.email]
+
     return Reminders(
         services=todo,
+        admins=of_admins,
+        duties=DutySources(accounts=accounts, reports=reports),
         mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),

@@ -66,6 +66,7 @@ class FileKind(StrEnum):
     XLSX = "xlsx"
     CSV = "csv"
     HTML = "html"
+    PDF = "pdf"
 
 
 @verb("incoming", "outgoing --from 01/11/2026 --to 30/11/2026 -o json")
@@ -104,7 +105,7 @@ async def show(
         call.say("cli.more", command="--from")
 
 
-@verb("incoming so-den-2026.xlsx", "outgoing so-di.html --year 2026 --volume 2")
+@verb("incoming so-den-2026.xlsx", "outgoing so-di.pdf --year 2026 --volume 2")
 async def export(
     call: Invocation,
     context: OfficeCommandContext,
@@ -117,13 +118,15 @@ async def export(
     form: Columns = BookForm.DECREE_30,
     volume: Annotated[int, typer.Option(min=1, max=999, help="Number of the volume on the cover.")] = 1,
 ) -> None:
-    """Write a book to a file: a workbook, text for tables, or a page to print."""
+    """Write a book to a file: a workbook, text for tables, a page to print, or a PDF to be bound and signed."""
+    from gateway.office.book import book_pdf
     from gateway.office.web import book_page
 
     writers = {
         FileKind.XLSX: books.write_xlsx,
         FileKind.CSV: books.write_csv,
         FileKind.HTML: book_page.write,
+        FileKind.PDF: book_pdf.write,
     }
     write = writers[kind or _kind_of(file)]
     span = _span(context, year, since, last_day)
@@ -146,7 +149,7 @@ async def export(
 def _kind_of(file: Path) -> FileKind:
     ending = file.suffix.lstrip(".").lower()
     if ending not in {*FileKind}:
-        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .html; add --as")
+        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .html, .pdf; add --as")
     return FileKind(ending)
 
 

@@ -194,7 +194,7 @@ def may_be_taken(line: ListLine) -> bool:
     return is_new and line.origin in (None, Origin.AXIS) and bool(line.card.checks) and not doubt_of(line)
 
 
-def due_within(duty: Duty, urgency: Urgency) -> datetime:
+def due_within(agency_id: str, duty: Duty, urgency: Urgency) -> datetime:
     """Return the deadline of a duty, ours or a recipient's, without office hours."""
     a_day = duty.waits in (Waits.DECIDE, Waits.ANSWER)
     if a_day or (duty.waits is Waits.PARTNER and urgency is Urgency.NORMAL):

@@ -97,6 +97,8 @@ class TaskKind(StrEnum):
     """A unit handed its part back."""
     REPLY_DUE = "reply_wanted"
     """A recipient is to answer us by a day."""
+    RECALL_DUE = "recall_due"
+    """A recipient has not answered our recall in its time."""
     OPINION = "opinion"
     """Submitted to a leader."""
     START = "start"
@@ -108,6 +110,8 @@ class TaskKind(StrEnum):
     """The same of an assignment."""
     INFORMED = "informed"
     """To be seen, without work and without a deadline."""
+    DUTY = "duty"
+    """Duty of an administrator or operator, which its timer names; mails remind of it, and no list shows it."""
 
 
 _INCOMING = (

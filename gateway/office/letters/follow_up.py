@@ -431,6 +431,7 @@ async def call_back(services: OutgoingServices, scope: AgencyScope, id: str) -> 
             "document_id": draft.document_id,
             "code": draft.draft.code,
             "undone": id,
+            "draft": True,
         }
         await work.events.append(EventKind.MESSAGE_ACCEPTED, draft.id, now, details)
         await work.commit()

@@ -67,12 +67,14 @@ def habits_of(documents: Iterable[OutgoingDocument]) -> Habits:
     return Habits(signers=tuple(signers.values()), codes=codes)
 
 
-def ranked(entries: Sequence[AgencyEntry], own: str, habits: Habits) -> list[AgencyEntry]:
-    """Sort: the own province or ministry first; among those the usual recipients; else in the directory's order."""
-    root = own.partition(".")[0]
+def ranked(entries: Sequence[AgencyEntry], own: str, habits: Habits, text: str = "") -> list[AgencyEntry]:
+    """Sort: the own province or ministry first; among those the names with the typed words in the order in which they were
+    typed, before names that have them elsewhere; then the usual recipients; else in the directory's order."""
+    root, phrase = own.partition(".")[0], f" {fold(text)}"
 
-    def place(entry: AgencyEntry) -> tuple[bool, float]:
-        return entry.code.partition(".")[0] != root, -habits.codes.get(entry.code, 0.0)
+    def place(entry: AgencyEntry) -> tuple[bool, bool, float]:
+        is_elsewhere = entry.code.partition(".")[0] != root
+        return is_elsewhere, phrase not in f" {fold(entry.name)}", -habits.codes.get(entry.code, 0.0)
 
     return sorted(entries, key=place)
 

@@ -3,15 +3,13 @@ letters, each with the keys under which it is sent once, and its receivers: the 
 people of one unit. A digest goes at its hours; between two digests one letter for each sender with newly late documents;
 and urgent documents at once. Outside office hours only express letters remind.
 
-Documents to be taken in today (T3) and worked on (T5 to T7) remind in steps. A unit's officers are reminded three days
-before a part's day, the day before and on it; its head once it is late; the agency's heads two days later. Unassigned
-documents are reported to the agency in the afternoon, and to its heads the next morning; in the afternoon too those still
-to be taken in. Pure."""
+All other timers remind in the steps of their table (`domain.timer_table`): each step is one letter to its people, with
+the tasks that have just reached it. A step that follows before the earlier one was sent replaces it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 from itertools import groupby
@@ -19,14 +17,14 @@ from itertools import groupby
 from gateway.domain.document import Urgency
 from gateway.domain.handling import unit_key
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.timer_table import EVERY, TIMERS, Means, Receivers, Step, Timer
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.office.domain.task import Task, TaskKind
 from gateway.policy import timers
 
 MOST_ALERTS = 6
 """After so many letters about one urgent document, one more is no help: a person has to be called."""
-_LEADERS_FROM = time(8)
-_LAST_DAYS = (3, 1, 0)
+_TO_UNIT = frozenset({Receivers.OFFICERS, Receivers.UNIT_HEADS})
 
 
 class LetterSort(StrEnum):
@@ -41,13 +39,10 @@ class LetterSort(StrEnum):
     ASSIGN = "assign"
     WORK = "work"
     OPINION = "opinion"
-
-
-class Receivers(StrEnum):
-    AGENCY = "agency"
-    HEADS = "heads"
-    OFFICERS = "officers"
-    UNIT_HEADS = "unit_heads"
+    STEP = "step"
+    """Step of any other timer."""
+    UNOPENED = "unopened"
+    """Work that its people have not opened, twice a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +58,8 @@ class UnitPeople:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """Letter that is sent when one of its keys is claimed for the first time. `by_task`: the keys are those of the tasks,
-    in their order, and each task is sent once. `unit` is the key of the unit whose people it is for, `person_id` the
-    one of them alone whose tasks they are."""
+    in their order, and each task is sent once. `timer` and `step` name the step. `unit` is the key of
+    the unit whose people it is for, `person_id` the one of them alone whose tasks they are."""
 
     sort: LetterSort
     keys: tuple[str, ...]
@@ -73,6 +68,8 @@ class Letter:
     unit: str = ""
     person_id: str = ""
     by_task: bool = False
+    timer: str = ""
+    step: str = ""
 
     def claimed_tasks(self, claimed: Collection[str]) -> tuple[Task, ...]:
         """Return the tasks whose keys were claimed for the first time."""
@@ -87,17 +84,27 @@ def letters_due(
     of_units: Sequence[Task],
     now: datetime,
     digest_at: Iterable[time],
+    steps: Sequence[Task] = (),
 ) -> list[Letter]:
-    """Return the letters due now for the agency's tasks and its units'; their keys keep them from going twice."""
+    """Return the letters due now for the agency's tasks and its units'; their keys keep them from going twice. `steps` are
+    the agency's tasks with those that are not in its list yet, for the steps of timers."""
     is_open = timers.is_open(office, now)
     letters = [*_urgent_letters(tasks, now, is_open=is_open), *_approval_letters(tasks)]
     if not is_open:
-        return letters
+        express = [t for t in steps if t.is_express and t.timer == Timer.T1U]
+        return [*letters, *_step_letters(office, express, now, of_units=False)]
     slot = last_slot(office, now, digest_at)
     if slot is not None:
         letters += _late_letters(tasks, now, slot)
         letters.append(Letter(sort=LetterSort.DIGEST, keys=(f"digest:{_stamp(slot)}",), tasks=tuple(tasks)))
-    return [*letters, *_agency_steps(tasks, now), *_unit_steps(of_units, now)]
+    by_unit = {task.subject_id for task in of_units}
+    agency_tasks = [t for t in steps if t.timer != Timer.REPLY or t.subject_id not in by_unit]
+    return [
+        *letters,
+        *_step_letters(office, agency_tasks, now, of_units=False),
+        *_step_letters(office, of_units, now, of_units=True),
+        *_unopened_letters(office, of_units, now),
+    ]
 
 
 def last_slot(office: OfficeCalendar, now: datetime, digest_at: Iterable[time]) -> datetime | None:
@@ -116,7 +123,13 @@ def _urgent_letters(tasks: Iterable[Task], now: datetime, *, is_open: bool) -> l
         and (is_open or task.urgency >= Urgency.EXPRESS)
     ]
     return [
-        Letter(sort=LetterSort.URGENT, keys=tuple(_alert_key(task, now) for task in mine), tasks=mine)
+        Letter(
+            sort=LetterSort.URGENT,
+            keys=tuple(_alert_key(task, now) for task in mine),
+            tasks=mine,
+            timer=Timer.T2U,
+            step="every",
+        )
         for _, mine in _group_by_sender(speaking)
     ]
 
@@ -129,7 +142,7 @@ def _approval_letters(tasks: Iterable[Task]) -> list[Letter]:
 
 def _alert_key(task: Task, now: datetime) -> str:
     """Return another key at each interval, up to the last that is sent."""
-    step = min(MOST_ALERTS - 1, (now - task.since) // timers.EVERY[task.urgency])
+    step = min(MOST_ALERTS - 1, (now - task.since) // EVERY[task.urgency])
     return f"urgent:{task.id}:{step}"
 
 
@@ -158,58 +171,96 @@ def _stamp(at: datetime) -> str:
     return f"{local(at):%Y-%m-%dT%H:%M}"
 
 
-def _agency_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
-    today = [task for task in tasks if task.timer == timers.Timer.T3 and not task.is_late]
-    yield from _step_letter(LetterSort.RECEIPT, Receivers.AGENCY, today)
-    open_ = [task for task in tasks if task.kind in (TaskKind.ASSIGN, TaskKind.REASSIGN)]
-    yield from _step_letter(LetterSort.ASSIGN, Receivers.AGENCY, open_)
-    yield from _step_letter(
-        LetterSort.ASSIGN, Receivers.HEADS, [task for task in open_ if _is_next_morning(task, now)]
-    )
-    opinions = [task for task in tasks if task.kind is TaskKind.OPINION]
-    yield from _step_letter(LetterSort.OPINION, Receivers.HEADS, opinions)
-    # The agency's own list only has work that is two days late.
-    late = [task for task in tasks if task.kind is TaskKind.WORK]
-    yield from _step_letter(LetterSort.WORK, Receivers.HEADS, late)
+_SORTS: Mapping[str, LetterSort] = {
+    Timer.T3: LetterSort.RECEIPT,
+    Timer.T5: LetterSort.ASSIGN,
+    Timer.T6: LetterSort.WORK,
+    Timer.T7: LetterSort.WORK,
+    Timer.T7N: LetterSort.WORK,
+}
 
 
-def _unit_steps(tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
-    def unit(task: Task) -> str:
-        return unit_key(task.unit)
+def last_steps(office: OfficeCalendar, task: Task, now: datetime) -> Mapping[Receivers, Step]:
+    """Return the last step by mail that the task has reached, for each kind of people; none of a timer that the agency
+    silenced, and none that was due so long ago that its reminders are forgotten."""
+    if not task.timer or task.timer in office.quiet:
+        return {}
+    timer, reached = Timer(task.timer), dict[Receivers, tuple[datetime, Step]]()
+    for step in TIMERS[timer].steps:
+        if step.by is not Means.MAIL or step.task not in ("", task.kind):
+            continue
+        moment = timers.step_moment(office, timer, step, task.since, task.due_at)
+        if step.at_once_if_urgent and timers.is_urgent(task.urgency):
+            moment = task.since
+        if moment is None or not moment <= now <= moment + timers.TOLD_FOR:
+            continue
+        if moment < task.due_at < now:  # it warned of an end that has come
+            continue
+        if step.to not in reached or moment >= reached[step.to][0]:
+            reached[step.to] = moment, step
+    return {to: step for to, (_, step) in reached.items()}
+
+
+def duty_letters(office: OfficeCalendar, tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
+    """Return the letters on duties of administrators and operators, while the office is open."""
+    if timers.is_open(office, now):
+        yield from _step_letters(office, tasks, now, of_units=False)
+
+
+def _sort(task: Task) -> LetterSort:
+    if task.kind is TaskKind.OPINION:
+        return LetterSort.OPINION
+    return _SORTS.get(task.timer or "", LetterSort.STEP)
+
+
+def _step_letters(
+    office: OfficeCalendar, tasks: Sequence[Task], now: datetime, *, of_units: bool
+) -> Iterator[Letter]:
+    """Group the tasks that reached a step into one letter for each timer, step and its people."""
+    groups: dict[tuple[LetterSort, str, Receivers, str, str, str], list[Task]] = {}
+    for task in tasks:
+        if task.timer == Timer.T2U:  # it has letters of its own
+            continue
+        for to, step in last_steps(office, task, now).items():
+            if (to in _TO_UNIT) == of_units:
+                unit = unit_key(task.unit) if of_units else ""
+                person_id = (task.person_id or "") if to is Receivers.OFFICERS else ""
+                groups.setdefault((_sort(task), task.timer or "", to, step.key, unit, person_id), []).append(
+                    task
+                )
+    for (sort, timer, to, key, unit, person_id), listed in sorted(groups.items(), key=lambda group: group[0]):
+        yield Letter(
+            sort=sort,
+            to=to,
+            keys=tuple(f"step:{to}:{key}:{task.id}" for task in listed),
+            tasks=tuple(listed),
+            unit=unit,
+            person_id=person_id,
+            by_task=True,
+            timer=timer,
+            step=key,
+        )
+
+
+def _unopened_letters(office: OfficeCalendar, tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
+    """List work that is not begun, for its people, at the hours of T15 (unopened work, twice a day)."""
+    hours = [step.at for step in TIMERS[Timer.T15].steps if step.at is not None]
+    slot = last_slot(office, now, hours)
+    if slot is None or Timer.T15 in office.quiet:
+        return
 
     def owner(task: Task) -> tuple[str, str]:
         return unit_key(task.unit), task.person_id or ""
 
-    for (key, person_id), mine in groupby(sorted(tasks, key=owner), key=owner):
-        theirs = list(mine)
-        for step in ("given", *map(str, _LAST_DAYS)):
-            now_due = [t for t in theirs if _step(t, now) == step]
-            letters = _step_letter(LetterSort.WORK, Receivers.OFFICERS, now_due, step=step, unit=key)
-            yield from (replace(letter, person_id=person_id) for letter in letters)
-    for key, mine in groupby(sorted(tasks, key=unit), key=unit):
-        late = [t for t in mine if t.is_late]
-        yield from _step_letter(LetterSort.WORK, Receivers.UNIT_HEADS, late, step="late", unit=key)
-
-
-def _step(task: Task, now: datetime) -> str:
-    """Return the step of a task; empty where it is late. A task whose day is not near was just given."""
-    if task.is_late:
-        return ""
-    days_left = (local(task.due_at).date() - local(now).date()).days
-    if task.kind is TaskKind.START or days_left > _LAST_DAYS[0]:
-        return "given"
-    return str(min(day for day in _LAST_DAYS if days_left <= day))
-
-
-def _is_next_morning(task: Task, now: datetime) -> bool:
-    today = local(now)
-    return today.date() > local(task.since).date() and today.time() >= _LEADERS_FROM
-
-
-def _step_letter(
-    sort: LetterSort, to: Receivers, tasks: Iterable[Task], *, step: str = "", unit: str = ""
-) -> Iterator[Letter]:
-    listed = tuple(tasks)
-    if listed:
-        keys = tuple(f"step:{to}:{step}:{task.id}" for task in listed)
-        yield Letter(sort=sort, to=to, keys=keys, tasks=listed, unit=unit, by_task=True)
+    waiting = [t for t in tasks if t.kind is TaskKind.START and t.since < slot]
+    for (unit, person_id), mine in groupby(sorted(waiting, key=owner), key=owner):
+        yield Letter(
+            sort=LetterSort.UNOPENED,
+            to=Receivers.OFFICERS,
+            keys=(f"unopened:{unit}:{person_id}:{_stamp(slot)}",),
+            tasks=tuple(mine),
+            unit=unit,
+            person_id=person_id,
+            timer=Timer.T15,
+            step=f"{local(slot):%H%M}",
+        )

@@ -17,6 +17,7 @@ from itertools import chain, count, pairwise
 
 from gateway.domain.person import AccountStanding, Person
 from gateway.domain.text import fold
+from gateway.domain.timer_table import IDLE_WARNED_BEFORE
 from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.session import Factor, FailedTries, Session, SessionEnd, SignInDuty
 
@@ -320,7 +321,7 @@ class IdleRules:
     suspend: timedelta | None = timedelta(days=183)
     withdraw_after: timedelta | None = timedelta(days=15)
     lock_new: timedelta | None = None
-    ahead: timedelta = timedelta(days=7)
+    ahead: timedelta = timedelta(days=IDLE_WARNED_BEFORE)
 
 
 def judge_idle(

@@ -5,17 +5,20 @@ task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain import status
+from gateway.domain.agency_profile import ProfileVersion
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument, OutState, Urgency
 from gateway.domain.handling import UnitPart
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
+from gateway.domain.office_profile import calendar_of_agency
 from gateway.domain.status import (
     Duty,
     Fact,
+    RequestKind,
     RequestState,
     fold_delivery,
     fold_incoming,
@@ -23,6 +26,7 @@ from gateway.domain.status import (
     waits_for_answer,
 )
 from gateway.domain.system_box import BoxItem
+from gateway.domain.timer_table import Timer
 from gateway.domain.wall_clock import local
 from gateway.office.domain.notice import LONGEST_TEXT, NoticeKind, NoticeWish
 from gateway.office.domain.pending import ActKind, PendingAct
@@ -45,15 +49,16 @@ def reply_horizon(now: datetime) -> date:
     return local(now + timers.REPLY_SOON).date()
 
 
-def late_span(now: datetime) -> tuple[date, datetime]:
+def late_span(office: OfficeCalendar, now: datetime) -> tuple[date, datetime]:
     """Return the last day of parts that may be late enough to be reported to the agency; and for parts without a day, the
     time before which their document came."""
-    return local(now - timers.LEADER_DELAY).date(), now - timedelta(days=timers.WITHOUT_A_DAY)
+    days = timers.length(office, Timer.T7N) // office.day_length
+    return local(now - timers.LEADER_DELAY).date(), now - timedelta(days=days)
 
 
 def partner_reply_span(now: datetime) -> tuple[date, date]:
     """Return the days of expected answers that are listed now: from those not yet history to three days ahead."""
-    return local(now - LOOK_BACK).date(), local(now + timers.PARTNER_REPLY_SOON).date()
+    return local(now - LOOK_BACK).date(), local(now + timers.REPLY_SOON).date()
 
 
 def of_incoming(
@@ -77,8 +82,54 @@ def of_incoming(
                 and timers.afternoon_of(today.at) <= now
             ):
                 due = today
-        if due.is_late(now) or timers.is_urgent(document.urgency) or due.timer is timers.Timer.T3:
+        if due.is_late(now) or timers.is_urgent(document.urgency) or due.timer is Timer.T3:
             yield _incoming_task(kind, document.id, document, since, due, now)
+
+
+def of_arrivals(
+    office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime
+) -> Iterator[Task]:
+    """List every document to be taken in that is not urgent, with both of its timers (T2, T3), also in time: their steps
+    come before the end."""
+    for document in documents:
+        since = document.arrived_at
+        if document.state is InState.NEW and not timers.is_urgent(document.urgency):
+            for due in (timers.take_in(office, since, document.urgency), timers.receipt(office, since)):
+                yield _incoming_task(TaskKind.TAKE_IN, document.id, document, since, due, now)
+
+
+def of_recalls_due(
+    office: OfficeCalendar, asked: Iterable[tuple[Delivery, OutgoingDocument, Sequence[Fact]]], now: datetime
+) -> Iterator[Task]:
+    """List recalls and take-backs of ours that their recipient has not answered in its time (T11)."""
+    for delivery, document, facts in asked:
+        request = open_request(fold_delivery(facts))
+        if request is None or request.kind is RequestKind.UPDATE or document.state is OutState.CANCELLED:
+            continue
+        due = timers.answer_recall(office, request.asked_at, document.draft.urgency)
+        if now >= due.at:
+            key = f"{delivery.id}:{request.request_id}"
+            yield replace(
+                _outgoing_task(TaskKind.RECALL_DUE, key, document, request.asked_at),
+                counterpart=delivery.recipient.code,
+                counterpart_name=delivery.recipient.name or "",
+                due_at=due.at,
+                is_late=True,
+                timer=due.timer.value,
+            )
+
+
+def of_unit_replies(
+    office: OfficeCalendar, parts: Iterable[tuple[UnitPart, IncomingDocument]], now: datetime
+) -> Iterator[Task]:
+    """List replies that a unit owes which leads the work (T10), where its part ends on another day."""
+    for part, document in parts:
+        if not part.is_lead or document.due_on is None or not document.wants_reply:
+            continue
+        if document.due_on != part.deadline:
+            due = timers.reply(office, document.due_on)
+            task = _incoming_task(TaskKind.REPLY, document.id, document, document.arrived_at, due, now)
+            yield replace(task, unit=part.unit, person_id=part.person_id)
 
 
 def of_unassigned(
@@ -105,7 +156,7 @@ def of_failed_acts(acts: Iterable[tuple[PendingAct, IncomingDocument]], now: dat
     """List acts that could not be done when they were due: they are late at once."""
     for act, document in acts:
         kind = TaskKind.ASSIGN_FAILED if act.kind is ActKind.ASSIGN else TaskKind.ACT_FAILED
-        due = Due(timer=timers.Timer.T4, at=act.due_at, wall_clock=True)
+        due = Due(timer=Timer.T4, at=act.due_at, wall_clock=True)
         # No rule sets this time.
         yield replace(_incoming_task(kind, act.id, document, act.made_at, due, now), timer="")
 
@@ -165,7 +216,7 @@ def of_parts(
 
 def _informed_task(part: UnitPart, document: IncomingDocument, now: datetime) -> Task:
     """Make the task to see a letter; it comes after all that has a deadline."""
-    due = Due(timer=timers.Timer.T7, at=part.given_at + NO_DEADLINE, wall_clock=True)
+    due = Due(timer=Timer.T7, at=part.given_at + NO_DEADLINE, wall_clock=True)
     task = _incoming_task(TaskKind.INFORMED, part.id, document, part.given_at, due, now)
     return replace(task, unit=part.unit, person_id=part.person_id, urgency=Urgency.NORMAL, timer=None)
 
@@ -208,11 +259,13 @@ def status_horizon(now: datetime) -> datetime:
     return now - timers.STATE_SILENT
 
 
-def of_unsent_statuses(pending: Iterable[UnsentStatus | UnsentRequest], now: datetime) -> Iterator[Task]:
+def of_unsent_statuses(
+    office: OfficeCalendar, pending: Iterable[UnsentStatus | UnsentRequest], now: datetime
+) -> Iterator[Task]:
     """List one task for each document, of its latest status."""
     statuses = (s for s in pending if isinstance(s, UnsentStatus))
     for latest in {s.document.id: s for s in statuses}.values():
-        due = timers.tell_state(latest.since)
+        due = timers.tell_state(office, latest.since)
         yield _incoming_task(TaskKind.STATUS, latest.document.id, latest.document, latest.since, due, now)
 
 
@@ -302,11 +355,14 @@ def of_stuck(
 
 
 def of_certificates(
-    endings: Iterable[CertificateEnding], codes: frozenset[str], now: datetime
+    endings: Iterable[CertificateEnding],
+    codes: frozenset[str],
+    now: datetime,
+    soon: timedelta = CERTIFICATE_SOON,
 ) -> Iterator[Task]:
-    """List certificates of the agency itself, by its codes: a partner's is its own to renew."""
+    """List certificates of the agency itself that end soon, by its codes: a partner's is its own to renew."""
     for ending in endings:
-        if ending.own and ending.code in codes and ending.ends_at - now <= CERTIFICATE_SOON:
+        if ending.own and ending.code in codes and ending.ends_at - now <= soon:
             due = timers.renew_certificate(ending.ends_at)
             yield Task(
                 id=f"{TaskKind.CERTIFICATE}:{ending.fingerprint}",
@@ -317,7 +373,7 @@ def of_certificates(
                 counterpart=ending.code,
                 counterpart_name="",
                 urgency=Urgency.NORMAL,
-                since=ending.ends_at - CERTIFICATE_SOON,
+                since=ending.ends_at - soon,
                 due_at=due.at,
                 is_late=due.is_late(now),
                 wall_clock=True,
@@ -397,14 +453,23 @@ def _outgoing_task(kind: TaskKind, key: str, document: OutgoingDocument, since: 
     )
 
 
+ChosenBy = Mapping[str, Mapping[str, ProfileVersion]]
+"""Settings that agencies chose, by agency."""
+
+
 def waits_until(
     weekdays: frozenset[int], spans: tuple[OfficeHours, ...]
-) -> Callable[[Sequence[CalendarDay]], Callable[[Duty, Urgency], datetime]]:
-    """Return a function from a calendar's own days to the reckoning of due times."""
+) -> Callable[[Sequence[CalendarDay], ChosenBy], Callable[[str, Duty, Urgency], datetime]]:
+    """Return a function from the calendar's own days and the agencies' settings to the reckoning of due times."""
 
-    def with_days(own: Sequence[CalendarDay]) -> Callable[[Duty, Urgency], datetime]:
-        office = timers.calendar_of(weekdays, spans, SHIPPED, own)
-        return lambda duty, urgency: timers.of_duty(office, duty, urgency).at
+    def with_days(own: Sequence[CalendarDay], chosen: ChosenBy) -> Callable[[str, Duty, Urgency], datetime]:
+        of_node = timers.calendar_of(weekdays, spans, SHIPPED, own)
+        offices = {id: calendar_of_agency(of_node, settings) for id, settings in chosen.items()}
+
+        def due(agency_id: str, duty: Duty, urgency: Urgency) -> datetime:
+            return timers.of_duty(offices.get(agency_id, of_node), duty, urgency).at
+
+        return due
 
     return with_days
 

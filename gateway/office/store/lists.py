@@ -183,7 +183,7 @@ class SqlLists:
         limit = max(1, min(limit, MOST_ROWS))
         edge = _read_cursor(cursor, criteria) if cursor is not None else None
         now = edge.now if edge else self._clock.now()
-        bands = make_bands(criteria, now)
+        bands = self._bands(criteria, now)
         if edge is not None:
             edge = _convert_values(edge, bands)
         back = edge is not None and edge.back
@@ -218,7 +218,7 @@ class SqlLists:
     async def neighbours(self, criteria: Filter, id: str) -> tuple[str | None, str | None]:
         """Return the ids of the rows before and after that one; None for both where the list does not have it."""
         now = self._clock.now()
-        bands, clauses = make_bands(criteria, now), await self._clauses(criteria, now)
+        bands, clauses = self._bands(criteria, now), await self._clauses(criteria, now)
         for n, band in enumerate(bands):
             matches = await self._rows(band, [*clauses, col(_R.id) == id], None, back=False, limit=1)
             if matches:
@@ -439,6 +439,9 @@ class SqlLists:
     def _select(self, clauses: list[Condition], *columns: Any) -> Select[Any]:
         query = select(*(columns or _COLUMNS)).select_from(_R)
         return query.where(col(_R.agency_id) == self._agency_id, *clauses)
+
+    def _bands(self, criteria: Filter, now: datetime) -> Sequence[Band]:
+        return make_bands(criteria, now, by_statistics=not self._has_index)
 
     @property
     def _has_index(self) -> bool:

@@ -1,20 +1,22 @@
-"""Moments until which a party is waited for, by the office's calendar. In: a function that reckons from the calendar's own
-days. Out: a `Due` by days that were read a minute ago at most; and, once those days have changed, the rows of documents
-that are still waited for, written anew."""
+"""Moments until which a party is waited for, by each office's calendar. In: a function that reckons from the calendar's own
+days and the agencies' settings. Out: a `Due` by what was read a minute ago at most; and, once that has changed, the rows
+of documents that are still waited for, written anew."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlmodel import col
 
+from gateway.domain.agency_profile import ProfileVersion
 from gateway.domain.office_calendar import CalendarDay
 from gateway.office.domain.listing import Side, due_within
 from gateway.office.store.lists_write import Due, ListFolder, first_place
 from gateway.ports.services import Clock
+from gateway.store.accounts import chosen_calendars
 from gateway.store.calendar import days_in
 from gateway.store.tables_office import ATTENTION, ListRow
 from gateway.store.transaction import Transaction
@@ -23,11 +25,13 @@ _R = ListRow
 DAYS_FRESH = timedelta(minutes=1)
 # A document that is late for longer stays late, whatever day becomes a holiday.
 REWRITTEN_BACK = timedelta(days=30)
-Reckon = Callable[[Sequence[CalendarDay]], Due]
+_Chosen = Mapping[str, Mapping[str, ProfileVersion]]
+_Calendars = tuple[Sequence[CalendarDay], _Chosen]
+Reckon = Callable[[Sequence[CalendarDay], _Chosen], Due]
 Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
-def reckon_without_office(days: Sequence[CalendarDay]) -> Due:
+def reckon_without_office(days: Sequence[CalendarDay], chosen: _Chosen) -> Due:
     """Reckon where the node knows no office hours."""
     return due_within
 
@@ -38,11 +42,11 @@ class Dues:
     def __init__(self, reckon: Reckon, clock: Clock) -> None:
         self._reckon = reckon
         self._clock = clock
-        self._days: Sequence[CalendarDay] = ()
-        self._due: Due = reckon(())
+        self._days: _Calendars = (), {}
+        self._due: Due = reckon((), {})
         self._read_at: datetime | None = None
-        self._written_days: Sequence[CalendarDay] | None = None
-        self._writing_days: Sequence[CalendarDay] = ()
+        self._written_days: _Calendars | None = None
+        self._writing_days: _Calendars = (), {}
         self._behind = 0
 
     def forget(self) -> None:
@@ -52,9 +56,9 @@ class Dues:
     async def load(self, tx: Transaction) -> Due:
         now = self._clock.now()
         if self._read_at is None or not self._read_at <= now < self._read_at + DAYS_FRESH:
-            days = await days_in(tx)
+            days = await days_in(tx), await chosen_calendars(tx, now)
             if days != self._days:
-                self._days, self._due = days, self._reckon(days)
+                self._days, self._due = days, self._reckon(*days)
             self._read_at = now
         return self._due
 

@@ -78,13 +78,16 @@ _SORTED = {
 }
 
 
-def make_bands(criteria: Filter, now: datetime) -> Sequence[Band]:
-    """Return the bands in the order in which the list shows them."""
+def make_bands(criteria: Filter, now: datetime, *, by_statistics: bool = False) -> Sequence[Band]:
+    """Return the bands in the order in which the list shows them. `by_statistics`: the database chooses an index by what is
+    in the table, as a server does."""
     search = sought(criteria.text)
     terms = _role_terms(criteria)
     if criteria.text.strip():
         return _by_fit(search, terms, nothing=not search.terms)
-    return [Band(by=by, clauses=clauses, words=terms) for clauses, by in _orders(criteria, now)]
+    return [
+        Band(by=by, clauses=clauses, words=terms) for clauses, by in _orders(criteria, now, by_statistics)
+    ]
 
 
 def single_band(criteria: Filter) -> Band:
@@ -199,10 +202,12 @@ def _by_fit(search: Sought, role_terms: tuple[Term | AnyTerm, ...], *, nothing: 
     ]
 
 
-def _orders(criteria: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
+def _orders(
+    criteria: Filter, now: datetime, by_statistics: bool
+) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     sort = criteria.sort
     if sort is ListOrder.FIRST:
-        return _first(criteria, now)
+        return _first(criteria, now, by_statistics)
     if sort in (ListOrder.NEWEST, ListOrder.OLDEST):
         return [((), (_NEWEST if sort is ListOrder.NEWEST else _OLDEST,))]
     down = sort.value.endswith("-")
@@ -213,15 +218,19 @@ def _orders(criteria: Filter, now: datetime) -> list[tuple[tuple[Condition, ...]
     return [((col(_R.issued_on).is_not(None),), by), ((col(_R.issued_on).is_(None),), (_NEWEST,))]
 
 
-def _first(criteria: Filter, now: datetime) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
+def _first(
+    criteria: Filter, now: datetime, by_statistics: bool
+) -> list[tuple[tuple[Condition, ...], tuple[OrderColumn, ...]]]:
     """Order rows that need a person before all others, newest first. Documents taken in or refused need no hurry."""
     ahead = (OrderColumn(name="lead", down=False), _OLDEST)
     if criteria.side is Side.IN:
         if criteria.tab in _CLOSED_TABS:
             return [((), (_NEWEST,))]
         return [((LEAD, ATTENTION), ahead), ((col(_R.lead).is_(None),), (_NEWEST,))]
-    # Both are the same order: an index has the first, matches of words have the second.
-    by = ahead if criteria.side is Side.OUT and not _role_terms(criteria) else (_NEWEST,)
+    # Both are the same order: an index has the first; matches of words and the index of registers have the second. SQLite
+    # would read a whole register for the few of its documents that need a person.
+    in_register = criteria.book is not None and by_statistics
+    by = ahead if criteria.side is Side.OUT and not _role_terms(criteria) and not in_register else (_NEWEST,)
     calls = ((_calls(now),), by)
     quiet = ((or_(col(_R.attention_at).is_(None), col(_R.attention_at) > now),), (_NEWEST,))
     return [calls] if criteria.attention else [calls, quiet]

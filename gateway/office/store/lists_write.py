@@ -64,7 +64,8 @@ from gateway.store.tables_office import ListChangeRow, ListRow
 from gateway.store.transaction import BoundQuery, Transaction
 
 # Moment until which a party is waited for, by whose turn it is, since when, and how urgent.
-Due = Callable[[Duty, Urgency], datetime]
+Due = Callable[[str, Duty, Urgency], datetime]
+"""Reckons for an agency, by its id."""
 DueNow = Callable[[Transaction], Awaitable[Due]]
 Key = tuple[str, str]
 """Key of a document: its agency, and its id."""
@@ -413,7 +414,7 @@ def _make_out_rows(
         if any(row.state in SENT for row in counts):  # once known it stays
             first_at = (old_row.sent_at if old_row is not None else None) or first_sent.get(key)
         duty = Duty(waits=Waits.PARTNER, since=first_at) if first_at else None
-        due_at = due(duty, document.draft.urgency) if duty else None
+        due_at = due(document.agency_id, duty, document.draft.urgency) if duty else None
         latest_at = max((row.latest_at for row in counts), default=None)
         line = outgoing_line(document, {row.state: row.n for row in counts}, first_at, latest_at, due_at)
         by_key[key] = _keep_stored(list_row(line, document), old_row)
@@ -439,7 +440,7 @@ def _make_in_rows(
         key = document.agency_id, document.id
         duty = status.duty_of(document, facts[key])
         word = status.incoming_word(document, facts[key])
-        due_at = due(duty, document.urgency) if duty is not None else None
+        due_at = due(document.agency_id, duty, document.urgency) if duty is not None else None
         not_handed = handovers.get(key) not in (None, "acked")
         line = incoming_line(document, word, due_at, not_handed=not_handed)
         by_key[key] = _keep_stored(list_row(line, document, Origin(document.source)), stored.get(key))

@@ -26,6 +26,7 @@ from gateway.office.domain.task import (
 )
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
+from gateway.store.events import NODE
 from gateway.store.repository import AgencyRows, in_parts
 from gateway.store.row import Moment, from_json, value_of
 from gateway.store.tables import (
@@ -38,7 +39,7 @@ from gateway.store.tables import (
     OutboxRow,
     OutgoingRow,
 )
-from gateway.store.tables_office import RecallAskRow, ReminderRow, SubmissionRow, TaskNoteRow
+from gateway.store.tables_office import NodeReminderRow, RecallAskRow, ReminderRow, SubmissionRow, TaskNoteRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
@@ -85,6 +86,18 @@ WITH_REQUESTS = (
         col(_I.state) != InState.SEALED.value,
     )
     .order_by(col(_F.at), col(_I.id))
+    .limit(_LIMIT)
+)
+RECALLED = (
+    select(_D)
+    .join(_F, (col(_F.agency_id) == col(_D.agency_id)) & (col(_F.subject_id) == col(_D.id)))
+    .where(
+        col(_D.agency_id) == bindparam("agency"),
+        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
+        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
+        col(_F.at) >= _SINCE,
+    )
+    .order_by(col(_F.at), col(_D.id))
     .limit(_LIMIT)
 )
 UNSENT = (
@@ -161,6 +174,11 @@ _DELIVERIES = select(_D).where(
 _NOTES = select(_N).where(
     col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
 )
+# Reminders of operators belong to no agency.
+_NR = NodeReminderRow
+_DELETE_OLD_OF_NODE = delete(_NR).where(col(_NR.at) < _SINCE)
+_NODE_CLAIMED = select(col(_NR.key)).where(col(_NR.key).in_(bindparam("keys", expanding=True)))
+_DELETE_NODE_REMINDER = delete(_NR).where(col(_NR.key) == bindparam("at_key"))
 _DELETE_OLD = delete(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.at) < _SINCE)
 _CLAIMED = select(col(_R.key)).where(
     col(_R.agency_id) == bindparam("agency"), col(_R.key).in_(bindparam("keys", expanding=True))
@@ -202,6 +220,16 @@ class SqlTasks:
         documents = {row.id: incoming.to_incoming(row) for row in rows}
         facts = await self._facts.of_subjects(list(documents)) if documents else {}
         return [(document, facts[id]) for id, document in documents.items()]
+
+    async def recalled(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
+        """List deliveries that we asked back since then, answered or not, each with its document and all its facts."""
+        params = {"agency": self._agency_id, "since": since, "most": limit}
+        deliveries = {row.id: to_delivery(row) for row in await self._tx.rows(_D, RECALLED, **params)}
+        documents = await self._documents(deliveries.values())
+        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
+        return [(d, documents[d.document_id], facts[id]) for id, d in deliveries.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         """List documents whose sender wants a reply by that day or earlier."""
@@ -282,22 +310,34 @@ class SqlTasks:
 
     async def first_time(self, key: str, at: datetime) -> bool:
         """Claim a reminder in the caller's transaction; return False when it was claimed before."""
+        if self._agency_id == NODE:
+            return await self._tx.insert_new(NodeReminderRow(key=key, at=at))
         return await self._tx.insert_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
 
     async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
         """Return the keys that are not claimed yet."""
         claimed: set[str] = set()
         for part in in_parts(keys):
-            claimed |= {key for (key,) in await self._tx.tuples(_CLAIMED, agency=self._agency_id, keys=part)}
+            if self._agency_id == NODE:
+                claimed |= {key for (key,) in await self._tx.tuples(_NODE_CLAIMED, keys=part)}
+            else:
+                params = {"agency": self._agency_id, "keys": part}
+                claimed |= {key for (key,) in await self._tx.tuples(_CLAIMED, **params)}
         return [key for key in keys if key not in claimed]
 
     async def release(self, key: str) -> None:
         """Release a reminder that was not sent after all, so that it may be claimed again."""
-        await self._tx.change(_DELETE_REMINDER, agency=self._agency_id, at_key=key)
+        if self._agency_id == NODE:
+            await self._tx.change(_DELETE_NODE_REMINDER, at_key=key)
+        else:
+            await self._tx.change(_DELETE_REMINDER, agency=self._agency_id, at_key=key)
 
     async def forget_reminders(self, cutoff: datetime) -> None:
-        """Delete reminders of this agency that were claimed before that time."""
-        await self._tx.change(_DELETE_OLD, agency=self._agency_id, since=cutoff)
+        """Delete reminders of this agency, or of the node, that were claimed before that time."""
+        if self._agency_id == NODE:
+            await self._tx.change(_DELETE_OLD_OF_NODE, since=cutoff)
+        else:
+            await self._tx.change(_DELETE_OLD, agency=self._agency_id, since=cutoff)
 
 
 def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:

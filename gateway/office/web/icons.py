@@ -82,6 +82,7 @@ MENU: Mapping[str, str] = {
     "incoming": "inbox-arrow-down",
     "todo": "clipboard-document-list",
     "books": "book-open",
+    "reports": "chart-bar",
     "agencies": "building-office-2",
     "operations": "server-stack",
     "audit": "list-bullet",

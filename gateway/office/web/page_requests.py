@@ -183,10 +183,20 @@ class PageRequest:
         all. Its title, its text and the button's words are keys of labels, with parameters from `values`; the words of a
         button elsewhere may end in dots, as there is a page to come. `back` is the address for a person who does not act,
         with `query`, which the form's address keeps too. `closed` is why it cannot be done now: the page then has no form;
-        `more` are further sentences, a `grave` act has a red button. `part` is a template that shows, by `place`, the
-        content "above" the form, its "fields", and the content "below"; `which` tells it the question. `look` is a class of
-        the style sheet: the form as a `card`, or the narrow page of `enter`. Problems are shown once there is a form."""
-        usual = {"more": (), "closed": "", "part": "", "which": "", "look": "", "grave": False, "tabs": ()}
+        `more` are further sentences, `about` names what it is about, a `grave` act has a red button. `part` is a template
+        that shows, by `place`, the content "above" the form, its "fields", and the content "below"; `which` tells it the
+        question. `look` is a class of the style sheet: the form as a `card`, or the narrow page of `enter`.
+        Problems are shown once there is a form."""
+        usual = {
+            "more": (),
+            "closed": "",
+            "part": "",
+            "which": "",
+            "about": (),
+            "look": "",
+            "grave": False,
+            "tabs": (),
+        }
         return await self.form_page(
             "question.html",
             problems if self.is_act else None,
@@ -283,6 +293,7 @@ _SEES_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 AUDITS = (Needs(right=Right.AUDIT),)
 ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
+REPORT_READERS = (Needs(right=Right.REPORTS, manners=(Manner.YES, Manner.OWN, Manner.TOTALS)),)
 # The books say what every document is about.
 BOOKS = _SEES_ALL
 MENU = (
@@ -291,6 +302,7 @@ MENU = (
     MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
     MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_OR_OWN),
     MenuEntry(key="books", path="/so-van-ban", letter="", needs=BOOKS),
+    MenuEntry(key="reports", path="/bao-cao", needs=REPORT_READERS, beyond=REPORT_READERS),
     MenuEntry(key="agencies", path="/co-quan", letter="a", of_agency=False),
     MenuEntry(key="operations", path="/van-hanh", letter="v", needs=OPERATES, of_agency=False),
     MenuEntry(key="audit", path="/nhat-ky", letter="", needs=AUDITS, of_agency=False),

@@ -351,7 +351,7 @@ class Offices(OfficeMail):
 
     async def _urge(self, actor: str, scope: AgencyScope) -> None:
         """Urge once it is late by the lists' own reckoning; not where no working day has passed since."""
-        if not is_overdue(await self.node.todo.office(), self.node.clock.now()):
+        if not is_overdue(await self.node.todo.office(scope.agency_id), self.node.clock.now()):
             return
         code, person = self.cast.code("silent"), await self.person(actor, "clerk")
 

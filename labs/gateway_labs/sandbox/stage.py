@@ -206,14 +206,14 @@ async def enter(node: OpenNode, folder: Path) -> None:
 
 
 async def _seal_to_register(folder: Path) -> Sequence[SealChange]:
-    """Return the seal on the PDF of the sandbox, which is the issuer's."""
+    """Return the seal on the PDF that all agencies here send: it is the issuer's."""
     pem = await asyncio.to_thread((folder / ROBOTS / _SEAL).read_bytes)
     der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
     return [seal_change(_ISSUER, CertificateKind.SEAL, der)]
 
 
 def _rights(players: Cast, today: date) -> Sequence[SealingRightChange]:
-    """Return the rights by which that seal counts on documents of the other agencies."""
+    """Return the rights that let that seal count on documents of all others."""
     return [
         SealingRightChange(
             acting_code=_ISSUER,

@@ -83,7 +83,7 @@ async def test_a_robots_document_has_legal_value(kit: Kit) -> None:
 
     async def arrived() -> list[dict[str, Any]]:
         letters = (await kit.bench.ask("GET", "/inbox", query={"limit": 200})).get("data")
-        return [letter for letter in letters if letter["sender"]["code"] == "T00.OK"]
+        return [letter for letter in letters if letter["from"]["code"] == "T00.OK"]
 
     sent = await kit.bench.ask("POST", "/sandbox/scenarios", {"robot": "TEST.OK", "act": "document"})
     assert sent.status == 201

@@ -22,10 +22,18 @@ from tests.support.words import MACHINE_WORDS, entries, forms, texts
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "book_file", "book_print", "book_stamp"}) | {
+FILES = frozenset({"home", "language", "report_file"}) | {
+    *("book_file", "book_numbers_file", "book_print", "book_stamp"),
     *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
-    *("review_file", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
+    *(
+        "review_file",
+        "account_form",
+        "journal_file",
+        "dead_letter_file",
+        "quarantined_file",
+        "operations_report",
+    ),
     *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
 }
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
@@ -44,6 +52,8 @@ UNLINKED: frozenset[str] = frozenset(
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
+        # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
+        "book_number_void",
         *("webhook", "webhook_act"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
@@ -61,11 +71,17 @@ UNLINKED: frozenset[str] = frozenset(
 STARTS = ("/", "/tim-kiem?q=kiem")
 # Route and words of what may have nothing to show, and why.
 EMPTY = {
+    (
+        "report",
+        "report.empty",
+    ): "a period may have no documents with a deadline, or none that ask for a reply",
+    ("reports", "report.empty"): "a unit may have nothing this month",
     ("agencies_tree", "agencies.leaf"): "most agencies have none below them",
     ("agency", "agencies.legacy.none"): "most agencies never had another code",
     ("agency", "agencies.no_certificate"): "an agency may be known and not be on the axis yet",
     ("journal", "journal.empty"): "of one document, before anybody has opened it",
     ("api_key_calls", "calls.none"): "no program has called with it yet",
+    ("book_numbers", "books.numbers.empty"): "the demonstration's agencies number by their document systems",
     ("dashboard", "dashboard.done"): "nothing of the demonstration waits for the head",
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",

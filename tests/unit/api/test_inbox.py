@@ -59,7 +59,7 @@ async def test_an_arrived_document_is_shown_with_sender_checks_and_files(door: D
     assert item["files"][0]["sha256"] == hashlib.sha256(PDF).hexdigest()
     assert (item["handover"], item["lease"], item["assignment"]) == ("available", None, None)
     assert item["due"]["accept_by"] > item["arrived_at"]
-    assert item["due"]["basis"] == "Tiếp nhận trong 2 giờ hành chính"
+    assert item["due"]["basis"] == "Tiếp nhận văn bản đến"
 
     await status(door, item["id"], code="03", register_no="7")
     assert (await read(door, f"/inbox/{item['id']}")).json["due"] is None

@@ -33,9 +33,8 @@ def test_every_setting_and_each_of_its_choices_has_words(cases: Cases) -> None:
         with cases.case(setting.key):
             assert labels.has(f"profile.{setting.key}")
             assert labels.has(f"profile.{setting.key}.means")
-            assert [
-                choice for choice in setting.choices if not labels.has(f"profile.{setting.key}.{choice}")
-            ] == []
+            words = setting.words or f"profile.{setting.key}"
+            assert [choice for choice in setting.choices if not labels.has(f"{words}.{choice}")] == []
 
 
 def test_a_later_version_replaces_a_plan_and_the_empty_value_is_the_default_again() -> None:

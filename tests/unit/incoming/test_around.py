@@ -12,7 +12,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 async def view_of(town: Town, received: IncomingDocument) -> DocumentContext:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return await reading.load_context(work, received, await town.node.inn.office())
+        return await reading.load_context(work, received, await town.node.inn.office(received.agency_id))
 
 
 async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(town: Town) -> None:

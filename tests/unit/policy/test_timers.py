@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from gateway.domain.document import Urgency
 from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
+from gateway.domain.timer_table import Timer
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.policy import timers
-from gateway.policy.timers import Due, Timer
+from gateway.policy.timers import Due
 from gateway.words import labels
 
 OFFICE = timers.calendar_of(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())

@@ -123,7 +123,10 @@ STEPS = {
     "r0212_who_set_a_profile.py": "7fde2f535ceeab42",
     "r0213_seals_of_agencies.py": "b7bfaade13cff6ba",
     "r0214_lists_of_foreign_axes.py": "7a46804e724744dc",
-    "r0221_contact_of_an_agency.py": "1bcaf7d898f8e76e",
+    "r0215_figures.py": "b230f8ed88c38d19",
+    "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
+    "r0217_reminders_of_the_node.py": "b29e756864f29242",
+    "r0218_contact_of_an_agency.py": "6c089db6029e75ab",
 }
 
 

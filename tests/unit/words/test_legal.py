@@ -10,9 +10,9 @@ from typing import get_args
 import pytest
 
 from gateway.cli.rules import program_texts
+from gateway.domain.timer_table import Timer
 from gateway.incoming.act import RefusalReason
 from gateway.policy.legal_state import judge
-from gateway.policy.timers import Timer
 from gateway.policy.verdict import ReasonCode
 from gateway.words import legal
 from tests.support.cases import Cases

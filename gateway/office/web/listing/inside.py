@@ -68,13 +68,13 @@ async def find_inside(
 async def _load(
     work: OfficeWork, lines: Sequence[ListLine]
 ) -> dict[str, IncomingDocument | OutgoingDocument]:
-    documents: dict[str, IncomingDocument | OutgoingDocument] = {}
-    sent = await work.outgoing.of_many([line.id for line in lines if line.side is Side.OUT])
-    documents.update({document.id: document for document in sent})
-    for line in lines:
-        if line.side is Side.IN:
-            documents[line.id] = await work.incoming.get(line.id)
-    return documents
+    """Load the documents of a page of results, with one statement for each direction."""
+    sent_ids = [line.id for line in lines if line.side is Side.OUT]
+    arrived_ids = [line.id for line in lines if line.side is Side.IN]
+    sent = await work.outgoing.of_many(sent_ids) if sent_ids else ()
+    arrived = await work.incoming.of_many(arrived_ids) if arrived_ids else ()
+    documents: dict[str, IncomingDocument | OutgoingDocument] = {document.id: document for document in sent}
+    return documents | {document.id: document for document in arrived}
 
 
 def _file_of(

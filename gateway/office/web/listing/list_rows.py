@@ -200,7 +200,7 @@ class RowRenderer:
 
 async def row_renderer(request: PageRequest, side: Side | None = None, back: str = "") -> RowRenderer:
     """Make the renderer for this person; incoming letters run by the clock of offices."""
-    office = await request.deps.todo.office() if side is Side.IN else None
+    office = await request.deps.todo.office(request.own_agency.id) if side is Side.IN else None
     pending: Mapping[str, PendingAct] = {}
     if side is not Side.OUT:
         async with request.deps.store.read(request.scope()) as work:

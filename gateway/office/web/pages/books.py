@@ -21,7 +21,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, TypedMail
-from gateway.office.book import book_lines, books
+from gateway.office.book import book_lines, book_pdf, books
 from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, book_page, dates, forms, routes
@@ -30,7 +30,9 @@ from gateway.office.web.page_requests import BOOKS, PageRequest, merged, url_for
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs
 from gateway.outgoing import manage
+from gateway.outgoing.services import profile_of
 from gateway.policy.book import LENGTHS
+from gateway.policy.numbering import gives_numbers
 from gateway.policy.outgoing import LONGEST_NOTE, Handover, Means
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
@@ -143,8 +145,14 @@ async def enter_form(
 
 async def sent_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     form_values = request.form.flat() if problems else {"issued_on": dates.day_text(request.today)}
+    profile = await profile_of(request.deps.out, request.scope())
     return await request.form_page(
-        "books/sent.html", problems, title=request.say("books.sent"), given=form_values, lengths=LENGTHS
+        "books/sent.html",
+        problems,
+        title=request.say("books.sent"),
+        given=form_values,
+        lengths=LENGTHS,
+        gives=gives_numbers(profile),
     )
 
 
@@ -299,6 +307,11 @@ async def show_paper_list(request: PageRequest, problems: Problems | None = None
 
 
 _ROWS = 50
+_WRITERS = {
+    BookFormat.XLSX: books.write_xlsx,
+    BookFormat.CSV: books.write_csv,
+    BookFormat.PDF: book_pdf.write,
+}
 _FILE_NAMES = {
     Book.INCOMING: "so-van-ban-den",
     Book.OUTGOING: "so-van-ban-di",
@@ -356,7 +369,7 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
         given={"tu": request.ask("tu"), "den": request.ask("den")},
         files={
             form: url_for(f"/so-van-ban/tai/{form}", **merged(query, sau=None, told=None))
-            for form in (BookFormat.XLSX, BookFormat.CSV)
+            for form in (BookFormat.XLSX, BookFormat.CSV, BookFormat.PDF)
         },
         printed=url_for("/so-van-ban/in", **merged(query, sau=None, told=None)),
         may_keep=request.may(Right.BOOK, Manner.YES),
@@ -372,7 +385,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
     if problems:
         return await show_books(request)
     deps, scope = request.deps, request.scope()
-    write = books.write_xlsx if book_format is BookFormat.XLSX else books.write_csv
+    write = _WRITERS[book_format]
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
         name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{book_format}"
@@ -443,7 +456,7 @@ ROUTES = (
     get(_PAPER_PATH, "book_paper", show_paper_list),
     post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", close_paper_line),
     get("/so-van-ban", "books", show_books, needs=BOOKS, key="books"),
-    get("/so-van-ban/tai/{form:xlsx|csv}", "book_file", file),
+    get("/so-van-ban/tai/{form:xlsx|csv|pdf}", "book_file", file),
     get("/so-van-ban/in", "book_print", print_book),
     get("/so-van-ban/dau-den/{id}", "book_stamp", stamp),
 )

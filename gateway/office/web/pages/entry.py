@@ -178,7 +178,7 @@ def _earlier_token(request: PageRequest) -> str | None:
     return request.http.cookies.get(COOKIE) or None
 
 
-HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 2, "admin": 3}
+HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 3, "report": 2, "admin": 4}
 HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != "unknown")
 
 
@@ -188,6 +188,7 @@ HELP_RULES: Mapping[str, Sequence[str]] = {
     "receive": ("R56", "R58", "R60"),
     "recall": ("R70", "R71"),
     "book": ("R36", "R38"),
+    "report": (),
     "admin": (),
 }
 HELP_TIMES: Mapping[str, Sequence[str]] = {

@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
+from gateway.office.domain.roles import NODE
 from gateway.office.policy import calendar_file
 from gateway.office.web import dates, forms
 from gateway.office.web.forms import Problems
@@ -67,7 +68,7 @@ async def show_days(request: PageRequest, problems: Problems | None = None) -> w
         days=days,
         names={d.day: request.say(d.name) if d.shipped else d.name for d in days},
         kinds=[(k.value, request.say(f"day_kind.{k}")) for k in DayKind],
-        spans=(await request.deps.todo.office()).spans,
+        spans=(await request.deps.todo.office(NODE)).spans,
     )
 
 

@@ -249,6 +249,8 @@ _SHAPES: dict[TaskKind, str] = {
     TaskKind.ASSIGN: "accepted",
     TaskKind.REASSIGN: "assigned",
     TaskKind.REPLY_DUE: "sent",
+    TaskKind.RECALL_DUE: "recall_asked",
+    TaskKind.DUTY: "sealed",
     TaskKind.OPINION: "accepted",
     TaskKind.START: "assigned",
     TaskKind.WORK: "processing",

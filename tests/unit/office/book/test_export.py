@@ -4,6 +4,7 @@ check code for all forms, and pages that need nothing beside them."""
 from __future__ import annotations
 
 import csv as csv_module
+import hashlib
 import io
 import re
 import zipfile
@@ -14,6 +15,7 @@ from io import BytesIO
 from typing import Any
 from xml.etree import ElementTree
 
+import pypdfium2
 import pytest
 
 from gateway.domain.book import Book, BookForm, BookLine, Span, Summary
@@ -23,13 +25,22 @@ from gateway.errors import Clash, Refused
 from gateway.incoming import act, by_hand
 from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import TypedMail
-from gateway.office.book import books
+from gateway.office.book import book_pdf, books
 from gateway.office.book.books import Ask
 from gateway.office.web import book_page
 from gateway.outgoing import drafting
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 
 YEAR = Span(year=2026)
+
+
+def printed_sheets(pdf: bytes) -> list[str]:
+    """Return the text of each sheet."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        return ["".join(page.get_textpage().get_text_range().split("\r\n")) for page in document]
+    finally:
+        document.close()
 
 
 async def enter(town: Town, subject: str = "Đề nghị sửa đường", **fields: Any) -> str:
@@ -232,12 +243,13 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     town.clock.advance(86_400 * 12)
     await enter(town, subject="Tháng sau")
     services, scope, ask = town.node.book, await town.scope(COMMUNE), Ask(book=Book.INCOMING, span=YEAR)
-    files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html")}
+    files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html", "pdf")}
 
     exports = [
         await books.write_xlsx(services, scope, ask, files["xlsx"]),
         await books.write_csv(services, scope, ask, files["csv"]),
         await book_page.write(services, scope, ask, files["html"], nonce="abc"),
+        await book_pdf.write(services, scope, ask, files["pdf"]),
     ]
 
     sheet = rows_of(files["xlsx"].getvalue())
@@ -261,7 +273,17 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     assert 'nonce="abc"' in page
     assert "Từ số 1 đến số 6" in page
     exported = [e for e in await town.events(COMMUNE, "book") if e.kind is EventKind.BOOK_EXPORTED]
-    assert [(e.data["format"], e.data["lines"]) for e in exported] == [("xlsx", 6), ("csv", 6), ("html", 6)]
+    assert [(e.data["format"], e.data["lines"]) for e in exported] == [(name, 6) for name in files]
+    assert exported[-1].data["file"] == hashlib.sha256(files["pdf"].getvalue()).hexdigest()
+    cover, *sheets = printed_sheets(files["pdf"].getvalue())
+    assert "SỔ ĐĂNG KÝ VĂN BẢN ĐẾN" in cover
+    assert "Từ số 1 đến số 6" in cover
+    (lines,) = sheets
+    assert lines.count("“Ô tô”") == 5
+    assert all(f"({n})" in lines for n in range(1, 11))
+    assert "Tháng 12/2026" in lines
+    assert exports[0].digest in lines
+    assert "Trang 2/2" in lines
 
 
 async def test_pages_of_any_size_make_the_same_book(town: Town) -> None:

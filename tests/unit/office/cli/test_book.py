@@ -57,7 +57,7 @@ def test_a_book_is_written_in_each_form_and_over_no_other_file(node: Terminal, t
     assert node.type("book", "enter", *LETTER, "--yes").code == 0
     runs = {
         ending: node.type("book", "export", "incoming", tmp_path / f"book.{ending}", "-o", "json")
-        for ending in ("xlsx", "csv", "html")
+        for ending in ("xlsx", "csv", "html", "pdf")
     }
 
     assert {run.json["lines"] for run in runs.values()} == {1}
@@ -66,7 +66,8 @@ def test_a_book_is_written_in_each_form_and_over_no_other_file(node: Terminal, t
     assert (tmp_path / "book.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     assert "Đề nghị sửa đường" in (tmp_path / "book.html").read_text(encoding="utf-8")
     assert node.type("book", "export", "incoming", tmp_path / "book.csv").code == 2
-    assert node.type("book", "export", "incoming", tmp_path / "book.pdf").code == 2
+    assert (tmp_path / "book.pdf").read_bytes().startswith(b"%PDF-")
+    assert node.type("book", "export", "incoming", tmp_path / "book.doc").code == 2
     days = ("--from", "2026-02-01", "--to", "2026-01-01")
     assert node.type("book", "export", "incoming", tmp_path / "x.csv", *days).code == 4
     assert not (tmp_path / "x.csv").exists()

@@ -42,6 +42,19 @@ def test_offers_are_of_the_own_province_first_and_among_those_the_usual_ones() -
     assert codes == ["Z91.07", "Z91.12", "Z91.01", "Z90.01", "Z90.02"]
 
 
+def test_a_name_as_it_was_typed_is_offered_before_a_usual_one_that_has_its_letters_elsewhere() -> None:
+    names = {
+        "Z90.01": "Xã An Mẫu",
+        "Z91.12": "Ủy ban nhân dân xã Bình Mẫu",
+        "Z91.20": "Ủy ban nhân dân xã An Mẫu",
+    }
+    rows = [AgencyEntry(code=code, name=name) for code, name in names.items()]
+
+    codes = [r.code for r in ranked(rows, "Z91.30", habits_of([sent(HEAD, "Z91.12")]), "an mau")]
+
+    assert codes == ["Z91.20", "Z91.12", "Z90.01"]
+
+
 def test_what_was_only_drafted_or_is_sealed_is_no_habit() -> None:
     sealed = replace(sent(HEAD, "Z91.07"), is_sealed=True)
 

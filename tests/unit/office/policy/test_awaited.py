@@ -39,6 +39,6 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 def test_a_document_is_late_by_the_offices_own_calendar(
     waits: Waits, since: datetime, urgency: Urgency, days: tuple[CalendarDay, ...], expected: datetime
 ) -> None:
-    due = todo.waits_until(WEEK, (MORNING, AFTERNOON))(days)
+    due = todo.waits_until(WEEK, (MORNING, AFTERNOON))(days, {})
 
-    assert due(Duty(waits=waits, since=since), urgency) == expected
+    assert due("agency", Duty(waits=waits, since=since), urgency) == expected

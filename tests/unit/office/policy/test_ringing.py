@@ -76,10 +76,10 @@ def test_a_task_that_was_read_is_told_anew_once_it_is_late() -> None:
     assert NotificationSettings().is_unread(ring_of(fresh))
 
 
-def test_a_reply_is_told_of_two_days_before() -> None:
+def test_a_reply_is_told_of_three_days_before() -> None:
     """From the first minute of that day on, which has begun whenever it stands in the list."""
     ring = ring_of(task(TaskKind.REPLY, since=NOW - 30 * DAY, due_at=NOW + DAY))
-    assert ring.at == NOW - DAY - 9 * HOUR
+    assert ring.at == NOW - 2 * DAY - 9 * HOUR
 
 
 @pytest.mark.parametrize(

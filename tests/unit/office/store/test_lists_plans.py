@@ -13,9 +13,10 @@ from sqlalchemy import Engine, event
 from gateway.domain.document import Urgency
 from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab
 from gateway.office.store.lists import SqlLists
+from gateway.office.store.lists_query import make_bands
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
-from tests.support.clock import ManualClock
+from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, copied, with_agencies
 
 OUT, IN = Filter(side=Side.OUT), Filter(side=Side.IN)
@@ -90,6 +91,16 @@ async def test_each_question_is_answered_in_the_order_of_an_index(
 
 async def _page(query: Filter, lists: SqlLists) -> None:
     await lists.page(query, limit=50)
+
+
+def test_a_server_may_read_the_documents_of_a_register_that_need_a_person_by_the_register() -> None:
+    """Those of last year stand behind all of this year in the other index."""
+    criteria = replace(OUT, book="2025")
+    bands = [
+        make_bands(criteria, START, by_statistics=by_statistics)[0].by for by_statistics in (True, False)
+    ]
+
+    assert [[order.name for order in by] for by in bands] == [["place"], ["lead", "place"]]
 
 
 async def test_what_is_counted_and_chosen_from_is_read_in_an_index_alone(

@@ -46,7 +46,7 @@ def services(store: SqlOfficeStore, clock: ManualClock, certificates: Certificat
         calendar=store.calendar,
         certificates=certificates.endings,
         clock=clock,
-        office=office_hours(Settings(), store.calendar),
+        office=office_hours(Settings(), store.calendar, store.accounts.chosen_by),
         wake=lambda: None,
     )
 

@@ -386,7 +386,7 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
 async def test_fifteen_working_days_count_from_the_day_the_document_came(office: TodoOffice) -> None:
     """Whenever it was given, and to whom."""
     document = await office.receive(state=InState.ASSIGNED)
-    due = timers.work(await office.services.office(), office.clock.now(), None)
+    due = timers.work(await office.services.office(NORTH.agency_id), office.clock.now(), None)
     office.to("26 08:00")
     await office.give(document.id, deadline=None, is_lead=False)
 

@@ -105,7 +105,8 @@ async def test_a_digest_goes_out_at_its_hours_once_to_our_own_people_alone(post:
     arrived = await post.office.receive(sender_name="South")
     await post.look("20 09:01", "20 14:00", "20 14:01", "20 16:59")
 
-    (mail,) = post.server.mails
+    mail, today = post.server.mails
+    assert today.message["Subject"] == "[Liên thông văn bản] 1 văn bản đến trong ngày chưa tiếp nhận"  # T3
     assert mail.to == [OURS]
     assert mail.message["Subject"] == "[Liên thông văn bản] 1 việc cần xử lý, 1 việc quá hạn"
     assert "- Cần tiếp nhận ngay: 7/SNN – South (Z91.02); quá hạn từ 11:00 20/11/2026" in mail.text

@@ -16,7 +16,15 @@ TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
 VIEW = Path(gateway.__file__).parent / "document_view"
 CODE = sorted((*WEB.rglob("*.py"), *VIEW.rglob("*.py")))
 API = Path(gateway.__file__).parent / "api"
-DOOR = [*sorted(API.rglob("*.py")), *sorted(API.rglob("*.html"))]
+# Printed books and forms say words of the pages too.
+PRINTED = sorted(
+    (
+        *(WEB.parent / "book").glob("*.py"),
+        *(WEB.parent / "accounts").glob("*.py"),
+        WEB.parent / "pdf_sheets.py",
+    )
+)
+DOOR = [*sorted(API.rglob("*.py")), *sorted(API.rglob("*.html")), *PRINTED]
 _LABEL = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")
 _MESSAGE = re.compile(r"""\.said\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
 _PREFIX = re.compile(r"""f?["']([a-zA-Z0-9_.-]+\.)(?:\{|["']\s*(?:~|\+))""")

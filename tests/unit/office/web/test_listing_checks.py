@@ -107,7 +107,7 @@ def test_a_request_runs_from_when_we_learnt_of_it_and_not_from_the_time_its_send
 
 def test_without_office_hours_a_hold_and_a_request_have_a_day() -> None:
     since = at(18, 16)
-    spans = {waits: due_within(Duty(waits=waits, since=since), Urgency.URGENT) - since for waits in Waits}
+    spans = {waits: due_within("", Duty(waits=waits, since=since), Urgency.URGENT) - since for waits in Waits}
 
     assert spans[Waits.DECIDE] == spans[Waits.ANSWER] > spans[Waits.TAKE_IN] == spans[Waits.PARTNER]
 

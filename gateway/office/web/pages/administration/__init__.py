@@ -1,15 +1,25 @@
-"""Administration: accounts and rights, units, mailboxes, the yearly review, API keys of programs and what they called,
-webhooks."""
+"""Administration: accounts and rights, units, mailboxes, the yearly review, printed forms, API keys of programs and what
+they called, webhooks."""
 
 from __future__ import annotations
 
-from gateway.office.web.pages.administration import accounts, acts, programs, settings, units
+from gateway.office.web.pages.administration import (
+    accounts,
+    acts,
+    paper_forms,
+    programs,
+    settings,
+    timers,
+    units,
+)
 from gateway.office.web.routes import PageRoute
 
 ROUTES: tuple[PageRoute, ...] = (
     *accounts.ROUTES,
     *units.ROUTES,
     *acts.ROUTES,
+    *paper_forms.ROUTES,
     *programs.ROUTES,
     *settings.ROUTES,
+    *timers.ROUTES,
 )

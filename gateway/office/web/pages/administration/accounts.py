@@ -185,13 +185,17 @@ def address_of_node(request: PageRequest) -> str:
 async def link_page(request: PageRequest, person: Person, code: str) -> web.Response:
     """Show a one-time link, on this page alone."""
     address = address_of_node(request).rstrip("/")
+    until = request.person.at + request.deps.accounts.rules.link
     return await request.page(
-        "admin/link.html",
+        "admin/once.html",
         title=request.say("admin.link.title"),
-        person=person,
-        link=f"{address}/lien-ket/{code}",
-        code=code,
-        until=request.person.at + request.deps.accounts.rules.link,
+        once=request.say("admin.link.once", name=person.name, until=dates.moment_text(until)),
+        about=(request.say("admin.login"), person.login or person.name, "code"),
+        name=request.say("admin.link"),
+        secret=f"{address}/lien-ket/{code}",
+        key=None,
+        back=f"/quan-tri/tai-khoan/{person.id}",
+        kept=request.say("admin.link.kept"),
     )
 
 

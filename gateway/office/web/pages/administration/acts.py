@@ -209,6 +209,7 @@ async def list_review(request: PageRequest) -> web.StreamResponse:
         due=date(today.year, 12, 31),
         is_done=last_review is not None and last_review.data.get("year") == today.year,
         file=url_for(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": review_place.key}),
+        forms=url_for(f"{_REVIEW}/mau-bieu", **{"co-quan": review_place.key}),
     )
 
 

@@ -161,7 +161,16 @@ async def _make_key(request: PageRequest, agency: Place, key_wish: WantedKey) ->
         everywhere=accounts.is_everywhere(request),
     )
     return await request.page(
-        "admin/key_made.html", title=request.say("keys.made"), secret=secret, key=key, here=agency
+        "admin/once.html",
+        title=request.say("keys.made"),
+        once=request.say("keys.once"),
+        about=(request.say("keys.name"), key.principal.name, ""),
+        name=request.say("keys.secret"),
+        secret=secret,
+        key=key,
+        here=agency,
+        back=url_for("/quan-tri/khoa-api", **{"co-quan": agency.key}),
+        kept=request.say("keys.kept"),
     )
 
 
@@ -421,7 +430,16 @@ async def _hook_secret(
     request: PageRequest, agency: Place, endpoint: Endpoint, secret: str, title: str
 ) -> web.Response:
     return await request.page(
-        "admin/webhook_secret.html", title=request.say(title), secret=secret, hook=endpoint, here=agency
+        "admin/once.html",
+        title=request.say(title),
+        once=request.say("webhook.once"),
+        about=(request.say("webhook.url"), endpoint.url, "code long"),
+        name=request.say("webhook.secret"),
+        secret=secret,
+        key=None,
+        here=agency,
+        back=f"/quan-tri/webhook/{endpoint.id}",
+        kept=request.say("webhook.kept"),
     )
 
 

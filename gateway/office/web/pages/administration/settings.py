@@ -5,17 +5,18 @@ history, or a further version."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from aiohttp import web
 
 from gateway.bootstrap import guards
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_setting, list_settings
 from gateway.domain.account import AgencyScope
-from gateway.domain.agency_profile import SETTINGS, ValueForm
+from gateway.domain.agency_profile import OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
 from gateway.errors import Clash
 from gateway.office.accounts import agency_profile
 from gateway.office.web import dates, page_requests
-from gateway.office.web.forms import Problems
+from gateway.office.web.forms import Form, Problems
 from gateway.office.web.page_requests import ADMINISTERS, PageRequest
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import Place
@@ -23,6 +24,7 @@ from gateway.office.web.routes import Access, both, get
 from gateway.words.legal import bases_of_rules
 
 PATH = f"{accounts.HOME}/co-quan"
+_EMPTY_ROWS, _MOST_SHOWN = 3, 5
 _AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
@@ -74,11 +76,47 @@ async def choose(request: PageRequest) -> web.StreamResponse:
         back=PATH,
         query={"co-quan": place.key},
         hidden={"place": place.key},
-        part="admin/_setting.html",
+        part="admin/_questions.html",
+        which="setting",
         setting=setting,
         default=default,
         chosen=chosen,
         options=choices,
+        rows=_table_rows(request, setting, chosen, request.form.all("cell") if problems else ()),
+    )
+
+
+def _table_rows(
+    request: PageRequest, setting: ProfileSetting, chosen: str, typed: Sequence[str]
+) -> Sequence[Sequence[str]]:
+    """Return the rows of a table as the form shows them: those typed, else those in force, and empty ones to fill. The
+    ready-made books get their names in the reader's language."""
+    width = len(setting.columns)
+    if not width:
+        return ()
+    if typed:
+        return [typed[n : n + width] for n in range(0, len(typed), width)]
+    shown = [
+        [
+            dates.day_text(date.fromisoformat(cell)) if column.is_day and cell else cell
+            for column, cell in zip(setting.columns, cells, strict=True)
+        ]
+        for cells in split_table(chosen or setting.ready_made)
+    ]
+    if not chosen and setting.key == OUT_BOOKS:
+        shown = [[row[0], request.say_or(f"books.series.{row[0]}", ""), *row[2:]] for row in shown]
+    return [*shown, *([[""] * width] * _EMPTY_ROWS)]
+
+
+def _typed_value(setting: ProfileSetting, form: Form) -> str:
+    """Return what was typed as one text; rows of a table whose first cell is empty are left out."""
+    width, cells = len(setting.columns), form.all("cell")
+    if setting.form is not ValueForm.TABLE:
+        return ",".join(form.all("value"))
+    rows = [cells[n : n + width] for n in range(0, len(cells), width)]
+    # Separators of cells and rows cannot be part of a cell.
+    return "; ".join(
+        " | ".join(cell.replace("|", " ").replace(";", ",") for cell in row) for row in rows if row[0].strip()
     )
 
 
@@ -89,7 +127,7 @@ async def _choose(request: PageRequest, place: Place, key: str) -> Problems:
     if text and day is None:
         return [("day", request.say("listing.day.unreadable"))]
     by, name = accounts.administrator(request), request.person.person.name
-    typed = ",".join(request.form.all("value"))
+    typed = _typed_value(find_setting(key), request.form)
     try:
         await agency_profile.choose(
             request.deps.store, request.deps.accounts, by, name, place.id, key, typed, day
@@ -108,8 +146,14 @@ def value_words(request: PageRequest, key: str, value: str) -> str:
         return request.say(f"profile.{key}.value", value=value)
     if setting.form is ValueForm.SEVERAL:
         value = ", ".join(
-            request.say_or(f"{setting.words}.{part}", part) for part in value.split(",") if part
+            request.say_or(f"{setting.words}.{part}", part)
+            for part in map(str.strip, value.split(","))
+            if part
         )
+    if setting.form is ValueForm.TABLE:
+        rows = split_table(value)
+        value = "; ".join(" ".join(filter(None, row[:3])) for row in rows[:_MOST_SHOWN])
+        value += "; …" if len(rows) > _MOST_SHOWN else ""
     return value or request.say("admin.setting.none")
 
 

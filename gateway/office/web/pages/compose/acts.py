@@ -11,6 +11,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from gateway.domain.document import DocumentChange, Draft, FileRole, Kind, OutgoingDocument, OutState, Urgency
+from gateway.domain.numbers import printed
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, Refused, StaleVersion
 from gateway.office.book.books import next_number
@@ -19,11 +20,16 @@ from gateway.office.web.forms import Form
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import addressing, checking, editor, fields, uploads
 from gateway.office.web.pages.compose.editor import Sheet
-from gateway.outgoing import drafting, manage
+from gateway.outgoing import drafting, manage, numbering
 from gateway.outgoing.addressing import ReadDocument
 from gateway.outgoing.intake import RequestFiles, receive_files
+from gateway.outgoing.services import profile_of
+from gateway.policy.numbering import gives_numbers, propose_symbol
 
-_PARTS = {"file": "tep", "drop-file": "tep", "up-file": "tep", "number": "van-ban"}
+_PARTS = {
+    **dict.fromkeys(("file", "drop-file", "up-file"), "tep"),
+    **dict.fromkeys(("number", "number-back"), "van-ban"),
+}
 _ADDRESSES = frozenset({"paste", "add-to", "add-group", "save-group", "drop-to", "swap"})
 _QUICK = "autosave"
 # Acts on the whole draft.
@@ -186,13 +192,16 @@ async def _after_saving(
 ) -> web.StreamResponse:
     """Do the pressed button's act, after saving."""
     path = f"/phat-hanh/{stored.id}"
+    stored = await _with_named(request, typed_form, stored)
     if typed_form.act in _ADDRESSES:
         return await _change_recipients(request, typed_form, stored)
     if lead is not None:
         message = await uploads.fill_draft(request, stored, lead)
         return request.confirm(path, message)
     if typed_form.act == "number":
-        return await _reserve_number(request, stored)
+        return await _reserve_number(request, typed_form, stored)
+    if typed_form.act == "number-back":
+        return await _give_number_back(request, stored)
     if typed_form.act == "file" and typed_form.doubled:
         return editor.at_part(request.confirm(path, "compose.file.doubled"), "tep")
     if typed_form.act == "check":
@@ -204,13 +213,49 @@ async def _after_saving(
     return editor.at_part(request.confirm(path, "compose.saved"), _PARTS.get(typed_form.act, ""))
 
 
-async def _reserve_number(request: PageRequest, stored: OutgoingDocument) -> web.StreamResponse:
-    """Reserve the next number for this draft: it is not offered again."""
-    draft = stored.draft
-    number = await next_number(request.deps.book, request.scope(), draft, request.deps.out.today())
-    issued_on = draft.issued_on or request.deps.out.today()
-    await uploads.save_over(request, stored, replace(draft, number=number, issued_on=issued_on))
+async def _with_named(
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument
+) -> OutgoingDocument:
+    """Add the recipients that stand in the field for a block of names: the next page would not show that text any more.
+    A region that is loaded anew leaves the field as it is."""
+    text, is_region = typed_form.form.text("paste"), request.is_piece and typed_form.act in _ADDRESSES
+    if not text or is_region or typed_form.act == "paste":
+        return stored
+    recipients = editor.sheet_of_document(stored).recipients
+    role = addressing.role_of(typed_form.form.text("new_role"))
+    recipients, _ = await addressing.add_pasted(request, recipients, text, role)
+    return await put_recipients(request, stored, replace(stored.draft, recipients=recipients))
+
+
+async def _reserve_number(
+    request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument
+) -> web.StreamResponse:
+    """Reserve the next number for this draft. Where the node gives no numbers, it is only not offered to other drafts."""
+    out, scope, today = request.deps.out, request.scope(), request.deps.out.today()
+    profile, draft = await profile_of(out, scope), stored.draft
+    issued_on = draft.issued_on or today
+    symbol = draft.symbol or propose_symbol(profile, draft.type_key, issued_on.year)
+    draft = replace(draft, symbol=symbol, issued_on=issued_on)
+    if gives_numbers(profile) and not editor.may_send(request, stored.kind):
+        raise Denied("only a clerk gives numbers", code="GW-RIGHT")
+    if not gives_numbers(profile):
+        draft = replace(draft, number=await next_number(request.deps.book, scope, draft, today))
+    elif not (draft.symbol or draft.type_key):
+        problem = ("symbol", request.say("compose.number.book"))
+        return await editor.refused(request, typed_form.sheet, [problem])
+    else:
+        given = await numbering.reserve_for(out, scope, draft, subject_id=stored.id)
+        draft = replace(draft, number=printed(given.number))
+    await uploads.save_over(request, stored, draft)
     return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
+
+
+async def _give_number_back(request: PageRequest, stored: OutgoingDocument) -> web.StreamResponse:
+    if not editor.may_send(request, stored.kind):
+        raise Denied("only a clerk gives numbers", code="GW-RIGHT")
+    await numbering.give_back(request.deps.out, request.scope(), stored.id)
+    await uploads.save_over(request, stored, replace(stored.draft, number=""))
+    return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.number.back"), "van-ban")
 
 
 async def _change_recipients(

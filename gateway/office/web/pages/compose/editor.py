@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from gateway.domain.document import (
     RecipientRole,
     ReplyLink,
 )
+from gateway.domain.numbers import NumberState, printed
 from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.domain.text import sort_key
 from gateway.domain.wall_clock import local
@@ -41,9 +43,11 @@ from gateway.office.web.pages.incoming import access as incoming_access
 from gateway.office.web.pages.incoming import detail as incoming_detail
 from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.office.web.pages.outgoing import detail
-from gateway.outgoing import drafting, files
+from gateway.outgoing import drafting, files, numbering
 from gateway.outgoing.addressing import groups
 from gateway.outgoing.drafting import remaining
+from gateway.outgoing.services import profile_of
+from gateway.policy.numbering import gives_numbers, propose_symbol
 from gateway.words import labels
 
 MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
@@ -261,8 +265,12 @@ async def part_values(
     ticked = sheet.ticked if checked is not None else None
     if checked is None and document is not None:
         checked = await drafting.recheck(request.deps.out, request.scope(), document.id)
-    open_points = checking.open_points(request, sheet.draft, document, rows, checked, ticked)
+    number = await number_state(request, sheet)
+    to_come = "01" if number.is_given else ""  # any number: it is given on sending
+    numbered = replace(sheet.draft, number=sheet.draft.number or to_come)
+    open_points = checking.open_points(request, numbered, document, rows, checked, ticked)
     return {
+        "number": number,
         "sheet": sheet,
         "values": sheet.values,
         "problems": problems or [],
@@ -275,6 +283,42 @@ async def part_values(
         "further": [(row, fields.name_of(row.name, request.lang)) for row in fields.MORE_FIELDS],
         "left": [*_missing_approval(request, sheet), *open_points],
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownNumber:
+    """Number of the document beside its field: the one that the node would give, or the one reserved for this draft with
+    the end of the reservation; `symbol` is the notation that the agency's tables propose."""
+
+    is_given: bool = False
+    expected: str = ""
+    reserved: str = ""
+    until: datetime | None = None
+    symbol: str = ""
+
+
+async def number_state(request: PageRequest, sheet: Sheet) -> ShownNumber:
+    """Return what the page says about the number. Where the node gives none, only the notation is proposed."""
+    out, scope, draft = request.deps.out, request.scope(), sheet.draft
+    profile = await profile_of(out, scope)
+    year = (draft.issued_on or out.today()).year
+    symbol = "" if draft.symbol else propose_symbol(profile, draft.type_key, year)
+    if not (gives_numbers(profile) and sheet.kind.is_whole):
+        return ShownNumber(symbol=symbol)
+    now, given = out.clock.now(), None
+    async with request.deps.store.read(scope) as work:
+        if sheet.document is not None:
+            given = await work.given.of_subject(sheet.document.id)
+        is_placed = bool(draft.symbol or draft.type_key)
+        expected = await numbering.expected(work, profile, draft, now) if is_placed else ""
+    is_kept = given is not None and given.state is NumberState.RESERVED
+    return ShownNumber(
+        is_given=True,
+        expected=expected,
+        reserved=printed(given.number) if given is not None and is_kept else "",
+        until=given.until if given is not None and is_kept else None,
+        symbol=symbol,
+    )
 
 
 def _missing_approval(request: PageRequest, sheet: Sheet) -> list[tuple[str, str]]:

@@ -79,10 +79,9 @@ async def discard(request: PageRequest) -> web.StreamResponse:
         "compose.discard.text",
         "compose.discard",
         back=f"/phat-hanh/{document.id}",
-        part="compose/_discard.html",
+        about=(document.draft.code, document.draft.subject),
         look="card",
         grave=True,
-        draft=document.draft,
     )
 
 
@@ -141,7 +140,7 @@ async def suggest_agencies(request: PageRequest) -> web.StreamResponse:
         answers = await request.deps.registry.resolve_all([(code, None) for code in codes], today)
         agencies = [a.entry for a in answers if a.entry is not None]
     active = [a for a in agencies if a.valid_to is None or today <= a.valid_to]
-    offers = habits.ranked(active, request.own_agency.code, usual)[:_MOST_OFFERS]
+    offers = habits.ranked(active, request.own_agency.code, usual, text)[:_MOST_OFFERS]
     return request.piece("compose/_suggest.html", found=offers, asked=text, usual=usual.codes)
 
 

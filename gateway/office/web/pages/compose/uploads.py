@@ -30,8 +30,10 @@ from gateway.office.web.pages.compose import addressing, fields
 from gateway.outgoing import drafting
 from gateway.outgoing.addressing import ReadDocument, read_document
 from gateway.outgoing.intake import RequestFiles
+from gateway.outgoing.services import profile_of
 from gateway.policy import admission
 from gateway.policy import outgoing as rules
+from gateway.policy.numbering import gives_numbers
 from gateway.words import labels
 
 _UPLOAD_S = 600.0
@@ -217,7 +219,8 @@ async def _with_usual_fields(
         doubts.update({name: "last" for name in ("title", "competence") if getattr(signer, name)})
     if draft.issued_on is None:
         draft, doubts["date"] = replace(draft, issued_on=request.deps.out.today()), "today"
-    if not draft.number and stored.kind is Kind.DOCUMENT:
+    profile = await profile_of(request.deps.out, request.scope())
+    if not draft.number and stored.kind is Kind.DOCUMENT and not gives_numbers(profile):
         number = await books.next_number(request.deps.book, request.scope(), draft, request.deps.out.today())
         draft, doubts["number"] = replace(draft, number=number), "next"
     return draft

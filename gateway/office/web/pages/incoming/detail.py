@@ -232,7 +232,7 @@ def panel_of(
 
 
 async def load_records(request: PageRequest, document: IncomingDocument) -> IncomingRecords:
-    office = await request.deps.todo.office()
+    office = await request.deps.todo.office(request.own_agency.id)
     async with request.deps.store.read(request.scope()) as work:
         line = await work.office.lists.line(document.id)
         return IncomingRecords(
@@ -249,7 +249,11 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
 
 
 async def _time_left(request: PageRequest, records: IncomingRecords) -> TimeLeft | None:
-    now, office, due = request.deps.clock.now(), await request.deps.todo.office(), records.context.due
+    now, office, due = (
+        request.deps.clock.now(),
+        await request.deps.todo.office(request.own_agency.id),
+        records.context.due,
+    )
     if due is None:
         return None
     time_left = due.time_left(office, now)

@@ -385,6 +385,7 @@ async def show_conflict(request: PageRequest, outgoing: OutgoingView, sentence: 
         title=request.say("outgoing.conflict"),
         found=outgoing,
         sentence=sentence,
+        was_late=True,
     )
 
 
@@ -398,10 +399,11 @@ async def show_refusal(
 ) -> web.StreamResponse:
     """Show the page of an act that cannot be done now."""
     return await request.page(
-        "outgoing/cannot.html",
+        "outgoing/conflict.html",
         title=access.heading(request, f"outgoing.act.{key}"),
         found=outgoing,
-        why=request.say(objection),
+        sentence=request.say(objection),
+        was_late=False,
     )
 
 

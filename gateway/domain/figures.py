@@ -1,0 +1,556 @@
+"""Figures of documents: what was sent, received, refused, recalled, taken in, done on time or late, answered, on paper.
+In: events in their order, and the facts known before them. Out: changed facts, and what they change in daily cells.
+A figure belongs to the day on which its document was sent or came, so a later event moves it within that day: a period's
+figures are always those of its documents as they stand now. Each cell is a sum over facts, so the sizes of the batches in
+which events are read do not matter. Pure: `store.figures` loads and saves.
+
+A cell counts one dimension at a time, of the whole agency or of one unit, by day and by month: a cell for each combination
+would be nearly one for each document. Facts hold no title and no name, and stay when their document is erased."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from functools import partial
+from operator import attrgetter, methodcaller
+from typing import Any, Final, NamedTuple
+
+from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
+from gateway.domain.event import Event, EventKind
+from gateway.domain.signatures import LegalValue
+from gateway.domain.status import TAKEN_IN
+from gateway.domain.wall_clock import local
+
+OUT, IN = "out", "in"
+DAY, MONTH = "d", "m"
+NO_UNIT: Final = "-"
+"""Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
+
+
+class Dimension(StrEnum):
+    """What a cell is counted by; its key is a type, an urgency, a code, a person's id, a reason or a due day."""
+
+    ALL = ""
+    TYPE = "type"
+    URGENCY = "urgency"
+    PARTNER = "partner"
+    PERSON = "person"
+    REASON = "reason"
+    DUE = "due"
+    """Open documents by their due day, so that those overdue today are a sum."""
+    REPLY_DUE = "reply_due"
+    """Owed replies by their due day."""
+
+
+MEASURES: Final = (
+    *("documents", "electronic", "with_paper", "paper", "unsigned", "replacements"),
+    *("recipients", "failed", "delivered", "delivered_s", "handed"),
+    *("taken", "taken_s", "refused", "recalled", "done", "done_s"),
+    *("due", "on_time", "late", "late_s", "open_due", "asked", "replied", "replied_late", "owed"),
+)
+"""Columns of a cell. Names that end in `_s` are sums of seconds over the documents that the name before counts."""
+_PLACE = {name: n for n, name in enumerate(MEASURES)}
+_OF_MODE = {"electronic": "electronic", "both": "with_paper", "paper": "paper"}
+_DAY_S = 86_400
+
+
+class Cell(NamedTuple):
+    """Key of one daily or monthly row of figures; `day` is the first of the month for `MONTH`."""
+
+    agency_id: str
+    side: str
+    dimension: str
+    unit: str
+    span: str
+    day: date
+    key: str
+
+
+class FigureFact(NamedTuple):
+    """Facts of one document, or of one delivery of an outgoing document (`parent` is its document). Only a fact with a day
+    counts: a draft and a cancelled document have none. A tuple, because each event makes a new one."""
+
+    side: str
+    day: date | None = None
+    began: datetime | None = None
+    parent: str = ""
+    type_name: str = ""
+    urgency: int = 0
+    unit: str = NO_UNIT
+    person: str = ""
+    partner: str = ""
+    mode: str = ""
+    reason: str = ""
+    by_hand: bool = False
+    replaces: bool = False
+    unsigned: bool = False
+    to_know: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
+    """Codes that answered an outgoing document, with the day: a reply may come before its paper is recorded as handed."""
+    asks: bool = False
+    """The partner, or we, must answer it."""
+    reply_by: date | None = None
+    replied: date | None = None
+    due: date | None = None
+    failed: bool = False
+    handed: bool = False
+    delivered: datetime | None = None
+    taken: datetime | None = None
+    done: datetime | None = None
+    refused: bool = False
+    recalled: bool = False
+    request: str = ""
+
+    def to_json(self) -> str:
+        """Write the fields that differ from their defaults."""
+        values = zip(self._fields, self, _DEFAULTS, strict=True)
+        kept = {name: value for name, value, default in values if value != default}
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_isoformat)
+
+    @classmethod
+    def from_json(cls, text: str) -> FigureFact:
+        values = json.loads(text)
+        for name in values.keys() & _PARSERS.keys():
+            values[name] = _PARSERS[name](values[name])
+        return cls(**values)
+
+
+_isoformat = methodcaller("isoformat")
+_DEFAULTS = (None, *(FigureFact._field_defaults[name] for name in FigureFact._fields[1:]))
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("day", "reply_by", "replied", "due"), date.fromisoformat),
+    **dict.fromkeys(("began", "delivered", "taken", "done"), datetime.fromisoformat),
+    "to_know": tuple,
+    "answers": lambda pairs: tuple((code, day) for code, day in pairs),
+}
+
+
+FactKey = tuple[str, str]
+"""Agency and id of a document or delivery."""
+Facts = dict[FactKey, FigureFact]
+
+
+# --- what events say of documents ----------------------------------------------------------------------------------
+
+
+def describe_sent(document: OutgoingDocument, wish: DeliveryMode | None = None) -> dict[str, object]:
+    """Describe an outgoing document for the event that sends it. `wish` is the way that its sender demanded; without one a
+    copy on paper comes of the rule for its class."""
+    draft = document.draft
+    described: dict[str, object] = {"type": draft.type_name, "urgency": int(draft.urgency)}
+    if draft.delivery_mode is not None and draft.delivery_mode is not DeliveryMode.ELECTRONIC:
+        described |= {"mode": str(draft.delivery_mode), "mode_by": "class" if wish is None else "sender"}
+    if draft.staff is not None and draft.staff.department:
+        described["unit"] = draft.staff.department
+    if (reply_by := document.reply_by) is not None:
+        described["reply_by"] = reply_by.isoformat()
+        described["to_know"] = [r.code for r in draft.recipients if r.role == "to_know"]
+    return described
+
+
+def describe_received(document: IncomingDocument) -> dict[str, object]:
+    """Describe an incoming document for the event that admits it or enters it by hand."""
+    described: dict[str, object] = {"type": document.type_name or "", "urgency": int(document.urgency)}
+    if document.legal_value is not None:
+        described["legal_value"] = document.legal_value
+    if document.due_on is not None:
+        described["due"] = document.due_on.isoformat()
+    if document.reply_required:
+        described["reply"] = True
+    if document.assignment is not None:
+        described["assignment"] = document.assignment.lead_unit
+    return described
+
+
+_DESCRIBED = (EventKind.MESSAGE_ACCEPTED, EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)
+
+
+def lacks_description(event: Event) -> bool:
+    """Tell whether an event, written by an earlier version, begins a document without describing it."""
+    if event.kind is EventKind.BOOK_ENTERED:
+        return event.subject_id.startswith("inb_") and "urgency" not in event.data
+    begins = event.kind in _DESCRIBED and ("kind" in event.data or "from_draft" in event.data)
+    return begins and "draft" not in event.data and "urgency" not in event.data
+
+
+# --- from events to facts -------------------------------------------------------------------------------------------
+
+
+def keys_of(events: Iterable[Event]) -> tuple[set[FactKey], set[FactKey]]:
+    """Return the keys of facts that these events may change, and the documents all of whose deliveries they may change."""
+    keys, whole = set[FactKey](), set[FactKey]()
+    for event in events:
+        if event.agency_id is None or event.kind not in _FOLDS:
+            continue
+        keys.add((event.agency_id, event.subject_id))
+        if delivery := event.data.get("delivery"):
+            keys.add((event.agency_id, str(delivery)))
+        if event.kind in (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED):
+            whole.add((event.agency_id, event.subject_id))
+    return keys, whole
+
+
+def fold(known: Mapping[FactKey, FigureFact], events: Iterable[Event]) -> Facts:
+    """Apply events in order; return the facts that changed. `known` has those that `keys_of` names and that exist."""
+    facts: Facts = dict(known)
+    for event in events:
+        if event.agency_id is not None and (change := _FOLDS.get(event.kind)) is not None:
+            change(facts, event, event.agency_id)
+    return {key: fact for key, fact in facts.items() if known.get(key) != fact}
+
+
+def _accepted(facts: Facts, event: Event, agency_id: str) -> None:
+    data = event.data
+    key = agency_id, event.subject_id
+    if "urgency" not in data or not _is_whole(data.get("kind", Kind.DOCUMENT)):
+        return
+    at = local(event.at)
+    facts[key] = FigureFact(
+        side=OUT,
+        day=at.date(),
+        began=event.at,
+        type_name=str(data["type"]).strip(),
+        urgency=int(data["urgency"]),
+        unit=str(data.get("unit") or NO_UNIT),
+        mode=str(data.get("mode") or DeliveryMode.ELECTRONIC),
+        reason=str(data.get("mode_by") or ""),
+        replaces=data.get("kind") == Kind.REPLACEMENT,
+        unsigned=data.get("legal_value") == LegalValue.INFORMATION,
+        reply_by=_day(data.get("reply_by")),
+        to_know=tuple(str(code).casefold() for code in data.get("to_know") or ()),
+    )
+
+
+def _is_whole(kind: object) -> bool:
+    return kind in (Kind.DOCUMENT, Kind.REPLACEMENT)
+
+
+def _received(facts: Facts, event: Event, agency_id: str) -> None:
+    """Begin an incoming document. A later hold of the same document has no description, and begins nothing."""
+    data, key = event.data, (agency_id, event.subject_id)
+    if "urgency" not in data or key in facts or not _is_whole(data.get("kind", Kind.DOCUMENT)):
+        return
+    facts[key] = FigureFact(
+        side=IN,
+        day=local(event.at).date(),
+        began=event.at,
+        type_name=str(data["type"]).strip(),
+        urgency=int(data["urgency"]),
+        unit=str(data.get("assignment") or NO_UNIT),
+        partner=str(data.get("from") or ""),
+        replaces=data.get("kind") == Kind.REPLACEMENT,
+        unsigned=data.get("legal_value") == LegalValue.INFORMATION,
+        due=_day(data.get("due")),
+        asks=bool(data.get("reply")),
+        reply_by=_day(data.get("due")) if data.get("reply") else None,
+        mode=str(DeliveryMode.ELECTRONIC),
+    )
+
+
+def _entered(facts: Facts, event: Event, agency_id: str) -> None:
+    """Begin a document that a clerk entered in a book by hand: received on paper, by mail, or sent on paper."""
+    key = agency_id, event.subject_id
+    if event.subject_id.startswith("ppr_"):
+        day = _day(event.data.get("day"))
+        facts[key] = FigureFact(
+            side=OUT,
+            day=day or local(event.at).date(),
+            began=event.at,
+            type_name=str(event.data.get("type") or "").strip(),
+            mode=str(DeliveryMode.PAPER),
+            reason="book",
+            by_hand=True,
+        )
+        return
+    _received(facts, event, agency_id)
+    if (fact := facts.get(key)) is None or "source" not in event.data:
+        return
+    is_paper = event.data["source"] == Source.PAPER
+    facts[key] = fact._replace(
+        by_hand=True,
+        day=_day(event.data.get("day")) or fact.day,
+        mode=str(DeliveryMode.PAPER if is_paper else DeliveryMode.ELECTRONIC),
+        reason="book" if is_paper else "",
+        taken=event.at,
+        began=event.at,
+    )
+
+
+def _struck(facts: Facts, event: Event, agency_id: str) -> None:
+    """Let a struck line that was entered by hand count no more; a recalled document's struck line counts."""
+    fact = facts.get((agency_id, event.subject_id))
+    if fact is not None and fact.by_hand:
+        facts[agency_id, event.subject_id] = fact._replace(day=None)
+
+
+def _cancelled(facts: Facts, event: Event, agency_id: str) -> None:
+    for key, fact in list(facts.items()):
+        if key[0] == agency_id and fact.side == OUT and event.subject_id in (key[1], fact.parent):
+            facts[key] = fact._replace(day=None)
+
+
+def _delivery(facts: Facts, event: Event, agency_id: str) -> tuple[FactKey, FigureFact] | None:
+    """Return the fact of the event's delivery, a new one at its first event; None where it is not of a document."""
+    id, key = event.data.get("delivery"), (agency_id, str(event.data.get("delivery")))
+    document = facts.get((agency_id, event.subject_id))
+    if not id or document is None or document.side != OUT or document.parent:
+        return None
+    if (fact := facts.get(key)) is not None:
+        return key, fact
+    partner = str(event.data.get("to") or event.data.get("from") or "")
+    return key, document._replace(
+        parent=event.subject_id,
+        partner=partner,
+        asks=document.reply_by is not None and partner.casefold() not in document.to_know,
+        replied=_day(dict(document.answers).get(partner.casefold())),
+        to_know=(),
+        answers=(),
+    )
+
+
+def _sent(facts: Facts, event: Event, agency_id: str) -> None:
+    if (found := _delivery(facts, event, agency_id)) is not None:
+        facts[found[0]] = found[1]._replace(failed=event.kind is EventKind.DELIVERY_FAILED)
+
+
+def _handed(facts: Facts, event: Event, agency_id: str) -> None:
+    if (found := _delivery(facts, event, agency_id)) is not None:
+        facts[found[0]] = found[1]._replace(handed=True)
+
+
+_KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
+
+
+def _reported(facts: Facts, event: Event, agency_id: str) -> None:
+    """Apply a recipient's status. Its state is the word of all its statuses together, whatever their order."""
+    found = _delivery(facts, event, agency_id)
+    if found is None or event.data.get("counts") is False:
+        return
+    key, fact = found
+    word = str(event.data.get("state") or "")
+    if word not in {*TAKEN_IN, "delivered", "rejected"}:
+        word = {**_KEY_OF_CODE, "06": "done"}.get(str(event.data.get("code")), "")
+    if not word:
+        return
+    facts[key] = _with_word(fact, word, event.at)
+
+
+def _with_word(fact: FigureFact, word: str, at: datetime) -> FigureFact:
+    """Set what a state says; moments are those of their first event, and an end that was undone has none."""
+    return fact._replace(
+        failed=False,
+        delivered=fact.delivered or at,
+        refused=word == "rejected",
+        taken=(fact.taken or at) if word in TAKEN_IN else None if word == "rejected" else fact.taken,
+        done=(fact.done or at) if word == "done" else None,
+    )
+
+
+def _asked_back(facts: Facts, event: Event, agency_id: str) -> None:
+    if (found := _delivery(facts, event, agency_id)) is not None:
+        facts[found[0]] = found[1]._replace(request=str(event.data.get("kind") or ""))
+
+
+_RECALLS = ("recall", "take_back")
+
+
+def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
+    found = _delivery(facts, event, agency_id)
+    if found is not None and found[1].request in _RECALLS and event.data.get("state") == "request_agreed":
+        facts[found[0]] = found[1]._replace(recalled=True)
+
+
+def _reply_came(facts: Facts, event: Event, agency_id: str) -> None:
+    """Mark our document as answered by the agency that sent the reply."""
+    code, day = str(event.data.get("from") or "").casefold(), local(event.at).date()
+    document = facts.get((agency_id, event.subject_id))
+    if document is None or document.reply_by is None or code in dict(document.answers):
+        return
+    facts[agency_id, event.subject_id] = document._replace(answers=(*document.answers, (code, str(day))))
+    for key, fact in list(facts.items()):
+        is_asked = key[0] == agency_id and fact.parent == event.subject_id and fact.asks
+        if is_asked and fact.replied is None and fact.partner.casefold() == code:
+            facts[key] = fact._replace(replied=day)
+
+
+def _reply_left(facts: Facts, event: Event, agency_id: str) -> None:
+    key = agency_id, event.subject_id
+    if (fact := facts.get(key)) is not None and fact.replied is None:
+        facts[key] = fact._replace(replied=local(event.at).date())
+
+
+_WORDS_IN = frozenset({"accepted", "assigned", "processing", "done", "rejected"})
+
+
+def _handled(facts: Facts, event: Event, agency_id: str) -> None:
+    """Apply a status, an assignment or an answer to a request about an incoming document."""
+    key, data = (agency_id, event.subject_id), event.data
+    if (fact := facts.get(key)) is None or fact.side != IN:
+        return
+    if "assignment" in data:
+        unit = str(data["assignment"])
+        persons = [str(p["person"]) for p in data.get("persons") or () if p.get("unit") == unit]
+        due = _day(data.get("deadline")) or fact.due
+        fact = fact._replace(unit=unit, person=persons[0] if persons else "", due=due)
+    if data.get("state") == "recalled" or (data.get("code") == "15" and data.get("by_itself")):
+        fact = fact._replace(recalled=True)
+    elif (word := str(data.get("state"))) in _WORDS_IN and data.get("code"):
+        fact = _with_word(fact, word, event.at)._replace(delivered=None)
+    facts[key] = fact
+
+
+def _judged(facts: Facts, event: Event, agency_id: str) -> None:
+    key = agency_id, event.subject_id
+    if (fact := facts.get(key)) is not None and fact.side == IN and "legal_value" in event.data:
+        facts[key] = fact._replace(unsigned=event.data["legal_value"] == LegalValue.INFORMATION)
+
+
+def _day(text: object) -> date | None:
+    return date.fromisoformat(text[:10]) if isinstance(text, str) and text else None
+
+
+_FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
+    EventKind.MESSAGE_ACCEPTED: _accepted,
+    EventKind.MESSAGE_CANCELLED: _cancelled,
+    EventKind.DELIVERY_SENT: _sent,
+    EventKind.DELIVERY_FAILED: _sent,
+    EventKind.DELIVERY_STATUS: _reported,
+    EventKind.PAPER_HANDED: _handed,
+    EventKind.RECALL_REQUESTED: _asked_back,
+    EventKind.REQUEST_ANSWERED: _answered_back,
+    EventKind.INBOX_ANSWERED: _reply_came,
+    EventKind.INBOX_RECEIVED: _received,
+    EventKind.INBOX_HELD: _received,
+    EventKind.INBOX_STATUS: _handled,
+    EventKind.INBOX_REPLIED: _reply_left,
+    EventKind.INBOX_SIGNATURES: _judged,
+    EventKind.BOOK_ENTERED: _entered,
+    EventKind.BOOK_STRUCK: _struck,
+}
+COUNTED_KINDS: Final = tuple(kind.value for kind in _FOLDS)
+"""Kinds of events that change figures; others are not read."""
+
+
+# --- from facts to cells --------------------------------------------------------------------------------------------
+
+
+def changes_of(
+    before: Mapping[FactKey, FigureFact], after: Mapping[FactKey, FigureFact]
+) -> dict[Cell, list[int]]:
+    """Return by how much the measures of each cell change when these facts change; cells that stay are left out."""
+    changed: dict[Cell, list[int]] = {}
+    for key, fact in after.items():
+        old = before.get(key)
+        cells, counted = _cells_of(key[0], fact), measure(fact)
+        if old is not None:
+            counted_before = measure(old)
+            # Mostly a fact stays in its cells, and only what it counts there changes.
+            if _place_of(old) == _place_of(fact):
+                counted = {name: n - counted_before[name] for name, n in counted.items()}
+            else:
+                _add(changed, _cells_of(key[0], old), {name: -n for name, n in counted_before.items()})
+        _add(changed, cells, counted)
+    return {cell: values for cell, values in changed.items() if any(values)}
+
+
+def _add(cells: dict[Cell, list[int]], of_fact: Sequence[Cell], counted: Mapping[str, int]) -> None:
+    added = [(_PLACE[name], n) for name, n in counted.items() if n]
+    if not added:
+        return
+    for cell in of_fact:
+        values = cells.setdefault(cell, [0] * len(MEASURES))
+        for place, n in added:
+            values[place] += n
+
+
+def measure(fact: FigureFact) -> dict[str, int]:
+    """Return what a fact adds to its cells, by measure."""
+    measures = dict.fromkeys(MEASURES, 0)
+    if fact.side == OUT and not fact.parent:
+        measures["documents"] = 1
+        measures[_OF_MODE[fact.mode]] = 1
+        measures["unsigned"] = int(fact.unsigned)
+        measures["replacements"] = int(fact.replaces)
+        return measures
+    if fact.side == OUT:
+        measures["recipients"] = 1
+        measures["failed"] = int(fact.failed)
+        measures["handed"] = int(fact.handed)
+        _add_lag(measures, "delivered", fact.began, fact.delivered)
+    else:
+        measures["documents"] = 1
+        measures[_OF_MODE[fact.mode]] = 1
+        measures["unsigned"] = int(fact.unsigned)
+        measures["replacements"] = int(fact.replaces)
+        _add_punctuality(measures, fact)
+    _add_lag(measures, "taken", fact.began, fact.taken)
+    _add_lag(measures, "done", fact.began, fact.done)
+    measures["refused"] = int(fact.refused)
+    measures["recalled"] = int(fact.recalled)
+    if fact.asks:
+        measures["asked"] = 1
+        measures["replied"] = int(fact.replied is not None)
+        is_late = fact.replied is not None and fact.reply_by is not None and fact.replied > fact.reply_by
+        measures["replied_late"] = int(is_late)
+        measures["owed"] = int(_owes(fact))
+    return measures
+
+
+def _is_over(fact: FigureFact) -> bool:
+    return fact.refused or fact.recalled or fact.failed
+
+
+def _owes(fact: FigureFact) -> bool:
+    return fact.asks and fact.replied is None and not _is_over(fact)
+
+
+def _add_lag(measures: dict[str, int], name: str, began: datetime | None, end: datetime | None) -> None:
+    if end is not None:
+        measures[name] = 1
+        measures[f"{name}_s"] = max(0, int((end - began).total_seconds())) if began is not None else 0
+
+
+def _add_punctuality(measures: dict[str, int], fact: FigureFact) -> None:
+    if fact.due is None or _is_over(fact):
+        return
+    measures["due"] = 1
+    if fact.done is None:
+        measures["open_due"] = 1
+        return
+    late = (local(fact.done).date() - fact.due).days
+    measures["late" if late > 0 else "on_time"] = 1
+    measures["late_s"] = max(0, late) * _DAY_S
+
+
+# Each change makes many cells, and this is the fastest way to make one.
+_cell = partial(tuple.__new__, Cell)
+_place_of = attrgetter(
+    *("side", "day", "type_name", "urgency", "unit", "person", "partner", "reason", "due", "reply_by"),
+    *("done", "replied", "refused", "recalled", "failed", "asks"),
+)
+"""Everything that the cells of a fact depend on."""
+
+
+def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
+    """List the cells that count a fact, by day and by month; none for a draft or a cancelled document."""
+    if (day := fact.day) is None:
+        return []
+    keys = [(Dimension.ALL, ""), (Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
+    if fact.person:
+        keys.append((Dimension.PERSON, fact.person))
+    if fact.due is not None and fact.side == IN and fact.done is None and not _is_over(fact):
+        keys.append((Dimension.DUE, str(fact.due)))
+    if fact.reply_by is not None and _owes(fact):
+        keys.append((Dimension.REPLY_DUE, str(fact.reply_by)))
+    of_agency = [(Dimension.PARTNER, fact.partner)] if fact.partner else []
+    if fact.reason:
+        of_agency.append((Dimension.REASON, fact.reason))
+    month = day.replace(day=1)
+    cells: list[Cell] = []
+    for unit, dimensions in (("", (*keys, *of_agency)), (fact.unit, keys)):
+        for dimension, key in dimensions:
+            cells.append(_cell((agency_id, fact.side, dimension, unit, DAY, day, key)))
+            cells.append(_cell((agency_id, fact.side, dimension, unit, MONTH, month, key)))
+    return cells

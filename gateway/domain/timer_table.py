@@ -1,0 +1,443 @@
+"""Table of the timers of the rules (section 11): how long each runs, what it is counted in, and the steps at which it
+reminds which people. Reminders, tasks, marks of lists, the page of timers and the command read this one table;
+`policy.timers` counts the moments. Frozen values. Labels have the texts: `timer.t1`, `timer.start.t1`, `timer.end.t1`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from gateway.domain.document import Urgency
+
+
+class Timer(StrEnum):
+    """Timers by their number; `timer.…` in the labels has their texts."""
+
+    T1 = "t1"
+    T1U = "t1u"
+    T2 = "t2"
+    T2U = "t2u"
+    T3 = "t3"
+    T4 = "t4"
+    T5 = "t5"
+    T6 = "t6"
+    T7 = "t7"
+    T7N = "t7n"
+    T8 = "t8"
+    T9 = "t9"
+    REPLY = "t10"
+    T11 = "t11"
+    T12 = "t12"
+    T13 = "t13"
+    T14 = "t14"
+    T15 = "t15"
+    T16 = "t16"
+    T17 = "t17"
+    T18 = "t18"
+    T19 = "t19"
+    T20 = "t20"
+    T21 = "t21"
+    T22 = "t22"
+    T23 = "t23"
+    T24 = "t24"
+    T25 = "t25"
+    T26 = "t26"
+    T27 = "t27"
+
+    @property
+    def rule(self) -> str:
+        """Number of the rule in the table of legal bases: T1, T1u, T7n."""
+        return f"T{self.value[1:]}"
+
+
+class Counting(StrEnum):
+    """Time in which a timer is counted; `timer.counting.…` has the words. Office hours and working days stop while the
+    office is closed, the other two never."""
+
+    OFFICE_HOURS = "office_hours"
+    WORKING_DAYS = "working_days"
+    CALENDAR_DAYS = "calendar_days"
+    WALL_CLOCK = "wall_clock"
+
+
+class Unit(StrEnum):
+    """Unit of a timer's length; `timer.length.…` has the words."""
+
+    SECONDS = "seconds"
+    MINUTES = "minutes"
+    DAYS = "days"
+    RULE = "rule"
+    """No number: the length is a moment of a day, or a deadline that was given."""
+
+
+class Receivers(StrEnum):
+    """People whom a step reminds; `timer.to.…` has the words."""
+
+    AGENCY = "agency"
+    """Addresses of the agency: its clerks."""
+    HEADS = "heads"
+    OFFICERS = "officers"
+    UNIT_HEADS = "unit_heads"
+    ADMINS = "admins"
+    OPERATORS = "operators"
+    PERSON = "person"
+
+
+class Means(StrEnum):
+    """Means of telling a step; `timer.by.…` has the words."""
+
+    MAIL = "mail"
+    DIGEST = "digest"
+    PAGE = "page"
+    EVENT = "event"
+    METRIC = "metric"
+    REFUSAL = "refusal"
+
+
+class Base(StrEnum):
+    START = "start"
+    DUE = "due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a timer. Its moment is `minutes` after the base, counted as the timer is; or, with `days`, `at` (else the
+    opening of the office) on the day so many days after the base's, working days where `working`. `task` limits it to tasks
+    of that kind; `at_once_if_urgent` tells urgent documents at their start. A step before the start does not exist."""
+
+    key: str
+    to: Receivers
+    base: Base = Base.START
+    minutes: int = 0
+    days: int | None = None
+    at: time | None = None
+    working: bool = False
+    by: Means = Means.MAIL
+    task: str = ""
+    at_once_if_urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRow:
+    """One timer. `amount` ships with the program, in its `unit`; where `most` is set an agency may choose another within
+    the bounds. `may_rest`: a person may put its task off. `is_kept`: the node keeps and
+    watches what the timer runs on."""
+
+    timer: Timer
+    counting: Counting
+    unit: Unit = Unit.RULE
+    amount: int = 0
+    least: int = 0
+    most: int = 0
+    steps: tuple[Step, ...] = ()
+    may_rest: bool = False
+    is_kept: bool = True
+    setting: str = ""
+    """Setting of the node that changes it, where it is no setting of the agency."""
+
+    @property
+    def profile_key(self) -> str:
+        """Key of the agency's setting for the length; empty where it may choose none."""
+        return f"timer_{self.timer}" if self.most else ""
+
+    @property
+    def sends_mail(self) -> bool:
+        return any(step.by is Means.MAIL for step in self.steps)
+
+    @property
+    def wall_clock(self) -> bool:
+        return self.counting in (Counting.WALL_CLOCK, Counting.CALENDAR_DAYS)
+
+
+_AGENCY, _HEADS, _OFFICERS = Receivers.AGENCY, Receivers.HEADS, Receivers.OFFICERS
+_ADMINS, _OPERATORS, _PERSON = Receivers.ADMINS, Receivers.OPERATORS, Receivers.PERSON
+_MORNING = time(8)
+_DAY = 24 * 60
+
+CERTIFICATE_DAYS: Final = (1, 7, 14, 30, 60, 90)
+"""Days before the end of a certificate on which people are reminded (T25), the nearest first."""
+IDLE_WARNED_BEFORE: Final = 7
+"""So many days before an unused account is locked or suspended its warning is given once more (T20, T21)."""
+
+
+def _steps_before(
+    to: Receivers, *days: int, at: time | None = None, by: Means = Means.MAIL
+) -> tuple[Step, ...]:
+    """Return a step for each of these days before the end."""
+    return tuple(Step(key=str(day), to=to, base=Base.DUE, days=-day, at=at, by=by) for day in days)
+
+
+# A unit's part: given, three days before its day, the day before, on it; late; two days late.
+_PART_STEPS = (
+    Step(key="given", to=_OFFICERS),
+    *_steps_before(_OFFICERS, 3, 1, 0),
+    Step(key="late", to=Receivers.UNIT_HEADS, base=Base.DUE),
+    Step(key="", to=_HEADS, base=Base.DUE, days=2, at=time(17)),
+)
+
+_ROWS = (
+    TimerRow(
+        timer=Timer.T1,
+        counting=Counting.WORKING_DAYS,
+        may_rest=True,
+        steps=(
+            Step(key="1530", to=_AGENCY, days=0, at=time(15, 30)),
+            Step(key="1000", to=_HEADS, days=1, at=time(10), working=True),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T1U,
+        counting=Counting.WALL_CLOCK,
+        unit=Unit.MINUTES,
+        amount=15,
+        least=5,
+        most=120,
+        steps=(Step(key="5", to=_AGENCY, minutes=5), Step(key="15", to=_HEADS, base=Base.DUE)),
+    ),
+    TimerRow(
+        timer=Timer.T2,
+        counting=Counting.OFFICE_HOURS,
+        unit=Unit.MINUTES,
+        amount=120,
+        least=30,
+        most=450,
+        may_rest=True,
+        steps=(
+            Step(key="60", to=_AGENCY, base=Base.DUE, minutes=-60),
+            Step(key="15", to=_AGENCY, base=Base.DUE, minutes=-15),
+            Step(key="late", to=_HEADS, base=Base.DUE),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T2U, counting=Counting.WALL_CLOCK, steps=(Step(key="every", to=_AGENCY, by=Means.MAIL),)
+    ),
+    TimerRow(
+        timer=Timer.T3,
+        counting=Counting.WORKING_DAYS,
+        may_rest=True,
+        steps=(Step(key="", to=_AGENCY, base=Base.DUE, days=0, at=time(16)),),
+    ),
+    TimerRow(
+        timer=Timer.T4,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=1,
+        least=1,
+        most=10,
+        may_rest=True,
+        steps=(Step(key="daily", to=_AGENCY, by=Means.DIGEST),),
+    ),
+    TimerRow(
+        timer=Timer.T5,
+        counting=Counting.WORKING_DAYS,
+        may_rest=True,
+        steps=(
+            Step(key="", to=_AGENCY, days=0, at=time(16), at_once_if_urgent=True, task="assign"),
+            Step(key="", to=_AGENCY, task="reassign"),
+            Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="assign"),
+            Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="reassign"),
+            Step(key="", to=_HEADS, task="opinion"),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T6,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=1,
+        least=1,
+        most=10,
+        may_rest=True,
+        steps=(
+            Step(key="given", to=_OFFICERS),
+            Step(key="start", to=Receivers.UNIT_HEADS, base=Base.DUE),
+        ),
+    ),
+    TimerRow(timer=Timer.T7, counting=Counting.WORKING_DAYS, may_rest=True, steps=_PART_STEPS),
+    TimerRow(
+        timer=Timer.T7N,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=15,
+        least=1,
+        most=60,
+        may_rest=True,
+        steps=_PART_STEPS,
+    ),
+    TimerRow(timer=Timer.T8, counting=Counting.WORKING_DAYS, is_kept=False),
+    TimerRow(
+        timer=Timer.T9,
+        counting=Counting.CALENDAR_DAYS,
+        may_rest=True,
+        steps=(*_steps_before(_AGENCY, 3, 1, 0), Step(key="late", to=_AGENCY, base=Base.DUE, days=1)),
+    ),
+    TimerRow(
+        timer=Timer.REPLY,
+        counting=Counting.CALENDAR_DAYS,
+        may_rest=True,
+        steps=(*_steps_before(_OFFICERS, 3, 1, 0), *_steps_before(_AGENCY, 3, 1, 0)),
+    ),
+    TimerRow(
+        timer=Timer.T11,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=1,
+        least=1,
+        most=5,
+        may_rest=True,
+        steps=(
+            Step(key="given", to=_AGENCY, task="recall"),
+            Step(key="late", to=_HEADS, base=Base.DUE, task="recall"),
+            Step(key="late", to=_AGENCY, base=Base.DUE, task="recall_due"),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T12,
+        counting=Counting.WALL_CLOCK,
+        unit=Unit.MINUTES,
+        amount=5,
+        may_rest=True,
+        steps=(
+            Step(key="6h", to=_OPERATORS, minutes=6 * 60),
+            Step(key="24h", to=_AGENCY, minutes=_DAY),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T13,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=1,
+        steps=(Step(key="refused", to=_OPERATORS, by=Means.REFUSAL),),
+    ),
+    TimerRow(
+        timer=Timer.T14,
+        counting=Counting.WALL_CLOCK,
+        unit=Unit.MINUTES,
+        amount=15,
+        is_kept=False,
+        steps=(Step(key="15", to=_OPERATORS, base=Base.DUE),),
+    ),
+    TimerRow(
+        timer=Timer.T15,
+        counting=Counting.WORKING_DAYS,
+        steps=(
+            Step(key="0900", to=_OFFICERS, days=0, at=time(9)),
+            Step(key="1430", to=_OFFICERS, days=0, at=time(14, 30)),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T16,
+        counting=Counting.CALENDAR_DAYS,
+        unit=Unit.DAYS,
+        amount=15,
+        steps=(
+            Step(key="10", to=_OPERATORS, days=10, at=_MORNING),
+            Step(key="15", to=_OPERATORS, days=15, at=_MORNING),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T17,
+        counting=Counting.CALENDAR_DAYS,
+        unit=Unit.DAYS,
+        amount=5,
+        steps=(
+            Step(key="0", to=_ADMINS, days=0, at=_MORNING),
+            Step(key="4", to=_ADMINS, days=4, at=_MORNING),
+            Step(key="5", to=_ADMINS, days=5, at=_MORNING),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T18,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=3,
+        is_kept=False,
+        steps=(Step(key="2", to=_OPERATORS, days=2, at=_MORNING, working=True),),
+    ),
+    TimerRow(
+        timer=Timer.T19,
+        counting=Counting.CALENDAR_DAYS,
+        unit=Unit.DAYS,
+        amount=90,
+        setting="accounts.password_days",
+        steps=_steps_before(_PERSON, 14, 7, 1, by=Means.PAGE),
+    ),
+    TimerRow(
+        timer=Timer.T20,
+        counting=Counting.CALENDAR_DAYS,
+        unit=Unit.DAYS,
+        setting="accounts.unused_days",
+        steps=(
+            *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
+            Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T21,
+        counting=Counting.CALENDAR_DAYS,
+        unit=Unit.DAYS,
+        amount=180,
+        setting="accounts.suspend_days",
+        steps=(
+            Step(key="60", to=_ADMINS, days=60, by=Means.EVENT),
+            *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
+            Step(key="suspended", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T22,
+        counting=Counting.WORKING_DAYS,
+        steps=(Step(key="list", to=_OPERATORS, days=0, at=_MORNING),),
+    ),
+    TimerRow(
+        timer=Timer.T23,
+        counting=Counting.CALENDAR_DAYS,
+        steps=(
+            Step(key="1", to=_ADMINS, days=0, at=_MORNING),
+            Step(key="15", to=_ADMINS, days=14, at=_MORNING),
+            Step(key="25", to=_ADMINS, days=24, at=_MORNING),
+        ),
+    ),
+    TimerRow(timer=Timer.T24, counting=Counting.CALENDAR_DAYS, is_kept=False),
+    TimerRow(
+        timer=Timer.T25,
+        counting=Counting.CALENDAR_DAYS,
+        steps=(
+            *_steps_before(_AGENCY, *reversed(CERTIFICATE_DAYS), at=_MORNING),
+            *_steps_before(_ADMINS, *reversed(CERTIFICATE_DAYS), at=_MORNING),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T26,
+        counting=Counting.WALL_CLOCK,
+        unit=Unit.SECONDS,
+        amount=5,
+        steps=(Step(key="pace", to=_OPERATORS, by=Means.METRIC),),
+    ),
+    TimerRow(
+        timer=Timer.T27,
+        counting=Counting.WORKING_DAYS,
+        unit=Unit.DAYS,
+        amount=5,
+        steps=(
+            Step(key="first", to=_OPERATORS, days=0, at=_MORNING),
+            Step(key="last", to=_OPERATORS, base=Base.DUE, days=0, at=_MORNING),
+        ),
+    ),
+)
+TIMERS: Final[Mapping[Timer, TimerRow]] = {row.timer: row for row in _ROWS}
+AT_ONCE: Final[Mapping[Urgency, timedelta]] = {
+    Urgency.URGENT: timedelta(minutes=60),
+    Urgency.VERY_URGENT: timedelta(minutes=30),
+    Urgency.EXPRESS: timedelta(minutes=15),
+    Urgency.TIMED_EXPRESS: timedelta(minutes=15),
+}
+"""T2u (urgent intake) runs by the wall clock. A stated hour takes precedence over the fifteen minutes."""
+EVERY: Final[Mapping[Urgency, timedelta]] = {
+    Urgency.URGENT: timedelta(minutes=15),
+    Urgency.VERY_URGENT: timedelta(minutes=10),
+    Urgency.EXPRESS: timedelta(minutes=5),
+    Urgency.TIMED_EXPRESS: timedelta(minutes=5),
+}

@@ -1,0 +1,221 @@
+"""Reports over the figures that are kept: a page, a call and a command ask the same question, and get one table; or a
+file of it. In: the store, the agencies that the caller may see, a question. Out: lines with their figures and words; a
+workbook or text for tables. Documents are never read, only sums by day and month."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import BinaryIO
+
+from gateway.domain.account import HostedAgency
+from gateway.domain.document import URGENCY_KEYS, Urgency
+from gateway.domain.figures import IN, NO_UNIT, OUT, Dimension
+from gateway.domain.wall_clock import day_text
+from gateway.errors import NotFound
+from gateway.office.book import table_files
+from gateway.office.book.table_files import Piece, XlsxColumn
+from gateway.office.policy.reports import (
+    BY_TIME,
+    KNOWS_OVERDUE,
+    OF_WHOLE_AGENCY,
+    REPORTS,
+    By,
+    ColumnForm,
+    Figure,
+    Question,
+    Report,
+    ReportTable,
+    make_table,
+    measures_of,
+)
+from gateway.ports.services import Pool
+from gateway.store.figures import CellQuery, Group, Sums, sum_all
+from gateway.store.store import SqlStore
+from gateway.words import labels
+
+_GROUPS = {By.UNIT: Group.UNIT, By.AGENCY: Group.AGENCY, **dict.fromkeys(BY_TIME, Group.DAY)}
+Names = Mapping[str, str]
+"""Names of partners, persons and agencies, by code or id."""
+
+
+def report_named(key: str) -> Report:
+    """Return a report; NotFound names those that there are."""
+    if key not in REPORTS:
+        raise NotFound(f"there is no report {key!r}; it is one of {', '.join(REPORTS)}")
+    return REPORTS[key]
+
+
+def ask(
+    report: Report,
+    *,
+    by: str = "",
+    since: date,
+    until: date,
+    units: Sequence[str] = (),
+    partner: str = "",
+) -> Question:
+    """Make a question. Where the report does not know such lines of this unit or partner, its first ones that it knows
+    stand in their place."""
+    lines = [
+        line
+        for line in report.lines
+        if not (units and line in OF_WHOLE_AGENCY) and not (partner and line not in BY_TIME)
+    ]
+    line = By(by) if by in {*lines} else lines[0]
+    first, last = min(since, until), max(since, until)
+    return Question(report=report, by=line, since=first, until=last, units=tuple(units), partner=partner)
+
+
+def agencies_below(hosted: Sequence[HostedAgency], code: str) -> list[str]:
+    """Return the ids of the agencies of the code's subtree; of all without a code. Codes are built from their parent's."""
+    under = code.strip().upper()
+    codes = {agency.id: agency.code.upper() for agency in hosted}
+    return [id for id, own in codes.items() if not under or own == under or own.startswith(f"{under}.")]
+
+
+async def make(store: SqlStore, agencies: Sequence[str], question: Question, today: date) -> ReportTable:
+    """Answer the question for these agencies."""
+    before = replace(question, since=question.before[0], until=question.before[1])
+    queries = [*_queries(question, agencies, today), *_queries(before, agencies, today, Group.AGENCY)]
+    answers = await sum_all(store, [(query, group) for query, group, _ in queries])
+    half = len(queries) // 2
+    prefixes = [prefix for *_, prefix in queries]
+    sums = _merge(zip(prefixes[:half], answers[:half], strict=True), question)
+    sums_before = _merge(zip(prefixes[half:], answers[half:], strict=True), None)
+    return make_table(question, sums, sums_before)
+
+
+def _queries(
+    question: Question, agencies: Sequence[str], today: date, group: Group | None = None
+) -> list[tuple[CellQuery, Group, str]]:
+    """List the queries of a question, each with the group of its lines and a prefix for its measures."""
+    report, by = question.report, question.by
+    dimension = Dimension.PARTNER if question.partner else by.dimension
+    unit: Sequence[str] | None = question.units or ("",)
+    if by is By.UNIT and not question.units:
+        unit = None
+    query = CellQuery(
+        agencies=agencies,
+        side=report.side,
+        dimension=dimension,
+        since=question.since,
+        until=question.until,
+        measures=(),
+        unit=unit,
+        key=question.partner or None,
+        by_days=by is By.DAY,
+    )
+    lines = group or _GROUPS.get(by, Group.KEY)
+    queries = []
+    for side in (report.side,) if report.side else (OUT, IN):
+        prefix = "" if report.side else f"{side}."
+        measures = measures_of(question, side if not report.side else "")
+        queries.append((replace(query, side=side, measures=measures), lines, prefix))
+    for column in question.columns:
+        if column.form is ColumnForm.OVERDUE:
+            of_due = replace(query, dimension=report.due, key=None, before=today, measures=(column.measure,))
+            knows_lines = group is None and by in KNOWS_OVERDUE
+            queries.append((of_due, lines if knows_lines else Group.AGENCY, "overdue"))
+    return queries
+
+
+def _merge(answers: Iterable[tuple[str, Sums]], question: Question | None) -> Sums:
+    """Merge answers of several queries, and days of a month or quarter, into one set of sums by line."""
+    merged: Sums = {}
+    for prefix, sums in answers:
+        is_total = prefix == "overdue" and (question is None or question.by not in KNOWS_OVERDUE)
+        for key, measures in sums.items():
+            line = "" if is_total or question is None else _line_key(question.by, key)
+            into = merged.setdefault(line, {})
+            for name, n in measures.items():
+                known_as = "overdue" if prefix == "overdue" else f"{prefix}{name}"
+                into[known_as] = into.get(known_as, 0) + n
+    return merged
+
+
+def _line_key(by: By, key: str) -> str:
+    if by is By.MONTH:
+        return key[:7]
+    if by is By.QUARTER:
+        return f"{key[:4]}-Q{(int(key[5:7]) + 2) // 3}"
+    return key
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def label(by: By, key: str, lang: str, names: Names) -> str:
+    """Name a line for people."""
+    if by is By.DAY:
+        return day_text(date.fromisoformat(key))
+    if by is By.MONTH:
+        return f"{key[5:]}/{key[:4]}"
+    if by is By.QUARTER:
+        return labels.say("report.quarter", lang, quarter=key[-1], year=key[:4])
+    if by is By.URGENCY:
+        return labels.say(f"urgency.{URGENCY_KEYS[Urgency(int(key))]}", lang)
+    if by is By.REASON:
+        return labels.say(f"report.reason.{key}", lang)
+    if by is By.UNIT and key == NO_UNIT:
+        return labels.say("report.no_unit", lang)
+    if by is By.TYPE and not key:
+        return labels.say("report.no_type", lang)
+    return names.get(key, key)
+
+
+def figure_text(value: Figure, lang: str) -> str:
+    """Write a figure for people: with the separators of the language, a dash for an unknown one."""
+    if value is None:
+        return "–"
+    text = f"{value:,}"
+    return text.translate(str.maketrans(",.", ".,")) if lang == "vi" else text
+
+
+def titles(question: Question, lang: str) -> list[str]:
+    """Return the titles of all columns: of the lines, and of the figures."""
+    return [
+        labels.say(f"report.by.{question.by}", lang),
+        *(labels.say(f"report.column.{column.key}", lang) for column in question.columns),
+    ]
+
+
+async def write(
+    pool: Pool, out: BinaryIO, form: str, table: ReportTable, names: Names, heading: str, lang: str
+) -> None:
+    """Write a report as `xlsx` or `csv`: its lines, then the total and that of the period before."""
+    question = table.question
+    columns = [XlsxColumn(title=title, width=14) for title in titles(question, lang)]
+    columns[0] = replace(columns[0], width=44)
+
+    def rows() -> list[tuple[Sequence[str | int | date | None], bool]]:
+        lines = [(label(question.by, line.key, lang, names), line.figures) for line in table.lines]
+        lines += [(labels.say("report.total", lang), table.total)]
+        lines += [(before_text(question, lang), table.before)]
+        return [([name, *(_cell(value, lang) for value in figures)], False) for name, figures in lines]
+
+    async def pieces() -> AsyncIterator[Piece]:
+        yield rows
+
+    await table_files.write(pool, out, form, heading, columns, pieces())
+
+
+def _cell(value: Figure, lang: str) -> str | int | None:
+    return figure_text(value, lang) if isinstance(value, float) else value
+
+
+def before_text(question: Question, lang: str) -> str:
+    since, until = question.before
+    return labels.say("report.before", lang, since=day_text(since), until=day_text(until))
+
+
+def heading_of(question: Question, agency: str, lang: str) -> str:
+    return labels.say(
+        "report.heading",
+        lang,
+        report=labels.say(f"report.{question.report.key}", lang),
+        since=day_text(question.since),
+        until=day_text(question.until),
+        agency=agency,
+    )

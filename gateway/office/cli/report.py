@@ -1,0 +1,171 @@
+"""`gateway report`: reports over the figures of documents. In: a report's name, a period, and what its lines are. Out: the
+report as a table, as JSON, or as a file; those of the whole node are for its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import output
+from gateway.cli.command import Invocation, late, noun
+from gateway.domain.wall_clock import local
+from gateway.office.cli import OfficeCommandContext
+from gateway.office.cli.book import day
+
+if TYPE_CHECKING:
+    from gateway.office.book import reports
+    from gateway.office.policy.reports import Question, ReportTable
+else:
+    reports = late("gateway.office.book.reports")
+
+Name = Annotated[str, typer.Argument(help="Name of the report: see `gateway report list`.")]
+Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
+LastDay = Annotated[str | None, typer.Option("--to", help="Last day. Default: today.")]
+Lines = Annotated[str, typer.Option("--by", help="What the lines are, such as month, type or unit.")]
+Unit = Annotated[str, typer.Option(help="One unit of the agency.")]
+Partner = Annotated[str, typer.Option(help="Code of one partner.")]
+Under = Annotated[str, typer.Option(help="Only agencies at or below this code, in a report of the node.")]
+verb = noun("report").verb
+
+
+class FileKind(StrEnum):
+    """Formats of a file that `export` writes."""
+
+    XLSX = "xlsx"
+    CSV = "csv"
+
+
+@verb("", "-o json", name="list")
+async def list_all(call: Invocation) -> None:
+    """List the reports, and what the lines of each may be."""
+    from gateway.office.policy.reports import REPORTS
+
+    records = [
+        {
+            "id": report.key,
+            "report": report.key,
+            "title": call.word(f"report.{report.key}"),
+            "lines": ", ".join(report.lines),
+        }
+        for report in REPORTS.values()
+    ]
+    output.rows(call, records, output.columns("report title lines"))
+
+
+@verb("incoming --by month --from 01/01/2026", "deadlines --by unit -o json")
+async def show(
+    call: Invocation,
+    context: OfficeCommandContext,
+    name: Name,
+    since: Since = None,
+    last_day: LastDay = None,
+    by: Lines = "",
+    unit: Unit = "",
+    partner: Partner = "",
+    under: Under = "",
+) -> None:
+    """Show a report of a period, with the totals of the period before."""
+    question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
+    table = await reports.make(context.node.store, agencies, question, _today(context))
+    lang, names = call.lang.value, await _names(context, table)
+    keys = [column.key for column in question.columns]
+    cells = [
+        [
+            reports.label(question.by, line.key, lang, names),
+            *(reports.figure_text(v, lang) for v in line.figures),
+        ]
+        for line in table.lines
+    ]
+    cells += [
+        [title, *(reports.figure_text(value, lang) for value in figures)]
+        for title, figures in (
+            (call.word("report.total"), table.total),
+            (reports.before_text(question, lang), table.before),
+        )
+    ]
+    output.rows(
+        call,
+        [{"id": line.key, **dict(zip(keys, line.figures, strict=True))} for line in table.lines],
+        [output.Column(f"report.by.{question.by}"), *(output.Column(f"report.column.{key}") for key in keys)],
+        cells,
+        extra=_extra(table),
+    )
+
+
+@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "paper giay.csv --by type")
+async def export(
+    call: Invocation,
+    context: OfficeCommandContext,
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="The file to write; an existing file is not overwritten.")],
+    kind: Annotated[FileKind | None, typer.Option("--format", help="Default: by the file's ending.")] = None,
+    since: Since = None,
+    last_day: LastDay = None,
+    by: Lines = "",
+    unit: Unit = "",
+    partner: Partner = "",
+    under: Under = "",
+) -> None:
+    """Write a report to a file: a workbook, or text for tables."""
+    ending = file.suffix.lstrip(".").lower()
+    if kind is None and ending not in {*FileKind}:
+        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv; add --format")
+    question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
+    table = await reports.make(context.node.store, agencies, question, _today(context))
+    lang, names = call.lang.value, await _names(context, table)
+    heading = reports.heading_of(question, under or context.agency.name, lang)
+    try:
+        with file.open("xb") as out:
+            await reports.write(context.node.pool, out, kind or FileKind(ending), table, names, heading, lang)
+    except OSError as cause:
+        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
+    output.record(call, {"id": str(file), "lines": len(table.lines)})
+
+
+async def _ask(
+    context: OfficeCommandContext,
+    name: str,
+    since: str | None,
+    last_day: str | None,
+    by: str,
+    unit: str,
+    partner: str,
+    under: str,
+) -> tuple[Question, Sequence[str]]:
+    """Return the question, and the agencies that it is about."""
+    report, today = reports.report_named(name), _today(context)
+    until = day(last_day) if last_day else today
+    question = reports.ask(
+        report,
+        by=by,
+        since=day(since) if since else until.replace(day=1),
+        until=until,
+        units=(unit,) if unit else (),
+        partner=partner,
+    )
+    if not report.of_node:
+        return question, [context.agency.id]
+    return question, reports.agencies_below(await context.node.store.hosted(), under)
+
+
+async def _names(context: OfficeCommandContext, table: ReportTable) -> dict[str, str]:
+    if table.question.report.of_node:
+        return {agency.id: f"{agency.name} ({agency.code})" for agency in await context.node.store.hosted()}
+    return {}
+
+
+def _extra(table: ReportTable) -> dict[str, Any]:
+    keys = [column.key for column in table.question.columns]
+    return {
+        "total": dict(zip(keys, table.total, strict=True)),
+        "before": dict(zip(keys, table.before, strict=True)),
+    }
+
+
+def _today(context: OfficeCommandContext) -> date:
+    return local(context.node.clock.now()).date()

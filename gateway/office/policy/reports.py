@@ -1,0 +1,327 @@
+"""The one table of reports, and a report made of sums. A page, a call of the API and a command read it: each report's
+columns, the dimensions that its lines may have, who may ask for it. In: a report's question; sums of cells by key, of the
+period and of the one before. Out: lines with their figures, and the total of both periods. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from gateway.domain.figures import IN, OUT, Dimension
+
+
+class By(StrEnum):
+    """What the lines of a report are."""
+
+    DAY = "day"
+    MONTH = "month"
+    QUARTER = "quarter"
+    TYPE = "type"
+    URGENCY = "urgency"
+    PARTNER = "partner"
+    UNIT = "unit"
+    PERSON = "person"
+    REASON = "reason"
+    AGENCY = "agency"
+
+    @property
+    def dimension(self) -> Dimension:
+        """The dimension of the cells that are summed up; a unit, an agency and a time are no dimension."""
+        return _DIMENSIONS.get(self, Dimension.ALL)
+
+
+_DIMENSIONS = {
+    By.TYPE: Dimension.TYPE,
+    By.URGENCY: Dimension.URGENCY,
+    By.PARTNER: Dimension.PARTNER,
+    By.PERSON: Dimension.PERSON,
+    By.REASON: Dimension.REASON,
+}
+BY_TIME = (By.DAY, By.MONTH, By.QUARTER)
+OF_WHOLE_AGENCY = (By.PARTNER, By.REASON)
+"""Lines that are not known by unit."""
+# Cells by due day are kept for times and units alone.
+KNOWS_OVERDUE = (*BY_TIME, By.UNIT)
+
+
+class ColumnForm(StrEnum):
+    COUNT = "count"
+    SHARE = "share"
+    """A percentage of the measure `over`."""
+    HOURS = "hours"
+    """A mean of seconds over the measure `over`, in hours."""
+    OVERDUE = "overdue"
+    """What is open and was due before today; `measure` of the cells by due day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportColumn:
+    """One column. `state` is the list's state that shows its documents, for columns that a list can show."""
+
+    key: str
+    measure: str
+    form: ColumnForm = ColumnForm.COUNT
+    over: str = ""
+    side: str = ""
+    of_document: bool = False
+    """Counted once for a document, however many recipients it has: unknown by recipient."""
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One report. `drawn` are the columns of its chart. `of_node`: totals of agencies, for the operator."""
+
+    key: str
+    side: str
+    lines: tuple[By, ...]
+    columns: tuple[ReportColumn, ...]
+    drawn: tuple[str, ...]
+    due: Dimension = Dimension.DUE
+    of_node: bool = False
+
+    def columns_by(self, by: By) -> tuple[ReportColumn, ...]:
+        """Return the columns that are known for such lines."""
+        hides_documents = by is By.PARTNER and self.side == OUT
+        return tuple(column for column in self.columns if not (hides_documents and column.of_document))
+
+
+def _count(key: str, **more: object) -> ReportColumn:
+    return ReportColumn(key=key, measure=key, **more)  # type: ignore[arg-type]  # fields of the column
+
+
+def _share(key: str, measure: str, over: str, **more: object) -> ReportColumn:
+    return ReportColumn(key=key, measure=measure, over=over, form=ColumnForm.SHARE, **more)  # type: ignore[arg-type]
+
+
+def _hours(key: str, measure: str, over: str) -> ReportColumn:
+    return ReportColumn(key=key, measure=measure, over=over, form=ColumnForm.HOURS)
+
+
+_TRAFFIC = (By.DAY, By.MONTH, By.QUARTER, By.TYPE, By.URGENCY, By.PARTNER, By.UNIT)
+_REPLIES = (
+    *(
+        _count("asked"),
+        _count("replied"),
+        _share("replied_share", "replied", "asked"),
+        _count("replied_late"),
+    ),
+    *(_count("owed"), ReportColumn(key="overdue", measure="owed", form=ColumnForm.OVERDUE)),
+)
+REPORTS: Mapping[str, Report] = {
+    report.key: report
+    for report in (
+        Report(
+            key="incoming",
+            side=IN,
+            lines=_TRAFFIC,
+            columns=(
+                *(_count("documents", state=""), _count("electronic"), _count("paper"), _count("unsigned")),
+                *(_count("taken"), _hours("taken_hours", "taken_s", "taken"), _count("done", state="done")),
+                *(_count("refused", state="rejected"), _count("recalled", state="recalled")),
+                _count("replacements"),
+            ),
+            drawn=("documents", "done"),
+        ),
+        Report(
+            key="outgoing",
+            side=OUT,
+            lines=_TRAFFIC,
+            columns=(
+                _count("documents", of_document=True, state=""),
+                *(_count(key, of_document=True) for key in ("electronic", "with_paper", "paper", "unsigned")),
+                *(_count("replacements", of_document=True), _count("recipients"), _count("delivered")),
+                *(
+                    _count("taken"),
+                    _hours("taken_hours", "taken_s", "taken"),
+                    _count("refused", state="rejected"),
+                ),
+                *(_count("recalled"), _count("failed", state="failed")),
+            ),
+            drawn=("documents", "recipients"),
+        ),
+        Report(
+            key="deadlines",
+            side=IN,
+            lines=(By.UNIT, By.PERSON, By.TYPE, By.PARTNER, By.MONTH),
+            columns=(
+                *(
+                    _count("due"),
+                    _count("on_time"),
+                    _share("on_time_share", "on_time", "due"),
+                    _count("late"),
+                ),
+                *(_hours("late_hours", "late_s", "late"), _count("open_due")),
+                ReportColumn(key="overdue", measure="open_due", form=ColumnForm.OVERDUE),
+            ),
+            drawn=("on_time", "late"),
+        ),
+        Report(
+            key="replies-owed",
+            side=IN,
+            lines=(By.PARTNER, By.UNIT, By.TYPE, By.MONTH),
+            columns=_REPLIES,
+            drawn=("asked", "replied"),
+            due=Dimension.REPLY_DUE,
+        ),
+        Report(
+            key="replies-awaited",
+            side=OUT,
+            lines=(By.PARTNER, By.UNIT, By.TYPE, By.MONTH),
+            columns=_REPLIES,
+            drawn=("asked", "replied"),
+            due=Dimension.REPLY_DUE,
+        ),
+        Report(
+            key="paper",
+            side=OUT,
+            lines=(By.TYPE, By.REASON, By.UNIT, By.MONTH),
+            columns=(
+                *(_count("documents", state=""), _count("electronic")),
+                *(
+                    _share("electronic_share", "electronic", "documents"),
+                    _count("with_paper"),
+                    _count("paper"),
+                ),
+            ),
+            drawn=("electronic", "with_paper"),
+        ),
+        Report(
+            key="agencies",
+            side="",
+            lines=(By.AGENCY, By.MONTH, By.QUARTER),
+            columns=(
+                *(
+                    _count("documents", side=OUT),
+                    _share("electronic_share", "electronic", "documents", side=OUT),
+                ),
+                *(_count("recipients", side=OUT), ReportColumn(key="received", measure="documents", side=IN)),
+                *(_count("taken", side=IN), _count("refused", side=IN), _count("done", side=IN)),
+                *(_count("on_time", side=IN), _count("late", side=IN)),
+            ),
+            drawn=("documents", "received"),
+            of_node=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One report with its questions. Empty `units` mean the whole agency; an empty `partner` all partners."""
+
+    report: Report
+    by: By
+    since: date
+    until: date
+    units: tuple[str, ...] = ()
+    partner: str = ""
+
+    @property
+    def columns(self) -> tuple[ReportColumn, ...]:
+        by = By.PARTNER if self.partner else self.by
+        return self.report.columns_by(by)
+
+    @property
+    def before(self) -> tuple[date, date]:
+        """Return the period before: as many whole months where this one is of whole months, else as many days."""
+        months = _whole_months(self.since, self.until)
+        if months:
+            index = self.since.year * 12 + self.since.month - 1 - months
+            return date(index // 12, index % 12 + 1, 1), self.since - timedelta(days=1)
+        days = (self.until - self.since).days + 1
+        return self.since - timedelta(days=days), self.since - timedelta(days=1)
+
+
+def _whole_months(since: date, until: date) -> int:
+    end = until + timedelta(days=1)
+    if since.day != 1 or end.day != 1:
+        return 0
+    return (end.year - since.year) * 12 + end.month - since.month
+
+
+Sums = Mapping[str, Mapping[str, int]]
+"""Sums by key of a line, then by measure; a measure of one side of two stands as `in.documents`. What is overdue stands
+as `overdue`."""
+Figure = int | float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportLine:
+    key: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTable:
+    """A report with its figures, in the order of its columns."""
+
+    question: Question
+    lines: tuple[ReportLine, ...]
+    total: tuple[Figure, ...]
+    before: tuple[Figure, ...]
+
+
+def make_table(question: Question, sums: Sums, before: Sums) -> ReportTable:
+    """Make the lines, those by time in its order, others with the most first."""
+    columns = question.columns
+    lines = [ReportLine(key=key, figures=_figures(columns, sums[key], question)) for key in sums]
+    lines = [line for line in lines if any(line.figures)]
+    if question.by in (*BY_TIME, By.URGENCY):
+        lines.sort(key=lambda line: line.key)
+    else:
+        lines.sort(key=lambda line: (-(line.figures[0] or 0), line.key))
+    return ReportTable(
+        question=question,
+        lines=tuple(lines),
+        total=_figures(columns, _total(sums), question, of_total=True),
+        before=_figures(columns, _total(before), question, of_total=True),
+    )
+
+
+def _total(sums: Sums) -> Mapping[str, int]:
+    total: dict[str, int] = {}
+    for measures in sums.values():
+        for name, n in measures.items():
+            total[name] = total.get(name, 0) + n
+    return total
+
+
+def _figures(
+    columns: Sequence[ReportColumn], sums: Mapping[str, int], question: Question, *, of_total: bool = False
+) -> tuple[Figure, ...]:
+    knows_overdue = question.by in KNOWS_OVERDUE and not question.partner
+    return tuple(
+        None
+        if column.form is ColumnForm.OVERDUE and not (knows_overdue or (of_total and not question.partner))
+        else _figure(column, sums)
+        for column in columns
+    )
+
+
+def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
+    name = "overdue" if column.form is ColumnForm.OVERDUE else column.measure
+    value = sums.get(_named(column, name), 0)
+    if column.form in (ColumnForm.COUNT, ColumnForm.OVERDUE):
+        return value
+    over = sums.get(_named(column, column.over), 0)
+    if not over:
+        return None
+    return round(100 * value / over, 1) if column.form is ColumnForm.SHARE else round(value / over / 3600, 1)
+
+
+def _named(column: ReportColumn, measure: str) -> str:
+    return f"{column.side}.{measure}" if column.side else measure
+
+
+def measures_of(question: Question, side: str = "") -> tuple[str, ...]:
+    """Return the measures that the columns of one side are made of."""
+    names = [
+        name
+        for column in question.columns
+        if column.side == side and column.form is not ColumnForm.OVERDUE
+        for name in (column.measure, column.over)
+    ]
+    return tuple(dict.fromkeys(name for name in names if name))

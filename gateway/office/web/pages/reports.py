@@ -1,0 +1,336 @@
+"""Reports: figures of a period by day, month, type, urgency, partner or unit, beside those of the period before, with a
+chart; as a file too, or printed. A person who is limited to the own unit sees that unit alone; an operator of the node sees
+totals of agencies. In: a report's name and its question. Out: one page, or a file; each figure that a list can show leads
+to its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from aiohttp import web
+
+from gateway.domain.document import URGENCY_KEYS, Urgency
+from gateway.domain.figures import IN, NO_UNIT
+from gateway.domain.handling import unit_key
+from gateway.domain.wall_clock import day_text
+from gateway.errors import Denied
+from gateway.office.book import reports
+from gateway.office.domain.listing import Side
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.policy.reports import (
+    BY_TIME,
+    OF_WHOLE_AGENCY,
+    REPORTS,
+    By,
+    Figure,
+    Question,
+    Report,
+    ReportColumn,
+    ReportTable,
+)
+from gateway.office.web import answers, charts
+from gateway.office.web.forms import Problems
+from gateway.office.web.listing.asking import PATHS
+from gateway.office.web.page_requests import (
+    REPORT_READERS,
+    PageRequest,
+    agency_names,
+    merged,
+    names_of,
+    url_for,
+)
+from gateway.office.web.routes import Access, get
+from gateway.store.figures import list_units
+
+PATH = "/bao-cao"
+MOST_LINES = 200
+_MOST_BARS = 12
+# Unit that has no figures, for a person whose own units have none yet: no unit at all would be the whole agency.
+_NONE_YET = "·"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the person may ask for: the agencies, and the own units alone where `units` is not None."""
+
+    agencies: Sequence[str]
+    reports: tuple[Report, ...]
+    units: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFigure:
+    text: str
+    path: str = ""
+
+
+async def show_report(request: PageRequest) -> web.StreamResponse:
+    sight = await _sight(request)
+    question, problems = await _read_question(request, sight)
+    table = await reports.make(request.deps.store, sight.agencies, question, request.today)
+    shown = table.lines[:MOST_LINES]
+    names = await _names(request, question, [line.key for line in shown])
+    query = merged(dict(request.http.query), told=None)
+    return await request.page(
+        "reports/page.html",
+        title=request.say("menu.reports"),
+        problems=problems,
+        question=question,
+        reports=sight.reports,
+        heading=reports.heading_of(question, _owner(request, question), request.lang),
+        owner=_owner(request, question),
+        titles=reports.titles(question, request.lang),
+        lines=[
+            (
+                reports.label(question.by, line.key, request.lang, names),
+                _shown(request, table, line.key, line.figures),
+            )
+            for line in shown
+        ],
+        left_out=len(table.lines) - len(shown),
+        total=_shown(request, table, "", table.total),
+        before=[ShownFigure(text=reports.figure_text(value, request.lang)) for value in table.before],
+        before_title=reports.before_text(question, request.lang),
+        change=_change(table, request.lang),
+        chart=_line_chart(request, table),
+        bars=_bars(table, names, request.lang) if question.by not in BY_TIME else (),
+        lines_by=[(by.value, request.say(f"report.by.{by}")) for by in _lines_by(question, sight)],
+        units=await _units(request, sight, question.report),
+        unit=request.ask("don-vi") if question.units else "",
+        periods=_periods(request.today),
+        files={
+            form: url_for(f"{PATH}/{question.report.key}/tep/{form}", **query) for form in ("xlsx", "csv")
+        },
+        outputs=_outputs(request, sight),
+        today=day_text(request.today),
+    )
+
+
+async def send_file(request: PageRequest) -> web.StreamResponse:
+    sight = await _sight(request)
+    question, problems = await _read_question(request, sight)
+    if problems:
+        return await show_report(request)
+    form, deps = request.path("form"), request.deps
+    table = await reports.make(deps.store, sight.agencies, question, request.today)
+    names = await _names(request, question, [line.key for line in table.lines])
+    heading = reports.heading_of(question, _owner(request, question), request.lang)
+    with deps.blobs.scratch() as scratch:
+        await reports.write(deps.pool, scratch.file, form, table, names, heading, request.lang)
+        name = f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
+        return await answers.give_file(
+            request.http, await answers.file_content(deps.pool, scratch.file, name, form)
+        )
+
+
+async def _sight(request: PageRequest) -> Sight:
+    """Return what the person may see: of the own agency all or the own units, of the node totals."""
+    of_agency = tuple(report for report in REPORTS.values() if not report.of_node)
+    if request.agency is not None and request.may(Right.REPORTS, Manner.YES):
+        return Sight(agencies=(request.agency.id,), reports=of_agency)
+    if request.agency is not None and request.may(Right.REPORTS, Manner.OWN):
+        share = request.share_of(Right.REPORTS)
+        async with request.deps.store.reading() as tx:
+            units = await list_units(tx, request.agency.id)
+        mine = tuple(unit for unit in units if unit_key(unit) in share.units | share.led)
+        return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (_NONE_YET,))
+    if request.agency is None or request.may(Right.REPORTS, Manner.TOTALS):
+        agencies = reports.agencies_below(await request.deps.store.hosted(), request.ask("duoi"))
+        return Sight(agencies=agencies, reports=tuple(r for r in REPORTS.values() if r.of_node))
+    raise Denied("this person sees no reports here", code="GW-RIGHT")
+
+
+async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, Problems]:
+    # The address of a report that the person does not have, as from a colleague, leads to the first one.
+    key = request.http.match_info.get("report", "")
+    report = next((report for report in sight.reports if report.key == key), sight.reports[0])
+    (since, until), problems = request.query_days("tu", "den")
+    today = request.today
+    partner = request.ask("co-quan") if sight.units is None and By.PARTNER in report.lines else ""
+    units, unit = sight.units or (), request.ask("don-vi")
+    if unit and not partner and (sight.units is None or unit in sight.units):
+        units = (unit,)
+    question = reports.ask(
+        report,
+        by=request.ask("theo"),
+        since=since or (until or today).replace(day=1),
+        until=until or today,
+        units=units,
+        partner=partner,
+    )
+    return question, problems
+
+
+def _lines_by(question: Question, sight: Sight) -> Sequence[By]:
+    """List the lines that the form offers: of one partner those over time, of one unit what is counted by unit."""
+    of_units = OF_WHOLE_AGENCY if question.units or sight.units is not None else ()
+    return [
+        by for by in question.report.lines if by not in of_units and (not question.partner or by in BY_TIME)
+    ]
+
+
+async def _units(request: PageRequest, sight: Sight, report: Report) -> Sequence[tuple[str, str]]:
+    """List the units to choose from, with the whole first; none where there is nothing to choose."""
+    if report.of_node:
+        return ()
+    names: Sequence[str] = sight.units or ()
+    if sight.units is None:
+        async with request.deps.store.reading() as tx:
+            names = [unit for unit in await list_units(tx, sight.agencies[0]) if unit != NO_UNIT]
+    choices = [(unit, unit) for unit in names]
+    return (
+        (("", request.say("report.unit.all")), *choices) if len(choices) > (sight.units is not None) else ()
+    )
+
+
+async def _names(request: PageRequest, question: Question, keys: Sequence[str]) -> Mapping[str, str]:
+    if question.by is By.PARTNER:
+        return await agency_names(request, keys)
+    if question.by is By.PERSON:
+        return await names_of(request, keys, "journal.principal")
+    if question.by is By.AGENCY:
+        return {agency.id: f"{agency.name} ({agency.code})" for agency in await request.deps.store.hosted()}
+    return {}
+
+
+def _owner(request: PageRequest, question: Question) -> str:
+    if question.report.of_node or request.agency is None:
+        return request.ask("duoi") or request.say("report.node")
+    return " – ".join((request.agency.name, *(unit for unit in question.units if unit != _NONE_YET)))
+
+
+# --- figures that lead to their documents ---------------------------------------------------------------------------
+
+
+def _shown(
+    request: PageRequest, table: ReportTable, key: str, figures: Sequence[Figure]
+) -> list[ShownFigure]:
+    question = table.question
+    return [
+        ShownFigure(
+            text=reports.figure_text(value, request.lang),
+            path=_list_path(question, column, key)
+            if value and request.may(Right.SEE_CONTENT, Manner.YES)
+            else "",
+        )
+        for column, value in zip(question.columns, figures, strict=True)
+    ]
+
+
+def _list_path(question: Question, column: ReportColumn, key: str) -> str:
+    """Return the list that shows the documents behind a figure; empty where no list can."""
+    if column.state is None or question.units or question.report.of_node:
+        return ""
+    since, until, words = question.since, question.until, dict[str, str]()
+    if key and question.by in BY_TIME:
+        since, until = _days_of(question.by, key, question)
+    elif key and question.by is By.TYPE:
+        words["loai"] = key
+    elif key and question.by is By.URGENCY:
+        words["khan"] = URGENCY_KEYS[Urgency(int(key))]
+    elif key and question.by is By.PARTNER:
+        words["co-quan"] = key
+    elif key:
+        return ""
+    if question.partner:
+        words["co-quan"] = question.partner
+    side = Side.IN if question.report.side == IN else Side.OUT
+    days = {"tu": since.strftime("%d/%m/%Y"), "den": until.strftime("%d/%m/%Y")}
+    return url_for(PATHS[side], **merged({"tab": "all", **words, **days, "trang-thai": column.state}))
+
+
+def _days_of(by: By, key: str, question: Question) -> tuple[date, date]:
+    if by is By.DAY:
+        return date.fromisoformat(key), date.fromisoformat(key)
+    months = 1 if by is By.MONTH else 3
+    first = date(int(key[:4]), int(key[5:]) if by is By.MONTH else 3 * int(key[-1]) - 2, 1)
+    end = first.month + months
+    last = date(first.year + (end > 12), (end - 1) % 12 + 1, 1) - timedelta(days=1)
+    return max(first, question.since), min(last, question.until)
+
+
+def _change(table: ReportTable, lang: str) -> list[str]:
+    """Return by how much each total has changed since the period before, in percent."""
+    texts = []
+    for now, before in zip(table.total, table.before, strict=True):
+        if now is None or not before:
+            texts.append("–")
+            continue
+        percent = round(100 * (now - before) / before)
+        texts.append(f"{'+' if percent > 0 else ''}{reports.figure_text(percent, lang)} %")
+    return texts
+
+
+# --- charts and ways ------------------------------------------------------------------------------------------------
+
+
+def _line_chart(request: PageRequest, table: ReportTable) -> charts.Lines | None:
+    """Draw the report's columns over time; a day without documents is a zero."""
+    question = table.question
+    if question.by not in BY_TIME or not table.lines:
+        return None
+    by_key = {line.key: line.figures for line in table.lines}
+    keys = list(by_key)
+    if question.by is By.DAY:
+        days = (min(question.until, request.today) - question.since).days + 1
+        keys = [(question.since + timedelta(days=n)).isoformat() for n in range(days)]
+    series = {}
+    for n, column in enumerate(question.columns):
+        if column.key in question.report.drawn:
+            series[column.key] = [float(by_key[key][n] or 0) if key in by_key else 0.0 for key in keys]
+    texts = [reports.label(question.by, key, request.lang, {}).removesuffix(f"/{key[:4]}") for key in keys]
+    return charts.lines(texts, series)
+
+
+def _bars(table: ReportTable, names: Mapping[str, str], lang: str) -> Sequence[charts.Bar]:
+    by = table.question.by
+    values = [
+        (reports.label(by, line.key, lang, names), int(line.figures[0] or 0), float(line.figures[0] or 0))
+        for line in table.lines[:_MOST_BARS]
+    ]
+    return charts.bars(values)
+
+
+def _periods(today: date) -> Sequence[tuple[str, date, date]]:
+    """List the periods that offices report on: key of the words, first and last day."""
+    week = today - timedelta(days=today.weekday())
+    month = today.replace(day=1)
+    quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
+    half = date(today.year, 1 if today.month < 7 else 7, 1)
+    last = (month - timedelta(days=1)).replace(day=1)
+    return (
+        ("week", week, today),
+        ("month", month, today),
+        ("last_month", last, month - timedelta(days=1)),
+        ("quarter", quarter, today),
+        ("half", half, today),
+        ("year", date(today.year, 1, 1), today),
+    )
+
+
+def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
+    """List the outputs of decree 30/2020 that the person may open here: key of the words, and address."""
+    if sight.reports[0].of_node:
+        return ()
+    books = request.may(Right.SEE_CONTENT, Manner.YES)
+    registers = (("register_in", "/so-van-ban?so=incoming"), ("register_out", "/so-van-ban?so=outgoing"))
+    handling = (("handling_in", f"{PATH}/incoming"), ("handling_out", f"{PATH}/outgoing"))
+    return (*(registers if books else ()), *handling)
+
+
+ROUTES = (
+    get(PATH, "reports", show_report, access=Access.READY, needs=REPORT_READERS, key="reports"),
+    get(
+        f"{PATH}/{{report}}", "report", show_report, access=Access.READY, needs=REPORT_READERS, key="reports"
+    ),
+    get(
+        f"{PATH}/{{report}}/tep/{{form:xlsx|csv}}",
+        "report_file",
+        send_file,
+        access=Access.READY,
+        needs=REPORT_READERS,
+        key="reports",
+    ),
+)

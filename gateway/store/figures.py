@@ -1,0 +1,273 @@
+"""Figures as they are kept: a loop folds numbered events into facts and cells, a batch at a time. In: the store. Out: facts
+and cells changed together with the place up to which events are counted, in one transaction; sums of cells for a report.
+
+Nothing is computed while a document is accepted or received. A batch is computed outside of the writing transaction, which
+begins by moving the place on: of two processes with the same batch, the second one finds it moved, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlmodel import col
+
+from gateway.domain import figures
+from gateway.domain.document import IncomingDocument, OutgoingDocument, OutState
+from gateway.domain.event import Event, EventKind
+from gateway.domain.figures import (
+    COUNTED_KINDS,
+    DAY,
+    IN,
+    MEASURES,
+    MONTH,
+    OUT,
+    Cell,
+    Dimension,
+    FactKey,
+    Facts,
+    FigureFact,
+)
+from gateway.store.repository import in_parts
+from gateway.store.row import from_json
+from gateway.store.store import SqlStore
+from gateway.store.tables import EventRow, IncomingRow, OutgoingRow
+from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureStateRow
+from gateway.store.transaction import Transaction
+
+EVENTS_AT_ONCE = 300
+_NAME = "figures"
+_COLUMNS = (*Cell._fields, *MEASURES)
+_EVENT = tuple(
+    col(column)
+    for column in (EventRow.agency_id, EventRow.kind, EventRow.at, EventRow.subject_id, EventRow.data)
+)
+_FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
+
+
+async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
+    """Count the next events; return how many numbers the place moved on, or 0 where another process counted them."""
+    async with store.reading() as tx:
+        place = await read_place(tx)
+        end, events = await load_events(tx, place, limit)
+        before = await _load_facts(tx, events)
+    if end <= place:
+        return 0
+    after = figures.fold(before, events)
+    async with store.writing() as tx:
+        if not await _move(tx, place, end):
+            return 0
+        for (agency_id, id), fact in after.items():
+            row = FigureFactRow(agency_id=agency_id, id=id, parent=fact.parent, body=fact.to_json())
+            tx.upsert_later(row, "body")
+        cells = figures.changes_of(before, after)
+        # Sorted, because a range of keys is then written page by page.
+        rows = [dict(zip(_COLUMNS, (*cell, *cells[cell]), strict=True)) for cell in sorted(cells)]
+        tx.add_up_later(_CELL, MEASURES, rows)
+        await tx.commit()
+    return end - place
+
+
+async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Sequence[Event]]:
+    """Load the events behind a place that change figures, among at most `limit` numbers; return the last of these numbers
+    with them. All numbers up to it are given, since numbers are given without gaps."""
+    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    end = min(last or 0, place + limit)
+    number = col(EventRow.node_seq)
+    query = select(*_EVENT).where(number > place, number <= end, col(EventRow.kind).in_(COUNTED_KINDS))
+    rows = await tx.tuples(query.order_by(number))
+    events = [
+        Event(
+            id="",
+            kind=EventKind(kind),
+            at=at,
+            subject_id=subject_id,
+            principal_id="",
+            agency_id=agency_id or None,
+            data=json.loads(data),
+        )
+        for agency_id, kind, at, subject_id, data in rows
+    ]
+    return end, await describe(tx, events)
+
+
+async def clear(store: SqlStore) -> None:
+    """Delete all figures, so that the loop, or the caller, counts all events again."""
+    async with store.writing() as tx:
+        for table in (_FACT, _CELL, _STATE):
+            await tx.change(delete(table))
+        await tx.commit()
+
+
+async def read_place(tx: Transaction) -> int:
+    """Return the node's number of the last event that is counted."""
+    row = await tx.first(_STATE, select(_STATE).where(col(_STATE.name) == _NAME))
+    return row.seq if row is not None else 0
+
+
+async def _move(tx: Transaction, place: int, new_place: int) -> bool:
+    """Move the place on; return False where another process has moved it."""
+    if place == 0:
+        return await tx.insert_new(FigureStateRow(name=_NAME, seq=new_place))
+    moved = update(_STATE).where(col(_STATE.name) == _NAME, col(_STATE.seq) == place)
+    return await tx.change(moved.values(seq=new_place)) == 1
+
+
+async def _load_facts(tx: Transaction, events: Sequence[Event]) -> Facts:
+    keys, whole = figures.keys_of(events)
+    facts: Facts = {}
+    for column, wanted in ((col(_FACT.id), keys), (col(_FACT.parent), whole)):
+        agencies = sorted({agency_id for agency_id, _ in wanted})
+        for part in in_parts(sorted(id for _, id in wanted)):
+            query = select(_FACT).where(col(_FACT.agency_id).in_(agencies), column.in_(part))
+            if wanted is whole:
+                query = query.where(col(_FACT.parent) != "")
+            facts |= {
+                (row.agency_id, row.id): FigureFact.from_json(row.body) for row in await tx.rows(_FACT, query)
+            }
+    return facts
+
+
+async def describe(tx: Transaction, events: Sequence[Event]) -> Sequence[Event]:
+    """Complete events that an earlier version wrote without describing their document, from the document's row. A document
+    that is still a draft, or is gone, is not described."""
+    bare = [event for event in events if figures.lacks_description(event)]
+    if not bare:
+        return events
+    known = await _describe_outgoing(tx, bare) | await _describe_incoming(tx, bare)
+    return [
+        replace(event, data={**event.data, **known.get((event.agency_id or "", event.subject_id), {})})
+        if figures.lacks_description(event)
+        else event
+        for event in events
+    ]
+
+
+async def _describe_outgoing(tx: Transaction, events: Sequence[Event]) -> dict[FactKey, dict[str, object]]:
+    bodies = await _bodies(tx, OutgoingRow, [e for e in events if e.kind is EventKind.MESSAGE_ACCEPTED])
+    documents = {key: from_json(OutgoingDocument, body) for key, body in bodies}
+    return {
+        key: {
+            "legal_value": document.legal_value,
+            **figures.describe_sent(document, document.draft.delivery_mode),
+        }
+        for key, document in documents.items()
+        if document.state not in (OutState.DRAFT, OutState.BLOCKED) and document.kind.is_whole
+    }
+
+
+async def _describe_incoming(tx: Transaction, events: Sequence[Event]) -> dict[FactKey, dict[str, object]]:
+    bodies = await _bodies(tx, IncomingRow, [e for e in events if e.kind is not EventKind.MESSAGE_ACCEPTED])
+    documents = {key: from_json(IncomingDocument, body) for key, body in bodies}
+    return {
+        # The assignment has an event of its own.
+        key: {**figures.describe_received(replace(document, assignment=None)), "from": document.sender_code}
+        for key, document in documents.items()
+        if document.kind.is_whole
+    }
+
+
+async def _bodies(tx: Transaction, table: Any, events: Iterable[Event]) -> list[tuple[FactKey, str]]:
+    agencies = sorted({event.agency_id or "" for event in events})
+    bodies: list[tuple[FactKey, str]] = []
+    for part in in_parts(sorted({event.subject_id for event in events})):
+        query = select(table.agency_id, table.id, table.body).where(
+            table.agency_id.in_(agencies), table.id.in_(part)
+        )
+        bodies += [((agency_id, id), body) for agency_id, id, body in await tx.tuples(query)]
+    return bodies
+
+
+# --- sums for a report ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellQuery:
+    """Cells to sum up: of these agencies, one side and one dimension, in whole days. `unit`: of the agency where empty,
+    of every unit for None. `key` narrows to one key, `before` to due days before that day. `by_days` reads no months."""
+
+    agencies: Sequence[str]
+    side: str
+    dimension: Dimension
+    since: date
+    until: date
+    measures: Sequence[str]
+    unit: Sequence[str] | None = ("",)
+    key: str | None = None
+    before: date | None = None
+    by_days: bool = False
+
+
+class Group(StrEnum):
+    """Column whose values are the lines."""
+
+    KEY = "key"
+    UNIT = "unit"
+    AGENCY = "agency_id"
+    DAY = "day"
+
+
+Sums = dict[str, dict[str, int]]
+"""Sums of measures, by the value of the group's column."""
+
+
+async def sum_all(store: SqlStore, queries: Sequence[tuple[CellQuery, Group]]) -> list[Sums]:
+    """Answer several queries from one view."""
+    async with store.reading() as tx:
+        return [await sum_cells(tx, query, group) for query, group in queries]
+
+
+async def sum_cells(tx: Transaction, query: CellQuery, group: Group) -> Sums:
+    """Sum up cells by the group's column: of months as far as the period has whole ones, and of days at its edges. A whole
+    month that is grouped by `DAY` is named by its first day."""
+    sums: Sums = {}
+    names = list(query.measures)
+    column = getattr(FigureDayRow, group.value)
+    totals = [func.sum(getattr(FigureDayRow, name)) for name in names]
+    spans = split_into_spans(query.since, query.until)
+    for span, first, last in [(DAY, query.since, query.until)] if query.by_days else spans:
+        conditions = [
+            col(_CELL.agency_id).in_(sorted(query.agencies)),
+            col(_CELL.side) == query.side,
+            col(_CELL.dimension) == query.dimension.value,
+            col(_CELL.unit) != "" if query.unit is None else col(_CELL.unit).in_(sorted(query.unit)),
+            col(_CELL.span) == span,
+            col(_CELL.day) >= first,
+            col(_CELL.day) <= last,
+        ]
+        if query.key is not None:
+            conditions.append(col(_CELL.key) == query.key)
+        if query.before is not None:
+            conditions.append(col(_CELL.key) < query.before.isoformat())
+        for value, *values in await tx.tuples(select(column, *totals).where(*conditions).group_by(column)):
+            line = sums.setdefault(str(value), dict.fromkeys(names, 0))
+            for name, n in zip(names, values, strict=True):
+                line[name] += int(n or 0)
+    return sums
+
+
+def split_into_spans(since: date, until: date) -> list[tuple[str, date, date]]:
+    """Split a period into whole months, and days before and after them; in the order of time."""
+    first = since if since.day == 1 else _next_month(since)
+    end = _next_month(until)  # whole months end before it
+    last = end if until + timedelta(days=1) == end else until.replace(day=1)
+    if first >= last:
+        return [(DAY, since, until)] if since <= until else []
+    spans = [(DAY, since, first - timedelta(days=1)), (MONTH, first, last - timedelta(days=1))]
+    spans.append((DAY, last, until))
+    return [span for span in spans if span[1] <= span[2]]
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+async def list_units(tx: Transaction, agency_id: str) -> Sequence[str]:
+    """Return the units that any document was assigned to or came from, `NO_UNIT` among them."""
+    mine = (col(_CELL.agency_id) == agency_id, col(_CELL.side).in_((IN, OUT)), col(_CELL.dimension) == "")
+    query = select(col(_CELL.unit)).where(*mine, col(_CELL.span) == MONTH, col(_CELL.unit) != "").distinct()
+    return sorted(unit for (unit,) in await tx.tuples(query))

@@ -1,0 +1,73 @@
+"""Tables of figures: facts of documents, sums of them by day and month, and how far the events are counted. Their meaning
+is in `domain.figures`. In: nothing. Out: tables."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from sqlalchemy import BigInteger, Text, text
+from sqlmodel import Field
+
+from gateway.store.row import OfAgency, Row, partial_index
+
+
+class FigureFactRow(OfAgency, table=True):
+    """Facts of one document or delivery; `parent` is the delivery's document. No key refers to the document, because facts
+    stay when it is erased."""
+
+    __table_args__ = (partial_index("ix_figure_fact_parent", text("parent <> ''"), "agency_id", "parent"),)
+
+    id: str = Field(primary_key=True)
+    parent: str = ""
+    body: str = Field(sa_type=Text)
+
+
+class FigureDayRow(OfAgency, table=True):
+    """One cell: sums over the documents of a day or month, of one dimension's key, of the agency or one of its units."""
+
+    # Cells are read as ranges of their key, so a file keeps them in its order.
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    side: str = Field(primary_key=True)
+    dimension: str = Field(primary_key=True)
+    unit: str = Field(primary_key=True)
+    span: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    documents: int = 0
+    electronic: int = 0
+    with_paper: int = 0
+    paper: int = 0
+    unsigned: int = 0
+    replacements: int = 0
+    recipients: int = 0
+    failed: int = 0
+    delivered: int = 0
+    delivered_s: int = Field(default=0, sa_type=BigInteger)
+    handed: int = 0
+    taken: int = 0
+    taken_s: int = Field(default=0, sa_type=BigInteger)
+    refused: int = 0
+    recalled: int = 0
+    done: int = 0
+    done_s: int = Field(default=0, sa_type=BigInteger)
+    due: int = 0
+    on_time: int = 0
+    late: int = 0
+    late_s: int = Field(default=0, sa_type=BigInteger)
+    open_due: int = 0
+    asked: int = 0
+    replied: int = 0
+    replied_late: int = 0
+    owed: int = 0
+
+
+class FigureStateRow(Row, table=True):
+    """How far events are counted: the node's number of the last one."""
+
+    name: str = Field(primary_key=True)
+    seq: int = Field(sa_type=BigInteger)
+
+
+FIGURE_NODE_TABLES: Final = frozenset({"figure_state"})

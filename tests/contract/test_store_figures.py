@@ -1,0 +1,133 @@
+"""Figures are kept by a loop over numbered events: each event is counted once, whatever dies between, and a new count of
+the log finds what was changed behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from gateway.domain import figures as folding
+from gateway.domain.document import OutState
+from gateway.domain.event import Event, EventKind
+from gateway.domain.figures import DAY, MEASURES, Dimension
+from gateway.office.store.store import SqlOfficeStore
+from gateway.store import figures, figures_check
+from gateway.store.tables_figures import FigureDayRow
+from tests.support.clock import ManualClock
+from tests.support.office_year import OfficeYear, count
+from tests.support.stores import NORTH, committing, outgoing
+
+
+async def write(store: SqlOfficeStore, events: Sequence[Event]) -> None:
+    """Write the events as units of work do, each in its agency's name, and number them."""
+    for event in events:
+        scope = replace(NORTH, agency_id=event.agency_id or "")
+        async with committing(store, scope) as work:
+            await work.events.append(event.kind, event.subject_id, event.at, event.data)
+    while await store.number_events():
+        pass
+
+
+async def counted(store: SqlOfficeStore, limit: int = 50) -> int:
+    total = 0
+    while read := await figures.fold_next(store, limit):
+        total += read
+    return total
+
+
+async def stored(store: SqlOfficeStore) -> dict[tuple[str, ...], dict[str, int]]:
+    async with store.reading() as tx:
+        rows = await tx.rows(FigureDayRow, select(FigureDayRow).where(col(FigureDayRow.span) == DAY))
+    cells = {
+        (row.agency_id, row.side, row.unit, row.dimension, row.key, str(row.day)): {
+            name: getattr(row, name) for name in MEASURES if getattr(row, name)
+        }
+        for row in rows
+    }
+    return {key: values for key, values in cells.items() if values}
+
+
+async def test_stored_figures_are_those_of_an_independent_count(store: SqlOfficeStore) -> None:
+    events = OfficeYear(7, 40, days=20).events()
+    await write(store, events)
+
+    assert await counted(store, 37) == len(events)
+    assert await stored(store) == count(events)
+    assert await figures_check.check(store) == (len(events), [])
+
+
+async def test_each_event_counts_once_when_a_process_dies_or_two_count_at_once(
+    store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies before its commit has counted nothing; one that comes second finds the place moved."""
+    events = OfficeYear(8, 15, days=10).events()
+    await write(store, events)
+    load = figures.describe
+
+    async def other_was_first(tx: Any, batch: Sequence[Event]) -> Sequence[Event]:
+        monkeypatch.setattr(figures, "describe", load)
+        assert await figures.fold_next(store, 20) == 20
+        return await load(tx, batch)
+
+    def die(*_: object) -> Any:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "describe", other_was_first)
+    assert await figures.fold_next(store, 20) == 0
+    monkeypatch.setattr(folding, "changes_of", die)
+    with pytest.raises(KeyboardInterrupt):
+        await figures.fold_next(store, 20)
+
+    await counted(store)
+    assert await stored(store) == count(events)
+
+
+async def test_a_changed_or_missing_figure_is_named_and_counting_anew_heals_it(store: SqlOfficeStore) -> None:
+    events = OfficeYear(9, 10, days=5).events()
+    await write(store, events)
+    await counted(store)
+    before = await stored(store)
+    async with store.writing() as tx:
+        whole = (
+            col(FigureDayRow.dimension) == "",
+            col(FigureDayRow.unit) == "",
+            col(FigureDayRow.side) == "in",
+        )
+        await tx.change(update(FigureDayRow).where(*whole, col(FigureDayRow.span) == DAY).values(taken=77))
+        await tx.commit()
+
+    _, differences = await figures_check.check(store)
+    assert differences
+    assert {d.cell.dimension for d in differences} == {Dimension.ALL}
+    assert all(d.kept == {"taken": 77} and d.counted["taken"] != 77 for d in differences)
+
+    await figures.clear(store)
+    await counted(store)
+    assert await stored(store) == before
+
+
+async def test_events_of_before_are_described_by_their_documents(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    sent, draft = outgoing(clock), outgoing(clock, state=OutState.DRAFT)
+    async with committing(store) as work:
+        for document in (sent, draft):
+            await work.outgoing.add(document)
+            facts = {"kind": document.kind, "document_id": document.document_id, "code": "12/UBND-VP"}
+            await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, clock.now(), facts)
+    await write(store, ())
+    await counted(store)
+
+    cells = await stored(store)
+    assert {key[3]: values["documents"] for key, values in cells.items() if not key[2]} == {
+        "": 1,
+        "type": 1,
+        "urgency": 1,
+    }
+    assert await figures_check.check(store) == (2, [])

@@ -1,0 +1,133 @@
+"""Each report over a made-up year of office life is that of an independent count of its events, line for line, on both
+databases. `FIGURES_DOCUMENTS=200000` makes the year of a province."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+
+from gateway.domain.event import Event
+from gateway.office.book import reports
+from gateway.office.policy.reports import REPORTS, By, ColumnForm, Question, ReportColumn
+from gateway.office.store.store import SqlOfficeStore
+from gateway.store import figures, figures_check
+from gateway.store.row import to_json
+from gateway.store.tables import EventRow
+from tests.support.office_year import AGENCIES, Counts, OfficeYear, count
+
+DOCUMENTS = int(os.environ.get("FIGURES_DOCUMENTS", "4000"))
+TODAY = date(2026, 9, 15)
+YEAR = date(2026, 1, 1), date(2026, 12, 31)
+PERIODS = (YEAR, (date(2026, 2, 10), date(2026, 7, 3)), (date(2026, 3, 1), date(2026, 3, 31)))
+# Where a line of a report is found in the independent count.
+WHERE = {
+    By.TYPE: "type",
+    By.URGENCY: "urgency",
+    By.PARTNER: "partner",
+    By.PERSON: "person",
+    By.REASON: "reason",
+}
+Sums = dict[str, dict[str, int]]
+
+
+async def test_each_report_is_that_of_an_independent_count(store: SqlOfficeStore) -> None:
+    events = OfficeYear(2026, DOCUMENTS).events()
+    await write(store, events)
+    read = 0
+    while counted := await figures.fold_next(store, 2_000):
+        read += counted
+    assert read == len(events)
+    counts = count(events)
+
+    compared = 0
+    for report in REPORTS.values():
+        for by in report.lines:
+            for since, until in PERIODS:
+                agencies = list(AGENCIES) if report.of_node else [AGENCIES[0]]
+                asked = Question(report=report, by=by, since=since, until=until)
+                table = await reports.make(store, agencies, asked, TODAY)
+                shown = {line.key: line.figures for line in table.lines}
+                lines, total = expected(counts, agencies, asked)
+                assert shown == lines, f"{report.key} by {by}, {since} to {until}"
+                assert table.total == total, f"total of {report.key} by {by}, {since} to {until}"
+                compared += len(lines)
+    assert compared > 500
+    assert await figures_check.check(store) == (len(events), [])
+
+
+async def write(store: SqlOfficeStore, events: Sequence[Event]) -> None:
+    for start in range(0, len(events), 5_000):
+        async with store.writing() as tx:
+            tx.insert(*(_row(event) for event in events[start : start + 5_000]))
+            await tx.commit()
+
+
+def _row(event: Event) -> EventRow:
+    return EventRow(
+        agency_id=event.agency_id or "",
+        id=event.id,
+        kind=event.kind.value,
+        at=event.at,
+        subject_id=event.subject_id,
+        principal_id=event.principal_id,
+        data=to_json(dict[str, object], event.data),
+        node_seq=event.node_seq,
+        agency_seq=event.agency_seq,
+    )
+
+
+def expected(
+    counts: Counts, agencies: Sequence[str], asked: Question
+) -> tuple[dict[str, tuple[object, ...]], tuple[object, ...]]:
+    """Make the report's lines and total of the independent count by a plain loop."""
+    lines: Sums = defaultdict(lambda: defaultdict(int))
+    total: dict[str, int] = defaultdict(int)
+    due = "reply_due" if asked.report.key.startswith("replies") else "due"
+    for (agency, side, unit, what, value, day), measures in counts.items():
+        if agency not in agencies or not asked.since <= date.fromisoformat(day) <= asked.until:
+            continue
+        of_units = asked.by is By.UNIT
+        if (unit != "") != of_units or (asked.report.side and side != asked.report.side):
+            continue
+        key = line_key(asked.by, agency, unit, value, day)
+        if what == WHERE.get(asked.by, ""):
+            for name, n in measures.items():
+                for sums in (lines[key], total):
+                    sums[f"{side}.{name}"] += n
+        if what == due and date.fromisoformat(value) < TODAY:
+            for name in ("open_due", "owed"):
+                total[f"overdue.{name}"] += measures.get(name, 0)
+                if asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT):
+                    lines[key][f"overdue.{name}"] += measures.get(name, 0)
+    if asked.by not in (By.DAY, By.MONTH, By.QUARTER, By.UNIT):
+        # What is overdue is not counted by unit there.
+        assert not any(name.startswith("overdue") for sums in lines.values() for name in sums)
+    figures_by_line = {key: figures_of(asked, sums, of_total=False) for key, sums in lines.items()}
+    shown = {key: values for key, values in figures_by_line.items() if any(values)}
+    return shown, figures_of(asked, total, of_total=True)
+
+
+def line_key(by: By, agency: str, unit: str, value: str, day: str) -> str:
+    if by is By.QUARTER:
+        return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
+    keys = {By.DAY: day, By.MONTH: day[:7], By.UNIT: unit, By.AGENCY: agency}
+    return keys.get(by, value)
+
+
+def figures_of(asked: Question, sums: dict[str, int], *, of_total: bool) -> tuple[object, ...]:
+    return tuple(figure(asked, column, sums, of_total=of_total) for column in asked.columns)
+
+
+def figure(asked: Question, column: ReportColumn, sums: dict[str, int], *, of_total: bool) -> object:
+    side = column.side or asked.report.side
+    if column.form is ColumnForm.OVERDUE:
+        is_known = of_total or asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
+        return sums.get(f"overdue.{column.measure}", 0) if is_known else None
+    value, over = sums.get(f"{side}.{column.measure}", 0), sums.get(f"{side}.{column.over}", 0)
+    if column.form is ColumnForm.COUNT:
+        return value
+    if not over:
+        return None
+    return round(100 * value / over, 1) if column.form is ColumnForm.SHARE else round(value / over / 3_600, 1)

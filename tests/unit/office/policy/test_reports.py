@@ -1,0 +1,92 @@
+"""A report's questions: the period before is as long, lines and shares are made of sums."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from gateway.domain.figures import MEASURES
+from gateway.office.policy.reports import REPORTS, By, ColumnForm, Question, make_table, measures_of
+from gateway.store.figures import split_into_spans
+from tests.support.cases import Cases
+from tests.support.words import entries
+
+
+def question(
+    report: str, by: By, since: date = date(2026, 3, 1), until: date = date(2026, 3, 31)
+) -> Question:
+    return Question(report=REPORTS[report], by=by, since=since, until=until)
+
+
+def test_the_period_before_is_of_as_many_whole_months_or_days(cases: Cases) -> None:
+    def check(row: tuple[date, date, date, date]) -> None:
+        since, until, first, last = row
+        assert question("incoming", By.DAY, since, until).before == (first, last)
+
+    cases.check_rows(
+        [
+            (date(2026, 3, 1), date(2026, 3, 31), date(2026, 2, 1), date(2026, 2, 28)),
+            (date(2026, 1, 1), date(2026, 3, 31), date(2025, 10, 1), date(2025, 12, 31)),
+            (date(2026, 1, 1), date(2026, 12, 31), date(2025, 1, 1), date(2025, 12, 31)),
+            (date(2026, 3, 2), date(2026, 3, 8), date(2026, 2, 23), date(2026, 3, 1)),
+            (date(2026, 3, 1), date(2026, 3, 10), date(2026, 2, 19), date(2026, 2, 28)),
+        ],
+        check,
+    )
+
+
+def test_a_period_is_read_by_whole_months_and_the_days_at_its_edges(cases: Cases) -> None:
+    def check(row: tuple[Any, ...]) -> None:  # Any: two days, then spans
+        since, until, *spans = row
+        assert split_into_spans(since, until) == spans
+
+    year = date(2026, 1, 1), date(2026, 12, 31)
+    cases.check_rows(
+        [
+            (*year, ("m", *year)),
+            (date(2026, 3, 2), date(2026, 3, 9), ("d", date(2026, 3, 2), date(2026, 3, 9))),
+            (date(2026, 3, 5), date(2026, 4, 4), ("d", date(2026, 3, 5), date(2026, 4, 4))),
+            (
+                date(2025, 12, 30),
+                date(2026, 3, 2),
+                ("d", date(2025, 12, 30), date(2025, 12, 31)),
+                ("m", date(2026, 1, 1), date(2026, 2, 28)),
+                ("d", date(2026, 3, 1), date(2026, 3, 2)),
+            ),
+            (date(2026, 3, 2), date(2026, 3, 1)),
+        ],
+        check,
+    )
+
+
+def test_lines_have_shares_and_means_and_totals_are_made_of_sums() -> None:
+    sums = {
+        "A": {"due": 4, "on_time": 3, "late": 1, "late_s": 7_200, "open_due": 0},
+        "B": {"due": 1, "on_time": 0, "late": 1, "late_s": 3_600, "open_due": 0, "overdue": 0},
+        "": {"overdue": 2},
+    }
+    table = make_table(question("deadlines", By.TYPE), sums, {"": {"due": 2, "on_time": 1}})
+
+    keys = [column.key for column in table.question.columns]
+    total = dict(zip(keys, table.total, strict=True))
+    assert [line.key for line in table.lines] == ["A", "B"]
+    assert dict(zip(keys, table.lines[0].figures, strict=True))["on_time_share"] == 75.0
+    assert (total["due"], total["on_time_share"], total["late_hours"], total["overdue"]) == (5, 60.0, 1.5, 2)
+    assert table.lines[0].figures[keys.index("overdue")] is None
+    assert dict(zip(keys, table.before, strict=True))["on_time_share"] == 50.0
+
+
+def test_each_column_is_made_of_kept_measures_and_has_words() -> None:
+    words = entries("vi")
+    for report in REPORTS.values():
+        sides = ("",) if report.side else ("out", "in")
+        for by in report.lines:
+            asked = question(report.key, by)
+            assert {name for side in sides for name in measures_of(asked, side)} <= {*MEASURES}
+            assert f"report.by.{by}" in words
+            assert all(f"report.column.{column.key}" in words for column in asked.columns)
+            assert all(
+                column.measure in MEASURES for column in asked.columns if column.form is ColumnForm.OVERDUE
+            )
+        assert f"report.{report.key}" in words
+        assert {*report.drawn} <= {column.key for column in report.columns}
