@@ -150,7 +150,7 @@ async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure
                     town.clock.advance(timedelta(minutes=2))
                 assert len(server.requests) == n
                 (newest, *_) = await town.node.axis_lists.listed()
-                told.append((str(newest.state), await sequence(town), newest.fault.partition(":")[0]))
+                told.append((str(newest.state), await sequence(town), newest.fault))
                 (finding,) = [f async for f in checks_of_trust.axis_lists(Subject.within(town.node))]
                 assert finding.cause == f"feed-fetch.{'failed' if newest.fault else 'fine'}"
                 town.clock.advance(timedelta(hours=6))

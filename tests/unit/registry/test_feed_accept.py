@@ -100,6 +100,21 @@ async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it
     assert await feed.proposals() == []
 
 
+async def test_a_list_keeps_the_contact_that_was_written_here(
+    feed: SqlFeed, directory: SqlDirectory, give: Give
+) -> None:
+    await give(feeds.feed(LIST, 7))
+    written = "code,name,parent,host,contact\nZ91.01,Sở Một,Z91,north,Người Đầu Mối\n"
+    await directory.apply(await directory.plan_import(written.encode()), "operator")
+
+    await give(
+        feeds.feed([LIST[0], feeds.agency("Z91.01", "Sở Một mới", parent="Z91", host="north"), LIST[2]], 8)
+    )
+
+    entry = (await everything(directory))["Z91.01"]
+    assert (entry.name, entry.contact) == ("Sở Một mới", "Người Đầu Mối")
+
+
 async def test_changes_lead_to_the_list_that_its_snapshot_names(
     feed: SqlFeed, directory: SqlDirectory, give: Give
 ) -> None:
