@@ -1,7 +1,7 @@
 """Writes A4 sheets as PDF, by the library of reports (reportlab): lines of text, the heading of an office letter, tables
 that go over many sheets with their titles repeated, a place for signatures, and "page x of y" on each. In: texts and rows,
-as they come; a file to write to. Out: the PDF. What was laid out is kept packed and nothing else, so a book of a year takes
-some tens of megabytes. Everything is worked out at once; the caller provides a thread."""
+as they come; a file to write to. Out: the PDF. Each sheet is written as soon as it is full, and only its place is kept, so
+a book of a year takes some tens of megabytes. Everything is worked out at once; the caller provides a thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from typing import IO
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.pdfdoc import PDFDictionary, PDFName, PDFStream
+from reportlab.pdfbase.pdfdoc import (
+    PDFCrossReferenceTable,
+    PDFDictionary,
+    PDFDocument,
+    PDFFile,
+    PDFIndirectObject,
+    PDFName,
+    PDFStream,
+    PDFTrailer,
+)
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.textobject import PDFTextObject
@@ -48,8 +57,50 @@ class SheetColumn:
     centred: bool = False
 
 
+class _ObjectFile(PDFFile):  # type: ignore[misc]  # the library has no types
+    """File of PDF objects: each is written at once and forgotten, where the library keeps all of them until the end."""
+
+    def __init__(self, out: IO[bytes], document: PDFDocument) -> None:
+        super().__init__(document._pdfVersion)
+        self._out, self._document, self._digest = out, document, hashlib.sha256()
+        head, self.write = b"".join(self.strings), self._write
+        self._write(head)
+
+    def _write(self, content: bytes) -> None:
+        self._digest.update(content)
+        self._out.write(content)
+
+    def put(self, name: str) -> None:
+        """Write a registered object, which nothing changes any more."""
+        document = self._document
+        text = PDFIndirectObject(name, document.idToObject[name]).format(document)
+        document.idToOffset[name] = self.add(text)
+        document.idToObject[name] = None
+
+    def end(self) -> str:
+        """Write what was not written yet, and the table of places; return the file's SHA-256. The library calls it in place
+        of its own writing, once all parts are registered."""
+        document = self._document
+        document.encrypt.prepare(document)
+        root, info = document.Reference(document.Catalog), document.Reference(document.info)
+        number = 1
+        # Objects may be added while others are written.
+        while (name := document.numberToId.get(number)) is not None:
+            if name not in document.idToOffset:
+                self.put(name)
+            number += 1
+        table = PDFCrossReferenceTable()
+        table.addsection(0, [document.numberToId[n] for n in range(1, number)])
+        start = self.add(table.format(document))
+        trailer = PDFTrailer(
+            startxref=start, Size=number, Root=root, Info=info, Encrypt=None, ID=document.ID()
+        )
+        self.add(trailer.format(document))
+        return self._digest.hexdigest()
+
+
 class PdfSheets:
-    """Writer of one document. `close` writes it; before that the file is empty."""
+    """Writer of one document, whose file is complete after `close`."""
 
     def __init__(
         self, out: IO[bytes], title: str, author: str, *, lang: str = "vi", across: bool = False
@@ -59,10 +110,11 @@ class PdfSheets:
             pdfmetrics.registerFont(TTFont(_NAME, str(_FILE)))
         self._size: tuple[float, float] = landscape(A4) if across else A4
         # The same rows give the same bytes at any time, so that two prints can be compared.
-        self._out, self._lang = out, lang
+        self._lang = lang
         self._canvas = Canvas("", pagesize=self._size, pageCompression=1, invariant=1)
         self._canvas.setTitle(title)
         self._canvas.setAuthor(author)
+        self._file = _ObjectFile(out, self._canvas._doc)
         self._sheet, self._has_marks, self._numbered = 1, False, True
         self._columns: Sequence[SheetColumn] = ()
         self._widths: list[float] = []
@@ -185,9 +237,10 @@ class PdfSheets:
         self._canvas.setFont(_NAME, 9)
         self._canvas.drawString(0, 0, str(sheets))
         self._canvas.endForm()
-        content = self._canvas.getpdfdata()
-        self._out.write(content)
-        return hashlib.sha256(content).hexdigest()
+        document = self._canvas._doc
+        document.format = self._file.end
+        digest: str = document.GetPDFData(self._canvas)
+        return digest
 
     # --- parts ---------------------------------------------------------------------------------------------
 
@@ -300,12 +353,14 @@ class PdfSheets:
         self._y = self._top
 
     def _pack(self) -> None:
-        """End the sheet and compress it at once, because the library keeps all that was drawn until it writes the file."""
+        """End the sheet and write what was drawn on it."""
         self._canvas.showPage()
-        page = self._canvas._doc.Pages[-1]
+        document = self._canvas._doc
+        page = document.Pages[-1]
         packed = zlib.compress(page.stream.encode())
-        page.Contents = PDFStream(PDFDictionary({"Filter": PDFName("FlateDecode")}), packed)
-        page.stream = None
+        stream = PDFStream(PDFDictionary({"Filter": PDFName("FlateDecode")}), packed)
+        page.Contents, page.stream = document.Reference(stream), None
+        self._file.put(stream.__InternalName__)
 
     def _foot(self) -> None:
         if self._numbered:

@@ -3,7 +3,8 @@ last line seen. Out: the next lines. The order is the database's, so memory hold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -76,6 +77,11 @@ class Numbered:
     number: str
     type_name: str
     struck: bool
+
+
+def _numbered(id: str, number: str, type_name: str, *, struck: bool) -> Numbered:
+    # A book has few types: each is one text in memory, and not one for each line.
+    return Numbered(id=id, number=number, type_name=sys.intern(type_name), struck=struck)
 
 
 _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
@@ -175,25 +181,32 @@ class SqlBooks:
         return sorted(lines, key=_outgoing_place)[:limit]
 
     async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]:
+        """List the numbers of the book, without order; bodies are read in parts, so that a year's are not held at once."""
         lines = select(_O).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
-        recalled = {row.id for row in await self._tx.rows(_O, lines.where(_is_given_back(col(_O.id))))}
-        numbered = [
-            Numbered(
-                id=document.document_id,
-                number=row.number,
-                type_name=document.draft.type_name,
-                struck=row.state == OutState.CANCELLED or row.id in recalled,
-            )
-            for row in await self._tx.rows(_O, lines)
-            if (document := from_json(OutgoingDocument, row.body))
-        ]
-        for row in await self._tx.rows(_P, select(_P).where(*issued_in(self._agency_id, _P, span))):
+        given_back = lines.with_only_columns(col(_O.id)).where(_is_given_back(col(_O.id)))
+        recalled = {id for (id,) in await self._tx.tuples(given_back)}
+        numbered: list[Numbered] = []
+        async for row in self._in_parts(_O, lines):
+            document = from_json(OutgoingDocument, row.body)
+            struck = row.state == OutState.CANCELLED or row.id in recalled
+            type_name = document.draft.type_name
+            numbered.append(_numbered(document.document_id, row.number, type_name, struck=struck))
+        async for row in self._in_parts(_P, select(_P).where(*issued_in(self._agency_id, _P, span))):
             letter = to_letter(row)
             struck = letter.struck_at is not None
-            numbered.append(
-                Numbered(id=letter.id, number=letter.number, type_name=letter.type_name, struck=struck)
-            )
+            numbered.append(_numbered(letter.id, letter.number, letter.type_name, struck=struck))
         return numbered
+
+    async def _in_parts(self, table: OutgoingTable, query: Select[Any]) -> AsyncIterator[Any]:
+        """Yield the rows of a query over issued documents, some hundred at a time, in the order of their index."""
+        order = (col(table.issued_on), col(table.id))
+        part = query.order_by(*order).limit(_AT_ONCE)
+        rows = await self._tx.rows(table, part)
+        while rows:
+            for row in rows:
+                yield row
+            place = rows[-1].issued_on, rows[-1].id
+            rows = await self._tx.rows(table, part.where(_is_after(order, place)))
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         """Return the latest recall of each of these outgoing documents that was asked for, and when."""
