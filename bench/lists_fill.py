@@ -29,7 +29,8 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.status import Duty, Fact, Track, Waits
+from gateway.domain.states import Track
+from gateway.domain.status import Duty, Fact, Waits
 from gateway.office.domain.listing import Origin, due_within, incoming_line, outgoing_line
 from gateway.office.store.lists_write import list_row
 from gateway.office.store.store import SqlOfficeStore

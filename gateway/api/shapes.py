@@ -41,7 +41,8 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import DRAFT, FIELDS
 from gateway.domain.fields import Field as DocumentField
 from gateway.domain.signatures import LegalValue
-from gateway.domain.status import CODES, STATES, RequestKind, Track
+from gateway.domain.states import CODES, STATES, Track
+from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM
 from gateway.policy.verdict import ReasonCode
 

@@ -35,7 +35,8 @@ from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDo
 from gateway.domain.event import Event
 from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerVerdict
-from gateway.domain.status import STATES, Fact
+from gateway.domain.states import STATES
+from gateway.domain.status import Fact
 from gateway.domain.wall_clock import day_text, local
 from gateway.errors import Clash, NotFound
 from gateway.words import labels

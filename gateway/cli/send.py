@@ -19,7 +19,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, existing, verb
 from gateway.cli.node import CommandContext, at_agency
 from gateway.domain.document import Delivery, OutState
-from gateway.domain.status import CODES, HAS_IT
+from gateway.domain.states import CODES, HAS_IT
 from gateway.errors import BrokerRefused, Clash, Waiting
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from gateway.domain.document import Kind, Staff
 from gateway.domain.event import Event, EventKind
-from gateway.domain.status import CODES, Fact, RequestState, Track, is_skewed
+from gateway.domain.states import CODES, Track
+from gateway.domain.status import Fact, RequestState, is_skewed
 from gateway.words import labels
 
 

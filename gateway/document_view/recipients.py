@@ -11,7 +11,8 @@ from datetime import datetime
 
 from gateway.document_view.facts import FactView, sent_fact
 from gateway.domain.document import Delivery
-from gateway.domain.status import CODES, Fact, Track
+from gateway.domain.states import CODES, Track
+from gateway.domain.status import Fact
 from gateway.words import labels
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
 from gateway.domain.event import Event, EventKind
 from gateway.domain.signatures import LegalValue
-from gateway.domain.status import TAKEN_IN
+from gateway.domain.states import TAKEN_IN
 from gateway.domain.wall_clock import local
 
 OUT, IN = "out", "in"

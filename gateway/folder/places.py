@@ -264,26 +264,24 @@ class Place:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                self._carry(name, to, new)
+                self._copy(name, to, new)
+                to.flush()
+                self.remove(name)
             to.flush()
             self.flush()
 
-    def _carry(self, name: str, to: Place, new: str) -> None:
-        """Copy a file or folder across devices, then remove the original."""
+    def _copy(self, name: str, to: Place, new: str) -> None:
+        """Copy a file, or a folder with all in it. A link or a device has nothing to copy."""
         mark, draft = self.mark(name), f"{_DRAFT}{os.getpid()}"
         if mark is not None and mark.is_folder:
             to.remove(draft)
-            with self.within(name) as from_, to.within(draft, make=True) as copy:
-                for child in from_.listing(_MOST_CHILDREN)[0]:
-                    from_._carry(child.name, copy, child.name)
+            with self.within(name) as source, to.within(draft, make=True) as copy:
+                for child in os.listdir(source._fd):
+                    source._copy(child, copy, child)
             os.rename(draft, new, src_dir_fd=to._fd, dst_dir_fd=to._fd)
-            self.remove(name)
         elif mark is not None and mark.is_file:
             with self.open(name) as file:
                 to.write(new, iter(lambda: file.read(_COPY), b""))
-            os.unlink(name, dir_fd=self._fd)
-        else:  # a link or a device has nothing to copy
-            os.unlink(name, dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
         """Remove a file, a link or a folder with its contents; harmless where it does not exist."""
@@ -307,9 +305,6 @@ class Place:
         """Flush the directory's names to disk, as far as the share supports it."""
         with suppress(OSError):
             os.fsync(self._fd)
-
-
-_MOST_CHILDREN = 10_000
 
 
 @contextmanager

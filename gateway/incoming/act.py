@@ -19,9 +19,9 @@ from gateway.domain.fields import STATUS, tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import Terms
 from gateway.domain.queues import SIGNATURES_JOB
+from gateway.domain.states import CODES, Track
 from gateway.domain.status import (
     ALLOWED_SKEW,
-    CODES,
     REOPENED,
     Fact,
     IncomingStanding,
@@ -29,7 +29,6 @@ from gateway.domain.status import (
     RequestKind,
     RequestStanding,
     RequestState,
-    Track,
     fold_incoming,
     is_reopened,
     may_set_incoming,

@@ -19,7 +19,8 @@ from gateway.domain.identity import PacketId
 from gateway.domain.pace import Metric
 from gateway.domain.proof import Identity
 from gateway.domain.queues import InboxPacket, LeasedInbox
-from gateway.domain.status import Fact, RequestKind, Track, fold_incoming, open_request
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind, fold_incoming, open_request
 from gateway.edxml import terms
 from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (

@@ -31,7 +31,8 @@ from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_received
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.signatures import FileFacts
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash, NotFound, Refused, ScannerDown
 from gateway.incoming import handling, register, related, settle

@@ -15,7 +15,8 @@ from gateway.domain.book import Book, RegisterEntry
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.proof import Terms
-from gateway.domain.status import AT_WORK_CODES, Fact, Track
+from gateway.domain.states import AT_WORK_CODES, Track
+from gateway.domain.status import Fact
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Refused
 from gateway.incoming import acknowledge, settle

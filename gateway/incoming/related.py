@@ -23,7 +23,8 @@ from gateway.domain.document import (
 )
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
-from gateway.domain.status import Fact, RequestKind, RequestState, Track, fold_incoming
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.text import number_word
 from gateway.incoming import check, settle
 from gateway.incoming.services import IncomingServices, is_ours

@@ -16,7 +16,8 @@ from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.queues import InboxPacket, LeasedInbox
-from gateway.domain.status import Fact, Track, own_fact
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, own_fact
 from gateway.errors import Clash, StaleVersion
 from gateway.holding import HoldService, Suspect, freeze
 from gateway.incoming import settle

@@ -18,12 +18,11 @@ from gateway.domain.identity import PacketId
 from gateway.domain.pace import Metric
 from gateway.domain.proof import Identity, Receipt, Terms
 from gateway.domain.queues import LeasedInbox
+from gateway.domain.states import CODES, Track
 from gateway.domain.status import (
-    CODES,
     REOPENED,
     Fact,
     RequestKind,
-    Track,
     arrival_number,
     counts,
     fold_delivery,

@@ -21,7 +21,8 @@ from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_sent
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.pace import Metric
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
 from gateway.outgoing import intake, numbering, package, requests
@@ -142,20 +143,7 @@ class _Task:
         repeated = await self._find_repeat(digest)
         if repeated is not None:
             return repeated
-        # A new document is compared with earlier ones in the unit of work that stores it. A draft, and a document with
-        # any fault, is compared here as well, so that the caller gets all reasons at once.
-        is_new = order.send and order.parent_id is None
-        draft, verdict = await checking.check(
-            services, self.scope, order, self.request_files, with_earlier=not is_new
-        )
-        if is_new and not verdict.allowed:
-            draft, verdict = await checking.check(services, self.scope, order, self.request_files)
-        if not order.send:
-            # A draft may be incomplete, but content that must never be stored is refused (R2, no state secrets).
-            verdict = Verdict(
-                reasons=admission.never_stored(verdict).reasons,
-                warnings=(*verdict.reasons, *verdict.warnings),
-            )
+        draft, verdict = await self._check()
         if not verdict.allowed:
             # The number may belong to this very document, accepted by another request meanwhile.
             repeated = await self._find_repeat(digest)
@@ -198,6 +186,23 @@ class _Task:
         if packed is None:  # a job packs it
             services.wake()
         return accepted
+
+    async def _check(self) -> tuple[Draft, Verdict]:
+        """Check the order. A new document is compared with earlier ones in the unit of work that stores it; a draft, and a
+        document with any fault, here as well, so that the caller gets all reasons at once."""
+        order = self.order
+        check = partial(checking.check, self.services, self.scope, order, self.request_files)
+        is_new = order.send and order.parent_id is None
+        draft, verdict = await check(with_earlier=not is_new)
+        if is_new and not verdict.allowed:
+            draft, verdict = await check()
+        if not order.send:
+            # A draft may be incomplete, but content that must never be stored is refused (R2, no state secrets).
+            verdict = Verdict(
+                reasons=admission.never_stored(verdict).reasons,
+                warnings=(*verdict.reasons, *verdict.warnings),
+            )
+        return draft, verdict
 
     async def _use_number(self, work: SqlWork, profile: Profile, document: OutgoingDocument) -> None:
         """Use up the number that the document states, where the node gives the numbers."""

@@ -3,8 +3,9 @@ draft with its recipients resolved to the codes of today, and a `Verdict` with e
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import TypeAlias
 
@@ -26,7 +27,7 @@ from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict
-from gateway.domain.status import NOT_HELD
+from gateway.domain.states import NOT_HELD
 from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import numbering as numbers
 from gateway.outgoing import translate
@@ -82,18 +83,9 @@ async def check(
     )
     earlier = await services.store.share_view(scope, load) if with_earlier else _NO_EARLIER
     parent, numbered, reused = earlier
-    inspected = [(received.item, received.facts) for received in request_files.received]
-    verdict = rules.check(
-        draft,
-        inspected,
-        resolutions,
-        profile,
-        today,
-        own_codes=(agency.code, *agency.aliases),
-        confirmed=order.confirm,
+    verdict = _judge_content(
+        order, draft, resolutions, request_files, profile, (agency.code, *agency.aliases), today
     )
-    verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
-    verdict += Verdict.make((), tuple(rules.paper_reasons(draft, profile)))
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # a document on paper is signed by hand
         verdict += pdf_verdict.check_lead(lead, draft.recipients, profile)
@@ -109,6 +101,30 @@ async def check(
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
     registry_warnings = await _warn_of_registry(services, resolutions if travels else ())
     return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
+
+
+def _judge_content(
+    order: Order,
+    draft: Draft,
+    resolutions: Sequence[Resolution],
+    request_files: RequestFiles,
+    profile: Profile,
+    own_codes: Collection[str],
+    today: date,
+) -> Verdict:
+    """Judge what the draft and its files say, by themselves."""
+    inspected = [(received.item, received.facts) for received in request_files.received]
+    verdict = rules.check(
+        draft,
+        inspected,
+        resolutions,
+        profile,
+        today,
+        own_codes=own_codes,
+        confirmed=order.confirm,
+    )
+    verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
+    return verdict + Verdict.make((), tuple(rules.paper_reasons(draft, profile)))
 
 
 def needs_number(profile: Profile, order: Order) -> bool:

@@ -24,7 +24,8 @@ from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.queues import LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import FRESH, Trail
-from gateway.domain.status import Fact, Track, fold_delivery, queued_at
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, fold_delivery, queued_at
 from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
 from gateway.outgoing import answering
 from gateway.outgoing.divert import Diverted, divert_closed

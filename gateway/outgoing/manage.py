@@ -14,7 +14,8 @@ from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutSta
 from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_sent
 from gateway.domain.queues import OutboxTarget
-from gateway.domain.status import Track, own_fact
+from gateway.domain.states import Track
+from gateway.domain.status import own_fact
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, answering, check, drafting, files, numbering, requests, stopping
 from gateway.outgoing.services import OutgoingServices, profile_of

@@ -22,7 +22,7 @@ from gateway.domain.numbers import (
     free_number,
     printed,
 )
-from gateway.domain.status import NOT_HELD
+from gateway.domain.states import NOT_HELD
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing.services import OutgoingServices, profile_of

@@ -27,7 +27,8 @@ from gateway.domain.pace import SMALL
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
 from gateway.domain.queues import Job, LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import Trail
-from gateway.domain.status import Fact, Track, fold_delivery
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, fold_delivery
 from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
 from gateway.errors import (

@@ -21,7 +21,8 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import StatusPacket
-from gateway.domain.status import NEVER_LEFT, RequestKind
+from gateway.domain.states import NEVER_LEFT
+from gateway.domain.status import RequestKind
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import expect, select_deliveries

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING
 
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
-from gateway.domain.status import (
-    NOT_HELD,
-    Fact,
-    RequestKind,
-    RequestState,
-    Track,
-    fold_delivery,
-    open_request,
-)
+from gateway.domain.states import NOT_HELD, Track
+from gateway.domain.status import Fact, RequestKind, RequestState, fold_delivery, open_request
 from gateway.errors import Clash
 from gateway.outgoing.services import OutgoingServices
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gateway.domain.document import Delivery
 from gateway.domain.queues import Stopped
-from gateway.domain.status import MAY_HAVE_LEFT, Track, own_fact
+from gateway.domain.states import Track
+from gateway.domain.status import MAY_HAVE_LEFT, own_fact
 from gateway.outgoing import requests
 from gateway.outgoing.services import OutgoingServices
 

@@ -34,7 +34,7 @@ from gateway.domain.agency_profile import (
 )
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
-from gateway.domain.status import REQUESTED
+from gateway.domain.states import REQUESTED
 from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory

@@ -21,7 +21,8 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery
 from gateway.domain.registry import RecipientGroup
-from gateway.domain.status import TAKEN_IN, Fact
+from gateway.domain.states import TAKEN_IN
+from gateway.domain.status import Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import exactly_one

@@ -23,7 +23,7 @@ from gateway.cli.command import Invocation
 from gateway.cli.node import CommandContext
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, IncomingDocument, InState, Recipient, Staff
-from gateway.domain.status import Track
+from gateway.domain.states import Track
 from gateway.errors import Clash, Refused
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.document import IncomingDocument, OutgoingDocument
-from gateway.domain.status import CODES, REOPENED
+from gateway.domain.states import CODES
+from gateway.domain.status import REOPENED
 from gateway.errors import Clash, Refused
 from gateway.incoming import receive
 from tests.support.node import Town

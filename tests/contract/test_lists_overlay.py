@@ -26,7 +26,8 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.status import HAS_IT, Fact, Track
+from gateway.domain.states import HAS_IT, Track
+from gateway.domain.status import Fact
 from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Origin, Side, Tab, Tag
 from gateway.office.store.lists_write import MOST_OPEN
 from gateway.office.store.store import OfficeWork, SqlOfficeStore

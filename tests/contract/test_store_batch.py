@@ -24,7 +24,8 @@ from gateway.domain.document import IncomingDocument, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Identity
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.events import NODE
 from gateway.store.sqlite_file import GroupedTransaction

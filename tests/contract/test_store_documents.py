@@ -21,7 +21,8 @@ from gateway.domain.document import (
     Staff,
 )
 from gateway.domain.identity import Digest, DocumentId, PacketId
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (

@@ -29,7 +29,8 @@ from gateway.domain.document import (
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.signatures import LegalValue
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.domain.text import bare_words, name_key, number_key
 from gateway.office.domain.listing import Filter, ListLine, ListOrder, Side, Tab, type_key
 from gateway.office.store.lists import COUNT_FRESH, ListPage

@@ -14,7 +14,8 @@ import pytest
 from gateway.domain.document import InState
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import Identity
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blob_refs import KeptContent, ReadableContent

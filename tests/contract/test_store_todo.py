@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.office.domain.task import TaskNote
 from gateway.office.store import todo
 from gateway.office.store.store import SqlOfficeStore

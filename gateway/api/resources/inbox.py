@@ -52,7 +52,8 @@ from gateway.domain.document import (
     UnitDeadline,
     UnitPerson,
 )
-from gateway.domain.status import CODES, code_of
+from gateway.domain.states import CODES
+from gateway.domain.status import code_of
 from gateway.incoming import act, handling, handover, reading
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.store.work import SqlWork

@@ -46,7 +46,8 @@ from gateway.document_view.facts import sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutState
 from gateway.domain.feed import event_id
-from gateway.domain.status import STATES, Fact, is_skewed
+from gateway.domain.states import STATES
+from gateway.domain.status import Fact, is_skewed
 from gateway.errors import NotFound
 from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine

@@ -14,7 +14,7 @@ from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ResponseModel, ScopeWord
 from gateway.api.words import table
 from gateway.domain.document import InState
-from gateway.domain.status import CODES, STATES
+from gateway.domain.states import CODES, STATES
 
 
 class AgencyServed(ResponseModel):

@@ -18,7 +18,8 @@ from gateway.domain import vxp
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.registry import AgencyEntry, Revision
-from gateway.domain.status import NOT_HELD, SILENT, STATES, Fact, Track, began, counts_at
+from gateway.domain.states import NOT_HELD, SILENT, STATES, Track
+from gateway.domain.status import Fact, began, counts_at
 from gateway.domain.system_box import BoxKind
 from gateway.domain.wall_clock import midnight
 

@@ -22,7 +22,7 @@ from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.document import Kind
 from gateway.domain.fields import DRAFT
 from gateway.domain.registry import fold_code
-from gateway.domain.status import NOT_HELD
+from gateway.domain.states import NOT_HELD
 from gateway.domain.system_box import BoxKind
 from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope

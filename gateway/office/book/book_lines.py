@@ -34,7 +34,8 @@ from gateway.domain.document import (
     Signer,
     Source,
 )
-from gateway.domain.status import TAKEN_CODES, Fact, Track, arrival_number, began, closed_at, counts_at
+from gateway.domain.states import TAKEN_CODES, Track
+from gateway.domain.status import Fact, arrival_number, began, closed_at, counts_at
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import day_text, local, moment_text
 from gateway.office.store.book import IncomingLine

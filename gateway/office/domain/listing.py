@@ -24,7 +24,8 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
-from gateway.domain.status import AWAITED, FAULTY, REQUESTED, TAKEN_IN, Duty, Waits, document_word
+from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN, document_word
+from gateway.domain.status import Duty, Waits
 from gateway.domain.text import SearchRole, fold, indexed
 
 # A document without a register book.

@@ -17,7 +17,7 @@ from gateway.domain.document import Delivery, DocumentChange, Kind, OutgoingDocu
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
-from gateway.domain.status import AWAITED
+from gateway.domain.states import AWAITED
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts.acting import behalf

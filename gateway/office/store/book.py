@@ -30,7 +30,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, OutgoingLine, PaperLetter, RegisterEntry, Span
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
-from gateway.domain.status import NOT_HELD
+from gateway.domain.states import NOT_HELD
 from gateway.domain.wall_clock import day_text, local, midnight
 from gateway.ports.services import Clock
 from gateway.store import incoming

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, literal, or_, select
 from sqlmodel import col
 
-from gateway.domain.status import Track
+from gateway.domain.states import Track
 from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
 from gateway.office.store.lists_overlay import Condition, Overlay

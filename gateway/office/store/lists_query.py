@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from gateway.domain.document import InState, OutState, Recipient, RecipientRole
 from gateway.domain.handling import PartState
-from gateway.domain.status import HAS_IT
+from gateway.domain.states import HAS_IT
 from gateway.domain.text import SearchRole, Sought, Term, exactly, marked, sought
 from gateway.office.domain.listing import Filter, ListOrder, Side, Tab, type_key
 from gateway.office.store.lists_write import first_place

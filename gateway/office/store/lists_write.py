@@ -34,7 +34,8 @@ from gateway import errors
 from gateway.domain import status
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Urgency
-from gateway.domain.status import Duty, Fact, Track, Waits
+from gateway.domain.states import Track
+from gateway.domain.status import Duty, Fact, Waits
 from gateway.domain.text import name_key, number_key
 from gateway.office.domain.content import may_be_kept
 from gateway.office.domain.listing import (

@@ -15,7 +15,7 @@ from sqlalchemy import Executable, and_, func, or_, select
 from sqlmodel import col
 
 from gateway.domain.document import UNDECIDED
-from gateway.domain.status import AWAITED, NEVER_LEFT, REQUESTED, TAKEN_IN
+from gateway.domain.states import AWAITED, NEVER_LEFT, REQUESTED, TAKEN_IN
 from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import Side
 from gateway.store.inbox import REPEAT

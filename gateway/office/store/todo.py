@@ -14,7 +14,8 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.office.domain.task import (
     AskState,
     RecallAsk,

@@ -19,7 +19,7 @@ from aiohttp import web
 from heroicons.jinja import heroicon_mini
 from markupsafe import Markup
 
-from gateway.domain.status import STATES
+from gateway.domain.states import STATES
 from gateway.errors import Misconfigured
 
 SHAPES: Mapping[str, tuple[str, ...]] = {

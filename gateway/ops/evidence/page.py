@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.document_view.facts import received_word, state_word
 from gateway.document_view.seals import signer_text
 from gateway.domain.evidence import Party, Story, StoryPacket
-from gateway.domain.status import CODES
+from gateway.domain.states import CODES
 from gateway.domain.text import plain
 from gateway.domain.wall_clock import local
 from gateway.ops.evidence.pack_file import PackPart

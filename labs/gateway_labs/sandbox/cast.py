@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.account import HostedAgency
-from gateway.domain.status import CODES
+from gateway.domain.states import CODES
 
 SANDBOX_FOLDER = Path(__file__).parent
 COMES = ("document", "replacement", "update", "recall", "take_back")

@@ -17,7 +17,7 @@ from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
-from gateway.domain.status import CODES
+from gateway.domain.states import CODES
 from gateway.errors import NotFound
 from gateway_labs.sandbox import cast as casts
 from gateway_labs.sandbox import fixtures

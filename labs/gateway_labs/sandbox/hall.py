@@ -19,7 +19,7 @@ from gateway import log
 from gateway.domain.document import Kind, Lane, Urgency
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import Binding, FileSlice, Receipt, SignedEnvelope, Terms
-from gateway.domain.status import CODES
+from gateway.domain.states import CODES
 from gateway.edxml import attachment, schema, verify
 from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy

@@ -19,7 +19,8 @@ from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.person import AccountStanding, Credentials, Person
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformRecord, ReformState
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.domain.timer_table import TIMERS, Means, Timer
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office import mail, todo

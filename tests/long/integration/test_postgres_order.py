@@ -21,7 +21,8 @@ from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import DocumentChange, Kind, OutgoingDocument, OutState, Recipient
 from gateway.domain.pace import clocks_agree
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Misconfigured, NotFound
 from gateway.incoming import handover
 from gateway.office.store.store import SqlOfficeStore

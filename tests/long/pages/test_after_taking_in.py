@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from playwright.async_api import Page, expect
 
-from gateway.domain.status import Track
+from gateway.domain.states import Track
 from gateway.office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import UNIT, Mail, at

@@ -12,7 +12,8 @@ from playwright.async_api import Page, expect
 
 from gateway.domain.document import OutState, Recipient
 from gateway.domain.event import EventKind
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.office.domain.listing import Filter, Side
 from gateway.office.domain.roles import PostRole
 from tests.pages.site import Site

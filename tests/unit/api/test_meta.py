@@ -15,7 +15,7 @@ import pytest
 from gateway import log
 from gateway.api import problems
 from gateway.domain.event import EventKind
-from gateway.domain.status import CODES, STATES
+from gateway.domain.states import CODES, STATES
 from gateway.store.data_folder import Room
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, meta
 

@@ -19,7 +19,7 @@ from gateway.api.openapi import document, places
 from gateway.api.routes import BASE, Body
 from gateway.domain.document import Kind, OutState
 from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS
-from gateway.domain.status import STATES
+from gateway.domain.states import STATES
 from gateway.domain.wall_clock import local
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, form
 from tests.support.clock import START

@@ -17,7 +17,7 @@ from gateway.cli import documents, output
 from gateway.cli.command import Invocation, Lang, OutputFormat
 from gateway.cli.inbox import safe_name
 from gateway.cli.send import day, parse_goal, recipients, span
-from gateway.domain.status import STATES
+from gateway.domain.states import STATES
 from gateway.words import labels
 from gateway.words.labels import read_catalogue
 from tests.unit.cli.conftest import Terminal

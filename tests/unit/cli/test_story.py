@@ -18,7 +18,8 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import DocumentId, PacketId
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 
 NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)
 CREATED_AT = NOW - timedelta(minutes=65)

@@ -21,7 +21,7 @@ from gateway.cli import output
 from gateway.cli.main import build
 from gateway.domain.document import InState, OutState
 from gateway.domain.event import EventKind
-from gateway.domain.status import CODES, STATES
+from gateway.domain.states import CODES, STATES
 from gateway.policy.verdict import ReasonCode
 from gateway.settings import names
 from gateway.words import labels

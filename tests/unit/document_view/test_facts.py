@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from gateway.document_view.facts import FactSource, received_fact, received_word, sent_fact, short_word
 from gateway.document_view.recipients import recipient_view
 from gateway.domain.document import Delivery, Kind, Recipient
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from gateway.document_view.recipients import picture, progress_of
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 
 BEGAN = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.domain.document import InState
-from gateway.domain.status import CODES, STATES
+from gateway.domain.states import CODES, STATES
 from gateway.office.domain.task import AskState
 from gateway.words.labels import has, say
 

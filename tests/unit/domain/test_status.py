@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 
 from gateway.domain.document import InState
 from gateway.domain.identity import Digest
+from gateway.domain.states import CODES, STATES, Track, worst
 from gateway.domain.status import (
-    CODES,
-    STATES,
     Fact,
     RequestKind,
     RequestState,
-    Track,
     code_of,
     fold_delivery,
     fold_incoming,
@@ -26,7 +24,6 @@ from gateway.domain.status import (
     may_set_incoming,
     open_request,
     own_fact,
-    worst,
 )
 
 T0 = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)

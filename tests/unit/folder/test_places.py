@@ -42,6 +42,37 @@ async def test_over_devices_everything_is_carried(desk: Desk) -> None:
     assert desk.names("out") == []
 
 
+@pytest.mark.usefixtures("on_two_disks")
+def test_a_folder_that_could_not_be_copied_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n:02}.pdf" for n in range(5)]
+    (tmp_path / "out" / "15").mkdir(parents=True)
+    (tmp_path / "error").mkdir()
+    for name in names:
+        (tmp_path / "out" / "15" / name).write_text(name)
+    flush, flushed = os.fsync, 0
+
+    def third_is_refused(fd: int) -> None:
+        nonlocal flushed
+        flushed += 1
+        if flushed == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(fd)
+
+    with Place.open_root(tmp_path / "out") as out, Place.open_root(tmp_path / "error") as error:
+        with monkeypatch.context() as patched:
+            patched.setattr("gateway.folder.places.os.fsync", third_is_refused)
+            with pytest.raises(StoreFailure):
+                out.move("15", error, "15")
+        assert sorted(os.listdir(tmp_path / "out" / "15")) == names
+
+        out.move("15", error, "15")
+
+    assert sorted(os.listdir(tmp_path / "error" / "15")) == names
+    assert os.listdir(tmp_path / "out") == []
+
+
 async def test_a_full_disk_takes_nothing_and_loses_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

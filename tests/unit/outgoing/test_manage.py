@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import OutState
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.errors import Clash, Refused, StaleVersion, Unreachable
 from gateway.outgoing import manage, requests
 from tests.support.faulty import Faulty

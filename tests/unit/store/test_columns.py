@@ -13,7 +13,8 @@ from sqlalchemy.dialects.sqlite import dialect
 from gateway.domain.document import DocumentChange, Kind, Lane
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.queues import OutboxItem, OutboxTarget
-from gateway.domain.status import Fact, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact
 from gateway.store.row import Moment, from_json, to_json, value_of
 from gateway.store.tables import BlobRow, FactRow, OutboxRow
 

@@ -20,7 +20,8 @@ from gateway.domain.document import (
     RecipientRole,
     Urgency,
 )
-from gateway.domain.status import CODES, STATES, RequestKind, RequestState
+from gateway.domain.states import CODES, STATES
+from gateway.domain.status import RequestKind, RequestState
 from gateway.policy.admission import BOMBS
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import ReasonCode

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from gateway.domain import status
+from gateway.domain import states
 from gateway.domain.document import URGENCY_KEYS, InState
 from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM
@@ -120,7 +120,7 @@ ALL, ATTENTION = "all", "attention"
 # Tabs that the page does not show, for tiles and bookmarks.
 _MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
 STATES: Mapping[Side, tuple[str, ...]] = {
-    Side.OUT: tuple(status.STATES),
+    Side.OUT: tuple(states.STATES),
     Side.IN: (*(state.value for state in InState), *(f"{kind}_asked" for kind in RequestKind)),
 }
 ORIGINS: Mapping[Side, tuple[Origin, ...]] = {

@@ -19,7 +19,7 @@ from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.handling import Share
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.status import REQUESTED
+from gateway.domain.states import REQUESTED
 from gateway.domain.text import Sought, hits
 from gateway.errors import NotFound
 from gateway.office.domain.listing import (

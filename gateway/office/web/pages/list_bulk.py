@@ -10,7 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.domain.status import AWAITED
+from gateway.domain.states import AWAITED
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act

@@ -13,7 +13,8 @@ from gateway.domain.document import Assignment, InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState
 from gateway.domain.office_calendar import CalendarDay, DayKind
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Clash, NotFound
 from gateway.office import todo
 from gateway.office.domain.task import TaskKind

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.domain.document import Assignment, InState, Urgency
 from gateway.domain.queues import InboxPacket
-from gateway.domain.status import Fact, RequestKind, Track
+from gateway.domain.states import Track
+from gateway.domain.status import Fact, RequestKind
 from gateway.office.domain.notice import NotificationSettings, Partner, RingKind
 from gateway.office.notifications import RingBoard
 from gateway.office.services import TodoServices

@@ -8,7 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from gateway.domain.document import InState
-from gateway.domain.status import STATES
+from gateway.domain.states import STATES
 from gateway.office.web import icons
 from gateway.office.web.answers import templates
 from gateway.office.web.page_requests import MENU

@@ -13,7 +13,8 @@ from gateway.domain.document import IncomingDocument, InState, Urgency
 from gateway.domain.identity import PacketId
 from gateway.domain.office_calendar import AFTERNOON, MORNING
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.status import Duty, Fact, RequestKind, Track, Waits
+from gateway.domain.states import Track
+from gateway.domain.status import Duty, Fact, RequestKind, Waits
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.domain.listing import ListLine, doubt_of, due_within, incoming_line, may_be_taken, note_of
 from gateway.office.store.lists_write import microseconds, moving_columns

@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source
 from gateway.domain.handling import PartState, Share, UnitPart
-from gateway.domain.status import AT_WORK_CODES, CODES
+from gateway.domain.states import AT_WORK_CODES, CODES
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import RefusalReason, StatusCall

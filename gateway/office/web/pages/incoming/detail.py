@@ -22,7 +22,8 @@ from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InS
 from gateway.domain.event import Event
 from gateway.domain.fields import STATUS
 from gateway.domain.handling import UnitPart, unit_key
-from gateway.domain.status import AT_WORK_CODES, CODES, TAKEN_CODES, Fact, RequestState, Track, incoming_word
+from gateway.domain.states import AT_WORK_CODES, CODES, TAKEN_CODES, Track
+from gateway.domain.status import Fact, RequestState, incoming_word
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import handling, reading
 from gateway.incoming.reading import DocumentContext, SenderRequest

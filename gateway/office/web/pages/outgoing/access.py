@@ -14,14 +14,8 @@ from gateway.document_view.facts import FactSource, FactView, state_word
 from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
-from gateway.domain.status import (
-    AWAITED,
-    FAULTY,
-    NEVER_LEFT,
-    REQUESTED,
-    Fact,
-    Track,
-)
+from gateway.domain.states import AWAITED, FAULTY, NEVER_LEFT, REQUESTED, Track
+from gateway.domain.status import Fact
 from gateway.domain.text import name_key
 from gateway.errors import Denied
 from gateway.office.domain.listing import ListLine

@@ -18,7 +18,7 @@ from gateway.document_view.facts import state_word
 from gateway.document_view.recipients import picture
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
-from gateway.domain.status import SILENT, TAKEN_IN, document_word
+from gateway.domain.states import SILENT, TAKEN_IN, document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.office.domain.listing import Side
