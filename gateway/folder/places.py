@@ -265,7 +265,6 @@ class Place:
                 if error.errno != errno.EXDEV:
                     raise
                 self._copy(name, to, new)
-                to.flush()
                 self.remove(name)
             to.flush()
             self.flush()
@@ -279,6 +278,7 @@ class Place:
                 for child in os.listdir(source._fd):
                     source._copy(child, copy, child)
             os.rename(draft, new, src_dir_fd=to._fd, dst_dir_fd=to._fd)
+            to.flush()
         elif mark is not None and mark.is_file:
             with self.open(name) as file:
                 to.write(new, iter(lambda: file.read(_COPY), b""))
