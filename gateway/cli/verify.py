@@ -175,6 +175,8 @@ def _signer(call: Invocation, signer: dict[str, Any]) -> str:
 
 def _seal_owner(call: Invocation, signer: dict[str, Any]) -> str:
     """Say whose seal it is, or who the person is; empty where nothing was compared."""
+    if signer["seal_over"]:
+        return call.word("seal.over", period=signer["seal_over"])
     if signer["seal"]:
         holder = signer["organisation"] or signer["name"]
         agency, act = f"{holder} ({signer['seal_code']})", signer["seal_act"]

@@ -57,6 +57,8 @@ def value_text(value: LegalValue | None, lead: FileVerdict | None, lang: str) ->
 
 
 def _say_seal(key: str, signer: SignerVerdict, lang: str) -> str:
+    if signer.seal_over:
+        return labels.say("seal.over", lang, period=signer.seal_over)
     holder = signer.organisation or signer.name
     agency = f"{holder} ({signer.seal_code})" if holder else signer.seal_code
     return labels.say(key, lang, agency=agency, act=signer.seal_act)

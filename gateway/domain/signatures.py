@@ -172,7 +172,8 @@ class SignerVerdict:
     """Verdict on one signature, for people. `verdict` is for the proved time, `now` for the time of judging; `why` is the
     code of its defect. `seal` or `person` says whose signature it is, seen from the sending agency; both are None where it
     was not compared with registered certificates. `seal_code` is the agency of the seal, `seal_act` the written act that
-    entitles it; `person_why` is the code of why a person's registration does not count."""
+    entitles it, `seal_over` the days of the sender's registered seal where the signature is not proved to fall in them;
+    `person_why` is the code of why a person's registration does not count."""
 
     field: str
     verdict: SignatureWord
@@ -193,6 +194,7 @@ class SignerVerdict:
     seal: SealWord | None = None
     seal_code: str = ""
     seal_act: str = ""
+    seal_over: str = ""
     person: SignatoryWord | None = None
     person_why: str | None = None
     position: str = ""

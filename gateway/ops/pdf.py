@@ -130,6 +130,7 @@ def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
         "seal": signer.seal,
         "seal_code": signer.seal_code,
         "seal_act": signer.seal_act,
+        "seal_over": signer.seal_over,
         "person": signer.person,
         "position": signer.position,
         "capacity": signer.capacity,

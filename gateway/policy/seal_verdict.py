@@ -53,14 +53,22 @@ def identify(verdict: FileVerdict, register: SealRegister, seen_at: datetime) ->
 def _identify_signer(signer: SignerVerdict, register: SealRegister, seen_at: datetime) -> SignerVerdict:
     at = min(signer.trusted_at, seen_at) if signer.trusted_at else seen_at
     signer = replace(
-        signer, seal=None, seal_code="", seal_act="", person=None, person_why=None, position="", capacity=""
+        signer,
+        seal=None,
+        seal_code="",
+        seal_act="",
+        seal_over="",
+        person=None,
+        person_why=None,
+        position="",
+        capacity="",
     )
     matching = [c for c in register.certificates if signer.sha256 and c.fingerprint == signer.sha256]
     in_force = [c for c in matching if c.is_in_force(at)]
     role = _role_of(signer, in_force or matching, register.code)
     signer = replace(signer, role=role)
     if role is SignerRole.AGENCY:
-        return _identify_seal(signer, in_force, register, at)
+        return _identify_seal(signer, matching, register, at)
     if role is SignerRole.PERSON:
         return _identify_person(signer, matching, register.code, at)
     return signer
@@ -77,9 +85,10 @@ def _role_of(
 
 
 def _identify_seal(
-    signer: SignerVerdict, in_force: Iterable[RegisteredCertificate], register: SealRegister, at: datetime
+    signer: SignerVerdict, matching: Iterable[RegisteredCertificate], register: SealRegister, at: datetime
 ) -> SignerVerdict:
-    codes = sorted({c.code for c in in_force if c.kind is CertificateKind.SEAL})
+    seals = [c for c in matching if c.kind is CertificateKind.SEAL]
+    codes = sorted({c.code for c in seals if c.is_in_force(at)})
     if register.code in codes:
         return replace(signer, seal=SealWord.OWN, seal_code=register.code)
     day = local(at).date()
@@ -90,7 +99,9 @@ def _identify_seal(
     if codes:
         return replace(signer, seal=SealWord.OTHER, seal_code=codes[0])
     word = SealWord.UNKNOWN if has_seal(register, at) else SealWord.UNREGISTERED
-    return replace(signer, seal=word)
+    own = [c for c in seals if c.code == register.code]
+    over = f"{local(own[-1].valid_from):%d/%m/%Y}–{local(own[-1].valid_to):%d/%m/%Y}" if own else ""
+    return replace(signer, seal=word, seal_over=over)
 
 
 def _identify_person(

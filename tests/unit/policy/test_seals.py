@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from gateway.document_view.seals import seal_text
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.seals import (
     CertificateKind,
@@ -317,6 +318,17 @@ def test_threat_154_a_person_who_left_office_is_named_so() -> None:
 
     assert person is not None
     assert (person.person, person.person_why) == (STRANGER, "SIGNER-PERIOD")
+
+
+def test_a_seal_of_the_sender_whose_days_are_over_is_told_with_its_days() -> None:
+    over = certificate(SENDER, "old", until=SEEN - timedelta(days=3))
+
+    for others, word in (((), SealWord.UNREGISTERED), ((OWN,), SealWord.UNKNOWN)):
+        lead = identified(((over, *others), (), sealed("old"), word, STRANGER, INFORMATION))
+
+        assert seal_verdict.seal_word(lead) is word
+        said = seal_text(lead, "vi")
+        assert "20/11/2025–17/11/2026" in said, said
 
 
 def test_a_verdict_by_the_first_rule_keeps_its_value() -> None:
