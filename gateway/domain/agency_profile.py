@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain import office_profile
+from gateway.domain.account import HostedAgency
 from gateway.domain.office_calendar import WEEK
 from gateway.domain.seals import CAPACITIES
 from gateway.domain.timer_table import TIMERS, TimerRow
@@ -22,6 +23,8 @@ UNSIGNED_OUT: Final = "unsigned_out"
 UNSIGNED_IN: Final = "unsigned_in"
 PAPER_TYPES: Final = "paper_types"
 RULEBOOK: Final = "rulebook"
+HEADING_PARENT: Final = "heading_parent"
+HEADING_PLACE: Final = "heading_place"
 WRONG_SEAL: Final = "wrong_seal"
 OUT_NUMBERING: Final = "out_numbering"
 OUT_BOOKS: Final = "out_books"
@@ -287,6 +290,8 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
         ),
         *_CALENDAR_SETTINGS,
         *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),
+        ProfileSetting(key=HEADING_PARENT, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R17"),
+        ProfileSetting(key=HEADING_PLACE, form=ValueForm.TEXT, default=SHIPPED, most=100, rule="R17"),
         ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),
     )
 }
@@ -316,6 +321,26 @@ def find_in_force(versions: Iterable[ProfileVersion], key: str, at: datetime) ->
     version replaces an earlier plan."""
     begun = [version for version in versions if version.key == key and version.from_when <= at]
     return max(begun, key=lambda version: (version.set_at, version.id), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """Head of the papers that an agency prints (R17, parts of a document): its name, that of the agency above it, and the
+    place name that stands before the date."""
+
+    agency: str
+    parent: str = ""
+    place: str = ""
+
+
+def letterhead_of(agency: HostedAgency, chosen: Mapping[str, ProfileVersion]) -> Letterhead:
+    """Return the head by what the agency chose, else by what the node knows of it."""
+    parent, place = chosen.get(HEADING_PARENT), chosen.get(HEADING_PLACE)
+    return Letterhead(
+        agency=agency.name,
+        parent=parent.value if parent else agency.parent_name or "",
+        place=place.value if place else "",
+    )
 
 
 def chosen_in_force(versions: Iterable[ProfileVersion], at: datetime) -> Mapping[str, ProfileVersion]:

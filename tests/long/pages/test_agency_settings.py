@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pypdfium2
 from playwright.async_api import Page, expect
 
-from gateway.domain.agency_profile import NUMBERING, UNDO_SECONDS
+from gateway.domain.agency_profile import HEADING_PARENT, HEADING_PLACE, NUMBERING, UNDO_SECONDS
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.office.domain.roles import PostRole
@@ -79,3 +80,25 @@ async def test_the_way_of_numbering_that_is_chosen_is_the_one_that_pages_and_flo
             in_force = (await work.agency()).numbering
         default = await site.node.store.accounts.numbering_at_hosting(scope.agency_id)
         assert in_force == (value or default)
+
+
+async def test_place_and_superior_body_that_are_chosen_stand_on_forms_and_new_documents(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    await enter(PostRole.AGENCY_ADMIN)
+    for key, value in ((HEADING_PLACE, "Sao Mai"), (HEADING_PARENT, "Ủy ban nhân dân thành phố Sao Mai")):
+        await opened(page, f"{PATH}/{key}")
+        await page.fill("#value", value)
+        await page.locator("main button.main").click()
+        await expect(page.locator("[data-told]")).to_be_visible()
+    await opened(page, "/quan-tri/ra-soat/mau-bieu")
+    await expect(page.locator("#dia-danh")).to_have_value("Sao Mai")
+    answer = await page.context.request.get(f"{site.url}/quan-tri/ra-soat/mau-bieu/01.pdf?dia-danh=Sao+Mai")
+    document = pypdfium2.PdfDocument(await answer.body())
+    words = " ".join(document[0].get_textpage().get_text_range().split())
+    document.close()
+    assert "ỦY BAN NHÂN DÂN THÀNH PHỐ SAO MAI" in words
+
+    await enter(PostRole.CLERK)
+    await opened(page, "/phat-hanh?nhap=tay")
+    await expect(page.locator("#place")).to_have_value("Sao Mai")

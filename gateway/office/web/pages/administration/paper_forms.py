@@ -11,6 +11,7 @@ from typing import IO
 
 from aiohttp import web
 
+from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.wall_clock import local
 from gateway.office.accounts import admin
 from gateway.office.domain.roles import NODE
@@ -39,6 +40,7 @@ async def show_forms(request: PageRequest) -> web.StreamResponse:
         year=today.year,
         since=account_forms.half_year_start(today),
         texts=_TEXTS,
+        letterhead=await _letterhead(request, place),
         back=url_for(f"{HOME}/ra-soat", **{"co-quan": place.key}),
     )
 
@@ -58,11 +60,11 @@ async def give_form(request: PageRequest) -> web.StreamResponse:
 async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[IO[bytes]], object]:
     from gateway.office.accounts import form_pdf
 
-    agency = await _agency_names(request, place)
+    letterhead = await _letterhead(request, place)
     texts = {name: request.ask(name)[:most].strip() for name, most in _TEXTS.items()}
     heading = form_pdf.FormHeading(
-        agency=agency[0],
-        parent=agency[1],
+        agency=letterhead.agency,
+        parent=letterhead.parent,
         receiver=texts["kinh-gui"],
         place=texts["dia-danh"],
         number=texts["so"],
@@ -92,12 +94,10 @@ def _since(request: PageRequest, today: date) -> date:
     return (dates.typed_day(typed, today) if typed else None) or account_forms.half_year_start(today)
 
 
-async def _agency_names(request: PageRequest, place: Place) -> tuple[str, str]:
-    """Return the names of the agency and of the one above it."""
+async def _letterhead(request: PageRequest, place: Place) -> Letterhead:
     if place.id == NODE:
-        return place.name, ""
-    agencies = {agency.id: agency for agency in await request.deps.store.hosted()}
-    return agencies[place.id].name, agencies[place.id].parent_name or ""
+        return Letterhead(agency=place.name)
+    return letterhead_of(*await request.deps.store.accounts.with_profile(place.id))
 
 
 async def _place_of(request: PageRequest) -> Place:

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.document import (
     URGENCY_KEYS,
     DeliveryMode,
@@ -84,7 +85,7 @@ async def begin_sheet(request: PageRequest, mode: str, parent_id: str) -> Sheet:
     """Begin a sheet. Raise NotFound for a document that is not of this agency."""
     today = request.deps.out.today()
     if mode not in MODES:
-        return _new_sheet(Draft(issued_on=today))
+        return _new_sheet(Draft(issued_on=today, place=await _own_place(request)))
     if not parent_id:
         raise NotFound("the other document is not named")
     if mode == "tra-loi":
@@ -114,7 +115,19 @@ async def _answer_draft(request: PageRequest, document_id: str) -> Draft:
     )
     sender = Recipient(code=incoming.sender_code, name=incoming.sender_name, role=RecipientRole.TO_ACT)
     today = request.deps.out.today()
-    return Draft(recipients=(sender,), replies_to=(link,), reply_required=False, issued_on=today)
+    return Draft(
+        recipients=(sender,),
+        replies_to=(link,),
+        reply_required=False,
+        issued_on=today,
+        place=await _own_place(request),
+    )
+
+
+async def _own_place(request: PageRequest) -> str | None:
+    """Return the place name that stands before the date of the agency's documents, where it chose one."""
+    agency, chosen = await request.deps.store.accounts.with_profile(request.scope().agency_id)
+    return letterhead_of(agency, chosen).place or None
 
 
 def _check_may_see(request: PageRequest, incoming: IncomingDocument) -> None:
