@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,8 +68,9 @@ async def add(
     agency = await core.store.accounts.add_hosted(new_agency)
     output.record(call, _agency_record(agency, entry))
     call.say("host.next.add", code=agency.code)
-    if entry.host != core.settings.node.name:
-        call.say("host.elsewhere", code=entry.code, host=entry.host or "–", node=core.settings.node.name)
+    host = entry.host_on(output.today(core.clock.now()))
+    if host != core.settings.node.name:
+        call.say("host.elsewhere", code=entry.code, host=host or "–", node=core.settings.node.name)
 
 
 async def _find_entry(core: NodeCore, code: str) -> AgencyEntry:
@@ -115,41 +117,52 @@ async def set_host(
     node: Annotated[str | None, typer.Argument(help="Name of the node (node.name of its settings).")] = None,
     none: Annotated[bool, typer.Option("--none", help="No node hosts it any more.")] = False,
     file: Annotated[Path | None, existing("CSV with the columns code,host; an empty host is none.")] = None,
+    from_: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day on that node; default: at once."),
+    ] = None,
 ) -> None:
     """Set the node that hosts a code, or many codes at once; it is recorded like every change of the registry. To
-    update the axis: gateway axis apply."""
+    update the axis, on that day: gateway axis apply."""
+    since = from_.date() if from_ else None
     if file is not None:
         if code or node or none:
             raise typer.BadParameter("--file says all of it; leave out the code and the node")
-        await _set_hosts(call, registry, _read_hosts(file), None)
+        await _set_hosts(call, registry, _read_hosts(file), None, since)
         return
     if code is None or none == (node is not None):
         raise typer.BadParameter("name a code and a node, or give --none, or --file")
     if "*" in code:
-        await _set_hosts(call, registry, {}, (code.strip().upper(), node or ""))
+        await _set_hosts(call, registry, {}, (code.strip().upper(), node or ""), since)
         return
-    await _set_host(call, registry, code, node or "")
+    await _set_host(call, registry, code, node or "", since)
 
 
-async def _set_host(call: Invocation, registry: OpenRegistry, code: str, node: str) -> None:
+async def _set_host(
+    call: Invocation, registry: OpenRegistry, code: str, node: str, since: date | None
+) -> None:
     entry = await registry.directory.entry(code)
     if entry is None:
         raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-    plan = await registry.directory.plan_import(_registry_file([(entry, node)]))
+    plan = await registry.directory.plan_import(_registry_file([(entry, node)], since))
     _refuse_problems(plan)
-    old = entry.host or "–"
-    call.ask("host.ask.move", code=entry.code, old=old, new=node or "–")
+    old = next((change.fields["host"][0] for change in plan.changed if "host" in change.fields), entry.host)
+    call.ask("host.ask.move", code=entry.code, old=old or "–", new=node or "–")
     change = await registry.directory.apply(plan, await operator_id(registry.store))
-    output.record(call, {"id": change.id, "code": entry.code, "from": entry.host, "to": node or None})
+    output.record(call, {"id": change.id, "code": entry.code, "from": old, "to": node or None})
     call.say("host.next.move")
 
 
 async def _set_hosts(
-    call: Invocation, registry: OpenRegistry, hosts: Mapping[str, str], pattern: tuple[str, str] | None
+    call: Invocation,
+    registry: OpenRegistry,
+    hosts: Mapping[str, str],
+    pattern: tuple[str, str] | None,
+    since: date | None,
 ) -> None:
     """Change the hosts in one change of the registry, all or none."""
     moves = await _find_moves(registry, hosts, pattern)
-    plan = await registry.directory.plan_import(_registry_file(moves))
+    plan = await registry.directory.plan_import(_registry_file(moves, since))
     _refuse_problems(plan)
     counts = {"changed": len(plan.changed), "unchanged": plan.unchanged}
     if not plan.changed:
@@ -200,11 +213,14 @@ def _read_hosts(file: Path) -> dict[str, str]:
     return hosts
 
 
-def _registry_file(moves: Sequence[tuple[AgencyEntry, str]]) -> bytes:
-    """Write a registry file that changes these cells and no others, so that a move equals an import of it."""
+def _registry_file(moves: Sequence[tuple[AgencyEntry, str]], since: date | None) -> bytes:
+    """Write a registry file that changes these cells and no others, so that a move equals an import of it. A move at once
+    ends one that was planned."""
     text = io.StringIO()
-    rows = [(entry.code, entry.name, node) for entry, node in moves]
-    csv.writer(text).writerows([("code", "name", "host"), *rows])
+    columns = ("next_host", "next_host_from") if since else ("host", "next_host", "next_host_from")
+    tail = (since.isoformat(),) if since else ("", "")
+    rows = [(entry.code, entry.name, node, *tail) for entry, node in moves]
+    csv.writer(text).writerows([("code", "name", *columns), *rows])
     return text.getvalue().encode()
 
 

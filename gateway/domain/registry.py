@@ -160,6 +160,14 @@ class AgencyEntry:
     """Node that hosts this code on the axis, if the registry states it."""
     contact: str | None = None
     """Name of the person to call there."""
+    next_host: str | None = None
+    next_host_from: date | None = None
+    """Day from which `next_host` hosts the code; None for the node means that nobody does."""
+
+    def host_on(self, on: date) -> str | None:
+        """Return the node that hosts the code on that day."""
+        has_moved = self.next_host_from is not None and self.next_host_from <= on
+        return self.next_host if has_moved else self.host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

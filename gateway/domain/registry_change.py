@@ -17,7 +17,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
-HOST_FIELD = "host"
+HOST_FIELDS = frozenset({"host", "next_host", "next_host_from"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,14 @@ class AgencyRecord:
     host: str | None = None
     contact: str | None = None
     """Name of the person to call there."""
+    next_host: str | None = None
+    next_host_from: date | None = None
+
+    def moved_by(self, on: date) -> AgencyRecord:
+        """Return the record with a planned move of its host done, where its day has come."""
+        if self.next_host_from is None or self.next_host_from > on:
+            return self
+        return replace(self, host=self.next_host, next_host=None, next_host_from=None)
 
 
 RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))
@@ -108,7 +116,7 @@ class Plan:
 
 def _is_rewrite(change: RowChange) -> bool:
     was_starter = change.fields.get(SOURCE_FIELD, (None, None))[0] == RowSource.STARTER.value
-    return not was_starter and set(change.fields) != {HOST_FIELD}
+    return not was_starter and not set(change.fields) <= HOST_FIELDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +287,8 @@ def _begin_life(target: Target, reform: Reform, lives: Lives) -> Life:
             decision=str(reform.decision),
             host=target.host or old_record.host,
             contact=old_record.contact,
+            next_host=old_record.next_host,
+            next_host_from=old_record.next_host_from,
         )
     )
 

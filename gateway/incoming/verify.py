@@ -289,7 +289,7 @@ async def _find_host(services: IncomingServices, sender: str, at: datetime) -> s
     if entry is None:
         resolution = await services.directory.resolve(sender, on)
         entry = resolution.entry if resolution.standing is CodeStanding.MAPPED else None
-    return entry.host if entry is not None else None
+    return entry.host_on(on) if entry is not None else None
 
 
 def _transport(packet: InboxPacket) -> envelopes.TransportFacts:

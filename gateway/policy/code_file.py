@@ -188,6 +188,8 @@ _HEADS: Mapping[str, tuple[str, ...]] = {
     "phone": ("dien thoai", "so dien thoai"),
     "decision": ("so quyet dinh", "van ban quyet dinh", "can cu"),
     "host": ("nut lien thong",),
+    "next_host": ("nut lien thong moi",),
+    "next_host_from": ("ngay chuyen nut",),
     "contact": ("dau moi", "can bo dau moi", "nguoi dau moi", "nguoi lien he"),
 }
 _COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading in headings}

@@ -1,11 +1,12 @@
 """Reads a registry file: CSV in UTF-8 (with or without BOM), cells separated by `;` or `,`, column names on the first
 line.
 
-Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, contact, in any
-order; `code` and `name` are required. An absent column leaves that field unchanged; an empty cell empties it, but an empty
-`parent` means the code one group shorter where that one is known. Codes are written in capitals, in full; `alias` is one
-older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node that speaks
-for the code on the axis; `contact` is the name of the person to call there.
+Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, contact,
+next_host, next_host_from, in any order; `code` and `name` are required. An absent column leaves that field unchanged; an
+empty cell empties it, but an empty `parent` means the code one group shorter where that one is known. Codes are written
+in capitals, in full; `alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is
+the name of the node that speaks for the code on the axis; from the day `next_host_from` on it is `next_host`, or none
+where that is empty; `contact` is the name of the person to call there.
 In: bytes. Out: line by line, cells already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
@@ -37,9 +38,20 @@ COLUMNS = (
     "decision",
     "host",
     "contact",
+    "next_host",
+    "next_host_from",
 )
 REQUIRED = ("code", "name")
-REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host")
+REPEATED = (
+    "parent",
+    "valid_from",
+    "valid_to",
+    "successor",
+    "decision",
+    "host",
+    "next_host",
+    "next_host_from",
+)
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
 _LONGEST_REPEATED = 60  # characters of a cell repeated in a problem
@@ -219,6 +231,8 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
     "valid_to": _date,
     "successor": _code,
     "host": node_host,
+    "next_host": node_host,
+    "next_host_from": _date,
 }
 
 

@@ -408,8 +408,9 @@ class SqlFeed:
 
     async def hosts(self) -> Sequence[str]:
         """Return the nodes that the registry names."""
-        query = select(AGENCY.c.host).where(AGENCY.c.host.is_not(None)).group_by(AGENCY.c.host)
-        return sorted(row.host for row in await self._rows(query))
+        present = select(AGENCY.c.host).where(AGENCY.c.host.is_not(None)).distinct()
+        planned = select(AGENCY.c.next_host.label("host")).where(AGENCY.c.next_host.is_not(None)).distinct()
+        return sorted({row.host for query in (present, planned) for row in await self._rows(query)})
 
     async def _rows(self, query: Select[Any]) -> list[Row[Any]]:
         with _failures_named():

@@ -174,9 +174,13 @@ class AgencyLine(_FeedLine):
     address: Text | None = None
     phone: Text | None = None
     decision: Text | None = None
+    next_host: Annotated[str, AfterValidator(node_host)] | None = None
+    next_host_from: date | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> AgencyLine:
+        if self.next_host is not None and self.next_host_from is None:
+            raise ValueError("the day from which the next node hosts the code is missing")
         if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
             raise ValueError("the last day is before the first")
         return self

@@ -75,6 +75,8 @@ def refuse_problems(plan: Plan) -> None:
 async def make_plan(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """Plan the import against the registry as this connection sees it."""
     base = replace(await read_base(connection), reserved=await lookup.held_back_by_reforms(connection, today))
+    moved = {code: record.moved_by(today) for code, record in base.records.items() if record.next_host_from}
+    base = replace(base, records={**base.records, **moved}) if moved else base
     work = partial(_plan, base, csv_bytes)
     return work() if pool is None else await pool.run(work)
 

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
 from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.domain.text import fold
-from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, as_utc, to_entry
+from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, as_utc, host_on, to_entry
 
 CANDIDATES = 200  # most rows of each kind considered for a nearest match
 ROWS_AT_ONCE = 1000  # rows of a long list read between two turns of the event loop
@@ -112,14 +112,15 @@ async def may_refuse(connection: AsyncConnection, text: str) -> bool:
 
 async def hosting(connection: AsyncConnection, on: date) -> AsyncIterator[Hosting]:
     """Yield every code in force on that day that has a node, by node and code, read in parts."""
+    host = host_on(on)
     query = (
-        select(AGENCY.c.host, AGENCY.c.code, AGENCY.c.alias)
+        select(host, AGENCY.c.code, AGENCY.c.alias)
         .where(
-            AGENCY.c.host.is_not(None),
+            host.is_not(None),
             or_(AGENCY.c.valid_from.is_(None), AGENCY.c.valid_from <= on),
             or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on),
         )
-        .order_by(AGENCY.c.host, AGENCY.c.code)
+        .order_by(host, AGENCY.c.code)
     )
     async with connection.stream(query) as result:
         async for part in result.partitions(ROWS_AT_ONCE):

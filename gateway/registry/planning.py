@@ -128,11 +128,14 @@ def _drop(changes: dict[str, AgencyRecord], codes: Collection[str]) -> None:
 
 
 def _dates(changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
-    """Yield a problem for every record that ends before it begins."""
+    """Yield a problem for every record that ends before it begins, or moves on no day."""
     for code, agency in changes.items():
         if agency.valid_from and agency.valid_to and agency.valid_to < agency.valid_from:
             advice = f"the last day is before the first, {agency.valid_from}; correct one of them"
             yield RowProblem(line=lines[code], column="valid_to", found=str(agency.valid_to), advice=advice)
+        if agency.next_host is not None and agency.next_host_from is None:
+            advice = "the day of the move is missing; fill in next_host_from"
+            yield RowProblem(line=lines[code], column="next_host", found=agency.next_host, advice=advice)
 
 
 def _unknown(

@@ -31,7 +31,7 @@ from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
 from gateway.domain.text import fold
 from gateway.registry import lookup, reforms
 from gateway.registry.lookup import CANDIDATES, in_parts
-from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, to_entry
+from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, host_on, to_entry
 
 CODE_SLIPS = 2  # most edits between a written code and the one offered
 NAME_SLIPS = 3
@@ -374,10 +374,10 @@ async def still_hosted(connection: AsyncConnection, on: date) -> list[Hosting]:
         REFORM.c.kind == ReformKind.SPLIT.value,
         REFORM.c.state == ReformState.APPROVED.value,
     )
-    ended = select(AGENCY.c.code, AGENCY.c.alias, AGENCY.c.successor, AGENCY.c.host).where(
+    ended = select(AGENCY.c.code, AGENCY.c.alias, AGENCY.c.successor, host_on(on).label("host")).where(
         AGENCY.c.valid_to < on,
         AGENCY.c.source != RowSource.STARTER.value,
-        or_(AGENCY.c.successor.is_not(None), and_(AGENCY.c.host.is_not(None), triaged)),
+        or_(AGENCY.c.successor.is_not(None), and_(host_on(on).is_not(None), triaged)),
     )
     rows = {row.code: row for row in await connection.execute(ended.order_by(AGENCY.c.code))}
     finals = {code: _end_of_chain(code, {c: row.successor for c, row in rows.items()}) for code in rows}
@@ -402,9 +402,9 @@ def _end_of_chain(code: str, successors: dict[str, str | None]) -> str:
 async def _hosts_of(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, str]:
     hosts: dict[str, str] = {}
     for part in in_parts(sorted(codes)):
-        query = select(AGENCY.c.code, AGENCY.c.host).where(
+        query = select(AGENCY.c.code, host_on(on).label("host")).where(
             AGENCY.c.code.in_(part),
-            AGENCY.c.host.is_not(None),
+            host_on(on).is_not(None),
             or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on),
         )
         hosts |= {row.code: row.host for row in await connection.execute(query)}

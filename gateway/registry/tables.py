@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     ForeignKeyConstraint,
     LargeBinary,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    case,
     false,
 )
 from sqlalchemy.exc import SQLAlchemyError
@@ -80,6 +82,8 @@ class AgencyRow(RegistryModel, table=True):
     updated_at: datetime = Field(sa_type=DateTime(timezone=True))
     host: str | None = None
     contact: str | None = None
+    next_host: str | None = None
+    next_host_from: date | None = None
 
 
 class BindingRow(RegistryModel, table=True):
@@ -179,6 +183,11 @@ def to_entry(row: Row[Any]) -> AgencyEntry:
     return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
 
 
+def host_on(on: date) -> ColumnElement[str | None]:
+    """Return the node that hosts a row's code on a day, of the present one and the planned one."""
+    return case((AGENCY.c.next_host_from <= on, AGENCY.c.next_host), else_=AGENCY.c.host)
+
+
 def as_utc(moment: datetime) -> datetime:
     """Return a moment in the stored form, UTC, because SQLite keeps no zone."""
     return moment.astimezone(UTC)
@@ -265,6 +274,8 @@ class PeriodRow(RegistryModel, table=True):
     decision: str | None = None
     host: str | None = None
     contact: str | None = None
+    next_host: str | None = None
+    next_host_from: date | None = None
     believed_from: datetime = Field(sa_type=DateTime(timezone=True))
     believed_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     change_id: str

@@ -50,6 +50,26 @@ async def test_a_move_is_a_recorded_change_and_touches_nothing_else(directory: S
     assert (new.host, new.alias, new.name) == ("south.2", old.alias, old.name)
 
 
+async def test_a_planned_move_holds_from_its_day_and_a_later_change_keeps_it(directory: SqlDirectory) -> None:
+    moves = "code,name,next_host,next_host_from\nZ91,One,south.2,2026-11-01\nZ92,Three,,01/12/2026\n"
+    await taken_in(directory, LIST)
+    await taken_in(directory, moves)
+
+    days = (date(2026, 10, 31), date(2026, 11, 1), date(2026, 12, 1))
+    nodes = [{hosting.code: hosting.node for hosting in await on(directory, day)} for day in days]
+    assert nodes == [
+        {"Z91": "north", "Z92": "south.2"},
+        {"Z91": "south.2", "Z92": "south.2"},
+        {"Z91": "south.2"},
+    ]
+    await taken_in(directory, "code,name,phone\nZ91,One,0900000000\n")
+    again = {hosting.code: hosting.node for hosting in await on(directory, days[2])}
+    assert again == {"Z91": "south.2"}
+
+    undated = await directory.plan_import(b"code,name,next_host,next_host_from\nZ93,Four,north,\n")
+    assert [(p.column, p.found) for p in undated.problems] == [("next_host", "north")]
+
+
 async def test_an_empty_cell_leaves_a_code_without_a_node_and_no_column_keeps_it(
     directory: SqlDirectory,
 ) -> None:

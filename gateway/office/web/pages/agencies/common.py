@@ -112,7 +112,17 @@ def row_advice(text: str, lang: str) -> str:
     return labels.say("reforms.advice.other", lang)
 
 
-_FIELDS_ADDED = ("alias", "parent", "valid_from", "valid_to", "successor", "decision", "host")
+_FIELDS_ADDED = (
+    "alias",
+    "parent",
+    "valid_from",
+    "valid_to",
+    "successor",
+    "decision",
+    "host",
+    "next_host",
+    "next_host_from",
+)
 
 
 class ImportWord(StrEnum):
