@@ -68,8 +68,9 @@ class NodeCore:
 
     async def host_of(self, code: str) -> str | None:
         """Return the node that speaks for a code today by the registry; some routes between axes use it."""
-        entry = await self.directory.find(code, local(self.clock.now()).date())
-        return entry.host if entry is not None else None
+        today = local(self.clock.now()).date()
+        entry = await self.directory.find(code, today)
+        return entry.host_on(today) if entry is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

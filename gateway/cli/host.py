@@ -39,7 +39,8 @@ async def list_(call: Invocation, core: NodeCore) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
     hosted = await core.store.hosted()
     entries = [await core.directory.entry(agency.code) for agency in hosted]
-    output.rows(call, [_agency_record(*pair) for pair in zip(hosted, entries, strict=True)], _COLUMNS)
+    today = output.today(core.clock.now())
+    output.rows(call, [_agency_record(*pair, today) for pair in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
 @verb("Z91.03", "Z91.03 --numbering B --yes", writes=True)
@@ -66,9 +67,10 @@ async def add(
         email=entry.email,
     )
     agency = await core.store.accounts.add_hosted(new_agency)
-    output.record(call, _agency_record(agency, entry))
+    today = output.today(core.clock.now())
+    output.record(call, _agency_record(agency, entry, today))
     call.say("host.next.add", code=agency.code)
-    host = entry.host_on(output.today(core.clock.now()))
+    host = entry.host_on(today)
     if host != core.settings.node.name:
         call.say("host.elsewhere", code=entry.code, host=host or "–", node=core.settings.node.name)
 
@@ -229,6 +231,7 @@ def _refuse_problems(plan: Plan) -> None:
         raise Refused("host", "; ".join(f"{p.found}: {p.advice}" for p in plan.problems))
 
 
-def _agency_record(agency: HostedAgency, entry: AgencyEntry | None) -> dict[str, Any]:
+def _agency_record(agency: HostedAgency, entry: AgencyEntry | None, today: date) -> dict[str, Any]:
     names = "id code name aliases numbering host"
-    return output.fields(agency, names, aliases=list(agency.aliases), host=entry.host if entry else None)
+    host = entry.host_on(today) if entry else None
+    return output.fields(agency, names, aliases=list(agency.aliases), host=host)
