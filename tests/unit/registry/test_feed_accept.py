@@ -30,6 +30,8 @@ LIST = [
     feeds.agency("Z91.02", "Sở Hai", parent="Z91", alias="000.00.02.Z91"),
 ]
 
+MOVE = date(2027, 1, 1)
+
 
 @pytest.fixture(params=BOTH_KINDS)
 def url(request: pytest.FixtureRequest) -> str:
@@ -84,6 +86,19 @@ async def test_a_first_snapshot_comes_into_force_whole(
     assert (change.by, change.summary["added"]) == ("operator", 3)
     assert change.summary["feed"] == {"issuer": "Registry issuer", "sequence": 7, "kind": "snapshot"}
     assert not list(tmp_path.glob(".feed*"))
+
+
+async def test_a_list_says_from_which_day_another_node_hosts_a_code(
+    feed: SqlFeed, directory: SqlDirectory, give: Give
+) -> None:
+    moved = feeds.agency(
+        "Z91.01", "Sở Một", parent="Z91", host="north", next_host="south", next_host_from=MOVE
+    )
+    await give(feeds.feed([LIST[0], moved], 7))
+
+    days = (MOVE - timedelta(days=1), MOVE)
+    assert [[h.node async for h in directory.hosting(day)] for day in days] == [["north"], ["south"]]
+    assert await feed.hosts() == ["north", "south"]
 
 
 async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it_no_longer_proposes(
