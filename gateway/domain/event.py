@@ -122,6 +122,7 @@ class EventKind(StrEnum):
     KEY_EXPIRING = "key.expiring"
     MESSAGE_RESIGNED = "message.resigned"
     MESSAGE_CONFIRMED = "message.confirmed"
+    MESSAGE_SIGNATURES = "message.signatures"
     MESSAGE_URGED = "message.urged"
     PAPER_HANDED = "message.paper"
     ALERT_MALWARE = "alert.malware"

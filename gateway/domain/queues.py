@@ -25,14 +25,25 @@ class Lease:
     attempt: int
 
 
-# Judges signatures again: those of one document, or whose the seals are on all mail of one sender.
+# Judges signatures again: those of one document that came or was sent, or whose the seals are on all mail of one sender.
 SIGNATURES_JOB = "signatures"
 _OF_SENDER = "seal:"
+_OF_SENT = "sent:"
 
 
 def signatures_subject(code: str) -> str:
     """Return the subject of the job that looks again whose seals stand on the mail of a sender."""
     return f"{_OF_SENDER}{code}"
+
+
+def sent_signatures_subject(document_id: str) -> str:
+    """Return the subject of the job that judges again a document which this node sent."""
+    return f"{_OF_SENT}{document_id}"
+
+
+def sent_document_of_job(subject_id: str) -> str | None:
+    """Return the sent document of such a job; None for another one."""
+    return subject_id.removeprefix(_OF_SENT) if subject_id.startswith(_OF_SENT) else None
 
 
 def sender_of_job(subject_id: str) -> str | None:

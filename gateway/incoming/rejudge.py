@@ -1,8 +1,8 @@
-"""Judges again once more is known: PDF signatures that could not be judged (R23, certificates), whose the seals are on the
-mail of a sender, packets whose certificate could not be confirmed (K4, revocation), and documents that a stolen key may
-have signed. In: due jobs, later answers of authorities, a key and the time of its theft. Out: new verdicts, held packets
-opened again, marks set or removed, each with an event. Nothing is deleted: a person decides. Everything is judged as of its
-arrival."""
+"""Judges again once more is known: PDF signatures of mail and of sent documents that could not be judged (R23,
+certificates), whose the seals are on the mail of a sender, packets whose certificate could not be confirmed (K4,
+revocation), and documents that a stolen key may have signed. In: due jobs, later answers of authorities, a key and the
+time of its theft. Out: new verdicts, held packets opened again, marks set or removed, each with an event. Nothing is
+deleted: a person decides. Everything is judged as of its arrival, or of its acceptance here."""
 
 from __future__ import annotations
 
@@ -15,15 +15,32 @@ from typing import TYPE_CHECKING
 from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import PendingRevocation
-from gateway.domain.document import UNREADABLE, IncomingDocument, IncomingFile
+from gateway.domain.document import (
+    UNREADABLE,
+    FileItem,
+    FileRole,
+    IncomingDocument,
+    IncomingFile,
+    OutgoingDocument,
+)
 from gateway.domain.event import EventKind
+from gateway.domain.identity import Digest
 from gateway.domain.proof import Evidence
-from gateway.domain.queues import SIGNATURES_JOB, InboxPacket, Job, OutboxItem, sender_of_job
+from gateway.domain.queues import (
+    SIGNATURES_JOB,
+    InboxPacket,
+    Job,
+    OutboxItem,
+    sender_of_job,
+    sent_document_of_job,
+)
 from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK
 from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
+from gateway.edxml import canonical
+from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StaleVersion, StoreFailure
 from gateway.incoming import check, pdf_answers, verify
-from gateway.incoming.check import decoded
+from gateway.incoming.check import PLAIN, decoded
 from gateway.incoming.services import IncomingServices
 from gateway.incoming.translate import REVOCATION_UNKNOWN
 from gateway.incoming.verify import Proved
@@ -46,11 +63,13 @@ async def ask_due(services: IncomingServices) -> int:
     jobs = await services.store.claim_jobs(SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
-            sender = sender_of_job(job.subject_id)
-            if sender is None:
-                await _judge_signatures(services, job)
-            else:
+            sender, sent_id = sender_of_job(job.subject_id), sent_document_of_job(job.subject_id)
+            if sender is not None:
                 await _identify_mail(services, job, sender)
+            elif sent_id is not None:
+                await _judge_sent(services, job, sent_id)
+            else:
+                await _judge_signatures(services, job)
         except StaleLease:
             log.action(
                 _log, "signatures.discarded", "another worker asked meanwhile", document=job.subject_id
@@ -68,19 +87,93 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
         seen_at = await check.files_arrived_at(work, judged)
     verdicts: list[FileVerdict] = []
     if judged.state not in UNREADABLE:
-        verdicts = [await _judge_file(services, scope, judged, v, seen_at) for v in judged.signatures]
-        verdicts = await _identify(services, judged, verdicts, seen_at)
+        verdicts = await _judge_files(services, scope, judged.files, judged.signatures, seen_at)
+        verdicts = await _identify(services, judged.sender_code, verdicts, seen_at)
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(job.subject_id)
         readable = document.state not in UNREADABLE
         new = await _save_verdicts(services, work, judged, document, verdicts)
-        waits = readable and services.clock.now() < seen_at + GIVE_UP
-        if waits and pdf_verdict.is_open(new.signatures):
-            retry_at = services.clock.now() + _pause(services, seen_at)
-            await work.jobs.retry(job.lease, retry_at, f"{pdf_verdict.REVOCATION}: still not known")
-        else:
-            await work.jobs.finish(job.lease)
+        await _end_job(services, work, job, new.signatures if readable else (), seen_at)
         await work.commit()
+
+
+async def _end_job(
+    services: IncomingServices, work: SqlWork, job: Job, verdicts: Sequence[FileVerdict], seen_at: datetime
+) -> None:
+    """Repeat the job while an answer is missing, for a month; else end it."""
+    now = services.clock.now()
+    if now < seen_at + GIVE_UP and pdf_verdict.is_open(verdicts):
+        why = f"{pdf_verdict.REVOCATION}: still not known"
+        await work.jobs.retry(job.lease, now + _pause(services, seen_at), why)
+    else:
+        await work.jobs.finish(job.lease)
+
+
+async def _judge_sent(services: IncomingServices, job: Job, document_id: str) -> None:
+    """Judge again the PDF signatures of a document that this node sent, as of the time when it was accepted."""
+    scope = _scope(job.agency_id)
+    async with services.store.read(scope) as work:
+        agency, judged = await work.agency(), await work.outgoing.get(document_id)
+    seen_at, verdicts = judged.created_at, list(judged.signatures)
+    if not judged.is_sealed:
+        files = await _files_of_sent(services, scope, judged)
+        verdicts = await _judge_files(services, scope, files, verdicts, seen_at)
+        verdicts = await _identify(services, agency.code, verdicts, seen_at)
+    async with services.store.begin(scope) as work:
+        document = await work.outgoing.get(document_id)
+        if document.is_sealed or document.files != judged.files:
+            verdicts = []
+        else:
+            await _save_sent_verdicts(services, work, document, verdicts)
+        await _end_job(services, work, job, verdicts, seen_at)
+        await work.commit()
+
+
+async def _files_of_sent(
+    services: IncomingServices, scope: AgencyScope, document: OutgoingDocument
+) -> list[IncomingFile]:
+    """Return the places of the document's files: each by itself, or in its envelope once that is packed."""
+    digest = document.envelope_digest
+    if digest is None:
+        return [_file_at(file, file.sha256, 0, file.size, PLAIN) for file in document.files]
+    async with services.store.read(scope) as work:
+        opener = await services.blobs.open(work, digest)
+    size = document.envelope_size or 0
+    read = await services.pool.run(lambda: canonical.read_fast(pieces(opener), size, services.xml))
+    parts = {part.n: part for part in read.files} if read is not None else {}
+    return [
+        _file_at(file, digest, part.offset, part.length, part.coding)
+        for file in document.files
+        if (part := parts.get(file.n)) is not None
+    ]
+
+
+def _file_at(file: FileItem, source: Digest, offset: int, length: int, coding: str) -> IncomingFile:
+    return IncomingFile(
+        n=file.n,
+        name=file.name,
+        content_type=file.content_type,
+        size=file.size,
+        sha256=file.sha256,
+        source=source,
+        offset=offset,
+        length=length,
+        coding=coding,
+    )
+
+
+async def _save_sent_verdicts(
+    services: IncomingServices, work: SqlWork, document: OutgoingDocument, verdicts: Sequence[FileVerdict]
+) -> None:
+    lead_n = next((file.n for file in document.files if file.role is FileRole.LEAD), None)
+    lead = next((verdict for verdict in verdicts if verdict.n == lead_n), None)
+    new = replace(document, signatures=tuple(verdicts), legal_value=pdf_verdict.legal_value(lead))
+    if new == document:
+        return
+    await work.outgoing.save(new)
+    if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
+        details = {"legal_value": new.legal_value, "pdf_signature": lead.verdict if lead else None}
+        await work.events.append(EventKind.MESSAGE_SIGNATURES, document.id, services.clock.now(), details)
 
 
 def _has_invalid(document: IncomingDocument) -> bool:
@@ -119,7 +212,7 @@ async def _save_verdicts(
     return new
 
 
-def _words(document: IncomingDocument) -> list[tuple[str | None, ...]]:
+def _words(document: IncomingDocument | OutgoingDocument) -> list[tuple[str | None, ...]]:
     """Return the verdicts of all files and signatures, without the present state of certificates: that changes with time,
     and is no reason for an event."""
     return [
@@ -130,13 +223,13 @@ def _words(document: IncomingDocument) -> list[tuple[str | None, ...]]:
 
 
 async def _identify(
-    services: IncomingServices, document: IncomingDocument, verdicts: Sequence[FileVerdict], seen_at: datetime
+    services: IncomingServices, sender: str, verdicts: Sequence[FileVerdict], seen_at: datetime
 ) -> list[FileVerdict]:
     """Compare the signatures with what is registered now. Verdicts by the first rule name no certificates, and stay."""
     with_signers = [v for v in verdicts if any(signer.sha256 for signer in v.signers)]
     if not with_signers:
         return list(verdicts)
-    identified, _ = await check.identify_signers(services, document.sender_code, with_signers, seen_at)
+    identified, _ = await check.identify_signers(services, sender, with_signers, seen_at)
     by_file = {v.n: v for v in identified}
     return [by_file.get(v.n, v) for v in verdicts]
 
@@ -167,26 +260,36 @@ async def _identify_document(
     async with services.store.begin(scope) as work:
         document = await work.incoming.get(judged.id)
         seen_at = await check.files_arrived_at(work, document)
-        verdicts = await _identify(services, document, document.signatures, seen_at)
+        verdicts = await _identify(services, document.sender_code, document.signatures, seen_at)
         await _save_verdicts(services, work, document, document, verdicts)
         await work.commit()
+
+
+async def _judge_files(
+    services: IncomingServices,
+    scope: AgencyScope,
+    files: Sequence[IncomingFile],
+    verdicts: Sequence[FileVerdict],
+    seen_at: datetime,
+) -> list[FileVerdict]:
+    by_n = {file.n: file for file in files}
+    return [await _judge_file(services, scope, by_n.get(v.n), v, seen_at) for v in verdicts]
 
 
 async def _judge_file(
     services: IncomingServices,
     scope: AgencyScope,
-    document: IncomingDocument,
+    file: IncomingFile | None,
     verdict: FileVerdict,
     seen_at: datetime,
 ) -> FileVerdict:
     """Return the file's new verdict; the old one where it is not open, or the file cannot be read."""
-    file = next((f for f in document.files if f.n == verdict.n), None)
     if file is None or not pdf_verdict.is_open((verdict,)):
         return verdict
     try:
         facts = await _read_file(services, scope, file, seen_at)
     except (StoreFailure, NotFound) as error:  # the bytes or the disk are missing: tried again for a month
-        log.action(_log, "signatures.unread", str(error), document=document.id, code=error.code)
+        log.action(_log, "signatures.unread", str(error), file=verdict.file, code=error.code)
         return verdict
     if facts.fault is not None and verdict.signers:
         return verdict  # the reader cannot read the file now: the old verdict stays

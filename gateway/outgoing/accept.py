@@ -21,6 +21,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_sent
 from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.pace import Metric
+from gateway.domain.queues import SIGNATURES_JOB, sent_signatures_subject
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Clash, GatewayError, Refused
@@ -305,6 +306,8 @@ class _Task:
         if order.send:
             await record_confirmations(services, work, document.id, order, verdict)
         deliveries = await queue(services, work, document) if order.send else ()
+        if order.send and pdf_verdict.is_open(document.signatures):
+            await work.jobs.add(SIGNATURES_JOB, sent_signatures_subject(document.id), not_before=now)
         if packed is not None:
             await package.put_document(services, work, agency, document, deliveries, packed)
         return Accepted(document=document, deliveries=deliveries, warnings=warnings)

@@ -155,6 +155,25 @@ async def test_threat_042_a_revocation_counts_by_its_date(
     assert ("signature_invalid_later" in judged.marks) is (value is LegalValue.INFORMATION)
 
 
+async def test_the_sender_too_learns_that_the_seal_on_its_document_was_revoked(place: Place) -> None:
+    bytes_ = await asyncio.to_thread(place.pdf, "15")
+    sent = await place.town.send("15", files=(("15.pdf", bytes_),))
+    assert (sent.legal_value, sent.signatures[0].verdict) == (None, SignatureWord.UNKNOWN)
+    place.authority.revoked[place.agency.certificate.serial_number] = sent.created_at - DAY
+
+    place.town.clock.advance(timedelta(minutes=5))
+    await SignaturesClock().step(place.town.node.inn)
+
+    judged = await place.town.document(sent)
+    assert judged.legal_value is LegalValue.INFORMATION
+    assert judged.signatures[0].signers[1].why == "CERT-REVOKED"
+    events = await place.town.events(DEPARTMENT, sent.id)
+    assert [e.data["legal_value"] for e in events if e.kind is EventKind.MESSAGE_SIGNATURES] == [
+        "information"
+    ]
+    assert await place.town.count("job WHERE kind = 'signatures'") == 0
+
+
 async def test_threat_045_an_old_answer_is_not_taken_for_a_newer_one(place: Place) -> None:
     document = await place.admitted()
     await place.judge_again(document, timedelta())
