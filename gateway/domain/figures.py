@@ -1,4 +1,5 @@
-"""Figures of documents: what was sent, received, refused, recalled, taken in, done on time or late, answered, on paper.
+"""Figures of documents: what was sent, received, refused, recalled, taken in, done on time or late, answered, on paper; and
+of their use: what was read, who signed in.
 In: events in their order, and the facts known before them. Out: changed facts, and what they change in daily cells.
 A figure belongs to the day on which its document was sent or came, so a later event moves it within that day: a period's
 figures are always those of its documents as they stand now. Each cell is a sum over facts, so the sizes of the batches in
@@ -23,7 +24,8 @@ from gateway.domain.signatures import LegalValue
 from gateway.domain.status import TAKEN_IN
 from gateway.domain.wall_clock import local
 
-OUT, IN = "out", "in"
+OUT, IN, READ, USE = "out", "in", "read", "use"
+"""What a figure is about: documents sent, documents that came, readings of their content, sign-ins."""
 DAY, MONTH = "d", "m"
 NO_UNIT: Final = "-"
 """Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
@@ -37,6 +39,7 @@ class Dimension(StrEnum):
     URGENCY = "urgency"
     PARTNER = "partner"
     PERSON = "person"
+    ROLE = "role"
     REASON = "reason"
     DUE = "due"
     """Open documents by their due day, so that those overdue today are a sum."""
@@ -49,6 +52,7 @@ MEASURES: Final = (
     *("recipients", "failed", "delivered", "delivered_s", "handed"),
     *("taken", "taken_s", "refused", "recalled", "done", "done_s"),
     *("due", "on_time", "late", "late_s", "open_due", "asked", "replied", "replied_late", "owed"),
+    *("reads", "read_files", "sign_ins"),
 )
 """Columns of a cell. Names that end in `_s` are sums of seconds over the documents that the name before counts."""
 _PLACE = {name: n for n, name in enumerate(MEASURES)}
@@ -69,8 +73,9 @@ class Cell(NamedTuple):
 
 
 class FigureFact(NamedTuple):
-    """Facts of one document, or of one delivery of an outgoing document (`parent` is its document). Only a fact with a day
-    counts: a draft and a cancelled document have none. A tuple, because each event makes a new one."""
+    """Facts of one document, or of one delivery of an outgoing document (`parent` is its document); or of what one person
+    read, or how often signed in, on one day. Only a fact with a day counts: a draft and a cancelled document have none. A
+    tuple, because each event makes a new one."""
 
     side: str
     day: date | None = None
@@ -102,6 +107,10 @@ class FigureFact(NamedTuple):
     refused: bool = False
     recalled: bool = False
     request: str = ""
+    role: str = ""
+    reads: int = 0
+    read_files: int = 0
+    sign_ins: int = 0
 
     def to_json(self) -> str:
         """Write the fields that differ from their defaults."""
@@ -182,6 +191,8 @@ def keys_of(events: Iterable[Event]) -> tuple[set[FactKey], set[FactKey]]:
     """Return the keys of facts that these events may change, and the documents all of whose deliveries they may change."""
     keys, whole = set[FactKey](), set[FactKey]()
     for event in events:
+        if (own_key := _key_of_person(event)) is not None:
+            keys.add(own_key)
         if event.agency_id is None or event.kind not in _FOLDS:
             continue
         keys.add((event.agency_id, event.subject_id))
@@ -196,7 +207,9 @@ def fold(known: Mapping[FactKey, FigureFact], events: Iterable[Event]) -> Facts:
     """Apply events in order; return the facts that changed. `known` has those that `keys_of` names and that exist."""
     facts: Facts = dict(known)
     for event in events:
-        if event.agency_id is not None and (change := _FOLDS.get(event.kind)) is not None:
+        if (own_key := _key_of_person(event)) is not None:
+            _used(facts, event, own_key)
+        elif event.agency_id is not None and (change := _FOLDS.get(event.kind)) is not None:
             change(facts, event, event.agency_id)
     return {key: fact for key, fact in facts.items() if known.get(key) != fact}
 
@@ -411,6 +424,39 @@ def _day(text: object) -> date | None:
     return date.fromisoformat(text[:10]) if isinstance(text, str) and text else None
 
 
+_USES = (EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
+_OF_PERSONS = (EventKind.DOCUMENT_READ, *_USES)
+
+
+def _key_of_person(event: Event) -> FactKey | None:
+    """Return the key of the day of the person who read, or who signed in for an agency; None for any other event."""
+    if event.kind not in _OF_PERSONS:
+        return None
+    day = local(event.at).date()
+    if event.kind is EventKind.DOCUMENT_READ:
+        agency_id, role, unit = event.agency_id, event.data.get("role") or "", event.data.get("unit") or ""
+        id = f"read:{day}:{event.principal_id}:{role}:{unit}"
+    else:
+        agency_id, id = event.data.get("agency"), f"use:{day}:{event.subject_id}"
+    return (agency_id, id) if agency_id else None
+
+
+def _used(facts: Facts, event: Event, key: FactKey) -> None:
+    data, day, fact = event.data, local(event.at).date(), facts.get(key)
+    if event.kind is EventKind.DOCUMENT_READ:
+        fact = fact or FigureFact(
+            side=READ,
+            day=day,
+            unit=str(data.get("unit") or NO_UNIT),
+            person=event.principal_id,
+            role=str(data.get("role") or ""),
+        )
+        facts[key] = fact._replace(reads=fact.reads + 1, read_files=fact.read_files + bool(data.get("file")))
+        return
+    fact = fact or FigureFact(side=USE, day=day, person=event.subject_id)
+    facts[key] = fact._replace(sign_ins=fact.sign_ins + 1)
+
+
 _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.MESSAGE_ACCEPTED: _accepted,
     EventKind.MESSAGE_CANCELLED: _cancelled,
@@ -429,7 +475,7 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
-COUNTED_KINDS: Final = tuple(kind.value for kind in _FOLDS)
+COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""
 
 
@@ -468,6 +514,10 @@ def _add(cells: dict[Cell, list[int]], of_fact: Sequence[Cell], counted: Mapping
 def measure(fact: FigureFact) -> dict[str, int]:
     """Return what a fact adds to its cells, by measure."""
     measures = dict.fromkeys(MEASURES, 0)
+    if fact.side in (READ, USE):
+        for name in ("reads", "read_files", "sign_ins"):
+            measures[name] = getattr(fact, name)
+        return measures
     if fact.side == OUT and not fact.parent:
         measures["documents"] = 1
         measures[_OF_MODE[fact.mode]] = 1
@@ -537,7 +587,11 @@ def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
     """List the cells that count a fact, by day and by month; none for a draft or a cancelled document."""
     if (day := fact.day) is None:
         return []
-    keys = [(Dimension.ALL, ""), (Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
+    keys = [(Dimension.ALL, "")]
+    if fact.side in (READ, USE):
+        keys += [(Dimension.ROLE, fact.role)] if fact.role else []
+    else:
+        keys += [(Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
     if fact.person:
         keys.append((Dimension.PERSON, fact.person))
     if fact.due is not None and fact.side == IN and fact.done is None and not _is_over(fact):

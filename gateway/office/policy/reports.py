@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from gateway.domain.figures import IN, OUT, Dimension
+from gateway.domain.figures import IN, OUT, READ, Dimension
 
 
 class By(StrEnum):
@@ -23,6 +23,7 @@ class By(StrEnum):
     PARTNER = "partner"
     UNIT = "unit"
     PERSON = "person"
+    ROLE = "role"
     REASON = "reason"
     AGENCY = "agency"
 
@@ -37,6 +38,7 @@ _DIMENSIONS = {
     By.URGENCY: Dimension.URGENCY,
     By.PARTNER: Dimension.PARTNER,
     By.PERSON: Dimension.PERSON,
+    By.ROLE: Dimension.ROLE,
     By.REASON: Dimension.REASON,
 }
 BY_TIME = (By.DAY, By.MONTH, By.QUARTER)
@@ -189,6 +191,13 @@ REPORTS: Mapping[str, Report] = {
             drawn=("electronic", "with_paper"),
         ),
         Report(
+            key="readings",
+            side=READ,
+            lines=(By.DAY, By.MONTH, By.QUARTER, By.UNIT, By.ROLE, By.PERSON),
+            columns=(_count("reads"), _count("read_files")),
+            drawn=("reads", "read_files"),
+        ),
+        Report(
             key="agencies",
             side="",
             lines=(By.AGENCY, By.MONTH, By.QUARTER),
@@ -199,7 +208,7 @@ REPORTS: Mapping[str, Report] = {
                 ),
                 *(_count("recipients", side=OUT), ReportColumn(key="received", measure="documents", side=IN)),
                 *(_count("taken", side=IN), _count("refused", side=IN), _count("done", side=IN)),
-                *(_count("on_time", side=IN), _count("late", side=IN)),
+                *(_count("on_time", side=IN), _count("late", side=IN), _count("reads", side=READ)),
             ),
             drawn=("documents", "received"),
             of_node=True,

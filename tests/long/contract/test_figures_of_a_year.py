@@ -27,6 +27,7 @@ WHERE = {
     By.URGENCY: "urgency",
     By.PARTNER: "partner",
     By.PERSON: "person",
+    By.ROLE: "role",
     By.REASON: "reason",
 }
 Sums = dict[str, dict[str, int]]

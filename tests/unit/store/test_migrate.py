@@ -127,7 +127,7 @@ STEPS = {
     "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
     "r0217_reminders_of_the_node.py": "b29e756864f29242",
     "r0218_contact_of_an_agency.py": "6c089db6029e75ab",
-    "r0220_changes_of_rights_that_wait.py": "5a972b45f1f1c68d",
+    "r0220_changes_of_rights_that_wait.py": "6bef026b2ab4fc9b",
 }
 
 

@@ -12,7 +12,8 @@ from datetime import date, timedelta
 from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS, Urgency
-from gateway.domain.figures import IN, NO_UNIT
+from gateway.domain.event import EventKind
+from gateway.domain.figures import IN, NO_UNIT, READ
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Denied
@@ -208,15 +209,31 @@ def _shown(
     request: PageRequest, table: ReportTable, key: str, figures: Sequence[Figure]
 ) -> list[ShownFigure]:
     question = table.question
+    reads_log = question.report.side == READ and request.may(Right.AUDIT, Manner.YES)
+    reads_lists = request.may(Right.SEE_CONTENT, Manner.YES)
+    path_of = _journal_path if reads_log else _list_path if reads_lists else None
     return [
         ShownFigure(
             text=reports.figure_text(value, request.lang),
-            path=_list_path(question, column, key)
-            if value and request.may(Right.SEE_CONTENT, Manner.YES)
-            else "",
+            path=path_of(question, column, key) if value and path_of is not None else "",
         )
         for column, value in zip(question.columns, figures, strict=True)
     ]
+
+
+def _journal_path(question: Question, column: ReportColumn, key: str) -> str:
+    """Return the lines of the log behind a number of readings; empty where its filter does not know them."""
+    since, until, words = question.since, question.until, dict[str, str]()
+    if key and question.by in BY_TIME:
+        since, until = _days_of(question.by, key, question)
+    elif key and question.by is By.PERSON:
+        words["nguoi"] = key
+    elif key:
+        return ""
+    if column.key != "reads" or question.units:
+        return ""
+    days = {"tu": since.strftime("%d/%m/%Y"), "den": until.strftime("%d/%m/%Y")}
+    return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **days)
 
 
 def _list_path(question: Question, column: ReportColumn, key: str) -> str:
