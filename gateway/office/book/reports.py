@@ -14,7 +14,7 @@ from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.figures import IN, NO_UNIT, OUT, READ, Dimension
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
-from gateway.office.book import table_files
+from gateway.office.book import account_figures, table_files
 from gateway.office.book.table_files import Piece, XlsxColumn
 from gateway.office.policy.reports import (
     BY_TIME,
@@ -77,6 +77,8 @@ def agencies_below(hosted: Sequence[HostedAgency], code: str) -> list[str]:
 
 async def make(store: SqlStore, agencies: Sequence[str], question: Question, today: date) -> ReportTable:
     """Answer the question for these agencies."""
+    if question.report.of_accounts:
+        return await account_figures.make(store, agencies, question, today)
     before = replace(question, since=question.before[0], until=question.before[1])
     queries = [*_queries(question, agencies, today), *_queries(before, agencies, today, Group.AGENCY)]
     answers = await sum_all(store, [(query, group) for query, group, _ in queries])

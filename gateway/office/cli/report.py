@@ -148,13 +148,13 @@ async def _ask(
         units=(unit,) if unit else (),
         partner=partner,
     )
-    if not report.of_node:
+    if not report.of_node and question.by != "agency":
         return question, [context.agency.id]
     return question, reports.agencies_below(await context.node.store.hosted(), under)
 
 
 async def _names(context: OfficeCommandContext, table: ReportTable) -> dict[str, str]:
-    if table.question.report.of_node:
+    if table.question.by == "agency":
         return {agency.id: f"{agency.name} ({agency.code})" for agency in await context.node.store.hosted()}
     return {}
 

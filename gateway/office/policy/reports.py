@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from gateway.domain.figures import IN, OUT, READ, Dimension
+from gateway.domain.figures import IN, OUT, READ, USE, Dimension
 
 
 class By(StrEnum):
@@ -56,6 +56,8 @@ class ColumnForm(StrEnum):
     """A mean of seconds over the measure `over`, in hours."""
     OVERDUE = "overdue"
     """What is open and was due before today; `measure` of the cells by due day."""
+    TODAY = "today"
+    """A number as of today, unknown of the period before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ class Report:
     drawn: tuple[str, ...]
     due: Dimension = Dimension.DUE
     of_node: bool = False
+    of_accounts: bool = False
+    """Made of accounts and their sign-ins, for administrators and the operator."""
 
     def columns_by(self, by: By) -> tuple[ReportColumn, ...]:
         """Return the columns that are known for such lines."""
@@ -92,6 +96,10 @@ class Report:
 
 def _count(key: str, **more: object) -> ReportColumn:
     return ReportColumn(key=key, measure=key, **more)  # type: ignore[arg-type]  # fields of the column
+
+
+def _today(key: str) -> ReportColumn:
+    return ReportColumn(key=key, measure=key, form=ColumnForm.TODAY)
 
 
 def _share(key: str, measure: str, over: str, **more: object) -> ReportColumn:
@@ -198,6 +206,17 @@ REPORTS: Mapping[str, Report] = {
             drawn=("reads", "read_files"),
         ),
         Report(
+            key="accounts",
+            side=USE,
+            lines=(By.ROLE, By.AGENCY),
+            columns=(
+                *(_today("accounts"), _count("active"), _share("active_share", "active", "accounts")),
+                *(_today("never"), _today("locked"), _count("sign_ins")),
+            ),
+            drawn=("accounts", "active"),
+            of_accounts=True,
+        ),
+        Report(
             key="agencies",
             side="",
             lines=(By.AGENCY, By.MONTH, By.QUARTER),
@@ -273,8 +292,10 @@ class ReportTable:
     before: tuple[Figure, ...]
 
 
-def make_table(question: Question, sums: Sums, before: Sums) -> ReportTable:
-    """Make the lines, those by time in its order, others with the most first."""
+def make_table(
+    question: Question, sums: Sums, before: Sums, total: Mapping[str, int] | None = None
+) -> ReportTable:
+    """Make the lines, those by time in its order, others with the most first. Without a `total` it is the sum of them."""
     columns = question.columns
     lines = [ReportLine(key=key, figures=_figures(columns, sums[key], question)) for key in sums]
     lines = [line for line in lines if any(line.figures)]
@@ -285,7 +306,7 @@ def make_table(question: Question, sums: Sums, before: Sums) -> ReportTable:
     return ReportTable(
         question=question,
         lines=tuple(lines),
-        total=_figures(columns, _total(sums), question, of_total=True),
+        total=_figures(columns, _total(sums) if total is None else total, question, of_total=True),
         before=_figures(columns, _total(before), question, of_total=True),
     )
 
@@ -312,6 +333,8 @@ def _figures(
 
 def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
     name = "overdue" if column.form is ColumnForm.OVERDUE else column.measure
+    if column.form is ColumnForm.TODAY:
+        return sums.get(name)
     value = sums.get(_named(column, name), 0)
     if column.form in (ColumnForm.COUNT, ColumnForm.OVERDUE):
         return value
