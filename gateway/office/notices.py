@@ -113,13 +113,14 @@ async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency
         return 0
     now, places = reminders.services.clock.now(), [NODE_PLACE, *(a for a in hosted if a.left_at is None)]
     async with reminders.duties.accounts.accounts.read() as view:
-        events = await view.events_about([place.id for place in places], alert_subjects(now))
+        subjects = reversed(alert_subjects(now))
+        events = [event for subject in subjects for event in await view.events.of_subject(subject)]
         if not events:
             return 0
         people = {person.id: person for person in await view.people.all()}
     names, sent = EventNames(people={id: person.name for id, person in people.items()}), 0
     for place in places:
-        mine = [event for event in events if (event.agency_id or NODE) == place.id]
+        mine = [event for event in events if (event.data.get("agency") or NODE) == place.id]
         admins = await reminders.admins(place.id) if mine else ()
         lines: dict[str, list[Event]] = {}
         for event in mine:

@@ -211,7 +211,7 @@ def warn_of_capacity(
     if not (capacity and signer and profile.signing_acts):
         return
     day, name = draft.issued_on or today, _person(signer.name)
-    told: dict[str, object] = {"name": signer.name, "capacity": capacity}
+    told = {"name": signer.name, "capacity": capacity}
     ended = limited = None
     for person, allowed, scope, act, since, until in split_table(profile.signing_acts):
         if _person(person) != name or allowed != capacity:

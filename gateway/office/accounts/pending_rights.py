@@ -1,7 +1,6 @@
-"""Changes of rights that wait for a second person, R122 (a second person confirms), and the alert on every change of rights.
-In: a change in an agency whose profile wants it confirmed; a second administrator. Out: an open proposal that changes
-nothing yet, its refusal, or the objection to its confirmation; an event in the agency's own log, of which mail tells its
-administrators and the person. `posts` puts a confirmed change in force."""
+"""Changes of rights that wait for a second person, R122 (a second person confirms), and the alert on every such change. In: a change in an agency whose profile wants it confirmed; a second administrator. Out: an open proposal that changes
+nothing yet, its refusal, or the objection to its confirmation; an event of which mail tells the agency's administrators and
+the person. `posts` puts a confirmed change in force."""
 
 from __future__ import annotations
 
@@ -169,13 +168,13 @@ def alert_subjects(now: datetime) -> list[str]:
 async def tell(
     work: AccountWork, agency_id: str, what: str, now: datetime, *, person: str, **details: object
 ) -> None:
-    """Record the alert of a change of rights in the agency's own log; in the node's for the empty id."""
-    facts = {"what": what, "person": person, **details}
-    await work.tell_agency(agency_id, EventKind.RIGHTS_CHANGED, rights_subject(local(now).date()), now, facts)
+    """Record the alert of a change of rights in an agency, or in the node for the empty id."""
+    facts = {"what": what, "agency": agency_id or None, "person": person, **details}
+    await work.events.append(EventKind.RIGHTS_CHANGED, rights_subject(local(now).date()), now, facts)
 
 
 async def tell_all(work: AccountWork, person: Person, what: str, now: datetime, **details: object) -> None:
-    """Record the alert in each agency where the person has a post; in the node's log where there is none."""
+    """Record the alert for each agency where the person has a post; for the node where there is none."""
     agencies = {post.agency_id for post in await work.posts.of_persons({person.id})} or {NODE}
     for agency_id in sorted(agencies):
         await tell(work, agency_id, what, now, person=person.id, **details)

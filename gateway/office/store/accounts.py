@@ -14,20 +14,18 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.event import Event, EventKind
+from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
-from gateway.store.events import to_domain as to_event
 from gateway.store.people import SqlPeople, SqlProposals, to_person
 from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.repository import NodeRows
 from gateway.store.row import from_json, to_json, value_of
 from gateway.store.store import SqlStore
-from gateway.store.tables import EventRow
 from gateway.store.tables_node import HostedAgencyRow, PersonRow
 from gateway.store.tables_office import (
     DelegationRow,
@@ -288,24 +286,12 @@ class AccountWork:
     def profile_of(self, agency_id: str) -> SqlAgencyProfile:
         return SqlAgencyProfile(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
 
-    def events_of(self, agency_id: str) -> SqlEvents:
-        """Return the events of that agency's own sequence."""
-        scope = AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
-        return SqlEvents(self._tx, scope, self._clock)
-
     async def tell_agency(
         self, agency_id: str, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object]
     ) -> None:
         """Write an event to that agency's own sequence."""
-        await self.events_of(agency_id).append(kind, subject_id, at, data)
-
-    async def events_about(
-        self, agency_ids: Collection[str], subject_ids: Collection[str]
-    ) -> Sequence[Event]:
-        """Return the events of these agencies about these subjects, in order; of the node for the empty id."""
-        mine = (col(EventRow.agency_id).in_(sorted(agency_ids)), col(EventRow.subject_id).in_(subject_ids))
-        rows = await self._tx.rows(EventRow, select(EventRow).where(*mine).order_by(col(EventRow.position)))
-        return [to_event(row) for row in rows]
+        scope = AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
+        await SqlEvents(self._tx, scope, self._clock).append(kind, subject_id, at, data)
 
     async def commit(self) -> None:
         await self._tx.commit()

@@ -32,7 +32,7 @@ _ROWS = 50
 _DAY = timedelta(days=1)
 # A reader of the log of an agency or of the node may have it checked and export it.
 _EXPORTS = (Needs(right=Right.AUDIT, manners=(Manner.YES, Manner.TECHNICAL)),)
-_ACCOUNTS = ("person.*", "session.*", "account.*", "post.*", "rights.*", "delegation.*", "mailbox.*")
+_ACCOUNTS = ("person.*", "session.*", "account.*", "post.*", "delegation.*", "mailbox.*")
 _TECHNICAL = (
     *("key.*", "binding.*", "anchor.*", "reform.*", "proposal.*", "node.*", "log.*", "alert.*", "notice.*"),
     *("parcel.*", "backup.*", "hold.sealed", "message.retry", "message.failed", "message.hurried"),

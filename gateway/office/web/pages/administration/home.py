@@ -77,7 +77,7 @@ async def show(request: PageRequest) -> web.StreamResponse:
         persons=board.late_by(todo_list, request.lang, "phu_trach", lambda task: task.owner or NOBODY),
         express=_count_express(task.kind for task in todo_list.tasks if task.is_express),
         silent=board.silent_agencies(todo_list, rings),
-        waiting=await waiting_rows(
+        rights_waiting=await waiting_rows(
             request, await pending_rights.list_waiting(request.deps.accounts, by, agency.id)
         ),
         accounts=rows[:MOST_ROWS],
