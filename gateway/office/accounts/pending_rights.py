@@ -1,6 +1,7 @@
-"""Changes of rights that wait for a second person, R122 (a second person confirms), and the alert on every such change. In: a change in an agency whose profile wants it confirmed; a second administrator. Out: an open proposal that changes
-nothing yet, its refusal, or the objection to its confirmation; an event of which mail tells the agency's administrators and
-the person. `posts` puts a confirmed change in force."""
+"""Changes of rights that wait for a second person, R122 (a second person confirms), and the alert on every such change. In:
+a change in an agency whose profile wants it confirmed; a second administrator. Out: an open proposal that changes nothing
+yet, its refusal, or the objection to its confirmation; an event of which mail tells the agency's administrators and the
+person. `posts` puts a confirmed change in force."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ REPORTS: Mapping[str, Report] = {
             side=READ,
             lines=(By.DAY, By.MONTH, By.QUARTER, By.UNIT, By.ROLE, By.PERSON),
             columns=(_count("reads"), _count("read_files")),
-            drawn=("reads", "read_files"),
+            drawn=("reads",),
         ),
         Report(
             key="accounts",

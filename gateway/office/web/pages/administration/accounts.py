@@ -230,7 +230,7 @@ async def waiting_rows(request: PageRequest, waiting: Sequence[Proposal]) -> lis
         place = ", ".join(filter(None, (change.unit, agencies.get(change.agency_id, ""))))
         rows.append(
             WaitingRow(
-                proposal=proposal, text=f"{text} ({place})", why_not=_why_not(request, proposal, change)
+                proposal=proposal, text=f"{text} – {place}", why_not=_why_not(request, proposal, change)
             )
         )
     return rows
