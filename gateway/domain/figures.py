@@ -1,6 +1,5 @@
-"""Figures of documents: what was sent, received, refused, recalled, taken in, done on time or late, answered, on paper; and
-of their use: what was read, who signed in.
-In: events in their order, and the facts known before them. Out: changed facts, and what they change in daily cells.
+"""Figures of documents: sent, received, refused, recalled, taken in, done on time or late, answered, on paper, read; and of
+sign-ins. In: events in their order, and the facts known before. Out: changed facts, and what they change in daily cells.
 A figure belongs to the day on which its document was sent or came, so a later event moves it within that day: a period's
 figures are always those of its documents as they stand now. Each cell is a sum over facts, so the sizes of the batches in
 which events are read do not matter. Pure: `store.figures` loads and saves.
@@ -25,7 +24,6 @@ from gateway.domain.status import TAKEN_IN
 from gateway.domain.wall_clock import local
 
 OUT, IN, READ, USE = "out", "in", "read", "use"
-"""What a figure is about: documents sent, documents that came, readings of their content, sign-ins."""
 DAY, MONTH = "d", "m"
 NO_UNIT: Final = "-"
 """Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
@@ -47,12 +45,13 @@ class Dimension(StrEnum):
     """Owed replies by their due day."""
 
 
+_OF_USE = ("reads", "read_files", "sign_ins")
 MEASURES: Final = (
     *("documents", "electronic", "with_paper", "paper", "unsigned", "replacements"),
     *("recipients", "failed", "delivered", "delivered_s", "handed"),
     *("taken", "taken_s", "refused", "recalled", "done", "done_s"),
     *("due", "on_time", "late", "late_s", "open_due", "asked", "replied", "replied_late", "owed"),
-    *("reads", "read_files", "sign_ins"),
+    *_OF_USE,
 )
 """Columns of a cell. Names that end in `_s` are sums of seconds over the documents that the name before counts."""
 _PLACE = {name: n for n, name in enumerate(MEASURES)}
@@ -424,8 +423,7 @@ def _day(text: object) -> date | None:
     return date.fromisoformat(text[:10]) if isinstance(text, str) and text else None
 
 
-_USES = (EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
-_OF_PERSONS = (EventKind.DOCUMENT_READ, *_USES)
+_OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
 
 
 def _key_of_person(event: Event) -> FactKey | None:
@@ -442,19 +440,14 @@ def _key_of_person(event: Event) -> FactKey | None:
 
 
 def _used(facts: Facts, event: Event, key: FactKey) -> None:
-    data, day, fact = event.data, local(event.at).date(), facts.get(key)
-    if event.kind is EventKind.DOCUMENT_READ:
-        fact = fact or FigureFact(
-            side=READ,
-            day=day,
-            unit=str(data.get("unit") or NO_UNIT),
-            person=event.principal_id,
-            role=str(data.get("role") or ""),
-        )
-        facts[key] = fact._replace(reads=fact.reads + 1, read_files=fact.read_files + bool(data.get("file")))
+    day, data = local(event.at).date(), event.data
+    if event.kind is not EventKind.DOCUMENT_READ:
+        fact = facts.get(key) or FigureFact(side=USE, day=day, person=event.subject_id)
+        facts[key] = fact._replace(sign_ins=fact.sign_ins + 1)
         return
-    fact = fact or FigureFact(side=USE, day=day, person=event.subject_id)
-    facts[key] = fact._replace(sign_ins=fact.sign_ins + 1)
+    unit, role = str(data.get("unit") or NO_UNIT), str(data.get("role") or "")
+    fact = facts.get(key) or FigureFact(side=READ, day=day, unit=unit, person=event.principal_id, role=role)
+    facts[key] = fact._replace(reads=fact.reads + 1, read_files=fact.read_files + bool(data.get("file")))
 
 
 _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
@@ -515,9 +508,7 @@ def measure(fact: FigureFact) -> dict[str, int]:
     """Return what a fact adds to its cells, by measure."""
     measures = dict.fromkeys(MEASURES, 0)
     if fact.side in (READ, USE):
-        for name in ("reads", "read_files", "sign_ins"):
-            measures[name] = getattr(fact, name)
-        return measures
+        return measures | {name: getattr(fact, name) for name in _OF_USE}
     if fact.side == OUT and not fact.parent:
         measures["documents"] = 1
         measures[_OF_MODE[fact.mode]] = 1
@@ -587,10 +578,8 @@ def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
     """List the cells that count a fact, by day and by month; none for a draft or a cancelled document."""
     if (day := fact.day) is None:
         return []
-    keys = [(Dimension.ALL, "")]
-    if fact.side in (READ, USE):
-        keys += [(Dimension.ROLE, fact.role)] if fact.role else []
-    else:
+    keys = [(Dimension.ALL, ""), *([(Dimension.ROLE, fact.role)] if fact.role else [])]
+    if fact.side in (IN, OUT):
         keys += [(Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
     if fact.person:
         keys.append((Dimension.PERSON, fact.person))

@@ -108,7 +108,7 @@ async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> i
 
 async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency]) -> int:
     """Tell the administrators of each agency, and the person, of changed rights (R122); return the number of letters. Each
-    change is told once to each address."""
+    address gets each change once."""
     if reminders.duties is None:
         return 0
     now, places = reminders.services.clock.now(), [NODE_PLACE, *(a for a in hosted if a.left_at is None)]

@@ -1,7 +1,7 @@
-"""Changes of rights that wait for a second person, R122 (a second person confirms), and the alert on every such change. In:
-a change in an agency whose profile wants it confirmed; a second administrator. Out: an open proposal that changes nothing
-yet, its refusal, or the objection to its confirmation; an event of which mail tells the agency's administrators and the
-person. `posts` puts a confirmed change in force."""
+"""Changes of rights that wait for a second person, R122 (a second person confirms), and the alert on every such change.
+In: a change in an agency whose profile wants it confirmed; a second administrator. Out: an open proposal that changes
+nothing yet, its refusal, or the objection to its confirmation; an event, about which the agency's administrators and the
+person get a mail. `posts` puts a confirmed change in force."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEAST_REASON, _LONGEST_REASON = 10, 500
 
 async def wait_for_second(work: AccountWork, by: Administrator, agency_id: str, now: datetime) -> bool:
     """Tell whether changes of rights in the agency wait for a second person. The machine's operator acts alone, because
-    nobody administers the node yet then."""
+    the node has no administrator yet then."""
     if agency_id == NODE or by.person_id is None:
         return False
     return await work.profile_of(agency_id).value(RIGHTS_CONFIRMED, now) == ON
@@ -59,7 +59,7 @@ def _post(change: RightsChange) -> tuple[str, str, str]:
 
 
 async def account_digest(work: AccountWork, change: RightsChange) -> str:
-    """Return a digest of what the change depends on: the account's standing, and the post as it is."""
+    """Return a digest of what the change depends on: the account's standing, and its post."""
     if not change.person_id:
         return ""
     person = await work.people.get(change.person_id)
@@ -162,23 +162,23 @@ async def refuse(services: AccountServices, by: Administrator, id: str, reason: 
 
 
 def alert_subjects(now: datetime) -> list[str]:
-    """Return the subjects of the alerts of which people may not be told yet."""
+    """Return the subjects of the alerts that may not have been mailed yet."""
     return [rights_subject(local(now).date() - timedelta(days=n)) for n in range(_ALERT_DAYS)]
 
 
 async def tell(
-    work: AccountWork, agency_id: str, what: str, now: datetime, *, person: str, **details: object
+    work: AccountWork, agency_id: str, kind: str, now: datetime, *, person: str, **details: object
 ) -> None:
     """Record the alert of a change of rights in an agency, or in the node for the empty id."""
-    facts = {"what": what, "agency": agency_id or None, "person": person, **details}
+    facts = {"what": kind, "agency": agency_id or None, "person": person, **details}
     await work.events.append(EventKind.RIGHTS_CHANGED, rights_subject(local(now).date()), now, facts)
 
 
-async def tell_all(work: AccountWork, person: Person, what: str, now: datetime, **details: object) -> None:
+async def tell_all(work: AccountWork, person: Person, kind: str, now: datetime, **details: object) -> None:
     """Record the alert for each agency where the person has a post; for the node where there is none."""
     agencies = {post.agency_id for post in await work.posts.of_persons({person.id})} or {NODE}
     for agency_id in sorted(agencies):
-        await tell(work, agency_id, what, now, person=person.id, **details)
+        await tell(work, agency_id, kind, now, person=person.id, **details)
 
 
 def change_of_setting(agency_id: str) -> RightsChange:
