@@ -125,7 +125,10 @@ async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency
         lines: dict[str, list[Event]] = {}
         for event in mine:
             person = people.get(str(event.data.get("person")))
-            for address in dict.fromkeys((*admins, *filter(None, (person.email if person else None,)))):
+            # An operator may confirm too, where an agency has one administrator alone.
+            operators = await reminders.admins(NODE) if str(event.data["what"]).endswith(".asked") else ()
+            own = (person.email,) if person is not None and person.email else ()
+            for address in dict.fromkeys((*admins, *operators, *own)):
                 lines.setdefault(address, []).append(event)
         for address, told in lines.items():
             sent += await _send_alert(reminders, place, address, told, names, now)
