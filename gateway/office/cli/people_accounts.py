@@ -32,7 +32,7 @@ _ACCOUNTS = output.columns(
     "login name title roles factor last_login=last_login_at state=standing:standing until"
 )
 verb = noun("people").verb
-_CHANGES = output.columns("id act name role agency_id proposed_by until=expires_at")
+_CHANGES = output.columns("id about agency until=expires_at")
 _SESSIONS = output.columns("id since=began_at seen=seen_at address factor:factor")
 Login = Annotated[str, typer.Argument(help="The sign-in name.")]
 LoginOrName = Annotated[str, typer.Argument(help="The sign-in name, or the person's name.")]
@@ -104,12 +104,15 @@ async def post(
 @verb("--agency Z91.01 --as quantri", "--as quantri -o json")
 async def changes(call: Invocation, core: NodeCore, as_: MaybeAs = None) -> None:
     """List the changes of rights that wait for a second administrator; without --agency of all agencies."""
-    agency_id = chosen(await core.store.hosted(), call.agency).id if call.agency else None
+    hosted = await core.store.hosted()
+    agency_id = chosen(hosted, call.agency).id if call.agency else None
     waiting = await pending_rights.list_waiting(_services(core), await _by(call, core, as_), agency_id)
     async with _services(core).accounts.read() as view:
         ids = {id for p in waiting for id in (p.proposed_by, p.content.rights[0].person_id)}
         names = await view.people.names(ids)
-    output.rows(call, [_change_record(proposal, names) for proposal in waiting], _CHANGES)
+    codes = {agency.id: agency.code for agency in hosted}
+    records = [_change_record(proposal, names, codes) for proposal in waiting]
+    output.rows(call, records, _CHANGES, [{"about": _change_text(call, record)} for record in records])
 
 
 @verb("prp_01 --as quantri", "prp_01 --as quantri --yes -o json", writes=True)
@@ -251,13 +254,20 @@ def _person_record(person: Person) -> dict[str, Any]:
     return output.fields(person, "id login name title standing standing_why last_login_at")
 
 
-def _change_record(proposal: Proposal, names: Mapping[str, str]) -> dict[str, Any]:
+def _change_record(proposal: Proposal, names: Mapping[str, str], codes: Mapping[str, str]) -> dict[str, Any]:
     change = proposal.content.rights[0]
     return output.fields(proposal, "id proposed_at expires_at") | {
-        **output.fields(change, "act agency_id person_id role unit until"),
+        **output.fields(change, "act person_id role unit until"),
+        "agency": codes.get(change.agency_id, change.agency_id),
         "name": names.get(change.person_id, ""),
         "proposed_by": names.get(proposal.proposed_by, proposal.proposed_by),
     }
+
+
+def _change_text(call: Invocation, record: Mapping[str, Any]) -> str:
+    role = call.word(f"post.{record['role']}") if record["role"] else ""
+    key = f"journal.say.rights.changed.{record['act']}.asked"
+    return call.word(key, who=record["proposed_by"], person=record["name"], role=role)
 
 
 def _line(line: AccountLine) -> dict[str, Any]:
