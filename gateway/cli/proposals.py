@@ -56,8 +56,8 @@ async def list_(
 @verb("prp_01")
 async def show(call: Invocation, core: NodeCore, id: Id) -> None:
     """Show what a proposal would change. The last 16 digits of each fingerprint come from another channel."""
+    proposal = await approvals.get_proposal(core.deciding, id)
     async with core.deciding.decisions.read() as view:
-        proposal = await view.proposals.get(id)
         names = await view.people.names(proposal.people)
         now = core.clock.now()
     _print(call, proposal, names, now)
@@ -69,8 +69,8 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     you."""
     from gateway.ops.certificates import check_never_signed_pdfs
 
+    proposal = await approvals.get_proposal(core.deciding, id)
     async with core.deciding.decisions.read() as view:
-        proposal = await view.proposals.get(id)
         names = await view.people.names(proposal.people)
     # Checked again, because the key may have signed a PDF since the proposal.
     await check_never_signed_pdfs(core.store, [b.certificate_der for b in proposal.content.bindings])

@@ -13,6 +13,8 @@ from gateway.domain.agency_profile import (
     AMOUNT,
     HOSTED,
     OF_RULES,
+    ON,
+    RIGHTS_CONFIRMED,
     SETTINGS,
     SHIPPED,
     ProfileSetting,
@@ -124,6 +126,11 @@ async def choose(
     async with store.begin(scope) as work:
         await work.agency()
         before = await work.profile.value(key, now)
+        if key == RIGHTS_CONFIRMED and before == ON and value != ON:
+            raise Clash(
+                "a second administrator confirms that rights may change without one again",
+                code="GW-RIGHTS-OFF",
+            )
         await work.profile.add(version)
         details = {
             "setting": key,

@@ -17,24 +17,10 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Person, Proposal, ProposalState, SignedIn
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
-from gateway.policy.two_people import Objection
+from gateway.policy.two_people import OBJECTION_WORDS, Objection
 
 if TYPE_CHECKING:
     from gateway.registry.decisions import SqlDecision
-
-_WORDS = {
-    Objection.SAME: "who proposed it cannot approve it: a second person must",
-    Objection.INACTIVE: "a person of this proposal is blocked, or has not enrolled",
-    Objection.ROLE: "both persons need the role `trust`",
-    Objection.YOUNG: "the set-up of this node is over: an account, its roles and its means of signing in must be a day old"
-    " to approve anything",
-    Objection.CHANGED: "one of the two gave the other account or role within the last day, or one person gave both;"
-    " that counts in set-up too",
-    Objection.CLOSED: "the proposal was decided before",
-    Objection.EXPIRED: "the proposal is older than three days; it must be made anew",
-    Objection.EDITED: "the proposal is not the one that was made, or not the one that was shown",
-    Objection.DIGITS: "what was typed is not the end of the fingerprints, or not the number of the decision",
-}
 
 
 async def approve(
@@ -45,7 +31,7 @@ async def approve(
     the objection."""
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
-        proposal = await work.proposals.get(id)
+        proposal = await _load_of_trust(work, id)
         in_set_up = await set_up_open_until(work, now) is not None
         objection = await _objection(work, actor, proposal, digits, digest, now, in_set_up=in_set_up)
         if objection is None:
@@ -58,7 +44,7 @@ async def approve(
             await work.commit()
     if objection is not None:
         await _refuse(services, actor.person.id, id, objection, now)
-        raise Denied(_WORDS[objection], code=objection)
+        raise Denied(OBJECTION_WORDS[objection], code=objection)
     return await get_proposal(services, id)
 
 
@@ -67,10 +53,10 @@ async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: s
     now = services.clock.now()
     async with services.decisions.begin(actor.person.id) as work:
         objection = two_people.check_rejecting(
-            await work.proposals.get(id), await work.people.get(actor.person.id)
+            await _load_of_trust(work, id), await work.people.get(actor.person.id)
         )
         if objection is not None:
-            raise Denied(_WORDS[objection], code=objection)
+            raise Denied(OBJECTION_WORDS[objection], code=objection)
         await work.proposals.close(id, ProposalState.REJECTED, actor.person.id, now)
         await work.events.append(EventKind.PROPOSAL_REJECTED, id, now, {"reason": reason})
         await work.commit()
@@ -79,7 +65,16 @@ async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: s
 
 async def get_proposal(services: DecisionServices, id: str) -> Proposal:
     async with services.decisions.read() as view:
-        return await view.proposals.get(id)
+        return await _load_of_trust(view, id)
+
+
+async def _load_of_trust(work: SqlDecision, id: str) -> Proposal:
+    """Load a proposal about what this node trusts. Raise NotFound for one about rights in an agency, whose administrators
+    confirm it."""
+    proposal = await work.proposals.get(id)
+    if proposal.content.rights:
+        raise NotFound(f"{id} is about rights in an agency", hint="see: gateway people changes")
+    return proposal
 
 
 async def _objection(

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.deciding import DecisionServices
-from gateway.domain.event import EventKind
+from gateway.domain.event import EventKind, rights_subject
 from gateway.domain.person import Credentials, Person, Role, SignedIn, is_name
 from gateway.domain.text import nfc
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
 
@@ -87,6 +88,7 @@ async def give(
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
         await work.people.save(changed)
         await work.events.append(EventKind.PERSON_CHANGED, person.id, now, _roles_fact(changed))
+        await _tell(work, person, "roles", now)
         await work.commit()
     return changed
 
@@ -119,6 +121,7 @@ async def block(services: DecisionServices, by: str, name: str) -> Person:
         await work.people.save(person)
         await work.people.save_credentials(person.id, Credentials())
         await work.events.append(EventKind.PERSON_BLOCKED, person.id, now)
+        await _tell(work, person, "blocked", now)
         await work.commit()
     return person
 
@@ -144,6 +147,14 @@ def _name(text: str) -> str:
     if not name or len(name) > LONGEST_NAME or not is_name(name):
         raise Clash(f"a person needs a name of at most {LONGEST_NAME} letters, blanks, dots and hyphens")
     return name
+
+
+async def _tell(work: SqlDecision, person: Person, what: str, now: datetime) -> None:
+    """Record the alert of a change of rights in the node: R122 (a second person confirms)."""
+    day = local(now).date()
+    await work.events.append(
+        EventKind.RIGHTS_CHANGED, rights_subject(day), now, {"what": what, "person": person.id}
+    )
 
 
 def _roles_fact(person: Person) -> dict[str, object]:

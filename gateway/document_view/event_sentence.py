@@ -26,9 +26,9 @@ _PLAIN = (
     *("added", "changed", "closed"),
     *("issuer", "sequence", "bound", "ended", "conflict", "count"),
 )
-_NAMED_FIELDS = ("from", "to", "agency", "acting_code", "codes", "leader", "proposed_by", "unit")
+_NAMED_FIELDS = ("from", "to", "agency", "acting_code", "codes", "leader", "proposed_by", "unit", "person")
 _OF_PEOPLE = frozenset({"person", "session", "account", "post"})
-_PEOPLE = ("from", "to", "leader", "proposed_by", "asked_by")
+_PEOPLE = ("from", "to", "leader", "proposed_by", "asked_by", "person")
 _AGENCIES = ("from", "to", "code", "acting_code", "agency", "codes", "sources", "targets")
 
 

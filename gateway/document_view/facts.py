@@ -267,3 +267,9 @@ def _instruction_lines(event: Event, lang: str, names: Mapping[str, str]) -> tup
         lines.append(labels.say("incoming.given.deadline", lang, day=day))
     lines += [str(data.get("note") or ""), str(data.get("why") or "")]
     return tuple(text for text in lines if text)
+
+
+def count_readings(events: Iterable[Event]) -> tuple[int, int]:
+    """Count how often persons read the document's content, and how many persons: R128 (statistics of readings)."""
+    readers = [event.principal_id for event in events if event.kind is EventKind.DOCUMENT_READ]
+    return len(readers), len({*readers})

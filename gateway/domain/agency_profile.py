@@ -32,6 +32,8 @@ ABBREVIATION: Final = "abbreviation"
 TYPE_MARKS: Final = "type_marks"
 UNIT_MARKS: Final = "unit_marks"
 SIGNING_ACTS: Final = "signing_acts"
+RIGHTS_CONFIRMED: Final = "rights_confirmed"
+OFF, ON = "off", "on"
 MARK: Final = "mark"
 HOLD: Final = "hold"
 """What happens to mail whose seal is not its sender's: it is marked, or held for a person."""
@@ -287,6 +289,9 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
                 Column(name="from", is_day=True),
                 Column(name="to", is_day=True, is_needed=False),
             ),
+        ),
+        ProfileSetting(
+            key=RIGHTS_CONFIRMED, form=ValueForm.CHOICE, default=SHIPPED, choices=(OFF, ON), rule="R122"
         ),
         *_CALENDAR_SETTINGS,
         *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),

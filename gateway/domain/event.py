@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -68,6 +68,7 @@ class EventKind(StrEnum):
     ACCOUNT_REVIEWED = "account.reviewed"
     POST_ASSIGNED = "post.given"
     POST_WITHDRAWN = "post.taken"
+    RIGHTS_CHANGED = "rights.changed"
     DELEGATION_CREATED = "delegation.made"
     DELEGATION_APPROVED = "delegation.approved"
     DELEGATION_ENDED = "delegation.ended"
@@ -169,6 +170,11 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
     node_seq: int | None = None
     agency_seq: int | None = None
+
+
+def rights_subject(day: date) -> str:
+    """Return the subject of the events about changed rights of a day, under which they are found again."""
+    return f"rights:{day.isoformat()}"
 
 
 BINDING_KINDS = (EventKind.BINDING_APPROVED, EventKind.BINDING_ENDING, EventKind.BINDING_WITHDRAWN)

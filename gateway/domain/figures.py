@@ -1,5 +1,5 @@
-"""Figures of documents: what was sent, received, refused, recalled, taken in, done on time or late, answered, on paper.
-In: events in their order, and the facts known before them. Out: changed facts, and what they change in daily cells.
+"""Figures of documents: sent, received, refused, recalled, taken in, done on time or late, answered, on paper, read; and of
+sign-ins. In: events in their order, and the facts known before. Out: changed facts, and what they change in daily cells.
 A figure belongs to the day on which its document was sent or came, so a later event moves it within that day: a period's
 figures are always those of its documents as they stand now. Each cell is a sum over facts, so the sizes of the batches in
 which events are read do not matter. Pure: `store.figures` loads and saves.
@@ -23,7 +23,7 @@ from gateway.domain.signatures import LegalValue
 from gateway.domain.states import TAKEN_IN
 from gateway.domain.wall_clock import local
 
-OUT, IN = "out", "in"
+OUT, IN, READ, USE = "out", "in", "read", "use"
 DAY, MONTH = "d", "m"
 NO_UNIT: Final = "-"
 """Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
@@ -37,6 +37,7 @@ class Dimension(StrEnum):
     URGENCY = "urgency"
     PARTNER = "partner"
     PERSON = "person"
+    ROLE = "role"
     REASON = "reason"
     DUE = "due"
     """Open documents by their due day, so that those overdue today are a sum."""
@@ -44,11 +45,13 @@ class Dimension(StrEnum):
     """Owed replies by their due day."""
 
 
+_OF_USE = ("reads", "read_files", "sign_ins")
 MEASURES: Final = (
     *("documents", "electronic", "with_paper", "paper", "unsigned", "replacements"),
     *("recipients", "failed", "delivered", "delivered_s", "handed"),
     *("taken", "taken_s", "refused", "recalled", "done", "done_s"),
     *("due", "on_time", "late", "late_s", "open_due", "asked", "replied", "replied_late", "owed"),
+    *_OF_USE,
 )
 """Columns of a cell. Names that end in `_s` are sums of seconds over the documents that the name before counts."""
 _PLACE = {name: n for n, name in enumerate(MEASURES)}
@@ -69,8 +72,9 @@ class Cell(NamedTuple):
 
 
 class FigureFact(NamedTuple):
-    """Facts of one document, or of one delivery of an outgoing document (`parent` is its document). Only a fact with a day
-    counts: a draft and a cancelled document have none. A tuple, because each event makes a new one."""
+    """Facts of one document, or of one delivery of an outgoing document (`parent` is its document); or of what one person
+    read, or how often signed in, on one day. Only a fact with a day counts: a draft and a cancelled document have none. A
+    tuple, because each event makes a new one."""
 
     side: str
     day: date | None = None
@@ -102,6 +106,10 @@ class FigureFact(NamedTuple):
     refused: bool = False
     recalled: bool = False
     request: str = ""
+    role: str = ""
+    reads: int = 0
+    read_files: int = 0
+    sign_ins: int = 0
 
     def to_json(self) -> str:
         """Write the fields that differ from their defaults."""
@@ -182,6 +190,8 @@ def keys_of(events: Iterable[Event]) -> tuple[set[FactKey], set[FactKey]]:
     """Return the keys of facts that these events may change, and the documents all of whose deliveries they may change."""
     keys, whole = set[FactKey](), set[FactKey]()
     for event in events:
+        if (own_key := _key_of_person(event)) is not None:
+            keys.add(own_key)
         if event.agency_id is None or event.kind not in _FOLDS:
             continue
         keys.add((event.agency_id, event.subject_id))
@@ -196,7 +206,9 @@ def fold(known: Mapping[FactKey, FigureFact], events: Iterable[Event]) -> Facts:
     """Apply events in order; return the facts that changed. `known` has those that `keys_of` names and that exist."""
     facts: Facts = dict(known)
     for event in events:
-        if event.agency_id is not None and (change := _FOLDS.get(event.kind)) is not None:
+        if (own_key := _key_of_person(event)) is not None:
+            _used(facts, event, own_key)
+        elif event.agency_id is not None and (change := _FOLDS.get(event.kind)) is not None:
             change(facts, event, event.agency_id)
     return {key: fact for key, fact in facts.items() if known.get(key) != fact}
 
@@ -411,6 +423,33 @@ def _day(text: object) -> date | None:
     return date.fromisoformat(text[:10]) if isinstance(text, str) and text else None
 
 
+_OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
+
+
+def _key_of_person(event: Event) -> FactKey | None:
+    """Return the key of the day of the person who read, or who signed in for an agency; None for any other event."""
+    if event.kind not in _OF_PERSONS:
+        return None
+    day = local(event.at).date()
+    if event.kind is EventKind.DOCUMENT_READ:
+        agency_id, role, unit = event.agency_id, event.data.get("role") or "", event.data.get("unit") or ""
+        id = f"read:{day}:{event.principal_id}:{role}:{unit}"
+    else:
+        agency_id, id = event.data.get("agency"), f"use:{day}:{event.subject_id}"
+    return (agency_id, id) if agency_id else None
+
+
+def _used(facts: Facts, event: Event, key: FactKey) -> None:
+    day, data = local(event.at).date(), event.data
+    if event.kind is not EventKind.DOCUMENT_READ:
+        fact = facts.get(key) or FigureFact(side=USE, day=day, person=event.subject_id)
+        facts[key] = fact._replace(sign_ins=fact.sign_ins + 1)
+        return
+    unit, role = str(data.get("unit") or NO_UNIT), str(data.get("role") or "")
+    fact = facts.get(key) or FigureFact(side=READ, day=day, unit=unit, person=event.principal_id, role=role)
+    facts[key] = fact._replace(reads=fact.reads + 1, read_files=fact.read_files + bool(data.get("file")))
+
+
 _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.MESSAGE_ACCEPTED: _accepted,
     EventKind.MESSAGE_CANCELLED: _cancelled,
@@ -429,7 +468,7 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
-COUNTED_KINDS: Final = tuple(kind.value for kind in _FOLDS)
+COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""
 
 
@@ -468,6 +507,8 @@ def _add(cells: dict[Cell, list[int]], of_fact: Sequence[Cell], counted: Mapping
 def measure(fact: FigureFact) -> dict[str, int]:
     """Return what a fact adds to its cells, by measure."""
     measures = dict.fromkeys(MEASURES, 0)
+    if fact.side in (READ, USE):
+        return measures | {name: getattr(fact, name) for name in _OF_USE}
     if fact.side == OUT and not fact.parent:
         measures["documents"] = 1
         measures[_OF_MODE[fact.mode]] = 1
@@ -537,7 +578,9 @@ def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
     """List the cells that count a fact, by day and by month; none for a draft or a cancelled document."""
     if (day := fact.day) is None:
         return []
-    keys = [(Dimension.ALL, ""), (Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
+    keys = [(Dimension.ALL, ""), *([(Dimension.ROLE, fact.role)] if fact.role else [])]
+    if fact.side in (IN, OUT):
+        keys += [(Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
     if fact.person:
         keys.append((Dimension.PERSON, fact.person))
     if fact.due is not None and fact.side == IN and fact.done is None and not _is_over(fact):

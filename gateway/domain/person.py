@@ -207,6 +207,27 @@ class ListChange:
     conflicts: int
 
 
+class RightsAct(StrEnum):
+    GIVE = "give"
+    TAKE = "take"
+    SETTING = "setting"
+    """The agency wants no second person any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsChange:
+    """Change of a person's post in an agency, which a second administrator confirms (R122). `before` is a digest of the
+    account as it was: the proposal is void where the account changed since."""
+
+    act: str
+    agency_id: str
+    person_id: str = ""
+    role: str = ""
+    unit: str = ""
+    until: datetime | None = None
+    before: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContent:
     """Changes of a proposal, which take effect together."""
@@ -219,6 +240,12 @@ class ProposalContent:
     lists: tuple[ListChange, ...] = ()
     seals: tuple[SealChange, ...] = ()
     sealing_rights: tuple[SealingRightChange, ...] = ()
+    rights: tuple[RightsChange, ...] = ()
+
+    @property
+    def agency_id(self) -> str | None:
+        """Agency whose administrators decide; None for a proposal about what this node trusts."""
+        return self.rights[0].agency_id if self.rights else None
 
     @property
     def changes(
@@ -295,7 +322,7 @@ class Proposal:
     def digest(self) -> str:
         """SHA-256 of the proposal without its outcome."""
         content = _to_json(self.content)
-        for field_name in ("reforms", "imports", "delegations", "lists", "seals", "sealing_rights"):
+        for field_name in ("reforms", "imports", "delegations", "lists", "seals", "sealing_rights", "rights"):
             if isinstance(content, dict) and not content[field_name]:
                 del content[field_name]  # digests of proposals older than these fields must not change
         for reform in content.get("reforms", ()) if isinstance(content, dict) else ():

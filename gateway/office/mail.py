@@ -152,6 +152,7 @@ class DigestMail:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)
         try:
             sent += await notices.send_duties(self._reminders, hosted)
+            sent += await notices.send_rights_alerts(self._reminders, hosted)
         except GatewayError as error:
             log.action(_log, "mail.failed", error.detail)
         if sent:

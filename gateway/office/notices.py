@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from gateway import log
+from gateway.document_view.event_sentence import EventNames, say_event
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.event import EventKind
+from gateway.domain.event import Event, EventKind
 from gateway.domain.text import plain
 from gateway.domain.timer_table import Receivers
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
+from gateway.office.accounts.pending_rights import alert_subjects
 from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskKind
@@ -102,6 +104,65 @@ async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> i
             sent += await _send_letters(reminders, agency, letters, now)
     letters = [*duty_letters(office, await reminders.duties.of_node(office, now), now)]
     return sent + await _send_letters(reminders, NODE_PLACE, letters, now)
+
+
+async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency]) -> int:
+    """Tell the administrators of each agency, and the person, of changed rights (R122); return the number of letters. Each
+    address gets each change once."""
+    if reminders.duties is None:
+        return 0
+    now, places = reminders.services.clock.now(), [NODE_PLACE, *(a for a in hosted if a.left_at is None)]
+    async with reminders.duties.accounts.accounts.read() as view:
+        subjects = reversed(alert_subjects(now))
+        events = [event for subject in subjects for event in await view.events.of_subject(subject)]
+        if not events:
+            return 0
+        people = {person.id: person for person in await view.people.all()}
+    names, sent = EventNames(people={id: person.name for id, person in people.items()}), 0
+    for place in places:
+        mine = [event for event in events if (event.data.get("agency") or NODE) == place.id]
+        admins = await reminders.admins(place.id) if mine else ()
+        lines: dict[str, list[Event]] = {}
+        for event in mine:
+            person = people.get(str(event.data.get("person")))
+            # An operator may confirm too, where an agency has one administrator alone.
+            operators = await reminders.admins(NODE) if str(event.data["what"]).endswith(".asked") else ()
+            own = (person.email,) if person is not None and person.email else ()
+            for address in dict.fromkeys((*admins, *operators, *own)):
+                lines.setdefault(address, []).append(event)
+        for address, told in lines.items():
+            sent += await _send_alert(reminders, place, address, told, names, now)
+    return sent
+
+
+async def _send_alert(
+    reminders: Reminders,
+    place: HostedAgency,
+    address: str,
+    events: Sequence[Event],
+    names: EventNames,
+    now: datetime,
+) -> bool:
+    services, scope = reminders.services, AgencyScope(agency_id=place.id, principal_id="node")
+    keys = {f"rights:{event.id}:{address}": event for event in events}
+    letter = Letter(sort=LetterSort.RIGHTS, keys=tuple(keys), tasks=())
+    claimed = await _claim(services, scope, letter, now)
+    if not claimed:
+        return False
+    params = {"agency": place.name, "count": len(claimed)}
+    lines = [_alert_line(keys[key], names) for key in claimed[:_MOST_LINES]]
+    mail = Mail(
+        to=(address,),
+        subject=_plain(labels.say("mail.rights.subject", _LANG, **params)),
+        text="\n".join((labels.say("mail.rights.intro", _LANG, **params), "", *lines)),
+        id=hashlib.sha256(f"{place.id} {claimed[0]}".encode()).hexdigest()[:32],
+    )
+    return await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=place.code)
+
+
+def _alert_line(event: Event, names: EventNames) -> str:
+    actor = names.people.get(event.principal_id) or labels.say("admin.machine", _LANG)
+    return _plain(f"{local(event.at):%H:%M %d/%m/%Y}: {say_event(event, actor, names, _LANG).text}")
 
 
 async def _send_letters(

@@ -206,30 +206,57 @@ def warn_of_capacity(
     profile: Profile, draft: Draft, today: date, certificates: Sequence[RegisteredCertificate]
 ) -> Iterator[Reason]:
     """Warn where no row of the agency's table, and no registered certificate of the person, allows the capacity on the day
-    of the document."""
+    of the document, for its type or book."""
     capacity, signer = capacity_of(draft), draft.signer
     if not (capacity and signer and profile.signing_acts):
         return
     day, name = draft.issued_on or today, _person(signer.name)
-    ended = ""
-    for person, allowed, _scope, act, since, until in split_table(profile.signing_acts):
+    told = {"name": signer.name, "capacity": capacity}
+    ended = limited = None
+    for person, allowed, scope, act, since, until in split_table(profile.signing_acts):
         if _person(person) != name or allowed != capacity:
             continue
-        if since <= day.isoformat() and (not until or day.isoformat() <= until):
+        if not (since <= day.isoformat() and (not until or day.isoformat() <= until)):
+            ended = act
+        elif _covers(profile, scope, draft):
             return
-        ended = act
+        else:
+            limited = act, scope
     for certificate in certificates:
         is_person = _person(certificate.name) == name and certificate.capacity == capacity
         if is_person and certificate.valid_from.date() <= day <= certificate.valid_to.date():
             return
-    yield reason(
-        ReasonCode.CAPACITY_UNPROVED,
-        "/signer/competence",
-        name=signer.name,
-        capacity=capacity,
-        given_on=day,
-        act=ended or "–",
-    )
+    if limited is not None:
+        yield reason(
+            ReasonCode.CAPACITY_SCOPE, "/signer/competence", **told, act=limited[0], scope=limited[1]
+        )
+        return
+    yield reason(ReasonCode.CAPACITY_UNPROVED, "/signer/competence", **told, given_on=day, act=ended or "–")
+
+
+def _covers(profile: Profile, scope: str, draft: Draft) -> bool:
+    """Tell whether an act's scope has the document: its type, by name or abbreviation, or its book, by key or name. A scope
+    that names neither is words for people, and limits nothing here."""
+    items = {" ".join(item.split()).casefold() for item in scope.split(",") if item.strip()}
+    books = {
+        word.casefold(): book.key for book in read_books(profile.out_books) for word in (book.key, book.name)
+    }
+    named_books = {books[item] for item in items & books.keys() if item}
+    named_types = {key for item in items - books.keys() if (key := _type_named(profile, item)) is not None}
+    if not (named_books or named_types):
+        return True
+    series = series_of(profile, draft.symbol, draft.type_key)
+    return (draft.type_key or type_of(draft.symbol, profile)) in named_types or series.book.key in named_books
+
+
+def _type_named(profile: Profile, word: str) -> str | None:
+    """Return the key of the type with that name, key or abbreviation in notations."""
+    if word in labels.tails("type"):
+        return word
+    if (key := type_key_of(word)) is not None:
+        return key
+    key = type_of(word, profile)
+    return key if key != LETTER or word == LETTER_MARK.casefold() else None
 
 
 def _person(name: str) -> str:

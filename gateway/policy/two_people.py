@@ -27,6 +27,25 @@ class Objection(StrEnum):
     EXPIRED = "GW-TWO-EXPIRED"
     EDITED = "GW-TWO-EDITED"
     DIGITS = "GW-TWO-DIGITS"
+    OWN = "GW-OWN-RIGHTS"
+    STALE = "GW-RIGHTS-STALE"
+
+
+OBJECTION_WORDS = {
+    Objection.SAME: "who proposed it cannot approve it: a second person must",
+    Objection.INACTIVE: "a person of this proposal is blocked, or has not enrolled",
+    Objection.ROLE: "both persons need the role `trust`",
+    Objection.YOUNG: "the set-up of this node is over: an account, its roles and its means of signing in must be a day old"
+    " to approve anything",
+    Objection.CHANGED: "one of the two gave the other account or role within the last day, or one person gave both;"
+    " that counts in set-up too",
+    Objection.CLOSED: "the proposal was decided before",
+    Objection.EXPIRED: "the proposal is older than three days; it must be made anew",
+    Objection.EDITED: "the proposal is not the one that was made, or not the one that was shown",
+    Objection.DIGITS: "what was typed is not the end of the fingerprints, or not the number of the decision",
+    Objection.OWN: "nobody confirms a change of the own rights",
+    Objection.STALE: "the account has changed since this was proposed; propose it anew",
+}
 
 
 def check_proposing(person: Person) -> Objection | None:
@@ -49,20 +68,52 @@ def check_approving(
     """Return the objection to an approval, or None. `recorded_digest` was stored with the proposal, `shown_digest` is
     that of what the approver saw. `in_set_up`: the node is being set up, so accounts may be younger than a day;
     `one_hand`: one person gave both their roles, and on the first day could be both of them."""
-    if proposal.state is not ProposalState.OPEN:
-        return Objection.CLOSED
-    if now >= proposal.expires_at or now - proposal.proposed_at >= OPEN_FOR:
-        return Objection.EXPIRED
-    if proposal.digest != recorded_digest or proposal.digest != shown_digest:
-        return Objection.EDITED
-    if proposer.id == approver.id or proposal.proposed_by != proposer.id:
-        return Objection.SAME
     return (
-        _check_role(proposer, Role.TRUST)
+        _check_proposal(proposal, proposer, approver, now, (recorded_digest, shown_digest))
+        or _check_role(proposer, Role.TRUST)
         or _check_role(approver, Role.TRUST)
         or _check_independence(proposer, approver, now, in_set_up=in_set_up, one_hand=one_hand)
         or _check_typed(proposal.content.expected, typed_digits)
     )
+
+
+def check_confirming(
+    proposal: Proposal,
+    proposer: Person,
+    approver: Person,
+    now: datetime,
+    *,
+    recorded_digest: str | None,
+    shown_digest: str,
+    before: str,
+) -> Objection | None:
+    """Return the objection to confirming a change of rights in an agency (R122), or None. The caller has checked that
+    both administer it. `before` is the digest of the account as it is now."""
+    objection = _check_proposal(proposal, proposer, approver, now, (recorded_digest, shown_digest))
+    if objection is not None:
+        return objection
+    if any(change.person_id == approver.id for change in proposal.content.rights):
+        return Objection.OWN
+    if not (proposer.is_active and approver.is_active):
+        return Objection.INACTIVE
+    if any(change.before != before for change in proposal.content.rights):
+        return Objection.STALE
+    return _check_recent_roles(proposer, approver, now)
+
+
+def _check_proposal(
+    proposal: Proposal, proposer: Person, approver: Person, now: datetime, digests: tuple[str | None, str]
+) -> Objection | None:
+    """Check that it is open, unchanged, as it was recorded and shown, and another person's."""
+    if proposal.state is not ProposalState.OPEN:
+        return Objection.CLOSED
+    if now >= proposal.expires_at or now - proposal.proposed_at >= OPEN_FOR:
+        return Objection.EXPIRED
+    if any(proposal.digest != digest for digest in digests):
+        return Objection.EDITED
+    if proposer.id == approver.id or proposal.proposed_by != proposer.id:
+        return Objection.SAME
+    return None
 
 
 def set_up_until(begun: datetime | None, now: datetime, *, is_ended: bool) -> datetime | None:
@@ -105,6 +156,10 @@ def _check_independence(
         return Objection.YOUNG
     if is_young and one_hand:
         return Objection.CHANGED
+    return _check_recent_roles(proposer, approver, now)
+
+
+def _check_recent_roles(proposer: Person, approver: Person, now: datetime) -> Objection | None:
     pairs = ((proposer, approver), (approver, proposer))
     recent = (p for p, giver in pairs if p.roles_by == giver.id and now - p.roles_at < AGE)
     return Objection.CHANGED if any(recent) else None

@@ -108,6 +108,7 @@ class ReasonCode(StrEnum):
     NUMBER_SHAPE = "number-shape"
     NOTATION_SHAPE = "notation-shape"
     CAPACITY_UNPROVED = "capacity-unproved"
+    CAPACITY_SCOPE = "capacity-scope"
     # entries in a register book by hand (R32, R36, R99)
     BOOK_GIVES = "book-gives"
     BOOK_DAY = "book-day"

@@ -40,11 +40,15 @@ from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureStat
 from gateway.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 300
-_NAME = "figures"
+# A new name counts all events anew, as for the measures of a new version.
+_NAME = "figures 2"
 _COLUMNS = (*Cell._fields, *MEASURES)
 _EVENT = tuple(
     col(column)
-    for column in (EventRow.agency_id, EventRow.kind, EventRow.at, EventRow.subject_id, EventRow.data)
+    for column in (
+        *(EventRow.agency_id, EventRow.kind, EventRow.at, EventRow.subject_id),
+        *(EventRow.principal_id, EventRow.data),
+    )
 )
 _FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
 
@@ -61,6 +65,9 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
     async with store.writing() as tx:
         if not await _move(tx, place, end):
             return 0
+        if place == 0:
+            for table in (_FACT, _CELL):
+                await tx.change(delete(table))
         for (agency_id, id), fact in after.items():
             row = FigureFactRow(agency_id=agency_id, id=id, parent=fact.parent, body=fact.to_json())
             tx.upsert_later(row, "body")
@@ -86,11 +93,11 @@ async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Seq
             kind=EventKind(kind),
             at=at,
             subject_id=subject_id,
-            principal_id="",
+            principal_id=principal_id,
             agency_id=agency_id or None,
             data=json.loads(data),
         )
-        for agency_id, kind, at, subject_id, data in rows
+        for agency_id, kind, at, subject_id, principal_id, data in rows
     ]
     return end, await describe(tx, events)
 

@@ -123,7 +123,7 @@ class SqlProposals(NodeRows):
     """Repository of the persons' proposals and their decisions."""
 
     async def add(self, proposal: Proposal) -> None:
-        self._tx.insert(ProposalRow.from_value(proposal))
+        self._tx.insert(ProposalRow.from_value(proposal, agency_id=proposal.content.agency_id))
 
     async def get(self, id: str) -> Proposal:
         """Return a proposal. NotFound when there is none; a writing unit of work locks the row until it ends."""
@@ -132,15 +132,27 @@ class SqlProposals(NodeRows):
         return value_of(Proposal, await self._tx.get(ProposalRow, query, missing, hint))
 
     async def list_in_states(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
-        """Return up to `limit` proposals in these states, or in any when none is given, the newest first."""
+        """Return up to `limit` proposals of trust in these states, or in any when none is given, the newest first."""
         query = (
             select(ProposalRow)
+            .where(col(ProposalRow.agency_id).is_(None))
             .order_by(col(ProposalRow.proposed_at).desc(), col(ProposalRow.id).desc())
             .limit(limit)
         )
         if states:
             query = query.where(col(ProposalRow.state).in_([state.value for state in states]))
         return [value_of(Proposal, row) for row in await self._tx.rows(ProposalRow, query)]
+
+    async def of_rights(self, now: datetime, agency_id: str | None = None) -> Sequence[Proposal]:
+        """Return the changes of rights that wait for a second person in an agency, or in all of them, the oldest first."""
+        query = select(ProposalRow).where(
+            col(ProposalRow.agency_id).is_not(None), col(ProposalRow.state) == ProposalState.OPEN.value
+        )
+        if agency_id is not None:
+            query = query.where(col(ProposalRow.agency_id) == agency_id)
+        ordered = query.order_by(col(ProposalRow.proposed_at), col(ProposalRow.id))
+        proposals = [value_of(Proposal, row) for row in await self._tx.rows(ProposalRow, ordered)]
+        return [proposal for proposal in proposals if now < proposal.expires_at]
 
     async def close(self, id: str, state: ProposalState, by: str, at: datetime) -> None:
         """Close an open proposal with that state. Clash when it is not open any more."""

@@ -61,6 +61,9 @@ class FigureDayRow(OfAgency, table=True):
     replied: int = 0
     replied_late: int = 0
     owed: int = 0
+    reads: int = 0
+    read_files: int = 0
+    sign_ins: int = 0
 
 
 class FigureStateRow(Row, table=True):

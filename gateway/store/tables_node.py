@@ -156,9 +156,12 @@ class ProposalRow(Row, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["proposed_by"], ["person.id"], name="fk_proposal_person"),
         index("ix_proposal_state", "state", "proposed_at", "id"),
+        partial_index("ix_proposal_agency", text("agency_id IS NOT NULL"), "agency_id", "state"),
     )
 
     id: str = Field(primary_key=True)
+    agency_id: str | None = None
+    """Agency whose administrators decide about rights; NULL for a proposal of trust."""
     content: str = Field(sa_type=Text)
     proposed_by: str
     proposed_at: datetime = Field(sa_type=Moment)

@@ -26,7 +26,7 @@ from tests.support.stores import NORTH, committing, outgoing
 async def write(store: SqlOfficeStore, events: Sequence[Event]) -> None:
     """Write the events as units of work do, each in its agency's name, and number them."""
     for event in events:
-        scope = replace(NORTH, agency_id=event.agency_id or "")
+        scope = replace(NORTH, agency_id=event.agency_id or "", principal_id=event.principal_id)
         async with committing(store, scope) as work:
             await work.events.append(event.kind, event.subject_id, event.at, event.data)
     while await store.number_events():

@@ -36,6 +36,7 @@ class OfficeYear:
             agency = self._chance.choice(AGENCIES)
             maker = self._chance.choices((self._sent, self._received, self._by_hand), (50, 45, 5))[0]
             maker(agency, f"{n:07}", at)
+            self._use(agency, at)
         self._events.sort(key=lambda event: event.at)
         return [replace(event, node_seq=n, agency_seq=n) for n, event in enumerate(self._events, start=1)]
 
@@ -45,6 +46,30 @@ class OfficeYear:
             id=id, kind=kind, at=at, subject_id=subject, principal_id="x", agency_id=agency, data=data
         )
         self._events.append(event)
+
+    def _use(self, agency: str, at: datetime) -> None:
+        """Let a person sign in, and sometimes read documents."""
+        person, unit = f"prn_{self._chance.randint(1, 9)}", self._chance.choice(("", *UNITS))
+        kind = self._chance.choice((EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY))
+        chosen = agency if self._happens(0.8) else None
+        event = Event(
+            id=f"evt_s{len(self._events):08}", kind=kind, at=at, subject_id=person, principal_id=person
+        )
+        self._events.append(replace(event, data={"session": "ses_1", "agency": chosen}))
+        for n in range(self._chance.randint(0, 3)):
+            role, file = self._chance.choice(("clerk", "head", "officer")), "a.pdf" if n else ""
+            data = {"session": "ses_1", "role": role, "file": file} | ({"unit": unit} if unit else {})
+            self._events.append(
+                Event(
+                    id=f"evt_r{len(self._events):08}",
+                    kind=EventKind.DOCUMENT_READ,
+                    at=self._later(at, 1),
+                    subject_id=f"inb_x{n}",
+                    principal_id=person,
+                    agency_id=agency,
+                    data=data,
+                )
+            )
 
     def _happens(self, share: float) -> bool:
         return self._chance.random() < share
@@ -192,9 +217,12 @@ Counts = dict[tuple[str, ...], dict[str, int]]
 def count(events: Iterable[Event]) -> Counts:
     """Count documents by (agency, side, what, value, day), looking at all events of each document together."""
     stories: dict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        stories[event.subject_id].append(event)
     counts: Counts = defaultdict(lambda: defaultdict(int))
+    for event in events:
+        if event.kind in (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY):
+            _count_use(counts, event)
+        else:
+            stories[event.subject_id].append(event)
     for subject, story in stories.items():
         teller = {"msg": _tell_sent, "inb": _tell_received, "ppr": _tell_paper}[subject[:3]]
         for agency, side, keys, figures in teller(story):
@@ -203,6 +231,22 @@ def count(events: Iterable[Event]) -> Counts:
                     if n:
                         counts[(agency, side, *what)][name] += n
     return {key: dict(values) for key, values in counts.items()}
+
+
+def _count_use(counts: Counts, event: Event) -> None:
+    day, agency = _vietnam(event.at).date().isoformat(), event.agency_id or event.data["agency"]
+    if event.kind is EventKind.DOCUMENT_READ:
+        side, figures = "read", {"reads": 1, "read_files": int(event.data["file"] != "")}
+        more = [("role", event.data["role"]), ("person", event.principal_id)]
+    else:
+        side, figures, more = "use", {"sign_ins": 1}, [("person", event.subject_id)]
+    if agency is None:
+        return
+    for unit in ("", event.data.get("unit", "-")):
+        for what, value in (("", ""), *more):
+            for name, n in figures.items():
+                if n:
+                    counts[(agency, side, unit, what, value, day)][name] += n
 
 
 _Told = Iterator[tuple[str, str, list[tuple[str, ...]], Mapping[str, int]]]

@@ -186,6 +186,7 @@ async def note_reading(
     details = {
         "session": acting.session.id,
         "role": granted.role.value,
+        "unit": granted.unit,
         # A name may reveal the subject of the document: it stands outside the sealed leaf, as texts do.
         "file": file[:_LONGEST_NOTED],
         "order": " ".join(order.split())[:_LONGEST_NOTED],

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.event import Event, EventKind
-from gateway.domain.person import AccountStanding, Credentials, Person, is_name
+from gateway.domain.person import AccountStanding, Credentials, Person, Proposal, is_name
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import posts, sessions, sign_in
+from gateway.office.accounts import pending_rights, posts, sessions, sign_in
 from gateway.office.accounts.acting import Administrator, over_agency, over_person
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Post
@@ -68,7 +68,7 @@ async def add(services: AccountServices, by: Administrator, new_account: NewAcco
         details: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, details)
         for post in new_account.posts:
-            await posts.give_post(work, by, person, post, now)
+            await posts.give_or_propose(work, by, person, post, now)
     return person, code
 
 
@@ -84,6 +84,7 @@ async def link(services: AccountServices, by: Administrator, login: str) -> tupl
         await work.past.put_codes(person.id, ())
         await sessions.end_all(work, person.id, now, SessionEnd.PASSWORD)
         await work.events.append(EventKind.ACCOUNT_LINK, person.id, now)
+        await pending_rights.tell_all(work, person, "link", now)
     return changed, code
 
 
@@ -111,6 +112,7 @@ async def stand(
             await sessions.end_all(work, person.id, now, SessionEnd.STANDING)
         details = {"standing": standing.value, "reason": changed.standing_why}
         await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
+        await pending_rights.tell_all(work, person, "standing", now, **details)
     return changed
 
 
@@ -204,6 +206,8 @@ class AccountDetail(AccountLine):
     is_ours: bool
     sessions: tuple[Session, ...]
     events: tuple[Event, ...]
+    waiting: tuple[Proposal, ...]
+    """Changes of its rights that wait for a second person."""
     names: Mapping[str, str]
     """Names of the persons behind the events, by id."""
 
@@ -243,12 +247,18 @@ async def look_at(services: AccountServices, by: Administrator, id: str) -> Acco
         person = await view.people.get(id)
         sees_all = await _is_allowed(over_agency(view, by, NODE, now))
         posts = await view.posts.of_persons({id})
+        waiting = [p for p in await view.proposals.of_rights(now) if p.content.rights[0].person_id == id]
         if not sees_all:
             posts = [post for post in posts if await _is_allowed(over_agency(view, by, post.agency_id, now))]
-            if not posts and person.added_by != by.principal_id:
+            waiting = [
+                p
+                for p in waiting
+                if await _is_allowed(over_agency(view, by, p.content.agency_id or NODE, now))
+            ]
+            if not (posts or waiting) and person.added_by != by.principal_id:
                 raise NotFound(f"there is no person {id}")
         line = await _account_line(view, person, tuple(posts))
-        places = {post.agency_id for post in posts}
+        places = {post.agency_id for post in posts} | {p.content.agency_id for p in waiting}
         events = [
             event
             for event in reversed(await view.events.of_subject(id))
@@ -264,6 +274,7 @@ async def look_at(services: AccountServices, by: Administrator, id: str) -> Acco
         is_ours=is_ours,
         sessions=tuple(await sessions.open_of(services, person)) if is_ours or by.person_id == id else (),
         events=tuple(events),
+        waiting=tuple(waiting),
         names=names,
     )
 

@@ -1,9 +1,9 @@
 """Posts of a person in an agency, given and taken; rights lent to another for a time, R95 (delegation); and mailboxes, R85
 (mailboxes of desks), such as a clerk's office. In: the administrator or the lender, a person, a role or rights, an agency.
-Out: the post is given or taken, and every session of the person ends, so that none goes on under an earlier token; a
-delegation that is in force once a head agreed, or at once by a head's own written act, and acts done under it name both
-persons; a mailbox, for which holders of its role act under their own names. Sign-in as a mailbox is impossible, and no
-person may have a mailbox's name."""
+Out: the post is given or taken, at once or once a second administrator confirmed it, and every session of the person ends,
+so that none goes on under an earlier token; a delegation that is in force once a head agreed, or at once by a head's own
+written act, and acts done under it name both persons; a mailbox, for which holders of its role act under their own names.
+Sign-in as a mailbox is impossible, and no person may have a mailbox's name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gateway.domain.agency_profile import OFF, ON, RIGHTS_CONFIRMED, ProfileVersion
 from gateway.domain.event import EventKind
-from gateway.domain.person import Person
+from gateway.domain.person import Person, Proposal, RightsAct, RightsChange
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import sessions, units
+from gateway.office.accounts import pending_rights, sessions, units
 from gateway.office.accounts.acting import Acting, Administrator, over_agency, rights_of
 from gateway.office.domain.roles import NODE, Delegation, Mailbox, Post, PostRole, Right
 from gateway.office.domain.session import SessionEnd
@@ -35,21 +36,20 @@ class WantedPost:
     ends_at: datetime | None = None
 
 
-async def give(services: AccountServices, by: Administrator, login: str, wish: WantedPost) -> Post:
-    """Give a post; the same post again replaces unit and term. Raise Clash for a role that belongs elsewhere."""
+async def give(services: AccountServices, by: Administrator, login: str, wish: WantedPost) -> Proposal | None:
+    """Give a post; the same post again replaces unit and term. Return the proposal where a second person must confirm it
+    first (R122). Raise Clash for a role that belongs elsewhere."""
     async with services.changing(by.principal_id) as (work, now):
         person = await work.people.find_by_name(login)
         await _may_give(work, by, person, wish.agency_id, now)
-        post = await give_post(work, by, person, wish, now)
-        await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
-    return post
+        return await give_or_propose(work, by, person, wish, now)
 
 
 async def take(
     services: AccountServices, by: Administrator, login: str, role: PostRole, agency_id: str = NODE
-) -> None:
-    """Take a post. Raise NotFound when the person did not have it; Denied for the node's last operator, who could not get
-    it back."""
+) -> Proposal | None:
+    """Take a post, or propose it as `give` does. Raise NotFound when the person did not have it; Denied for the node's
+    last operator, who could not get it back."""
     async with services.changing(by.principal_id) as (work, now):
         person = await work.people.find_by_name(login)
         await _may_give(work, by, person, agency_id, now)
@@ -57,11 +57,100 @@ async def take(
             raise Denied(
                 "this is the last operator; give the post to somebody else first", code="GW-LAST-ADMIN"
             )
-        if not await work.posts.take(person.id, agency_id, role):
-            raise NotFound(f"{person.name} has not the post {role} there")
-        await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
-        details = {"role": role.value, "agency": agency_id or None}
-        await work.events.append(EventKind.POST_WITHDRAWN, person.id, now, details)
+        if await pending_rights.wait_for_second(work, by, agency_id, now):
+            await _must_have(work, person, agency_id, role)
+            return await _propose(
+                work, by, RightsAct.TAKE, person, WantedPost(role=role, agency_id=agency_id), now
+            )
+        await _take_post(work, person, agency_id, role, now)
+    return None
+
+
+async def give_or_propose(
+    work: AccountWork, by: Administrator, person: Person, wish: WantedPost, now: datetime
+) -> Proposal | None:
+    """Give a post in the caller's transaction, which has checked the right; propose it where a second person confirms."""
+    if await pending_rights.wait_for_second(work, by, wish.agency_id, now):
+        await _post_must_fit(work, wish, now)
+        return await _propose(work, by, RightsAct.GIVE, person, wish, now)
+    await give_post(work, by, person, wish, now)
+    await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
+    return None
+
+
+async def confirm(services: AccountServices, by: Administrator, id: str, shown_digest: str) -> Proposal:
+    """Put a proposed change of rights in force as the second person. Raise Denied with the objection, which is recorded."""
+    async with services.changing(by.principal_id) as (work, now):
+        proposal, change = await pending_rights.load(work, by, id, now)
+        objection = await pending_rights.objection_to_confirming(work, by, proposal, shown_digest, now)
+        if objection is None:
+            await _put_in_force(work, by, change, now)
+        await pending_rights.close(work, by, proposal, objection, now)
+    pending_rights.raise_objection(objection)
+    return proposal
+
+
+async def _put_in_force(work: AccountWork, by: Administrator, change: RightsChange, now: datetime) -> None:
+    if change.act == RightsAct.SETTING:
+        await _set_aside_second_person(work, by, change.agency_id, now)
+        return
+    person, role = await work.people.get(change.person_id), PostRole(change.role)
+    if change.act == RightsAct.TAKE:
+        await _take_post(work, person, change.agency_id, role, now)
+        return
+    wish = WantedPost(role=role, agency_id=change.agency_id, unit=change.unit, ends_at=change.until)
+    await give_post(work, by, person, wish, now)
+    await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
+
+
+async def _set_aside_second_person(
+    work: AccountWork, by: Administrator, agency_id: str, now: datetime
+) -> None:
+    names = await work.people.names({by.principal_id})
+    version = ProfileVersion(
+        id=work.new_id("prf_"),
+        key=RIGHTS_CONFIRMED,
+        value=OFF,
+        set_by=by.principal_id,
+        set_at=now,
+        from_when=now,
+        set_by_name=names.get(by.principal_id, ""),
+    )
+    await work.profile_of(agency_id).add(version)
+    details = {"setting": RIGHTS_CONFIRMED, "value": OFF, "before": ON, "from": now.isoformat()}
+    await work.tell_agency(agency_id, EventKind.PROFILE_SET, agency_id, now, details)
+    await pending_rights.tell(work, agency_id, RightsAct.SETTING, now, person="")
+
+
+async def _propose(
+    work: AccountWork, by: Administrator, act: RightsAct, person: Person, wish: WantedPost, now: datetime
+) -> Proposal:
+    change = RightsChange(
+        act=act,
+        agency_id=wish.agency_id,
+        person_id=person.id,
+        role=wish.role.value,
+        unit=wish.unit,
+        until=wish.ends_at,
+    )
+    before = await pending_rights.account_digest(work, change)
+    return await pending_rights.propose(work, by, replace(change, before=before), now)
+
+
+async def _must_have(work: AccountWork, person: Person, agency_id: str, role: PostRole) -> None:
+    if not any((p.agency_id, p.role) == (agency_id, role) for p in await work.posts.of_persons({person.id})):
+        raise NotFound(f"{person.name} has not the post {role} there")
+
+
+async def _take_post(
+    work: AccountWork, person: Person, agency_id: str, role: PostRole, now: datetime
+) -> None:
+    if not await work.posts.take(person.id, agency_id, role):
+        raise NotFound(f"{person.name} has not the post {role} there")
+    await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
+    details = {"role": role.value, "agency": agency_id or None}
+    await work.events.append(EventKind.POST_WITHDRAWN, person.id, now, details)
+    await pending_rights.tell(work, agency_id, RightsAct.TAKE, now, person=person.id, role=role.value)
 
 
 async def give_post(
@@ -87,6 +176,9 @@ async def give_post(
         "until": post.until.isoformat() if post.until else None,
     }
     await work.events.append(EventKind.POST_ASSIGNED, person.id, now, details)
+    await pending_rights.tell(
+        work, wish.agency_id, RightsAct.GIVE, now, person=person.id, role=post.role.value, unit=post.unit
+    )
     return post
 
 
@@ -246,6 +338,9 @@ async def _record_delegation(
         "reason": delegation.reason,
     }
     await work.events.append(kind, delegation.id, now, details)
+    await pending_rights.tell(
+        work, delegation.agency_id, kind.value, now, person=delegation.to_id, lender=delegation.from_id
+    )
 
 
 def _raise_objection(objection: LendingObjection | None) -> None:

@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import URGENCY_KEYS, Urgency
-from gateway.domain.figures import IN, NO_UNIT, OUT, Dimension
+from gateway.domain.figures import IN, NO_UNIT, OUT, READ, Dimension
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
-from gateway.office.book import table_files
+from gateway.office.book import account_figures, table_files
 from gateway.office.book.table_files import Piece, XlsxColumn
 from gateway.office.policy.reports import (
     BY_TIME,
@@ -77,6 +77,8 @@ def agencies_below(hosted: Sequence[HostedAgency], code: str) -> list[str]:
 
 async def make(store: SqlStore, agencies: Sequence[str], question: Question, today: date) -> ReportTable:
     """Answer the question for these agencies."""
+    if question.report.of_accounts:
+        return await account_figures.make(store, agencies, question, today)
     before = replace(question, since=question.before[0], until=question.before[1])
     queries = [*_queries(question, agencies, today), *_queries(before, agencies, today, Group.AGENCY)]
     answers = await sum_all(store, [(query, group) for query, group, _ in queries])
@@ -109,7 +111,7 @@ def _queries(
     )
     lines = group or _GROUPS.get(by, Group.KEY)
     queries = []
-    for side in (report.side,) if report.side else (OUT, IN):
+    for side in (report.side,) if report.side else (OUT, IN, READ):
         prefix = "" if report.side else f"{side}."
         measures = measures_of(question, side if not report.side else "")
         queries.append((replace(query, side=side, measures=measures), lines, prefix))
@@ -160,6 +162,8 @@ def label(by: By, key: str, lang: str, names: Names) -> str:
         return labels.say(f"report.reason.{key}", lang)
     if by is By.UNIT and key == NO_UNIT:
         return labels.say("report.no_unit", lang)
+    if by is By.ROLE:
+        return labels.say_or(f"post.{key}", key, lang)
     if by is By.TYPE and not key:
         return labels.say("report.no_type", lang)
     return names.get(key, key)

@@ -3,6 +3,7 @@ Out: the account, its sessions, and once a one-time link. An administrator who m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +12,12 @@ from gateway.cli import output, people
 from gateway.cli.command import Invocation, late, noun
 from gateway.cli.node import chosen, operator_id
 from gateway.cli.people import MaybeAs
-from gateway.domain.person import AccountStanding, Person
+from gateway.domain.person import AccountStanding, Person, Proposal
 from gateway.office.domain.roles import Post, PostRole
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway.office.accounts import acting, admin, posts
+    from gateway.office.accounts import acting, admin, pending_rights, posts
     from gateway.office.accounts.acting import Administrator
     from gateway.office.accounts.admin import AccountLine
     from gateway.office.accounts.posts import WantedPost
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 else:
     acting = late("gateway.office.accounts.acting")
     admin = late("gateway.office.accounts.admin")
+    pending_rights = late("gateway.office.accounts.pending_rights")
     posts = late("gateway.office.accounts.posts")
 
 _ACCOUNTS = output.columns(
     "login name title roles factor last_login=last_login_at state=standing:standing until"
 )
 verb = noun("people").verb
+_CHANGES = output.columns("id about agency until=expires_at")
 _SESSIONS = output.columns("id since=began_at seen=seen_at address factor:factor")
 Login = Annotated[str, typer.Argument(help="The sign-in name.")]
 LoginOrName = Annotated[str, typer.Argument(help="The sign-in name, or the person's name.")]
+ChangeId = Annotated[str, typer.Argument(help="Id of the change, from: gateway people changes")]
 Unit = Annotated[str, typer.Option("--unit", help="The department of a unit head or officer.")]
 Role = Annotated[
     str,
@@ -88,14 +92,57 @@ async def post(
     call.ask("cli.ask.post_taken" if take else "cli.ask.post", login=login, role=post_role.value)
     by = await _by(call, core, as_)
     if take:
-        await posts.take(_services(core), by, login, post_role, wanted_post.agency_id)
+        waiting = await posts.take(_services(core), by, login, post_role, wanted_post.agency_id)
     else:
-        await posts.give(_services(core), by, login, wanted_post)
-    output.record(
-        call,
-        {"login": login, "role": post_role.value, "agency": wanted_post.agency_id or None, "taken": take},
-        id_key="login",
-    )
+        waiting = await posts.give(_services(core), by, login, wanted_post)
+    record = {"login": login, "role": post_role.value, "agency": wanted_post.agency_id or None, "taken": take}
+    output.record(call, record | {"waits": waiting.id if waiting else None}, id_key="login")
+    if waiting is not None:
+        call.say("cli.rights.waits", id=waiting.id)
+
+
+@verb("--agency Z91.01 --as quantri", "--as quantri -o json")
+async def changes(call: Invocation, core: NodeCore, as_: MaybeAs = None) -> None:
+    """List the changes of rights that wait for a second administrator; without --agency of all agencies."""
+    hosted = await core.store.hosted()
+    agency_id = chosen(hosted, call.agency).id if call.agency else None
+    waiting = await pending_rights.list_waiting(_services(core), await _by(call, core, as_), agency_id)
+    async with _services(core).accounts.read() as view:
+        ids = {id for p in waiting for id in (p.proposed_by, p.content.rights[0].person_id)}
+        names = await view.people.names(ids)
+    codes = {agency.id: agency.code for agency in hosted}
+    records = [_change_record(proposal, names, codes) for proposal in waiting]
+    output.rows(call, records, _CHANGES, [{"about": _change_text(call, record)} for record in records])
+
+
+@verb("prp_01 --as quantri", "prp_01 --as quantri --yes -o json", writes=True)
+async def confirm(call: Invocation, core: NodeCore, id: ChangeId, as_: MaybeAs = None) -> None:
+    """Confirm a change of rights that another administrator proposed; it takes effect at once."""
+    services = _services(core)
+    call.ask("cli.ask.rights_confirm", id=id)
+    by = await _by(call, core, as_)
+    async with services.accounts.read() as view:
+        proposal, _ = await pending_rights.load(view, by, id, services.clock.now())
+    await posts.confirm(services, by, id, proposal.digest)
+    output.record(call, {"id": id, "confirmed": True})
+
+
+@verb(
+    "prp_01 --reason 'Not asked for in writing' --as quantri",
+    "prp_01 --reason 'Wrong person was named' --as quantri --yes",
+    writes=True,
+)
+async def refuse(
+    call: Invocation,
+    core: NodeCore,
+    id: ChangeId,
+    reason: Annotated[str, typer.Option("--reason", help="Reason, in ten characters or more.")],
+    as_: MaybeAs = None,
+) -> None:
+    """Refuse a change of rights that waits, also one's own."""
+    call.ask("cli.ask.rights_refuse", id=id)
+    await pending_rights.refuse(_services(core), await _by(call, core, as_), id, reason)
+    output.record(call, {"id": id, "confirmed": False})
 
 
 @verb("vananh --as quantri", "vananh --as quantri -o json", ask="cli.ask.link")
@@ -205,6 +252,22 @@ def _say_link(call: Invocation, person: Person, code: str) -> None:
 
 def _person_record(person: Person) -> dict[str, Any]:
     return output.fields(person, "id login name title standing standing_why last_login_at")
+
+
+def _change_record(proposal: Proposal, names: Mapping[str, str], codes: Mapping[str, str]) -> dict[str, Any]:
+    change = proposal.content.rights[0]
+    return output.fields(proposal, "id proposed_at expires_at") | {
+        **output.fields(change, "act person_id role unit until"),
+        "agency": codes.get(change.agency_id, change.agency_id),
+        "name": names.get(change.person_id, ""),
+        "proposed_by": names.get(proposal.proposed_by, proposal.proposed_by),
+    }
+
+
+def _change_text(call: Invocation, record: Mapping[str, Any]) -> str:
+    role = call.word(f"post.{record['role']}") if record["role"] else ""
+    key = f"journal.say.rights.changed.{record['act']}.asked"
+    return call.word(key, who=record["proposed_by"], person=record["name"], role=role)
 
 
 def _line(line: AccountLine) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun
+from gateway.cli.command import Invocation, OutputFormat, late, noun
 from gateway.domain.wall_clock import local
 from gateway.office.cli import OfficeCommandContext
 from gateway.office.cli.book import day
@@ -88,9 +88,12 @@ async def show(
             (reports.before_text(question, lang), table.before),
         )
     ]
+    records = [{"id": line.key, **dict(zip(keys, line.figures, strict=True))} for line in table.lines]
+    is_table = call.output is OutputFormat.TABLE and not call.quiet
     output.rows(
         call,
-        [{"id": line.key, **dict(zip(keys, line.figures, strict=True))} for line in table.lines],
+        # People also see the total and that of the period before; programs have them beside the lines.
+        [*records, {}, {}] if is_table else records,
         [output.Column(f"report.by.{question.by}"), *(output.Column(f"report.column.{key}") for key in keys)],
         cells,
         extra=_extra(table),
@@ -148,13 +151,13 @@ async def _ask(
         units=(unit,) if unit else (),
         partner=partner,
     )
-    if not report.of_node:
+    if not report.of_node and question.by != "agency":
         return question, [context.agency.id]
     return question, reports.agencies_below(await context.node.store.hosted(), under)
 
 
 async def _names(context: OfficeCommandContext, table: ReportTable) -> dict[str, str]:
-    if table.question.report.of_node:
+    if table.question.by == "agency":
         return {agency.id: f"{agency.name} ({agency.code})" for agency in await context.node.store.hosted()}
     return {}
 

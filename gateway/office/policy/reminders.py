@@ -43,6 +43,8 @@ class LetterSort(StrEnum):
     """Step of any other timer."""
     UNOPENED = "unopened"
     """Work that its people have not opened, twice a day."""
+    RIGHTS = "rights"
+    """Alert on changed rights (R122)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from gateway.domain.figures import IN, OUT, Dimension
+from gateway.domain.figures import IN, OUT, READ, USE, Dimension
 
 
 class By(StrEnum):
@@ -23,6 +23,7 @@ class By(StrEnum):
     PARTNER = "partner"
     UNIT = "unit"
     PERSON = "person"
+    ROLE = "role"
     REASON = "reason"
     AGENCY = "agency"
 
@@ -37,6 +38,7 @@ _DIMENSIONS = {
     By.URGENCY: Dimension.URGENCY,
     By.PARTNER: Dimension.PARTNER,
     By.PERSON: Dimension.PERSON,
+    By.ROLE: Dimension.ROLE,
     By.REASON: Dimension.REASON,
 }
 BY_TIME = (By.DAY, By.MONTH, By.QUARTER)
@@ -54,6 +56,8 @@ class ColumnForm(StrEnum):
     """A mean of seconds over the measure `over`, in hours."""
     OVERDUE = "overdue"
     """What is open and was due before today; `measure` of the cells by due day."""
+    TODAY = "today"
+    """A number as of today, unknown of the period before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,8 @@ class Report:
     drawn: tuple[str, ...]
     due: Dimension = Dimension.DUE
     of_node: bool = False
+    of_accounts: bool = False
+    """Made of accounts and their sign-ins, for administrators and the operator."""
 
     def columns_by(self, by: By) -> tuple[ReportColumn, ...]:
         """Return the columns that are known for such lines."""
@@ -90,6 +96,10 @@ class Report:
 
 def _count(key: str, **more: object) -> ReportColumn:
     return ReportColumn(key=key, measure=key, **more)  # type: ignore[arg-type]  # fields of the column
+
+
+def _today(key: str) -> ReportColumn:
+    return ReportColumn(key=key, measure=key, form=ColumnForm.TODAY)
 
 
 def _share(key: str, measure: str, over: str, **more: object) -> ReportColumn:
@@ -189,6 +199,24 @@ REPORTS: Mapping[str, Report] = {
             drawn=("electronic", "with_paper"),
         ),
         Report(
+            key="readings",
+            side=READ,
+            lines=(By.DAY, By.MONTH, By.QUARTER, By.UNIT, By.ROLE, By.PERSON),
+            columns=(_count("reads"), _count("read_files")),
+            drawn=("reads",),
+        ),
+        Report(
+            key="accounts",
+            side=USE,
+            lines=(By.ROLE, By.AGENCY),
+            columns=(
+                *(_today("accounts"), _count("active"), _share("active_share", "active", "accounts")),
+                *(_today("never"), _today("locked"), _count("sign_ins")),
+            ),
+            drawn=("accounts", "active"),
+            of_accounts=True,
+        ),
+        Report(
             key="agencies",
             side="",
             lines=(By.AGENCY, By.MONTH, By.QUARTER),
@@ -199,7 +227,7 @@ REPORTS: Mapping[str, Report] = {
                 ),
                 *(_count("recipients", side=OUT), ReportColumn(key="received", measure="documents", side=IN)),
                 *(_count("taken", side=IN), _count("refused", side=IN), _count("done", side=IN)),
-                *(_count("on_time", side=IN), _count("late", side=IN)),
+                *(_count("on_time", side=IN), _count("late", side=IN), _count("reads", side=READ)),
             ),
             drawn=("documents", "received"),
             of_node=True,
@@ -264,8 +292,10 @@ class ReportTable:
     before: tuple[Figure, ...]
 
 
-def make_table(question: Question, sums: Sums, before: Sums) -> ReportTable:
-    """Make the lines, those by time in its order, others with the most first."""
+def make_table(
+    question: Question, sums: Sums, before: Sums, total: Mapping[str, int] | None = None
+) -> ReportTable:
+    """Make the lines, those by time in its order, others with the most first. Without a `total` it is the sum of them."""
     columns = question.columns
     lines = [ReportLine(key=key, figures=_figures(columns, sums[key], question)) for key in sums]
     lines = [line for line in lines if any(line.figures)]
@@ -276,7 +306,7 @@ def make_table(question: Question, sums: Sums, before: Sums) -> ReportTable:
     return ReportTable(
         question=question,
         lines=tuple(lines),
-        total=_figures(columns, _total(sums), question, of_total=True),
+        total=_figures(columns, _total(sums) if total is None else total, question, of_total=True),
         before=_figures(columns, _total(before), question, of_total=True),
     )
 
@@ -303,6 +333,8 @@ def _figures(
 
 def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
     name = "overdue" if column.form is ColumnForm.OVERDUE else column.measure
+    if column.form is ColumnForm.TODAY:
+        return sums.get(name)
     value = sums.get(_named(column, name), 0)
     if column.form in (ColumnForm.COUNT, ColumnForm.OVERDUE):
         return value

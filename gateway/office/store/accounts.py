@@ -21,7 +21,8 @@ from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
-from gateway.store.people import SqlPeople, to_person
+from gateway.store.people import SqlPeople, SqlProposals, to_person
+from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.repository import NodeRows
 from gateway.store.row import from_json, to_json, value_of
 from gateway.store.store import SqlStore
@@ -258,6 +259,7 @@ class AccountWork:
         self.posts = SqlPosts(tx)
         self.delegations = SqlDelegations(tx)
         self.mailboxes = SqlMailboxes(tx)
+        self.proposals = SqlProposals(tx)
         self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
 
     async def with_code(self, digest: str) -> Person | None:
@@ -280,6 +282,9 @@ class AccountWork:
 
     def parts_of(self, agency_id: str) -> SqlUnitParts:
         return SqlUnitParts(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
+
+    def profile_of(self, agency_id: str) -> SqlAgencyProfile:
+        return SqlAgencyProfile(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
 
     async def tell_agency(
         self, agency_id: str, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object]

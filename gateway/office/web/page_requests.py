@@ -293,7 +293,9 @@ _SEES_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
 OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
 AUDITS = (Needs(right=Right.AUDIT),)
 ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
-REPORT_READERS = (Needs(right=Right.REPORTS, manners=(Manner.YES, Manner.OWN, Manner.TOTALS)),)
+REPORT_READERS = (
+    Needs(right=Right.REPORTS, manners=(Manner.YES, Manner.OWN, Manner.TOTALS, Manner.ACCOUNTS)),
+)
 # The books say what every document is about.
 BOOKS = _SEES_ALL
 MENU = (

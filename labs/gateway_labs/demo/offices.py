@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from gateway.domain.account import AgencyScope
+from gateway.domain.agency_profile import ON, RIGHTS_CONFIRMED
 from gateway.domain.document import (
     DeliveryMode,
     FileRole,
@@ -36,7 +37,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
 from gateway.incoming import act, by_hand, seal
 from gateway.office import todo
-from gateway.office.accounts import posts, program_keys, tags_and_views
+from gateway.office.accounts import agency_profile, posts, program_keys, tags_and_views
 from gateway.office.accounts.acting import Acting, rights_of
 from gateway.office.book import books
 from gateway.office.bootstrap.office import Office
@@ -199,6 +200,8 @@ class OfficeMail(Acts):
 
 
 _DAY = timedelta(days=1)
+# Its changes of rights wait for a second administrator.
+_WANTS_SECOND_PERSON = "commune"
 _URGED_EVERY = timedelta(days=7)
 _RIGHTS_LENT = {"unit-head": frozenset({Right.PROGRESS}), "head": frozenset({Right.INSTRUCT})}
 
@@ -285,6 +288,11 @@ class Offices(OfficeMail):
             name=self.cast.words("program"), scopes=frozenset(program_keys.DAILY), life=365 * _DAY
         )
         await program_keys.make(services, self.node.store.accounts, by, agency_id, key)
+        if actor == _WANTS_SECOND_PERSON:
+            async with services.accounts.read() as view:
+                names = await view.people.names({by.principal_id})
+            name = names.get(by.principal_id, "")
+            await agency_profile.choose(self.node.store, services, by, name, agency_id, RIGHTS_CONFIRMED, ON)
 
     async def _keep(self, actor: str) -> None:
         """Save a group of recipients, and two views of the clerk's."""

@@ -27,6 +27,7 @@ WHERE = {
     By.URGENCY: "urgency",
     By.PARTNER: "partner",
     By.PERSON: "person",
+    By.ROLE: "role",
     By.REASON: "reason",
 }
 Sums = dict[str, dict[str, int]]
@@ -42,7 +43,8 @@ async def test_each_report_is_that_of_an_independent_count(store: SqlOfficeStore
     counts = count(events)
 
     compared = 0
-    for report in REPORTS.values():
+    # That of accounts is made of persons too, and has a test of its own.
+    for report in (report for report in REPORTS.values() if not report.of_accounts):
         for by in report.lines:
             for since, until in PERIODS:
                 agencies = list(AGENCIES) if report.of_node else [AGENCIES[0]]

@@ -364,3 +364,36 @@ async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, 
     assert "Hoàng Thị Thử" in (await guest.get("/quan-tri/hop-thu")).text
     assert (await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})).status == 422
     assert (await guest.post("/quan-tri/hop-thu/vanthustn/dong", {})).status == 303
+
+
+async def test_where_an_agency_wants_it_a_second_administrator_confirms_a_new_role(
+    site: Site, guest: Guest
+) -> None:
+    clerk, admin_ = (
+        site.person(PostRole.CLERK, "department"),
+        site.person(PostRole.AGENCY_ADMIN, "department"),
+    )
+    path = f"/quan-tri/tai-khoan/{clerk.person.id}"
+    await at_work(site, guest, admin_)
+    assert (await guest.post("/quan-tri/co-quan/rights_confirmed", {"value": "on"})).status == 303
+    answer = await guest.post(f"{path}/vai-tro", {"role": "viewer", "place": ""})
+    own = (await guest.get(path)).text
+    home = (await guest.get("/tong-quan")).text
+
+    sentence = f"{admin_.person.name} đề nghị giao cho {clerk.person.name} vai trò"
+    assert (answer.status, "told=admin.rights_asked" in answer.leads) == (303, True)
+    assert all(sentence in text and "/xac-nhan" not in text for text in (own, home))
+    await at_work(site, guest, site.person(PostRole.OPERATOR))
+    page = (await guest.get(path)).text
+    assert sentence in page
+    (confirm,) = {*re.findall(r'"(/quan-tri/thay-doi/prp_\w+)/xac-nhan"', page)}
+    seen = re.search(r'name="seen" value="(\w+)"', (await guest.get(f"{confirm}/xac-nhan")).text)
+    assert seen is not None
+    assert (await guest.post(f"{confirm}/tu-choi", {"reason": "no"})).status == 422
+    stale = await guest.post(f"{confirm}/xac-nhan", {"seen": "another"})
+    assert stale.status == 422
+    assert (await guest.post(f"{confirm}/xac-nhan", {"seen": seen[1]})).status == 303
+    page = (await guest.get(path)).text
+    assert sentence not in page
+    assert "Lãnh đạo (chỉ xem)" in page
+    assert "Đề xuất đã được quyết định" in (await guest.get(f"{confirm}/xac-nhan")).text

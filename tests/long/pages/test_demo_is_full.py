@@ -20,8 +20,8 @@ from tests.support.clock import MovableClock
 from tests.support.town.scenes import STAGED, until_quiet
 
 DOCUMENTS = ("outgoing_document", "incoming_document", "delivery", "register_entry", "hold", "recall_ask")
-# What a node at work writes by itself: figures, samples, the log's seals.
-BY_ITSELF = ("job_day", "queue_sample", "list_", "log_")
+# What a node at work writes by itself: figures, also of sign-ins, samples, the log's seals.
+BY_ITSELF = ("job_day", "queue_sample", "list_", "log_", "figure_")
 
 
 def counted(settings: Settings) -> dict[str, int]:

@@ -55,6 +55,8 @@ UNLINKED: frozenset[str] = frozenset(
         # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
         "book_number_void",
         *("webhook", "webhook_act"),
+        # No agency of the demonstration wants a second person for changes of rights.
+        *("rights_confirm", "rights_refuse"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
             "seal",

@@ -144,6 +144,35 @@ ACTS = (
 )
 
 
+@pytest.mark.parametrize(
+    ("scope", "symbol", "type_key", "is_covered"),
+    [
+        ("Giấy mời, QĐ", "GM-UBND", "giay_moi", True),
+        ("Giấy mời, QĐ", "QĐ-UBND", None, True),
+        ("Giấy mời, QĐ", "UBND-VP", "cong_van", False),
+        ("quyết định", "QĐ-UBND", "quyet_dinh", True),
+        ("Công văn", "UBND-VP", None, True),
+        ("CV", "QĐ-UBND", "quyet_dinh", False),
+        ("QPPL", "2026/QĐ-UBND", "quyet_dinh", True),
+        ("Quy phạm", "QĐ-UBND", "quyet_dinh", False),
+        ("Hội đồng, Giấy mời", "QĐ-HĐKL", "quyet_dinh", True),
+        ("việc thường ngày của văn phòng", "QĐ-UBND", "quyet_dinh", True),
+        ("", "QĐ-UBND", "quyet_dinh", True),
+    ],
+)
+def test_a_scope_that_names_types_or_books_is_judged(
+    scope: str, symbol: str, type_key: str | None, *, is_covered: bool
+) -> None:
+    signer = Signer(name="Nguyễn Văn Mẫu", competence="TL. CHỦ TỊCH")
+    draft = Draft(number="15", symbol=symbol, type_key=type_key, issued_on=TODAY, signer=signer)
+    acts = f"Nguyễn Văn Mẫu | TL. | {scope} | 5/QĐ-UBND | 2026-01-01 | "
+
+    warned = [*warn_of_capacity(replace(OWN, signing_acts=acts), draft, TODAY, ())]
+
+    assert [w.code.value for w in warned] == ([] if is_covered else ["capacity-scope"])
+    assert all(w.params["act"] == "5/QĐ-UBND" and w.params["scope"] == scope for w in warned)
+
+
 def certificate(capacity: str, name: str = "Nguyễn Văn Mẫu") -> RegisteredCertificate:
     return RegisteredCertificate(
         id="sea_1",

@@ -12,7 +12,8 @@ from datetime import date, timedelta
 from aiohttp import web
 
 from gateway.domain.document import URGENCY_KEYS, Urgency
-from gateway.domain.figures import IN, NO_UNIT
+from gateway.domain.event import EventKind
+from gateway.domain.figures import IN, NO_UNIT, READ
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Denied
@@ -58,6 +59,7 @@ class Sight:
     agencies: Sequence[str]
     reports: tuple[Report, ...]
     units: tuple[str, ...] | None = None
+    of_node: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +81,9 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         problems=problems,
         question=question,
         reports=sight.reports,
-        heading=reports.heading_of(question, _owner(request, question), request.lang),
-        owner=_owner(request, question),
+        of_node=sight.of_node,
+        heading=reports.heading_of(question, _owner(request, sight, question), request.lang),
+        owner=_owner(request, sight, question),
         titles=reports.titles(question, request.lang),
         lines=[
             (
@@ -116,7 +119,7 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
     form, deps = request.path("form"), request.deps
     table = await reports.make(deps.store, sight.agencies, question, request.today)
     names = await _names(request, question, [line.key for line in table.lines])
-    heading = reports.heading_of(question, _owner(request, question), request.lang)
+    heading = reports.heading_of(question, _owner(request, sight, question), request.lang)
     with deps.blobs.scratch() as scratch:
         await reports.write(deps.pool, scratch.file, form, table, names, heading, request.lang)
         name = f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
@@ -127,7 +130,8 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
 
 async def _sight(request: PageRequest) -> Sight:
     """Return what the person may see: of the own agency all or the own units, of the node totals."""
-    of_agency = tuple(report for report in REPORTS.values() if not report.of_node)
+    of_agency = tuple(report for report in REPORTS.values() if not (report.of_node or report.of_accounts))
+    of_accounts = tuple(report for report in REPORTS.values() if report.of_accounts)
     if request.agency is not None and request.may(Right.REPORTS, Manner.YES):
         return Sight(agencies=(request.agency.id,), reports=of_agency)
     if request.agency is not None and request.may(Right.REPORTS, Manner.OWN):
@@ -138,7 +142,10 @@ async def _sight(request: PageRequest) -> Sight:
         return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (_NONE_YET,))
     if request.agency is None or request.may(Right.REPORTS, Manner.TOTALS):
         agencies = reports.agencies_below(await request.deps.store.hosted(), request.ask("duoi"))
-        return Sight(agencies=agencies, reports=tuple(r for r in REPORTS.values() if r.of_node))
+        of_node = tuple(report for report in REPORTS.values() if report.of_node)
+        return Sight(agencies=agencies, reports=(*of_node, *of_accounts), of_node=True)
+    if request.may(Right.REPORTS, Manner.ACCOUNTS):
+        return Sight(agencies=(request.agency.id,), reports=of_accounts)
     raise Denied("this person sees no reports here", code="GW-RIGHT")
 
 
@@ -154,7 +161,7 @@ async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, 
         units = (unit,)
     question = reports.ask(
         report,
-        by=request.ask("theo"),
+        by=request.ask("theo") or (By.AGENCY if sight.of_node else ""),
         since=since or (until or today).replace(day=1),
         until=until or today,
         units=units,
@@ -165,15 +172,16 @@ async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, 
 
 def _lines_by(question: Question, sight: Sight) -> Sequence[By]:
     """List the lines that the form offers: of one partner those over time, of one unit what is counted by unit."""
-    of_units = OF_WHOLE_AGENCY if question.units or sight.units is not None else ()
+    unknown = OF_WHOLE_AGENCY if question.units or sight.units is not None else ()
+    unknown = unknown if sight.of_node else (*unknown, By.AGENCY)
     return [
-        by for by in question.report.lines if by not in of_units and (not question.partner or by in BY_TIME)
+        by for by in question.report.lines if by not in unknown and (not question.partner or by in BY_TIME)
     ]
 
 
 async def _units(request: PageRequest, sight: Sight, report: Report) -> Sequence[tuple[str, str]]:
     """List the units to choose from, with the whole first; none where there is nothing to choose."""
-    if report.of_node:
+    if sight.of_node or report.of_accounts:
         return ()
     names: Sequence[str] = sight.units or ()
     if sight.units is None:
@@ -195,8 +203,8 @@ async def _names(request: PageRequest, question: Question, keys: Sequence[str]) 
     return {}
 
 
-def _owner(request: PageRequest, question: Question) -> str:
-    if question.report.of_node or request.agency is None:
+def _owner(request: PageRequest, sight: Sight, question: Question) -> str:
+    if sight.of_node or request.agency is None:
         return request.ask("duoi") or request.say("report.node")
     return " – ".join((request.agency.name, *(unit for unit in question.units if unit != _NONE_YET)))
 
@@ -208,15 +216,31 @@ def _shown(
     request: PageRequest, table: ReportTable, key: str, figures: Sequence[Figure]
 ) -> list[ShownFigure]:
     question = table.question
+    reads_log = question.report.side == READ and request.may(Right.AUDIT, Manner.YES)
+    reads_lists = request.may(Right.SEE_CONTENT, Manner.YES)
+    path_of = _journal_path if reads_log else _list_path if reads_lists else None
     return [
         ShownFigure(
             text=reports.figure_text(value, request.lang),
-            path=_list_path(question, column, key)
-            if value and request.may(Right.SEE_CONTENT, Manner.YES)
-            else "",
+            path=path_of(question, column, key) if value and path_of is not None else "",
         )
         for column, value in zip(question.columns, figures, strict=True)
     ]
+
+
+def _journal_path(question: Question, column: ReportColumn, key: str) -> str:
+    """Return the lines of the log behind a number of readings; empty where its filter does not know them."""
+    since, until, words = question.since, question.until, dict[str, str]()
+    if key and question.by in BY_TIME:
+        since, until = _days_of(question.by, key, question)
+    elif key and question.by is By.PERSON:
+        words["nguoi"] = key
+    elif key:
+        return ""
+    if column.key != "reads" or question.units:
+        return ""
+    days = {"tu": since.strftime("%d/%m/%Y"), "den": until.strftime("%d/%m/%Y")}
+    return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **days)
 
 
 def _list_path(question: Question, column: ReportColumn, key: str) -> str:
@@ -312,7 +336,7 @@ def _periods(today: date) -> Sequence[tuple[str, date, date]]:
 
 def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
     """List the outputs of decree 30/2020 that the person may open here: key of the words, and address."""
-    if sight.reports[0].of_node:
+    if sight.of_node or sight.reports[0].of_accounts:
         return ()
     books = request.may(Right.SEE_CONTENT, Manner.YES)
     registers = (("register_in", "/so-van-ban?so=incoming"), ("register_out", "/so-van-ban?so=outgoing"))

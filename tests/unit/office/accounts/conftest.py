@@ -21,6 +21,9 @@ ON_BOTH = {
     "test_a_delegation_acts_once_a_head_agreed",
     "test_two_sweeps_at_once_leave_a_clerk",
     "test_a_second_factor_and_each_recovery_code_are_good_once",
+    "test_a_post_is_given_once_a_second_administrator_confirmed",
+    "test_two_confirmations_at_once_put_it_in_force_once",
+    "test_accounts_are_counted_by_role_and_agency_as_used_never_used_and_locked",
     "test_a_mailbox_is_a_name_for_which_persons_act",
 }
 

@@ -132,3 +132,12 @@ def test_a_letter_on_paper_is_on_the_list_until_it_was_handed_over(node: Termina
     assert (dry_run.code, refused.code, recorded.code) == (0, 4, 0)
     assert (endless.code, paper_left.json["data"]) == (4, [])
     assert "Bưu điện" in handed.out
+
+
+def test_a_report_is_shown_to_people_with_its_totals_and_to_programs_beside_its_lines(node: Terminal) -> None:
+    table = node.type("report", "show", "incoming", "--by", "type")
+    data = node.type("report", "show", "incoming", "--by", "type", "-o", "json").json
+
+    assert table.code == 0, table.err
+    assert "Tổng cộng" in table.out
+    assert (data["data"], data["total"]["documents"], data["before"]["documents"]) == ([], 0, 0)

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from gateway.bootstrap.core import open_core
-from gateway.domain.account import HostedAgency
+from gateway.deciding import agency_profile
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.agency_profile import ON, RIGHTS_CONFIRMED
 from gateway.errors import Denied
+from gateway.office.accounts import posts
 from gateway.office.bootstrap.office import account_services
+from gateway.office.domain.roles import PostRole
 from gateway.store import migrate
 from gateway_labs.demo import stage
 from tests.support import accounts
@@ -122,3 +126,33 @@ def test_posts_standing_and_the_yearly_list(folder: Path, terminal: Terminal) ->
     assert "Khóa" in review.out
     assert terminal.type("people", "post", "vananh", "system", "--yes").code == 2
     assert terminal.type("people", "stand", "vananh", "gone", "--reason", "x" * 10, "--yes").code == 2
+
+
+def test_a_change_of_rights_that_waits_is_listed_and_refused_but_confirmed_by_a_person_alone(
+    folder: Path, terminal: Terminal
+) -> None:
+    async def propose() -> str:
+        async with open_core(stage.settings_for(folder)) as core:
+            services = account_services(core)
+            admin = await accounts.someone(
+                services, accounts.MACHINE, "admin", accounts.post(PostRole.AGENCY_ADMIN)
+            )
+            await accounts.someone(services, accounts.MACHINE, "vananh", accounts.post(PostRole.CLERK))
+            scope = AgencyScope(agency_id=accounts.NORTH, principal_id=admin.person.id)
+            await agency_profile.choose(core.store, core.clock, scope, "Admin", RIGHTS_CONFIRMED, ON)
+            proposal = await posts.give(services, admin.by, "vananh", accounts.post(PostRole.HEAD))
+            assert proposal is not None
+            return proposal.id
+
+    id = asyncio.run(propose())
+    listed = terminal.type("people", "changes", "--agency", "Z91.01", "-o", "json")
+    table = terminal.type("people", "changes")
+    confirmed = terminal.type("people", "confirm", id, "--yes")
+    refused = terminal.type("people", "refuse", id, "--reason", "Not asked for in writing", "--yes")
+    again = terminal.type("people", "refuse", id, "--reason", "Not asked for in writing", "--yes")
+
+    (row,) = listed.json["data"]
+    assert (row["id"], row["act"], row["role"], row["agency"]) == (id, "give", "head", "Z91.01")
+    assert "Person admin đề nghị giao cho Person vananh vai trò" in table.out
+    assert [run.code for run in (confirmed, refused, again)] == [5, 0, 5]
+    assert terminal.type("people", "changes", "-o", "json").json["data"] == []

@@ -13,13 +13,23 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, Urgency
 from gateway.office import mail
+from gateway.office.accounts import admin
+from gateway.office.accounts.admin import NewAccount
+from gateway.office.accounts.posts import WantedPost
+from gateway.office.domain.roles import PostRole
 from gateway.office.domain.task import RecallAsk
+from gateway.office.duties import DutySources
 from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.office.notices import Reminders
 from gateway.office.policy.reminders import UnitPeople
-from gateway.office.services import TodoServices
+from gateway.office.services import AccountRules, AccountServices, TodoServices
+from gateway.office.store.accounts import SqlAccounts
+from gateway.office.store.store import SqlOfficeStore
+from gateway.policy.reform_words import ReportDuty
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
+from gateway.trust.person_secrets import PersonSecrets
+from tests.support.accounts import MACHINE
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
 from tests.support.stores import NORTH, outgoing
@@ -313,3 +323,35 @@ async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_nex
     assert letters[0][0] == "20 16:01"
     assert letters[0][1] != HEAD
     assert letters[1:] == [("23 08:30", HEAD)]
+
+
+async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_person(
+    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    """At any hour, and to each address once, also when two processes look."""
+    accounts = AccountServices(
+        accounts=SqlAccounts(store, clock),
+        secrets=PersonSecrets(),
+        clock=clock,
+        pool=pool,
+        rules=AccountRules(),
+    )
+
+    async def none_due() -> Sequence[ReportDuty]:
+        return ()
+
+    async def admins(agency_id: str) -> Sequence[str]:
+        return ["admin@north.example"] if agency_id == NORTH.agency_id else []
+
+    duties = DutySources(accounts=accounts, reports=none_due)
+    post.office.to("20 22:00")
+    wanted = WantedPost(role=PostRole.CLERK, agency_id=NORTH.agency_id)
+    account = NewAccount(login="clerk", name="A. Clerk", email="clerk@north.example", posts=(wanted,))
+    await admin.add(accounts, MACHINE, account)
+    await asyncio.gather(*(post.look(duties=duties, admins=admins) for _ in range(2)))
+    await post.look("20 22:02", duties=duties, admins=admins)
+
+    assert sorted(mail.to[0] for mail in post.server.mails) == ["admin@north.example", "clerk@north.example"]
+    assert set(post.subjects()) == {"[Liên thông văn bản] Thay đổi quyền sử dụng: 1"}
+    line = "22:00 20/11/2026: Hệ thống giao cho A. Clerk vai trò văn thư"
+    assert all(line in mail.text for mail in post.server.mails)

@@ -16,11 +16,11 @@ from aiohttp import web
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.handling import unit_key
-from gateway.domain.person import AccountStanding, Person
+from gateway.domain.person import AccountStanding, Person, Proposal, RightsChange
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
-from gateway.office.accounts import admin, posts, units
+from gateway.office.accounts import admin, pending_rights, posts, units
 from gateway.office.accounts.acting import Administrator
 from gateway.office.accounts.admin import AccountLine
 from gateway.office.accounts.posts import WantedPost
@@ -29,8 +29,9 @@ from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import RunningLimit
 from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest, url_for
+from gateway.office.web.page_requests import ADMINISTERS, PageRequest, names_of, url_for
 from gateway.office.web.routes import Access, both, get, post
+from gateway.policy.two_people import Objection
 from gateway.words import labels
 
 HOME = "/quan-tri"
@@ -107,6 +108,9 @@ async def list_accounts(request: PageRequest) -> web.StreamResponse:
     places = await list_places(request)
     place = chosen_place(request, places)
     page = request.number("trang", 1, tuple(range(1, 1000)))
+    waiting = await pending_rights.list_waiting(
+        request.deps.accounts, administrator(request), place.agency_id
+    )
     lines, total = await admin.account_lines(
         request.deps.accounts,
         administrator(request),
@@ -125,6 +129,7 @@ async def list_accounts(request: PageRequest) -> web.StreamResponse:
         roles=[("", request.say("admin.any")), *_roles(request, sees_all=is_everywhere(request))],
         states=_states(request),
         asked={name: request.ask(name) for name in ("q", "vai-tro", "trang-thai")},
+        rights_waiting=await waiting_rows(request, waiting),
         total=total,
         page=page,
         pages=-(-total // _MOST_LISTED),
@@ -139,6 +144,7 @@ async def show_account(request: PageRequest) -> web.StreamResponse:
         title=detail.person.name,
         seen=detail,
         limits=limits(request, detail),
+        rights_waiting=await waiting_rows(request, detail.waiting),
         names=await agency_names(request),
         names_key={NODE: OF_NODE, **{agency.id: agency.code for agency in await request.deps.store.hosted()}},
         has=labels.has,
@@ -197,6 +203,43 @@ async def link_page(request: PageRequest, person: Person, code: str) -> web.Resp
         back=f"/quan-tri/tai-khoan/{person.id}",
         kept=request.say("admin.link.kept"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRow:
+    """One waiting change in words. `why_not` says why this person cannot confirm it."""
+
+    proposal: Proposal
+    text: str
+    why_not: str
+
+
+async def waiting_rows(request: PageRequest, waiting: Sequence[Proposal]) -> list[WaitingRow]:
+    changes = [proposal.content.rights[0] for proposal in waiting]
+    ids = {p.proposed_by for p in waiting} | {c.person_id for c in changes if c.person_id}
+    names = await names_of(request, ids, "incoming.by") if waiting else {}
+    agencies = await agency_names(request) if waiting else {}
+    rows = []
+    for proposal, change in zip(waiting, changes, strict=True):
+        text = request.say(
+            f"journal.say.rights.changed.{change.act}.asked",
+            who=names[proposal.proposed_by],
+            person=names.get(change.person_id, ""),
+            role=request.say(f"post.{change.role}").lower() if change.role else "",
+        )
+        place = ", ".join(filter(None, (change.unit, agencies.get(change.agency_id, ""))))
+        rows.append(
+            WaitingRow(
+                proposal=proposal, text=f"{text} – {place}", why_not=_why_not(request, proposal, change)
+            )
+        )
+    return rows
+
+
+def _why_not(request: PageRequest, proposal: Proposal, change: RightsChange) -> str:
+    me = request.person.person.id
+    code = Objection.SAME if me == proposal.proposed_by else Objection.OWN if me == change.person_id else None
+    return request.say(f"clash.{code}") if code is not None else ""
 
 
 def limits(request: PageRequest, line: AccountLine) -> Sequence[RunningLimit]:

@@ -125,11 +125,13 @@ async def give_post(request: PageRequest) -> web.StreamResponse:
     post, problems = await accounts.post_of_form(request)
     if post is not None and request.is_act:
         try:
-            await posts.give(services, accounts.administrator(request), accounts.name_of(person), post)
+            by = accounts.administrator(request)
+            waiting = await posts.give(services, by, accounts.name_of(person), post)
         except Clash as error:
             problems = [("role", request.why(error))]
         else:
-            return request.confirm(accounts.path_of(person), "admin.post_given")
+            told = "admin.rights_asked" if waiting is not None else "admin.post_given"
+            return request.confirm(accounts.path_of(person), told)
     return await request.question(
         problems,
         "admin.post.give",
@@ -165,7 +167,8 @@ async def take_post(request: PageRequest) -> web.StreamResponse:
             place=(await accounts.agency_names(request))[post.agency_id],
         )
     by, name = accounts.administrator(request), accounts.name_of(person)
-    await posts.take(request.deps.accounts, by, name, post.role, post.agency_id)
+    if await posts.take(request.deps.accounts, by, name, post.role, post.agency_id) is not None:
+        return request.confirm(back, "admin.rights_asked")
     # A person without a post here is not seen from here any more.
     try:
         await accounts.seen_person(request)

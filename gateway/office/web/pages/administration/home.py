@@ -17,14 +17,14 @@ from gateway.deciding.agency_profile import SettingState
 from gateway.domain.handling import unit_key
 from gateway.domain.person import AccountStanding
 from gateway.domain.wall_clock import day_text, local
-from gateway.office.accounts import admin, units
+from gateway.office.accounts import admin, pending_rights, units
 from gateway.office.accounts.admin import AccountLine
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway.office.domain.task import TaskKind
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages import board
 from gateway.office.web.pages.administration import settings
-from gateway.office.web.pages.administration.accounts import administrator
+from gateway.office.web.pages.administration.accounts import administrator, waiting_rows
 from gateway.office.web.pages.tasks import NOBODY
 
 MOST_ROWS = 12
@@ -77,6 +77,9 @@ async def show(request: PageRequest) -> web.StreamResponse:
         persons=board.late_by(todo_list, request.lang, "phu_trach", lambda task: task.owner or NOBODY),
         express=_count_express(task.kind for task in todo_list.tasks if task.is_express),
         silent=board.silent_agencies(todo_list, rings),
+        rights_waiting=await waiting_rows(
+            request, await pending_rights.list_waiting(request.deps.accounts, by, agency.id)
+        ),
         accounts=rows[:MOST_ROWS],
         more_accounts=max(0, len(rows) - MOST_ROWS),
         empty_units=[detail.unit for detail in details if not detail.members],

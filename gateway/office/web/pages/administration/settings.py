@@ -13,6 +13,7 @@ from gateway.bootstrap import guards
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_setting, list_settings
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
+from gateway.domain.person import Proposal
 from gateway.errors import Clash
 from gateway.office.accounts import agency_profile
 from gateway.office.web import dates, page_requests
@@ -59,9 +60,10 @@ async def choose(request: PageRequest) -> web.StreamResponse:
     place, key = await accounts.chosen_agency(request), request.path("setting")
     setting = find_setting(key)
     if request.is_act:
-        problems = await _choose(request, place, key)
+        problems, waits = await _choose(request, place, key)
         if not problems:
-            return request.confirm(PATH, "admin.setting", **{"co-quan": place.key})
+            told = "admin.rights_asked" if waits else "admin.setting"
+            return request.confirm(PATH, told, **{"co-quan": place.key})
     else:
         problems = []
     state = next(s for s in await states_of(request, place.id) if s.setting.key == key)
@@ -120,21 +122,21 @@ def _typed_value(setting: ProfileSetting, form: Form) -> str:
     )
 
 
-async def _choose(request: PageRequest, place: Place, key: str) -> Problems:
-    """Choose as the form says; return what is wrong with it."""
+async def _choose(request: PageRequest, place: Place, key: str) -> tuple[Problems, bool]:
+    """Choose as the form says; return what is wrong with it, and whether a second person must confirm it."""
     text = request.form.text("day")
     day = dates.typed_day(text, request.today) if text else None
     if text and day is None:
-        return [("day", request.say("listing.day.unreadable"))]
+        return [("day", request.say("listing.day.unreadable"))], False
     by, name = accounts.administrator(request), request.person.person.name
     typed = _typed_value(find_setting(key), request.form)
     try:
-        await agency_profile.choose(
+        chosen = await agency_profile.choose(
             request.deps.store, request.deps.accounts, by, name, place.id, key, typed, day
         )
     except Clash as error:
-        return [("day" if error.code == "GW-SETTING-DAY" else "value", request.why(error))]
-    return []
+        return [("day" if error.code == "GW-SETTING-DAY" else "value", request.why(error))], False
+    return [], isinstance(chosen, Proposal)
 
 
 def value_words(request: PageRequest, key: str, value: str) -> str:

@@ -16,7 +16,13 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.document_view import checks
-from gateway.document_view.facts import history_lines, persons_in, received_marks, received_word
+from gateway.document_view.facts import (
+    count_readings,
+    history_lines,
+    persons_in,
+    received_marks,
+    received_word,
+)
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import UNREADABLE, WORKED_ON, IncomingDocument, InState, OutgoingDocument, Source
 from gateway.domain.event import Event
@@ -131,6 +137,7 @@ async def document_page(
             sender=document.sender_name or document.sender_code,
             content=incoming.content,
         ),
+        readings=count_readings(records.events) if request.may(Right.AUDIT, Manner.YES) else None,
         # Mail that a person entered has no packets.
         **await _discussion_values(request, incoming),
         packets=await request.deps.evidence.packets(request.scope(), document.id)

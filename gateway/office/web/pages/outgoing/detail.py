@@ -14,7 +14,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.document_view.facts import state_word
+from gateway.document_view.facts import count_readings, state_word
 from gateway.document_view.recipients import picture
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
@@ -65,6 +65,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         sender=(await access.names_of_people(request, [document.accepted_by]))[document.accepted_by],
         own=request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=request.may(Right.AUDIT),
+        readings=count_readings(outgoing.events) if request.may(Right.AUDIT, Manner.YES) else None,
         undo=undo,
         recall_ask=await acts.latest_request(request, outgoing),
         replaced_by=[child for child in outgoing.children if child.kind is Kind.REPLACEMENT],
