@@ -32,6 +32,8 @@ from gateway.words import labels
 
 _log = logging.getLogger(__name__)
 REMINDERS_KEPT = timedelta(days=30)
+SENDING = timedelta(minutes=5)
+"""Lease of a reminder that is being sent; a mail server answers sooner, or the exchange with it is given up."""
 _MOST_LINES = 200
 _LANG = "vi"
 NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
@@ -107,34 +109,38 @@ async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> i
 async def _send_letters(
     reminders: Reminders, agency: HostedAgency, letters: Sequence[Letter], now: datetime
 ) -> int:
-    services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
+    scope = AgencyScope(agency_id=agency.id, principal_id="node")
     has_units = any(letter.unit for letter in letters)
     units = await reminders.units(agency.id) if has_units else {}
     to, sent = reminders.addresses(agency), 0
     for letter in letters:
-        receivers = await _find_receivers(reminders, agency, letter, to, units)
-        claimed = await _claim(services, scope, letter, now) if receivers else []
-        if tasks := letter.claimed_tasks(claimed):
-            mail = _write_mail(agency, letter, tasks, claimed[0], tuple(receivers), now)
-            sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
+        receivers = tuple(await _find_receivers(reminders, agency, letter, to, units))
+        at = reminders.services.clock.now()
+        claims = await _claim(reminders.services, scope, letter, at) if receivers else {}
+        for mail_id, keys in claims.items():
+            mail = _write_mail(agency, letter, letter.claimed_tasks(keys), mail_id, receivers, now)
+            sent += await _send(reminders, scope, mail, keys, at, sort=letter.sort, agency=agency.code)
     return sent
 
 
 async def _send(
-    reminders: Reminders, scope: AgencyScope, mail: Mail, claimed: Sequence[str], **context: str
+    reminders: Reminders, scope: AgencyScope, mail: Mail, keys: Sequence[str], at: datetime, **context: str
 ) -> bool:
-    """Send a letter; a temporary failure releases its keys, so that they may be claimed again."""
+    """Send a letter whose reminders were claimed then, and confirm them; a temporary failure releases them, so that they
+    may be claimed again. In a process that ends before it does either, they wait for the end of their lease."""
+    failure: GatewayError | None = None
     try:
         await reminders.mailer.send(mail)
     except GatewayError as error:
         log.action(_log, "mail.failed", error.detail, **context)
-        if not error.permanent:
-            async with reminders.services.store.begin(scope) as work:
-                for key in claimed:
-                    await work.office.tasks.release(key)
-                await work.commit()
-        return False
-    return True
+        failure = error
+    async with reminders.services.store.begin(scope) as work:
+        if failure is None or failure.permanent:
+            await work.office.reminders.confirm(keys)
+        else:
+            await work.office.reminders.release(keys, at + SENDING, at)
+        await work.commit()
+    return failure is None
 
 
 async def _find_receivers(
@@ -163,22 +169,40 @@ async def _find_receivers(
     return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 
 
-async def _claim(services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
-    """Claim the letter's keys, and record an event for each step; they are read first, so that the one writer
-    is not asked each minute for letters sent long ago."""
+async def _claim(
+    services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime
+) -> Mapping[str, Sequence[str]]:
+    """Claim the letter's keys, and record an event for each step; return the keys by the id of the mail that they go in.
+    What was claimed before and never confirmed goes again in a mail of its own, under the id that it had. The keys are
+    read first, so that the one writer is not asked each minute for letters sent long ago."""
     async with services.store.read(scope) as work:
-        if not await work.office.tasks.unclaimed(letter.keys):
-            return []
+        if not await work.office.reminders.unclaimed(letter.keys, now):
+            return {}
+    new_id, keys_by_mail = "", dict[str, list[str]]()
     async with services.store.begin(scope) as work:
-        claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
-        if letter.timer:
-            for key, task in zip(letter.keys, letter.tasks, strict=False):
-                # A letter that could not be sent is claimed again; its step has one event all the same.
-                if key in claimed and await work.office.tasks.first_time(f"told:{key}", now):
+        for n, key in enumerate(letter.keys):
+            if not letter.tasks:  # the digest's hour has passed without anything to say
+                await work.office.reminders.first_time(key, now)
+                continue
+            claim = await work.office.reminders.claim(key, new_id or _mail_id(scope, key), now, now + SENDING)
+            if claim is None:
+                continue
+            keys_by_mail.setdefault(claim.mail, []).append(key)
+            if claim.is_first:
+                new_id = claim.mail
+                if letter.timer:
+                    task = letter.tasks[n]
                     await work.events.append(EventKind.TIMER_TOLD, task.subject_id, now, _facts(letter, task))
-        await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
+        await work.office.reminders.forget(now - REMINDERS_KEPT)
         await work.commit()
-    return claimed
+    if letter.by_task or not keys_by_mail:
+        return keys_by_mail
+    # One mail says everything, under a new id where any of it is new.
+    return {new_id or next(iter(keys_by_mail)): [key for keys in keys_by_mail.values() for key in keys]}
+
+
+def _mail_id(scope: AgencyScope, key: str) -> str:
+    return hashlib.sha256(f"{scope.agency_id} {key}".encode()).hexdigest()[:32]
 
 
 def _facts(letter: Letter, task: Task) -> dict[str, object]:
@@ -198,7 +222,7 @@ def _write_mail(
     agency: HostedAgency,
     letter: Letter,
     tasks: Sequence[Task],
-    key: str,
+    id: str,
     to: tuple[str, ...],
     now: datetime,
 ) -> Mail:
@@ -226,7 +250,7 @@ def _write_mail(
         to=to,
         subject=_plain(labels.say(f"mail.{sort}.subject", _LANG, **params)),
         text="\n".join(body),
-        id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
+        id=id,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, Urgency
 from gateway.office import mail
+from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.domain.task import RecallAsk
 from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.office.notices import Reminders
@@ -162,6 +163,62 @@ async def test_an_urgent_letter_of_the_night_is_told_when_the_office_opens(post:
     await post.look("23 07:29", "23 07:30", "23 07:31")
 
     assert len(post.server.mails) == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class KilledMailer:
+    """Mailer of a process that is killed at its first mail, before the server has it or after."""
+
+    mailer: Mailer
+    after: bool
+    is_on: bool = True
+
+    async def send(self, mail: Mail) -> None:
+        if self.after:
+            await self.mailer.send(mail)
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_reminder_of_a_killed_process_is_sent_after_its_lease_under_the_same_id(
+    post: Post, after: bool
+) -> None:
+    """A task that came meanwhile is told in a mail of its own: who drops a mail of a known id still learns of it."""
+    post.office.to("20 08:00")
+    await post.office.receive(number="7")
+    await post.look("20 08:01")  # the digest
+    post.office.to("20 09:00")  # T2: an hour before its end
+    killed = KilledMailer(mailer=post.reminders.mailer, after=after)
+    with pytest.raises(asyncio.CancelledError):
+        await post.look(mailer=killed)
+    sent_before = len(post.server.mails)
+    await post.look("20 09:00", "20 09:04")
+    assert len(post.server.mails) == sent_before
+
+    await post.look("20 09:05", "20 09:06", "20 09:30")
+    repeated = post.server.mails[sent_before:]
+    assert len(repeated) == 1
+    assert "7/SNN" in repeated[0].text
+    if after:
+        assert repeated[0].message["Message-ID"] == post.server.mails[sent_before - 1].message["Message-ID"]
+    assert await post.office.told() == [("t2", "60")]
+
+
+async def test_a_task_that_came_while_a_reminder_was_lost_is_told_in_a_mail_of_its_own(post: Post) -> None:
+    await post.look()
+    await post.office.receive(number="7")
+    post.office.to("20 09:00")
+    with pytest.raises(asyncio.CancelledError):
+        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, after=True))
+    lost = post.server.mails[-1]
+    await post.office.receive(number="8", arrived_at=at("20 08:05"))
+
+    sent_before = len(post.server.mails)
+    await post.look("20 09:05")
+    old, new = sorted(post.server.mails[sent_before:], key=lambda mail: "8/SNN" in mail.text)
+    assert old.message["Message-ID"] == lost.message["Message-ID"] != new.message["Message-ID"]
+    assert ("7/SNN" in old.text, "8/SNN" in old.text) == (True, False)
+    assert ("7/SNN" in new.text, "8/SNN" in new.text) == (False, True)
 
 
 async def test_a_server_that_says_later_gets_the_letter_at_the_next_look(post: Post) -> None:
