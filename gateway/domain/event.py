@@ -147,6 +147,7 @@ class EventKind(StrEnum):
     EVIDENCE_CREATED = "evidence.made"
     NOTICE_PUBLISHED = "notice.published"
     NOTICE_ENDED = "notice.ended"
+    FIGURES_SENT = "figures.sent"
     PARCEL_RETRIED = "parcel.retried"
     PARCEL_DROPPED = "parcel.dropped"
     MESSAGE_HURRIED = "message.hurried"

@@ -161,6 +161,11 @@ CERTIFICATE_DAYS: Final = (1, 7, 14, 30, 60, 90)
 """Days before the end of a certificate on which people are reminded (T25), the nearest first."""
 IDLE_WARNED_BEFORE: Final = 7
 """So many days before an unused account is locked or suspended its warning is given once more (T20, T21)."""
+UNUSED_TOLD_BEFORE: Final = (10, 3)
+"""So many days before a new account is locked its person is told (T20): of thirty days on the 20th and the 27th."""
+DRAFTS_DUE_AT: Final = time(16)
+DRAFTS_TOLD_AT: Final = time(15, 30)
+"""Hours of T8 (drafts reach the leader)."""
 
 
 def _steps_before(
@@ -266,7 +271,11 @@ _ROWS = (
         may_rest=True,
         steps=_PART_STEPS,
     ),
-    TimerRow(timer=Timer.T8, counting=Counting.WORKING_DAYS, is_kept=False),
+    TimerRow(
+        timer=Timer.T8,
+        counting=Counting.WORKING_DAYS,
+        steps=(Step(key="1530", to=_PERSON, base=Base.DUE, days=0, at=DRAFTS_TOLD_AT),),
+    ),
     TimerRow(
         timer=Timer.T9,
         counting=Counting.CALENDAR_DAYS,
@@ -316,7 +325,6 @@ _ROWS = (
         counting=Counting.WALL_CLOCK,
         unit=Unit.MINUTES,
         amount=15,
-        is_kept=False,
         steps=(Step(key="15", to=_OPERATORS, base=Base.DUE),),
     ),
     TimerRow(
@@ -370,6 +378,8 @@ _ROWS = (
         unit=Unit.DAYS,
         setting="accounts.unused_days",
         steps=(
+            *_steps_before(_PERSON, *UNUSED_TOLD_BEFORE, at=_MORNING),
+            *_steps_before(_ADMINS, *UNUSED_TOLD_BEFORE, at=_MORNING),
             *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
             Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
         ),

@@ -15,7 +15,7 @@ from gateway import log
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.text import plain
-from gateway.domain.timer_table import Receivers
+from gateway.domain.timer_table import Receivers, Timer
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
 from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
@@ -39,7 +39,7 @@ _LANG = "vi"
 NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
 
 
-async def nobody(agency_id: str) -> Sequence[str]:
+async def nobody(id: str) -> Sequence[str]:
     return ()
 
 
@@ -58,6 +58,8 @@ class Reminders:
     duties: DutySources | None = None
     admins: Callable[[str], Awaitable[Sequence[str]]] = nobody
     """Addresses of the administrators of an agency, by its id; of the operators for the node."""
+    person: Callable[[str], Awaitable[Sequence[str]]] = nobody
+    """Address of a person, by id."""
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Return the addresses of that agency's own people; none of an agency that has left."""
@@ -89,19 +91,17 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
 
 
 async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> int:
-    """Send the letters on duties of administrators and operators that are due now, while their office is open; return
-    their number."""
+    """Send the letters on duties of administrators and operators that are due now; return their number."""
     if reminders.duties is None:
         return 0
     now, office = reminders.services.clock.now(), await reminders.services.office(NODE)
     agencies = [agency for agency in hosted if agency.left_at is None]
-    tasks_by_agency = await reminders.duties.of_agencies([agency.id for agency in agencies], now)
+    offices = {agency.id: await reminders.services.office(agency.id) for agency in agencies}
+    tasks_by_agency = await reminders.duties.of_agencies(offices, now)
     sent = 0
     for agency in agencies:
-        if tasks := tasks_by_agency[agency.id]:
-            own_office = await reminders.services.office(agency.id)
-            letters = [*duty_letters(own_office, tasks, now)]
-            sent += await _send_letters(reminders, agency, letters, now)
+        letters = [*duty_letters(offices[agency.id], tasks_by_agency[agency.id], now)]
+        sent += await _send_letters(reminders, agency, letters, now)
     letters = [*duty_letters(office, await reminders.duties.of_node(office, now), now)]
     return sent + await _send_letters(reminders, NODE_PLACE, letters, now)
 
@@ -160,6 +160,8 @@ async def _find_receivers(
         return tuple(await reminders.admins(agency.id))
     if letter.to is Receivers.OPERATORS:
         return tuple(await reminders.admins(NODE))
+    if letter.to is Receivers.PERSON:
+        return tuple(await reminders.person(letter.person_id))
     people = units.get(letter.unit, UnitPeople())
     if letter.to is Receivers.OFFICERS and letter.person_id:
         # Other officers of the unit may not read what was given to a person by name.
@@ -255,20 +257,31 @@ def _write_mail(
 
 
 def _task_line(task: Task) -> str:
-    words = "mail.line.late" if task.is_late else "mail.line.due"
+    due = f"{local(task.due_at):%H:%M %d/%m/%Y}"
+    if task.kind is TaskKind.DUTY:
+        what = ": ".join(filter(None, (labels.say(f"timer.{task.timer}", _LANG), _duty_name(task))))
+        return _plain(labels.say("mail.line.duty", _LANG, what=what, due=due))
     return _plain(
         labels.say(
-            words,
+            "mail.line.late" if task.is_late else "mail.line.due",
             _LANG,
-            what=labels.say(
-                f"timer.{task.timer}" if task.kind is TaskKind.DUTY else f"task.{task.kind}", _LANG
-            ),
-            document=task.document or task.title,
+            what=labels.say(f"task.{task.kind}", _LANG),
+            document=task.document or labels.say(f"mail.line.{task.subject_kind}", _LANG),
             party=_party(task),
-            due=f"{local(task.due_at):%H:%M %d/%m/%Y}",
+            due=due,
             owner=labels.say("mail.owner", _LANG, owner=task.owner) if task.owner else "",
         )
     )
+
+
+def _duty_name(task: Task) -> str:
+    """Return the subject of a duty, which is no document's subject: a draft is named by its number or its hour."""
+    since = f"{local(task.since):%H:%M %d/%m/%Y}"
+    if task.timer == Timer.T8:
+        return task.document or labels.say("mail.line.draft", _LANG, since=since)
+    if task.timer == Timer.T14:
+        return labels.say("mail.line.outage", _LANG, since=since, axis=task.title).replace("  ", " ")
+    return task.title
 
 
 def _party(task: Task) -> str:

@@ -15,7 +15,18 @@ from gateway.domain.document import Urgency
 from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, OfficeHours
 from gateway.domain.office_profile import spans_of
 from gateway.domain.status import Duty, Waits
-from gateway.domain.timer_table import AT_ONCE, TIMERS, Base, Counting, Step, Timer, TimerRow, Unit
+from gateway.domain.timer_table import (
+    AT_ONCE,
+    DRAFTS_DUE_AT,
+    DRAFTS_TOLD_AT,
+    TIMERS,
+    Base,
+    Counting,
+    Step,
+    Timer,
+    TimerRow,
+    Unit,
+)
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Misconfigured
 
@@ -214,6 +225,15 @@ def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
         return Due(timer=Timer.T1U, at=signed_at + length(office, Timer.T1U), wall_clock=True)
     following = next_working_day(office, local(signed_at).date())
     return Due(timer=Timer.T1, at=morning_ends(office, following))
+
+
+def submit_draft(office: OfficeCalendar, begun_at: datetime) -> Due:
+    """Return T8: from the beginning of a draft to the leader, on the same working day where its people are still told of
+    it, else on the next one."""
+    day = local(begun_at).date()
+    if not office.works(day) or begun_at >= vietnam_time(day, DRAFTS_TOLD_AT):
+        day = next_working_day(office, day)
+    return Due(timer=Timer.T8, at=vietnam_time(day, DRAFTS_DUE_AT))
 
 
 def take_in(

@@ -18,6 +18,7 @@ from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.deciding import registry_changes
 from gateway.domain.account import key_prefix
+from gateway.domain.person import AccountStanding
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.duties import DutySources
@@ -150,6 +151,7 @@ async def open_office(
                     todo,
                     accounts,
                     partial(registry_changes.duties, node.deciding),
+                    partial(outages_of, node),
                     time,
                     node.pool,
                 ),
@@ -284,11 +286,22 @@ def waiting(settings: Settings) -> Reckon:
     )
 
 
+async def outages_of(node: OpenNode) -> Mapping[str, datetime]:
+    """Return since when each axis carries nothing, as this process and the living workers know it."""
+    from gateway.ops import axis_view
+
+    read = partial(axis_view.worst_states, node.axis, node.pulse.folder, node.clock.now())
+    states = await node.pool.run(read)
+    troubles = {name: state.blocked_since or state.down_since for name, state in states.items()}
+    return {name: since for name, since in troubles.items() if since is not None}
+
+
 def reminders(
     settings: Settings,
     todo: TodoServices,
     accounts: AccountServices,
     reports: Callable[[], Awaitable[Sequence[ReportDuty]]],
+    outages: Callable[[], Awaitable[Mapping[str, datetime]]],
     clock: Clock,
     pool: Pool,
 ) -> Reminders:
@@ -306,10 +319,22 @@ def reminders(
         people = await acting.holders_of(accounts, agency_id, role)
         return [person.email for person in people if person.email]
 
+    async def of_person(id: str) -> Sequence[str]:
+        """Return the address of a person, who need not have signed in yet."""
+        async with accounts.accounts.read() as view:
+            person = next((p for p in await view.people.all() if p.id == id), None)
+        is_open = (
+            person is not None and person.standing is AccountStanding.ACTIVE and person.blocked_at is None
+        )
+        return [person.email] if person is not None and is_open and person.email else []
+
     return Reminders(
         services=todo,
         admins=of_admins,
-        duties=DutySources(accounts=accounts, reports=reports),
+        person=of_person,
+        duties=DutySources(
+            accounts=accounts, reports=reports, notices=todo.store.notices.open, outages=outages
+        ),
         mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),

@@ -118,6 +118,16 @@ BACK = (
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
+DRAFTS = (
+    select(_O)
+    .where(
+        col(_O.agency_id) == bindparam("agency"),
+        col(_O.state) == bindparam("state"),
+        col(_O.created_at) >= _SINCE,
+    )
+    .order_by(col(_O.created_at))
+    .limit(_LIMIT)
+)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
@@ -269,6 +279,11 @@ class SqlTasks:
                     )
                 )
         return answers
+
+    async def drafts(self, since: datetime, limit: int) -> Sequence[OutgoingDocument]:
+        """List drafts begun since then."""
+        params = {"agency": self._agency_id, "state": OutState.DRAFT.value, "since": since, "most": limit}
+        return [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, DRAFTS, **params)]
 
     async def unanswered(self, since: datetime, end: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         """List recipients and times of deliveries between these times that were not answered at all; the newest first."""
