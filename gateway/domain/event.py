@@ -147,6 +147,8 @@ class EventKind(StrEnum):
     EVIDENCE_CREATED = "evidence.made"
     NOTICE_PUBLISHED = "notice.published"
     NOTICE_ENDED = "notice.ended"
+    FILE_CLOSED = "file.closed"
+    FILE_ARCHIVED = "file.archived"
     FIGURES_SENT = "figures.sent"
     PARCEL_RETRIED = "parcel.retried"
     PARCEL_DROPPED = "parcel.dropped"

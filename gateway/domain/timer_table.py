@@ -104,15 +104,17 @@ class Base(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a timer. Its moment is `minutes` after the base, counted as the timer is; or, with `days`, `at` (else the
-    opening of the office) on the day so many days after the base's, working days where `working`. `task` limits it to tasks
-    of that kind; `at_once_if_urgent` tells urgent documents at their start. A step before the start does not exist."""
+    """One step of a timer. Its moment is `minutes` after the base, counted as the timer is; or, with `days` or `months`,
+    `at` (else the opening of the office) on the day so long after the base's, working days where `working`. `task` limits
+    it to tasks of that kind; `at_once_if_urgent` tells urgent documents at their start. A step before the start does not
+    exist."""
 
     key: str
     to: Receivers
     base: Base = Base.START
     minutes: int = 0
     days: int | None = None
+    months: int = 0
     at: time | None = None
     working: bool = False
     by: Means = Means.MAIL
@@ -410,7 +412,15 @@ _ROWS = (
             Step(key="25", to=_ADMINS, days=24, at=_MORNING),
         ),
     ),
-    TimerRow(timer=Timer.T24, counting=Counting.CALENDAR_DAYS, is_kept=False),
+    TimerRow(
+        timer=Timer.T24,
+        counting=Counting.CALENDAR_DAYS,
+        steps=(
+            Step(key="10m", to=_PERSON, months=10, at=_MORNING),
+            Step(key="11m", to=_PERSON, months=11, at=_MORNING),
+            *_steps_before(_PERSON, 30, 0, at=_MORNING),
+        ),
+    ),
     TimerRow(
         timer=Timer.T25,
         counting=Counting.CALENDAR_DAYS,

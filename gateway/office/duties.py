@@ -5,7 +5,7 @@ for their reminders; no list shows them, because a page of its own does each."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,6 +20,7 @@ from gateway.office.accounts.sessions import is_needed
 from gateway.office.domain.notice import Notice, NoticeKind
 from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.task import Task, TaskKind
+from gateway.office.domain.work_file import WorkFile
 from gateway.office.policy.signing_in import IdleRules
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
@@ -107,6 +108,13 @@ def _figures_duty(office: OfficeCalendar, quarter: date) -> Task:
     for _ in range(TIMERS[Timer.T27].amount):
         last = timers.next_working_day(office, last)
     return make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), timers.closing_time(office, last))
+
+
+def file_duties(office: OfficeCalendar, files: Iterable[WorkFile]) -> Iterator[Task]:
+    """List closed files with the day on which each has to be in the archive, as its owner's (T24)."""
+    for file in files:
+        since, due_at = midnight(file.closed_on), timers.closing_time(office, file.due_on)
+        yield make_duty(Timer.T24, f"{file.id}:{file.due_on}", since, due_at, file.code, file.owner)
 
 
 async def are_figures_sent(accounts: AccountServices, quarter: date) -> bool:

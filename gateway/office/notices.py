@@ -161,7 +161,9 @@ async def _find_receivers(
     if letter.to is Receivers.OPERATORS:
         return tuple(await reminders.admins(NODE))
     if letter.to is Receivers.PERSON:
-        return tuple(await reminders.person(letter.person_id))
+        own_address = tuple(await reminders.person(letter.person_id))
+        # The file of a person who has left still has to go to the archive.
+        return own_address or (to if letter.timer == Timer.T24 else ())
     people = units.get(letter.unit, UnitPeople())
     if letter.to is Receivers.OFFICERS and letter.person_id:
         # Other officers of the unit may not read what was given to a person by name.

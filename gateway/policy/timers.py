@@ -27,7 +27,7 @@ from gateway.domain.timer_table import (
     TimerRow,
     Unit,
 )
-from gateway.domain.wall_clock import local, vietnam_time
+from gateway.domain.wall_clock import local, months_later, vietnam_time
 from gateway.errors import Misconfigured
 
 NOTHING = timedelta()
@@ -161,10 +161,10 @@ def step_moment(
 ) -> datetime | None:
     """Return when a step is to be told; None for a moment before the timer began, whose step does not exist."""
     row, base = TIMERS[timer], since if step.base is Base.START else due_at
-    if step.days is not None:
+    if step.days is not None or step.months:
         day = _move_days(office, local(base).date(), step)
         moment = vietnam_time(day, step.at or office.spans[0].start)
-        if not step.days and moment < since and local(since).date() == day:
+        if step.days == 0 and moment < since and local(since).date() == day:
             moment = since  # the hour is over on the day on which it began
     elif step.base is Base.START or row.wall_clock or step.minutes >= 0:
         moment = _move_minutes(office, row, base, step.minutes)
@@ -175,6 +175,8 @@ def step_moment(
 
 
 def _move_days(office: OfficeCalendar, day: date, step: Step) -> date:
+    if step.months:
+        return months_later(day, step.months)
     days = step.days or 0
     if not step.working:
         return day + days * _ONE_DAY

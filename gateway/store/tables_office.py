@@ -587,6 +587,22 @@ class ReminderRow(OfAgency, table=True):
     leased_until: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class WorkFileRow(ThingOfAgency, table=True):
+    """Closed file of records; `kind` decides when it has to be in the archive."""
+
+    __table_args__ = (
+        index("uq_work_file_code", "agency_id", "code", unique=True),
+        partial_index("ix_work_file_open", text("archived_on IS NULL"), "agency_id", "closed_on"),
+    )
+
+    code: str
+    title: str = Field(sa_type=Text)
+    kind: str
+    closed_on: date
+    owner: str
+    archived_on: date | None = None
+
+
 class NodeReminderRow(Row, table=True):
     """Record of a reminder of operators, which belongs to no agency."""
 

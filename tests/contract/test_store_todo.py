@@ -13,7 +13,8 @@ from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Fact, RequestKind, Track
 from gateway.office.domain.task import TaskNote
-from gateway.office.store import todo
+from gateway.office.domain.work_file import FileKind, WorkFile
+from gateway.office.store import todo, work_files
 from gateway.office.store.reminders import Claim
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import delivery_row, fact_row
@@ -21,6 +22,7 @@ from gateway.store.events import NODE
 from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
+from gateway.store.tables_office import WorkFileRow
 from tests.long.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
 from tests.support.stores import (
@@ -222,6 +224,12 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     await fill(store, IncomingRow, [incoming_row(d).model_dump() for d in documents])
     await fill(store, DeliveryRow, [delivery_row(d, 1).model_dump() for d in sent])
     await fill(store, OutboxRow, [outbox_row(d).model_dump() for d in envelopes])
+    file = WorkFile(
+        id="", code="", title="", kind=FileKind.USUAL, closed_on=NOW.date(), owner="", archived_on=NOW.date()
+    )
+    files = [replace(file, id=f"fil-{n}", code=str(n)) for n in range(many)]
+    rows = [WorkFileRow.from_value(f, agency_id=NORTH.agency_id).model_dump() for f in files]
+    await fill(store, WorkFileRow, rows)
     await fill(store, FactRow, [fact_row(NORTH.agency_id, d.id, fact).model_dump() for d in documents])
 
     parameters = {"agency": NORTH.agency_id, "most": 100}
@@ -231,6 +239,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **parameters),
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **parameters),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **parameters),
+        "ix_work_file_open": await plan(store, work_files.OPEN, since=NOW.date(), **parameters),
     }
     silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **parameters)
 

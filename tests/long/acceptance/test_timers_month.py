@@ -25,7 +25,9 @@ from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office import mail, todo
 from gateway.office.domain.notice import NoticeKind, NoticeWish
 from gateway.office.domain.roles import Post, PostRole
+from gateway.office.domain.work_file import FileKind
 from gateway.office.duties import DutySources
+from gateway.office.letters import work_files
 from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.office.notices import NoticeBoard, Reminders
 from gateway.office.policy.reminders import UnitPeople
@@ -100,6 +102,12 @@ TOLD = (
     ("t20", "10", "admins", "21 08:00"),
     ("t20", "3", "person", "28 08:00"),
     ("t20", "3", "admins", "28 08:00"),
+    # Files closed on 10/02 and 15/01, and of construction on 14/10 and 24/09; one of 20/02 is handed in before.
+    ("t24", "10m", "person", "10 08:00"),
+    ("t24", "11m", "person", "15 08:00"),
+    ("t24", "30", "person", "16 08:00"),
+    ("t24", "30", "person", "15 08:00"),
+    ("t24", "0", "person", "24 08:00"),
     # An express letter on Saturday night, taken in after twelve minutes.
     ("t2u", "every", "agency", "05 20:00"),
     ("t2u", "every", "agency", "05 20:05"),
@@ -192,6 +200,15 @@ class Month:
                 await work.outgoing.add(outgoing(self.office.clock, state=OutState.DRAFT, draft=unsigned))
             for document in open_drafts:
                 await work.outgoing.save(replace(document, **fields))  # type: ignore[arg-type]  # of a document
+
+    async def close_file(self, code: str, closed_on: date, kind: FileKind = FileKind.USUAL) -> None:
+        services = self.office.services
+        assert await work_files.close_file(services, NORTH, code, "Hồ sơ", kind, closed_on, everybodys=False)
+
+    async def archive_file(self, code: str) -> None:
+        files = await work_files.list_open(self.office.services, NORTH, everybodys=True)
+        id = next(file.id for file in files if file.code == code)
+        await work_files.archive_file(self.office.services, NORTH, id, everybodys=False)
 
     async def lose_axis(self) -> None:
         self.lost["hub"] = self.office.clock.now()
@@ -353,6 +370,12 @@ class Month:
         return [
             ("01 06:00", self.hire),
             ("01 09:00", self.add_unused),
+            ("01 10:00", lambda: self.close_file("1", date(2026, 2, 10))),
+            ("01 10:10", lambda: self.close_file("2", date(2026, 2, 20))),
+            ("11 06:00", lambda: self.close_file("3", date(2026, 1, 15))),
+            ("11 06:10", lambda: self.close_file("4", date(2026, 10, 14), FileKind.CONSTRUCTION)),
+            ("18 09:00", lambda: self.archive_file("2")),
+            ("20 06:00", lambda: self.close_file("5", date(2026, 9, 24), FileKind.CONSTRUCTION)),
             ("02 15:40", self.draft),
             ("03 16:10", lambda: self.draft(state=OutState.CANCELLED)),
             ("16 08:00", self.draft),
