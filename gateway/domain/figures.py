@@ -429,6 +429,8 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
+COUNTED_TEXTS: Final = frozenset({"assignment", "mode_by", "persons", "to", "to_know", "type", "unit"})
+"""Texts of events that are counted: where one is deleted from the log, the figures keep it."""
 COUNTED_KINDS: Final = tuple(kind.value for kind in _FOLDS)
 """Kinds of events that change figures; others are not read."""
 

@@ -127,7 +127,7 @@ STEPS = {
     "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
     "r0217_reminders_of_the_node.py": "b29e756864f29242",
     "r0218_contact_of_an_agency.py": "6c089db6029e75ab",
-    "r0223_reminders_and_work_files.py": "40c341073b91b389",
+    "r0223_reminders_and_work_files.py": "af10ff377f7f0e85",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.work_file import LONGEST_CODE, LONGEST_TITLE, FileKind
 from gateway.office.letters import work_files
@@ -12,7 +13,7 @@ from gateway.office.web import dates, page_requests
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import DRAFTS
-from gateway.office.web.routes import get, post
+from gateway.office.web.routes import both, get, post
 
 PATH = "/can-xu-ly/ho-so"
 
@@ -58,9 +59,17 @@ async def close(request: PageRequest) -> web.StreamResponse:
 
 
 async def archive(request: PageRequest) -> web.StreamResponse:
-    scope, everybodys = request.scope(), _is_clerk(request)
-    await work_files.archive_file(request.deps.todo, scope, request.path("id"), everybodys=everybodys)
-    return request.confirm(PATH, "timer.file.archived")
+    """Ask whether a file was handed in, and note it."""
+    todo, scope, id, everybodys = request.deps.todo, request.scope(), request.path("id"), _is_clerk(request)
+    if request.is_act:
+        await work_files.archive_file(todo, scope, id, everybodys=everybodys)
+        return request.confirm(PATH, "timer.file.archived")
+    files = await work_files.list_open(todo, scope, everybodys=everybodys)
+    file = next((file for file in files if file.id == id), None)
+    if file is None:
+        raise NotFound(f"no file {id[:40]} waits for the archive")
+    words = ("timer.file.archive", "timer.file.archive.means", "timer.file.archive")
+    return await request.question(None, *words, back=PATH, code=file.code)
 
 
 def _is_clerk(request: PageRequest) -> bool:
@@ -70,5 +79,7 @@ def _is_clerk(request: PageRequest) -> bool:
 ROUTES = (
     get(PATH, "work_files", show_files, needs=DRAFTS, key="todo"),
     post(PATH, "work_file_closed", close, needs=DRAFTS, key="todo"),
-    post(f"{PATH}/{{id}}/nop-luu", "work_file_archived", archive, needs=DRAFTS, key="todo"),
+    *both(
+        f"{PATH}/{{id}}/nop-luu", "work_file_archive", "work_file_archived", archive, needs=DRAFTS, key="todo"
+    ),
 )
