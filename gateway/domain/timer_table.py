@@ -164,7 +164,7 @@ CERTIFICATE_DAYS: Final = (1, 7, 14, 30, 60, 90)
 IDLE_WARNED_BEFORE: Final = 7
 """So many days before an unused account is locked or suspended its warning is given once more (T20, T21)."""
 UNUSED_TOLD_BEFORE: Final = (10, 3)
-"""So many days before a new account is locked its person is told (T20): of thirty days on the 20th and the 27th."""
+"""Days before the lock of a new account on which its person is reminded (T20): of thirty, the 20th and the 27th."""
 DRAFTS_DUE_AT: Final = time(16)
 DRAFTS_TOLD_AT: Final = time(15, 30)
 """Hours of T8 (drafts reach the leader)."""

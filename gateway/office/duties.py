@@ -183,7 +183,7 @@ def _leaver_duties(
 def _unused_accounts(
     posts: Sequence[Post], people: Mapping[str, Person], rules: IdleRules, now: datetime
 ) -> Mapping[str, Sequence[Task]]:
-    """List by agency the accounts that will be locked because nobody signed in since they were made (T20). One that its
+    """List by agency the new accounts without any sign-in, with the moment at which they are locked (T20). One that its
     agency needs is never locked."""
     tasks: dict[str, list[Task]] = {}
     if rules.lock_new is None:

@@ -33,7 +33,7 @@ MOST_OF_A_KIND = 500
 DRAFTS_BACK = timedelta(days=14)
 """Longer than any time between two working days: drafts of before were due to the leader."""
 FILES_BACK = timedelta(days=400)
-"""Longer than any step of T24 (files to the archive) is told after the file was closed."""
+"""Longer than from the closing of a file to the last step of T24 (files to the archive)."""
 # Tasks that another person has begun, where the document says so.
 _BEGUN = frozenset({TaskKind.ASSIGN, TaskKind.DECIDE})
 

@@ -35,7 +35,7 @@ async def close_file(
     everybodys: bool,
 ) -> bool:
     """Note that the work in a file has ended. A file under the same code is corrected; False where it is in the archive or
-    another person's, which only those over everybody's files may correct."""
+    another person's, unless the caller is over all files."""
     now = services.clock.now()
     async with services.store.begin(scope) as work:
         earlier = await work.office.work_files.find(code)

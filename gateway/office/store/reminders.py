@@ -1,5 +1,5 @@
 """Reminders of one agency, or of the operators, that are being sent or were sent. In: keys, one for each reminder; moments;
-an open transaction. Out: claims, of which a reminder has one at a time. A claim is a lease under which a mail is sent: one
+an open transaction. Out: claims, one at a time for each reminder. A claim is a lease under which a mail is sent: one
 that is neither confirmed nor released when it ends may be claimed again, and its mail keeps its id."""
 
 from __future__ import annotations
