@@ -13,7 +13,7 @@ from gateway.domain.document import Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.person import AccountStanding, Person
-from gateway.domain.timer_table import TIMERS, Timer
+from gateway.domain.timer_table import TIMERS, UNUSED_TOLD_BEFORE, Timer
 from gateway.domain.wall_clock import local, midnight
 from gateway.errors import Clash
 from gateway.office.accounts.sessions import is_needed
@@ -28,6 +28,7 @@ from gateway.policy import timers
 from gateway.policy.reform_words import ReportDuty
 
 _REVIEW_MONTH = 12
+_UNUSED_AHEAD = timedelta(days=max(UNUSED_TOLD_BEFORE) + 1)
 _NOTICE_WITHIN = timedelta(minutes=TIMERS[Timer.T14].amount)
 
 
@@ -75,13 +76,16 @@ class DutySources:
         ]
         today = local(now).date()
         half = date(today.year, 1 if today.month < 7 else 7, 1)
+        rules, people = self.accounts.rules.idle, dict[str, Person]()
         async with self.accounts.accounts.read() as view:
-            posts, people = await view.posts.all(), {p.id: p for p in await view.people.all()}
+            posts = await view.posts.all() if rules.lock_new is not None else ()
+            if posts:
+                people = {p.id: p for p in await view.people.all()}
             figures_sent = await _are_figures_sent(view, first_of_quarter(today))
         return [
             *await self._incident_duties(now),
             *reports,
-            *_unused_accounts(posts, people, self.accounts.rules.idle, now).get(NODE, ()),
+            *_unused_accounts(posts, people, rules, now).get(NODE, ()),
             make_duty(Timer.T22, half.isoformat(), midnight(half), _end_of(office, midnight(half), 180)),
             *([] if figures_sent else [_figures_duty(office, first_of_quarter(today))]),
         ]
@@ -188,14 +192,17 @@ def _unused_accounts(
     tasks: dict[str, list[Task]] = {}
     if rules.lock_new is None:
         return tasks
-    held = [post for post in posts if post.holds(now)]
-    for person in people.values():
-        agencies = {post.agency_id for post in held if post.person_id == person.id}
+    held, agencies = [post for post in posts if post.holds(now)], dict[str, set[str]]()
+    for post in held:
+        agencies.setdefault(post.person_id, set()).add(post.agency_id)
+    for id, agency_ids in agencies.items():
+        person, due_at = people[id], people[id].added_at + rules.lock_new
         is_open = person.standing is AccountStanding.ACTIVE and person.blocked_at is None
-        if person.last_login_at is None and is_open and agencies and not is_needed(person, held, people):
-            due_at = person.added_at + rules.lock_new
-            duty = make_duty(Timer.T20, person.id, person.added_at, due_at, person.name, person.id)
-            for agency_id in agencies:
+        if person.last_login_at is not None or not is_open or not due_at - _UNUSED_AHEAD <= now <= due_at:
+            continue
+        if not is_needed(person, held, people):
+            for agency_id in agency_ids:
+                duty = make_duty(Timer.T20, person.id, person.added_at, due_at, person.name, person.id)
                 tasks.setdefault(agency_id, []).append(duty)
     return tasks
 

@@ -114,8 +114,12 @@ async def _send_letters(
     units = await reminders.units(agency.id) if has_units else {}
     to, sent = reminders.addresses(agency), 0
     for letter in letters:
-        receivers = tuple(await _find_receivers(reminders, agency, letter, to, units))
         at = reminders.services.clock.now()
+        # Read first, so that the one writer is not asked each minute for letters sent long ago.
+        async with reminders.services.store.read(scope) as work:
+            if not await work.office.reminders.unclaimed(letter.keys, at):
+                continue
+        receivers = tuple(await _find_receivers(reminders, agency, letter, to, units))
         claims = await _claim(reminders.services, scope, letter, at) if receivers else {}
         for mail_id, keys in claims.items():
             mail = _write_mail(agency, letter, letter.claimed_tasks(keys), mail_id, receivers, now)
@@ -177,11 +181,7 @@ async def _claim(
     services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime
 ) -> Mapping[str, Sequence[str]]:
     """Claim the letter's keys, and record an event for each step; return the keys by the id of the mail that they go in.
-    What was claimed before and never confirmed goes again in a mail of its own, under the id that it had. The keys are
-    read first, so that the one writer is not asked each minute for letters sent long ago."""
-    async with services.store.read(scope) as work:
-        if not await work.office.reminders.unclaimed(letter.keys, now):
-            return {}
+    What was claimed before and never confirmed goes again in a mail of its own, under the id that it had."""
     new_id, keys_by_mail = "", dict[str, list[str]]()
     async with services.store.begin(scope) as work:
         for n, key in enumerate(letter.keys):
@@ -268,12 +268,18 @@ def _task_line(task: Task) -> str:
             "mail.line.late" if task.is_late else "mail.line.due",
             _LANG,
             what=labels.say(f"task.{task.kind}", _LANG),
-            document=task.document or labels.say(f"mail.line.{task.subject_kind}", _LANG),
+            document=_document_name(task),
             party=_party(task),
             due=due,
             owner=labels.say("mail.owner", _LANG, owner=task.owner) if task.owner else "",
         )
     )
+
+
+def _document_name(task: Task) -> str:
+    """Return the number of a document; its subject goes by no mail."""
+    has_number = bool(task.document.strip("/"))
+    return task.document if has_number else labels.say(f"mail.line.{task.subject_kind}", _LANG)
 
 
 def _duty_name(task: Task) -> str:

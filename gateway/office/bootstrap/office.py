@@ -19,6 +19,7 @@ from gateway.clock import SystemClock
 from gateway.deciding import registry_changes
 from gateway.domain.account import key_prefix
 from gateway.domain.person import AccountStanding
+from gateway.errors import NotFound
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.duties import DutySources
@@ -48,6 +49,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.policy import timers, upkeep
 from gateway.policy.reform_words import ReportDuty
 from gateway.policy.upkeep import CertificateEnding
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
@@ -55,6 +57,7 @@ from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
 from gateway.trust.person_secrets import PersonSecrets
+from gateway.workers.heartbeat import Pulse
 from gateway.workers.key_watch import KeyWatch
 from gateway.workers.loop import Loop, Turn
 
@@ -151,7 +154,7 @@ async def open_office(
                     todo,
                     accounts,
                     partial(registry_changes.duties, node.deciding),
-                    partial(outages_of, node),
+                    partial(outages_of, node.axis, node.pulse),
                     time,
                     node.pool,
                 ),
@@ -286,12 +289,11 @@ def waiting(settings: Settings) -> Reckon:
     )
 
 
-async def outages_of(node: OpenNode) -> Mapping[str, datetime]:
+async def outages_of(axis: ManagedAxis, pulse: Pulse) -> Mapping[str, datetime]:
     """Return since when each axis carries nothing, as this process and the living workers know it."""
     from gateway.ops import axis_view
 
-    read = partial(axis_view.worst_states, node.axis, node.pulse.folder, node.clock.now())
-    states = await node.pool.run(read)
+    states = await pulse.pool.run(partial(axis_view.worst_states, axis, pulse.folder, pulse.clock.now()))
     troubles = {name: state.blocked_since or state.down_since for name, state in states.items()}
     return {name: since for name, since in troubles.items() if since is not None}
 
@@ -321,12 +323,13 @@ def reminders(
 
     async def of_person(id: str) -> Sequence[str]:
         """Return the address of a person, who need not have signed in yet."""
-        async with accounts.accounts.read() as view:
-            person = next((p for p in await view.people.all() if p.id == id), None)
-        is_open = (
-            person is not None and person.standing is AccountStanding.ACTIVE and person.blocked_at is None
-        )
-        return [person.email] if person is not None and is_open and person.email else []
+        try:
+            async with accounts.accounts.read() as view:
+                person = await view.people.get(id)
+        except NotFound:  # a program's
+            return []
+        is_open = person.standing is AccountStanding.ACTIVE and person.blocked_at is None
+        return [person.email] if is_open and person.email else []
 
     return Reminders(
         services=todo,

@@ -139,7 +139,7 @@ async def test_an_account_that_its_agency_needs_is_not_told_that_it_will_be_lock
     await hire(sources, "prn_clerk", PostRole.CLERK)
     await hire(sources, "prn_officer", PostRole.OFFICER)
 
-    (duty,) = await of_north(sources, Timer.T20, at("11-20 08:00"), OFFICE)
+    (duty,) = await of_north(sources, Timer.T20, at("11-21 08:00"), OFFICE)
     assert (duty.person_id, duty.due_at) == ("prn_officer", at("12-01 08:00"))
 
 

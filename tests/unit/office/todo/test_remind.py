@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.domain.account import HostedAgency
-from gateway.domain.document import InState, Urgency
+from gateway.domain.document import InState, OutState, Urgency
 from gateway.office import mail
 from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.domain.task import RecallAsk
+from gateway.office.duties import DutySources
 from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.office.notices import Reminders
 from gateway.office.policy.reminders import UnitPeople
-from gateway.office.services import TodoServices
+from gateway.office.services import AccountRules, AccountServices, TodoServices
+from gateway.office.store.accounts import SqlAccounts
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
+from gateway.trust.person_secrets import PersonSecrets
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
-from tests.support.stores import NORTH, outgoing
+from tests.support.stores import NORTH, draft, outgoing
 from tests.unit.office.todo.conftest import TodoOffice, at
 
 OURS = "van.thu@north.example"
@@ -348,6 +351,73 @@ async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_head
         ("30 08:30", HEAD),
     ]
     assert all(document.subject not in mail.text for mail in post.server.mails)
+
+
+async def test_a_draft_is_told_to_its_author_by_its_number_or_hour_and_never_by_its_subject(
+    post: Post,
+) -> None:
+    """T8."""
+    drafts = [
+        draft(signed_at=None),
+        draft(signed_at=None, number="", symbol=""),
+        draft(subject="Đã ký", signed_at=at("20 14:20")),
+    ]
+    for kept, moment in zip(drafts, ("20 14:00", "20 14:10", "20 14:20"), strict=True):
+        post.office.to(moment)
+        async with post.office.change() as work:
+            await work.outgoing.add(outgoing(post.office.clock, state=OutState.DRAFT, draft=kept))
+
+    async def person(id: str) -> Sequence[str]:
+        return [f"{id}@north.example"]
+
+    letters = await post.mails("Trình dự thảo", "20 15:29", "20 15:30", "20 15:31", person=person)
+
+    assert letters == [("20 15:30", f"{NORTH.principal_id}@north.example")]
+    (mail,) = [mail for mail in post.server.mails if "Trình dự thảo" in str(mail.message["Subject"])]
+    lines = [line for line in mail.text.splitlines() if line.startswith("- ")]
+    assert lines == [
+        f"- Trình dự thảo cho lãnh đạo: {drafts[0].code}; hạn 16:00 20/11/2026",
+        "- Trình dự thảo cho lãnh đạo: dự thảo soạn từ 14:10 20/11/2026; hạn 16:00 20/11/2026",
+    ]
+    assert all(kept.subject not in mail.text for kept in drafts)
+
+
+async def test_a_document_without_a_number_is_not_told_by_its_subject(post: Post) -> None:
+    await post.office.receive(number="", symbol="", urgency=Urgency.EXPRESS)
+    await post.look()
+
+    assert post.server.mails
+    assert all("văn bản đến không ghi số – " in sent.text for sent in post.server.mails)
+
+
+async def test_a_lost_axis_is_told_to_operators_by_name_also_at_night(post: Post) -> None:
+    """T14."""
+    post.office.to("21 23:00")
+
+    async def lost() -> Mapping[str, datetime]:
+        return {"truc-tinh": at("21 23:00")}
+
+    async def nothing() -> Sequence[Any]:
+        return ()
+
+    async def operators(agency_id: str) -> Sequence[str]:
+        return [] if agency_id else [HEAD]
+
+    pool = ThreadPool(1)
+    accounts = AccountServices(
+        accounts=SqlAccounts(post.office.store, post.office.clock),
+        secrets=PersonSecrets(),
+        clock=post.office.clock,
+        pool=pool,
+        rules=AccountRules(),
+    )
+    duties = DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=lost)
+    moments = ("21 23:14", "21 23:15", "21 23:16")
+    letters = await post.mails("Thông báo sự cố", *moments, duties=duties, admins=operators)
+    pool.close()
+
+    assert letters == [("21 23:15", HEAD)]
+    assert "mất kết nối với trục truc-tinh từ 23:00 21/11/2026; hạn 23:15" in post.server.mails[-1].text
 
 
 async def test_what_came_today_and_is_not_taken_in_is_told_at_four(post: Post) -> None:
