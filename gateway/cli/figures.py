@@ -29,7 +29,8 @@ async def check(
     core: NodeCore,
     most: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of cells to name.")] = 100,
 ) -> None:
-    """Count the event log anew and compare. Exit 7 if a figure differs; each cell that differs is named."""
+    """Count the event log anew and compare. Exit 7 if a figure differs, or a text that was deleted from the log and is kept
+    for the figures; each cell and event is named."""
     events, differences = await figures_check.check(core.store, most)
     records = [
         {
@@ -42,9 +43,13 @@ async def check(
         }
         for difference in differences
     ]
-    output.rows(call, records, _COLUMNS, extra={"events": events, "agrees": not differences})
+    altered = await figures_check.altered_texts(core.store)
+    agrees = not differences and not altered
+    output.rows(call, records, _COLUMNS, extra={"events": events, "agrees": agrees, "altered": altered})
     call.say("cli.figures.differ" if differences else "cli.figures.agree", events=events, n=len(differences))
-    if differences:
+    if altered:
+        call.say("cli.figures.altered", ids=", ".join(altered[:most]))
+    if not agrees:
         raise typer.Exit(VERIFICATION)
 
 

@@ -106,6 +106,8 @@ def _moment_text(row: TimerRow, step: Step, lang: str) -> str:
         return say("timer.step.daily", lang)
     if step.by in (Means.METRIC, Means.REFUSAL):
         return say("timer.step.whenever", lang)
+    if step.months:
+        return say("timer.step.months", lang, count=step.months, at=at)
     if step.days is not None:
         return say(_day_key(step), lang, count=abs(step.days), at=at)
     if step.minutes >= _MANY_MINUTES:

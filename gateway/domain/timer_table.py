@@ -104,15 +104,17 @@ class Base(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a timer. Its moment is `minutes` after the base, counted as the timer is; or, with `days`, `at` (else the
-    opening of the office) on the day so many days after the base's, working days where `working`. `task` limits it to tasks
-    of that kind; `at_once_if_urgent` tells urgent documents at their start. A step before the start does not exist."""
+    """One step of a timer. Its moment is `minutes` after the base, counted as the timer is; or, with `days` or `months`,
+    `at` (else the opening of the office) on the day so long after the base's, working days where `working`. `task` limits
+    it to tasks of that kind; `at_once_if_urgent` tells urgent documents at their start. A step before the start does not
+    exist."""
 
     key: str
     to: Receivers
     base: Base = Base.START
     minutes: int = 0
     days: int | None = None
+    months: int = 0
     at: time | None = None
     working: bool = False
     by: Means = Means.MAIL
@@ -161,6 +163,11 @@ CERTIFICATE_DAYS: Final = (1, 7, 14, 30, 60, 90)
 """Days before the end of a certificate on which people are reminded (T25), the nearest first."""
 IDLE_WARNED_BEFORE: Final = 7
 """So many days before an unused account is locked or suspended its warning is given once more (T20, T21)."""
+UNUSED_TOLD_BEFORE: Final = (10, 3)
+"""Days before the lock of a new account on which its person is reminded (T20): of thirty, the 20th and the 27th."""
+DRAFTS_DUE_AT: Final = time(16)
+DRAFTS_TOLD_AT: Final = time(15, 30)
+"""Hours of T8 (drafts reach the leader)."""
 
 
 def _steps_before(
@@ -266,7 +273,11 @@ _ROWS = (
         may_rest=True,
         steps=_PART_STEPS,
     ),
-    TimerRow(timer=Timer.T8, counting=Counting.WORKING_DAYS, is_kept=False),
+    TimerRow(
+        timer=Timer.T8,
+        counting=Counting.WORKING_DAYS,
+        steps=(Step(key="1530", to=_PERSON, base=Base.DUE, days=0, at=DRAFTS_TOLD_AT),),
+    ),
     TimerRow(
         timer=Timer.T9,
         counting=Counting.CALENDAR_DAYS,
@@ -316,7 +327,6 @@ _ROWS = (
         counting=Counting.WALL_CLOCK,
         unit=Unit.MINUTES,
         amount=15,
-        is_kept=False,
         steps=(Step(key="15", to=_OPERATORS, base=Base.DUE),),
     ),
     TimerRow(
@@ -370,6 +380,8 @@ _ROWS = (
         unit=Unit.DAYS,
         setting="accounts.unused_days",
         steps=(
+            *_steps_before(_PERSON, *UNUSED_TOLD_BEFORE, at=_MORNING),
+            *_steps_before(_ADMINS, *UNUSED_TOLD_BEFORE, at=_MORNING),
             *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
             Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
         ),
@@ -400,7 +412,15 @@ _ROWS = (
             Step(key="25", to=_ADMINS, days=24, at=_MORNING),
         ),
     ),
-    TimerRow(timer=Timer.T24, counting=Counting.CALENDAR_DAYS, is_kept=False),
+    TimerRow(
+        timer=Timer.T24,
+        counting=Counting.CALENDAR_DAYS,
+        steps=(
+            Step(key="10m", to=_PERSON, months=10, at=_MORNING),
+            Step(key="11m", to=_PERSON, months=11, at=_MORNING),
+            *_steps_before(_PERSON, 30, 0, at=_MORNING),
+        ),
+    ),
     TimerRow(
         timer=Timer.T25,
         counting=Counting.CALENDAR_DAYS,

@@ -1,5 +1,6 @@
 """Wall clock of Viet Nam: UTC+7, without summer time."""
 
+from calendar import monthrange
 from datetime import date, datetime, time, timedelta, timezone
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone files are needed on the machine.
@@ -24,6 +25,12 @@ def vietnam_time(day: date, at: time) -> datetime:
 def midnight(day: date) -> datetime:
     """Return the moment at which that day begins in Viet Nam."""
     return vietnam_time(day, time())
+
+
+def months_later(day: date, months: int) -> date:
+    """Return the same day so many months later; the last of the month where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def day_text(on: date | None) -> str:

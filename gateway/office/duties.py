@@ -1,54 +1,65 @@
-"""Duties of administrators and operators that timers run on: accounts of leavers (T17), the yearly review (T23),
-reports of reforms (T16), the half-yearly list of accounts without sign-in (T22), the quarter's figures (T27). In: accounts,
-reforms, the calendar, the time. Out: tasks for their reminders; no list shows them, because a page of its own does each."""
+"""Duties of administrators and operators that timers run on: an incident without a notice (T14), reports of reforms (T16),
+accounts of leavers (T17), new accounts that are not used (T20), the half-yearly list of accounts without sign-in (T22), the
+yearly review (T23), the quarter's figures (T27). In: accounts, reforms, notices, axes, the calendar, the time. Out: tasks
+for their reminders; no list shows them, because a page of its own does each."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from gateway.domain.document import Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.office_calendar import OfficeCalendar
-from gateway.domain.person import AccountStanding
-from gateway.domain.timer_table import TIMERS, Timer
+from gateway.domain.person import AccountStanding, Person
+from gateway.domain.timer_table import TIMERS, UNUSED_TOLD_BEFORE, Timer
 from gateway.domain.wall_clock import local, midnight
-from gateway.office.domain.roles import Post
+from gateway.errors import Clash
+from gateway.office.accounts.sessions import is_needed
+from gateway.office.domain.notice import Notice, NoticeKind
+from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.task import Task, TaskKind
+from gateway.office.domain.work_file import WorkFile
+from gateway.office.policy.signing_in import IdleRules
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 from gateway.policy import timers
 from gateway.policy.reform_words import ReportDuty
 
-_CLOSES = time(17)
 _REVIEW_MONTH = 12
+_UNUSED_AHEAD = timedelta(days=max(UNUSED_TOLD_BEFORE) + 1)
+_NOTICE_WITHIN = timedelta(minutes=TIMERS[Timer.T14].amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutySources:
-    """Where duties are read: the accounts, and the reports that are owed for reforms."""
+    """Where duties are read: the accounts, the reports that are owed for reforms, the notices, and since when each axis
+    carries nothing, by its name."""
 
     accounts: AccountServices
     reports: Callable[[], Awaitable[Sequence[ReportDuty]]]
+    notices: Callable[[], Awaitable[Sequence[Notice]]]
+    outages: Callable[[], Awaitable[Mapping[str, datetime]]]
 
-    async def of_agencies(self, agency_ids: Sequence[str], now: datetime) -> Mapping[str, Sequence[Task]]:
-        """List the duties of the administrators of each agency; one read for all of them."""
+    async def of_agencies(
+        self, offices: Mapping[str, OfficeCalendar], now: datetime
+    ) -> Mapping[str, Sequence[Task]]:
+        """List the duties of the administrators of each agency, by the calendar of each; one read for all of them."""
+        year, tasks = local(now).year, dict[str, Sequence[Task]]()
         async with self.accounts.accounts.read() as view:
-            posts = await view.posts.all()
-            people = await view.people.all()
-            names = {p.id: p.name for p in people if p.standing is not AccountStanding.WITHDRAWN}
-            year, tasks = local(now).year, {}
-            for agency_id in agency_ids:
+            posts, people = await view.posts.all(), {p.id: p for p in await view.people.all()}
+            unused = _unused_accounts(posts, people, self.accounts.rules.idle, now)
+            for agency_id, office in offices.items():
                 tasks[agency_id] = [
-                    make_duty(Timer.T17, id, left_at, _end_of(left_at, TIMERS[Timer.T17].amount), names[id])
-                    for id, left_at in _leavers(posts, agency_id, now).items()
-                    if id in names
+                    *_leaver_duties(office, posts, people, agency_id, now),
+                    *unused.get(agency_id, ()),
                 ]
                 if local(now).month == _REVIEW_MONTH and not await _is_reviewed(view, agency_id, year):
                     since = midnight(date(year, _REVIEW_MONTH, 1))
                     key = f"{agency_id}:{year}"
-                    tasks[agency_id].append(make_duty(Timer.T23, key, since, _end_of(since, 30)))
+                    duty = make_duty(Timer.T23, key, since, _end_of(office, since, 30))
+                    tasks[agency_id] = [*tasks[agency_id], duty]
         return tasks
 
     async def of_node(self, office: OfficeCalendar, now: datetime) -> Sequence[Task]:
@@ -58,25 +69,84 @@ class DutySources:
                 Timer.T16,
                 duty.record.id,
                 midnight(duty.record.reform.effective_on),
-                _end_of(midnight(duty.due_on), 0),
+                timers.closing_time(office, duty.due_on),
                 duty.record.reform.decision.number,
             )
             for duty in await self.reports()
         ]
         today = local(now).date()
         half = date(today.year, 1 if today.month < 7 else 7, 1)
-        quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
-        last = quarter - timedelta(days=1)
-        for _ in range(TIMERS[Timer.T27].amount):
-            last = timers.next_working_day(office, last)
+        rules, people = self.accounts.rules.idle, dict[str, Person]()
+        async with self.accounts.accounts.read() as view:
+            posts = await view.posts.all() if rules.lock_new is not None else ()
+            if posts:
+                people = {p.id: p for p in await view.people.all()}
+            figures_sent = await _are_figures_sent(view, first_of_quarter(today))
         return [
+            *await self._incident_duties(now),
             *reports,
-            make_duty(Timer.T22, half.isoformat(), midnight(half), _end_of(midnight(half), 180)),
-            make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), timers.closing_time(office, last)),
+            *_unused_accounts(posts, people, rules, now).get(NODE, ()),
+            make_duty(Timer.T22, half.isoformat(), midnight(half), _end_of(office, midnight(half), 180)),
+            *([] if figures_sent else [_figures_duty(office, first_of_quarter(today))]),
+        ]
+
+    async def _incident_duties(self, now: datetime) -> Sequence[Task]:
+        """List the axes that carry nothing, while no notice of an incident holds (T14)."""
+        outages = await self.outages()
+        notices = await self.notices() if outages else ()
+        if any(notice.wish.kind is NoticeKind.INCIDENT and notice.holds(now) for notice in notices):
+            return ()
+        return [
+            make_duty(Timer.T14, f"{name}:{since.isoformat()}", since, since + _NOTICE_WITHIN, name)
+            for name, since in outages.items()
         ]
 
 
-def make_duty(timer: Timer, key: str, since: datetime, due_at: datetime, title: str = "") -> Task:
+def first_of_quarter(day: date) -> date:
+    return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
+
+
+def _figures_duty(office: OfficeCalendar, quarter: date) -> Task:
+    """Return the duty of the figures that are due in the quarter of this first day, those of the quarter before (T27)."""
+    last = quarter - timedelta(days=1)
+    for _ in range(TIMERS[Timer.T27].amount):
+        last = timers.next_working_day(office, last)
+    return make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), timers.closing_time(office, last))
+
+
+def file_duties(office: OfficeCalendar, files: Iterable[WorkFile]) -> Iterator[Task]:
+    """List closed files with the day on which each has to be in the archive, as its owner's (T24)."""
+    for file in files:
+        since, due_at = midnight(file.closed_on), timers.closing_time(office, file.due_on)
+        yield make_duty(Timer.T24, f"{file.id}:{file.due_on}", since, due_at, file.code, file.owner)
+
+
+async def are_figures_sent(accounts: AccountServices, quarter: date) -> bool:
+    """Tell whether an operator noted that the figures due in this quarter were sent."""
+    async with accounts.accounts.read() as view:
+        return await _are_figures_sent(view, quarter)
+
+
+async def note_figures_sent(accounts: AccountServices, by: str, quarter: date) -> None:
+    """Record that the figures due in this quarter were sent. Clash when that was noted before."""
+    async with accounts.changing(by) as (work, now):
+        if await _are_figures_sent(work, quarter):
+            raise Clash(f"the figures due in the quarter of {quarter} were noted as sent before")
+        await work.events.append(EventKind.FIGURES_SENT, _figures_subject(quarter), now)
+
+
+async def _are_figures_sent(view: AccountWork, quarter: date) -> bool:
+    events = await view.events.of_subject(_figures_subject(quarter))
+    return any(event.kind is EventKind.FIGURES_SENT for event in events)
+
+
+def _figures_subject(quarter: date) -> str:
+    return f"figures:{quarter.isoformat()}"
+
+
+def make_duty(
+    timer: Timer, key: str, since: datetime, due_at: datetime, title: str = "", person_id: str | None = None
+) -> Task:
     return Task(
         id=f"{TaskKind.DUTY}:{timer}:{key}",
         kind=TaskKind.DUTY,
@@ -91,12 +161,50 @@ def make_duty(timer: Timer, key: str, since: datetime, due_at: datetime, title: 
         is_late=False,
         wall_clock=True,
         timer=timer.value,
+        person_id=person_id,
     )
 
 
 async def _is_reviewed(view: AccountWork, agency_id: str, year: int) -> bool:
     events = await view.events.of_subject(f"accounts:{agency_id}")
     return any(e.kind is EventKind.ACCOUNT_REVIEWED and e.data.get("year") == year for e in events)
+
+
+def _leaver_duties(
+    office: OfficeCalendar,
+    posts: Sequence[Post],
+    people: Mapping[str, Person],
+    agency_id: str,
+    now: datetime,
+) -> Iterator[Task]:
+    """List leavers whose accounts are not withdrawn (T17)."""
+    for id, left_at in _leavers(posts, agency_id, now).items():
+        if id in people and people[id].standing is not AccountStanding.WITHDRAWN:
+            due_at = _end_of(office, left_at, TIMERS[Timer.T17].amount)
+            yield make_duty(Timer.T17, id, left_at, due_at, people[id].name)
+
+
+def _unused_accounts(
+    posts: Sequence[Post], people: Mapping[str, Person], rules: IdleRules, now: datetime
+) -> Mapping[str, Sequence[Task]]:
+    """List by agency the new accounts without any sign-in, with the moment at which they are locked (T20). One that its
+    agency needs is never locked."""
+    tasks: dict[str, list[Task]] = {}
+    if rules.lock_new is None:
+        return tasks
+    held, agencies = [post for post in posts if post.holds(now)], dict[str, set[str]]()
+    for post in held:
+        agencies.setdefault(post.person_id, set()).add(post.agency_id)
+    for id, agency_ids in agencies.items():
+        person, due_at = people[id], people[id].added_at + rules.lock_new
+        is_open = person.standing is AccountStanding.ACTIVE and person.blocked_at is None
+        if person.last_login_at is not None or not is_open or not due_at - _UNUSED_AHEAD <= now <= due_at:
+            continue
+        if not is_needed(person, held, people):
+            for agency_id in agency_ids:
+                duty = make_duty(Timer.T20, person.id, person.added_at, due_at, person.name, person.id)
+                tasks.setdefault(agency_id, []).append(duty)
+    return tasks
 
 
 def _leavers(posts: Sequence[Post], agency_id: str, now: datetime) -> dict[str, datetime]:
@@ -117,6 +225,6 @@ def _end(post: Post) -> datetime:
     return post.until if post.until is not None else datetime.max.replace(tzinfo=UTC)
 
 
-def _end_of(since: datetime, days: int) -> datetime:
+def _end_of(office: OfficeCalendar, since: datetime, days: int) -> datetime:
     """Return the close of the office on the day so many days later."""
-    return midnight(local(since).date() + timedelta(days=days)) + timedelta(hours=_CLOSES.hour)
+    return timers.closing_time(office, local(since).date() + timedelta(days=days))

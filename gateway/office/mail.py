@@ -9,8 +9,10 @@ import smtplib
 import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import default as default_policy
 from email.utils import format_datetime
 from functools import partial
 
@@ -25,6 +27,8 @@ from gateway.workers.heartbeat import Pulse
 from gateway.workers.loop import Turn
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
+# Python folds a long subject itself only with the loss of blanks between its words; it is folded here.
+_POLICY = default_policy.clone(refold_source="none")
 # Our own name in the greeting; looking it up could take as long as a server that is gone.
 _NAME = "[127.0.0.1]"
 
@@ -47,10 +51,10 @@ class SmtpMailer:
         await self._pool.run(partial(self._send, self._message(mail)))
 
     def _message(self, mail: Mail) -> EmailMessage:
-        message = EmailMessage()
+        message = EmailMessage(policy=_POLICY)
         message["From"] = _address(self._server.sender)
         message["To"] = [_address(address) for address in mail.to]
-        message["Subject"] = mail.subject
+        message.set_raw("Subject", Header(mail.subject, "utf-8", header_name="Subject").encode())
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = f"<{mail.id}@{self._server.sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"

@@ -16,7 +16,7 @@ from gateway.document_view.event_sentence import EventNames, say_event
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import Event, EventKind
 from gateway.domain.text import plain
-from gateway.domain.timer_table import Receivers
+from gateway.domain.timer_table import Receivers, Timer
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
 from gateway.office.accounts.pending_rights import alert_subjects
@@ -34,12 +34,14 @@ from gateway.words import labels
 
 _log = logging.getLogger(__name__)
 REMINDERS_KEPT = timedelta(days=30)
+SENDING = timedelta(minutes=5)
+"""Lease of a reminder that is being sent; a mail server answers sooner, or the exchange with it is given up."""
 _MOST_LINES = 200
 _LANG = "vi"
 NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
 
 
-async def nobody(agency_id: str) -> Sequence[str]:
+async def nobody(id: str) -> Sequence[str]:
     return ()
 
 
@@ -58,6 +60,8 @@ class Reminders:
     duties: DutySources | None = None
     admins: Callable[[str], Awaitable[Sequence[str]]] = nobody
     """Addresses of the administrators of an agency, by its id; of the operators for the node."""
+    person: Callable[[str], Awaitable[Sequence[str]]] = nobody
+    """Address of a person, by id."""
 
     def addresses(self, agency: HostedAgency) -> tuple[str, ...]:
         """Return the addresses of that agency's own people; none of an agency that has left."""
@@ -89,19 +93,17 @@ async def send_reminders(reminders: Reminders, agency: HostedAgency) -> int:
 
 
 async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> int:
-    """Send the letters on duties of administrators and operators that are due now, while their office is open; return
-    their number."""
+    """Send the letters on duties of administrators and operators that are due now; return their number."""
     if reminders.duties is None:
         return 0
     now, office = reminders.services.clock.now(), await reminders.services.office(NODE)
     agencies = [agency for agency in hosted if agency.left_at is None]
-    tasks_by_agency = await reminders.duties.of_agencies([agency.id for agency in agencies], now)
+    offices = {agency.id: await reminders.services.office(agency.id) for agency in agencies}
+    tasks_by_agency = await reminders.duties.of_agencies(offices, now)
     sent = 0
     for agency in agencies:
-        if tasks := tasks_by_agency[agency.id]:
-            own_office = await reminders.services.office(agency.id)
-            letters = [*duty_letters(own_office, tasks, now)]
-            sent += await _send_letters(reminders, agency, letters, now)
+        letters = [*duty_letters(offices[agency.id], tasks_by_agency[agency.id], now)]
+        sent += await _send_letters(reminders, agency, letters, now)
     letters = [*duty_letters(office, await reminders.duties.of_node(office, now), now)]
     return sent + await _send_letters(reminders, NODE_PLACE, letters, now)
 
@@ -131,7 +133,7 @@ async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency
             for address in dict.fromkeys((*admins, *operators, *own)):
                 lines.setdefault(address, []).append(event)
         for address, told in lines.items():
-            sent += await _send_alert(reminders, place, address, told, names, now)
+            sent += await _send_alert(reminders, place, address, told, names)
     return sent
 
 
@@ -141,23 +143,25 @@ async def _send_alert(
     address: str,
     events: Sequence[Event],
     names: EventNames,
-    now: datetime,
-) -> bool:
+) -> int:
     services, scope = reminders.services, AgencyScope(agency_id=place.id, principal_id="node")
+    at, sent = services.clock.now(), 0
     keys = {f"rights:{event.id}:{address}": event for event in events}
     letter = Letter(sort=LetterSort.RIGHTS, keys=tuple(keys), tasks=())
-    claimed = await _claim(services, scope, letter, now)
-    if not claimed:
-        return False
-    params = {"agency": place.name, "count": len(claimed)}
-    lines = [_alert_line(keys[key], names) for key in claimed[:_MOST_LINES]]
-    mail = Mail(
-        to=(address,),
-        subject=_plain(labels.say("mail.rights.subject", _LANG, **params)),
-        text="\n".join((labels.say("mail.rights.intro", _LANG, **params), "", *lines)),
-        id=hashlib.sha256(f"{place.id} {claimed[0]}".encode()).hexdigest()[:32],
-    )
-    return await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=place.code)
+    async with services.store.read(scope) as work:
+        if not await work.office.reminders.unclaimed(letter.keys, at):
+            return 0
+    for mail_id, claimed in (await _claim(services, scope, letter, at)).items():
+        params = {"agency": place.name, "count": len(claimed)}
+        lines = [_alert_line(keys[key], names) for key in claimed[:_MOST_LINES]]
+        mail = Mail(
+            to=(address,),
+            subject=_plain(labels.say("mail.rights.subject", _LANG, **params)),
+            text="\n".join((labels.say("mail.rights.intro", _LANG, **params), "", *lines)),
+            id=mail_id,
+        )
+        sent += await _send(reminders, scope, mail, claimed, at, sort=letter.sort, agency=place.code)
+    return sent
 
 
 def _alert_line(event: Event, names: EventNames) -> str:
@@ -168,34 +172,42 @@ def _alert_line(event: Event, names: EventNames) -> str:
 async def _send_letters(
     reminders: Reminders, agency: HostedAgency, letters: Sequence[Letter], now: datetime
 ) -> int:
-    services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
+    scope = AgencyScope(agency_id=agency.id, principal_id="node")
     has_units = any(letter.unit for letter in letters)
     units = await reminders.units(agency.id) if has_units else {}
     to, sent = reminders.addresses(agency), 0
     for letter in letters:
-        receivers = await _find_receivers(reminders, agency, letter, to, units)
-        claimed = await _claim(services, scope, letter, now) if receivers else []
-        if tasks := letter.claimed_tasks(claimed):
-            mail = _write_mail(agency, letter, tasks, claimed[0], tuple(receivers), now)
-            sent += await _send(reminders, scope, mail, claimed, sort=letter.sort, agency=agency.code)
+        at = reminders.services.clock.now()
+        # Read first, so that the one writer is not asked each minute for letters sent long ago.
+        async with reminders.services.store.read(scope) as work:
+            if not await work.office.reminders.unclaimed(letter.keys, at):
+                continue
+        receivers = tuple(await _find_receivers(reminders, agency, letter, to, units))
+        claims = await _claim(reminders.services, scope, letter, at) if receivers else {}
+        for mail_id, keys in claims.items():
+            mail = _write_mail(agency, letter, letter.claimed_tasks(keys), mail_id, receivers, now)
+            sent += await _send(reminders, scope, mail, keys, at, sort=letter.sort, agency=agency.code)
     return sent
 
 
 async def _send(
-    reminders: Reminders, scope: AgencyScope, mail: Mail, claimed: Sequence[str], **context: str
+    reminders: Reminders, scope: AgencyScope, mail: Mail, keys: Sequence[str], at: datetime, **context: str
 ) -> bool:
-    """Send a letter; a temporary failure releases its keys, so that they may be claimed again."""
+    """Send a letter whose reminders were claimed then, and confirm them; a temporary failure releases them, so that they
+    may be claimed again. In a process that ends before it does either, they wait for the end of their lease."""
+    failure: GatewayError | None = None
     try:
         await reminders.mailer.send(mail)
     except GatewayError as error:
         log.action(_log, "mail.failed", error.detail, **context)
-        if not error.permanent:
-            async with reminders.services.store.begin(scope) as work:
-                for key in claimed:
-                    await work.office.tasks.release(key)
-                await work.commit()
-        return False
-    return True
+        failure = error
+    async with reminders.services.store.begin(scope) as work:
+        if failure is None or failure.permanent:
+            await work.office.reminders.confirm(keys)
+        else:
+            await work.office.reminders.release(keys, at + SENDING, at)
+        await work.commit()
+    return failure is None
 
 
 async def _find_receivers(
@@ -215,6 +227,10 @@ async def _find_receivers(
         return tuple(await reminders.admins(agency.id))
     if letter.to is Receivers.OPERATORS:
         return tuple(await reminders.admins(NODE))
+    if letter.to is Receivers.PERSON:
+        own_address = tuple(await reminders.person(letter.person_id))
+        # The file of a person who has left still has to go to the archive.
+        return own_address or (to if letter.timer == Timer.T24 else ())
     people = units.get(letter.unit, UnitPeople())
     if letter.to is Receivers.OFFICERS and letter.person_id:
         # Other officers of the unit may not read what was given to a person by name.
@@ -224,22 +240,37 @@ async def _find_receivers(
     return (first or other) if letter.to is Receivers.OFFICERS else (other or first)
 
 
-async def _claim(services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime) -> list[str]:
-    """Claim the letter's keys, and record an event for each step; they are read first, so that the one writer
-    is not asked each minute for letters sent long ago."""
-    async with services.store.read(scope) as work:
-        if not await work.office.tasks.unclaimed(letter.keys):
-            return []
+async def _claim(
+    services: TodoServices, scope: AgencyScope, letter: Letter, now: datetime
+) -> Mapping[str, Sequence[str]]:
+    """Claim the letter's keys, and record an event for each step; return the keys by the id of the mail that they go in.
+    What was claimed before and never confirmed goes again in a mail of its own, under the id that it had."""
+    new_id, keys_by_mail = "", dict[str, list[str]]()
     async with services.store.begin(scope) as work:
-        claimed = [key for key in letter.keys if await work.office.tasks.first_time(key, now)]
-        if letter.timer:
-            for key, task in zip(letter.keys, letter.tasks, strict=False):
-                # A letter that could not be sent is claimed again; its step has one event all the same.
-                if key in claimed and await work.office.tasks.first_time(f"told:{key}", now):
+        for n, key in enumerate(letter.keys):
+            # The hour of a digest has passed without anything to say.
+            if not letter.tasks and letter.sort is not LetterSort.RIGHTS:
+                await work.office.reminders.first_time(key, now)
+                continue
+            claim = await work.office.reminders.claim(key, new_id or _mail_id(scope, key), now, now + SENDING)
+            if claim is None:
+                continue
+            keys_by_mail.setdefault(claim.mail, []).append(key)
+            if claim.is_first:
+                new_id = claim.mail
+                if letter.timer:
+                    task = letter.tasks[n]
                     await work.events.append(EventKind.TIMER_TOLD, task.subject_id, now, _facts(letter, task))
-        await work.office.tasks.forget_reminders(now - REMINDERS_KEPT)
+        await work.office.reminders.forget(now - REMINDERS_KEPT)
         await work.commit()
-    return claimed
+    if letter.by_task or not keys_by_mail:
+        return keys_by_mail
+    # One mail says everything, under a new id where any of it is new.
+    return {new_id or next(iter(keys_by_mail)): [key for keys in keys_by_mail.values() for key in keys]}
+
+
+def _mail_id(scope: AgencyScope, key: str) -> str:
+    return hashlib.sha256(f"{scope.agency_id} {key}".encode()).hexdigest()[:32]
 
 
 def _facts(letter: Letter, task: Task) -> dict[str, object]:
@@ -259,7 +290,7 @@ def _write_mail(
     agency: HostedAgency,
     letter: Letter,
     tasks: Sequence[Task],
-    key: str,
+    id: str,
     to: tuple[str, ...],
     now: datetime,
 ) -> Mail:
@@ -287,25 +318,42 @@ def _write_mail(
         to=to,
         subject=_plain(labels.say(f"mail.{sort}.subject", _LANG, **params)),
         text="\n".join(body),
-        id=hashlib.sha256(f"{agency.id} {key}".encode()).hexdigest()[:32],
+        id=id,
     )
 
 
 def _task_line(task: Task) -> str:
-    words = "mail.line.late" if task.is_late else "mail.line.due"
+    due = f"{local(task.due_at):%H:%M %d/%m/%Y}"
+    if task.kind is TaskKind.DUTY:
+        what = ": ".join(filter(None, (labels.say(f"timer.{task.timer}", _LANG), _duty_name(task))))
+        return _plain(labels.say("mail.line.duty", _LANG, what=what, due=due))
     return _plain(
         labels.say(
-            words,
+            "mail.line.late" if task.is_late else "mail.line.due",
             _LANG,
-            what=labels.say(
-                f"timer.{task.timer}" if task.kind is TaskKind.DUTY else f"task.{task.kind}", _LANG
-            ),
-            document=task.document or task.title,
+            what=labels.say(f"task.{task.kind}", _LANG),
+            document=_document_name(task),
             party=_party(task),
-            due=f"{local(task.due_at):%H:%M %d/%m/%Y}",
+            due=due,
             owner=labels.say("mail.owner", _LANG, owner=task.owner) if task.owner else "",
         )
     )
+
+
+def _document_name(task: Task) -> str:
+    """Return the number of a document; its subject goes by no mail."""
+    has_number = bool(task.document.strip("/"))
+    return task.document if has_number else labels.say(f"mail.line.{task.subject_kind}", _LANG)
+
+
+def _duty_name(task: Task) -> str:
+    """Return the subject of a duty, which is no document's subject: a draft is named by its number or its hour."""
+    since = f"{local(task.since):%H:%M %d/%m/%Y}"
+    if task.timer == Timer.T8:
+        return task.document or labels.say("mail.line.draft", _LANG, since=since)
+    if task.timer == Timer.T14:
+        return labels.say("mail.line.outage", _LANG, since=since, axis=task.title).replace("  ", " ")
+    return task.title
 
 
 def _party(task: Task) -> str:

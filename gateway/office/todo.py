@@ -21,6 +21,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.office.domain.pending import PendingAct
 from gateway.office.domain.task import Task, TaskKind, TaskNote
+from gateway.office.duties import file_duties
 from gateway.office.policy import todo
 from gateway.office.services import BackgroundTasks, TodoServices
 from gateway.office.store.store import OfficeWork
@@ -29,6 +30,10 @@ from gateway.words import labels
 
 MOST_OF_A_KIND = 500
 """Of each kind: longer lists are cut, and say so."""
+DRAFTS_BACK = timedelta(days=14)
+"""Longer than any time between two working days: drafts of before were due to the leader."""
+FILES_BACK = timedelta(days=400)
+"""Longer than from the closing of a file to the last step of T24 (files to the archive)."""
 # Tasks that another person has begun, where the document says so.
 _BEGUN = frozenset({TaskKind.ASSIGN, TaskKind.DECIDE})
 
@@ -101,10 +106,14 @@ async def gather_for_steps(services: TodoServices, scope: AgencyScope, todo_list
         unsettled = await work.office.tasks.pending(
             now - todo.LOOK_BACK, now - timers.FIRST_STATE_STEP, MOST_OF_A_KIND
         )
+        drafts = await work.office.tasks.drafts(now - DRAFTS_BACK, MOST_OF_A_KIND)
+        files = await work.office.work_files.open(local(now - FILES_BACK).date(), MOST_OF_A_KIND)
         codes = frozenset((agency.code, *agency.aliases))
         more_tasks = [
             *todo.of_arrivals(office, [d for d in waiting if d.id not in acted], now),
             *todo.of_unsent_statuses(office, unsettled, now),
+            *todo.of_drafts(office, drafts, now),
+            *file_duties(office, files),
             *todo.of_certificates(endings, codes, now, timedelta(days=max(CERTIFICATE_DAYS))),
         ]
         notes = await work.office.tasks.notes([task.id for task in more_tasks])

@@ -15,8 +15,19 @@ from gateway.domain.document import Urgency
 from gateway.domain.office_calendar import WEEK, CalendarDay, DayKind, OfficeCalendar, OfficeHours
 from gateway.domain.office_profile import spans_of
 from gateway.domain.status import Duty, Waits
-from gateway.domain.timer_table import AT_ONCE, TIMERS, Base, Counting, Step, Timer, TimerRow, Unit
-from gateway.domain.wall_clock import local, vietnam_time
+from gateway.domain.timer_table import (
+    AT_ONCE,
+    DRAFTS_DUE_AT,
+    DRAFTS_TOLD_AT,
+    TIMERS,
+    Base,
+    Counting,
+    Step,
+    Timer,
+    TimerRow,
+    Unit,
+)
+from gateway.domain.wall_clock import local, months_later, vietnam_time
 from gateway.errors import Misconfigured
 
 NOTHING = timedelta()
@@ -150,10 +161,10 @@ def step_moment(
 ) -> datetime | None:
     """Return when a step is to be told; None for a moment before the timer began, whose step does not exist."""
     row, base = TIMERS[timer], since if step.base is Base.START else due_at
-    if step.days is not None:
+    if step.days is not None or step.months:
         day = _move_days(office, local(base).date(), step)
         moment = vietnam_time(day, step.at or office.spans[0].start)
-        if not step.days and moment < since and local(since).date() == day:
+        if step.days == 0 and moment < since and local(since).date() == day:
             moment = since  # the hour is over on the day on which it began
     elif step.base is Base.START or row.wall_clock or step.minutes >= 0:
         moment = _move_minutes(office, row, base, step.minutes)
@@ -164,6 +175,8 @@ def step_moment(
 
 
 def _move_days(office: OfficeCalendar, day: date, step: Step) -> date:
+    if step.months:
+        return months_later(day, step.months)
     days = step.days or 0
     if not step.working:
         return day + days * _ONE_DAY
@@ -214,6 +227,15 @@ def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
         return Due(timer=Timer.T1U, at=signed_at + length(office, Timer.T1U), wall_clock=True)
     following = next_working_day(office, local(signed_at).date())
     return Due(timer=Timer.T1, at=morning_ends(office, following))
+
+
+def submit_draft(office: OfficeCalendar, begun_at: datetime) -> Due:
+    """Return T8: from the beginning of a draft to the leader, on the same working day where its people are still told of
+    it, else on the next one."""
+    day = local(begun_at).date()
+    if not office.works(day) or begun_at >= vietnam_time(day, DRAFTS_TOLD_AT):
+        day = next_working_day(office, day)
+    return Due(timer=Timer.T8, at=vietnam_time(day, DRAFTS_DUE_AT))
 
 
 def take_in(

@@ -6,8 +6,9 @@ begins by moving the place on: of two processes with the same batch, the second 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -36,7 +37,7 @@ from gateway.store.repository import in_parts
 from gateway.store.row import from_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow, IncomingRow, OutgoingRow
-from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureStateRow
+from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureFrozenRow, FigureStateRow
 from gateway.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 300
@@ -47,8 +48,11 @@ _EVENT = tuple(
     col(column)
     for column in (
         *(EventRow.agency_id, EventRow.kind, EventRow.at, EventRow.subject_id),
-        *(EventRow.principal_id, EventRow.data),
+        *(EventRow.principal_id, EventRow.data, FigureFrozenRow.data),
     )
+)
+_IS_FROZEN = (col(FigureFrozenRow.agency_id) == col(EventRow.agency_id)) & (
+    col(FigureFrozenRow.event_id) == col(EventRow.id)
 )
 _FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
 
@@ -85,7 +89,8 @@ async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Seq
     ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
     end = min(last or 0, place + limit)
     number = col(EventRow.node_seq)
-    query = select(*_EVENT).where(number > place, number <= end, col(EventRow.kind).in_(COUNTED_KINDS))
+    query = select(*_EVENT).join_from(EventRow, FigureFrozenRow, _IS_FROZEN, isouter=True)
+    query = query.where(number > place, number <= end, col(EventRow.kind).in_(COUNTED_KINDS))
     rows = await tx.tuples(query.order_by(number))
     events = [
         Event(
@@ -95,11 +100,30 @@ async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Seq
             subject_id=subject_id,
             principal_id=principal_id,
             agency_id=agency_id or None,
-            data=json.loads(data),
+            data=json.loads(data) | (json.loads(frozen) if frozen else {}),
         )
-        for agency_id, kind, at, subject_id, principal_id, data in rows
+        for agency_id, kind, at, subject_id, principal_id, data, frozen in rows
     ]
     return end, await describe(tx, events)
+
+
+async def freeze_texts(tx: Transaction, event: EventRow, deleted: Mapping[str, object]) -> str | None:
+    """Keep the texts that figures count before they are deleted from an event, with those frozen before; return the digest
+    of all of them for the log, None where none is counted."""
+    counted = {name: value for name, value in deleted.items() if name in figures.COUNTED_TEXTS}
+    counted |= {name: True for name, value in deleted.items() if name in figures.COUNTED_AS_THERE and value}
+    if event.kind not in COUNTED_KINDS or not counted:
+        return None
+    mine = (col(FigureFrozenRow.agency_id) == event.agency_id, col(FigureFrozenRow.event_id) == event.id)
+    earlier = await tx.first(FigureFrozenRow, select(FigureFrozenRow).where(*mine))
+    texts = (json.loads(earlier.data) if earlier is not None else {}) | counted
+    data = json.dumps(texts, sort_keys=True, ensure_ascii=False)
+    await tx.upsert(FigureFrozenRow(agency_id=event.agency_id, event_id=event.id, data=data), "data")
+    return digest_of_frozen(data)
+
+
+def digest_of_frozen(data: str) -> str:
+    return hashlib.sha256(data.encode()).hexdigest()
 
 
 async def clear(store: SqlStore) -> None:

@@ -1,6 +1,7 @@
 """Counts the event log anew, and compares it with the figures that are kept. In: the store. Out: the cells that differ,
 each with what is kept and what the log says; none when all agree. Facts and cells of the new count lie in a temporary file
-of this process, so that memory does not grow with the log, and nothing is written in the database."""
+of this process, so that memory does not grow with the log, and nothing is written in the database. Texts that were deleted
+from the log count as they were frozen then; events are named whose frozen texts differ from their digest in the log."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from gateway.domain import figures
-from gateway.domain.event import Event
+from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import MEASURES, Cell, FactKey, Facts, FigureFact
-from gateway.store.figures import load_events, read_place
+from gateway.store.figures import digest_of_frozen, load_events, read_place
 from gateway.store.store import SqlStore
-from gateway.store.tables_figures import FigureDayRow
+from gateway.store.tables import EventRow
+from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
 from gateway.store.transaction import Transaction
 
 _EVENTS_AT_ONCE = 2_000
@@ -51,6 +53,20 @@ async def check(store: SqlStore, most: int = 1_000) -> tuple[int, list[FigureDif
             async for rows in _kept_rows(tx):
                 recount.add_kept(rows)
         return end, list(recount.differences(most))
+
+
+async def altered_texts(store: SqlStore) -> list[str]:
+    """Return the ids of events whose frozen texts are not those of the digest in the log: they were changed, removed or put
+    there behind it."""
+    async with store.reading() as tx:
+        erasures = select(col(EventRow.subject_id), col(EventRow.data)).where(
+            col(EventRow.kind) == EventKind.LOG_ERASED.value
+        )
+        rows = await tx.tuples(erasures.order_by(col(EventRow.position)))
+        frozen = await tx.rows(FigureFrozenRow, select(FigureFrozenRow))
+    logged = {id: digest for id, data in rows if (digest := json.loads(data).get("figures"))}
+    kept = {row.event_id: digest_of_frozen(row.data) for row in frozen}
+    return sorted(id for id in logged.keys() | kept.keys() if logged.get(id) != kept.get(id))
 
 
 async def _count_up_to(store: SqlStore, recount: _Recount, place: int, end: int) -> int:

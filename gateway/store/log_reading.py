@@ -36,6 +36,7 @@ from gateway.domain.sealed_log import EMPTY_ROOT, LeafSpan, Logged, PublishedSea
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
+from gateway.store.figures import freeze_texts
 from gateway.store.log import EVERY_LEVEL, NAME, load_tree, plain_data, seal_of, to_logged
 from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow
@@ -451,7 +452,9 @@ async def erase_texts(
         salts = json.loads(leaf.salts) if leaf.salts else {}
         chosen = sorted(names or salts)
         _check_erasable(event_id, chosen, salts)
-        kept_data = {name: value for name, value in plain_data(event.data).items() if name not in chosen}
+        data = plain_data(event.data)
+        frozen = await freeze_texts(tx, event, {name: data[name] for name in chosen})
+        kept_data = {name: value for name, value in data.items() if name not in chosen}
         kept_salts = {name: salt for name, salt in salts.items() if name not in chosen}
         is_event = col(EventRow.position) == event.position
         await tx.change(
@@ -460,7 +463,7 @@ async def erase_texts(
         leaf_update = update(LogLeafRow).where(col(LogLeafRow.leaf_index) == leaf.leaf_index)
         await tx.change(leaf_update.values(salts=json.dumps(kept_salts) if kept_salts else None))
         scope = AgencyScope(agency_id=event.agency_id, principal_id=principal_id)
-        facts = {"names": chosen, "reason": why}
+        facts = {"names": chosen, "reason": why} | ({"figures": frozen} if frozen else {})
         await SqlEvents(tx, scope, clock).append(EventKind.LOG_ERASED, event_id, clock.now(), facts)
         await tx.commit()
     return chosen

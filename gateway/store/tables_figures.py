@@ -66,6 +66,14 @@ class FigureDayRow(OfAgency, table=True):
     sign_ins: int = 0
 
 
+class FigureFrozenRow(OfAgency, table=True):
+    """Texts of an event that figures count, kept when they were deleted from the log (`data`, JSON). The event about the
+    deletion has their digest."""
+
+    event_id: str = Field(primary_key=True)
+    data: str = Field(sa_type=Text)
+
+
 class FigureStateRow(Row, table=True):
     """How far events are counted: the node's number of the last one."""
 

@@ -576,21 +576,42 @@ class TaskNoteRow(OfAgency, table=True):
 
 
 class ReminderRow(OfAgency, table=True):
-    """Record of a sent reminder, so that it is not sent again after a restart or by another process."""
+    """Record of a reminder, so that it is not sent again after a restart or by another process. `leased_until`: a process
+    is sending it in the mail of this id; none once the server has it."""
 
     __table_args__ = (index("ix_reminder_at", "at"),)
 
     key: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
+    mail: str | None = None
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class WorkFileRow(ThingOfAgency, table=True):
+    """Closed file of records; `kind` decides when it has to be in the archive."""
+
+    __table_args__ = (
+        index("uq_work_file_code", "agency_id", "code", unique=True),
+        partial_index("ix_work_file_open", text("archived_on IS NULL"), "agency_id", "closed_on"),
+    )
+
+    code: str
+    title: str = Field(sa_type=Text)
+    kind: str
+    closed_on: date
+    owner: str
+    archived_on: date | None = None
 
 
 class NodeReminderRow(Row, table=True):
-    """Record of a sent reminder of operators, which belongs to no agency."""
+    """Record of a reminder of operators, which belongs to no agency."""
 
     __table_args__ = (index("ix_node_reminder_at", "at"),)
 
     key: str = Field(primary_key=True)
     at: datetime = Field(sa_type=Moment)
+    mail: str | None = None
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
 
 
 DEADLINE_NODE_TABLES = frozenset({"calendar_day", "node_reminder"})

@@ -16,10 +16,12 @@ from gateway.domain.document import OutState
 from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import DAY, MEASURES, Dimension
 from gateway.office.store.store import SqlOfficeStore
-from gateway.store import figures, figures_check
-from gateway.store.tables_figures import FigureDayRow
+from gateway.pool import ThreadPool
+from gateway.store import figures, figures_check, log_reading
+from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
 from tests.support.clock import ManualClock
 from tests.support.office_year import OfficeYear, count
+from tests.support.sealed import Book
 from tests.support.stores import NORTH, committing, outgoing
 
 
@@ -110,6 +112,42 @@ async def test_a_changed_or_missing_figure_is_named_and_counting_anew_heals_it(s
     await figures.clear(store)
     await counted(store)
     assert await stored(store) == before
+
+
+async def test_figures_stay_where_texts_of_events_are_deleted_and_a_frozen_text_that_changes_is_named(
+    store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    """Names of types and units are texts of the log. A new count takes those that were deleted from what was frozen then,
+    whose digest is in the log."""
+    events = OfficeYear(7, 40, days=20).events()
+    await write(store, events)
+    await counted(store)
+    before = await stored(store)
+    await Book(store=store, clock=clock, pool=pool).seal()
+    leaves = [leaf for leaf in await log_reading.leaves(store, 0, 10_000) if leaf.salts]
+    erased = set[str]()
+    for leaf in leaves:
+        assert leaf.event is not None
+        for name in sorted(leaf.salts):
+            erased |= set(
+                await log_reading.erase_texts(store, clock, leaf.event.id, [name], "prn_1", "Đã xóa")
+            )
+    assert "type" in erased
+    await write(store, ())
+
+    assert await figures_check.check(store) == (len(events), [])
+    assert await figures_check.altered_texts(store) == []
+    await figures.clear(store)
+    await counted(store)
+    assert await stored(store) == before
+
+    async with store.writing() as tx:
+        first = await tx.first(FigureFrozenRow, select(FigureFrozenRow))
+        assert first is not None
+        changed = update(FigureFrozenRow).where(col(FigureFrozenRow.event_id) == first.event_id)
+        await tx.change(changed.values(data='{"type": "Khác"}'))
+        await tx.commit()
+    assert await figures_check.altered_texts(store) == [first.event_id]
 
 
 async def test_events_of_before_are_described_by_their_documents(

@@ -6,19 +6,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.office.domain.task import TaskNote
-from gateway.office.store import todo
+from gateway.office.domain.work_file import FileKind, WorkFile
+from gateway.office.store import todo, work_files
+from gateway.office.store.reminders import Claim
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import delivery_row, fact_row
 from gateway.store.events import NODE
 from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
+from gateway.store.tables_office import WorkFileRow
 from tests.long.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
 from tests.support.stores import (
@@ -137,22 +142,56 @@ async def test_a_note_reads_back_and_belongs_to_one_agency(store: SqlOfficeStore
 
 async def test_a_reminder_is_claimed_once_in_each_agency_until_it_is_forgotten(store: SqlOfficeStore) -> None:
     async with committing(store) as work:
-        assert await work.office.tasks.first_time("digest:1", NOW)
-        assert not await work.office.tasks.first_time("digest:1", NOW)
+        assert await work.office.reminders.first_time("digest:1", NOW)
+        assert not await work.office.reminders.first_time("digest:1", NOW)
     async with store.begin(SOUTH) as work:
-        assert await work.office.tasks.first_time("digest:1", NOW)
+        assert await work.office.reminders.first_time("digest:1", NOW)
     async with store.begin(NORTH) as work:
-        await work.office.tasks.forget_reminders(NOW)
-        assert not await work.office.tasks.first_time("digest:1", NOW)
-        await work.office.tasks.forget_reminders(NOW + timedelta(seconds=1))
-        assert await work.office.tasks.first_time("digest:1", NOW)
+        await work.office.reminders.forget(NOW)
+        assert not await work.office.reminders.first_time("digest:1", NOW)
+        await work.office.reminders.forget(NOW + timedelta(seconds=1))
+        assert await work.office.reminders.first_time("digest:1", NOW)
 
 
 async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH) as work:
-        assert await work.office.tasks.first_time("digest:1", NOW)
+        assert await work.office.reminders.first_time("digest:1", NOW)
     async with store.begin(NORTH) as work:
-        assert await work.office.tasks.first_time("digest:1", NOW)
+        assert await work.office.reminders.first_time("digest:1", NOW)
+
+
+@pytest.mark.parametrize("agency_id", [NORTH.agency_id, NODE], ids=["agency", "node"])
+async def test_a_reminder_is_sent_under_a_lease_until_it_is_confirmed_and_its_mail_keeps_its_id(
+    store: SqlOfficeStore, agency_id: str
+) -> None:
+    scope, over = AgencyScope(agency_id=agency_id, principal_id="node"), NOW + timedelta(minutes=5)
+    first = Claim(key="k1", mail="m1", is_first=True)
+    again = replace(first, is_first=False)
+
+    async def claim(mail: str, at: datetime, key: str = "k1") -> Claim | None:
+        async with store.begin(scope) as work:
+            claim = await work.office.reminders.claim(key, mail, at, at + timedelta(minutes=5))
+            assert await work.office.reminders.unclaimed([key], at) == []
+            await work.commit()
+        return claim
+
+    async with store.read(scope) as work:
+        assert await work.office.reminders.unclaimed(["k1", "k2"], NOW) == ["k1", "k2"]
+    assert await claim("m1", NOW) == first
+    assert await claim("m2", over - timedelta(seconds=1)) is None
+    assert await claim("m2", over) == again
+    async with store.begin(scope) as work:
+        await work.office.reminders.release(["k1"], over, over)  # the lease of the first, which is over
+        await work.commit()
+    assert await claim("m3", over) is None
+    async with store.begin(scope) as work:
+        await work.office.reminders.release(["k1"], over + timedelta(minutes=5), over)
+        await work.commit()
+    assert await claim("m4", over) == again
+    async with store.begin(scope) as work:
+        await work.office.reminders.confirm(["k1"])
+        await work.commit()
+    assert await claim("m5", NOW + timedelta(days=29)) is None
 
 
 async def test_days_are_put_over_and_removed(store: SqlOfficeStore) -> None:
@@ -186,6 +225,12 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
     await fill(store, IncomingRow, [incoming_row(d).model_dump() for d in documents])
     await fill(store, DeliveryRow, [delivery_row(d, 1).model_dump() for d in sent])
     await fill(store, OutboxRow, [outbox_row(d).model_dump() for d in envelopes])
+    file = WorkFile(
+        id="", code="", title="", kind=FileKind.USUAL, closed_on=NOW.date(), owner="", archived_on=NOW.date()
+    )
+    files = [replace(file, id=f"fil-{n}", code=str(n)) for n in range(many)]
+    rows = [WorkFileRow.from_value(f, agency_id=NORTH.agency_id).model_dump() for f in files]
+    await fill(store, WorkFileRow, rows)
     await fill(store, FactRow, [fact_row(NORTH.agency_id, d.id, fact).model_dump() for d in documents])
 
     parameters = {"agency": NORTH.agency_id, "most": 100}
@@ -195,6 +240,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **parameters),
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **parameters),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **parameters),
+        "ix_work_file_open": await plan(store, work_files.OPEN, since=NOW.date(), **parameters),
     }
     silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **parameters)
 

@@ -189,7 +189,7 @@ async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:
                 services.rules.idle,
                 now,
                 has_post=any(post.person_id == person.id for post in posts),
-                is_needed=_is_needed(person, posts, people),
+                is_needed=is_needed(person, posts, people),
             )
             if verdict is not AccountMeasure.FINE:
                 people[person.id] = await _apply_verdict(work, person, verdict, posts, now)
@@ -199,15 +199,14 @@ async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:
     return measures
 
 
-def _is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
+def is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:
     """Tell whether an agency would be left without clerk or administrator, or the node without one."""
     own_posts = [post for post in posts if post.person_id == person.id and post.role in _NEEDED]
-    is_needed = any(not _has_others(person, post, posts, people) for post in own_posts)
-    if Role.PEOPLE in person.roles:
-        is_needed = is_needed or not any(
-            p.is_active and Role.PEOPLE in p.roles for p in people.values() if p.id != person.id
-        )
-    return is_needed
+    if any(not _has_others(person, post, posts, people) for post in own_posts):
+        return True
+    return Role.PEOPLE in person.roles and not any(
+        p.is_active and Role.PEOPLE in p.roles for p in people.values() if p.id != person.id
+    )
 
 
 def _has_others(person: Person, post: Post, posts: Collection[Post], people: Mapping[str, Person]) -> bool:

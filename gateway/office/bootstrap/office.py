@@ -18,6 +18,8 @@ from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.clock import SystemClock
 from gateway.deciding import registry_changes
 from gateway.domain.account import key_prefix
+from gateway.domain.person import AccountStanding
+from gateway.errors import NotFound
 from gateway.office.accounts import acting, sessions
 from gateway.office.domain.roles import PostRole
 from gateway.office.duties import DutySources
@@ -47,6 +49,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.policy import timers, upkeep
 from gateway.policy.reform_words import ReportDuty
 from gateway.policy.upkeep import CertificateEnding
+from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
@@ -54,6 +57,7 @@ from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
 from gateway.trust.person_secrets import PersonSecrets
+from gateway.workers.heartbeat import Pulse
 from gateway.workers.key_watch import KeyWatch
 from gateway.workers.loop import Loop, Turn
 
@@ -150,6 +154,7 @@ async def open_office(
                     todo,
                     accounts,
                     partial(registry_changes.duties, node.deciding),
+                    partial(outages_of, node.axis, node.pulse),
                     time,
                     node.pool,
                 ),
@@ -284,11 +289,21 @@ def waiting(settings: Settings) -> Reckon:
     )
 
 
+async def outages_of(axis: ManagedAxis, pulse: Pulse) -> Mapping[str, datetime]:
+    """Return since when each axis carries nothing, as this process and the living workers know it."""
+    from gateway.ops import axis_view
+
+    states = await pulse.pool.run(partial(axis_view.worst_states, axis, pulse.folder, pulse.clock.now()))
+    troubles = {name: state.blocked_since or state.down_since for name, state in states.items()}
+    return {name: since for name, since in troubles.items() if since is not None}
+
+
 def reminders(
     settings: Settings,
     todo: TodoServices,
     accounts: AccountServices,
     reports: Callable[[], Awaitable[Sequence[ReportDuty]]],
+    outages: Callable[[], Awaitable[Mapping[str, datetime]]],
     clock: Clock,
     pool: Pool,
 ) -> Reminders:
@@ -306,10 +321,23 @@ def reminders(
         people = await acting.holders_of(accounts, agency_id, role)
         return [person.email for person in people if person.email]
 
+    async def of_person(id: str) -> Sequence[str]:
+        """Return the address of a person, who need not have signed in yet."""
+        try:
+            async with accounts.accounts.read() as view:
+                person = await view.people.get(id)
+        except NotFound:  # a program's
+            return []
+        is_open = person.standing is AccountStanding.ACTIVE and person.blocked_at is None
+        return [person.email] if is_open and person.email else []
+
     return Reminders(
         services=todo,
         admins=of_admins,
-        duties=DutySources(accounts=accounts, reports=reports),
+        person=of_person,
+        duties=DutySources(
+            accounts=accounts, reports=reports, notices=todo.store.notices.open, outages=outages
+        ),
         mailer=SmtpMailer(mail, clock, pool),
         digest_at=read_hours(mail.digest_at),
         people=read_people(mail.people),

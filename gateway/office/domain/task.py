@@ -111,7 +111,7 @@ class TaskKind(StrEnum):
     INFORMED = "informed"
     """To be seen, without work and without a deadline."""
     DUTY = "duty"
-    """Duty of an administrator or operator, which its timer names; mails remind of it, and no list shows it."""
+    """Duty that its timer names, such as of an administrator; mails remind of it, and no list shows it."""
 
 
 _INCOMING = (
@@ -159,7 +159,7 @@ class Task:
     unit: str = ""
     """Unit that has the part."""
     person_id: str | None = None
-    """Person of the unit whose part it is."""
+    """Person whose duty or draft it is, or person of the unit whose part it is."""
     begun_by: str = ""
     """Principal whose own act it began with; empty where it came from elsewhere."""
 

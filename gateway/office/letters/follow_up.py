@@ -262,7 +262,7 @@ async def urge(
             raise Clash(f"nothing of ours is late at {code}", code="GW-NOT-LATE")
         # When two persons press at once, the second finds the claim of the first.
         last_urged = urging.last_at.isoformat() if urging.last_at is not None else "never"
-        if not await work.office.tasks.first_time(f"urged {_urging_place(code)} {last_urged}", now):
+        if not await work.office.reminders.first_time(f"urged {_urging_place(code)} {last_urged}", now):
             raise Clash(f"{code} is being urged by somebody else", code="GW-URGED")
         details = {"to": code, "how": how, "person": by, "note": words}
         await work.events.append(

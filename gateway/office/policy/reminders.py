@@ -25,6 +25,7 @@ from gateway.policy import timers
 MOST_ALERTS = 6
 """After so many letters about one urgent document, one more is no help: a person has to be called."""
 _TO_UNIT = frozenset({Receivers.OFFICERS, Receivers.UNIT_HEADS})
+_TO_PERSON = frozenset({Receivers.OFFICERS, Receivers.PERSON})
 
 
 class LetterSort(StrEnum):
@@ -204,9 +205,11 @@ def last_steps(office: OfficeCalendar, task: Task, now: datetime) -> Mapping[Rec
 
 
 def duty_letters(office: OfficeCalendar, tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
-    """Return the letters on duties of administrators and operators, while the office is open."""
-    if timers.is_open(office, now):
-        yield from _step_letters(office, tasks, now, of_units=False)
+    """Return the letters on duties of administrators and operators: those on incidents at any hour, the others while the
+    office is open."""
+    is_open = timers.is_open(office, now)
+    due = [task for task in tasks if is_open or task.timer == Timer.T14]
+    yield from _step_letters(office, due, now, of_units=False)
 
 
 def _sort(task: Task) -> LetterSort:
@@ -226,7 +229,7 @@ def _step_letters(
         for to, step in last_steps(office, task, now).items():
             if (to in _TO_UNIT) == of_units:
                 unit = unit_key(task.unit) if of_units else ""
-                person_id = (task.person_id or "") if to is Receivers.OFFICERS else ""
+                person_id = (task.person_id or "") if to in _TO_PERSON else ""
                 groups.setdefault((_sort(task), task.timer or "", to, step.key, unit, person_id), []).append(
                     task
                 )

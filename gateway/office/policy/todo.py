@@ -315,6 +315,22 @@ def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now
         )
 
 
+def of_drafts(office: OfficeCalendar, drafts: Iterable[OutgoingDocument], now: datetime) -> Iterator[Task]:
+    """List unsigned drafts with the hour at which they reach the leader (T8), each as its author's; urgent ones wait for
+    no hour."""
+    for document in drafts:
+        due = timers.submit_draft(office, document.created_at)
+        is_unsigned = document.draft.signed_at is None and document.kind.is_whole
+        if is_unsigned and not timers.is_urgent(document.draft.urgency):
+            yield replace(
+                _outgoing_task(TaskKind.DUTY, f"{due.timer}:{document.id}", document, document.created_at),
+                due_at=due.at,
+                is_late=due.is_late(now),
+                timer=due.timer.value,
+                person_id=document.accepted_by,
+            )
+
+
 def of_asks(
     office: OfficeCalendar, asks: Iterable[tuple[RecallAsk, OutgoingDocument]], now: datetime
 ) -> Iterator[Task]:

@@ -32,7 +32,9 @@ from gateway.office.store.lists import CountCache, SqlLists
 from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
 from gateway.office.store.pending import SqlPendingActs, find_due
+from gateway.office.store.reminders import SqlReminders
 from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
+from gateway.office.store.work_files import SqlWorkFiles
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, ServerLimits
@@ -328,6 +330,14 @@ class SqlOfficeRows:
     @cached_property
     def tasks(self) -> SqlTasks:
         return SqlTasks(SlowTransaction(self.tx), self.scope)
+
+    @cached_property
+    def reminders(self) -> SqlReminders:
+        return SqlReminders(SlowTransaction(self.tx), self.scope)
+
+    @cached_property
+    def work_files(self) -> SqlWorkFiles:
+        return SqlWorkFiles(SlowTransaction(self.tx), self.scope)
 
     @cached_property
     def books(self) -> SqlBooks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import BindParameter, bindparam, delete, or_, select, update
+from sqlalchemy import BindParameter, bindparam, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -27,7 +27,6 @@ from gateway.office.domain.task import (
 )
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
-from gateway.store.events import NODE
 from gateway.store.repository import AgencyRows, in_parts
 from gateway.store.row import Moment, from_json, value_of
 from gateway.store.tables import (
@@ -40,12 +39,12 @@ from gateway.store.tables import (
     OutboxRow,
     OutgoingRow,
 )
-from gateway.store.tables_office import NodeReminderRow, RecallAskRow, ReminderRow, SubmissionRow, TaskNoteRow
+from gateway.store.tables_office import RecallAskRow, SubmissionRow, TaskNoteRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
 _UNSENT_STATES = ("waiting", "failed")
-_I, _O, _D, _F, _N, _R = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow, ReminderRow
+_I, _O, _D, _F, _N = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow
 _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
@@ -120,6 +119,16 @@ BACK = (
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
+DRAFTS = (
+    select(_O)
+    .where(
+        col(_O.agency_id) == bindparam("agency"),
+        col(_O.state) == bindparam("state"),
+        col(_O.created_at) >= _SINCE,
+    )
+    .order_by(col(_O.created_at))
+    .limit(_LIMIT)
+)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
@@ -174,18 +183,6 @@ _DELIVERIES = select(_D).where(
 )
 _NOTES = select(_N).where(
     col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
-)
-# Reminders of operators belong to no agency.
-_NR = NodeReminderRow
-_DELETE_OLD_OF_NODE = delete(_NR).where(col(_NR.at) < _SINCE)
-_NODE_CLAIMED = select(col(_NR.key)).where(col(_NR.key).in_(bindparam("keys", expanding=True)))
-_DELETE_NODE_REMINDER = delete(_NR).where(col(_NR.key) == bindparam("at_key"))
-_DELETE_OLD = delete(_R).where(col(_R.agency_id) == bindparam("agency"), col(_R.at) < _SINCE)
-_CLAIMED = select(col(_R.key)).where(
-    col(_R.agency_id) == bindparam("agency"), col(_R.key).in_(bindparam("keys", expanding=True))
-)
-_DELETE_REMINDER = delete(_R).where(
-    col(_R.agency_id) == bindparam("agency"), col(_R.key) == bindparam("at_key")
 )
 
 
@@ -284,6 +281,11 @@ class SqlTasks:
                 )
         return answers
 
+    async def drafts(self, since: datetime, limit: int) -> Sequence[OutgoingDocument]:
+        """List drafts begun since then."""
+        params = {"agency": self._agency_id, "state": OutState.DRAFT.value, "since": since, "most": limit}
+        return [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, DRAFTS, **params)]
+
     async def unanswered(self, since: datetime, end: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         """List recipients and times of deliveries between these times that were not answered at all; the newest first."""
         params = {"agency": self._agency_id, "state": "sent", "since": since, "until": end, "most": limit}
@@ -308,37 +310,6 @@ class SqlTasks:
             rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
             document_by_id |= {row.id: outgoing.to_outgoing(row) for row in rows}
         return document_by_id
-
-    async def first_time(self, key: str, at: datetime) -> bool:
-        """Claim a reminder in the caller's transaction; return False when it was claimed before."""
-        if self._agency_id == NODE:
-            return await self._tx.insert_new(NodeReminderRow(key=key, at=at))
-        return await self._tx.insert_new(ReminderRow(agency_id=self._agency_id, key=key, at=at))
-
-    async def unclaimed(self, keys: Sequence[str]) -> Sequence[str]:
-        """Return the keys that are not claimed yet."""
-        claimed: set[str] = set()
-        for part in in_parts(keys):
-            if self._agency_id == NODE:
-                claimed |= {key for (key,) in await self._tx.tuples(_NODE_CLAIMED, keys=part)}
-            else:
-                params = {"agency": self._agency_id, "keys": part}
-                claimed |= {key for (key,) in await self._tx.tuples(_CLAIMED, **params)}
-        return [key for key in keys if key not in claimed]
-
-    async def release(self, key: str) -> None:
-        """Release a reminder that was not sent after all, so that it may be claimed again."""
-        if self._agency_id == NODE:
-            await self._tx.change(_DELETE_NODE_REMINDER, at_key=key)
-        else:
-            await self._tx.change(_DELETE_REMINDER, agency=self._agency_id, at_key=key)
-
-    async def forget_reminders(self, cutoff: datetime) -> None:
-        """Delete reminders of this agency, or of the node, that were claimed before that time."""
-        if self._agency_id == NODE:
-            await self._tx.change(_DELETE_OLD_OF_NODE, since=cutoff)
-        else:
-            await self._tx.change(_DELETE_OLD, agency=self._agency_id, since=cutoff)
 
 
 def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:

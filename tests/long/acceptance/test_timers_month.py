@@ -24,11 +24,15 @@ from gateway.domain.status import Fact, RequestKind
 from gateway.domain.timer_table import TIMERS, Means, Timer
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office import mail, todo
+from gateway.office.domain.notice import NoticeKind, NoticeWish
 from gateway.office.domain.roles import Post, PostRole
+from gateway.office.domain.work_file import FileKind
 from gateway.office.duties import DutySources
+from gateway.office.letters import work_files
 from gateway.office.mail import DigestMail, SmtpMailer
-from gateway.office.notices import Reminders
+from gateway.office.notices import NoticeBoard, Reminders
 from gateway.office.policy.reminders import UnitPeople
+from gateway.office.policy.signing_in import IdleRules
 from gateway.office.services import AccountRules, AccountServices, TodoServices
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
@@ -55,6 +59,7 @@ from tests.unit.office.todo.conftest import Certificates, TodoOffice, certificat
 __all__ = ["certificates", "office", "services"]
 CLERK, HEAD, OFFICER, UNIT_HEAD = (f"{name}@north.example" for name in ("clerk", "head", "officer", "unit"))
 ADMIN, OPERATOR = "admin@north.example", "operator@node.example"
+PERSON = "person@north.example"
 UNIT = "Phòng Tổng hợp"
 _RECEIVERS = {
     "agency": CLERK,
@@ -63,6 +68,7 @@ _RECEIVERS = {
     "unit_heads": UNIT_HEAD,
     "admins": ADMIN,
     "operators": OPERATOR,
+    "person": PERSON,
 }
 
 
@@ -88,6 +94,21 @@ TOLD = (
     ("t3", "", "agency", "04 16:00"),
     ("t2", "60", "agency", "07 07:30"),
     ("t2", "15", "agency", "07 08:15"),
+    # Begun on Wednesday after the hour of telling; another one is thrown away before it.
+    ("t8", "1530", "person", "03 15:30"),
+    # The axis is lost on Saturday night; when it is lost again, a notice is given in time.
+    ("t14", "15", "operators", "12 22:25"),
+    # Made on the first at 09:00, to be locked after thirty days.
+    ("t20", "10", "person", "21 08:00"),
+    ("t20", "10", "admins", "21 08:00"),
+    ("t20", "3", "person", "28 08:00"),
+    ("t20", "3", "admins", "28 08:00"),
+    # Files closed on 10/02 and 15/01, and of construction on 14/10 and 24/09; one of 20/02 is handed in before.
+    ("t24", "10m", "person", "10 08:00"),
+    ("t24", "11m", "person", "15 08:00"),
+    ("t24", "30", "person", "16 08:00"),
+    ("t24", "30", "person", "15 08:00"),
+    ("t24", "0", "person", "24 08:00"),
     # An express letter on Saturday night, taken in after twelve minutes.
     ("t2u", "every", "agency", "05 20:00"),
     ("t2u", "every", "agency", "05 20:05"),
@@ -154,6 +175,7 @@ class Month:
             CertificateEnding(code="Z91.01", fingerprint="f1", ends_at=ends_at, own=True)
         ]
         self.documents: dict[str, IncomingDocument] = {}
+        self.lost: dict[str, datetime] = {}
 
     async def receive(self, name: str, **fields: object) -> IncomingDocument:
         self.documents[name] = await self.office.receive(**fields)
@@ -169,6 +191,47 @@ class Month:
         signed = draft(signed_at=self.office.clock.now(), urgency=urgency)
         async with self.office.change() as work:
             await work.outgoing.add(outgoing(self.office.clock, state=OutState.DRAFT, draft=signed))
+
+    async def draft(self, **fields: object) -> None:
+        """Begin a draft, or change the one that is there."""
+        async with self.office.change() as work:
+            open_drafts = await work.office.tasks.drafts(at("01 00:00"), 9)
+            if not open_drafts:
+                unsigned = draft(signed_at=None)
+                await work.outgoing.add(outgoing(self.office.clock, state=OutState.DRAFT, draft=unsigned))
+            for document in open_drafts:
+                await work.outgoing.save(replace(document, **fields))  # type: ignore[arg-type]  # of a document
+
+    async def close_file(self, code: str, closed_on: date, kind: FileKind = FileKind.USUAL) -> None:
+        services = self.office.services
+        assert await work_files.close_file(services, NORTH, code, "Hồ sơ", kind, closed_on, everybodys=False)
+
+    async def archive_file(self, code: str) -> None:
+        files = await work_files.list_open(self.office.services, NORTH, everybodys=True)
+        id = next(file.id for file in files if file.code == code)
+        await work_files.archive_file(self.office.services, NORTH, id, everybodys=False)
+
+    async def lose_axis(self) -> None:
+        self.lost["hub"] = self.office.clock.now()
+
+    async def find_axis(self) -> None:
+        self.lost.clear()
+
+    async def outages(self) -> Mapping[str, datetime]:
+        return self.lost
+
+    async def announce_incident(self) -> None:
+        wish = NoticeWish(
+            kind=NoticeKind.INCIDENT,
+            starts_at=self.office.clock.now(),
+            ends_at=None,
+            text_vi="Mất kết nối",
+            meanwhile="Gửi bản giấy",
+            afterwards="Nhập lại",
+        )
+        await NoticeBoard(services=self.office.services, rows=self.office.store.notices).publish(
+            "prn_1", wish
+        )
 
     async def issue_all(self) -> None:
         async with self.office.change() as work:
@@ -242,15 +305,7 @@ class Month:
     async def hire(self) -> None:
         """One person leaves on Wednesday at 17:00; the others stay."""
         now = self.office.clock.now()
-        person = Person(
-            id="prn_leaver",
-            name="Người Nghỉ",
-            roles=frozenset(),
-            added_by="operator",
-            added_at=now,
-            roles_by="operator",
-            roles_at=now,
-        )
+        person = new_person("prn_leaver", now)
         async with self.accounts.accounts.begin("operator") as work:
             await work.people.add(person, Credentials())
             await work.posts.give(
@@ -263,6 +318,23 @@ class Month:
                     until=at("02 17:00"),
                 )
             )
+            await work.commit()
+
+    async def add_unused(self) -> None:
+        """Give an account to an officer, who never signs in."""
+        now = self.office.clock.now()
+        person = replace(new_person("prn_unused", now), email=PERSON)
+        post = Post(
+            person_id=person.id,
+            role=PostRole.OFFICER,
+            agency_id=NORTH.agency_id,
+            unit=UNIT,
+            given_by="operator",
+            given_at=now,
+        )
+        async with self.accounts.accounts.begin("operator") as work:
+            await work.people.add(person, Credentials())
+            await work.posts.give(post)
             await work.commit()
 
     async def withdraw(self) -> None:
@@ -298,6 +370,22 @@ class Month:
         processing = partial_state(self, "work", InState.PROCESSING)
         return [
             ("01 06:00", self.hire),
+            ("01 09:00", self.add_unused),
+            ("01 10:00", lambda: self.close_file("1", date(2026, 2, 10))),
+            ("01 10:10", lambda: self.close_file("2", date(2026, 2, 20))),
+            ("11 06:00", lambda: self.close_file("3", date(2026, 1, 15))),
+            ("11 06:10", lambda: self.close_file("4", date(2026, 10, 14), FileKind.CONSTRUCTION)),
+            ("18 09:00", lambda: self.archive_file("2")),
+            ("20 06:00", lambda: self.close_file("5", date(2026, 9, 24), FileKind.CONSTRUCTION)),
+            ("02 15:40", self.draft),
+            ("03 16:10", lambda: self.draft(state=OutState.CANCELLED)),
+            ("16 08:00", self.draft),
+            ("16 15:00", lambda: self.draft(state=OutState.CANCELLED)),
+            ("12 22:10", self.lose_axis),
+            ("13 06:00", self.find_axis),
+            ("14 10:00", self.lose_axis),
+            ("14 10:05", self.announce_incident),
+            ("14 11:00", self.find_axis),
             ("01 08:00", lambda: self.receive("reply", state=InState.ASSIGNED, **_WANTED)),
             ("02 09:00", lambda: self.give("reply", None)),
             ("02 09:00", partial_state(self, "reply", InState.PROCESSING)),
@@ -331,6 +419,18 @@ class Month:
         ]
 
 
+def new_person(id: str, now: datetime) -> Person:
+    return Person(
+        id=id,
+        name=f"Người Dùng {id}",
+        roles=frozenset(),
+        added_by="operator",
+        added_at=now,
+        roles_by="operator",
+        roles_at=now,
+    )
+
+
 _WANTED = {"reply_required": True, "due_on": date(2026, 12, 18)}
 
 
@@ -352,7 +452,7 @@ def accounts(store: SqlOfficeStore, clock: ManualClock) -> Iterator[AccountServi
         secrets=PersonSecrets(),
         clock=clock,
         pool=pool,
-        rules=AccountRules(),
+        rules=AccountRules(idle=IdleRules(lock_new=timedelta(days=30))),
     )
     pool.close()
 
@@ -394,6 +494,9 @@ async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
         key = next(part.key for part, _ in await _parts(office))
         return {key: UnitPeople(officers=(OFFICER,), heads=(UNIT_HEAD,))}
 
+    async def person(id: str) -> Sequence[str]:
+        return [PERSON]
+
     reminders = Reminders(
         services=services,
         mailer=SmtpMailer(settings, office.clock, pool),
@@ -401,8 +504,14 @@ async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
         people={"z91.01": (CLERK,)},
         heads=heads,
         units=units,
-        duties=DutySources(accounts=accounts, reports=month.reports),
+        duties=DutySources(
+            accounts=accounts,
+            reports=month.reports,
+            notices=office.store.notices.open,
+            outages=month.outages,
+        ),
         admins=admins,
+        person=person,
     )
     script, held = month.script(), []
     for moment in moments(month):

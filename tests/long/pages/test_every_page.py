@@ -54,6 +54,7 @@ UNLINKED: frozenset[str] = frozenset(
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
         # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
         "book_number_void",
+        "work_file_archive",  # no file of the demonstration is closed
         *("webhook", "webhook_act"),
         # No agency of the demonstration wants a second person for changes of rights.
         *("rights_confirm", "rights_refuse"),
@@ -84,6 +85,7 @@ EMPTY = {
     ("journal", "journal.empty"): "of one document, before anybody has opened it",
     ("api_key_calls", "calls.none"): "no program has called with it yet",
     ("book_numbers", "books.numbers.empty"): "the demonstration's agencies number by their document systems",
+    ("work_files", "timer.file.empty"): "no file of the demonstration is closed",
     ("dashboard", "dashboard.done"): "nothing of the demonstration waits for the head",
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ async def test_mail_goes_over_tls_with_a_password_and_arrives_as_it_was_written(
     assert (mail.was_secret, mail.user, mail.to) == (True, "node", list(MAIL.to))
     assert mail.message["Subject"] == MAIL.subject
     assert mail.text.strip() == MAIL.text
+
+
+async def test_no_blank_of_a_long_subject_is_lost_where_its_line_is_folded(pool: ThreadPool) -> None:
+    subjects = [
+        f"{'x' * n} Thông báo sự cố: một việc, không việc nào quá hạn của cơ quan" for n in range(1, 40)
+    ]
+    server = MailServer()
+    async with running(server):
+        for subject in subjects:
+            await mailer(pool, server).send(replace(MAIL, subject=subject))
+
+    assert [sent.message["Subject"] for sent in server.mails] == subjects
+    assert max(len(line) for sent in server.mails for line in sent.raw.splitlines()) <= 78
 
 
 @pytest.mark.parametrize("security", [STARTTLS, TLS])

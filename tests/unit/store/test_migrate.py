@@ -129,6 +129,7 @@ STEPS = {
     "r0218_contact_of_an_agency.py": "6c089db6029e75ab",
     "r0219_node_that_takes_over_a_code.py": "005983a8b9fa91b8",
     "r0220_changes_of_rights_that_wait.py": "2de2d6acd40d39fe",
+    "r0221_reminders_and_work_files.py": "6d6fb03481bf2cd5",
 }
 
 

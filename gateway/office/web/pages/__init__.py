@@ -23,6 +23,7 @@ from gateway.office.web.pages import (
     reports,
     searching,
     tasks,
+    work_files,
 )
 from gateway.office.web.routes import PageRoute
 
@@ -32,6 +33,7 @@ ROUTES: tuple[PageRoute, ...] = (
     *administration.ROUTES,
     *dashboard.ROUTES,
     *tasks.ROUTES,
+    *work_files.ROUTES,
     *compose.ROUTES,
     *lists.ROUTES,
     *searching.ROUTES,

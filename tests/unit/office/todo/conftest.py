@@ -3,6 +3,7 @@ the Tuesday after it, the 24th, is free."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,10 +11,13 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
 from gateway.bootstrap.guards import office_hours
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutState
+from gateway.domain.event import EventKind
 from gateway.domain.handling import Share, UnitPart, unit_key
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office import todo
@@ -22,6 +26,7 @@ from gateway.office.services import TodoServices
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
+from gateway.store.tables import EventRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, delivery, incoming, outgoing, seed_incoming
 
@@ -106,6 +111,15 @@ class TodoOffice:
         async with self.change() as work:
             await work.parts.add(part)
         return part
+
+    async def told(self) -> list[tuple[str, str]]:
+        """Return the timers and steps that the agency's people were told, by their events."""
+        query = select(EventRow).where(
+            col(EventRow.kind) == EventKind.TIMER_TOLD.value, col(EventRow.agency_id) == NORTH.agency_id
+        )
+        async with self.store.reading() as tx:
+            facts = [json.loads(row.data) for row in await tx.rows(EventRow, query)]
+        return [(fact["timer"], fact["step"]) for fact in facts]
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[OfficeWork]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.domain.account import HostedAgency
-from gateway.domain.document import InState, Urgency
+from gateway.domain.document import InState, OutState, Urgency
 from gateway.office import mail
 from gateway.office.accounts import admin
 from gateway.office.accounts.admin import NewAccount
 from gateway.office.accounts.posts import WantedPost
+from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.task import RecallAsk
 from gateway.office.duties import DutySources
@@ -25,14 +26,13 @@ from gateway.office.policy.reminders import UnitPeople
 from gateway.office.services import AccountRules, AccountServices, TodoServices
 from gateway.office.store.accounts import SqlAccounts
 from gateway.office.store.store import SqlOfficeStore
-from gateway.policy.reform_words import ReportDuty
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
 from gateway.trust.person_secrets import PersonSecrets
 from tests.support.accounts import MACHINE
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
-from tests.support.stores import NORTH, outgoing
+from tests.support.stores import NORTH, draft, outgoing
 from tests.unit.office.todo.conftest import TodoOffice, at
 
 OURS = "van.thu@north.example"
@@ -174,6 +174,62 @@ async def test_an_urgent_letter_of_the_night_is_told_when_the_office_opens(post:
     assert len(post.server.mails) == 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class KilledMailer:
+    """Mailer of a process that is killed at its first mail, before the server has it or after."""
+
+    mailer: Mailer
+    after: bool
+    is_on: bool = True
+
+    async def send(self, mail: Mail) -> None:
+        if self.after:
+            await self.mailer.send(mail)
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_reminder_of_a_killed_process_is_sent_after_its_lease_under_the_same_id(
+    post: Post, after: bool
+) -> None:
+    """A task that came meanwhile is told in a mail of its own: who drops a mail of a known id still learns of it."""
+    post.office.to("20 08:00")
+    await post.office.receive(number="7")
+    await post.look("20 08:01")  # the digest
+    post.office.to("20 09:00")  # T2: an hour before its end
+    killed = KilledMailer(mailer=post.reminders.mailer, after=after)
+    with pytest.raises(asyncio.CancelledError):
+        await post.look(mailer=killed)
+    sent_before = len(post.server.mails)
+    await post.look("20 09:00", "20 09:04")
+    assert len(post.server.mails) == sent_before
+
+    await post.look("20 09:05", "20 09:06", "20 09:30")
+    repeated = post.server.mails[sent_before:]
+    assert len(repeated) == 1
+    assert "7/SNN" in repeated[0].text
+    if after:
+        assert repeated[0].message["Message-ID"] == post.server.mails[sent_before - 1].message["Message-ID"]
+    assert await post.office.told() == [("t2", "60")]
+
+
+async def test_a_task_that_came_while_a_reminder_was_lost_is_told_in_a_mail_of_its_own(post: Post) -> None:
+    await post.look()
+    await post.office.receive(number="7")
+    post.office.to("20 09:00")
+    with pytest.raises(asyncio.CancelledError):
+        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, after=True))
+    lost = post.server.mails[-1]
+    await post.office.receive(number="8", arrived_at=at("20 08:05"))
+
+    sent_before = len(post.server.mails)
+    await post.look("20 09:05")
+    old, new = sorted(post.server.mails[sent_before:], key=lambda mail: "8/SNN" in mail.text)
+    assert old.message["Message-ID"] == lost.message["Message-ID"] != new.message["Message-ID"]
+    assert ("7/SNN" in old.text, "8/SNN" in old.text) == (True, False)
+    assert ("7/SNN" in new.text, "8/SNN" in new.text) == (False, True)
+
+
 async def test_a_server_that_says_later_gets_the_letter_at_the_next_look(post: Post) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
     post.server.refuses["MAIL"] = "451 later"
@@ -303,6 +359,73 @@ async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_head
     assert all(document.subject not in mail.text for mail in post.server.mails)
 
 
+async def test_a_draft_is_told_to_its_author_by_its_number_or_hour_and_never_by_its_subject(
+    post: Post,
+) -> None:
+    """T8."""
+    drafts = [
+        draft(signed_at=None),
+        draft(signed_at=None, number="", symbol=""),
+        draft(subject="Đã ký", signed_at=at("20 14:20")),
+    ]
+    for kept, moment in zip(drafts, ("20 14:00", "20 14:10", "20 14:20"), strict=True):
+        post.office.to(moment)
+        async with post.office.change() as work:
+            await work.outgoing.add(outgoing(post.office.clock, state=OutState.DRAFT, draft=kept))
+
+    async def person(id: str) -> Sequence[str]:
+        return [f"{id}@north.example"]
+
+    letters = await post.mails("Trình dự thảo", "20 15:29", "20 15:30", "20 15:31", person=person)
+
+    assert letters == [("20 15:30", f"{NORTH.principal_id}@north.example")]
+    (mail,) = [mail for mail in post.server.mails if "Trình dự thảo" in str(mail.message["Subject"])]
+    lines = [line for line in mail.text.splitlines() if line.startswith("- ")]
+    assert lines == [
+        f"- Trình dự thảo cho lãnh đạo: {drafts[0].code}; hạn 16:00 20/11/2026",
+        "- Trình dự thảo cho lãnh đạo: dự thảo soạn từ 14:10 20/11/2026; hạn 16:00 20/11/2026",
+    ]
+    assert all(kept.subject not in mail.text for kept in drafts)
+
+
+async def test_a_document_without_a_number_is_not_told_by_its_subject(post: Post) -> None:
+    await post.office.receive(number="", symbol="", urgency=Urgency.EXPRESS)
+    await post.look()
+
+    assert post.server.mails
+    assert all("văn bản đến không ghi số – " in sent.text for sent in post.server.mails)
+
+
+async def test_a_lost_axis_is_told_to_operators_by_name_also_at_night(post: Post) -> None:
+    """T14."""
+    post.office.to("21 23:00")
+
+    async def lost() -> Mapping[str, datetime]:
+        return {"truc-tinh": at("21 23:00")}
+
+    async def nothing() -> Sequence[Any]:
+        return ()
+
+    async def operators(agency_id: str) -> Sequence[str]:
+        return [] if agency_id else [HEAD]
+
+    pool = ThreadPool(1)
+    accounts = AccountServices(
+        accounts=SqlAccounts(post.office.store, post.office.clock),
+        secrets=PersonSecrets(),
+        clock=post.office.clock,
+        pool=pool,
+        rules=AccountRules(),
+    )
+    duties = DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=lost)
+    moments = ("21 23:14", "21 23:15", "21 23:16")
+    letters = await post.mails("Thông báo sự cố", *moments, duties=duties, admins=operators)
+    pool.close()
+
+    assert letters == [("21 23:15", HEAD)]
+    assert "mất kết nối với trục truc-tinh từ 23:00 21/11/2026; hạn 23:15" in post.server.mails[-1].text
+
+
 async def test_what_came_today_and_is_not_taken_in_is_told_at_four(post: Post) -> None:
     """T3."""
     post.office.to("20 15:30")
@@ -337,13 +460,16 @@ async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_per
         rules=AccountRules(),
     )
 
-    async def none_due() -> Sequence[ReportDuty]:
+    async def nothing() -> Sequence[Any]:
         return ()
+
+    async def none_lost() -> Mapping[str, datetime]:
+        return {}
 
     async def admins(agency_id: str) -> Sequence[str]:
         return ["admin@north.example"] if agency_id == NORTH.agency_id else []
 
-    duties = DutySources(accounts=accounts, reports=none_due)
+    duties = DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=none_lost)
     post.office.to("20 22:00")
     wanted = WantedPost(role=PostRole.CLERK, agency_id=NORTH.agency_id)
     account = NewAccount(login="clerk", name="A. Clerk", email="clerk@north.example", posts=(wanted,))

@@ -1,19 +1,27 @@
 """The page of timers: each time limit that the node watches for an agency, its start, end, pause, steps, receivers and
-basis, and whether it applies. In: the agency. Out: the table of timers in words; settings that change one have a link."""
+basis, and whether it applies; operators note here that the quarter's figures were sent (T27). In: the agency. Out: the
+table of timers in words; settings that change one have a link."""
 
 from __future__ import annotations
+
+from datetime import date, timedelta
 
 from aiohttp import web
 
 from gateway.bootstrap import guards
 from gateway.document_view.timer_texts import list_timers
 from gateway.domain.agency_profile import SETTINGS
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest
+from gateway.errors import Clash
+from gateway.office import duties
+from gateway.office.domain.roles import Manner, Right
+from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import ADMINISTERS, OPERATES, PageRequest
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.settings import PATH as SETTINGS_PATH
-from gateway.office.web.routes import Access, get
+from gateway.office.web.routes import Access, both, get
 
 PATH = f"{accounts.HOME}/dong-ho"
+FIGURES_PATH = f"{PATH}/so-lieu-quy"
 
 
 async def show_timers(request: PageRequest) -> web.StreamResponse:
@@ -22,8 +30,14 @@ async def show_timers(request: PageRequest) -> web.StreamResponse:
     digest = (
         ", ".join(f"{at:%H:%M}" for at in office.digest_at) if office.digest_at else settings.mail.digest_at
     )
+    quarter = duties.first_of_quarter(request.today)
+    owes_figures = request.may(Right.NOTICES, Manner.YES) and not await duties.are_figures_sent(
+        request.deps.accounts, quarter
+    )
     return await request.page(
         "admin/timers.html",
+        figures_path=FIGURES_PATH if owes_figures else "",
+        quarter=_quarter_text(quarter),
         title=request.say("timer.page.title"),
         here=place,
         places=[(agency.key, agency.name) for agency in places],
@@ -37,4 +51,28 @@ async def show_timers(request: PageRequest) -> web.StreamResponse:
     )
 
 
-ROUTES = (get(PATH, "timers", show_timers, access=Access.READY, needs=ADMINISTERS, key="administration"),)
+async def note_figures(request: PageRequest) -> web.StreamResponse:
+    """Ask whether the figures of the quarter before were sent, and note it."""
+    quarter, problems = duties.first_of_quarter(request.today), Problems()
+    if request.is_act:
+        try:
+            await duties.note_figures_sent(request.deps.accounts, request.person.person.id, quarter)
+        except Clash as error:
+            problems.append(("", request.why(error)))
+        else:
+            return request.confirm(PATH, "timer.figures")
+    words = ("timer.figures", "timer.figures.means", "timer.figures.do")
+    return await request.question(problems, *words, back=PATH, quarter=_quarter_text(quarter))
+
+
+def _quarter_text(due_in: date) -> str:
+    """Return the name of the quarter before the one of this first day: `3/2026`."""
+    last_day = due_in - timedelta(days=1)
+    return f"{(last_day.month + 2) // 3}/{last_day.year}"
+
+
+_AT = {"access": Access.READY, "key": "administration"}
+ROUTES = (
+    get(PATH, "timers", show_timers, needs=ADMINISTERS, **_AT),
+    *both(FIGURES_PATH, "figures_sent_ask", "figures_sent", note_figures, needs=OPERATES, **_AT),
+)
