@@ -1,11 +1,14 @@
-"""A browser printed these documents, by `tools/make_samples.py`: they show what another program than ours writes."""
+"""The words of a printed PDF, for tests that read what a person would read."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-FOLDER = Path(__file__).parents[1] / "samples"
+import pypdfium2
 
 
-def sample(name: str) -> bytes:
-    return (FOLDER / name).read_bytes()
+def printed(pdf: bytes) -> str:
+    """Return the words of all sheets, with single spaces."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        return " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
+    finally:
+        document.close()

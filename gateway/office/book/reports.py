@@ -5,8 +5,9 @@ workbook or text for tables. Documents are never read, only sums by day and mont
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import HostedAgency
@@ -30,6 +31,7 @@ from gateway.office.policy.reports import (
     make_table,
     measures_of,
 )
+from gateway.office.services import AccountServices, OfficeIncomingServices
 from gateway.ports.services import Pool
 from gateway.store.figures import CellQuery, Group, Sums, sum_all
 from gateway.store.store import SqlStore
@@ -38,6 +40,16 @@ from gateway.words import labels
 _GROUPS = {By.UNIT: Group.UNIT, By.AGENCY: Group.AGENCY, **dict.fromkeys(BY_TIME, Group.DAY)}
 Names = Mapping[str, str]
 """Names of partners, persons and agencies, by code or id."""
+NO_UNIT_YET = "·"
+"""Unit that has no figures, for a person whose own units have none yet: no unit at all would be the whole agency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Who issues a report: the name of an agency, or of what the report of a node is about."""
+
+    name: str
+    parent: str = ""
 
 
 def report_named(key: str) -> Report:
@@ -143,6 +155,31 @@ def _line_key(by: By, key: str) -> str:
     return key
 
 
+async def names_of(
+    inn: OfficeIncomingServices,
+    accounts: AccountServices,
+    question: Question,
+    keys: Sequence[str],
+    today: date,
+    lang: str,
+) -> Names:
+    """Find the names of lines that are partners, persons or agencies."""
+    names: dict[str, str] = {}
+    if question.by is By.PARTNER:
+        for code in sorted({*keys} - {""}):
+            if (entry := await inn.directory.find(code, today)) is not None:
+                names[code] = entry.name
+    elif question.by is By.PERSON:
+        async with accounts.accounts.read() as view:
+            people = {person.id: person.name for person in await view.people.all()}
+        for id in keys:
+            who = id if id == "node" else "program"
+            names[id] = people.get(id) or labels.say(f"journal.principal.{who}", lang)
+    elif question.by is By.AGENCY:
+        names = {agency.id: f"{agency.name} ({agency.code})" for agency in await inn.store.hosted()}
+    return names
+
+
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
@@ -181,11 +218,40 @@ def titles(question: Question, lang: str) -> list[str]:
     ]
 
 
+def unit_names(question: Question) -> list[str]:
+    return [unit for unit in question.units if unit != NO_UNIT_YET]
+
+
+def change_texts(table: ReportTable, lang: str) -> list[str]:
+    """Return by how much each total has changed since the period before, in percent."""
+    texts = []
+    for now, before in zip(table.total, table.before, strict=True):
+        if now is None or not before:
+            texts.append("–")
+            continue
+        percent = round(100 * (now - before) / before)
+        texts.append(f"{'+' if percent > 0 else ''}{figure_text(percent, lang)} %")
+    return texts
+
+
 async def write(
-    pool: Pool, out: BinaryIO, form: str, table: ReportTable, names: Names, heading: str, lang: str
+    pool: Pool,
+    out: BinaryIO,
+    form: str,
+    table: ReportTable,
+    names: Names,
+    issuer: Issuer,
+    today: date,
+    lang: str,
 ) -> None:
-    """Write a report as `xlsx` or `csv`: its lines, then the total and that of the period before."""
+    """Write a report as `xlsx`, `csv` or `pdf`: its lines, then the total and that of the period before."""
     question = table.question
+    if form == "pdf":
+        # Its library is loaded at first use alone.
+        from gateway.office.book import report_pdf
+
+        await pool.run(partial(report_pdf.write, table, names, issuer, today, lang, out))
+        return
     columns = [XlsxColumn(title=title, width=14) for title in titles(question, lang)]
     columns[0] = replace(columns[0], width=44)
 
@@ -198,7 +264,12 @@ async def write(
     async def pieces() -> AsyncIterator[Piece]:
         yield rows
 
+    heading = heading_of(question, issuer.name, lang)
     await table_files.write(pool, out, form, heading, columns, pieces())
+
+
+def file_name(question: Question, form: str) -> str:
+    return f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
 
 
 def _cell(value: Figure, lang: str) -> str | int | None:
@@ -217,5 +288,5 @@ def heading_of(question: Question, agency: str, lang: str) -> str:
         report=labels.say(f"report.{question.report.key}", lang),
         since=day_text(question.since),
         until=day_text(question.until),
-        agency=agency,
+        agency=" – ".join((agency, *unit_names(question))),
     )

@@ -3,7 +3,7 @@ report as a table, as JSON, or as a file; those of the whole node are for its op
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +38,7 @@ class FileKind(StrEnum):
 
     XLSX = "xlsx"
     CSV = "csv"
+    PDF = "pdf"
 
 
 @verb("", "-o json", name="list")
@@ -72,7 +73,7 @@ async def show(
     """Show a report of a period, with the totals of the period before."""
     question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
     table = await reports.make(context.node.store, agencies, question, _today(context))
-    lang, names = call.lang.value, await _names(context, table)
+    lang, names = call.lang.value, await _names(call, context, table)
     keys = [column.key for column in question.columns]
     cells = [
         [
@@ -97,7 +98,7 @@ async def show(
     )
 
 
-@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "paper giay.csv --by type")
+@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "deadlines han.pdf --by unit")
 async def export(
     call: Invocation,
     context: OfficeCommandContext,
@@ -111,17 +112,20 @@ async def export(
     partner: Partner = "",
     under: Under = "",
 ) -> None:
-    """Write a report to a file: a workbook, or text for tables."""
+    """Write a report to a file: a workbook, text for tables, or a PDF to be signed."""
     ending = file.suffix.lstrip(".").lower()
     if kind is None and ending not in {*FileKind}:
-        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv; add --format")
+        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .pdf; add --format")
     question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
     table = await reports.make(context.node.store, agencies, question, _today(context))
-    lang, names = call.lang.value, await _names(context, table)
-    heading = reports.heading_of(question, under or context.agency.name, lang)
+    lang, names = call.lang.value, await _names(call, context, table)
+    issuer = reports.Issuer(name=context.agency.name, parent=context.agency.parent_name or "")
+    if question.report.of_node:
+        issuer = reports.Issuer(name=under or call.word("report.node"))
+    form, today = kind or FileKind(ending), _today(context)
     try:
         with file.open("xb") as out:
-            await reports.write(context.node.pool, out, kind or FileKind(ending), table, names, heading, lang)
+            await reports.write(context.node.pool, out, form, table, names, issuer, today, lang)
     except OSError as cause:
         raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
     output.record(call, {"id": str(file), "lines": len(table.lines)})
@@ -153,10 +157,11 @@ async def _ask(
     return question, reports.agencies_below(await context.node.store.hosted(), under)
 
 
-async def _names(context: OfficeCommandContext, table: ReportTable) -> dict[str, str]:
-    if table.question.report.of_node:
-        return {agency.id: f"{agency.name} ({agency.code})" for agency in await context.node.store.hosted()}
-    return {}
+async def _names(call: Invocation, context: OfficeCommandContext, table: ReportTable) -> Mapping[str, str]:
+    keys, node = [line.key for line in table.lines], context.node
+    return await reports.names_of(
+        node.inn, node.accounts, table.question, keys, _today(context), call.lang.value
+    )
 
 
 def _extra(table: ReportTable) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Denied
 from gateway.office.book import reports
+from gateway.office.book.reports import Issuer
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.reports import (
@@ -36,9 +37,7 @@ from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.page_requests import (
     REPORT_READERS,
     PageRequest,
-    agency_names,
     merged,
-    names_of,
     url_for,
 )
 from gateway.office.web.routes import Access, get
@@ -47,8 +46,6 @@ from gateway.store.figures import list_units
 PATH = "/bao-cao"
 MOST_LINES = 200
 _MOST_BARS = 12
-# Unit that has no figures, for a person whose own units have none yet: no unit at all would be the whole agency.
-_NONE_YET = "·"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +70,15 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
     shown = table.lines[:MOST_LINES]
     names = await _names(request, question, [line.key for line in shown])
     query = merged(dict(request.http.query), told=None)
+    issuer = _issuer(request, question)
     return await request.page(
         "reports/page.html",
         title=request.say("menu.reports"),
         problems=problems,
         question=question,
         reports=sight.reports,
-        heading=reports.heading_of(question, _owner(request, question), request.lang),
-        owner=_owner(request, question),
+        heading=reports.heading_of(question, issuer.name, request.lang),
+        owner=" – ".join((issuer.name, *reports.unit_names(question))),
         titles=reports.titles(question, request.lang),
         lines=[
             (
@@ -93,7 +91,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         total=_shown(request, table, "", table.total),
         before=[ShownFigure(text=reports.figure_text(value, request.lang)) for value in table.before],
         before_title=reports.before_text(question, request.lang),
-        change=_change(table, request.lang),
+        change=reports.change_texts(table, request.lang),
         chart=_line_chart(request, table),
         bars=_bars(table, names, request.lang) if question.by not in BY_TIME else (),
         lines_by=[(by.value, request.say(f"report.by.{by}")) for by in _lines_by(question, sight)],
@@ -101,7 +99,8 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         unit=request.ask("don-vi") if question.units else "",
         periods=_periods(request.today),
         files={
-            form: url_for(f"{PATH}/{question.report.key}/tep/{form}", **query) for form in ("xlsx", "csv")
+            form: url_for(f"{PATH}/{question.report.key}/tep/{form}", **query)
+            for form in ("xlsx", "csv", "pdf")
         },
         outputs=_outputs(request, sight),
         today=day_text(request.today),
@@ -116,10 +115,10 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
     form, deps = request.path("form"), request.deps
     table = await reports.make(deps.store, sight.agencies, question, request.today)
     names = await _names(request, question, [line.key for line in table.lines])
-    heading = reports.heading_of(question, _owner(request, question), request.lang)
+    issuer = _issuer(request, question)
     with deps.blobs.scratch() as scratch:
-        await reports.write(deps.pool, scratch.file, form, table, names, heading, request.lang)
-        name = f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
+        await reports.write(deps.pool, scratch.file, form, table, names, issuer, request.today, request.lang)
+        name = reports.file_name(question, form)
         return await answers.give_file(
             request.http, await answers.file_content(deps.pool, scratch.file, name, form)
         )
@@ -135,7 +134,7 @@ async def _sight(request: PageRequest) -> Sight:
         async with request.deps.store.reading() as tx:
             units = await list_units(tx, request.agency.id)
         mine = tuple(unit for unit in units if unit_key(unit) in share.units | share.led)
-        return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (_NONE_YET,))
+        return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (reports.NO_UNIT_YET,))
     if request.agency is None or request.may(Right.REPORTS, Manner.TOTALS):
         agencies = reports.agencies_below(await request.deps.store.hosted(), request.ask("duoi"))
         return Sight(agencies=agencies, reports=tuple(r for r in REPORTS.values() if r.of_node))
@@ -186,19 +185,14 @@ async def _units(request: PageRequest, sight: Sight, report: Report) -> Sequence
 
 
 async def _names(request: PageRequest, question: Question, keys: Sequence[str]) -> Mapping[str, str]:
-    if question.by is By.PARTNER:
-        return await agency_names(request, keys)
-    if question.by is By.PERSON:
-        return await names_of(request, keys, "journal.principal")
-    if question.by is By.AGENCY:
-        return {agency.id: f"{agency.name} ({agency.code})" for agency in await request.deps.store.hosted()}
-    return {}
+    deps = request.deps
+    return await reports.names_of(deps.inn, deps.accounts, question, keys, request.today, request.lang)
 
 
-def _owner(request: PageRequest, question: Question) -> str:
+def _issuer(request: PageRequest, question: Question) -> Issuer:
     if question.report.of_node or request.agency is None:
-        return request.ask("duoi") or request.say("report.node")
-    return " – ".join((request.agency.name, *(unit for unit in question.units if unit != _NONE_YET)))
+        return Issuer(name=request.ask("duoi") or request.say("report.node"))
+    return Issuer(name=request.agency.name, parent=request.agency.parent_name or "")
 
 
 # --- figures that lead to their documents ---------------------------------------------------------------------------
@@ -249,18 +243,6 @@ def _days_of(by: By, key: str, question: Question) -> tuple[date, date]:
     end = first.month + months
     last = date(first.year + (end > 12), (end - 1) % 12 + 1, 1) - timedelta(days=1)
     return max(first, question.since), min(last, question.until)
-
-
-def _change(table: ReportTable, lang: str) -> list[str]:
-    """Return by how much each total has changed since the period before, in percent."""
-    texts = []
-    for now, before in zip(table.total, table.before, strict=True):
-        if now is None or not before:
-            texts.append("–")
-            continue
-        percent = round(100 * (now - before) / before)
-        texts.append(f"{'+' if percent > 0 else ''}{reports.figure_text(percent, lang)} %")
-    return texts
 
 
 # --- charts and ways ------------------------------------------------------------------------------------------------
@@ -326,7 +308,7 @@ ROUTES = (
         f"{PATH}/{{report}}", "report", show_report, access=Access.READY, needs=REPORT_READERS, key="reports"
     ),
     get(
-        f"{PATH}/{{report}}/tep/{{form:xlsx|csv}}",
+        f"{PATH}/{{report}}/tep/{{form:xlsx|csv|pdf}}",
         "report_file",
         send_file,
         access=Access.READY,

@@ -1,0 +1,77 @@
+"""A report as PDF, to be signed: the heading of an office letter as decree 30/2020 lays it out, title, period and unit, the
+table with its titles on each sheet, "page x of y", and places for signatures. In: a report with its figures, who issues it,
+a file to write to. Out: the PDF. Everything is worked out at once; the caller provides a thread."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+from typing import IO
+
+from gateway.domain.wall_clock import day_text
+from gateway.office.book import reports
+from gateway.office.book.reports import Issuer, Names
+from gateway.office.book.table_files import clean_text
+from gateway.office.pdf_sheets import Align, PdfSheets, SheetColumn
+from gateway.office.policy.reports import ReportTable
+from gateway.words import labels
+
+# A table with more columns lies across.
+_MOST_UPRIGHT = 7
+_FIRST_SHARE = 3.2
+
+
+def write(table: ReportTable, names: Names, issuer: Issuer, today: date, lang: str, out: IO[bytes]) -> None:
+    question, say = table.question, partial(labels.say, lang=lang)
+    titles = reports.titles(question, lang)
+    sheets = PdfSheets(
+        out,
+        reports.heading_of(question, issuer.name, lang),
+        issuer.name,
+        lang=lang,
+        across=len(titles) > _MOST_UPRIGHT,
+    )
+    _head(sheets, table, issuer, today, lang)
+    columns = [SheetColumn(title=title, share=1, centred=True) for title in titles[1:]]
+    sheets.table([SheetColumn(title=titles[0], share=_FIRST_SHARE), *columns])
+    for line in table.lines:
+        name = clean_text(reports.label(question.by, line.key, lang, names))
+        sheets.row([name, *(reports.figure_text(value, lang) for value in line.figures)])
+    for title, figures in (
+        (say("report.total"), table.total),
+        (reports.before_text(question, lang), table.before),
+    ):
+        cells = [title, *(reports.figure_text(value, lang) for value in figures)]
+        sheets.row(cells, bold=figures is table.total)
+    sheets.row([say("report.change"), *reports.change_texts(table, lang)])
+    sheets.end_table()
+    sheets.space(8)
+    sheets.side_by_side(
+        [say("report.signed.writer"), say("book.closing.sign")],
+        [say("book.closing.head"), say("book.closing.seal")],
+    )
+    sheets.close()
+
+
+def _head(sheets: PdfSheets, table: ReportTable, issuer: Issuer, today: date, lang: str) -> None:
+    question, say = table.question, partial(labels.say, lang=lang)
+    day, month = f"{today:%d}", f"{today:%m}"
+    sheets.letterhead(
+        issuer.parent,
+        issuer.name,
+        say("outgoing.slip.country"),
+        say("outgoing.slip.motto"),
+        below=(say("account_form.number", number="……"),),
+        date_line=say("account_form.date", place="……", day=day, month=month, year=today.year),
+    )
+    sheets.space(8)
+    sheets.line(say("report.title"), size=14, bold=True, align=Align.CENTRE)
+    sheets.line(say(f"report.{question.report.key}"), size=13, bold=True, align=Align.CENTRE)
+    days = {"since": day_text(question.since), "until": day_text(question.until)}
+    sheets.line(say("report.days", **days), align=Align.CENTRE)
+    if units := reports.unit_names(question):
+        sheets.line(say("report.of_units", units=", ".join(units)), align=Align.CENTRE)
+    if question.partner:
+        partner = say("report.of_partner", partner=question.partner)
+        sheets.line(partner, align=Align.CENTRE)
+    sheets.space(4)
