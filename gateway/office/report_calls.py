@@ -1,6 +1,7 @@
-"""Serves reports over the figures of a period to programs: as JSON, or as a file. In: a call, a report's name, a span of
-days. Out: lines with their figures and the totals of the period before; or a file that is complete before its first byte is
-sent."""
+"""Serves reports over the figures of a period to programs: as JSON, or as a file; and report schedules, by which the node
+sends one after each period. In: a call, a report's name, a span of days; which report, how often, to which people. Out:
+lines with their figures and the totals of the period before; a file that is complete before its first byte is sent; the
+schedules with their next and last sending."""
 
 from __future__ import annotations
 
@@ -13,14 +14,21 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api import downloads
-from gateway.api.call import Call, download
+from gateway.api.call import Call, download, once
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import RequestModel, ResponseModel
+from gateway.api.shapes import Code, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.office.book import reports
+from gateway.office.book import reports, scheduled
+from gateway.office.policy.report_schedules import (
+    MOST_PEOPLE,
+    PeriodKind,
+    ReportSchedule,
+    ScheduleWish,
+    known_lines,
+)
 from gateway.office.policy.reports import REPORTS, Figure, ReportColumn, ReportTable
 from gateway.words.labels import say
 
@@ -166,7 +174,10 @@ async def _report_file(office: Office, call: Call) -> web.StreamResponse:
     names = await reports.names_of(office.inn, office.accounts, table.question, keys, today, call.lang)
 
     async def write(out: BinaryIO) -> None:
-        await reports.write(office.pool, out, query.format, table, names, issuer, today, call.lang)
+        # Its library of sheets is loaded at first use alone.
+        from gateway.office.book import report_files
+
+        await report_files.write(office.pool, out, query.format, table, names, issuer, today, call.lang)
 
     return await written_file(call, reports.file_name(table.question, query.format), write)
 
@@ -191,6 +202,126 @@ async def written_file(
             sha256=None,
             pieces=downloads.read(pool, scratch.file),
         )
+
+
+class ScheduleIn(RequestModel):
+    """A report to be sent after each period."""
+
+    report: Line
+    by: Line = Field("", description="What its lines are; the first that it knows where absent")
+    period: PeriodKind
+    format: Literal["pdf", "xlsx", "csv"] = "pdf"
+    unit: Line = ""
+    partner: Code | None = Field(None, description="Code of one partner; then `by` is a time")
+    people: list[Line] = Field(
+        default_factory=list,
+        max_length=MOST_PEOPLE,
+        description="Sign-in names or ids of persons who may see reports; each gets the file by mail",
+    )
+    programs: bool = Field(False, description="The figures are in the event, for webhooks and the feed")
+
+
+class ScheduleOut(ResponseModel):
+    id: str
+    report: str
+    by: str
+    period: str
+    format: str
+    unit: str
+    partner: str
+    people: list[str] = Field(description="Ids of persons")
+    programs: bool
+    state: Literal["active", "paused"]
+    since: dt.date = Field(description="First day of the period that is sent next")
+    until: dt.date
+    next_at: Moment | None = Field(description="When it is sent at the earliest; null while paused")
+    sent_at: Moment | None
+    problem: str | None = Field(description="Why the last sending failed, or left somebody out")
+
+
+class Schedules(ResponseModel):
+    data: list[ScheduleOut]
+
+
+class ScheduleStateIn(RequestModel):
+    state: Literal["active", "paused"] = Field(
+        description="A paused one begins again with the present period"
+    )
+
+
+class ScheduleRemoved(ResponseModel):
+    id: str
+
+
+async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -> ScheduleOut:
+    wish, (since, until) = schedule.wish, schedule.span
+    is_paused = schedule.paused_at is not None
+    return ScheduleOut(
+        id=schedule.id,
+        report=wish.report,
+        by=wish.by,
+        period=wish.period,
+        format=wish.form,
+        unit=wish.unit,
+        partner=wish.partner,
+        people=[*wish.people],
+        programs=wish.to_programs,
+        state="paused" if is_paused else "active",
+        since=since,
+        until=until,
+        next_at=None
+        if is_paused
+        else await scheduled.next_send(office.inn, call.scope().agency_id, schedule),
+        sent_at=schedule.sent_at,
+        problem=schedule.problem or None,
+    )
+
+
+async def _schedules(office: Office, call: Call) -> web.Response:
+    schedules = await scheduled.list_all(office.inn, call.scope())
+    return call.tell(Schedules(data=[await _schedule_view(office, call, s) for s in schedules]))
+
+
+async def _make_schedule(office: Office, call: Call) -> web.Response:
+    body, scope = call.body_of(ScheduleIn), call.scope()
+    wish, faults = await scheduled.complete(
+        office.accounts,
+        scope.agency_id,
+        ScheduleWish(
+            report=body.report,
+            by=body.by,
+            period=body.period,
+            form=body.format,
+            unit=body.unit,
+            partner=body.partner or "",
+            people=tuple(body.people),
+            to_programs=body.programs,
+        ),
+    )
+    for field, _ in faults:
+        expected = {
+            "report": ", ".join(key for key, report in REPORTS.items() if not report.of_node),
+            "by": ", ".join(known_lines(wish)),
+            "people": say("report.schedule.people.hint", call.lang),
+        }
+        raise bad_value(f"/{field}", expected.get(field, ""))
+
+    async def act() -> str:
+        schedule = await scheduled.add(office.inn, scope, wish)
+        return (await _schedule_view(office, call, schedule)).model_dump_json()
+
+    return await once(call, act, status=201)
+
+
+async def _change_schedule(office: Office, call: Call) -> web.Response:
+    is_paused = call.body_of(ScheduleStateIn).state == "paused"
+    schedule = await scheduled.set_pause(office.inn, call.scope(), call.path("id"), is_paused=is_paused)
+    return call.tell(await _schedule_view(office, call, schedule))
+
+
+async def _remove_schedule(office: Office, call: Call) -> web.Response:
+    await scheduled.remove(office.inn, call.scope(), call.path("id"))
+    return call.tell(ScheduleRemoved(id=call.path("id")))
 
 
 def _report_columns(columns: Sequence[ReportColumn], lang: str) -> list[ReportColumnOut]:
@@ -229,5 +360,55 @@ def routes(office: Office) -> Sequence[Route]:
             query=ReportFileQuery,
             media="*/*",
             fails=(400, 404),
+        ),
+        *_schedule_routes(office),
+    )
+
+
+def _schedule_routes(office: Office) -> Sequence[Route]:
+    # A key that may decide where events go may decide where figures go, of what it may read itself.
+    scopes = (ApiScope.INBOX_READ, ApiScope.MESSAGES_READ, ApiScope.WEBHOOKS_MANAGE)
+    make_route = partial(Route, tag="reports", scopes=scopes)
+    path = f"{BASE}/report-schedules"
+    return (
+        make_route(
+            path=path,
+            name="listReportSchedules",
+            handler=partial(_schedules, office),
+            summary="Reports that are sent after each period, with their next and last sending",
+            answer=Schedules,
+        ),
+        make_route(
+            path=path,
+            name="makeReportSchedule",
+            method="POST",
+            handler=partial(_make_schedule, office),
+            summary="Send a report after each day, week, month or quarter",
+            text="It is sent once for each period, in the first office hour behind it, when the figures have followed. "
+            "Persons get a file by mail, with the figures that they may see. With `programs` the figures are in the "
+            "event `inbox.report` or `message.report`, which has one id however often a webhook is told it.",
+            creates=True,
+            asks=ScheduleIn,
+            answer=ScheduleOut,
+            status=201,
+            fails=(400, 409),
+            sample=lambda _: {"report": "incoming", "by": "month", "period": "quarter", "programs": True},
+        ),
+        make_route(
+            path=f"{path}/{{id}}",
+            name="changeReportSchedule",
+            method="PATCH",
+            handler=partial(_change_schedule, office),
+            summary="Pause a report schedule, or let it go on",
+            asks=ScheduleStateIn,
+            answer=ScheduleOut,
+        ),
+        make_route(
+            path=f"{path}/{{id}}",
+            name="removeReportSchedule",
+            method="DELETE",
+            handler=partial(_remove_schedule, office),
+            summary="Send a report no longer",
+            answer=ScheduleRemoved,
         ),
     )

@@ -1,14 +1,11 @@
-"""The words of a printed PDF, for tests that read what a person would read."""
+"""A browser printed these documents, by `tools/make_samples.py`: they show what another program than ours writes."""
 
 from __future__ import annotations
 
-import pypdfium2
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "samples"
 
 
-def printed(pdf: bytes) -> str:
-    """Return the words of all sheets, with single spaces."""
-    document = pypdfium2.PdfDocument(pdf)
-    try:
-        return " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
-    finally:
-        document.close()
+def sample(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()

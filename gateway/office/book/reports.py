@@ -1,22 +1,18 @@
-"""Reports over the figures that are kept: a page, a call and a command ask the same question, and get one table; or a
-file of it. In: the store, the agencies that the caller may see, a question. Out: lines with their figures and words; a
-workbook or text for tables. Documents are never read, only sums by day and month."""
+"""Reports over the figures that are kept: a page, a call and a command ask the same question, and get one table. In: the
+store, the agencies that the caller may see, a question. Out: lines with their figures and words. Documents are never read,
+only sums by day and month."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
-from typing import BinaryIO
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.figures import IN, NO_UNIT, OUT, Dimension
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
-from gateway.office.book import table_files
-from gateway.office.book.table_files import Piece, XlsxColumn
 from gateway.office.policy.reports import (
     BY_TIME,
     KNOWS_OVERDUE,
@@ -32,7 +28,6 @@ from gateway.office.policy.reports import (
     measures_of,
 )
 from gateway.office.services import AccountServices, OfficeIncomingServices
-from gateway.ports.services import Pool
 from gateway.store.figures import CellQuery, Group, Sums, sum_all
 from gateway.store.store import SqlStore
 from gateway.words import labels
@@ -234,46 +229,8 @@ def change_texts(table: ReportTable, lang: str) -> list[str]:
     return texts
 
 
-async def write(
-    pool: Pool,
-    out: BinaryIO,
-    form: str,
-    table: ReportTable,
-    names: Names,
-    issuer: Issuer,
-    today: date,
-    lang: str,
-) -> None:
-    """Write a report as `xlsx`, `csv` or `pdf`: its lines, then the total and that of the period before."""
-    question = table.question
-    if form == "pdf":
-        # Its library is loaded at first use alone.
-        from gateway.office.book import report_pdf
-
-        await pool.run(partial(report_pdf.write, table, names, issuer, today, lang, out))
-        return
-    columns = [XlsxColumn(title=title, width=14) for title in titles(question, lang)]
-    columns[0] = replace(columns[0], width=44)
-
-    def rows() -> list[tuple[Sequence[str | int | date | None], bool]]:
-        lines = [(label(question.by, line.key, lang, names), line.figures) for line in table.lines]
-        lines += [(labels.say("report.total", lang), table.total)]
-        lines += [(before_text(question, lang), table.before)]
-        return [([name, *(_cell(value, lang) for value in figures)], False) for name, figures in lines]
-
-    async def pieces() -> AsyncIterator[Piece]:
-        yield rows
-
-    heading = heading_of(question, issuer.name, lang)
-    await table_files.write(pool, out, form, heading, columns, pieces())
-
-
 def file_name(question: Question, form: str) -> str:
     return f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
-
-
-def _cell(value: Figure, lang: str) -> str | int | None:
-    return figure_text(value, lang) if isinstance(value, float) else value
 
 
 def before_text(question: Question, lang: str) -> str:

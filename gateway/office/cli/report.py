@@ -1,5 +1,6 @@
-"""`gateway report`: reports over the figures of documents. In: a report's name, a period, and what its lines are. Out: the
-report as a table, as JSON, or as a file; those of the whole node are for its operator."""
+"""`gateway report`: reports over the figures of documents. In: a report's name, a period, and what its lines are; how often
+and to which people one is sent. Out: the report as a table, as JSON, or as a file; those of the whole node are for its
+operator; the schedules with their next and last sending."""
 
 from __future__ import annotations
 
@@ -18,10 +19,13 @@ from gateway.office.cli import OfficeCommandContext
 from gateway.office.cli.book import day
 
 if TYPE_CHECKING:
-    from gateway.office.book import reports
+    from gateway.office.book import report_files, reports, scheduled
+    from gateway.office.policy.report_schedules import ReportSchedule
     from gateway.office.policy.reports import Question, ReportTable
 else:
+    report_files = late("gateway.office.book.report_files")
     reports = late("gateway.office.book.reports")
+    scheduled = late("gateway.office.book.scheduled")
 
 Name = Annotated[str, typer.Argument(help="Name of the report: see `gateway report list`.")]
 Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
@@ -30,7 +34,17 @@ Lines = Annotated[str, typer.Option("--by", help="What the lines are, such as mo
 Unit = Annotated[str, typer.Option(help="One unit of the agency.")]
 Partner = Annotated[str, typer.Option(help="Code of one partner.")]
 Under = Annotated[str, typer.Option(help="Only agencies at or below this code, in a report of the node.")]
+ScheduleId = Annotated[str, typer.Argument(help="Id of the schedule (rsc_…), from: gateway report schedules")]
 verb = noun("report").verb
+
+
+class Period(StrEnum):
+    """How often a report is sent."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
 
 
 class FileKind(StrEnum):
@@ -125,10 +139,121 @@ async def export(
     form, today = kind or FileKind(ending), _today(context)
     try:
         with file.open("xb") as out:
-            await reports.write(context.node.pool, out, form, table, names, issuer, today, lang)
+            await report_files.write(context.node.pool, out, form, table, names, issuer, today, lang)
     except OSError as cause:
         raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
     output.record(call, {"id": str(file), "lines": len(table.lines)})
+
+
+@verb("", "-o json")
+async def schedules(call: Invocation, context: OfficeCommandContext) -> None:
+    """List the reports that are sent after each period, with their next and last sending."""
+    inn, cells, records = context.node.inn, [], []
+    for schedule in await scheduled.list_all(inn, context.scope):
+        records.append(_schedule_record(schedule))
+        at = await scheduled.next_send(inn, context.agency.id, schedule)
+        problem = schedule.problem and call.word(f"report.problem.{schedule.problem}")
+        cells.append(
+            [
+                schedule.id,
+                call.word(f"report.{schedule.wish.report}"),
+                call.word(f"report.schedule.period.{schedule.wish.period}"),
+                call.word("report.schedule.paused") if schedule.paused_at else output.clock(at),
+                output.clock(schedule.sent_at),
+                problem,
+            ]
+        )
+    labels = ("report", "period", "next", "last")
+    columns = [output.Column("cli.column.id"), *(output.Column(f"report.schedule.{key}") for key in labels)]
+    output.rows(call, records, [*columns, output.Column("cli.column.detail")], cells)
+
+
+@verb(
+    "incoming --period week --to van.thu --to lanh.dao",
+    "deadlines --period quarter --by unit --programs",
+    writes=True,
+)
+async def schedule(
+    call: Invocation,
+    context: OfficeCommandContext,
+    name: Name,
+    period: Annotated[Period, typer.Option(help="How often it is sent.")],
+    to: Annotated[
+        list[str] | None, typer.Option(help="Sign-in name of a person who gets the file by mail (repeat).")
+    ] = None,
+    programs: Annotated[
+        bool, typer.Option("--programs", help="Put the figures into an event, for webhooks and the feed.")
+    ] = False,
+    kind: Annotated[FileKind, typer.Option("--format", help="Format of the file.")] = FileKind.PDF,
+    by: Lines = "",
+    unit: Unit = "",
+    partner: Partner = "",
+) -> None:
+    """Send a report after each period, once, in the first office hour behind it."""
+    from gateway.office.policy.report_schedules import PeriodKind, ScheduleWish
+
+    wish = ScheduleWish(
+        report=reports.report_named(name).key,
+        by=by,
+        period=PeriodKind(period.value),
+        form=kind.value,
+        unit=unit,
+        partner=partner,
+        people=tuple(to or ()),
+        to_programs=programs,
+    )
+    wish, faults = await scheduled.complete(context.node.accounts, context.agency.id, wish)
+    if faults:
+        texts = (f"{field}: {call.word(f'report.schedule.fault.{fault}')}" for field, fault in faults)
+        raise typer.BadParameter("; ".join(texts))
+    call.ask("report.ask.schedule", report=call.word(f"report.{wish.report}"))
+    output.record(call, _schedule_record(await scheduled.add(context.node.inn, context.scope, wish)))
+
+
+@verb("rsc_01K", writes=True)
+async def pause(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
+    """Send a scheduled report no longer, until it is resumed."""
+    await _set_pause(call, context, schedule_id, is_paused=True)
+
+
+@verb("rsc_01K", writes=True)
+async def resume(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
+    """Send a paused report again, beginning with the present period."""
+    await _set_pause(call, context, schedule_id, is_paused=False)
+
+
+async def _set_pause(call: Invocation, context: OfficeCommandContext, id: str, *, is_paused: bool) -> None:
+    call.ask(f"report.ask.{'pause' if is_paused else 'resume'}", id=id)
+    changed = await scheduled.set_pause(context.node.inn, context.scope, id, is_paused=is_paused)
+    output.record(call, _schedule_record(changed))
+
+
+@verb("rsc_01K", writes=True)
+async def remove(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
+    """Remove a report schedule; what was sent stays."""
+    call.ask("report.ask.remove", id=schedule_id)
+    await scheduled.remove(context.node.inn, context.scope, schedule_id)
+    output.record(call, {"id": schedule_id})
+
+
+def _schedule_record(schedule: ReportSchedule) -> dict[str, Any]:
+    wish, (since, until) = schedule.wish, schedule.span
+    return {
+        "id": schedule.id,
+        "report": wish.report,
+        "by": wish.by,
+        "period": wish.period.value,
+        "format": wish.form,
+        "unit": wish.unit,
+        "partner": wish.partner,
+        "people": [*wish.people],
+        "programs": wish.to_programs,
+        "state": "paused" if schedule.paused_at else "active",
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+        "sent_at": output.stamp(schedule.sent_at),
+        "problem": schedule.problem or None,
+    }
 
 
 async def _ask(

@@ -16,7 +16,7 @@ from gateway.domain.figures import IN, NO_UNIT
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Denied
-from gateway.office.book import reports
+from gateway.office.book import report_files, reports
 from gateway.office.book.reports import Issuer
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
@@ -117,7 +117,9 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
     names = await _names(request, question, [line.key for line in table.lines])
     issuer = _issuer(request, question)
     with deps.blobs.scratch() as scratch:
-        await reports.write(deps.pool, scratch.file, form, table, names, issuer, request.today, request.lang)
+        await report_files.write(
+            deps.pool, scratch.file, form, table, names, issuer, request.today, request.lang
+        )
         name = reports.file_name(question, form)
         return await answers.give_file(
             request.http, await answers.file_content(deps.pool, scratch.file, name, form)

@@ -13,7 +13,7 @@ from gateway.office.accounts import form_pdf
 from gateway.office.accounts.form_pdf import FormHeading, UnusedAccount
 from gateway.office.policy import account_forms
 from gateway.office.policy.account_forms import AccountFigures
-from tests.support.printed import printed
+from tests.support.printed_words import printed
 
 TODAY = date(2026, 12, 5)
 HEADING = FormHeading(

@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
 from tests.support.api import COMMUNE, DEPARTMENT, Door
-from tests.support.printed import printed
+from tests.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 

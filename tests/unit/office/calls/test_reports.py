@@ -7,7 +7,7 @@ import pytest
 
 from gateway.store import figures
 from tests.support.api import COMMUNE, Door
-from tests.support.printed import printed
+from tests.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 

@@ -1,19 +1,23 @@
-"""A report as PDF, to be signed: the heading of an office letter as decree 30/2020 lays it out, title, period and unit, the
-table with its titles on each sheet, "page x of y", and places for signatures. In: a report with its figures, who issues it,
-a file to write to. Out: the PDF. Everything is worked out at once; the caller provides a thread."""
+"""A report as a file: a workbook, text for tables, or a PDF to be signed, which has the heading of an office letter as
+decree 30/2020 lays it out, title, period and unit, the table with its titles on each sheet, "page x of y", and places for
+signatures. In: a report with its figures, who issues it, a file to write to. Out: the file, written away from the event
+loop."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
-from typing import IO
+from typing import IO, BinaryIO
 
 from gateway.domain.wall_clock import day_text
-from gateway.office.book import reports
+from gateway.office.book import reports, table_files
 from gateway.office.book.reports import Issuer, Names
-from gateway.office.book.table_files import clean_text
+from gateway.office.book.table_files import Piece, XlsxColumn, clean_text
 from gateway.office.pdf_sheets import Align, PdfSheets, SheetColumn
-from gateway.office.policy.reports import ReportTable
+from gateway.office.policy.reports import Figure, ReportTable
+from gateway.ports.services import Pool
 from gateway.words import labels
 
 # A table with more columns lies across.
@@ -21,7 +25,44 @@ _MOST_UPRIGHT = 7
 _FIRST_SHARE = 3.2
 
 
-def write(table: ReportTable, names: Names, issuer: Issuer, today: date, lang: str, out: IO[bytes]) -> None:
+async def write(
+    pool: Pool,
+    out: BinaryIO,
+    form: str,
+    table: ReportTable,
+    names: Names,
+    issuer: Issuer,
+    today: date,
+    lang: str,
+) -> None:
+    """Write a report as `xlsx`, `csv` or `pdf`: its lines, then the total and that of the period before."""
+    question = table.question
+    if form == "pdf":
+        await pool.run(partial(_write_pdf, table, names, issuer, today, lang, out))
+        return
+    columns = [XlsxColumn(title=title, width=14) for title in reports.titles(question, lang)]
+    columns[0] = replace(columns[0], width=44)
+
+    def rows() -> list[tuple[Sequence[str | int | date | None], bool]]:
+        lines = [(reports.label(question.by, line.key, lang, names), line.figures) for line in table.lines]
+        lines += [(labels.say("report.total", lang), table.total)]
+        lines += [(reports.before_text(question, lang), table.before)]
+        return [([name, *(_cell(value, lang) for value in figures)], False) for name, figures in lines]
+
+    async def pieces() -> AsyncIterator[Piece]:
+        yield rows
+
+    heading = reports.heading_of(question, issuer.name, lang)
+    await table_files.write(pool, out, form, heading, columns, pieces())
+
+
+def _cell(value: Figure, lang: str) -> str | int | None:
+    return reports.figure_text(value, lang) if isinstance(value, float) else value
+
+
+def _write_pdf(
+    table: ReportTable, names: Names, issuer: Issuer, today: date, lang: str, out: IO[bytes]
+) -> None:
     question, say = table.question, partial(labels.say, lang=lang)
     titles = reports.titles(question, lang)
     sheets = PdfSheets(
