@@ -54,7 +54,7 @@ UNLINKED: frozenset[str] = frozenset(
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
         # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
         "book_number_void",
-        *("webhook", "webhook_act"),
+        *("webhook", "webhook_act", "report_schedule_ask"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
             "seal",
@@ -88,6 +88,7 @@ EMPTY = {
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
     ("trust_sources", "delegated.issuers.none"): "no issuer of the demonstration gives lists of certificates",
     ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
+    ("report_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
     ("webhooks", "webhook.empty"): "no program of the demonstration is told of anything",
     ("out_document", "outgoing.no_recipients"): "nothing of a draft is on its way to anybody",
 }

@@ -16,7 +16,7 @@ from gateway.office.web.page_requests import ADMINISTERS, PageRequest
 from gateway.office.web.routes import Access, Needs, both
 from gateway.store.figures import list_units
 
-PATH = "/bao-cao/dinh-ky"
+PATH = "/bao-cao-dinh-ky"
 KEEPS_SCHEDULES = (*ADMINISTERS, Needs(right=Right.BOOK, manners=(Manner.YES,)))
 _AT = {"access": Access.MEMBER, "needs": KEEPS_SCHEDULES, "key": "reports"}
 # By the word in the address.
