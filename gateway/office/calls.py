@@ -195,6 +195,77 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
     )
 
 
+class FilesQuery(RequestModel):
+    """Which year's files of records."""
+
+    year: int | None = Field(None, ge=1900, le=9998, description="This year where absent")
+
+
+class FileListQuery(FilesQuery):
+    """Which list as a file."""
+
+    code: Line = Field("", description="Code of a file: then the documents in it, else the files")
+    format: Literal["pdf", "xlsx"] = "pdf"
+
+
+class RecordFileOut(ResponseModel):
+    """One file of records, as documents of the outgoing book state it."""
+
+    code: str
+    documents: int
+    first: dt.date | None = Field(description="Date of its first document")
+    last: dt.date | None
+
+
+class RecordFiles(ResponseModel):
+    data: list[RecordFileOut]
+
+
+async def _record_files(office: Office, call: Call) -> web.Response:
+    from gateway.office.book import file_lists
+
+    year = call.query_of(FilesQuery).year or local(office.clock.now()).year
+    files = await file_lists.list_files(office.book, call.scope(), year)
+    return call.tell(RecordFiles(data=[RecordFileOut.from_object(file) for file in files]))
+
+
+async def _file_list(office: Office, call: Call) -> web.StreamResponse:
+    from gateway.office.book import file_lists
+
+    query = call.query_of(FileListQuery)
+    year = query.year or local(office.clock.now()).year
+
+    async def write(out: BinaryIO) -> None:
+        await file_lists.write(office.book, call.scope(), year, query.code, query.format, call.lang, out)
+
+    return await written_file(call, file_lists.file_name(year, query.code, query.format), write)
+
+
+def _file_routes(office: Office) -> tuple[Route, Route]:
+    make_route = partial(Route, tag="messages", scopes=(ApiScope.MESSAGES_READ,))
+    return (
+        make_route(
+            path=f"{BASE}/registers/files",
+            name="listRecordFiles",
+            handler=partial(_record_files, office),
+            summary="The files of records that documents of a year state",
+            query=FilesQuery,
+            answer=RecordFiles,
+            fails=(400,),
+        ),
+        make_route(
+            path=f"{BASE}/registers/files/file",
+            name="takeRecordFiles",
+            handler=partial(_file_list, office),
+            summary="The list of files of a year, or of the documents in one, as a file",
+            text="A PDF with the agency's heading, or a workbook, in the columns of decree 30/2020.",
+            query=FileListQuery,
+            media="*/*",
+            fails=(400, 404),
+        ),
+    )
+
+
 class RemindIn(RequestModel):
     """Reminder: who gave it to whom, and how. The node reminds nobody by itself: a person did, or does it now."""
 
@@ -245,6 +316,7 @@ def routes(office: Office) -> Sequence[Route]:
     return (
         *_book_routes(office, Book.OUTGOING),
         *_book_routes(office, Book.INCOMING),
+        *_file_routes(office),
         *report_calls.routes(office),
         Route(
             path=f"{BASE}/messages/{{id}}/remind",

@@ -300,8 +300,9 @@ def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
         return ()
     books = request.may(Right.SEE_CONTENT, Manner.YES)
     registers = (("register_in", "/so-van-ban?so=incoming"), ("register_out", "/so-van-ban?so=outgoing"))
+    files = (("files", "/so-van-ban/ho-so"),)
     handling = (("handling_in", f"{PATH}/incoming"), ("handling_out", f"{PATH}/outgoing"))
-    return (*(registers if books else ()), *handling)
+    return (*(registers if books else ()), *handling, *(files if books else ()))
 
 
 ROUTES = (
