@@ -168,7 +168,7 @@ def _write_pdf(
         date_line=say("account_form.date", place="……", day=day, month=month, year=today.year),
     )
     sheets.space(8)
-    sheets.line(title, size=14, bold=True, align=Align.CENTRE)
+    sheets.line(title.upper(), size=14, bold=True, align=Align.CENTRE)
     sheets.line(about, align=Align.CENTRE)
     sheets.space(4)
     table = zip(titles, columns.items(), strict=True)

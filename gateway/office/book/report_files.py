@@ -64,34 +64,39 @@ def _write_pdf(
     table: ReportTable, names: Names, issuer: Issuer, today: date, lang: str, out: IO[bytes]
 ) -> None:
     question, say = table.question, partial(labels.say, lang=lang)
-    titles = reports.titles(question, lang)
     sheets = PdfSheets(
         out,
         reports.heading_of(question, issuer.name, lang),
         issuer.name,
         lang=lang,
-        across=len(titles) > _MOST_UPRIGHT,
+        across=len(question.columns) >= _MOST_UPRIGHT,
     )
     _head(sheets, table, issuer, today, lang)
-    columns = [SheetColumn(title=title, share=1, centred=True) for title in titles[1:]]
-    sheets.table([SheetColumn(title=titles[0], share=_FIRST_SHARE), *columns])
-    for line in table.lines:
-        name = clean_text(reports.label(question.by, line.key, lang, names))
-        sheets.row([name, *(reports.figure_text(value, lang) for value in line.figures)])
-    for title, figures in (
-        (say("report.total"), table.total),
-        (reports.before_text(question, lang), table.before),
-    ):
-        cells = [title, *(reports.figure_text(value, lang) for value in figures)]
-        sheets.row(cells, bold=figures is table.total)
-    sheets.row([say("report.change"), *reports.change_texts(table, lang)])
-    sheets.end_table()
+    _add_table(sheets, table, names, lang)
+    if table.also is not None:
+        sheets.space(6)
+        _add_table(sheets, table.also, names, lang)
     sheets.space(8)
     sheets.side_by_side(
         [say("report.signed.writer"), say("book.closing.sign")],
         [say("book.closing.head"), say("book.closing.seal")],
     )
     sheets.close()
+
+
+def _add_table(sheets: PdfSheets, table: ReportTable, names: Names, lang: str) -> None:
+    question, titles = table.question, reports.titles(table.question, lang)
+    columns = [SheetColumn(title=title, share=1, centred=True) for title in titles[1:]]
+    sheets.table([SheetColumn(title=titles[0], share=_FIRST_SHARE), *columns])
+    for line in table.lines:
+        name = clean_text(reports.label(question.by, line.key, lang, names))
+        sheets.row([name, *(reports.figure_text(value, lang) for value in line.figures)])
+    total = labels.say("report.total", lang)
+    for title, figures in ((total, table.total), (reports.before_text(question, lang), table.before)):
+        cells = [title, *(reports.figure_text(value, lang) for value in figures)]
+        sheets.row(cells, bold=figures is table.total)
+    sheets.row([labels.say("report.change", lang), *reports.change_texts(table, lang)])
+    sheets.end_table()
 
 
 def _head(sheets: PdfSheets, table: ReportTable, issuer: Issuer, today: date, lang: str) -> None:

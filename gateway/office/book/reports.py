@@ -91,7 +91,10 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
     prefixes = [prefix for *_, prefix in queries]
     sums = _merge(zip(prefixes[:half], answers[:half], strict=True), question)
     sums_before = _merge(zip(prefixes[half:], answers[half:], strict=True), None)
-    return make_table(question, sums, sums_before)
+    table = make_table(question, sums, sums_before)
+    if question.also is None:
+        return table
+    return replace(table, also=await make(store, agencies, question.also, today))
 
 
 def _queries(

@@ -87,6 +87,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
             )
             for line in shown
         ],
+        also=_also(request, table.also) if table.also is not None else None,
         left_out=len(table.lines) - len(shown),
         total=_shown(request, table, "", table.total),
         before=[ShownFigure(text=reports.figure_text(value, request.lang)) for value in table.before],
@@ -215,6 +216,19 @@ def _shown(
     ]
 
 
+def _also(request: PageRequest, table: ReportTable) -> Mapping[str, object]:
+    """Return the second table, whose lines need no names."""
+    by, lang = table.question.by, request.lang
+    return {
+        "titles": reports.titles(table.question, lang),
+        "lines": [
+            (reports.label(by, line.key, lang, {}), _shown(request, table, line.key, line.figures))
+            for line in table.lines
+        ],
+        "total": _shown(request, table, "", table.total),
+    }
+
+
 def _list_path(question: Question, column: ReportColumn, key: str) -> str:
     """Return the list that shows the documents behind a figure; empty where no list can."""
     if column.state is None or question.units or question.report.of_node:
@@ -302,7 +316,9 @@ def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
     registers = (("register_in", "/so-van-ban?so=incoming"), ("register_out", "/so-van-ban?so=outgoing"))
     files = (("files", "/so-van-ban/ho-so"),)
     handling = (("handling_in", f"{PATH}/incoming"), ("handling_out", f"{PATH}/outgoing"))
-    return (*(registers if books else ()), *handling, *(files if books else ()))
+    year = {"tu": f"01/01/{request.today.year}", "den": f"31/12/{request.today.year}"}
+    review = ("review", url_for(f"{PATH}/paper", theo="type", **year))
+    return (*(registers if books else ()), *handling, *(files if books else ()), review)
 
 
 ROUTES = (

@@ -69,3 +69,20 @@ async def test_a_report_leaves_as_a_file(door: Door, form: str) -> None:
             *("Từ ngày 01/11/2026 đến ngày 20/11/2026", "Cơ quan gửi, nhận", name, "NGƯỜI LẬP BIỂU"),
         ):
             assert words in text, text
+
+
+async def test_the_review_of_the_year_has_types_and_reasons_on_one_sheet(door: Door) -> None:
+    recipient = [{"code": COMMUNE, "role": "to_act"}]
+    await sent(door, "15", recipients=recipient)
+    await sent(door, "16", recipients=recipient, delivery_mode="both")
+    while await figures.fold_next(door.node.store):
+        pass
+
+    year = "from=2026-01-01&to=2026-12-31&format=pdf"
+    text = printed((await door.ask("GET", f"/reports/paper/file?by=type&{year}")).raw)
+    by_month = printed((await door.ask("GET", f"/reports/paper/file?by=month&{year}")).raw)
+
+    for words in ("Từ ngày 01/01/2026 đến ngày 31/12/2026", "Công văn 2 1 50,0 1 0", "Lý do gửi giấy"):
+        assert words in text, text
+    assert "Người gửi yêu cầu 1 0 0,0 1 0" in text, text
+    assert "Lý do gửi giấy" not in by_month
