@@ -128,31 +128,31 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
     until = query.until or today
     units = (query.unit,) if query.unit else ()
     since = query.since or until.replace(day=1)
-    asked = reports.ask(report, by=query.by, since=since, until=until, units=units, partner=query.partner)
-    if (query.by and query.by != asked.by) or since > until:
-        raise bad_value("?by" if query.by != asked.by else "?to", ", ".join(report.lines))
-    return await reports.make(office.store, [call.scope().agency_id], asked, today)
+    question = reports.ask(report, by=query.by, since=since, until=until, units=units, partner=query.partner)
+    if (query.by and query.by != question.by) or since > until:
+        raise bad_value("?by" if query.by != question.by else "?to", ", ".join(report.lines))
+    return await reports.make(office.store, [call.scope().agency_id], question, today)
 
 
 async def _report(office: Office, call: Call) -> web.Response:
     table = await _ask(office, call, call.query_of(ReportQuery))
-    asked = table.question
-    names = [column.key for column in asked.columns]
+    question = table.question
+    names = [column.key for column in question.columns]
 
     def by_column(figures: Sequence[Figure]) -> dict[str, Figure]:
         return dict(zip(names, figures, strict=True))
 
     return call.tell(
         ReportTableOut(
-            name=asked.report.key,
-            by=asked.by,
-            since=asked.since,
-            until=asked.until,
-            columns=_report_columns(asked.columns, call.lang),
+            name=question.report.key,
+            by=question.by,
+            since=question.since,
+            until=question.until,
+            columns=_report_columns(question.columns, call.lang),
             data=[
                 ReportLineOut(
                     key=line.key,
-                    title=reports.label(asked.by, line.key, call.lang, {}),
+                    title=reports.label(question.by, line.key, call.lang, {}),
                     figures=by_column(line.figures),
                 )
                 for line in table.lines

@@ -47,7 +47,7 @@ class RecordFile:
 
 
 def code_text(code: FileCode) -> str:
-    """Write a file's code: who keeps the list of files, the year, number and notation."""
+    """Write a file's code: the agency that keeps the list of files, the year, number and notation."""
     return f"{code.organ}.{code.year}.{code.notation}"
 
 
@@ -59,8 +59,8 @@ async def list_files(services: BookServices, scope: AgencyScope, year: int) -> S
             days.setdefault(code_text(document.draft.file_code), []).append(document.draft.issued_on)
     files = []
     for code, issued in sorted(days.items()):
-        known = [day for day in issued if day is not None]
-        first, last = min(known, default=None), max(known, default=None)
+        dated = [day for day in issued if day is not None]
+        first, last = min(dated, default=None), max(dated, default=None)
         files.append(RecordFile(code=code, documents=len(issued), first=first, last=last))
     return files
 
@@ -133,8 +133,8 @@ async def _documents_in(
 
 def _content_row(n: int, document: OutgoingDocument, agency: HostedAgency) -> list[Cell]:
     draft = document.draft
-    what = book_lines.kind_text(draft.type_name, draft.subject)
-    return [n, draft.code, draft.issued_on, what, agency.name, "", ""]
+    text = book_lines.kind_text(draft.type_name, draft.subject)
+    return [n, draft.code, draft.issued_on, text, agency.name, "", ""]
 
 
 def note_text(file: RecordFile, lang: str) -> str:

@@ -41,7 +41,7 @@ NO_UNIT_YET = "·"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Who issues a report: the name of an agency, or of what the report of a node is about."""
+    """Issuer of a report: an agency, or the agencies that a report of the node is about."""
 
     name: str
     parent: str = ""
@@ -171,8 +171,8 @@ async def names_of(
         async with accounts.accounts.read() as view:
             people = {person.id: person.name for person in await view.people.all()}
         for id in keys:
-            who = id if id == "node" else "program"
-            names[id] = people.get(id) or labels.say(f"journal.principal.{who}", lang)
+            kind = id if id == "node" else "program"
+            names[id] = people.get(id) or labels.say(f"journal.principal.{kind}", lang)
     elif question.by is By.AGENCY:
         names = {agency.id: f"{agency.name} ({agency.code})" for agency in await inn.store.hosted()}
     return names

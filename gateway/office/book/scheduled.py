@@ -1,10 +1,10 @@
 """Reports that are sent by the calendar: made, paused, removed by people and programs; and sent, once for each period,
 while the agency's office is open and the figures have followed the period's last event. In: an agency's wish; a mail
-server. Out: a file by mail to each person, of what that person may read; an event, with the figures where programs are
-told.
+server. Out: a file by mail to each person, with the figures of that person's rights; an event, with the figures where
+programs are told.
 
-Whoever sends holds a lease and notes each person who has the report. A process that dies between leaves its lease to run
-out, and the rest is sent then. A mail that went out in that moment goes out once more, with the same id."""
+A process that sends holds a lease, and notes each person that has the report. If it dies, its lease runs out, and another
+process goes on. A mail that went out in that moment goes out once more, with the same id."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Reader:
     units: frozenset[str] | None = None
 
 
-# --- what an agency wants --------------------------------------------------------------------------------------------
+# --- schedules -------------------------------------------------------------------------------------------------------
 
 
 async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Reader]:
@@ -87,14 +87,14 @@ async def list_all(inn: OfficeIncomingServices, scope: AgencyScope) -> Sequence[
 async def complete(
     accounts: AccountServices, agency_id: str, wish: ScheduleWish
 ) -> tuple[ScheduleWish, list[tuple[str, str]]]:
-    """Return a wish as it is kept, and what is wrong with it: the field, and the fault's word. Persons may be named by
+    """Return a wish as it is kept, and its faults, each as field and word. Persons may be named by
     their sign-in names; without lines it has the report's first ones."""
-    known = await readers(accounts, agency_id)
-    by_login = {(r.person.login or r.person.name).casefold(): id for id, r in known.items()}
+    reader_by_id = await readers(accounts, agency_id)
+    by_login = {(r.person.login or r.person.name).casefold(): id for id, r in reader_by_id.items()}
     people = tuple(dict.fromkeys(by_login.get(name.casefold(), name) for name in wish.people))
     lines = rules.known_lines(wish)
     wish = replace(wish, people=people, by=wish.by or (lines[0] if lines else ""))
-    return wish, rules.faults(wish, [*known])
+    return wish, rules.faults(wish, [*reader_by_id])
 
 
 async def add(inn: OfficeIncomingServices, scope: AgencyScope, wish: ScheduleWish) -> ReportSchedule:
@@ -168,7 +168,7 @@ async def next_send(inn: OfficeIncomingServices, agency_id: str, schedule: Repor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Sends what is due, one schedule after another."""
+    """Sender of due reports, one schedule after another."""
 
     inn: OfficeIncomingServices
     accounts: AccountServices
@@ -230,12 +230,12 @@ class Sender:
             if schedule.wish.to_programs:
                 figures = await self._make(agency, schedule, _units(schedule.wish))
             problems: dict[str, Problem] = {}
-            known = await readers(self.accounts, agency.id) if schedule.wish.people else {}
+            reader_by_id = await readers(self.accounts, agency.id) if schedule.wish.people else {}
             sent_to = [*schedule.sent_to]
             for person_id in schedule.wish.people:
                 if person_id in sent_to:
                     continue
-                reason = await self._send_to(agency, schedule, person_id, known.get(person_id))
+                reason = await self._send_to(agency, schedule, person_id, reader_by_id.get(person_id))
                 if reason is not None:
                     problems[person_id] = reason
                     continue

@@ -150,13 +150,13 @@ async def export(
 @verb("", "--year 2025 -o json")
 async def files(call: Invocation, context: OfficeCommandContext, year: Year = None) -> None:
     """List the files of records that documents of the outgoing book state."""
-    asked = year or output.today(context.node.clock.now()).year
-    found_files = await file_lists.list_files(context.node.book, context.scope, asked)
+    of_year = year or output.today(context.node.clock.now()).year
+    record_files = await file_lists.list_files(context.node.book, context.scope, of_year)
     output.rows(
         call,
-        [output.fields(file, "documents first last", id=file.code) for file in found_files],
+        [output.fields(file, "documents first last", id=file.code) for file in record_files],
         [output.Column("book.file_list.column.code"), output.Column("book.file_list.column.note")],
-        ([file.code, file_lists.note_text(file, call.lang.value)] for file in found_files),
+        ([file.code, file_lists.note_text(file, call.lang.value)] for file in record_files),
     )
 
 
@@ -172,7 +172,7 @@ async def file_list(
     form = file.suffix.lstrip(".").lower()
     if form not in file_lists.FORMS:
         raise typer.BadParameter(f"{file.name!r} ends in none of .pdf, .xlsx")
-    asked = year or output.today(context.node.clock.now()).year
+    of_year = year or output.today(context.node.clock.now()).year
     try:
         out = file.open("xb")
     except OSError as cause:
@@ -180,7 +180,7 @@ async def file_list(
     try:
         with out:
             lines = await file_lists.write(
-                context.node.book, context.scope, asked, code, form, call.lang.value, out
+                context.node.book, context.scope, of_year, code, form, call.lang.value, out
             )
     except BaseException:
         file.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ verb = noun("report").verb
 
 
 class Period(StrEnum):
-    """How often a report is sent."""
+    """Periods after which a report is sent."""
 
     DAY = "day"
     WEEK = "week"

@@ -37,7 +37,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWish:
-    """What an agency wants. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in an
+    """Wish of an agency. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in an
     event, which webhooks are told."""
 
     report: str
@@ -114,7 +114,7 @@ def done(schedule: ReportSchedule, problems: Sequence[Problem], now: datetime) -
 
 
 def known_lines(wish: ScheduleWish) -> Sequence[By]:
-    """Return what the lines of the report may be, of this unit or partner."""
+    """Return the lines that the report may have, of this unit or partner."""
     report = REPORTS.get(wish.report)
     return [
         line
@@ -124,19 +124,19 @@ def known_lines(wish: ScheduleWish) -> Sequence[By]:
 
 
 def faults(wish: ScheduleWish, readers: Collection[str]) -> list[tuple[str, str]]:
-    """Return what is wrong with a wish: the field, and the fault's word. `readers` are the persons who may read reports."""
+    """Return the faults of a wish, each as field and word. `readers` are the persons who may read reports."""
     report = REPORTS.get(wish.report)
     if report is None or report.of_node:
         return [("report", "unknown")]
-    found = []
+    broken = []
     if wish.by not in {*known_lines(wish)}:
-        found.append(("by", "unknown"))
+        broken.append(("by", "unknown"))
     if wish.partner and (wish.unit or By.PARTNER not in report.lines):
-        found.append(("partner", "unknown"))
+        broken.append(("partner", "unknown"))
     if wish.form not in FORMS:
-        found.append(("format", "unknown"))
+        broken.append(("format", "unknown"))
     if not wish.people and not wish.to_programs:
-        found.append(("people", "nobody"))
+        broken.append(("people", "nobody"))
     if len(wish.people) > MOST_PEOPLE or not {*wish.people} <= {*readers}:
-        found.append(("people", "unknown"))
-    return found
+        broken.append(("people", "unknown"))
+    return broken

@@ -1,6 +1,6 @@
 """Reports that are sent by the calendar, as rows: what an agency wants, which period is next, how the last try ended. In:
-an agency's unit of work; a lease for the one that sends. Out: schedules as they are stored. Whoever sends holds a lease and
-names its token with each change, so that one whose lease ran out changes nothing."""
+an agency's unit of work; a lease for the process that sends. Out: schedules as they are stored. Each change by a process
+that sends names the lease's token, so that a process whose lease ran out changes nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SqlReportSchedules(AgencyRows):
         return await self.get(schedule.id)
 
     async def mark_sent(self, id: str, token: str, person_ids: _PEOPLE, now: datetime) -> None:
-        """Note who has the report by now, and hold the lease longer. StaleLease where it is no longer ours."""
+        """Note the persons that have the report, and hold the lease longer. StaleLease where it is no longer ours."""
         columns = {"sent_to": to_json(_PEOPLE, person_ids), "lease_until": now + LEASE}
         await self._change(id, token, columns)
 
@@ -86,7 +86,7 @@ class SqlReportSchedules(AgencyRows):
 
 
 async def find_due(tx: Transaction, today: date, now: datetime) -> Sequence[tuple[str, ReportSchedule]]:
-    """List schedules of all agencies whose period is over and that nobody sends now, each with its agency's id."""
+    """List schedules of all agencies whose period is over and that no process sends now, each with its agency's id."""
     query = select(_R).where(col(_R.due_on) <= today, _is_free(now))
     rows = await tx.rows(_R, query.order_by(col(_R.due_on), col(_R.agency_id), col(_R.id)))
     return [(row.agency_id, to_domain(row)) for row in rows]
@@ -94,11 +94,11 @@ async def find_due(tx: Transaction, today: date, now: datetime) -> Sequence[tupl
 
 async def are_counted(tx: Transaction, end: datetime) -> bool:
     """Tell whether the figures have followed every event from before that moment."""
-    number, before = col(EventRow.node_seq), col(EventRow.at) < end
+    number, is_earlier = col(EventRow.node_seq), col(EventRow.at) < end
     place = await read_place(tx)
     # Two queries, because each has an index of its own.
     for behind in (number.is_(None), number > place):
-        if await tx.tuples(select(col(EventRow.position)).where(behind, before).limit(1)):
+        if await tx.tuples(select(col(EventRow.position)).where(behind, is_earlier).limit(1)):
             return False
     return True
 

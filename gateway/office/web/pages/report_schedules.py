@@ -1,5 +1,5 @@
-"""Reports that are sent after each period, made and ended by people: a list with the next and last sending and what went
-wrong, and a form for one more. In: a clerk or an administrator of the agency. Out: the page; a schedule made, paused,
+"""Reports that are sent after each period, made and ended by people: a list with the next and last sending and their
+problems, and a form for one more. In: a clerk or an administrator of the agency. Out: the page; a schedule made, paused,
 resumed or removed."""
 
 from __future__ import annotations
