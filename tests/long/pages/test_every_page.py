@@ -22,7 +22,7 @@ from tests.support.words import MACHINE_WORDS, entries, forms, texts
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "report_file"}) | {
+FILES = frozenset({"home", "language", "report_file", "record_files_file"}) | {
     *("book_file", "book_numbers_file", "book_print", "book_stamp"),
     *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
