@@ -88,6 +88,7 @@ EMPTY = {
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
     ("trust_sources", "delegated.issuers.none"): "no issuer of the demonstration gives lists of certificates",
     ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
+    ("record_files", "book.file_list.empty"): "no document of the demonstration states a file of records",
     ("report_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
     ("webhooks", "webhook.empty"): "no program of the demonstration is told of anything",
     ("out_document", "outgoing.no_recipients"): "nothing of a draft is on its way to anybody",

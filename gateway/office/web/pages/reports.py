@@ -231,7 +231,7 @@ def _also(request: PageRequest, table: ReportTable) -> Mapping[str, object]:
 
 def _list_path(question: Question, column: ReportColumn, key: str) -> str:
     """Return the list that shows the documents behind a figure; empty where no list can."""
-    if column.state is None or question.units or question.report.of_node:
+    if column.state is None or question.units or question.report.of_node or question.by is By.REASON:
         return ""
     since, until, words = question.since, question.until, dict[str, str]()
     if key and question.by in BY_TIME:
