@@ -1,21 +1,19 @@
 """Serves the calls of the API that need the office. The register books for programs: lines page by page, and the whole book
-as a file, in the columns of decree 30/2020; an event records who exported a book (R38). Reports over the figures of a
-period. And the note that one of our people reminded a late recipient, once in some days. In: a call, and a span of days;
-or a document, a code, who reminded it and how. Out: JSON, or a file that is complete before its first byte is sent; the
-late documents there."""
+as a file, in the columns of decree 30/2020; an event records who exported a book (R38). And the note that one of our people
+reminded a late recipient, once in some days. In: a call, and a span of days; or a document, a code, who reminded it and
+how. Out: JSON, or a file that is complete before its first byte is sent; the late documents there."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import downloads
-from gateway.api.call import Call, PageOut, PageQuery, download, once
+from gateway.api.call import Call, PageOut, PageQuery, once
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import AgencyCode, Line, Moment, RequestModel, ResponseModel, Text
@@ -23,31 +21,17 @@ from gateway.domain.account import ApiScope
 from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
-from gateway.office.book import books, reports
+from gateway.office import report_calls
+from gateway.office.book import books
 from gateway.office.book.books import Ask
 from gateway.office.letters import follow_up
-from gateway.office.policy.reports import REPORTS, Figure, ReportColumn
+from gateway.office.report_calls import SpanQuery, written_file
 from gateway.office.services import BookServices
 from gateway.office.store.store import OfficeWork
 from gateway.words.labels import say
 
 if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
-
-
-_MEDIA: Mapping[str, str] = {
-    "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-
-
-class SpanQuery(RequestModel):
-    """Days of one year."""
-
-    since: dt.date | None = Field(
-        None, alias="from", description="First day; the first of its year where absent"
-    )
-    until: dt.date | None = Field(None, alias="to", description="Last day; today where absent")
 
 
 class LinesQuery(SpanQuery, PageQuery):
@@ -57,7 +41,7 @@ class LinesQuery(SpanQuery, PageQuery):
 class FileQuery(SpanQuery):
     """Which book as a file."""
 
-    format: Literal["csv", "xlsx"] = "csv"
+    format: Literal["csv", "xlsx", "pdf"] = "csv"
 
 
 class LineOut(ResponseModel):
@@ -116,7 +100,8 @@ def _book_routes(office: Office, book: Book) -> tuple[Route, Route]:
             name=f"take{book.title()}Register",
             handler=partial(_file, office, book),
             summary=f"The register of {book} documents as a file",
-            text="Text for tables, or a workbook. An event `book.exported` says that this key took it.",
+            text="Text for tables, a workbook, or a PDF to be bound and signed. An event `book.exported` says that "
+            "this key took it.",
             query=FileQuery,
             media="*/*",
             fails=(400,),
@@ -148,22 +133,19 @@ async def _lines(office: Office, book: Book, call: Call) -> web.Response:
 async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
     query, services = call.query_of(FileQuery), office.book
     ask = _ask(services, book, query, call.lang)
-    name, media = f"{book}-{ask.span.year}.{query.format}", _MEDIA[query.format]
-    if call.request.method == "HEAD":  # changes nothing: the book was not exported
-        return web.Response(content_type=media, headers={"Content-Disposition": downloads.disposition(name)})
-    write = books.write_xlsx if query.format == "xlsx" else books.write_csv
-    with call.deps.blobs.scratch() as scratch:
-        await write(services, call.scope(), ask, scratch.file)
-        size = await services.pool.run(scratch.file.tell)
-        await services.pool.run(partial(scratch.file.seek, 0))
-        return await download(
-            call,
-            name=name,
-            content_type=media,
-            size=size,
-            sha256=None,
-            pieces=downloads.read(services.pool, scratch.file),
-        )
+    name = f"{book}-{ask.span.year}.{query.format}"
+
+    async def write(out: BinaryIO) -> None:
+        if query.format == "pdf":
+            # Its library is loaded at first use alone.
+            from gateway.office.book import book_pdf
+
+            await book_pdf.write(services, call.scope(), ask, out)
+            return
+        write_table = books.write_xlsx if query.format == "xlsx" else books.write_csv
+        await write_table(services, call.scope(), ask, out)
+
+    return await written_file(call, name, write)
 
 
 def _ask(services: BookServices, book: Book, query: SpanQuery, lang: str) -> Ask:
@@ -213,131 +195,72 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
     )
 
 
-class ReportQuery(SpanQuery):
-    """Which report: its period may begin in another year."""
+class FilesQuery(RequestModel):
+    """Which year's files of records."""
 
-    by: str = Field("", description="What its lines are; one of its `lines`, the first where absent")
-    unit: str = Field("", description="One unit of the agency; the whole agency where absent")
-    partner: str = Field("", description="Code of one partner; then `by` is a time")
+    year: int | None = Field(None, ge=1900, le=9998, description="This year where absent")
 
 
-class ReportColumnOut(ResponseModel):
-    name: str
-    title: str
+class FileListQuery(FilesQuery):
+    """Which list as a file."""
+
+    code: Line = Field("", description="Code of a file: then the documents in it, else the files")
+    format: Literal["pdf", "xlsx"] = "pdf"
 
 
-class ReportOut(ResponseModel):
-    """One report, and what it can be asked for."""
+class RecordFileOut(ResponseModel):
+    """One file of records, as documents of the outgoing book state it."""
 
-    name: str
-    title: str
-    lines: list[str] = Field(description="What `by` may be")
-    columns: list[ReportColumnOut]
-
-
-class Reports(ResponseModel):
-    data: list[ReportOut]
+    code: str
+    documents: int
+    first: dt.date | None = Field(description="Date of its first document")
+    last: dt.date | None
 
 
-class ReportLineOut(ResponseModel):
-    key: str = Field(description="A day, month, type, urgency, code, unit, person or reason")
-    title: str
-    figures: dict[str, int | float | None] = Field(description="By column; null where it is not known")
+class RecordFiles(ResponseModel):
+    data: list[RecordFileOut]
 
 
-class ReportTableOut(ResponseModel):
-    """One report with its figures. A document counts on the day on which it was sent or came."""
+async def _record_files(office: Office, call: Call) -> web.Response:
+    from gateway.office.book import file_lists
 
-    name: str
-    by: str
-    since: dt.date
-    until: dt.date
-    columns: list[ReportColumnOut]
-    data: list[ReportLineOut]
-    total: dict[str, int | float | None]
-    before: dict[str, int | float | None] = Field(description="Totals of the period before")
+    year = call.query_of(FilesQuery).year or local(office.clock.now()).year
+    files = await file_lists.list_files(office.book, call.scope(), year)
+    return call.tell(RecordFiles(data=[RecordFileOut.from_object(file) for file in files]))
 
 
-async def _reports(call: Call) -> web.Response:
-    return call.tell(
-        Reports(
-            data=[
-                ReportOut(
-                    name=report.key,
-                    title=say(f"report.{report.key}", call.lang),
-                    lines=[*report.lines],
-                    columns=_report_columns(report.columns, call.lang),
-                )
-                for report in REPORTS.values()
-                if not report.of_node
-            ]
-        )
-    )
+async def _file_list(office: Office, call: Call) -> web.StreamResponse:
+    from gateway.office.book import file_lists
+
+    query = call.query_of(FileListQuery)
+    year = query.year or local(office.clock.now()).year
+
+    async def write(out: BinaryIO) -> None:
+        await file_lists.write(office.book, call.scope(), year, query.code, query.format, call.lang, out)
+
+    return await written_file(call, file_lists.file_name(year, query.code, query.format), write)
 
 
-async def _report(office: Office, call: Call) -> web.Response:
-    query, today = call.query_of(ReportQuery), local(office.clock.now()).date()
-    report = reports.report_named(call.path("name"))
-    if report.of_node:
-        raise NotFound(f"the report {report.key} is about the whole node; its operator has it")
-    until = query.until or today
-    units = (query.unit,) if query.unit else ()
-    since = query.since or until.replace(day=1)
-    asked = reports.ask(report, by=query.by, since=since, until=until, units=units, partner=query.partner)
-    if (query.by and query.by != asked.by) or since > until:
-        raise bad_value("?by" if query.by != asked.by else "?to", ", ".join(report.lines))
-    table = await reports.make(office.store, [call.scope().agency_id], asked, today)
-    names = [column.key for column in asked.columns]
-
-    def by_column(figures: Sequence[Figure]) -> dict[str, Figure]:
-        return dict(zip(names, figures, strict=True))
-
-    return call.tell(
-        ReportTableOut(
-            name=report.key,
-            by=asked.by,
-            since=asked.since,
-            until=asked.until,
-            columns=_report_columns(asked.columns, call.lang),
-            data=[
-                ReportLineOut(
-                    key=line.key,
-                    title=reports.label(asked.by, line.key, call.lang, {}),
-                    figures=by_column(line.figures),
-                )
-                for line in table.lines
-            ],
-            total=by_column(table.total),
-            before=by_column(table.before),
-        )
-    )
-
-
-def _report_columns(columns: Sequence[ReportColumn], lang: str) -> list[ReportColumnOut]:
-    return [
-        ReportColumnOut(name=column.key, title=say(f"report.column.{column.key}", lang)) for column in columns
-    ]
-
-
-def _report_routes(office: Office) -> tuple[Route, Route]:
-    make_route = partial(Route, tag="reports", scopes=(ApiScope.INBOX_READ, ApiScope.MESSAGES_READ))
+def _file_routes(office: Office) -> tuple[Route, Route]:
+    make_route = partial(Route, tag="messages", scopes=(ApiScope.MESSAGES_READ,))
     return (
         make_route(
-            path=f"{BASE}/reports",
-            name="listReports",
-            handler=_reports,
-            summary="The reports, and what each can be asked for",
-            answer=Reports,
+            path=f"{BASE}/registers/files",
+            name="listRecordFiles",
+            handler=partial(_record_files, office),
+            summary="The files of records that documents of a year state",
+            query=FilesQuery,
+            answer=RecordFiles,
+            fails=(400,),
         ),
         make_route(
-            path=f"{BASE}/reports/{{name}}",
-            name="getReport",
-            handler=partial(_report, office),
-            summary="One report of a period, with the totals of the period before",
-            text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
-            "the day on which it was sent or came, as it stands now.",
-            query=ReportQuery,
-            answer=ReportTableOut,
+            path=f"{BASE}/registers/files/file",
+            name="takeRecordFiles",
+            handler=partial(_file_list, office),
+            summary="The list of files of a year, or of the documents in one, as a file",
+            text="A PDF with the agency's heading, or a workbook, in the columns of decree 30/2020.",
+            query=FileListQuery,
+            media="*/*",
             fails=(400, 404),
         ),
     )
@@ -393,7 +316,8 @@ def routes(office: Office) -> Sequence[Route]:
     return (
         *_book_routes(office, Book.OUTGOING),
         *_book_routes(office, Book.INCOMING),
-        *_report_routes(office),
+        *_file_routes(office),
+        *report_calls.routes(office),
         Route(
             path=f"{BASE}/messages/{{id}}/remind",
             name="remindRecipient",

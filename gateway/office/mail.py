@@ -59,6 +59,10 @@ class SmtpMailer:
         message["Message-ID"] = f"<{mail.id}@{self._server.sender.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.text, cte="base64")
+        for file in mail.files:
+            message.add_attachment(
+                file.body, maintype=file.media[0], subtype=file.media[1], filename=file.name
+            )
         return message
 
     def _send(self, message: EmailMessage) -> None:

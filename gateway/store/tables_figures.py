@@ -1,15 +1,15 @@
-"""Tables of figures: facts of documents, sums of them by day and month, and how far the events are counted. Their meaning
-is in `domain.figures`. In: nothing. Out: tables."""
+"""Tables of figures: facts of documents, sums of them by day and month, how far the events are counted, and the reports
+over them that are sent by the calendar. Their meaning is in `domain.figures`. In: nothing. Out: tables."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, Text, text
 from sqlmodel import Field
 
-from gateway.store.row import OfAgency, Row, partial_index
+from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
 
 
 class FigureFactRow(OfAgency, table=True):
@@ -79,6 +79,24 @@ class FigureStateRow(Row, table=True):
 
     name: str = Field(primary_key=True)
     seq: int = Field(sa_type=BigInteger)
+
+
+class ReportScheduleRow(ThingOfAgency, table=True):
+    """A report that is sent by the calendar: `wish` and `sent_to` are JSON, `due_on` is the first day behind the period
+    that is sent next."""
+
+    wish: str = Field(sa_type=Text)
+    made_by: str
+    made_at: datetime = Field(sa_type=Moment)
+    due_on: date
+    paused_at: datetime | None = Field(default=None, sa_type=Moment)
+    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+    sent_to: str = Field(sa_type=Text)
+    problem: str = ""
+    tries: int = 0
+    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    lease_token: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=Moment)
 
 
 FIGURE_NODE_TABLES: Final = frozenset({"figure_state"})

@@ -1,21 +1,19 @@
-"""Reports over the figures that are kept: a page, a call and a command ask the same question, and get one table; or a
-file of it. In: the store, the agencies that the caller may see, a question. Out: lines with their figures and words; a
-workbook or text for tables. Documents are never read, only sums by day and month."""
+"""Reports over the figures that are kept: a page, a call and a command ask the same question, and get one table. In: the
+store, the agencies that the caller may see, a question. Out: lines with their figures and words. Documents are never read,
+only sums by day and month."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import BinaryIO
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.figures import IN, NO_UNIT, OUT, READ, Dimension
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
-from gateway.office.book import account_figures, table_files
-from gateway.office.book.table_files import Piece, XlsxColumn
+from gateway.office.book import account_figures
 from gateway.office.policy.reports import (
     BY_TIME,
     KNOWS_OVERDUE,
@@ -30,7 +28,7 @@ from gateway.office.policy.reports import (
     make_table,
     measures_of,
 )
-from gateway.ports.services import Pool
+from gateway.office.services import AccountServices, OfficeIncomingServices
 from gateway.store.figures import CellQuery, Group, Sums, sum_all
 from gateway.store.store import SqlStore
 from gateway.words import labels
@@ -38,6 +36,8 @@ from gateway.words import labels
 _GROUPS = {By.UNIT: Group.UNIT, By.AGENCY: Group.AGENCY, **dict.fromkeys(BY_TIME, Group.DAY)}
 Names = Mapping[str, str]
 """Names of partners, persons and agencies, by code or id."""
+NO_UNIT_YET = "·"
+"""Unit that has no figures, for a person whose own units have none yet: no unit at all would be the whole agency."""
 
 
 def report_named(key: str) -> Report:
@@ -86,7 +86,10 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
     prefixes = [prefix for *_, prefix in queries]
     sums = _merge(zip(prefixes[:half], answers[:half], strict=True), question)
     sums_before = _merge(zip(prefixes[half:], answers[half:], strict=True), None)
-    return make_table(question, sums, sums_before)
+    table = make_table(question, sums, sums_before)
+    if question.also is None:
+        return table
+    return replace(table, also=await make(store, agencies, question.also, today))
 
 
 def _queries(
@@ -145,6 +148,31 @@ def _line_key(by: By, key: str) -> str:
     return key
 
 
+async def names_of(
+    inn: OfficeIncomingServices,
+    accounts: AccountServices,
+    question: Question,
+    keys: Sequence[str],
+    today: date,
+    lang: str,
+) -> Names:
+    """Find the names of lines that are partners, persons or agencies."""
+    names: dict[str, str] = {}
+    if question.by is By.PARTNER:
+        for code in sorted({*keys} - {""}):
+            if (entry := await inn.directory.find(code, today)) is not None:
+                names[code] = entry.name
+    elif question.by is By.PERSON:
+        async with accounts.accounts.read() as view:
+            people = {person.id: person.name for person in await view.people.all()}
+        for id in keys:
+            kind = id if id == "node" else "program"
+            names[id] = people.get(id) or labels.say(f"journal.principal.{kind}", lang)
+    elif question.by is By.AGENCY:
+        names = {agency.id: f"{agency.name} ({agency.code})" for agency in await inn.store.hosted()}
+    return names
+
+
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
@@ -185,28 +213,24 @@ def titles(question: Question, lang: str) -> list[str]:
     ]
 
 
-async def write(
-    pool: Pool, out: BinaryIO, form: str, table: ReportTable, names: Names, heading: str, lang: str
-) -> None:
-    """Write a report as `xlsx` or `csv`: its lines, then the total and that of the period before."""
-    question = table.question
-    columns = [XlsxColumn(title=title, width=14) for title in titles(question, lang)]
-    columns[0] = replace(columns[0], width=44)
-
-    def rows() -> list[tuple[Sequence[str | int | date | None], bool]]:
-        lines = [(label(question.by, line.key, lang, names), line.figures) for line in table.lines]
-        lines += [(labels.say("report.total", lang), table.total)]
-        lines += [(before_text(question, lang), table.before)]
-        return [([name, *(_cell(value, lang) for value in figures)], False) for name, figures in lines]
-
-    async def pieces() -> AsyncIterator[Piece]:
-        yield rows
-
-    await table_files.write(pool, out, form, heading, columns, pieces())
+def unit_names(question: Question) -> list[str]:
+    return [unit for unit in question.units if unit != NO_UNIT_YET]
 
 
-def _cell(value: Figure, lang: str) -> str | int | None:
-    return figure_text(value, lang) if isinstance(value, float) else value
+def change_texts(table: ReportTable, lang: str) -> list[str]:
+    """Return by how much each total has changed since the period before, in percent."""
+    texts = []
+    for now, before in zip(table.total, table.before, strict=True):
+        if now is None or not before:
+            texts.append("–")
+            continue
+        percent = round(100 * (now - before) / before)
+        texts.append(f"{'+' if percent > 0 else ''}{figure_text(percent, lang)} %")
+    return texts
+
+
+def file_name(question: Question, form: str) -> str:
+    return f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
 
 
 def before_text(question: Question, lang: str) -> str:
@@ -221,5 +245,5 @@ def heading_of(question: Question, agency: str, lang: str) -> str:
         report=labels.say(f"report.{question.report.key}", lang),
         since=day_text(question.since),
         until=day_text(question.until),
-        agency=agency,
+        agency=" – ".join((agency, *unit_names(question))),
     )

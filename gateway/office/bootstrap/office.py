@@ -68,6 +68,7 @@ T = TypeVar("T")
 MB = 1024 * 1024
 _MOST_DRAWERS = 2
 _IDLE_EVERY = timedelta(hours=6)
+_REPORTS_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class Office(OpenNode):
     background: BackgroundTasks
 
     def more_loops(self) -> Mapping[str, Loop]:
-        lister, idle = Lister(), Turn(_IDLE_EVERY)
+        lister, idle, reports = Lister(), Turn(_IDLE_EVERY), Turn(_REPORTS_EVERY)
         mail = WatchedMail(mailer=self.reminders.mailer, pulse=self.pulse)
         digest = DigestMail(replace(self.reminders, mailer=mail))
         return {
@@ -99,8 +100,23 @@ class Office(OpenNode):
             "drawer": Loop(step=self.looking.step, is_due=self.looking.is_due),
             "acts": Loop(step=lambda: pending.run_due(self.inn, self.accounts)),
             "indexer": Loop(step=self.indexer.step, is_due=self.indexer.is_due),
+            "reports": Loop(
+                step=partial(self._send_reports, reports, mail),
+                then=("sequencer",),
+                is_due=reports.has_come,
+            ),
             "digest": Loop(step=digest.step, is_due=digest.is_due, is_used=self.reminders.mailer.is_on),
         }
+
+    async def _send_reports(self, turn: Turn, mailer: WatchedMail) -> bool:
+        """Send the reports that are due, and look again at once where one was sent: periods may have been missed."""
+        if not turn.take(self.clock.now()):
+            return False
+        from gateway.office.book.scheduled import Sender
+
+        while await Sender(inn=self.inn, accounts=self.accounts, mailer=mailer).send_due():
+            pass
+        return False
 
     async def _sweep_idle(self, turn: Turn) -> bool:
         """Look at unused accounts four times a day; the first look is at start."""

@@ -25,13 +25,14 @@ from gateway.policy.outgoing import Handover, Means
 if TYPE_CHECKING:
     from gateway.incoming import by_hand
     from gateway.incoming.by_hand import Attached
-    from gateway.office.book import book_lines, books
+    from gateway.office.book import book_lines, books, file_lists
     from gateway.outgoing import manage
     from gateway.outgoing.manage import PaperLine
 else:
     by_hand = late("gateway.incoming.by_hand")
     book_lines = late("gateway.office.book.book_lines")
     books = late("gateway.office.book.books")
+    file_lists = late("gateway.office.book.file_lists")
     manage = late("gateway.outgoing.manage")
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
@@ -144,6 +145,47 @@ async def export(
         raise
     output.record(call, {"id": str(file), **_summary(summary)})
     call.say("cli.book.exported", lines=summary.lines, file=file)
+
+
+@verb("", "--year 2025 -o json")
+async def files(call: Invocation, context: OfficeCommandContext, year: Year = None) -> None:
+    """List the files of records that documents of the outgoing book state."""
+    of_year = year or output.today(context.node.clock.now()).year
+    record_files = await file_lists.list_files(context.node.book, context.scope, of_year)
+    output.rows(
+        call,
+        [output.fields(file, "documents first last", id=file.code) for file in record_files],
+        [output.Column("book.file_list.column.code"), output.Column("book.file_list.column.note")],
+        ([file.code, file_lists.note_text(file, call.lang.value)] for file in record_files),
+    )
+
+
+@verb("danh-muc-ho-so.pdf", "muc-luc.xlsx --code Z91.07.2026.15.TH")
+async def file_list(
+    call: Invocation,
+    context: OfficeCommandContext,
+    file: Annotated[Path, typer.Argument(help="The file to write, .pdf or .xlsx; no existing file.")],
+    year: Year = None,
+    code: Annotated[str, typer.Option(help="Code of a file: then the documents in it.")] = "",
+) -> None:
+    """Write the list of a year's files of records, or of the documents in one."""
+    form = file.suffix.lstrip(".").lower()
+    if form not in file_lists.FORMS:
+        raise typer.BadParameter(f"{file.name!r} ends in none of .pdf, .xlsx")
+    of_year = year or output.today(context.node.clock.now()).year
+    try:
+        out = file.open("xb")
+    except OSError as cause:
+        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
+    try:
+        with out:
+            lines = await file_lists.write(
+                context.node.book, context.scope, of_year, code, form, call.lang.value, out
+            )
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    output.record(call, {"id": str(file), "lines": lines})
 
 
 def _kind_of(file: Path) -> FileKind:

@@ -1,9 +1,10 @@
-"""`gateway report`: reports over the figures of documents. In: a report's name, a period, and what its lines are. Out: the
-report as a table, as JSON, or as a file; those of the whole node are for its operator."""
+"""`gateway report`: reports over the figures of documents. In: a report's name, a period, and what its lines are; how often
+and to which people one is sent. Out: the report as a table, as JSON, or as a file; those of the whole node are for its
+operator; the schedules with their next and last sending."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -13,15 +14,19 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, late, noun
+from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.wall_clock import local
 from gateway.office.cli import OfficeCommandContext
 from gateway.office.cli.book import day
 
 if TYPE_CHECKING:
-    from gateway.office.book import reports
+    from gateway.office.book import report_files, reports, scheduled
+    from gateway.office.policy.report_schedules import ReportSchedule
     from gateway.office.policy.reports import Question, ReportTable
 else:
+    report_files = late("gateway.office.book.report_files")
     reports = late("gateway.office.book.reports")
+    scheduled = late("gateway.office.book.scheduled")
 
 Name = Annotated[str, typer.Argument(help="Name of the report: see `gateway report list`.")]
 Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]
@@ -30,7 +35,17 @@ Lines = Annotated[str, typer.Option("--by", help="What the lines are, such as mo
 Unit = Annotated[str, typer.Option(help="One unit of the agency.")]
 Partner = Annotated[str, typer.Option(help="Code of one partner.")]
 Under = Annotated[str, typer.Option(help="Only agencies at or below this code, in a report of the node.")]
+ScheduleId = Annotated[str, typer.Argument(help="Id of the schedule (rsc_…), from: gateway report schedules")]
 verb = noun("report").verb
+
+
+class Period(StrEnum):
+    """Periods after which a report is sent."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
 
 
 class FileKind(StrEnum):
@@ -38,6 +53,7 @@ class FileKind(StrEnum):
 
     XLSX = "xlsx"
     CSV = "csv"
+    PDF = "pdf"
 
 
 @verb("", "-o json", name="list")
@@ -72,7 +88,7 @@ async def show(
     """Show a report of a period, with the totals of the period before."""
     question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
     table = await reports.make(context.node.store, agencies, question, _today(context))
-    lang, names = call.lang.value, await _names(context, table)
+    lang, names = call.lang.value, await _names(call, context, table)
     keys = [column.key for column in question.columns]
     cells = [
         [
@@ -100,7 +116,7 @@ async def show(
     )
 
 
-@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "paper giay.csv --by type")
+@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "deadlines han.pdf --by unit")
 async def export(
     call: Invocation,
     context: OfficeCommandContext,
@@ -114,20 +130,134 @@ async def export(
     partner: Partner = "",
     under: Under = "",
 ) -> None:
-    """Write a report to a file: a workbook, or text for tables."""
+    """Write a report to a file: a workbook, text for tables, or a PDF to be signed."""
     ending = file.suffix.lstrip(".").lower()
     if kind is None and ending not in {*FileKind}:
-        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv; add --format")
+        raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .pdf; add --format")
     question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
     table = await reports.make(context.node.store, agencies, question, _today(context))
-    lang, names = call.lang.value, await _names(context, table)
-    heading = reports.heading_of(question, under or context.agency.name, lang)
+    lang, names = call.lang.value, await _names(call, context, table)
+    issuer = letterhead_of(*await context.node.store.accounts.with_profile(context.agency.id))
+    if question.report.of_node:
+        issuer = Letterhead(agency=under or call.word("report.node"))
+    form, today = kind or FileKind(ending), _today(context)
     try:
         with file.open("xb") as out:
-            await reports.write(context.node.pool, out, kind or FileKind(ending), table, names, heading, lang)
+            await report_files.write(context.node.pool, out, form, table, names, issuer, today, lang)
     except OSError as cause:
         raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
     output.record(call, {"id": str(file), "lines": len(table.lines)})
+
+
+@verb("", "-o json")
+async def schedules(call: Invocation, context: OfficeCommandContext) -> None:
+    """List the reports that are sent after each period, with their next and last sending."""
+    inn, cells, records = context.node.inn, [], []
+    for schedule in await scheduled.list_all(inn, context.scope):
+        records.append(_schedule_record(schedule))
+        at = await scheduled.next_send(inn, context.agency.id, schedule)
+        problem = schedule.problem and call.word(f"report.problem.{schedule.problem}")
+        cells.append(
+            [
+                schedule.id,
+                call.word(f"report.{schedule.wish.report}"),
+                call.word(f"report.schedule.period.{schedule.wish.period}"),
+                call.word("report.schedule.paused") if schedule.paused_at else output.clock(at),
+                output.clock(schedule.sent_at),
+                problem,
+            ]
+        )
+    labels = ("report", "period", "next", "last")
+    columns = [output.Column("cli.column.id"), *(output.Column(f"report.schedule.{key}") for key in labels)]
+    output.rows(call, records, [*columns, output.Column("cli.column.detail")], cells)
+
+
+@verb(
+    "incoming --period week --to van.thu --to lanh.dao",
+    "deadlines --period quarter --by unit --programs",
+    writes=True,
+)
+async def schedule(
+    call: Invocation,
+    context: OfficeCommandContext,
+    name: Name,
+    period: Annotated[Period, typer.Option(help="How often it is sent.")],
+    to: Annotated[
+        list[str] | None, typer.Option(help="Sign-in name of a person who gets the file by mail (repeat).")
+    ] = None,
+    programs: Annotated[
+        bool, typer.Option("--programs", help="Put the figures into an event, for webhooks and the feed.")
+    ] = False,
+    kind: Annotated[FileKind, typer.Option("--format", help="Format of the file.")] = FileKind.PDF,
+    by: Lines = "",
+    unit: Unit = "",
+    partner: Partner = "",
+) -> None:
+    """Send a report after each period, once, in the first office hour behind it."""
+    from gateway.office.policy.report_schedules import PeriodKind, ScheduleWish
+
+    wish = ScheduleWish(
+        report=reports.report_named(name).key,
+        by=by,
+        period=PeriodKind(period.value),
+        form=kind.value,
+        unit=unit,
+        partner=partner,
+        people=tuple(to or ()),
+        to_programs=programs,
+    )
+    wish, faults = await scheduled.complete(context.node.accounts, context.agency.id, wish)
+    if faults:
+        texts = (f"{field}: {call.word(f'report.schedule.fault.{fault}')}" for field, fault in faults)
+        raise typer.BadParameter("; ".join(texts))
+    call.ask("report.ask.schedule", report=call.word(f"report.{wish.report}"))
+    output.record(call, _schedule_record(await scheduled.add(context.node.inn, context.scope, wish)))
+
+
+@verb("rsc_01K", writes=True)
+async def pause(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
+    """Send a scheduled report no longer, until it is resumed."""
+    await _set_pause(call, context, schedule_id, is_paused=True)
+
+
+@verb("rsc_01K", writes=True)
+async def resume(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
+    """Send a paused report again, beginning with the present period."""
+    await _set_pause(call, context, schedule_id, is_paused=False)
+
+
+async def _set_pause(call: Invocation, context: OfficeCommandContext, id: str, *, is_paused: bool) -> None:
+    call.ask(f"report.ask.{'pause' if is_paused else 'resume'}", id=id)
+    changed = await scheduled.set_pause(context.node.inn, context.scope, id, is_paused=is_paused)
+    output.record(call, _schedule_record(changed))
+
+
+@verb("rsc_01K", writes=True)
+async def remove(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
+    """Remove a report schedule; what was sent stays."""
+    call.ask("report.ask.remove", id=schedule_id)
+    await scheduled.remove(context.node.inn, context.scope, schedule_id)
+    output.record(call, {"id": schedule_id})
+
+
+def _schedule_record(schedule: ReportSchedule) -> dict[str, Any]:
+    wish, (since, until) = schedule.wish, schedule.span
+    return {
+        "id": schedule.id,
+        "report": wish.report,
+        "by": wish.by,
+        "period": wish.period.value,
+        "format": wish.form,
+        "unit": wish.unit,
+        "partner": wish.partner,
+        "people": [*wish.people],
+        "programs": wish.to_programs,
+        "state": "paused" if schedule.paused_at else "active",
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+        "sent_at": output.stamp(schedule.sent_at),
+        "problem": schedule.problem or None,
+    }
 
 
 async def _ask(
@@ -156,10 +286,11 @@ async def _ask(
     return question, reports.agencies_below(await context.node.store.hosted(), under)
 
 
-async def _names(context: OfficeCommandContext, table: ReportTable) -> dict[str, str]:
-    if table.question.by == "agency":
-        return {agency.id: f"{agency.name} ({agency.code})" for agency in await context.node.store.hosted()}
-    return {}
+async def _names(call: Invocation, context: OfficeCommandContext, table: ReportTable) -> Mapping[str, str]:
+    keys, node = [line.key for line in table.lines], context.node
+    return await reports.names_of(
+        node.inn, node.accounts, table.question, keys, _today(context), call.lang.value
+    )
 
 
 def _extra(table: ReportTable) -> dict[str, Any]:

@@ -83,6 +83,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailFile:
+    """A file of a mail. `media` are the two parts of its media type."""
+
+    name: str
+    media: tuple[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """One message to people of one hosted agency."""
 
@@ -90,6 +99,7 @@ class Mail:
     subject: str
     text: str
     id: str
+    files: tuple[MailFile, ...] = ()
 
 
 class Mailer(Protocol):

@@ -5,7 +5,7 @@ period and of the one before. Out: lines with their figures, and the total of bo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -76,7 +76,8 @@ class ReportColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One report. `drawn` are the columns of its chart. `of_node`: totals of agencies, for the operator."""
+    """One report. `drawn` are the columns of its chart. `of_node`: totals of agencies, for the operator. `also`: lines of a
+    second table, which stands under the first lines of the whole agency, so that both are one review."""
 
     key: str
     side: str
@@ -87,6 +88,7 @@ class Report:
     of_node: bool = False
     of_accounts: bool = False
     """Made of accounts and their sign-ins, for administrators and the operator."""
+    also: By | None = None
 
     def columns_by(self, by: By) -> tuple[ReportColumn, ...]:
         """Return the columns that are known for such lines."""
@@ -197,6 +199,7 @@ REPORTS: Mapping[str, Report] = {
                 ),
             ),
             drawn=("electronic", "with_paper"),
+            also=By.REASON,
         ),
         Report(
             key="readings",
@@ -253,6 +256,12 @@ class Question:
         return self.report.columns_by(by)
 
     @property
+    def also(self) -> Question | None:
+        """Return the question of the second table; None where there is none."""
+        of_whole = self.by is self.report.lines[0] and not (self.units or self.partner)
+        return replace(self, by=self.report.also) if self.report.also is not None and of_whole else None
+
+    @property
     def before(self) -> tuple[date, date]:
         """Return the period before: as many whole months where this one is of whole months, else as many days."""
         months = _whole_months(self.since, self.until)
@@ -290,6 +299,7 @@ class ReportTable:
     lines: tuple[ReportLine, ...]
     total: tuple[Figure, ...]
     before: tuple[Figure, ...]
+    also: ReportTable | None = None
 
 
 def make_table(

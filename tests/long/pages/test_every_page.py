@@ -22,7 +22,7 @@ from tests.support.words import MACHINE_WORDS, entries, forms, texts
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "report_file"}) | {
+FILES = frozenset({"home", "language", "report_file", "record_files_file"}) | {
     *("book_file", "book_numbers_file", "book_print", "book_stamp"),
     *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
     *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
@@ -55,7 +55,7 @@ UNLINKED: frozenset[str] = frozenset(
         # The agencies of the demonstration number by their document systems, so that no number is there to be made void.
         "book_number_void",
         "work_file_archive",  # no file of the demonstration is closed
-        *("webhook", "webhook_act"),
+        *("webhook", "webhook_act", "report_schedule_ask"),
         # No agency of the demonstration wants a second person for changes of rights.
         *("rights_confirm", "rights_refuse"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
@@ -92,6 +92,8 @@ EMPTY = {
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
     ("trust_sources", "delegated.issuers.none"): "no issuer of the demonstration gives lists of certificates",
     ("trust_sources", "delegated.lists.none"): "no issuer of the demonstration gives lists of certificates",
+    ("record_files", "book.file_list.empty"): "no document of the demonstration states a file of records",
+    ("report_schedules", "report.schedule.empty"): "no report of the demonstration is sent by the calendar",
     ("webhooks", "webhook.empty"): "no program of the demonstration is told of anything",
     ("out_document", "outgoing.no_recipients"): "nothing of a draft is on its way to anybody",
 }

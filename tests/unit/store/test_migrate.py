@@ -130,6 +130,7 @@ STEPS = {
     "r0219_node_that_takes_over_a_code.py": "005983a8b9fa91b8",
     "r0220_changes_of_rights_that_wait.py": "2de2d6acd40d39fe",
     "r0221_reminders_and_work_files.py": "6d6fb03481bf2cd5",
+    "r0222_report_schedules.py": "a6ee1e988879104a",
 }
 
 

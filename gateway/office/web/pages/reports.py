@@ -11,13 +11,14 @@ from datetime import date, timedelta
 
 from aiohttp import web
 
+from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.figures import IN, NO_UNIT, READ
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Denied
-from gateway.office.book import reports
+from gateway.office.book import report_files, reports
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.reports import (
@@ -37,9 +38,7 @@ from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.page_requests import (
     REPORT_READERS,
     PageRequest,
-    agency_names,
     merged,
-    names_of,
     url_for,
 )
 from gateway.office.web.routes import Access, get
@@ -48,8 +47,6 @@ from gateway.store.figures import list_units
 PATH = "/bao-cao"
 MOST_LINES = 200
 _MOST_BARS = 12
-# Unit that has no figures, for a person whose own units have none yet: no unit at all would be the whole agency.
-_NONE_YET = "·"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +72,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
     shown = table.lines[:MOST_LINES]
     names = await _names(request, question, [line.key for line in shown])
     query = merged(dict(request.http.query), told=None)
+    issuer = await _issuer(request, sight)
     return await request.page(
         "reports/page.html",
         title=request.say("menu.reports"),
@@ -82,8 +80,8 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         question=question,
         reports=sight.reports,
         of_node=sight.of_node,
-        heading=reports.heading_of(question, _owner(request, sight, question), request.lang),
-        owner=_owner(request, sight, question),
+        heading=reports.heading_of(question, issuer.agency, request.lang),
+        owner=" – ".join((issuer.agency, *reports.unit_names(question))),
         titles=reports.titles(question, request.lang),
         lines=[
             (
@@ -92,11 +90,12 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
             )
             for line in shown
         ],
+        also=_also(request, table.also) if table.also is not None else None,
         left_out=len(table.lines) - len(shown),
         total=_shown(request, table, "", table.total),
         before=[ShownFigure(text=reports.figure_text(value, request.lang)) for value in table.before],
         before_title=reports.before_text(question, request.lang),
-        change=_change(table, request.lang),
+        change=reports.change_texts(table, request.lang),
         chart=_line_chart(request, table),
         bars=_bars(table, names, request.lang) if question.by not in BY_TIME else (),
         lines_by=[(by.value, request.say(f"report.by.{by}")) for by in _lines_by(question, sight)],
@@ -104,7 +103,8 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         unit=request.ask("don-vi") if question.units else "",
         periods=_periods(request.today),
         files={
-            form: url_for(f"{PATH}/{question.report.key}/tep/{form}", **query) for form in ("xlsx", "csv")
+            form: url_for(f"{PATH}/{question.report.key}/tep/{form}", **query)
+            for form in ("xlsx", "csv", "pdf")
         },
         outputs=_outputs(request, sight),
         today=day_text(request.today),
@@ -119,10 +119,12 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
     form, deps = request.path("form"), request.deps
     table = await reports.make(deps.store, sight.agencies, question, request.today)
     names = await _names(request, question, [line.key for line in table.lines])
-    heading = reports.heading_of(question, _owner(request, sight, question), request.lang)
+    issuer = await _issuer(request, sight)
     with deps.blobs.scratch() as scratch:
-        await reports.write(deps.pool, scratch.file, form, table, names, heading, request.lang)
-        name = f"bao-cao-{question.report.key}-{question.since}-{question.until}.{form}"
+        await report_files.write(
+            deps.pool, scratch.file, form, table, names, issuer, request.today, request.lang
+        )
+        name = reports.file_name(question, form)
         return await answers.give_file(
             request.http, await answers.file_content(deps.pool, scratch.file, name, form)
         )
@@ -139,7 +141,7 @@ async def _sight(request: PageRequest) -> Sight:
         async with request.deps.store.reading() as tx:
             units = await list_units(tx, request.agency.id)
         mine = tuple(unit for unit in units if unit_key(unit) in share.units | share.led)
-        return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (_NONE_YET,))
+        return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (reports.NO_UNIT_YET,))
     if request.agency is None or request.may(Right.REPORTS, Manner.TOTALS):
         agencies = reports.agencies_below(await request.deps.store.hosted(), request.ask("duoi"))
         of_node = tuple(report for report in REPORTS.values() if report.of_node)
@@ -194,19 +196,14 @@ async def _units(request: PageRequest, sight: Sight, report: Report) -> Sequence
 
 
 async def _names(request: PageRequest, question: Question, keys: Sequence[str]) -> Mapping[str, str]:
-    if question.by is By.PARTNER:
-        return await agency_names(request, keys)
-    if question.by is By.PERSON:
-        return await names_of(request, keys, "journal.principal")
-    if question.by is By.AGENCY:
-        return {agency.id: f"{agency.name} ({agency.code})" for agency in await request.deps.store.hosted()}
-    return {}
+    deps = request.deps
+    return await reports.names_of(deps.inn, deps.accounts, question, keys, request.today, request.lang)
 
 
-def _owner(request: PageRequest, sight: Sight, question: Question) -> str:
+async def _issuer(request: PageRequest, sight: Sight) -> Letterhead:
     if sight.of_node or request.agency is None:
-        return request.ask("duoi") or request.say("report.node")
-    return " – ".join((request.agency.name, *(unit for unit in question.units if unit != _NONE_YET)))
+        return Letterhead(agency=request.ask("duoi") or request.say("report.node"))
+    return letterhead_of(*await request.deps.store.accounts.with_profile(request.agency.id))
 
 
 # --- figures that lead to their documents ---------------------------------------------------------------------------
@@ -243,9 +240,22 @@ def _journal_path(question: Question, column: ReportColumn, key: str) -> str:
     return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **days)
 
 
+def _also(request: PageRequest, table: ReportTable) -> Mapping[str, object]:
+    """Return the second table, whose lines need no names."""
+    by, lang = table.question.by, request.lang
+    return {
+        "titles": reports.titles(table.question, lang),
+        "lines": [
+            (reports.label(by, line.key, lang, {}), _shown(request, table, line.key, line.figures))
+            for line in table.lines
+        ],
+        "total": _shown(request, table, "", table.total),
+    }
+
+
 def _list_path(question: Question, column: ReportColumn, key: str) -> str:
     """Return the list that shows the documents behind a figure; empty where no list can."""
-    if column.state is None or question.units or question.report.of_node:
+    if column.state is None or question.units or question.report.of_node or question.by is By.REASON:
         return ""
     since, until, words = question.since, question.until, dict[str, str]()
     if key and question.by in BY_TIME:
@@ -273,18 +283,6 @@ def _days_of(by: By, key: str, question: Question) -> tuple[date, date]:
     end = first.month + months
     last = date(first.year + (end > 12), (end - 1) % 12 + 1, 1) - timedelta(days=1)
     return max(first, question.since), min(last, question.until)
-
-
-def _change(table: ReportTable, lang: str) -> list[str]:
-    """Return by how much each total has changed since the period before, in percent."""
-    texts = []
-    for now, before in zip(table.total, table.before, strict=True):
-        if now is None or not before:
-            texts.append("–")
-            continue
-        percent = round(100 * (now - before) / before)
-        texts.append(f"{'+' if percent > 0 else ''}{reports.figure_text(percent, lang)} %")
-    return texts
 
 
 # --- charts and ways ------------------------------------------------------------------------------------------------
@@ -340,8 +338,11 @@ def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
         return ()
     books = request.may(Right.SEE_CONTENT, Manner.YES)
     registers = (("register_in", "/so-van-ban?so=incoming"), ("register_out", "/so-van-ban?so=outgoing"))
+    files = (("files", "/so-van-ban/ho-so"),)
     handling = (("handling_in", f"{PATH}/incoming"), ("handling_out", f"{PATH}/outgoing"))
-    return (*(registers if books else ()), *handling)
+    year = {"tu": f"01/01/{request.today.year}", "den": f"31/12/{request.today.year}"}
+    review = ("review", url_for(f"{PATH}/paper", theo="type", **year))
+    return (*(registers if books else ()), *handling, *(files if books else ()), review)
 
 
 ROUTES = (
@@ -350,7 +351,7 @@ ROUTES = (
         f"{PATH}/{{report}}", "report", show_report, access=Access.READY, needs=REPORT_READERS, key="reports"
     ),
     get(
-        f"{PATH}/{{report}}/tep/{{form:xlsx|csv}}",
+        f"{PATH}/{{report}}/tep/{{form:xlsx|csv|pdf}}",
         "report_file",
         send_file,
         access=Access.READY,

@@ -6,7 +6,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from io import BytesIO
 
-import pypdfium2
 import pytest
 
 from gateway.domain.person import AccountStanding, Person
@@ -14,6 +13,7 @@ from gateway.office.accounts import form_pdf
 from gateway.office.accounts.form_pdf import FormHeading, UnusedAccount
 from gateway.office.policy import account_forms
 from gateway.office.policy.account_forms import AccountFigures
+from tests.support.printed_words import printed
 
 TODAY = date(2026, 12, 5)
 HEADING = FormHeading(
@@ -48,14 +48,6 @@ COLUMNS = {
         ("Địa chỉ thư điện tử công vụ", "Bộ phận công tác", "Chức vụ", "Lý do", "Ghi chú"),
     ),
 }
-
-
-def printed(pdf: BytesIO) -> str:
-    document = pypdfium2.PdfDocument(pdf.getvalue())
-    try:
-        return " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
-    finally:
-        document.close()
 
 
 def person(
@@ -94,7 +86,7 @@ def test_a_request_has_head_parts_and_columns_in_their_words(form: str) -> None:
 
     form_pdf.request_form(form, HEADING, TODAY, out)
 
-    text = printed(out)
+    text = printed(out.getvalue())
     about = {"01": "cấp mới", "02": "thay đổi thông tin", "03": "thu hồi"}[form]
     for words in (*HEAD, f"V/v đề nghị {about} tài khoản", *CONTACT, "Nơi nhận:", "THỦ TRƯỞNG ĐƠN VỊ"):
         assert words in text
@@ -115,7 +107,7 @@ def test_the_report_of_december_has_figures_and_the_typed_parts() -> None:
 
     form_pdf.report(heading, account_forms.count(PEOPLE, 2026), 2026, TODAY, out)
 
-    text = printed(out)
+    text = printed(out.getvalue())
     for words in (
         "BÁO CÁO Hoạt động sử dụng phần mềm Quản lý văn bản và điều hành năm 2026",
         "Tổng số tài khoản phần mềm quản lý văn bản được cấp: 4",
@@ -142,7 +134,7 @@ def test_the_list_has_who_did_not_sign_in() -> None:
 
     form_pdf.unused_list(HEADING, unused, since, TODAY, out)
 
-    text = printed(out)
+    text = printed(out.getvalue())
     assert "STT Tên tài khoản Họ và tên Chức vụ Bộ phận Lần đăng nhập cuối Ghi chú" in text
     assert "Bình" in text
     assert "31/12/2025" in text

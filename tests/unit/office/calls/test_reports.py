@@ -3,8 +3,11 @@ right ones."""
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.store import figures
 from tests.support.api import COMMUNE, Door
+from tests.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 
@@ -40,3 +43,46 @@ async def test_a_question_that_a_report_does_not_know_is_answered_with_those_it_
 
     assert (lines.status, missing.status, of_node.status) == (400, 404, 404)
     assert "unit" in str(lines.json)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "pdf"])
+async def test_a_report_leaves_as_a_file(door: Door, form: str) -> None:
+    await sent(door, "15", recipients=[{"code": COMMUNE, "role": "to_act"}])
+    await door.carry()
+    while await figures.fold_next(door.node.store):
+        pass
+
+    name = (await door.ask("GET", f"/agencies/{COMMUNE}")).json["name"]
+    empty = await door.ask("HEAD", f"/reports/outgoing/file?format={form}")
+    answer = await door.ask("GET", f"/reports/outgoing/file?by=partner&format={form}")
+
+    assert (empty.status, answer.status) == (200, 200)
+    assert f"bao-cao-outgoing-2026-11-01-2026-11-20.{form}" in answer.headers["Content-Disposition"]
+    if form == "csv":
+        assert name in answer.raw.decode("utf-8-sig")
+    elif form == "xlsx":
+        assert answer.raw.startswith(b"PK")
+    else:
+        text = printed(answer.raw)
+        for words in (
+            *("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", "BÁO CÁO", "Văn bản đi", "Trang 1/"),
+            *("Từ ngày 01/11/2026 đến ngày 20/11/2026", "Cơ quan gửi, nhận", name, "NGƯỜI LẬP BIỂU"),
+        ):
+            assert words in text, text
+
+
+async def test_the_review_of_the_year_has_types_and_reasons_on_one_sheet(door: Door) -> None:
+    recipient = [{"code": COMMUNE, "role": "to_act"}]
+    await sent(door, "15", recipients=recipient)
+    await sent(door, "16", recipients=recipient, delivery_mode="both")
+    while await figures.fold_next(door.node.store):
+        pass
+
+    year = "from=2026-01-01&to=2026-12-31&format=pdf"
+    text = printed((await door.ask("GET", f"/reports/paper/file?by=type&{year}")).raw)
+    by_month = printed((await door.ask("GET", f"/reports/paper/file?by=month&{year}")).raw)
+
+    for words in ("Từ ngày 01/01/2026 đến ngày 31/12/2026", "Công văn 2 1 50,0 1 0", "Lý do gửi giấy"):
+        assert words in text, text
+    assert "Người gửi yêu cầu 1 0 0,0 1 0" in text, text
+    assert "Lý do gửi giấy" not in by_month

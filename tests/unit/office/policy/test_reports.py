@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -92,3 +93,10 @@ def test_each_column_is_made_of_kept_measures_and_has_words() -> None:
             )
         assert f"report.{report.key}" in words
         assert {*report.drawn} <= {column.key for column in report.columns}
+
+
+def test_the_review_of_paper_has_its_reasons_below_the_types_of_the_whole_agency() -> None:
+    assert question("paper", By.TYPE).also == question("paper", By.REASON)
+    assert question("paper", By.MONTH).also is None
+    assert replace(question("paper", By.TYPE), units=("P",)).also is None
+    assert question("incoming", By.DAY).also is None
