@@ -1,6 +1,7 @@
-"""Duties of administrators and operators that timers run on: accounts of leavers (T17), the yearly review (T23),
-reports of reforms (T16), the half-yearly list of accounts without sign-in (T22), the quarter's figures (T27). In: accounts,
-reforms, the calendar, the time. Out: tasks for their reminders; no list shows them, because a page of its own does each."""
+"""Duties of administrators and operators that timers run on: accounts of leavers (T17), answers to requests about accounts
+(T18), the yearly review (T23), reports of reforms (T16), the half-yearly list of accounts without sign-in (T22), the
+quarter's figures (T27). In: accounts and requests, reforms, the calendar, the time. Out: tasks for their reminders; no list
+shows them, because a page of its own does each."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.person import AccountStanding
 from gateway.domain.timer_table import TIMERS, Timer
 from gateway.domain.wall_clock import local, midnight
+from gateway.office.domain.account_request import AccountRequest
 from gateway.office.domain.roles import Post
 from gateway.office.domain.task import Task, TaskKind
+from gateway.office.policy.account_forms import leavers_asked
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
 from gateway.policy import timers
@@ -37,9 +40,15 @@ class DutySources:
         async with self.accounts.accounts.read() as view:
             posts = await view.posts.all()
             people = await view.people.all()
-            names = {p.id: p.name for p in people if p.standing is not AccountStanding.WITHDRAWN}
+            requests = await view.requests.open()
             year, tasks = local(now).year, {}
             for agency_id in agency_ids:
+                asked = leavers_asked(r for r in requests if r.agency_id == agency_id)
+                names = {
+                    p.id: p.name
+                    for p in people
+                    if p.standing is not AccountStanding.WITHDRAWN and p.login not in asked
+                }
                 tasks[agency_id] = [
                     make_duty(Timer.T17, id, left_at, _end_of(left_at, TIMERS[Timer.T17].amount), names[id])
                     for id, left_at in _leavers(posts, agency_id, now).items()
@@ -64,16 +73,49 @@ class DutySources:
             for duty in await self.reports()
         ]
         today = local(now).date()
-        half = date(today.year, 1 if today.month < 7 else 7, 1)
+        half = half_of(today)
+        async with self.accounts.accounts.read() as view:
+            requests = await view.requests.open()
+            filed = {report.agency_id for report in await view.requests.reports_since(midnight(half))}
+            codes = await view.agency_codes()
         quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
-        last = quarter - timedelta(days=1)
-        for _ in range(TIMERS[Timer.T27].amount):
-            last = timers.next_working_day(office, last)
+        lists = make_duty(Timer.T22, half.isoformat(), midnight(half), _end_of(midnight(half), 180))
         return [
             *reports,
-            make_duty(Timer.T22, half.isoformat(), midnight(half), _end_of(midnight(half), 180)),
-            make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), timers.closing_time(office, last)),
+            *(
+                make_duty(
+                    Timer.T18,
+                    request.id,
+                    request.made_at,
+                    request_due(office, request),
+                    f"{codes.get(request.agency_id, '')} {request.number}".strip(),
+                )
+                for request in requests
+            ),
+            *((lists,) if codes.keys() - filed else ()),
+            make_duty(
+                Timer.T27,
+                quarter.isoformat(),
+                midnight(quarter),
+                _working_days_after(office, quarter - timedelta(days=1), TIMERS[Timer.T27].amount),
+            ),
         ]
+
+
+def half_of(day: date) -> date:
+    """Return the first day of the day's half year."""
+    return date(day.year, 1 if day.month < 7 else 7, 1)
+
+
+def request_due(office: OfficeCalendar, request: AccountRequest) -> datetime:
+    """Return until when the operator answers a request: T18 (three working days)."""
+    return _working_days_after(office, local(request.made_at).date(), TIMERS[Timer.T18].amount)
+
+
+def _working_days_after(office: OfficeCalendar, day: date, days: int) -> datetime:
+    for _ in range(days):
+        day = timers.next_working_day(office, day)
+    return timers.closing_time(office, day)
 
 
 def make_duty(timer: Timer, key: str, since: datetime, due_at: datetime, title: str = "") -> Task:
@@ -96,7 +138,9 @@ def make_duty(timer: Timer, key: str, since: datetime, due_at: datetime, title: 
 
 async def _is_reviewed(view: AccountWork, agency_id: str, year: int) -> bool:
     events = await view.events.of_subject(f"accounts:{agency_id}")
-    return any(e.kind is EventKind.ACCOUNT_REVIEWED and e.data.get("year") == year for e in events)
+    # The list that was handed in about the half year before is no review of December.
+    since = midnight(date(year, _REVIEW_MONTH, 1))
+    return any(e.kind is EventKind.ACCOUNT_REVIEWED and e.at >= since for e in events)
 
 
 def _leavers(posts: Sequence[Post], agency_id: str, now: datetime) -> dict[str, datetime]:

@@ -57,11 +57,16 @@ async def take(
             raise Denied(
                 "this is the last operator; give the post to somebody else first", code="GW-LAST-ADMIN"
             )
-        if not await work.posts.take(person.id, agency_id, role):
-            raise NotFound(f"{person.name} has not the post {role} there")
-        await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
-        details = {"role": role.value, "agency": agency_id or None}
-        await work.events.append(EventKind.POST_WITHDRAWN, person.id, now, details)
+        await take_post(work, person, role, agency_id, now)
+
+
+async def take_post(work: AccountWork, person: Person, role: PostRole, agency_id: str, now: datetime) -> None:
+    """Take a post in the caller's transaction, which has checked the right already."""
+    if not await work.posts.take(person.id, agency_id, role):
+        raise NotFound(f"{person.name} has not the post {role} there")
+    await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
+    details = {"role": role.value, "agency": agency_id or None}
+    await work.events.append(EventKind.POST_WITHDRAWN, person.id, now, details)
 
 
 async def give_post(

@@ -127,6 +127,7 @@ STEPS = {
     "r0216_numbers_of_outgoing_documents.py": "333ba3d9eb97b21d",
     "r0217_reminders_of_the_node.py": "b29e756864f29242",
     "r0218_contact_of_an_agency.py": "6c089db6029e75ab",
+    "r0219_requests_about_accounts.py": "c5a1eef463190432",
 }
 
 

@@ -22,6 +22,8 @@ ON_BOTH = {
     "test_two_sweeps_at_once_leave_a_clerk",
     "test_a_second_factor_and_each_recovery_code_are_good_once",
     "test_a_mailbox_is_a_name_for_which_persons_act",
+    "test_two_operators_at_once_answer_once",
+    "test_an_end_withdraws_the_account_and_of_who_works_elsewhere_the_posts_here",
 }
 
 

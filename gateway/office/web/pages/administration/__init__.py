@@ -1,5 +1,5 @@
-"""Administration: accounts and rights, units, mailboxes, the yearly review, printed forms, API keys of programs and what
-they called, webhooks."""
+"""Administration: accounts and rights, units, mailboxes, requests about accounts, the half-yearly
+review, printed forms, API keys of programs and what they called, webhooks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from gateway.office.web.pages.administration import (
     acts,
     paper_forms,
     programs,
+    requests,
     settings,
     timers,
     units,
@@ -18,6 +19,7 @@ ROUTES: tuple[PageRoute, ...] = (
     *accounts.ROUTES,
     *units.ROUTES,
     *acts.ROUTES,
+    *requests.ROUTES,
     *paper_forms.ROUTES,
     *programs.ROUTES,
     *settings.ROUTES,
