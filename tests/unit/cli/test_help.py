@@ -51,6 +51,7 @@ DUE = {
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),
     *(f"people {name}" for name in ("account", "post", "link", "stand", "unlock", "sessions", "sign-out")),
+    *("people requests", "people request", "people answer"),
     *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("bind", "list", "new", "revoke")),

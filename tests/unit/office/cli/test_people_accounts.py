@@ -106,6 +106,28 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
     assert asyncio.run(lock())[0] == "GW-SIGN-IN"
 
 
+def test_a_request_is_made_listed_and_answered(folder: Path, terminal: Terminal) -> None:
+    person = ("name=Đặng Thị Mẫu", "role=officer", "name=Vũ Văn Thừa", "role=clerk")
+    made = terminal.type(
+        "people", "request", "01", *person, "--agency", "Z91.01", "--number", "7/SMT", "--yes", "-o", "json"
+    )
+    listed = terminal.type("people", "requests", "-o", "json")
+    shown = terminal.type("people", "requests")
+    wrong = terminal.type("people", "request", "01", "colour=red", "--agency", "Z91.01", "--yes")
+    # Who asked is the machine's operator too, until there is a person.
+    own = terminal.type("people", "answer", made.json["id"], "--words", "Đã cấp tài khoản.", "--yes")
+    added = terminal.type(
+        "people", "account", "quantri", "A. Admin", "--post", "operator", "--yes", "-o", "json"
+    )
+
+    assert (made.code, made.json["state"], len(made.json["lines"])) == (0, "open", 2)
+    assert [row["id"] for row in listed.json["data"]] == [made.json["id"]]
+    assert all(word in shown.out for word in ("Z91.01", "7/SMT", "Chờ trả lời"))
+    assert wrong.code == 2
+    assert own.code == 5
+    assert added.code == 0
+
+
 def test_posts_standing_and_the_yearly_list(folder: Path, terminal: Terminal) -> None:
     terminal.type("people", "account", "vananh", "Vân Anh", "--post", "clerk", "--title", "Văn thư", "--yes")
     added = terminal.type("people", "post", "vananh", "officer", "--unit", "Phòng 3", "--yes", "-o", "json")

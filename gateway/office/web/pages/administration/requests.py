@@ -86,14 +86,14 @@ async def show_request(request: PageRequest, problems: Problems | None = None) -
         agencies=await accounts.agency_names(request),
         people=people,
         answers_it=answers_it,
+        typed={name: _typed(request, name, len(asked.lines)) for name in ("decision", "refusal")},
         logins=await _suggested_logins(request, asked.lines) if answers_it and is_new else (),
     )
 
 
 async def answer_request(request: PageRequest) -> web.StreamResponse:
     form, asked = request.form, await _load(request)
-    count = len(asked.lines)
-    cells = [[*form.all(name), *[""] * count][:count] for name in ("decision", "refusal", "login")]
+    cells = [_typed(request, name, len(asked.lines)) for name in ("decision", "refusal", "login")]
     decisions = tuple(
         Decision(is_done=decision == "done", refusal=refusal, login=login)
         for decision, refusal, login in zip(*cells, strict=True)
@@ -116,6 +116,11 @@ async def answer_request(request: PageRequest) -> web.StreamResponse:
         links=[(person, f"{address}/lien-ket/{code}") for person, code in codes],
         back=path,
     )
+
+
+def _typed(request: PageRequest, name: str, count: int) -> Sequence[str]:
+    """Return what was typed for each line."""
+    return [*request.form.all(name), *[""] * count][:count]
 
 
 async def make_request(request: PageRequest) -> web.StreamResponse:
@@ -192,12 +197,11 @@ async def _people(request: PageRequest, asked: AccountRequest) -> Mapping[str, s
 
 async def _suggested_logins(request: PageRequest, lines: Sequence[RequestLine]) -> Sequence[str]:
     """Suggest a free sign-in name for each line, or what was typed."""
-    settings, typed = request.deps.settings.accounts, request.form.all("login")
+    settings, typed = request.deps.settings.accounts, _typed(request, "login", len(lines))
     taken, style = set(await admin.logins(request.deps.accounts)), signing_in.LoginStyle(settings.login_style)
     suggested = []
-    for n, line in enumerate(lines):
-        login = typed[n] if n < len(typed) else ""
-        login = login or signing_in.login_of_person(line.name, style, frozenset(taken), settings.login_tail)
+    for line, own in zip(lines, typed, strict=True):
+        login = own or signing_in.login_of_person(line.name, style, frozenset(taken), settings.login_tail)
         taken.add(login)
         suggested.append(login)
     return suggested
