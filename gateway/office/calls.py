@@ -546,7 +546,7 @@ def _account_request_routes(office: Office) -> tuple[Route, ...]:
             handler=partial(_make_account_request, office),
             summary="Ask the operator for new accounts, changes or ends",
             text="The operator answers within three working days, and carries it out with the answer: an event "
-            "`account.answered`. The agency's own administrators may do without a request.",
+            "`accounts.answered`. The agency's own administrators may do without a request.",
             scopes=(ApiScope.AGENCIES_WRITE,),
             creates=True,
             status=201,

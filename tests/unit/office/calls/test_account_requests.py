@@ -41,8 +41,8 @@ async def test_a_request_is_made_once_and_followed_to_its_answer(door: Door) -> 
     seen = (await door.ask("GET", f"/account-requests/{id}")).json
     assert (seen["state"], seen["answer"], seen["lines"][0]["login"]) == ("done", "Đã cấp tài khoản.", "mau")
     await door.carry()
-    events = (await door.ask("GET", "/events?type=account.requested,account.answered")).json["data"]
-    assert [event["type"] for event in events] == ["account.requested"] * 2 + ["account.answered"]
+    events = (await door.ask("GET", "/events?type=accounts.requested,accounts.answered")).json["data"]
+    assert [event["type"] for event in events] == ["accounts.requested"] * 2 + ["accounts.answered"]
 
 
 async def test_another_agency_does_not_see_it(door: Door) -> None:
