@@ -29,7 +29,7 @@ from gateway.office.policy import account_forms, signing_in
 from gateway.office.policy.account_forms import LineFault
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest
+from gateway.office.web.page_requests import ADMINISTERS, OPERATES, PageRequest
 from gateway.office.web.pages.administration import accounts
 from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Access, both, get, post
@@ -308,6 +308,13 @@ ROUTES = (
         f"{PATH}/moi/{{form:{_FORMS}}}", "account_request_new", "account_request_made", make_request, **_AT
     ),
     get(_PATH_OF_ONE, "account_request", show_request, **_AT),
-    post(_PATH_OF_ONE, "account_request_answered", answer_request, **_AT),
+    post(
+        _PATH_OF_ONE,
+        "account_request_answered",
+        answer_request,
+        access=Access.READY,
+        needs=OPERATES,
+        key="administration",
+    ),
     get(f"{_PATH_OF_ONE}.pdf", "account_request_pdf", give_pdf, **_AT),
 )
