@@ -10,7 +10,9 @@ import pytest
 from gateway.bootstrap.core import open_core
 from gateway.domain.account import HostedAgency
 from gateway.errors import Denied
+from gateway.office.accounts import requests
 from gateway.office.bootstrap.office import account_services
+from gateway.office.domain.account_request import RequestForm, RequestLine
 from gateway.store import migrate
 from gateway_labs.demo import stage
 from tests.support import accounts
@@ -106,7 +108,38 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
     assert asyncio.run(lock())[0] == "GW-SIGN-IN"
 
 
-def test_a_request_is_made_listed_and_answered(folder: Path, terminal: Terminal) -> None:
+def test_an_answer_prints_the_links_of_new_accounts_once(folder: Path, terminal: Terminal) -> None:
+    people = (
+        RequestLine(name="Đặng Thị Mẫu", role="officer"),
+        RequestLine(name="Vũ Văn Thừa", role="clerk"),
+    )
+
+    async def ask() -> str:
+        async with open_core(stage.settings_for(folder)) as office:
+            services = account_services(office)
+            async with services.changing("prn_admin") as (work, now):
+                draft = requests.RequestDraft(form=RequestForm.NEW, lines=people)
+                made = await requests.record(services, work, "prn_admin", accounts.NORTH, draft, now)
+        return made.id
+
+    answer = ("people", "answer", asyncio.run(ask()), "--words", "Đã cấp tài khoản.", "--yes", "-o", "json")
+    refused = ("--refuse", "2=Không có tên trong biên chế.")
+    wrong = terminal.type(*answer, "--refuse", "3=Không có.")
+    answered = terminal.type(*answer, "--login", "mau", *refused)
+    again = terminal.type(*answer, "--login", "mau", *refused)
+
+    assert wrong.code == 2
+    assert (answered.code, answered.json["state"]) == (0, "partly")
+    ((account),) = answered.json["accounts"]
+    assert account["login"] == "mau"
+    taken_up(folder, account["code"])
+    assert "accounts" not in again.out
+    assert again.code != 0
+
+
+def test_a_request_is_made_and_listed_and_not_answered_by_who_made_it(
+    folder: Path, terminal: Terminal
+) -> None:
     person = ("name=Đặng Thị Mẫu", "role=officer", "name=Vũ Văn Thừa", "role=clerk")
     made = terminal.type(
         "people", "request", "01", *person, "--agency", "Z91.01", "--number", "7/SMT", "--yes", "-o", "json"
