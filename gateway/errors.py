@@ -328,7 +328,7 @@ class Denied(GatewayError):
 
 
 class BadForm(GatewayError):
-    """The form cannot be read as it came. `field`: which part of it, where it is one."""
+    """The form cannot be read as it came. `field`: which part of it, where it is one, such as `lines/0/name`."""
 
     code = "GW-FORM"
     label_key = "error.form"

@@ -51,6 +51,7 @@ _TAGS = {
     "inbox": "Incoming documents",
     "numbers": "Numbers of outgoing documents that the node gives",
     "reports": "Figures of documents of a period",
+    "accounts": "Requests about accounts of persons",
     "agencies": "The directory of agency codes",
     "profile": "Settings by which an agency differs from its node",
     "events": "Events, in order",

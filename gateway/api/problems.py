@@ -204,7 +204,7 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
     if isinstance(error, errors.Clash):
         more |= error.params
     detail = _detail(sort, error, lang)
-    fault = {"pointer": pointer(field), "code": error.code, "detail": detail, "suggest": None}
+    fault = {"pointer": pointer(*field.split("/")), "code": error.code, "detail": detail, "suggest": None}
     return Problem(
         sort=sort,
         code=error.code,

@@ -26,6 +26,7 @@ _SCOPE_OF_WORD = {
     "register": ApiScope.INBOX_READ,
     "reform": ApiScope.AGENCIES_READ,
     "codes": ApiScope.AGENCIES_READ,
+    "accounts": ApiScope.AGENCIES_READ,
     "evidence": ApiScope.EVIDENCE_READ,
     "webhook": ApiScope.WEBHOOKS_MANAGE,
 }

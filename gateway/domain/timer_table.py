@@ -363,7 +363,6 @@ _ROWS = (
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=3,
-        is_kept=False,
         steps=(Step(key="2", to=_OPERATORS, days=2, at=_MORNING, working=True),),
     ),
     TimerRow(

@@ -1,11 +1,12 @@
 """Duties of administrators and operators that timers run on: an incident without a notice (T14), reports of reforms (T16),
-accounts of leavers (T17), new accounts that are not used (T20), the half-yearly list of accounts without sign-in (T22), the
-yearly review (T23), the quarter's figures (T27). In: accounts, reforms, notices, axes, the calendar, the time. Out: tasks
-for their reminders; no list shows them, because a page of its own does each."""
+accounts of leavers (T17), answers to requests about accounts (T18), new accounts that are not used (T20), the half-yearly
+list of accounts without sign-in (T22), the yearly review (T23), the quarter's figures (T27). In: accounts and requests,
+reforms, notices, axes, the calendar, the time. Out: tasks for their reminders; no list shows them, because a page of its
+own does each."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,6 +18,7 @@ from gateway.domain.timer_table import TIMERS, UNUSED_TOLD_BEFORE, Timer
 from gateway.domain.wall_clock import local, midnight
 from gateway.errors import Clash
 from gateway.office.accounts.sessions import is_needed
+from gateway.office.domain.account_request import AccountRequest, leavers_asked
 from gateway.office.domain.notice import Notice, NoticeKind
 from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.task import Task, TaskKind
@@ -49,10 +51,12 @@ class DutySources:
         year, tasks = local(now).year, dict[str, Sequence[Task]]()
         async with self.accounts.accounts.read() as view:
             posts, people = await view.posts.all(), {p.id: p for p in await view.people.all()}
+            requests = await view.requests.open()
             unused = _unused_accounts(posts, people, self.accounts.rules.idle, now)
             for agency_id, office in offices.items():
+                asked = leavers_asked(request for request in requests if request.agency_id == agency_id)
                 tasks[agency_id] = [
-                    *_leaver_duties(office, posts, people, agency_id, now),
+                    *_leaver_duties(office, posts, people, agency_id, now, asked),
                     *unused.get(agency_id, ()),
                 ]
                 if local(now).month == _REVIEW_MONTH and not await _is_reviewed(view, agency_id, year):
@@ -75,18 +79,24 @@ class DutySources:
             for duty in await self.reports()
         ]
         today = local(now).date()
-        half = date(today.year, 1 if today.month < 7 else 7, 1)
+        half = half_of(today)
         rules, people = self.accounts.rules.idle, dict[str, Person]()
         async with self.accounts.accounts.read() as view:
             posts = await view.posts.all() if rules.lock_new is not None else ()
             if posts:
                 people = {p.id: p for p in await view.people.all()}
+            requests = await view.requests.open()
+            filed = {report.agency_id for report in await view.requests.reports_since(midnight(half))}
+            codes = await view.agency_codes()
             figures_sent = await _are_figures_sent(view, first_of_quarter(today))
+        half_day = midnight(half)
+        lists = make_duty(Timer.T22, half.isoformat(), half_day, _end_of(office, half_day, 180))
         return [
             *await self._incident_duties(now),
             *reports,
             *_unused_accounts(posts, people, rules, now).get(NODE, ()),
-            make_duty(Timer.T22, half.isoformat(), midnight(half), _end_of(office, midnight(half), 180)),
+            *[_request_duty(office, request, codes) for request in requests],
+            *((lists,) if codes.keys() - filed else ()),
             *([] if figures_sent else [_figures_duty(office, first_of_quarter(today))]),
         ]
 
@@ -102,16 +112,35 @@ class DutySources:
         ]
 
 
+def half_of(day: date) -> date:
+    """Return the first day of the day's half year."""
+    return date(day.year, 1 if day.month < 7 else 7, 1)
+
+
+def request_due(office: OfficeCalendar, request: AccountRequest) -> datetime:
+    """Return until when the operator answers a request: T18 (three working days)."""
+    return _working_days_after(office, local(request.made_at).date(), TIMERS[Timer.T18].amount)
+
+
+def _request_duty(office: OfficeCalendar, request: AccountRequest, codes: Mapping[str, str]) -> Task:
+    title = f"{codes.get(request.agency_id, '')} {request.number}".strip()
+    return make_duty(Timer.T18, request.id, request.made_at, request_due(office, request), title)
+
+
+def _working_days_after(office: OfficeCalendar, day: date, days: int) -> datetime:
+    for _ in range(days):
+        day = timers.next_working_day(office, day)
+    return timers.closing_time(office, day)
+
+
 def first_of_quarter(day: date) -> date:
     return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
 
 
 def _figures_duty(office: OfficeCalendar, quarter: date) -> Task:
     """Return the duty of the figures that are due in the quarter of this first day, those of the quarter before (T27)."""
-    last = quarter - timedelta(days=1)
-    for _ in range(TIMERS[Timer.T27].amount):
-        last = timers.next_working_day(office, last)
-    return make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), timers.closing_time(office, last))
+    due_at = _working_days_after(office, quarter - timedelta(days=1), TIMERS[Timer.T27].amount)
+    return make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), due_at)
 
 
 def file_duties(office: OfficeCalendar, files: Iterable[WorkFile]) -> Iterator[Task]:
@@ -167,7 +196,9 @@ def make_duty(
 
 async def _is_reviewed(view: AccountWork, agency_id: str, year: int) -> bool:
     events = await view.events.of_subject(f"accounts:{agency_id}")
-    return any(e.kind is EventKind.ACCOUNT_REVIEWED and e.data.get("year") == year for e in events)
+    # The list that was handed in about the half year before is no review of December.
+    since = midnight(date(year, _REVIEW_MONTH, 1))
+    return any(e.kind is EventKind.ACCOUNT_REVIEWED and e.at >= since for e in events)
 
 
 def _leaver_duties(
@@ -176,10 +207,13 @@ def _leaver_duties(
     people: Mapping[str, Person],
     agency_id: str,
     now: datetime,
+    asked: Collection[str],
 ) -> Iterator[Task]:
-    """List leavers whose accounts are not withdrawn (T17)."""
+    """List leavers whose accounts are not withdrawn, and whose end was not asked for (T17)."""
     for id, left_at in _leavers(posts, agency_id, now).items():
-        if id in people and people[id].standing is not AccountStanding.WITHDRAWN:
+        if id not in people or people[id].login in asked:
+            continue
+        if people[id].standing is not AccountStanding.WITHDRAWN:
             due_at = _end_of(office, left_at, TIMERS[Timer.T17].amount)
             yield make_duty(Timer.T17, id, left_at, due_at, people[id].name)
 

@@ -10,16 +10,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from gateway import log
-from gateway.document_view.event_sentence import EventNames, say_event
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.event import Event, EventKind
+from gateway.domain.event import Event, EventKind, rights_subject
 from gateway.domain.text import plain
 from gateway.domain.timer_table import Receivers, Timer
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
-from gateway.office.accounts.pending_rights import alert_subjects
 from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskKind
@@ -32,11 +31,16 @@ from gateway.office.todo import gather, gather_for_steps, gather_of_units
 from gateway.policy import timers
 from gateway.words import labels
 
+if TYPE_CHECKING:
+    from gateway.document_view.event_sentence import EventNames
+
 _log = logging.getLogger(__name__)
 REMINDERS_KEPT = timedelta(days=30)
 SENDING = timedelta(minutes=5)
 """Lease of a reminder that is being sent; a mail server answers sooner, or the exchange with it is given up."""
 _MOST_LINES = 200
+_ALERT_DAYS = 3
+"""Days of which changed rights are told, for a mail server that was away."""
 _LANG = "vi"
 NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
 
@@ -115,10 +119,14 @@ async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency
         return 0
     now, places = reminders.services.clock.now(), [NODE_PLACE, *(a for a in hosted if a.left_at is None)]
     async with reminders.duties.accounts.accounts.read() as view:
-        subjects = reversed(alert_subjects(now))
+        today = local(now).date()
+        subjects = [rights_subject(today - timedelta(days=n)) for n in reversed(range(_ALERT_DAYS))]
         events = [event for subject in subjects for event in await view.events.of_subject(subject)]
         if not events:
             return 0
+        # Loaded at first use alone.
+        from gateway.document_view.event_sentence import EventNames
+
         people = {person.id: person for person in await view.people.all()}
     names, sent = EventNames(people={id: person.name for id, person in people.items()}), 0
     for place in places:
@@ -165,6 +173,8 @@ async def _send_alert(
 
 
 def _alert_line(event: Event, names: EventNames) -> str:
+    from gateway.document_view.event_sentence import say_event
+
     actor = names.people.get(event.principal_id) or labels.say("admin.machine", _LANG)
     return _plain(f"{local(event.at):%H:%M %d/%m/%Y}: {say_event(event, actor, names, _LANG).text}")
 

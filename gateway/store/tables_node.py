@@ -46,6 +46,23 @@ class AgencyProfileRow(ThingOfAgency, table=True):
     set_by_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
+class AccountRequestRow(Row, table=True):
+    """Request of an agency about its accounts, or a report on them, as JSON; the node's own have an empty `agency_id`,
+    so that is no foreign key here."""
+
+    __table_args__ = (
+        index("ix_account_request_agency", "agency_id", "made_at"),
+        index("ix_account_request_state", "state", "made_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    agency_id: str
+    form: str
+    state: str
+    made_at: datetime = Field(sa_type=Moment)
+    body: str = Field(sa_type=Text)
+
+
 class PrincipalRow(Row, table=True):
     """One principal, an account of any kind. `owner` is the agency's id, or empty for a principal of the node: not NULL,
     because a unique constraint treats NULLs as different."""

@@ -210,7 +210,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "account": "account entry lending new_password",
         "accounts": "duty ended factor password post right standing",
-        "admin": "account_form admin limit profile rights",
+        "admin": "account_form account_request admin limit profile rights",
         "agencies": "agencies",
         "api": "api fault folder problem sample",
         "audit": "audit",

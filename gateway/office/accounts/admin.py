@@ -1,5 +1,5 @@
-"""Administration of accounts. Acts: add, renew, lock, suspend, withdraw, open again, confirm the yearly review, T22, T23
-(yearly review). Views: lists of an agency or of all, one account with its history. In: the administrator, and the account.
+"""Administration of accounts. Acts: add, renew, lock, suspend, withdraw, open again. Views: lists of
+an agency or of all, the list of a review, one account with its history. In: the administrator, and the account.
 Out: the changed account; a one-time code is shown once; persons with the posts that this administrator may see; persons of
 other agencies alone are not found. Administrators cannot change their own account, nor one with more rights than they may
 give."""
@@ -43,11 +43,23 @@ class NewAccount:
 
 async def add(services: AccountServices, by: Administrator, new_account: NewAccount) -> tuple[Person, str]:
     """Add the account and return its one-time code; it has its posts at once, but no sign-in before the code is used."""
-    now = services.clock.now()
+    async with services.changing(by.principal_id) as (work, now):
+        return await add_account(services, work, by, new_account, now)
+
+
+async def add_account(
+    services: AccountServices,
+    work: AccountWork,
+    by: Administrator,
+    new_account: NewAccount,
+    now: datetime,
+    *,
+    is_confirmed: bool = False,
+) -> tuple[Person, str]:
+    """Add the account in the caller's transaction. `is_confirmed`: two people have agreed to its posts already."""
     code, digest = services.secrets.new_code()
     name, request = _words(new_account.name, "name"), " ".join(new_account.request.split())[:_LONGEST_NAME]
-    if not is_name(name):
-        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
+    _must_be_name(name)
     person = Person(
         id=services.clock.new_id("prn_"),
         name=name,
@@ -60,16 +72,32 @@ async def add(services: AccountServices, by: Administrator, new_account: NewAcco
         roles_by=by.principal_id,
         roles_at=now,
     )
-    async with services.changing(by.principal_id) as (work, _):
-        for agency_id in sorted({post.agency_id for post in new_account.posts} or {NODE}):
-            await over_agency(work, by, agency_id, now)
-        await _must_be_free(work, new_account.login)
-        await work.people.add(person, Credentials(code_digest=digest, code_until=now + services.rules.link))
-        details: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
-        await work.events.append(EventKind.PERSON_ADDED, person.id, now, details)
-        for post in new_account.posts:
+    for agency_id in sorted({post.agency_id for post in new_account.posts} or {NODE}):
+        await over_agency(work, by, agency_id, now)
+    await _must_be_free(work, new_account.login)
+    await work.people.add(person, Credentials(code_digest=digest, code_until=now + services.rules.link))
+    details: dict[str, object] = {"roles": []} | ({"request": request} if request else {})
+    await work.events.append(EventKind.PERSON_ADDED, person.id, now, details)
+    for post in new_account.posts:
+        if is_confirmed:
+            await posts.give_post(work, by, person, post, now)
+        else:
             await posts.give_or_propose(work, by, person, post, now)
     return person, code
+
+
+async def change_details(
+    work: AccountWork, by: Administrator, person: Person, now: datetime, request: str, /, **details: str
+) -> Person:
+    """Change name, title or email in the caller's transaction, which has checked the right, on a written request."""
+    texts = {field: _words(text, field) for field, text in details.items()}
+    if "name" in texts:
+        _must_be_name(texts["name"])
+    changed = replace(person, **texts)  # type: ignore[arg-type]  # fields of texts alone
+    await work.people.save(changed)
+    facts = {"fields": sorted(texts), "request": request}
+    await work.events.append(EventKind.ACCOUNT_CHANGED, person.id, now, facts)
+    return changed
 
 
 async def link(services: AccountServices, by: Administrator, login: str) -> tuple[Person, str]:
@@ -96,23 +124,37 @@ async def stand(
     if len(reason.strip()) < _LEAST_REASON:
         raise Clash(f"a reason of at least {_LEAST_REASON} characters is needed", code="GW-REASON")
     async with _changing(services, by, login) as (work, person, now):
-        if person.standing is AccountStanding.WITHDRAWN or person.standing is standing:
-            raise Clash(f"the account is {person.standing} already", code="GW-ACCOUNT-STATE")
-        changed = replace(
-            person,
-            standing=standing,
-            standing_why=reason.strip()[:500],
-            standing_by=by.principal_id,
-            standing_at=now,
-            warned_at=None,
-            last_login_at=now if standing is AccountStanding.ACTIVE else person.last_login_at,
-        )
-        await work.people.save(changed)
-        if standing is not AccountStanding.ACTIVE:
-            await sessions.end_all(work, person.id, now, SessionEnd.STANDING)
-        details = {"standing": standing.value, "reason": changed.standing_why}
-        await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
-        await pending_rights.tell_all(work, person, "standing", now, **details)
+        return await set_standing(work, by, person, standing, reason, now)
+
+
+async def set_standing(
+    work: AccountWork,
+    by: Administrator,
+    person: Person,
+    standing: AccountStanding,
+    reason: str,
+    now: datetime,
+    request: str = "",
+) -> Person:
+    """Change the standing in the caller's transaction, which has checked the right."""
+    if person.standing is AccountStanding.WITHDRAWN or person.standing is standing:
+        raise Clash(f"the account is {person.standing} already", code="GW-ACCOUNT-STATE")
+    changed = replace(
+        person,
+        standing=standing,
+        standing_why=reason.strip()[:500],
+        standing_by=by.principal_id,
+        standing_at=now,
+        warned_at=None,
+        last_login_at=now if standing is AccountStanding.ACTIVE else person.last_login_at,
+    )
+    await work.people.save(changed)
+    if standing is not AccountStanding.ACTIVE:
+        await sessions.end_all(work, person.id, now, SessionEnd.STANDING)
+    details = {"standing": standing.value, "reason": changed.standing_why}
+    details |= {"request": request} if request else {}
+    await work.events.append(EventKind.ACCOUNT_STANDING, person.id, now, details)
+    await pending_rights.tell_all(work, person, "standing", now, **details)
     return changed
 
 
@@ -176,6 +218,11 @@ def _login(text: str) -> str:
             code="GW-LOGIN",
         )
     return text
+
+
+def _must_be_name(name: str) -> None:
+    if not is_name(name):
+        raise Clash("a person's name has letters, blanks, dots, hyphens and apostrophes", code="GW-LOGIN")
 
 
 def _words(text: str, field: str) -> str:
@@ -313,22 +360,16 @@ async def _is_allowed(check: Awaitable[None]) -> bool:
 
 async def review_lines(services: AccountServices, by: Administrator, agency_id: str) -> Sequence[AccountLine]:
     """List the accounts by name; the empty agency gives those of the node. Posts of other agencies are not shown."""
-    now = services.clock.now()
     async with services.accounts.read() as view:
-        await over_agency(view, by, agency_id, now)
-        posts = await view.posts.in_agency(agency_id)
-        ids = {post.person_id for post in posts}
-        people = [p for p in await view.people.all() if p.id in ids]
-        return [
-            await _account_line(view, p, tuple(post for post in posts if post.person_id == p.id))
-            for p in people
-        ]
+        await over_agency(view, by, agency_id, services.clock.now())
+        return await list_for_review(view, agency_id)
 
 
-async def confirm_review(services: AccountServices, by: Administrator, agency_id: str, year: int) -> int:
-    """Record the review of that year's list, and return the number of its accounts."""
-    lines = await review_lines(services, by, agency_id)
-    async with services.changing(by.principal_id) as (work, now):
-        details = {"year": year, "agency": agency_id or None, "accounts": len(lines)}
-        await work.events.append(EventKind.ACCOUNT_REVIEWED, f"accounts:{agency_id or 'node'}", now, details)
-    return len(lines)
+async def list_for_review(view: AccountWork, agency_id: str) -> Sequence[AccountLine]:
+    """List the accounts in the caller's transaction, which has checked the right."""
+    posts = await view.posts.in_agency(agency_id)
+    ids = {post.person_id for post in posts}
+    people = [p for p in await view.people.all() if p.id in ids]
+    return [
+        await _account_line(view, p, tuple(post for post in posts if post.person_id == p.id)) for p in people
+    ]

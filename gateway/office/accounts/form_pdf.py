@@ -12,9 +12,15 @@ from typing import IO
 
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import day_text, local
+from gateway.office.domain.account_request import (
+    AccountChange,
+    AccountFigures,
+    AccountRequest,
+    RequestLine,
+)
+from gateway.office.domain.roles import PostRole
 from gateway.office.pdf_sheets import Align, PdfSheets, SheetColumn
 from gateway.office.policy import account_forms
-from gateway.office.policy.account_forms import AccountFigures
 from gateway.words import labels
 
 _say = partial(labels.say, lang="vi")
@@ -40,24 +46,71 @@ class UnusedAccount:
     units: str = ""
 
 
-def request_form(form: str, heading: FormHeading, today: date, out: IO[bytes]) -> str:
-    """Print a request with empty rows; return the file's SHA-256."""
-    sheets = _begin(form, heading, today, out)
+def request_form(request: AccountRequest, heading: FormHeading, out: IO[bytes]) -> str:
+    """Print a request with its lines; return the file's SHA-256."""
+    form, contact = request.form.value, request.contact
+    sheets = _begin(form, heading, local(request.made_at).date(), out)
     sheets.line(_say("account_form.part.1"), bold=True)
-    for key in ("person", "position", "office", "phone"):
-        sheets.line(f"- {_say(f'account_form.contact.{key}')}: {_DOTS}", left=0.03, width=0.97)
+    for key, text in (
+        ("person", contact.name),
+        ("position", contact.title),
+        ("office", contact.office),
+        ("phone", contact.phone),
+    ):
+        sheets.line(f"- {_say(f'account_form.contact.{key}')}: {text or _DOTS}", left=0.03, width=0.97)
     sheets.space(3)
     sheets.line(_say("account_form.part.2"), bold=True)
-    for n, keys in enumerate(account_forms.REQUESTS[form], start=1):
+    tables = _agency_cells(request, heading.agency), [_cells(line) for line in request.lines]
+    for n, (keys, lines) in enumerate(zip(account_forms.REQUESTS[form], tables, strict=True), start=1):
         sheets.space(2)
         sheets.line(_say(f"account_form.table.{n}"))
         sheets.space(2)
         _table(
             sheets,
             keys,
-            [[str(row), *[""] * (len(keys) - 1)] for row in range(1, account_forms.EMPTY_ROWS + 1)],
+            [
+                [str(row) if key == "n" else cells.get(key, "") for key in keys]
+                for row, cells in enumerate(lines, start=1)
+            ]
+            or [[""] * len(keys)],
         )
     return _end(sheets, "account_form.copies.request")
+
+
+def _agency_cells(request: AccountRequest, agency: str) -> list[dict[str, str]]:
+    """Return the rows about an agency: its accounts of administrators and clerks, each in the hands of a person."""
+    return [
+        {
+            "agency": agency,
+            "office_email": line.email,
+            "kind": _say(f"post.{line.role}"),
+            "note": line.name,
+        }
+        for line in request.lines
+        if line.role in (PostRole.AGENCY_ADMIN, PostRole.CLERK)
+    ]
+
+
+def _cells(line: RequestLine) -> dict[str, str]:
+    """Return the cells of a line, by the columns of all forms."""
+    is_post = line.change in (AccountChange.POST, AccountChange.POST_END)
+    decided = (
+        _say("account_request.decided", day=day_text(line.decided_on)) if line.decided_on is not None else ""
+    )
+    return {
+        "name": line.name,
+        "title": line.title,
+        "unit": line.unit,
+        "office_email": line.email,
+        "email": line.email,
+        "phone": line.phone,
+        "login": line.login,
+        "login_name": f"{line.login} ({line.name})",
+        "to_change": _say(f"account_request.change.{line.change}") if line.change is not None else "",
+        "changed": _say(f"post.{line.value}") if is_post else line.value,
+        "reason": "; ".join(filter(None, (line.reason, decided))),
+        "note": line.note,
+    }
 
 
 def report(heading: FormHeading, figures: AccountFigures, year: int, today: date, out: IO[bytes]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.domain.agency_profile import ON, RIGHTS_CONFIRMED
 from gateway.domain.event import EventKind, rights_subject
@@ -22,7 +22,6 @@ from gateway.office.store.accounts import AccountWork
 from gateway.policy import two_people
 from gateway.policy.two_people import OBJECTION_WORDS, Objection
 
-_ALERT_DAYS = 3
 _LEAST_REASON, _LONGEST_REASON = 10, 500
 
 
@@ -159,11 +158,6 @@ async def refuse(services: AccountServices, by: Administrator, id: str, reason: 
         kind, person, role = f"{change.act}.refused", change.person_id, change.role
         await tell(work, change.agency_id, kind, now, person=person, role=role, reason=why)
     return proposal
-
-
-def alert_subjects(now: datetime) -> list[str]:
-    """Return the subjects of the alerts that may not have been mailed yet."""
-    return [rights_subject(local(now).date() - timedelta(days=n)) for n in range(_ALERT_DAYS)]
 
 
 async def tell(

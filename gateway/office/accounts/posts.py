@@ -62,7 +62,7 @@ async def take(
             return await _propose(
                 work, by, RightsAct.TAKE, person, WantedPost(role=role, agency_id=agency_id), now
             )
-        await _take_post(work, person, agency_id, role, now)
+        await take_post(work, person, role, agency_id, now)
     return None
 
 
@@ -96,7 +96,7 @@ async def _put_in_force(work: AccountWork, by: Administrator, change: RightsChan
         return
     person, role = await work.people.get(change.person_id), PostRole(change.role)
     if change.act == RightsAct.TAKE:
-        await _take_post(work, person, change.agency_id, role, now)
+        await take_post(work, person, role, change.agency_id, now)
         return
     wish = WantedPost(role=role, agency_id=change.agency_id, unit=change.unit, ends_at=change.until)
     await give_post(work, by, person, wish, now)
@@ -142,9 +142,8 @@ async def _must_have(work: AccountWork, person: Person, agency_id: str, role: Po
         raise NotFound(f"{person.name} has not the post {role} there")
 
 
-async def _take_post(
-    work: AccountWork, person: Person, agency_id: str, role: PostRole, now: datetime
-) -> None:
+async def take_post(work: AccountWork, person: Person, role: PostRole, agency_id: str, now: datetime) -> None:
+    """Take a post in the caller's transaction, which has checked the right already."""
     if not await work.posts.take(person.id, agency_id, role):
         raise NotFound(f"{person.name} has not the post {role} there")
     await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)

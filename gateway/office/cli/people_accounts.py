@@ -1,9 +1,11 @@
-"""`gateway people`: accounts of the pages, where an administrator has no pages. In: names to sign in with, posts, reasons.
-Out: the account, its sessions, and once a one-time link. An administrator who makes an account never knows its password."""
+"""`gateway people`: accounts of the pages, where an administrator has no pages; and requests of agencies about accounts,
+with their answer. In: names to sign in with, posts, reasons; the lines of a request. Out: the account, its sessions, and
+once a one-time link. An administrator who makes an account never knows its password."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,11 +15,12 @@ from gateway.cli.command import Invocation, late, noun
 from gateway.cli.node import chosen, operator_id
 from gateway.cli.people import MaybeAs
 from gateway.domain.person import AccountStanding, Person, Proposal
+from gateway.office.domain.account_request import AccountChange, AccountRequest, RequestForm, RequestLine
 from gateway.office.domain.roles import Post, PostRole
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway.office.accounts import acting, admin, pending_rights, posts
+    from gateway.office.accounts import acting, admin, pending_rights, posts, requests
     from gateway.office.accounts.acting import Administrator
     from gateway.office.accounts.admin import AccountLine
     from gateway.office.accounts.posts import WantedPost
@@ -27,10 +30,12 @@ else:
     admin = late("gateway.office.accounts.admin")
     pending_rights = late("gateway.office.accounts.pending_rights")
     posts = late("gateway.office.accounts.posts")
+    requests = late("gateway.office.accounts.requests")
 
 _ACCOUNTS = output.columns(
     "login name title roles factor last_login=last_login_at state=standing:standing until"
 )
+_REQUESTS = output.columns("made_at form agency number people state", dim="id")
 verb = noun("people").verb
 _CHANGES = output.columns("id about agency until=expires_at")
 _SESSIONS = output.columns("id since=began_at seen=seen_at address factor:factor")
@@ -216,6 +221,125 @@ async def review(call: Invocation, core: NodeCore, as_: MaybeAs = None) -> None:
     output.rows(call, [_line(line) for line in lines], _ACCOUNTS, cells)
 
 
+@verb("", "--agency Z91.01 --as quantri -o json", name="requests")
+async def list_requests(call: Invocation, core: NodeCore, as_: MaybeAs = None) -> None:
+    """List requests about accounts, newest first; without --agency those of every agency."""
+    hosted = {agency.id: agency for agency in await core.store.hosted()}
+    agency_id = chosen(list(hosted.values()), call.agency).id if call.agency else None
+    found, _ = await requests.list_requests(_services(core), await _by(call, core, as_), agency_id)
+    cells = [
+        {
+            "state": call.word(f"account_request.state.{request.state}"),
+            "agency": hosted[request.agency_id].code if request.agency_id in hosted else "",
+            "people": str(len(request.lines)),
+        }
+        for request in found
+    ]
+    output.rows(call, [_request_record(request) for request in found], _REQUESTS, cells)
+
+
+@verb(
+    "03 login=vananh decided_on=2026-11-20 'reason=Has retired' --agency Z91.01 --as quantri",
+    "01 'name=A. Clerk' role=clerk 'name=B. Officer' role=officer --agency Z91.01 --as quantri --yes",
+    writes=True,
+)
+async def request(
+    call: Invocation,
+    core: NodeCore,
+    form: Annotated[str, typer.Argument(help="01 new accounts, 02 changes, 03 ends.")],
+    cells: Annotated[
+        list[str],
+        typer.Argument(help="FIELD=VALUE as in the API; a field that comes again begins the next person."),
+    ],
+    number: Annotated[str, typer.Option("--number", help="Number of the written request.")] = "",
+    as_: MaybeAs = None,
+) -> None:
+    """Ask the operator for new accounts, changes or ends in the name of an agency."""
+    from gateway.office.policy.account_forms import REQUESTS
+
+    if form not in REQUESTS:
+        raise typer.BadParameter(f"no such form: {form}; expected one of {', '.join(REQUESTS)}")
+    agency = chosen(await core.store.hosted(), call.agency)
+    draft = requests.RequestDraft(form=RequestForm(form), lines=_request_lines(cells), number=number)
+    call.ask("cli.ask.account_request", count=len(draft.lines), code=agency.code)
+    made = await requests.make(_services(core), await _by(call, core, as_), agency.id, draft)
+    output.record(call, _request_record(made))
+
+
+@verb(
+    "arq_01K… --words 'Done as requested.' --as quantri",
+    "arq_01K… --words 'The account is made.' --login vananh --refuse '2=Has no post.' --as quantri --yes",
+    writes=True,
+)
+async def answer(
+    call: Invocation,
+    core: NodeCore,
+    id: Annotated[str, typer.Argument(help="Id of the request, from: gateway people requests")],
+    words: Annotated[str, typer.Option("--words", help="The written answer.")],
+    login: Annotated[
+        list[str] | None, typer.Option("--login", help="Sign-in names of new accounts, in order.")
+    ] = None,
+    refuse: Annotated[
+        list[str] | None, typer.Option("--refuse", help="LINE=REASON for a person who is refused.")
+    ] = None,
+    refuse_all: Annotated[bool, typer.Option("--refuse-all", help="Refuse all; the answer is why.")] = False,
+    last_clerk: Annotated[
+        bool, typer.Option("--last-clerk", help="Carry it out although the agency will have no clerk.")
+    ] = False,
+    as_: MaybeAs = None,
+) -> None:
+    """Answer a request about accounts, and carry it out with the answer; prints links of new accounts once."""
+    services, by = _services(core), await _by(call, core, as_)
+    asked = await requests.find(services, by, id)
+    refusals = dict(cell.partition("=")[::2] for cell in refuse or ())
+    if refusals.keys() - {str(n) for n in range(1, len(asked.lines) + 1)}:
+        raise typer.BadParameter(f"the request has the lines 1 to {len(asked.lines)}")
+    done = [not refuse_all and str(n) not in refusals for n in range(1, len(asked.lines) + 1)]
+    names = iter(login or ())
+    decisions = tuple(
+        requests.Decision(
+            is_done=is_done, refusal=refusals.get(str(n), ""), login=next(names, "") if is_done else ""
+        )
+        for n, is_done in enumerate(done, start=1)
+    )
+    call.ask("cli.ask.account_answer", id=id, done=sum(done), refused=len(done) - sum(done))
+    reply = requests.Answer(words=words, decisions=decisions, despite_warnings=last_clerk)
+    answered, codes = await requests.answer(services, by, id, reply)
+    links = [_person_record(person) | _link_record(call, code) for person, code in codes]
+    output.record(call, _request_record(answered) | ({"accounts": links} if links else {}))
+
+
+def _request_lines(cells: list[str]) -> tuple[RequestLine, ...]:
+    from gateway.office.policy.account_forms import COLUMNS
+
+    lines: list[dict[str, Any]] = [{}]  # Any: a text, a day or a kind of change
+    for cell in cells:
+        name, _, value = cell.partition("=")
+        if name not in {field for columns in COLUMNS.values() for field in columns}:
+            raise typer.BadParameter(f"no such field: {name}")
+        if name in lines[-1]:
+            lines.append({})
+        try:
+            lines[-1][name] = _LINE_VALUES.get(name, str)(value)
+        except ValueError:
+            raise typer.BadParameter(f"{cell!r} is not valid") from None
+    return tuple(RequestLine(**line) for line in lines)
+
+
+_LINE_VALUES: dict[str, Callable[[str], Any]] = {"decided_on": date.fromisoformat, "change": AccountChange}
+
+
+def _request_record(request: AccountRequest) -> dict[str, Any]:
+    lines = [
+        output.fields(line, "login name decided_on is_done refusal", decided_on=str(line.decided_on or ""))
+        for line in request.lines
+    ]
+    names = "id form number state made_at answer answered_at"
+    return output.fields(request, names, form=request.form.value, state=request.state.value) | {
+        "lines": lines
+    }
+
+
 def _services(core: NodeCore) -> AccountServices:
     from gateway.office.bootstrap.office import account_services
 
@@ -244,10 +368,14 @@ def _role(text: str) -> PostRole:
 
 
 def _say_link(call: Invocation, person: Person, code: str) -> None:
-    address = call.settings().accounts.address.rstrip("/")
-    record = {"code": code, "link": f"{address}/lien-ket/{code}"} if address else {"code": code}
-    output.record(call, _person_record(person) | record, id_key="link" if address else "code")
+    record = _link_record(call, code)
+    output.record(call, _person_record(person) | record, id_key="link" if "link" in record else "code")
     call.say("cli.account.next", name=person.name, hours=call.settings().accounts.link_h)
+
+
+def _link_record(call: Invocation, code: str) -> dict[str, str]:
+    address = call.settings().accounts.address.rstrip("/")
+    return {"code": code} | ({"link": f"{address}/lien-ket/{code}"} if address else {})
 
 
 def _person_record(person: Person) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -17,6 +17,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
+from gateway.office.domain.account_request import AccountRequest, RequestForm, RequestState
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
 from gateway.ports.services import Clock
@@ -26,7 +27,7 @@ from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.repository import NodeRows
 from gateway.store.row import from_json, to_json, value_of
 from gateway.store.store import SqlStore
-from gateway.store.tables_node import HostedAgencyRow, PersonRow
+from gateway.store.tables_node import AccountRequestRow, HostedAgencyRow, PersonRow
 from gateway.store.tables_office import (
     DelegationRow,
     MailboxRow,
@@ -245,6 +246,52 @@ class SqlPastSecrets(NodeRows):
         return int(count)
 
 
+_R = AccountRequestRow
+
+
+class SqlAccountRequests(NodeRows):
+    """Requests of agencies about their accounts, and the reports that they handed in."""
+
+    async def add(self, request: AccountRequest) -> None:
+        self._tx.insert(AccountRequestRow.from_value(request, body=to_json(AccountRequest, request)))
+
+    async def get(self, id: str) -> AccountRequest:
+        """Return a request; NotFound when there is none. A writing unit of work keeps it from changing."""
+        query = self._tx.lock_rows(select(_R).where(col(_R.id) == id))
+        row = await self._tx.get(_R, query, f"there is no request {id}")
+        return from_json(AccountRequest, row.body)
+
+    async def save(self, request: AccountRequest) -> None:
+        body = to_json(AccountRequest, request)
+        changed = {"state": request.state.value, "body": body}
+        await self._tx.change(update(_R).where(col(_R.id) == request.id).values(**changed))
+
+    async def open(self) -> Sequence[AccountRequest]:
+        """List all that wait for an answer, oldest first."""
+        query = select(_R).where(col(_R.state) == RequestState.OPEN.value)
+        return await self._values(query.order_by(col(_R.made_at), col(_R.id)))
+
+    async def listed(self, agency_id: str | None, limit: int, after: str = "") -> Sequence[AccountRequest]:
+        """List requests, newest first: of one agency, or of all for None; those that follow the one of the id `after`."""
+        query = select(_R)
+        if agency_id is not None:
+            query = query.where(col(_R.agency_id) == agency_id)
+        if after:
+            last = await self.get(after)
+            is_before = and_(col(_R.made_at) == last.made_at, col(_R.id) < last.id)
+            query = query.where(or_(col(_R.made_at) < last.made_at, is_before))
+        return await self._values(query.order_by(col(_R.made_at).desc(), col(_R.id).desc()).limit(limit))
+
+    async def reports_since(self, since: datetime) -> Sequence[AccountRequest]:
+        """List reports that were handed in since then, oldest first."""
+        query = select(_R).where(col(_R.state) == RequestState.FILED.value, col(_R.made_at) >= since)
+        query = query.where(col(_R.form) == RequestForm.REPORT.value)
+        return await self._values(query.order_by(col(_R.made_at), col(_R.id)))
+
+    async def _values(self, query: Select[Any]) -> Sequence[AccountRequest]:
+        return [from_json(AccountRequest, row.body) for row in await self._tx.rows(_R, query)]
+
+
 class AccountWork:
     """One unit of work, acted in by one principal: everything becomes visible together at `commit`, or not at all."""
 
@@ -260,6 +307,7 @@ class AccountWork:
         self.delegations = SqlDelegations(tx)
         self.mailboxes = SqlMailboxes(tx)
         self.proposals = SqlProposals(tx)
+        self.requests = SqlAccountRequests(tx)
         self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
 
     async def with_code(self, digest: str) -> Person | None:

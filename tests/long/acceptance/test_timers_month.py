@@ -17,13 +17,17 @@ from sqlmodel import col
 from gateway.domain.document import IncomingDocument, InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart
-from gateway.domain.person import AccountStanding, Credentials, Person
+from gateway.domain.person import Credentials, Person
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformRecord, ReformState
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.domain.timer_table import TIMERS, Means, Timer
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.office import mail, todo
+from gateway.office.accounts import requests
+from gateway.office.accounts.acting import Administrator
+from gateway.office.accounts.requests import RequestDraft
+from gateway.office.domain.account_request import AccountRequest, RequestForm, RequestLine, RequestState
 from gateway.office.domain.notice import NoticeKind, NoticeWish
 from gateway.office.domain.roles import Post, PostRole
 from gateway.office.domain.work_file import FileKind
@@ -143,6 +147,8 @@ TOLD = (
     ("t16", "15", "operators", "16 08:00"),
     ("t17", "0", "admins", "03 07:30"),
     ("t17", "4", "admins", "07 07:30"),
+    # The request came on Monday; of its three working days the second is told.
+    ("t18", "2", "operators", "09 08:00"),
     ("t22", "list", "operators", "01-04 07:30"),
     ("t23", "1", "admins", "01 08:00"),
     ("t23", "15", "admins", "15 08:00"),
@@ -176,6 +182,7 @@ class Month:
         ]
         self.documents: dict[str, IncomingDocument] = {}
         self.lost: dict[str, datetime] = {}
+        self.request: AccountRequest
 
     async def receive(self, name: str, **fields: object) -> IncomingDocument:
         self.documents[name] = await self.office.receive(**fields)
@@ -305,7 +312,7 @@ class Month:
     async def hire(self) -> None:
         """One person leaves on Wednesday at 17:00; the others stay."""
         now = self.office.clock.now()
-        person = new_person("prn_leaver", now)
+        person = replace(new_person("prn_leaver", now), login="nghi")
         async with self.accounts.accounts.begin("operator") as work:
             await work.people.add(person, Credentials())
             await work.posts.give(
@@ -337,17 +344,24 @@ class Month:
             await work.posts.give(post)
             await work.commit()
 
-    async def withdraw(self) -> None:
-        async with self.accounts.accounts.begin("operator") as work:
-            person = next(p for p in await work.people.all() if p.id == "prn_leaver")
-            await work.people.save(replace(person, standing=AccountStanding.WITHDRAWN))
-            await work.commit()
+    async def ask_end(self) -> None:
+        """Ask for the end of the leaver's account, which ends T17 (leavers) before the account ends."""
+        line = RequestLine(login="nghi", decided_on=date(2026, 12, 2), reason="Nghỉ hưu")
+        draft = RequestDraft(form=RequestForm.END, lines=(line,))
+        async with self.accounts.changing("prn_admin") as (work, now):
+            self.request = await requests.record(
+                self.accounts, work, "prn_admin", NORTH.agency_id, draft, now
+            )
+
+    async def answer_request(self) -> None:
+        done = requests.Answer(words="Đã thu hồi tài khoản.", decisions=(requests.Decision(is_done=True),))
+        by = Administrator(principal_id="operator")
+        answered, _ = await requests.answer(self.accounts, by, self.request.id, done)
+        assert answered.state is RequestState.DONE
 
     async def review(self) -> None:
-        async with self.accounts.changing("operator") as (work, now):
-            details = {"year": 2026, "agency": NORTH.agency_id, "accounts": 1}
-            subject = f"accounts:{NORTH.agency_id}"
-            await work.events.append(EventKind.ACCOUNT_REVIEWED, subject, now, details)
+        by = Administrator(principal_id="operator")
+        await requests.file_report(self.accounts, by, NORTH.agency_id)
 
     async def reports(self) -> Sequence[ReportDuty]:
         reform = Reform(
@@ -398,7 +412,7 @@ class Month:
             ("05 20:00", lambda: self.receive("express", urgency=Urgency.EXPRESS)),
             ("05 20:12", partial_state(self, "express", InState.DONE)),
             ("07 08:00", self.ask_back),
-            ("07 07:45", self.withdraw),
+            ("07 07:45", self.ask_end),
             ("07 08:20", partial_state(self, "friday", InState.DONE)),
             ("07 10:30", self.issue_all),
             ("08 10:00", lambda: self.sign(Urgency.URGENT)),
@@ -408,6 +422,7 @@ class Month:
             ("09 08:00", self.leave_status_unsent),
             ("09 09:00", lambda: self.receive("work", state=InState.ACCEPTED)),
             ("10 08:30", self.send_status),
+            ("10 08:30", self.answer_request),
             ("10 09:00", lambda: self.give("work", date(2026, 12, 21))),
             ("10 09:00", partial_state(self, "work", InState.ASSIGNED)),
             ("11 15:00", processing),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
+import pypdfium2
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
@@ -357,8 +358,14 @@ async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, 
     assert all(word in sheet for word in ("Hoàng Thị Thử", "Văn thư", "Họ tên", "Người rà soát"))
     assert "Trần Thị Văn Thư" not in sheet
     assert "Chưa rà soát lần nào" in (await guest.get("/quan-tri/ra-soat")).text
-    assert (await guest.post("/quan-tri/ra-soat", {"place": ""})).status == 303
+    filed = await guest.post("/quan-tri/ra-soat", {"place": "", "remarks": "Đường truyền chậm."})
+    assert filed.status == 303
     assert "Lần rà soát gần nhất" in (await guest.get("/quan-tri/ra-soat")).text
+    # The list and its figures are kept, and the form is printed from what was kept.
+    path = filed.leads.partition("?")[0]
+    kept = (await guest.get(path)).text
+    assert all(word in kept for word in ("Hoàng Thị Thử", "Đường truyền chậm.", "SHA-256"))
+    assert "Đường truyền chậm." in await printed(guest, path)
     created = await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})
     assert created.status == 303
     assert "Hoàng Thị Thử" in (await guest.get("/quan-tri/hop-thu")).text
@@ -397,3 +404,72 @@ async def test_where_an_agency_wants_it_a_second_administrator_confirms_a_new_ro
     assert sentence not in page
     assert "Lãnh đạo (chỉ xem)" in page
     assert "Đề xuất đã được quyết định" in (await guest.get(f"{confirm}/xac-nhan")).text
+
+
+async def printed(guest: Guest, path: str) -> str:
+    """Return the text of a page's form as PDF."""
+    url, session = f"{guest.url}{path}.pdf", {"Cookie": f"gw_session={guest.token}"}
+    async with guest.http.get(url, headers=session) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/pdf")
+        document = pypdfium2.PdfDocument(await answer.read())
+    return " ".join(" ".join(sheet.get_textpage().get_text_range() for sheet in document).split())
+
+
+async def test_an_agency_asks_for_accounts_and_the_operator_answers(
+    site: Site, context: BrowserContext, page: Page, guest: Guest, watcher: Watcher, record_property: Record
+) -> None:
+    watcher.expect({422})
+    await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await page.goto("/quan-tri/de-nghi")
+    await axe.check(page, record_property, "/quan-tri/de-nghi")
+    await page.get_by_role("link", name="mẫu 01").click()
+    await page.get_by_label("Họ và tên 1").fill("Đặng Thị Mẫu")
+    await page.get_by_role("button", name="Gửi đề nghị").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Dòng 1: chưa ghi Loại tài khoản")
+    await page.get_by_role("button", name="Thêm dòng").click()
+    await page.get_by_label("Loại tài khoản (vai trò) 1").select_option("officer")
+    await page.get_by_label("Họ và tên 2", exact=True).fill("Vũ Văn Thừa")
+    await page.get_by_label("Loại tài khoản (vai trò) 2").select_option("clerk")
+    await page.get_by_label("Số văn bản").fill("7/SMT-VP")
+    await axe.check(page, record_property, "/quan-tri/de-nghi/moi/01")
+    await page.get_by_role("button", name="Gửi đề nghị").click()
+    await expect(page.get_by_text("Chờ trả lời")).to_be_visible()
+    assert not await page.get_by_role("button", name="Trả lời và thực hiện").count()
+    path = page.url.removeprefix(site.url).partition("?")[0]
+
+    root = site.person(PostRole.OPERATOR)
+    await at_work(site, guest, root)
+    assert "Đặng Thị Mẫu" in await printed(guest, path)
+    await site.signed_in(context, root)
+    await page.goto("/quan-tri/de-nghi")
+    await expect(page.get_by_role("row", name="7/SMT-VP")).to_contain_text("trả lời trước")
+    await page.goto(path)
+    await axe.check(page, record_property, path)
+    await page.get_by_label("Kết quả 2").select_option("refused")
+    await page.get_by_role("button", name="Trả lời và thực hiện").click()
+    await expect(page.get_by_role("alert")).to_contain_text("người bị từ chối cần lý do")
+    await page.get_by_label("Lý do từ chối 2").fill("Không có trong danh sách biên chế.")
+    await page.get_by_role("button", name="Trả lời và thực hiện").click()
+    await expect(page.get_by_text("/lien-ket/")).to_be_visible()
+    await page.get_by_role("link", name="Đã").click()
+    await expect(page.get_by_text("Thực hiện một phần")).to_be_visible()
+    await expect(page.get_by_text("Không có trong danh sách biên chế.")).to_be_visible()
+
+
+async def test_the_only_clerk_is_shown_before_the_account_ends(site: Site, guest: Guest) -> None:
+    clerk = site.person(PostRole.CLERK, "department")
+    await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
+    row = {"login": clerk.login, "decided_on": "hôm nay", "reason": "Nghỉ hưu", "note": ""}
+    made = await guest.post("/quan-tri/de-nghi/moi/03", {"place": "", **row})
+    assert made.status == 303, made.text
+    path = made.leads.partition("?")[0]
+
+    await at_work(site, guest, site.person(PostRole.OPERATOR))
+    assert "Văn thư duy nhất của cơ quan" in (await guest.get(path)).text
+    answer = {"decision": "done", "refusal": "", "words": "Đã thu hồi tài khoản."}
+    refused = await guest.post(path, answer)
+    assert (refused.status, "không còn văn thư" in refused.text) == (422, True)
+    kept = {"decision": "refused", "refusal": "", "words": "Cơ quan chưa có văn thư thay thế."}
+    assert (await guest.post(path, kept)).status == 303
+    assert (await guest.post(path, kept)).status == 422
+    assert (await guest.get(path)).text.count("Cơ quan chưa có văn thư thay thế.") == 2

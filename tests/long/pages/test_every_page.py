@@ -29,6 +29,7 @@ FILES = frozenset({"home", "language", "report_file", "record_files_file"}) | {
     *(
         "review_file",
         "account_form",
+        "account_request_pdf",
         "journal_file",
         "dead_letter_file",
         "quarantined_file",
@@ -58,6 +59,8 @@ UNLINKED: frozenset[str] = frozenset(
         *("webhook", "webhook_act", "report_schedule_ask"),
         # No agency of the demonstration wants a second person for changes of rights.
         *("rights_confirm", "rights_refuse"),
+        # No agency of the demonstration asks for accounts, and none has handed in its list.
+        "account_request",
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
             "seal",
@@ -79,6 +82,7 @@ EMPTY = {
         "report.empty",
     ): "a period may have no documents with a deadline, or none that ask for a reply",
     ("reports", "report.empty"): "a unit may have nothing this month",
+    ("account_requests", "account_request.empty"): "no agency of the demonstration asks for accounts",
     ("agencies_tree", "agencies.leaf"): "most agencies have none below them",
     ("agency", "agencies.legacy.none"): "most agencies never had another code",
     ("agency", "agencies.no_certificate"): "an agency may be known and not be on the axis yet",

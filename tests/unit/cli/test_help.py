@@ -65,6 +65,7 @@ DUE = {
             "sign-out",
         )
     ),
+    *("people requests", "people request", "people answer"),
     *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("bind", "list", "new", "revoke")),

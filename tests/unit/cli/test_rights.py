@@ -20,15 +20,9 @@ BY_A_PERSON = {
 # A person too, where what is typed asks for one, or where persons administer by now.
 BY_A_PERSON_PERHAPS = {
     *("people add", "people roles", "people reset", "people account", "people post", "people link"),
-    *(
-        "people stand",
-        "people review",
-        "people changes",
-        "people confirm",
-        "people refuse",
-        "registry import",
-        "registry change plan",
-    ),
+    *("people stand", "people review", "people changes", "people confirm", "people refuse"),
+    *("people requests", "people request", "people answer"),
+    *("registry import", "registry change plan"),
 }
 # Commands of the operator and of persons alone: no key of a program opens any of them.
 NEVER_BY_A_KEY = {
@@ -62,7 +56,8 @@ def test_the_whole_table_by_principal() -> None:
 
     assert {words for words, default in signs_in.items() if default is inspect.Parameter.empty} == BY_A_PERSON
     assert {words for words, default in signs_in.items() if default is None} == BY_A_PERSON_PERHAPS
-    assert all(table[words].writes for words in signs_in if words not in ("people review", "people changes"))
+    reads = {"people review", "people changes", "people requests"}
+    assert all(table[words].writes for words in signs_in if words not in reads)
 
 
 def test_a_command_that_a_key_may_do_too_is_a_call_with_a_scope_and_no_other_is_one() -> None:

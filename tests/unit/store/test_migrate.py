@@ -131,6 +131,7 @@ STEPS = {
     "r0220_changes_of_rights_that_wait.py": "2de2d6acd40d39fe",
     "r0221_reminders_and_work_files.py": "6d6fb03481bf2cd5",
     "r0222_report_schedules.py": "a6ee1e988879104a",
+    "r0223_requests_about_accounts.py": "7b8b531dea12dc18",
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from gateway import errors
+from gateway.domain import feed
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import (
     DeliveryMode,
@@ -29,6 +30,7 @@ from gateway.words.labels import (
     LANGUAGES,
     CountedText,
     Text,
+    has,
     mark_text,
     megabytes,
     read_catalogue,
@@ -225,3 +227,10 @@ def parameters(text: Text) -> set[str]:
 
 def fields(text: str) -> tuple[str, ...]:
     return tuple(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+def test_the_first_word_of_each_type_that_programs_read_has_a_name() -> None:
+    """The page of webhooks offers these words."""
+    words = {kind.partition(".")[0] for kind in feed.readable(feed.EVENT_SCOPES)}
+
+    assert [word for word in sorted(words) if not has(f"event.{word}")] == []

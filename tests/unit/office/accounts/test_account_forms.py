@@ -11,8 +11,15 @@ import pytest
 from gateway.domain.person import AccountStanding, Person
 from gateway.office.accounts import form_pdf
 from gateway.office.accounts.form_pdf import FormHeading, UnusedAccount
+from gateway.office.domain.account_request import (
+    AccountChange,
+    AccountFigures,
+    AccountRequest,
+    RequestContact,
+    RequestForm,
+    RequestLine,
+)
 from gateway.office.policy import account_forms
-from gateway.office.policy.account_forms import AccountFigures
 from tests.support.printed_words import printed
 
 TODAY = date(2026, 12, 5)
@@ -80,20 +87,49 @@ PEOPLE = (
 )
 
 
-@pytest.mark.parametrize("form", account_forms.REQUESTS)
-def test_a_request_has_head_parts_and_columns_in_their_words(form: str) -> None:
-    out = BytesIO()
+REQUESTED = {
+    "01": (
+        RequestLine(
+            name="Nguyễn Thị Mới", title="Văn thư viên", role="clerk", email="moi@x.vn", phone="0900"
+        ),
+        RequestLine(name="Trần Văn Thừa", role="officer", unit="Phòng Một"),
+    ),
+    "02": (
+        RequestLine(login="moi", name="Nguyễn Thị Mới", change=AccountChange.POST, value="head"),
+        RequestLine(login="moi", name="Nguyễn Thị Mới", change=AccountChange.TITLE, value="Phó phòng"),
+    ),
+    "03": (RequestLine(login="moi", name="Nguyễn Thị Mới", reason="Nghỉ hưu", decided_on=date(2026, 12, 1)),),
+}
+ROWS = {
+    "01": ("1 Sở Thử nghiệm moi@x.vn Văn thư Nguyễn Thị Mới", "2 Trần Văn Thừa Phòng Một"),
+    "02": ("Thêm vai trò Thủ trưởng cơ quan", "Chức vụ Phó phòng"),
+    "03": ("Nghỉ hưu; quyết định ngày 01/12/2026",),
+}
 
-    form_pdf.request_form(form, HEADING, TODAY, out)
+
+@pytest.mark.parametrize("form", account_forms.REQUESTS)
+def test_a_request_has_head_parts_columns_and_its_lines(form: str) -> None:
+    out = BytesIO()
+    request = AccountRequest(
+        id="arq_1",
+        agency_id="agy",
+        form=RequestForm(form),
+        made_by="An",
+        made_at=datetime(2026, 12, 5, 3, tzinfo=UTC),
+        contact=RequestContact(name="Lê Thị Liên", phone="0900 000 002"),
+        lines=REQUESTED[form],
+    )
+
+    form_pdf.request_form(request, HEADING, out)
 
     text = printed(out.getvalue())
     about = {"01": "cấp mới", "02": "thay đổi thông tin", "03": "thu hồi"}[form]
     for words in (*HEAD, f"V/v đề nghị {about} tài khoản", *CONTACT, "Nơi nhận:", "THỦ TRƯỞNG ĐƠN VỊ"):
         assert words in text
+    assert "Họ và tên: Lê Thị Liên" in text
     assert text.index("I. Thông tin người tiếp nhận") < text.index("II. Nội dung yêu cầu")
-    for columns in COLUMNS[form]:
-        for words in columns:
-            assert words.replace(" ", "") in text.replace(" ", "")
+    for words in (*(w for columns in COLUMNS[form] for w in columns), *ROWS[form]):
+        assert words.replace(" ", "") in text.replace(" ", "")
 
 
 def test_figures_of_a_year() -> None:

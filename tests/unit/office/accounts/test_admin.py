@@ -11,7 +11,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.person import AccountStanding, Credentials, Person, Role
 from gateway.errors import Clash, NotFound
-from gateway.office.accounts import acting, admin, posts, sessions, sign_in
+from gateway.office.accounts import acting, admin, posts, requests, sessions, sign_in
 from gateway.office.accounts.acting import Administrator
 from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway.office.policy.signing_in import AccountMeasure
@@ -314,13 +314,22 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
         ("head", False),
         ("unit", False),
     ]
-    assert await admin.confirm_review(services, by, NORTH, 2026) == 4
+    report = await requests.file_report(services, by, NORTH, remarks="Đường truyền chậm.")
     (event,) = await accounts.load_events(services, f"accounts:{NORTH}")
     assert (event.kind, event.data["year"], event.principal_id) == (
         EventKind.ACCOUNT_REVIEWED,
         2026,
         staff["admin"].person.id,
     )
+    assert [account.login for account in report.accounts] == ["admin", "clerk", "head", "unit"]
+    assert (event.data["report"], event.data["digest"]) == (report.id, report.digest)
+    # What was kept is what was handed in, and says so itself.
+    await services.clock.sleep(60)
+    await staff["head"].enters()
+    kept = await requests.find(services, by, report.id)
+    assert kept == report
+    assert requests.digest_of(kept) == report.digest
+    await denied(requests.file_report(services, staff["clerk"].by, NORTH))
 
 
 async def test_each_reading_is_told_with_who_read_it_and_for_whom(

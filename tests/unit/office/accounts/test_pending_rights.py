@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.agency_profile import ON, RIGHTS_CONFIRMED
-from gateway.domain.event import EventKind
+from gateway.domain.event import EventKind, rights_subject
 from gateway.domain.person import AccountStanding, Proposal, ProposalState
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, NotFound
 from gateway.office.accounts import admin, agency_profile, pending_rights, posts, sessions
 from gateway.office.domain.roles import PostRole, Right
@@ -201,7 +202,7 @@ async def test_every_change_of_rights_is_told_to_each_agency_of_the_person(
     await admin.stand(services, staff["root"].by, "clerk", AccountStanding.WITHDRAWN, "has left the office")
 
     told: dict[str, list[str]] = {NORTH: [], SOUTH: []}
-    for event in await accounts.load_events(services, pending_rights.alert_subjects(clock.now())[0]):
+    for event in await accounts.load_events(services, rights_subject(local(clock.now()).date())):
         if event.data["person"] == staff["clerk"].person.id:
             told[event.data["agency"]].append(event.data["what"])
     assert told == {NORTH: ["give.asked", "standing"], SOUTH: ["give", "standing"]}

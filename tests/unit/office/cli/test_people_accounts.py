@@ -12,8 +12,9 @@ from gateway.deciding import agency_profile
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.agency_profile import ON, RIGHTS_CONFIRMED
 from gateway.errors import Denied
-from gateway.office.accounts import posts
+from gateway.office.accounts import posts, requests
 from gateway.office.bootstrap.office import account_services
+from gateway.office.domain.account_request import RequestForm, RequestLine
 from gateway.office.domain.roles import PostRole
 from gateway.store import migrate
 from gateway_labs.demo import stage
@@ -108,6 +109,59 @@ def test_somebody_is_signed_out_everywhere_and_unlocked(folder: Path, terminal: 
     assert asyncio.run(lock())[-1] == "GW-LOCKED"
     assert terminal.type("people", "unlock", "vananh", "--yes").code == 0
     assert asyncio.run(lock())[0] == "GW-SIGN-IN"
+
+
+def test_an_answer_prints_the_links_of_new_accounts_once(folder: Path, terminal: Terminal) -> None:
+    people = (
+        RequestLine(name="Đặng Thị Mẫu", role="officer"),
+        RequestLine(name="Vũ Văn Thừa", role="clerk"),
+    )
+
+    async def ask() -> str:
+        async with open_core(stage.settings_for(folder)) as office:
+            services = account_services(office)
+            async with services.changing("prn_admin") as (work, now):
+                draft = requests.RequestDraft(form=RequestForm.NEW, lines=people)
+                made = await requests.record(services, work, "prn_admin", accounts.NORTH, draft, now)
+        return made.id
+
+    answer = ("people", "answer", asyncio.run(ask()), "--words", "Đã cấp tài khoản.", "--yes", "-o", "json")
+    refused = ("--refuse", "2=Không có tên trong biên chế.")
+    wrong = terminal.type(*answer, "--refuse", "3=Không có.")
+    answered = terminal.type(*answer, "--login", "mau", *refused)
+    again = terminal.type(*answer, "--login", "mau", *refused)
+
+    assert wrong.code == 2
+    assert (answered.code, answered.json["state"]) == (0, "partly")
+    ((account),) = answered.json["accounts"]
+    assert account["login"] == "mau"
+    taken_up(folder, account["code"])
+    assert "accounts" not in again.out
+    assert again.code != 0
+
+
+def test_a_request_is_made_and_listed_and_not_answered_by_who_made_it(
+    folder: Path, terminal: Terminal
+) -> None:
+    person = ("name=Đặng Thị Mẫu", "role=officer", "name=Vũ Văn Thừa", "role=clerk")
+    made = terminal.type(
+        "people", "request", "01", *person, "--agency", "Z91.01", "--number", "7/SMT", "--yes", "-o", "json"
+    )
+    listed = terminal.type("people", "requests", "-o", "json")
+    shown = terminal.type("people", "requests")
+    wrong = terminal.type("people", "request", "01", "colour=red", "--agency", "Z91.01", "--yes")
+    # Who asked is the machine's operator too, until there is a person.
+    own = terminal.type("people", "answer", made.json["id"], "--words", "Đã cấp tài khoản.", "--yes")
+    added = terminal.type(
+        "people", "account", "quantri", "A. Admin", "--post", "operator", "--yes", "-o", "json"
+    )
+
+    assert (made.code, made.json["state"], len(made.json["lines"])) == (0, "open", 2)
+    assert [row["id"] for row in listed.json["data"]] == [made.json["id"]]
+    assert all(word in shown.out for word in ("Z91.01", "7/SMT", "Chờ trả lời"))
+    assert wrong.code == 2
+    assert own.code == 5
+    assert added.code == 0
 
 
 def test_posts_standing_and_the_yearly_list(folder: Path, terminal: Terminal) -> None:

@@ -1,5 +1,5 @@
-"""Administration: accounts and rights, units, mailboxes, the yearly review, printed forms, API keys of programs and what
-they called, webhooks."""
+"""Administration: accounts and rights, units, mailboxes, requests about accounts, the half-yearly
+review, printed forms, API keys of programs and what they called, webhooks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from gateway.office.web.pages.administration import (
     acts,
     paper_forms,
     programs,
+    requests,
     rights,
     settings,
     timers,
@@ -20,6 +21,7 @@ ROUTES: tuple[PageRoute, ...] = (
     *units.ROUTES,
     *acts.ROUTES,
     *rights.ROUTES,
+    *requests.ROUTES,
     *paper_forms.ROUTES,
     *programs.ROUTES,
     *settings.ROUTES,

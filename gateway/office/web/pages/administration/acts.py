@@ -1,7 +1,7 @@
 """Acts of an administrator on accounts. On one: lock, suspend, withdraw, open; a new one-time link; give and take posts;
 clear failed tries, end sessions, demand a new password; each act describes its effect first. On all accounts of an agency,
-or of the node: the review, T22, T23 (yearly review), the list that an administrator checks each December, as a page and as
-a workbook, with posts and last use; its confirmation is logged."""
+or of the node: the review, T22 (half-yearly list), T23 (yearly review), the list that an administrator checks and hands in,
+as a page and as a workbook, with posts and last use; operators see which agencies have handed it in."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from typing import IO
 from aiohttp import web
 
 from gateway.domain.person import AccountStanding
-from gateway.domain.wall_clock import local
+from gateway.domain.timer_table import TIMERS, Timer
+from gateway.domain.wall_clock import local, midnight
 from gateway.errors import Clash, Denied, NotFound
-from gateway.office.accounts import admin, posts
+from gateway.office.accounts import admin, posts, requests
 from gateway.office.accounts.acting import refused
 from gateway.office.accounts.admin import AccountDetail, AccountLine
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
+from gateway.office.duties import half_of
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import ADMINISTERS, PageRequest, url_for
@@ -30,8 +32,6 @@ from gateway.office.web.pages.administration.accounts import HOME, Place
 from gateway.office.web.routes import Access, both, get, post
 
 _ACCOUNT_PATH = f"{HOME}/tai-khoan/{{id}}"
-# T17 (leavers): the withdrawal is due so many days after the decision.
-_LEAVER_DAYS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,11 @@ def _reason_of_standing(request: PageRequest) -> tuple[str, Problems]:
         if day is None or day > today:
             problems.append(("decided", request.say("admin.decided.wrong")))
         else:
-            key = "admin.decided.late" if (today - day).days > _LEAVER_DAYS else "admin.decided.kept"
+            key = (
+                "admin.decided.late"
+                if (today - day).days > TIMERS[Timer.T17].amount
+                else "admin.decided.kept"
+            )
             reason = f"{reason} {request.say(key, day=dates.day_text(day))}"
     return reason, problems
 
@@ -199,28 +203,42 @@ _REVIEW_COLUMNS = (
 
 async def list_review(request: PageRequest) -> web.StreamResponse:
     review_place = await _review_place(request)
-    lines = await admin.review_lines(request.deps.accounts, accounts.administrator(request), review_place.id)
-    last_review = await admin.last_review(request.deps.accounts, review_place.id)
-    today = local(request.person.at).date()
+    by, services = accounts.administrator(request), request.deps.accounts
+    lines = await admin.review_lines(services, by, review_place.id)
+    last_review = await admin.last_review(services, review_place.id)
+    places = await accounts.list_places(request, together=False)
+    half = midnight(half_of(local(request.person.at).date()))
+    is_operator = accounts.is_everywhere(request)
+    reports = await requests.reports_by_agency(services, by, half) if is_operator else {}
     return await request.page(
         "admin/review.html",
         title=request.say("admin.review"),
         found=lines,
         here=review_place,
-        places=[(p.key, p.name) for p in await accounts.list_places(request, together=False)],
+        places=[(p.key, p.name) for p in places],
         last=last_review,
-        due=date(today.year, 12, 31),
-        is_done=last_review is not None and last_review.data.get("year") == today.year,
+        half=half,
+        is_done=last_review is not None and last_review.at >= half,
+        handed_in=[(p, reports.get(p.id)) for p in places if p.id] if is_operator else (),
         file=url_for(f"{_REVIEW}/danh-sach.xlsx", **{"co-quan": review_place.key}),
         forms=url_for(f"{_REVIEW}/mau-bieu", **{"co-quan": review_place.key}),
     )
 
 
 async def confirm_review(request: PageRequest) -> web.StreamResponse:
-    review_place = await _review_place(request)
-    year = local(request.person.at).year
-    await admin.confirm_review(request.deps.accounts, accounts.administrator(request), review_place.id, year)
-    return request.confirm(_REVIEW, "admin.reviewed", **{"co-quan": review_place.key})
+    """Hand in the list of accounts with its report."""
+    review_place, form = await _review_place(request), request.form
+    report = await requests.file_report(
+        request.deps.accounts,
+        accounts.administrator(request),
+        review_place.id,
+        number=form.text("number"),
+        receiver=form.text("receiver"),
+        place=form.text("town"),
+        remarks=form.text("remarks"),
+        contact=form.text("contact"),
+    )
+    return request.confirm(f"{HOME}/de-nghi/{report.id}", "admin.reviewed")
 
 
 async def review_file(request: PageRequest) -> web.StreamResponse:

@@ -1,5 +1,5 @@
-"""Forms about accounts, printed as PDF (R91, R109, T22, T23): requests for new accounts, for changes and for their end with
-the agency's own heading; the report of December with its figures; the half-yearly list of accounts without a sign-in. In:
+"""Forms about accounts, printed as PDF (R109, T22, T23) before they are handed in: the report of December with its figures,
+and the half-yearly list of accounts without a sign-in. In:
 an agency, what only the sender knows. Out: the page of the forms, a PDF."""
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ async def show_forms(request: PageRequest) -> web.StreamResponse:
         title=request.say("admin.forms"),
         here=place,
         places=[(p.key, p.name) for p in await accounts.list_places(request, together=False)],
-        requests=tuple(account_forms.REQUESTS),
         year=today.year,
         since=account_forms.half_year_start(today),
         texts=_TEXTS,
@@ -72,8 +71,6 @@ async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[I
         contact=texts["lien-he"],
     )
     today = local(request.person.at).date()
-    if form in account_forms.REQUESTS:
-        return partial(form_pdf.request_form, form, heading, today)
     lines = await admin.review_lines(request.deps.accounts, accounts.administrator(request), place.id)
     if form == account_forms.REPORT:
         figures = account_forms.count([line.person for line in lines], today.year)

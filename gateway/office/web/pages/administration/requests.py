@@ -1,0 +1,320 @@
+"""Requests about accounts (R91, R92) on the forms of the regulation. In: an agency's administrator, who makes a request for
+several persons, prints it and follows it; an operator, who sees what is due and answers. Out: pages, the form as PDF; links
+of new accounts are shown once, on the answer itself. Reports that agencies handed in are in the same list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import IO
+
+from aiohttp import web
+
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash
+from gateway.office.accounts import admin, requests, units
+from gateway.office.accounts.requests import Answer, Decision, RequestDraft
+from gateway.office.domain.account_request import (
+    AccountChange,
+    AccountRequest,
+    RequestContact,
+    RequestForm,
+    RequestLine,
+    RequestState,
+)
+from gateway.office.domain.roles import NODE
+from gateway.office.duties import request_due
+from gateway.office.policy import account_forms, signing_in
+from gateway.office.policy.account_forms import LineFault
+from gateway.office.web import answers, dates
+from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import ADMINISTERS, OPERATES, PageRequest
+from gateway.office.web.pages.administration import accounts
+from gateway.office.web.pages.administration.accounts import HOME, Place
+from gateway.office.web.routes import Access, both, get, post
+
+PATH = f"{HOME}/de-nghi"
+_PATH_OF_ONE = f"{PATH}/{{id:arq_[0-9A-Za-z]{{1,40}}}}"
+_FORMS = "|".join(account_forms.REQUESTS)
+_FEW_ROWS = 3
+# Columns whose heading in the form has another name.
+_HEADINGS = {"change": "to_change", "value": "changed"}
+
+
+async def list_requests(request: PageRequest) -> web.StreamResponse:
+    places = await accounts.list_places(request)
+    place = accounts.chosen_place(request, places)
+    by = accounts.administrator(request)
+    listed, names = await requests.list_requests(request.deps.accounts, by, place.agency_id)
+    office = await request.deps.todo.office(NODE)
+    is_open = [r for r in listed if r.state is RequestState.OPEN]
+    return await request.page(
+        "admin/requests.html",
+        title=request.say("account_request.title"),
+        rows=[*reversed(is_open), *(r for r in listed if r.state is not RequestState.OPEN)],
+        due={r.id: request_due(office, r) for r in is_open},
+        names=names,
+        agencies=await accounts.agency_names(request),
+        here=place,
+        places=[(p.key, p.name) for p in places],
+        forms=tuple(account_forms.REQUESTS) if place.id else (),
+    )
+
+
+async def show_request(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    asked = await _load(request)
+    people = await _people(request, asked)
+    answers_it = (
+        accounts.is_everywhere(request)
+        and asked.state is RequestState.OPEN
+        and asked.made_by != request.person.person.id
+    )
+    office = await request.deps.todo.office(NODE)
+    is_new = asked.form is RequestForm.NEW
+    return await request.form_page(
+        "admin/request.html",
+        problems,
+        title=request.say(f"account_request.form.{asked.form}"),
+        asked=asked,
+        columns=account_forms.COLUMNS.get(asked.form, ()),
+        heading=partial(_heading, request),
+        cell=partial(_cell_text, request),
+        late=[account_forms.days_late(line, asked.made_at) for line in asked.lines],
+        warnings=await requests.warnings_of(request.deps.accounts, asked) if answers_it else {},
+        due=request_due(office, asked),
+        agencies=await accounts.agency_names(request),
+        people=people,
+        answers_it=answers_it,
+        typed={name: _typed(request, name, len(asked.lines)) for name in ("decision", "refusal")},
+        logins=await _suggested_logins(request, asked.lines) if answers_it and is_new else (),
+    )
+
+
+async def answer_request(request: PageRequest) -> web.StreamResponse:
+    form, asked = request.form, await _load(request)
+    cells = [_typed(request, name, len(asked.lines)) for name in ("decision", "refusal", "login")]
+    decisions = tuple(
+        Decision(is_done=decision == "done", refusal=refusal, login=login)
+        for decision, refusal, login in zip(*cells, strict=True)
+    )
+    answer = Answer(words=form.text("words"), decisions=decisions, despite_warnings="despite" in form)
+    try:
+        answered, codes = await requests.answer(
+            request.deps.accounts, accounts.administrator(request), asked.id, answer
+        )
+    except Clash as error:
+        return await show_request(request, [("words", request.why(error))])
+    path = f"{PATH}/{answered.id}"
+    if not codes:
+        return request.confirm(path, f"request.{answered.state}")
+    address = accounts.address_of_node(request).rstrip("/")
+    return await request.page(
+        "admin/request_links.html",
+        title=request.say("admin.link.title"),
+        until=request.person.at + request.deps.accounts.rules.link,
+        links=[(person, f"{address}/lien-ket/{code}") for person, code in codes],
+        back=path,
+    )
+
+
+def _typed(request: PageRequest, name: str, count: int) -> Sequence[str]:
+    """Return what was typed for each line."""
+    return [*request.form.all(name), *[""] * count][:count]
+
+
+async def make_request(request: PageRequest) -> web.StreamResponse:
+    """Show the form, also with more rows for what was typed; record the request once it is whole."""
+    place, form = await accounts.chosen_agency(request), RequestForm(request.path("form"))
+    if not request.is_act:
+        return await _form_page(request, place, form, [])
+    typed = _typed_rows(request, form)
+    if "more" in request.form:
+        return await _form_page(request, place, form, typed, more=_FEW_ROWS)
+    lines, unread = _read_lines(request, form, typed)
+    draft = RequestDraft(
+        form=form,
+        lines=tuple(lines),
+        number=request.form.text("number"),
+        receiver=request.form.text("receiver"),
+        place=request.form.text("town"),
+        contact=RequestContact(
+            **{
+                name: request.form.text(f"contact_{name}")[:200]
+                for name in ("name", "title", "office", "phone")
+            }
+        ),
+    )
+    faults = [*unread, *await requests.list_faults(request.deps.accounts, place.id, draft)]
+    seen = {(fault.line, fault.field) for fault in unread}
+    faults = [*unread, *(f for f in faults[len(unread) :] if (f.line, f.field) not in seen)]
+    if faults:
+        return await _form_page(request, place, form, typed, _problems(request, faults))
+    made = await requests.make(request.deps.accounts, accounts.administrator(request), place.id, draft)
+    return request.confirm(f"{PATH}/{made.id}", "request.made")
+
+
+async def give_pdf(request: PageRequest) -> web.StreamResponse:
+    """Send a request, or a report that was handed in, as its form."""
+    from gateway.office.accounts import form_pdf
+
+    asked = await _load(request)
+    hosted = {agency.id: agency for agency in await request.deps.store.hosted()}
+    agency = hosted.get(asked.agency_id)
+    heading = form_pdf.FormHeading(
+        agency=agency.name if agency else request.say("admin.node"),
+        parent=(agency.parent_name or "") if agency else "",
+        receiver=asked.receiver,
+        place=asked.place,
+        number=asked.number,
+        difficulties=asked.remarks,
+        contact=asked.contact.name,
+    )
+
+    def write(out: IO[bytes]) -> bytes:
+        if asked.figures is None:
+            form_pdf.request_form(asked, heading, out)
+        else:
+            made_on = local(asked.made_at).date()
+            form_pdf.report(heading, asked.figures, made_on.year, made_on, out)
+        out.seek(0)
+        return out.read()
+
+    with request.deps.blobs.scratch() as scratch:
+        body = await request.deps.pool.run(partial(write, scratch.file))
+    return answers.whole_file(f"mau-{asked.form}-{asked.id}.pdf", "pdf", body)
+
+
+async def _load(request: PageRequest) -> AccountRequest:
+    return await requests.find(request.deps.accounts, accounts.administrator(request), request.path("id"))
+
+
+async def _people(request: PageRequest, asked: AccountRequest) -> Mapping[str, str]:
+    ids = {id for id in (asked.made_by, asked.answered_by) if id}
+    async with request.deps.accounts.accounts.read() as view:
+        return await view.people.names(ids)
+
+
+async def _suggested_logins(request: PageRequest, lines: Sequence[RequestLine]) -> Sequence[str]:
+    """Suggest a free sign-in name for each line, or what was typed."""
+    settings, typed = request.deps.settings.accounts, _typed(request, "login", len(lines))
+    taken, style = set(await admin.logins(request.deps.accounts)), signing_in.LoginStyle(settings.login_style)
+    suggested = []
+    for line, own in zip(lines, typed, strict=True):
+        login = own or signing_in.login_of_person(line.name, style, frozenset(taken), settings.login_tail)
+        taken.add(login)
+        suggested.append(login)
+    return suggested
+
+
+async def _form_page(
+    request: PageRequest,
+    place: Place,
+    form: RequestForm,
+    rows: Sequence[Mapping[str, str]],
+    problems: Problems | None = None,
+    more: int = 0,
+) -> web.Response:
+    lines = await admin.review_lines(request.deps.accounts, accounts.administrator(request), place.id)
+    blank = max(_FEW_ROWS - len(rows), 0) + more
+    return await request.form_page(
+        "admin/request_new.html",
+        problems,
+        title=request.say(f"account_request.form.{form}"),
+        form=form,
+        here=place,
+        places=[(p.key, p.name) for p in await accounts.list_agencies(request)],
+        columns=account_forms.COLUMNS[form],
+        heading=partial(_heading, request),
+        rows=[*rows, *({} for _ in range(blank))][: account_forms.MOST_LINES],
+        choices={
+            "login": [(line.person.login, f"{line.person.name} ({line.person.login})") for line in lines],
+            "role": [(role.value, request.say(f"post.{role}")) for role in account_forms.ROLES],
+            "change": [
+                (change.value, request.say(f"account_request.change.{change}")) for change in AccountChange
+            ],
+        },
+        units=await units.names_of_units(request.deps.accounts, place.id),
+        person=request.person.person,
+    )
+
+
+def _typed_rows(request: PageRequest, form: RequestForm) -> list[dict[str, str]]:
+    """Return the rows of the form that are not empty, as they were typed."""
+    columns = account_forms.COLUMNS[form]
+    cells = [request.form.all(name) for name in columns]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=False)]
+    return [row for row in rows if any(row.values())]
+
+
+def _read_lines(
+    request: PageRequest, form: RequestForm, rows: Sequence[Mapping[str, str]]
+) -> tuple[list[RequestLine], list[LineFault]]:
+    """Return the lines of typed rows: a day as people write it, a post by its Vietnamese name."""
+    roles = {request.say(f"post.{role}").casefold(): role.value for role in account_forms.ROLES}
+    today, lines, faults = local(request.person.at).date(), [], []
+    for n, row in enumerate(rows):
+        texts = {name: text for name, text in row.items() if name not in ("decided_on", "change")}
+        change = next((c for c in AccountChange if c == row.get("change")), None)
+        decided_on = dates.typed_day(row["decided_on"], today) if row.get("decided_on") else None
+        if row.get("decided_on") and decided_on is None:
+            faults.append(LineFault(n, "decided_on", "day"))
+        line = RequestLine(**texts, change=change, decided_on=decided_on)  # type: ignore[arg-type]
+        if change in (AccountChange.POST, AccountChange.POST_END):
+            line = replace(line, value=roles.get(line.value.casefold(), line.value))
+        lines.append(line)
+    return lines, faults
+
+
+def _problems(request: PageRequest, faults: Sequence[LineFault]) -> Problems:
+    return [
+        (
+            "",
+            request.say(
+                f"account_request.fault.{fault.fault}",
+                line=fault.line + 1,
+                column=_heading(request, fault.field) if fault.field else "",
+                most=account_forms.MOST_LINES,
+            ),
+        )
+        for fault in faults
+    ]
+
+
+def _heading(request: PageRequest, column: str) -> str:
+    if column in ("role", "decided_on"):
+        return request.say(f"account_request.column.{column}")
+    return request.say(f"account_form.column.{_HEADINGS.get(column, column)}")
+
+
+def _cell_text(request: PageRequest, line: RequestLine, column: str) -> str:
+    value = getattr(line, column)
+    if column == "change":
+        return request.say(f"account_request.change.{value}")
+    if column == "role" or (
+        column == "value" and line.change in (AccountChange.POST, AccountChange.POST_END)
+    ):
+        return request.say(f"post.{value}")
+    if column == "decided_on":
+        return dates.day_text(value)
+    return str(value)
+
+
+_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
+
+ROUTES = (
+    get(PATH, "account_requests", list_requests, **_AT),
+    *both(
+        f"{PATH}/moi/{{form:{_FORMS}}}", "account_request_new", "account_request_made", make_request, **_AT
+    ),
+    get(_PATH_OF_ONE, "account_request", show_request, **_AT),
+    post(
+        _PATH_OF_ONE,
+        "account_request_answered",
+        answer_request,
+        access=Access.READY,
+        needs=OPERATES,
+        key="administration",
+    ),
+    get(f"{_PATH_OF_ONE}.pdf", "account_request_pdf", give_pdf, **_AT),
+)
