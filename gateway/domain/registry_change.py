@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, RowSource
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
@@ -51,6 +51,7 @@ class AgencyRecord:
     host: str | None = None
     contact: str | None = None
     """Name of the person to call there."""
+    scheme: str = DEFAULT_SCHEME
 
 
 RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))

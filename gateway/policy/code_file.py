@@ -188,6 +188,7 @@ _HEADS: Mapping[str, tuple[str, ...]] = {
     "phone": ("dien thoai", "so dien thoai"),
     "decision": ("so quyet dinh", "van ban quyet dinh", "can cu"),
     "host": ("nut lien thong",),
+    "scheme": ("luoc do", "luoc do dinh danh", "ma luoc do"),
     "contact": ("dau moi", "can bo dau moi", "nguoi dau moi", "nguoi lien he"),
 }
 _COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading in headings}

@@ -1,11 +1,12 @@
 """Reads a registry file: CSV in UTF-8 (with or without BOM), cells separated by `;` or `,`, column names on the first
 line.
 
-Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, contact, in any
-order; `code` and `name` are required. An absent column leaves that field unchanged; an empty cell empties it, but an empty
-`parent` means the code one group shorter where that one is known. Codes are written in capitals, in full; `alias` is one
-older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is the name of the node that speaks
-for the code on the axis; `contact` is the name of the person to call there.
+Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, contact,
+scheme, in any order; `code` and `name` are required. An absent column leaves that field unchanged; an empty cell
+empties it, but an empty `parent` means the code one group shorter where that one is known. Codes are written in
+capitals, in full; `alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is
+the name of the node that speaks for the code on the axis; `contact` is the name of the person to call there; `scheme`
+is the identification scheme of a code that is none of Decision 20/2020, and empty for the others.
 In: bytes. Out: line by line, cells already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from datetime import date
 from typing import TypeAlias
 
 from gateway.domain.fields import has_bad_characters
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm, node_name_fault
+from gateway.domain.registry import (
+    DEFAULT_SCHEME,
+    AgencyCode,
+    BadCode,
+    CodeForm,
+    node_name_fault,
+    other_code_fault,
+    scheme_fault,
+)
 from gateway.domain.registry_change import RowProblem
 from gateway.domain.text import nfc
 
@@ -37,9 +46,10 @@ COLUMNS = (
     "decision",
     "host",
     "contact",
+    "scheme",
 )
 REQUIRED = ("code", "name")
-REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host")
+REPEATED = ("parent", "valid_from", "valid_to", "successor", "decision", "host", "scheme")
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
 _LONGEST_REPEATED = 60  # characters of a cell repeated in a problem
@@ -138,27 +148,30 @@ def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
 def _line(
     columns: list[str], cells: list[str], line: int, same: dict[Cell, Cell]
 ) -> Iterator[CsvLine | RowProblem]:
-    """Yield the problems of a line, then its cells, unless its code is unreadable. `same` holds one copy of values that
-    thousands of lines repeat."""
+    """Yield the problems of a line, then its cells, unless its code or scheme is unreadable. `same` holds one copy of
+    values that thousands of lines repeat."""
     if len(cells) != len(columns):
         advice = f"expected {len(columns)} cells; put quotes around a cell that contains the separator"
         yield _problem(line, "line", f"{len(cells)} cells", advice)
         return
     read_cells: dict[str, Cell] = {}
+    scheme = cells[columns.index("scheme")].strip() if "scheme" in columns else ""
+    readers = _READERS if scheme in ("", DEFAULT_SCHEME) else _OTHER_READERS
     for column, raw in zip(columns, cells, strict=True):
         text = nfc(raw.strip())
         try:
-            cell = _cell(column, text)
+            cell = _cell(column, text, readers)
         except ValueError as cause:
             yield _problem(line, column, text, str(cause))
         else:
             read_cells[column] = same.setdefault(cell, cell) if column in REPEATED else cell
     code = read_cells.get("code")
-    if isinstance(code, str):
+    has_scheme = ("scheme" in columns) == ("scheme" in read_cells)
+    if isinstance(code, str) and has_scheme:
         yield CsvLine(line=line, code=code, cells=read_cells)
 
 
-def _cell(column: str, text: str) -> Cell:
+def _cell(column: str, text: str, readers: Mapping[str, Callable[[str], Cell]]) -> Cell:
     if has_bad_characters(text):
         raise ValueError("contains a control character; type the cell again")
     if len(text) > LONGEST_CELL:
@@ -166,8 +179,8 @@ def _cell(column: str, text: str) -> Cell:
     if not text:
         if column in REQUIRED:
             raise ValueError(f"the {column} is missing; fill it in")
-        return None
-    return _READERS.get(column, str)(text)
+        return DEFAULT_SCHEME if column == "scheme" else None
+    return readers.get(column, str)(text)
 
 
 def _code(text: str) -> str:
@@ -189,6 +202,23 @@ def _alias(text: str) -> str:
     except BadCode:
         return capitals
     return str(code) if code.form is CodeForm.OLD else capitals
+
+
+def _scheme(text: str) -> str:
+    if (fault := scheme_fault(text)) is not None:
+        raise ValueError(fault)
+    return text
+
+
+def _other_code(text: str) -> str:
+    if (fault := other_code_fault(text)) is not None:
+        raise BadCode(fault)
+    return text
+
+
+def _any_code(text: str) -> str:
+    """Read the code of a parent or successor, which may be an agency of the state or of another scheme."""
+    return text if other_code_fault(text) is None else _code(text)
 
 
 def node_host(text: str) -> str:
@@ -219,6 +249,13 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
     "valid_to": _date,
     "successor": _code,
     "host": node_host,
+    "scheme": _scheme,
+}
+_OTHER_READERS = dict(_READERS) | {
+    "code": _other_code,
+    "alias": _other_code,
+    "parent": _any_code,
+    "successor": _any_code,
 }
 
 

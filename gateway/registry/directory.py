@@ -16,7 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.delegated import BindingOrigin
 from gateway.domain.event import ACTIVE, WITHDRAWN, BindingDifference
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution, Revision
+from gateway.domain.registry import (
+    DEFAULT_SCHEME,
+    AgencyEntry,
+    AgencyFilter,
+    Hosting,
+    Resolution,
+    Revision,
+)
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
 from gateway.domain.seals import SealRegister
@@ -340,8 +347,11 @@ def _conditions(criteria: AgencyFilter, now: datetime) -> Iterator[ColumnElement
     if criteria.text:
         yield _has(criteria.text)
     if criteria.level is not None:
+        yield AGENCY.c.scheme == DEFAULT_SCHEME
         dots = func.length(AGENCY.c.code) - func.length(func.replace(AGENCY.c.code, ".", ""))
         yield dots == criteria.level - 1
+    if criteria.scheme:
+        yield AGENCY.c.scheme == criteria.scheme
     if criteria.root:
         below = f"{criteria.root}."
         yield or_(

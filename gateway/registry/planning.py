@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyCode, RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyCode, RowSource
 from gateway.domain.registry_change import (
     RECORD_FIELDS,
     SOURCE_FIELD,
@@ -44,6 +44,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     lines, changes, problems = _collect(base, read)
     problems += [
         *_dates(changes, lines),
+        *_schemes(base, changes, lines),
         *_unknown(base, changes, lines),
         *_circles(base, changes, lines),
         *_shared_aliases(base, changes, lines),
@@ -93,10 +94,9 @@ def _collect(
             if agency.parent is None or _differs(base, agency):
                 changes[agency.code] = agency
     for code, agency in changes.items():
-        if agency.parent is None and (above := AgencyCode.parse(code).parent) is not None:
-            parent = str(above)
-            if parent in lines or parent in base.records:
-                changes[code] = _shared_record(base, replace(agency, parent=parent))
+        parent = _code_above(agency) if agency.parent is None else None
+        if parent is not None and (parent in lines or parent in base.records):
+            changes[code] = _shared_record(base, replace(agency, parent=parent))
     _drop(changes, [code for code, agency in changes.items() if not _differs(base, agency)])
     return lines, changes, problems
 
@@ -133,6 +133,25 @@ def _dates(changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Ite
         if agency.valid_from and agency.valid_to and agency.valid_to < agency.valid_from:
             advice = f"the last day is before the first, {agency.valid_from}; correct one of them"
             yield RowProblem(line=lines[code], column="valid_to", found=str(agency.valid_to), advice=advice)
+
+
+def _schemes(
+    base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    """Yield a problem for every code that would go to another scheme (R76, a code and its scheme never part)."""
+    for code in changes.keys() & base.records.keys():
+        present = base.records[code].scheme
+        if changes[code].scheme != present:
+            advice = (
+                f"this code belongs to the scheme {present}; a code stays in its scheme, correct one of them"
+            )
+            yield RowProblem(line=lines[code], column="scheme", found=changes[code].scheme, advice=advice)
+
+
+def _code_above(agency: AgencyRecord) -> str | None:
+    """Return the code one group shorter; None for the top, an old form, and codes of other schemes."""
+    above = AgencyCode.parse(agency.code).parent if agency.scheme == DEFAULT_SCHEME else None
+    return None if above is None else str(above)
 
 
 def _unknown(
@@ -359,7 +378,7 @@ def _orphans(
         if agency.parent is None and "." in code and code not in present
     )
     for code in islice(orphans, MAX_DOUBTS):
-        if (above := AgencyCode.parse(code).parent) is not None:
+        if (above := _code_above(changes[code])) is not None:
             advice = f"there is no agency {above} above it; add a line for it, or name the parent"
             yield RowProblem(line=lines[code], column="parent", found=code, advice=advice)
 

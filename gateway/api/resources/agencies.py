@@ -41,6 +41,7 @@ class Agency(ResponseModel):
     address: str | None
     phone: str | None
     check: str | None
+    scheme: str = Field(description="Identification scheme of the code; VN-GOV is that of Decision 20/2020")
 
 
 class Agencies(PageOut[Agency]):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding
 from gateway.domain.registry_change import AgencyRecord, Plan
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
@@ -412,3 +412,51 @@ async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_
     assert doubts == [(2, "name"), (4, "parent")]
     assert plan.doubts[1].found == "Z95.10.01"
     assert "Z95.10" in plan.doubts[1].advice
+
+
+COMPANIES = """code,name,scheme,parent,decision
+Z91,Ủy ban nhân dân tỉnh Mẫu,,,1/QĐ
+MAU.01,Công ty Mẫu Một,DN,,1/QĐ
+0199990000,Công ty Mẫu Hai,DN,Z91,1/QĐ
+0199990000-001,Chi nhánh Mẫu Hai,DN,0199990000,1/QĐ
+"""
+
+
+async def test_codes_of_another_scheme_are_kept_as_such_and_their_dots_mean_nothing(
+    directory: SqlDirectory,
+) -> None:
+    planned = await do_import(directory, COMPANIES)
+
+    assert planned.doubts == ()
+    entries = await everything(directory)
+    assert {code: (entry.scheme, entry.parent) for code, entry in entries.items()} == {
+        "Z91": ("VN-GOV", None),
+        "MAU.01": ("DN", None),
+        "0199990000": ("DN", "Z91"),
+        "0199990000-001": ("DN", "0199990000"),
+    }
+    assert [e.code for e in (await directory.filtered(AgencyFilter(level=1))).items] == ["Z91"]
+    assert (await directory.filtered(AgencyFilter(level=2))).items == ()
+    assert len((await directory.filtered(AgencyFilter(scheme="DN"))).items) == 3
+    answer = await directory.resolve("0199990000", date(2026, 11, 20))
+    assert answer.entry is not None
+    assert (answer.standing, answer.entry.scheme) == (CodeStanding.ACTIVE, "DN")
+    assert (await directory.plan_import(COMPANIES.encode())).unchanged == 4
+
+
+def test_a_code_never_changes_its_scheme_nor_takes_the_form_of_another(cases: Cases) -> None:
+    company = AgencyRecord(code="0199990000", name="Công ty Mẫu", scheme="DN")
+    base = Base(records={company.code: company}, digest=Digest("0" * 64))
+    rows: list[tuple[str, list[tuple[int, str, str]]]] = [
+        ("0199990000,A,HTX,", [(2, "scheme", "HTX")]),
+        ("0199990000,A,,", [(2, "code", "0199990000")]),
+        ("Z91.01,A,DN,", [(2, "code", "Z91.01")]),
+        ("000.00.01.Z91,A,DN,", [(2, "code", "000.00.01.Z91")]),
+        ("Z91,A,,0199990000", [(2, "parent", "0199990000")]),
+        ("X-1,A,dn,", [(2, "scheme", "dn")]),
+        ("Z91,A,VN-GOV,", []),
+    ]
+    for line, problems in rows:
+        with cases.case(line):
+            assert problems_of(f"code,name,scheme,parent\n{line}\n", base) == problems
+    assert problems_of("code,name\n0199990000,A\n", base) == [(2, "code", "0199990000")]

@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.deciding import people
 from gateway.domain.delegated import BindingOrigin
 from gateway.domain.person import SignedIn
-from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
 from gateway.errors import Clash, Denied, GatewayError
@@ -94,6 +94,10 @@ _ADVICE_FORMS = (
     ("date", r"a date is written .*"),
     ("no_day", r"there is no such day.*"),
     ("long", r"\d+ characters; at most (?P<count>\d+)"),
+    ("other_form", r"a code of another scheme has .*, at most (?P<count>\d+) characters"),
+    ("state_form", r"this would be taken for a code of Decision 20/2020; .*"),
+    ("scheme_form", r"a scheme is named by .*, at most (?P<count>\d+) characters"),
+    ("scheme_fixed", r"this code belongs to the scheme (?P<scheme>\S+); .*"),
     ("short_form", rf"short form; write it in full as {_CODE}"),
 )
 _PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _ADVICE_FORMS)
@@ -200,6 +204,8 @@ def _added_line(record: AgencyRecord) -> ImportLine:
     cells = tuple(
         (name, "", str(value)) for name in _FIELDS_ADDED if (value := getattr(record, name)) is not None
     )
+    if record.scheme != DEFAULT_SCHEME:
+        cells = (("scheme", "", record.scheme), *cells)
     return ImportLine(word=ImportWord.ADD, code=record.code, name=record.name, cells=cells)
 
 

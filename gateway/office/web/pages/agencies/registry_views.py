@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
@@ -97,7 +97,6 @@ class ShownAgency:
 
     entry: AgencyEntry
     path: str
-    level: int
     standing: str
     days: int | None = None
     is_bound: bool = False
@@ -350,7 +349,6 @@ async def _rows(request: PageRequest, entries: Sequence[AgencyEntry]) -> list[Sh
         ShownAgency(
             entry=entry,
             path=url_for(f"/co-quan/{entry.code}"),
-            level=entry.code.count(".") + 1,
             standing=_standing(entry, today),
             days=(endings[entry.code] - now).days if entry.code in endings else None,
             is_bound=entry.code in endings,
@@ -366,11 +364,12 @@ def _standing(entry: AgencyEntry, today: date) -> str:
 
 
 async def _top_level(request: PageRequest) -> list[AgencyEntry]:
-    """List the agencies of the first level; their codes have no dot."""
+    """List the agencies of the first level; their codes have no dot. Codes of other schemes are none of the tree's."""
     top_entries: list[AgencyEntry] = []
+    of_state = AgencyFilter(scheme=DEFAULT_SCHEME)
     cursor: str | None = None
     while True:
-        page = await request.deps.registry.entries(_ROWS, cursor)
+        page = await request.deps.registry.filtered(of_state, _ROWS, cursor)
         top_entries += [entry for entry in page.items if entry.parent is None]
         if page.next_cursor is None or len(top_entries) >= _MOST_RESULTS:
             return top_entries
