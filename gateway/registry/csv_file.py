@@ -62,11 +62,12 @@ Cell: TypeAlias = str | date | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvLine:
-    """One agency of the file. `cells` has a value for each column of the file."""
+    """One agency of the file. `cells` has a value for each column of the file; `doubts` say how its name was typed."""
 
     line: int
     code: str
     cells: Mapping[str, Cell]
+    doubts: tuple[RowProblem, ...] = ()
 
 
 def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
@@ -168,7 +169,16 @@ def _line(
     code = read_cells.get("code")
     has_scheme = ("scheme" in columns) == ("scheme" in read_cells)
     if isinstance(code, str) and has_scheme:
-        yield CsvLine(line=line, code=code, cells=read_cells)
+        doubts = tuple(_name_doubts(cells[columns.index("name")], line))
+        yield CsvLine(line=line, code=code, cells=read_cells, doubts=doubts)
+
+
+def _name_doubts(raw: str, line: int) -> Iterator[RowProblem]:
+    """Yield a doubt for blanks that a name has too many, and for letters that are typed apart from their marks."""
+    if raw != " ".join(raw.split()):
+        yield _problem(line, "name", raw, "the name has blanks too many; write one blank between its words")
+    if raw != nfc(raw):
+        yield _problem(line, "name", raw, "the name has letters apart from their marks; they were composed")
 
 
 def _cell(column: str, text: str, readers: Mapping[str, Callable[[str], Cell]]) -> Cell:

@@ -1,8 +1,8 @@
 """Compares a registry file with the registry. In: the present rows, the lines of the file. Out: a `Plan` with everything
 that would change, or every problem at once; and doubts, which a person should look at although the file may be applied:
-two agencies of one name under one parent, names that differ only by accents, codes below a missing one, codes that begin
-or end without a decision. Pure: `importing` applies the plan. A starter row counts as empty: an imported row of the same
-code replaces it wholly."""
+names that are not written by the rule (R84), two agencies of one name under one parent, names that differ only by accents
+or need the name of the superior body, codes below a missing one, codes that begin or end without a decision. Pure:
+`importing` applies the plan. A starter row counts as empty: an imported row of the same code replaces it wholly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from gateway.domain.identity import Digest
@@ -41,7 +41,7 @@ class Base:
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """Plan the import of a file, with its problems in the order of the lines."""
-    lines, changes, problems = _collect(base, read)
+    lines, changes, problems, typed = _collect(base, read)
     problems += [
         *_dates(changes, lines),
         *_schemes(base, changes, lines),
@@ -60,7 +60,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     )
     if problems:
         return replace(compared, rows=(), problems=tuple(problems))
-    return replace(compared, doubts=doubts(base.records, changes, lines))
+    return replace(compared, doubts=doubts(base.records, changes, lines, typed))
 
 
 def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
@@ -77,11 +77,13 @@ def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[st
 
 def _collect(
     base: Base, read: Iterable[CsvLine | RowProblem]
-) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem]]:
-    """Return the line of each code, the records that would change, and the problems of single lines."""
+) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem], dict[str, tuple[RowProblem, ...]]]:
+    """Return the line of each code, the records that would change, the problems of single lines, and the doubts of how
+    names were typed, by code."""
     lines: dict[str, int] = {}
     changes: dict[str, AgencyRecord] = {}
     problems: list[RowProblem] = []
+    typed: dict[str, tuple[RowProblem, ...]] = {}
     for parsed in read:
         if isinstance(parsed, RowProblem):
             problems.append(parsed)
@@ -91,6 +93,8 @@ def _collect(
         else:
             agency = _record_after(base, parsed)
             lines[agency.code] = parsed.line
+            if parsed.doubts:
+                typed[agency.code] = parsed.doubts
             if agency.parent is None or _differs(base, agency):
                 changes[agency.code] = agency
     for code, agency in changes.items():
@@ -98,7 +102,7 @@ def _collect(
         if parent is not None and (parent in lines or parent in base.records):
             changes[code] = _shared_record(base, replace(agency, parent=parent))
     _drop(changes, [code for code, agency in changes.items() if not _differs(base, agency)])
-    return lines, changes, problems
+    return lines, changes, problems, typed
 
 
 def _record_after(base: Base, line: CsvLine) -> AgencyRecord:
@@ -290,17 +294,22 @@ MAX_DOUBTS = 50
 
 
 def doubts(
-    present: Mapping[str, AgencyRecord], changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+    present: Mapping[str, AgencyRecord],
+    changes: Mapping[str, AgencyRecord],
+    lines: Mapping[str, int],
+    typed: Mapping[str, Sequence[RowProblem]],
 ) -> tuple[RowProblem, ...]:
     """Return doubts about a file, for a person. `present`: every row of the registry; `changes`: those that the file
-    changes; `lines`: line by code."""
+    changes; `lines`: line by code; `typed`: by code, doubts of how its name was typed."""
     renamed = {
         code: agency
         for code, agency in changes.items()
         if agency.valid_to is None and _is_renamed(present.get(code), agency)
     }
     problems = [
+        *(doubt for code in typed.keys() & changes.keys() for doubt in typed[code]),
         *_oddly_named(renamed, lines),
+        *_ambiguous(present, changes, renamed, lines),
         *_alike(present, changes, renamed, lines),
         *_orphans(present, changes, lines),
         *_undecided(present, changes, lines),
@@ -308,14 +317,24 @@ def doubts(
     return tuple(sorted(problems, key=lambda p: p.line)[:MAX_DOUBTS])
 
 
+_JOINTS = frozenset({"Và", "Của", "Về", "Cho"})  # words that join parts of a name, and so never begin one
+
+
 def _oddly_named(renamed: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
-    """Yield a doubt for names that are abbreviated, in capitals or without accents (R84, names of agencies)."""
+    """Yield a doubt for names that are abbreviated, without accents, or not in the letter case of a decision (R84, names of
+    agencies)."""
     for code, agency in renamed.items():
+        if agency.scheme != DEFAULT_SCHEME:
+            continue
         words = agency.name.split()
         if short := next((word for word in words if word in SHORT_NAMES), None):
             advice = f"the name has the short form {short}; write it in full, {SHORT_NAMES[short]}"
         elif len(words) > 1 and agency.name.isupper():
             advice = "the name is in capitals; write it as in a sentence"
+        elif agency.name[:1].islower():
+            advice = "the name begins with a small letter; write it as the decision does"
+        elif joint := next((word for word in words[1:] if word in _JOINTS), None):
+            advice = f"the name has the word {joint} with a capital; write it as the decision does"
         elif len(words) > 2 and agency.name.isascii():
             advice = "the name has no accents; write it in full Vietnamese"
         else:
@@ -366,6 +385,36 @@ def _alike_in(
             how = "has the same name" if same else "has a name that differs by accents or case alone"
             advice = f"{other.code} under the same parent {how}; look whether both are meant"
             yield RowProblem(line=lines[agency.code], column="name", found=agency.name, advice=advice)
+
+
+def _ambiguous(
+    present: Mapping[str, AgencyRecord],
+    changes: Mapping[str, AgencyRecord],
+    named: Mapping[str, AgencyRecord],
+    lines: Mapping[str, int],
+) -> Iterator[RowProblem]:
+    """Yield one doubt for all new names that an agency under another parent has too, because a list of short names has one
+    on nearly every line."""
+    # By name, the first record, or the code of one under another parent: a list of the whole country has one dict of names.
+    owners: dict[str, AgencyRecord | str] = {}
+    for agency in named.values():
+        if agency.scheme == DEFAULT_SCHEME:
+            owners.setdefault(agency.name, agency)
+    for agency in chain((r for code, r in present.items() if code not in changes), changes.values()):
+        owner = owners.get(agency.name)
+        if isinstance(owner, AgencyRecord) and agency.valid_to is None and agency.parent != owner.parent:
+            owners[agency.name] = agency.code
+    count, first = 0, ""
+    for code, agency in named.items():
+        if isinstance(owners.get(agency.name), str):
+            count, first = count + 1, first or code
+    if count:
+        name = named[first].name
+        advice = (
+            f"{count} agencies have the name of one under another parent, as {owners[name]};"
+            " write the superior body's name with it"
+        )
+        yield RowProblem(line=lines[first], column="name", found=name, advice=advice)
 
 
 def _orphans(

@@ -374,6 +374,7 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
     assert [(doubt.line, doubt.column, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
         (3, "name", "Z91.01 under the same parent has the same name"),
         (4, "name", "Z91.02 under the same parent has a name that differs by accents or case alone"),
+        (5, "name", "2 agencies have the name of one under another parent, as Z91.02"),
         (5, "decision", "2 agencies begin or end without a decision"),
     ]
     await directory.apply(plan, "operator")
@@ -395,6 +396,34 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlD
         (4, "the name has no accents"),
     ]
     await directory.apply(plan, "operator")
+    assert (await directory.plan_import(text.encode())).doubts == ()
+
+
+async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r84(
+    directory: SqlDirectory,
+) -> None:
+    text = (
+        "code,name,decision\nZ91,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ91.01,sở Y tế,1/QĐ\n"
+        "Z91.02,Sở Giáo dục Và Đào tạo,1/QĐ\nZ91.03,Sở  Nội vụ ,1/QĐ\nZ91.04,So\u031b\u0309 Tư pháp,1/QĐ\n"
+        "Z91.05,Sở Giáo dục và Đào tạo,1/QĐ\nZ91.06,Phòng Kinh tế xã Mẫu,1/QĐ\n"
+    )
+
+    plan = await directory.plan_import(text.encode())
+
+    assert plan.problems == ()
+    assert [(doubt.line, doubt.found, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
+        (3, "sở Y tế", "the name begins with a small letter"),
+        (4, "Sở Giáo dục Và Đào tạo", "the name has the word Và with a capital"),
+        (5, "Sở  Nội vụ ", "the name has blanks too many"),
+        (6, "So\u031b\u0309 Tư pháp", "the name has letters apart from their marks"),
+        (
+            7,
+            "Sở Giáo dục và Đào tạo",
+            "Z91.02 under the same parent has a name that differs by accents or case alone",
+        ),
+    ]
+    await directory.apply(plan, "operator")
+    assert (await everything(directory))["Z91.04"].name == "Sở Tư pháp"
     assert (await directory.plan_import(text.encode())).doubts == ()
 
 

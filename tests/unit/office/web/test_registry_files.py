@@ -76,9 +76,11 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
     text = "code,name,decision\nZ91,A,1\nZ91.01,Ba,1\nZ91.02,Ba,1\nZ91.03,B\u00e0,1\nZ91.04,C,\n"
     text += "Z91.05,UBND xã,1\nZ91.06,SỞ Y TẾ,1\nZ91.07,So Tai chinh,1\n"
+    text += "Z91.08,sở Nội vụ,1\nZ91.09,Sở Giáo dục Và Đào tạo,1\nZ91.10, Sở  Tư pháp,1\n"
+    text += "Z91.11,So\u031b\u0309 Xây dựng,1\nZ91.11.01,Ba,1\n"
 
     planned = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
     texts = {common.row_advice(doubt.advice, "vi") for doubt in planned.doubts}
-    assert len(texts) == 6
+    assert len(texts) == 11
     assert common.row_advice("what nobody knows", "vi") not in texts
