@@ -94,10 +94,11 @@ async def resolve(
     answer = await node.directory.resolve(text, on_day, parent)
     record = output.fields(
         answer,
-        "given standing code name mapped_by successor nearest may_refuse",
+        "given standing code name scheme mapped_by successor nearest may_refuse",
         given=answer.query,
         code=answer.entry.code if answer.entry else None,
         name=answer.entry.name if answer.entry else None,
+        scheme=answer.entry.scheme if answer.entry else None,
     )
     output.record(call, record, id_key="code")
     if answer.standing is CodeStanding.UNKNOWN:

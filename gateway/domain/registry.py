@@ -21,6 +21,9 @@ from gateway.domain.registry_reform import Ending
 
 LONGEST_CODE = 35  # R75
 DEFAULT_SCHEME = "VN-GOV"  # R76 (schemes of codes): the scheme of Decision 20/2020
+PENDING_SCHEME = (
+    "PENDING"  # R79 (no code yet): the code is a provisional sign that names the row and nothing else
+)
 _NEW = re.compile(r"[A-Z][0-9]{2}(?:\.[A-Z0-9]+)*")
 _OLD = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
 _SHORT = re.compile(r"(?:[0-9]{2}\.){1,2}[A-Z][0-9]{2}")
@@ -191,7 +194,12 @@ class AgencyEntry:
     @property
     def is_of_other_scheme(self) -> bool:
         """Tell whether the code is none of Decision 20/2020: its dots tell no level and no parent."""
-        return self.scheme != DEFAULT_SCHEME
+        return self.scheme != DEFAULT_SCHEME and not self.has_no_code
+
+    @property
+    def has_no_code(self) -> bool:
+        """Tell whether the body waits for its code, and so cannot be addressed."""
+        return self.scheme == PENDING_SCHEME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,9 +246,9 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyFilter:
-    """Filter of a list of agencies; an empty field filters nothing. `standing` is active, upcoming or ended; `root` the
-    code of a province or ministry; `scheme` that of the codes; `certificate_days`: the last certificate ends within so many
-    days."""
+    """Filter of a list of agencies; an empty field filters nothing. `standing` is active, upcoming, ended or pending;
+    `root` the code of a province or ministry; `scheme` that of the codes; `certificate_days`: the last certificate ends
+    within so many days."""
 
     text: str = ""
     level: int | None = None

@@ -18,6 +18,7 @@ from gateway.domain.event import ACTIVE, WITHDRAWN, BindingDifference
 from gateway.domain.proof import Binding
 from gateway.domain.registry import (
     DEFAULT_SCHEME,
+    PENDING_SCHEME,
     AgencyEntry,
     AgencyFilter,
     Hosting,
@@ -378,16 +379,19 @@ def _has(text: str) -> ColumnElement[bool]:
 
 
 def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
-    """Return the condition of a standing today: ended, upcoming, or in force."""
+    """Return the condition of a standing today: ended, without a code, upcoming, or in force."""
     on = local(now).date()
     begun = or_(AGENCY.c.valid_from.is_(None), AGENCY.c.valid_from <= on)
     goes_on = or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on)
+    has_code = AGENCY.c.scheme != PENDING_SCHEME
     match standing:
         case "ended":
             return AGENCY.c.valid_to < on
+        case "pending":
+            return and_(AGENCY.c.scheme == PENDING_SCHEME, goes_on)
         case "upcoming":
-            return and_(AGENCY.c.valid_from > on, goes_on)
-    return and_(begun, goes_on)
+            return and_(AGENCY.c.valid_from > on, goes_on, has_code)
+    return and_(begun, goes_on, has_code)
 
 
 def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:

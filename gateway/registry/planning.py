@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import DEFAULT_SCHEME, AgencyCode, RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, PENDING_SCHEME, AgencyCode, RowSource
 from gateway.domain.registry_change import (
     RECORD_FIELDS,
     SOURCE_FIELD,
@@ -142,7 +142,8 @@ def _dates(changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Ite
 def _schemes(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
-    """Yield a problem for every code that would go to another scheme (R76, a code and its scheme never part)."""
+    """Yield a problem for every code that would go to another scheme (R76, a code and its scheme never part), and for an
+    address of a body that waits for its code (R79)."""
     for code in changes.keys() & base.records.keys():
         present = base.records[code].scheme
         if changes[code].scheme != present:
@@ -150,6 +151,11 @@ def _schemes(
                 f"this code belongs to the scheme {present}; a code stays in its scheme, correct one of them"
             )
             yield RowProblem(line=lines[code], column="scheme", found=changes[code].scheme, advice=advice)
+    for code, agency in changes.items():
+        for column in ("host", "alias") if agency.scheme == PENDING_SCHEME else ():
+            if (cell := getattr(agency, column)) is not None:
+                advice = "a body without a code receives nothing; leave this empty until it has its code"
+                yield RowProblem(line=lines[code], column=column, found=printable(cell), advice=advice)
 
 
 def _code_above(agency: AgencyRecord) -> str | None:
@@ -317,6 +323,7 @@ def doubts(
     return tuple(sorted(problems, key=lambda p: p.line)[:MAX_DOUBTS])
 
 
+_OF_STATE = (DEFAULT_SCHEME, PENDING_SCHEME)  # schemes of the agencies that the rule of names is for
 _JOINTS = frozenset({"Và", "Của", "Về", "Cho"})  # words that join parts of a name, and so never begin one
 
 
@@ -324,7 +331,7 @@ def _oddly_named(renamed: Mapping[str, AgencyRecord], lines: Mapping[str, int]) 
     """Yield a doubt for names that are abbreviated, without accents, or not in the letter case of a decision (R84, names of
     agencies)."""
     for code, agency in renamed.items():
-        if agency.scheme != DEFAULT_SCHEME:
+        if agency.scheme not in _OF_STATE:
             continue
         words = agency.name.split()
         if short := next((word for word in words if word in SHORT_NAMES), None):
@@ -398,7 +405,7 @@ def _ambiguous(
     # By name, the first record, or the code of one under another parent: a list of the whole country has one dict of names.
     owners: dict[str, AgencyRecord | str] = {}
     for agency in named.values():
-        if agency.scheme == DEFAULT_SCHEME:
+        if agency.scheme in _OF_STATE:
             owners.setdefault(agency.name, agency)
     for agency in chain((r for code, r in present.items() if code not in changes), changes.values()):
         owner = owners.get(agency.name)

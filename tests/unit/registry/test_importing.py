@@ -489,3 +489,46 @@ def test_a_code_never_changes_its_scheme_nor_takes_the_form_of_another(cases: Ca
         with cases.case(line):
             assert problems_of(f"code,name,scheme,parent\n{line}\n", base) == problems
     assert problems_of("code,name\n0199990000,A\n", base) == [(2, "code", "0199990000")]
+
+
+PENDING = """code,name,scheme,parent,valid_from,decision
+Z91,Ủy ban nhân dân tỉnh Mẫu,,,,1/QĐ
+CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2/QĐ
+"""
+
+
+async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_decision_gives_it_one_r79(
+    directory: SqlDirectory,
+) -> None:
+    today = date(2026, 11, 20)
+    await do_import(directory, PENDING)
+
+    for text, parent in (("CHO-01", None), ("Sở Sắp có", "Z91")):
+        answer = await directory.resolve(text, today, parent)
+        assert answer.entry is not None
+        assert (answer.standing, answer.entry.has_no_code) == (CodeStanding.UNCERTAIN, True)
+    for standing, codes in (("pending", ["CHO-01"]), ("active", ["Z91"]), ("upcoming", [])):
+        page = await directory.filtered(AgencyFilter(standing=standing))
+        assert [entry.code for entry in page.items] == codes
+    with pytest.raises(Clash, match="has no code yet"):
+        await directory.bind(
+            "CHO-01", pki.signer("Z91", "p256").certificate_der, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two"
+        )
+    assert problems_of("code,name,scheme,host,alias\nCHO-01,A,PENDING,north,X-1\n") == [
+        (2, "host", "north"),
+        (2, "alias", "X-1"),
+    ]
+
+    decided = (
+        "code,name,scheme,parent,valid_from,valid_to,successor,decision\n"
+        "Z91.15,Sở Sắp có,,Z91,2026-11-15,,,3/QĐ\n"
+        "CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2026-11-14,Z91.15,3/QĐ\n"
+    )
+    planned = await do_import(directory, decided)
+
+    assert [change.code for change in planned.rewrites] == ["CHO-01"]  # so two people approve it
+    old = await directory.resolve("CHO-01", today)
+    assert (old.standing, old.successor) == (CodeStanding.CLOSED, "Z91.15")
+    named = await directory.resolve("Sở Sắp có", today, "Z91")
+    assert named.entry is not None
+    assert (named.standing, named.entry.code) == (CodeStanding.MAPPED, "Z91.15")

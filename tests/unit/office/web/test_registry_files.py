@@ -34,6 +34,7 @@ FAULTS = (
     "code,name,scheme\nZ91.01_B,A,DN\n",
     "code,name,scheme\n0199990001,A,dn mới\n",
     "code,name,scheme\n0199990000,A,HTX\n",
+    "code,name,scheme,host\nCHO-01,A,PENDING,north\n",
     "",
 )
 

@@ -103,6 +103,7 @@ _ADVICE_FORMS = (
     ("state_form", r"this would be taken for a code of Decision 20/2020; .*"),
     ("scheme_form", r"a scheme is named by .*, at most (?P<count>\d+) characters"),
     ("scheme_fixed", r"this code belongs to the scheme (?P<scheme>\S+); .*"),
+    ("without_code", r"a body without a code receives nothing; .*"),
     ("short_form", rf"short form; write it in full as {_CODE}"),
 )
 _PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _ADVICE_FORMS)

@@ -24,7 +24,12 @@ from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
 
 _LEVELS = ("1", "2", "3", "4")
-_STANDINGS = {"dang-hoat-dong": "active", "sap-hieu-luc": "upcoming", "da-giai-the": "ended"}
+_STANDINGS = {
+    "dang-hoat-dong": "active",
+    "sap-hieu-luc": "upcoming",
+    "chua-co-ma": "pending",
+    "da-giai-the": "ended",
+}
 _CERTIFICATES = {"30": 30, "60": 60, "90": 90}
 _UNBOUND, _NO_ALIAS, _SILENT = "chua-xac-nhan", "khong", "khong-6-thang"
 _LONGEST_ROOT = 300
@@ -93,7 +98,7 @@ TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAgency:
-    """Agency in the list. `standing` is active, upcoming or ended; `days` are left of its certificate."""
+    """Agency in the list. `standing` is active, upcoming, pending or ended; `days` are left of its certificate."""
 
     entry: AgencyEntry
     path: str
@@ -360,6 +365,8 @@ async def _rows(request: PageRequest, entries: Sequence[AgencyEntry]) -> list[Sh
 def _standing(entry: AgencyEntry, today: date) -> str:
     if entry.valid_to is not None and entry.valid_to < today:
         return "ended"
+    if entry.has_no_code:
+        return "pending"
     return "upcoming" if entry.valid_from is not None and entry.valid_from > today else "active"
 
 
@@ -412,7 +419,8 @@ async def _sentence(request: PageRequest, resolution: Resolution) -> str:
                 heir=f"{heir.name} ({heir.code})" if heir else "",
             )
         case CodeStanding.UNCERTAIN if entry is not None:
-            return request.say("agencies.uncertain", name=entry.name, code=entry.code)
+            key = "agencies.without_code" if entry.has_no_code else "agencies.uncertain"
+            return request.say(key, name=entry.name, code=entry.code)
     return common.unknown(request, resolution.query, resolution.nearest)
 
 
