@@ -119,7 +119,7 @@ async def search(
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    cells = [{"valid": _span(e)} for e in entries]
+    cells = [{"valid": _span(e), "scheme": "" if e.scheme == DEFAULT_SCHEME else e.scheme} for e in entries]
     output.page(call, [_entry(e) for e in entries], _COLUMNS, cursor, cells)
 
 
