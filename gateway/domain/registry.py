@@ -190,6 +190,8 @@ class AgencyEntry:
     contact: str | None = None
     """Name of the person to call there."""
     scheme: str = DEFAULT_SCHEME
+    decision: str | None = None
+    """Document that gave the code or ended it."""
 
     @property
     def is_of_other_scheme(self) -> bool:

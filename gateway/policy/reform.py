@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain import registry_change
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm, RowSource
+from gateway.domain.registry import PENDING_SCHEME, AgencyCode, BadCode, CodeForm, RowSource
 from gateway.domain.registry_change import BuiltOnImport, ImportRecord, Life
 from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark, Target
 from gateway.policy.reform_words import RegistryView, sentences
@@ -202,6 +202,8 @@ def _check_targets(reform: Reform, view: RegistryView) -> Iterator[Remark]:
         elif not life.in_force(reform.effective_on):
             heir = registry_change.heir_on(view.lives, target.code, reform.effective_on)
             yield Remark(key="heir_not_in_force", params=params | {"heir": heir or "–"})
+        elif life.record.scheme == PENDING_SCHEME:
+            yield Remark(key="heir_without_code", params=params)
 
 
 def _check_new(reform: Reform, target: Target, view: RegistryView, own: set[str]) -> Iterator[Remark]:

@@ -83,6 +83,9 @@ def test_a_body_without_a_code_gets_one_by_a_recode_and_keeps_what_was_prepared(
     )
     assert (after["CHO-01"].record.successor, after["CHO-01"].record.valid_to) == ("Z91.15", JULY - DAY)
     assert after["CHO-01"].record.scheme == PENDING_SCHEME
+    # Mail cannot go to it before it has its code.
+    merger = reform(ReformKind.MERGE, "Z91.01", to=("CHO-01",))
+    assert keys(merger, known | lives("Z91.01")) == {"heir_without_code"}
 
 
 def test_a_rename_a_move_a_recode_and_a_split_hold_from_their_day_on() -> None:

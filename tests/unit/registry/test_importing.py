@@ -507,6 +507,7 @@ async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_d
         answer = await directory.resolve(text, today, parent)
         assert answer.entry is not None
         assert (answer.standing, answer.entry.has_no_code) == (CodeStanding.UNCERTAIN, True)
+        assert answer.entry.decision == "2/QĐ"
     for standing, codes in (("pending", ["CHO-01"]), ("active", ["Z91"]), ("upcoming", [])):
         page = await directory.filtered(AgencyFilter(standing=standing))
         assert [entry.code for entry in page.items] == codes
