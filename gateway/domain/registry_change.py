@@ -197,6 +197,9 @@ def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
             changed[code] = _change_life(lives[code], on, by, parent=reform.parent)
     for code in reform.ended:
         record = replace(lives[code].record, valid_to=on - _DAY, successor=reform.successor, decision=by)
+        if record.valid_from == on:
+            # A body that gets its code on its first day had no day without it.
+            record = replace(record, valid_from=None)
         changed[code] = replace(lives[code], record=record, source=_vouched_source(lives[code].source))
     for target in reform.targets:
         if target.code not in lives:

@@ -175,7 +175,9 @@ def _check_sources(reform: Reform, view: RegistryView) -> Iterator[Remark]:
         record = life.record
         if record.valid_to is not None:
             yield Remark(key="ends_already", params=params | {"day": record.valid_to.isoformat()})
-        if record.valid_from is not None and on <= record.valid_from:
+        # A body without a code may get it on its first day; a code needs a day of its own before it ends.
+        least = _NONE if record.scheme == PENDING_SCHEME else _DAY
+        if record.valid_from is not None and on < record.valid_from + least:
             yield Remark(key="not_begun", params=params | {"day": record.valid_from.isoformat()})
         if life.last_turn is not None and on < life.last_turn + (_DAY if code in reform.ended else _NONE):
             yield Remark(key="turned_later", params=params | {"day": life.last_turn.isoformat()})

@@ -83,6 +83,11 @@ def test_a_body_without_a_code_gets_one_by_a_recode_and_keeps_what_was_prepared(
     )
     assert (after["CHO-01"].record.successor, after["CHO-01"].record.valid_to) == ("Z91.15", JULY - DAY)
     assert after["CHO-01"].record.scheme == PENDING_SCHEME
+    early = reform(ReformKind.RECODE, "CHO-01", to=("Z91.15",), effective_on=date(2026, 12, 31))
+    assert keys(early, known) == {"not_begun"}
+    first_day = applied(known, replace(early, effective_on=date(2027, 1, 1)))
+    assert first_day["Z91.15"].record.valid_from == date(2027, 1, 1)
+    assert (first_day["CHO-01"].record.valid_from, first_day["CHO-01"].record.successor) == (None, "Z91.15")
     # Mail cannot go to it before it has its code.
     merger = reform(ReformKind.MERGE, "Z91.01", to=("CHO-01",))
     assert keys(merger, known | lives("Z91.01")) == {"heir_without_code"}
