@@ -20,7 +20,7 @@ from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
 from gateway.cli.send import day
 from gateway.deciding import registry_changes
-from gateway.domain.registry import AgencyEntry, CodeStanding
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, CodeStanding
 from gateway.domain.registry_change import Plan
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
-_COLUMNS = output.columns("code name alias parent valid source", dim="source")
+_COLUMNS = output.columns("code scheme name alias parent valid source", dim="source")
 
 
 verb = noun("registry").verb
@@ -94,10 +94,11 @@ async def resolve(
     answer = await node.directory.resolve(text, on_day, parent)
     record = output.fields(
         answer,
-        "given standing code name mapped_by successor nearest may_refuse",
+        "given standing code name scheme mapped_by successor nearest may_refuse",
         given=answer.query,
         code=answer.entry.code if answer.entry else None,
         name=answer.entry.name if answer.entry else None,
+        scheme=answer.entry.scheme if answer.entry else None,
     )
     output.record(call, record, id_key="code")
     if answer.standing is CodeStanding.UNKNOWN:
@@ -118,7 +119,7 @@ async def search(
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    cells = [{"valid": _span(e)} for e in entries]
+    cells = [{"valid": _span(e), "scheme": "" if e.scheme == DEFAULT_SCHEME else e.scheme} for e in entries]
     output.page(call, [_entry(e) for e in entries], _COLUMNS, cursor, cells)
 
 
@@ -321,17 +322,21 @@ def _print_plan(call: Invocation, plan: Plan, *, details: bool) -> None:
 def _plan_lines(plan: Plan, most: int) -> Iterator[str]:
     yield from (f"✗ {p}" for p in plan.problems[:most])
     yield from (f"? {d}" for d in plan.doubts[:most])
-    yield from (f"+ {e.code}  {e.name}" for e in plan.added[:most])
+    yield from (f"+ {e.code}  {e.name}{_scheme_mark(e.scheme)}" for e in plan.added[:most])
     for mark, rows in (("~", plan.changed), ("–", plan.closed)):
         for row in rows[:most]:
             yield f"{mark} {row.code}  {row.name}"
             yield from (f"    {name}: {old or '∅'} → {new or '∅'}" for name, (old, new) in row.fields.items())
 
 
+def _scheme_mark(scheme: str) -> str:
+    return "" if scheme == DEFAULT_SCHEME else f"  [{scheme}]"
+
+
 def _plan_document(plan: Plan, totals: Mapping[str, int], most: int) -> dict[str, Any]:
     return {
         "totals": dict(totals),
-        "added": [{"code": e.code, "name": e.name} for e in plan.added[:most]],
+        "added": [{"code": e.code, "name": e.name, "scheme": e.scheme} for e in plan.added[:most]],
         "changed": [{"code": e.code, "fields": dict(e.fields)} for e in plan.changed[:most]],
         "closed": [{"code": e.code, "fields": dict(e.fields)} for e in plan.closed[:most]],
         "unchanged": plan.unchanged,

@@ -20,9 +20,16 @@ from gateway.domain.document import RecipientRole
 from gateway.domain.registry_reform import Ending
 
 LONGEST_CODE = 35  # R75
+DEFAULT_SCHEME = "VN-GOV"  # R76 (schemes of codes): the scheme of Decision 20/2020
+PENDING_SCHEME = (
+    "PENDING"  # R79 (no code yet): the code is a provisional sign that names the row and nothing else
+)
 _NEW = re.compile(r"[A-Z][0-9]{2}(?:\.[A-Z0-9]+)*")
 _OLD = re.compile(r"[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}")
 _SHORT = re.compile(r"(?:[0-9]{2}\.){1,2}[A-Z][0-9]{2}")
+_STATE_ROOT = re.compile(r"[A-Z][0-9]{2}(?:\.|\Z)")
+_OTHER = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?")
+_SCHEME = re.compile(r"[A-Z][A-Z0-9]*(?:[._-][A-Z0-9]+)*")
 _OLD_WIDTHS = (2, 2, 3)  # digits of levels 2, 3 and 4 in the form of QCVN 102
 
 
@@ -105,6 +112,28 @@ def propose_new(old: AgencyCode) -> AgencyCode | None:
     return AgencyCode(form=CodeForm.NEW, groups=used)
 
 
+def other_code_fault(code: str) -> str | None:
+    """Describe the fault of a code of another scheme; None for a usable one. It must not look like a code of Decision
+    20/2020, nor stand below one by its dots, because envelopes, routes and searches name a code without its scheme."""
+    if len(code) > LONGEST_CODE or not _OTHER.fullmatch(code):
+        return (
+            "a code of another scheme has capital letters, digits and . _ - between them,"
+            f" at most {LONGEST_CODE} characters"
+        )
+    if _STATE_ROOT.match(code) or _OLD.fullmatch(code) or _SHORT.fullmatch(code):
+        return (
+            "this would be taken for a code of Decision 20/2020; correct the code, or leave the scheme empty"
+        )
+    return None
+
+
+def scheme_fault(scheme: str) -> str | None:
+    """Describe the fault of a scheme's own code; None for a usable one."""
+    if len(scheme) > LONGEST_CODE or not _SCHEME.fullmatch(scheme):
+        return f"a scheme is named by capital letters and digits, at most {LONGEST_CODE} characters"
+    return None
+
+
 def fold_code(text: str) -> str:
     """Return the key for comparing codes in search, routing and display: trimmed, without letter case."""
     return text.strip().casefold()
@@ -163,6 +192,19 @@ class AgencyEntry:
     next_host: str | None = None
     next_host_from: date | None = None
     """Day from which `next_host` hosts the code; None for the node means that nobody does."""
+    scheme: str = DEFAULT_SCHEME
+    decision: str | None = None
+    """Document that gave the code or ended it."""
+
+    @property
+    def is_of_other_scheme(self) -> bool:
+        """Tell whether the code is none of Decision 20/2020: its dots tell no level and no parent."""
+        return self.scheme != DEFAULT_SCHEME and not self.has_no_code
+
+    @property
+    def has_no_code(self) -> bool:
+        """Tell whether the body waits for its code, and so cannot be addressed."""
+        return self.scheme == PENDING_SCHEME
 
     def host_on(self, on: date) -> str | None:
         """Return the node that hosts the code on that day."""
@@ -214,12 +256,14 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyFilter:
-    """Filter of a list of agencies; an empty field filters nothing. `standing` is active, upcoming or ended; `root` the
-    code of a province or ministry; `certificate_days`: the last certificate ends within so many days."""
+    """Filter of a list of agencies; an empty field filters nothing. `standing` is active, upcoming, ended or pending;
+    `root` the code of a province or ministry; `scheme` that of the codes; `certificate_days`: the last certificate ends
+    within so many days."""
 
     text: str = ""
     level: int | None = None
     root: str = ""
+    scheme: str = ""
     standing: str = ""
     certificate_days: int | None = None
     is_unbound: bool = False

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, RowSource
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
@@ -53,6 +53,7 @@ class AgencyRecord:
     """Name of the person to call there."""
     next_host: str | None = None
     next_host_from: date | None = None
+    scheme: str = DEFAULT_SCHEME
 
     def moved_by(self, on: date) -> AgencyRecord:
         """Return the record with a planned move of its host done, where its day has come."""
@@ -204,6 +205,9 @@ def lives_after(reform: Reform, lives: Lives) -> dict[str, Life]:
             changed[code] = _change_life(lives[code], on, by, parent=reform.parent)
     for code in reform.ended:
         record = replace(lives[code].record, valid_to=on - _DAY, successor=reform.successor, decision=by)
+        if record.valid_from == on:
+            # A body that gets its code on its first day had no day without it.
+            record = replace(record, valid_from=None)
         changed[code] = replace(lives[code], record=record, source=_vouched_source(lives[code].source))
     for target in reform.targets:
         if target.code not in lives:

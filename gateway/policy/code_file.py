@@ -190,6 +190,7 @@ _HEADS: Mapping[str, tuple[str, ...]] = {
     "host": ("nut lien thong",),
     "next_host": ("nut lien thong moi",),
     "next_host_from": ("ngay chuyen nut",),
+    "scheme": ("luoc do", "luoc do dinh danh", "ma luoc do"),
     "contact": ("dau moi", "can bo dau moi", "nguoi dau moi", "nguoi lien he"),
 }
 _COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading in headings}

@@ -241,6 +241,8 @@ def _check_standing(
         return NOTHING
     suggest = _heirs(resolution) if resolution.standing is CodeStanding.CLOSED else resolution.nearest
     entry = resolution.entry
+    if entry is not None and entry.has_no_code and resolution.standing is CodeStanding.UNCERTAIN:
+        code = ReasonCode.RECIPIENT_WITHOUT_CODE
     params = {"recipient": resolution.query or address, "name": entry.name if entry is not None else ""}
     if entry is not None and entry.valid_to is not None:
         params["closed_on"] = entry.valid_to.isoformat()

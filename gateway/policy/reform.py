@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from gateway.domain import registry_change
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm, RowSource
+from gateway.domain.registry import PENDING_SCHEME, AgencyCode, BadCode, CodeForm, RowSource
 from gateway.domain.registry_change import BuiltOnImport, ImportRecord, Life
 from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark, Target
 from gateway.policy.reform_words import RegistryView, sentences
@@ -175,7 +175,9 @@ def _check_sources(reform: Reform, view: RegistryView) -> Iterator[Remark]:
         record = life.record
         if record.valid_to is not None:
             yield Remark(key="ends_already", params=params | {"day": record.valid_to.isoformat()})
-        if record.valid_from is not None and on <= record.valid_from:
+        # A body without a code may get it on its first day; a code needs a day of its own before it ends.
+        least = _NONE if record.scheme == PENDING_SCHEME else _DAY
+        if record.valid_from is not None and on < record.valid_from + least:
             yield Remark(key="not_begun", params=params | {"day": record.valid_from.isoformat()})
         if life.last_turn is not None and on < life.last_turn + (_DAY if code in reform.ended else _NONE):
             yield Remark(key="turned_later", params=params | {"day": life.last_turn.isoformat()})
@@ -202,6 +204,8 @@ def _check_targets(reform: Reform, view: RegistryView) -> Iterator[Remark]:
         elif not life.in_force(reform.effective_on):
             heir = registry_change.heir_on(view.lives, target.code, reform.effective_on)
             yield Remark(key="heir_not_in_force", params=params | {"heir": heir or "–"})
+        elif life.record.scheme == PENDING_SCHEME:
+            yield Remark(key="heir_without_code", params=params)
 
 
 def _check_new(reform: Reform, target: Target, view: RegistryView, own: set[str]) -> Iterator[Remark]:

@@ -46,6 +46,7 @@ class ReasonCode(StrEnum):
     RECIPIENT_CLOSED = "recipient-closed"
     RECIPIENT_CLOSED_STARTER = "recipient-closed-starter"
     RECIPIENT_UNCERTAIN = "recipient-uncertain"
+    RECIPIENT_WITHOUT_CODE = "recipient-without-code"
     RECIPIENT_STARTER = "recipient-starter"
     RECIPIENT_UNBOUND = "recipient-unbound"
     RECIPIENT_UNHOSTED = "recipient-unhosted"

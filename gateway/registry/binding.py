@@ -61,6 +61,7 @@ class SqlBindings:
             code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to
         )
         _refuse_no_time(binding)
+        await _refuse_without_code(self._connection, code)
         closed = await _closed_at(self._connection, code)
         if closed is not None and closed <= self._clock.now():
             raise Clash(
@@ -147,6 +148,16 @@ class SqlBindings:
     async def _tell(self, kind: EventKind, code: str, fingerprint: str, facts: Mapping[str, object]) -> None:
         data = {"code": code, "fingerprint": fingerprint, **facts}
         await self._log.tell(self._connection, kind, code, self._principal_id, data)
+
+
+async def _refuse_without_code(connection: AsyncConnection, code: str) -> None:
+    """Raise Clash for a body that waits for its code: it cannot send (R79)."""
+    entry = await lookup.by_code(connection, code)
+    if entry is not None and entry.has_no_code:
+        raise Clash(
+            f"{entry.name} has no code yet, so no certificate can speak for it",
+            hint="give it its code with: gateway registry change plan recode",
+        )
 
 
 async def _closed_at(connection: AsyncConnection, code: str) -> datetime | None:

@@ -2,11 +2,12 @@
 line.
 
 Columns: code, alias, name, parent, valid_from, valid_to, successor, email, address, phone, decision, host, contact,
-next_host, next_host_from, in any order; `code` and `name` are required. An absent column leaves that field unchanged; an
-empty cell empties it, but an empty `parent` means the code one group shorter where that one is known. Codes are written
-in capitals, in full; `alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last day; `host` is
-the name of the node that speaks for the code on the axis; from the day `next_host_from` on it is `next_host`, or none
-where that is empty; `contact` is the name of the person to call there.
+next_host, next_host_from, scheme, in any order; `code` and `name` are required. An absent column leaves that field
+unchanged; an empty cell empties it, but an empty `parent` means the code one group shorter where that one is known. Codes
+are written in capitals, in full; `alias` is one older code; dates are 2031-03-04 or 04/03/2031; `valid_to` is the last
+day; `host` is the name of the node that speaks for the code on the axis; from the day `next_host_from` on it is
+`next_host`, or none where that is empty; `contact` is the name of the person to call there; `scheme` is the
+identification scheme of a code that is none of Decision 20/2020, and empty for the others.
 In: bytes. Out: line by line, cells already of their type, and every problem found. Pure."""
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from datetime import date
 from typing import TypeAlias
 
 from gateway.domain.fields import has_bad_characters
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm, node_name_fault
+from gateway.domain.registry import (
+    DEFAULT_SCHEME,
+    AgencyCode,
+    BadCode,
+    CodeForm,
+    node_name_fault,
+    other_code_fault,
+    scheme_fault,
+)
 from gateway.domain.registry_change import RowProblem
 from gateway.domain.text import nfc
 
@@ -40,6 +49,7 @@ COLUMNS = (
     "contact",
     "next_host",
     "next_host_from",
+    "scheme",
 )
 REQUIRED = ("code", "name")
 REPEATED = (
@@ -51,6 +61,7 @@ REPEATED = (
     "host",
     "next_host",
     "next_host_from",
+    "scheme",
 )
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
@@ -64,11 +75,12 @@ Cell: TypeAlias = str | date | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvLine:
-    """One agency of the file. `cells` has a value for each column of the file."""
+    """One agency of the file. `cells` has a value for each column of the file; `doubts` say how its name was typed."""
 
     line: int
     code: str
     cells: Mapping[str, Cell]
+    doubts: tuple[RowProblem, ...] = ()
 
 
 def read(raw: bytes) -> Iterator[CsvLine | RowProblem]:
@@ -150,27 +162,39 @@ def _header(cells: list[str], line: int) -> tuple[list[str], list[RowProblem]]:
 def _line(
     columns: list[str], cells: list[str], line: int, same: dict[Cell, Cell]
 ) -> Iterator[CsvLine | RowProblem]:
-    """Yield the problems of a line, then its cells, unless its code is unreadable. `same` holds one copy of values that
-    thousands of lines repeat."""
+    """Yield the problems of a line, then its cells, unless its code or scheme is unreadable. `same` holds one copy of
+    values that thousands of lines repeat."""
     if len(cells) != len(columns):
         advice = f"expected {len(columns)} cells; put quotes around a cell that contains the separator"
         yield _problem(line, "line", f"{len(cells)} cells", advice)
         return
     read_cells: dict[str, Cell] = {}
+    scheme = cells[columns.index("scheme")].strip() if "scheme" in columns else ""
+    readers = _READERS if scheme in ("", DEFAULT_SCHEME) else _OTHER_READERS
     for column, raw in zip(columns, cells, strict=True):
         text = nfc(raw.strip())
         try:
-            cell = _cell(column, text)
+            cell = _cell(column, text, readers)
         except ValueError as cause:
             yield _problem(line, column, text, str(cause))
         else:
             read_cells[column] = same.setdefault(cell, cell) if column in REPEATED else cell
     code = read_cells.get("code")
-    if isinstance(code, str):
-        yield CsvLine(line=line, code=code, cells=read_cells)
+    has_scheme = ("scheme" in columns) == ("scheme" in read_cells)
+    if isinstance(code, str) and has_scheme:
+        doubts = tuple(_name_doubts(cells[columns.index("name")], line))
+        yield CsvLine(line=line, code=code, cells=read_cells, doubts=doubts)
 
 
-def _cell(column: str, text: str) -> Cell:
+def _name_doubts(raw: str, line: int) -> Iterator[RowProblem]:
+    """Yield a doubt for blanks that a name has too many, and for letters that are typed apart from their marks."""
+    if raw != " ".join(raw.split()):
+        yield _problem(line, "name", raw, "the name has blanks too many; write one blank between its words")
+    if raw != nfc(raw):
+        yield _problem(line, "name", raw, "the name has letters apart from their marks; they were composed")
+
+
+def _cell(column: str, text: str, readers: Mapping[str, Callable[[str], Cell]]) -> Cell:
     if has_bad_characters(text):
         raise ValueError("contains a control character; type the cell again")
     if len(text) > LONGEST_CELL:
@@ -178,8 +202,8 @@ def _cell(column: str, text: str) -> Cell:
     if not text:
         if column in REQUIRED:
             raise ValueError(f"the {column} is missing; fill it in")
-        return None
-    return _READERS.get(column, str)(text)
+        return DEFAULT_SCHEME if column == "scheme" else None
+    return readers.get(column, str)(text)
 
 
 def _code(text: str) -> str:
@@ -201,6 +225,23 @@ def _alias(text: str) -> str:
     except BadCode:
         return capitals
     return str(code) if code.form is CodeForm.OLD else capitals
+
+
+def _scheme(text: str) -> str:
+    if (fault := scheme_fault(text)) is not None:
+        raise ValueError(fault)
+    return text
+
+
+def _other_code(text: str) -> str:
+    if (fault := other_code_fault(text)) is not None:
+        raise BadCode(fault)
+    return text
+
+
+def _any_code(text: str) -> str:
+    """Read the code of a parent or successor, which may be an agency of the state or of another scheme."""
+    return text if other_code_fault(text) is None else _code(text)
 
 
 def node_host(text: str) -> str:
@@ -233,6 +274,13 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
     "host": node_host,
     "next_host": node_host,
     "next_host_from": _date,
+    "scheme": _scheme,
+}
+_OTHER_READERS = dict(_READERS) | {
+    "code": _other_code,
+    "alias": _other_code,
+    "parent": _any_code,
+    "successor": _any_code,
 }
 
 

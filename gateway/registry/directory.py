@@ -16,7 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.domain.delegated import BindingOrigin
 from gateway.domain.event import ACTIVE, WITHDRAWN, BindingDifference
 from gateway.domain.proof import Binding
-from gateway.domain.registry import AgencyEntry, AgencyFilter, Hosting, Resolution, Revision
+from gateway.domain.registry import (
+    DEFAULT_SCHEME,
+    PENDING_SCHEME,
+    AgencyEntry,
+    AgencyFilter,
+    Hosting,
+    Resolution,
+    Revision,
+)
 from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
 from gateway.domain.seals import SealRegister
@@ -340,8 +348,11 @@ def _conditions(criteria: AgencyFilter, now: datetime) -> Iterator[ColumnElement
     if criteria.text:
         yield _has(criteria.text)
     if criteria.level is not None:
+        yield AGENCY.c.scheme == DEFAULT_SCHEME
         dots = func.length(AGENCY.c.code) - func.length(func.replace(AGENCY.c.code, ".", ""))
         yield dots == criteria.level - 1
+    if criteria.scheme:
+        yield AGENCY.c.scheme == criteria.scheme
     if criteria.root:
         below = f"{criteria.root}."
         yield or_(
@@ -368,16 +379,19 @@ def _has(text: str) -> ColumnElement[bool]:
 
 
 def _stands(standing: str, now: datetime) -> ColumnElement[bool]:
-    """Return the condition of a standing today: ended, upcoming, or in force."""
+    """Return the condition of a standing today: ended, without a code, upcoming, or in force."""
     on = local(now).date()
     begun = or_(AGENCY.c.valid_from.is_(None), AGENCY.c.valid_from <= on)
     goes_on = or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= on)
+    has_code = AGENCY.c.scheme != PENDING_SCHEME
     match standing:
         case "ended":
             return AGENCY.c.valid_to < on
+        case "pending":
+            return and_(AGENCY.c.scheme == PENDING_SCHEME, goes_on)
         case "upcoming":
-            return and_(AGENCY.c.valid_from > on, goes_on)
-    return and_(begun, goes_on)
+            return and_(AGENCY.c.valid_from > on, goes_on, has_code)
+    return and_(begun, goes_on, has_code)
 
 
 def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:

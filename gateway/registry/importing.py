@@ -33,7 +33,7 @@ from gateway.ports.services import Clock, Pool
 from gateway.registry import csv_file, lookup, planning
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.planning import Base
-from gateway.registry.tables import AGENCY, CHANGE, DEFAULT_SCHEME, as_utc, aware
+from gateway.registry.tables import AGENCY, CHANGE, as_utc, aware
 
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
@@ -180,7 +180,6 @@ def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[st
         "folded": fold(agency.name),
         "source": source.value,
         "check_note": None,
-        "scheme": DEFAULT_SCHEME,
         "updated_at": as_utc(at),
     }
 

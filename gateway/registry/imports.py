@@ -32,7 +32,7 @@ from gateway.registry.tables import (
 
 UNDONE = ":undone"  # suffix of the id of the change that undid another one
 MAX_LISTED = 200
-_RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note", "scheme")
+_RESTORED = (*RECORD_FIELDS, "folded", "source", "check_note")
 
 
 class SqlImports:

@@ -1,8 +1,8 @@
 """Compares a registry file with the registry. In: the present rows, the lines of the file. Out: a `Plan` with everything
 that would change, or every problem at once; and doubts, which a person should look at although the file may be applied:
-two agencies of one name under one parent, names that differ only by accents, codes below a missing one, codes that begin
-or end without a decision. Pure: `importing` applies the plan. A starter row counts as empty: an imported row of the same
-code replaces it wholly."""
+names that are not written by the rule (R84), two agencies of one name under one parent, names that differ only by accents
+or need the name of the superior body, codes below a missing one, codes that begin or end without a decision. Pure:
+`importing` applies the plan. A starter row counts as empty: an imported row of the same code replaces it wholly."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyCode, RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, PENDING_SCHEME, AgencyCode, RowSource
 from gateway.domain.registry_change import (
     RECORD_FIELDS,
     SOURCE_FIELD,
@@ -25,7 +25,7 @@ from gateway.domain.registry_change import (
 )
 from gateway.domain.text import fold
 from gateway.registry.csv_file import Cell, CsvLine, printable
-from gateway.words.reading import SHORT_NAMES
+from gateway.words.reading import NAME_JOINTS, SHORT_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,10 @@ class Base:
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """Plan the import of a file, with its problems in the order of the lines."""
-    lines, changes, problems = _collect(base, read)
+    lines, changes, problems, typed = _collect(base, read)
     problems += [
         *_dates(changes, lines),
+        *_schemes(base, changes, lines),
         *_unknown(base, changes, lines),
         *_circles(base, changes, lines),
         *_shared_aliases(base, changes, lines),
@@ -59,7 +60,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     )
     if problems:
         return replace(compared, rows=(), problems=tuple(problems))
-    return replace(compared, doubts=doubts(base.records, changes, lines))
+    return replace(compared, doubts=doubts(base.records, changes, lines, typed))
 
 
 def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
@@ -76,11 +77,13 @@ def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[st
 
 def _collect(
     base: Base, read: Iterable[CsvLine | RowProblem]
-) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem]]:
-    """Return the line of each code, the records that would change, and the problems of single lines."""
+) -> tuple[dict[str, int], dict[str, AgencyRecord], list[RowProblem], dict[str, tuple[RowProblem, ...]]]:
+    """Return the line of each code, the records that would change, the problems of single lines, and the doubts of how
+    names were typed, by code."""
     lines: dict[str, int] = {}
     changes: dict[str, AgencyRecord] = {}
     problems: list[RowProblem] = []
+    typed: dict[str, tuple[RowProblem, ...]] = {}
     for parsed in read:
         if isinstance(parsed, RowProblem):
             problems.append(parsed)
@@ -90,15 +93,16 @@ def _collect(
         else:
             agency = _record_after(base, parsed)
             lines[agency.code] = parsed.line
+            if parsed.doubts:
+                typed[agency.code] = parsed.doubts
             if agency.parent is None or _differs(base, agency):
                 changes[agency.code] = agency
     for code, agency in changes.items():
-        if agency.parent is None and (above := AgencyCode.parse(code).parent) is not None:
-            parent = str(above)
-            if parent in lines or parent in base.records:
-                changes[code] = _shared_record(base, replace(agency, parent=parent))
+        parent = _code_above(agency) if agency.parent is None else None
+        if parent is not None and (parent in lines or parent in base.records):
+            changes[code] = _shared_record(base, replace(agency, parent=parent))
     _drop(changes, [code for code, agency in changes.items() if not _differs(base, agency)])
-    return lines, changes, problems
+    return lines, changes, problems, typed
 
 
 def _record_after(base: Base, line: CsvLine) -> AgencyRecord:
@@ -136,6 +140,31 @@ def _dates(changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Ite
         if agency.next_host is not None and agency.next_host_from is None:
             advice = "the day of the move is missing; fill in next_host_from"
             yield RowProblem(line=lines[code], column="next_host", found=agency.next_host, advice=advice)
+
+
+def _schemes(
+    base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+) -> Iterator[RowProblem]:
+    """Yield a problem for every code that would go to another scheme (R76, a code and its scheme never part), and for an
+    address of a body that waits for its code (R79)."""
+    for code in changes.keys() & base.records.keys():
+        present = base.records[code].scheme
+        if changes[code].scheme != present:
+            advice = (
+                f"this code belongs to the scheme {present}; a code stays in its scheme, correct one of them"
+            )
+            yield RowProblem(line=lines[code], column="scheme", found=changes[code].scheme, advice=advice)
+    for code, agency in changes.items():
+        for column in ("host", "alias") if agency.scheme == PENDING_SCHEME else ():
+            if (cell := getattr(agency, column)) is not None:
+                advice = "a body without a code receives nothing; leave this empty until it has its code"
+                yield RowProblem(line=lines[code], column=column, found=printable(cell), advice=advice)
+
+
+def _code_above(agency: AgencyRecord) -> str | None:
+    """Return the code one group shorter; None for the top, an old form, and codes of other schemes."""
+    above = AgencyCode.parse(agency.code).parent if agency.scheme == DEFAULT_SCHEME else None
+    return None if above is None else str(above)
 
 
 def _unknown(
@@ -274,17 +303,22 @@ MAX_DOUBTS = 50
 
 
 def doubts(
-    present: Mapping[str, AgencyRecord], changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
+    present: Mapping[str, AgencyRecord],
+    changes: Mapping[str, AgencyRecord],
+    lines: Mapping[str, int],
+    typed: Mapping[str, Sequence[RowProblem]],
 ) -> tuple[RowProblem, ...]:
     """Return doubts about a file, for a person. `present`: every row of the registry; `changes`: those that the file
-    changes; `lines`: line by code."""
+    changes; `lines`: line by code; `typed`: by code, doubts of how its name was typed."""
     renamed = {
         code: agency
         for code, agency in changes.items()
         if agency.valid_to is None and _is_renamed(present.get(code), agency)
     }
     problems = [
+        *(doubt for code in typed.keys() & changes.keys() for doubt in typed[code]),
         *_oddly_named(renamed, lines),
+        *_ambiguous(present, changes, renamed, lines),
         *_alike(present, changes, renamed, lines),
         *_orphans(present, changes, lines),
         *_undecided(present, changes, lines),
@@ -292,14 +326,24 @@ def doubts(
     return tuple(sorted(problems, key=lambda p: p.line)[:MAX_DOUBTS])
 
 
+_OF_STATE = (DEFAULT_SCHEME, PENDING_SCHEME)  # schemes of the agencies that the rule of names is for
+
+
 def _oddly_named(renamed: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:
-    """Yield a doubt for names that are abbreviated, in capitals or without accents (R84, names of agencies)."""
+    """Yield a doubt for names that are abbreviated, without accents, or not in the letter case of a decision (R84, names of
+    agencies)."""
     for code, agency in renamed.items():
+        if agency.scheme not in _OF_STATE:
+            continue
         words = agency.name.split()
         if short := next((word for word in words if word in SHORT_NAMES), None):
             advice = f"the name has the short form {short}; write it in full, {SHORT_NAMES[short]}"
         elif len(words) > 1 and agency.name.isupper():
             advice = "the name is in capitals; write it as in a sentence"
+        elif agency.name[:1].islower():
+            advice = "the name begins with a small letter; write it as the decision does"
+        elif joint := next((word for word in words[1:] if word in NAME_JOINTS), None):
+            advice = f"the name has the word {joint} with a capital; write it as the decision does"
         elif len(words) > 2 and agency.name.isascii():
             advice = "the name has no accents; write it in full Vietnamese"
         else:
@@ -352,6 +396,36 @@ def _alike_in(
             yield RowProblem(line=lines[agency.code], column="name", found=agency.name, advice=advice)
 
 
+def _ambiguous(
+    present: Mapping[str, AgencyRecord],
+    changes: Mapping[str, AgencyRecord],
+    named: Mapping[str, AgencyRecord],
+    lines: Mapping[str, int],
+) -> Iterator[RowProblem]:
+    """Yield one doubt for all new names that an agency under another parent has too, because a list of short names has one
+    on nearly every line."""
+    # By name, the first record, or the code of one under another parent: a list of the whole country has one dict of names.
+    owners: dict[str, AgencyRecord | str] = {}
+    for agency in named.values():
+        if agency.scheme in _OF_STATE:
+            owners.setdefault(agency.name, agency)
+    for agency in chain((r for code, r in present.items() if code not in changes), changes.values()):
+        owner = owners.get(agency.name)
+        if isinstance(owner, AgencyRecord) and agency.valid_to is None and agency.parent != owner.parent:
+            owners[agency.name] = agency.code
+    count, first = 0, ""
+    for code, agency in named.items():
+        if isinstance(owners.get(agency.name), str):
+            count, first = count + 1, first or code
+    if count:
+        name = named[first].name
+        advice = (
+            f"{count} agencies have the name of one under another parent, as {owners[name]};"
+            " write the superior body's name with it"
+        )
+        yield RowProblem(line=lines[first], column="name", found=name, advice=advice)
+
+
 def _orphans(
     present: Mapping[str, AgencyRecord], changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
@@ -362,7 +436,7 @@ def _orphans(
         if agency.parent is None and "." in code and code not in present
     )
     for code in islice(orphans, MAX_DOUBTS):
-        if (above := AgencyCode.parse(code).parent) is not None:
+        if (above := _code_above(changes[code])) is not None:
             advice = f"there is no agency {above} above it; add a line for it, or name the parent"
             yield RowProblem(line=lines[code], column="parent", found=code, advice=advice)
 

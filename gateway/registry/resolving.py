@@ -75,7 +75,8 @@ async def _resolve(
 async def judge(
     rows: KnownCodes, text: str, agency: AgencyEntry, on: date, mapped_by: str | None
 ) -> Resolution:
-    """Return the resolution for a row on that day: in force, closed with its successor, or not yet in force."""
+    """Return the resolution for a row on that day: in force, closed with its successor, or not yet in force or without a
+    code."""
     may_refuse = agency.source is not RowSource.STARTER
     agency = await rows.as_of(agency, on)
     resolution = Resolution(
@@ -92,7 +93,7 @@ async def judge(
             successor=await successor_of(rows, agency, on),
             ending=await reforms.ending_of(rows.connection, agency.code),
         )
-    if in_force(agency, on):
+    if in_force(agency, on) and not agency.has_no_code:
         return resolution
     return replace(resolution, standing=CodeStanding.UNCERTAIN)
 

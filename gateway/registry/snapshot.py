@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.atomic_files import new_file
 from gateway.domain.delegated import EXCHANGE
 from gateway.domain.event import ACTIVE, WITHDRAWN
-from gateway.domain.registry import RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge
@@ -173,13 +173,19 @@ def differences(older: Path, newer: Path) -> Iterator[Difference]:
             yield _difference(old, new)
 
 
+# A feed lists codes of Decision 20/2020 alone: its receivers refuse others. Starter rows are each node's own.
+_LISTED = (AGENCY.c.source != RowSource.STARTER.value, AGENCY.c.scheme == DEFAULT_SCHEME)
+
+
 async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: FeedDraft) -> None:
     order = AGENCY.c.code.collate(_COLLATION[connection.dialect.name])
     columns = [AGENCY.c[name] for name in RECORD_FIELDS]
-    query = select(*columns).where(AGENCY.c.source != RowSource.STARTER.value).order_by(order)
+    others = select(AGENCY.c.code).where(AGENCY.c.scheme != DEFAULT_SCHEME)
+    omitted = frozenset((await connection.execute(others)).scalars())
+    query = select(*columns).where(*_LISTED).order_by(order)
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):
-            await room.pool.run(partial(draft.add, map(_agency, part)))
+            await room.pool.run(partial(draft.add, map(partial(_agency, omitted), part)))
 
 
 async def _write_certificates(
@@ -191,7 +197,7 @@ async def _write_certificates(
     live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(now))
     bound = and_(BINDING.c.state == ACTIVE, live)
     revoked = BINDING.c.state == WITHDRAWN
-    listed = select(AGENCY.c.code).where(AGENCY.c.source != RowSource.STARTER.value)
+    listed = select(AGENCY.c.code).where(*_LISTED)
     query = (
         select(BINDING)
         .where(or_(bound, revoked) if with_trust else bound, BINDING.c.code.in_(listed))
@@ -223,10 +229,13 @@ def _issuer(signer: EnvelopeSigner) -> str:
     return issuer
 
 
-def _agency(row: Row[Any]) -> bytes:
-    """Return a row as a line. FeedRefused for a row that no receiver would accept."""
+def _agency(omitted: Collection[str], row: Row[Any]) -> bytes:
+    """Return a row as a line, without its link to a code that the feed leaves out. FeedRefused for a row that no receiver
+    would accept."""
+    cells = {name: getattr(row, name) for name in AgencyLine.model_fields}
+    cells |= {name: None for name in ("parent", "successor") if cells[name] in omitted}
     try:
-        return feed_file.encode(AgencyLine(**{name: getattr(row, name) for name in AgencyLine.model_fields}))
+        return feed_file.encode(AgencyLine(**cells))
     except ValidationError as cause:
         field = cause.errors(include_url=False, include_input=False)[0]
         raise FeedRefused(

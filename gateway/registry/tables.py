@@ -34,13 +34,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Field, SQLModel
 
-from gateway.domain.registry import AgencyEntry, RowSource
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord
 from gateway.errors import StoreFailure
 from gateway.store.row import TableClass, index
 
 T = TypeVar("T")
-DEFAULT_SCHEME = "VN-GOV"  # R76: the scheme of codes
 # Ordered by characters on every server, because in a language's order a prefix is not a range.
 CODE_TYPE: Any = String().with_variant(String(collation="C"), "postgresql")
 FOLDED_TYPE: Any = Text().with_variant(Text(collation="C"), "postgresql")

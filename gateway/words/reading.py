@@ -212,6 +212,9 @@ AGENCIES = (
         "ngân hàng",
     ),
 )
+NAME_JOINTS = frozenset({"Và", "Của", "Về", "Cho"})
+"""Words that join parts of an agency's name, and so never have a capital inside of one."""
+
 SHORT_NAMES: dict[str, str] = {
     "UBND": "Ủy ban nhân dân",
     "HĐND": "Hội đồng nhân dân",

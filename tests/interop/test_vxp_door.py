@@ -365,9 +365,12 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
 async def rename(door: VxpDoor, code: str, name: str) -> None:
     """Give the agency another name by an import, a day later."""
     door.api.clock.advance(24 * 3600)
+    await import_agencies(door, f"code,name\n{code},{name}\n")
+
+
+async def import_agencies(door: VxpDoor, table: str) -> None:
     directory = door.node.directory
-    plan = await directory.plan_import(f"code,name\n{code},{name}\n".encode())
-    await directory.apply(plan, "test")
+    await directory.apply(await directory.plan_import(table.encode()), "test")
 
 
 async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:
@@ -378,8 +381,10 @@ async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> No
         row["code"] for row in (await door.call("getAgenciesListQD20", {"level": "1"}))["data"]
     }
     await rename(door, MINISTRY, "Bộ Mới")
+    await import_agencies(door, "code,name,scheme\nCHO-01,Sở Sắp có,PENDING\n0199990000,Công ty Mẫu,DN\n")
     changed = {row["code"]: row for row in (await door.call("getSynchronizeUnit"))["data"]}
     assert (changed[CLOSED]["deleted"], changed[MINISTRY]["deleted"]) == (True, False)
+    assert ("CHO-01" in changed, "0199990000" in changed) == (False, True)
     assert changed[MINISTRY]["version"] == 2
     assert changed[MINISTRY]["modifyDate"] == "2026/11/21 08:00:00"
     assert changed[PROVINCE]["modifyDate"] < changed[MINISTRY]["modifyDate"]

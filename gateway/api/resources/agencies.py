@@ -41,6 +41,10 @@ class Agency(ResponseModel):
     address: str | None
     phone: str | None
     check: str | None
+    scheme: str = Field(
+        description="Identification scheme of the code; VN-GOV is that of Decision 20/2020, PENDING means no code yet"
+    )
+    decision: str | None
 
 
 class Agencies(PageOut[Agency]):

@@ -50,7 +50,8 @@ async def _agencies(call: VxpCall, *, with_closed: bool) -> web.StreamResponse:
             for entry in page.items:
                 is_closed = entry.valid_to is not None and entry.valid_to < today
                 has_begun = entry.valid_from is None or entry.valid_from <= today
-                if has_begun and (with_closed or not is_closed):
+                # Old clients would address the provisional sign of a body without a code.
+                if has_begun and not entry.has_no_code and (with_closed or not is_closed):
                     yield _agency_row(entry, revisions.get(entry.code), is_closed=is_closed)
             cursor = page.next_cursor
             if cursor is None:

@@ -47,6 +47,26 @@ def test_headings_of_offices_and_old_letters_are_read(node: Terminal, tmp_path: 
         assert node.type("registry", "import", "list.csv", "--propose", *words).code == 2
 
 
+def test_codes_of_other_schemes_are_told_in_the_preview_and_in_the_list(
+    node: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "others.csv").write_text(
+        "Mã;Tên;Lược đồ\n0199990000;Công ty Mẫu;DN\nCHO-01;Sở Sắp có;PENDING\n", encoding="utf-8"
+    )
+
+    run = node.type("registry", "import", "others.csv", "--apply", "--yes")
+    preview = node.type("registry", "import", "others.csv", "--preview", "--lang", "en")
+
+    assert (run.code, preview.code) == (0, 0), run.err
+    assert "0 added" in preview.out
+    table = node.type("registry", "list", "--lang", "en")
+    assert table.code == 0, table.err
+    lines = {line.split()[0]: line for line in table.out.splitlines()}
+    assert [name in lines[code] for code, name in (("0199990000", "DN"), ("CHO-01", "PENDING"))] == [True] * 2
+    assert "VN-GOV" not in table.out
+    assert show_agency(node, "Z92")["scheme"] == "VN-GOV"
+
+
 def test_what_changes_agencies_is_proposed_approved_and_undone(node: Terminal, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text(
         "code,name,phone\nZ92,UBND tỉnh,0222\nZ92.07,Sở Y tế,\n", encoding="utf-8"

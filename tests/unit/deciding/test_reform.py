@@ -211,6 +211,29 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
     assert second != id
 
 
+async def test_two_people_give_a_body_its_code_on_its_first_day_and_an_undo_takes_it_back_r79(
+    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlOfficeStore
+) -> None:
+    prepared = "code,name,scheme,parent,valid_from,decision\nCHO-01,Sở Sắp có,PENDING,Z91,2027-07-01,2/QĐ\n"
+    await directory.apply(await directory.plan_import(prepared.encode()), "operator")
+    rows = await agency_rows(store)
+
+    id = await in_force(both, reform(ReformKind.RECODE, "CHO-01", to=(Target(code="Z91.15"),)))
+
+    waiting = await directory.resolve("CHO-01", JULY - DAY * 2)
+    coded = await directory.resolve("Sở Sắp có", JULY, "Z91")
+    sign = await directory.resolve("CHO-01", JULY)
+    assert waiting.standing is CodeStanding.UNCERTAIN
+    assert coded.entry is not None
+    assert (coded.entry.code, coded.entry.scheme, coded.entry.valid_from) == ("Z91.15", "VN-GOV", JULY)
+    assert (sign.standing, sign.successor) == (CodeStanding.CLOSED, "Z91.15")
+    assert sign.entry is not None
+    assert sign.entry.has_no_code
+    assert [line.code for line in await directory.legacy()] == ["CHO-01"]
+    await reforming.undo_reform(both[0].services, await both[0].signed_in(), id, "the day was wrong")
+    assert await agency_rows(store) == rows
+
+
 @pytest.mark.parametrize("built", ["reform", "row", "import", "days"])
 async def test_what_something_was_built_on_is_not_undone(
     both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock, built: str

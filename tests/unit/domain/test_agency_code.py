@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm, fold_code, propose_new
+from gateway.domain.registry import (
+    LONGEST_CODE,
+    AgencyCode,
+    BadCode,
+    CodeForm,
+    fold_code,
+    other_code_fault,
+    propose_new,
+)
 from tests.support.cases import Cases
 
 NEW = st.from_regex(r"[A-Z][0-9]{2}(\.[A-Z0-9]{1,4}){0,6}", fullmatch=True).filter(
@@ -77,3 +85,24 @@ def test_any_text_is_a_code_or_a_named_refusal(text: str) -> None:
     except BadCode:
         return
     assert code.root == AgencyCode.parse(code.root).root
+
+
+LIKE_A_CODE = st.from_regex(r"[A-Z0-9._-]{1,37}", fullmatch=True)
+
+
+@given(st.one_of(LIKE_A_CODE, NEW, OLD, st.builds("{}.{}".format, NEW, LIKE_A_CODE)))
+def test_a_code_of_another_scheme_is_never_one_of_decision_20_nor_below_one_by_its_dots(text: str) -> None:
+    if other_code_fault(text) is not None:
+        return
+    with pytest.raises(BadCode):
+        AgencyCode.parse(text)
+    with pytest.raises(BadCode):
+        AgencyCode.parse(text.partition(".")[0])
+    assert len(text) <= LONGEST_CODE
+
+
+def test_numbers_and_codes_that_other_bodies_give_are_taken() -> None:
+    for code in ("0199990000", "0199990000-001", "MAU.01.02", "A1", "79-001_B"):
+        assert other_code_fault(code) is None
+    for code in ("", "Z91", "Z91.01", "Z91.01_B", "07.Z91", "000.00.07.Z91", "mau", "A B", ".A", "A" * 36):
+        assert other_code_fault(code) is not None

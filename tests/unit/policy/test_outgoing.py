@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.domain.document import Draft, FileItem, FileRole, Recipient, ReplyLink, Signer, Urgency
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution
+from gateway.domain.registry import PENDING_SCHEME, AgencyEntry, CodeStanding, Resolution
 from gateway.domain.signatures import FileFacts
 from gateway.policy.outgoing import check
 from gateway.policy.profile import MB, Profile
@@ -228,6 +228,16 @@ def test_a_recipient_that_is_ourselves_named_twice_or_not_looked_up_is_refused()
     assert broken(twice) == {("recipient-twice", "/recipients/1/code")}
     verdict = judge(draft(), resolutions=(active("Z92.01"),))
     assert broken(verdict) == {("recipient-unknown", "/recipients/1/code")}
+
+
+def test_a_body_that_has_no_code_yet_is_refused_by_that_reason_r79() -> None:
+    entry = AgencyEntry(code="CHO-01", name="Sở Sắp có", scheme=PENDING_SCHEME)
+    resolution = Resolution(query="CHO-01", standing=CodeStanding.UNCERTAIN, entry=entry)
+
+    refused = judge(draft(recipients=(Recipient(code="CHO-01"),)), resolutions=(resolution,))
+
+    assert broken(refused) == {("recipient-without-code", "/recipients/0/code")}
+    assert dict(refused.reasons[0].params)["name"] == "Sở Sắp có"
 
 
 def test_only_rows_that_may_refuse_refuse_r48() -> None:

@@ -107,6 +107,19 @@ async def test_starter_rows_are_not_given_on_and_a_row_that_no_receiver_would_ta
         assert (await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER)).rows == 0
 
 
+async def test_codes_of_other_schemes_are_not_given_on_nor_links_to_them(tmp_path: Path) -> None:
+    company = AgencyRecord(code="0199990000", name="Công ty Mẫu", scheme="DN")
+    office = AgencyRecord(code="Z91.01", name="Sở Một", successor=company.code)
+    async with side(tmp_path / "issuer") as issuer:
+        await issuer.holds({company.code: company, office.code: office})
+
+        assert (await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER)).rows == 1
+
+    ends = feed_file.ends(tmp_path / "1.feed")
+    assert [feed_file.code_of(line) for line in feed_file.lines(tmp_path / "1.feed", ends)] == ["Z91.01"]
+    assert b"0199990000" not in (tmp_path / "1.feed").read_bytes()
+
+
 def write(path: Path, raw: bytes) -> Path:
     path.write_bytes(raw)
     return path

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding
 from gateway.domain.registry_change import AgencyRecord, Plan
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
@@ -374,6 +374,7 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
     assert [(doubt.line, doubt.column, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
         (3, "name", "Z91.01 under the same parent has the same name"),
         (4, "name", "Z91.02 under the same parent has a name that differs by accents or case alone"),
+        (5, "name", "2 agencies have the name of one under another parent, as Z91.02"),
         (5, "decision", "2 agencies begin or end without a decision"),
     ]
     await directory.apply(plan, "operator")
@@ -398,6 +399,34 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlD
     assert (await directory.plan_import(text.encode())).doubts == ()
 
 
+async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r84(
+    directory: SqlDirectory,
+) -> None:
+    text = (
+        "code,name,decision\nZ91,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ91.01,sở Y tế,1/QĐ\n"
+        "Z91.02,Sở Giáo dục Và Đào tạo,1/QĐ\nZ91.03,Sở  Nội vụ ,1/QĐ\nZ91.04,So\u031b\u0309 Tư pháp,1/QĐ\n"
+        "Z91.05,Sở Giáo dục và Đào tạo,1/QĐ\nZ91.06,Phòng Kinh tế xã Mẫu,1/QĐ\n"
+    )
+
+    plan = await directory.plan_import(text.encode())
+
+    assert plan.problems == ()
+    assert [(doubt.line, doubt.found, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
+        (3, "sở Y tế", "the name begins with a small letter"),
+        (4, "Sở Giáo dục Và Đào tạo", "the name has the word Và with a capital"),
+        (5, "Sở  Nội vụ ", "the name has blanks too many"),
+        (6, "So\u031b\u0309 Tư pháp", "the name has letters apart from their marks"),
+        (
+            7,
+            "Sở Giáo dục và Đào tạo",
+            "Z91.02 under the same parent has a name that differs by accents or case alone",
+        ),
+    ]
+    await directory.apply(plan, "operator")
+    assert (await everything(directory))["Z91.04"].name == "Sở Tư pháp"
+    assert (await directory.plan_import(text.encode())).doubts == ()
+
+
 async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
     directory: SqlDirectory,
 ) -> None:
@@ -412,3 +441,95 @@ async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_
     assert doubts == [(2, "name"), (4, "parent")]
     assert plan.doubts[1].found == "Z95.10.01"
     assert "Z95.10" in plan.doubts[1].advice
+
+
+COMPANIES = """code,name,scheme,parent,decision
+Z91,Ủy ban nhân dân tỉnh Mẫu,,,1/QĐ
+MAU.01,Công ty Mẫu Một,DN,,1/QĐ
+0199990000,Công ty Mẫu Hai,DN,Z91,1/QĐ
+0199990000-001,Chi nhánh Mẫu Hai,DN,0199990000,1/QĐ
+"""
+
+
+async def test_codes_of_another_scheme_are_kept_as_such_and_their_dots_mean_nothing(
+    directory: SqlDirectory,
+) -> None:
+    planned = await do_import(directory, COMPANIES)
+
+    assert planned.doubts == ()
+    entries = await everything(directory)
+    assert {code: (entry.scheme, entry.parent) for code, entry in entries.items()} == {
+        "Z91": ("VN-GOV", None),
+        "MAU.01": ("DN", None),
+        "0199990000": ("DN", "Z91"),
+        "0199990000-001": ("DN", "0199990000"),
+    }
+    assert [e.code for e in (await directory.filtered(AgencyFilter(level=1))).items] == ["Z91"]
+    assert (await directory.filtered(AgencyFilter(level=2))).items == ()
+    assert len((await directory.filtered(AgencyFilter(scheme="DN"))).items) == 3
+    answer = await directory.resolve("0199990000", date(2026, 11, 20))
+    assert answer.entry is not None
+    assert (answer.standing, answer.entry.scheme) == (CodeStanding.ACTIVE, "DN")
+    assert (await directory.plan_import(COMPANIES.encode())).unchanged == 4
+
+
+def test_a_code_never_changes_its_scheme_nor_takes_the_form_of_another(cases: Cases) -> None:
+    company = AgencyRecord(code="0199990000", name="Công ty Mẫu", scheme="DN")
+    base = Base(records={company.code: company}, digest=Digest("0" * 64))
+    rows: list[tuple[str, list[tuple[int, str, str]]]] = [
+        ("0199990000,A,HTX,", [(2, "scheme", "HTX")]),
+        ("0199990000,A,,", [(2, "code", "0199990000")]),
+        ("Z91.01,A,DN,", [(2, "code", "Z91.01")]),
+        ("000.00.01.Z91,A,DN,", [(2, "code", "000.00.01.Z91")]),
+        ("Z91,A,,0199990000", [(2, "parent", "0199990000")]),
+        ("X-1,A,dn,", [(2, "scheme", "dn")]),
+        ("Z91,A,VN-GOV,", []),
+    ]
+    for line, problems in rows:
+        with cases.case(line):
+            assert problems_of(f"code,name,scheme,parent\n{line}\n", base) == problems
+    assert problems_of("code,name\n0199990000,A\n", base) == [(2, "code", "0199990000")]
+
+
+PENDING = """code,name,scheme,parent,valid_from,decision
+Z91,Ủy ban nhân dân tỉnh Mẫu,,,,1/QĐ
+CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2/QĐ
+"""
+
+
+async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_decision_gives_it_one_r79(
+    directory: SqlDirectory,
+) -> None:
+    today = date(2026, 11, 20)
+    await do_import(directory, PENDING)
+
+    for text, parent in (("CHO-01", None), ("Sở Sắp có", "Z91")):
+        answer = await directory.resolve(text, today, parent)
+        assert answer.entry is not None
+        assert (answer.standing, answer.entry.has_no_code) == (CodeStanding.UNCERTAIN, True)
+        assert answer.entry.decision == "2/QĐ"
+    for standing, codes in (("pending", ["CHO-01"]), ("active", ["Z91"]), ("upcoming", [])):
+        page = await directory.filtered(AgencyFilter(standing=standing))
+        assert [entry.code for entry in page.items] == codes
+    with pytest.raises(Clash, match="has no code yet"):
+        await directory.bind(
+            "CHO-01", pki.signer("Z91", "p256").certificate_der, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two"
+        )
+    assert problems_of("code,name,scheme,host,alias\nCHO-01,A,PENDING,north,X-1\n") == [
+        (2, "host", "north"),
+        (2, "alias", "X-1"),
+    ]
+
+    decided = (
+        "code,name,scheme,parent,valid_from,valid_to,successor,decision\n"
+        "Z91.15,Sở Sắp có,,Z91,2026-11-15,,,3/QĐ\n"
+        "CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2026-11-14,Z91.15,3/QĐ\n"
+    )
+    planned = await do_import(directory, decided)
+
+    assert [change.code for change in planned.rewrites] == ["CHO-01"]  # so two people approve it
+    old = await directory.resolve("CHO-01", today)
+    assert (old.standing, old.successor) == (CodeStanding.CLOSED, "Z91.15")
+    named = await directory.resolve("Sở Sắp có", today, "Z91")
+    assert named.entry is not None
+    assert (named.standing, named.entry.code) == (CodeStanding.MAPPED, "Z91.15")

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 
 def row(*, standing: str = "active", is_bound: bool = True) -> ShownAgency:
     entry = AgencyEntry(code="Z91", name="A")
-    return ShownAgency(entry=entry, path="/co-quan/Z91", level=1, standing=standing, is_bound=is_bound)
+    return ShownAgency(entry=entry, path="/co-quan/Z91", standing=standing, is_bound=is_bound)
 
 
 def test_a_light_says_whether_mail_reaches_an_agency(cases: Cases) -> None:

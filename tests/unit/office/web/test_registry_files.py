@@ -30,16 +30,21 @@ FAULTS = (
     "code,nom\nZ91,A\n",
     "code,code,name\nZ91,Z91,A\n",
     'code,name\nZ91,"A\n',
+    "code,name,scheme\n12 3,A,DN\n",
+    "code,name,scheme\nZ91.01_B,A,DN\n",
+    "code,name,scheme\n0199990001,A,dn mới\n",
+    "code,name,scheme\n0199990000,A,HTX\n",
+    "code,name,scheme,host\nCHO-01,A,PENDING,north\n",
     "",
 )
 
 
 def test_headings_of_offices_are_known_and_each_column_is_taken_once() -> None:
     names = columns.headings_of(
-        "\ufeffMã định danh; TÊN CƠ QUAN ;name;Ghi chú;Ngày hiệu lực\n1;2;3;4;5".encode()
+        "\ufeffMã định danh; TÊN CƠ QUAN ;name;Ghi chú;Ngày hiệu lực;Lược đồ\n1;2;3;4;5;6".encode()
     )
 
-    assert columns.guess_columns(names) == ("code", "name", "", "", "valid_from")
+    assert columns.guess_columns(names) == ("code", "name", "", "", "valid_from", "scheme")
 
 
 def test_a_file_is_rewritten_with_the_columns_that_were_matched() -> None:
@@ -55,7 +60,8 @@ def test_a_file_that_needs_or_bears_no_change_stays_as_it_is(raw: bytes) -> None
 
 def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) -> None:
     record = AgencyRecord(code="Z99.01", name="A", alias="000.00.01.Z99")
-    base = Base(records={record.code: record}, digest=Digest("0" * 64))
+    company = AgencyRecord(code="0199990000", name="B", scheme="DN")
+    base = Base(records={record.code: record, company.code: company}, digest=Digest("0" * 64))
 
     def check(text: str) -> None:
         planned = plan(base, csv_file.read(text.encode()), Digest("1" * 64))
@@ -71,9 +77,11 @@ def test_every_fault_of_a_file_has_words_of_its_own_in_vietnamese(cases: Cases) 
 def test_every_doubt_has_words_of_its_own_in_vietnamese() -> None:
     text = "code,name,decision\nZ91,A,1\nZ91.01,Ba,1\nZ91.02,Ba,1\nZ91.03,B\u00e0,1\nZ91.04,C,\n"
     text += "Z91.05,UBND xã,1\nZ91.06,SỞ Y TẾ,1\nZ91.07,So Tai chinh,1\n"
+    text += "Z91.08,sở Nội vụ,1\nZ91.09,Sở Giáo dục Và Đào tạo,1\nZ91.10, Sở  Tư pháp,1\n"
+    text += "Z91.11,So\u031b\u0309 Xây dựng,1\nZ91.11.01,Ba,1\n"
 
     planned = plan(Base(records={}, digest=Digest("0" * 64)), csv_file.read(text.encode()), Digest("1" * 64))
 
     texts = {common.row_advice(doubt.advice, "vi") for doubt in planned.doubts}
-    assert len(texts) == 6
+    assert len(texts) == 11
     assert common.row_advice("what nobody knows", "vi") not in texts

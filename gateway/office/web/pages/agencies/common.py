@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.deciding import people
 from gateway.domain.delegated import BindingOrigin
 from gateway.domain.person import SignedIn
-from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry
 from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
 from gateway.errors import Clash, Denied, GatewayError
@@ -85,6 +85,11 @@ _ADVICE_FORMS = (
     ("reform", rf"the approved reform {_CODE} sets this.*"),
     ("name_short", r"the name has the short form (?P<short>\S+); write it in full, (?P<full>.*)"),
     ("name_capitals", r"the name is in capitals; .*"),
+    ("name_small", r"the name begins with a small letter; .*"),
+    ("name_joint", r"the name has the word (?P<word>\S+) with a capital; .*"),
+    ("name_blanks", r"the name has blanks too many; .*"),
+    ("name_apart", r"the name has letters apart from their marks; .*"),
+    ("ambiguous", rf"(?P<count>\d+) agencies have the name of one under another parent, as {_CODE}; .*"),
     ("name_bare", r"the name has no accents; .*"),
     ("same_name", rf"{_CODE} under the same parent has the same name; .*"),
     ("alike", rf"{_CODE} under the same parent has a name that differs by accents or case alone; .*"),
@@ -94,6 +99,11 @@ _ADVICE_FORMS = (
     ("date", r"a date is written .*"),
     ("no_day", r"there is no such day.*"),
     ("long", r"\d+ characters; at most (?P<count>\d+)"),
+    ("other_form", r"a code of another scheme has .*, at most (?P<count>\d+) characters"),
+    ("state_form", r"this would be taken for a code of Decision 20/2020; .*"),
+    ("scheme_form", r"a scheme is named by .*, at most (?P<count>\d+) characters"),
+    ("scheme_fixed", r"this code belongs to the scheme (?P<scheme>\S+); .*"),
+    ("without_code", r"a body without a code receives nothing; .*"),
     ("short_form", rf"short form; write it in full as {_CODE}"),
 )
 _PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _ADVICE_FORMS)
@@ -210,6 +220,8 @@ def _added_line(record: AgencyRecord) -> ImportLine:
     cells = tuple(
         (name, "", str(value)) for name in _FIELDS_ADDED if (value := getattr(record, name)) is not None
     )
+    if record.scheme != DEFAULT_SCHEME:
+        cells = (("scheme", "", record.scheme), *cells)
     return ImportLine(word=ImportWord.ADD, code=record.code, name=record.name, cells=cells)
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from aiohttp import web
 
 from gateway.deciding import registry_changes
-from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding, Resolution
+from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, AgencyFilter, CodeStanding, Resolution
 from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
@@ -24,7 +24,12 @@ from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
 
 _LEVELS = ("1", "2", "3", "4")
-_STANDINGS = {"dang-hoat-dong": "active", "sap-hieu-luc": "upcoming", "da-giai-the": "ended"}
+_STANDINGS = {
+    "dang-hoat-dong": "active",
+    "sap-hieu-luc": "upcoming",
+    "chua-co-ma": "pending",
+    "da-giai-the": "ended",
+}
 _CERTIFICATES = {"30": 30, "60": 60, "90": 90}
 _UNBOUND, _NO_ALIAS, _SILENT = "chua-xac-nhan", "khong", "khong-6-thang"
 _LONGEST_ROOT = 300
@@ -93,11 +98,10 @@ TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAgency:
-    """Agency in the list. `standing` is active, upcoming or ended; `days` are left of its certificate."""
+    """Agency in the list. `standing` is active, upcoming, pending or ended; `days` are left of its certificate."""
 
     entry: AgencyEntry
     path: str
-    level: int
     standing: str
     days: int | None = None
     is_bound: bool = False
@@ -350,7 +354,6 @@ async def _rows(request: PageRequest, entries: Sequence[AgencyEntry]) -> list[Sh
         ShownAgency(
             entry=entry,
             path=url_for(f"/co-quan/{entry.code}"),
-            level=entry.code.count(".") + 1,
             standing=_standing(entry, today),
             days=(endings[entry.code] - now).days if entry.code in endings else None,
             is_bound=entry.code in endings,
@@ -362,15 +365,18 @@ async def _rows(request: PageRequest, entries: Sequence[AgencyEntry]) -> list[Sh
 def _standing(entry: AgencyEntry, today: date) -> str:
     if entry.valid_to is not None and entry.valid_to < today:
         return "ended"
+    if entry.has_no_code:
+        return "pending"
     return "upcoming" if entry.valid_from is not None and entry.valid_from > today else "active"
 
 
 async def _top_level(request: PageRequest) -> list[AgencyEntry]:
-    """List the agencies of the first level; their codes have no dot."""
+    """List the agencies of the first level; their codes have no dot. Codes of other schemes are none of the tree's."""
     top_entries: list[AgencyEntry] = []
+    of_state = AgencyFilter(scheme=DEFAULT_SCHEME)
     cursor: str | None = None
     while True:
-        page = await request.deps.registry.entries(_ROWS, cursor)
+        page = await request.deps.registry.filtered(of_state, _ROWS, cursor)
         top_entries += [entry for entry in page.items if entry.parent is None]
         if page.next_cursor is None or len(top_entries) >= _MOST_RESULTS:
             return top_entries
@@ -413,7 +419,8 @@ async def _sentence(request: PageRequest, resolution: Resolution) -> str:
                 heir=f"{heir.name} ({heir.code})" if heir else "",
             )
         case CodeStanding.UNCERTAIN if entry is not None:
-            return request.say("agencies.uncertain", name=entry.name, code=entry.code)
+            key = "agencies.without_code" if entry.has_no_code else "agencies.uncertain"
+            return request.say(key, name=entry.name, code=entry.code)
     return common.unknown(request, resolution.query, resolution.nearest)
 
 

@@ -234,6 +234,8 @@ async def _row(request: PageRequest, recipient: Recipient, facts: _KnownRecipien
             offers=await _heirs(request, answer),
         )
     if answer.standing in (CodeStanding.UNKNOWN, CodeStanding.UNCERTAIN):
+        if entry is not None and entry.has_no_code:
+            return replace(row, is_asked=True, words=request.say("agencies.without_code", name=entry.name))
         nearest = await _nearest(request, answer, recipient.code)
         return replace(
             row, is_asked=True, words=_unknown_sentence(request, recipient.code, nearest), offers=nearest
