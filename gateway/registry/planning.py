@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import attrgetter
 from typing import Any
 
 from gateway.domain.identity import Digest
@@ -404,26 +405,30 @@ def _ambiguous(
 ) -> Iterator[RowProblem]:
     """Yield one doubt for all new names that an agency under another parent has too, because a list of short names has one
     on nearly every line."""
-    # By name, the first record, or the code of one under another parent: a list of the whole country has one dict of names.
-    owners: dict[str, AgencyRecord | str] = {}
-    for agency in named.values():
-        if agency.scheme in _OF_STATE:
-            owners.setdefault(agency.name, agency)
-    for agency in chain((r for code, r in present.items() if code not in changes), changes.values()):
-        owner = owners.get(agency.name)
-        if isinstance(owner, AgencyRecord) and agency.valid_to is None and agency.parent != owner.parent:
-            owners[agency.name] = agency.code
-    count, first = 0, ""
-    for code, agency in named.items():
-        if isinstance(owners.get(agency.name), str):
-            count, first = count + 1, first or code
-    if count:
-        name = named[first].name
+    # Sorted and not kept by name, because a list of the whole country has more than a hundred thousand names.
+    unchanged = (agency for code, agency in present.items() if code not in changes)
+    alive = [a for a in chain(unchanged, changes.values()) if a.valid_to is None and a.scheme in _OF_STATE]
+    alive.sort(key=attrgetter("name"))
+    count = 0
+    first: AgencyRecord | None = None
+    other = ""
+    for _, group in groupby(alive, key=attrgetter("name")):
+        namesakes = list(group)
+        if len({agency.parent for agency in namesakes}) == 1:
+            continue
+        for agency in namesakes:
+            if agency.code not in named:
+                continue
+            count += 1
+            if first is None or lines[agency.code] < lines[first.code]:
+                first = agency
+                other = next(a.code for a in namesakes if a.parent != agency.parent)
+    if first is not None:
         advice = (
-            f"{count} agencies have the name of one under another parent, as {owners[name]};"
+            f"{count} agencies have the name of one under another parent, as {other};"
             " write the superior body's name with it"
         )
-        yield RowProblem(line=lines[first], column="name", found=name, advice=advice)
+        yield RowProblem(line=lines[first.code], column="name", found=first.name, advice=advice)
 
 
 def _orphans(
