@@ -472,8 +472,8 @@ COUNTED_TEXTS: Final = frozenset(
     {"agency", "assignment", "mode_by", "persons", "role", "to", "to_know", "type", "unit"}
 )
 """Texts of events that are counted: where one is deleted from the log, the figures keep it."""
-COUNTED_AS_THERE: Final = frozenset({"file"})
-"""Texts of which figures count only that they were there, and keep no more."""
+COUNTED_IF_PRESENT: Final = frozenset({"file"})
+"""Texts whose presence alone is counted, and kept."""
 COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""
 

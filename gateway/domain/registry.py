@@ -191,7 +191,7 @@ class AgencyEntry:
     """Name of the person to call there."""
     next_host: str | None = None
     next_host_from: date | None = None
-    """Day from which `next_host` hosts the code; None for the node means that nobody does."""
+    """Day from which `next_host` hosts the code; no node: none does from that day on."""
     scheme: str = DEFAULT_SCHEME
     decision: str | None = None
     """Document that gave the code or ended it."""

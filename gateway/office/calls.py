@@ -434,10 +434,10 @@ async def _make_account_request(office: Office, call: Call) -> web.Response:
 
     async def act() -> str:
         async with office.accounts.changing(scope.principal_id) as (work, now):
-            made = await requests.record(
+            new_request = await requests.record(
                 office.accounts, work, scope.principal_id, scope.agency_id, draft, now
             )
-        return _request_view(made).model_dump_json()
+        return _request_view(new_request).model_dump_json()
 
     return await once(call, act, status=201)
 

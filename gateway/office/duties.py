@@ -18,7 +18,7 @@ from gateway.domain.timer_table import TIMERS, UNUSED_TOLD_BEFORE, Timer
 from gateway.domain.wall_clock import local, midnight
 from gateway.errors import Clash
 from gateway.office.accounts.sessions import is_needed
-from gateway.office.domain.account_request import AccountRequest, leavers_asked
+from gateway.office.domain.account_request import AccountRequest, logins_to_end
 from gateway.office.domain.notice import Notice, NoticeKind
 from gateway.office.domain.roles import NODE, Post
 from gateway.office.domain.task import Task, TaskKind
@@ -54,9 +54,9 @@ class DutySources:
             requests = await view.requests.open()
             unused = _unused_accounts(posts, people, self.accounts.rules.idle, now)
             for agency_id, office in offices.items():
-                asked = leavers_asked(request for request in requests if request.agency_id == agency_id)
+                ending = logins_to_end(request for request in requests if request.agency_id == agency_id)
                 tasks[agency_id] = [
-                    *_leaver_duties(office, posts, people, agency_id, now, asked),
+                    *_leaver_duties(office, posts, people, agency_id, now, ending),
                     *unused.get(agency_id, ()),
                 ]
                 if local(now).month == _REVIEW_MONTH and not await _is_reviewed(view, agency_id, year):
@@ -207,11 +207,11 @@ def _leaver_duties(
     people: Mapping[str, Person],
     agency_id: str,
     now: datetime,
-    asked: Collection[str],
+    ending: Collection[str],
 ) -> Iterator[Task]:
     """List leavers whose accounts are not withdrawn, and whose end was not asked for (T17)."""
     for id, left_at in _leavers(posts, agency_id, now).items():
-        if id not in people or people[id].login in asked:
+        if id not in people or people[id].login in ending:
             continue
         if people[id].standing is not AccountStanding.WITHDRAWN:
             due_at = _end_of(office, left_at, TIMERS[Timer.T17].amount)

@@ -40,7 +40,7 @@ SENDING = timedelta(minutes=5)
 """Lease of a reminder that is being sent; a mail server answers sooner, or the exchange with it is given up."""
 _MOST_LINES = 200
 _ALERT_DAYS = 3
-"""Days of which changed rights are told, for a mail server that was away."""
+"""Days whose changed rights are mailed, for a mail server that was away."""
 _LANG = "vi"
 NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
 

@@ -1,5 +1,5 @@
-"""Serves reports over the figures of a period to programs: as JSON, or as a file; and report schedules, by which the node
-sends one after each period. In: a call, a report's name, a span of days; which report, how often, to which people. Out:
+"""Serves reports over the figures of a period to programs: as JSON, or as a file; and report schedules:
+the node sends one after each period. In: a call, a report's name, a span of days; which report, how often, to which people. Out:
 lines with their figures and the totals of the period before; a file that is complete before its first byte is sent; the
 schedules with their next and last sending."""
 

@@ -100,8 +100,8 @@ def _identify_seal(
         return replace(signer, seal=SealWord.OTHER, seal_code=codes[0])
     word = SealWord.UNKNOWN if has_seal(register, at) else SealWord.UNREGISTERED
     own = [c for c in seals if c.code == register.code]
-    over = f"{local(own[-1].valid_from):%d/%m/%Y}–{local(own[-1].valid_to):%d/%m/%Y}" if own else ""
-    return replace(signer, seal=word, seal_over=over)
+    period = f"{local(own[-1].valid_from):%d/%m/%Y}–{local(own[-1].valid_to):%d/%m/%Y}" if own else ""
+    return replace(signer, seal=word, seal_over=period)
 
 
 def _identify_person(

@@ -88,7 +88,7 @@ def check_confirming(
     before: str,
 ) -> Objection | None:
     """Return the objection to confirming a change of rights in an agency (R122), or None. The caller has checked that
-    both administer it. `before` is the digest of the account as it is now."""
+    both administer it. `before` is the digest of the present account."""
     objection = _check_proposal(proposal, proposer, approver, now, (recorded_digest, shown_digest))
     if objection is not None:
         return objection

@@ -42,7 +42,7 @@ class Base:
 
 def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest) -> Plan:
     """Plan the import of a file, with its problems in the order of the lines."""
-    lines, changes, problems, typed = _collect(base, read)
+    lines, changes, problems, name_doubts = _collect(base, read)
     problems += [
         *_dates(changes, lines),
         *_schemes(base, changes, lines),
@@ -61,7 +61,7 @@ def plan(base: Base, read: Iterable[CsvLine | RowProblem], source_digest: Digest
     )
     if problems:
         return replace(compared, rows=(), problems=tuple(problems))
-    return replace(compared, doubts=doubts(base.records, changes, lines, typed))
+    return replace(compared, doubts=doubts(base.records, changes, lines, name_doubts))
 
 
 def standing_against(base: Base, records: Mapping[str, AgencyRecord]) -> list[str]:
@@ -84,7 +84,7 @@ def _collect(
     lines: dict[str, int] = {}
     changes: dict[str, AgencyRecord] = {}
     problems: list[RowProblem] = []
-    typed: dict[str, tuple[RowProblem, ...]] = {}
+    name_doubts: dict[str, tuple[RowProblem, ...]] = {}
     for parsed in read:
         if isinstance(parsed, RowProblem):
             problems.append(parsed)
@@ -95,7 +95,7 @@ def _collect(
             agency = _record_after(base, parsed)
             lines[agency.code] = parsed.line
             if parsed.doubts:
-                typed[agency.code] = parsed.doubts
+                name_doubts[agency.code] = parsed.doubts
             if agency.parent is None or _differs(base, agency):
                 changes[agency.code] = agency
     for code, agency in changes.items():
@@ -103,7 +103,7 @@ def _collect(
         if parent is not None and (parent in lines or parent in base.records):
             changes[code] = _shared_record(base, replace(agency, parent=parent))
     _drop(changes, [code for code, agency in changes.items() if not _differs(base, agency)])
-    return lines, changes, problems, typed
+    return lines, changes, problems, name_doubts
 
 
 def _record_after(base: Base, line: CsvLine) -> AgencyRecord:
@@ -307,17 +307,17 @@ def doubts(
     present: Mapping[str, AgencyRecord],
     changes: Mapping[str, AgencyRecord],
     lines: Mapping[str, int],
-    typed: Mapping[str, Sequence[RowProblem]],
+    name_doubts: Mapping[str, Sequence[RowProblem]],
 ) -> tuple[RowProblem, ...]:
     """Return doubts about a file, for a person. `present`: every row of the registry; `changes`: those that the file
-    changes; `lines`: line by code; `typed`: by code, doubts of how its name was typed."""
+    changes; `lines`: line by code; `name_doubts`: by code, doubts of how its name was typed."""
     renamed = {
         code: agency
         for code, agency in changes.items()
         if agency.valid_to is None and _is_renamed(present.get(code), agency)
     }
     problems = [
-        *(doubt for code in typed.keys() & changes.keys() for doubt in typed[code]),
+        *(doubt for code in name_doubts.keys() & changes.keys() for doubt in name_doubts[code]),
         *_oddly_named(renamed, lines),
         *_ambiguous(present, changes, renamed, lines),
         *_alike(present, changes, renamed, lines),

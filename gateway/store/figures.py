@@ -111,7 +111,7 @@ async def freeze_texts(tx: Transaction, event: EventRow, deleted: Mapping[str, o
     """Keep the texts that figures count before they are deleted from an event, with those frozen before; return the digest
     of all of them for the log, None where none is counted."""
     counted = {name: value for name, value in deleted.items() if name in figures.COUNTED_TEXTS}
-    counted |= {name: True for name, value in deleted.items() if name in figures.COUNTED_AS_THERE and value}
+    counted |= {name: True for name, value in deleted.items() if name in figures.COUNTED_IF_PRESENT and value}
     if event.kind not in COUNTED_KINDS or not counted:
         return None
     mine = (col(FigureFrozenRow.agency_id) == event.agency_id, col(FigureFrozenRow.event_id) == event.id)

@@ -65,8 +65,10 @@ async def altered_texts(store: SqlStore) -> list[str]:
         rows = await tx.tuples(erasures.order_by(col(EventRow.position)))
         frozen = await tx.rows(FigureFrozenRow, select(FigureFrozenRow))
     logged = {id: digest for id, data in rows if (digest := json.loads(data).get("figures"))}
-    kept = {row.event_id: digest_of_frozen(row.data) for row in frozen}
-    return sorted(id for id in logged.keys() | kept.keys() if logged.get(id) != kept.get(id))
+    frozen_digests = {row.event_id: digest_of_frozen(row.data) for row in frozen}
+    return sorted(
+        id for id in logged.keys() | frozen_digests.keys() if logged.get(id) != frozen_digests.get(id)
+    )
 
 
 async def _count_up_to(store: SqlStore, recount: _Recount, place: int, end: int) -> int:

@@ -1,6 +1,7 @@
 """Requests of an agency about its accounts, and the operator's written answer, which carries them out in the same
 transaction (R91, R92); reports that an agency hands in (T22, T23). In: an administrator, the lines of a form; for an answer
-a decision on each line. Out: the request as it is kept; one-time codes of new accounts, once. Who asks never answers."""
+a decision on each line. Out: the stored request; one-time codes of new accounts, once. The person who makes a request
+never answers it."""
 
 from __future__ import annotations
 
@@ -328,14 +329,14 @@ async def _carry_out(
         return await admin.add_account(services, work, by, account, now, is_confirmed=True)
     person = await work.people.find_by_name(line.login)
     own_posts = await work.posts.of_persons({person.id})
-    here = [post for post in own_posts if post.agency_id == request.agency_id]
+    own_posts_here = [post for post in own_posts if post.agency_id == request.agency_id]
     await over_person(work, by, person, now)
-    if not here:
+    if not own_posts_here:
         raise NotFound(f"{line.login} has no post in the agency any more")
     if request.form is RequestForm.END:
         await _end(work, by, request, line, person, own_posts, now)
     else:
-        await _change(work, by, request, line, person, here, now)
+        await _change(work, by, request, line, person, own_posts_here, now)
     return None
 
 
@@ -363,10 +364,10 @@ async def _change(
     request: AccountRequest,
     line: RequestLine,
     person: Person,
-    here: Sequence[Post],
+    own_posts_here: Sequence[Post],
     now: datetime,
 ) -> None:
-    unit = next((post.unit for post in here if post.unit), "")
+    unit = next((post.unit for post in own_posts_here if post.unit), "")
     match line.change:
         case AccountChange.POST_END:
             await posts.take_post(work, person, PostRole(line.value), request.agency_id, now)
@@ -376,7 +377,9 @@ async def _change(
             await sessions.end_all(work, person.id, now, SessionEnd.RIGHTS)
         case AccountChange.UNIT:
             moved = [
-                post for post in here if post.unit or post.role in (PostRole.OFFICER, PostRole.UNIT_HEAD)
+                post
+                for post in own_posts_here
+                if post.unit or post.role in (PostRole.OFFICER, PostRole.UNIT_HEAD)
             ]
             if not moved:
                 raise Clash(f"{line.login} has no post of a unit", code="GW-POST")

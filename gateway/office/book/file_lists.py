@@ -12,6 +12,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.book import Cell, Span
 from gateway.domain.document import FileCode, OutgoingDocument, OutState
 from gateway.domain.wall_clock import cell_text, day_text, local
@@ -88,7 +89,8 @@ async def write(
     titles = [say(f"book.file_list.column.{key}") for key in columns]
     if form == "pdf":
         today = local(services.clock.now()).date()
-        write_pdf = partial(_write_pdf, agency, title, about, titles, columns, rows, today, lang, out)
+        letterhead = letterhead_of(*await services.store.accounts.with_profile(scope.agency_id))
+        write_pdf = partial(_write_pdf, letterhead, title, about, titles, columns, rows, today, lang, out)
         await services.pool.run(write_pdf)
         return len(rows)
     wide = [XlsxColumn(title=name, width=width) for name, width in zip(titles, columns.values(), strict=True)]
@@ -147,7 +149,7 @@ def _day(day: date | None) -> str:
 
 
 def _write_pdf(
-    agency: HostedAgency,
+    letterhead: Letterhead,
     title: str,
     about: str,
     titles: Sequence[str],
@@ -158,14 +160,16 @@ def _write_pdf(
     out: BinaryIO,
 ) -> None:
     say = partial(labels.say, lang=lang)
-    sheets = PdfSheets(out, f"{title} {about}", agency.name, lang=lang, across=True)
+    sheets = PdfSheets(out, f"{title} {about}", letterhead.agency, lang=lang, across=True)
     day, month = f"{today:%d}", f"{today:%m}"
     sheets.letterhead(
-        agency.parent_name or "",
-        agency.name,
+        letterhead.parent,
+        letterhead.agency,
         say("outgoing.slip.country"),
         say("outgoing.slip.motto"),
-        date_line=say("account_form.date", place="……", day=day, month=month, year=today.year),
+        date_line=say(
+            "account_form.date", place=letterhead.place or "……", day=day, month=month, year=today.year
+        ),
     )
     sheets.space(8)
     sheets.line(title.upper(), size=14, bold=True, align=Align.CENTRE)

@@ -1,7 +1,7 @@
 """Reports that are sent by the calendar: made, paused, removed by people and programs; and sent, once for each period,
 while the agency's office is open and the figures have followed the period's last event. In: an agency's wish; a mail
 server. Out: a file by mail to each person, with the figures of that person's rights; an event, with the figures where
-programs are told.
+programs want it.
 
 A process that sends holds a lease, and notes each person that has the report. If it dies, its lease runs out, and another
 process goes on. A mail that went out in that moment goes out once more, with the same id."""
@@ -88,7 +88,7 @@ async def list_all(inn: OfficeIncomingServices, scope: AgencyScope) -> Sequence[
 async def complete(
     accounts: AccountServices, agency_id: str, wish: ScheduleWish
 ) -> tuple[ScheduleWish, list[tuple[str, str]]]:
-    """Return a wish as it is kept, and its faults, each as field and word. Persons may be named by
+    """Return a wish in its stored form, and its faults, each as field and word. Persons may be named by
     their sign-in names; without lines it has the report's first ones."""
     reader_by_id = await readers(accounts, agency_id)
     by_login = {(r.person.login or r.person.name).casefold(): id for id, r in reader_by_id.items()}

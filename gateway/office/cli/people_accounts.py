@@ -226,16 +226,16 @@ async def list_requests(call: Invocation, core: NodeCore, as_: MaybeAs = None) -
     """List requests about accounts, newest first; without --agency those of every agency."""
     hosted = {agency.id: agency for agency in await core.store.hosted()}
     agency_id = chosen(list(hosted.values()), call.agency).id if call.agency else None
-    found, _ = await requests.list_requests(_services(core), await _by(call, core, as_), agency_id)
+    listed_requests, _ = await requests.list_requests(_services(core), await _by(call, core, as_), agency_id)
     cells = [
         {
             "state": call.word(f"account_request.state.{request.state}"),
             "agency": hosted[request.agency_id].code if request.agency_id in hosted else "",
             "people": str(len(request.lines)),
         }
-        for request in found
+        for request in listed_requests
     ]
-    output.rows(call, [_request_record(request) for request in found], _REQUESTS, cells)
+    output.rows(call, [_request_record(request) for request in listed_requests], _REQUESTS, cells)
 
 
 @verb(
@@ -262,8 +262,8 @@ async def request(
     agency = chosen(await core.store.hosted(), call.agency)
     draft = requests.RequestDraft(form=RequestForm(form), lines=_request_lines(cells), number=number)
     call.ask("cli.ask.account_request", count=len(draft.lines), code=agency.code)
-    made = await requests.make(_services(core), await _by(call, core, as_), agency.id, draft)
-    output.record(call, _request_record(made))
+    new_request = await requests.make(_services(core), await _by(call, core, as_), agency.id, draft)
+    output.record(call, _request_record(new_request))
 
 
 @verb(
@@ -290,11 +290,11 @@ async def answer(
 ) -> None:
     """Answer a request about accounts, and carry it out with the answer; prints links of new accounts once."""
     services, by = _services(core), await _by(call, core, as_)
-    asked = await requests.find(services, by, id)
+    account_request = await requests.find(services, by, id)
     refusals = dict(cell.partition("=")[::2] for cell in refuse or ())
-    if refusals.keys() - {str(n) for n in range(1, len(asked.lines) + 1)}:
-        raise typer.BadParameter(f"the request has the lines 1 to {len(asked.lines)}")
-    done = [not refuse_all and str(n) not in refusals for n in range(1, len(asked.lines) + 1)]
+    if refusals.keys() - {str(n) for n in range(1, len(account_request.lines) + 1)}:
+        raise typer.BadParameter(f"the request has the lines 1 to {len(account_request.lines)}")
+    done = [not refuse_all and str(n) not in refusals for n in range(1, len(account_request.lines) + 1)]
     names = iter(login or ())
     decisions = tuple(
         requests.Decision(

@@ -42,7 +42,7 @@ class AccountChange(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLine:
     """One person of a request, in the columns of its form. `role` is the post of a new account; `change` and `value` are
-    the detail to change and its new text; `decided_on` is the day of the decision by which the person leaves. `is_done`
+    the detail to change and its new text; `decided_on` is the day of the decision about the leaving person. `is_done`
     and `refusal` are the answer."""
 
     name: str = ""
@@ -123,7 +123,7 @@ class AccountRequest:
         return self.form is RequestForm.REPORT
 
 
-def leavers_asked(requests: Iterable[AccountRequest]) -> frozenset[str]:
+def logins_to_end(requests: Iterable[AccountRequest]) -> frozenset[str]:
     """Return the sign-in names whose end open requests ask for."""
     return frozenset(
         line.login

@@ -1,4 +1,4 @@
-"""Reports that are sent by the calendar: which report, of which periods, to which people. In: an agency's wish, days. Out:
+"""Reports that are sent by the calendar: which report, its periods, and the people. In: an agency's wish, days. Out:
 the period that is due, and from which day on; whether the wish can be kept, with every reason why not. Pure."""
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Problem(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWish:
     """Wish of an agency. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in an
-    event, which webhooks are told."""
+    event, for webhooks."""
 
     report: str
     by: str

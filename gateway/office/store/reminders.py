@@ -62,7 +62,7 @@ class SqlReminders:
         self._statements = _OF_NODE if self._agency_id == NODE else _OF_AGENCY
 
     async def first_time(self, key: str, at: datetime) -> bool:
-        """Record what was told in the caller's transaction itself; return False when it was recorded before."""
+        """Record a reminder in the caller's transaction itself; return False when it was recorded before."""
         return await self._insert(key, at, None, None)
 
     async def claim(self, key: str, mail: str, at: datetime, until: datetime) -> Claim | None:

@@ -93,7 +93,7 @@ async def test_place_and_superior_body_that_are_chosen_stand_on_forms_and_new_do
         await expect(page.locator("[data-told]")).to_be_visible()
     await opened(page, "/quan-tri/ra-soat/mau-bieu")
     await expect(page.locator("#dia-danh")).to_have_value("Sao Mai")
-    answer = await page.context.request.get(f"{site.url}/quan-tri/ra-soat/mau-bieu/01.pdf?dia-danh=Sao+Mai")
+    answer = await page.context.request.get(f"{site.url}/quan-tri/ra-soat/mau-bieu/04.pdf?dia-danh=Sao+Mai")
     document = pypdfium2.PdfDocument(await answer.body())
     words = " ".join(document[0].get_textpage().get_text_range().split())
     document.close()

@@ -11,6 +11,7 @@ from typing import IO
 
 from aiohttp import web
 
+from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.office.accounts import admin, requests, units
@@ -63,37 +64,37 @@ async def list_requests(request: PageRequest) -> web.StreamResponse:
 
 
 async def show_request(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    asked = await _load(request)
-    people = await _people(request, asked)
+    account_request = await _load(request)
+    people = await _people(request, account_request)
     answers_it = (
         accounts.is_everywhere(request)
-        and asked.state is RequestState.OPEN
-        and asked.made_by != request.person.person.id
+        and account_request.state is RequestState.OPEN
+        and account_request.made_by != request.person.person.id
     )
     office = await request.deps.todo.office(NODE)
-    is_new = asked.form is RequestForm.NEW
+    is_new = account_request.form is RequestForm.NEW
     return await request.form_page(
         "admin/request.html",
         problems,
-        title=request.say(f"account_request.form.{asked.form}"),
-        asked=asked,
-        columns=account_forms.COLUMNS.get(asked.form, ()),
+        title=request.say(f"account_request.form.{account_request.form}"),
+        asked=account_request,
+        columns=account_forms.COLUMNS.get(account_request.form, ()),
         heading=partial(_heading, request),
         cell=partial(_cell_text, request),
-        late=[account_forms.days_late(line, asked.made_at) for line in asked.lines],
-        warnings=await requests.warnings_of(request.deps.accounts, asked) if answers_it else {},
-        due=request_due(office, asked),
+        late=[account_forms.days_late(line, account_request.made_at) for line in account_request.lines],
+        warnings=await requests.warnings_of(request.deps.accounts, account_request) if answers_it else {},
+        due=request_due(office, account_request),
         agencies=await accounts.agency_names(request),
         people=people,
         answers_it=answers_it,
-        typed={name: _typed(request, name, len(asked.lines)) for name in ("decision", "refusal")},
-        logins=await _suggested_logins(request, asked.lines) if answers_it and is_new else (),
+        typed={name: _cells(request, name, len(account_request.lines)) for name in ("decision", "refusal")},
+        logins=await _suggested_logins(request, account_request.lines) if answers_it and is_new else (),
     )
 
 
 async def answer_request(request: PageRequest) -> web.StreamResponse:
-    form, asked = request.form, await _load(request)
-    cells = [_typed(request, name, len(asked.lines)) for name in ("decision", "refusal", "login")]
+    form, account_request = request.form, await _load(request)
+    cells = [_cells(request, name, len(account_request.lines)) for name in ("decision", "refusal", "login")]
     decisions = tuple(
         Decision(is_done=decision == "done", refusal=refusal, login=login)
         for decision, refusal, login in zip(*cells, strict=True)
@@ -101,7 +102,7 @@ async def answer_request(request: PageRequest) -> web.StreamResponse:
     answer = Answer(words=form.text("words"), decisions=decisions, despite_warnings="despite" in form)
     try:
         answered, codes = await requests.answer(
-            request.deps.accounts, accounts.administrator(request), asked.id, answer
+            request.deps.accounts, accounts.administrator(request), account_request.id, answer
         )
     except Clash as error:
         return await show_request(request, [("words", request.why(error))])
@@ -118,7 +119,7 @@ async def answer_request(request: PageRequest) -> web.StreamResponse:
     )
 
 
-def _typed(request: PageRequest, name: str, count: int) -> Sequence[str]:
+def _cells(request: PageRequest, name: str, count: int) -> Sequence[str]:
     """Return what was typed for each line."""
     return [*request.form.all(name), *[""] * count][:count]
 
@@ -128,10 +129,10 @@ async def make_request(request: PageRequest) -> web.StreamResponse:
     place, form = await accounts.chosen_agency(request), RequestForm(request.path("form"))
     if not request.is_act:
         return await _form_page(request, place, form, [])
-    typed = _typed_rows(request, form)
+    rows = _typed_rows(request, form)
     if "more" in request.form:
-        return await _form_page(request, place, form, typed, more=_FEW_ROWS)
-    lines, unread = _read_lines(request, form, typed)
+        return await _form_page(request, place, form, rows, more=_FEW_ROWS)
+    lines, unread = _read_lines(request, form, rows)
     draft = RequestDraft(
         form=form,
         lines=tuple(lines),
@@ -146,63 +147,70 @@ async def make_request(request: PageRequest) -> web.StreamResponse:
         ),
     )
     faults = [*unread, *await requests.list_faults(request.deps.accounts, place.id, draft)]
-    seen = {(fault.line, fault.field) for fault in unread}
-    faults = [*unread, *(f for f in faults[len(unread) :] if (f.line, f.field) not in seen)]
+    unread_cells = {(fault.line, fault.field) for fault in unread}
+    faults = [*unread, *(f for f in faults[len(unread) :] if (f.line, f.field) not in unread_cells)]
     if faults:
-        return await _form_page(request, place, form, typed, _problems(request, faults))
-    made = await requests.make(request.deps.accounts, accounts.administrator(request), place.id, draft)
-    return request.confirm(f"{PATH}/{made.id}", "request.made")
+        return await _form_page(request, place, form, rows, _problems(request, faults))
+    new_request = await requests.make(request.deps.accounts, accounts.administrator(request), place.id, draft)
+    return request.confirm(f"{PATH}/{new_request.id}", "request.made")
 
 
 async def give_pdf(request: PageRequest) -> web.StreamResponse:
     """Send a request, or a report that was handed in, as its form."""
     from gateway.office.accounts import form_pdf
 
-    asked = await _load(request)
-    hosted = {agency.id: agency for agency in await request.deps.store.hosted()}
-    agency = hosted.get(asked.agency_id)
+    account_request = await _load(request)
+    if account_request.agency_id == NODE:
+        letterhead = Letterhead(agency=request.say("admin.node"))
+    else:
+        letterhead = letterhead_of(*await request.deps.store.accounts.with_profile(account_request.agency_id))
     heading = form_pdf.FormHeading(
-        agency=agency.name if agency else request.say("admin.node"),
-        parent=(agency.parent_name or "") if agency else "",
-        receiver=asked.receiver,
-        place=asked.place,
-        number=asked.number,
-        difficulties=asked.remarks,
-        contact=asked.contact.name,
+        agency=letterhead.agency,
+        parent=letterhead.parent,
+        receiver=account_request.receiver,
+        place=account_request.place or letterhead.place,
+        number=account_request.number,
+        difficulties=account_request.remarks,
+        contact=account_request.contact.name,
     )
 
     def write(out: IO[bytes]) -> bytes:
-        if asked.figures is None:
-            form_pdf.request_form(asked, heading, out)
+        if account_request.figures is None:
+            form_pdf.request_form(account_request, heading, out)
         else:
-            made_on = local(asked.made_at).date()
-            form_pdf.report(heading, asked.figures, made_on.year, made_on, out)
+            made_on = local(account_request.made_at).date()
+            form_pdf.report(heading, account_request.figures, made_on.year, made_on, out)
         out.seek(0)
         return out.read()
 
     with request.deps.blobs.scratch() as scratch:
         body = await request.deps.pool.run(partial(write, scratch.file))
-    return answers.whole_file(f"mau-{asked.form}-{asked.id}.pdf", "pdf", body)
+    return answers.whole_file(f"mau-{account_request.form}-{account_request.id}.pdf", "pdf", body)
 
 
 async def _load(request: PageRequest) -> AccountRequest:
     return await requests.find(request.deps.accounts, accounts.administrator(request), request.path("id"))
 
 
-async def _people(request: PageRequest, asked: AccountRequest) -> Mapping[str, str]:
-    ids = {id for id in (asked.made_by, asked.answered_by) if id}
+async def _people(request: PageRequest, account_request: AccountRequest) -> Mapping[str, str]:
+    ids = {id for id in (account_request.made_by, account_request.answered_by) if id}
     async with request.deps.accounts.accounts.read() as view:
         return await view.people.names(ids)
 
 
 async def _suggested_logins(request: PageRequest, lines: Sequence[RequestLine]) -> Sequence[str]:
     """Suggest a free sign-in name for each line, or what was typed."""
-    settings, typed = request.deps.settings.accounts, _typed(request, "login", len(lines))
-    taken, style = set(await admin.logins(request.deps.accounts)), signing_in.LoginStyle(settings.login_style)
+    settings, logins = request.deps.settings.accounts, _cells(request, "login", len(lines))
+    names_in_use, style = (
+        set(await admin.logins(request.deps.accounts)),
+        signing_in.LoginStyle(settings.login_style),
+    )
     suggested = []
-    for line, own in zip(lines, typed, strict=True):
-        login = own or signing_in.login_of_person(line.name, style, frozenset(taken), settings.login_tail)
-        taken.add(login)
+    for line, own in zip(lines, logins, strict=True):
+        login = own or signing_in.login_of_person(
+            line.name, style, frozenset(names_in_use), settings.login_tail
+        )
+        names_in_use.add(login)
         suggested.append(login)
     return suggested
 
