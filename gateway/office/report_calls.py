@@ -1,7 +1,7 @@
-"""Serves reports over the figures of a period to programs: as JSON, or as a file; and report schedules:
-the node sends one after each period. In: a call, a report's name, a span of days; which report, how often, to which people. Out:
-lines with their figures and the totals of the period before; a file that is complete before its first byte is sent; the
-schedules with their next and last sending."""
+"""Serves reports over the figures of a period to programs, as JSON or as a file, and schedules: the node sends a report
+after each period. In: a call, a report's name, a span of days; which report, how often, and the people. Out: lines with
+their figures and the totals of the period before; a file that is complete before its first byte is sent; the schedules
+with their next and last sending."""
 
 from __future__ import annotations
 
