@@ -22,7 +22,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 }
 # Fields of templates that an event may lack: said as dots, or as an agency that is not named.
 _PLAIN = (
-    *("state", "name", "change", "file", "host", "days", "role", "standing", "because"),
+    *("code", "state", "name", "change", "file", "host", "days", "role", "standing", "because"),
     *("added", "changed", "closed"),
     *("issuer", "sequence", "bound", "ended", "conflict", "count"),
 )

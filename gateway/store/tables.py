@@ -53,7 +53,7 @@ NODE_TABLES = (
     frozenset(
         {
             *("hosted_agency", "principal", "api_key", "api_call", "blob"),
-            "event_counter",
+            *("event_counter", "account_request"),
             *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
         }
     )

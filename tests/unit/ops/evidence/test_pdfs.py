@@ -61,7 +61,7 @@ async def test_a_pdf_is_judged_offline_by_the_answers_that_its_verdict_rested_on
 
     (line,) = check(by_sender, tmp_path, court, at=YEARS_LATER).pdf_lines
     assert (line.ok, line.note, line.params["conclusion"]) == (
-        None,
-        "pdf_unknown",
-        "INDETERMINATE/TRY_LATER",
-    ), "the sender never asked"
+        True,
+        "pdf_valid",
+        "TOTAL-PASSED",
+    ), "the sender asked too, and keeps the answer"
