@@ -115,7 +115,9 @@ async def _judge_sent(services: IncomingServices, job: Job, document_id: str) ->
     async with services.store.read(scope) as work:
         agency, judged = await work.agency(), await work.outgoing.get(document_id)
     seen_at, verdicts = judged.created_at, list(judged.signatures)
-    if not judged.is_sealed:
+    # It was read when it was accepted. Where the node asks no authority, nothing more is known so soon.
+    is_early = services.pdf_asking is None and services.clock.now() < seen_at + check.REJUDGE_DELAY
+    if not (judged.is_sealed or is_early):
         files = await _files_of_sent(services, scope, judged)
         verdicts = await _judge_files(services, scope, files, verdicts, seen_at)
         verdicts = await _identify(services, agency.code, verdicts, seen_at)

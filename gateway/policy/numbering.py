@@ -211,7 +211,7 @@ def warn_of_capacity(
     if not (capacity and signer and profile.signing_acts):
         return
     day, name = draft.issued_on or today, _person(signer.name)
-    told = {"name": signer.name, "capacity": capacity}
+    facts = {"name": signer.name, "capacity": capacity}
     ended = limited = None
     for person, allowed, scope, act, since, until in split_table(profile.signing_acts):
         if _person(person) != name or allowed != capacity:
@@ -228,10 +228,10 @@ def warn_of_capacity(
             return
     if limited is not None:
         yield reason(
-            ReasonCode.CAPACITY_SCOPE, "/signer/competence", **told, act=limited[0], scope=limited[1]
+            ReasonCode.CAPACITY_SCOPE, "/signer/competence", **facts, act=limited[0], scope=limited[1]
         )
         return
-    yield reason(ReasonCode.CAPACITY_UNPROVED, "/signer/competence", **told, given_on=day, act=ended or "–")
+    yield reason(ReasonCode.CAPACITY_UNPROVED, "/signer/competence", **facts, given_on=day, act=ended or "–")
 
 
 def _covers(profile: Profile, scope: str, draft: Draft) -> bool:

@@ -329,14 +329,14 @@ async def _carry_out(
         return await admin.add_account(services, work, by, account, now, is_confirmed=True)
     person = await work.people.find_by_name(line.login)
     own_posts = await work.posts.of_persons({person.id})
-    own_posts_here = [post for post in own_posts if post.agency_id == request.agency_id]
+    agency_posts = [post for post in own_posts if post.agency_id == request.agency_id]
     await over_person(work, by, person, now)
-    if not own_posts_here:
+    if not agency_posts:
         raise NotFound(f"{line.login} has no post in the agency any more")
     if request.form is RequestForm.END:
         await _end(work, by, request, line, person, own_posts, now)
     else:
-        await _change(work, by, request, line, person, own_posts_here, now)
+        await _change(work, by, request, line, person, agency_posts, now)
     return None
 
 
@@ -364,10 +364,10 @@ async def _change(
     request: AccountRequest,
     line: RequestLine,
     person: Person,
-    own_posts_here: Sequence[Post],
+    agency_posts: Sequence[Post],
     now: datetime,
 ) -> None:
-    unit = next((post.unit for post in own_posts_here if post.unit), "")
+    unit = next((post.unit for post in agency_posts if post.unit), "")
     match line.change:
         case AccountChange.POST_END:
             await posts.take_post(work, person, PostRole(line.value), request.agency_id, now)
@@ -378,7 +378,7 @@ async def _change(
         case AccountChange.UNIT:
             moved = [
                 post
-                for post in own_posts_here
+                for post in agency_posts
                 if post.unit or post.role in (PostRole.OFFICER, PostRole.UNIT_HEAD)
             ]
             if not moved:

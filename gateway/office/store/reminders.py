@@ -33,19 +33,23 @@ class _Statements:
 
     def __init__(self, row: type[ReminderRow] | type[NodeReminderRow]) -> None:
         own = [col(ReminderRow.agency_id) == bindparam("agency")] if row is ReminderRow else []
-        one = [*own, col(row.key) == bindparam("at_key")]
-        over = bindparam("over", type_=Moment)
+        this_reminder = [*own, col(row.key) == bindparam("at_key")]
+        moment = bindparam("over", type_=Moment)
         until = bindparam("until", type_=Moment)
         self.claimed = select(col(row.key)).where(
             *own,
             col(row.key).in_(bindparam("keys", expanding=True)),
-            col(row.leased_until).is_(None) | (col(row.leased_until) > over),
+            col(row.leased_until).is_(None) | (col(row.leased_until) > moment),
         )
-        self.claim_again = update(row).where(*one, col(row.leased_until) <= over).values(leased_until=until)
-        self.mail = select(col(row.mail)).where(*one)
-        self.confirm = update(row).where(*one).values(leased_until=None)
-        self.release = update(row).where(*one, col(row.leased_until) == over).values(leased_until=until)
-        self.forget = delete(row).where(*own, col(row.at) < over)
+        self.claim_again = (
+            update(row).where(*this_reminder, col(row.leased_until) <= moment).values(leased_until=until)
+        )
+        self.mail = select(col(row.mail)).where(*this_reminder)
+        self.confirm = update(row).where(*this_reminder).values(leased_until=None)
+        self.release = (
+            update(row).where(*this_reminder, col(row.leased_until) == moment).values(leased_until=until)
+        )
+        self.forget = delete(row).where(*own, col(row.at) < moment)
 
 
 # Made once: making a statement takes longer than running it.
