@@ -216,13 +216,14 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
 
 
 async def test_while_no_answer_comes_it_is_asked_again_and_given_up_after_a_month(unlisted: Town) -> None:
+    """One job for the document at its sender, one for that at its receiver: this node has both."""
     town = unlisted
     await town.send("15", files=lead(BOTH))
     await town.carry()
     for _ in range(3):
         town.clock.advance(timedelta(hours=7))
         await SignaturesClock().step(town.node.inn)
-        assert await town.count("job") == 1
+        assert await town.count("job") == 2
 
     town.clock.advance(timedelta(days=31))
     await SignaturesClock().step(town.node.inn)

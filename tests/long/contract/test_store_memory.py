@@ -263,6 +263,10 @@ WRITES = {
     "registry_reform_code": "INSERT INTO registry_reform_code (reform_id, code, part)"
     " VALUES ('earlier', 'Z91.07', 'ended')",
     "agency_binding": "UPDATE agency_binding SET valid_to = NULL",
+    "agency_seal": "UPDATE agency_seal SET code = 'Z91.08'",
+    "agency_sealing_right": "INSERT INTO agency_sealing_right (id, acting_code, code, act_number, act_date, valid_from,"
+    " state, proposed_by, approved_by, created_at)"
+    " VALUES ('r', 'Z91', 'Z91.07', '1/QD', '2026-01-01', '2026-01-01', 's', 'a', 'b', '2026-01-01 00:00:00')",
     "key_end": "DELETE FROM key_end",
     "agency_profile": "INSERT INTO agency_profile (agency_id, id, key, value, set_by, set_at, from_when)"
     " SELECT id, 'v', 'numbering', 'A', 'a', '2026-01-01 00:00:00', '2026-01-01 00:00:00' FROM hosted_agency LIMIT 1",
