@@ -124,7 +124,7 @@ class Writer:
     _since: float = 0.0
 
     def watch(self) -> None:
-        """Count from now on, in all of this process. Any: the methods of the store are replaced."""
+        """Count all writers of this process that are opened from now on. Any: the methods of the store are replaced."""
         lock: Any = sqlite_file.StoreWriter._locked
         commit: Any = sqlite_file.StoreDriver.commit
         close: Any = sqlite_file.StoreDriver.close

@@ -34,8 +34,8 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
     papers = await pair.papers(folder / "papers", numbers.size, warm + numbers.documents)
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
     metered, writer = meters.Metered(), meters.Writer()
+    writer.watch()
     async with stage.opened(folder, "node", wrap=metered) as node:
-        writer.watch()
         await traffic.there_and_back(node, papers[:warm], 1, numbers.at_once)
         metered.ports.reset()
         writer.reset()

@@ -109,7 +109,9 @@ def test_throughput_and_one_large_document_are_told_with_their_legs(tmp_path: Pa
     tables = _run(tmp_path, *words.split())
 
     assert tables["throughput"]["per_second"] > 0
-    assert tables["throughput"]["writer"]["commits_per_document"] > 0
+    writer = tables["throughput"]["writer"]
+    assert writer["commits_per_document"] > 0
+    assert 0 < writer["busy"] < 1
     legs = list(tables["there_and_back"]["legs"].values())
     assert legs == sorted(legs)
 
