@@ -48,6 +48,8 @@ Body = Callable[[SqlWork], Awaitable[T]]
 
 # Most units of a batch; a larger one would hold up other writers.
 MOST = 32
+# Between its steps a batch of so many units or more lets others go on, who would wait for it for some 20 ms.
+_MANY = 8
 
 
 class _WantsOwn(Exception):
@@ -223,6 +225,8 @@ class _Batch:
             for member in self._members:
                 self._run_on(member, member.running.send, None)
             while self._at_work:
+                if len(self._members) >= _MANY:
+                    await asyncio.sleep(0)
                 # Answer only when every running unit waits for a query; a unit that is a task sets `_turn` at each step.
                 while len(self._queries) < self._at_work:
                     self._turn.clear()
@@ -233,6 +237,8 @@ class _Batch:
         for member in self._members:
             if member.is_broken or (member.wrote and not member.is_complete):
                 raise StoreFailure("a unit of the batch failed after it had written something")
+        if len(self._members) >= _MANY:
+            await asyncio.sleep(0)
         await self._write()
         await self.tx.flush()
         if self.tx.is_broken:
