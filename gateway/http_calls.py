@@ -223,13 +223,19 @@ class HttpRequest:
     also: tuple[str, ...] = ()
 
 
-def ask(question: HttpRequest, bounds: Bounds, may_reach: Callable[[str], bool] | None = None) -> bytes:
-    """Return the body of an answer with status 200 and an expected type; else raise Unreachable. It blocks: use the
-    pool."""
+def ask(
+    question: HttpRequest,
+    bounds: Bounds,
+    may_reach: Callable[[str], bool] | None = None,
+    *,
+    ca: Path | None = None,
+) -> bytes:
+    """Return the body of an answer with status 200 and an expected type; else raise Unreachable. `ca` is trusted besides
+    the machine's authorities. It blocks: use the pool."""
     from aiohttp import ClientError
 
     parts = parse_url(question.url)
-    caller = HttpCaller(bounds.answer_bytes, keeps_lines=False, may_reach=may_reach)
+    caller = HttpCaller(bounds.answer_bytes, ca=ca, adds_ca=True, keeps_lines=False, may_reach=may_reach)
     try:
         return asyncio.run(_answer_to(question, caller, bounds.seconds))
     except (ClientError, OSError, ValueError) as error:

@@ -87,3 +87,5 @@ class ApiDeps:
     evidence: EvidencePacks | None = None
     calls: CallLog | None = None
     options: ApiOptions = field(default_factory=ApiOptions)
+    node: str = ""
+    """Name of the node."""

@@ -6,7 +6,7 @@ records its loops, the last backup, the registry feed and the timestamps of the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -264,8 +264,10 @@ class OpenNode(NodeCore):
         return axis.axes if isinstance(axis, ManyAxes) else {"": axis}
 
     def _axis_lists_loop(self) -> dict[str, Loop]:
-        """Return the loop for lists of foreign axes and for the issuer's signed list; none where neither is asked for."""
+        """Return the loop for lists of foreign axes, for the issuer's signed list, and for the receipt of that; none where
+        the settings name none of them."""
         rules, sources = self.settings.registry, dict[str, ListSource]()
+        tell_issuer: Callable[[], Awaitable[None]] | None = None
         if rules.axis_list_h:
             from gateway.transport.rest.agency_list import read_agencies
             from gateway.transport.rest.axis import RestAxis
@@ -281,10 +283,14 @@ class OpenNode(NodeCore):
 
             take = partial(fetch_feed, self)
             sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=take)
-        if not sources:
+        if rules.receipt_url:
+            from gateway.bootstrap.feed_fetch import send_receipt
+
+            tell_issuer = partial(send_receipt, self)
+        if not sources and tell_issuer is None:
             return {}
         clock = AxisListsClock()
-        step = partial(clock.step, self.axis_lists, sources)
+        step = partial(clock.step, self.axis_lists, sources, tell_issuer)
         return {"axis_lists": Loop(step=lambda: step(self.clock.now()), is_due=clock.is_due)}
 
     def _folder_loop(self, events: tuple[str, ...]) -> dict[str, Loop]:

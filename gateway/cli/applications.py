@@ -72,6 +72,7 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
         webhooks=node.webhooks,
         evidence=_LateEvidence(node),
         version=__version__,
+        node=node.settings.node.name,
         options=ApiOptions(
             rate_per_s=api.rate_per_s,
             burst=api.burst,

@@ -71,10 +71,11 @@ async def export(
     from gateway.trust.key_material import FEEDS
 
     signer = _signer(sign, certificate, password_file, FEEDS)
+    by = await operator_id(core.store)
     if changes and since is not None:
-        header = await core.feed.export_changes(file, signer, since, with_trust=trust)
+        header = await core.feed.export_changes(file, signer, since, with_trust=trust, by=by)
     else:
-        header = await core.feed.export(file, signer, sequence=sequence, since=since, with_trust=trust)
+        header = await core.feed.export(file, signer, sequence=sequence, since=since, with_trust=trust, by=by)
     output.record(call, _header(header) | {"file": str(file)})
 
 
@@ -239,6 +240,8 @@ MOST_ROWS = 20
 
 _REFUSALS = output.columns("at finding=code issuer sequence reason")
 _PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
+_RECEIPTS = output.columns("host=node code sequence state:delegated.list at=received_at lacks=behind_since")
+_OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "version")
 
 
 @feed.verb(name="status")
@@ -267,6 +270,35 @@ async def refusals(
     """List refused feeds, newest first. Issuer and number are those that each claims."""
     rows = await core.feed.refusals(limit)
     output.rows(call, [asdict(r) for r in rows], _REFUSALS)
+
+
+@feed.verb()
+async def receipts(call: Invocation, core: NodeCore) -> None:
+    """Show which nodes told that they have the lists that this node issued: who lacks the newest one, since when, and for
+    each change of the organisation which nodes lack it."""
+    overview = await core.feed.receipts.overview(core.settings.node.name)
+    rows = [
+        {
+            "id": node.node,
+            **(asdict(node.receipt) if node.receipt else dict.fromkeys(_OF_RECEIPT)),
+            **output.fields(node, "node code codes behind_since"),
+        }
+        for node in overview.nodes
+    ]
+    newest = overview.issued
+    extra = {"issued": asdict(newest) if newest else None, "changes": [asdict(x) for x in overview.changes]}
+    if newest is not None:
+        time = output.clock(newest.made_at)
+        call.say("cli.feed.issued", issuer=newest.issuer, number=newest.sequence, time=time)
+    output.rows(call, rows, _RECEIPTS, extra=extra)
+    for change in overview.changes if call.output is OutputFormat.TABLE else ():
+        call.say(
+            "cli.feed.change" if change.sequence else "cli.feed.change_unlisted",
+            decision=change.decision,
+            day=change.effective_on.isoformat(),
+            number=change.sequence,
+            nodes=", ".join(change.lacking) or "–",
+        )
 
 
 @feed.verb()

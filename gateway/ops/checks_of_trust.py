@@ -197,8 +197,10 @@ async def bindings(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check the newest list of agencies of each foreign axis: it came, and nothing of it waits; and the fetched list of the
-    issuer. No finding for a node that asks for none."""
+    issuer, and that the issuer was told. No finding for a node that asks for none."""
     rules, now = subject.settings.registry, subject.clock.now()
+    if rules.receipt_url and (finding := await _receipt_finding(subject)):
+        yield finding
     if not rules.axis_list_h and not rules.feed_url:
         return
     from gateway.domain.axis_list import AxisListState
@@ -220,6 +222,21 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
             yield yellow("axis-lists", "axis-lists.waiting", cure, **params, **counts)
         else:
             yield green("axis-lists", fine, **params)
+
+
+async def _receipt_finding(subject: Subject) -> Diagnosis | None:
+    """Tell whether the issuer knows which of its lists is in force here; None before the first outcome."""
+    from gateway.registry.feed_judge import in_force
+    from gateway.registry.tables import aware
+
+    async with subject.store.reader.connect() as connection:
+        row = await in_force(connection)
+    if row is not None and row.receipt_fault:
+        params = {"number": row.sequence, "fault": row.receipt_fault}
+        return yellow("axis-lists", "feed-receipt.failed", "gateway registry feed status", **params)
+    if row is None or row.receipt_at is None:
+        return None
+    return green("axis-lists", "feed-receipt.fine", number=row.sequence, day=day_text(aware(row.receipt_at)))
 
 
 async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -47,6 +47,9 @@ from gateway.registry.tables import (
     failures_named,
     value_of,
 )
+
+if TYPE_CHECKING:
+    from gateway.registry.receipts import SqlReceipts
 
 REFUSALS_KEPT = 200  # any node on the axis can cause refusals; the oldest are dropped
 LONGEST_REASON = 2000
@@ -251,7 +254,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """List in force, and its record."""
+    """List in force, and its record. `receipt_state` is what its issuer was told last, `receipt_fault` why it was not."""
 
     issuer: str
     sequence: int
@@ -260,6 +263,9 @@ class InForce:
     made_at: datetime
     applied_at: datetime
     by: str
+    receipt_state: str | None
+    receipt_at: datetime | None
+    receipt_fault: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +316,13 @@ class SqlFeed:
     def __init__(self, room: FeedRoom) -> None:
         self._room = room
         self._turn = asyncio.Lock()
+
+    @property
+    def receipts(self) -> SqlReceipts:
+        """Receipts of issued lists, and of the list in force."""
+        from gateway.registry.receipts import SqlReceipts
+
+        return SqlReceipts(self._room.writer, self._room.reader, self._room.clock)
 
     async def accept(self, path: Path, by: str) -> FeedOutcome:
         """Take a feed: on return either the whole feed is durable, or only its refusal with the reason. StoreFailure
@@ -383,23 +396,32 @@ class SqlFeed:
         sequence: int = 1,
         since: Path | None = None,
         with_trust: bool = False,
+        by: str = "operator",
     ) -> Header:
         """Write a signed snapshot of the registry; `since` is an earlier one, whose number it follows. `with_trust`: in the
-        form that officers sign."""
+        form that officers sign. The list is recorded, so that receipts of it are taken."""
         with _failures_named():
             base = (await self._room.pool.run(partial(snapshot.check, since))).header if since else None
             number = sequence if base is None else base.sequence + 1
-            return await snapshot.write_snapshot(
+            header = await snapshot.write_snapshot(
                 self._room, target, signer, number, base, with_trust=with_trust
             )
+            await self.receipts.note_issued(header, by)
+        return header
 
     async def export_changes(
-        self, target: Path, signer: EnvelopeSigner, since: Path, *, with_trust: bool = False
+        self,
+        target: Path,
+        signer: EnvelopeSigner,
+        since: Path,
+        *,
+        with_trust: bool = False,
+        by: str = "operator",
     ) -> Header:
         """Write the signed changes since an earlier snapshot, which lead from it to the present list."""
         between = snapshot.draft_path(target)
         try:
-            await self.export(between, signer, since=since, with_trust=with_trust)
+            await self.export(between, signer, since=since, with_trust=with_trust, by=by)
             work = partial(snapshot.write_changes, since, between, target, signer)
             with _failures_named():
                 return await self._room.pool.run(work)

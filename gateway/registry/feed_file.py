@@ -21,6 +21,7 @@ from typing import Annotated, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.domain.delegated import ListState
 from gateway.domain.fields import has_bad_characters
 from gateway.domain.registry import AgencyCode, BadCode, CodeForm
 from gateway.domain.registry_change import AgencyRecord
@@ -157,6 +158,21 @@ class OfficerLine(_FeedLine):
     certificate: Annotated[str, Field(max_length=16 * 1024)]
     signature: Annotated[str, Field(max_length=2048)]
     algorithm: Literal["rsa-sha256", "ecdsa-sha256", "ecdsa-sha384"]
+
+
+class ReceiptLine(_FeedLine):
+    """Statement of a node that a list is in force there, and what became of the list's certificates. It is followed by a
+    seal with the exchange key of `code`, and is no part of a list."""
+
+    receipt: Literal["lienthong-receipt/1"] = "lienthong-receipt/1"
+    issuer: Text
+    sequence: Annotated[int, Field(ge=1, le=_MOST)]
+    digest: Sha256
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,74}\z")]
+    state: ListState
+    taken_at: Moment
+    said_at: Moment
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+-]{1,40}\z")]
 
 
 class AgencyLine(_FeedLine):

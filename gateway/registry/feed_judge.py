@@ -315,7 +315,7 @@ def check_seal(issuers: Mapping[str, x509.Certificate], feed_ends: Ends, at: dat
             hint="when it should, two people compare it and put it below trust/feed/",
         )
     seal, message = feed_ends.seal, TAG + feed_ends.header_line
-    _check_signature(certificate, seal.signature, seal.algorithm, message, "the seal")
+    check_signature(certificate, seal.signature, seal.algorithm, message, "the seal")
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise FeedRefused("the certificate of its issuer is not in its time", code="FEED-ISSUER")
     if issuer_of(certificate) != feed_ends.header.issuer:
@@ -366,7 +366,7 @@ def valid_officers(
             if hashlib.sha256(der).hexdigest() != line.officer:
                 continue
             message = OFFICER_TAG + header_line
-            _check_signature(certificate, line.signature, line.algorithm, message, "an officer's signature")
+            check_signature(certificate, line.signature, line.algorithm, message, "an officer's signature")
         except (FeedRefused, ValueError, x509.InvalidVersion):
             continue
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -386,9 +386,10 @@ def seal_of(header_line: bytes, signer: EnvelopeSigner) -> bytes:
     )
 
 
-def _check_signature(
+def check_signature(
     certificate: x509.Certificate, encoded: str, algorithm: str, message: bytes, position: str
 ) -> None:
+    """Raise FeedRefused unless the certificate's key signed the message, with a permitted key and algorithm."""
     signature = feed_file.unpack(encoded, position)
     try:
         key = certificate.public_key()

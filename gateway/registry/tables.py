@@ -284,7 +284,8 @@ IN_FORCE = "feed"  # key of the only row, because a node follows one issuer
 
 
 class FeedRow(RegistryModel, table=True):
-    """Feed in force; its number only grows."""
+    """Feed in force; its number only grows. `receipt_state` is the state of its certificates that the issuer was told
+    last; a later feed is a row of its own, so that its issuer is told again."""
 
     __tablename__ = "registry_feed"
 
@@ -297,6 +298,29 @@ class FeedRow(RegistryModel, table=True):
     applied_at: datetime = Field(sa_type=DateTime(timezone=True))
     by_principal: str
     change_id: str
+    receipt_state: str | None = None
+    receipt_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    receipt_tried_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    receipt_fault: str | None = Field(default=None, sa_type=Text)
+
+
+class ReceiptRow(RegistryModel, table=True):
+    """Newest receipt of an agency's node for the lists that this node issues; earlier ones are events. `tellings` counts
+    its receipts of that list."""
+
+    __tablename__ = "registry_receipt"
+
+    issuer: str = Field(primary_key=True)
+    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    sequence: int = Field(sa_type=BigInteger)
+    digest: str
+    state: str
+    taken_at: datetime = Field(sa_type=DateTime(timezone=True))
+    said_at: datetime = Field(sa_type=DateTime(timezone=True))
+    received_at: datetime = Field(sa_type=DateTime(timezone=True))
+    version: str
+    fingerprint: str
+    tellings: int
 
 
 class FeedRefusalRow(RegistryModel, table=True):
@@ -390,7 +414,7 @@ FEED, REFUSAL, PROPOSAL, LIST = (
     METADATA.tables[f"registry_{name}"] for name in ("feed", "feed_refusal", "feed_proposal", "list")
 )
 
-AXIS_LIST = METADATA.tables["registry_axis_list"]
+AXIS_LIST, RECEIPT = METADATA.tables["registry_axis_list"], METADATA.tables["registry_receipt"]
 
 
 @contextmanager

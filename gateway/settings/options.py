@@ -345,7 +345,8 @@ class OfficeSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """Persons needed for a change of the registry of agency codes; how often foreign axes are asked for their agencies, and
-    how many new ones are taken at once without a person; the address of the signed list, and how often it is fetched."""
+    how many new ones are taken at once without a person; the address of the signed list, and how often it is fetched; and
+    the address at which its issuer is told that it was taken."""
 
     two_people: Annotated[str, OneOf(("yes", "no"))] = "yes"
     axis_list_h: Annotated[int, Between(0, 720)] = 0
@@ -353,6 +354,7 @@ class RegistrySettings:
     feed_url: str = ""
     feed_h: Annotated[int, Between(1, 720)] = 6
     feed_ca: Path | None = None
+    receipt_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

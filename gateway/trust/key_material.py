@@ -45,6 +45,9 @@ CURVE_ORDERS = {
 ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
 FEEDS = b"lienthong-registry/1 header\n"
 OFFICERS = b"lienthong-registry/2 officer\n"
+RECEIPTS = b"lienthong-receipt/1\n"
+EXCHANGE = (ENVELOPES, RECEIPTS)
+"""What an agency's exchange key signs: envelopes, and the node's receipts of signed lists."""
 
 FILE, TOKEN = "file", "token"
 
@@ -106,7 +109,7 @@ def raw_low_s(r: int, s: int, curve: str) -> bytes:
     return r.to_bytes(octets, "big") + min(s, order - s).to_bytes(octets, "big")
 
 
-def refuse_other_purpose(data: bytes, purpose: bytes, agency_code: str) -> None:
+def refuse_other_purpose(data: bytes, purpose: bytes | tuple[bytes, ...], agency_code: str) -> None:
     """Raise Misconfigured for bytes that a key of this purpose must not sign, whoever asks."""
     if not data.startswith(purpose):
         raise Misconfigured(

@@ -30,7 +30,7 @@ from gateway.ports.services import EnvelopeSigner
 from gateway.trust import key_material as material
 from gateway.trust.folder_stamps import FolderLook, Stamp
 from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
-from gateway.trust.key_material import ENVELOPES, FILE, TOKEN
+from gateway.trust.key_material import EXCHANGE, FILE, TOKEN
 from gateway.trust.key_material import KeyEntry as KeyEntry
 from gateway.trust.key_material import KeyKind as KeyKind
 from gateway.trust.key_material import PublicKey as PublicKey
@@ -77,7 +77,11 @@ class FileSigner:
     at_hand = True
 
     def __init__(
-        self, agency_code: str, key: PrivateKey, certificate: x509.Certificate, purpose: bytes = ENVELOPES
+        self,
+        agency_code: str,
+        key: PrivateKey,
+        certificate: x509.Certificate,
+        purpose: bytes | tuple[bytes, ...] = EXCHANGE,
     ) -> None:
         public = key.public_key()
         self.certificate_der = material.same_key(certificate, public, agency_code)
@@ -196,7 +200,7 @@ class KeyDirectory:
         if key_entry.storage == TOKEN:
             from gateway.trust.pkcs11_keys import TokenSigner
 
-            return TokenSigner(self._on_token(), agency_code, key_entry.key_id, certificate, ENVELOPES)
+            return TokenSigner(self._on_token(), agency_code, key_entry.key_id, certificate, EXCHANGE)
         return FileSigner(agency_code, self._load_key(agency_code, key_entry.key_id), certificate)
 
     def _load_keys(self, agency_code: str) -> _LoadedKeys:

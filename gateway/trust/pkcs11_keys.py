@@ -206,7 +206,12 @@ class TokenSigner:
     at_hand = False
 
     def __init__(
-        self, keys: TokenKeys, agency_code: str, key_id: str, certificate: x509.Certificate, purpose: bytes
+        self,
+        keys: TokenKeys,
+        agency_code: str,
+        key_id: str,
+        certificate: x509.Certificate,
+        purpose: bytes | tuple[bytes, ...],
     ) -> None:
         self._keys, self._key_id, self._purpose = keys, key_id, purpose
         self._key = material.public_key_of(certificate, f"the certificate of key {key_id}")

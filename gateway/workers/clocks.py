@@ -1,9 +1,10 @@
 """Periodic workers that end rows whose time is over: packets that waited too long, unreferenced content, recalled files,
 idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Another judges PDF
 signatures again for which answers of authorities were missing; one judges lists of certificates, one takes the lists of
-agencies of foreign axes and the issuer's fetched list. Others check every few seconds whether packets of unproved senders
-fill the quarantine, and whether tables of a server have grown. In: the clock. Out: rows that ended, bindings and agencies
-of lists. Content of a hold is unreadable at once; it does not wait for this loop."""
+agencies of foreign axes and the issuer's fetched list, and tells the issuer which list is in force. Others check every few
+seconds whether packets of unproved senders fill the quarantine, and whether tables of a server have grown. In: the clock.
+Out: rows that ended, bindings and agencies of lists. Content of a hold is unreadable at once; it does not wait for this
+loop."""
 
 from __future__ import annotations
 
@@ -155,8 +156,14 @@ class ListSource:
 class AxisListsClock(_Clock):
     every = timedelta(minutes=1)
 
-    async def step(self, lists: SqlAxisLists, sources: Mapping[str, ListSource], now: datetime) -> bool:
-        """Take the lists of agencies that are due, and log their outcome."""
+    async def step(
+        self,
+        lists: SqlAxisLists,
+        sources: Mapping[str, ListSource],
+        tell_issuer: Callable[[], Awaitable[None]] | None,
+        now: datetime,
+    ) -> bool:
+        """Take the lists of agencies that are due, and log their outcome; then send the receipt that is due, if any."""
         if not self._turn.take(now):
             return False
         for name, source in sources.items():
@@ -171,6 +178,8 @@ class AxisListsClock(_Clock):
             taken = await lists.get(id)
             counts = {"added": taken.added, "waiting": taken.waiting, "conflicts": taken.conflicts}
             log.action(_log, "axis_list.taken", "", list=id, **counts)
+        if tell_issuer is not None:
+            await tell_issuer()
         return False
 
 

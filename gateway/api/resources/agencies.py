@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from gateway.api import parsing
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import Body, Routes
-from gateway.api.shapes import Line, Moment, Name, RequestModel, ResponseModel
+from gateway.api.shapes import Line, Moment, Name, RequestModel, ResponseModel, Sha256
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind
 from gateway.domain.forms import Form
@@ -21,6 +21,9 @@ from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises
+
+if TYPE_CHECKING:
+    from gateway.registry.receipts import SqlReceipts
 
 # Number of changes that a plan shows; its counts are complete.
 _MOST_PLAN_ROWS = 500
@@ -181,6 +184,63 @@ class Import(ResponseModel):
     problems: list[PlanProblem]
 
 
+class Issued(ResponseModel):
+    """Signed list that this node issued."""
+
+    issuer: str
+    sequence: int
+    digest: Sha256
+    made_at: Moment
+
+
+class NodeReceipt(ResponseModel):
+    """Receipt of a list, signed for an agency of a node."""
+
+    code: str
+    sequence: int = Field(description="Number of the list that is in force there")
+    state: str = Field(
+        description="What became of the list's certificates there, as for `registry trust lists`"
+    )
+    taken_at: Moment
+    received_at: Moment
+    version: str = Field(description="Version of the node's program")
+
+
+class ListNode(ResponseModel):
+    """Node that the directory names, and the newest list that it told of."""
+
+    node: str
+    code: str = Field(description="Agency that signed the receipt, or the first one of the node")
+    codes: int = Field(description="Number of the node's agencies")
+    behind_since: Moment | None = Field(
+        description="Time of the first list that it did not tell of; null if it has the newest"
+    )
+    receipt: NodeReceipt | None
+
+
+class PlannedChange(ResponseModel):
+    """Change of the organisation that is to come, or came in the last fifteen days."""
+
+    id: str
+    kind: str
+    decision: str
+    effective_on: dt.date
+    sequence: int | None = Field(description="First list with the change; null if no list has it yet")
+    lacking: list[str] = Field(description="Nodes that told of no list with the change")
+
+
+class ListReceipts(ResponseModel):
+    """The newest list that this node issued, and who has it; those that lack it come first."""
+
+    issued: Issued | None
+    data: list[ListNode]
+    changes: list[PlannedChange]
+
+
+class ReceiptTaken(ResponseModel):
+    recorded: bool = Field(description="False if the receipt says nothing new")
+
+
 ROUTES = Routes("agencies", ApiScope.AGENCIES_READ)
 
 
@@ -213,6 +273,45 @@ async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
     return Changes(
         data=[Change.from_object(c, source_sha256=c.source_digest, summary=dict(c.summary)) for c in rows]
     )
+
+
+@ROUTES("GET /agencies/receipts", "Nodes that have the signed lists of agencies that this node issued")
+async def list_receipts(call: Call) -> ListReceipts:
+    overview = await _receipts(call).overview(call.deps.node)
+    return ListReceipts(
+        issued=Issued.from_object(overview.issued) if overview.issued else None,
+        data=[
+            ListNode.from_object(x, receipt=NodeReceipt.from_object(x.receipt) if x.receipt else None)
+            for x in overview.nodes
+        ],
+        changes=[
+            PlannedChange.from_object(x, kind=x.kind.value, lacking=list(x.lacking)) for x in overview.changes
+        ],
+    )
+
+
+@ROUTES(
+    "POST /agencies/receipts",
+    "Take a node's receipt of a signed list of agencies that this node issued",
+    text="For nodes. The receipt proves itself by its signature, with a certificate in force for its agency.",
+    open=True,
+    scopes=(),
+    body=Body.RAW,
+    takes="application/x-ndjson",
+    fails=(409, 413, 415),
+)
+async def take_receipt(call: Call) -> ReceiptTaken:
+    from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE
+
+    parsing.need_type(call.request, MEDIA_TYPE)
+    raw = await parsing.read_body(call.request, LONGEST_RECEIPT, call.deps.options.body_s)
+    return ReceiptTaken(recorded=await _receipts(call).take(raw, call.deps.directory.bindings))
+
+
+def _receipts(call: Call) -> SqlReceipts:
+    from gateway.registry.receipts import SqlReceipts
+
+    return SqlReceipts(call.deps.store.writer, call.deps.store.reader, call.deps.clock)
 
 
 def _axis_view(

@@ -24,6 +24,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
+from gateway.domain.signatures import SignatureWord
 from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN, document_word
 from gateway.domain.status import Duty, Waits
 from gateway.domain.text import SearchRole, fold, indexed
@@ -179,8 +180,10 @@ class ListLine:
 
 
 def doubt_of(line: ListLine) -> str:
-    """Name the check that a clerk must look at before taking in; empty for none, and after the decision."""
-    return doubt_in(line.card.checks, line.card.marks) if line.awaits_us else ""
+    """Name the check that a clerk must look at: of mail that came before taking it in, of a sent document always; empty for
+    none."""
+    is_shown = line.awaits_us or line.side is Side.OUT
+    return doubt_in(line.card.checks, line.card.marks) if is_shown else ""
 
 
 def note_of(line: ListLine) -> str:
@@ -400,8 +403,17 @@ def _out_card(document: OutgoingDocument, states: dict[str, int]) -> Card:
         external_id=draft.external_id,
         pages=draft.pages,
         document_id=document.document_id,
+        checks=_sent_checks(document),
         states=states,
     )
+
+
+def _sent_checks(document: OutgoingDocument) -> dict[str, str]:
+    """Return the check that failed, perhaps long after the document left: of the signatures in its files. A draft tells its
+    faults where it is written."""
+    is_invalid = any(verdict.verdict is SignatureWord.INVALID for verdict in document.signatures)
+    has_left = document.state not in (OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED)
+    return {"pdf": SignatureWord.INVALID.value} if is_invalid and has_left else {}
 
 
 def _in_card(document: IncomingDocument) -> Card:

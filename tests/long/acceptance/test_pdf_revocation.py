@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from gateway.api.inbox_view import inbox_item
-from gateway.domain.document import IncomingDocument
+from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import LegalValue, SignatureWord
+from gateway.office.domain.listing import doubt_of
 from gateway.ops.evidence import contents
 from gateway.ops.pdf import verify_pdf
 from gateway.workers.clocks import SignaturesClock
@@ -51,6 +52,13 @@ class Place:
         self.town.clock.advance(after)
         await SignaturesClock().step(self.town.node.inn)
         return await self.town.reload(document)
+
+    async def mark_in_list(self, sent: OutgoingDocument) -> str:
+        """Return the doubt that the sender's list shows on the row."""
+        async with self.town.node.store.read(await self.town.scope(DEPARTMENT)) as work:
+            line = await work.office.lists.line(sent.id)
+        assert line is not None
+        return doubt_of(line)
 
     async def told(self, document: IncomingDocument) -> list[object]:
         events = await self.town.events(PROVINCE, document.id)
@@ -159,6 +167,7 @@ async def test_the_sender_too_learns_that_the_seal_on_its_document_was_revoked(p
     bytes_ = await asyncio.to_thread(place.pdf, "15")
     sent = await place.town.send("15", files=(("15.pdf", bytes_),))
     assert (sent.legal_value, sent.signatures[0].verdict) == (None, SignatureWord.UNKNOWN)
+    assert await place.mark_in_list(sent) == ""
     place.authority.revoked[place.agency.certificate.serial_number] = sent.created_at - DAY
 
     place.town.clock.advance(timedelta(minutes=5))
@@ -167,6 +176,7 @@ async def test_the_sender_too_learns_that_the_seal_on_its_document_was_revoked(p
     judged = await place.town.document(sent)
     assert judged.legal_value is LegalValue.INFORMATION
     assert judged.signatures[0].signers[1].why == "CERT-REVOKED"
+    assert await place.mark_in_list(sent) == "pdf"
     events = await place.town.events(DEPARTMENT, sent.id)
     assert [e.data["legal_value"] for e in events if e.kind is EventKind.MESSAGE_SIGNATURES] == [
         "information"

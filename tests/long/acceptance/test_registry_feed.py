@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
+from gateway.deciding import delegation
 from gateway.domain.event import EventKind
 from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedFilter
@@ -167,6 +168,44 @@ async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure
             town.clock.advance(timedelta(hours=19))
             (finding,) = [f async for f in checks_of_trust.axis_lists(Subject.within(town.node))]
             assert finding.cause == "feed-fetch.old"
+
+
+async def test_a_node_tells_its_issuer_which_list_it_has_until_the_issuer_knows(tmp_path: Path) -> None:
+    """Two nodes: the issuer answers over HTTP; the other one tells by the loop that fetches."""
+    async with opened(tmp_path / "issuer", serves=True) as issuer:
+
+        def change(settings: Settings) -> Settings:
+            url = f"{issuer.url}/api/v1/agencies/receipts"
+            return replace(settings, registry=replace(settings.registry, receipt_url=url))
+
+        async with opened(tmp_path / "north", change=change) as north:
+            permit(north)
+            loop = north.node._axis_lists_loop()["axis_lists"]
+
+            async def follow(raw: bytes) -> str:
+                """Take a list, and return what the doctor then says of its receipt."""
+                assert await import_feed(north, raw) == "applied"
+                await delegation.judge_undecided(north.node.deciding)
+                for clock in (north.clock, issuer.clock):
+                    clock.advance(timedelta(minutes=20))
+                await loop.step()
+                subject = Subject.within(north.node)
+                (finding,) = [f async for f in checks_of_trust.axis_lists(subject)]
+                return finding.cause
+
+            assert await follow(feeds.feed(await lines(north), 1)) == "feed-receipt.failed"
+            in_force = await north.node.feed.in_force()
+            assert in_force is not None
+            assert "409" in (in_force.receipt_fault or ""), "the issuer never wrote that list"
+
+            issued = tmp_path / "2.feed"
+            await issuer.node.feed.export(issued, feeds.ISSUER, sequence=2)
+            assert await follow(issued.read_bytes()) == "feed-receipt.fine"
+
+        overview = await issuer.node.feed.receipts.overview()
+        (told,) = [standing for standing in overview.nodes if standing.receipt is not None]
+        assert (told.sequence, told.behind_since) == (2, None)
+        assert told.code == min(PROVINCE, DEPARTMENT, COMMUNE)
 
 
 async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> None:
@@ -409,6 +448,9 @@ def test_an_operator_gives_lists_and_another_takes_them(desks: tuple[Office, Off
     status = north.well("registry", "feed", "status")
     assert (status["issuer"], status["sequence"]) == ("Registry issuer", 2)
     assert [row["code"] for row in status["refused"]] == ["FEED-ROLLED-BACK"]
+    standing = issuer.well("registry", "feed", "receipts")
+    assert (standing["issued"]["sequence"], standing["changes"]) == (2, [])
+    assert [(row["node"], row["sequence"], row["codes"]) for row in standing["data"]] == [("north", None, 2)]
     assert north.well("registry", "feed", "refusals")["data"][0]["sequence"] == 1
     assert north.well("registry", "show", "Z91.02")["name"] == "Office Two renamed"
 

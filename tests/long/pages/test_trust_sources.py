@@ -3,17 +3,21 @@ that they have from elsewhere, and one person takes trust away."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import delegation
 from gateway.domain.delegated import ListState
 from gateway.office.domain.roles import PostRole
+from gateway.registry.receipts import DueReceipt, write_receipt
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.watching import Watcher
 from tests.support import feeds, pki
+from tests.support.packets import DEPARTMENT
 
 GO = "[data-main]"
 SOURCES = "/co-quan/nguon-xac-nhan"
@@ -131,3 +135,30 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     ended = (await site.node.directory.bindings(CODES[1]))[0].valid_to
     assert ended is not None
     assert ended <= site.node.clock.now()
+
+
+async def test_the_issuer_sees_which_nodes_have_its_lists(
+    site: Site, context: BrowserContext, page: Page, record_property: Record, tmp_path: Path
+) -> None:
+    (first, _) = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
+    await first.comes_in(context)
+    await page.goto(SOURCES)
+    assert DEPARTMENT not in await page.inner_text("main"), "this node issued no list yet"
+    header, now = await site.node.feed.export(tmp_path / "1.feed", feeds.ISSUER), site.node.clock.now()
+    due = DueReceipt(
+        issuer=header.issuer, sequence=1, digest=header.digest, state=ListState.DONE, taken_at=now
+    )
+    raw = write_receipt(due, site.node.keys.signer(DEPARTMENT, now), now, "1.2.3")
+    assert await site.node.feed.receipts.take(raw, site.node.directory.bindings)
+
+    for number, columns in ((1, 1), (2, 2)):
+        if number == 2:
+            await site.node.feed.export(tmp_path / "2.feed", feeds.ISSUER, sequence=2)
+        await page.goto(SOURCES)
+        await axe.check(page, record_property, f"nodes that have list {number}")
+        (cells,) = [
+            await row.locator("td").all_inner_texts()
+            for row in await page.locator("[data-row]", has_text=DEPARTMENT).all()
+        ]
+        assert cells[1:3] == [DEPARTMENT, "1"]
+        assert len([*filter(None, cells[4:])]) == columns, "it is behind once there is a newer list"

@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway.domain.delegated import ListState
 from gateway.policy.trust import fingerprint
-from tests.support import api
+from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE, DueReceipt, write_receipt
+from tests.support import api, feeds
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
 from tests.support.town.axes import on_two
 
@@ -87,6 +89,30 @@ async def test_changes_since_a_moment_leave_out_what_was_before(door: Door) -> N
 
     assert earlier.json["data"] == []
     assert len(since_then.json["data"]) == 1
+
+
+async def test_a_node_tells_the_issuer_that_it_has_its_list(door: Door, tmp_path: Path) -> None:
+    """Without a key: the receipt proves itself, by the agency's exchange key."""
+    header = await door.node.feed.export(tmp_path / "1.feed", feeds.ISSUER)
+    now = door.clock.now()
+    due = DueReceipt(
+        issuer=header.issuer, sequence=1, digest=header.digest, state=ListState.DONE, taken_at=now
+    )
+    raw = write_receipt(due, door.node.keys.signer(DEPARTMENT, now), now, "1.2.3")
+
+    async def post(body: bytes, kind: str = MEDIA_TYPE) -> Answer:
+        headers = {"Content-Type": kind}
+        return await door.ask("POST", "/agencies/receipts", key=None, data=body, headers=headers)
+
+    assert (await post(raw, "application/json")).status == 415
+    assert (await post(raw + b" " * LONGEST_RECEIPT)).status == 413
+    forged = await post(raw.replace(b'"done"', b'"held"'))
+    assert (forged.status, forged.json["code"]) == (409, "RECEIPT-SIGNER")
+    assert (await door.ask("GET", "/agencies/receipts")).json["issued"]["sequence"] == 1
+    assert [(await post(raw)).json["recorded"] for _ in range(2)] == [True, False]
+
+    (told,) = [x for x in (await door.ask("GET", "/agencies/receipts")).json["data"] if x["receipt"]]
+    assert (told["code"], told["receipt"]["version"], told["behind_since"]) == (DEPARTMENT, "1.2.3", None)
 
 
 async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door) -> None:

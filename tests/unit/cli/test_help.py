@@ -40,7 +40,7 @@ DUE = {
     *(f"registry {name}" for name in ("export", "diff", "verify", "sync", "publish", "set-host")),
     *(f"registry seals {name}" for name in ("list", "rights", "show", "read", "propose")),
     *(f"registry seals {name}" for name in ("entitle", "withdraw", "export")),
-    *(f"registry feed {name}" for name in ("status", "refusals", "proposals", "propose")),
+    *(f"registry feed {name}" for name in ("status", "refusals", "receipts", "proposals", "propose")),
     *(f"registry {name}" for name in ("bindings", "countersign")),
     *(f"registry trust {name}" for name in ("show", "propose", "recall", "strike", "end", "compare")),
     *(f"registry trust {name}" for name in ("lists", "rows", "propose-list")),

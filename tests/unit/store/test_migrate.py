@@ -132,6 +132,7 @@ STEPS = {
     "r0221_reminders_and_work_files.py": "6d6fb03481bf2cd5",
     "r0222_report_schedules.py": "a6ee1e988879104a",
     "r0223_requests_about_accounts.py": "7b8b531dea12dc18",
+    "r0224_receipts_of_lists.py": "1e1863d4f6ee1824",
 }
 
 

@@ -9,17 +9,28 @@ from typing import Any
 import pytest
 
 from gateway.domain import status
-from gateway.domain.document import IncomingDocument, InState, Urgency
+from gateway.domain.document import IncomingDocument, InState, OutState, Urgency
 from gateway.domain.identity import PacketId
 from gateway.domain.office_calendar import AFTERNOON, MORNING
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.states import Track
 from gateway.domain.status import Duty, Fact, RequestKind, Waits
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import ListLine, doubt_of, due_within, incoming_line, may_be_taken, note_of
+from gateway.office.domain.listing import (
+    ListLine,
+    doubt_of,
+    due_within,
+    incoming_line,
+    may_be_taken,
+    note_of,
+    outgoing_line,
+)
 from gateway.office.store.lists_write import microseconds, moving_columns
 from gateway.office.web.listing.list_rows import RowRenderer, checks
 from gateway.policy import timers
+from gateway.words import labels
+from tests.support import stores
+from tests.support.clock import ManualClock
 from tests.unit.document_view import test_checks
 
 OFFICE = timers.calendar_of(frozenset(range(5)), (MORNING, AFTERNOON), (), ())
@@ -65,6 +76,21 @@ def test_a_document_that_is_held_or_to_be_looked_at_has_no_row_of_ticks_alone(
     more: dict[str, Any], key: str, word: str
 ) -> None:
     assert words(document(**more))[key] == word
+
+
+def test_a_sent_document_with_an_invalid_signature_is_marked_and_no_other(clock: ManualClock) -> None:
+    """It may be judged so long after it left; its row has no ticks of an arrival, and no note of what is only unknown."""
+
+    def sent(word: SignatureWord, state: OutState = OutState.QUEUED) -> ListLine:
+        letter = stores.outgoing(clock, state=state, **pdf(word))
+        return outgoing_line(letter, {"sent": 1}, clock.now(), None, None)
+
+    rendered = RowRenderer(lang="vi", now=clock.now()).row(sent(SignatureWord.INVALID))
+    assert (rendered.doubt, rendered.note) == (labels.say("listing.doubtful.pdf", "vi"), "")
+    for word in (SignatureWord.VALID, SignatureWord.UNKNOWN, SignatureWord.UNSIGNED):
+        assert (doubt_of(sent(word)), note_of(sent(word))) == ("", "")
+    for state in (OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED):
+        assert doubt_of(sent(SignatureWord.INVALID, state)) == ""
 
 
 def recall_fact(when: datetime) -> Fact:

@@ -6,7 +6,7 @@ what only takes trust away: a recalled policy, an officer struck off, the end of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from gateway.deciding import delegation
 from gateway.deciding.delegation import JudgedList
 from gateway.domain.axis_list import AxisList, AxisListState
 from gateway.domain.person import DelegationChange
+from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
@@ -30,11 +31,13 @@ from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.proposals import DECIDES, LIST, TRUSTED, list_values
 from gateway.office.web.routes import Access
 from gateway.registry.axis_lists import FETCHED_FEED, list_all
+from gateway.registry.receipts import AwaitedChange, NodeStanding, Overview, SqlReceipts
 
 SOURCES = "/co-quan/nguon-xac-nhan"
 get = partial(routes.get, access=Access.READY, key="agencies")
 both = partial(routes.both, access=Access.READY, key="agencies")
 _MOST_LISTS = 20
+_MOST_NODES, _MOST_NAMED = 100, 10
 _LIMITS = ("most_per_day", "most_share", "wait_hours")
 
 
@@ -44,6 +47,15 @@ class FetchedLists:
 
     success: datetime | None
     failure: AxisList | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedLists:
+    """Who has the lists that this node issued: the nodes to show, and each planned change with its text and page."""
+
+    overview: Overview
+    nodes: Sequence[NodeStanding]
+    changes: Sequence[Mapping[str, str]]
 
 
 async def show_sources(request: PageRequest) -> web.StreamResponse:
@@ -72,6 +84,7 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
         propose=_path("chinh-sach"),
         may_trust=request.may(Right.CERTIFICATE, Manner.TWO),
         fetched=await _fetched(request),
+        issued=await _issued(request),
         recall={i.trusted.issuer: _path("thu-hoi", ben=i.trusted.issuer) for i in issuers},
         strike={
             officer.fingerprint: _path("nguoi-ky", ben=i.trusted.issuer, cc=officer.fingerprint)
@@ -92,6 +105,35 @@ async def _fetched(request: PageRequest) -> FetchedLists | None:
     return FetchedLists(
         success=success.at if success else None,
         failure=ended if ended is not None and ended.state is AxisListState.FAILED else None,
+    )
+
+
+async def _issued(request: PageRequest) -> IssuedLists:
+    """Return which nodes have the lists that this node issued, those that lack one first."""
+    deps = request.deps
+    overview = await SqlReceipts(deps.store.writer, deps.store.reader, deps.clock).overview(
+        deps.settings.node.name
+    )
+    return IssuedLists(
+        overview=overview,
+        nodes=overview.nodes[:_MOST_NODES],
+        changes=[
+            {"text": _say_change(request, change), "path": f"{LIST}/{change.id}"}
+            for change in overview.changes
+        ],
+    )
+
+
+def _say_change(request: PageRequest, change: AwaitedChange) -> str:
+    names, more = change.lacking[:_MOST_NAMED], len(change.lacking) > _MOST_NAMED
+    key = "" if change.lacking else ".all"
+    return request.say(
+        f"delegated.issued.change{key if change.sequence else '.unlisted'}",
+        kind=request.say(f"reform.kind.{change.kind}"),
+        decision=change.decision,
+        day=day_text(change.effective_on),
+        number=change.sequence,
+        nodes=", ".join(names) + (" …" if more else ""),
     )
 
 
