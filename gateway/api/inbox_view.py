@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from gateway.api.message_view import PersonOut, person
+from gateway.api.message_view import PersonOut
 from gateway.api.pdf_view import FileSignaturesOut, legal_value_text, signatures
 from gateway.api.routes import BASE
 from gateway.api.shapes import (
@@ -234,7 +234,6 @@ def inbox_item(
         sender=SenderOut(code=document.sender_code, name=document.sender_name, name_now=name_now),
         date=document.issued_on,
         type=document.type_name,
-        signer=person(document.signer),
         urgency=document.urgency.key,
         secrecy="none",
         reply_due=document.due_on,
@@ -245,7 +244,6 @@ def inbox_item(
         if request
         else None,
         about=context.target_id,
-        replies_to=[ReplyLinkOut.from_object(r) for r in document.replies_to],
         assignment=_assignment(document.assignment, context.parts, today) if document.assignment else None,
         checks=dict.fromkeys(_CHECKS) | done_checks | {"duplicate_of": context.duplicate_of},
         files=[

@@ -29,7 +29,7 @@ from gateway.api.shapes import (
 from gateway.api.words import Lang, reason_text, say
 from gateway.document_view.facts import state_word
 from gateway.document_view.seals import lead_verdict
-from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient, Signer
+from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient
 from gateway.domain.states import document_word
 from gateway.policy.verdict import Reason
 from gateway.words.legal import basis_of_code
@@ -148,25 +148,18 @@ def message(
     draft, path = document.draft, f"{BASE}/messages/{document.id}"
     state = state_of(document, deliveries)
     return Message.from_object(
+        document,
         draft,
-        id=document.id,
         state=state,
         state_text=state_word(state, lang),
-        kind=document.kind,
-        document_id=document.document_id,
-        version=document.version,
-        attempt=document.attempt,
         undo_until=document.leaves_at if document.state is OutState.QUEUED else None,
         parent=document.parent_id,
         reason=document.change.reason if document.change else document.state_reason,
-        created_at=document.created_at,
-        packed_at=document.packed_at,
         recipients=recipients(document, deliveries, lang, late),
         files=[
             FileOut.from_object(file, content_type=media_type(file.content_type), pages_found=file.pages)
             for file in document.files
         ],
-        legal_value=document.legal_value,
         legal_value_text=legal_value_text(document.legal_value, lead_verdict(document), lang),
         signatures=signatures(document.signatures, lang),
         warnings=[*warning_views(warnings, lang), *([normal_form(lang)] if normalized else [])],
@@ -178,12 +171,7 @@ def message(
         date=draft.issued_on,
         type=draft.type_key or draft.type_name,
         urgency=draft.urgency.key,
-        signer=person(draft.signer),
     )
-
-
-def person(signer: Signer | None) -> PersonOut | None:
-    return PersonOut.from_object(signer) if signer else None
 
 
 def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
@@ -208,12 +196,8 @@ def recipients(
 def warning_views(reasons: Sequence[Reason], lang: Lang) -> list[WarningOut]:
     """Write warnings of the rules in the reader's language."""
     return [
-        WarningOut(
-            type=w.code,
-            detail=reason_text(w, lang),
-            pointer=w.pointer,
-            suggest=w.suggest,
-            basis=basis_of_code(w.code, lang) or None,
+        WarningOut.from_object(
+            w, type=w.code, detail=reason_text(w, lang), basis=basis_of_code(w.code, lang) or None
         )
         for w in reasons
     ]

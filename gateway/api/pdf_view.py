@@ -68,14 +68,10 @@ class FileSignaturesOut(ResponseModel):
 def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignaturesOut]:
     """Describe every file whose signatures were checked."""
     return [
-        FileSignaturesOut(
-            n=verdict.n,
-            file=verdict.file,
-            verdict=verdict.verdict,
+        FileSignaturesOut.from_object(
+            verdict,
             verdict_text=say(f"signature.{verdict.verdict}", lang),
-            why=verdict.why,
             why_text=code_text(verdict.why, lang),
-            rule=verdict.rule,
             signers=[
                 PdfSignerOut.from_object(
                     signer,
@@ -178,17 +174,11 @@ def field(read_field: PdfField[object], lang: str) -> FieldOut:
     place = None
     if read_field.page is not None and read_field.area is not None:
         area = read_field.area
-        place = PlaceOut(
-            page=read_field.page,
-            left=area.left,
-            top=area.top,
-            width=round(area.width, 2),
-            height=round(area.height, 2),
-        )
-    return FieldOut(
+        size = {"width": round(area.width, 2), "height": round(area.height, 2)}
+        place = PlaceOut.from_object(area, page=read_field.page, **size)
+    return FieldOut.from_object(
+        read_field,
         value=field_value(read_field.value),
-        sure=read_field.sure,
-        why=read_field.why,
         why_text=labels.say(f"doubt.{read_field.why}", lang) if read_field.why else None,
         place=place,
     )
@@ -209,5 +199,4 @@ def offer(offered: Offer, lang: str) -> OfferOut:
         text=offered.item.text,
         kind_text=labels.say(f"offer.{offered.kind}", lang),
         role=offered.item.role,
-        agencies=[OfferedOut.from_object(a) for a in offered.agencies],
     )

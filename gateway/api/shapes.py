@@ -145,23 +145,38 @@ class ResponseModel(BaseModel):
     """Base of answers. Fields may be added later; clients ignore those they do not know."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, json_schema_extra=_may_grow, defer_build=True
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        from_attributes=True,
+        json_schema_extra=_may_grow,
+        defer_build=True,
     )
 
     @classmethod
-    def from_object(cls, domain_object: object, **more: Any) -> Self:
-        """Make the answer from an object's attributes of the same names, and the values in `more`."""
-        names, look = _filling(cls, tuple(more))
-        return cls(**dict(zip(names, look(domain_object), strict=False)), **more)
+    def from_object(cls, *sources: object, **more: Any) -> Self:
+        """Make the answer from attributes of the same names, each of the first object that has it, and the values in
+        `more`. An object in place of an answer below becomes one in the same way."""
+        for source, (names, look) in zip(
+            sources, _filling(cls, tuple(more), tuple(map(type, sources))), strict=True
+        ):
+            more.update(zip(names, look(source), strict=False))
+        return cls(**more)
 
 
 @cache
 def _filling(
-    model: type[ResponseModel], given_names: Sequence[str]
-) -> tuple[Sequence[str], Callable[[object], Sequence[Any]]]:
-    """Return the attributes that fill an answer, and one getter for all: lists have hundreds of rows."""
-    names = [name for name in model.model_fields if name not in given_names]
-    return names, attrgetter(*names, "__class__", "__class__")  # one name would give no sequence
+    model: type[ResponseModel], given_names: Sequence[str], kinds: Sequence[type]
+) -> Sequence[tuple[Sequence[str], Callable[[object], Sequence[Any]]]]:
+    """Return the attributes of each object that fill an answer, and one getter for all: lists have hundreds of rows."""
+    fillings, left = [], [name for name in model.model_fields if name not in given_names]
+    for kind in kinds:
+        names = left if kind is kinds[-1] else [name for name in left if hasattr(kind, name)]
+        left = [name for name in left if name not in names]
+        fillings.append(
+            (names, attrgetter(*names, "__class__", "__class__"))
+        )  # one name would give no sequence
+    return fillings
 
 
 def with_fields(more: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:

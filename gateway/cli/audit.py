@@ -190,15 +190,8 @@ def _terms_json(terms: EventFilter) -> dict[str, object]:
 
 
 def _hit_record(hit: Hit) -> dict[str, Any]:
-    event = hit.event
-    return output.fields(
-        event,
-        "id leaf at kind subject principal agency data",
-        leaf=hit.leaf,
-        subject=event.subject_id,
-        principal=event.principal_id,
-        agency=event.agency_id or None,
-    )
+    names = "id=event.id leaf at=event.at kind=event.kind subject=event.subject_id principal=event.principal_id agency"
+    return output.fields(hit, names, agency=hit.event.agency_id or None, data=hit.event.data)
 
 
 _REPORT_EVERY = 100_000
@@ -247,15 +240,11 @@ def _say_progress(call: Invocation, count: int, total: int) -> None:
 def _report_json(report: AuditReport, differences: Sequence[BindingDifference]) -> dict[str, Any]:
     return {
         "verdict": "holds" if report.holds and not differences else "broken",
-        "anchored": report.anchored,
-        "log": report.log_id,
-        "leaves": report.leaves,
-        "root": report.root.hex(),
-        "seals": report.seals,
-        "timestamps": report.stamps,
-        "keys": list(report.keys),
-        "first_at": output.stamp(report.first_at),
-        "last_at": output.stamp(report.last_at),
+        **output.fields(
+            report,
+            "anchored log=log_id leaves root seals timestamps=stamps keys first_at last_at",
+            root=report.root.hex(),
+        ),
         "count": report.count + len(differences),
         "findings": [
             *({"code": f.code, "where": f.place, "params": dict(f.params)} for f in report.findings),

@@ -244,16 +244,8 @@ def print_timed(call: Invocation, finding: Diagnosis) -> None:
 
 
 def finding_json(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
-    return {
-        "id": finding.check,
-        "server": finding.server,
-        "step": finding.check,
-        "state": finding.level.state,
-        "ms": finding.ms,
-        "cause": finding.cause,
-        "says": finding.says(call.lang.value),
-        "cure": finding.mends(call.lang.value),
-    }
+    lang, names = call.lang.value, "id=check server step=check state=level.state ms cause"
+    return output.fields(finding, names, says=finding.says(lang), cure=finding.mends(lang))
 
 
 @verb("", "--show 3")

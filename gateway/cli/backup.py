@@ -359,14 +359,7 @@ async def _show_restored(call: Invocation, core: NodeCore, mark: Event, counters
         "sent_again": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
         "numbers": [{"code": c.code, "last": c.last} for c in counters],
         "certificates": [
-            {
-                "code": b.code,
-                "fingerprint": b.fingerprint,
-                "bound_at": output.stamp(b.bound_at),
-                "proposed_by": b.proposed_by,
-                "approved_by": b.approved_by,
-            }
-            for b in bindings
+            output.fields(b, "code fingerprint bound_at proposed_by approved_by") for b in bindings
         ],
     }
     if call.output is not OutputFormat.TABLE:

@@ -183,18 +183,10 @@ def _key_record(key: ApiKey, codes: dict[str, str], now: datetime) -> dict[str, 
         "id system agencies scopes networks created_at expires_at revoked_at used_at",
         agencies=[codes.get(id, id) for id in key.agency_ids],
         scopes=sorted(key.scopes),
-        networks=[str(n) for n in key.networks],
         state=key.state(now),
     )
 
 
 def _stuck_record(message: BoxItem) -> dict[str, Any]:
-    return output.fields(
-        message,
-        "id system type subject state tries at reason",
-        id=message.doc_id,
-        type=message.kind,
-        subject=message.subject_id,
-        at=message.updated_at,
-        reason=output.plain(message.reason),
-    )
+    names = "id=doc_id system type=kind subject=subject_id state tries at=updated_at"
+    return output.fields(message, names, reason=output.plain(message.reason))

@@ -117,21 +117,14 @@ def fact_record(fact: Fact) -> dict[str, Any]:
     """Return one fact about a delivery or an incoming document."""
     return fields(
         fact,
-        "track code at stated_at proved request reason note register_no register_year staff",
-        request=fact.request_kind,
+        "track code at stated_at proved request=request_kind reason note register_no register_year",
         staff=asdict(fact.staff) if fact.staff else None,
     )
 
 
 def event_record(event: Event) -> dict[str, Any]:
     """Return one event of the feed."""
-    return fields(
-        event,
-        "id seq kind at subject by data",
-        seq=event.agency_seq,
-        subject=event.subject_id,
-        by=event.principal_id,
-    )
+    return fields(event, "id seq=agency_seq kind at subject=subject_id by=principal_id data")
 
 
 def join_number(number: str, symbol: str) -> str:

@@ -55,16 +55,8 @@ async def make(
     pack = await EvidenceMaker(context.node).make(context.scope, id)
     target = (target / pack.name if target.is_dir() else target).absolute()
     await context.node.pool.run(lambda: _write_pack(pack, target))
-    output.record(
-        call,
-        {
-            "id": pack.id,
-            "path": str(target),
-            "size": pack.size,
-            "members": len(pack.manifest.members),
-            "manifest_sha256": pack.digest,
-        },
-    )
+    names, count = "id path size members manifest_sha256=digest", len(pack.manifest.members)
+    output.record(call, output.fields(pack, names, path=target, members=count))
 
 
 async def _find_id(work: SqlWork, text: str) -> str:

@@ -58,15 +58,9 @@ def hold_record(hold: Hold) -> dict[str, Any]:
     """Return a hold for programs: digests and decision, no content."""
     return output.fields(
         hold,
-        "id state kind subject document_id from why begun_at begun_by sealed_for settled handed_over others",
-        **{"from": hold.sender_code},
-        subject=hold.subject_id,
-        sealed_for=hold.recipient,
-        settled=hold.is_settled,
-        contents=[
-            {"sha256": content.digest, "size": content.size, "sealed_sha256": content.sealed}
-            for content in hold.contents
-        ],
+        "id state kind subject=subject_id document_id from=sender_code why begun_at begun_by sealed_for=recipient"
+        " settled=is_settled handed_over others",
+        contents=[output.fields(c, "sha256=digest size sealed_sha256=sealed") for c in hold.contents],
         decision=asdict(hold.decision) if hold.decision else None,
     )
 

@@ -16,6 +16,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, existing, noun
 from gateway.cli.node import chosen, operator_id
+from gateway.cli.registry import entry_of
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.registry_change import Plan
@@ -143,9 +144,7 @@ async def set_host(
 async def _set_host(
     call: Invocation, registry: OpenRegistry, code: str, node: str, since: date | None
 ) -> None:
-    entry = await registry.directory.entry(code)
-    if entry is None:
-        raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
+    entry = await entry_of(registry.directory, code)
     plan = await registry.directory.plan_import(_registry_file([(entry, node)], since))
     _refuse_problems(plan)
     old = next((change.fields["host"][0] for change in plan.changed if "host" in change.fields), entry.host)
@@ -232,6 +231,5 @@ def _refuse_problems(plan: Plan) -> None:
 
 
 def _agency_record(agency: HostedAgency, entry: AgencyEntry | None, today: date) -> dict[str, Any]:
-    names = "id code name aliases numbering host"
     host = entry.host_on(today) if entry else None
-    return output.fields(agency, names, aliases=list(agency.aliases), host=host)
+    return output.fields(agency, "id code name aliases numbering", host=host)

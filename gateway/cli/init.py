@@ -338,17 +338,9 @@ async def schema_up(
 
 
 def _print_schema(call: Invocation, schema: SchemaStatus) -> None:
-    pending: list[dict[str, Any]] = [
-        {"revision": step.revision, "phase": step.phase, "says": step.summary} for step in schema.pending
-    ]
+    pending = [output.fields(step, "revision phase says=summary") for step in schema.pending]
     if call.output is not OutputFormat.TABLE:
-        record = {
-            "current": schema.current,
-            "head": schema.head,
-            "newer": schema.is_newer,
-            "pending": pending,
-        }
-        output.record(call, record)
+        output.record(call, output.fields(schema, "current head newer=is_newer", pending=pending))
         return
     output.record(call, {"current": schema.current or "–", "head": schema.head, "pending": len(pending)})
     if schema.is_newer:

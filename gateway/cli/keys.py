@@ -196,11 +196,7 @@ async def _check_can_sign(core: NodeCore, code: str, key_id: str, fingerprint: s
 def _key_record(entry: KeyEntry) -> dict[str, Any]:
     return output.fields(
         entry,
-        "id agency algorithm where sha256 subject serial not_before not_after",
-        id=entry.key_id,
-        agency=entry.agency_code,
-        where=entry.storage,
-        sha256=entry.fingerprint,
+        "id=key_id agency=agency_code algorithm where=storage sha256=fingerprint subject serial not_before not_after",
     )
 
 
@@ -361,7 +357,7 @@ async def stolen(
     call.ask("cli.ask.stolen", code=key_end.agency_code, since=output.clock(stolen_at))
     await report_stolen(node.deciding, key_end, stolen_at)
     suspects = await rejudge.mark_suspects(node.inn, key_end.agency_code, key_end.fingerprint, stolen_at)
-    records = [output.fields(s, "id way agency at reason", agency=s.agency_id) for s in suspects]
+    records = [output.fields(s, "id way agency=agency_id at reason") for s in suspects]
     output.rows(call, records, _SUSPECT_COLUMNS)
     call.say("cli.suspect.next", count=len(suspects), code=key_end.agency_code)
 

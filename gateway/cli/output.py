@@ -11,7 +11,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import typer
 
 from gateway import errors
 from gateway.cli.command import Invocation, OutputFormat
@@ -23,6 +26,7 @@ from gateway.words.legal import basis_of_code
 if TYPE_CHECKING:
     from rich.console import Console
 
+E = TypeVar("E", bound=StrEnum)
 _BETWEEN = 2  # spaces between two columns of a table without lines
 _LONG_WORD = 20
 # A record as people read it: every cell, or by column head those cells that differ from the record's fields.
@@ -57,8 +61,9 @@ class Column(NamedTuple):
 
 
 def columns(names: str, *, dim: str = "", bold: str = "") -> tuple[Column, ...]:
-    """Parse the columns of a list, each by the last word of its label. `name=field` shows a field of another name; `:words`
-    is the prefix of the labels for the field's words. Some are dim or bold."""
+    """Parse the columns of a list, each by the last word of its label. `name=field` shows a field of another name, and
+    `name=first-last` the span of two fields; `:words` is the prefix of the labels for the field's words. Some are dim or
+    bold."""
     parsed = []
     for name in names.split():
         spec, _, words = name.partition(":")
@@ -68,11 +73,22 @@ def columns(names: str, *, dim: str = "", bold: str = "") -> tuple[Column, ...]:
     return tuple(parsed)
 
 
-def fields(source: object, names: str, **more: Any) -> dict[str, Any]:
-    """Make a record of an object's attributes by these names, in order; `more` replaces some and adds others. Times are
-    formatted with the record."""
-    record = {name: more.pop(name) if name in more else getattr(source, name) for name in names.split()}
+def fields(source: object, names: str, /, **more: Any) -> dict[str, Any]:
+    """Make a record of an object's attributes by these names, in order; `name=path` takes it from another attribute, or
+    from one of a part, as in `sender=draft.code`; where the part is missing, it is None. `more` replaces some and adds
+    others. Times are formatted with the record."""
+    record = {}
+    for word in names.split():
+        name, _, path = word.partition("=")
+        record[name] = more.pop(name) if name in more else _attribute_at(source, path or name)
     return record | more
+
+
+def _attribute_at(source: Any, path: str) -> Any:
+    """Return the attribute at the end of the path. Any: a record may hold any value."""
+    for name in path.split("."):
+        source = None if source is None else getattr(source, name)
+    return source
 
 
 def page(
@@ -122,9 +138,14 @@ def _line(
         return cells
     heads = [column.label.rpartition(".")[2] for column in columns]
     return [
-        cells[head] if head in cells else _cell_text(call, record[column.field], column.words)
+        cells[head] if head in cells else _column_text(call, record, column)
         for head, column in zip(heads, columns, strict=True)
     ]
+
+
+def _column_text(call: Invocation, record: Mapping[str, Any], column: Column) -> str:
+    texts = [_cell_text(call, record[field], column.words) for field in column.field.split("-")]
+    return " – ".join(texts).strip(" –") if len(texts) > 1 else texts[0]
 
 
 def _cell_text(call: Invocation, field: Any, words: str) -> str:
@@ -181,6 +202,15 @@ def print_lines(call: Invocation, texts: Iterable[str]) -> None:
     """Print lines for a person, where there is no list and no id; none with -q, as the exit code is the answer then."""
     if not call.quiet:
         lines(texts)
+
+
+def members(kind: type[E], texts: Iterable[str], noun: str) -> frozenset[E]:
+    """Return the members of an enumeration that were typed; a usage error lists them all for an unknown one."""
+    names, typed = {str(member) for member in kind}, set(texts)
+    if unknown := sorted(typed - names):
+        expected = f"expected some of {', '.join(sorted(names))}"
+        raise typer.BadParameter(f"no such {noun}: {', '.join(unknown)}; {expected}")
+    return frozenset(map(kind, typed))
 
 
 def answer(call: Invocation, content: object, texts: Iterable[str]) -> None:

@@ -88,7 +88,7 @@ async def list_(call: Invocation, core: NodeCore) -> None:
 @verb("'A. Clerk' --role trust --role people", "'A. Leader' --role trust --as 'A. Clerk'", writes=True)
 async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Add a person. Give the printed code only to that person, who enrols with it within three days."""
-    roles = _roles(role)
+    roles = output.members(Role, role, "role")
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
     actor = await maybe_sign_in(call, core, as_)
     person, code = await people.add(core.deciding, actor, await operator_id(core.store), name, roles)
@@ -131,7 +131,7 @@ async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
 )
 async def roles(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: MaybeAs = None) -> None:
     """Give a person exactly these roles. For a day they approve nothing that you propose."""
-    roles = _roles(role)
+    roles = output.members(Role, role, "role")
     call.ask("cli.ask.person", name=name, roles=" ".join(sorted(roles)))
     actor = await maybe_sign_in(call, core, as_)
     changed = await people.give(core.deciding, actor, await operator_id(core.store), name, roles)
@@ -160,15 +160,6 @@ async def end_set_up(call: Invocation, core: NodeCore, as_: As) -> None:
     day old."""
     await approvals.end_set_up(core.deciding, await sign_in(call, core, as_))
     call.say("cli.set_up.ended")
-
-
-def _roles(texts: list[str]) -> frozenset[Role]:
-    names = {str(r) for r in Role}
-    if unknown := sorted(set(texts) - names):
-        raise typer.BadParameter(
-            f"no such role: {', '.join(unknown)}; expected some of {', '.join(sorted(names))}"
-        )
-    return frozenset(Role(t) for t in texts)
 
 
 def _state(person: Person) -> str:

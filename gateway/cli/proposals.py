@@ -167,58 +167,47 @@ def codes_of(content: ProposalContent) -> set[str]:
 
 def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """Return the proposal for programs; the end of each fingerprint is left out."""
-    return {
-        "id": proposal.id,
-        "state": _state(proposal, now),
-        "digest": proposal.digest,
-        "proposed_by": names.get(proposal.proposed_by, proposal.proposed_by),
-        **output.fields(proposal, "proposed_at expires_at reason"),
-        "decided_by": names.get(proposal.decided_by or "", proposal.decided_by),
-        "decided_at": proposal.decided_at,
+    content = proposal.content
+    record = output.fields(
+        proposal,
+        "id state digest proposed_by proposed_at expires_at reason decided_by decided_at",
+        state=_state(proposal, now),
+        proposed_by=names.get(proposal.proposed_by, proposal.proposed_by),
+        decided_by=names.get(proposal.decided_by or "", proposal.decided_by),
+    )
+    return record | {
         "bindings": [
             _certificate(b.certificate_der)
-            | output.fields(
-                b,
-                "code valid_from valid_to ends ends_at",
-                ends=list(b.earlier),
-                ends_at=b.earlier_end,
-            )
-            for b in proposal.content.bindings
+            | output.fields(b, "code valid_from valid_to ends ends_at=earlier_end", ends=list(b.earlier))
+            for b in content.bindings
         ],
-        "anchors": [_certificate(a.certificate_der) for a in proposal.content.anchors],
+        "anchors": [_certificate(a.certificate_der) for a in content.anchors],
         "seals": [
             _certificate(s.certificate_der)
-            | output.fields(s, "code kind name position capacity valid_from valid_to", kind=str(s.kind))
-            for s in proposal.content.seals
+            | output.fields(s, "code kind name position capacity valid_from valid_to")
+            for s in content.seals
         ],
         # The number of the act is the approver's to type.
         "sealing_rights": [
-            output.fields(r, "acting_code code act_date valid_from valid_to")
-            for r in proposal.content.sealing_rights
+            output.fields(r, "acting_code code act_date valid_from valid_to") for r in content.sealing_rights
         ],
         "reforms": [
-            {
-                "kind": str(r.kind),
-                "codes": list(r.codes),
-                "effective_on": r.effective_on.isoformat(),
-                "decision": r.decision.number,
-            }
-            for r in proposal.content.reforms
+            output.fields(r, "kind codes effective_on decision=decision.number", codes=list(r.codes))
+            for r in content.reforms
         ],
         # The number of the decision is the approver's to type.
-        "imports": [
-            {"file": i.name, "added": i.added, "changed": i.changed, "closed": i.closed}
-            for i in proposal.content.imports
-        ],
+        "imports": [output.fields(i, "file=name added changed closed") for i in content.imports],
         "policies": [
-            output.fields(d, "issuer codes most_per_day most_share wait_hours")
-            | {"officers": [_certificate(der) for der in d.officers_der]}
-            for d in proposal.content.delegations
+            output.fields(
+                d,
+                "issuer codes most_per_day most_share wait_hours",
+                officers=[_certificate(der) for der in d.officers_der],
+            )
+            for d in content.delegations
         ],
         "lists": [
-            output.fields(c, "issuer sequence bound ended conflicts")
-            | {"digest": c.trust[:-DIGITS] + "·" * DIGITS}
-            for c in proposal.content.lists
+            output.fields(c, "issuer sequence bound ended conflicts", digest=c.trust[:-DIGITS] + "·" * DIGITS)
+            for c in content.lists
         ],
     }
 
@@ -229,17 +218,8 @@ def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: 
         output.record(call, record)
         return
     output.record(call, {key: v for key, v in record.items() if not isinstance(v, list)})
-    names_of_changes = (
-        "bindings",
-        "anchors",
-        "seals",
-        "reforms",
-        "imports",
-        "sealing_rights",
-        "policies",
-        "lists",
-    )
-    for change in (change for name in names_of_changes for change in record[name]):
+    names_of_changes = "bindings anchors seals reforms imports sealing_rights policies lists"
+    for change in (change for name in names_of_changes.split() for change in record[name]):
         output.print_lines(
             call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)]
         )

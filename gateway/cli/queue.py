@@ -221,8 +221,5 @@ async def drop_parcel(
 
 
 def _parcel_record(parcel: DeadParcel) -> dict[str, Any]:
-    return output.fields(
-        parcel,
-        "id sender recipient kind packet_id lane size sha256 deliveries dead_at reason",
-        sha256=parcel.digest,
-    )
+    names = "id sender recipient kind packet_id lane size sha256=digest deliveries dead_at reason"
+    return output.fields(parcel, names)

@@ -22,17 +22,17 @@ from gateway.cli.send import day
 from gateway.deciding import registry_changes
 from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, CodeStanding
 from gateway.domain.registry_change import Plan
-from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
 from gateway.policy import code_file
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
+    from gateway.registry.directory import SqlDirectory
 
 On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
-_COLUMNS = output.columns("code scheme name alias parent valid source", dim="source")
+_COLUMNS = output.columns("code scheme name alias parent valid=valid_from-valid_to source", dim="source")
 
 
 verb = noun("registry").verb
@@ -62,23 +62,24 @@ async def show(
     from gateway.bootstrap.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
 
-    entry = await node.directory.entry(code)
-    if entry is None:
-        raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
+    entry = await entry_of(node.directory, code)
     bindings = await node.directory.bindings(entry.code)
     sending_code = next((agency.code for agency in await node.store.hosted()), "")
     form = await form_by_settings(node.settings, node.host_of, sending_code, entry.code)
-    record = _entry(entry) | {
-        "form": form.value,
-        "certificates": [
-            {
-                "sha256": fingerprint(b.certificate_der),
-                **output.fields(b, "valid_from valid_to"),
-            }
-            for b in bindings
-        ],
-    }
+    certificates = [
+        {"sha256": fingerprint(b.certificate_der), **output.fields(b, "valid_from valid_to")}
+        for b in bindings
+    ]
+    record = _entry(entry) | {"form": form.value, "certificates": certificates}
     output.record(call, record)
+
+
+async def entry_of(directory: SqlDirectory, code: str) -> AgencyEntry:
+    """Return the entry of the code. NotFound for an unknown one."""
+    entry = await directory.entry(code)
+    if entry is None:
+        raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
+    return entry
 
 
 @verb("000.00.07.Z91", "'So Y te' --parent Z91")
@@ -94,11 +95,7 @@ async def resolve(
     answer = await node.directory.resolve(text, on_day, parent)
     record = output.fields(
         answer,
-        "given standing code name scheme mapped_by successor nearest may_refuse",
-        given=answer.query,
-        code=answer.entry.code if answer.entry else None,
-        name=answer.entry.name if answer.entry else None,
-        scheme=answer.entry.scheme if answer.entry else None,
+        "given=query standing code=entry.code name=entry.name scheme=entry.scheme mapped_by successor nearest may_refuse",
     )
     output.record(call, record, id_key="code")
     if answer.standing is CodeStanding.UNKNOWN:
@@ -119,12 +116,8 @@ async def search(
 
 
 def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None = None) -> None:
-    cells = [{"valid": _span(e), "scheme": "" if e.scheme == DEFAULT_SCHEME else e.scheme} for e in entries]
+    cells = [{"scheme": "" if e.scheme == DEFAULT_SCHEME else e.scheme} for e in entries]
     output.page(call, [_entry(e) for e in entries], _COLUMNS, cursor, cells)
-
-
-def _span(entry: AgencyEntry) -> str:
-    return f"{day_text(entry.valid_from)} – {day_text(entry.valid_to)}".strip(" –")
 
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:
@@ -336,7 +329,7 @@ def _scheme_mark(scheme: str) -> str:
 def _plan_document(plan: Plan, totals: Mapping[str, int], most: int) -> dict[str, Any]:
     return {
         "totals": dict(totals),
-        "added": [{"code": e.code, "name": e.name, "scheme": e.scheme} for e in plan.added[:most]],
+        "added": [output.fields(e, "code name scheme") for e in plan.added[:most]],
         "changed": [{"code": e.code, "fields": dict(e.fields)} for e in plan.changed[:most]],
         "closed": [{"code": e.code, "fields": dict(e.fields)} for e in plan.closed[:most]],
         "unchanged": plan.unchanged,

@@ -247,16 +247,8 @@ async def legacy(
 ) -> None:
     """List old codes with their successors, the day and the decision."""
     heirs = await core.directory.legacy(code)
-    rows = [
-        output.fields(
-            heir,
-            "code heir since decision kind change takes_mail",
-            decision=heir.decision.number,
-            change=heir.reform_id,
-            takes_mail=heir.is_successor,
-        )
-        for heir in heirs
-    ]
+    names = "code heir since decision=decision.number kind change=reform_id takes_mail=is_successor"
+    rows = [output.fields(heir, names) for heir in heirs]
     cells = [{"heir": h.heir or "–", "decision": f"{h.decision.number} ({h.decision.issuer})"} for h in heirs]
     output.rows(call, rows, _LEGACY, cells)
 
@@ -373,12 +365,9 @@ def reform_record_json(record: ReformRecord, today: date, names: Mapping[str, st
         "kind": reform.kind,
         "state": "undone" if is_undone else state,
         "effective_on": reform.effective_on,
-        "sources": list(reform.sources),
-        "targets": [t.code for t in reform.targets],
-        "name": reform.name,
-        "parent": reform.parent,
+        **_step(reform),
         "mail_to": TRIAGE if reform.triage else reform.successor,
-        "queued": str(reform.queued),
+        "queued": reform.queued,
         "decision": output.fields(reform.decision, "number issued_on issuer"),
         "proposed_by": names.get(record.proposed_by, record.proposed_by),
         "approved_by": names.get(record.approved_by, record.approved_by),
@@ -392,31 +381,17 @@ def reform_record_json(record: ReformRecord, today: date, names: Mapping[str, st
 
 
 def _step(step: Reform) -> dict[str, Any]:
-    return {
-        "kind": str(step.kind),
-        "sources": list(step.sources),
-        "targets": [t.code for t in step.targets],
-        "name": step.name,
-        "parent": step.parent,
-        "mail_to": step.successor,
-    }
+    targets = [target.code for target in step.targets]
+    return output.fields(step, "kind sources targets name parent mail_to=successor", targets=targets)
 
 
 def life_json(life: Life | None) -> dict[str, Any] | None:
     """Return one code, before or after the change."""
     if life is None:
         return None
-    record = life.record
-    return {
-        "code": record.code,
-        "name": record.name,
-        "parent": record.parent,
-        "valid_from": record.valid_from and record.valid_from.isoformat(),
-        "valid_to": record.valid_to and record.valid_to.isoformat(),
-        "successor": record.successor,
-        "source": str(life.source),
-        "former": [{"until": f.until.isoformat(), "name": f.name, "parent": f.parent} for f in life.former],
-    }
+    former = [output.fields(f, "until name parent") for f in life.former]
+    names = "code name parent valid_from valid_to successor"
+    return output.fields(life.record, names, source=life.source, former=former)
 
 
 def _target(text: str) -> dict[str, str | None]:

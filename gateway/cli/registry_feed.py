@@ -199,8 +199,7 @@ def _signer(key: Path, certificate: Path, password_file: Path | None, purpose: b
 
 
 def _header(header: Header) -> dict[str, Any]:
-    names = "id kind issuer sequence base made_at rows bytes trust"
-    return output.fields(header, names, id=header.digest)
+    return output.fields(header, "id=digest kind issuer sequence base made_at rows bytes trust")
 
 
 def _print_outcome(call: Invocation, outcome: FeedOutcome, *, refused: int) -> None:
@@ -215,13 +214,10 @@ def _print_outcome(call: Invocation, outcome: FeedOutcome, *, refused: int) -> N
 
 def _difference(difference: Difference) -> dict[str, Any]:
     kind = "changed" if difference.older and difference.newer else "added" if difference.newer else "gone"
-    return {
-        "id": difference.code,
-        "code": difference.code,
-        "what": "proposal" if difference.is_proposal else "agency",
-        "kind": kind,
-        "fields": {name: list(pair) for name, pair in difference.fields.items()},
-    }
+    what = "proposal" if difference.is_proposal else "agency"
+    return output.fields(
+        difference, "id=code code what kind fields", what=what, kind=kind, fields=dict(difference.fields)
+    )
 
 
 def _difference_lines(call: Invocation, diff: Difference) -> list[str]:
@@ -239,7 +235,7 @@ def _sent_record(node: str, outcome: Outcome) -> dict[str, Any]:
 MOST_ROWS = 20
 
 _REFUSALS = output.columns("at finding=code issuer sequence reason")
-_PROPOSALS = output.columns("code fingerprint=sha256 valid issuer")
+_PROPOSALS = output.columns("code fingerprint=sha256 valid=valid_from-valid_to issuer")
 _RECEIPTS = output.columns("host=node code sequence state:delegated.list at=received_at lacks=behind_since")
 _OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "version")
 
@@ -306,18 +302,8 @@ async def proposals(
     call: Invocation, core: NodeCore, limit: Annotated[int, typer.Option(min=1, max=1000)] = 100
 ) -> None:
     """List certificates that the issuer proposes and no one has approved; none of them is bound yet."""
-    feed_proposals = await core.feed.proposals(limit)
-    rows = [
-        output.fields(
-            p,
-            "id code sha256 valid_from valid_to issuer sequence",
-            id=p.fingerprint,
-            sha256=p.fingerprint,
-        )
-        for p in feed_proposals
-    ]
-    spans = (f"{output.clock(p.valid_from)} – {output.clock(p.valid_to)}" for p in feed_proposals)
-    output.rows(call, rows, _PROPOSALS, [{"valid": span.strip(" –")} for span in spans])
+    names = "id=fingerprint code sha256=fingerprint valid_from valid_to issuer sequence"
+    output.rows(call, [output.fields(p, names) for p in await core.feed.proposals(limit)], _PROPOSALS)
 
 
 @feed.verb(

@@ -17,6 +17,7 @@ from gateway.cli.command import Invocation, late, noun
 from gateway.cli.node import operator_id
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import make_proposal
+from gateway.cli.registry import entry_of
 from gateway.cli.send import day
 from gateway.cli.verify import moment
 from gateway.deciding import proposals
@@ -89,7 +90,7 @@ async def show(
     )
 
 
-@verb("mau-dau.pdf", "mau-dau.pdf -o json")
+@verb("mau-dau.pdf")
 async def read(call: Invocation, core: NodeCore, file: Specimen) -> None:
     """Show the certificates of a specimen, and the agencies that their subjects may mean; nothing is registered."""
     offers = await _read(core, file)
@@ -134,7 +135,7 @@ async def propose(
     offer = offers[(n or 1) - 1]
     kind = kind or offer.kind
     change = proposals.seal_change(
-        await _find_code(core, code),
+        (await entry_of(core.directory, code)).code,
         kind,
         offer.certificate_der,
         since=moment(from_) if from_ else None,
@@ -146,11 +147,7 @@ async def propose(
     await make_proposal(call, core, ProposalContent(seals=(change,)), as_, reason)
 
 
-@verb(
-    "Z91 Z91.07 --act 12/QD-UBND --act-date 2026-01-02 --from 2026-01-05 --as 'A. Clerk'",
-    "Z91 Z91.07 --act 12/QD-UBND --act-date 2026-01-02 --from 2026-01-05 --as 'A. Clerk' --yes",
-    writes=True,
-)
+@verb("Z91 Z91.07 --act 12/QD-UBND --act-date 2026-01-02 --from 2026-01-05 --as 'A. Clerk'", writes=True)
 async def entitle(
     call: Invocation,
     core: NodeCore,
@@ -167,8 +164,8 @@ async def entitle(
     if not act.strip():
         raise typer.BadParameter("name the written act")
     change = SealingRightChange(
-        acting_code=await _find_code(core, acting),
-        code=await _find_code(core, code),
+        acting_code=(await entry_of(core.directory, acting)).code,
+        code=(await entry_of(core.directory, code)).code,
         act_number=act.strip()[:100],
         act_date=date.fromisoformat(day(act_date)),
         valid_from=date.fromisoformat(day(from_)),
@@ -210,21 +207,8 @@ async def _read(core: NodeCore, file: Path) -> Sequence[OfferedCertificate]:
 
 
 def _offer_record(offer: OfferedCertificate) -> dict[str, Any]:
-    return output.fields(
-        offer,
-        "id n kind name organisation subject sha256 valid_from valid_to verdict",
-        id=offer.fingerprint,
-        sha256=offer.fingerprint,
-        kind=str(offer.kind),
-    )
-
-
-async def _find_code(core: NodeCore, code: str) -> str:
-    """Return the code as the registry writes it. NotFound for an unknown one."""
-    entry = await core.directory.entry(code)
-    if entry is None:
-        raise NotFound(f"no agency has the code {code}", hint=f"try: gateway registry resolve {code}")
-    return entry.code
+    names = "id=fingerprint n kind name organisation subject sha256=fingerprint valid_from valid_to verdict"
+    return output.fields(offer, names)
 
 
 def _capitals(code: str | None) -> str | None:

@@ -34,7 +34,7 @@ _LISTS = output.columns("issuer sequence state=state:delegated.list bound confli
 _ROWS = output.columns(
     "code finding=standing:delegated.standing reason=reason:delegated.reason detail sha256"
 )
-_BINDINGS = output.columns("code source since valid sha256")
+_BINDINGS = output.columns("code source since valid=valid_from-valid_to sha256")
 _SOURCES = output.columns("source count since")
 
 delegation = late("gateway.deciding.delegation")
@@ -68,25 +68,16 @@ async def bindings(
     records = [
         {"id": o.fingerprint, "code": o.code, "sha256": o.fingerprint, **_origin(o, names)} for o in origins
     ]
-    spans = (f"{output.clock(o.valid_from)} – {output.clock(o.valid_to)}".strip(" –") for o in origins)
-    texts = (source_text(call, o, names) for o in origins)
-    output.rows(
-        call,
-        records,
-        _BINDINGS,
-        [{"valid": span, "source": text} for span, text in zip(spans, texts, strict=True)],
-    )
+    output.rows(call, records, _BINDINGS, [{"source": source_text(call, o, names)} for o in origins])
 
 
 def _origin(origin: BindingOrigin, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "kind": origin.kind,
-        **output.fields(
-            origin, "since valid_from valid_to batch issuer sequence trust policy officers proof"
-        ),
-        "proposed_by": names.get(origin.proposed_by, origin.proposed_by),
-        "approved_by": names.get(origin.approved_by, origin.approved_by),
-    }
+    return output.fields(
+        origin,
+        "kind since valid_from valid_to batch issuer sequence trust policy officers proof",
+        proposed_by=names.get(origin.proposed_by, origin.proposed_by),
+        approved_by=names.get(origin.approved_by, origin.approved_by),
+    )
 
 
 def source_text(call: Invocation, origin: BindingOrigin, names: Mapping[str, str]) -> str:
@@ -112,13 +103,12 @@ async def show(call: Invocation, core: NodeCore) -> None:
 
 def _issuer(issuer: TrustedIssuer) -> dict[str, Any]:
     trusted, newest = issuer.trusted, issuer.newest
-    return {
-        "issuer": trusted.issuer,
-        "stopped": trusted.stopped,
-        "policy": asdict(trusted.policy) if trusted.policy is not None else None,
-        "bindings": issuer.bindings,
-        "list": _list(newest) if newest is not None else None,
-    }
+    return output.fields(
+        issuer,
+        "issuer=trusted.issuer stopped=trusted.stopped policy bindings",
+        policy=asdict(trusted.policy) if trusted.policy is not None else None,
+        list=_list(newest) if newest is not None else None,
+    )
 
 
 def _lines(call: Invocation, issuer: TrustedIssuer) -> Sequence[str]:
@@ -179,11 +169,7 @@ async def propose(
     show_proposed(call, core, person, proposal)
 
 
-@trust.verb(
-    "'Registry of Z91' --as 'A. Leader' --reason 'Its key was stolen'",
-    "'Registry of Z91' --as 'A. Leader' --reason 'Its key was stolen' --yes",
-    ask="delegated.ask.recall",
-)
+@trust.verb("'Registry of Z91' --as 'A. Leader' --reason 'Its key was stolen'", ask="delegated.ask.recall")
 async def recall(call: Invocation, core: NodeCore, issuer: Issuer, as_: As, reason: KeptReason) -> None:
     """Recall a policy at once. Bindings that came into force by it stay until you end them: their ids are printed."""
     person = await people.sign_in(call, core, as_)
@@ -194,9 +180,7 @@ async def recall(call: Invocation, core: NodeCore, issuer: Issuer, as_: As, reas
 
 
 @trust.verb(
-    "'Registry of Z91' SHA256 --as 'A. Leader' --reason 'Left the office'",
-    "'Registry of Z91' SHA256 --as 'A. Leader' --reason 'Left the office' --yes",
-    ask="delegated.ask.strike",
+    "'Registry of Z91' SHA256 --as 'A. Leader' --reason 'Left the office'", ask="delegated.ask.strike"
 )
 async def strike(
     call: Invocation,
@@ -287,15 +271,8 @@ def _groups(call: Invocation, judged: JudgedList) -> Sequence[str]:
 
 
 def _row(judged: JudgedRow) -> dict[str, Any]:
-    row = judged.row
-    return {
-        "id": row.fingerprint,
-        **output.fields(row, "code valid_from valid_to revoked_at"),
-        "sha256": row.fingerprint,
-        "standing": judged.standing,
-        "reason": judged.reason,
-        "detail": judged.detail,
-    }
+    names = "id=fingerprint code valid_from valid_to revoked_at sha256=fingerprint"
+    return output.fields(judged.row, names) | output.fields(judged, "standing reason detail")
 
 
 @trust.verb(

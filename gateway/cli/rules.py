@@ -79,7 +79,7 @@ def check(
         "on": day,
         "rules": len(bases.rules),
         "acts": len(bases.acts),
-        "findings": [output.fields(f, "fault subject place instead", note=f.is_note) for f in findings],
+        "findings": [output.fields(f, "fault subject place instead note=is_note") for f in findings],
     }
     output.answer(call, record, _finding_lines(call, findings, day, len(bases.rules)))
     if any(strict or not finding.is_note for finding in findings):
@@ -116,26 +116,13 @@ def _texts_in(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _rule_record(rule: Rule) -> dict[str, Any]:
-    bases = [
-        {
-            "act": basis.act.number,
-            "place": basis.place,
-            "text": basis.text(),
-            "compared": basis.is_compared,
-        }
-        for basis in rule.bases
-    ]
-    return {
-        "id": rule.id,
-        "text": dict(rule.texts),
-        "does": rule.does,
-        "own": rule.is_own,
-        "bases": bases,
-        "codes": list(rule.codes),
-        "evidence": list(rule.evidence),
-        "in_force_from": rule.in_force_from,
-        "in_force_to": rule.ended,
-    }
+    names = "act=act.number place text compared=is_compared"
+    return output.fields(
+        rule,
+        "id text does own=is_own bases codes evidence in_force_from in_force_to=ended",
+        text=dict(rule.texts),
+        bases=[output.fields(basis, names, text=basis.text()) for basis in rule.bases],
+    )
 
 
 def _lines(call: Invocation, rule: Rule) -> Iterator[str]:

@@ -223,13 +223,11 @@ def _choose_opening(
 
 
 def _opening(key: ApiKey) -> dict[str, Any]:
-    certificate = key.certificate
-    return {
-        "way": key.way.value,
-        "certificate": output.plain(certificate.name) if certificate else None,
-        "certificate_sha256": certificate.sha256 if certificate else None,
-        "certificate_ends_at": output.stamp(certificate.ends_at) if certificate else None,
-    }
+    return output.fields(
+        key,
+        "way certificate certificate_sha256=certificate.sha256 certificate_ends_at=certificate.ends_at",
+        certificate=output.plain(key.certificate.name) if key.certificate else None,
+    )
 
 
 def _certificate_cell(call: Invocation, key: ApiKey) -> str:
@@ -246,12 +244,7 @@ def _say_if_off(call: Invocation, settings: Settings, key: ApiKey) -> None:
 
 def read_scopes(names: Sequence[str] | None) -> frozenset[ApiScope]:
     """Read the scopes; those of daily work without any."""
-    valid_names, chosen_names = {str(s) for s in ApiScope}, names or DAILY
-    if unknown := sorted(set(chosen_names) - valid_names):
-        raise typer.BadParameter(
-            f"no such scope: {', '.join(unknown)}; expected some of {', '.join(sorted(valid_names))}"
-        )
-    return frozenset(ApiScope(n) for n in chosen_names)
+    return output.members(ApiScope, names or DAILY, "scope")
 
 
 def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -333,12 +326,7 @@ async def revoke(call: Invocation, core: NodeCore, id: KeyId) -> None:
 
 
 def _key_record(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.principal.name,
-        "agencies": [codes.get(id, id) for id in key.agency_ids],
-        "scopes": sorted(key.scopes),
-        "networks": [str(n) for n in key.networks],
-        **_opening(key),
-        **output.fields(key, "created_at expires_at revoked_at"),
-    }
+    agencies = [codes.get(id, id) for id in key.agency_ids]
+    names = "id name=principal.name agencies scopes networks"
+    record = output.fields(key, names, agencies=agencies, scopes=sorted(key.scopes))
+    return record | _opening(key) | output.fields(key, "created_at expires_at revoked_at")

@@ -55,7 +55,7 @@ async def _read_state(node: OpenNode) -> TrustState:
 def _print(call: Invocation, trust_state: TrustState, now: datetime) -> None:
     record = {
         "certificates": [
-            output.fields(c, "role subject sha256", until=c.ends_at) for c in trust_state.certificates
+            output.fields(c, "role subject sha256 until=ends_at") for c in trust_state.certificates
         ],
         "asked": [issuer_record(i) for i in trust_state.issuers],
         "files": [asdict(f) for f in trust_state.files],
@@ -95,5 +95,4 @@ def list_line(call: Invocation, crl: ListState, now: datetime) -> str:
 def issuer_record(issuer: IssuerState) -> dict[str, Any]:
     """Return one authority for programs."""
     lists = [asdict(crl) for crl in issuer.lists]
-    names = "issuer state certificates unanswered oldest error lists"
-    return output.fields(issuer, names, state=issuer.word, lists=lists)
+    return output.fields(issuer, "issuer state=word certificates unanswered oldest error", lists=lists)

@@ -52,17 +52,8 @@ COLUMNS = (
     "scheme",
 )
 REQUIRED = ("code", "name")
-REPEATED = (
-    "parent",
-    "valid_from",
-    "valid_to",
-    "successor",
-    "decision",
-    "host",
-    "next_host",
-    "next_host_from",
-    "scheme",
-)
+_OWN = frozenset({"code", "alias", "name", "email", "address", "phone", "contact"})
+REPEATED = tuple(name for name in COLUMNS if name not in _OWN)
 LARGEST_FILE = 64 * 1024 * 1024  # 120 000 agencies need about 15 MB
 LONGEST_CELL = 500
 _LONGEST_REPEATED = 60  # characters of a cell repeated in a problem

@@ -262,17 +262,13 @@ async def list_agencies(call: Call, query: TextQuery) -> Agencies:
 @ROUTES("GET /agencies:resolve", "Find the agency of a code, old code, alias or name on a day")
 async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
     answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
-    return Resolved.from_object(
-        answer, given=answer.query, agency=Agency.from_object(answer.entry) if answer.entry else None
-    )
+    return Resolved.from_object(answer, given=answer.query, agency=answer.entry)
 
 
 @ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
 async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
     rows = await call.deps.directory.changes(query.since, query.limit)
-    return Changes(
-        data=[Change.from_object(c, source_sha256=c.source_digest, summary=dict(c.summary)) for c in rows]
-    )
+    return Changes(data=[Change.from_object(c, source_sha256=c.source_digest) for c in rows])
 
 
 @ROUTES("GET /agencies/receipts", "Nodes that have the signed lists of agencies that this node issued")
@@ -343,9 +339,9 @@ async def read_capabilities(call: Call) -> Capabilities:
     certificate = bool(await deps.out.directory.bound([entry.code], now))
     sender = (await hosted_agency(deps.out, call.scope())).code
     form = await form_of(deps.axis, sender, entry.code)
-    return Capabilities(
-        code=entry.code,
-        name=entry.name,
+    return Capabilities.from_object(
+        entry,
+        deps.out.profile,
         standing=standing.value,
         certificate=certificate,
         axes=[
@@ -355,8 +351,6 @@ async def read_capabilities(call: Call) -> Capabilities:
             for name, axis in (await ways(deps.axis, sender, entry.code) if call.wants("axes") else ())
         ],
         kinds=[kind.value for kind in Kind],
-        max_file_bytes=deps.out.profile.max_file_bytes,
-        max_document_bytes=deps.out.profile.max_document_bytes,
     )
 
 
@@ -370,16 +364,12 @@ async def list_agency_certificates(call: Call) -> BoundCertificates:
     origins = await call.deps.directory.origins([entry.code])
     return BoundCertificates(
         data=[
-            BoundCertificate(
+            BoundCertificate.from_object(
+                origin,
                 sha256=origin.fingerprint,
-                valid_from=origin.valid_from,
-                valid_to=origin.valid_to,
-                since=origin.since,
                 source=origin.kind,
                 issuer=origin.issuer or None,
                 list_number=origin.sequence,
-                policy=origin.policy,
-                officers=list(origin.officers),
             )
             for origin in origins
         ]
@@ -427,10 +417,9 @@ def _import_view(plan: Plan, change: RegistryChange | None) -> Import:
             "unchanged": plan.unchanged,
             "problems": len(plan.problems),
         },
-        added=[PlanRow.from_object(a) for a in plan.added[:_MOST_PLAN_ROWS]],
-        changed=[PlanChange.from_object(c, fields=dict(c.fields)) for c in plan.changed[:_MOST_PLAN_ROWS]],
-        closed=[PlanChange.from_object(c, fields=dict(c.fields)) for c in plan.closed[:_MOST_PLAN_ROWS]],
-        problems=[PlanProblem.from_object(p) for p in plan.problems[:_MOST_PLAN_ROWS]],
+        **{
+            name: getattr(plan, name)[:_MOST_PLAN_ROWS] for name in ("added", "changed", "closed", "problems")
+        },
     )
 
 

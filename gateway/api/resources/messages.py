@@ -248,7 +248,6 @@ def _fact_view(call: Call, fact: Fact) -> FactOut:
         request=fact.request_kind,
         reason=without_reference(fact.reason),
         note=without_reference(fact.note),
-        staff=StaffOut.from_object(fact.staff) if fact.staff else None,
         handed=HandedOut.from_object(fact.handed, sha256=fact.handed.digest)
         if fact.handed is not None
         else None,
@@ -338,14 +337,12 @@ def _paper_line(line: PaperLine) -> PaperLineOut:
     draft = document.draft
     return PaperLineOut.from_object(
         part,
+        line.delivery.recipient,
+        draft,
         message=document.id,
         number=draft.code,
         date=draft.issued_on,
         subject="" if document.is_sealed else draft.subject,
-        delivery_mode=draft.delivery_mode,
-        code=line.delivery.recipient.code,
-        name=line.delivery.recipient.name,
-        copies=draft.copies,
         printed=[f.name for f in line.printed],
         since=part.opened_at,
     )

@@ -111,16 +111,14 @@ ROUTES = Routes("node")
 @ROUTES("GET /me", "The caller: its agency, and the rights of its key")
 async def read_me(call: Call) -> Me:
     caller = call.caller
-    return Me(
+    return Me.from_object(
+        caller.key,
+        caller.key.principal,
         key=caller.key.id,
-        name=caller.key.principal.name,
-        kind=caller.key.principal.kind,
         scopes=sorted(caller.key.scopes),
         networks=[str(n) for n in caller.key.networks],
-        agencies=[AgencyServed.from_object(a, aliases=list(a.aliases)) for a in caller.agencies],
+        agencies=caller.agencies,
         agency=caller.agency.code if caller.agency else None,
-        expires_at=caller.key.expires_at,
-        way=caller.key.way,
         certificate=CertificateBound.from_object(certificate, expires_at=certificate.ends_at)
         if (certificate := caller.key.certificate) is not None
         else None,
@@ -173,9 +171,8 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
     types = {t for t in profile.allowed_types if profile.accepts(t)}
-    return Limits(
-        max_file_bytes=profile.max_file_bytes,
-        max_document_bytes=profile.max_document_bytes,
+    return Limits.from_object(
+        profile,
         max_files=options.max_parts - 1,
         max_meta_bytes=options.meta_bytes,
         max_import_bytes=options.import_bytes,
@@ -215,17 +212,7 @@ async def read_openapi(call: Call) -> web.Response:
 
 def _statuses() -> list[StatusCode]:
     words: Mapping[str, tuple[str, str]] = {key: (vi, en) for key, vi, en in table("state", STATES)}
-    return [
-        StatusCode(
-            code=row.code,
-            key=row.key,
-            track=row.track,
-            set_by=row.set_by,
-            vi=words[row.key][0],
-            en=words[row.key][1],
-        )
-        for row in CODES.values()
-    ]
+    return [StatusCode.from_object(row, vi=words[row.key][0], en=words[row.key][1]) for row in CODES.values()]
 
 
 def _words(prefix: str, keys: Iterable[str] = ()) -> list[Word]:

@@ -168,15 +168,11 @@ def _draft(place: PlaceIn) -> Draft:
 
 
 def _view(number: GivenNumber) -> NumberOut:
-    return NumberOut(
-        id=number.id,
+    return NumberOut.from_object(
+        number,
         series=number.book,
-        year=number.year,
         number=printed(number.number),
         state=number.state.value,
-        at=number.at,
-        by=number.by,
-        until=number.until,
         document=number.subject_id or None,
         code=number.code or None,
         reason=number.reason or None,

@@ -88,11 +88,10 @@ async def _states(call: Call) -> list[SettingState]:
 
 def _view(state: SettingState, lang: Lang) -> ProfileSettingOut:
     setting, chosen, planned = state.setting, state.in_force, state.planned
-    return ProfileSettingOut(
+    return ProfileSettingOut.from_object(
+        state,
         setting=setting.key,
         name=say(f"profile.{setting.key}", lang),
-        value=state.value,
-        default=state.default,
         chosen=chosen is not None,
         since=chosen.from_when if chosen else None,
         set_by=(chosen.set_by_name or chosen.set_by) if chosen else None,

@@ -217,7 +217,7 @@ def _upload_view(call: Call, upload: Upload, parts: Sequence[UploadPart]) -> Upl
     return UploadOut.from_object(
         upload,
         part_count=upload.count,
-        parts=[PartOut.from_object(p) for p in parts],
+        parts=parts,
         missing=missing_of(upload, parts),
         complete=upload.file is not None,
         file=_file_view(call, upload),

@@ -4,7 +4,6 @@ read: changing a webhook's address means reading its events."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -337,7 +336,7 @@ async def _webhook_view(call: Call, endpoint: Endpoint) -> WebhookOut:
     now = call.deps.clock.now()
     return WebhookOut.from_object(
         endpoint,
-        **asdict(figures),
+        figures,
         scopes=sorted(endpoint.scopes),
         failing=endpoint.is_failing,
         sequence=endpoint.cursor,

@@ -391,9 +391,8 @@ async def read_document(call: Call) -> ReadOut:
     async with receive_files(call.deps.out) as files:
         await read_file(call.request, files, call.deps.options)
         reading = await read_fields(call.deps.out, call.deps.directory, call.scope(), files)
-    return ReadOut(
-        name=reading.name,
-        size=reading.size,
+    return ReadOut.from_object(
+        reading,
         complete=is_complete(reading.fields),
         fields=pdf_view.fields(reading.fields, call.lang),
         recipients=[pdf_view.offer(o, call.lang) for o in reading.offers],

@@ -3,10 +3,13 @@ Out: the office and the agency the command acts for; Misconfigured where the set
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import typer
 
 from gateway.cli.command import OPENED, Invocation
 from gateway.cli.node import CommandContext, at_agency
@@ -37,3 +40,18 @@ async def _at_office(call: Invocation) -> AsyncIterator[OfficeCommandContext]:
 
 
 OPENED["OfficeCommandContext"] = _at_office
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[BinaryIO]:
+    """Yield a new file; an existing one is not overwritten, and after an error none is left: half a book must not look
+    like a whole one."""
+    try:
+        with file.open("xb") as out:
+            try:
+                yield out
+            except BaseException:
+                file.unlink(missing_ok=True)
+                raise
+    except OSError as cause:
+        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause

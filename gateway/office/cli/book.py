@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,7 @@ from gateway.cli.command import Invocation, Limit, late, noun
 from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
 from gateway.domain.wall_clock import cell_text, day_text
-from gateway.office.cli import OfficeCommandContext
+from gateway.office.cli import OfficeCommandContext, whole_file
 from gateway.policy.outgoing import Handover, Means
 
 if TYPE_CHECKING:
@@ -132,17 +133,8 @@ async def export(
     write = writers[kind or _kind_of(file)]
     span = _span(context, year, since, last_day)
     ask = books.Ask(book=book, span=span, form=form, volume=volume, lang=call.lang.value)
-    try:
-        out = file.open("xb")
-    except OSError as cause:
-        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
-    try:
-        with out:
-            summary = await write(context.node.book, context.scope, ask, out)
-    except BaseException:
-        # Half a book must not look like a whole one.
-        file.unlink(missing_ok=True)
-        raise
+    with whole_file(file) as out:
+        summary = await write(context.node.book, context.scope, ask, out)
     output.record(call, {"id": str(file), **_summary(summary)})
     call.say("cli.book.exported", lines=summary.lines, file=file)
 
@@ -154,7 +146,7 @@ async def files(call: Invocation, context: OfficeCommandContext, year: Year = No
     record_files = await file_lists.list_files(context.node.book, context.scope, of_year)
     output.rows(
         call,
-        [output.fields(file, "documents first last", id=file.code) for file in record_files],
+        [output.fields(file, "documents first last id=code") for file in record_files],
         [output.Column("book.file_list.column.code"), output.Column("book.file_list.column.note")],
         ([file.code, file_lists.note_text(file, call.lang.value)] for file in record_files),
     )
@@ -173,18 +165,10 @@ async def file_list(
     if form not in file_lists.FORMS:
         raise typer.BadParameter(f"{file.name!r} ends in none of .pdf, .xlsx")
     of_year = year or output.today(context.node.clock.now()).year
-    try:
-        out = file.open("xb")
-    except OSError as cause:
-        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
-    try:
-        with out:
-            lines = await file_lists.write(
-                context.node.book, context.scope, of_year, code, form, call.lang.value, out
-            )
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
+    with whole_file(file) as out:
+        lines = await file_lists.write(
+            context.node.book, context.scope, of_year, code, form, call.lang.value, out
+        )
     output.record(call, {"id": str(file), "lines": lines})
 
 
@@ -209,24 +193,14 @@ def _record(line: BookLine) -> dict[str, Any]:
 
 
 def _summary(summary: Summary) -> dict[str, Any]:
-    return {
-        "lines": summary.lines,
-        "struck": summary.struck,
-        "first": summary.first,
-        "last": summary.last,
-        "since": summary.since.isoformat() if summary.since else None,
-        "until": summary.until.isoformat() if summary.until else None,
-        "missing": sum(run.missing for run in summary.runs),
-        "gaps": [
-            {"series": run.series, "first": gap.first, "last": gap.last}
-            for run in summary.runs
-            for gap in run.gaps
-        ],
-        "doubled": [
-            {"series": run.series, "number": number} for run in summary.runs for number in run.doubled
-        ],
+    return output.fields(
+        summary,
+        "lines struck first last since until",
+        missing=sum(run.missing for run in summary.runs),
+        gaps=[{"series": run.series, **asdict(gap)} for run in summary.runs for gap in run.gaps],
+        doubled=[{"series": run.series, "number": number} for run in summary.runs for number in run.doubled],
         **({"digest": summary.digest} if summary.digest else {}),
-    }
+    )
 
 
 @verb(
@@ -458,18 +432,12 @@ async def hand_over(
 
 
 def _paper_record(line: PaperLine) -> dict[str, Any]:
-    draft, recipient = line.document.draft, line.delivery.recipient
     return output.fields(
-        line.part,
-        "id number date subject to name delivery_mode copies printed handed_over means note",
-        id=line.document.id,
-        number=draft.code,
-        date=draft.issued_on,
-        subject="" if line.document.is_sealed else draft.subject,
-        to=recipient.code,
-        name=recipient.name,
-        delivery_mode=draft.delivery_mode,
-        copies=draft.copies,
+        line,
+        "id=document.id number=document.draft.code date=document.draft.issued_on subject to=delivery.recipient.code"
+        " name=delivery.recipient.name delivery_mode=document.draft.delivery_mode copies=document.draft.copies printed"
+        " handed_over=part.handed_over means=part.means note=part.note",
+        subject="" if line.document.is_sealed else line.document.draft.subject,
         printed=[file.name for file in line.printed],
     )
 

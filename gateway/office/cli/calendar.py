@@ -46,8 +46,7 @@ def _show(call: Invocation, days: list[CalendarDay]) -> None:
 
 
 def _day_record(call: Invocation, day: CalendarDay) -> dict[str, Any]:
-    names = "id day kind name shipped expected"
-    return output.fields(day, names, id=day.day, name=name_of(call, day))
+    return output.fields(day, "id=day day kind name shipped expected", name=name_of(call, day))
 
 
 def name_of(call: Invocation, day: CalendarDay) -> str:

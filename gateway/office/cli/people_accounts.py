@@ -334,10 +334,7 @@ def _request_record(request: AccountRequest) -> dict[str, Any]:
         output.fields(line, "login name decided_on is_done refusal", decided_on=str(line.decided_on or ""))
         for line in request.lines
     ]
-    names = "id form number state made_at answer answered_at"
-    return output.fields(request, names, form=request.form.value, state=request.state.value) | {
-        "lines": lines
-    }
+    return output.fields(request, "id form number state made_at answer answered_at", lines=lines)
 
 
 def _services(core: NodeCore) -> AccountServices:

@@ -16,7 +16,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, late, noun
 from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.wall_clock import local
-from gateway.office.cli import OfficeCommandContext
+from gateway.office.cli import OfficeCommandContext, whole_file
 from gateway.office.cli.book import day
 
 if TYPE_CHECKING:
@@ -141,11 +141,8 @@ async def export(
     if question.report.of_node:
         issuer = Letterhead(agency=under or call.word("report.node"))
     form, today = kind or FileKind(ending), _today(context)
-    try:
-        with file.open("xb") as out:
-            await report_files.write(context.node.pool, out, form, table, names, issuer, today, lang)
-    except OSError as cause:
-        raise typer.BadParameter(f"{file} cannot be written: {cause.strerror}") from cause
+    with whole_file(file) as out:
+        await report_files.write(context.node.pool, out, form, table, names, issuer, today, lang)
     output.record(call, {"id": str(file), "lines": len(table.lines)})
 
 
@@ -241,21 +238,13 @@ async def remove(call: Invocation, context: OfficeCommandContext, schedule_id: S
 
 
 def _schedule_record(schedule: ReportSchedule) -> dict[str, Any]:
-    wish, (since, until) = schedule.wish, schedule.span
+    names = "report by period format=form unit partner people programs=to_programs"
     return {
         "id": schedule.id,
-        "report": wish.report,
-        "by": wish.by,
-        "period": wish.period.value,
-        "format": wish.form,
-        "unit": wish.unit,
-        "partner": wish.partner,
-        "people": [*wish.people],
-        "programs": wish.to_programs,
+        **output.fields(schedule.wish, names),
         "state": "paused" if schedule.paused_at else "active",
-        "since": since.isoformat(),
-        "until": until.isoformat(),
-        "sent_at": output.stamp(schedule.sent_at),
+        **dict(zip(("since", "until"), schedule.span, strict=True)),
+        "sent_at": schedule.sent_at,
         "problem": schedule.problem or None,
     }
 

@@ -58,19 +58,13 @@ async def list_(
 
 
 def _task_record(todo_list: TodoList, task: Task) -> dict[str, Any]:
-    note = task.note
     return output.fields(
         task,
-        "id kind subject direction document title counterpart counterpart_name urgency since due_at late"
-        " left_minutes wall_clock timer owner snoozed_until closed_at note",
-        subject=task.subject_id,
+        "id kind subject=subject_id direction document title counterpart counterpart_name urgency=urgency.key since"
+        " due_at late=is_late left_minutes wall_clock timer owner snoozed_until=note.snoozed_until"
+        " closed_at=note.closed_at note=note.note",
         direction="in" if task.is_incoming else "out",
-        urgency=task.urgency.key,
-        late=task.is_late,
         left_minutes=int(todo_list.remaining(task) // _MINUTE),
-        snoozed_until=note.snoozed_until if note else None,
-        closed_at=note.closed_at if note else None,
-        note=note.note if note else None,
     )
 
 
@@ -130,7 +124,7 @@ async def wake(call: Invocation, context: OfficeCommandContext, task: TaskId) ->
 
 
 def _show_note(call: Invocation, note: TaskNote) -> None:
-    output.record(call, output.fields(note, "id owner snoozed_until closed_at note", id=note.task))
+    output.record(call, output.fields(note, "id=task owner snoozed_until closed_at note"))
 
 
 @verb("inb_01J… lanhdao", "inb_01J… lanhdao --note 'For the planning unit, I suggest' --yes", writes=True)
@@ -176,8 +170,8 @@ async def _head(context: OfficeCommandContext, login: str) -> Person:
 
 
 def _show_submission(call: Invocation, submission: Submission) -> None:
-    names = "id document leader note state asked_at opinion decided_by decided_at"
-    output.record(call, output.fields(submission, names, document=submission.document_id))
+    names = "id document=document_id leader note state asked_at opinion decided_by decided_at"
+    output.record(call, output.fields(submission, names))
 
 
 def _moment(text: str) -> datetime:

@@ -6,10 +6,11 @@ get none. People are shown by their names; other principals are a program or the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
@@ -26,8 +27,11 @@ from gateway.office.domain.session import CallOrigin, form_token
 from gateway.office.web import answers, dates
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
-from gateway.office.web.routes import Needs, PageRoute
+from gateway.office.web.routes import Handler, Needs, PageRoute
 from gateway.words import labels
+
+if TYPE_CHECKING:
+    from gateway.office.services import OfficeIncomingServices, OfficeOutgoingServices
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 DENSITY, COMPACT, COMFORTABLE = "gw_density", "compact", "comfortable"
@@ -63,6 +67,16 @@ class PageRequest:
         """Describe the error in a sentence beside a field."""
         return answers.failure_of(error, self.lang).title
 
+    def problems_of(
+        self, error: GatewayError, fields: Mapping[str, str] = _NOTHING, other: str = ""
+    ) -> Problems:
+        """Describe the error beside its fields: each broken rule at its own, any other error at the one that `fields` names
+        by its code, else at `other`."""
+        rules = answers.reasons_of(error, self.lang)
+        return [(pointer.strip("/").partition("/")[0], text) for pointer, text in rules] or [
+            (fields.get(error.code, other), self.why(error))
+        ]
+
     def missing(self, field: str, words: str) -> tuple[str, str]:
         """Report an empty field; `words` is the key of the page's name for it."""
         return field, self.say("form.missing", field=self.say(words))
@@ -93,6 +107,16 @@ class PageRequest:
 
     def scope(self) -> AgencyScope:
         return AgencyScope(agency_id=self.own_agency.id, principal_id=self.person.person.id)
+
+    @property
+    def outgoing(self) -> tuple[OfficeOutgoingServices, AgencyScope]:
+        """The use cases of the way out, and the scope: what each of them asks for first."""
+        return self.deps.out, self.scope()
+
+    @property
+    def incoming(self) -> tuple[OfficeIncomingServices, AgencyScope]:
+        """The same of the way in."""
+        return self.deps.inn, self.scope()
 
     @property
     def share(self) -> Share | None:
@@ -169,24 +193,23 @@ class PageRequest:
     async def question(
         self,
         problems: Problems | None,
-        title: str,
-        text: str,
-        do: str,
         /,
-        *,
+        *words: str,
         back: str,
         query: Mapping[str, str] = _NOTHING,
         hidden: Mapping[str, str] = _NOTHING,
         **values: object,
     ) -> web.Response:
         """Answer with a page that asks one question and carries out one act: one handler serves both, one template shows
-        all. Its title, its text and the button's words are keys of labels, with parameters from `values`; the words of a
-        button elsewhere may end in dots, as there is a page to come. `back` is the address for a person who does not act,
-        with `query`, which the form's address keeps too. `closed` is why it cannot be done now: the page then has no form;
-        `more` are further sentences, `about` names what it is about, a `grave` act has a red button. `part` is a template
-        that shows, by `place`, the content "above" the form, its "fields", and the content "below"; `which` tells it the
-        question. `look` is a class of the style sheet: the form as a `card`, or the narrow page of `enter`.
+        all. Its title, its text and the button's words are keys of labels, with parameters from `values`: these three, or
+        the one from which they follow. The words of a button elsewhere may end in dots, as there is a page to come. `back`
+        is the address for a person who does not act, with `query`, which the form's address keeps too. `closed` is why it
+        cannot be done now: the page then has no form; `more` are further sentences, `about` names what it is about, a
+        `grave` act has a red button. `part` is a template that shows, by `place`, the content "above" the form, its
+        "fields", and the content "below"; `which` tells it the question. `look` is a class of the style sheet: the form as
+        a `card`, or the narrow page of `enter`.
         Problems are shown once there is a form."""
+        title, text, do = words if len(words) == 3 else _words_of_question(*words)
         usual = {
             "more": (),
             "closed": "",
@@ -215,6 +238,11 @@ class PageRequest:
         answer.headers[PIECE] = "1"
         return answer
 
+    async def send_made(self, file: BinaryIO, name: str, found_type: str) -> web.StreamResponse:
+        """Answer with a file that was made in a scratch file, from its beginning."""
+        content = await answers.file_content(self.deps.pool, file, name, found_type)
+        return await answers.give_file(self.http, content)
+
     @property
     def confirmation(self) -> str:
         """Return the sentence that confirms the last act, in words of our own."""
@@ -234,6 +262,36 @@ class PageRequest:
         if not labels.has(f"told.{key}"):
             raise NotFound(f"there are no words told.{key}")
         return self.go(path, **query, told=key)
+
+
+def faults_on(
+    page: Callable[..., Awaitable[web.StreamResponse]],
+    *errors: type[GatewayError],
+    fields: Mapping[str, str] = _NOTHING,
+    other: str = "",
+) -> Callable[[Handler], Handler]:
+    """Let these errors of an act stand on the page that has its form, beside its fields as in `problems_of`; the page is
+    also shown where no form was sent."""
+
+    def decorate(act: Handler) -> Handler:
+        async def answer(request: PageRequest) -> web.StreamResponse:
+            if not request.is_act:
+                return await page(request)
+            try:
+                return await act(request)
+            except errors as error:
+                return await page(request, request.problems_of(error, fields, other))
+
+        return answer
+
+    return decorate
+
+
+def _words_of_question(key: str) -> tuple[str, str, str]:
+    """Return the keys of a question's title, text and button: those below `key`, else the key itself, else no text."""
+    texts = (f"{key}.{part}" for part in ("means", "will", "says"))
+    title, button = (f"{key}.{part}" if labels.has(f"{key}.{part}") else key for part in ("title", "do"))
+    return title, next(filter(labels.has, texts), ""), button
 
 
 def _render(request: PageRequest, template: str, status: int, /, **values: object) -> web.Response:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -73,3 +74,11 @@ def post(path: str, name: str, handler: Handler, **more: object) -> PageRoute:
 def both(path: str, page: str, act: str, handler: Handler, **more: object) -> tuple[PageRoute, PageRoute]:
     """Make the routes of a page that asks one question, and of the act that its form does: one handler serves both."""
     return get(path, page, handler, **more), post(path, act, handler, **more)
+
+
+def sharing(
+    **shared: Any,
+) -> tuple[Callable[..., PageRoute], Callable[..., PageRoute], Callable[..., tuple[PageRoute, PageRoute]]]:
+    """Return `get`, `post` and `both` for routes that share these fields. Any: fields of `PageRoute`, which knows their
+    types."""
+    return partial(get, **shared), partial(post, **shared), partial(both, **shared)

@@ -473,6 +473,6 @@ async def _with_numbers(request: PageRequest, choices: list[Choice]) -> list[Cho
     """Sort by arrival, whatever the list's order, and add the number that each would get in mode B."""
     choices.sort(key=lambda choice: (choice.row.line.at, choice.id))
     accepted = [choice for choice in choices if not choice.why]
-    numbers = await received.next_numbers(request.deps.inn, request.scope(), len(accepted))
+    numbers = await received.next_numbers(*request.incoming, len(accepted))
     numbers_by_id = dict(zip((choice.id for choice in accepted), numbers, strict=False))
     return [replace(choice, number=numbers_by_id.get(choice.id)) for choice in choices]

@@ -126,11 +126,11 @@ _WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 async def change_password(request: PageRequest) -> web.StreamResponse:
     old, new = request.form.text("old"), request.form.text("new")
-    words = ("account.password.change", "", "account.password.change")
     is_due, rules = SignInDuty.CHANGE_PASSWORD in request.person.duties, password_rules(request)
 
     async def repeat(problems: Problems) -> web.Response:
-        return await _ask(request, problems, *words, which="password", owed=is_due, rules=rules)
+        words = "account.password.change"
+        return await _ask(request, problems, words, which="password", owed=is_due, rules=rules)
 
     if (problems := typed_twice(request)) or not request.is_act:
         return await repeat(problems)
@@ -272,8 +272,6 @@ async def _delegation_page(request: PageRequest, act: str, *, grave: bool = Fals
     return await _ask(
         request,
         None,
-        f"lending.{act}.title",
-        f"lending.{act}.means",
         f"lending.{act}",
         back=LENDING,
         which="delegation",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import date
-from functools import partial
 
 from aiohttp import BodyPartReader, web
 
@@ -18,7 +17,7 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookForm, Span
 from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, GatewayError, NotFound, Refused
+from gateway.errors import Clash, NotFound, Refused
 from gateway.incoming import by_hand
 from gateway.incoming.by_hand import Attached, TypedMail
 from gateway.office.book import book_lines, book_pdf, books
@@ -26,7 +25,7 @@ from gateway.office.book.books import Ask, BookFormat
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import answers, book_page, dates, forms, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import BOOKS, PageRequest, merged, url_for
+from gateway.office.web.page_requests import BOOKS, PageRequest, faults_on, merged, url_for
 from gateway.office.web.pages.compose.uploads import file_name
 from gateway.office.web.routes import FormBody, Needs
 from gateway.outgoing import manage
@@ -36,94 +35,12 @@ from gateway.policy.numbering import gives_numbers
 from gateway.policy.outgoing import LONGEST_NOTE, Handover, Means
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
-get = partial(routes.get, needs=KEEPS, key="books")
-post = partial(routes.post, needs=KEEPS, key="books")
+get, post, both = routes.sharing(needs=KEEPS, key="books")
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
+_FIELDS = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
 _PIECE = 65_536
 # Bytes that are still read of a refused form, so that the browser receives the reason.
 _MOST_DRAINED = 64 * 1024 * 1024
-
-
-async def enter_line(request: PageRequest) -> web.StreamResponse:
-    """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
-    fields: dict[str, str] = {}
-    parts = forms.parts(request.http, request.token)
-    attached = None
-    async for part in parts:
-        if part.filename is not None:
-            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
-            break
-        await forms.add_short(fields, part)
-    letter, problems = _read_letter(request, fields)
-    entry = None
-    if not problems:
-        try:
-            entry = await by_hand.enter(request.deps.inn, request.scope(), letter, attached)
-        except (Refused, Clash) as error:
-            problems = _problems(error, request.lang)
-    await _drain(request.http)
-    if entry is None:
-        return await enter_form(request, fields, problems)
-    return request.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
-
-
-async def enter_sent(request: PageRequest) -> web.StreamResponse:
-    form, today = request.form, request.today
-    issued_on = dates.typed_day(form.text("issued_on"), today)
-    dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
-    problems = [] if issued_on else [("issued_on", request.say("books.day.unreadable"))]
-    if copies and forms.whole_number(copies, 5) is None:
-        problems.append(("copies", request.say("books.number.unreadable")))
-    if not problems and issued_on is not None:
-        letter = books.TypedLine(
-            issued_on=issued_on,
-            dispatched_on=dates.typed_day(dispatched_on, today) if dispatched_on else None,
-            copies=int(copies) if copies else None,
-            catch_up=form.text("catch_up") or None,
-            **{name: form.text(name) for name in books.SENT_TEXTS},
-        )
-        try:
-            await books.enter(request.deps.book, request.scope(), letter)
-        except (Refused, Clash) as error:
-            problems = _problems(error, request.lang)
-        else:
-            return request.confirm(
-                "/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year)
-            )
-    return await sent_form(request, problems)
-
-
-async def correct_line(request: PageRequest) -> web.StreamResponse:
-    document = await _load_typed_letter(request)
-    if document is None:
-        raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
-    received = dates.day_text(local(document.arrived_at).date())
-    letter, problems = _read_letter(request, {**request.form.flat(), "received_on": received})
-    if not problems:
-        try:
-            await by_hand.correct(
-                request.deps.inn, request.scope(), document.id, letter, request.form.text("why")
-            )
-        except (Refused, Clash) as error:
-            # The page has two reasons, one for correcting and one for striking.
-            all_problems = _problems(error, request.lang)
-            problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
-        else:
-            return request.confirm("/so-van-ban", "books.corrected")
-    return await show_line(request, problems)
-
-
-async def strike_line(request: PageRequest) -> web.StreamResponse:
-    id, reason = request.path("id"), request.form.text("reason")
-    try:
-        if id.startswith("ppr_"):
-            await books.strike(request.deps.book, request.scope(), id, reason)
-        else:
-            await by_hand.strike(request.deps.inn, request.scope(), id, reason)
-    except (Refused, Clash) as error:
-        return await show_line(request, [("reason", text) for _, text in _problems(error, request.lang)])
-    book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
-    return request.confirm("/so-van-ban", "books.struck", so=book.value)
 
 
 async def enter_form(
@@ -143,9 +60,32 @@ async def enter_form(
     )
 
 
+async def enter_line(request: PageRequest) -> web.StreamResponse:
+    """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
+    fields: dict[str, str] = {}
+    parts = forms.parts(request.http, request.token)
+    attached = None
+    async for part in parts:
+        if part.filename is not None:
+            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
+            break
+        await forms.add_short(fields, part)
+    letter, problems = _read_letter(request, fields)
+    entry = None
+    if not problems:
+        try:
+            entry = await by_hand.enter(*request.incoming, letter, attached)
+        except (Refused, Clash) as error:
+            problems = request.problems_of(error, _FIELDS)
+    await _drain(request.http)
+    if entry is None:
+        return await enter_form(request, fields, problems)
+    return request.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
+
+
 async def sent_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     form_values = request.form.flat() if problems else {"issued_on": dates.day_text(request.today)}
-    profile = await profile_of(request.deps.out, request.scope())
+    profile = await profile_of(*request.outgoing)
     return await request.form_page(
         "books/sent.html",
         problems,
@@ -154,6 +94,27 @@ async def sent_form(request: PageRequest, problems: Problems | None = None) -> w
         lengths=LENGTHS,
         gives=gives_numbers(profile),
     )
+
+
+@faults_on(sent_form, Refused, Clash, fields=_FIELDS)
+async def enter_sent(request: PageRequest) -> web.StreamResponse:
+    form, today = request.form, request.today
+    issued_on = dates.typed_day(form.text("issued_on"), today)
+    dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
+    problems = [] if issued_on else [("issued_on", request.say("books.day.unreadable"))]
+    if copies and forms.whole_number(copies, 5) is None:
+        problems.append(("copies", request.say("books.number.unreadable")))
+    if problems or issued_on is None:
+        return await sent_form(request, problems)
+    letter = books.TypedLine(
+        issued_on=issued_on,
+        dispatched_on=dates.typed_day(dispatched_on, today) if dispatched_on else None,
+        copies=int(copies) if copies else None,
+        catch_up=form.text("catch_up") or None,
+        **{name: form.text(name) for name in books.SENT_TEXTS},
+    )
+    await books.enter(request.deps.book, request.scope(), letter)
+    return request.confirm("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
 
 
 async def show_line(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
@@ -173,6 +134,35 @@ async def show_line(request: PageRequest, problems: Problems | None = None) -> w
         given=form_values,
         lengths=LENGTHS,
     )
+
+
+async def correct_line(request: PageRequest) -> web.StreamResponse:
+    document = await _load_typed_letter(request)
+    if document is None:
+        raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
+    received = dates.day_text(local(document.arrived_at).date())
+    letter, problems = _read_letter(request, {**request.form.flat(), "received_on": received})
+    if not problems:
+        try:
+            await by_hand.correct(*request.incoming, document.id, letter, request.form.text("why"))
+        except (Refused, Clash) as error:
+            # The page has two reasons, one for correcting and one for striking.
+            all_problems = request.problems_of(error, _FIELDS)
+            problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
+        else:
+            return request.confirm("/so-van-ban", "books.corrected")
+    return await show_line(request, problems)
+
+
+@faults_on(show_line, Refused, Clash, other="reason")
+async def strike_line(request: PageRequest) -> web.StreamResponse:
+    id, reason = request.path("id"), request.form.text("reason")
+    if id.startswith("ppr_"):
+        await books.strike(request.deps.book, request.scope(), id, reason)
+    else:
+        await by_hand.strike(*request.incoming, id, reason)
+    book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
+    return request.confirm("/so-van-ban", "books.struck", so=book.value)
 
 
 async def _load_typed_letter(request: PageRequest) -> IncomingDocument | None:
@@ -240,13 +230,6 @@ def _letter_values(document: IncomingDocument) -> dict[str, str]:
     return {name: value or "" for name, value in fields.items()}
 
 
-def _problems(error: GatewayError, lang: str) -> list[tuple[str, str]]:
-    """List each broken rule beside its field."""
-    problems = [(pointer.strip("/").split("/")[0], text) for pointer, text in answers.reasons_of(error, lang)]
-    places = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
-    return problems or [(places.get(error.code, ""), answers.failure_of(error, lang).title)]
-
-
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     while piece := await part.read_chunk(_PIECE):
         yield piece
@@ -272,16 +255,9 @@ async def close_paper_line(request: PageRequest) -> web.StreamResponse:
     if on is not None and not problems:
         handover = Handover(on=on, means=Means(means), note=form.text(f"note-{row}"))
         try:
-            await manage.close_paper(
-                request.deps.out, request.scope(), request.path("id"), handover, form.all("to")
-            )
-        except Refused as error:
-            problems = [
-                (f"{pointer.strip('/')}-{row}", text)
-                for pointer, text in answers.reasons_of(error, request.lang)
-            ]
-        except Clash as error:
-            problems = [("", request.why(error))]
+            await manage.close_paper(*request.outgoing, request.path("id"), handover, form.all("to"))
+        except (Refused, Clash) as error:
+            problems = [(field and f"{field}-{row}", text) for field, text in request.problems_of(error)]
         else:
             return request.confirm(_PAPER_PATH, "paper.handed_over")
     return await show_paper_list(request, problems)
@@ -389,8 +365,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
         name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{book_format}"
-        content = await answers.file_content(deps.pool, scratch.file, name, book_format)
-        return await answers.give_file(request.http, content)
+        return await request.send_made(scratch.file, name, book_format)
 
 
 async def print_book(request: PageRequest) -> web.StreamResponse:
@@ -455,7 +430,7 @@ ROUTES = (
     post("/so-van-ban/dong/{id}/gach", "book_strike", strike_line),
     get(_PAPER_PATH, "book_paper", show_paper_list),
     post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", close_paper_line),
-    get("/so-van-ban", "books", show_books, needs=BOOKS, key="books"),
+    get("/so-van-ban", "books", show_books, needs=BOOKS),
     get("/so-van-ban/tai/{form:xlsx|csv|pdf}", "book_file", file),
     get("/so-van-ban/in", "book_print", print_book),
     get("/so-van-ban/dau-den/{id}", "book_stamp", stamp),

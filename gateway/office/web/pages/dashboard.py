@@ -29,7 +29,7 @@ from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import ListSight, ShownLine
 from gateway.office.web.page_handling import AGENCY
-from gateway.office.web.page_requests import PageRequest, bell_kinds, url_for
+from gateway.office.web.page_requests import PageRequest, agency_names, bell_kinds, url_for
 from gateway.office.web.pages import board, tasks
 from gateway.office.web.pages.administration import home
 from gateway.office.web.pages.lists import read_query
@@ -209,13 +209,14 @@ async def _lamps(request: PageRequest) -> Sequence[tuple[str, Diagnosis, str, st
 
 async def _chart_values(request: PageRequest, figures: Charts) -> Mapping[str, object]:
     """Make the charts that have figures."""
+    codes = {slow.code for slow in figures.slowest}
     return {
         "figures": figures,
         "traffic": _traffic(figures) if any(day.sent or day.received for day in figures.days) else None,
         "speed": _speed(figures) if any(day.delivered or day.taken_in for day in figures.days) else None,
         "states": charts.stack(dict(figures.states)),
         "slowest": charts.bars([(s.code, s.n, s.seconds) for s in figures.slowest]),
-        "names": await _names(request, figures),
+        "names": {code: code for code in codes} | await agency_names(request, codes),
         "shades": charts.shades(figures.hours) if any(map(any, figures.hours)) else None,
         "is_operator": is_operator(request),
         "waited": await _queue_chart(request),
@@ -288,16 +289,6 @@ def _speed(figures: Charts) -> charts.Lines:
 
 def _day_names(figures: Charts) -> list[str]:
     return [day.day.strftime("%d/%m") for day in figures.days]
-
-
-async def _names(request: PageRequest, figures: Charts) -> dict[str, str]:
-    """Map the agencies of the charts to their names of today."""
-    today = request.deps.out.today()
-    names = {}
-    for slow in figures.slowest:
-        entry = await request.deps.inn.directory.find(slow.code, today)
-        names[slow.code] = entry.name if entry is not None else slow.code
-    return names
 
 
 ROUTES = (

@@ -18,11 +18,11 @@ from gateway.errors import Denied
 from gateway.office.domain.listing import ListLine, Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.journal import JournalEntry, JournalQuery
-from gateway.office.web import answers, dates
+from gateway.office.web import answers, dates, routes
 from gateway.office.web.answers import FileContent
 from gateway.office.web.forms import Problems, whole_number
 from gateway.office.web.page_requests import AUDITS, PageRequest, agency_names, merged, url_for
-from gateway.office.web.routes import Access, Needs, get, post
+from gateway.office.web.routes import Access, Needs
 from gateway.store.log_reading import EventFilter
 from gateway.words import labels
 
@@ -267,8 +267,9 @@ def _path(request: PageRequest, agency: str | None, subject: str) -> str:
     return f"{places[subject[:4]]}{subject}" if subject[:4] in places and subject.isascii() else ""
 
 
+get, post, _ = routes.sharing(access=Access.READY, key=KEY)
 ROUTES = (
-    get(PATH, "journal", show_journal, access=Access.READY, needs=AUDITS, key=KEY),
-    post(f"{PATH}/kiem-tra", "journal_checked", check, access=Access.READY, needs=_EXPORTS, key=KEY),
-    get(f"{PATH}/tai", "journal_file", export, access=Access.READY, needs=_EXPORTS, key=KEY),
+    get(PATH, "journal", show_journal, needs=AUDITS),
+    post(f"{PATH}/kiem-tra", "journal_checked", check, needs=_EXPORTS),
+    get(f"{PATH}/tai", "journal_file", export, needs=_EXPORTS),
 )

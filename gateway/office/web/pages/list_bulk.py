@@ -179,21 +179,19 @@ def _outcome(choice: Choice, *, ok: bool, text: str) -> BulkOutcome:
 
 
 async def _resend(request: PageRequest, choice: Choice) -> str:
-    await manage.resend(request.deps.out, request.scope(), choice.id)
+    await manage.resend(*request.outgoing, choice.id)
     return request.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
 
 
 async def _cancel(request: PageRequest, choice: Choice) -> str:
-    await manage.cancel(request.deps.out, request.scope(), choice.id, why=request.form.text("note"))
+    await manage.cancel(*request.outgoing, choice.id, why=request.form.text("note"))
     return request.say("state.cancelled")
 
 
 async def _take_in(request: PageRequest, choice: Choice) -> str:
     number = request.form.text(f"so-{choice.id}") or None
     call = act.StatusCall(code="03", register_no=number, staff=staff_of(request))
-    outcome = await act.set_status(
-        request.deps.inn, request.scope(), choice.id, call, expect_version=choice.version
-    )
+    outcome = await act.set_status(*request.incoming, choice.id, call, expect_version=choice.version)
     if outcome.register_no is None:
         return request.say("listing.done.tiep-nhan")
     return request.say("listing.done.tiep-nhan.so", number=outcome.register_no)
@@ -202,13 +200,13 @@ async def _take_in(request: PageRequest, choice: Choice) -> str:
 async def _refuse(request: PageRequest, choice: Choice) -> str:
     reason, note = request.form.text("reason"), request.form.text("note")
     call = act.StatusCall(code="02", reason=reason, note=note, staff=staff_of(request))
-    await act.set_status(request.deps.inn, request.scope(), choice.id, call)
+    await act.set_status(*request.incoming, choice.id, call)
     return request.say("state.in.rejected")
 
 
 async def _submit(request: PageRequest, choice: Choice) -> str:
     leader, note = request.form.text("leader"), request.form.text("note")
-    await received.submit(request.deps.inn, request.scope(), choice.id, leader, note)
+    await received.submit(*request.incoming, choice.id, leader, note)
     return request.say("listing.done.trinh")
 
 
@@ -221,12 +219,12 @@ async def _tag(request: PageRequest, choice: Choice) -> str:
 
 
 async def _offer(request: PageRequest, choice: Choice) -> str:
-    had = await received.repeat_offer(request.deps.inn, request.scope(), choice.id)
+    had = await received.repeat_offer(*request.incoming, choice.id)
     return request.say("listing.done.giao-lai" if had else "listing.done.giao-lai.waits")
 
 
 async def _read(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
-    await received.mark_read(request.deps.inn, request.scope(), [c.id for c in chosen.accepted])
+    await received.mark_read(*request.incoming, [c.id for c in chosen.accepted])
     return [_outcome(c, ok=True, text=request.say("listing.done.da-doc")) for c in chosen.accepted]
 
 
@@ -252,8 +250,7 @@ async def _urge(request: PageRequest, chosen: ChosenRows) -> list[BulkOutcome]:
             continue
         try:
             urging_done = await follow_up.urge(
-                request.deps.out,
-                request.scope(),
+                *request.outgoing,
                 urging.code,
                 by=request.person.person.name,
                 how=form.text("how"),
@@ -285,7 +282,7 @@ async def _late_by_recipient(
         if delivery.state in AWAITED
     }
     urgings = [
-        await follow_up.urging_of(request.deps.out, request.scope(), code, request.deps.urge_every)
+        await follow_up.urging_of(*request.outgoing, code, request.deps.urge_every)
         for code in sorted(late_codes)
     ]
     with_ids = [(c, tuple(d.id for d in c.late if d.id in ids)) for c in urgings]

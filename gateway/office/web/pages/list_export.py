@@ -18,7 +18,6 @@ from gateway.office.book import table_files
 from gateway.office.book.table_files import Piece, XlsxColumn
 from gateway.office.domain.listing import ListLine, Side, Tag
 from gateway.office.domain.roles import Manner, Right
-from gateway.office.web import answers
 from gateway.office.web.dates import cell_text, moment_text
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS, Column, ListQuery, chosen_columns
@@ -126,14 +125,11 @@ async def send_file(request: PageRequest, side: Side) -> web.StreamResponse:
         for column in columns
     ]
     name = f"{PATHS[side].lstrip('/')}-{request.deps.clock.now():%Y%m%d-%H%M}.{form}"
-    pool = request.deps.pool
     with request.deps.blobs.scratch() as scratch:
         async with aclosing(_pieces_of(request, question, columns)) as pieces:
             title = request.say(f"listing.caption.{side}")
-            await table_files.write(pool, scratch.file, form, title, heads, pieces)
-        return await answers.give_file(
-            request.http, await answers.file_content(pool, scratch.file, name, form)
-        )
+            await table_files.write(request.deps.pool, scratch.file, form, title, heads, pieces)
+        return await request.send_made(scratch.file, name, form)
 
 
 async def _pieces_of(
@@ -202,8 +198,7 @@ async def packs(request: PageRequest) -> web.StreamResponse:
             for line in lines:
                 await _add(request, packed, line)
         name = f"ho-so-chung-cu-{request.deps.clock.now():%Y%m%d-%H%M}.zip"
-        content = await answers.file_content(request.deps.pool, scratch.file, name, "zip")
-        return await answers.give_file(request.http, content)
+        return await request.send_made(scratch.file, name, "zip")
 
 
 async def _add(request: PageRequest, packed: zipfile.ZipFile, line: ListLine) -> None:

@@ -358,8 +358,10 @@ async def remove_tag(request: PageRequest) -> web.StreamResponse:
         raise NotFound("this agency has no such label")
     tag, count = counts_by_id[request.path("id")]
     if not request.is_act:
-        words, shown_count = ("tags.remove", "tags.remove.will", "tags.remove"), figure(count, request.lang)
-        return await request.question(None, *words, back=_TAGS, grave=True, name=tag.name, count=shown_count)
+        shown_count = figure(count, request.lang)
+        return await request.question(
+            None, "tags.remove", back=_TAGS, grave=True, name=tag.name, count=shown_count
+        )
     await tags_and_views.remove_tag(request.deps.store, request.scope(), tag.id)
     return request.confirm(_TAGS, "tags.removed")
 

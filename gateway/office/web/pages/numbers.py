@@ -16,21 +16,18 @@ from gateway.errors import Clash, Refused
 from gateway.office.book import table_files
 from gateway.office.book.books import BookFormat
 from gateway.office.book.table_files import XlsxColumn
-from gateway.office.domain.roles import Manner, Right
 from gateway.office.store.store import OfficeWork
-from gateway.office.web import answers, dates, page_requests
+from gateway.office.web import dates, page_requests
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import PageRequest, merged, url_for
-from gateway.office.web.pages.books import get, post
+from gateway.office.web.page_requests import PageRequest, faults_on, merged, url_for
+from gateway.office.web.pages.books import both, get, post
 from gateway.office.web.pages.compose import fields
-from gateway.office.web.routes import Needs, both
 from gateway.outgoing import numbering
 from gateway.outgoing.services import profile_of
 from gateway.policy.numbering import gives_numbers, propose_symbol, read_books
 
 PATH = "/so-van-ban/di/so"
 _ROWS, _AT_ONCE = 100, 500
-_KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 _COLUMNS = (
     ("number", 12),
     ("series", 30),
@@ -45,7 +42,7 @@ _COLUMNS = (
 async def show_numbers(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     year, state, after = request.query_year(), request.ask("trang-thai"), request.ask("sau")[:60]
     states = (state,) if state in tuple(NumberState) else ()
-    profile, now = await profile_of(request.deps.out, request.scope()), request.deps.clock.now()
+    profile, now = await profile_of(*request.outgoing), request.deps.clock.now()
     async with request.deps.store.read(request.scope()) as work:
         numbers = await _load(request, work, year, states, _ROWS + 1, _place(after))
     shown = [number.standing(now) for number in numbers[:_ROWS]]
@@ -70,53 +67,48 @@ async def show_numbers(request: PageRequest, problems: Problems | None = None) -
     )
 
 
+@faults_on(show_numbers, Clash)
 async def reserve(request: PageRequest) -> web.StreamResponse:
     """Reserve the next number of the typed notation or the chosen type."""
     type_key, symbol = request.form.text("type") or None, request.form.text("symbol")
-    profile = await profile_of(request.deps.out, request.scope())
+    profile = await profile_of(*request.outgoing)
     symbol = symbol or propose_symbol(profile, type_key, request.today.year)
     if not (symbol or type_key):
         return await show_numbers(request, [("symbol", request.say("compose.number.book"))])
     draft = Draft(symbol=symbol, type_key=type_key if type_key in fields.TYPES else None)
-    try:
-        number = await numbering.reserve_for(request.deps.out, request.scope(), draft)
-    except Clash as error:
-        return await show_numbers(request, [("", request.why(error))])
+    number = await numbering.reserve_for(*request.outgoing, draft)
     return request.confirm(PATH, "books.number.reserved", nam=str(number.year))
 
 
+@faults_on(show_numbers, Clash)
 async def release(request: PageRequest) -> web.StreamResponse:
-    try:
-        await numbering.release_number(request.deps.out, request.scope(), request.path("id"))
-    except Clash as error:
-        return await show_numbers(request, [("", request.why(error))])
+    await numbering.release_number(*request.outgoing, request.path("id"))
     return request.confirm(PATH, "compose.number.back")
 
 
-async def void(request: PageRequest) -> web.StreamResponse:
-    """Ask for the reason, and make the number void."""
-    id, problems = request.path("id"), []
-    async with request.deps.store.read(request.scope()) as work:
-        number = await numbering.find(work, id)
-    if request.is_act:
-        try:
-            await numbering.void_number(request.deps.out, request.scope(), id, request.form.text("reason"))
-        except Refused as error:
-            problems = [("reason", text) for _, text in answers.reasons_of(error, request.lang)]
-        except Clash as error:
-            problems = [("", request.why(error))]
-        else:
-            return request.confirm(PATH, "books.number.void", nam=str(number.year))
+async def ask_to_void(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    """Ask for the reason."""
+    number = await _find(request)
     return await request.question(
         problems,
-        "books.number.to_void",
-        "books.number.to_void.means",
         "books.number.to_void",
         back=PATH,
         part="books/_void.html",
         grave=True,
         number=number.code or printed(number.number),
     )
+
+
+@faults_on(ask_to_void, Refused, Clash)
+async def void(request: PageRequest) -> web.StreamResponse:
+    number, reason = await _find(request), request.form.text("reason")
+    await numbering.void_number(*request.outgoing, number.id, reason)
+    return request.confirm(PATH, "books.number.void", nam=str(number.year))
+
+
+async def _find(request: PageRequest) -> GivenNumber:
+    async with request.deps.store.read(request.scope()) as work:
+        return await numbering.find(work, request.path("id"))
 
 
 async def file(request: PageRequest) -> web.StreamResponse:
@@ -127,7 +119,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
         request.ask("trang-thai"),
     )
     states = (state,) if state in tuple(NumberState) else ()
-    deps, profile = request.deps, await profile_of(request.deps.out, request.scope())
+    deps, profile = request.deps, await profile_of(*request.outgoing)
     columns = [XlsxColumn(title=request.say(f"books.number.column.{name}"), width=w) for name, w in _COLUMNS]
 
     async def pieces(work: OfficeWork) -> AsyncIterator[partial[list[tuple[Sequence[Cell], bool]]]]:
@@ -145,8 +137,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
                 deps.pool, scratch.file, book_format, title, columns, pieces(work), lambda: ()
             )
         name = f"so-van-ban-di-{year}-cap-so.{book_format}"
-        content = await answers.file_content(deps.pool, scratch.file, name, book_format)
-        return await answers.give_file(request.http, content)
+        return await request.send_made(scratch.file, name, book_format)
 
 
 async def _load(
@@ -196,5 +187,5 @@ ROUTES = (
     post(PATH, "book_number_reserved", reserve),
     get(f"{PATH}/tai/{{form:xlsx|csv}}", "book_numbers_file", file),
     post(f"{PATH}/{{id}}/tra", "book_number_released", release),
-    *both(f"{PATH}/{{id}}/huy", "book_number_void", "book_number_voided", void, needs=_KEEPS, key="books"),
+    *both(f"{PATH}/{{id}}/huy", "book_number_void", "book_number_voided", void),
 )

@@ -11,15 +11,15 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound
 from gateway.office.domain.roles import NODE
 from gateway.office.policy import calendar_file
-from gateway.office.web import dates, forms
+from gateway.office.web import dates, forms, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import OPERATES, PageRequest
-from gateway.office.web.routes import Access, FormBody, get, post
+from gateway.office.web.routes import Access, FormBody
 from gateway.policy import timers
 
 PATH = "/quan-tri/lich"
 # The calendar is the node's: its operators set it.
-_AT = {"access": Access.READY, "needs": OPERATES, "key": "administration"}
+get, post, _ = routes.sharing(access=Access.READY, needs=OPERATES, key="administration")
 
 
 async def add_day(request: PageRequest) -> web.StreamResponse:
@@ -73,8 +73,8 @@ async def show_days(request: PageRequest, problems: Problems | None = None) -> w
 
 
 ROUTES = (
-    get(PATH, "office_days", show_days, **_AT),
-    post(f"{PATH}/them", "office_day_added", add_day, **_AT),
-    post(f"{PATH}/bo", "office_day_removed", remove_day, **_AT),
-    post(f"{PATH}/nhap", "office_days_imported", import_days, body=FormBody.PARTS, **_AT),
+    get(PATH, "office_days", show_days),
+    post(f"{PATH}/them", "office_day_added", add_day),
+    post(f"{PATH}/bo", "office_day_removed", remove_day),
+    post(f"{PATH}/nhap", "office_days_imported", import_days, body=FormBody.PARTS),
 )

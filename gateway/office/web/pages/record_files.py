@@ -7,12 +7,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.office.book import file_lists
-from gateway.office.web import answers
 from gateway.office.web.page_requests import BOOKS, PageRequest, url_for
-from gateway.office.web.routes import get
+from gateway.office.web.pages.books import get
 
 PATH = "/so-van-ban/ho-so"
-_AT = {"needs": BOOKS, "key": "books"}
 
 
 async def show_files(request: PageRequest) -> web.StreamResponse:
@@ -37,13 +35,10 @@ async def give_list(request: PageRequest) -> web.StreamResponse:
     deps, year, code, form = request.deps, request.query_year(), request.ask("ma"), request.path("form")
     with deps.blobs.scratch() as scratch:
         await file_lists.write(deps.book, request.scope(), year, code, form, request.lang, scratch.file)
-        name = file_lists.file_name(year, code, form)
-        return await answers.give_file(
-            request.http, await answers.file_content(deps.pool, scratch.file, name, form)
-        )
+        return await request.send_made(scratch.file, file_lists.file_name(year, code, form), form)
 
 
 ROUTES = (
-    get(PATH, "record_files", show_files, **_AT),
-    get(f"{PATH}/tai/{{form:xlsx|pdf}}", "record_files_file", give_list, **_AT),
+    get(PATH, "record_files", show_files, needs=BOOKS),
+    get(f"{PATH}/tai/{{form:xlsx|pdf}}", "record_files_file", give_list, needs=BOOKS),
 )

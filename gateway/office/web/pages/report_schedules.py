@@ -12,13 +12,13 @@ from gateway.office.book import scheduled
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.report_schedules import FORMS, PeriodKind, ScheduleWish
 from gateway.office.policy.reports import REPORTS, By
+from gateway.office.web import routes
 from gateway.office.web.page_requests import ADMINISTERS, PageRequest
-from gateway.office.web.routes import Access, Needs, both
+from gateway.office.web.routes import Needs
 from gateway.store.figures import list_units
 
 PATH = "/bao-cao-dinh-ky"
 KEEPS_SCHEDULES = (*ADMINISTERS, Needs(right=Right.BOOK, manners=(Manner.YES,)))
-_AT = {"access": Access.MEMBER, "needs": KEEPS_SCHEDULES, "key": "reports"}
 # By the word in the address.
 _ACTS = {"tam-dung": "pause", "gui-tiep": "resume", "bo": "remove"}
 _FIELDS = {
@@ -84,12 +84,9 @@ async def act_on_schedule(request: PageRequest) -> web.StreamResponse:
     if schedule is None or act is None:
         raise NotFound(f"the agency has no report schedule {id[:80]}, or there is no such act")
     if not request.is_act:
-        words = f"report.schedule.{act}"
         return await request.question(
             None,
-            words,
-            f"{words}.means",
-            words,
+            f"report.schedule.{act}",
             back=PATH,
             grave=act == "remove",
             report=request.say(f"report.{schedule.wish.report}"),
@@ -101,7 +98,8 @@ async def act_on_schedule(request: PageRequest) -> web.StreamResponse:
     return request.confirm(PATH, f"report.schedule.{act}")
 
 
+_, _, both = routes.sharing(needs=KEEPS_SCHEDULES, key="reports")
 ROUTES = (
-    *both(PATH, "report_schedules", "report_schedule_made", show_schedules, **_AT),
-    *both(f"{PATH}/{{id}}/{{act}}", "report_schedule_ask", "report_schedule_acted", act_on_schedule, **_AT),
+    *both(PATH, "report_schedules", "report_schedule_made", show_schedules),
+    *both(f"{PATH}/{{id}}/{{act}}", "report_schedule_ask", "report_schedule_acted", act_on_schedule),
 )

@@ -32,7 +32,7 @@ from gateway.office.policy.reports import (
     ReportColumn,
     ReportTable,
 )
-from gateway.office.web import answers, charts
+from gateway.office.web import charts, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.page_requests import (
@@ -41,7 +41,7 @@ from gateway.office.web.page_requests import (
     merged,
     url_for,
 )
-from gateway.office.web.routes import Access, get
+from gateway.office.web.routes import Access
 from gateway.store.figures import list_units
 
 PATH = "/bao-cao"
@@ -124,10 +124,7 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
         await report_files.write(
             deps.pool, scratch.file, form, table, names, issuer, request.today, request.lang
         )
-        name = reports.file_name(question, form)
-        return await answers.give_file(
-            request.http, await answers.file_content(deps.pool, scratch.file, name, form)
-        )
+        return await request.send_made(scratch.file, reports.file_name(question, form), form)
 
 
 async def _sight(request: PageRequest) -> Sight:
@@ -345,17 +342,9 @@ def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
     return (*(registers if books else ()), *handling, *(files if books else ()), review)
 
 
+get, *_ = routes.sharing(access=Access.READY, needs=REPORT_READERS, key="reports")
 ROUTES = (
-    get(PATH, "reports", show_report, access=Access.READY, needs=REPORT_READERS, key="reports"),
-    get(
-        f"{PATH}/{{report}}", "report", show_report, access=Access.READY, needs=REPORT_READERS, key="reports"
-    ),
-    get(
-        f"{PATH}/{{report}}/tep/{{form:xlsx|csv|pdf}}",
-        "report_file",
-        send_file,
-        access=Access.READY,
-        needs=REPORT_READERS,
-        key="reports",
-    ),
+    get(PATH, "reports", show_report),
+    get(f"{PATH}/{{report}}", "report", show_report),
+    get(f"{PATH}/{{report}}/tep/{{form:xlsx|csv|pdf}}", "report_file", send_file),
 )

@@ -19,10 +19,10 @@ from gateway.office import todo
 from gateway.office.domain.notice import SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.web import dates
+from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import SUBJECT_PATHS, PageRequest, merged, url_for
-from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.page_requests import SUBJECT_PATHS, PageRequest, faults_on, merged, url_for
+from gateway.office.web.routes import Needs
 from gateway.words.legal import basis_of_timer
 
 PATH = "/can-xu-ly"
@@ -165,24 +165,43 @@ def _may_take(request: PageRequest) -> bool:
     return any(request.may(need.right, *need.manners) for need in TAKES_UP)
 
 
+async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    task_id = request.form.text("task") if problems else request.ask("viec")
+    share = request.share
+    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, share=share)
+    task = next((t for t in todo_list.tasks if t.id == task_id), None)
+    if task is None:
+        raise NotFound("this task is settled, or never was")
+    tomorrow = local(request.deps.clock.now()) + timedelta(days=1)
+    return await request.form_page(
+        "tasks/one.html",
+        problems,
+        title=request.say(f"task.{task.kind}"),
+        row=row(request, todo_list, task),
+        basis=basis_of_timer(task.timer, request.lang) if task.timer else "",
+        may_note=share is None and request.may(Right.URGE, Manner.YES),
+        may_take=_may_take(request),
+        rests=task.rests(todo_list.at),
+        latest=task.due_at,
+        given=request.form.flat()
+        or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
+    )
+
+
+@faults_on(show_task, Clash, fields={"GW-NOTE": "note"}, other="day")
 async def snooze_task(request: PageRequest) -> web.StreamResponse:
     task = request.form.text("task")
     wake_at = _read_until(request)
     if wake_at is None:
         return await show_task(request, [("day", request.say("tasks.when.unreadable"))])
-    try:
-        await todo.snooze_task(request.deps.todo, request.scope(), task, wake_at, request.form.text("note"))
-    except Clash as error:
-        return await show_task(request, [("note" if error.code == "GW-NOTE" else "day", request.why(error))])
+    await todo.snooze_task(request.deps.todo, request.scope(), task, wake_at, request.form.text("note"))
     return request.confirm(PATH, "tasks.snoozed")
 
 
+@faults_on(show_task, Clash, other="done")
 async def close_task(request: PageRequest) -> web.StreamResponse:
     task = request.form.text("task")
-    try:
-        await todo.close_task(request.deps.todo, request.scope(), task, request.form.text("done"))
-    except Clash as error:
-        return await show_task(request, [("done", request.why(error))])
+    await todo.close_task(request.deps.todo, request.scope(), task, request.form.text("done"))
     return request.confirm(PATH, "tasks.closed")
 
 
@@ -258,29 +277,6 @@ _SHAPES: dict[TaskKind, str] = {
 }
 
 
-async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    task_id = request.form.text("task") if problems else request.ask("viec")
-    share = request.share
-    todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, share=share)
-    task = next((t for t in todo_list.tasks if t.id == task_id), None)
-    if task is None:
-        raise NotFound("this task is settled, or never was")
-    tomorrow = local(request.deps.clock.now()) + timedelta(days=1)
-    return await request.form_page(
-        "tasks/one.html",
-        problems,
-        title=request.say(f"task.{task.kind}"),
-        row=row(request, todo_list, task),
-        basis=basis_of_timer(task.timer, request.lang) if task.timer else "",
-        may_note=share is None and request.may(Right.URGE, Manner.YES),
-        may_take=_may_take(request),
-        rests=task.rests(todo_list.at),
-        latest=task.due_at,
-        given=request.form.flat()
-        or {"day": tomorrow.strftime("%d/%m/%Y"), "time": _MORNING.strftime("%H:%M")},
-    )
-
-
 def _read_until(request: PageRequest) -> datetime | None:
     now = request.deps.clock.now()
     on = dates.typed_day(request.form.text("day"), local(now).date())
@@ -288,11 +284,12 @@ def _read_until(request: PageRequest) -> datetime | None:
     return vietnam_time(on, at) if on is not None and at is not None else None
 
 
+get, post, _ = routes.sharing(key="todo")
 ROUTES = (
-    get(PATH, "tasks", list_tasks, needs=SEES, key="todo"),
-    get(f"{PATH}/viec", "task", show_task, needs=SEES, key="todo"),
-    post(f"{PATH}/phu-trach", "task_taken", take_task, needs=TAKES_UP, key="todo"),
-    post(f"{PATH}/nhac-lai", "task_snoozed", snooze_task, needs=NOTES, key="todo"),
-    post(f"{PATH}/xong", "task_closed", close_task, needs=NOTES, key="todo"),
-    post(f"{PATH}/danh-thuc", "task_woken", wake_task, needs=NOTES, key="todo"),
+    get(PATH, "tasks", list_tasks, needs=SEES),
+    get(f"{PATH}/viec", "task", show_task, needs=SEES),
+    post(f"{PATH}/phu-trach", "task_taken", take_task, needs=TAKES_UP),
+    post(f"{PATH}/nhac-lai", "task_snoozed", snooze_task, needs=NOTES),
+    post(f"{PATH}/xong", "task_closed", close_task, needs=NOTES),
+    post(f"{PATH}/danh-thuc", "task_woken", wake_task, needs=NOTES),
 )

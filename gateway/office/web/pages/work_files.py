@@ -9,11 +9,10 @@ from gateway.errors import NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.work_file import LONGEST_CODE, LONGEST_TITLE, FileKind
 from gateway.office.letters import work_files
-from gateway.office.web import dates, page_requests
+from gateway.office.web import dates, page_requests, routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.compose import DRAFTS
-from gateway.office.web.routes import both, get, post
 
 PATH = "/can-xu-ly/ho-so"
 
@@ -68,18 +67,16 @@ async def archive(request: PageRequest) -> web.StreamResponse:
     file = next((file for file in files if file.id == id), None)
     if file is None:
         raise NotFound(f"no file {id[:40]} waits for the archive")
-    words = ("timer.file.archive", "timer.file.archive.means", "timer.file.archive")
-    return await request.question(None, *words, back=PATH, code=file.code)
+    return await request.question(None, "timer.file.archive", back=PATH, code=file.code)
 
 
 def _is_clerk(request: PageRequest) -> bool:
     return request.may(Right.BOOK, Manner.YES)
 
 
+get, post, both = routes.sharing(needs=DRAFTS, key="todo")
 ROUTES = (
-    get(PATH, "work_files", show_files, needs=DRAFTS, key="todo"),
-    post(PATH, "work_file_closed", close, needs=DRAFTS, key="todo"),
-    *both(
-        f"{PATH}/{{id}}/nop-luu", "work_file_archive", "work_file_archived", archive, needs=DRAFTS, key="todo"
-    ),
+    get(PATH, "work_files", show_files),
+    post(PATH, "work_file_closed", close),
+    *both(f"{PATH}/{{id}}/nop-luu", "work_file_archive", "work_file_archived", archive),
 )

@@ -27,15 +27,16 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import RunningLimit
-from gateway.office.web import dates
+from gateway.office.web import dates, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest, names_of, url_for
-from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.page_requests import ADMINISTERS, PageRequest, faults_on, names_of, url_for
+from gateway.office.web.routes import Access
 from gateway.policy.two_people import Objection
 from gateway.words import labels
 
 HOME = "/quan-tri"
 ALL, OF_NODE = "tat-ca", "nut"
+get, post, both = routes.sharing(access=Access.READY, needs=ADMINISTERS, key="administration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,26 +367,36 @@ def name_of(person: Person) -> str:
     return person.login or person.name
 
 
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
-
-
 _MAILBOXES = f"{HOME}/hop-thu"
 _MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
-async def list_mailboxes(request: PageRequest) -> web.StreamResponse:
-    return await _mailboxes_page(request, await chosen_agency(request))
+async def list_mailboxes(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    places, place = await list_agencies(request), await chosen_agency(request)
+    mailboxes = await posts.mailboxes_of(request.deps.accounts, place.id)
+    names = {box.name for box, _ in mailboxes}
+    short, options = signing_in.short_name(place.name), request.deps.settings.accounts
+    clerks = options.clerks_mailbox.replace("{abbr}", short)
+    admins = options.admins_mailbox.replace("{abbr}", short)
+    return await request.form_page(
+        "admin/mailboxes.html",
+        problems,
+        title=request.say("admin.mailboxes"),
+        found=mailboxes,
+        here=place,
+        places=[(place.key, place.name) for place in places],
+        roles=[(role.value, request.say(f"post.{role}")) for role in _MAILBOX_ROLES],
+        suggested=[name for name in (clerks, admins) if name not in names],
+        values=request.form.flat(),
+    )
 
 
+@faults_on(list_mailboxes, Clash, other="name")
 async def make_mailbox(request: PageRequest) -> web.StreamResponse:
     form, place = request.form, await chosen_agency(request)
     role = next((r for r in _MAILBOX_ROLES if r == form.text("role")), PostRole.CLERK)
-    try:
-        await posts.make_mailbox(
-            request.deps.accounts, administrator(request), place.id, form.text("name"), role
-        )
-    except Clash as error:
-        return await _mailboxes_page(request, place, form.flat(), [("name", request.why(error))])
+    by, name = administrator(request), form.text("name")
+    await posts.make_mailbox(request.deps.accounts, by, place.id, name, role)
     return request.confirm(_MAILBOXES, "admin.mailbox_made", **{"co-quan": place.key})
 
 
@@ -401,8 +412,6 @@ async def close_mailbox(request: PageRequest) -> web.StreamResponse:
         return await request.question(
             None,
             "admin.mailbox.close",
-            "admin.mailbox.close.means",
-            "admin.mailbox.close",
             name=name,
             people=names,
             back=_MAILBOXES,
@@ -414,37 +423,12 @@ async def close_mailbox(request: PageRequest) -> web.StreamResponse:
     return request.confirm(_MAILBOXES, "admin.mailbox_closed", **query)
 
 
-async def _mailboxes_page(
-    request: PageRequest,
-    place: Place,
-    values: Mapping[str, str] = MappingProxyType({}),
-    problems: Problems | None = None,
-) -> web.Response:
-    places = await list_agencies(request)
-    mailboxes = await posts.mailboxes_of(request.deps.accounts, place.id)
-    names = {box.name for box, _ in mailboxes}
-    short, options = signing_in.short_name(place.name), request.deps.settings.accounts
-    clerks = options.clerks_mailbox.replace("{abbr}", short)
-    admins = options.admins_mailbox.replace("{abbr}", short)
-    return await request.form_page(
-        "admin/mailboxes.html",
-        problems,
-        title=request.say("admin.mailboxes"),
-        found=mailboxes,
-        here=place,
-        places=[(place.key, place.name) for place in places],
-        roles=[(role.value, request.say(f"post.{role}")) for role in _MAILBOX_ROLES],
-        suggested=[name for name in (clerks, admins) if name not in names],
-        values=values,
-    )
-
-
 ROUTES = (
-    get(HOME, "accounts", list_accounts, **_AT),
-    get(f"{HOME}/tai-khoan/moi", "account_new", account_form, **_AT),
-    post(f"{HOME}/tai-khoan/moi", "account_added", add_account, **_AT),
-    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", show_account, **_AT),
-    get(_MAILBOXES, "mailboxes", list_mailboxes, **_AT),
-    post(_MAILBOXES, "mailbox_made", make_mailbox, **_AT),
-    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", close_mailbox, **_AT),
+    get(HOME, "accounts", list_accounts),
+    get(f"{HOME}/tai-khoan/moi", "account_new", account_form),
+    post(f"{HOME}/tai-khoan/moi", "account_added", add_account),
+    get(f"{HOME}/tai-khoan/{{id}}", "account_shown", show_account),
+    get(_MAILBOXES, "mailboxes", list_mailboxes),
+    post(_MAILBOXES, "mailbox_made", make_mailbox),
+    *both(f"{_MAILBOXES}/{{name}}/dong", "mailbox_close", "mailbox_closed", close_mailbox),
 )

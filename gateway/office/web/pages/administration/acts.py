@@ -24,12 +24,11 @@ from gateway.office.accounts.posts import WantedPost
 from gateway.office.book.table_files import XlsxColumn, XlsxWriter
 from gateway.office.domain.roles import NODE, PostRole, Right
 from gateway.office.duties import half_of
-from gateway.office.web import answers, dates
+from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest, url_for
+from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.pages.administration.accounts import HOME, Place, both, get, post
 
 _ACCOUNT_PATH = f"{HOME}/tai-khoan/{{id}}"
 
@@ -91,7 +90,7 @@ async def _act_page(
         raise refused(Right.ACCOUNTS)
     return await request.question(
         problems,
-        *(f"admin.{act.key}.{part}" for part in ("title", "means", "do")),
+        f"admin.{act.key}",
         back=accounts.path_of(person),
         name=person.name,
         login=person.login or person.name,
@@ -161,8 +160,6 @@ async def take_post(request: PageRequest) -> web.StreamResponse:
         return await request.question(
             None,
             "admin.post.take",
-            "admin.post.take.means",
-            "admin.post.take",
             back=back,
             hidden={"role": post.role, "place": value_of(place)},
             grave=True,
@@ -189,9 +186,6 @@ async def _read_post(request: PageRequest, role: str, key: str) -> WantedPost:
         return WantedPost(role=post_role)
     place = accounts.chosen_place(request, await accounts.list_places(request, together=False), key)
     return WantedPost(role=post_role, agency_id=place.agency_id or NODE)
-
-
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 _REVIEW = f"{HOME}/ra-soat"
@@ -245,11 +239,10 @@ async def review_file(request: PageRequest) -> web.StreamResponse:
     review_place = await _review_place(request)
     lines = await admin.review_lines(request.deps.accounts, accounts.administrator(request), review_place.id)
     rows = [_review_cells(request, review_place, line) for line in lines]
+    name = f"ra-soat-tai-khoan-{review_place.key}-{local(request.person.at).year}.xlsx"
     with request.deps.blobs.scratch() as scratch:
         await request.deps.pool.run(partial(_write_review, request, review_place, rows, scratch.file))
-        body = await request.deps.pool.run(scratch.file.read)
-    name = f"ra-soat-tai-khoan-{review_place.key}-{local(request.person.at).year}.xlsx"
-    return answers.whole_file(name, "xlsx", body)
+        return await request.send_made(scratch.file, name, "xlsx")
 
 
 def _write_review(
@@ -261,7 +254,6 @@ def _write_review(
         writer.add(row)
     today = dates.day_text(local(request.person.at))
     writer.close([request.say("admin.review.below", name=place.name, count=len(rows), day=today)])
-    out.seek(0)
 
 
 def _review_cells(request: PageRequest, place: Place, line: AccountLine) -> list[str | date | None]:
@@ -285,10 +277,10 @@ async def _review_place(request: PageRequest) -> Place:
 
 
 ROUTES = (
-    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", give_post, **_AT),
-    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", take_post, **_AT),
-    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", do_act, **_AT),
-    get(_REVIEW, "review", list_review, **_AT),
-    post(_REVIEW, "review_done", confirm_review, **_AT),
-    get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file, **_AT),
+    *both(f"{_ACCOUNT_PATH}/vai-tro", "account_post", "account_post_given", give_post),
+    *both(f"{_ACCOUNT_PATH}/thoi-vai-tro", "account_post_take", "account_post_taken", take_post),
+    *both(f"{_ACCOUNT_PATH}/{{act:{_PATTERN}}}", "account_act", "account_act_done", do_act),
+    get(_REVIEW, "review", list_review),
+    post(_REVIEW, "review_done", confirm_review),
+    get(f"{_REVIEW}/danh-sach.xlsx", "review_file", review_file),
 )

@@ -16,14 +16,12 @@ from gateway.domain.wall_clock import local
 from gateway.office.accounts import admin
 from gateway.office.domain.roles import NODE
 from gateway.office.policy import account_forms
-from gateway.office.web import answers, dates
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest, url_for
+from gateway.office.web import dates
+from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Access, get
+from gateway.office.web.pages.administration.accounts import HOME, Place, get
 
 PATH = f"{HOME}/ra-soat/mau-bieu"
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 # Fields of the page, and how long each may be.
 _TEXTS = {"kinh-gui": 200, "dia-danh": 100, "so": 50, "vuong-mac": 4000, "lien-he": 500}
 
@@ -51,9 +49,7 @@ async def give_form(request: PageRequest) -> web.StreamResponse:
     print_form = await _printer(request, place, form)
     with request.deps.blobs.scratch() as scratch:
         await request.deps.pool.run(partial(print_form, scratch.file))
-        await request.deps.pool.run(lambda: scratch.file.seek(0))
-        body = await request.deps.pool.run(scratch.file.read)
-    return answers.whole_file(f"mau-{form}-{place.key}.pdf", "pdf", body)
+        return await request.send_made(scratch.file, f"mau-{form}-{place.key}.pdf", "pdf")
 
 
 async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[IO[bytes]], object]:
@@ -102,6 +98,6 @@ async def _place_of(request: PageRequest) -> Place:
 
 
 ROUTES = (
-    get(PATH, "account_forms", show_forms, **_AT),
-    get(f"{PATH}/{{form:{'|'.join(account_forms.FORMS)}}}.pdf", "account_form", give_form, **_AT),
+    get(PATH, "account_forms", show_forms),
+    get(f"{PATH}/{{form:{'|'.join(account_forms.FORMS)}}}.pdf", "account_form", give_form),
 )

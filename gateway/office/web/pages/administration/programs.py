@@ -33,14 +33,12 @@ from gateway.office.accounts import program_keys
 from gateway.office.accounts.program_keys import WantedKey
 from gateway.office.web import answers, dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest, merged, url_for
+from gateway.office.web.page_requests import PageRequest, faults_on, merged, url_for
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.pages.administration.accounts import HOME, Place, both, get, post
 from gateway.webhooks import NewWebhook, parse_sequence
 
 KEYS, HOOKS = f"{HOME}/khoa-api", f"{HOME}/webhook"
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 LIVES = (30, 90, 180, 365)
 _FIELDS = {
     "GW-KEY-NAME": "name",
@@ -66,23 +64,36 @@ async def list_keys(request: PageRequest) -> web.StreamResponse:
     )
 
 
+async def key_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    sees_all = accounts.is_everywhere(request)
+    return await request.form_page(
+        "admin/key_new.html",
+        problems,
+        title=request.say("keys.new"),
+        here=await accounts.chosen_agency(request),
+        scopes=[scope for scope in ApiScope if sees_all or scope in program_keys.OF_AGENCY],
+        ticked=_ticked_scopes(request) if request.is_act else program_keys.DAILY,
+        most_networks=MOST_KEY_NETWORKS,
+        lives=[(str(n), request.say("keys.days", days=n)) for n in LIVES],
+        values=request.form.flat(),
+    )
+
+
+def _ticked_scopes(request: PageRequest) -> frozenset[ApiScope]:
+    return frozenset(scope for scope in ApiScope if scope in request.form.all("scopes"))
+
+
+@faults_on(key_form, Clash, fields=_FIELDS, other="name")
 async def make_key(request: PageRequest) -> web.StreamResponse:
     form, agency = request.form, await accounts.chosen_agency(request)
-    if not request.is_act:
-        return await _key_form(request, agency, {}, set(program_keys.DAILY), [])
-    ticked = {scope for scope in ApiScope if scope in form.all("scopes")}
     life = next((n for n in LIVES if str(n) == form.text("life")), LIVES[-1])
     networks, problems = _read_networks(request, form.text("networks"))
     if problems:
-        return await _key_form(request, agency, form.flat(), ticked, problems)
+        return await key_form(request, problems)
     key_wish = WantedKey(
-        name=form.text("name"), scopes=frozenset(ticked), life=timedelta(days=life), networks=networks
+        name=form.text("name"), scopes=_ticked_scopes(request), life=timedelta(days=life), networks=networks
     )
-    try:
-        return await _make_key(request, agency, key_wish)
-    except Clash as error:
-        problem = (_FIELDS.get(error.code, "name"), request.why(error))
-        return await _key_form(request, agency, form.flat(), ticked, [problem])
+    return await _make_key(request, agency, key_wish)
 
 
 async def rotate_key(request: PageRequest) -> web.StreamResponse:
@@ -126,8 +137,6 @@ async def _ask(
 ) -> web.Response:
     return await request.question(
         None,
-        f"keys.{act}.title",
-        f"keys.{act}.means",
         f"keys.{act}",
         back=KEYS,
         query={"co-quan": agency.key},
@@ -171,27 +180,6 @@ async def _make_key(request: PageRequest, agency: Place, key_wish: WantedKey) ->
         here=agency,
         back=url_for("/quan-tri/khoa-api", **{"co-quan": agency.key}),
         kept=request.say("keys.kept"),
-    )
-
-
-async def _key_form(
-    request: PageRequest,
-    agency: Place,
-    values: dict[str, str],
-    ticked: set[ApiScope],
-    problems: Problems,
-) -> web.Response:
-    sees_all = accounts.is_everywhere(request)
-    return await request.form_page(
-        "admin/key_new.html",
-        problems,
-        title=request.say("keys.new"),
-        here=agency,
-        scopes=[scope for scope in ApiScope if sees_all or scope in program_keys.OF_AGENCY],
-        ticked=ticked,
-        most_networks=MOST_KEY_NETWORKS,
-        lives=[(str(n), request.say("keys.days", days=n)) for n in LIVES],
-        values=values,
     )
 
 
@@ -322,22 +310,32 @@ def standing(endpoint: Endpoint) -> str:
     return "failing" if endpoint.is_failing else endpoint.state.value
 
 
+async def hook_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    return await request.form_page(
+        "admin/webhook_new.html",
+        problems,
+        title=request.say("webhook.new"),
+        here=await accounts.chosen_agency(request),
+        kinds=_hook_kinds(),
+        ticked=_ticked_kinds(request),
+        longest=LONGEST_NOTE,
+        values=request.form.flat(),
+    )
+
+
+def _ticked_kinds(request: PageRequest) -> list[str]:
+    return [kind for kind in _hook_kinds() if kind in request.form.all("types")]
+
+
+@faults_on(hook_form, BadForm, Clash, fields=_HOOK_FIELDS, other="url")
 async def make_hook(request: PageRequest) -> web.StreamResponse:
     form, agency = request.form, await accounts.chosen_agency(request)
-    if not request.is_act:
-        return await _hook_form(request, agency, {}, set(), [])
-    ticked = {kind for kind in _hook_kinds() if kind in form.all("types")}
     endpoint_wish = NewWebhook(
         url=form.text("url"),
-        types=tuple(f"{kind}.*" for kind in _hook_kinds() if kind in ticked),
+        types=tuple(f"{kind}.*" for kind in _ticked_kinds(request)),
         note=form.text("note"),
     )
-    try:
-        secret, endpoint = await request.deps.webhooks.add(_hook_scope(request, agency), endpoint_wish)
-    except (BadForm, Clash) as error:
-        return await _hook_form(
-            request, agency, form.flat(), ticked, [(_HOOK_FIELDS.get(error.code, "url"), request.why(error))]
-        )
+    secret, endpoint = await request.deps.webhooks.add(_hook_scope(request, agency), endpoint_wish)
     return await _hook_secret(request, agency, endpoint, secret, "webhook.made")
 
 
@@ -402,8 +400,6 @@ async def act_on_hook(request: PageRequest) -> web.StreamResponse:
     if not request.is_act:
         return await request.question(
             None,
-            f"webhook.{act}.title",
-            f"webhook.{act}.means",
             f"webhook.{act}",
             host=endpoint.host,
             back=f"{HOOKS}/{endpoint.id}",
@@ -443,21 +439,6 @@ async def _hook_secret(
     )
 
 
-async def _hook_form(
-    request: PageRequest, agency: Place, values: dict[str, str], ticked: set[str], problems: Problems
-) -> web.Response:
-    return await request.form_page(
-        "admin/webhook_new.html",
-        problems,
-        title=request.say("webhook.new"),
-        here=agency,
-        kinds=_hook_kinds(),
-        ticked=ticked,
-        longest=LONGEST_NOTE,
-        values=values,
-    )
-
-
 def _hook_kinds() -> list[str]:
     """List the first words of the types that programs read."""
     return list(dict.fromkeys(t.partition(".")[0] for t in feed.readable(feed.EVENT_SCOPES)))
@@ -479,16 +460,16 @@ async def _load_hook(request: PageRequest) -> tuple[Place, Endpoint]:
 
 
 ROUTES = (
-    get(KEYS, "api_keys", list_keys, **_AT),
-    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", make_key, **_AT),
-    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", rotate_key, **_AT),
-    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", revoke_key, **_AT),
-    get(CALLS, "api_key_calls", show_calls, **_AT),
-    get(f"{KEYS}/bat-dau", "api_start", show_start, **_AT),
-    get(HOOKS, "webhooks", list_hooks, **_AT),
-    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", make_hook, **_AT),
-    get(_ONE_HOOK, "webhook", show_hook, **_AT),
-    post(f"{_ONE_HOOK}/gui-thu", "webhook_tried", try_hook, **_AT),
-    post(f"{_ONE_HOOK}/gui-lai", "webhook_sent_again", redeliver, **_AT),
-    *both(f"{_ONE_HOOK}/lam/{{act}}", "webhook_act", "webhook_acted", act_on_hook, **_AT),
+    get(KEYS, "api_keys", list_keys),
+    *both(f"{KEYS}/moi", "api_key_new", "api_key_made", make_key),
+    *both(f"{KEYS}/{{id}}/thay-khoa", "api_key_rotate", "api_key_rotated", rotate_key),
+    *both(f"{KEYS}/{{id}}/thu-hoi", "api_key_revoke", "api_key_revoked", revoke_key),
+    get(CALLS, "api_key_calls", show_calls),
+    get(f"{KEYS}/bat-dau", "api_start", show_start),
+    get(HOOKS, "webhooks", list_hooks),
+    *both(f"{HOOKS}/moi", "webhook_new", "webhook_made", make_hook),
+    get(_ONE_HOOK, "webhook", show_hook),
+    post(f"{_ONE_HOOK}/gui-thu", "webhook_tried", try_hook),
+    post(f"{_ONE_HOOK}/gui-lai", "webhook_sent_again", redeliver),
+    *both(f"{_ONE_HOOK}/lam/{{act}}", "webhook_act", "webhook_acted", act_on_hook),
 )

@@ -28,12 +28,11 @@ from gateway.office.domain.roles import NODE
 from gateway.office.duties import request_due
 from gateway.office.policy import account_forms, signing_in
 from gateway.office.policy.account_forms import LineFault
-from gateway.office.web import answers, dates
+from gateway.office.web import dates
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, OPERATES, PageRequest
+from gateway.office.web.page_requests import OPERATES, PageRequest, faults_on
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.pages.administration.accounts import HOME, Place
-from gateway.office.web.routes import Access, both, get, post
+from gateway.office.web.pages.administration.accounts import HOME, Place, both, get, post
 
 PATH = f"{HOME}/de-nghi"
 _PATH_OF_ONE = f"{PATH}/{{id:arq_[0-9A-Za-z]{{1,40}}}}"
@@ -92,6 +91,7 @@ async def show_request(request: PageRequest, problems: Problems | None = None) -
     )
 
 
+@faults_on(show_request, Clash, other="words")
 async def answer_request(request: PageRequest) -> web.StreamResponse:
     form, account_request = request.form, await _load(request)
     cells = [_cells(request, name, len(account_request.lines)) for name in ("decision", "refusal", "login")]
@@ -100,12 +100,9 @@ async def answer_request(request: PageRequest) -> web.StreamResponse:
         for decision, refusal, login in zip(*cells, strict=True)
     )
     answer = Answer(words=form.text("words"), decisions=decisions, despite_warnings="despite" in form)
-    try:
-        answered, codes = await requests.answer(
-            request.deps.accounts, accounts.administrator(request), account_request.id, answer
-        )
-    except Clash as error:
-        return await show_request(request, [("words", request.why(error))])
+    answered, codes = await requests.answer(
+        request.deps.accounts, accounts.administrator(request), account_request.id, answer
+    )
     path = f"{PATH}/{answered.id}"
     if not codes:
         return request.confirm(path, f"request.{answered.state}")
@@ -174,18 +171,17 @@ async def give_pdf(request: PageRequest) -> web.StreamResponse:
         contact=account_request.contact.name,
     )
 
-    def write(out: IO[bytes]) -> bytes:
+    def write(out: IO[bytes]) -> None:
         if account_request.figures is None:
             form_pdf.request_form(account_request, heading, out)
         else:
             made_on = local(account_request.made_at).date()
             form_pdf.report(heading, account_request.figures, made_on.year, made_on, out)
-        out.seek(0)
-        return out.read()
 
+    name = f"mau-{account_request.form}-{account_request.id}.pdf"
     with request.deps.blobs.scratch() as scratch:
-        body = await request.deps.pool.run(partial(write, scratch.file))
-    return answers.whole_file(f"mau-{account_request.form}-{account_request.id}.pdf", "pdf", body)
+        await request.deps.pool.run(partial(write, scratch.file))
+        return await request.send_made(scratch.file, name, "pdf")
 
 
 async def _load(request: PageRequest) -> AccountRequest:
@@ -308,21 +304,10 @@ def _cell_text(request: PageRequest, line: RequestLine, column: str) -> str:
     return str(value)
 
 
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
-
 ROUTES = (
-    get(PATH, "account_requests", list_requests, **_AT),
-    *both(
-        f"{PATH}/moi/{{form:{_FORMS}}}", "account_request_new", "account_request_made", make_request, **_AT
-    ),
-    get(_PATH_OF_ONE, "account_request", show_request, **_AT),
-    post(
-        _PATH_OF_ONE,
-        "account_request_answered",
-        answer_request,
-        access=Access.READY,
-        needs=OPERATES,
-        key="administration",
-    ),
-    get(f"{_PATH_OF_ONE}.pdf", "account_request_pdf", give_pdf, **_AT),
+    get(PATH, "account_requests", list_requests),
+    *both(f"{PATH}/moi/{{form:{_FORMS}}}", "account_request_new", "account_request_made", make_request),
+    get(_PATH_OF_ONE, "account_request", show_request),
+    post(_PATH_OF_ONE, "account_request_answered", answer_request, needs=OPERATES),
+    get(f"{_PATH_OF_ONE}.pdf", "account_request_pdf", give_pdf),
 )

@@ -4,45 +4,23 @@ objection to it."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from gateway.domain.person import Proposal, ProposalState
 from gateway.errors import Clash, Denied
 from gateway.office.accounts import pending_rights, posts
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest
+from gateway.office.web.forms import Problems
+from gateway.office.web.page_requests import PageRequest, faults_on
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.routes import Access, both
+from gateway.office.web.pages.administration.accounts import both
 from gateway.policy.two_people import Objection
 
 _PATH = f"{accounts.HOME}/thay-doi/{{id}}"
 
 
-async def confirm(request: PageRequest) -> web.StreamResponse:
-    if not request.is_act:
-        return await _ask(request, "confirm", [])
-    by, shown = accounts.administrator(request), request.form.text("seen")
-    try:
-        proposal = await posts.confirm(request.deps.accounts, by, request.path("id"), shown)
-    except (Denied, Clash) as error:
-        return await _ask(request, "confirm", [("", request.why(error))])
-    return request.confirm(_back(proposal), "admin.rights_confirmed")
-
-
-async def refuse(request: PageRequest) -> web.StreamResponse:
-    problems = request.short_reason() if request.is_act else []
-    if problems or not request.is_act:
-        return await _ask(request, "refuse", problems)
-    by = accounts.administrator(request)
-    try:
-        await pending_rights.refuse(
-            request.deps.accounts, by, request.path("id"), request.form.text("reason")
-        )
-    except (Denied, Clash) as error:
-        return await _ask(request, "refuse", [("reason", request.why(error))])
-    return request.confirm(accounts.HOME, "admin.rights_refused")
-
-
-async def _ask(request: PageRequest, act: str, problems: list[tuple[str, str]]) -> web.Response:
+async def _ask(request: PageRequest, problems: Problems | None = None, *, act: str) -> web.Response:
     services = request.deps.accounts
     async with services.accounts.read() as view:
         by = accounts.administrator(request)
@@ -50,8 +28,6 @@ async def _ask(request: PageRequest, act: str, problems: list[tuple[str, str]]) 
     (row,) = await accounts.waiting_rows(request, [proposal])
     return await request.question(
         problems,
-        f"rights.{act}.title",
-        f"rights.{act}.means",
         f"rights.{act}",
         back=_back(proposal),
         more=(f"{row.text}.",),
@@ -61,6 +37,25 @@ async def _ask(request: PageRequest, act: str, problems: list[tuple[str, str]]) 
         which=f"rights_{act}",
         grave=act == "refuse",
     )
+
+
+@faults_on(partial(_ask, act="confirm"), Denied, Clash)
+async def confirm(request: PageRequest) -> web.StreamResponse:
+    by, shown = accounts.administrator(request), request.form.text("seen")
+    proposal = await posts.confirm(request.deps.accounts, by, request.path("id"), shown)
+    return request.confirm(_back(proposal), "admin.rights_confirmed")
+
+
+_ask_refusal = partial(_ask, act="refuse")
+
+
+@faults_on(_ask_refusal, Denied, Clash, other="reason")
+async def refuse(request: PageRequest) -> web.StreamResponse:
+    if problems := request.short_reason():
+        return await _ask_refusal(request, problems)
+    by, reason = accounts.administrator(request), request.form.text("reason")
+    await pending_rights.refuse(request.deps.accounts, by, request.path("id"), reason)
+    return request.confirm(accounts.HOME, "admin.rights_refused")
 
 
 def _closed(request: PageRequest, proposal: Proposal) -> str:
@@ -75,8 +70,7 @@ def _back(proposal: Proposal) -> str:
     return f"{accounts.HOME}/tai-khoan/{person_id}" if person_id else accounts.HOME
 
 
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 ROUTES = (
-    *both(f"{_PATH}/xac-nhan", "rights_confirm", "rights_confirmed", confirm, **_AT),
-    *both(f"{_PATH}/tu-choi", "rights_refuse", "rights_refused", refuse, **_AT),
+    *both(f"{_PATH}/xac-nhan", "rights_confirm", "rights_confirmed", confirm),
+    *both(f"{_PATH}/tu-choi", "rights_refuse", "rights_refused", refuse),
 )

@@ -18,15 +18,13 @@ from gateway.errors import Clash
 from gateway.office.accounts import agency_profile
 from gateway.office.web import dates, page_requests
 from gateway.office.web.forms import Form, Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest
+from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.pages.administration.accounts import Place
-from gateway.office.web.routes import Access, both, get
+from gateway.office.web.pages.administration.accounts import Place, both, get
 from gateway.words.legal import bases_of_rules
 
 PATH = f"{accounts.HOME}/co-quan"
 _EMPTY_ROWS, _MOST_SHOWN = 3, 5
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
 
 
 async def show_settings(request: PageRequest) -> web.StreamResponse:
@@ -160,6 +158,6 @@ def value_words(request: PageRequest, key: str, value: str) -> str:
 
 
 ROUTES = (
-    get(PATH, "agency_settings", show_settings, **_AT),
-    *both(f"{PATH}/{{setting}}", "agency_setting", "agency_setting_chosen", choose, **_AT),
+    get(PATH, "agency_settings", show_settings),
+    *both(f"{PATH}/{{setting}}", "agency_setting", "agency_setting_chosen", choose),
 )

@@ -15,10 +15,10 @@ from gateway.errors import Clash
 from gateway.office import duties
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, OPERATES, PageRequest
+from gateway.office.web.page_requests import OPERATES, PageRequest, faults_on
 from gateway.office.web.pages.administration import accounts
+from gateway.office.web.pages.administration.accounts import both, get
 from gateway.office.web.pages.administration.settings import PATH as SETTINGS_PATH
-from gateway.office.web.routes import Access, both, get
 
 PATH = f"{accounts.HOME}/dong-ho"
 FIGURES_PATH = f"{PATH}/so-lieu-quy"
@@ -51,18 +51,17 @@ async def show_timers(request: PageRequest) -> web.StreamResponse:
     )
 
 
+async def ask_figures(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    """Ask whether the figures of the quarter before were sent."""
+    quarter = _quarter_text(duties.first_of_quarter(request.today))
+    return await request.question(problems, "timer.figures", back=PATH, quarter=quarter)
+
+
+@faults_on(ask_figures, Clash)
 async def note_figures(request: PageRequest) -> web.StreamResponse:
-    """Ask whether the figures of the quarter before were sent, and note it."""
-    quarter, problems = duties.first_of_quarter(request.today), Problems()
-    if request.is_act:
-        try:
-            await duties.note_figures_sent(request.deps.accounts, request.person.person.id, quarter)
-        except Clash as error:
-            problems.append(("", request.why(error)))
-        else:
-            return request.confirm(PATH, "timer.figures")
-    words = ("timer.figures", "timer.figures.means", "timer.figures.do")
-    return await request.question(problems, *words, back=PATH, quarter=_quarter_text(quarter))
+    quarter = duties.first_of_quarter(request.today)
+    await duties.note_figures_sent(request.deps.accounts, request.person.person.id, quarter)
+    return request.confirm(PATH, "timer.figures")
 
 
 def _quarter_text(due_in: date) -> str:
@@ -71,8 +70,7 @@ def _quarter_text(due_in: date) -> str:
     return f"{(last_day.month + 2) // 3}/{last_day.year}"
 
 
-_AT = {"access": Access.READY, "key": "administration"}
 ROUTES = (
-    get(PATH, "timers", show_timers, needs=ADMINISTERS, **_AT),
-    *both(FIGURES_PATH, "figures_sent_ask", "figures_sent", note_figures, needs=OPERATES, **_AT),
+    get(PATH, "timers", show_timers),
+    *both(FIGURES_PATH, "figures_sent_ask", "figures_sent", note_figures, needs=OPERATES),
 )

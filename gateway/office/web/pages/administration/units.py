@@ -3,8 +3,7 @@ is renamed, moved or closed. In: an administrator; an agency. Out: pages; a unit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -13,32 +12,44 @@ from gateway.errors import Clash, NotFound
 from gateway.office.accounts import units
 from gateway.office.accounts.units import UnitDetail
 from gateway.office.web.forms import Problems
-from gateway.office.web.page_requests import ADMINISTERS, PageRequest
+from gateway.office.web.page_requests import PageRequest, faults_on
 from gateway.office.web.pages.administration.accounts import (
     HOME,
     Place,
     administrator,
+    both,
     chosen_agency,
+    get,
     list_agencies,
+    post,
 )
-from gateway.office.web.routes import Access, both, get, post
 
 PATH = f"{HOME}/don-vi"
 _UNIT_PATH = f"{PATH}/{{id:unt_[0-9A-Za-z]{{1,40}}}}"
 _FIELDS = {"GW-UNIT-PARENT": "parent"}
 
 
-async def list_units(request: PageRequest) -> web.StreamResponse:
-    return await _list_page(request, await chosen_agency(request))
+async def list_units(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
+    place = await chosen_agency(request)
+    details, closed = await units.list_units(request.deps.accounts, administrator(request), place.id)
+    return await request.form_page(
+        "admin/units.html",
+        problems,
+        title=request.say("admin.units"),
+        details=details,
+        closed=closed,
+        here=place,
+        places=[(p.key, p.name) for p in await list_agencies(request)],
+        parents=_parents(request, details),
+        values=request.form.flat(),
+    )
 
 
+@faults_on(list_units, Clash, fields=_FIELDS, other="name")
 async def add_unit(request: PageRequest) -> web.StreamResponse:
     form, place = request.form, await chosen_agency(request)
     services, by = request.deps.accounts, administrator(request)
-    try:
-        await units.add_unit(services, by, place.id, form.text("name"), form.text("parent"))
-    except Clash as error:
-        return await _list_page(request, place, form.flat(), _problems(request, error))
+    await units.add_unit(services, by, place.id, form.text("name"), form.text("parent"))
     return request.confirm(PATH, "admin.unit_added", **{"co-quan": place.key})
 
 
@@ -60,16 +71,14 @@ async def show_unit(request: PageRequest, problems: Problems | None = None) -> w
     )
 
 
+@faults_on(show_unit, Clash, fields=_FIELDS, other="name")
 async def change_unit(request: PageRequest) -> web.StreamResponse:
     form, place = request.form, await chosen_agency(request)
     services, by, id = request.deps.accounts, administrator(request), request.path("id")
-    try:
-        if form.text("up") == "1":
-            await units.move_up(services, by, place.id, id)
-        else:
-            await units.change_unit(services, by, place.id, id, form.text("name"), form.text("parent"))
-    except Clash as error:
-        return await show_unit(request, _problems(request, error))
+    if form.text("up") == "1":
+        await units.move_up(services, by, place.id, id)
+    else:
+        await units.change_unit(services, by, place.id, id, form.text("name"), form.text("parent"))
     return request.confirm(PATH, "admin.unit_changed", **{"co-quan": place.key})
 
 
@@ -82,8 +91,6 @@ async def close_unit(request: PageRequest) -> web.StreamResponse:
     closed = "" if detail.may_close else request.say("admin.unit.close.not")
     return await request.question(
         None,
-        "admin.unit.close",
-        "admin.unit.close.means",
         "admin.unit.close",
         back=PATH,
         query={"co-quan": place.key},
@@ -104,42 +111,16 @@ async def _load(request: PageRequest, place: Place) -> tuple[Sequence[UnitDetail
     return details, detail
 
 
-async def _list_page(
-    request: PageRequest,
-    place: Place,
-    values: Mapping[str, str] = MappingProxyType({}),
-    problems: Problems | None = None,
-) -> web.Response:
-    details, closed = await units.list_units(request.deps.accounts, administrator(request), place.id)
-    return await request.form_page(
-        "admin/units.html",
-        problems,
-        title=request.say("admin.units"),
-        details=details,
-        closed=closed,
-        here=place,
-        places=[(p.key, p.name) for p in await list_agencies(request)],
-        parents=_parents(request, details),
-        values=values,
-    )
-
-
 def _parents(request: PageRequest, details: Sequence[UnitDetail]) -> list[tuple[str, str]]:
     """List the units under which another may stand, deeper ones behind dashes, as a list of choices shows no tree."""
     names = [(d.unit.id, f"{'– ' * d.depth}{d.unit.name}") for d in details]
     return [("", request.say("admin.unit.top")), *names]
 
 
-def _problems(request: PageRequest, error: Clash) -> Problems:
-    return [(_FIELDS.get(error.code, "name"), request.why(error))]
-
-
-_AT = {"access": Access.READY, "needs": ADMINISTERS, "key": "administration"}
-
 ROUTES = (
-    get(PATH, "units", list_units, **_AT),
-    post(PATH, "unit_added", add_unit, **_AT),
-    get(_UNIT_PATH, "unit", show_unit, **_AT),
-    post(_UNIT_PATH, "unit_changed", change_unit, **_AT),
-    *both(f"{_UNIT_PATH}/dong", "unit_close", "unit_closed", close_unit, **_AT),
+    get(PATH, "units", list_units),
+    post(PATH, "unit_added", add_unit),
+    get(_UNIT_PATH, "unit", show_unit),
+    post(_UNIT_PATH, "unit_changed", change_unit),
+    *both(f"{_UNIT_PATH}/dong", "unit_close", "unit_closed", close_unit),
 )

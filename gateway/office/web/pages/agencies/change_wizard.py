@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 
 from aiohttp import web
 
@@ -205,9 +204,7 @@ def read_fields(parameters: Mapping[str, str], today: date) -> Wizard:
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
-get = partial(routes.get, access=Access.READY, needs=CHANGES, key="agencies")
-post = partial(routes.post, access=Access.READY, needs=CHANGES, key="agencies")
-both = partial(routes.both, access=Access.READY, needs=CHANGES, key="agencies")
+get, post, both = routes.sharing(access=Access.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 

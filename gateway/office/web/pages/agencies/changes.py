@@ -123,8 +123,7 @@ async def report_reform(request: PageRequest) -> web.StreamResponse:
         return request.confirm(f"{REFORMS}/{id}", "reforms.reported")
     row = _reform_row(await registry_changes.get_reform(services, id), request.deps.out.today())
     missing = [request.missing("how", "reforms.report.how")]
-    words = ("reforms.report", "reforms.report.will", "reforms.report.do")
-    return await _ask(request, missing, *words, back=row["path"], which="report", row=row)
+    return await _ask(request, missing, "reforms.report", back=row["path"], which="report", row=row)
 
 
 def _reform_row(record: ReformRecord, today: date) -> TemplateValues:

@@ -18,18 +18,19 @@ from gateway.deciding import people
 from gateway.domain.delegated import BindingOrigin
 from gateway.domain.person import SignedIn
 from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry
-from gateway.domain.registry_change import AgencyRecord, Life, Plan, RowChange
+from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
 from gateway.errors import Clash, Denied, GatewayError
 from gateway.office.web.dates import cell_text
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
-from gateway.office.web.routes import Access, get
+from gateway.office.web.routes import Access, sharing
 from gateway.policy.two_people import Objection
 from gateway.words import labels
 
 TemplateValues = Mapping[str, Any]
 """Values of a template for one thing."""
+get, post, both = sharing(access=Access.READY, key="agencies")
 T = TypeVar("T")
 _CELL_FIELDS = ("name", "parent", "valid_from", "valid_to", "successor")
 
@@ -122,17 +123,9 @@ def row_advice(text: str, lang: str) -> str:
     return labels.say("reforms.advice.other", lang)
 
 
-_FIELDS_ADDED = (
-    "alias",
-    "parent",
-    "valid_from",
-    "valid_to",
-    "successor",
-    "decision",
-    "host",
-    "next_host",
-    "next_host_from",
-)
+# A line of a new agency has its own code and name; how to reach it is not shown.
+_NOT_SHOWN = frozenset({"code", "name", "email", "address", "phone", "contact", "scheme"})
+_FIELDS_ADDED = tuple(name for name in RECORD_FIELDS if name not in _NOT_SHOWN)
 
 
 class ImportWord(StrEnum):
@@ -348,4 +341,4 @@ async def suggest(request: PageRequest) -> web.StreamResponse:
     return request.piece("agencies/_suggest.html", found=suggestions)
 
 
-ROUTES = (get("/co-quan/goi-y", "agencies_named", suggest, access=Access.READY, key="agencies", quiet=True),)
+ROUTES = (get("/co-quan/goi-y", "agencies_named", suggest, quiet=True),)

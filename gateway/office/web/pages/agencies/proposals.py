@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -32,13 +31,13 @@ from gateway.domain.seals import SealChange
 from gateway.errors import Clash, Denied, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
-from gateway.office.web import forms, routes
+from gateway.office.web import forms
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
-from gateway.office.web.pages.agencies.common import TemplateValues
+from gateway.office.web.pages.agencies.common import TemplateValues, both, get, post
 from gateway.office.web.pages.agencies.headlines import headline, name_list, names_in, names_of_codes
-from gateway.office.web.routes import Access, FormBody, Needs
+from gateway.office.web.routes import FormBody, Needs
 from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
@@ -48,9 +47,6 @@ CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
 DECIDES = (CODES, TRUSTED)
-get = partial(routes.get, access=Access.READY, key="agencies")
-post = partial(routes.post, access=Access.READY, key="agencies")
-both = partial(routes.both, access=Access.READY, key="agencies")
 _ROWS = 50
 _MOST_LINES = 200
 

@@ -18,8 +18,9 @@ from gateway.office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway.office.web import dates
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common, exchanged
+from gateway.office.web.pages.agencies.common import get
+from gateway.office.web.pages.agencies.headlines import names_of_codes
 from gateway.office.web.pages.agencies.seals import registered_seals
-from gateway.office.web.routes import Access, get
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
 
@@ -164,10 +165,8 @@ async def _own_province(request: PageRequest) -> tuple[list[AgencyEntry], str]:
 async def _parent_names(request: PageRequest, entries: Sequence[AgencyEntry]) -> dict[str, str]:
     """Return the names of the agencies above these, by code."""
     names = {entry.code: entry.name for entry in entries}
-    for code in {entry.parent for entry in entries if entry.parent} - names.keys():
-        if (entry := await request.deps.registry.entry(code)) is not None:
-            names[code] = entry.name
-    return names
+    parents = {entry.parent for entry in entries if entry.parent}
+    return names | await names_of_codes(request, parents - names.keys())
 
 
 async def _filtered_page(request: PageRequest, root: str) -> Page[AgencyEntry]:
@@ -244,12 +243,8 @@ async def look_up(request: PageRequest) -> web.StreamResponse:
 
 async def list_old_codes(request: PageRequest) -> web.StreamResponse:
     lines = await request.deps.registry.legacy()
-    names = {}
-    for line in lines:
-        for code in (line.code, line.heir):
-            if code and code not in names:
-                entry = await request.deps.registry.entry(code)
-                names[code] = entry.name if entry else ""
+    codes = [code for line in lines for code in (line.code, line.heir) if code]
+    names = dict.fromkeys(codes, "") | await names_of_codes(request, codes)
     return await request.page(
         "agencies/legacy.html", title=request.say("agencies.legacy"), lines=lines, names=names
     )
@@ -425,9 +420,9 @@ async def _sentence(request: PageRequest, resolution: Resolution) -> str:
 
 
 ROUTES = (
-    get("/co-quan", "agencies", list_agencies, access=Access.READY, key="agencies"),
-    get("/co-quan/cay", "agencies_tree", tree, access=Access.READY, key="agencies"),
-    get("/co-quan/tra-cuu", "agency_lookup", look_up, access=Access.READY, key="agencies"),
-    get("/co-quan/ma-cu", "agency_legacy", list_old_codes, access=Access.READY, key="agencies"),
-    get("/co-quan/{code}", "agency", show_agency, access=Access.READY, key="agencies"),
+    get("/co-quan", "agencies", list_agencies),
+    get("/co-quan/cay", "agencies_tree", tree),
+    get("/co-quan/tra-cuu", "agency_lookup", look_up),
+    get("/co-quan/ma-cu", "agency_legacy", list_old_codes),
+    get("/co-quan/{code}", "agency", show_agency),
 )

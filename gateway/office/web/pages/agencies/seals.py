@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +29,16 @@ from gateway.domain.seals import (
 from gateway.domain.wall_clock import midnight
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.office.node.exchange import ComparedCertificate, certificate_facts
-from gateway.office.web import dates, forms, routes
+from gateway.office.web import dates, forms
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.agencies.common import both, get, post
 from gateway.office.web.pages.agencies.proposals import BINDS, LIST, TRUSTED, agency_bound
-from gateway.office.web.routes import Access, FormBody
+from gateway.office.web.routes import FormBody
 from gateway.ops.specimen import OfferedCertificate, read_specimen
 
 SEALS = f"{LIST}/mau-dau"
-get = partial(routes.get, access=Access.READY, key="agencies")
-both = partial(routes.both, access=Access.READY, key="agencies")
-post = partial(routes.post, access=Access.READY, key="agencies")
 _MOST_BYTES = 10 * 1024 * 1024
 _MOST_OFFERED = 20
 _LAST = "until"
@@ -310,7 +307,7 @@ async def _question(
 ) -> web.StreamResponse:  # Any: values of a template
     return await request.question(
         problems,
-        *(f"agencies.{act}.title", f"agencies.{act}.will", f"agencies.{act}.do"),
+        f"agencies.{act}",
         part="agencies/_seal_questions.html",
         which=act,
         **values,

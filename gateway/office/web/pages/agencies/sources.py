@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -24,18 +23,15 @@ from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
-from gateway.office.web import routes
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
+from gateway.office.web.pages.agencies.common import both, get
 from gateway.office.web.pages.agencies.proposals import DECIDES, LIST, TRUSTED, list_values
-from gateway.office.web.routes import Access
 from gateway.registry.axis_lists import FETCHED_FEED, list_all
 from gateway.registry.receipts import AwaitedChange, NodeStanding, Overview, SqlReceipts
 
 SOURCES = "/co-quan/nguon-xac-nhan"
-get = partial(routes.get, access=Access.READY, key="agencies")
-both = partial(routes.both, access=Access.READY, key="agencies")
 _MOST_LISTS = 20
 _MOST_NODES, _MOST_NAMED = 100, 10
 _LIMITS = ("most_per_day", "most_share", "wait_hours")

@@ -3,8 +3,6 @@ checked and sent. The routes; each module beside this one does one part of it.""
 
 from __future__ import annotations
 
-from functools import partial
-
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.web import routes
 from gateway.office.web.pages.compose import acts, pages
@@ -13,8 +11,7 @@ from gateway.office.web.routes import FormBody, Needs, PageRoute
 DRAFTS = (Needs(right=Right.DRAFT, manners=(Manner.YES, Manner.OWN)),)
 ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 SIGNS = (Needs(right=Right.SIGN_AGENCY, manners=(Manner.YES,)),)
-get, post = partial(routes.get, key="outgoing"), partial(routes.post, key="outgoing")
-both = partial(routes.both, key="outgoing")
+get, post, both = routes.sharing(key="outgoing")
 
 ROUTES: tuple[PageRoute, ...] = (
     get("/phat-hanh", "compose", pages.new_document, needs=DRAFTS),

@@ -143,7 +143,7 @@ def _read_typed(request: PageRequest, base: Sheet, brought: uploads.UploadedForm
 
 async def _save(request: PageRequest, typed_form: TypedForm) -> OutgoingDocument:
     """Save the form's values in the draft."""
-    out, scope, base = request.deps.out, request.scope(), typed_form.base
+    out, scope, base = *request.outgoing, typed_form.base
     document = base.document
     draft, change = typed_form.draft, typed_form.change
     is_renamed = (draft.signer.name if draft.signer else "") != base.values.get("name", "")
@@ -167,7 +167,7 @@ async def _save(request: PageRequest, typed_form: TypedForm) -> OutgoingDocument
 async def _with_files(
     request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument, files: RequestFiles
 ) -> OutgoingDocument:
-    out, scope = request.deps.out, request.scope()
+    out, scope = request.outgoing
     stored = await drafting.arrange(out, scope, stored.id, _ordered_files(typed_form, stored), stored.version)
     return await drafting.add_files(out, scope, stored.id, files) if files.received else stored
 
@@ -231,7 +231,7 @@ async def _reserve_number(
     request: PageRequest, typed_form: TypedForm, stored: OutgoingDocument
 ) -> web.StreamResponse:
     """Reserve the next number for this draft. Where the node gives no numbers, it is only not offered to other drafts."""
-    out, scope, today = request.deps.out, request.scope(), request.deps.out.today()
+    out, scope, today = *request.outgoing, request.deps.out.today()
     profile, draft = await profile_of(out, scope), stored.draft
     issued_on = draft.issued_on or today
     symbol = draft.symbol or propose_symbol(profile, draft.type_key, issued_on.year)
@@ -253,7 +253,7 @@ async def _reserve_number(
 async def _give_number_back(request: PageRequest, stored: OutgoingDocument) -> web.StreamResponse:
     if not editor.may_send(request, stored.kind):
         raise Denied("only a clerk gives numbers", code="GW-RIGHT")
-    await numbering.give_back(request.deps.out, request.scope(), stored.id)
+    await numbering.give_back(*request.outgoing, stored.id)
     await uploads.save_over(request, stored, replace(stored.draft, number=""))
     return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.number.back"), "van-ban")
 
@@ -322,7 +322,7 @@ async def _send(request: PageRequest, typed_form: TypedForm, stored: OutgoingDoc
     if typed_form.form.text("checked") != str(stored.version):
         return editor.at_part(request.confirm(path, "compose.changed", **{"kiem-tra": "1"}), "gui")
     confirm = tuple(typed_form.form.all("confirm"))
-    checked = await drafting.recheck(request.deps.out, request.scope(), stored.id, confirm)
+    checked = await drafting.recheck(*request.outgoing, stored.id, confirm)
     problems = [
         *(checking.reason_line(request, reason) for reason in checked.verdict.reasons),
         *_open_questions(request, typed_form, stored, checked),
@@ -332,8 +332,7 @@ async def _send(request: PageRequest, typed_form: TypedForm, stored: OutgoingDoc
         seconds = options.undo_express_s if stored.draft.urgency >= Urgency.EXPRESS else options.undo_s
         try:
             await manage.send_draft(
-                request.deps.out,
-                request.scope(),
+                *request.outgoing,
                 stored.id,
                 stored.version,
                 confirm,

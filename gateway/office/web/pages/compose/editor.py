@@ -239,7 +239,7 @@ async def show_sheet(
         unsigned=document is not None and _is_unsigned(document),
         twins=await _same_lead(request, document) if document else [],
         groups=await groups(request.deps.store, request.scope()),
-        signers=(await request.deps.habits.load(request.deps.out, request.scope())).signers,
+        signers=(await request.deps.habits.load(*request.outgoing)).signers,
         check=checking.make_check_list(request, checked) if checked else None,
         may_send=may_send(request, sheet.kind),
         may_sign=request.may(Right.SIGN_AGENCY, Manner.YES),
@@ -277,7 +277,7 @@ async def part_values(
     rows = await addressing.rows(request, sheet.recipients)
     ticked = sheet.ticked if checked is not None else None
     if checked is None and document is not None:
-        checked = await drafting.recheck(request.deps.out, request.scope(), document.id)
+        checked = await drafting.recheck(*request.outgoing, document.id)
     number = await number_state(request, sheet)
     to_come = "01" if number.is_given else ""  # any number: it is given on sending
     numbered = replace(sheet.draft, number=sheet.draft.number or to_come)
@@ -312,7 +312,7 @@ class ShownNumber:
 
 async def number_state(request: PageRequest, sheet: Sheet) -> ShownNumber:
     """Return what the page says about the number. Where the node gives none, only the notation is proposed."""
-    out, scope, draft = request.deps.out, request.scope(), sheet.draft
+    out, scope, draft = *request.outgoing, sheet.draft
     profile = await profile_of(out, scope)
     year = (draft.issued_on or out.today()).year
     symbol = "" if draft.symbol else propose_symbol(profile, draft.type_key, year)

@@ -59,7 +59,7 @@ async def show_draft(request: PageRequest) -> web.StreamResponse:
         return request.go(f"/van-ban-di/{document.id}")
     checked = None
     if request.ask("kiem-tra") == "1":
-        checked = await drafting.recheck(request.deps.out, request.scope(), document.id)
+        checked = await drafting.recheck(*request.outgoing, document.id)
     return await editor.show_sheet(request, editor.sheet_of_document(document), checked=checked)
 
 
@@ -67,7 +67,7 @@ async def discard(request: PageRequest) -> web.StreamResponse:
     """Discard a draft. It was not sent, so no reason is needed: the page names the draft, no more."""
     if request.is_act:
         document = await _open_draft(request)
-        await manage.cancel(request.deps.out, request.scope(), document.id, document.version)
+        await manage.cancel(*request.outgoing, document.id, document.version)
         await request.deps.looking.forget(request.scope(), document.id)
         return request.confirm("/van-ban-di", "compose.discarded")
     document = await editor.load_draft(request, request.path("id"))
@@ -106,7 +106,7 @@ async def show_sent(request: PageRequest) -> web.StreamResponse:
 async def undo(request: PageRequest) -> web.StreamResponse:
     document = await editor.load_draft(request, request.path("id"))
     try:
-        draft = await follow_up.call_back(request.deps.out, request.scope(), document.id)
+        draft = await follow_up.call_back(*request.outgoing, document.id)
     except Clash as error:
         return await request.page(
             "compose/sent.html",
@@ -130,7 +130,7 @@ _DEEPEST = 12
 async def suggest_agencies(request: PageRequest) -> web.StreamResponse:
     """Offer the agencies that match the typed words; without words the usual recipients."""
     text, today = request.ask("q")[:200], request.deps.out.today()
-    usual = await request.deps.habits.load(request.deps.out, request.scope())
+    usual = await request.deps.habits.load(*request.outgoing)
     agencies: Sequence[AgencyEntry]
     if text:
         root = request.own_agency.code.partition(".")[0]
@@ -253,7 +253,7 @@ async def _put_signature(
             request.scope(), request.own_agency, opener, wish, pin
         ) as pieces:
             await files.add(FileRole.LEAD, lead.name, FileRole.LEAD, pieces)
-        await drafting.add_files(request.deps.out, request.scope(), document.id, files, document.version)
+        await drafting.add_files(*request.outgoing, document.id, files, document.version)
 
 
 async def _signing_page(

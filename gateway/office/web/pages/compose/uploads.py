@@ -203,7 +203,7 @@ async def save_over(
     """Save the draft in place of the stored one, unless a newer version exists; fields beside the draft stay, unless
     given."""
     saved_marks = {"change": stored.change, "doubts": stored.doubts, "from_file": stored.from_file, **marks}
-    out, scope = request.deps.out, request.scope()
+    out, scope = request.outgoing
     return await drafting.save(out, scope, stored.id, draft, expect_version=stored.version, **saved_marks)
 
 
@@ -211,15 +211,13 @@ async def _with_usual_fields(
     request: PageRequest, stored: OutgoingDocument, draft: Draft, doubts: dict[str, str]
 ) -> Draft:
     """Add fields that the file lacks from the agency's own papers: each to be looked at."""
-    signer = habits.remembered(
-        draft.signer, await request.deps.habits.load(request.deps.out, request.scope())
-    )
+    signer = habits.remembered(draft.signer, await request.deps.habits.load(*request.outgoing))
     if signer is not None and signer != draft.signer:
         draft = replace(draft, signer=signer)
         doubts.update({name: "last" for name in ("title", "competence") if getattr(signer, name)})
     if draft.issued_on is None:
         draft, doubts["date"] = replace(draft, issued_on=request.deps.out.today()), "today"
-    profile = await profile_of(request.deps.out, request.scope())
+    profile = await profile_of(*request.outgoing)
     if not draft.number and stored.kind is Kind.DOCUMENT and not gives_numbers(profile):
         number = await books.next_number(request.deps.book, request.scope(), draft, request.deps.out.today())
         draft, doubts["number"] = replace(draft, number=number), "next"

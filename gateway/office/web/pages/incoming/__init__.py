@@ -25,9 +25,7 @@ from gateway.office.web.pages.incoming.access import (
 )
 from gateway.office.web.routes import PageRoute
 
-get = partial(routes.get, key="incoming")
-post = partial(routes.post, key="incoming")
-both = partial(routes.both, key="incoming")
+get, post, both = routes.sharing(key="incoming")
 _EITHER = (*TAKES, *INSTRUCTS)
 _AGREE, _DISAGREE = (alone(partial(acts.answer_request, code=code)) for code in ("15", "16"))
 _FILE = "{n:[0-9]{1,9}}"

@@ -261,8 +261,7 @@ async def begin_act(
     async with request.deps.store.read(request.scope()) as work:
         chosen = await work.profile.value(UNDO_SECONDS, now)
     return await pending.begin(
-        request.deps.inn,
-        request.scope(),
+        *request.incoming,
         incoming.main,
         kind,
         values,
@@ -334,7 +333,7 @@ def give_status(
 ) -> Awaitable[StatusDone]:
     """Set the status that the other side receives, for the document as the page showed it, or as it was just judged."""
     expected = form_version(request) if version is None else version
-    return act.set_status(request.deps.inn, request.scope(), incoming.main.id, call, expect_version=expected)
+    return act.set_status(*request.incoming, incoming.main.id, call, expect_version=expected)
 
 
 async def last_act_words(request: PageRequest, id: str) -> str:

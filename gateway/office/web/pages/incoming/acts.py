@@ -65,7 +65,7 @@ async def take_in(request: PageRequest) -> web.StreamResponse:
     except StaleVersion:
         return await access.late_page(request, incoming)
     except Refused as error:
-        return await take_in_form(request, _field_problems(request, error))
+        return await take_in_form(request, request.problems_of(error))
     except Clash as error:
         if error.code in ("GW-STATUS", "GW-ACT-WAITS"):
             return await access.late_page(request, incoming)
@@ -117,7 +117,7 @@ async def put_on_hold(request: PageRequest) -> web.StreamResponse:
 
 async def _set_aside(request: PageRequest, incoming: IncomingView, reason: str) -> None:
     version = access.form_version(request)
-    await act.set_aside(request.deps.inn, request.scope(), incoming.main.id, reason, expect_version=version)
+    await act.set_aside(*request.incoming, incoming.main.id, reason, expect_version=version)
     await request.deps.looking.forget(request.scope(), incoming.main.id)
 
 
@@ -144,7 +144,7 @@ async def undo(request: PageRequest) -> web.StreamResponse:
     """Undo an act that waits, or put away one that could not be done."""
     incoming = await access.find(request)
     try:
-        undone = await pending.undo(request.deps.inn, request.scope(), incoming.main.id)
+        undone = await pending.undo(*request.incoming, incoming.main.id)
     except Clash:
         return await access.late_page(request, incoming, request.say("incoming.undo.late"))
     message = "incoming.undone" if undone.waits else "incoming.put_away"
@@ -156,14 +156,6 @@ def _text_problems(request: PageRequest, field: str, label: str, text: str) -> P
         return [request.missing(field, label)]
     is_short = len(text) < SHORTEST_REASON
     return [(field, request.say("incoming.short", field=request.say(label)))] if is_short else []
-
-
-def _field_problems(request: PageRequest, error: Refused) -> Problems:
-    """Return every broken rule beside its field."""
-    return [
-        (pointer.strip("/").partition("/")[0], words)
-        for pointer, words in answers.reasons_of(error, request.lang)
-    ]
 
 
 _STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
@@ -248,9 +240,7 @@ async def hand_back(request: PageRequest) -> web.StreamResponse:
     if problems or not request.is_act:
         return await access.ask(request, incoming, "hand_back", problems, unit=part.unit)
     version, reason = access.form_version(request), request.form.text("reason")
-    handing_back = handling.hand_back(
-        request.deps.inn, request.scope(), incoming.main.id, share, reason, version
-    )
+    handing_back = handling.hand_back(*request.incoming, incoming.main.id, share, reason, version)
     return await access.done_or_late(request, incoming, handing_back, "incoming.handed_back")
 
 
@@ -259,7 +249,7 @@ async def finish_part(request: PageRequest) -> web.StreamResponse:
     incoming = await access.find(request)
     access.granted_over(request, incoming, Right.PROGRESS, Manner.OWN)
     share, version = request.share_of(Right.PROGRESS), access.form_version(request)
-    finishing = handling.finish(request.deps.inn, request.scope(), incoming.main.id, share, version)
+    finishing = handling.finish(*request.incoming, incoming.main.id, share, version)
     return await access.done_or_late(request, incoming, finishing, "incoming.part_done")
 
 
@@ -269,9 +259,7 @@ async def give_part_on(request: PageRequest) -> web.StreamResponse:
     access.granted_over(request, incoming, Right.INSTRUCT, Manner.OWN)
     share, version = request.share_of(Right.INSTRUCT), access.form_version(request)
     part, person = form.text("part"), form.text("person")
-    giving = handling.give_on(
-        request.deps.inn, request.scope(), incoming.main.id, share, part, person, version
-    )
+    giving = handling.give_on(*request.incoming, incoming.main.id, share, part, person, version)
     return await access.done_or_late(request, incoming, giving, "incoming.part_given")
 
 
@@ -279,7 +267,7 @@ async def confirm_reading(request: PageRequest) -> web.StreamResponse:
     """Mark a letter as seen that the person, or a unit of theirs, got for information."""
     incoming = await access.find(request)
     share = request.share_of(Right.SEE_CONTENT)
-    marking = handling.confirm_reading(request.deps.inn, request.scope(), incoming.main.id, share)
+    marking = handling.confirm_reading(*request.incoming, incoming.main.id, share)
     return await access.done_or_late(request, incoming, marking, "incoming.seen", end_state="seen")
 
 
@@ -292,7 +280,7 @@ async def comment(request: PageRequest) -> web.StreamResponse:
     if not text or len(text) > comments.LONGEST:
         problem = request.say("incoming.comment.length", most=comments.LONGEST)
         return await access.ask(request, incoming, "comment", [("text", problem)])
-    adding = comments.add_comment(request.deps.inn, request.scope(), incoming.main.id, text)
+    adding = comments.add_comment(*request.incoming, incoming.main.id, text)
     return await access.done_or_late(request, incoming, adding, "incoming.commented")
 
 
@@ -404,7 +392,7 @@ async def submit(request: PageRequest) -> web.StreamResponse:
     if problems or not request.is_act:
         closed = "" if leaders else request.say("incoming.submit.nobody")
         return await access.ask(request, incoming, "submit", problems, leaders=leaders, closed=closed)
-    submitting = received.submit(request.deps.inn, request.scope(), incoming.main.id, leader, note)
+    submitting = received.submit(*request.incoming, incoming.main.id, leader, note)
     return await access.done_or_late(request, incoming, submitting, "incoming.submitted")
 
 
@@ -413,5 +401,5 @@ async def record_opinion(request: PageRequest, incoming: IncomingView) -> web.St
     words = assigning.opinion_typed(request)
     if not words:
         return None
-    deciding = received.decide(request.deps.inn, request.scope(), incoming.main.id, words)
+    deciding = received.decide(*request.incoming, incoming.main.id, words)
     return await access.done_or_late(request, incoming, deciding, "incoming.opinion")

@@ -325,7 +325,7 @@ async def _discussion_values(request: PageRequest, incoming: IncomingView) -> di
     """Make the values of the comments; none for a person who reads by order, or sees no content."""
     if not incoming.may_comment:
         return {"discussion": None}
-    discussion = await comments.look(request.deps.inn, request.scope(), incoming.main.id)
+    discussion = await comments.look(*request.incoming, incoming.main.id)
     people = {comment.person_id for comment in discussion.comments}
     people |= {reader.person_id for reader in discussion.readers}
     return {"discussion": discussion, "commenters": await access.names_of_people(request, people)}
@@ -352,7 +352,7 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
     """Send the file as its sender attached it; with `xem` a PDF is shown in place."""
     incoming = await access.find(request)
     n = _file_number(request)
-    opened = await reading.open_file(request.deps.inn, request.scope(), incoming.document.id, n)
+    opened = await reading.open_file(*request.incoming, incoming.document.id, n)
     await access.note_read(request, incoming, opened.name)
     kind = next(f.found_type or "" for f in incoming.document.files if f.n == n)
     return await content.send_opened(request, opened, kind, inline=request.ask("xem") == "1")

@@ -35,7 +35,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
     incoming = await detail.by_order(request, incoming)
     records = await detail.load_records(request, incoming.main)
     if records.unread and incoming.manner in (Manner.YES, Manner.OWN):
-        await received.mark_read(request.deps.inn, request.scope(), [incoming.main.id])
+        await received.mark_read(*request.incoming, [incoming.main.id])
     return await detail.document_page(request, incoming, records)
 
 

@@ -322,8 +322,6 @@ async def _decision_page(
         name,
         problems,
         f"operating.packet.{name}",
-        f"operating.packet.{name}.says",
-        f"operating.packet.{name}",
         back=f"{_QUARANTINE}/{packet.id}" if is_open else _QUARANTINE,
         closed="" if is_open else request.say("operating.packet.closed"),
         more=(unproved_note,) if name == "return" and packet.sender_code is None else (),

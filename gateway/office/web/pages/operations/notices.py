@@ -62,8 +62,6 @@ async def end(request: PageRequest) -> web.StreamResponse:
         "notice",
         None,
         "operating.notice.end",
-        "operating.notice.end.says",
-        "operating.notice.end",
         back=_LIST,
         told_of=await request.deps.notices.rows.get(request.path("id")),
         names=await hosted_names(request),

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -55,9 +54,7 @@ TABS = (
     ("jobs", f"{PATH}/tac-vu"),
     ("traffic", f"{PATH}/luu-luong"),
 )
-get = partial(routes.get, access=Access.READY, needs=OPERATES, key=KEY)
-post = partial(routes.post, access=Access.READY, needs=OPERATES, key=KEY)
-both = partial(routes.both, access=Access.READY, needs=OPERATES, key=KEY)
+get, post, both = routes.sharing(access=Access.READY, needs=OPERATES, key=KEY)
 
 
 async def tab_page(

@@ -13,8 +13,7 @@ from gateway.office.web.routes import Needs, PageRoute
 ISSUES = (Needs(right=Right.ISSUE, manners=(Manner.YES,)),)
 RECALLS = (Needs(right=Right.RECALL, manners=(Manner.RECORDED,)),)
 URGES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
-get, post = partial(routes.get, key="outgoing"), partial(routes.post, key="outgoing")
-both = partial(routes.both, key="outgoing")
+get, post, both = routes.sharing(key="outgoing")
 _PACKET = PATH + "/goi-tin/{digest:[0-9a-f]+}"
 _N = "{n:[0-9][0-9]?[0-9]?}"
 _FILE = f"{PATH}/tep/{_N}"

@@ -23,13 +23,13 @@ from gateway.office.letters import follow_up
 from gateway.office.letters.follow_up import Actor, Urging, WantedRecall
 from gateway.office.policy import rights
 from gateway.office.policy.rights import RecallObjection
-from gateway.office.web import answers
+from gateway.office.web import answers, routes
 from gateway.office.web.dates import day_text, moment_text
 from gateway.office.web.forms import SHORTEST_REASON, Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.outgoing import access
 from gateway.office.web.pages.outgoing.access import PATH, OutgoingView
-from gateway.office.web.routes import Needs, PageRoute, get, post
+from gateway.office.web.routes import Needs, PageRoute
 from gateway.outgoing import manage, recall
 from gateway.outgoing.more_recipients import send_to_more
 from gateway.words import labels
@@ -51,7 +51,7 @@ async def approvers(request: PageRequest) -> Sequence[Person]:
 
 async def latest_request(request: PageRequest, outgoing: OutgoingView) -> RecallAsk | None:
     """Return the recall request to show on the document's page: a waiting one, or the last one if it was refused."""
-    requests = await follow_up.list_recall_requests(request.deps.out, request.scope(), outgoing.document.id)
+    requests = await follow_up.list_recall_requests(*request.outgoing, outgoing.document.id)
     is_shown = bool(requests) and requests[0].state in _VISIBLE_STATES
     return requests[0] if is_shown and (_may_ask(request) or _decides(request)) else None
 
@@ -125,7 +125,7 @@ async def _finish_step(
 async def _step_page(
     request: PageRequest, outgoing: OutgoingView, problems: Problems | None = None
 ) -> web.StreamResponse:
-    requests = await follow_up.list_recall_requests(request.deps.out, request.scope(), outgoing.document.id)
+    requests = await follow_up.list_recall_requests(*request.outgoing, outgoing.document.id)
     ask = requests[0] if requests else None
     names = await _names_in_requests(request, requests)
     can = _can_decide(request, ask) if ask is not None else RecallObjection.RIGHT
@@ -152,7 +152,7 @@ async def _step_page(
 async def _load_request(request: PageRequest) -> tuple[OutgoingView, RecallAsk]:
     """Load the request that the form was made for: another one may wait by now."""
     outgoing = await access.find(request)
-    requests = await follow_up.list_recall_requests(request.deps.out, request.scope(), outgoing.document.id)
+    requests = await follow_up.list_recall_requests(*request.outgoing, outgoing.document.id)
     ask = next((r for r in requests if r.id == request.form.text("ask")), None)
     if ask is None:
         raise NotFound("nobody asked for this recall")
@@ -199,12 +199,12 @@ def _actor(request: PageRequest) -> Actor:
     return Actor(scope=request.scope(), rights=request.person.rights)
 
 
-_AT = {"needs": _ASKS_OR_DECIDES, "key": "outgoing"}
+get, post, _ = routes.sharing(needs=_ASKS_OR_DECIDES, key="outgoing")
 STEP_ROUTES: tuple[PageRoute, ...] = (
-    get(PATH + STEP_PLACE, "out_recall_ask", show_step, **_AT),
-    post(PATH + STEP_PLACE + "/phe-duyet", "out_recall_approved", approve_recall, **_AT),
-    post(PATH + STEP_PLACE + "/khong-phe-duyet", "out_recall_refused", refuse_recall, **_AT),
-    post(PATH + STEP_PLACE + "/rut-lai", "out_recall_withdrawn", withdraw_recall, **_AT),
+    get(PATH + STEP_PLACE, "out_recall_ask", show_step),
+    post(PATH + STEP_PLACE + "/phe-duyet", "out_recall_approved", approve_recall),
+    post(PATH + STEP_PLACE + "/khong-phe-duyet", "out_recall_refused", refuse_recall),
+    post(PATH + STEP_PLACE + "/rut-lai", "out_recall_withdrawn", withdraw_recall),
 )
 
 
@@ -243,8 +243,7 @@ async def send_recall(request: PageRequest) -> web.StreamResponse:
         return await ask_head(request, outgoing, repeat)
     act = partial(
         recall.recall,
-        request.deps.out,
-        request.scope(),
+        *request.outgoing,
         outgoing.document.id,
         reason=form.text("reason"),
         approved_by=form.text("approved_by") or None,
@@ -283,8 +282,7 @@ async def urge(request: PageRequest) -> web.StreamResponse:
         return await repeat([("how", request.say("outgoing.urge.no_how"))])
     act = partial(
         follow_up.urge,
-        request.deps.out,
-        request.scope(),
+        *request.outgoing,
         code,
         by=request.person.person.name,
         how=form.text("how"),
@@ -301,7 +299,7 @@ async def _urge_page(
     late_deliveries = access.late_deliveries(outgoing, request.deps.clock.now())
     codes = {d.recipient.code: d.recipient.name or d.recipient.code for d in late_deliveries}
     recipient = code if code in codes else next(iter(codes), "")
-    urging = await follow_up.urging_of(request.deps.out, request.scope(), recipient, request.deps.urge_every)
+    urging = await follow_up.urging_of(*request.outgoing, recipient, request.deps.urge_every)
     agency = await request.deps.out.directory.find(recipient, request.deps.out.today())
     return await request.form_page(
         "outgoing/urge.html",
@@ -422,7 +420,7 @@ async def resend(request: PageRequest) -> web.StreamResponse:
         return await repeat([("to", request.say("outgoing.choose_one"))])
     if not set(codes) <= allowed and not await access.conflict(request, outgoing):
         return await repeat([("to", request.say("outgoing.not_again"))])
-    act = partial(manage.resend, request.deps.out, request.scope(), outgoing.document.id, codes)
+    act = partial(manage.resend, *request.outgoing, outgoing.document.id, codes)
     return await attempt(request, outgoing, act, "outgoing.resent", repeat)
 
 
@@ -435,7 +433,7 @@ async def correct(request: PageRequest) -> web.StreamResponse:
         all_rows = access.recipient_rows(outgoing, request.deps.clock.now(), request.lang)
         rows = [row for row in all_rows if row.word == "rejected"]
         return await ask(request, outgoing, "anew", look="", do="outgoing.anew.do", rows=rows)
-    draft = await follow_up.begin_correction(request.deps.out, request.scope(), outgoing.document.id)
+    draft = await follow_up.begin_correction(*request.outgoing, outgoing.document.id)
     return request.confirm(f"/phat-hanh/{draft.id}", "outgoing.anew")
 
 
@@ -455,9 +453,7 @@ async def add_recipients(request: PageRequest) -> web.StreamResponse:
     if problems or not request.is_act:
         return await repeat(problems)
     confirmed = tuple(request.form.all("confirm"))
-    act = partial(
-        send_to_more, request.deps.out, request.scope(), outgoing.document.id, recipients, confirmed
-    )
+    act = partial(send_to_more, *request.outgoing, outgoing.document.id, recipients, confirmed)
     return await attempt(request, outgoing, act, "outgoing.further", repeat)
 
 
@@ -488,7 +484,7 @@ async def cancel(request: PageRequest) -> web.StreamResponse:
     repeat = partial(ask, request, outgoing, "cancel", grave=True)
     if (problems := request.short_reason()) or not request.is_act:
         return await repeat(problems)
-    act = partial(manage.cancel, request.deps.out, request.scope(), outgoing.document.id, why=reason)
+    act = partial(manage.cancel, *request.outgoing, outgoing.document.id, why=reason)
     return await attempt(request, outgoing, act, "outgoing.cancelled", repeat)
 
 
@@ -498,7 +494,7 @@ async def undo(request: PageRequest) -> web.StreamResponse:
     if outgoing.document.state is not OutState.QUEUED:
         return await show_refusal(request, outgoing, "undo", "outgoing.why.too_late")
     try:
-        draft = await follow_up.call_back(request.deps.out, request.scope(), outgoing.document.id)
+        draft = await follow_up.call_back(*request.outgoing, outgoing.document.id)
     except Clash:
         return await show_refusal(request, outgoing, "undo", "outgoing.why.too_late")
     return request.confirm(f"/phat-hanh/{draft.id}", "outgoing.undone")

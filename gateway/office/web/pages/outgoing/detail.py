@@ -27,7 +27,7 @@ from gateway.office.web import dates, page_handling
 from gateway.office.web.listing import list_rows
 from gateway.office.web.page_requests import PageRequest, merged, url_for
 from gateway.office.web.pages import content, lists
-from gateway.office.web.pages.content import FilePreview, Previewer
+from gateway.office.web.pages.content import FilePreview, Note, Previewer
 from gateway.office.web.pages.outgoing import access, acts
 from gateway.office.web.pages.outgoing.access import DocumentAct, OutgoingView
 from gateway.ops.evidence.contents import HeldPacket
@@ -190,10 +190,7 @@ async def show_packet(request: PageRequest) -> web.StreamResponse:
     outgoing = await access.find(request)
     if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
-    packet, note = (
-        await _load_packet(request, outgoing),
-        partial(access.note_read, request, outgoing.document),
-    )
+    packet, note = await _load_packet(request, outgoing)
     title = request.say("outgoing.packet", packet=packet.packet_id)
     name = f"{packet.packet_id}.edxml"
     return await content.packet_page(
@@ -206,16 +203,14 @@ async def send_packet(request: PageRequest) -> web.StreamResponse:
     outgoing = await access.find(request)
     if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
-    packet, note = (
-        await _load_packet(request, outgoing),
-        partial(access.note_read, request, outgoing.document),
-    )
+    packet, note = await _load_packet(request, outgoing)
     return await content.give_packet(request, packet, note, f"{packet.packet_id}.edxml")
 
 
-async def _load_packet(request: PageRequest, outgoing: OutgoingView) -> HeldPacket:
+async def _load_packet(request: PageRequest, outgoing: OutgoingView) -> tuple[HeldPacket, Note]:
     digest, to = request.path("digest"), request.ask("noi-nhan")
-    return await content.find_packet(request, outgoing.document.id, digest, to)
+    packet = await content.find_packet(request, outgoing.document.id, digest, to)
+    return packet, partial(access.note_read, request, outgoing.document)
 
 
 async def send_evidence(request: PageRequest) -> web.StreamResponse:
@@ -236,7 +231,7 @@ async def send_file(request: PageRequest, *, inline: bool = False) -> web.Stream
     if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
     await access.note_read(request, outgoing.document, item.name)
-    opened = await files.open_file(request.deps.out, request.scope(), outgoing.document.id, n)
+    opened = await files.open_file(*request.outgoing, outgoing.document.id, n)
     return await content.send_opened(request, opened, opened.content_type, inline=inline)
 
 
