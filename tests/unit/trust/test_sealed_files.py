@@ -26,7 +26,7 @@ HELD_WORDS = b"The words of a secret, sealed before this program wrote age.\n" *
 def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
     private, public = new_pair(OF_THE_HEAD)
 
-    text = pyrage.passphrase.decrypt(private, OF_THE_HEAD.decode())
+    text = sealed_files.unlock(private, OF_THE_HEAD)
     assert f"{pyrage.x25519.Identity.from_str(text.decode().strip()).to_public()}\n".encode() == public
     with pytest.raises(NotOpened):
         sealed_files.unlock(private, b"other words")
@@ -35,6 +35,23 @@ def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
     greedy = re.sub(rb"(-> scrypt \S+) \d+", rb"\1 40", private)
     with pytest.raises(NotOpened, match="no file that a passphrase opens"):
         sealed_files.unlock(greedy, OF_THE_HEAD)
+
+
+def test_a_machine_that_is_busy_for_a_moment_opens_a_key_at_a_later_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How busy it is the library decides by its clock, so its answer is the only thing here that is made up."""
+    answers = iter(["Excessive work parameter for passphrase.", "Excessive work parameter for passphrase."])
+
+    def decrypt(locked: bytes, passphrase: str) -> bytes:
+        for answer in answers:
+            raise pyrage.DecryptError(answer)
+        return b"the key"
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", decrypt)
+    head = b"age-encryption.org/v1\n-> scrypt " + b"s" * 22 + b" 18\n"
+
+    assert sealed_files.unlock(head, OF_THE_HEAD) == b"the key"
 
 
 def members(raw: bytes, words: bytes = WORDS) -> dict[str, bytes]:
