@@ -15,13 +15,14 @@ from pydantic import Field
 
 from gateway.api import downloads
 from gateway.api.call import Call, download, once
+from gateway.api.models import UrgencyKey
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Code, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.wall_clock import local
-from gateway.errors import NotFound
+from gateway.errors import BadForm, NotFound
 from gateway.office.book import reports, scheduled
 from gateway.office.policy.report_schedules import (
     MOST_PEOPLE,
@@ -43,6 +44,9 @@ _MEDIA: Mapping[str, str] = {
 }
 
 
+_ONE = "At most one of `unit`, `partner`, `type`, `urgency`"
+
+
 class SpanQuery(RequestModel):
     """Days of one year."""
 
@@ -57,7 +61,9 @@ class ReportQuery(SpanQuery):
 
     by: str = Field("", description="What its lines are; one of its `lines`, the first where absent")
     unit: str = Field("", description="One unit of the agency; the whole agency where absent")
-    partner: str = Field("", description="Code of one partner; then `by` is a time")
+    partner: str = Field("", description=f"Code of one partner. {_ONE}")
+    type: str = Field("", description=f"Name of one type of documents. {_ONE}")
+    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE}")
 
 
 class ReportFileQuery(ReportQuery):
@@ -127,11 +133,16 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
     if report.of_node:
         raise NotFound(f"the report {report.key} is about the whole node; its operator has it")
     until = query.until or today
-    units = (query.unit,) if query.unit else ()
     since = query.since or until.replace(day=1)
-    question = reports.ask(report, by=query.by, since=since, until=until, units=units, partner=query.partner)
-    if (query.by and query.by != question.by) or since > until:
-        raise bad_value("?by" if query.by != question.by else "?to", ", ".join(report.lines))
+    only = {"unit": query.unit, "partner": query.partner, "type": query.type, "urgency": query.urgency or ""}
+    try:
+        question = reports.ask(report, by=query.by, since=since, until=until, only=only)
+    except BadForm as error:
+        raise bad_value(f"?{error.field}", error.detail) from error
+    if query.by and query.by != question.by:
+        raise bad_value("?by", ", ".join(question.lines))
+    if since > until:
+        raise bad_value("?to", f"{since} …")
     return await reports.make(office.store, [call.scope().agency_id], question, today)
 
 
@@ -211,7 +222,9 @@ class ScheduleIn(RequestModel):
     period: PeriodKind
     format: Literal["pdf", "xlsx", "csv"] = "pdf"
     unit: Line = ""
-    partner: Code | None = Field(None, description="Code of one partner; then `by` is a time")
+    partner: Code | None = Field(None, description=f"Code of one partner. {_ONE}")
+    type: Line = Field("", description=f"Name of one type of documents. {_ONE}")
+    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE}")
     people: list[Line] = Field(
         default_factory=list,
         max_length=MOST_PEOPLE,
@@ -228,6 +241,8 @@ class ScheduleOut(ResponseModel):
     format: str
     unit: str
     partner: str
+    type: str
+    urgency: str
     people: list[str] = Field(description="Ids of persons")
     programs: bool
     state: Literal["active", "paused"]
@@ -261,8 +276,7 @@ async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -
         by=wish.by,
         period=wish.period,
         format=wish.form,
-        unit=wish.unit,
-        partner=wish.partner,
+        **wish.only,
         people=[*wish.people],
         programs=wish.to_programs,
         state="paused" if is_paused else "active",
@@ -293,6 +307,8 @@ async def _make_schedule(office: Office, call: Call) -> web.Response:
             form=body.format,
             unit=body.unit,
             partner=body.partner or "",
+            type_name=body.type,
+            urgency=body.urgency or "",
             people=tuple(body.people),
             to_programs=body.programs,
         ),
@@ -345,7 +361,9 @@ def routes(office: Office) -> Sequence[Route]:
             handler=partial(_report, office),
             summary="One report of a period, with the totals of the period before",
             text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
-            "the day on which it was sent or came, as it stands now.",
+            "the day on which it was sent or came, as it stands now. Lines of one partner, type or urgency that are "
+            "neither times nor units, and partners of one unit, are kept by month: `since` and `until` are then those "
+            "of the whole months.",
             query=ReportQuery,
             answer=ReportTableOut,
             fails=(400, 404),

@@ -30,7 +30,7 @@ from gateway.office.domain.notice import Mail, Mailer, MailFile
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy import report_schedules as rules
 from gateway.office.policy.report_schedules import Problem, ReportSchedule, ScheduleWish
-from gateway.office.policy.reports import REPORTS, Figure, ReportTable
+from gateway.office.policy.reports import REPORTS, By, Figure, ReportTable
 from gateway.office.services import AccountServices, OfficeIncomingServices
 from gateway.office.store import report_schedules
 from gateway.office.store.report_schedules import SqlReportSchedules
@@ -278,7 +278,7 @@ class Sender:
         """Return the units that the person's report is about, none for the whole agency; None without the right to it."""
         if reader.units is None:
             return _units(wish)
-        if wish.partner or (wish.unit and unit_key(wish.unit) not in reader.units):
+        if {*wish.narrowed_by} - {By.UNIT} or (wish.unit and unit_key(wish.unit) not in reader.units):
             return None
         if wish.unit:
             return (wish.unit,)
@@ -296,7 +296,7 @@ class Sender:
             since=since,
             until=until,
             units=units,
-            partner=wish.partner,
+            only={**wish.only, "unit": ""},
         )
         return await reports.make(self.inn.store, [agency.id], question, self._today())
 
@@ -348,8 +348,7 @@ def _facts(
         "by": wish.by,
         "since": since.isoformat(),
         "until": until.isoformat(),
-        "unit": wish.unit,
-        "partner": wish.partner,
+        **wish.only,
         "sent": len(wish.people) - len(problems),
         "left_out": [{"person": id, "why": why.value} for id, why in problems.items()],
     }

@@ -34,6 +34,8 @@ LastDay = Annotated[str | None, typer.Option("--to", help="Last day. Default: to
 Lines = Annotated[str, typer.Option("--by", help="What the lines are, such as month, type or unit.")]
 Unit = Annotated[str, typer.Option(help="One unit of the agency.")]
 Partner = Annotated[str, typer.Option(help="Code of one partner.")]
+Type = Annotated[str, typer.Option("--type", help="Name of one type of documents.")]
+Urgency = Annotated[str, typer.Option("--urgency", help="One urgency, such as khan or hoa_toc.")]
 Under = Annotated[str, typer.Option(help="Only agencies at or below this code, in a report of the node.")]
 ScheduleId = Annotated[str, typer.Argument(help="Id of the schedule (rsc_…), from: gateway report schedules")]
 verb = noun("report").verb
@@ -73,7 +75,11 @@ async def list_all(call: Invocation) -> None:
     output.rows(call, records, output.columns("report title lines"))
 
 
-@verb("incoming --by month --from 01/01/2026", "deadlines --by unit -o json")
+@verb(
+    "incoming --by month --from 01/01/2026",
+    "incoming --by type --partner Z91.02",
+    "deadlines --by unit -o json",
+)
 async def show(
     call: Invocation,
     context: OfficeCommandContext,
@@ -83,10 +89,13 @@ async def show(
     by: Lines = "",
     unit: Unit = "",
     partner: Partner = "",
+    type_name: Type = "",
+    urgency: Urgency = "",
     under: Under = "",
 ) -> None:
     """Show a report of a period, with the totals of the period before."""
-    question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
+    only = {"unit": unit, "partner": partner, "type": type_name, "urgency": urgency}
+    question, agencies = await _ask(context, name, since, last_day, by, under, only)
     table = await reports.make(context.node.store, agencies, question, _today(context))
     lang, names = call.lang.value, await _names(call, context, table)
     keys = [column.key for column in question.columns]
@@ -128,13 +137,16 @@ async def export(
     by: Lines = "",
     unit: Unit = "",
     partner: Partner = "",
+    type_name: Type = "",
+    urgency: Urgency = "",
     under: Under = "",
 ) -> None:
     """Write a report to a file: a workbook, text for tables, or a PDF to be signed."""
     ending = file.suffix.lstrip(".").lower()
     if kind is None and ending not in {*FileKind}:
         raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .pdf; add --format")
-    question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
+    only = {"unit": unit, "partner": partner, "type": type_name, "urgency": urgency}
+    question, agencies = await _ask(context, name, since, last_day, by, under, only)
     table = await reports.make(context.node.store, agencies, question, _today(context))
     lang, names = call.lang.value, await _names(call, context, table)
     issuer = letterhead_of(*await context.node.store.accounts.with_profile(context.agency.id))
@@ -192,6 +204,8 @@ async def schedule(
     by: Lines = "",
     unit: Unit = "",
     partner: Partner = "",
+    type_name: Type = "",
+    urgency: Urgency = "",
 ) -> None:
     """Send a report after each period, once, in the first office hour behind it."""
     from gateway.office.policy.report_schedules import PeriodKind, ScheduleWish
@@ -203,6 +217,8 @@ async def schedule(
         form=kind.value,
         unit=unit,
         partner=partner,
+        type_name=type_name,
+        urgency=urgency,
         people=tuple(to or ()),
         to_programs=programs,
     )
@@ -248,8 +264,7 @@ def _schedule_record(schedule: ReportSchedule) -> dict[str, Any]:
         "by": wish.by,
         "period": wish.period.value,
         "format": wish.form,
-        "unit": wish.unit,
-        "partner": wish.partner,
+        **wish.only,
         "people": [*wish.people],
         "programs": wish.to_programs,
         "state": "paused" if schedule.paused_at else "active",
@@ -266,9 +281,8 @@ async def _ask(
     since: str | None,
     last_day: str | None,
     by: str,
-    unit: str,
-    partner: str,
     under: str,
+    only: Mapping[str, str],
 ) -> tuple[Question, Sequence[str]]:
     """Return the question, and the agencies that it is about."""
     report, today = reports.report_named(name), _today(context)
@@ -278,8 +292,7 @@ async def _ask(
         by=by,
         since=day(since) if since else until.replace(day=1),
         until=until,
-        units=(unit,) if unit else (),
-        partner=partner,
+        only=only,
     )
     if not report.of_node and question.by != "agency":
         return question, [context.agency.id]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from gateway.office.policy.reports import BY_TIME, OF_WHOLE_AGENCY, REPORTS, By
+from gateway.domain.document import URGENCY_KEYS
+from gateway.office.policy.reports import CHOICES, REPORTS, By, pair_of
 
 MOST_SCHEDULES = 50
 MOST_PEOPLE = 50
@@ -46,8 +47,19 @@ class ScheduleWish:
     form: str = "pdf"
     unit: str = ""
     partner: str = ""
+    type_name: str = ""
+    urgency: str = ""
     people: tuple[str, ...] = ()
     to_programs: bool = False
+
+    @property
+    def only(self) -> dict[str, str]:
+        """The one unit, partner, type or urgency that it is about; the others are empty."""
+        return {"unit": self.unit, "partner": self.partner, "type": self.type_name, "urgency": self.urgency}
+
+    @property
+    def narrowed_by(self) -> Sequence[By]:
+        return [By(name) for name, value in self.only.items() if value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +126,13 @@ def done(schedule: ReportSchedule, problems: Sequence[Problem], now: datetime) -
 
 
 def known_lines(wish: ScheduleWish) -> Sequence[By]:
-    """Return the lines that the report may have, of this unit or partner."""
-    report = REPORTS.get(wish.report)
-    return [
-        line
-        for line in (report.lines if report is not None else ())
-        if not (wish.unit and line in OF_WHOLE_AGENCY) and not (wish.partner and line not in BY_TIME)
-    ]
+    """Return the lines that the report may have, of this unit, partner, type or urgency; those that are kept by month need
+    a period of months."""
+    if (report := REPORTS.get(wish.report)) is None:
+        return ()
+    choice = next(iter(wish.narrowed_by), None)
+    has_months = wish.period in (PeriodKind.MONTH, PeriodKind.QUARTER)
+    return [line for line in report.lines_of(choice) if has_months or pair_of(choice, line) is None]
 
 
 def faults(wish: ScheduleWish, readers: Collection[str]) -> list[tuple[str, str]]:
@@ -131,8 +143,11 @@ def faults(wish: ScheduleWish, readers: Collection[str]) -> list[tuple[str, str]
     broken = []
     if wish.by not in {*known_lines(wish)}:
         broken.append(("by", "unknown"))
-    if wish.partner and (wish.unit or By.PARTNER not in report.lines):
-        broken.append(("partner", "unknown"))
+    for n, choice in enumerate(wish.narrowed_by):
+        if n or (choice in CHOICES and choice not in report.lines):
+            broken.append((choice.value, "unknown"))
+    if wish.urgency and wish.urgency not in URGENCY_KEYS.values():
+        broken.append(("urgency", "unknown"))
     if wish.form not in FORMS:
         broken.append(("format", "unknown"))
     if not wish.people and not wish.to_programs:
