@@ -231,6 +231,9 @@ class ScheduleIn(RequestModel):
         description="Sign-in names or ids of persons who may see reports; each gets the file by mail",
     )
     programs: bool = Field(False, description="The figures are in the event, for webhooks and the feed")
+    webhook: Line = Field(
+        "", description="Id of the one webhook that is told; every one that listens where absent"
+    )
 
 
 class ScheduleOut(ResponseModel):
@@ -245,6 +248,7 @@ class ScheduleOut(ResponseModel):
     urgency: str
     people: list[str] = Field(description="Ids of persons")
     programs: bool
+    webhook: str
     state: Literal["active", "paused"]
     since: dt.date = Field(description="First day of the period that is sent next")
     until: dt.date
@@ -279,6 +283,7 @@ async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -
         **wish.only,
         people=[*wish.people],
         programs=wish.to_programs,
+        webhook=wish.webhook,
         state="paused" if is_paused else "active",
         since=since,
         until=until,
@@ -298,6 +303,7 @@ async def _schedules(office: Office, call: Call) -> web.Response:
 async def _make_schedule(office: Office, call: Call) -> web.Response:
     body, scope = call.body_of(ScheduleIn), call.scope()
     wish, faults = await scheduled.complete(
+        office.inn,
         office.accounts,
         scope.agency_id,
         ScheduleWish(
@@ -311,6 +317,7 @@ async def _make_schedule(office: Office, call: Call) -> web.Response:
             urgency=body.urgency or "",
             people=tuple(body.people),
             to_programs=body.programs,
+            webhook=body.webhook,
         ),
     )
     for field, _ in faults:
@@ -318,6 +325,7 @@ async def _make_schedule(office: Office, call: Call) -> web.Response:
             "report": ", ".join(key for key, report in REPORTS.items() if not report.of_node),
             "by": ", ".join(known_lines(wish)),
             "people": say("report.schedule.people.hint", call.lang),
+            "webhook": f"{wish.event_kind}",
         }
         raise bad_value(f"/{field}", expected.get(field, ""))
 

@@ -165,7 +165,7 @@ async def export(
 async def schedules(call: Invocation, context: OfficeCommandContext) -> None:
     """List the reports that are sent after each period, with their next and last sending."""
     inn, cells, records = context.node.inn, [], []
-    for schedule in await scheduled.list_all(inn, context.scope):
+    for schedule in await scheduled.list_all(inn, context.scope, of_node=None):
         records.append(_schedule_record(schedule))
         at = await scheduled.next_send(inn, context.agency.id, schedule)
         problem = schedule.problem and call.word(f"report.problem.{schedule.problem}")
@@ -187,6 +187,7 @@ async def schedules(call: Invocation, context: OfficeCommandContext) -> None:
 @verb(
     "incoming --period week --to van.thu --to lanh.dao",
     "deadlines --period quarter --by unit --programs",
+    "agencies --period month --to van.hanh",
     writes=True,
 )
 async def schedule(
@@ -206,8 +207,10 @@ async def schedule(
     partner: Partner = "",
     type_name: Type = "",
     urgency: Urgency = "",
+    webhook: Annotated[str, typer.Option(help="Id of the one webhook that is told.")] = "",
+    under: Under = "",
 ) -> None:
-    """Send a report after each period, once, in the first office hour behind it."""
+    """Send a report after each period, once, in the first office hour behind it. One of the node goes to its operators."""
     from gateway.office.policy.report_schedules import PeriodKind, ScheduleWish
 
     wish = ScheduleWish(
@@ -221,8 +224,11 @@ async def schedule(
         urgency=urgency,
         people=tuple(to or ()),
         to_programs=programs,
+        webhook=webhook,
+        of_node=reports.report_named(name).of_node or by == "agency",
+        under=under,
     )
-    wish, faults = await scheduled.complete(context.node.accounts, context.agency.id, wish)
+    wish, faults = await scheduled.complete(context.node.inn, context.node.accounts, context.agency.id, wish)
     if faults:
         texts = (f"{field}: {call.word(f'report.schedule.fault.{fault}')}" for field, fault in faults)
         raise typer.BadParameter("; ".join(texts))
@@ -244,7 +250,9 @@ async def resume(call: Invocation, context: OfficeCommandContext, schedule_id: S
 
 async def _set_pause(call: Invocation, context: OfficeCommandContext, id: str, *, is_paused: bool) -> None:
     call.ask(f"report.ask.{'pause' if is_paused else 'resume'}", id=id)
-    changed = await scheduled.set_pause(context.node.inn, context.scope, id, is_paused=is_paused)
+    changed = await scheduled.set_pause(
+        context.node.inn, context.scope, id, is_paused=is_paused, of_node=None
+    )
     output.record(call, _schedule_record(changed))
 
 
@@ -252,7 +260,7 @@ async def _set_pause(call: Invocation, context: OfficeCommandContext, id: str, *
 async def remove(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
     """Remove a report schedule; what was sent stays."""
     call.ask("report.ask.remove", id=schedule_id)
-    await scheduled.remove(context.node.inn, context.scope, schedule_id)
+    await scheduled.remove(context.node.inn, context.scope, schedule_id, of_node=None)
     output.record(call, {"id": schedule_id})
 
 
@@ -267,6 +275,8 @@ def _schedule_record(schedule: ReportSchedule) -> dict[str, Any]:
         **wish.only,
         "people": [*wish.people],
         "programs": wish.to_programs,
+        "webhook": wish.webhook,
+        "under": wish.under,
         "state": "paused" if schedule.paused_at else "active",
         "since": since.isoformat(),
         "until": until.isoformat(),

@@ -9,7 +9,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from gateway.domain.document import URGENCY_KEYS
-from gateway.office.policy.reports import CHOICES, REPORTS, By, pair_of
+from gateway.domain.event import EventKind
+from gateway.domain.figures import IN
+from gateway.office.policy.reports import CHOICES, REPORTS, By, Report, pair_of
 
 MOST_SCHEDULES = 50
 MOST_PEOPLE = 50
@@ -32,14 +34,16 @@ class Problem(StrEnum):
     MAIL_DOWN = "mail_down"
     NO_ADDRESS = "no_address"
     NO_RIGHT = "no_right"
+    NO_WEBHOOK = "no_webhook"
     REFUSED = "refused"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWish:
-    """Wish of an agency. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in an
-    event, for webhooks."""
+    """Wish of an agency, or of the node's operator in an agency's name (`of_node`): then about all agencies, or those at
+    and below the code `under`. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in
+    an event of the agency, for every webhook that listens, or for the one `webhook`."""
 
     report: str
     by: str
@@ -51,6 +55,15 @@ class ScheduleWish:
     urgency: str = ""
     people: tuple[str, ...] = ()
     to_programs: bool = False
+    webhook: str = ""
+    of_node: bool = False
+    under: str = ""
+
+    @property
+    def event_kind(self) -> EventKind:
+        report = REPORTS.get(self.report)
+        is_of_incoming = report is not None and report.side == IN
+        return EventKind.INBOX_REPORT if is_of_incoming else EventKind.MESSAGE_REPORT
 
     @property
     def only(self) -> dict[str, str]:
@@ -135,10 +148,18 @@ def known_lines(wish: ScheduleWish) -> Sequence[By]:
     return [line for line in report.lines_of(choice) if has_months or pair_of(choice, line) is None]
 
 
-def faults(wish: ScheduleWish, readers: Collection[str]) -> list[tuple[str, str]]:
-    """Return the faults of a wish, each as field and word. `readers` are the persons who may read reports."""
+def may_send(report: Report, *, of_node: bool) -> bool:
+    """Tell whether the report is of that kind: one of the node, or of an agency."""
+    return report.of_node or report.of_accounts if of_node else not report.of_node
+
+
+def faults(
+    wish: ScheduleWish, readers: Collection[str], webhooks: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """Return the faults of a wish, each as field and word. `readers` are the persons who may read reports, `webhooks` those
+    that want its event."""
     report = REPORTS.get(wish.report)
-    if report is None or report.of_node:
+    if report is None or not may_send(report, of_node=wish.of_node):
         return [("report", "unknown")]
     broken = []
     if wish.by not in {*known_lines(wish)}:
@@ -148,6 +169,8 @@ def faults(wish: ScheduleWish, readers: Collection[str]) -> list[tuple[str, str]
             broken.append((choice.value, "unknown"))
     if wish.urgency and wish.urgency not in URGENCY_KEYS.values():
         broken.append(("urgency", "unknown"))
+    if wish.webhook and wish.webhook not in webhooks:
+        broken.append(("webhook", "unknown"))
     if wish.form not in FORMS:
         broken.append(("format", "unknown"))
     if not wish.people and not wish.to_programs:
