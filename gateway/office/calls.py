@@ -29,6 +29,7 @@ from gateway.office.book.books import Ask
 from gateway.office.domain.account_request import (
     AccountChange,
     AccountRequest,
+    RequestContact,
     RequestForm,
     RequestLine,
     RequestState,
@@ -348,6 +349,11 @@ class AccountRequestIn(RequestModel):
 
     form: Literal["01", "02", "03"]
     number: Line = Field("", max_length=50, description="Number of the agency's written request")
+    email: Line = Field(
+        "",
+        max_length=200,
+        description="Address that the answer is mailed to; the agency's administrators where absent",
+    )
     lines: list[PersonIn] = Field(min_length=1, max_length=account_forms.MOST_LINES)
 
 
@@ -429,6 +435,7 @@ async def _make_account_request(office: Office, call: Call) -> web.Response:
     draft = requests.RequestDraft(
         form=RequestForm(body.form),
         number=body.number,
+        contact=RequestContact(email=body.email),
         lines=tuple(line.into(RequestLine) for line in body.lines),
     )
 
