@@ -6,15 +6,14 @@ with their next and last sending."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import downloads
-from gateway.api.call import Call, download, once
+from gateway.api.call import Call, once
 from gateway.api.models import UrgencyKey
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
@@ -24,6 +23,7 @@ from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, NotFound
 from gateway.office.book import reports, scheduled
+from gateway.office.calls.files import SpanQuery, written_file
 from gateway.office.policy.report_schedules import (
     MOST_PEOPLE,
     PeriodKind,
@@ -37,23 +37,7 @@ from gateway.words.labels import say
 if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
 
-_MEDIA: Mapping[str, str] = {
-    "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "pdf": "application/pdf",
-}
-
-
 _ONE = "At most one of `unit`, `partner`, `type`, `urgency`"
-
-
-class SpanQuery(RequestModel):
-    """Days of one year."""
-
-    since: dt.date | None = Field(
-        None, alias="from", description="First day; the first of its year where absent"
-    )
-    until: dt.date | None = Field(None, alias="to", description="Last day; today where absent")
 
 
 class ReportQuery(SpanQuery):
@@ -190,28 +174,6 @@ async def _report_file(office: Office, call: Call) -> web.StreamResponse:
         await report_files.write(office.pool, out, query.format, table, names, issuer, today, call.lang)
 
     return await written_file(call, reports.file_name(table.question, query.format), write)
-
-
-async def written_file(
-    call: Call, name: str, write: Callable[[BinaryIO], Awaitable[None]]
-) -> web.StreamResponse:
-    """Send a file that is written to a scratch file first, so that a failure is answered as one. HEAD writes nothing."""
-    media = _MEDIA[name.rpartition(".")[2]]
-    if call.request.method == "HEAD":
-        return web.Response(content_type=media, headers={"Content-Disposition": downloads.disposition(name)})
-    pool = call.deps.pool
-    with call.deps.blobs.scratch() as scratch:
-        await write(scratch.file)
-        size = await pool.run(scratch.file.tell)
-        await pool.run(partial(scratch.file.seek, 0))
-        return await download(
-            call,
-            name=name,
-            content_type=media,
-            size=size,
-            sha256=None,
-            pieces=downloads.read(pool, scratch.file),
-        )
 
 
 class ScheduleIn(RequestModel):
