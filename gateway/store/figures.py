@@ -297,12 +297,14 @@ async def sum_cells(tx: Transaction, query: CellQuery, group: Group) -> Sums:
     column = getattr(FigureDayRow, group.value)
     totals = [func.sum(getattr(FigureDayRow, name)) for name in names]
     spans = split_into_spans(query.since, query.until)
+    # Each unit is a range of the key; all that are not empty would be one range over every day that was ever counted.
+    units = await _units_of(tx, query) if query.unit is None else query.unit
     for span, first, last in [(DAY, query.since, query.until)] if query.by_days else spans:
         conditions = [
             col(_CELL.agency_id).in_(sorted(query.agencies)),
             col(_CELL.side) == query.side,
             col(_CELL.dimension) == str(query.dimension),
-            col(_CELL.unit) != "" if query.unit is None else col(_CELL.unit).in_(sorted(query.unit)),
+            col(_CELL.unit).in_(sorted(units)),
             col(_CELL.span) == span,
             col(_CELL.day) >= first,
             col(_CELL.day) <= last,
@@ -332,6 +334,13 @@ def split_into_spans(since: date, until: date) -> list[tuple[str, date, date]]:
 
 def _next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+async def _units_of(tx: Transaction, query: CellQuery) -> Sequence[str]:
+    mine = (col(_CELL.agency_id).in_(sorted(query.agencies)), col(_CELL.side) == query.side)
+    of_unit = (col(_CELL.dimension) == "", col(_CELL.span) == MONTH, col(_CELL.unit) != "")
+    rows = await tx.tuples(select(col(_CELL.unit)).where(*mine, *of_unit).distinct())
+    return [unit for (unit,) in rows]
 
 
 async def list_units(tx: Transaction, agency_id: str) -> Sequence[str]:
