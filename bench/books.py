@@ -14,12 +14,24 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Date, Integer, MetaData, String, Table, func, insert, literal, select, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Date,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 
 from bench.lists_fill import TYPES, Spread, arrived, sent
 from gateway.clock import SystemClock
@@ -58,9 +70,9 @@ _L = _LINES.c
 
 def lines(many: int, years: int) -> Iterator[dict[str, Any]]:
     """Yield the lines of one agency's book: numbers begin anew each year and follow the days."""
-    of_year = max(1, many // years)
+    of_year = many // years
     for n in range(many):
-        year, place = YEAR - min(n // of_year, years - 1), n % of_year
+        year, place = YEAR - n // of_year, n % of_year
         day = date(year, 1, 1) + timedelta(days=365 * place // of_year)
         yield {
             "id": f"{n:08}",
@@ -99,17 +111,16 @@ def models() -> Mapping[type[Row], Row]:
     return rows
 
 
-def _copy(row: Row, *, agency_id: str, paper: int | None = None, **changed: Any) -> Any:
+def _copy(row: Row, agency_id: str, changed: Mapping[str, Any], paper: int | None = None) -> Any:
     """Return the statement that copies a row for each line; its body says the line's number, day and type."""
-    table: Table = type(row).__table__  # type: ignore[attr-defined]
-    columns = {}
+    table: Table = type(row).__table__
+    columns: dict[str, ColumnElement[Any]] = {}
     for column in table.columns:
-        value = changed.get(column.name, getattr(row, column.name, None))
-        if column.name == "agency_id":
-            value = agency_id
-        if column.name == "body" and isinstance(value, str):
+        value: Any = {"agency_id": agency_id, **changed}.get(column.name, getattr(row, column.name, None))
+        if column.name == "body":
             value = _body(value)
-        columns[column.name] = value if hasattr(value, "label") else literal(value, type_=column.type)
+        is_made = isinstance(value, ColumnElement)
+        columns[column.name] = value if is_made else literal(value, type_=column.type)
     query = select(*(value.label(name) for name, value in columns.items())).select_from(_LINES)
     return insert(table).from_select(
         list(columns), query if paper is None else query.where(_L.paper == paper)
@@ -131,7 +142,7 @@ def _body(body: str) -> Any:
 
 async def fill(store: SqlOfficeStore, rows: int, agencies: int, years: int) -> int:
     """Write the lines of so many agencies, half of them in each book; return how many lines."""
-    many, made = max(years, rows // (2 * agencies)), models()
+    many, made = years * max(1, rows // (2 * agencies * years)), models()
     for n in range(agencies):
         await store.accounts.add_hosted(HostedAgency(id=_agency(n), code=f"Z91.{n:02}", name=f"Agency {n}"))
     async with store.writing() as tx:
@@ -140,38 +151,26 @@ async def fill(store: SqlOfficeStore, rows: int, agencies: int, years: int) -> i
         while part := list(islice(of_book, _AT_ONCE)):
             await tx.connection.execute(insert(_LINES), part)
         await tx.commit()
-    numbered, ids = {"number": _L.number}, {"document_id": _L.id, "packet_id": _L.id}
+    as_sent = {"document_id": _L.id, "packet_id": _L.id, "number": _L.number}
+    copies: Sequence[tuple[type[Row], Mapping[str, Any], int | None]] = (
+        (IncomingRow, {**as_sent, "id": "inb_" + _L.id, "inbox_id": _L.id, "arrived_at": _L.at}, None),
+        (
+            RegisterEntryRow,
+            {"incoming_id": "inb_" + _L.id, "number": _L.number, "year": _L.year, "entered_at": _L.at},
+            None,
+        ),
+        (OutgoingRow, {**as_sent, "id": "msg_" + _L.id, "issued_on": _L.day, "created_at": _L.at}, 0),
+        (DeliveryRow, {"id": "dlv_" + _L.id, "document_id": "msg_" + _L.id, "updated_at": _L.at}, 0),
+        (
+            PaperOutgoingRow,
+            {"id": "ppr_" + _L.id, "number": _L.number, "issued_on": _L.day, "year": _L.year},
+            1,
+        ),
+    )
     for n in range(agencies):
-        copy = partial(_copy, agency_id=_agency(n))
         async with store.writing() as tx:
-            for statement in (
-                copy(
-                    made[IncomingRow],
-                    **{**numbered, **ids, "id": "inb_" + _L.id, "inbox_id": _L.id, "arrived_at": _L.at},
-                ),
-                copy(
-                    made[RegisterEntryRow],
-                    **{**numbered, "incoming_id": "inb_" + _L.id, "year": _L.year, "entered_at": _L.at},
-                ),
-                copy(
-                    made[OutgoingRow],
-                    paper=0,
-                    **{**numbered, **ids, "id": "msg_" + _L.id, "issued_on": _L.day, "created_at": _L.at},
-                ),
-                copy(
-                    made[DeliveryRow],
-                    paper=0,
-                    id="dlv_" + _L.id,
-                    document_id="msg_" + _L.id,
-                    updated_at=_L.at,
-                ),
-                copy(
-                    made[PaperOutgoingRow],
-                    paper=1,
-                    **{**numbered, "id": "ppr_" + _L.id, "issued_on": _L.day, "year": _L.year},
-                ),
-            ):
-                await tx.connection.execute(statement)
+            for kind, changed, paper in copies:
+                await tx.connection.execute(_copy(made[kind], _agency(n), changed, paper))
             await tx.commit()
     return 2 * many * agencies
 
