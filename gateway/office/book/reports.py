@@ -29,6 +29,7 @@ from gateway.office.policy.reports import (
     in_whole_months,
     make_table,
     measures_of,
+    usual_line,
 )
 from gateway.office.services import AccountServices, OfficeIncomingServices
 from gateway.store.figures import CellQuery, Group, Sums, sum_all
@@ -60,20 +61,21 @@ def ask(
     only: Mapping[str, str] = MappingProxyType({}),
 ) -> Question:
     """Make a question; `only` names the one unit, partner, type or urgency that it is about. Where the report does not know
-    such lines of it, its first ones that it knows stand in their place; where they are kept by month, the period is widened
-    to whole months. BadForm for two at once, and for one that the report does not know."""
+    such lines of it, its usual ones stand in their place; where they are kept by month, the period is widened to whole
+    months. BadForm for two at once, and for one that the report does not know."""
     choices = [Choice(By(name), value) for name, value in only.items() if value]
     choice = choices[0] if choices else None
     if len(choices) + bool(units) > 1:
         raise BadForm("a report is about one unit, partner, type or urgency", field=choices[-1].by.value)
     if choice is not None and choice.by is By.UNIT:
         units, choice = (choice.value,), None
-    lines = report.lines_of(choice.by if choice is not None else By.UNIT if units else None)
+    narrowed_by = choice.by if choice is not None else By.UNIT if units else None
+    lines = report.lines_of(narrowed_by)
     if choice is not None and (not lines or (choice.by is By.URGENCY and choice.value not in _URGENCIES)):
         raise BadForm(f"the report {report.key} has no such {choice.by}", field=choice.by.value)
     question = Question(
         report=report,
-        by=By(by) if by in {*lines} else lines[0],
+        by=By(by) if by in {*lines} else usual_line(lines, narrowed_by),
         since=min(since, until),
         until=max(since, until),
         units=tuple(units),

@@ -106,10 +106,12 @@ async def complete(
     webhooks = [e.id for e in endpoints if feed.is_wanted(wish.event_kind, e.scopes, e.types)]
     by_login = {(r.person.login or r.person.name).casefold(): id for id, r in reader_by_id.items()}
     people = tuple(dict.fromkeys(by_login.get(name.casefold(), name) for name in wish.people))
-    lines = rules.known_lines(wish)
-    wish = replace(wish, people=people, by=wish.by or (lines[0] if lines else ""))
-    wish = replace(wish, to_programs=wish.to_programs or bool(wish.webhook))
-    return wish, rules.faults(wish, [*reader_by_id], webhooks)
+    programs = wish.to_programs or bool(wish.webhook)
+    wish = replace(wish, people=people, by=wish.by or rules.usual_line(wish), to_programs=programs)
+    faults = rules.faults(wish, [*reader_by_id], webhooks)
+    if wish.under and not reports.agencies_below(await inn.store.hosted(), wish.under):
+        faults.append(("under", "unknown"))
+    return wish, faults
 
 
 async def add(inn: OfficeIncomingServices, scope: AgencyScope, wish: ScheduleWish) -> ReportSchedule:
@@ -242,8 +244,8 @@ class Sender:
                 await work.commit()
             return False
         now = clock.now()
+        reasons = [*dict.fromkeys(problems.values()), *await self._webhook_problems(agency, schedule)]
         async with self.inn.store.begin(scope) as work:
-            reasons = [*dict.fromkeys(problems.values()), *await self._webhook_problems(agency, schedule)]
             await _rows(work).release(rules.done(schedule, reasons, now), token)
             facts = _facts(schedule, problems, figures)
             await work.events.append(schedule.wish.event_kind, schedule.id, now, facts)
@@ -326,9 +328,11 @@ class Sender:
         self, agency: HostedAgency, schedule: ReportSchedule, units: Sequence[str]
     ) -> ReportTable:
         wish, (since, until) = schedule.wish, schedule.span
+        own = replace(wish, unit=units[0]) if units else wish
         question = reports.ask(
             reports.report_named(wish.report),
-            by=wish.by,
+            # A week of a person's own units has no lines that are kept by month.
+            by=wish.by if wish.by in {*rules.known_lines(own)} else rules.usual_line(own),
             since=since,
             until=until,
             units=units,

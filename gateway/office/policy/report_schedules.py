@@ -11,6 +11,7 @@ from enum import StrEnum
 from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.event import EventKind
 from gateway.domain.figures import IN
+from gateway.office.policy import reports
 from gateway.office.policy.reports import CHOICES, REPORTS, By, Report, pair_of
 
 MOST_SCHEDULES = 50
@@ -146,6 +147,12 @@ def known_lines(wish: ScheduleWish) -> Sequence[By]:
     choice = next(iter(wish.narrowed_by), None)
     has_months = wish.period in (PeriodKind.MONTH, PeriodKind.QUARTER)
     return [line for line in report.lines_of(choice) if has_months or pair_of(choice, line) is None]
+
+
+def usual_line(wish: ScheduleWish) -> str:
+    """Return the lines of a wish that names none; empty for an unknown report."""
+    lines = known_lines(wish)
+    return reports.usual_line(lines, next(iter(wish.narrowed_by), None)) if lines else ""
 
 
 def may_send(report: Report, *, of_node: bool) -> bool:

@@ -55,6 +55,11 @@ def pair_of(choice: By | None, line: By) -> str | None:
     return PAIRS.get((first, second))
 
 
+def usual_line(lines: Sequence[By], choice: By | None) -> By:
+    """Return the lines of a report that names none: the first that are kept by day, else the first."""
+    return next((line for line in lines if pair_of(choice, line) is None), lines[0])
+
+
 class Choice(NamedTuple):
     """The one partner, type or urgency that a report is about."""
 

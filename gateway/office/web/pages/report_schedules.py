@@ -35,6 +35,7 @@ _FIELDS = {
     "format": "tep",
     "people": "nguoi",
     "webhook": "phan-mem",
+    "under": "duoi",
 }
 _EVERY = "*"
 """Choice of every webhook that listens."""
@@ -94,6 +95,7 @@ async def _choices(
     """Return what the form offers."""
     deps, say = request.deps, request.say
     kinds = [report for report in REPORTS.values() if may_send(report, of_node=of_node)]
+    kinds.sort(key=lambda report: not report.of_node)
     lines = {by for report in kinds for by in report.lines if of_node or by is not By.AGENCY}
     webhooks = [
         (endpoint.id, " – ".join(filter(None, (endpoint.host, endpoint.note, place.code if of_node else ""))))

@@ -328,6 +328,9 @@ async def test_a_head_gets_no_report_of_the_node(desk: Desk) -> None:
     complete = partial(scheduled.complete, desk.sender.inn, desk.sender.accounts, scope.agency_id)
 
     assert (await complete(wish))[1] == [("people", "unknown")]
+    assert (await complete(replace(wish, people=(), to_programs=True, under="Z7")))[1] == [
+        ("under", "unknown")
+    ]
     assert (await complete(replace(wish, report="incoming")))[1] == [("report", "unknown")]
     assert (await complete(replace(wish, of_node=False)))[1] == [("report", "unknown")]
 

@@ -127,6 +127,8 @@ def test_lines_that_are_kept_by_month_have_whole_months_and_others_their_days() 
     for question in (ask(by="day", only={"partner": "Z91.02"}), ask(by="unit", only={"type": "Công văn"})):
         assert (question.since, question.until) == (date(2025, 12, 15), date(2026, 2, 3))
     assert ask(by="type", only={"unit": "P"}).units == ("P",)
+    owed = reports.ask(REPORTS["replies-owed"], since=pair.since, until=pair.until, units=("P",))
+    assert owed.by is By.UNIT
     assert pair.before == (date(2025, 9, 1), date(2025, 11, 30))
 
 
