@@ -78,6 +78,12 @@ def is_wanted(kind: EventKind, scopes: Collection[ApiScope], filters: Sequence[s
     return scope_of(kind) in scopes and (not filters or any(_matches(f, kind) for f in filters))
 
 
+def is_meant_for(event: Event, webhook_id: str) -> bool:
+    """Tell whether this webhook is told of the event: a scheduled report may be for one webhook alone."""
+    is_report = event.kind in (EventKind.INBOX_REPORT, EventKind.MESSAGE_REPORT)
+    return not is_report or event.data.get("webhook", webhook_id) == webhook_id
+
+
 def _matches(text: str, kind: EventKind) -> bool:
     if text.endswith(_WILDCARD):
         return kind.startswith(text.removesuffix("*"))

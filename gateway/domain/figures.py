@@ -4,18 +4,18 @@ A figure belongs to the day on which its document was sent or came, so a later e
 figures are always those of its documents as they stand now. Each cell is a sum over facts, so the sizes of the batches in
 which events are read do not matter. Pure: `store.figures` loads and saves.
 
-A cell counts one dimension at a time, of the whole agency or of one unit, by day and by month: a cell for each combination
-would be nearly one for each document. Facts hold no title and no name, and stay when their document is erased."""
+A cell counts one dimension at a time, of the whole agency or of one unit, by day and by month. Two dimensions at once are
+counted by month alone, and of the pairs that reports ask for: a cell for each combination and day would be nearly one for
+each document. Facts hold no title and no name, and stay when their document is erased."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
-from operator import attrgetter, methodcaller
-from typing import Any, Final, NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
 from gateway.domain.event import Event, EventKind
@@ -36,6 +36,8 @@ class Dimension(StrEnum):
     TYPE = "type"
     URGENCY = "urgency"
     PARTNER = "partner"
+    UNIT = "unit"
+    """Of pairs alone: any other cell has its unit beside its dimension."""
     PERSON = "person"
     ROLE = "role"
     REASON = "reason"
@@ -45,6 +47,18 @@ class Dimension(StrEnum):
     """Owed replies by their due day."""
 
 
+PAIRS: Final = {
+    (first, second): f"{first}/{second}"
+    for first, seconds in (
+        (Dimension.PARTNER, (Dimension.TYPE, Dimension.URGENCY, Dimension.UNIT)),
+        (Dimension.TYPE, (Dimension.PARTNER, Dimension.URGENCY)),
+        (Dimension.URGENCY, (Dimension.PARTNER, Dimension.TYPE)),
+        (Dimension.UNIT, (Dimension.PARTNER,)),
+    )
+    for second in seconds
+}
+"""Names of the pairs that are counted by month. A cell of a pair has the value of its first dimension in the place of the
+unit, so that all lines of one value lie together. Types and urgencies of one unit are cells of that unit, by day too."""
 _OF_USE = ("reads", "read_files", "sign_ins")
 MEASURES: Final = (
     *("documents", "electronic", "with_paper", "paper", "unsigned", "replacements"),
@@ -60,7 +74,8 @@ _DAY_S = 86_400
 
 
 class Cell(NamedTuple):
-    """Key of one daily or monthly row of figures; `day` is the first of the month for `MONTH`."""
+    """Key of one daily or monthly row of figures; `day` is the first of the month for `MONTH`. `dimension` is one, or the
+    name of a pair, whose first value is then in the place of the unit."""
 
     agency_id: str
     side: str
@@ -111,29 +126,6 @@ class FigureFact(NamedTuple):
     read_files: int = 0
     sign_ins: int = 0
 
-    def to_json(self) -> str:
-        """Write the fields that differ from their defaults."""
-        values = zip(self._fields, self, _DEFAULTS, strict=True)
-        kept = {name: value for name, value, default in values if value != default}
-        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_isoformat)
-
-    @classmethod
-    def from_json(cls, text: str) -> FigureFact:
-        values = json.loads(text)
-        for name in values.keys() & _PARSERS.keys():
-            values[name] = _PARSERS[name](values[name])
-        return cls(**values)
-
-
-_isoformat = methodcaller("isoformat")
-_DEFAULTS = (None, *(FigureFact._field_defaults[name] for name in FigureFact._fields[1:]))
-_PARSERS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("day", "reply_by", "replied", "due"), date.fromisoformat),
-    **dict.fromkeys(("began", "delivered", "taken", "done"), datetime.fromisoformat),
-    "to_know": tuple,
-    "answers": lambda pairs: tuple((code, day) for code, day in pairs),
-}
-
 
 FactKey = tuple[str, str]
 """Agency and id of a document or delivery."""
@@ -170,17 +162,6 @@ def describe_received(document: IncomingDocument) -> dict[str, object]:
     if document.assignment is not None:
         described["assignment"] = document.assignment.lead_unit
     return described
-
-
-_DESCRIBED = (EventKind.MESSAGE_ACCEPTED, EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)
-
-
-def lacks_description(event: Event) -> bool:
-    """Tell whether an event, written by an earlier version, begins a document without describing it."""
-    if event.kind is EventKind.BOOK_ENTERED:
-        return event.subject_id.startswith("inb_") and "urgency" not in event.data
-    begins = event.kind in _DESCRIBED and ("kind" in event.data or "from_draft" in event.data)
-    return begins and "draft" not in event.data and "urgency" not in event.data
 
 
 # --- from events to facts -------------------------------------------------------------------------------------------
@@ -602,4 +583,16 @@ def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
         for dimension, key in dimensions:
             cells.append(_cell((agency_id, fact.side, dimension, unit, DAY, day, key)))
             cells.append(_cell((agency_id, fact.side, dimension, unit, MONTH, month, key)))
+    if fact.side in (IN, OUT):
+        values = {
+            Dimension.PARTNER: fact.partner,
+            Dimension.TYPE: fact.type_name,
+            Dimension.URGENCY: str(fact.urgency),
+            Dimension.UNIT: fact.unit,
+        }
+        for (first, second), name in PAIRS.items():
+            value, key = values[first], values[second]
+            # A sent document has no partner, its deliveries have one. A type may be unknown.
+            if value and (key or second is Dimension.TYPE):
+                cells.append(_cell((agency_id, fact.side, name, value, MONTH, month, key)))
     return cells

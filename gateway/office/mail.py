@@ -155,6 +155,7 @@ class DigestMail:
         sent, hosted = 0, await services.store.hosted()
         for agency in hosted:
             try:
+                sent += await notices.send_request_answers(self._reminders, agency)
                 sent += await notices.send_reminders(self._reminders, agency)
             except GatewayError as error:
                 log.action(_log, "mail.failed", error.detail, agency=agency.code)

@@ -19,6 +19,7 @@ from gateway.domain.text import plain
 from gateway.domain.timer_table import Receivers, Timer
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
+from gateway.office.domain.account_request import ANSWER_KEY, AccountRequest
 from gateway.office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
 from gateway.office.domain.roles import NODE
 from gateway.office.domain.task import Task, TaskKind
@@ -110,6 +111,57 @@ async def send_duties(reminders: Reminders, hosted: Sequence[HostedAgency]) -> i
         sent += await _send_letters(reminders, agency, letters, now)
     letters = [*duty_letters(office, await reminders.duties.of_node(office, now), now)]
     return sent + await _send_letters(reminders, NODE_PLACE, letters, now)
+
+
+async def send_request_answers(reminders: Reminders, agency: HostedAgency) -> int:
+    """Tell the contact of each request about accounts that was answered, else the person who made it, else the
+    administrators (T18); return the number of letters. The answer's own transaction planned each of them."""
+    if reminders.duties is None or agency.left_at is not None:
+        return 0
+    services, scope = reminders.services, AgencyScope(agency_id=agency.id, principal_id="node")
+    at, sent = services.clock.now(), 0
+    async with services.store.read(scope) as work:
+        keys = await work.office.reminders.planned(ANSWER_KEY, at)
+    for key in keys:
+        async with reminders.duties.accounts.accounts.read() as view:
+            request = await view.requests.get(key.removeprefix(ANSWER_KEY))
+        own = (request.contact.email,) if request.contact.email else await reminders.person(request.made_by)
+        receivers = tuple(own or await reminders.admins(agency.id))
+        if not receivers:
+            continue
+        async with services.store.begin(scope) as work:
+            claim = await work.office.reminders.claim(key, _mail_id(scope, key), at, at + SENDING)
+            await work.commit()
+        if claim is not None:
+            mail = _write_answer(agency, request, claim.mail, receivers)
+            sent += await _send(reminders, scope, mail, [key], at, agency=agency.code)
+    return sent
+
+
+def _write_answer(agency: HostedAgency, request: AccountRequest, id: str, to: tuple[str, ...]) -> Mail:
+    """Write which of the request's persons it was carried out for, and the answer; links of new accounts go by no mail."""
+    params = {
+        "agency": agency.name,
+        "form": labels.say(f"account_request.form.{request.form}", _LANG),
+        "number": request.number or "–",
+        "state": labels.say(f"account_request.state.{request.state}", _LANG),
+    }
+    lines = []
+    for line in request.lines:
+        result = labels.say(f"account_request.state.{'done' if line.is_done else 'refused'}", _LANG)
+        person = " – ".join(filter(None, (line.name, line.login)))
+        lines.append(_plain(": ".join(filter(None, (person, result, line.refusal)))))
+    body = (
+        labels.say("mail.request.intro", _LANG, **params),
+        "",
+        *lines,
+        "",
+        request.answer,
+        "",
+        labels.say("mail.request.end", _LANG),
+    )
+    subject = _plain(labels.say("mail.request.subject", _LANG, **params))
+    return Mail(to=to, subject=subject, text="\n".join(body), id=id)
 
 
 async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency]) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from operator import methodcaller
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -41,8 +42,8 @@ from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureFroz
 from gateway.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 300
-# A new name counts all events anew, as for the measures of a new version.
-_NAME = "figures 2"
+# A new name counts all events anew, as for the measures or cells of a new version.
+_NAME = "figures 3"
 _COLUMNS = (*Cell._fields, *MEASURES)
 _EVENT = tuple(
     col(column)
@@ -73,7 +74,7 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
             for table in (_FACT, _CELL):
                 await tx.change(delete(table))
         for (agency_id, id), fact in after.items():
-            row = FigureFactRow(agency_id=agency_id, id=id, parent=fact.parent, body=fact.to_json())
+            row = FigureFactRow(agency_id=agency_id, id=id, parent=fact.parent, body=fact_to_json(fact))
             tx.upsert_later(row, "body")
         cells = figures.changes_of(before, after)
         # Sorted, because a range of keys is then written page by page.
@@ -81,6 +82,30 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
         tx.add_up_later(_CELL, MEASURES, rows)
         await tx.commit()
     return end - place
+
+
+_isoformat = methodcaller("isoformat")
+_DEFAULTS = (None, *(FigureFact._field_defaults[name] for name in FigureFact._fields[1:]))
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("day", "reply_by", "replied", "due"), date.fromisoformat),
+    **dict.fromkeys(("began", "delivered", "taken", "done"), datetime.fromisoformat),
+    "to_know": tuple,
+    "answers": lambda pairs: tuple((code, day) for code, day in pairs),
+}
+
+
+def fact_to_json(fact: FigureFact) -> str:
+    """Write the fields that differ from their defaults."""
+    values = zip(fact._fields, fact, _DEFAULTS, strict=True)
+    kept = {name: value for name, value, default in values if value != default}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_isoformat)
+
+
+def fact_from_json(text: str) -> FigureFact:
+    values = json.loads(text)
+    for name in values.keys() & _PARSERS.keys():
+        values[name] = _PARSERS[name](values[name])
+    return FigureFact(**values)
 
 
 async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Sequence[Event]]:
@@ -158,7 +183,7 @@ async def _load_facts(tx: Transaction, events: Sequence[Event]) -> Facts:
             if wanted is whole:
                 query = query.where(col(_FACT.parent) != "")
             facts |= {
-                (row.agency_id, row.id): FigureFact.from_json(row.body) for row in await tx.rows(_FACT, query)
+                (row.agency_id, row.id): fact_from_json(row.body) for row in await tx.rows(_FACT, query)
             }
     return facts
 
@@ -166,16 +191,27 @@ async def _load_facts(tx: Transaction, events: Sequence[Event]) -> Facts:
 async def describe(tx: Transaction, events: Sequence[Event]) -> Sequence[Event]:
     """Complete events that an earlier version wrote without describing their document, from the document's row. A document
     that is still a draft, or is gone, is not described."""
-    bare = [event for event in events if figures.lacks_description(event)]
+    bare = [event for event in events if _lacks_description(event)]
     if not bare:
         return events
     known = await _describe_outgoing(tx, bare) | await _describe_incoming(tx, bare)
     return [
         replace(event, data={**event.data, **known.get((event.agency_id or "", event.subject_id), {})})
-        if figures.lacks_description(event)
+        if _lacks_description(event)
         else event
         for event in events
     ]
+
+
+_DESCRIBED = (EventKind.MESSAGE_ACCEPTED, EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)
+
+
+def _lacks_description(event: Event) -> bool:
+    """Tell whether an event, written by an earlier version, begins a document without describing it."""
+    if event.kind is EventKind.BOOK_ENTERED:
+        return event.subject_id.startswith("inb_") and "urgency" not in event.data
+    begins = event.kind in _DESCRIBED and ("kind" in event.data or "from_draft" in event.data)
+    return begins and "draft" not in event.data and "urgency" not in event.data
 
 
 async def _describe_outgoing(tx: Transaction, events: Sequence[Event]) -> dict[FactKey, dict[str, object]]:
@@ -218,12 +254,13 @@ async def _bodies(tx: Transaction, table: Any, events: Iterable[Event]) -> list[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellQuery:
-    """Cells to sum up: of these agencies, one side and one dimension, in whole days. `unit`: of the agency where empty,
-    of every unit for None. `key` narrows to one key, `before` to due days before that day. `by_days` reads no months."""
+    """Cells to sum up: of these agencies, one side and one dimension, in whole days; of a pair in whole months. `unit`: of
+    the agency where empty, of every unit for None; the first value of a pair. `key` narrows to one key, `before` to due
+    days before that day. `by_days` reads no months."""
 
     agencies: Sequence[str]
     side: str
-    dimension: Dimension
+    dimension: str
     since: date
     until: date
     measures: Sequence[str]
@@ -260,12 +297,14 @@ async def sum_cells(tx: Transaction, query: CellQuery, group: Group) -> Sums:
     column = getattr(FigureDayRow, group.value)
     totals = [func.sum(getattr(FigureDayRow, name)) for name in names]
     spans = split_into_spans(query.since, query.until)
+    # Each unit is a range of the key; all that are not empty would be one range over every day that was ever counted.
+    units = await _units_of(tx, query) if query.unit is None else query.unit
     for span, first, last in [(DAY, query.since, query.until)] if query.by_days else spans:
         conditions = [
             col(_CELL.agency_id).in_(sorted(query.agencies)),
             col(_CELL.side) == query.side,
-            col(_CELL.dimension) == query.dimension.value,
-            col(_CELL.unit) != "" if query.unit is None else col(_CELL.unit).in_(sorted(query.unit)),
+            col(_CELL.dimension) == str(query.dimension),
+            col(_CELL.unit).in_(sorted(units)),
             col(_CELL.span) == span,
             col(_CELL.day) >= first,
             col(_CELL.day) <= last,
@@ -297,8 +336,23 @@ def _next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
+async def _units_of(tx: Transaction, query: CellQuery) -> Sequence[str]:
+    mine = (col(_CELL.agency_id).in_(sorted(query.agencies)), col(_CELL.side) == query.side)
+    of_unit = (col(_CELL.dimension) == "", col(_CELL.span) == MONTH, col(_CELL.unit) != "")
+    rows = await tx.tuples(select(col(_CELL.unit)).where(*mine, *of_unit).distinct())
+    return [unit for (unit,) in rows]
+
+
 async def list_units(tx: Transaction, agency_id: str) -> Sequence[str]:
     """Return the units that any document was assigned to or came from, `NO_UNIT` among them."""
     mine = (col(_CELL.agency_id) == agency_id, col(_CELL.side).in_((IN, OUT)), col(_CELL.dimension) == "")
     query = select(col(_CELL.unit)).where(*mine, col(_CELL.span) == MONTH, col(_CELL.unit) != "").distinct()
     return sorted(unit for (unit,) in await tx.tuples(query))
+
+
+async def list_types(tx: Transaction, agency_id: str) -> Sequence[str]:
+    """Return the types of documents that were sent or came."""
+    mine = (col(_CELL.agency_id) == agency_id, col(_CELL.side).in_((IN, OUT)), col(_CELL.unit) == "")
+    of_type = (col(_CELL.dimension) == Dimension.TYPE.value, col(_CELL.span) == MONTH, col(_CELL.key) != "")
+    query = select(col(_CELL.key)).where(*mine, *of_type).distinct()
+    return sorted(name for (name,) in await tx.tuples(query))

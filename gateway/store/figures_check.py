@@ -19,7 +19,13 @@ from sqlmodel import col
 from gateway.domain import figures
 from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import MEASURES, Cell, FactKey, Facts, FigureFact
-from gateway.store.figures import digest_of_frozen, load_events, read_place
+from gateway.store.figures import (
+    digest_of_frozen,
+    fact_from_json,
+    fact_to_json,
+    load_events,
+    read_place,
+)
 from gateway.store.store import SqlStore
 from gateway.store.tables import EventRow
 from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
@@ -116,7 +122,7 @@ class _Recount:
         after = figures.fold(before, events)
         self._db.executemany(
             "INSERT OR REPLACE INTO fact VALUES (?, ?, ?, ?)",
-            [(*key, fact.parent, fact.to_json()) for key, fact in after.items()],
+            [(*key, fact.parent, fact_to_json(fact)) for key, fact in after.items()],
         )
         changes = figures.changes_of(before, after)
         self._db.executemany(
@@ -153,5 +159,5 @@ class _Recount:
         facts: dict[FactKey, FigureFact] = {}
         for query, wanted in ((by_key, keys), (by_parent, whole)):
             rows = self._db.execute(f"{query}FROM json_each(?) j)", (json.dumps(sorted(wanted)),))
-            facts |= {(agency_id, id): FigureFact.from_json(body) for agency_id, id, body in rows}
+            facts |= {(agency_id, id): fact_from_json(body) for agency_id, id, body in rows}
         return facts

@@ -281,7 +281,8 @@ class SqlWebhooks:
         """Make the delivery of one event due at `now`. NotFound for an event that the webhook may not see."""
         rows = await events.load_after(tx, endpoint.agency_id, sequence - 1, 1)
         event = rows[0] if rows and rows[0].agency_seq == sequence else None
-        if event is None or not feed.is_wanted(event.kind, endpoint.scopes, ()):
+        is_open = event is not None and feed.is_wanted(event.kind, endpoint.scopes, ())
+        if event is None or not (is_open and feed.is_meant_for(event, endpoint.id)):
             raise errors.NotFound(f"there is no event {sequence} that this webhook may be told")
         row = _DELIVERY(
             agency_id=endpoint.agency_id,

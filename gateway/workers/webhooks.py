@@ -233,16 +233,20 @@ class EndpointBatch:
         endpoint = self.leased.endpoint
         while not self._is_over() and not self._is_failing():
             events = await self.pusher.store.events_after(endpoint.agency_id, self._cursor, READ)
-            relevant = [e for e in events if feed.is_wanted(e.kind, endpoint.scopes, endpoint.types)]
-            words = await self._words(relevant)
+            words = await self._words([event for event in events if self._is_told(event)])
             for event in events:
-                if feed.is_wanted(event.kind, endpoint.scopes, endpoint.types):
+                if self._is_told(event):
                     if self._is_over() or self._is_failing():
                         return
                     await self._try(event, code, words, None)
                 self._cursor = event.agency_seq or self._cursor
             if len(events) < READ:
                 return
+
+    def _is_told(self, event: Event) -> bool:
+        endpoint = self.leased.endpoint
+        is_wanted = feed.is_wanted(event.kind, endpoint.scopes, endpoint.types)
+        return is_wanted and feed.is_meant_for(event, endpoint.id)
 
     def _is_failing(self) -> bool:
         return self._suspects >= MOST_SUSPECTS or self._waiting >= MOST_WAITING

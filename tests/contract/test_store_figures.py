@@ -3,8 +3,10 @@ the log finds what was changed behind it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,15 +14,17 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from gateway.domain import figures as folding
-from gateway.domain.document import OutState
+from gateway.domain.document import URGENCY_KEYS, OutState
 from gateway.domain.event import Event, EventKind
-from gateway.domain.figures import DAY, MEASURES, Dimension
+from gateway.domain.figures import DAY, MEASURES, OUT, PAIRS, Dimension
+from gateway.office.book import reports
+from gateway.office.policy.reports import BY_TIME, REPORTS, By, Question
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store import figures, figures_check, log_reading
 from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
 from tests.support.clock import ManualClock
-from tests.support.office_year import OfficeYear, count
+from tests.support.office_year import AGENCIES, Counts, OfficeYear, count
 from tests.support.sealed import Book
 from tests.support.stores import NORTH, committing, outgoing
 
@@ -43,8 +47,9 @@ async def counted(store: SqlOfficeStore, limit: int = 50) -> int:
 
 
 async def stored(store: SqlOfficeStore) -> dict[tuple[str, ...], dict[str, int]]:
+    is_counted = (col(FigureDayRow.span) == DAY) | col(FigureDayRow.dimension).in_(PAIRS.values())
     async with store.reading() as tx:
-        rows = await tx.rows(FigureDayRow, select(FigureDayRow).where(col(FigureDayRow.span) == DAY))
+        rows = await tx.rows(FigureDayRow, select(FigureDayRow).where(is_counted))
     cells = {
         (row.agency_id, row.side, row.unit, row.dimension, row.key, str(row.day)): {
             name: getattr(row, name) for name in MEASURES if getattr(row, name)
@@ -61,6 +66,63 @@ async def test_stored_figures_are_those_of_an_independent_count(store: SqlOffice
     assert await counted(store, 37) == len(events)
     assert await stored(store) == count(events)
     assert await figures_check.check(store) == (len(events), [])
+
+
+async def test_a_report_of_one_value_is_that_of_an_independent_count(store: SqlOfficeStore) -> None:
+    """Of each partner, type, urgency and unit, by everything that is known of it; a pair is of whole months."""
+    events = OfficeYear(11, 120, days=80).events()
+    await write(store, events)
+    await counted(store)
+    counts, compared = count(events), 0
+    values = {
+        (what, value) for _, _, place, what, value, _ in counts if not place and what in (By.PARTNER, By.TYPE)
+    }
+    values |= {(By.URGENCY, word) for word in URGENCY_KEYS.values()}
+    values |= {(By.UNIT, place) for _, _, place, what, *_ in counts if place and not what}
+
+    for report in (REPORTS["incoming"], REPORTS["outgoing"]):
+        for choice, value in sorted(values):
+            for by in report.lines_of(By(choice)):
+                question = reports.ask(
+                    report,
+                    by=by,
+                    since=date(2026, 1, 10),
+                    until=date(2026, 2, 20),
+                    only={choice: value},
+                )
+                assert question.by is by
+                table = await reports.make(store, [AGENCIES[0]], question, date(2026, 3, 1))
+                keys = [column.key for column in question.columns]
+                place = keys.index("recipients" if report.side == OUT else "documents")
+                shown = {line.key: n for line in table.lines if (n := line.figures[place])}
+                assert shown == lines_of(counts, question, choice, value), f"{report.key} of {value} by {by}"
+                compared += len(shown)
+    assert compared > 300
+
+
+def lines_of(counts: Counts, question: Question, choice: str, value: str) -> dict[str, int]:
+    """Make the lines of one value by a plain loop over the independent count."""
+    lines: dict[str, int] = defaultdict(int)
+    key = {word: str(n) for n, word in enumerate(URGENCY_KEYS.values())}.get(value, value)
+    name, by = "recipients" if question.report.side == OUT else "documents", question.by
+    for (agency, side, place, what, second, day), measures in counts.items():
+        if (agency, side) != (AGENCIES[0], question.report.side):
+            continue
+        if not question.since <= date.fromisoformat(day) <= question.until:
+            continue
+        if what == f"{choice}/{by}":
+            lines[second] += measures.get(name, 0) if place == key else 0
+        elif choice == By.UNIT:
+            is_line = place == key and what == ("" if by in (*BY_TIME, By.UNIT) else by)
+            lines[key if by is By.UNIT else line(by, second, day)] += measures.get(name, 0) if is_line else 0
+        elif (what, second) == (choice, key) and bool(place) == (by is By.UNIT):
+            lines[line(by, place, day)] += measures.get(name, 0) if by in (*BY_TIME, By.UNIT) else 0
+    return {key: n for key, n in lines.items() if n}
+
+
+def line(by: By, key: str, day: str) -> str:
+    quarter = f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
+    return {By.DAY: day, By.MONTH: day[:7], By.QUARTER: quarter}.get(by, key)
 
 
 async def test_each_event_counts_once_when_a_process_dies_or_two_count_at_once(

@@ -256,10 +256,20 @@ def _vietnam(at: datetime) -> datetime:
     return at + timedelta(hours=7)
 
 
+# Two at once, by month: the first one's value stands in the place of the unit.
+PAIRS = (
+    *("partner/type", "partner/urgency", "partner/unit", "type/partner", "type/urgency"),
+    *("urgency/partner", "urgency/type", "unit/partner"),
+)
+
+
 def _keys(day: str, unit: str, *more: tuple[str, str]) -> list[tuple[str, ...]]:
     of_all = [("", "", ""), *[("", what, value) for what, value in more if value]]
     of_unit = [(unit, what, value) for _, what, value in of_all if what not in ("partner", "reason")]
-    return [(*key, day) for key in (*of_all, *of_unit)]
+    known, month = {"unit": unit, **dict(more)}, f"{day[:7]}-01"
+    pairs = [(pair, *pair.split("/")) for pair in PAIRS if {*pair.split("/")} <= {*known}]
+    of_pairs = [(known[first], pair, known[second], month) for pair, first, second in pairs]
+    return [*((*key, day) for key in (*of_all, *of_unit)), *of_pairs]
 
 
 def _of_kind(story: Sequence[Event], *kinds: EventKind) -> list[Event]:

@@ -20,6 +20,7 @@ from gateway.office.accounts import admin, posts, sessions
 from gateway.office.accounts.acting import Administrator, over_agency, over_person
 from gateway.office.accounts.posts import WantedPost
 from gateway.office.domain.account_request import (
+    ANSWER_KEY,
     AccountChange,
     AccountRequest,
     ReportedAccount,
@@ -104,6 +105,8 @@ async def record(
             code="GW-REQUEST",
             field=f"lines/{first.line}/{first.field}" if first.field else "lines",
         )
+    if draft.contact.email and not account_forms.is_address(draft.contact.email):
+        raise BadForm("the contact's address is none", code="GW-REQUEST", field="contact/email")
     request = AccountRequest(
         id=services.clock.new_id("arq_"),
         agency_id=agency_id,
@@ -169,6 +172,7 @@ async def answer(
             "refused": len(lines) - done,
         }
         await work.tell_agency(request.agency_id, EventKind.ACCOUNT_ANSWERED, id, now, details)
+        await work.plan_reminder(request.agency_id, f"{ANSWER_KEY}{id}", now)
     return answered, codes
 
 

@@ -118,7 +118,6 @@ def _head(sheets: PdfSheets, table: ReportTable, issuer: Letterhead, today: date
     sheets.line(say("report.days", **days), align=Align.CENTRE)
     if units := reports.unit_names(question):
         sheets.line(say("report.of_units", units=", ".join(units)), align=Align.CENTRE)
-    if question.partner:
-        partner = say("report.of_partner", partner=question.partner)
-        sheets.line(partner, align=Align.CENTRE)
+    if choice := reports.choice_text(question, lang):
+        sheets.line(choice, align=Align.CENTRE)
     sheets.space(4)

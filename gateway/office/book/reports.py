@@ -7,26 +7,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from types import MappingProxyType
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import URGENCY_KEYS, Urgency
-from gateway.domain.figures import IN, NO_UNIT, OUT, READ, Dimension
+from gateway.domain.figures import IN, NO_UNIT, OUT, READ
 from gateway.domain.wall_clock import day_text
-from gateway.errors import NotFound
+from gateway.errors import BadForm, NotFound
 from gateway.office.book import account_figures
 from gateway.office.policy.reports import (
     BY_TIME,
     KNOWS_OVERDUE,
-    OF_WHOLE_AGENCY,
     REPORTS,
     By,
+    Choice,
     ColumnForm,
     Figure,
     Question,
     Report,
     ReportTable,
+    in_whole_months,
     make_table,
     measures_of,
+    usual_line,
 )
 from gateway.office.services import AccountServices, OfficeIncomingServices
 from gateway.store.figures import CellQuery, Group, Sums, sum_all
@@ -34,6 +37,7 @@ from gateway.store.store import SqlStore
 from gateway.words import labels
 
 _GROUPS = {By.UNIT: Group.UNIT, By.AGENCY: Group.AGENCY, **dict.fromkeys(BY_TIME, Group.DAY)}
+_URGENCIES = {word: str(int(urgency)) for urgency, word in URGENCY_KEYS.items()}
 Names = Mapping[str, str]
 """Names of partners, persons and agencies, by code or id."""
 NO_UNIT_YET = "·"
@@ -54,18 +58,30 @@ def ask(
     since: date,
     until: date,
     units: Sequence[str] = (),
-    partner: str = "",
+    only: Mapping[str, str] = MappingProxyType({}),
 ) -> Question:
-    """Make a question. Where the report does not know such lines of this unit or partner, its first ones that it knows
-    stand in their place."""
-    lines = [
-        line
-        for line in report.lines
-        if not (units and line in OF_WHOLE_AGENCY) and not (partner and line not in BY_TIME)
-    ]
-    line = By(by) if by in {*lines} else lines[0]
-    first, last = min(since, until), max(since, until)
-    return Question(report=report, by=line, since=first, until=last, units=tuple(units), partner=partner)
+    """Make a question; `only` names the one unit, partner, type or urgency that it is about. Where the report does not know
+    such lines of it, its usual ones stand in their place; where they are kept by month, the period is widened to whole
+    months. BadForm for two at once, and for one that the report does not know."""
+    choices = [Choice(By(name), value) for name, value in only.items() if value]
+    choice = choices[0] if choices else None
+    if len(choices) + bool(units) > 1:
+        raise BadForm("a report is about one unit, partner, type or urgency", field=choices[-1].by.value)
+    if choice is not None and choice.by is By.UNIT:
+        units, choice = (choice.value,), None
+    narrowed_by = choice.by if choice is not None else By.UNIT if units else None
+    lines = report.lines_of(narrowed_by)
+    if choice is not None and (not lines or (choice.by is By.URGENCY and choice.value not in _URGENCIES)):
+        raise BadForm(f"the report {report.key} has no such {choice.by}", field=choice.by.value)
+    question = Question(
+        report=report,
+        by=By(by) if by in {*lines} else usual_line(lines, narrowed_by),
+        since=min(since, until),
+        until=max(since, until),
+        units=tuple(units),
+        choice=choice,
+    )
+    return question if question.pair is None else in_whole_months(question)
 
 
 def agencies_below(hosted: Sequence[HostedAgency], code: str) -> list[str]:
@@ -97,33 +113,41 @@ def _queries(
 ) -> list[tuple[CellQuery, Group, str]]:
     """List the queries of a question, each with the group of its lines and a prefix for its measures."""
     report, by = question.report, question.by
-    dimension = Dimension.PARTNER if question.partner else by.dimension
+    choice, pair = question.choice, question.pair
     unit: Sequence[str] | None = question.units or ("",)
     if by is By.UNIT and not question.units:
         unit = None
+    key = _key_of(choice) if choice is not None else None
+    if pair is not None and key is not None:
+        unit, key = (key,), None
     query = CellQuery(
         agencies=agencies,
         side=report.side,
-        dimension=dimension,
+        dimension=pair or (choice.by if choice is not None else by).dimension,
         since=question.since,
         until=question.until,
         measures=(),
         unit=unit,
-        key=question.partner or None,
+        key=key,
         by_days=by is By.DAY,
     )
-    lines = group or _GROUPS.get(by, Group.KEY)
+    lines = group or (Group.KEY if pair is not None else _GROUPS.get(by, Group.KEY))
     queries = []
     for side in (report.side,) if report.side else (OUT, IN, READ):
         prefix = "" if report.side else f"{side}."
         measures = measures_of(question, side if not report.side else "")
         queries.append((replace(query, side=side, measures=measures), lines, prefix))
     for column in question.columns:
-        if column.form is ColumnForm.OVERDUE:
+        if column.form is ColumnForm.OVERDUE and choice is None:
             of_due = replace(query, dimension=report.due, key=None, before=today, measures=(column.measure,))
             knows_lines = group is None and by in KNOWS_OVERDUE
             queries.append((of_due, lines if knows_lines else Group.AGENCY, "overdue"))
     return queries
+
+
+def _key_of(choice: Choice) -> str:
+    """Return the value of a choice as cells have it: an urgency by its number."""
+    return _URGENCIES[choice.value] if choice.by is By.URGENCY else choice.value
 
 
 def _merge(answers: Iterable[tuple[str, Sums]], question: Question | None) -> Sums:
@@ -217,6 +241,14 @@ def unit_names(question: Question) -> list[str]:
     return [unit for unit in question.units if unit != NO_UNIT_YET]
 
 
+def choice_text(question: Question, lang: str) -> str:
+    """Say the one partner, type or urgency that a report is about; empty for all."""
+    if (choice := question.choice) is None:
+        return ""
+    name = label(choice.by, _key_of(choice), lang, {})
+    return labels.say(f"report.of.{choice.by}", lang, name=name)
+
+
 def change_texts(table: ReportTable, lang: str) -> list[str]:
     """Return by how much each total has changed since the period before, in percent."""
     texts = []
@@ -245,5 +277,5 @@ def heading_of(question: Question, agency: str, lang: str) -> str:
         report=labels.say(f"report.{question.report.key}", lang),
         since=day_text(question.since),
         until=day_text(question.until),
-        agency=" – ".join((agency, *unit_names(question))),
+        agency=" – ".join(filter(None, (agency, *unit_names(question), choice_text(question, lang)))),
     )

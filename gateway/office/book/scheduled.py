@@ -1,7 +1,7 @@
 """Reports that are sent by the calendar: made, paused, removed by people and programs; and sent, once for each period,
-while the agency's office is open and the figures have followed the period's last event. In: an agency's wish; a mail
-server. Out: a file by mail to each person, with the figures of that person's rights; an event, with the figures where
-programs want it.
+while the agency's office is open and the figures have followed the period's last event. In: an agency's wish, or the
+operator's in its name; a mail server. Out: a file by mail to each person, with the figures of that person's rights; an
+event, with the figures where programs want it.
 
 A process that sends holds a lease, and notes each person that has the report. If it dies, its lease runs out, and another
 process goes on. A mail that went out in that moment goes out once more, with the same id."""
@@ -16,21 +16,21 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway import log
+from gateway.domain import feed
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.agency_profile import letterhead_of
+from gateway.domain.agency_profile import Letterhead, letterhead_of
 from gateway.domain.event import EventKind
-from gateway.domain.figures import IN
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import local, midnight
-from gateway.errors import Clash, GatewayError
+from gateway.errors import Clash, GatewayError, NotFound
 from gateway.office.accounts import acting
 from gateway.office.book import reports
 from gateway.office.domain.notice import Mail, Mailer, MailFile
-from gateway.office.domain.roles import Manner, Right
+from gateway.office.domain.roles import NODE, Manner, Right
 from gateway.office.policy import report_schedules as rules
 from gateway.office.policy.report_schedules import Problem, ReportSchedule, ScheduleWish
-from gateway.office.policy.reports import REPORTS, Figure, ReportTable
+from gateway.office.policy.reports import By, Figure, ReportTable
 from gateway.office.services import AccountServices, OfficeIncomingServices
 from gateway.office.store import report_schedules
 from gateway.office.store.report_schedules import SqlReportSchedules
@@ -62,8 +62,8 @@ class Reader:
 
 
 async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Reader]:
-    """List the persons with a post in the agency who may read its reports now, by id."""
-    now = accounts.clock.now()
+    """List the persons with a post in the agency who may read its reports now, by id; of the node, those of totals."""
+    now, whole = accounts.clock.now(), Manner.TOTALS if agency_id == NODE else Manner.YES
     by_id = {}
     async with accounts.accounts.read() as view:
         ids = {post.person_id for post in await view.posts.in_agency(agency_id) if post.holds(now)}
@@ -72,7 +72,7 @@ async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Rea
                 continue
             rights = await acting.rights_of(view, person.id, now)
             granted = rights.best_grant(Right.REPORTS, agency_id, now)
-            if granted is not None and granted.manner is Manner.YES:
+            if granted is not None and granted.manner is whole:
                 by_id[person.id] = Reader(person=person)
             elif granted is not None and granted.manner is Manner.OWN:
                 share = rights.share(Right.REPORTS, agency_id, now)
@@ -80,22 +80,38 @@ async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Rea
     return by_id
 
 
-async def list_all(inn: OfficeIncomingServices, scope: AgencyScope) -> Sequence[ReportSchedule]:
+async def list_all(
+    inn: OfficeIncomingServices, scope: AgencyScope, *, of_node: bool | None = False
+) -> Sequence[ReportSchedule]:
+    """List the agency's own schedules; the operator's in its name where `of_node`, both for None."""
     async with inn.store.read(scope) as work:
-        return await _rows(work).all()
+        return [schedule for schedule in await _rows(work).all() if of_node in (None, schedule.wish.of_node)]
+
+
+async def list_of_node(inn: OfficeIncomingServices) -> Sequence[tuple[HostedAgency, ReportSchedule]]:
+    """List the operator's schedules, each with the agency in whose name it is."""
+    hosted = {agency.id: agency for agency in await inn.store.hosted()}
+    async with inn.store.asking() as tx:
+        rows = await report_schedules.load_all(tx)
+    return [(hosted[agency_id], schedule) for agency_id, schedule in rows if schedule.wish.of_node]
 
 
 async def complete(
-    accounts: AccountServices, agency_id: str, wish: ScheduleWish
+    inn: OfficeIncomingServices, accounts: AccountServices, agency_id: str, wish: ScheduleWish
 ) -> tuple[ScheduleWish, list[tuple[str, str]]]:
     """Return a wish in its stored form, and its faults, each as field and word. Persons may be named by
     their sign-in names; without lines it has the report's first ones."""
-    reader_by_id = await readers(accounts, agency_id)
+    reader_by_id = await readers(accounts, NODE if wish.of_node else agency_id)
+    endpoints = await inn.store.webhooks.list_endpoints(agency_id) if wish.webhook else ()
+    webhooks = [e.id for e in endpoints if feed.is_wanted(wish.event_kind, e.scopes, e.types)]
     by_login = {(r.person.login or r.person.name).casefold(): id for id, r in reader_by_id.items()}
     people = tuple(dict.fromkeys(by_login.get(name.casefold(), name) for name in wish.people))
-    lines = rules.known_lines(wish)
-    wish = replace(wish, people=people, by=wish.by or (lines[0] if lines else ""))
-    return wish, rules.faults(wish, [*reader_by_id])
+    programs = wish.to_programs or bool(wish.webhook)
+    wish = replace(wish, people=people, by=wish.by or rules.usual_line(wish), to_programs=programs)
+    faults = rules.faults(wish, [*reader_by_id], webhooks)
+    if wish.under and not reports.agencies_below(await inn.store.hosted(), wish.under):
+        faults.append(("under", "unknown"))
+    return wish, faults
 
 
 async def add(inn: OfficeIncomingServices, scope: AgencyScope, wish: ScheduleWish) -> ReportSchedule:
@@ -118,12 +134,17 @@ async def add(inn: OfficeIncomingServices, scope: AgencyScope, wish: ScheduleWis
 
 
 async def set_pause(
-    inn: OfficeIncomingServices, scope: AgencyScope, id: str, *, is_paused: bool
+    inn: OfficeIncomingServices,
+    scope: AgencyScope,
+    id: str,
+    *,
+    is_paused: bool,
+    of_node: bool | None = False,
 ) -> ReportSchedule:
     """Pause a schedule, or let it go on with the present period. Harmless where it is so already."""
     now = inn.clock.now()
     async with inn.store.begin(scope) as work:
-        schedule = await _rows(work).get(id)
+        schedule = await _get(work, id, of_node)
         due_on = schedule.due_on if is_paused else rules.next_due(schedule.wish.period, local(now).date())
         if await _rows(work).set_pause(id, now if is_paused else None, due_on):
             await _record(work, schedule, "paused" if is_paused else "resumed", now)
@@ -132,12 +153,22 @@ async def set_pause(
         return await _rows(work).get(id)
 
 
-async def remove(inn: OfficeIncomingServices, scope: AgencyScope, id: str) -> None:
+async def remove(
+    inn: OfficeIncomingServices, scope: AgencyScope, id: str, *, of_node: bool | None = False
+) -> None:
     async with inn.store.begin(scope) as work:
-        schedule = await _rows(work).get(id)
+        schedule = await _get(work, id, of_node)
         if await _rows(work).remove(id):
             await _record(work, schedule, "removed", inn.clock.now())
         await work.commit()
+
+
+async def _get(work: OfficeWork, id: str, of_node: bool | None) -> ReportSchedule:
+    """Load a schedule. NotFound for the operator's where the agency's own is meant, and the other way round."""
+    schedule = await _rows(work).get(id)
+    if of_node not in (None, schedule.wish.of_node):
+        raise NotFound(f"there is no such report schedule {id[:80]}")
+    return schedule
 
 
 async def _record(work: OfficeWork, schedule: ReportSchedule, act: str, at: datetime) -> None:
@@ -150,6 +181,7 @@ async def _record(work: OfficeWork, schedule: ReportSchedule, act: str, at: date
         "format": wish.form,
         "people": [*wish.people],
         "programs": wish.to_programs,
+        "of_node": wish.of_node,
     }
     await work.events.append(EventKind.REPORT_SCHEDULED, schedule.id, at, facts)
 
@@ -212,15 +244,20 @@ class Sender:
                 await work.commit()
             return False
         now = clock.now()
+        reasons = [*dict.fromkeys(problems.values()), *await self._webhook_problems(agency, schedule)]
         async with self.inn.store.begin(scope) as work:
-            reasons = [*dict.fromkeys(problems.values())]
             await _rows(work).release(rules.done(schedule, reasons, now), token)
-            is_in = REPORTS[schedule.wish.report].side == IN
-            kind = EventKind.INBOX_REPORT if is_in else EventKind.MESSAGE_REPORT
-            await work.events.append(kind, schedule.id, now, _facts(schedule, problems, figures))
+            facts = _facts(schedule, problems, figures)
+            await work.events.append(schedule.wish.event_kind, schedule.id, now, facts)
             await work.commit()
         log.action(_log, "report.sent", agency=agency.code, schedule=schedule.id)
         return True
+
+    async def _webhook_problems(self, agency: HostedAgency, schedule: ReportSchedule) -> Sequence[Problem]:
+        if not (chosen := schedule.wish.webhook):
+            return ()
+        endpoints = await self.inn.store.webhooks.list_endpoints(agency.id)
+        return () if chosen in {endpoint.id for endpoint in endpoints} else (Problem.NO_WEBHOOK,)
 
     async def _send_parts(
         self, agency: HostedAgency, scope: AgencyScope, schedule: ReportSchedule, token: str
@@ -231,7 +268,8 @@ class Sender:
             if schedule.wish.to_programs:
                 figures = await self._make(agency, schedule, _units(schedule.wish))
             problems: dict[str, Problem] = {}
-            reader_by_id = await readers(self.accounts, agency.id) if schedule.wish.people else {}
+            place = NODE if schedule.wish.of_node else agency.id
+            reader_by_id = await readers(self.accounts, place) if schedule.wish.people else {}
             sent_to = [*schedule.sent_to]
             for person_id in schedule.wish.people:
                 if person_id in sent_to:
@@ -278,7 +316,7 @@ class Sender:
         """Return the units that the person's report is about, none for the whole agency; None without the right to it."""
         if reader.units is None:
             return _units(wish)
-        if wish.partner or (wish.unit and unit_key(wish.unit) not in reader.units):
+        if {*wish.narrowed_by} - {By.UNIT} or (wish.unit and unit_key(wish.unit) not in reader.units):
             return None
         if wish.unit:
             return (wish.unit,)
@@ -290,15 +328,20 @@ class Sender:
         self, agency: HostedAgency, schedule: ReportSchedule, units: Sequence[str]
     ) -> ReportTable:
         wish, (since, until) = schedule.wish, schedule.span
+        own = replace(wish, unit=units[0]) if units else wish
         question = reports.ask(
             reports.report_named(wish.report),
-            by=wish.by,
+            # A week of a person's own units has no lines that are kept by month.
+            by=wish.by if wish.by in {*rules.known_lines(own)} else rules.usual_line(own),
             since=since,
             until=until,
             units=units,
-            partner=wish.partner,
+            only={**wish.only, "unit": ""},
         )
-        return await reports.make(self.inn.store, [agency.id], question, self._today())
+        agencies = [agency.id]
+        if wish.of_node:
+            agencies = reports.agencies_below(await self.inn.store.hosted(), wish.under)
+        return await reports.make(self.inn.store, agencies, question, self._today())
 
     async def _write_mail(
         self, agency: HostedAgency, schedule: ReportSchedule, table: ReportTable, person: Person
@@ -309,10 +352,13 @@ class Sender:
         question, today, form = table.question, self._today(), schedule.wish.form
         keys = [line.key for line in table.lines]
         names = await reports.names_of(self.inn, self.accounts, question, keys, today, _LANG)
-        issuer = letterhead_of(*await self.inn.store.accounts.with_profile(agency.id))
+        if schedule.wish.of_node:
+            issuer = Letterhead(agency=schedule.wish.under or labels.say("report.node", _LANG))
+        else:
+            issuer = letterhead_of(*await self.inn.store.accounts.with_profile(agency.id))
         out = io.BytesIO()
         await report_files.write(self.inn.pool, out, form, table, names, issuer, today, _LANG)
-        heading = reports.heading_of(question, agency.name, _LANG)
+        heading = reports.heading_of(question, issuer.agency, _LANG)
         name = reports.file_name(question, form)
         digest = hashlib.sha256(f"{schedule.id} {schedule.due_on} {person.id}".encode()).hexdigest()[:32]
         return Mail(
@@ -348,11 +394,14 @@ def _facts(
         "by": wish.by,
         "since": since.isoformat(),
         "until": until.isoformat(),
-        "unit": wish.unit,
-        "partner": wish.partner,
+        **wish.only,
         "sent": len(wish.people) - len(problems),
         "left_out": [{"person": id, "why": why.value} for id, why in problems.items()],
     }
+    if wish.of_node:
+        facts["under"] = wish.under
+    if wish.webhook:
+        facts["webhook"] = wish.webhook
     return facts if figures is None else {**facts, **figures_json(figures)}
 
 

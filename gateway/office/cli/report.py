@@ -34,6 +34,8 @@ LastDay = Annotated[str | None, typer.Option("--to", help="Last day. Default: to
 Lines = Annotated[str, typer.Option("--by", help="What the lines are, such as month, type or unit.")]
 Unit = Annotated[str, typer.Option(help="One unit of the agency.")]
 Partner = Annotated[str, typer.Option(help="Code of one partner.")]
+Type = Annotated[str, typer.Option("--type", help="Name of one type of documents.")]
+Urgency = Annotated[str, typer.Option("--urgency", help="One urgency, such as khan or hoa_toc.")]
 Under = Annotated[str, typer.Option(help="Only agencies at or below this code, in a report of the node.")]
 ScheduleId = Annotated[str, typer.Argument(help="Id of the schedule (rsc_…), from: gateway report schedules")]
 verb = noun("report").verb
@@ -73,7 +75,11 @@ async def list_all(call: Invocation) -> None:
     output.rows(call, records, output.columns("report title lines"))
 
 
-@verb("incoming --by month --from 01/01/2026", "deadlines --by unit -o json")
+@verb(
+    "incoming --by month --from 01/01/2026",
+    "incoming --by type --partner Z91.02",
+    "deadlines --by unit -o json",
+)
 async def show(
     call: Invocation,
     context: OfficeCommandContext,
@@ -83,10 +89,13 @@ async def show(
     by: Lines = "",
     unit: Unit = "",
     partner: Partner = "",
+    type_name: Type = "",
+    urgency: Urgency = "",
     under: Under = "",
 ) -> None:
     """Show a report of a period, with the totals of the period before."""
-    question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
+    only = {"unit": unit, "partner": partner, "type": type_name, "urgency": urgency}
+    question, agencies = await _ask(context, name, since, last_day, by, under, only)
     table = await reports.make(context.node.store, agencies, question, _today(context))
     lang, names = call.lang.value, await _names(call, context, table)
     keys = [column.key for column in question.columns]
@@ -128,13 +137,16 @@ async def export(
     by: Lines = "",
     unit: Unit = "",
     partner: Partner = "",
+    type_name: Type = "",
+    urgency: Urgency = "",
     under: Under = "",
 ) -> None:
     """Write a report to a file: a workbook, text for tables, or a PDF to be signed."""
     ending = file.suffix.lstrip(".").lower()
     if kind is None and ending not in {*FileKind}:
         raise typer.BadParameter(f"{file.name!r} ends in none of .xlsx, .csv, .pdf; add --format")
-    question, agencies = await _ask(context, name, since, last_day, by, unit, partner, under)
+    only = {"unit": unit, "partner": partner, "type": type_name, "urgency": urgency}
+    question, agencies = await _ask(context, name, since, last_day, by, under, only)
     table = await reports.make(context.node.store, agencies, question, _today(context))
     lang, names = call.lang.value, await _names(call, context, table)
     issuer = letterhead_of(*await context.node.store.accounts.with_profile(context.agency.id))
@@ -150,7 +162,7 @@ async def export(
 async def schedules(call: Invocation, context: OfficeCommandContext) -> None:
     """List the reports that are sent after each period, with their next and last sending."""
     inn, cells, records = context.node.inn, [], []
-    for schedule in await scheduled.list_all(inn, context.scope):
+    for schedule in await scheduled.list_all(inn, context.scope, of_node=None):
         records.append(_schedule_record(schedule))
         at = await scheduled.next_send(inn, context.agency.id, schedule)
         problem = schedule.problem and call.word(f"report.problem.{schedule.problem}")
@@ -172,6 +184,7 @@ async def schedules(call: Invocation, context: OfficeCommandContext) -> None:
 @verb(
     "incoming --period week --to van.thu --to lanh.dao",
     "deadlines --period quarter --by unit --programs",
+    "agencies --period month --to van.hanh",
     writes=True,
 )
 async def schedule(
@@ -189,8 +202,12 @@ async def schedule(
     by: Lines = "",
     unit: Unit = "",
     partner: Partner = "",
+    type_name: Type = "",
+    urgency: Urgency = "",
+    webhook: Annotated[str, typer.Option(help="Id of the one webhook that is told.")] = "",
+    under: Under = "",
 ) -> None:
-    """Send a report after each period, once, in the first office hour behind it."""
+    """Send a report after each period, once, in the first office hour behind it. One of the node goes to its operators."""
     from gateway.office.policy.report_schedules import PeriodKind, ScheduleWish
 
     wish = ScheduleWish(
@@ -200,10 +217,15 @@ async def schedule(
         form=kind.value,
         unit=unit,
         partner=partner,
+        type_name=type_name,
+        urgency=urgency,
         people=tuple(to or ()),
         to_programs=programs,
+        webhook=webhook,
+        of_node=reports.report_named(name).of_node or by == "agency",
+        under=under,
     )
-    wish, faults = await scheduled.complete(context.node.accounts, context.agency.id, wish)
+    wish, faults = await scheduled.complete(context.node.inn, context.node.accounts, context.agency.id, wish)
     if faults:
         texts = (f"{field}: {call.word(f'report.schedule.fault.{fault}')}" for field, fault in faults)
         raise typer.BadParameter("; ".join(texts))
@@ -225,7 +247,9 @@ async def resume(call: Invocation, context: OfficeCommandContext, schedule_id: S
 
 async def _set_pause(call: Invocation, context: OfficeCommandContext, id: str, *, is_paused: bool) -> None:
     call.ask(f"report.ask.{'pause' if is_paused else 'resume'}", id=id)
-    changed = await scheduled.set_pause(context.node.inn, context.scope, id, is_paused=is_paused)
+    changed = await scheduled.set_pause(
+        context.node.inn, context.scope, id, is_paused=is_paused, of_node=None
+    )
     output.record(call, _schedule_record(changed))
 
 
@@ -233,15 +257,16 @@ async def _set_pause(call: Invocation, context: OfficeCommandContext, id: str, *
 async def remove(call: Invocation, context: OfficeCommandContext, schedule_id: ScheduleId) -> None:
     """Remove a report schedule; what was sent stays."""
     call.ask("report.ask.remove", id=schedule_id)
-    await scheduled.remove(context.node.inn, context.scope, schedule_id)
+    await scheduled.remove(context.node.inn, context.scope, schedule_id, of_node=None)
     output.record(call, {"id": schedule_id})
 
 
 def _schedule_record(schedule: ReportSchedule) -> dict[str, Any]:
-    names = "report by period format=form unit partner people programs=to_programs"
     return {
         "id": schedule.id,
-        **output.fields(schedule.wish, names),
+        **output.fields(schedule.wish, "report by period format=form"),
+        **schedule.wish.only,
+        **output.fields(schedule.wish, "people programs=to_programs webhook under"),
         "state": "paused" if schedule.paused_at else "active",
         **dict(zip(("since", "until"), schedule.span, strict=True)),
         "sent_at": schedule.sent_at,
@@ -255,9 +280,8 @@ async def _ask(
     since: str | None,
     last_day: str | None,
     by: str,
-    unit: str,
-    partner: str,
     under: str,
+    only: Mapping[str, str],
 ) -> tuple[Question, Sequence[str]]:
     """Return the question, and the agencies that it is about."""
     report, today = reports.report_named(name), _today(context)
@@ -267,8 +291,7 @@ async def _ask(
         by=by,
         since=day(since) if since else until.replace(day=1),
         until=until,
-        units=(unit,) if unit else (),
-        partner=partner,
+        only=only,
     )
     if not report.of_node and question.by != "agency":
         return question, [context.agency.id]

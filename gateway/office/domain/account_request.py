@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+ANSWER_KEY = "answer:"
+"""Begins the key of the mail that tells of an answer; the request's id follows."""
+
 
 class RequestForm(StrEnum):
     NEW = "01"
@@ -86,12 +89,13 @@ class AccountFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContact:
-    """Part I of a form: the person whom the operator may ask."""
+    """Part I of a form: the person whom the operator may ask. The answer goes to `email`, which the form does not print."""
 
     name: str = ""
     title: str = ""
     office: str = ""
     phone: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

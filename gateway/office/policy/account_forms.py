@@ -6,6 +6,7 @@ columns of tables, figures, rows; faults by line and field, warnings. Words are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -94,6 +95,7 @@ _NEEDED: Mapping[RequestForm, tuple[str, ...]] = {
     RequestForm.CHANGE: ("login", "change", "value"),
     RequestForm.END: ("login", "decided_on", "reason"),
 }
+_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
 ROLES = tuple(role for role in PostRole if not role.is_of_node and role is not PostRole.SYSTEM)
 """Posts that an agency may ask for."""
 
@@ -105,6 +107,11 @@ class LineFault:
     line: int
     field: str
     fault: str
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is a mail address: a server decides whether it exists."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def find_faults(

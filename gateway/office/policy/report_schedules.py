@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from gateway.office.policy.reports import BY_TIME, OF_WHOLE_AGENCY, REPORTS, By
+from gateway.domain.document import URGENCY_KEYS
+from gateway.domain.event import EventKind
+from gateway.domain.figures import IN
+from gateway.office.policy import reports
+from gateway.office.policy.reports import CHOICES, REPORTS, By, Report, pair_of
 
 MOST_SCHEDULES = 50
 MOST_PEOPLE = 50
@@ -31,14 +35,16 @@ class Problem(StrEnum):
     MAIL_DOWN = "mail_down"
     NO_ADDRESS = "no_address"
     NO_RIGHT = "no_right"
+    NO_WEBHOOK = "no_webhook"
     REFUSED = "refused"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWish:
-    """Wish of an agency. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in an
-    event, for webhooks."""
+    """Wish of an agency, or of the node's operator in an agency's name (`of_node`): then about all agencies, or those at
+    and below the code `under`. `people`: ids of persons who get it as a file by mail; `to_programs`: its figures are in
+    an event of the agency, for every webhook that listens, or for the one `webhook`."""
 
     report: str
     by: str
@@ -46,8 +52,28 @@ class ScheduleWish:
     form: str = "pdf"
     unit: str = ""
     partner: str = ""
+    type_name: str = ""
+    urgency: str = ""
     people: tuple[str, ...] = ()
     to_programs: bool = False
+    webhook: str = ""
+    of_node: bool = False
+    under: str = ""
+
+    @property
+    def event_kind(self) -> EventKind:
+        report = REPORTS.get(self.report)
+        is_of_incoming = report is not None and report.side == IN
+        return EventKind.INBOX_REPORT if is_of_incoming else EventKind.MESSAGE_REPORT
+
+    @property
+    def only(self) -> dict[str, str]:
+        """The one unit, partner, type or urgency that it is about; the others are empty."""
+        return {"unit": self.unit, "partner": self.partner, "type": self.type_name, "urgency": self.urgency}
+
+    @property
+    def narrowed_by(self) -> Sequence[By]:
+        return [By(name) for name, value in self.only.items() if value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,25 +140,44 @@ def done(schedule: ReportSchedule, problems: Sequence[Problem], now: datetime) -
 
 
 def known_lines(wish: ScheduleWish) -> Sequence[By]:
-    """Return the lines that the report may have, of this unit or partner."""
-    report = REPORTS.get(wish.report)
-    return [
-        line
-        for line in (report.lines if report is not None else ())
-        if not (wish.unit and line in OF_WHOLE_AGENCY) and not (wish.partner and line not in BY_TIME)
-    ]
+    """Return the lines that the report may have, of this unit, partner, type or urgency; those that are kept by month need
+    a period of months."""
+    if (report := REPORTS.get(wish.report)) is None:
+        return ()
+    choice = next(iter(wish.narrowed_by), None)
+    has_months = wish.period in (PeriodKind.MONTH, PeriodKind.QUARTER)
+    return [line for line in report.lines_of(choice) if has_months or pair_of(choice, line) is None]
 
 
-def faults(wish: ScheduleWish, readers: Collection[str]) -> list[tuple[str, str]]:
-    """Return the faults of a wish, each as field and word. `readers` are the persons who may read reports."""
+def usual_line(wish: ScheduleWish) -> str:
+    """Return the lines of a wish that names none; empty for an unknown report."""
+    lines = known_lines(wish)
+    return reports.usual_line(lines, next(iter(wish.narrowed_by), None)) if lines else ""
+
+
+def may_send(report: Report, *, of_node: bool) -> bool:
+    """Tell whether the report is of that kind: one of the node, or of an agency."""
+    return report.of_node or report.of_accounts if of_node else not report.of_node
+
+
+def faults(
+    wish: ScheduleWish, readers: Collection[str], webhooks: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """Return the faults of a wish, each as field and word. `readers` are the persons who may read reports, `webhooks` those
+    that want its event."""
     report = REPORTS.get(wish.report)
-    if report is None or report.of_node:
+    if report is None or not may_send(report, of_node=wish.of_node):
         return [("report", "unknown")]
     broken = []
     if wish.by not in {*known_lines(wish)}:
         broken.append(("by", "unknown"))
-    if wish.partner and (wish.unit or By.PARTNER not in report.lines):
-        broken.append(("partner", "unknown"))
+    for n, choice in enumerate(wish.narrowed_by):
+        if n or (choice in CHOICES and choice not in report.lines):
+            broken.append((choice.value, "unknown"))
+    if wish.urgency and wish.urgency not in URGENCY_KEYS.values():
+        broken.append(("urgency", "unknown"))
+    if wish.webhook and wish.webhook not in webhooks:
+        broken.append(("webhook", "unknown"))
     if wish.form not in FORMS:
         broken.append(("format", "unknown"))
     if not wish.people and not wish.to_programs:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
-from gateway.domain.figures import IN, OUT, READ, USE, Dimension
+from gateway.domain.figures import IN, OUT, PAIRS, READ, USE, Dimension
 
 
 class By(StrEnum):
@@ -42,10 +43,28 @@ _DIMENSIONS = {
     By.REASON: Dimension.REASON,
 }
 BY_TIME = (By.DAY, By.MONTH, By.QUARTER)
-OF_WHOLE_AGENCY = (By.PARTNER, By.REASON)
-"""Lines that are not known by unit."""
+CHOICES = (By.PARTNER, By.TYPE, By.URGENCY)
+"""Dimensions of which a report may be about one value alone, beside its units."""
 # Cells by due day are kept for times and units alone.
 KNOWS_OVERDUE = (*BY_TIME, By.UNIT)
+
+
+def pair_of(choice: By | None, line: By) -> str | None:
+    """Return the name of the pair that such lines of one value are counted by; None where cells of one dimension do."""
+    first, second = (Dimension.UNIT if by is By.UNIT else by.dimension for by in (choice or line, line))
+    return PAIRS.get((first, second))
+
+
+def usual_line(lines: Sequence[By], choice: By | None) -> By:
+    """Return the lines of a report that names none: the first that are kept by day, else the first."""
+    return next((line for line in lines if pair_of(choice, line) is None), lines[0])
+
+
+class Choice(NamedTuple):
+    """The one partner, type or urgency that a report is about."""
+
+    by: By
+    value: str
 
 
 class ColumnForm(StrEnum):
@@ -89,6 +108,16 @@ class Report:
     of_accounts: bool = False
     """Made of accounts and their sign-ins, for administrators and the operator."""
     also: By | None = None
+
+    def lines_of(self, choice: By | None) -> tuple[By, ...]:
+        """Return the lines that are known of one unit, partner, type or urgency; of the whole agency for None."""
+        if choice is None:
+            return self.lines
+        if choice is By.UNIT:
+            return tuple(line for line in self.lines if line is not By.REASON)
+        pairs = [line for line in CHOICES if (choice.dimension, line.dimension) in PAIRS]
+        known = (*BY_TIME, By.UNIT, *pairs) if choice in self.lines else ()
+        return tuple(line for line in self.lines if line in known)
 
     def columns_by(self, by: By) -> tuple[ReportColumn, ...]:
         """Return the columns that are known for such lines."""
@@ -241,24 +270,39 @@ REPORTS: Mapping[str, Report] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One report with its questions. Empty `units` mean the whole agency; an empty `partner` all partners."""
+    """One report with its questions. Empty `units` mean the whole agency; `choice` is the one partner, type or urgency that
+    it is about, of the whole agency alone."""
 
     report: Report
     by: By
     since: date
     until: date
     units: tuple[str, ...] = ()
-    partner: str = ""
+    choice: Choice | None = None
+
+    @property
+    def narrowed_by(self) -> By | None:
+        return self.choice.by if self.choice is not None else By.UNIT if self.units else None
+
+    @property
+    def pair(self) -> str | None:
+        """The name of the pair whose cells are its figures, by month alone; None where those of one dimension are."""
+        return pair_of(self.narrowed_by, self.by)
+
+    @property
+    def lines(self) -> tuple[By, ...]:
+        """The lines that it may have."""
+        return self.report.lines_of(self.narrowed_by)
 
     @property
     def columns(self) -> tuple[ReportColumn, ...]:
-        by = By.PARTNER if self.partner else self.by
+        by = By.PARTNER if self.narrowed_by is By.PARTNER else self.by
         return self.report.columns_by(by)
 
     @property
     def also(self) -> Question | None:
         """Return the question of the second table; None where there is none."""
-        of_whole = self.by is self.report.lines[0] and not (self.units or self.partner)
+        of_whole = self.by is self.report.lines[0] and not (self.units or self.choice)
         return replace(self, by=self.report.also) if self.report.also is not None and of_whole else None
 
     @property
@@ -270,6 +314,12 @@ class Question:
             return date(index // 12, index % 12 + 1, 1), self.since - timedelta(days=1)
         days = (self.until - self.since).days + 1
         return self.since - timedelta(days=days), self.since - timedelta(days=1)
+
+
+def in_whole_months(question: Question) -> Question:
+    """Return the question over the whole months that its period is in."""
+    behind = (question.until.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return replace(question, since=question.since.replace(day=1), until=behind - timedelta(days=1))
 
 
 def _whole_months(since: date, until: date) -> int:
@@ -332,11 +382,9 @@ def _total(sums: Sums) -> Mapping[str, int]:
 def _figures(
     columns: Sequence[ReportColumn], sums: Mapping[str, int], question: Question, *, of_total: bool = False
 ) -> tuple[Figure, ...]:
-    knows_overdue = question.by in KNOWS_OVERDUE and not question.partner
+    knows_overdue = question.choice is None and (of_total or question.by in KNOWS_OVERDUE)
     return tuple(
-        None
-        if column.form is ColumnForm.OVERDUE and not (knows_overdue or (of_total and not question.partner))
-        else _figure(column, sums)
+        None if column.form is ColumnForm.OVERDUE and not knows_overdue else _figure(column, sums)
         for column in columns
     )
 

@@ -20,6 +20,7 @@ from gateway.domain.person import Person
 from gateway.office.domain.account_request import AccountRequest, RequestForm, RequestState
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
+from gateway.office.store.reminders import SqlReminders
 from gateway.ports.services import Clock
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, SqlProposals, to_person
@@ -340,6 +341,11 @@ class AccountWork:
         """Write an event to that agency's own sequence."""
         scope = AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
         await SqlEvents(self._tx, scope, self._clock).append(kind, subject_id, at, data)
+
+    async def plan_reminder(self, agency_id: str, key: str, at: datetime) -> None:
+        """Let people of that agency be told by mail, once."""
+        scope = AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
+        await SqlReminders(self._tx, scope).plan(key, at)
 
     async def commit(self) -> None:
         await self._tx.commit()

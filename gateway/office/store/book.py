@@ -4,16 +4,18 @@ last line seen. Out: the next lines. The order is the database's, so memory hold
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Select,
     and_,
     case,
+    cast,
     collate,
     exists,
     func,
@@ -115,18 +117,19 @@ class SqlBooks:
         """List lines by number: 9 before 10, and text that is no number after numbers. `last` is the number of the last
         line seen."""
         order = self._natural(col(_E.number))
+        # The order is that of no index. So the year is sorted without its documents, which only these lines then need.
+        next_ids = self._in_book(select(col(_E.incoming_id)), span).order_by(*order).limit(limit)
+        if last is not None:
+            next_ids = next_ids.where(_is_after(order, _place(last)))
         lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)
         query = (
             self._join_document(lines)
             .outerjoin(
                 _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
             )
-            .where(*self._in_book(span))
+            .where(col(_E.agency_id) == self._agency_id, col(_E.incoming_id).in_(next_ids))
             .order_by(*order)
-            .limit(limit)
         )
-        if last is not None:
-            query = query.where(_is_after(order, _place(last)))
         now = self._clock.now()
         return [
             IncomingLine(
@@ -138,32 +141,33 @@ class SqlBooks:
         ]
 
     async def incoming_numbers(self, span: Span) -> Sequence[str]:
-        query = self._join_document(select(col(_E.number)).select_from(_E)).where(*self._in_book(span))
-        return [row[0] for row in await self._tx.tuples(query)]
+        return [row[0] for row in await self._tx.tuples(self._in_book(select(col(_E.number)), span))]
 
     async def incoming_days(self, span: Span) -> tuple[int, int, date | None, date | None]:
         """Return how many lines there are, how many of them struck, and the first and last day of arrival."""
         arrived = col(_I.arrived_at)
         counted = select(func.count(), func.count(col(_E.struck_at)), func.min(arrived), func.max(arrived))
-        ((lines, struck, first, last),) = await self._tx.tuples(
-            self._join_document(counted.select_from(_E)).where(*self._in_book(span))
-        )
+        query = self._in_book(counted, span, joined=True)
+        ((lines, struck, first, last),) = await self._tx.tuples(query)
         return lines, struck, _day(first), _day(last)
 
     def _join_document(self, query: Any) -> Any:  # Any: a select's type lists its columns
         return query.join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
 
-    def _in_book(self, span: Span) -> list[ColumnElement[bool]]:
-        conditions = [
+    def _in_book(self, query: Any, span: Span, *, joined: bool = False) -> Any:  # Any: as above
+        """Narrow a query over entries to a book; documents are joined where they are asked for, or the span has a day."""
+        has_days = span.since is not None or span.until is not None
+        query = query.select_from(_E)
+        query = (self._join_document(query) if joined or has_days else query).where(
             col(_E.agency_id) == self._agency_id,
             col(_E.book) == Book.INCOMING.value,
             col(_E.year) == span.year,
-        ]
+        )
         if span.since is not None:
-            conditions.append(col(_I.arrived_at) >= midnight(span.since))
+            query = query.where(col(_I.arrived_at) >= midnight(span.since))
         if span.until is not None:
-            conditions.append(col(_I.arrived_at) < midnight(span.until + timedelta(days=1)))
-        return conditions
+            query = query.where(col(_I.arrived_at) < midnight(span.until + timedelta(days=1)))
+        return query
 
     # --- outgoing ---------------------------------------------------------------------------------------------
 
@@ -181,32 +185,33 @@ class SqlBooks:
         return sorted(lines, key=_outgoing_place)[:limit]
 
     async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]:
-        """List the numbers of the book, without order; bodies are read in parts, so that a year's are not held at once."""
-        lines = select(_O).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
-        given_back = lines.with_only_columns(col(_O.id)).where(_is_given_back(col(_O.id)))
+        """List the numbers of the book, without order. Of the bodies the database reads the type alone."""
+        sent = select(
+            col(_O.document_id),
+            col(_O.number),
+            self._text_in(_O, "draft", "type_name"),
+            col(_O.state),
+            col(_O.id),
+        ).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
+        given_back = sent.with_only_columns(col(_O.id)).where(_is_given_back(col(_O.id)))
         recalled = {id for (id,) in await self._tx.tuples(given_back)}
-        numbered: list[Numbered] = []
-        async for row in self._in_parts(_O, lines):
-            document = from_json(OutgoingDocument, row.body)
-            struck = row.state == OutState.CANCELLED or row.id in recalled
-            type_name = document.draft.type_name
-            numbered.append(_numbered(document.document_id, row.number, type_name, struck=struck))
-        async for row in self._in_parts(_P, select(_P).where(*issued_in(self._agency_id, _P, span))):
-            letter = to_letter(row)
-            struck = letter.struck_at is not None
-            numbered.append(_numbered(letter.id, letter.number, letter.type_name, struck=struck))
-        return numbered
+        numbered = [
+            _numbered(document_id, number, type_name, struck=state == OutState.CANCELLED or id in recalled)
+            for document_id, number, type_name, state, id in await self._tx.tuples(sent)
+        ]
+        letters = select(col(_P.id), col(_P.number), self._text_in(_P, "type_name"), col(_P.struck_at))
+        return numbered + [
+            _numbered(id, number, type_name, struck=struck_at is not None)
+            for id, number, type_name, struck_at in await self._tx.tuples(
+                letters.where(*issued_in(self._agency_id, _P, span))
+            )
+        ]
 
-    async def _in_parts(self, table: OutgoingTable, query: Select[Any]) -> AsyncIterator[Any]:
-        """Yield the rows of a query over issued documents, some hundred at a time, in the order of their index."""
-        order = (col(table.issued_on), col(table.id))
-        part = query.order_by(*order).limit(_AT_ONCE)
-        rows = await self._tx.rows(table, part)
-        while rows:
-            for row in rows:
-                yield row
-            place = rows[-1].issued_on, rows[-1].id
-            rows = await self._tx.rows(table, part.where(_is_after(order, place)))
+    def _text_in(self, table: OutgoingTable, *steps: str) -> ColumnElement[str]:
+        """Return a text inside of the body, as the database reads it."""
+        if self._server_sorts:
+            return func.json_extract_path_text(cast(col(table.body), JSON), *steps)
+        return func.json_extract(col(table.body), "$." + ".".join(steps))
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         """Return the latest recall of each of these outgoing documents that was asked for, and when."""

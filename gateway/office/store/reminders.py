@@ -44,6 +44,12 @@ class _Statements:
         self.claim_again = (
             update(row).where(*this_reminder, col(row.leased_until) <= moment).values(leased_until=until)
         )
+        self.planned = select(col(row.key)).where(
+            *own,
+            col(row.key) >= bindparam("first"),
+            col(row.key) < bindparam("behind"),
+            col(row.leased_until) <= moment,
+        )
         self.mail = select(col(row.mail)).where(*this_reminder)
         self.confirm = update(row).where(*this_reminder).values(leased_until=None)
         self.release = (
@@ -68,6 +74,17 @@ class SqlReminders:
     async def first_time(self, key: str, at: datetime) -> bool:
         """Record a reminder in the caller's transaction itself; return False when it was recorded before."""
         return await self._insert(key, at, None, None)
+
+    async def plan(self, key: str, at: datetime) -> None:
+        """Record a reminder that is to be sent, in the caller's transaction: from then on it may be claimed."""
+        await self._insert(key, at, None, at)
+
+    async def planned(self, prefix: str, at: datetime) -> Sequence[str]:
+        """List the keys with this beginning that may be claimed then."""
+        span = {"first": prefix, "behind": f"{prefix}\uffff"}
+        return [
+            key for (key,) in await self._tx.tuples(self._statements.planned, **self._own, **span, over=at)
+        ]
 
     async def claim(self, key: str, mail: str, at: datetime, until: datetime) -> Claim | None:
         """Claim a reminder until then, to be sent in the mail of this id, or in that of its first claim. None when it was

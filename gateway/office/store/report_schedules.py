@@ -85,6 +85,12 @@ class SqlReportSchedules(AgencyRows):
         return and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
 
 
+async def load_all(tx: Transaction) -> Sequence[tuple[str, ReportSchedule]]:
+    """List schedules of all agencies, the oldest first, each with its agency's id."""
+    rows = await tx.rows(_R, select(_R).order_by(col(_R.made_at), col(_R.id)))
+    return [(row.agency_id, to_domain(row)) for row in rows]
+
+
 async def find_due(tx: Transaction, today: date, now: datetime) -> Sequence[tuple[str, ReportSchedule]]:
     """List schedules of all agencies whose period is over and that no process sends now, each with its agency's id."""
     query = select(_R).where(col(_R.due_on) <= today, _is_free(now))

@@ -327,6 +327,24 @@ async def test_told_anew_are_events_that_it_may_be_told_alone(hooked: Hooked, re
             await services.redeliver(scope, endpoint.id, [other])
 
 
+async def test_a_report_for_one_webhook_is_told_to_that_one_alone(hooked: Hooked, receiver: Receiver) -> None:
+    async with receiving() as other:
+        _, endpoint = await hooked.add(receiver.url, "message.report")
+        _, deaf = await hooked.add(other.url, "message.report")
+        scope, clock = await hooked.scope(), hooked.town.clock
+        async with hooked.town.node.store.begin(scope) as work:
+            for facts in ({"report": "outgoing", "webhook": endpoint.id}, {"report": "paper"}):
+                await work.events.append(EventKind.MESSAGE_REPORT, "rsc_1", clock.now(), facts)
+            await work.commit()
+        await hooked.town.number()
+        await hooked.push()
+
+        assert [body["data"]["report"] for body in receiver.bodies] == ["outgoing", "paper"]
+        assert [body["data"]["report"] for body in other.bodies] == ["paper"]
+        with pytest.raises(NotFound):
+            await hooked.town.node.webhooks.redeliver(scope, deaf.id, [receiver.sequences[0]])
+
+
 async def test_a_slow_one_has_other_places_than_those_that_answer(hooked: Hooked) -> None:
     """Eight that hang take the half that is theirs; the others get their events meanwhile."""
     rows = hooked.town.node.webhooks.rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -17,13 +18,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.figures import IN, NO_UNIT, READ
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
-from gateway.errors import Denied
+from gateway.errors import BadForm, Denied
 from gateway.office.book import report_files, reports
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.reports import (
     BY_TIME,
-    OF_WHOLE_AGENCY,
     REPORTS,
     By,
     Figure,
@@ -42,11 +42,13 @@ from gateway.office.web.page_requests import (
     url_for,
 )
 from gateway.office.web.routes import Access
-from gateway.store.figures import list_units
+from gateway.store.figures import list_types, list_units
 
 PATH = "/bao-cao"
 MOST_LINES = 200
 _MOST_BARS = 12
+# Fields of the query that name the one value which a report is about; the lists call them so too.
+_CHOICES = {By.UNIT: "don-vi", By.PARTNER: "co-quan", By.TYPE: "loai", By.URGENCY: "khan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
             (
                 reports.label(question.by, line.key, request.lang, names),
                 _shown(request, table, line.key, line.figures),
+                _narrower_path(question, sight, line.key),
             )
             for line in shown
         ],
@@ -98,10 +101,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         change=reports.change_texts(table, request.lang),
         chart=_line_chart(request, table),
         bars=_bars(table, names, request.lang) if question.by not in BY_TIME else (),
-        lines_by=[(by.value, request.say(f"report.by.{by}")) for by in _lines_by(question, sight)],
-        units=await _units(request, sight, question.report),
-        unit=request.ask("don-vi") if question.units else "",
-        periods=_periods(request.today),
+        **await _choices(request, sight, question),
         files={
             form: url_for(f"{PATH}/{question.report.key}/tep/{form}", **query)
             for form in ("xlsx", "csv", "pdf")
@@ -154,28 +154,58 @@ async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, 
     report = next((report for report in sight.reports if report.key == key), sight.reports[0])
     (since, until), problems = request.query_days("tu", "den")
     today = request.today
-    partner = request.ask("co-quan") if sight.units is None and By.PARTNER in report.lines else ""
-    units, unit = sight.units or (), request.ask("don-vi")
-    if unit and not partner and (sight.units is None or unit in sight.units):
-        units = (unit,)
-    question = reports.ask(
+    only = {by.value: request.ask(field) for by, field in _CHOICES.items() if by in report.lines}
+    if sight.units is not None:
+        # Of the own units; one of them alone where it is chosen.
+        only = {By.UNIT.value: request.ask("don-vi") if request.ask("don-vi") in sight.units else ""}
+    chosen = [name for name, value in only.items() if value]
+    if chosen[1:]:
+        problems = [*problems, (_CHOICES[By(chosen[1])], request.say("report.one_choice"))]
+        only = {chosen[0]: only[chosen[0]]}
+    ask = partial(
+        reports.ask,
         report,
         by=request.ask("theo") or (By.AGENCY if sight.of_node else ""),
         since=since or (until or today).replace(day=1),
         until=until or today,
-        units=units,
-        partner=partner,
     )
-    return question, problems
+    try:
+        return ask(units=() if chosen else sight.units or (), only=only), problems
+    except BadForm as error:
+        problems = [*problems, (_CHOICES[By(error.field)], request.say("report.schedule.fault.unknown"))]
+        return ask(units=sight.units or ()), problems
 
 
-def _lines_by(question: Question, sight: Sight) -> Sequence[By]:
-    """List the lines that the form offers: of one partner those over time, of one unit what is counted by unit."""
-    unknown = OF_WHOLE_AGENCY if question.units or sight.units is not None else ()
-    unknown = unknown if sight.of_node else (*unknown, By.AGENCY)
-    return [
-        by for by in question.report.lines if by not in unknown and (not question.partner or by in BY_TIME)
-    ]
+def _only(question: Question) -> dict[str, str]:
+    """Return the query's field and value of the one unit, partner, type or urgency that the report is about."""
+    if question.choice is not None:
+        return {_CHOICES[question.choice.by]: question.choice.value}
+    return {_CHOICES[By.UNIT]: question.units[0]} if len(question.units) == 1 else {}
+
+
+async def _choices(request: PageRequest, sight: Sight, question: Question) -> Mapping[str, object]:
+    """Return what the form and its links offer, and what is chosen of it."""
+    report, only = question.report, _only(question)
+    lines = [by for by in question.lines if sight.of_node or by is not By.AGENCY]
+    of_agency = report.lines if sight.units is None else ()
+    types: Sequence[str] = ()
+    if By.TYPE in of_agency:
+        async with request.deps.store.reading() as tx:
+            types = await list_types(tx, sight.agencies[0])
+    urgencies = URGENCY_KEYS.values() if By.URGENCY in of_agency else ()
+    here = partial(url_for, f"{PATH}/{report.key}", theo=question.by.value, **only)
+    return {
+        "lines_by": [(by.value, request.say(f"report.by.{by}")) for by in lines],
+        "units": await _units(request, sight, report),
+        "types": [(name, name) for name in types],
+        "urgencies": [(word, request.say(f"urgency.{word}")) for word in urgencies],
+        "asks_partner": By.PARTNER in of_agency,
+        "only": only,
+        "periods": [
+            (key, here(**_days(*days)), days == [question.since, question.until])
+            for key, *days in _periods(request.today)
+        ],
+    }
 
 
 async def _units(request: PageRequest, sight: Sight, report: Report) -> Sequence[tuple[str, str]]:
@@ -233,8 +263,18 @@ def _journal_path(question: Question, column: ReportColumn, key: str) -> str:
         return ""
     if column.key != "reads" or question.units:
         return ""
-    days = {"tu": since.strftime("%d/%m/%Y"), "den": until.strftime("%d/%m/%Y")}
-    return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **days)
+    return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **_days(since, until))
+
+
+def _narrower_path(question: Question, sight: Sight, key: str) -> str:
+    """Return the report of one line alone; empty where there is none."""
+    field = _CHOICES.get(question.by)
+    if field is None or key in ("", NO_UNIT) or question.narrowed_by or sight.units is not None:
+        return ""
+    lines = [by for by in question.report.lines_of(question.by) if by not in (*BY_TIME, question.by)]
+    value = URGENCY_KEYS[Urgency(int(key))] if question.by is By.URGENCY else key
+    days = _days(question.since, question.until)
+    return url_for(f"{PATH}/{question.report.key}", theo=lines[0].value, **days, **{field: value})
 
 
 def _also(request: PageRequest, table: ReportTable) -> Mapping[str, object]:
@@ -265,11 +305,14 @@ def _list_path(question: Question, column: ReportColumn, key: str) -> str:
         words["co-quan"] = key
     elif key:
         return ""
-    if question.partner:
-        words["co-quan"] = question.partner
+    words |= _only(question)
     side = Side.IN if question.report.side == IN else Side.OUT
-    days = {"tu": since.strftime("%d/%m/%Y"), "den": until.strftime("%d/%m/%Y")}
+    days = _days(since, until)
     return url_for(PATHS[side], **merged({"tab": "all", **words, **days, "trang-thai": column.state}))
+
+
+def _days(since: date, until: date) -> dict[str, str]:
+    return {"tu": day_text(since), "den": day_text(until)}
 
 
 def _days_of(by: By, key: str, question: Question) -> tuple[date, date]:

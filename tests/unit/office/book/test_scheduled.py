@@ -7,17 +7,19 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Credentials, Person
 from gateway.domain.wall_clock import VIETNAM
+from gateway.errors import NotFound
 from gateway.office import mail
 from gateway.office.book import scheduled
 from gateway.office.book.scheduled import Sender
 from gateway.office.domain.notice import Mail, Mailer
-from gateway.office.domain.roles import Post, PostRole
+from gateway.office.domain.roles import NODE, Post, PostRole
 from gateway.office.mail import SmtpMailer
 from gateway.office.policy import report_schedules as rules
 from gateway.office.policy.report_schedules import PeriodKind, ReportSchedule, ScheduleWish
@@ -26,6 +28,7 @@ from gateway.office.store.report_schedules import LEASE
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
 from gateway.store import figures
+from gateway.webhooks import NewWebhook
 from tests.support.mail_server import MailServer, ReceivedMail, running
 from tests.support.node import COMMUNE, DEPARTMENT, Town
 
@@ -47,7 +50,7 @@ class Desk:
         people = (self.people[HEAD], self.people[OFFICER])
         wish = replace(wish, **{"people": people, **more})  # type: ignore[arg-type]
         scope = await self.town.scope(DEPARTMENT)
-        wish, faults = await scheduled.complete(self.sender.accounts, scope.agency_id, wish)
+        wish, faults = await scheduled.complete(self.sender.inn, self.sender.accounts, scope.agency_id, wish)
         assert faults == []
         return await scheduled.add(self.sender.inn, scope, wish)
 
@@ -55,8 +58,8 @@ class Desk:
         (schedule,) = await scheduled.list_all(self.sender.inn, await self.town.scope(DEPARTMENT))
         return schedule
 
-    def to(self, day: str, hour: str) -> None:
-        moment = datetime.fromisoformat(f"2026-{day}T{hour}").replace(tzinfo=VIETNAM)
+    def to(self, day: str, hour: str, year: int = 2026) -> None:
+        moment = datetime.fromisoformat(f"{year}-{day}T{hour}").replace(tzinfo=VIETNAM)
         self.town.clock.advance(moment - self.town.clock.now())
 
     async def count(self) -> None:
@@ -283,6 +286,80 @@ async def test_periods_of_a_stop_are_sent_and_those_of_a_pause_are_not(desk: Des
     assert acts == ["made", "paused", "resumed", "removed"]
 
 
+async def test_a_report_of_the_node_goes_to_its_operators_in_the_name_of_an_agency(desk: Desk) -> None:
+    """It counts all agencies at and below a code, and its event is that agency's; the agency itself cannot touch it."""
+    node, scope = desk.town.node, await desk.town.scope(DEPARTMENT)
+    operator = await join(node.accounts, NODE, "operator@node.example", PostRole.OPERATOR, "")
+    wish = {"report": "agencies", "by": "", "of_node": True, "to_programs": True}
+    schedule = await desk.add(**wish, people=(operator,))
+    await desk.add(**wish, people=(operator,), under=COMMUNE)
+    await desk.count()
+    desk.to("12-01", "08:00")
+    assert await desk.sender.send_due() == 2
+
+    (to, every), (_, below) = desk.mailed()
+    assert to == "operator@node.example"
+    names = {agency.code: agency.name for agency in await node.store.hosted()}
+    assert documents(every)[f"{names[DEPARTMENT]} ({DEPARTMENT})"] == "1"
+    assert [line[0] for line in below[1:-2]] == [f"{names[COMMUNE]} ({COMMUNE})"]
+    assert "Toàn hệ thống" in desk.server.mails[0].message["Subject"]
+    (event,) = await desk.sent(schedule)
+    assert (event.data["report"], event.data["under"], event.data["total"]["documents"]) == (
+        "agencies",
+        "",
+        1,
+    )
+    assert await scheduled.list_all(node.inn, scope) == []
+    with pytest.raises(NotFound):
+        await scheduled.remove(node.inn, scope, schedule.id)
+    await scheduled.remove(node.inn, scope, schedule.id, of_node=True)
+    assert [s.wish.under for _, s in await scheduled.list_of_node(node.inn)] == [COMMUNE]
+
+
+async def test_a_head_gets_no_report_of_the_node(desk: Desk) -> None:
+    scope = await desk.town.scope(DEPARTMENT)
+    wish = ScheduleWish(
+        report="agencies",
+        by="",
+        period=PeriodKind.MONTH,
+        of_node=True,
+        people=(desk.people[HEAD],),
+    )
+    complete = partial(scheduled.complete, desk.sender.inn, desk.sender.accounts, scope.agency_id)
+
+    assert (await complete(wish))[1] == [("people", "unknown")]
+    assert (await complete(replace(wish, people=(), to_programs=True, under="Z7")))[1] == [
+        ("under", "unknown")
+    ]
+    assert (await complete(replace(wish, report="incoming")))[1] == [("report", "unknown")]
+    assert (await complete(replace(wish, of_node=False)))[1] == [("report", "unknown")]
+
+
+async def test_one_webhook_may_be_chosen_and_one_that_is_gone_is_a_visible_problem(desk: Desk) -> None:
+    node, scope = desk.town.node, await desk.town.scope(DEPARTMENT)
+    new = partial(NewWebhook, url="https://hooks.example/a")
+    _, listening = await node.webhooks.add(scope, new(types=("message.report",)))
+    _, deaf = await node.webhooks.add(scope, new(types=("inbox.*",)))
+    wish = ScheduleWish(report="outgoing", by="type", period=PeriodKind.MONTH, webhook=deaf.id)
+    _, faults = await scheduled.complete(node.inn, node.accounts, scope.agency_id, wish)
+    assert faults == [("webhook", "unknown")]
+
+    schedule = await desk.add(webhook=listening.id, people=())
+    await desk.count()
+    desk.to("12-01", "08:00")
+    assert await desk.sender.send_due() == 1
+    await node.webhooks.remove(scope, listening.id)
+    desk.to("12-31", "23:00")
+    await desk.count()
+    desk.to("01-01", "08:00", year=2027)
+    desk.to("01-04", "08:00", year=2027)
+    assert await desk.sender.send_due() == 1
+
+    events = await desk.sent(schedule)
+    assert [event.data["webhook"] for event in events] == [listening.id] * 2
+    assert (await desk.schedule()).problem == "no_webhook"
+
+
 def test_a_wish_that_cannot_be_kept_is_refused_with_each_fault() -> None:
     wish = ScheduleWish(report="outgoing", by="type", period=PeriodKind.WEEK, people=("prn_a",))
     readers = ["prn_a"]
@@ -294,6 +371,12 @@ def test_a_wish_that_cannot_be_kept_is_refused_with_each_fault() -> None:
     assert faults(report="agencies") == faults(report="nothing") == ["report"]
     assert faults(by="reason") == faults(by="partner", unit=UNIT) == ["by"]
     assert faults(partner="Z91") == ["by"]
+    # Two dimensions at once are kept by month.
+    assert faults(partner="Z91", period=PeriodKind.MONTH) == []
+    assert faults(by="partner", unit=UNIT, period=PeriodKind.QUARTER) == []
+    assert faults(type_name="Công văn", urgency="khan", by="month") == ["urgency"]
+    assert faults(urgency="soon", by="month") == ["urgency"]
+    assert faults(webhook="whk_x") == ["webhook"]
     assert faults(partner="Z91", by="month") == []
     assert faults(partner="Z91", by="month", unit=UNIT) == ["partner"]
     assert faults(form="doc", people=()) == ["format", "people"]

@@ -65,11 +65,13 @@ async def test_a_wish_that_cannot_be_kept_names_the_field(door: Door) -> None:
         {"by": "reason"},
         {"people": ["nobody.of.us"]},
         {"programs": False},
+        {"webhook": "whk_nothing"},
+        {"partner": COMMUNE, "by": "type", "period": "week"},
     ]
     answers = [await make(door, str(n), **more) for n, more in enumerate(wrong)]
     key = await door.key(DEPARTMENT, scopes=(ApiScope.INBOX_READ, ApiScope.MESSAGES_READ))
 
-    assert [answer.status for answer in answers] == [400] * 4
+    assert [answer.status for answer in answers] == [400] * 6
     pointers = [answer.json["errors"][0]["pointer"] for answer in answers]
-    assert pointers == ["/report", "/by", "/people", "/people"]
+    assert pointers == ["/report", "/by", "/people", "/people", "/webhook", "/by"]
     assert (await door.ask("GET", "/report-schedules", key=key)).status == 403

@@ -25,6 +25,8 @@ async def test_a_report_counts_what_was_sent_and_what_came(door: Door) -> None:
     outgoing = (await door.ask("GET", "/reports/outgoing?by=type")).json
     partners = (await door.ask("GET", "/reports/outgoing?by=partner")).json
     incoming = (await door.ask("GET", "/reports/incoming?by=urgency", agency=COMMUNE)).json
+    of_partner = (await door.ask("GET", f"/reports/outgoing?by=type&partner={COMMUNE}&from=2026-11-15")).json
+    of_urgency = (await door.ask("GET", "/reports/incoming?urgency=thuong", agency=COMMUNE)).json
 
     assert {report["name"] for report in named} >= {"incoming", "outgoing", "deadlines", "paper"}
     assert [(line["key"], line["figures"]["documents"]) for line in outgoing["data"]] == [("Công văn", 2)]
@@ -34,13 +36,22 @@ async def test_a_report_counts_what_was_sent_and_what_came(door: Door) -> None:
     assert [(line["key"], line["figures"]["delivered"]) for line in partners["data"]] == [(COMMUNE, 2)]
     assert "documents" not in partners["total"]
     assert (incoming["total"]["documents"], incoming["total"]["taken"]) == (2, 1)
+    assert [(line["key"], line["figures"]["recipients"]) for line in of_partner["data"]] == [("Công văn", 2)]
+    assert (of_partner["since"], of_partner["until"]) == ("2026-11-01", "2026-11-30")
+    assert (of_urgency["by"], of_urgency["total"]["documents"]) == ("day", 2)
 
 
 async def test_a_question_that_a_report_does_not_know_is_answered_with_those_it_knows(door: Door) -> None:
     lines = await door.ask("GET", "/reports/deadlines?by=urgency")
     missing = await door.ask("GET", "/reports/nothing")
     of_node = await door.ask("GET", "/reports/agencies")
+    two = await door.ask("GET", f"/reports/incoming?partner={COMMUNE}&type=x")
+    not_its = await door.ask("GET", f"/reports/incoming?by=person&partner={COMMUNE}")
 
+    assert [(answer.status, answer.json["errors"][0]["pointer"]) for answer in (two, not_its)] == [
+        (400, "?type"),
+        (400, "?by"),
+    ]
     assert (lines.status, missing.status, of_node.status) == (400, 404, 404)
     assert "unit" in str(lines.json)
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
+import pytest
+
 from gateway.domain.figures import MEASURES
+from gateway.errors import BadForm
+from gateway.office.book import reports
 from gateway.office.policy.reports import REPORTS, By, ColumnForm, Question, make_table, measures_of
 from gateway.store.figures import split_into_spans
 from tests.support.cases import Cases
@@ -100,3 +105,43 @@ def test_the_review_of_paper_has_its_reasons_below_the_types_of_the_whole_agency
     assert question("paper", By.MONTH).also is None
     assert replace(question("paper", By.TYPE), units=("P",)).also is None
     assert question("incoming", By.DAY).also is None
+
+
+def test_lines_of_one_value_are_those_that_are_kept_beside_it() -> None:
+    incoming = REPORTS["incoming"]
+    times = (By.DAY, By.MONTH, By.QUARTER)
+
+    assert incoming.lines_of(By.PARTNER) == (*times, By.TYPE, By.URGENCY, By.UNIT)
+    assert incoming.lines_of(By.TYPE) == (*times, By.URGENCY, By.PARTNER, By.UNIT)
+    assert incoming.lines_of(By.URGENCY) == (*times, By.TYPE, By.PARTNER, By.UNIT)
+    assert incoming.lines_of(By.UNIT) == incoming.lines
+    assert REPORTS["paper"].lines_of(By.UNIT) == (By.TYPE, By.UNIT, By.MONTH)
+    assert REPORTS["paper"].lines_of(By.PARTNER) == REPORTS["readings"].lines_of(By.TYPE) == ()
+
+
+def test_lines_that_are_kept_by_month_have_whole_months_and_others_their_days() -> None:
+    ask = partial(reports.ask, REPORTS["incoming"], since=date(2025, 12, 15), until=date(2026, 2, 3))
+
+    pair, unit = ask(by="type", only={"partner": "Z91.02"}), ask(by="partner", units=("P",))
+    assert (pair.since, pair.until) == (unit.since, unit.until) == (date(2025, 12, 1), date(2026, 2, 28))
+    for question in (ask(by="day", only={"partner": "Z91.02"}), ask(by="unit", only={"type": "Công văn"})):
+        assert (question.since, question.until) == (date(2025, 12, 15), date(2026, 2, 3))
+    assert ask(by="type", only={"unit": "P"}).units == ("P",)
+    owed = reports.ask(REPORTS["replies-owed"], since=pair.since, until=pair.until, units=("P",))
+    assert owed.by is By.UNIT
+    assert pair.before == (date(2025, 9, 1), date(2025, 11, 30))
+
+
+@pytest.mark.parametrize(
+    ("report", "only", "field"),
+    [
+        ("incoming", {"partner": "Z91.02", "type": "Công văn"}, "type"),
+        ("incoming", {"unit": "P", "urgency": "khan"}, "urgency"),
+        ("incoming", {"urgency": "nothing"}, "urgency"),
+        ("paper", {"partner": "Z91.02"}, "partner"),
+    ],
+)
+def test_a_report_is_about_one_value_that_it_knows(report: str, only: dict[str, str], field: str) -> None:
+    with pytest.raises(BadForm) as caught:
+        reports.ask(REPORTS[report], since=date(2026, 3, 1), until=date(2026, 3, 31), only=only)
+    assert caught.value.field == field

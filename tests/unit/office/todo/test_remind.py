@@ -13,9 +13,11 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, OutState, Urgency
 from gateway.office import mail
-from gateway.office.accounts import admin
+from gateway.office.accounts import admin, requests
 from gateway.office.accounts.admin import NewAccount
 from gateway.office.accounts.posts import WantedPost
+from gateway.office.accounts.requests import Answer, Decision, RequestDraft
+from gateway.office.domain.account_request import RequestContact, RequestForm, RequestLine
 from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.domain.roles import PostRole
 from gateway.office.domain.task import RecallAsk
@@ -448,11 +450,20 @@ async def test_what_was_given_to_nobody_is_told_at_four_and_to_the_heads_the_nex
     assert letters[1:] == [("23 08:30", HEAD)]
 
 
-async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_person(
-    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
-) -> None:
-    """At any hour, and to each address once, also when two processes look."""
-    accounts = AccountServices(
+async def nothing() -> Sequence[Any]:
+    return ()
+
+
+async def none_lost() -> Mapping[str, datetime]:
+    return {}
+
+
+async def admins(agency_id: str) -> Sequence[str]:
+    return ["admin@north.example"] if agency_id == NORTH.agency_id else []
+
+
+def accounts_of(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountServices:
+    return AccountServices(
         accounts=SqlAccounts(store, clock),
         secrets=PersonSecrets(),
         clock=clock,
@@ -460,16 +471,83 @@ async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_per
         rules=AccountRules(),
     )
 
-    async def nothing() -> Sequence[Any]:
-        return ()
 
-    async def none_lost() -> Mapping[str, datetime]:
-        return {}
+def duties_of(accounts: AccountServices) -> DutySources:
+    return DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=none_lost)
 
-    async def admins(agency_id: str) -> Sequence[str]:
-        return ["admin@north.example"] if agency_id == NORTH.agency_id else []
 
-    duties = DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=none_lost)
+async def answered(accounts: AccountServices, made_by: str, email: str = "") -> None:
+    """Record a request about two new accounts, and answer it: one is made, the other refused."""
+    lines = (
+        RequestLine(name="Nguyễn Thị Mới", role="clerk"),
+        RequestLine(name="Trần Văn Thừa", role="clerk"),
+    )
+    contact = RequestContact(name="Lê Thị Nhận", email=email)
+    draft = RequestDraft(form=RequestForm.NEW, number="12/SMT-VP", lines=lines, contact=contact)
+    async with accounts.changing(made_by) as (work, now):
+        request = await requests.record(accounts, work, made_by, NORTH.agency_id, draft, now)
+    decisions = (Decision(is_done=True, login="moi"), Decision(is_done=False, refusal="Không có tên."))
+    answer = Answer(words="Đã thực hiện một phần.", decisions=decisions)
+    await requests.answer(accounts, MACHINE, request.id, answer)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "email", "to"),
+    [
+        ("person", "nhan@north.example", "nhan@north.example"),
+        ("person", "", "maker@north.example"),
+        ("program", "", "admin@north.example"),
+    ],
+)
+async def test_the_answer_to_a_request_about_accounts_is_told_once(
+    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, made_by: str, email: str, to: str
+) -> None:
+    """To the contact that it names, else to the person who made it, else to the administrators; at any hour, also when two
+    processes look. Neither a code nor a link goes by mail."""
+    accounts = accounts_of(store, clock, pool)
+
+    async def person(id: str) -> Sequence[str]:
+        return ["maker@north.example"] if id == "person" else []
+
+    told = {"duties": duties_of(accounts), "admins": admins, "person": person}
+    post.office.to("20 22:00")
+    await answered(accounts, made_by, email)
+    await asyncio.gather(*(post.look(**told) for _ in range(2)))
+    await post.look("20 22:02", **told)
+
+    (mail,) = [m for m in post.server.mails if "đề nghị về tài khoản" in str(m.message["Subject"])]
+    assert mail.to == [to]
+    assert "số 12/SMT-VP, đã được trả lời: Thực hiện một phần." in mail.text
+    assert "Nguyễn Thị Mới – moi: Đã thực hiện" in mail.text
+    assert "Trần Văn Thừa: Từ chối: Không có tên." in mail.text
+    assert "Đã thực hiện một phần." in mail.text
+    assert "lien-ket" not in mail.text
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_an_answer_of_a_killed_process_is_told_after_its_lease_under_the_same_id(
+    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, after: bool
+) -> None:
+    accounts = accounts_of(store, clock, pool)
+    told = {"duties": duties_of(accounts)}
+    post.office.to("20 22:00")
+    await answered(accounts, "program", "nhan@north.example")
+    with pytest.raises(asyncio.CancelledError):
+        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, after=after), **told)
+    await post.look("20 22:04", **told)
+    assert len(post.server.mails) == after
+
+    await post.look("20 22:05", "20 22:06", **told)
+    assert len(post.server.mails) == 1 + after
+    assert len({mail.message["Message-ID"] for mail in post.server.mails}) == 1
+
+
+async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_person(
+    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
+) -> None:
+    """At any hour, and to each address once, also when two processes look."""
+    accounts = accounts_of(store, clock, pool)
+    duties = duties_of(accounts)
     post.office.to("20 22:00")
     wanted = WantedPost(role=PostRole.CLERK, agency_id=NORTH.agency_id)
     account = NewAccount(login="clerk", name="A. Clerk", email="clerk@north.example", posts=(wanted,))

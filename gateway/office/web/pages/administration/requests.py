@@ -85,6 +85,7 @@ async def show_request(request: PageRequest, problems: Problems | None = None) -
         due=request_due(office, account_request),
         agencies=await accounts.agency_names(request),
         people=people,
+        mailed=await _mailed(request, account_request) if account_request.answered_at else "",
         answers_it=answers_it,
         typed={name: _cells(request, name, len(account_request.lines)) for name in ("decision", "refusal")},
         logins=await _suggested_logins(request, account_request.lines) if answers_it and is_new else (),
@@ -139,15 +140,18 @@ async def make_request(request: PageRequest) -> web.StreamResponse:
         contact=RequestContact(
             **{
                 name: request.form.text(f"contact_{name}")[:200]
-                for name in ("name", "title", "office", "phone")
+                for name in ("name", "title", "office", "phone", "email")
             }
         ),
     )
     faults = [*unread, *await requests.list_faults(request.deps.accounts, place.id, draft)]
     unread_cells = {(fault.line, fault.field) for fault in unread}
     faults = [*unread, *(f for f in faults[len(unread) :] if (f.line, f.field) not in unread_cells)]
-    if faults:
-        return await _form_page(request, place, form, rows, _problems(request, faults))
+    problems = _problems(request, faults)
+    if draft.contact.email and not account_forms.is_address(draft.contact.email):
+        problems = [*problems, ("contact_email", request.say("account_request.fault.address"))]
+    if problems:
+        return await _form_page(request, place, form, rows, problems)
     new_request = await requests.make(request.deps.accounts, accounts.administrator(request), place.id, draft)
     return request.confirm(f"{PATH}/{new_request.id}", "request.made")
 
@@ -192,6 +196,19 @@ async def _people(request: PageRequest, account_request: AccountRequest) -> Mapp
     ids = {id for id in (account_request.made_by, account_request.answered_by) if id}
     async with request.deps.accounts.accounts.read() as view:
         return await view.people.names(ids)
+
+
+async def _mailed(request: PageRequest, account_request: AccountRequest) -> str:
+    """Say to whom the node mails that the request was answered, or that it cannot."""
+    if not request.deps.settings.mail.host:
+        return request.say("account_request.mail.off")
+    address = account_request.contact.email
+    if not address:
+        async with request.deps.accounts.accounts.read() as view:
+            makers = [p for p in await view.people.all() if p.id == account_request.made_by]
+        address = (makers[0].email if makers else "") or ""
+    key = "account_request.mail.to" if address else "account_request.mail.admins"
+    return request.say(key, address=address)
 
 
 async def _suggested_logins(request: PageRequest, lines: Sequence[RequestLine]) -> Sequence[str]:

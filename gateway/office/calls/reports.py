@@ -6,23 +6,24 @@ with their next and last sending."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from aiohttp import web
 from pydantic import Field
 
-from gateway.api import downloads
-from gateway.api.call import Call, download, once
+from gateway.api.call import Call, once
+from gateway.api.models import UrgencyKey
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Code, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.wall_clock import local
-from gateway.errors import NotFound
+from gateway.errors import BadForm, NotFound
 from gateway.office.book import reports, scheduled
+from gateway.office.calls.files import SpanQuery, written_file
 from gateway.office.policy.report_schedules import (
     MOST_PEOPLE,
     PeriodKind,
@@ -36,20 +37,7 @@ from gateway.words.labels import say
 if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
 
-_MEDIA: Mapping[str, str] = {
-    "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "pdf": "application/pdf",
-}
-
-
-class SpanQuery(RequestModel):
-    """Days of one year."""
-
-    since: dt.date | None = Field(
-        None, alias="from", description="First day; the first of its year where absent"
-    )
-    until: dt.date | None = Field(None, alias="to", description="Last day; today where absent")
+_ONE = "At most one of `unit`, `partner`, `type`, `urgency`"
 
 
 class ReportQuery(SpanQuery):
@@ -57,7 +45,9 @@ class ReportQuery(SpanQuery):
 
     by: str = Field("", description="What its lines are; one of its `lines`, the first where absent")
     unit: str = Field("", description="One unit of the agency; the whole agency where absent")
-    partner: str = Field("", description="Code of one partner; then `by` is a time")
+    partner: str = Field("", description=f"Code of one partner. {_ONE}")
+    type: str = Field("", description=f"Name of one type of documents. {_ONE}")
+    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE}")
 
 
 class ReportFileQuery(ReportQuery):
@@ -127,11 +117,16 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
     if report.of_node:
         raise NotFound(f"the report {report.key} is about the whole node; its operator has it")
     until = query.until or today
-    units = (query.unit,) if query.unit else ()
     since = query.since or until.replace(day=1)
-    question = reports.ask(report, by=query.by, since=since, until=until, units=units, partner=query.partner)
-    if (query.by and query.by != question.by) or since > until:
-        raise bad_value("?by" if query.by != question.by else "?to", ", ".join(report.lines))
+    only = {"unit": query.unit, "partner": query.partner, "type": query.type, "urgency": query.urgency or ""}
+    try:
+        question = reports.ask(report, by=query.by, since=since, until=until, only=only)
+    except BadForm as error:
+        raise bad_value(f"?{error.field}", error.detail) from error
+    if query.by and query.by != question.by:
+        raise bad_value("?by", ", ".join(question.lines))
+    if since > until:
+        raise bad_value("?to", f"{since} …")
     return await reports.make(office.store, [call.scope().agency_id], question, today)
 
 
@@ -181,28 +176,6 @@ async def _report_file(office: Office, call: Call) -> web.StreamResponse:
     return await written_file(call, reports.file_name(table.question, query.format), write)
 
 
-async def written_file(
-    call: Call, name: str, write: Callable[[BinaryIO], Awaitable[None]]
-) -> web.StreamResponse:
-    """Send a file that is written to a scratch file first, so that a failure is answered as one. HEAD writes nothing."""
-    media = _MEDIA[name.rpartition(".")[2]]
-    if call.request.method == "HEAD":
-        return web.Response(content_type=media, headers={"Content-Disposition": downloads.disposition(name)})
-    pool = call.deps.pool
-    with call.deps.blobs.scratch() as scratch:
-        await write(scratch.file)
-        size = await pool.run(scratch.file.tell)
-        await pool.run(partial(scratch.file.seek, 0))
-        return await download(
-            call,
-            name=name,
-            content_type=media,
-            size=size,
-            sha256=None,
-            pieces=downloads.read(pool, scratch.file),
-        )
-
-
 class ScheduleIn(RequestModel):
     """A report to be sent after each period."""
 
@@ -211,13 +184,18 @@ class ScheduleIn(RequestModel):
     period: PeriodKind
     format: Literal["pdf", "xlsx", "csv"] = "pdf"
     unit: Line = ""
-    partner: Code | None = Field(None, description="Code of one partner; then `by` is a time")
+    partner: Code | None = Field(None, description=f"Code of one partner. {_ONE}")
+    type: Line = Field("", description=f"Name of one type of documents. {_ONE}")
+    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE}")
     people: list[Line] = Field(
         default_factory=list,
         max_length=MOST_PEOPLE,
         description="Sign-in names or ids of persons who may see reports; each gets the file by mail",
     )
     programs: bool = Field(False, description="The figures are in the event, for webhooks and the feed")
+    webhook: Line = Field(
+        "", description="Id of the one webhook that is told; every one that listens where absent"
+    )
 
 
 class ScheduleOut(ResponseModel):
@@ -228,8 +206,11 @@ class ScheduleOut(ResponseModel):
     format: str
     unit: str
     partner: str
+    type: str
+    urgency: str
     people: list[str] = Field(description="Ids of persons")
     programs: bool
+    webhook: str
     state: Literal["active", "paused"]
     since: dt.date = Field(description="First day of the period that is sent next")
     until: dt.date
@@ -261,10 +242,10 @@ async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -
         by=wish.by,
         period=wish.period,
         format=wish.form,
-        unit=wish.unit,
-        partner=wish.partner,
+        **wish.only,
         people=[*wish.people],
         programs=wish.to_programs,
+        webhook=wish.webhook,
         state="paused" if is_paused else "active",
         since=since,
         until=until,
@@ -284,6 +265,7 @@ async def _schedules(office: Office, call: Call) -> web.Response:
 async def _make_schedule(office: Office, call: Call) -> web.Response:
     body, scope = call.body_of(ScheduleIn), call.scope()
     wish, faults = await scheduled.complete(
+        office.inn,
         office.accounts,
         scope.agency_id,
         ScheduleWish(
@@ -293,8 +275,11 @@ async def _make_schedule(office: Office, call: Call) -> web.Response:
             form=body.format,
             unit=body.unit,
             partner=body.partner or "",
+            type_name=body.type,
+            urgency=body.urgency or "",
             people=tuple(body.people),
             to_programs=body.programs,
+            webhook=body.webhook,
         ),
     )
     for field, _ in faults:
@@ -302,6 +287,7 @@ async def _make_schedule(office: Office, call: Call) -> web.Response:
             "report": ", ".join(key for key, report in REPORTS.items() if not report.of_node),
             "by": ", ".join(known_lines(wish)),
             "people": say("report.schedule.people.hint", call.lang),
+            "webhook": f"{wish.event_kind}",
         }
         raise bad_value(f"/{field}", expected.get(field, ""))
 
@@ -345,7 +331,9 @@ def routes(office: Office) -> Sequence[Route]:
             handler=partial(_report, office),
             summary="One report of a period, with the totals of the period before",
             text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
-            "the day on which it was sent or came, as it stands now.",
+            "the day on which it was sent or came, as it stands now. Lines of one partner, type or urgency that are "
+            "neither times nor units, and partners of one unit, are kept by month: `since` and `until` are then those "
+            "of the whole months.",
             query=ReportQuery,
             answer=ReportTableOut,
             fails=(400, 404),
