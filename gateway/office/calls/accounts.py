@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
 
 
-class PersonIn(RequestModel):
+class AccountLineIn(RequestModel):
     """One person of a request; each form needs some of the fields."""
 
     login: Line = Field("", max_length=64, description="The account (forms 02 and 03)")
@@ -65,10 +65,10 @@ class AccountRequestIn(RequestModel):
         max_length=200,
         description="Address that the answer is mailed to; the agency's administrators where absent",
     )
-    lines: list[PersonIn] = Field(min_length=1, max_length=account_forms.MOST_LINES)
+    lines: list[AccountLineIn] = Field(min_length=1, max_length=account_forms.MOST_LINES)
 
 
-class PersonOut(ResponseModel):
+class AccountLineOut(ResponseModel):
     """One person of a request, and the answer."""
 
     login: str
@@ -90,7 +90,7 @@ class AccountRequestOut(ResponseModel):
     answer: str
     answered_at: Moment | None
     digest: str = Field(description="SHA-256 of a report; empty for a request")
-    lines: list[PersonOut]
+    lines: list[AccountLineOut]
 
 
 class AccountRequests(PageOut[AccountRequestOut]):
@@ -108,7 +108,7 @@ def _request_view(request: AccountRequest) -> AccountRequestOut:
         answered_at=request.answered_at,
         digest=request.digest,
         lines=[
-            PersonOut(
+            AccountLineOut(
                 login=line.login,
                 name=line.name,
                 decided_on=line.decided_on,
