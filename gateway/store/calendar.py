@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
 
 from sqlalchemy import delete, select
 from sqlmodel import col
@@ -42,8 +43,7 @@ class SqlCalendarDays:
         event_days = [{"day": d.day.isoformat(), "kind": d.kind.value, "name": d.name} for d in days]
         async with self._writing() as tx:
             for day in days:
-                row = CalendarDayRow.from_value(day, set_at=at)
-                await tx.upsert(row, "kind", "name", "set_at")
+                await tx.upsert(_R.from_value(day, set_at=at))
             await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": event_days})
             tx.when_committed(self._changed)
             await tx.commit()
@@ -64,5 +64,5 @@ class SqlCalendarDays:
 
 
 async def days_in(tx: Transaction) -> Sequence[CalendarDay]:
-    rows = await tx.rows(_R, _ALL)
-    return [value_of(CalendarDay, row, shipped=False, expected=False) for row in rows]
+    read = partial(value_of, CalendarDay, shipped=False, expected=False)
+    return await tx.values(read, _ALL)

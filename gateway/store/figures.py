@@ -34,10 +34,11 @@ from gateway.domain.figures import (
     FigureFact,
 )
 from gateway.store.repository import in_parts
-from gateway.store.row import from_json
+from gateway.store.row import equal, from_json
 from gateway.store.store import SqlStore
-from gateway.store.tables import EventRow, IncomingRow, OutgoingRow
+from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureFrozenRow, FigureStateRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 300
@@ -86,7 +87,7 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
 async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Sequence[Event]]:
     """Load the events behind a place that change figures, among at most `limit` numbers; return the last of these numbers
     with them. All numbers up to it are given, since numbers are given without gaps."""
-    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    last = await tx.scalar(select(func.max(col(EventRow.node_seq))))
     end = min(last or 0, place + limit)
     number = col(EventRow.node_seq)
     query = select(*_EVENT).join_from(EventRow, FigureFrozenRow, _IS_FROZEN, isouter=True)
@@ -114,11 +115,11 @@ async def freeze_texts(tx: Transaction, event: EventRow, deleted: Mapping[str, o
     counted |= {name: True for name, value in deleted.items() if name in figures.COUNTED_IF_PRESENT and value}
     if event.kind not in COUNTED_KINDS or not counted:
         return None
-    mine = (col(FigureFrozenRow.agency_id) == event.agency_id, col(FigureFrozenRow.event_id) == event.id)
-    earlier = await tx.first(FigureFrozenRow, select(FigureFrozenRow).where(*mine))
+    mine = equal(FigureFrozenRow, agency_id=event.agency_id, event_id=event.id)
+    earlier = await tx.first(FigureFrozenRow, select(FigureFrozenRow).where(mine))
     texts = (json.loads(earlier.data) if earlier is not None else {}) | counted
     data = json.dumps(texts, sort_keys=True, ensure_ascii=False)
-    await tx.upsert(FigureFrozenRow(agency_id=event.agency_id, event_id=event.id, data=data), "data")
+    await tx.upsert(FigureFrozenRow(agency_id=event.agency_id, event_id=event.id, data=data))
     return digest_of_frozen(data)
 
 
@@ -136,8 +137,7 @@ async def clear(store: SqlStore) -> None:
 
 async def read_place(tx: Transaction) -> int:
     """Return the node's number of the last event that is counted."""
-    row = await tx.first(_STATE, select(_STATE).where(col(_STATE.name) == _NAME))
-    return row.seq if row is not None else 0
+    return int(await tx.scalar(select(col(_STATE.seq)).where(col(_STATE.name) == _NAME)) or 0)
 
 
 async def _move(tx: Transaction, place: int, new_place: int) -> bool:

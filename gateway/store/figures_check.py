@@ -21,8 +21,8 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import MEASURES, Cell, FactKey, Facts, FigureFact
 from gateway.store.figures import digest_of_frozen, load_events, read_place
 from gateway.store.store import SqlStore
-from gateway.store.tables import EventRow
 from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 _EVENTS_AT_ONCE = 2_000

@@ -6,20 +6,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam
 from sqlmodel import col
 
 from gateway.domain.agency_profile import ProfileVersion
-from gateway.store.repository import AgencyRows
-from gateway.store.row import Moment, value_of
+from gateway.store.repository import AgencyRows, select_by
+from gateway.store.row import Moment
 from gateway.store.tables_node import AgencyProfileRow
 
 _R = AgencyProfileRow
-_NEWEST_FIRST = (col(_R.set_at).desc(), col(_R.id).desc())
-_ALL = select(_R).where(col(_R.agency_id) == bindparam("agency")).order_by(*_NEWEST_FIRST)
-_IN_FORCE = _ALL.where(
-    col(_R.key) == bindparam("key"), col(_R.from_when) <= bindparam("now", type_=Moment)
-).limit(1)
+_NEWEST_FIRST = ("set_at DESC", "id DESC")
+_IN_FORCE = (
+    select_by(_R, ("agency_id", "key"), _NEWEST_FIRST)
+    .where(col(_R.from_when) <= bindparam("now", type_=Moment))
+    .limit(1)
+)
 
 
 class SqlAgencyProfile(AgencyRows):
@@ -30,9 +31,9 @@ class SqlAgencyProfile(AgencyRows):
 
     async def versions(self) -> Sequence[ProfileVersion]:
         """List every version, the newest first."""
-        return [value_of(ProfileVersion, row) for row in await self._rows(_R, _ALL)]
+        return await self._list(ProfileVersion, _R, *_NEWEST_FIRST)
 
     async def value(self, key: str, at: datetime) -> str | None:
         """Return the value in force; None where the agency chose nothing."""
-        row = await self._first(_R, _IN_FORCE, key=key, now=at)
+        row = await self._tx.first(_R, _IN_FORCE, agency_id=self._agency_id, key=key, now=at)
         return row.value or None if row is not None else None

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
-from sqlmodel import col
+from sqlalchemy import select
 
 from gateway import errors, log
 from gateway.domain.account import AgencyScope, NumberingMode
@@ -22,7 +21,7 @@ from gateway.ports.services import Clock
 from gateway.store import dump, reporting
 from gateway.store.dump import DatabaseLoad, TableShape
 from gateway.store.events import NODE
-from gateway.store.row import to_json
+from gateway.store.row import equal, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import RegisterCounterRow
 
@@ -116,8 +115,8 @@ async def counters(store: SqlStore, book: str, year: int) -> Sequence[Counter]:
     """Return the counter of the book and year for each agency whose arrival numbers the node assigns."""
     agencies = [a for a in await store.hosted() if a.numbering is NumberingMode.B]
     async with store.reading() as tx:
-        of_book = (col(RegisterCounterRow.book) == book, col(RegisterCounterRow.year) == year)
-        rows = await tx.rows(RegisterCounterRow, select(RegisterCounterRow).where(*of_book))
+        of_book = select(RegisterCounterRow).where(equal(RegisterCounterRow, book=book, year=year))
+        rows = await tx.rows(RegisterCounterRow, of_book)
     last = {row.agency_id: row.last for row in rows}
     return [Counter(agency_id=a.id, code=a.code, last=last.get(a.id, 0)) for a in agencies]
 
@@ -137,11 +136,7 @@ async def confirm(
         raise errors.Clash("no restore waits to be confirmed")
     async with store.writing() as tx:
         for agency_id, number in last.items():
-            row = RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=number)
-            if not await tx.insert_new(row):
-                key = (col(RegisterCounterRow.agency_id) == agency_id, col(RegisterCounterRow.book) == book)
-                changed = update(RegisterCounterRow).where(*key, col(RegisterCounterRow.year) == year)
-                await tx.change(changed.values(last=number))
+            await tx.upsert(RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=number))
         await tx.commit()
     confirmed_by, approved_by = people
     # After the numbers are committed: a crash between the two leaves the node waiting, and confirming again is harmless.

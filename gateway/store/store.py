@@ -26,7 +26,7 @@ from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
-from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads
+from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, uploads
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
@@ -40,11 +40,12 @@ from gateway.store.memory import Memory
 from gateway.store.pdf_answers import SqlPdfAnswers
 from gateway.store.people import SqlKeyEnds, claim_notice
 from gateway.store.plans import Growth
-from gateway.store.repository import MakeFollower, follow_nothing
+from gateway.store.repository import MakeFollower, count_by, follow_nothing
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
-from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables import HoldRow, IdempotencyRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_node import EventRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import BoundQuery, Transaction, open_for_query, transaction
 from gateway.store.wake import FileWake, ServerWake
@@ -319,8 +320,10 @@ class SqlStore:
 
     async def overdue_waiting(self, received_before: datetime, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` waiting packets, of all agencies, that were received before that time."""
+        is_overdue = (col(InboxRow.state) == inbox.WAITING, col(InboxRow.received_at) < received_before)
         async with self.reading() as tx:
-            return await inbox.overdue_waiting(tx, received_before, limit)
+            query = inbox.OLDEST_FIRST.where(*is_overdue).limit(limit)
+            return await tx.values(inbox.to_inbox_item, query)
 
     async def pending_revocations(
         self, last_place: tuple[str, str], limit: int
@@ -339,8 +342,10 @@ class SqlStore:
 
     async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
         """Return outbox rows created since `since` whose envelope is signed with this certificate's key; oldest first."""
+        is_signed = (col(OutboxRow.signed_by) == fingerprint, col(OutboxRow.created_at) >= since)
+        query = select(OutboxRow).where(*is_signed).order_by(col(OutboxRow.created_at), col(OutboxRow.id))
         async with self.reading() as tx:
-            return await outbox.signed_under(tx, fingerprint, since, limit)
+            return await tx.values(outbox.to_domain, query.limit(limit))
 
     async def record_key_expiring(self, fingerprint: str, days: int, facts: Mapping[str, object]) -> bool:
         """Record an event that a certificate ends within `days` days, once for each such number. Return False when it was
@@ -360,22 +365,23 @@ class SqlStore:
     async def unproved_bytes(self) -> int:
         """Return the total size of quarantined packets without a proved sender, over all agencies."""
         async with self.viewing_few() as tx:
-            return await inbox.unproved_bytes(tx)
+            return int(await tx.scalar(inbox.UNPROVED_BYTES))
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` quarantined packets without a proved sender, of all agencies, the oldest first."""
         async with self.reading() as tx:
-            return await inbox.oldest_unproved(tx, limit)
+            query = inbox.OLDEST_FIRST.where(inbox.IS_UNPROVED).limit(limit)
+            return await tx.values(inbox.to_inbox_item, query)
 
     async def unsettled_holds(self) -> Sequence[Hold]:
         """Return the decided sealed holds, of all agencies, whose content is not settled yet; the oldest first."""
         async with self.viewing_few() as tx:
-            return await holds.unsettled(tx)
+            return await tx.values(holds.to_domain, holds.UNSETTLED)
 
     async def open_holds(self) -> Mapping[str, int]:
         """Count the open sealed holds of all agencies by state."""
         async with self.reading() as tx:
-            return await holds.count_open(tx)
+            return await count_by(tx, HoldRow.state, holds.IS_OPEN)
 
     async def signs(self, lease_s: float, kinds: Collection[str]) -> Signs:
         """Return which workers have something due now; `lease_s` and the `kinds` of jobs are those of their claims. The
@@ -433,10 +439,10 @@ class SqlStore:
         """Count unfinished rows by queue and state: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …"""
         async with self.reading() as tx:
             by_state = await leases.count_by_state(tx, OutboxRow) | await leases.count_by_state(tx, InboxRow)
-            waiting = await tx.tuples(select(func.count()).select_from(JobRow).where(jobs.is_open()))
+            waiting = await tx.scalar(select(func.count()).select_from(JobRow).where(jobs.is_open()))
             unnumbered = select(func.count()).select_from(EventRow).where(col(EventRow.node_seq).is_(None))
-            fresh = await tx.tuples(unnumbered)
-        return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
+            fresh = await tx.scalar(unnumbered)
+        return by_state | {"job.waiting": waiting, "event.unnumbered": fresh}
 
     async def waiting_jobs(self, kind: str) -> tuple[int, datetime | None]:
         """Count the unfinished jobs of a kind, and return when the oldest was added; None without jobs."""
@@ -461,7 +467,9 @@ class SqlStore:
         """Delete idempotency keys first used before that time; return how many. Repeated requests are then still recognised
         by their `external_id`."""
         async with self.writing() as tx:
-            purged = await api_calls.forget_idempotency_keys(tx, used_before)
+            purged = await tx.change(
+                delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before)
+            )
             await tx.commit()
         return purged
 

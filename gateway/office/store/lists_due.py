@@ -5,7 +5,6 @@ of documents that are still waited for, written anew."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -19,7 +18,7 @@ from gateway.ports.services import Clock
 from gateway.store.accounts import chosen_calendars
 from gateway.store.calendar import days_in
 from gateway.store.tables_office import ATTENTION, ListRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 _R = ListRow
 DAYS_FRESH = timedelta(minutes=1)
@@ -28,7 +27,6 @@ REWRITTEN_BACK = timedelta(days=30)
 _Chosen = Mapping[str, Mapping[str, ProfileVersion]]
 _Calendars = tuple[Sequence[CalendarDay], _Chosen]
 Reckon = Callable[[Sequence[CalendarDay], _Chosen], Due]
-Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 def reckon_without_office(days: Sequence[CalendarDay], chosen: _Chosen) -> Due:
@@ -64,8 +62,8 @@ class Dues:
 
     async def rewrite(
         self,
-        reading: Unit,
-        writing: Unit,
+        reading: Open,
+        writing: Open,
         agencies: Sequence[str],
         limit: int,
         folder: ListFolder,

@@ -7,7 +7,6 @@ of two writers the later one wins."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -22,10 +21,10 @@ from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
 from gateway.office.store.lists_overlay import Condition, Overlay
 from gateway.office.store.lists_write import ListFolder, first_place
-from gateway.store.row import from_json, to_json
+from gateway.store.row import equal, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
-from gateway.store.transaction import Transaction
+from gateway.store.transaction import Open, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,12 +282,11 @@ def _grid(by_day: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 # An older version of the program, at work on the same database while this one starts, writes no rows.
 REFILL_SPAN = timedelta(days=2)
-Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 async def fill_rows(
-    reading: Unit,
-    writing: Unit,
+    reading: Open,
+    writing: Open,
     agencies: Sequence[str],
     limit: int,
     folder: ListFolder,
@@ -297,27 +295,27 @@ async def fill_rows(
     """Fill one batch, of one agency and side; return True when there may be more."""
     for agency_id in agencies:
         for side in Side:
-            conditions = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
+            of_side = equal(ListFillRow, agency_id=agency_id, side=side.value)
             async with reading() as tx:
-                progress = await tx.first(ListFillRow, select(ListFillRow).where(*conditions))
+                progress = await tx.first(ListFillRow, select(ListFillRow).where(of_side))
             if progress is None or not progress.done:
                 await _fill_batch(writing, agency_id, side, progress, limit, folder, changed)
                 return True
     return False
 
 
-async def refill(writing: Unit, now: datetime) -> None:
+async def refill(writing: Open, now: datetime) -> None:
     """Look through filled rows once more from two days ago: for the start of a process."""
     async with writing() as tx:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
             since = min(row.at, now - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
-            await tx.upsert(back, "at", "id", "done")
+            await tx.upsert(back)
         await tx.commit()
 
 
 async def work_out_day(
-    reading: Unit, writing: Unit, agencies: Sequence[str], now: datetime, folder: ListFolder
+    reading: Open, writing: Open, agencies: Sequence[str], now: datetime, folder: ListFolder
 ) -> bool:
     """Work out one day whose figures are missing or old; return False when none are. No writer waits for its reads."""
     for agency_id in agencies:
@@ -329,14 +327,14 @@ async def work_out_day(
         if day is not None and figures is not None:
             row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
             async with writing() as tx:
-                await tx.upsert(row, "made_at", "body")
+                await tx.upsert(row)
                 await tx.commit()
             return True
     return False
 
 
 async def _fill_batch(
-    writing: Unit,
+    writing: Open,
     agency_id: str,
     side: Side,
     progress: ListFillRow | None,
@@ -350,7 +348,7 @@ async def _fill_batch(
         await folder.write(tx, {(agency_id, id): side for id, _ in documents})
         at, id = (documents[-1][1], documents[-1][0]) if documents else since
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(documents) < limit)
-        await tx.upsert(row, "at", "id", "done")
+        await tx.upsert(row)
         tx.when_committed(partial(changed, agency_id))
         await tx.commit()
 

@@ -19,7 +19,7 @@ from gateway.office.domain.listing import Filter, ListOrder, Side, Tab, type_key
 from gateway.office.store.lists_write import first_place
 from gateway.store.outgoing import answered_from
 from gateway.store.row import from_json
-from gateway.store.tables import DeliveryRow, OutgoingRow, UnitPartRow
+from gateway.store.tables import DeliveryRow, OutgoingRow
 from gateway.store.tables_office import (
     ATTACHED,
     ATTENTION,
@@ -29,6 +29,7 @@ from gateway.store.tables_office import (
     URGENT,
     ListRow,
     TagMarkRow,
+    UnitPartRow,
     in_tab,
 )
 from gateway.store.transaction import Transaction

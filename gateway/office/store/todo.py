@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import BindParameter, bindparam, or_, select, update
+from sqlalchemy import BindParameter, bindparam, or_, select
 from sqlmodel import col
 
 from gateway import errors
@@ -27,8 +27,8 @@ from gateway.office.domain.task import (
 )
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
-from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import Moment, from_json, value_of
+from gateway.store.repository import AgencyRows, in_parts, select_by
+from gateway.store.row import Moment, equal, from_json
 from gateway.store.tables import (
     DeliveryRow,
     FactRow,
@@ -186,27 +186,24 @@ _NOTES = select(_N).where(
 )
 
 
-class SqlTasks:
+class SqlTasks(AgencyRows):
     """Sources of the to-do list of one agency. Every list is bounded, its oldest first."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
+        super().__init__(tx, scope)
         self._facts = SqlFacts(tx, scope)
 
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
         """List documents and replacements that are new or on hold."""
         documents: list[IncomingDocument] = []
         for state in (InState.NEW, InState.HELD):
-            params = {"agency": self._agency_id, "state": state.value, "most": limit}
-            documents += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **params)]
+            documents += await self._values(incoming.to_incoming, TO_TAKE_IN, state=state.value, most=limit)
         return sorted(documents, key=lambda d: (d.arrived_at, d.id))[:limit]
 
     async def unassigned(self, since: datetime, limit: int) -> Sequence[tuple[IncomingDocument, datetime]]:
         """List documents taken in since then, not assigned and in no document system: each with when it was taken in."""
-        rows = await self._tx.rows(_I, UNASSIGNED, agency=self._agency_id, since=since, most=limit)
-        documents = [incoming.to_incoming(row) for row in rows]
-        facts = await self._facts.of_subjects([document.id for document in documents]) if documents else {}
+        documents = await self._values(incoming.to_incoming, UNASSIGNED, since=since, most=limit)
+        facts = await self._facts_of([document.id for document in documents])
         free = [document for document in documents if document.assignment is None]
         return [(document, _taken_in_at(document, facts[document.id])) for document in free]
 
@@ -214,38 +211,35 @@ class SqlTasks:
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
         """List documents about which their sender asked something since then, answered or not, each with all its facts."""
-        rows = await self._tx.rows(_I, WITH_REQUESTS, agency=self._agency_id, since=since, most=limit)
-        documents = {row.id: incoming.to_incoming(row) for row in rows}
-        facts = await self._facts.of_subjects(list(documents)) if documents else {}
+        found = await self._values(incoming.to_incoming, WITH_REQUESTS, since=since, most=limit)
+        documents = {document.id: document for document in found}
+        facts = await self._facts_of(list(documents))
         return [(document, facts[id]) for id, document in documents.items()]
 
     async def recalled(
         self, since: datetime, limit: int
     ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
         """List deliveries that we asked back since then, answered or not, each with its document and all its facts."""
-        params = {"agency": self._agency_id, "since": since, "most": limit}
-        deliveries = {row.id: to_delivery(row) for row in await self._tx.rows(_D, RECALLED, **params)}
-        documents = await self._documents(deliveries.values())
-        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
+        recalled = await self._values(to_delivery, RECALLED, since=since, most=limit)
+        deliveries = {delivery.id: delivery for delivery in recalled}
+        documents = await self._documents(recalled)
+        facts = await self._facts_of(list(deliveries))
         return [(d, documents[d.document_id], facts[id]) for id, d in deliveries.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         """List documents whose sender wants a reply by that day or earlier."""
-        rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
-        return [incoming.to_incoming(row) for row in rows]
+        return await self._values(incoming.to_incoming, REPLIES, by=by, most=limit)
 
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
         """List drafts, blocked and queued documents."""
         documents: list[OutgoingDocument] = []
         for state in (OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED):
-            params = {"agency": self._agency_id, "state": state.value, "most": limit}
-            documents += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **params)]
+            documents += await self._values(outgoing.to_outgoing, UNSENT, state=state.value, most=limit)
         return sorted(documents, key=lambda d: (d.created_at, d.id))[:limit]
 
     async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
         """List deliveries that failed or were refused since then, each with its document."""
-        params = {"agency": self._agency_id, "since": since, "most": limit}
-        deliveries = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **params)]
+        deliveries = await self._values(to_delivery, BACK, since=since, most=limit)
         documents = await self._documents(deliveries)
         return [(delivery, documents[delivery.document_id]) for delivery in deliveries]
 
@@ -262,12 +256,12 @@ class SqlTasks:
         documents: dict[str, IncomingDocument] = {}
         deliveries: dict[str, Delivery] = {}
         for group in in_parts(ids):
-            part = {"agency": self._agency_id, "ids": group}
-            for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
+            for packet, body in await self._tx.tuples(_OF_PACKETS, agency=self._agency_id, ids=group):
                 documents[packet] = from_json(IncomingDocument, body)
-            deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
+            part = await self._values(to_delivery, _DELIVERIES, ids=group)
+            deliveries |= {delivery.id: delivery for delivery in part}
         sent = await self._documents(deliveries.values())
-        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
+        facts = await self._facts_of(list(deliveries))
         answers: list[UnsentStatus | UnsentRequest] = []
         for at, subject in rows:
             if subject in documents:
@@ -283,8 +277,8 @@ class SqlTasks:
 
     async def drafts(self, since: datetime, limit: int) -> Sequence[OutgoingDocument]:
         """List drafts begun since then."""
-        params = {"agency": self._agency_id, "state": OutState.DRAFT.value, "since": since, "most": limit}
-        return [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, DRAFTS, **params)]
+        parameters = {"state": OutState.DRAFT.value, "since": since, "most": limit}
+        return await self._values(outgoing.to_outgoing, DRAFTS, **parameters)
 
     async def unanswered(self, since: datetime, end: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         """List recipients and times of deliveries between these times that were not answered at all; the newest first."""
@@ -295,21 +289,23 @@ class SqlTasks:
         """Return the notes about these tasks, by task."""
         note_by_task: dict[str, TaskNote] = {}
         for part in in_parts(tasks):
-            rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
-            note_by_task |= {row.task: value_of(TaskNote, row) for row in rows}
+            notes = await self._values(TaskNote, _NOTES, tasks=part)
+            note_by_task |= {note.task: note for note in notes}
         return note_by_task
 
     async def save_note(self, note: TaskNote) -> None:
-        row = TaskNoteRow.from_value(note, agency_id=self._agency_id)
-        await self._tx.upsert(row, *row.values("agency_id", "task"))
+        await self._tx.upsert(TaskNoteRow.from_value(note, agency_id=self._agency_id))
 
     async def _documents(self, deliveries: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
         ids = sorted({delivery.document_id for delivery in deliveries})
         document_by_id: dict[str, OutgoingDocument] = {}
         for part in in_parts(ids):
-            rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
-            document_by_id |= {row.id: outgoing.to_outgoing(row) for row in rows}
+            documents = await self._values(outgoing.to_outgoing, _DOCUMENTS, ids=part)
+            document_by_id |= {document.id: document for document in documents}
         return document_by_id
+
+    async def _facts_of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
+        return await self._facts.of_subjects(ids) if ids else {}
 
 
 def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
@@ -318,14 +314,6 @@ def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
 
 
 _ASK = RecallAskRow
-# Made once: making a statement takes longer than running it.
-_OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
-_ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
-_NEWEST_FIRST = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
-_ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_FIRST)
-_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.OPEN.value).order_by(
-    col(_ASK.asked_at), col(_ASK.id)
-)
 
 
 class SqlRecallAsks(AgencyRows):
@@ -336,39 +324,26 @@ class SqlRecallAsks(AgencyRows):
 
     async def get(self, id: str) -> RecallAsk:
         """Return one; NotFound for another agency's. In a writing unit of work it does not change until that ends."""
-        missing = f"nobody asked for a recall under {id}"
-        return value_of(RecallAsk, await self._get(_ASK, self._tx.lock_rows(_ASK_BY_ID), missing, id=id))
+        return await self._load(RecallAsk, _ASK, f"nobody asked for a recall under {id}", id=id)
 
     async def of_document(self, document_id: str) -> Sequence[RecallAsk]:
         """List all of one document, newest first."""
-        rows = await self._rows(_ASK, _ASKS_OF, document=document_id)
-        return [value_of(RecallAsk, row) for row in rows]
+        return await self._list(RecallAsk, _ASK, "asked_at DESC", "id DESC", document_id=document_id)
 
     async def open(self, limit: int) -> Sequence[RecallAsk]:
         """List those that wait, oldest first."""
-        rows = await self._rows(_ASK, _OPEN_ASKS.limit(limit))
-        return [value_of(RecallAsk, row) for row in rows]
+        return await self._list(RecallAsk, _ASK, "asked_at", "id", most=limit, state=AskState.OPEN.value)
 
     async def close(self, ask: RecallAsk) -> None:
         """Close it; Clash when it was closed before."""
-        clauses = (
-            col(_ASK.agency_id) == self._agency_id,
-            col(_ASK.id) == ask.id,
-            col(_ASK.state) == AskState.OPEN.value,
-        )
-        closed = RecallAskRow.from_value(ask, agency_id=self._agency_id).values("agency_id", "id")
-        if await self._tx.change(update(_ASK).where(*clauses).values(**closed)) != 1:
+        row = _ASK.from_value(ask, agency_id=self._agency_id)
+        if await self._tx.update(row, equal(_ASK, state=AskState.OPEN.value)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
 
 _SUBMISSION = SubmissionRow
-_SUBMITTED = select(_SUBMISSION).where(col(_SUBMISSION.agency_id) == bindparam("agency"))
-_SUBMISSIONS_OF = _SUBMITTED.where(
+_SUBMISSIONS_OF = select_by(_SUBMISSION, ("agency_id",), ("asked_at", "id")).where(
     col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
-).order_by(col(_SUBMISSION.asked_at), col(_SUBMISSION.id))
-_NEWEST_SUBMISSION = _SUBMITTED.order_by(col(_SUBMISSION.id).desc()).limit(1)
-_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.OPEN.value).order_by(
-    col(_SUBMISSION.asked_at), col(_SUBMISSION.id)
 )
 
 
@@ -382,32 +357,27 @@ class SqlSubmissions(AgencyRows):
         """List all of each document, the earliest first."""
         submissions_by_document: dict[str, list[Submission]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
-            for row in await self._rows(_SUBMISSION, _SUBMISSIONS_OF, ids=ids):
-                submissions_by_document[row.document_id].append(value_of(Submission, row))
+            parameters = {"agency_id": self._agency_id, "ids": ids}
+            for submission in await self._tx.values(Submission, _SUBMISSIONS_OF, **parameters):
+                submissions_by_document[submission.document_id].append(submission)
         return submissions_by_document
 
     async def last_leader(self) -> str | None:
         """Return the leader of the agency's newest submission."""
-        row = await self._first(_SUBMISSION, _NEWEST_SUBMISSION)
-        return row.leader if row is not None else None
+        newest = await self._list(Submission, _SUBMISSION, "id DESC", most=1)
+        return newest[0].leader if newest else None
 
     async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
         """List those that wait for an opinion, the oldest first, with their documents."""
-        submissions = [
-            value_of(Submission, row) for row in await self._rows(_SUBMISSION, _OPEN_SUBMISSIONS.limit(limit))
-        ]
+        state = SubmissionState.OPEN.value
+        submissions = await self._list(Submission, _SUBMISSION, "asked_at", "id", most=limit, state=state)
         documents = await incoming.unsealed(self._tx, self._agency_id, {s.document_id for s in submissions})
         return [(s, documents[s.document_id]) for s in submissions if s.document_id in documents]
 
     async def close(self, submission: Submission) -> None:
         """Close it; Clash when another opinion was given before."""
-        clauses = (
-            col(_SUBMISSION.agency_id) == self._agency_id,
-            col(_SUBMISSION.id) == submission.id,
-            col(_SUBMISSION.state) == SubmissionState.OPEN.value,
-        )
-        closed = self._row(submission).values("agency_id", "id")
-        if await self._tx.change(update(_SUBMISSION).where(*clauses).values(**closed)) != 1:
+        is_open = equal(_SUBMISSION, state=SubmissionState.OPEN.value)
+        if await self._tx.update(self._row(submission), is_open) != 1:
             raise errors.Clash(f"the submission {submission.id} does not wait any more; look at it again")
 
     def _row(self, submission: Submission) -> SubmissionRow:
