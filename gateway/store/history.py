@@ -39,7 +39,7 @@ class SqlHistory(OwnTransactions):
         this node does not run any more, are always deleted."""
         samples = [*await self._sample_queues(now), *other_samples]
         oldest = now - HISTORY_KEPT
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             # Without this lock, of two processes that add to the same day one would overwrite the other's beats.
             await tx.hold("job_day")
             for sample in samples:
@@ -51,7 +51,6 @@ class SqlHistory(OwnTransactions):
                 await tx.change(delete(QueueSampleRow).where(col(QueueSampleRow.at) < oldest))
                 is_outdated = or_(col(JobDayRow.day) < local(oldest).date(), is_outdated)
             await tx.change(delete(JobDayRow).where(is_outdated))
-            await tx.commit()
 
     async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
         """Return the samples since `since` of one queue, or of all, the oldest first."""

@@ -91,10 +91,8 @@ class SqlEventLog(OwnTransactions):
         async with self._asking() as tx:
             if not await tx.tuples(_ANY_BEHIND):
                 return 0
-        async with self._writing() as tx:
-            added = await _grow(tx, limit)
-            await tx.commit()
-        return added
+        async with self._committing() as tx:
+            return await _grow(tx, limit)
 
     async def head(self) -> LogHead:
         async with self._looking() as tx:
@@ -104,10 +102,8 @@ class SqlEventLog(OwnTransactions):
         """Insert the row of the next seal. Return False, and change nothing, when a seal with its number exists."""
         body = signed.to_bytes().decode("ascii")
         row = LogSealRow.from_value(signed.seal, body=body, stamp=None, stamped_at=None)
-        async with self._writing() as tx:
-            is_new = await tx.insert_new(row)
-            await tx.commit()
-        return is_new
+        async with self._committing() as tx:
+            return await tx.insert_new(row)
 
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:
         """Store the timestamp token of seal `number`, which proves the time `at`. A token stored before stays."""

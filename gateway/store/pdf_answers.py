@@ -86,9 +86,8 @@ class SqlPdfAnswers(StoredAnswers):
         """Store answers that a verdict rests on, whatever newer ones there are."""
         if not answers:
             return
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             tx.insert_missing(*(_to_row(answer, used=True) for answer in answers))
-            await tx.commit()
         self._used.update(answer.digest for answer in answers)
 
 

@@ -236,13 +236,12 @@ async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
     """Make a waiting outbox item due at once, and return it. NotFound when no such item waits."""
     conditions = (col(OutboxRow.id) == id, outbox.is_open())
-    async with store.writing() as tx:
+    async with store.changing() as tx:
         if not await tx.change(update(OutboxRow).where(*conditions).values(not_before=now)):
             raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
         row = await tx.get(
             OutboxRow, select(OutboxRow).where(col(OutboxRow.id) == id), f"there is no packet {id[:80]}"
         )
-        await tx.commit()
     return outbox.to_domain(row)
 
 

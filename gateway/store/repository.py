@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -174,15 +175,20 @@ class OwnTransactions:
     def __init__(self, writing: Open, reading: Open) -> None:
         self._writing, self._reading = writing, reading
 
+    @asynccontextmanager
+    async def _committing(self) -> AsyncIterator[Transaction]:
+        """Open a transaction that is committed when its context ends without an error."""
+        async with self._writing() as tx:
+            yield tx
+            await tx.commit()
+
     async def _values(self, kind: Kind[V], query: Select[Any]) -> list[V]:
         async with self._reading() as tx:
             return await tx.values(kind, query)
 
     async def _change(self, statement: Update | Delete) -> int:
-        async with self._writing() as tx:
-            changed = await tx.change(statement)
-            await tx.commit()
-        return changed
+        async with self._committing() as tx:
+            return await tx.change(statement)
 
 
 class AgencyRows(NodeRows):

@@ -99,11 +99,10 @@ class SqlRevocationAnswers(StoredAnswers):
         added, dropped = planned - stored, stored - planned
         if not added and not dropped:
             return
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             tx.insert_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
             for question in dropped:
                 await tx.change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
-            await tx.commit()
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
         """Claim up to `limit` due questions for the time `hold`, the longest due first, by moving their due times. Rows are
@@ -120,13 +119,12 @@ class SqlRevocationAnswers(StoredAnswers):
         if not rows:
             return []
         claimed = []
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             for row in rows:
                 due_question = _to_asked(row)
                 unmoved = (*_matches(_QUESTION, due_question.question), col(_QUESTION.due_at) == row.due_at)
                 if await tx.change(update(_QUESTION).where(*unmoved).values(due_at=now + hold)):
                     claimed.append(due_question)
-            await tx.commit()
         return claimed
 
     async def keep(self, answer: Answer, due: datetime) -> bool:

@@ -53,20 +53,27 @@ from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
 
 T = TypeVar("T")
-W = TypeVar("W", covariant=True)
+W = TypeVar("W", bound=Transaction | SqlWork, covariant=True)
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
 
 class Measured(AbstractAsyncContextManager[W]):
     """Context of a transaction whose duration and failure are recorded as metrics; it yields `make` of the transaction.
-    `kind` is `reading` or `writing`. Permanent errors, such as a stale lease, are no failures of the database."""
+    `kind` is `reading` or `writing`. With `commits` it commits when it ends without an error. Permanent errors, such as a
+    stale lease, are no failures of the database."""
 
     def __init__(
-        self, kind: str, unit: AbstractAsyncContextManager[Transaction], make: Callable[[Transaction], W]
+        self,
+        kind: str,
+        unit: AbstractAsyncContextManager[Transaction],
+        make: Callable[[Transaction], W],
+        *,
+        commits: bool = False,
     ) -> None:
         self._kind = kind
         self._unit = unit
         self._make = make
+        self._commits = commits
         self._began = perf_counter()
 
     async def __aenter__(self) -> W:
@@ -76,7 +83,8 @@ class Measured(AbstractAsyncContextManager[W]):
             self._end(error)
             raise
         try:
-            return self._make(transaction)
+            self._work = self._make(transaction)
+            return self._work
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -85,12 +93,21 @@ class Measured(AbstractAsyncContextManager[W]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         try:
+            if self._commits and kind is None:
+                await self._commit()
             return await self._unit.__aexit__(kind, error, trace)
         except BaseException as raised:
             error = raised
             raise
         finally:
             self._end(error)
+
+    async def _commit(self) -> None:
+        try:
+            await self._work.commit()
+        except BaseException as error:
+            await self._unit.__aexit__(type(error), error, error.__traceback__)
+            raise
 
     def _end(self, error: BaseException | None) -> None:
         meters.TRANSACTION.observe(perf_counter() - self._began, kind=self._kind)
@@ -200,7 +217,12 @@ class SqlStore:
             await close_engine(engine)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        """Open a unit of work that is undone unless it commits."""
         return self._writing(partial(self._work, scope=scope))
+
+    def committing(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        """Open a unit of work that is committed when its context ends without an error."""
+        return self._writing(partial(self._work, scope=scope), commits=True)
 
     def _work(self, tx: Transaction, scope: AgencyScope) -> SqlWork:
         return SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
@@ -232,6 +254,10 @@ class SqlStore:
         """Open a writing transaction without an agency, for the node's own tables; only for this package."""
         return self._writing(_itself)
 
+    def changing(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction as `writing` does; it is committed when its context ends without an error."""
+        return self._writing(_itself, commits=True)
+
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return Measured("reading", transaction(self._reader), _itself)
 
@@ -243,9 +269,9 @@ class SqlStore:
         """Open a transaction for one query of few rows."""
         return self._asking(_itself)
 
-    def _writing(self, make: Callable[[Transaction], W]) -> Measured[W]:
+    def _writing(self, make: Callable[[Transaction], W], *, commits: bool = False) -> Measured[W]:
         unit = transaction(self._writer, shared=True) if self._group is None else self._group.unit()
-        return Measured("writing", unit, make)
+        return Measured("writing", unit, make, commits=commits)
 
     def _looking(self, make: Callable[[Transaction], W]) -> Measured[W]:
         return Measured("reading", self._views.view() if self._views else transaction(self._reader), make)
@@ -301,22 +327,20 @@ class SqlStore:
         if table not in _TABLES:
             raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         ends_at = self._clock.now() + timedelta(seconds=lease_s)
-        async with self.writing() as tx:
+        async with self.changing() as tx:
             renewed = await leases.renew(tx, _TABLES[table], _OPEN[table](), lease, ends_at)
             self._held.add((renewed,), self._clock.now())
-            await tx.commit()
         return renewed
 
     async def release_leases(self, cut: Callable[[], None] = lambda: None) -> None:
         """Release all leases of this process when it stops; the attempts stay counted, and later results are discarded as
         stale. `cut` must cancel the running work; it is called within this transaction."""
-        async with self.writing() as tx:
+        async with self.changing() as tx:
             # On SQLite no other unit writes now: its driver may leave the file locked when it is cancelled in a write.
             cut()
             tokens = self._held.tokens()
             for name, table in _TABLES.items():
                 await leases.release_rows(tx, table, _OPEN[name](), tokens)
-            await tx.commit()
 
     async def overdue_waiting(self, received_before: datetime, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` waiting packets, of all agencies, that were received before that time."""
@@ -406,10 +430,8 @@ class SqlStore:
         async with self.asking() as tx:
             if not await tx.tuples(query, **values):
                 return 0
-        async with self.writing() as tx:  # the writer rings `NUMBERED` after the commit
-            numbered = await events.number_on_sqlite(tx, limit)
-            await tx.commit()
-        return numbered
+        async with self.changing() as tx:  # the writer rings `NUMBERED` after the commit
+            return await events.number_on_sqlite(tx, limit)
 
     def _tell_numbered(self) -> None:
         self.wake.ring(events.NUMBERED)
@@ -459,23 +481,16 @@ class SqlStore:
         async with self.viewing_few() as tx:
             if not await tx.rows(ListFillRow, select(ListFillRow).limit(1)):
                 return
-        async with self.writing() as tx:
+        async with self.changing() as tx:
             await tx.change(delete(ListFillRow))
-            await tx.commit()
 
     async def purge_idempotency(self, used_before: datetime) -> int:
         """Delete idempotency keys first used before that time; return how many. Repeated requests are then still recognised
         by their `external_id`."""
-        async with self.writing() as tx:
-            purged = await tx.change(
-                delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before)
-            )
-            await tx.commit()
-        return purged
+        async with self.changing() as tx:
+            return await tx.change(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before))
 
     async def forget_uploads(self, now: datetime) -> int:
         """Delete expired uploads of every agency; return how many."""
-        async with self.writing() as tx:
-            forgotten = await uploads.forget(tx, now)
-            await tx.commit()
-        return forgotten
+        async with self.changing() as tx:
+            return await uploads.forget(tx, now)

@@ -190,14 +190,13 @@ class SqlWebhooks(OwnTransactions):
 
     async def add(self, scope: AgencyScope, endpoint: Endpoint) -> None:
         """Add an endpoint. Clash when the agency has as many as it may have."""
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             await tx.hold("webhooks", scope.agency_id)
             counted = select(func.count()).where(col(_HOOK.agency_id) == scope.agency_id)
             if await tx.scalar(counted) >= MOST_OF_AGENCY:
                 raise errors.Clash(f"an agency has {MOST_OF_AGENCY} webhooks at most", code="GW-HOOK-MOST")
             tx.insert(_row(endpoint))
             await self._append(tx, scope, EventKind.WEBHOOK_ADDED, endpoint)
-            await tx.commit()
 
     async def change(
         self,
@@ -210,7 +209,7 @@ class SqlWebhooks(OwnTransactions):
     ) -> Endpoint:
         """Replace an endpoint by `make` of it with the next version, record an event of `kind`, and return it. StaleVersion
         when `version` is given and is not the stored one. When a pause ends, all waiting deliveries start again at once."""
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             old_endpoint = to_endpoint(await _load_row(tx, scope.agency_id, id))
             if version is not None and version != old_endpoint.version:
                 raise errors.StaleVersion(
@@ -225,7 +224,6 @@ class SqlWebhooks(OwnTransactions):
                 columns |= {"suspects": 0, "due_at": await _first_due(tx, scope.agency_id, id)}
             await tx.change(update(_HOOK).where(_is_endpoint(scope.agency_id, id)).values(**columns))
             await self._append(tx, scope, kind, new_endpoint)
-            await tx.commit()
         return new_endpoint
 
     async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
@@ -243,18 +241,17 @@ class SqlWebhooks(OwnTransactions):
 
     async def remove(self, scope: AgencyScope, id: str) -> None:
         """Remove an endpoint with its deliveries."""
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             endpoint = to_endpoint(await _load_row(tx, scope.agency_id, id))
             await tx.change(delete(_DELIVERY).where(_sent_to(scope.agency_id, id)))
             await tx.change(delete(_HOOK).where(_is_endpoint(scope.agency_id, id)))
             await self._append(tx, scope, EventKind.WEBHOOK_REMOVED, endpoint)
-            await tx.commit()
 
     async def redeliver(self, scope: AgencyScope, id: str, sequences: Sequence[int] | None) -> int:
         """Make deliveries of these events due at once, also when their rows were removed, or all failed deliveries for
         None; return how many. NotFound for a number that is no event of the agency."""
         agency_id, now = scope.agency_id, self._clock.now()
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             row = await _load_row(tx, agency_id, id)
             if sequences is None:
                 failed = _sent_to(agency_id, id, state=DeliveryState.FAILED.value)
@@ -264,7 +261,6 @@ class SqlWebhooks(OwnTransactions):
                     await self._retry_event(tx, to_endpoint(row), sequence, now)
                 count = len(set(sequences))
             await _set_due(tx, agency_id, id)
-            await tx.commit()
         return count
 
     async def _retry_event(self, tx: Transaction, endpoint: Endpoint, sequence: int, now: datetime) -> None:
@@ -409,7 +405,7 @@ class SqlWebhooks(OwnTransactions):
         no longer ours or the endpoint was removed."""
         endpoint, now = leased.endpoint, self._clock.now()
         agency_id, id = endpoint.agency_id, endpoint.id
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             columns = {
                 "lease_token": None,
                 "lease_until": None,
@@ -435,7 +431,6 @@ class SqlWebhooks(OwnTransactions):
                 await tx.change(update(_DELIVERY).where(*failed).values(due_at=now))
             await _set_due(tx, agency_id, id)
             await self._record_end(tx, endpoint, report, now)
-            await tx.commit()
 
     async def _record_end(self, tx: Transaction, endpoint: Endpoint, report: Report, now: datetime) -> None:
         """Pause the endpoint where the report asks for it, and record events of the pause and of deliveries given up."""
@@ -467,14 +462,13 @@ class SqlWebhooks(OwnTransactions):
         count = 0
         for agency_id, id in endpoints:
             mine = _sent_to(agency_id, id)
-            async with self._writing() as tx:
+            async with self._committing() as tx:
                 count += await tx.change(delete(_DELIVERY).where(mine, ended, col(_DELIVERY.at) < cutoff))
                 newest = select(col(_DELIVERY.sequence)).where(mine).order_by(col(_DELIVERY.sequence).desc())
                 beyond = await tx.scalar(newest.offset(most).limit(1))
                 if beyond is not None:
                     is_old = col(_DELIVERY.sequence) <= beyond
                     count += await tx.change(delete(_DELIVERY).where(mine, ended, is_old))
-                await tx.commit()
         return count
 
     async def _append(self, tx: Transaction, scope: AgencyScope, kind: EventKind, endpoint: Endpoint) -> None:

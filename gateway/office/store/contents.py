@@ -407,7 +407,7 @@ class SqlContentQueue(OwnTransactions):
         async with self._reading() as tx:
             if not await tx.tuples(query, now=now):
                 return ()
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             await tx.hold("contents")
             rows = await tx.rows(_D, query, now=now)
             for row in rows:
@@ -415,7 +415,6 @@ class SqlContentQueue(OwnTransactions):
                 await tx.change(
                     update_by_key(_D), at_agency_id=row.agency_id, at_document_id=row.document_id, **again
                 )
-            await tx.commit()
         return [value_of(DueContent, row, is_last=row.tries >= MOST_TRIES) for row in rows]
 
     async def fill(self, limit: int) -> bool:
@@ -428,7 +427,7 @@ class SqlContentQueue(OwnTransactions):
         now, below = self._clock.now(), [] if place is None else [col(ListRow.place) < place]
         columns = (ListRow.agency_id, ListRow.id, ListRow.side, ListRow.place)
         query = select(*map(col, columns)).where(*below).order_by(col(ListRow.place).desc()).limit(limit)
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             rows = await tx.tuples(query)
             tx.insert_missing(
                 *(
@@ -440,7 +439,6 @@ class SqlContentQueue(OwnTransactions):
             )
             lowest = rows[-1].place if len(rows) == limit else 0
             await tx.upsert(ContentStateRow(name=_FILL, place=lowest))
-            await tx.commit()
         return bool(rows)
 
     async def clear(self, limit: int) -> bool:
@@ -449,13 +447,12 @@ class SqlContentQueue(OwnTransactions):
             left = [await tx.tuples(select(literal(1)).select_from(t).limit(1)) for t in (_T, _D, _READ)]
             if not any(left) and await _state(tx, _FILL) is None:
                 return False
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             places = [place for (place,) in await tx.tuples(select(col(_T.place)).limit(limit))]
             await tx.change(delete(_T).where(among_numbers(col(_T.place), "places")), places=places)
             for marks in (_D, _READ):
                 await tx.change(delete(marks))
             await tx.change(delete(_STATE).where(col(_STATE.name) == _FILL))
-            await tx.commit()
         return True
 
     async def rewrite(self) -> bool:
@@ -464,7 +461,7 @@ class SqlContentQueue(OwnTransactions):
             stage = await _state(tx, _TRACES)
         if stage is None:
             return False
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             changes_at_start = await tx.scalar(text("SELECT total_changes()"))
             pages = _REWRITTEN_AT_ONCE if stage else -_REWRITTEN_AT_ONCE
             await tx.tuples(_MERGE, pages=pages)
@@ -474,7 +471,6 @@ class SqlContentQueue(OwnTransactions):
                 tx.when_committed(self._when_rewritten)
             elif not stage:
                 await tx.upsert(ContentStateRow(name=_TRACES, place=1))
-            await tx.commit()
         return True
 
 

@@ -63,7 +63,7 @@ class Dues:
     async def rewrite(
         self,
         reading: Open,
-        writing: Open,
+        changing: Open,
         agencies: Sequence[str],
         limit: int,
         folder: ListFolder,
@@ -79,9 +79,8 @@ class Dues:
                 self._writing_days, self._behind = self._days, 0
             rows = await self._list_waiting(tx, agencies, limit)
         if rows:
-            async with writing() as tx:
+            async with changing() as tx:
                 await folder.write(tx, {(owner_id, id): Side(side) for _, owner_id, id, side in rows})
-                await tx.commit()
         for agency_id in agencies:  # rows that are not written yet have other moments too
             changed(agency_id)
         more = len(rows) == limit

@@ -286,7 +286,7 @@ REFILL_SPAN = timedelta(days=2)
 
 async def fill_rows(
     reading: Open,
-    writing: Open,
+    changing: Open,
     agencies: Sequence[str],
     limit: int,
     folder: ListFolder,
@@ -299,23 +299,22 @@ async def fill_rows(
             async with reading() as tx:
                 progress = await tx.first(ListFillRow, select(ListFillRow).where(of_side))
             if progress is None or not progress.done:
-                await _fill_batch(writing, agency_id, side, progress, limit, folder, changed)
+                await _fill_batch(changing, agency_id, side, progress, limit, folder, changed)
                 return True
     return False
 
 
-async def refill(writing: Open, now: datetime) -> None:
+async def refill(changing: Open, now: datetime) -> None:
     """Look through filled rows once more from two days ago: for the start of a process."""
-    async with writing() as tx:
+    async with changing() as tx:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
             since = min(row.at, now - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
             await tx.upsert(back)
-        await tx.commit()
 
 
 async def work_out_day(
-    reading: Open, writing: Open, agencies: Sequence[str], now: datetime, folder: ListFolder
+    reading: Open, changing: Open, agencies: Sequence[str], now: datetime, folder: ListFolder
 ) -> bool:
     """Work out one day whose figures are missing or old; return False when none are. No writer waits for its reads."""
     for agency_id in agencies:
@@ -326,15 +325,14 @@ async def work_out_day(
                 figures = await work_out_figures(await folder.overlay(tx, agency_id), agency_id, day)
         if day is not None and figures is not None:
             row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
-            async with writing() as tx:
+            async with changing() as tx:
                 await tx.upsert(row)
-                await tx.commit()
             return True
     return False
 
 
 async def _fill_batch(
-    writing: Open,
+    changing: Open,
     agency_id: str,
     side: Side,
     progress: ListFillRow | None,
@@ -342,7 +340,7 @@ async def _fill_batch(
     folder: ListFolder,
     changed: Callable[[str], None],
 ) -> None:
-    async with writing() as tx:
+    async with changing() as tx:
         since = (progress.at, progress.id) if progress is not None else (_BEGIN, "")
         documents = await _next_documents(tx, agency_id, side, since, limit)
         await folder.write(tx, {(agency_id, id): side for id, _ in documents})
@@ -350,7 +348,6 @@ async def _fill_batch(
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(documents) < limit)
         await tx.upsert(row)
         tx.when_committed(partial(changed, agency_id))
-        await tx.commit()
 
 
 async def _next_documents(

@@ -71,7 +71,7 @@ class SqlKeepings(OwnTransactions):
         """Keep a body under a key that cannot be guessed. Expired bodies go, and of a session all but the newest few."""
         key, text = secrets.token_urlsafe(12), b64encode(body).decode()
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
             tx.insert(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
             beyond = await tx.tuples(
@@ -79,7 +79,6 @@ class SqlKeepings(OwnTransactions):
             )
             if beyond:
                 await tx.change(delete(_KEEPING).where(col(_KEEPING.key).in_([row[0] for row in beyond])))
-            await tx.commit()
         return key
 
     async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
@@ -134,7 +133,7 @@ class SqlNotices(OwnTransactions):
         """Write the row, over an older state that is still open, and the event to each agency's stream; the empty id is the
         node's own. Clash when it was closed before."""
         row = NoticeRow.from_value(notice)
-        async with self._writing() as tx:
+        async with self._committing() as tx:
             if not await tx.insert_new(row):
                 is_open = equal(_NOTICE, id=notice.id, closed_at=None)
                 values = row.values("id", "published_at", "published_by")
@@ -143,7 +142,6 @@ class SqlNotices(OwnTransactions):
             for agency_id in agencies:
                 scope = AgencyScope(agency_id=agency_id, principal_id=by)
                 await SqlEvents(tx, scope, self._clock).append(kind, notice.id, at, data)
-            await tx.commit()
 
 
 _TAG, _MARK = TagRow, TagMarkRow
@@ -359,6 +357,9 @@ class SqlOfficeStore(SqlStore):
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._writing(partial(self._work, scope=scope))
 
+    def committing(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+        return self._writing(partial(self._work, scope=scope), commits=True)
+
     def _work(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
         follower = self._following(tx, scope.agency_id)
         return OfficeWork(tx, scope, self._clock, self._folder, follower, changed=self._counts.changed)
@@ -398,31 +399,29 @@ class SqlOfficeStore(SqlStore):
         """Write the rows of so many changed documents, the oldest changes first; return True when there may be more."""
         self._changes = 0
         self._many_changed.clear()
-        async with self.writing() as tx:
-            more = await self._folder.fold(tx, limit)
-            await tx.commit()
-        return more
+        async with self.changing() as tx:
+            return await self._folder.fold(tx, limit)
 
     async def fill_lists(self, limit: int) -> bool:
         """Write that many rows for documents older than lists; return True when there may be more. Harmless again."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
         return await lists_figures.fill_rows(
-            self.reading, self.writing, agencies, limit, self._folder, changed
+            self.reading, self.changing, agencies, limit, self._folder, changed
         )
 
     async def refill_lists(self) -> None:
         """Fill the last two days once more: an older version of the program may have worked beside this one."""
-        await lists_figures.refill(self.writing, self._clock.now())
+        await lists_figures.refill(self.changing, self._clock.now())
 
     async def rewrite_due(self, limit: int) -> bool:
         """Write that many rows of lists anew after a change of the calendar; return True when there may be more."""
         agencies = [agency.id for agency in await self.hosted()]
         changed = self._counts.changed
-        return await self._dues.rewrite(self.reading, self.writing, agencies, limit, self._folder, changed)
+        return await self._dues.rewrite(self.reading, self.changing, agencies, limit, self._folder, changed)
 
     async def work_out_day(self) -> bool:
         """Work out one agency's figures of one day that are missing or old; return False when none are."""
         agencies = [agency.id for agency in await self.hosted()]
         now = self._clock.now()
-        return await lists_figures.work_out_day(self.reading, self.writing, agencies, now, self._folder)
+        return await lists_figures.work_out_day(self.reading, self.changing, agencies, now, self._folder)
