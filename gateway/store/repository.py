@@ -247,7 +247,8 @@ class AgencyRows(NodeRows):
         page_rows = rows[:limit]
         next_cursor = None
         if len(rows) > limit and page_rows:
-            next_cursor = _write_cursor(getattr(page_rows[-1], at), getattr(page_rows[-1], id.name))
+            last_at = getattr(page_rows[-1], at)
+            next_cursor = encode_cursor([last_at.isoformat(), getattr(page_rows[-1], id.name)])
         return Page(items=tuple(to_domain(row) for row in page_rows), next_cursor=next_cursor)
 
 
@@ -269,14 +270,19 @@ class Page(Generic[V]):
     next_cursor: str | None = None
 
 
-def _write_cursor(at: datetime, id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode().rstrip("=")
+def encode_cursor(parts: Sequence[object]) -> str:
+    """Write the place of a row as a cursor, for the address of a page."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> Any:  # Any: whatever a person wrote in place of it
+    """Read the parts of a cursor. ValueError or RecursionError for a text that `encode_cursor` has not written."""
+    return json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        at, id = json.loads(text)
+        at, id = decode_cursor(cursor)
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not isinstance(id, str) or not id.isprintable():
             raise ValueError("no zone, or no id")

@@ -18,7 +18,7 @@ from gateway.ports.services import Clock
 from gateway.store.accounts import chosen_calendars
 from gateway.store.calendar import days_in
 from gateway.store.tables_office import ATTENTION, ListRow
-from gateway.store.transaction import Open, Transaction
+from gateway.store.transaction import Transaction
 
 _R = ListRow
 DAYS_FRESH = timedelta(minutes=1)
@@ -60,18 +60,10 @@ class Dues:
             self._read_at = now
         return self._due
 
-    async def rewrite(
-        self,
-        reading: Open,
-        changing: Open,
-        agencies: Sequence[str],
-        limit: int,
-        folder: ListFolder,
-        changed: Callable[[str], None],
-    ) -> bool:
+    async def rewrite(self, folder: ListFolder, agencies: Sequence[str], limit: int) -> bool:
         """Write one batch of rows whose moment may have changed; return True when there may be more. After a start all are
         looked at: a day may have changed meanwhile."""
-        async with reading() as tx:
+        async with folder.reading() as tx:
             await self.load(tx)
             if self._days == self._written_days:
                 return False
@@ -79,10 +71,10 @@ class Dues:
                 self._writing_days, self._behind = self._days, 0
             rows = await self._list_waiting(tx, agencies, limit)
         if rows:
-            async with changing() as tx:
+            async with folder.changing() as tx:
                 await folder.write(tx, {(owner_id, id): Side(side) for _, owner_id, id, side in rows})
         for agency_id in agencies:  # rows that are not written yet have other moments too
-            changed(agency_id)
+            folder.changed(agency_id)
         more = len(rows) == limit
         self._behind = rows[-1][0] if more else 0
         if not more:

@@ -6,7 +6,7 @@ of two writers the later one wins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from gateway.office.store.lists_write import ListFolder, first_place
 from gateway.store.row import equal, from_json, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
-from gateway.store.transaction import Open, Transaction
+from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,70 +284,56 @@ _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 REFILL_SPAN = timedelta(days=2)
 
 
-async def fill_rows(
-    reading: Open,
-    changing: Open,
-    agencies: Sequence[str],
-    limit: int,
-    folder: ListFolder,
-    changed: Callable[[str], None],
-) -> bool:
+async def fill_rows(folder: ListFolder, agencies: Sequence[str], limit: int) -> bool:
     """Fill one batch, of one agency and side; return True when there may be more."""
     for agency_id in agencies:
         for side in Side:
             of_side = equal(ListFillRow, agency_id=agency_id, side=side.value)
-            async with reading() as tx:
+            async with folder.reading() as tx:
                 progress = await tx.first(ListFillRow, select(ListFillRow).where(of_side))
             if progress is None or not progress.done:
-                await _fill_batch(changing, agency_id, side, progress, limit, folder, changed)
+                await _fill_batch(folder, agency_id, side, progress, limit)
                 return True
     return False
 
 
-async def refill(changing: Open, now: datetime) -> None:
+async def refill(folder: ListFolder) -> None:
     """Look through filled rows once more from two days ago: for the start of a process."""
-    async with changing() as tx:
+    async with folder.changing() as tx:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
-            since = min(row.at, now - REFILL_SPAN)
+            since = min(row.at, folder.clock.now() - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
             await tx.upsert(back)
 
 
-async def work_out_day(
-    reading: Open, changing: Open, agencies: Sequence[str], now: datetime, folder: ListFolder
-) -> bool:
+async def work_out_day(folder: ListFolder, agencies: Sequence[str]) -> bool:
     """Work out one day whose figures are missing or old; return False when none are. No writer waits for its reads."""
+    now = folder.clock.now()
     for agency_id in agencies:
-        async with reading() as tx:
+        async with folder.reading() as tx:
             day = await find_due_day(tx, agency_id, now)
             figures = None
             if day is not None:
                 figures = await work_out_figures(await folder.overlay(tx, agency_id), agency_id, day)
         if day is not None and figures is not None:
             row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
-            async with changing() as tx:
+            async with folder.changing() as tx:
                 await tx.upsert(row)
             return True
     return False
 
 
 async def _fill_batch(
-    changing: Open,
-    agency_id: str,
-    side: Side,
-    progress: ListFillRow | None,
-    limit: int,
-    folder: ListFolder,
-    changed: Callable[[str], None],
+    folder: ListFolder, agency_id: str, side: Side, progress: ListFillRow | None, limit: int
 ) -> None:
-    async with changing() as tx:
+    async with folder.changing() as tx:
         since = (progress.at, progress.id) if progress is not None else (_BEGIN, "")
         documents = await _next_documents(tx, agency_id, side, since, limit)
         await folder.write(tx, {(agency_id, id): side for id, _ in documents})
         at, id = (documents[-1][1], documents[-1][0]) if documents else since
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(documents) < limit)
         await tx.upsert(row)
-        tx.when_committed(partial(changed, agency_id))
+        tx.when_committed(partial(folder.changed, agency_id))
 
 
 async def _next_documents(

@@ -150,9 +150,7 @@ _TAG, _MARK = TagRow, TagMarkRow
 class SqlTags(AgencyRows):
     """The labels of one agency."""
 
-    def __init__(
-        self, tx: Transaction, scope: AgencyScope, *, changed: Callable[[str], None] = lambda agency_id: None
-    ) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, changed: Callable[[str], None]) -> None:
         """Call `changed` with an agency whose lists have changed."""
         super().__init__(tx, scope)
         self._changed = changed
@@ -280,7 +278,6 @@ class SqlOfficeRows:
     clock: Clock
     folder: ListFolder
     cache: CountCache | None
-    changed: Callable[[str], None]
 
     contents = _slow_part(SqlContents)
     views = Part(SqlSavedViews)
@@ -300,11 +297,11 @@ class SqlOfficeRows:
     @cached_property
     def lists(self) -> SqlLists:
         tx = SlowTransaction(self.tx)
-        return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache, changed=self.changed)
+        return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache)
 
     @cached_property
     def tags(self) -> SqlTags:
-        return SqlTags(self.tx, self.scope, changed=self.changed)
+        return SqlTags(self.tx, self.scope, self.folder.changed)
 
 
 class OfficeWork(SqlWork):
@@ -319,11 +316,10 @@ class OfficeWork(SqlWork):
         follower: Follower = NO_FOLLOWER,
         *,
         cache: CountCache | None = None,
-        changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
-        """Call `changed` with an agency whose lists have changed; `cache` is for units that only read."""
+        """Create the unit; `cache` is for units that only read."""
         super().__init__(tx, scope, clock, follower)
-        self.office = SqlOfficeRows(tx, scope, clock, folder, cache, changed)
+        self.office = SqlOfficeRows(tx, scope, clock, folder, cache)
 
 
 class SqlOfficeStore(SqlStore):
@@ -340,7 +336,13 @@ class SqlOfficeStore(SqlStore):
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
         self._counts = CountCache(clock)
-        self._folder = ListFolder(clock=clock, due_now=self._dues.load)
+        self._folder = ListFolder(
+            clock=clock,
+            due_now=self._dues.load,
+            reading=self.reading,
+            changing=self.changing,
+            changed=self._counts.changed,
+        )
         # Changes by units of this process since it wrote rows.
         self._changes = 0
         self._many_changed = asyncio.Event()
@@ -362,7 +364,7 @@ class SqlOfficeStore(SqlStore):
 
     def _work(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
         follower = self._following(tx, scope.agency_id)
-        return OfficeWork(tx, scope, self._clock, self._folder, follower, changed=self._counts.changed)
+        return OfficeWork(tx, scope, self._clock, self._folder, follower)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, cache=self._counts))
@@ -404,24 +406,19 @@ class SqlOfficeStore(SqlStore):
 
     async def fill_lists(self, limit: int) -> bool:
         """Write that many rows for documents older than lists; return True when there may be more. Harmless again."""
-        agencies = [agency.id for agency in await self.hosted()]
-        changed = self._counts.changed
-        return await lists_figures.fill_rows(
-            self.reading, self.changing, agencies, limit, self._folder, changed
-        )
+        return await lists_figures.fill_rows(self._folder, await self._agencies(), limit)
 
     async def refill_lists(self) -> None:
         """Fill the last two days once more: an older version of the program may have worked beside this one."""
-        await lists_figures.refill(self.changing, self._clock.now())
+        await lists_figures.refill(self._folder)
 
     async def rewrite_due(self, limit: int) -> bool:
         """Write that many rows of lists anew after a change of the calendar; return True when there may be more."""
-        agencies = [agency.id for agency in await self.hosted()]
-        changed = self._counts.changed
-        return await self._dues.rewrite(self.reading, self.changing, agencies, limit, self._folder, changed)
+        return await self._dues.rewrite(self._folder, await self._agencies(), limit)
 
     async def work_out_day(self) -> bool:
         """Work out one agency's figures of one day that are missing or old; return False when none are."""
-        agencies = [agency.id for agency in await self.hosted()]
-        now = self._clock.now()
-        return await lists_figures.work_out_day(self.reading, self.changing, agencies, now, self._folder)
+        return await lists_figures.work_out_day(self._folder, await self._agencies())
+
+    async def _agencies(self) -> Sequence[str]:
+        return [agency.id for agency in await self.hosted()]
