@@ -7,24 +7,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway.domain.comments import Comment, Reader
 from gateway.store.repository import AgencyRows
+from gateway.store.row import same
 from gateway.store.tables_office import LetterCommentRow, LetterSeenRow
 
 _COMMENT, _READER = LetterCommentRow, LetterSeenRow
 # The reader's few documents come first: the comments of each are few.
 _UNREAD = (
     select(_COMMENT)
-    .join(
-        _READER,
-        and_(
-            col(_READER.agency_id) == col(_COMMENT.agency_id),
-            col(_READER.document_id) == col(_COMMENT.document_id),
-        ),
-    )
+    .join(_READER, same(_READER.document_id, _COMMENT.document_id))
     .where(
         col(_COMMENT.agency_id) == bindparam("agency"),
         col(_READER.person_id) == bindparam("person"),

@@ -14,7 +14,7 @@ from functools import partial
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 
-from sqlalchemy import Select, and_, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -27,7 +27,7 @@ from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import exactly_one
 from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, WatchedRows, select_by
-from gateway.store.row import among, from_json, to_json, value_of
+from gateway.store.row import among, from_json, same, to_json, value_of
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow, RecipientGroupRow
 from gateway.store.transaction import Transaction
 
@@ -265,11 +265,8 @@ class SqlPaperParts(AgencyRows):
         return await self._tx.values(PaperPart, query.order_by(*order).limit(limit))
 
     def _uncancelled(self) -> Select[PaperPartRow]:
-        same = and_(
-            col(_DELIVERY.agency_id) == col(_PAPER.agency_id), col(_DELIVERY.id) == col(_PAPER.delivery_id)
-        )
         is_mine = self._where(_PAPER, col(_DELIVERY.state) != _CANCELLED)
-        return select(_PAPER).join(_DELIVERY, same).where(is_mine)
+        return select(_PAPER).join(_DELIVERY, same(_DELIVERY.id, _PAPER.delivery_id)).where(is_mine)
 
 
 _GROUP = RecipientGroupRow

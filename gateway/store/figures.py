@@ -34,7 +34,7 @@ from gateway.domain.figures import (
     FigureFact,
 )
 from gateway.store.repository import in_parts
-from gateway.store.row import equal, from_json
+from gateway.store.row import equal, from_json, same
 from gateway.store.store import SqlStore
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureFrozenRow, FigureStateRow
@@ -52,9 +52,7 @@ _EVENT = tuple(
         *(EventRow.principal_id, EventRow.data, FigureFrozenRow.data),
     )
 )
-_IS_FROZEN = (col(FigureFrozenRow.agency_id) == col(EventRow.agency_id)) & (
-    col(FigureFrozenRow.event_id) == col(EventRow.id)
-)
+_IS_FROZEN = same(FigureFrozenRow.event_id, EventRow.id)
 _FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
 
 

@@ -12,7 +12,7 @@ from gateway import errors
 from gateway.domain.hold import OPEN, Hold, HoldState
 from gateway.domain.identity import Digest
 from gateway.store.repository import AgencyRows, Page
-from gateway.store.row import from_json, to_json
+from gateway.store.row import from_json, same, to_json
 from gateway.store.tables import HoldContentRow, HoldRow
 
 UNSETTLED = (
@@ -21,11 +21,7 @@ UNSETTLED = (
 IS_OPEN = col(HoldRow.state).in_([state.value for state in OPEN])
 _WITH_DIGEST = (
     select(HoldRow)
-    .join(
-        HoldContentRow,
-        (col(HoldContentRow.agency_id) == col(HoldRow.agency_id))
-        & (col(HoldContentRow.hold_id) == col(HoldRow.id)),
-    )
+    .join(HoldContentRow, same(HoldContentRow.hold_id, HoldRow.id))
     .where(
         col(HoldRow.agency_id) == bindparam("agency"),
         col(HoldContentRow.digest) == bindparam("digest"),

@@ -41,7 +41,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
 from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
-from gateway.store.row import JsonField, among, bodies, from_json, one_of, to_json, value_of
+from gateway.store.row import JsonField, among, bodies, from_json, one_of, same, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow
 from gateway.store.transaction import Transaction
 
@@ -66,13 +66,7 @@ _NUMBERED = (
 )
 _REPLACING = (
     select(_DOCUMENT)
-    .join(
-        ReplacedRow,
-        and_(
-            col(ReplacedRow.agency_id) == col(_DOCUMENT.agency_id),
-            col(ReplacedRow.incoming_id) == col(_DOCUMENT.id),
-        ),
-    )
+    .join(ReplacedRow, same(ReplacedRow.incoming_id, _DOCUMENT.id))
     .where(
         col(ReplacedRow.agency_id) == bindparam("agency"),
         col(ReplacedRow.sender_folded) == bindparam("sender"),

@@ -36,7 +36,7 @@ from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.text import fold
 from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
-from gateway.store.row import among, bodies, from_json, one_of, to_json
+from gateway.store.row import among, bodies, from_json, one_of, same, to_json
 from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
@@ -227,11 +227,7 @@ class SqlOutgoingDocuments(WatchedRows):
 
 
 def _has_delivery_in(states: Sequence[str]) -> ColumnElement[bool]:
-    return exists().where(
-        col(DeliveryRow.agency_id) == col(OutgoingRow.agency_id),
-        col(DeliveryRow.document_id) == col(OutgoingRow.id),
-        col(DeliveryRow.state).in_(states),
-    )
+    return exists().where(same(DeliveryRow.document_id, OutgoingRow.id), col(DeliveryRow.state).in_(states))
 
 
 def to_outgoing(row: OutgoingRow) -> OutgoingDocument:

@@ -15,7 +15,7 @@ from gateway.domain.book import Book, RegisterEntry, end_of_run
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.store.repository import AgencyRows
-from gateway.store.row import Moment, Row, equal, from_json
+from gateway.store.row import Moment, Row, equal, from_json, same
 from gateway.store.tables import (
     HAS_SUBJECT,
     MAY_BE_FREE,
@@ -40,11 +40,7 @@ _SET_COUNTER = update(RegisterCounterRow).where(_IN_COUNTER)
 _NUMBERS = select(col(RegisterEntryRow.number)).where(_IN_BOOK)
 _HOLDER = (
     select(col(IncomingRow.body))
-    .join(
-        RegisterEntryRow,
-        (col(RegisterEntryRow.agency_id) == col(IncomingRow.agency_id))
-        & (col(RegisterEntryRow.incoming_id) == col(IncomingRow.id)),
-    )
+    .join(RegisterEntryRow, same(RegisterEntryRow.incoming_id, IncomingRow.id))
     .where(_IN_BOOK, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
 )
 _USED = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))

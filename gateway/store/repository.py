@@ -161,9 +161,8 @@ class Part(Generic[V]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(
-        self, work: Any, owner: type | None = None
-    ) -> V:  # Any: a unit of the exchange or of the office
+    def __get__(self, work: Any, owner: type | None = None) -> V:
+        """Create the repository of a unit of work. Any: a unit of the exchange, or the office's part of one."""
         part = self._make(*work.arguments[: self._takes])
         work.__dict__[self._name] = part
         return part

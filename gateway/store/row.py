@@ -241,6 +241,11 @@ def equal(table: type[Row], /, **values: object) -> ColumnElement[bool]:
     return and_(*(getattr(table, name) == value for name, value in values.items()))
 
 
+def same(left: Any, right: Any) -> ColumnElement[bool]:
+    """Return the condition that two columns are equal in rows of the same agency. Any: columns of two tables."""
+    return and_(left.table.c.agency_id == right.table.c.agency_id, left == right)
+
+
 @cache
 def update_by_key(table: type[Row]) -> Update:
     """Return the update of the row with the primary key in the parameters `at_` and the name of each of its columns."""

@@ -14,19 +14,13 @@ from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.system_box import PAUSES, RETENTION, BoxItem, BoxKind, BoxState
 from gateway.store import incoming
 from gateway.store.repository import WatchedRows, count_by
-from gateway.store.row import one_of
+from gateway.store.row import one_of, same
 from gateway.store.tables import HandoverRow, IncomingRow, SystemCursorRow, SystemItemRow
 from gateway.store.tables_node import EventCounterRow
 from gateway.store.transaction import Open, Transaction
 
 _OFFERED = (BoxState.OPEN.value, BoxState.PROCESSING.value)
 _UNREADABLE = (InState.RECALLED.value, InState.SEALED.value)
-_OF_HANDOVER = and_(
-    col(IncomingRow.agency_id) == col(HandoverRow.agency_id),
-    col(IncomingRow.id) == col(HandoverRow.incoming_id),
-)
-
-
 Place = tuple[datetime, str]
 
 
@@ -65,7 +59,7 @@ class SqlSystemBox(WatchedRows):
             conditions.append(or_(col(HandoverRow.offered_at) > at, at_same_time))
         query = (
             select(col(IncomingRow.body), col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
-            .join(IncomingRow, _OF_HANDOVER)
+            .join(IncomingRow, same(IncomingRow.id, HandoverRow.incoming_id))
             .where(*conditions)
             .order_by(col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
             .limit(limit)
@@ -168,13 +162,6 @@ async def begin(tx: Transaction, agency_id: str, system: str) -> None:
 
 def _is_stuck() -> tuple[ColumnElement[bool], ...]:
     """Return the SQL conditions that an item needs a person: it is stuck, and no program has acknowledged its document."""
-    is_acked = (
-        select(col(HandoverRow.incoming_id))
-        .where(
-            col(HandoverRow.agency_id) == col(SystemItemRow.agency_id),
-            col(HandoverRow.incoming_id) == col(SystemItemRow.doc_id),
-            col(HandoverRow.state) == incoming.ACKED,
-        )
-        .exists()
-    )
+    is_taken = (same(HandoverRow.incoming_id, SystemItemRow.doc_id), col(HandoverRow.state) == incoming.ACKED)
+    is_acked = select(col(HandoverRow.incoming_id)).where(*is_taken).exists()
     return (col(SystemItemRow.state) == BoxState.STUCK.value, ~is_acked)

@@ -18,7 +18,7 @@ from gateway.domain.handling import PartState, Share, Unit, UnitMember, UnitPart
 from gateway.domain.person import AccountStanding
 from gateway.store.incoming import unsealed
 from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import equal, value_of
+from gateway.store.row import equal, same, value_of
 from gateway.store.tables import IncomingRow
 from gateway.store.tables_node import PersonRow
 from gateway.store.tables_office import PostRow, UnitPartRow, UnitRow
@@ -165,10 +165,7 @@ class SqlUnitParts(AgencyRows):
         """Return open parts, with their documents, that are due on the day `by` or before, or that have no deadline and
         whose document arrived before `arrived_before`; the earliest assigned first."""
         undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
-        of_part = and_(
-            col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
-        )
-        query = _IN_STATE.join(_DOCUMENT, of_part).where(
+        query = _IN_STATE.join(_DOCUMENT, same(_DOCUMENT.id, _PART.document_id)).where(
             or_(col(_PART.deadline) <= by, undated), not_(col(_PART.is_informed))
         )
         ordered = query.order_by(col(_PART.given_at), col(_PART.id))

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.upload import MOST_OF_AGENCY, OWNER, Upload, UploadPart
 from gateway.store.blob_refs import drop_owner
 from gateway.store.repository import WatchedRows
+from gateway.store.row import same
 from gateway.store.tables import UploadPartRow, UploadRow
 from gateway.store.transaction import Transaction
 
@@ -71,12 +72,9 @@ class SqlUploads(WatchedRows):
 async def forget(tx: Transaction, now: datetime) -> int:
     """Delete the expired uploads of all agencies, with their parts and references to content; return how many."""
     is_over = col(UploadRow.expires_at) <= now
-    of_ended_upload = and_(
-        col(UploadRow.agency_id) == col(UploadPartRow.agency_id),
-        col(UploadRow.id) == col(UploadPartRow.upload_id),
-        is_over,
-    )
     for agency_id, id in await tx.tuples(select(col(UploadRow.agency_id), col(UploadRow.id)).where(is_over)):
         await drop_owner(tx, agency_id, OWNER, id)
-    await tx.change(delete(UploadPartRow).where(exists().where(of_ended_upload)))
+    await tx.change(
+        delete(UploadPartRow).where(exists().where(same(UploadRow.id, UploadPartRow.upload_id), is_over))
+    )
     return await tx.change(delete(UploadRow).where(is_over))

@@ -53,7 +53,7 @@ from gateway.ports.services import Clock
 from gateway.store import events
 from gateway.store.events import SqlEvents
 from gateway.store.repository import OwnTransactions, select_by
-from gateway.store.row import Moment, equal, value_of
+from gateway.store.row import Moment, equal, same, value_of
 from gateway.store.tables import OutgoingRow, WebhookDeliveryRow, WebhookRow
 from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, EventCounterRow, PrincipalRow
 from gateway.store.transaction import BoundQuery, Open, Transaction
@@ -346,9 +346,7 @@ class SqlWebhooks(OwnTransactions):
         """Count the endpoints and the waiting deliveries of the whole node."""
         failing = and_(col(_HOOK.state) == _ACTIVE, col(_HOOK.suspects) >= MOST_SUSPECTS)
         states = select(case((failing, "failing"), else_=col(_HOOK.state)).label("word")).subquery()
-        of_endpoint = exists().where(
-            col(_HOOK.agency_id) == col(_DELIVERY.agency_id), col(_HOOK.id) == col(_DELIVERY.webhook_id)
-        )
+        of_endpoint = exists().where(same(_HOOK.id, _DELIVERY.webhook_id))
         is_waiting = and_(col(_DELIVERY.state) == _WAITING, of_endpoint.where(col(_HOOK.state) == _ACTIVE))
         async with self._reading() as tx:
             counts = await tx.tuples(select(states.c.word, func.count()).group_by(states.c.word))

@@ -48,7 +48,7 @@ from gateway.store.outgoing import (
     under_in,
 )
 from gateway.store.repository import AgencyRows
-from gateway.store.row import from_json, to_json, value_of
+from gateway.store.row import from_json, same, to_json, value_of
 from gateway.store.tables import (
     DeliveryRow,
     HandoverRow,
@@ -119,9 +119,7 @@ class SqlBooks(AgencyRows):
         lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)
         query = (
             self._join_document(lines)
-            .outerjoin(
-                _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
-            )
+            .outerjoin(_H, same(_H.incoming_id, _E.incoming_id))
             .where(*self._in_book(span))
             .order_by(*order)
             .limit(limit)
@@ -152,7 +150,7 @@ class SqlBooks(AgencyRows):
         return lines, struck, _day(first), _day(last)
 
     def _join_document(self, query: Any) -> Any:  # Any: a select's type lists its columns
-        return query.join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
+        return query.join(_I, same(_I.id, _E.incoming_id))
 
     def _in_book(self, span: Span) -> list[ColumnElement[bool]]:
         conditions = [self._where(_E, book=Book.INCOMING.value, year=span.year)]

@@ -394,9 +394,11 @@ def _is_answered_by_index(band: Band) -> bool:
 class SqlContentQueue(OwnTransactions):
     """Marks of documents whose files are to be read, of all agencies. Each call is durable on return."""
 
-    def __init__(self, writing: Open, asking: Open, clock: Clock, when_rewritten: Callable[[], None]) -> None:
+    def __init__(
+        self, writing: Open, reading: Open, clock: Clock, when_rewritten: Callable[[], None]
+    ) -> None:
         """Call `when_rewritten` once nothing of removed words is left in the index."""
-        super().__init__(writing, asking)
+        super().__init__(writing, reading)
         self._clock, self._when_rewritten = clock, when_rewritten
 
     async def claim(self, limit: int) -> Sequence[DueContent]:

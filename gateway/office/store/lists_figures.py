@@ -21,7 +21,7 @@ from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
 from gateway.office.store.lists_overlay import Condition, Overlay
 from gateway.office.store.lists_write import ListFolder, first_place
-from gateway.store.row import equal, from_json, to_json
+from gateway.store.row import equal, from_json, same, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
 from gateway.store.transaction import Transaction
@@ -231,8 +231,8 @@ async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | 
     query = (
         select(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code), func.min(col(FactRow.at)))
         .select_from(_R)
-        .join(DeliveryRow, _in_agency(DeliveryRow, col(DeliveryRow.document_id) == col(_R.id)))
-        .join(FactRow, _in_agency(FactRow, col(FactRow.subject_id) == col(DeliveryRow.id)))
+        .join(DeliveryRow, same(DeliveryRow.document_id, _R.id))
+        .join(FactRow, same(FactRow.subject_id, DeliveryRow.id))
         .where(within, is_milestone)
         .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
     )
@@ -240,10 +240,6 @@ async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | 
     for id, code, fact, at in await overlay.find(lambda more: query.where(*more)):
         times.setdefault((id, code), {})[fact] = at
     return [(code, _delay(at, "sent", "01"), _delay(at, "01", "03")) for (_, code), at in times.items()]
-
-
-def _in_agency(table: Any, condition: Condition) -> Condition:
-    return and_(table.agency_id == col(_R.agency_id), condition)
 
 
 def _delay(at: dict[str, datetime], start: str, end: str) -> float | None:

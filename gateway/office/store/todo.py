@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
 from sqlmodel import col
 
 from gateway import errors
@@ -28,7 +29,7 @@ from gateway.office.domain.task import (
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
 from gateway.store.repository import AgencyRows, in_parts, select_by
-from gateway.store.row import Moment, equal, from_json
+from gateway.store.row import Moment, Row, equal, from_json, same
 from gateway.store.tables import (
     DeliveryRow,
     FactRow,
@@ -48,87 +49,57 @@ _I, _O, _D, _F, _N = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow
 _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
-_MINE_IN = select(_I).where(col(_I.agency_id) == bindparam("agency"))
+_UNTIL = bindparam("until", type_=Moment)
+
+
+def _mine(table: type[Row], **columns: object) -> Select[Any]:
+    return select(table).where(equal(table, agency_id=bindparam("agency"), **columns))
+
+
+_MINE_IN = _mine(_I)
+_IS_WHOLE = col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value])
 # State by state, and ordered by time alone: else SQLite walks through the whole index that has the order.
-TO_TAKE_IN = (
-    _MINE_IN.where(
-        col(_I.state) == bindparam("state"),
-        col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value]),
-    )
-    .order_by(col(_I.arrived_at))
-    .limit(_LIMIT)
-)
+TO_TAKE_IN = _mine(_I, state=bindparam("state")).where(_IS_WHOLE).order_by(col(_I.arrived_at)).limit(_LIMIT)
 REPLIES = (
     _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
 )
 # Documents that a document system has are assigned there.
+_IS_UNACKED = or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED)
 UNASSIGNED = (
-    _MINE_IN.outerjoin(
-        _H,
-        (col(_H.agency_id) == col(_I.agency_id)) & (col(_H.incoming_id) == col(_I.id)),
-    )
-    .where(
-        col(_I.state) == InState.ACCEPTED.value,
-        col(_I.arrived_at) >= _SINCE,
-        col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value]),
-        or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED),
-    )
+    _mine(_I, state=InState.ACCEPTED.value)
+    .outerjoin(_H, same(_H.incoming_id, _I.id))
+    .where(col(_I.arrived_at) >= _SINCE, _IS_WHOLE, _IS_UNACKED)
     .order_by(col(_I.arrived_at), col(_I.id))
     .limit(_LIMIT)
 )
 # Its literals are those of the partial index, which no server would see behind params.
+_IS_ASKED = and_(
+    col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
+    col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
+    col(_F.at) >= _SINCE,
+)
 WITH_REQUESTS = (
-    _MINE_IN.join(_F, (col(_F.agency_id) == col(_I.agency_id)) & (col(_F.subject_id) == col(_I.id)))
-    .where(
-        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
-        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
-        col(_F.at) >= _SINCE,
-        col(_I.state) != InState.SEALED.value,
-    )
+    _MINE_IN.join(_F, same(_F.subject_id, _I.id))
+    .where(_IS_ASKED, col(_I.state) != InState.SEALED.value)
     .order_by(col(_F.at), col(_I.id))
     .limit(_LIMIT)
 )
 RECALLED = (
-    select(_D)
-    .join(_F, (col(_F.agency_id) == col(_D.agency_id)) & (col(_F.subject_id) == col(_D.id)))
-    .where(
-        col(_D.agency_id) == bindparam("agency"),
-        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
-        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
-        col(_F.at) >= _SINCE,
-    )
+    _mine(_D)
+    .join(_F, same(_F.subject_id, _D.id))
+    .where(_IS_ASKED)
     .order_by(col(_F.at), col(_D.id))
     .limit(_LIMIT)
 )
-UNSENT = (
-    select(_O)
-    .where(
-        col(_O.agency_id) == bindparam("agency"),
-        col(_O.state) == bindparam("state"),
-    )
-    .order_by(col(_O.created_at))
-    .limit(_LIMIT)
-)
+UNSENT = _mine(_O, state=bindparam("state")).order_by(col(_O.created_at)).limit(_LIMIT)
+_IS_BACK = col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True))
 BACK = (
-    select(_D)
-    .where(
-        col(_D.agency_id) == bindparam("agency"),
-        col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True)),
-        col(_D.updated_at) >= _SINCE,
-    )
+    _mine(_D)
+    .where(_IS_BACK, col(_D.updated_at) >= _SINCE)
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
-DRAFTS = (
-    select(_O)
-    .where(
-        col(_O.agency_id) == bindparam("agency"),
-        col(_O.state) == bindparam("state"),
-        col(_O.created_at) >= _SINCE,
-    )
-    .order_by(col(_O.created_at))
-    .limit(_LIMIT)
-)
+DRAFTS = UNSENT.where(col(_O.created_at) >= _SINCE)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
@@ -137,7 +108,7 @@ PENDING = (
         col(_B.agency_id).concat("") == bindparam("agency"),
         col(_B.state).in_(bindparam("states", _UNSENT_STATES, expanding=True, literal_execute=True)),
         col(_B.kind) == Kind.STATUS.value,
-        col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
+        col(_B.created_at).between(_SINCE, _UNTIL),
     )
     .order_by(col(_B.created_at), col(_B.id))
     .limit(_LIMIT)
@@ -158,32 +129,23 @@ UNMADE = (
 UNANSWERED = (
     select(col(_D.code), col(_D.updated_at))
     .where(
-        col(_D.agency_id) == bindparam("agency"),
-        col(_D.state) == bindparam("state"),
-        col(_D.updated_at).between(_SINCE, bindparam("until", type_=Moment)),
+        equal(_D, agency_id=bindparam("agency"), state=bindparam("state")),
+        col(_D.updated_at).between(_SINCE, _UNTIL),
     )
     .order_by(col(_D.updated_at).desc(), col(_D.id))
     .limit(_LIMIT)
 )
+_IDS = bindparam("ids", expanding=True)
 # A status names the packet that it answers; a take-back the delivery that it asks for.
 _OF_PACKETS = (
     select(col(_P.id), col(_I.body))
-    .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
+    .join(_I, same(_I.id, _P.incoming_id))
     .where(
-        col(_P.agency_id) == bindparam("agency"),
-        col(_P.id).in_(bindparam("ids", expanding=True)),
-        col(_I.state) != InState.SEALED.value,
+        col(_P.agency_id) == bindparam("agency"), col(_P.id).in_(_IDS), col(_I.state) != InState.SEALED.value
     )
 )
-_DOCUMENTS = select(_O).where(
-    col(_O.agency_id) == bindparam("agency"), col(_O.id).in_(bindparam("ids", expanding=True))
-)
-_DELIVERIES = select(_D).where(
-    col(_D.agency_id) == bindparam("agency"), col(_D.id).in_(bindparam("ids", expanding=True))
-)
-_NOTES = select(_N).where(
-    col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
-)
+_DOCUMENTS, _DELIVERIES = _mine(_O).where(col(_O.id).in_(_IDS)), _mine(_D).where(col(_D.id).in_(_IDS))
+_NOTES = _mine(_N).where(col(_N.task).in_(_IDS))
 
 
 class SqlTasks(AgencyRows):
@@ -289,7 +251,7 @@ class SqlTasks(AgencyRows):
         """Return the notes about these tasks, by task."""
         note_by_task: dict[str, TaskNote] = {}
         for part in in_parts(tasks):
-            notes = await self._values(TaskNote, _NOTES, tasks=part)
+            notes = await self._values(TaskNote, _NOTES, ids=part)
             note_by_task |= {note.task: note for note in notes}
         return note_by_task
 
