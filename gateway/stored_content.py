@@ -63,7 +63,7 @@ async def report_altered(
 ) -> AlteredContent:
     """Record the alert, and return the error to raise."""
     log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=expected)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         facts = {"wanted": expected, "found": actual or ""}
         await work.events.append(EventKind.ALERT_CONTENT, id, services.clock.now(), facts)
     return AlteredContent(

@@ -319,7 +319,7 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
     text = json.dumps([call.request.method, call.request.path, call.canonical, []], separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
     expires_at = call.deps.clock.now() + IN_FLIGHT
-    async with call.deps.store.committing(call.scope()) as work:
+    async with call.deps.store.changing(call.scope()) as work:
         earlier = await work.idempotency.begin(owner, key, digest, expires_at)
     if earlier is not None:
         if earlier.digest != digest:
@@ -336,12 +336,12 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
     try:
         body = await act()
     except (GatewayError, BadCall):
-        async with call.deps.store.committing(call.scope()) as work:
+        async with call.deps.store.changing(call.scope()) as work:
             await work.idempotency.release(owner, key, expires_at)
         raise
     # Taken over by a repeat meanwhile: the act is done all the same, and this caller must hear so.
     with suppress(Clash):
-        async with call.deps.store.committing(call.scope()) as work:
+        async with call.deps.store.changing(call.scope()) as work:
             await work.idempotency.finish(owner, key, expires_at, status, body)
     return call.tell_text(body, status=status)
 

@@ -141,7 +141,7 @@ async def recall_policy(
     """Recall a policy at once, with all that waits by it. Returns the batches of bindings that are in force by it, which
     `end_bindings` ends."""
     now = services.clock.now()
-    async with services.decisions.committing(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "recalls a policy of delegated trust")
         await _policy_of(work, issuer)
         facts = {"issuer": issuer, "reason": reason}
@@ -155,7 +155,7 @@ async def strike_officer(
 ) -> None:
     """Strike an officer off a policy at once: signatures of that certificate count no more, also of lists that wait."""
     now = services.clock.now()
-    async with services.decisions.committing(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "strikes an officer off")
         policy = await _policy_of(work, issuer)
         if fingerprint not in policy.officer_ids:
@@ -169,7 +169,7 @@ async def end_bindings(
 ) -> int:
     """End at once every binding of these batches. Returns the number of bindings that ended."""
     now, count = services.clock.now(), 0
-    async with services.decisions.committing(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "ends the bindings of a list")
         for batch in batches:
             count += await work.listed.end_batch(batch, now, reason)
@@ -211,11 +211,11 @@ async def judge_undecided(services: DecisionServices) -> int:
         if received.state is ListState.NEW or (received.due_at is not None and received.due_at <= now):
             count += 1
             try:
-                async with services.decisions.committing(NODE) as work:
+                async with services.decisions.changing(NODE) as work:
                     await work.listed.lock()
                     await _decide(services, work, await work.lists.get(received.issuer, received.sequence))
             except Clash as damage:
-                async with services.decisions.committing(NODE) as work:
+                async with services.decisions.changing(NODE) as work:
                     damaged = JudgedList(received=received, rows=())
                     await _finish(work, damaged, ListState.HELD, services.clock.now(), why="damaged")
                 log.action(_log, "list.damaged", str(damage), issuer=received.issuer, list=received.sequence)

@@ -43,7 +43,7 @@ async def add(
         roles_at=now,
     )
     code, digest = services.secrets.new_code()
-    async with services.decisions.committing(by) as work:
+    async with services.decisions.changing(by) as work:
         await _may_administer(work, actor)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR))
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, _roles_fact(person))
@@ -59,7 +59,7 @@ async def enrol(
     now = services.clock.now()
     hashed, sealed = await services.pool.run(partial(services.secrets.keep, passphrase, totp))
     step = await services.pool.run(partial(services.secrets.step, passphrase, sealed, first, now))
-    async with services.decisions.committing("node") as work:
+    async with services.decisions.changing("node") as work:
         person = await work.people.find_by_name(name)
         old = await work.people.credentials(person.id)
         open_still = old.code_until is not None and now < old.code_until and person.blocked_at is None
@@ -80,7 +80,7 @@ async def give(
 ) -> Person:
     """Set exactly these roles. For a day the person cannot approve proposals of the person who gave them."""
     now, by = services.clock.now(), _actor(actor, operator_id)
-    async with services.decisions.committing(by) as work:
+    async with services.decisions.changing(by) as work:
         await _may_administer(work, actor)
         person = await work.people.find_by_name(name)
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
@@ -96,7 +96,7 @@ async def reset(
     """Make the person enrol again, with a new one-time code, as after losing a device. Counts as a change of roles."""
     now, by = services.clock.now(), _actor(actor, operator_id)
     code, digest = services.secrets.new_code()
-    async with services.decisions.committing(by) as work:
+    async with services.decisions.changing(by) as work:
         await _may_administer(work, actor)
         person = await work.people.find_by_name(name)
         changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
@@ -112,7 +112,7 @@ async def reset(
 async def block(services: DecisionServices, by: str, name: str) -> Person:
     """Block the person. The operator or one person alone may do this, since it only takes rights away."""
     now = services.clock.now()
-    async with services.decisions.committing(by) as work:
+    async with services.decisions.changing(by) as work:
         person = replace(await work.people.find_by_name(name), blocked_at=now)
         await work.people.save(person)
         await work.people.save_credentials(person.id, Credentials())
@@ -194,7 +194,7 @@ def _step_typed(
 
 async def _use_step(services: DecisionServices, person: Person, step: int) -> bool:
     """Use up the time step of a second factor, so that an observed code is worthless; False where it was used before."""
-    async with services.decisions.committing(person.id) as work:
+    async with services.decisions.changing(person.id) as work:
         fresh = await work.people.use_step(person.id, step)
         if fresh:
             credentials = await work.people.credentials(person.id)
@@ -203,7 +203,7 @@ async def _use_step(services: DecisionServices, person: Person, step: int) -> bo
 
 
 async def _count_failure(services: DecisionServices, person: Person) -> None:
-    async with services.decisions.committing(person.id) as work:
+    async with services.decisions.changing(person.id) as work:
         credentials = await work.people.credentials(person.id)
         failures, locked_until = credentials.failures + 1, credentials.locked_until
         if failures >= MOST_FAILURES:

@@ -276,7 +276,7 @@ async def correct(
     for a document from the axis, which only its sender corrects."""
     agency = await services.agency(scope.agency_id)
     _require_reason(why)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         document, entry = await _load_typed(work, incoming_id)
         corrected = replace(
             letter,
@@ -311,7 +311,7 @@ async def strike(
 ) -> EnteredDocument:
     """Strike a line that was entered by mistake; its number is never given again (R32, numbers are kept)."""
     _require_reason(why)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         document, entry = await _load_typed(work, incoming_id)
         now = services.clock.now()
         repeated = not await register.strike(work, entry, why.strip(), now)

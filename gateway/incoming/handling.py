@@ -169,7 +169,7 @@ async def _end(
 ) -> UnitPart:
     """End the unit's open part in this state, with an event; Clash where it may not."""
     now, is_done = services.clock.now(), state is PartState.DONE
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
@@ -214,7 +214,7 @@ async def give_on(
     """Give a part of a unit that the share leads to a person of that unit, by id; an empty one gives it to the unit. Clash
     where it has no such open part; Refused for a person who is not in the unit."""
     now = services.clock.now()
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         parts = (await work.parts.of_documents([document.id]))[document.id]
         part = next((p for p in open_parts(parts, Share(led=share.led)) if p.id == part_id), None)
@@ -264,7 +264,7 @@ async def confirm_reading(
 ) -> Sequence[UnitPart]:
     """End the parts of the unit, or within the share, that were for information. Clash where there is none."""
     now = services.clock.now()
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)

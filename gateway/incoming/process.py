@@ -144,7 +144,7 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
         await services.pool.run(write)
         blob = await services.blobs.keep(scratch, digest, len(octets))
     try:
-        async with services.store.committing(_scope(packet)) as work:
+        async with services.store.changing(_scope(packet)) as work:
             await work.inbox.check_held(leased.lease)
             await work.blobs.keep(blob, "inbox", packet.id)
     except StaleLease:
@@ -206,7 +206,7 @@ async def _postpone(services: IncomingServices, leased: LeasedInbox, error: Gate
     pause = await _pause(services, packet, error)
     retry_at = services.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
     try:
-        async with services.store.committing(_scope(packet)) as work:
+        async with services.store.changing(_scope(packet)) as work:
             await work.inbox.postpone(lease, retry_at, f"{error.code}: {error}", counted=pause is None)
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=packet.id)
@@ -282,7 +282,7 @@ async def give_back(
     proved = await verify.run(services, replace(packet, released=True))
     if proved.envelope.model.kind is Kind.STATUS:
         raise Clash("a status packet is never answered by a status; discard it with its reason")
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))
         await _claim(services, work, packet, proved)
         await acknowledge.queue_answer(
@@ -341,7 +341,7 @@ async def _decide(
 ) -> InboxPacket:
     """Record a person's decision on an undecided packet: judge it again, or settle it in this state."""
     _require_reason(why)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))
         if state == "landed":
             await work.inbox.reopen(inbox_id, released=True)

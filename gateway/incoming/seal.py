@@ -38,7 +38,7 @@ async def document(
 ) -> Hold:
     """Seal the document with its replacements, updates and recalls, whichever is named. Clash when it is sealed
     already."""
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         requested = await work.incoming.get(incoming_id)
         main = requested if requested.target_id is None else await work.incoming.get(requested.target_id)
         parts = await _collect_parts(work, main)

@@ -211,7 +211,7 @@ async def _send(
     except GatewayError as error:
         log.action(_log, "mail.failed", error.detail, **context)
         failure = error
-    async with reminders.services.store.committing(scope) as work:
+    async with reminders.services.store.changing(scope) as work:
         if failure is None or failure.permanent:
             await work.office.reminders.confirm(keys)
         else:

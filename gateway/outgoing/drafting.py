@@ -99,7 +99,7 @@ async def add_files(
     contents = await files.keep_all()
     new = [received.item for received in files.received]
     has_lead = any(f.role is FileRole.LEAD for f in new)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await _load_draft(work, id)
         unchanged = [f for f in document.files if not (has_lead and f.role is FileRole.LEAD)]
         verdicts = {v.n: v for v in check.list_verdicts(files)}

@@ -74,7 +74,7 @@ async def reserve_for(
 ) -> GivenNumber:
     """Reserve the next number that a draft like this would get, for the stored draft `subject_id` or for the person."""
     profile = await profile_of(services, scope)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.agency()
         now = services.clock.now()
         return await reserve(work, profile, draft, now, days=days, subject_id=subject_id)
@@ -93,7 +93,7 @@ async def release_number(
     services: OutgoingServices, scope: AgencyScope, id: str, why: str = ""
 ) -> GivenNumber:
     """Give the number of that name back."""
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         return await release(work, await find(work, id), services.clock.now(), why.strip())
 
 
@@ -102,7 +102,7 @@ async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, w
     verdict = book.check_text("reason", why)
     if not verdict.allowed:
         raise Refused(verdict)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         number = await find(work, id)
         await refuse_standing(work, number)
         return await void(work, number, services.clock.now(), why.strip())

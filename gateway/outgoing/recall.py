@@ -47,7 +47,7 @@ async def recall(
     """Ask every recipient (or those named) to cancel the document. Returns the document of the recall packet, or with
     `take_back`, which sends only a status 13, the document itself. Raises Clash while an earlier request is open."""
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         expect(await work.outgoing.get(id), expect_version)
         parent = await load_recallable(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)

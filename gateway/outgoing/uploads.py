@@ -41,7 +41,7 @@ async def begin(services: OutgoingServices, scope: AgencyScope, announced: Annou
     _refuse_unsendable(services, announced.name, announced.size)
     part_size = max(announced.part_size or USUAL_PART, -(-announced.size // MOST_PARTS))
     upload = _new_upload(services, scope, announced, part_size)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.uploads.add(upload)
     return upload
 
@@ -86,7 +86,7 @@ async def add_part(
         if stored_part is not None:
             return _refuse_other_bytes(stored_part, part)
         content = await services.blobs.keep(scratch, part.sha256, part_size)
-        async with services.store.committing(scope) as work:
+        async with services.store.changing(scope) as work:
             upload = await work.uploads.get(id)
             _refuse_complete(upload)
             if await work.uploads.add_part(id, part):
@@ -156,7 +156,7 @@ async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> U
             f"the parts of {id} are together a file with SHA-256 {received.item.sha256}, not {upload.announced}",
             code="GW-UPLOAD-OTHER",
         )
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.uploads.get(id)
         await work.uploads.save(checked)
     return checked
@@ -164,7 +164,7 @@ async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> U
 
 async def remove(services: OutgoingServices, scope: AgencyScope, id: str) -> None:
     """Remove the upload and its parts; NotFound where there is none."""
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.uploads.get(id)
         await work.blobs.drop(OWNER, id)
         await work.uploads.remove(id)

@@ -84,7 +84,7 @@ class HostedAccounts(OwnTransactions):
     async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
         """Host an agency and return it as stored: an agency that left and comes back keeps its former id and documents.
         Clash when its id or code is hosted already."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             if not await tx.insert_new(to_hosted_row(agency)):
                 agency = replace(agency, id=(await _load_former(tx, agency)).id)
                 await _save(tx, agency)
@@ -147,7 +147,7 @@ class HostedAccounts(OwnTransactions):
         owner = agency_id or ""
         row = PrincipalRow(id=self._clock.new_id("prn_"), kind=kind.value, name=name, owner=owner)
         is_same = equal(PrincipalRow, kind=kind.value, name=name, owner=owner)
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             if not await tx.insert_new(row):
                 row = await tx.first(PrincipalRow, select(PrincipalRow).where(is_same)) or row
         return _to_principal(row)
@@ -180,7 +180,7 @@ class HostedAccounts(OwnTransactions):
             way=way,
             certificate=certificate,
         )
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             await _check_certificate_free(tx, key, key.created_at)
             if not await tx.insert_new(_key_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
@@ -190,7 +190,7 @@ class HostedAccounts(OwnTransactions):
     async def add_system_key(self, key: ApiKey, *, old_ends_at: datetime | None = None) -> None:
         """Add the credential of a document system. Clash when the system has a valid one, unless `old_ends_at` is given:
         the old one is then valid until that time, beside the new one."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             name = key.system or ""
             await tx.hold("systems", name)
             now = self._clock.now()
@@ -248,7 +248,7 @@ class HostedAccounts(OwnTransactions):
     async def bind_certificate(self, id: str, auth: KeyAuth, certificate: ClientCertificate | None) -> ApiKey:
         """Change how a key is opened (secret, certificate or both), and return it. NotFound when there is no such key;
         Clash when the key or the certificate does not allow it."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             return await _bind(tx, id, auth, certificate, self._clock.now())
 
     async def revoke_key(self, id: str) -> bool:

@@ -41,12 +41,12 @@ class SqlApiCalls(OwnTransactions):
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
         """Store calls; they are committed on return. Calls that are stored already stay unchanged."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             tx.insert_missing(*(_CALL.from_value(call) for call in calls))
 
     async def trim(self, key_ids: Collection[str], called_before: datetime, most: int) -> None:
         """Delete calls of all keys before `called_before`, and of the keys `key_ids` those beyond the newest `most`."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             await tx.change(delete(_CALL).where(col(_CALL.at) < called_before))
             for key_id in sorted(key_ids):
                 of_key = col(_CALL.key_id) == key_id

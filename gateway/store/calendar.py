@@ -43,7 +43,7 @@ class SqlCalendarDays(OwnTransactions):
     async def save(self, days: Sequence[CalendarDay], at: datetime, by: str) -> None:
         """Insert or replace these days in one transaction, and record an event by the principal `by`."""
         event_days = [{"day": d.day.isoformat(), "kind": d.kind.value, "name": d.name} for d in days]
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             for day in days:
                 await tx.upsert(_R.from_value(day, set_at=at))
             await self._events(tx, by).append(EventKind.CALENDAR_SET, _SUBJECT, at, {"days": event_days})

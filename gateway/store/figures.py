@@ -127,7 +127,7 @@ def digest_of_frozen(data: str) -> str:
 
 async def clear(store: SqlStore) -> None:
     """Delete all figures, so that the loop, or the caller, counts all events again."""
-    async with store.changing() as tx:
+    async with store.changing_rows() as tx:
         for table in (_FACT, _CELL, _STATE):
             await tx.change(delete(table))
 

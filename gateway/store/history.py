@@ -39,7 +39,7 @@ class SqlHistory(OwnTransactions):
         this node does not run any more, are always deleted."""
         samples = [*await self._sample_queues(now), *other_samples]
         oldest = now - HISTORY_KEPT
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             # Without this lock, of two processes that add to the same day one would overwrite the other's beats.
             await tx.hold("job_day")
             for sample in samples:

@@ -91,7 +91,7 @@ class SqlEventLog(OwnTransactions):
         async with self._asking() as tx:
             if not await tx.tuples(_ANY_BEHIND):
                 return 0
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             return await _grow(tx, limit)
 
     async def head(self) -> LogHead:
@@ -102,7 +102,7 @@ class SqlEventLog(OwnTransactions):
         """Insert the row of the next seal. Return False, and change nothing, when a seal with its number exists."""
         body = signed.to_bytes().decode("ascii")
         row = LogSealRow.from_value(signed.seal, body=body, stamp=None, stamped_at=None)
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             return await tx.insert_new(row)
 
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:

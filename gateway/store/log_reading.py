@@ -444,7 +444,7 @@ async def erase_texts(
 ) -> Sequence[str]:
     """Delete the named texts of an event with their salts, or all of them when `names` is empty, and record an event about
     it; return their names. Clash for a text that the leaf itself contains, and while the event is no leaf yet."""
-    async with store.changing() as tx:
+    async with store.changing_rows() as tx:
         event = await tx.first(EventRow, tx.lock_rows(select(EventRow).where(col(EventRow.id) == event_id)))
         if event is None:
             raise NotFound(f"there is no event {event_id}", hint="find it with: gateway audit search")

@@ -86,7 +86,7 @@ class SqlPdfAnswers(StoredAnswers):
         """Store answers that a verdict rests on, whatever newer ones there are."""
         if not answers:
             return
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             tx.insert_missing(*(_to_row(answer, used=True) for answer in answers))
         self._used.update(answer.digest for answer in answers)
 

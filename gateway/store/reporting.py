@@ -236,7 +236,7 @@ async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
     """Make a waiting outbox item due at once, and return it. NotFound when no such item waits."""
     conditions = (col(OutboxRow.id) == id, outbox.is_open())
-    async with store.changing() as tx:
+    async with store.changing_rows() as tx:
         if not await tx.change(update(OutboxRow).where(*conditions).values(not_before=now)):
             raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
         row = await tx.get(

@@ -175,7 +175,7 @@ class OwnTransactions:
         self._writing, self._reading = writing, reading
 
     @asynccontextmanager
-    async def _committing(self) -> AsyncIterator[Transaction]:
+    async def _changing(self) -> AsyncIterator[Transaction]:
         """Open a transaction that is committed when its context ends without an error."""
         async with self._writing() as tx:
             yield tx
@@ -186,7 +186,7 @@ class OwnTransactions:
             return await tx.values(kind, query)
 
     async def _change(self, statement: Update | Delete) -> int:
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             return await tx.change(statement)
 
 

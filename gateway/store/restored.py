@@ -72,7 +72,7 @@ async def write_mark(load: DatabaseLoad, restore: RestoreMark) -> None:
 async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:
     """Mark a database that was put back by its own tools. The time of its last event counts as that of its copy."""
     copied_at = await reporting.last_written(store) or clock.now()
-    async with store.committing(_SCOPE) as work:
+    async with store.changing(_SCOPE) as work:
         facts = {"copied_at": copied_at.isoformat(), "node": node}
         await work.events.append(EventKind.NODE_RESTORED, SUBJECT, clock.now(), facts)
 
@@ -133,11 +133,11 @@ async def confirm(
     `published` is the number of the newest published seal. Clash when no restore waits."""
     if await waiting(store) is None:
         raise errors.Clash("no restore waits to be confirmed")
-    async with store.changing() as tx:
+    async with store.changing_rows() as tx:
         for agency_id, number in last.items():
             await tx.upsert(RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=number))
     confirmed_by, approved_by = people
     # After the numbers are committed: a crash between the two leaves the node waiting, and confirming again is harmless.
-    async with store.committing(_SCOPE) as work:
+    async with store.changing(_SCOPE) as work:
         facts = {"confirmed_by": confirmed_by, "approved_by": approved_by, "published": published}
         await work.events.append(EventKind.NODE_CONFIRMED, SUBJECT, clock.now(), facts)

@@ -99,7 +99,7 @@ class SqlRevocationAnswers(StoredAnswers):
         added, dropped = planned - stored, stored - planned
         if not added and not dropped:
             return
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             tx.insert_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
             for question in dropped:
                 await tx.change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
@@ -119,7 +119,7 @@ class SqlRevocationAnswers(StoredAnswers):
         if not rows:
             return []
         claimed = []
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             for row in rows:
                 due_question = _to_asked(row)
                 unmoved = (*_matches(_QUESTION, due_question.question), col(_QUESTION.due_at) == row.due_at)

@@ -220,7 +220,7 @@ class SqlStore:
         """Open a unit of work that is undone unless it commits."""
         return self._writing(partial(self._work, scope=scope))
 
-    def committing(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+    def changing(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
         """Open a unit of work that is committed when its context ends without an error."""
         return self._writing(partial(self._work, scope=scope), commits=True)
 
@@ -254,7 +254,7 @@ class SqlStore:
         """Open a writing transaction without an agency, for the node's own tables; only for this package."""
         return self._writing(_itself)
 
-    def changing(self) -> AbstractAsyncContextManager[Transaction]:
+    def changing_rows(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction as `writing` does; it is committed when its context ends without an error."""
         return self._writing(_itself, commits=True)
 
@@ -327,7 +327,7 @@ class SqlStore:
         if table not in _TABLES:
             raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         ends_at = self._clock.now() + timedelta(seconds=lease_s)
-        async with self.changing() as tx:
+        async with self.changing_rows() as tx:
             renewed = await leases.renew(tx, _TABLES[table], _OPEN[table](), lease, ends_at)
             self._held.add((renewed,), self._clock.now())
         return renewed
@@ -335,7 +335,7 @@ class SqlStore:
     async def release_leases(self, cut: Callable[[], None] = lambda: None) -> None:
         """Release all leases of this process when it stops; the attempts stay counted, and later results are discarded as
         stale. `cut` must cancel the running work; it is called within this transaction."""
-        async with self.changing() as tx:
+        async with self.changing_rows() as tx:
             # On SQLite no other unit writes now: its driver may leave the file locked when it is cancelled in a write.
             cut()
             tokens = self._held.tokens()
@@ -430,7 +430,7 @@ class SqlStore:
         async with self.asking() as tx:
             if not await tx.tuples(query, **values):
                 return 0
-        async with self.changing() as tx:  # the writer rings `NUMBERED` after the commit
+        async with self.changing_rows() as tx:  # the writer rings `NUMBERED` after the commit
             return await events.number_on_sqlite(tx, limit)
 
     def _tell_numbered(self) -> None:
@@ -481,16 +481,16 @@ class SqlStore:
         async with self.viewing_few() as tx:
             if not await tx.rows(ListFillRow, select(ListFillRow).limit(1)):
                 return
-        async with self.changing() as tx:
+        async with self.changing_rows() as tx:
             await tx.change(delete(ListFillRow))
 
     async def purge_idempotency(self, used_before: datetime) -> int:
         """Delete idempotency keys first used before that time; return how many. Repeated requests are then still recognised
         by their `external_id`."""
-        async with self.changing() as tx:
+        async with self.changing_rows() as tx:
             return await tx.change(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before))
 
     async def forget_uploads(self, now: datetime) -> int:
         """Delete expired uploads of every agency; return how many."""
-        async with self.changing() as tx:
+        async with self.changing_rows() as tx:
             return await uploads.forget(tx, now)

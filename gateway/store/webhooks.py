@@ -190,7 +190,7 @@ class SqlWebhooks(OwnTransactions):
 
     async def add(self, scope: AgencyScope, endpoint: Endpoint) -> None:
         """Add an endpoint. Clash when the agency has as many as it may have."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             await tx.hold("webhooks", scope.agency_id)
             counted = select(func.count()).where(col(_HOOK.agency_id) == scope.agency_id)
             if await tx.scalar(counted) >= MOST_OF_AGENCY:
@@ -209,7 +209,7 @@ class SqlWebhooks(OwnTransactions):
     ) -> Endpoint:
         """Replace an endpoint by `make` of it with the next version, record an event of `kind`, and return it. StaleVersion
         when `version` is given and is not the stored one. When a pause ends, all waiting deliveries start again at once."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             old_endpoint = to_endpoint(await _load_row(tx, scope.agency_id, id))
             if version is not None and version != old_endpoint.version:
                 raise errors.StaleVersion(
@@ -241,7 +241,7 @@ class SqlWebhooks(OwnTransactions):
 
     async def remove(self, scope: AgencyScope, id: str) -> None:
         """Remove an endpoint with its deliveries."""
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             endpoint = to_endpoint(await _load_row(tx, scope.agency_id, id))
             await tx.change(delete(_DELIVERY).where(_sent_to(scope.agency_id, id)))
             await tx.change(delete(_HOOK).where(_is_endpoint(scope.agency_id, id)))
@@ -251,7 +251,7 @@ class SqlWebhooks(OwnTransactions):
         """Make deliveries of these events due at once, also when their rows were removed, or all failed deliveries for
         None; return how many. NotFound for a number that is no event of the agency."""
         agency_id, now = scope.agency_id, self._clock.now()
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             row = await _load_row(tx, agency_id, id)
             if sequences is None:
                 failed = _sent_to(agency_id, id, state=DeliveryState.FAILED.value)
@@ -403,7 +403,7 @@ class SqlWebhooks(OwnTransactions):
         no longer ours or the endpoint was removed."""
         endpoint, now = leased.endpoint, self._clock.now()
         agency_id, id = endpoint.agency_id, endpoint.id
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             columns = {
                 "lease_token": None,
                 "lease_until": None,
@@ -460,7 +460,7 @@ class SqlWebhooks(OwnTransactions):
         count = 0
         for agency_id, id in endpoints:
             mine = _sent_to(agency_id, id)
-            async with self._committing() as tx:
+            async with self._changing() as tx:
                 count += await tx.change(delete(_DELIVERY).where(mine, ended, col(_DELIVERY.at) < cutoff))
                 newest = select(col(_DELIVERY.sequence)).where(mine).order_by(col(_DELIVERY.sequence).desc())
                 beyond = await tx.scalar(newest.offset(most).limit(1))

@@ -151,7 +151,7 @@ class OneAtATime:
                 self._writes = False
 
     @asynccontextmanager
-    async def committing(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
+    async def changing(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
         async with self.begin(scope) as work:
             yield work
             await work.commit()

@@ -61,7 +61,7 @@ async def test_a_unit_that_commits_by_itself_does_so_however_its_body_ends_witho
     document = outgoing(clock)
 
     async def add() -> str:
-        async with store.committing(NORTH) as work:
+        async with store.changing(NORTH) as work:
             await work.outgoing.add(document)
             return document.id
 
@@ -77,12 +77,12 @@ async def test_a_unit_that_commits_by_itself_is_undone_by_an_error_in_it_or_in_i
     document = outgoing(clock)
 
     async def fail_inside() -> None:
-        async with store.committing(NORTH) as work:
+        async with store.changing(NORTH) as work:
             await work.outgoing.add(document)
             raise errors.Denied("no")
 
     async def fail_at_commit() -> None:
-        async with store.committing(NORTH) as work:
+        async with store.changing(NORTH) as work:
             await work.jobs.add("pack", document.id)
             await work.deliveries.add([delivery(document, "Z91.02")])  # of a document that is not stored
 
@@ -95,7 +95,7 @@ async def test_a_unit_that_commits_by_itself_is_undone_by_an_error_in_it_or_in_i
         with pytest.raises(errors.NotFound):
             await view.outgoing.get(document.id)
     assert await store.claim_jobs("pack", 10, 60) == []
-    async with store.committing(NORTH) as work:  # the one writer is free
+    async with store.changing(NORTH) as work:  # the one writer is free
         await work.outgoing.add(document)
 
 

@@ -123,7 +123,7 @@ class _Opened:
         return Counted(self._name, work, self._counter)
 
     async def __aexit__(self, *error: Any) -> Any:
-        if not self._name.endswith(".committing") or error[0] is not None:
+        if not self._name.endswith(".changing") or error[0] is not None:
             return await self._inner.__aexit__(*error)
         try:
             commit = self._counter.begin_call(f"{self._name}.commit")

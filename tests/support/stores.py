@@ -70,7 +70,7 @@ async def refused(
 
 def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AbstractAsyncContextManager[OfficeWork]:
     """Open a unit of work that commits at its end."""
-    return store.committing(scope)
+    return store.changing(scope)
 
 
 async def folded(store: SqlOfficeStore, at_once: int = 100) -> None:

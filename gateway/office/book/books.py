@@ -302,7 +302,7 @@ async def record_export(
         "digest": summary.digest,
         **({"file": file_digest} if file_digest else {}),
     }
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.events.append(EventKind.BOOK_EXPORTED, "book", services.clock.now(), details)
     return summary
 
@@ -345,7 +345,7 @@ async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> 
         catch_up=sent.catch_up.strip() if sent.catch_up else None,
     )
     profile = await _profile_of(services, scope)
-    async with services.store.committing(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.agency()
         if gives_numbers(profile):
             is_late = letter.catch_up is not None

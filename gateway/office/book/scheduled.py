@@ -108,7 +108,7 @@ async def add(inn: OfficeIncomingServices, scope: AgencyScope, wish: ScheduleWis
         made_at=now,
         due_on=rules.next_due(wish.period, local(now).date()),
     )
-    async with inn.store.committing(scope) as work:
+    async with inn.store.changing(scope) as work:
         if len(await _rows(work).all()) >= rules.MOST_SCHEDULES:
             raise Clash(f"an agency has {rules.MOST_SCHEDULES} report schedules at most", code="GW-SCHEDULES")
         _rows(work).add(schedule)
@@ -121,7 +121,7 @@ async def set_pause(
 ) -> ReportSchedule:
     """Pause a schedule, or let it go on with the present period. Harmless where it is so already."""
     now = inn.clock.now()
-    async with inn.store.committing(scope) as work:
+    async with inn.store.changing(scope) as work:
         schedule = await _rows(work).get(id)
         due_on = schedule.due_on if is_paused else rules.next_due(schedule.wish.period, local(now).date())
         if await _rows(work).set_pause(id, now if is_paused else None, due_on):
@@ -131,7 +131,7 @@ async def set_pause(
 
 
 async def remove(inn: OfficeIncomingServices, scope: AgencyScope, id: str) -> None:
-    async with inn.store.committing(scope) as work:
+    async with inn.store.changing(scope) as work:
         schedule = await _rows(work).get(id)
         if await _rows(work).remove(id):
             await _record(work, schedule, "removed", inn.clock.now())
@@ -194,7 +194,7 @@ class Sender:
         """Send one report under a lease; return whether it is done."""
         clock, scope = self.inn.clock, AgencyScope(agency_id=agency.id, principal_id="node")
         token = clock.new_id()
-        async with self.inn.store.committing(scope) as work:
+        async with self.inn.store.changing(scope) as work:
             schedule = await _rows(work).claim(due, token, clock.now())
         if schedule is None:
             return False
@@ -202,12 +202,12 @@ class Sender:
             problems, figures = await self._send_parts(agency, scope, schedule, token)
         except _Failed as failure:
             log.action(_log, "report.failed", failure.detail, agency=agency.code, schedule=schedule.id)
-            async with self.inn.store.committing(scope) as work:
+            async with self.inn.store.changing(scope) as work:
                 stored = await _rows(work).get(schedule.id)
                 await _rows(work).release(rules.failed(stored, failure.problem, clock.now()), token)
             return False
         now = clock.now()
-        async with self.inn.store.committing(scope) as work:
+        async with self.inn.store.changing(scope) as work:
             reasons = [*dict.fromkeys(problems.values())]
             await _rows(work).release(rules.done(schedule, reasons, now), token)
             is_in = REPORTS[schedule.wish.report].side == IN
@@ -235,7 +235,7 @@ class Sender:
                     problems[person_id] = reason
                     continue
                 sent_to.append(person_id)
-                async with self.inn.store.committing(scope) as work:
+                async with self.inn.store.changing(scope) as work:
                     await _rows(work).mark_sent(schedule.id, token, tuple(sent_to), self.inn.clock.now())
         except GatewayError as error:
             if not error.permanent:

@@ -103,7 +103,7 @@ class ContentIndexer:
                     readings[file.n] = Reading.UNREADABLE
                 elif file.kind in READ_KINDS | DRAWN_KINDS:
                     readings[file.n] = await self._read_file(scope, file, pages)
-        async with self.store.committing(scope) as work:
+        async with self.store.changing(scope) as work:
             current = await _load(work, due) if is_readable else None
             if document is None or not is_readable:
                 await work.office.contents.drop(due)

@@ -389,7 +389,7 @@ class AxisDeadLetters:
             "to": parcel.recipient,
             "reason": parcel.reason[:500],
         }
-        async with self.node.store.committing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+        async with self.node.store.changing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
             await work.events.append(kind, f"parcel:{parcel.id}", self.node.clock.now(), event_data | more)
 
 

@@ -132,7 +132,7 @@ class NodeJournal:
         search = {name: text for name, text in texts.items() if text}
         search |= {name: at.isoformat() for name, at in moments.items() if at}
         # Recorded before anything is shown: a person who interrupts the export has seen some of it.
-        async with self.node.store.committing(
+        async with self.node.store.changing(
             AgencyScope(agency_id=agency_id or NODE, principal_id=by)
         ) as work:
             event_data = {"seal": None, "texts": False, "asked": search, "form": "csv"}

@@ -110,7 +110,7 @@ class NodeMachine:
         node, now = self.node, self.node.clock.now()
         packet = await reporting.hurry_packet(node.store, id, now)
         scope = AgencyScope(agency_id=packet.agency_id, principal_id=by)
-        async with node.store.committing(scope) as work:
+        async with node.store.changing(scope) as work:
             event_data = {"packet": packet.packet_id, "attempts": packet.attempts}
             await work.events.append(EventKind.MESSAGE_HURRIED, packet.id, now, event_data)
         node.store.wake.ring("dispatcher", "sequencer")
@@ -234,7 +234,7 @@ class BackupCopies:
             "files": drill.files,
             "detail": drill.fault[:500],
         }
-        async with self.node.store.committing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+        async with self.node.store.changing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
             await work.events.append(EventKind.BACKUP_TESTED, "backup", self.node.clock.now(), event_data)
 
 

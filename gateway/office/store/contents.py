@@ -409,7 +409,7 @@ class SqlContentQueue(OwnTransactions):
         async with self._reading() as tx:
             if not await tx.tuples(query, now=now):
                 return ()
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             await tx.hold("contents")
             rows = await tx.rows(_D, query, now=now)
             for row in rows:
@@ -429,7 +429,7 @@ class SqlContentQueue(OwnTransactions):
         now, below = self._clock.now(), [] if place is None else [col(ListRow.place) < place]
         columns = (ListRow.agency_id, ListRow.id, ListRow.side, ListRow.place)
         query = select(*map(col, columns)).where(*below).order_by(col(ListRow.place).desc()).limit(limit)
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             rows = await tx.tuples(query)
             tx.insert_missing(
                 *(
@@ -449,7 +449,7 @@ class SqlContentQueue(OwnTransactions):
             left = [await tx.tuples(select(literal(1)).select_from(t).limit(1)) for t in (_T, _D, _READ)]
             if not any(left) and await _state(tx, _FILL) is None:
                 return False
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             places = [place for (place,) in await tx.tuples(select(col(_T.place)).limit(limit))]
             await tx.change(delete(_T).where(among_numbers(col(_T.place), "places")), places=places)
             for marks in (_D, _READ):
@@ -463,7 +463,7 @@ class SqlContentQueue(OwnTransactions):
             stage = await _state(tx, _TRACES)
         if stage is None:
             return False
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             changes_at_start = await tx.scalar(text("SELECT total_changes()"))
             pages = _REWRITTEN_AT_ONCE if stage else -_REWRITTEN_AT_ONCE
             await tx.tuples(_MERGE, pages=pages)

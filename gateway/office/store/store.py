@@ -71,7 +71,7 @@ class SqlKeepings(OwnTransactions):
         """Keep a body under a key that cannot be guessed. Expired bodies go, and of a session all but the newest few."""
         key, text = secrets.token_urlsafe(12), b64encode(body).decode()
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
             tx.insert(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
             beyond = await tx.tuples(
@@ -133,7 +133,7 @@ class SqlNotices(OwnTransactions):
         """Write the row, over an older state that is still open, and the event to each agency's stream; the empty id is the
         node's own. Clash when it was closed before."""
         row = NoticeRow.from_value(notice)
-        async with self._committing() as tx:
+        async with self._changing() as tx:
             if not await tx.insert_new(row):
                 is_open = equal(_NOTICE, id=notice.id, closed_at=None)
                 values = row.values("id", "published_at", "published_by")
@@ -340,7 +340,7 @@ class SqlOfficeStore(SqlStore):
             clock=clock,
             due_now=self._dues.load,
             reading=self.reading,
-            changing=self.changing,
+            changing=self.changing_rows,
             changed=self._counts.changed,
         )
         # Changes by units of this process since it wrote rows.
@@ -359,7 +359,7 @@ class SqlOfficeStore(SqlStore):
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._writing(partial(self._work, scope=scope))
 
-    def committing(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+    def changing(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._writing(partial(self._work, scope=scope), commits=True)
 
     def _work(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
@@ -401,7 +401,7 @@ class SqlOfficeStore(SqlStore):
         """Write the rows of so many changed documents, the oldest changes first; return True when there may be more."""
         self._changes = 0
         self._many_changed.clear()
-        async with self.changing() as tx:
+        async with self.changing_rows() as tx:
             return await self._folder.fold(tx, limit)
 
     async def fill_lists(self, limit: int) -> bool:

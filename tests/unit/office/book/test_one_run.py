@@ -55,7 +55,7 @@ class Crashing:
             yield work
 
     @asynccontextmanager
-    async def committing(self, scope: AgencyScope) -> AsyncIterator[Any]:
+    async def changing(self, scope: AgencyScope) -> AsyncIterator[Any]:
         async with self.begin(scope) as work:
             yield work
             await work.commit()
