@@ -1,6 +1,6 @@
-"""Hosted agencies, principals and API keys of this node. In: agencies and keys as operators enter them; the secrets and
-certificates of calls. Out: the stored agencies and keys; the open work of an agency that leaves. Each call is a transaction
-of its own."""
+"""Hosted agencies with the settings that they choose, principals and API keys of this node. In: agencies and keys as
+operators enter them; the secrets and certificates of calls. Out: the stored agencies and keys; the open work of an agency
+that leaves. Each call is a transaction of its own, except those about an agency's own settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
-from gateway.store.repository import OwnTransactions
+from gateway.store.repository import AgencyRows, OwnTransactions, select_by
 from gateway.store.row import Moment, equal, from_json, to_json, value_of
 from gateway.store.systems import begin
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
@@ -346,6 +346,30 @@ def to_hosted(row: HostedAgencyRow) -> HostedAgency:
 
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
     return HostedAgencyRow.from_value(agency, body=to_json(HostedAgency, agency))
+
+
+_NEWEST_FIRST = ("set_at DESC", "id DESC")
+_IN_FORCE = (
+    select_by(_PROFILE, ("agency_id", "key"), _NEWEST_FIRST)
+    .where(col(_PROFILE.from_when) <= bindparam("now", type_=Moment))
+    .limit(1)
+)
+
+
+class SqlAgencyProfile(AgencyRows):
+    """Settings of one agency: versions, which are only added."""
+
+    async def add(self, version: ProfileVersion) -> None:
+        self._tx.insert(_PROFILE.from_value(version, agency_id=self._agency_id))
+
+    async def versions(self) -> Sequence[ProfileVersion]:
+        """List every version, the newest first."""
+        return await self._list(ProfileVersion, _PROFILE, *_NEWEST_FIRST)
+
+    async def value(self, key: str, at: datetime) -> str | None:
+        """Return the value in force; None where the agency chose nothing."""
+        row = await self._tx.first(_PROFILE, _IN_FORCE, agency_id=self._agency_id, key=key, now=at)
+        return row.value or None if row is not None else None
 
 
 # States of deliveries that the axis does not have yet, or whose recipient has not answered a request.

@@ -57,7 +57,7 @@ class SqlComments(AgencyRows):
         reader = Reader(person_id=person_id, at=at, read_until=at)
         row = _READER.from_value(reader, agency_id=self._agency_id, document_id=document_id)
         if not await self._tx.insert_new(row):
-            earlier = self._where(_READER, col(_READER.read_until) < at, **row.key())
+            earlier = self._where(_READER, col(_READER.read_until) < at, **row.key_values())
             await self._tx.change(update(_READER).where(earlier).values(read_until=at))
 
     async def remove_of(self, document_id: str) -> None:

@@ -29,8 +29,9 @@ from gateway.store.transaction import Transaction
 
 def _in_book(table: type[Row], **columns: object) -> ColumnElement[bool]:
     """Return the condition that a row is of the agency, book and year in the parameters."""
-    at_place = {"agency_id": bindparam("agency"), "book": bindparam("at_book"), "year": bindparam("at_year")}
-    return equal(table, **at_place, **columns)
+    return equal(
+        table, agency_id=bindparam("agency"), book=bindparam("at_book"), year=bindparam("at_year"), **columns
+    )
 
 
 _IN_COUNTER, _IN_BOOK = _in_book(RegisterCounterRow), _in_book(RegisterEntryRow)
@@ -261,7 +262,7 @@ class SqlGivenNumbers(AgencyRows):
         }
         row = _G.from_value(issued, agency_id=self._agency_id)
         place = {"at_book": issued.book, "at_year": issued.year, "at_number": issued.number}
-        values = rule | place | row.values(*row.key())
+        values = rule | place | row.values(*row.key_values())
         return await self._tx.change(_ISSUE, agency=self._agency_id, **values) == 1
 
     async def save(self, number: GivenNumber) -> None:

@@ -74,7 +74,8 @@ def follow_nothing(tx: Transaction, agency_id: str) -> Follower:
     return NO_FOLLOWER
 
 
-R, V = TypeVar("R", bound=Row), TypeVar("V")
+R = TypeVar("R", bound=Row)
+V = TypeVar("V")
 
 
 @cache
@@ -105,7 +106,7 @@ class NodeRows:
         self, table: type[Row], /, *conditions: ColumnElement[bool], **key: object
     ) -> ColumnElement[bool]:
         """Return the condition that a row has that key and meets the conditions."""
-        return and_(equal(table, **self._full_key(key)), *conditions)
+        return equal(table, *conditions, **self._full_key(key))
 
     async def _list(
         self, kind: Kind[V], table: type[Row], /, *order: str, most: int | None = None, **key: object

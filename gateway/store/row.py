@@ -47,6 +47,7 @@ from sqlmodel.main import SQLModelMetaclass, get_column_from_field
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
 _INDEXES = "indexes"
+_TIMES = (datetime, datetime | None)
 
 
 class DeclaredIndex(NamedTuple):
@@ -101,7 +102,7 @@ def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
     columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
     for key, column in columns.items():
         column.name = column.key = key
-        if type(column.type) is DateTime and isinstance(row_class, _RowClass):
+        if isinstance(row_class, _RowClass) and row_class.model_fields[key].annotation in _TIMES:
             column.type = Moment()
         setattr(row_class, key, column)
     indexes = [argument for argument in arguments if isinstance(argument, DeclaredIndex)]
@@ -175,7 +176,7 @@ class Row(SQLModel, metaclass=_RowClass):
                 attributes[name] = convert(attributes[name])
         return row
 
-    def key(self) -> dict[str, Any]:
+    def key_values(self) -> dict[str, Any]:
         """Return the values of the columns of the primary key."""
         return {column.name: getattr(self, column.name) for column in self.__table__.primary_key}
 
@@ -236,9 +237,9 @@ def reader_of(kind: Kind[T]) -> Callable[[Any], T]:
     return partial(value_of, kind) if isinstance(kind, type) else kind
 
 
-def equal(table: type[Row], /, **values: object) -> ColumnElement[bool]:
-    """Return the condition that columns of a table have these values."""
-    return and_(*(getattr(table, name) == value for name, value in values.items()))
+def equal(table: type[Row], /, *conditions: ColumnElement[bool], **values: object) -> ColumnElement[bool]:
+    """Return the condition that columns of a table have these values, and that the row meets the conditions."""
+    return and_(*(getattr(table, name) == value for name, value in values.items()), *conditions)
 
 
 def same(left: Any, right: Any) -> ColumnElement[bool]:

@@ -36,7 +36,8 @@ from gateway.store.pending_writes import (
 )
 from gateway.store.row import Kind, Row, reader_of, update_by_key
 
-R, V = TypeVar("R", bound=Row), TypeVar("V")
+R = TypeVar("R", bound=Row)
+V = TypeVar("V")
 
 BoundQuery = tuple[Executable, dict[str, Any]]
 """A statement with its values by name."""
@@ -296,14 +297,14 @@ class Transaction:
     async def upsert(self, row: Row, *columns: str) -> None:
         """Insert the row at once, or set these columns (none: all others) in the existing row with its primary key. The row
         is then locked until the transaction ends."""
-        insert = row_insert(type(row), *(columns or row.values(*row.key())))
+        insert = row_insert(type(row), *(columns or row.values(*row.key_values())))
         values = insert.without_counted_key([row.values()])
         await self._execute(insert.for_one_row(self._dialect.name), *values)
 
     async def update(self, row: Row, *conditions: ColumnElement[bool]) -> int:
         """Set all columns of the stored row with this row's key, if it meets the conditions; return how many rows there
         were."""
-        key, statement = row.key(), update_by_key(type(row))
+        key, statement = row.key_values(), update_by_key(type(row))
         at_key = {f"at_{name}": value for name, value in key.items()}
         if conditions:
             statement = statement.where(*conditions)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.proof import StatusPacket
 from gateway.ports.services import Clock
-from gateway.store.accounts import lock_hosted
+from gateway.store.accounts import SqlAgencyProfile, lock_hosted
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.comments import SqlComments
@@ -20,7 +20,6 @@ from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocum
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
-from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
 from gateway.store.repository import NO_FOLLOWER, Follower, Part
 from gateway.store.revocation import SqlPendingRevocations

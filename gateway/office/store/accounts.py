@@ -22,10 +22,9 @@ from gateway.office.domain.account_request import AccountRequest, RequestForm, R
 from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
 from gateway.ports.services import Clock
-from gateway.store.accounts import to_hosted
+from gateway.store.accounts import SqlAgencyProfile, to_hosted
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, SqlProposals, to_person
-from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.repository import NodeRows
 from gateway.store.row import equal, from_json, to_json, value_of
 from gateway.store.store import SqlStore

@@ -33,8 +33,7 @@ from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
 from gateway.office.store.pending import SqlPendingActs, find_due
 from gateway.office.store.reminders import SqlReminders
-from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
-from gateway.office.store.work_files import SqlWorkFiles
+from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks, SqlWorkFiles
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, ServerLimits
@@ -232,8 +231,7 @@ class SqlSavedViews(AgencyRows):
     async def save(self, view: SavedView) -> None:
         """Save a view over one of the same name; letter case and accents do not matter. The list opens with at most one."""
         if view.is_first:
-            key = {"person_id": view.person_id, "side": view.side.value}
-            is_first = self._where(_VIEW, col(_VIEW.is_first), **key)
+            is_first = self._where(_VIEW, person_id=view.person_id, side=view.side.value, is_first=True)
             await self._tx.change(update(_VIEW).where(is_first).values(is_first=False))
         row = SavedViewRow.from_value(view, agency_id=self._agency_id, folded=fold(view.name))
         await self._tx.upsert(row)
