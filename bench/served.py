@@ -29,7 +29,7 @@ from gateway.domain.event import EventKind
 from gateway.office.store.store import SqlOfficeStore
 from gateway.settings import load
 from gateway.store.row import among
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from tests.services.process import free_ports
 
 LOOK_S = 0.25

@@ -220,7 +220,7 @@ def make_decision(services: HoldService, person: SignedIn, why: str) -> Decision
 
 async def purge(services: HoldService, scope: AgencyScope, hold_id: str, decision: Decision) -> Hold:
     """Close the hold and delete its content, plain and encrypted; return the hold."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         hold = await _open_hold(work, hold_id)
         closed = replace(hold, state=HoldState.PURGED, decision=decision, is_settled=False)
         await work.holds.save(closed)
@@ -228,7 +228,6 @@ async def purge(services: HoldService, scope: AgencyScope, hold_id: str, decisio
         if hold.kind is HeldKind.INCOMING:
             await work.comments.remove_of(hold.subject_id)
         await _record_end(work, closed, decision, EventKind.HOLD_PURGED)
-        await work.commit()
     return await settle(services, scope, hold_id)
 
 
@@ -276,9 +275,8 @@ async def lift(work: SqlWork, hold_id: str, decision: Decision, brought_back: Se
 
 async def _unsettle(services: HoldService, scope: AgencyScope, hold_id: str) -> None:
     """Mark the hold as unsettled, so that `settle_all` deletes the plain bytes if a crash prevents the lifting."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.holds.save(replace(await _open_hold(work, hold_id), is_settled=False))
-        await work.commit()
 
 
 async def _open_hold(work: SqlWork, hold_id: str) -> Hold:

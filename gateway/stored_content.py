@@ -63,10 +63,9 @@ async def report_altered(
 ) -> AlteredContent:
     """Record the alert, and return the error to raise."""
     log.action(_log, "content.altered", "the store has other bytes", document=id, wanted=expected)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         facts = {"wanted": expected, "found": actual or ""}
         await work.events.append(EventKind.ALERT_CONTENT, id, services.clock.now(), facts)
-        await work.commit()
     return AlteredContent(
         f"what the content store has of {id} is not what was kept (SHA-256 {expected}); bring the content folder back from "
         "a backup, and find out who changed it"

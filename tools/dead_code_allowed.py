@@ -79,8 +79,6 @@ ALLOWED: Final = {
     # promises of our own, which tests hold the code to
     "gateway/ports/axis.py:*": "what a kind of axis declares is compared by the contract suite",
     "gateway/edxml/schema.py:RULES": "every rule that a finding may name; findings are held to it",
-    "gateway/store/tables.py:NODE_TABLES": "tables without an agency; every other one must have it",
-    "gateway/store/tables.py:KEYED_BY_POSITION": "tables with a number as key; every other one has an id",
     "gateway/store/row.py:__call__": "making a row calls it",
     "gateway/store/row.py:process_bind_param": "called by SQLAlchemy",
     "gateway/trust/pdf.py:seekable": "asked by the buffer above it, before each step aside",

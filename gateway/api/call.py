@@ -319,9 +319,8 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
     text = json.dumps([call.request.method, call.request.path, call.canonical, []], separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
     expires_at = call.deps.clock.now() + IN_FLIGHT
-    async with call.deps.store.begin(call.scope()) as work:
+    async with call.deps.store.changing(call.scope()) as work:
         earlier = await work.idempotency.begin(owner, key, digest, expires_at)
-        await work.commit()
     if earlier is not None:
         if earlier.digest != digest:
             raise BadCall(
@@ -337,15 +336,13 @@ async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 2
     try:
         body = await act()
     except (GatewayError, BadCall):
-        async with call.deps.store.begin(call.scope()) as work:
+        async with call.deps.store.changing(call.scope()) as work:
             await work.idempotency.release(owner, key, expires_at)
-            await work.commit()
         raise
     # Taken over by a repeat meanwhile: the act is done all the same, and this caller must hear so.
     with suppress(Clash):
-        async with call.deps.store.begin(call.scope()) as work:
+        async with call.deps.store.changing(call.scope()) as work:
             await work.idempotency.finish(owner, key, expires_at, status, body)
-            await work.commit()
     return call.tell_text(body, status=status)
 
 

@@ -121,9 +121,8 @@ async def export(
     facts = {"seal": seal.signed.seal.number, "texts": texts, "asked": _terms_json(terms)}
     # The event is written first: an interrupted reader has seen some of it too.
     scope = AgencyScope(agency_id=terms.agency_id or NODE, principal_id=await operator_id(core.store))
-    async with core.store.begin(scope) as work:
+    async with core.store.changing(scope) as work:
         await work.events.append(EventKind.LOG_EXPORTED, "log", core.clock.now(), facts)
-        await work.commit()
     async for line in take_out(core.store, terms, seal, texts=texts):
         output.lines([output.compact(line)])
 

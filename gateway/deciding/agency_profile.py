@@ -123,7 +123,7 @@ async def choose(
         from_when=max(now, midnight(day)) if day is not None else now,
         set_by_name=by_name,
     )
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.agency()
         before = await work.profile.value(key, now)
         if key == RIGHTS_CONFIRMED and before == ON and value != ON:
@@ -139,5 +139,4 @@ async def choose(
             "from": version.from_when.isoformat(),
         }
         await work.events.append(EventKind.PROFILE_SET, scope.agency_id, now, details)
-        await work.commit()
     return version

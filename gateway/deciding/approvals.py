@@ -51,7 +51,7 @@ async def approve(
 async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: str) -> Proposal:
     """Reject the proposal, so that it can never be approved. One person is enough, since nothing changes."""
     now = services.clock.now()
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         objection = two_people.check_rejecting(
             await _load_of_trust(work, id), await work.people.get(actor.person.id)
         )
@@ -59,7 +59,6 @@ async def reject(services: DecisionServices, actor: SignedIn, id: str, reason: s
             raise Denied(OBJECTION_WORDS[objection], code=objection)
         await work.proposals.close(id, ProposalState.REJECTED, actor.person.id, now)
         await work.events.append(EventKind.PROPOSAL_REJECTED, id, now, {"reason": reason})
-        await work.commit()
     return await get_proposal(services, id)
 
 
@@ -151,11 +150,10 @@ async def _apply(
 
 async def _refuse(services: DecisionServices, by: str, id: str, objection: Objection, now: datetime) -> None:
     """Record the refused approval, and close an expired proposal."""
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
         if objection is Objection.EXPIRED:
             await work.proposals.close(id, ProposalState.EXPIRED, by, now)
-        await work.commit()
 
 
 SET_UP = "set-up"
@@ -177,12 +175,11 @@ async def end_set_up(services: DecisionServices, actor: SignedIn) -> None:
     """End the set-up, so that every person must be a day old to approve. One person is enough, since it only makes things
     stricter. Raises Clash where the set-up is not open."""
     now = services.clock.now()
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "ends the set-up")
         if await set_up_open_until(work, now) is None:
             raise Clash("this node is not in set-up: it was ended, is over by itself, or never began")
         await work.events.append(EventKind.SET_UP_ENDED, SET_UP, now)
-        await work.commit()
 
 
 async def set_up_open_until(view: SqlDecision, now: datetime) -> datetime | None:

@@ -141,15 +141,13 @@ async def recall_policy(
     """Recall a policy at once, with all that waits by it. Returns the batches of bindings that are in force by it, which
     `end_bindings` ends."""
     now = services.clock.now()
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "recalls a policy of delegated trust")
         await _policy_of(work, issuer)
         facts = {"issuer": issuer, "reason": reason}
         await work.events.append(EventKind.TRUST_RECALLED, issuer_subject(issuer), now, facts)
         await work.lists.end_waiting(issuer)
-        batches = await batches_of(work, issuer)
-        await work.commit()
-    return batches
+        return await batches_of(work, issuer)
 
 
 async def strike_officer(
@@ -157,14 +155,13 @@ async def strike_officer(
 ) -> None:
     """Strike an officer off a policy at once: signatures of that certificate count no more, also of lists that wait."""
     now = services.clock.now()
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "strikes an officer off")
         policy = await _policy_of(work, issuer)
         if fingerprint not in policy.officer_ids:
             raise NotFound(f"the policy for {issuer} names no officer {fingerprint}")
         facts = {"issuer": issuer, "fingerprint": fingerprint, "reason": reason}
         await work.events.append(EventKind.OFFICER_STRUCK, issuer_subject(issuer), now, facts)
-        await work.commit()
 
 
 async def end_bindings(
@@ -172,11 +169,10 @@ async def end_bindings(
 ) -> int:
     """End at once every binding of these batches. Returns the number of bindings that ended."""
     now, count = services.clock.now(), 0
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "ends the bindings of a list")
         for batch in batches:
             count += await work.listed.end_batch(batch, now, reason)
-        await work.commit()
     return count
 
 
@@ -215,15 +211,13 @@ async def judge_undecided(services: DecisionServices) -> int:
         if received.state is ListState.NEW or (received.due_at is not None and received.due_at <= now):
             count += 1
             try:
-                async with services.decisions.begin(NODE) as work:
+                async with services.decisions.changing(NODE) as work:
                     await work.listed.lock()
                     await _decide(services, work, await work.lists.get(received.issuer, received.sequence))
-                    await work.commit()
             except Clash as damage:
-                async with services.decisions.begin(NODE) as work:
+                async with services.decisions.changing(NODE) as work:
                     damaged = JudgedList(received=received, rows=())
                     await _finish(work, damaged, ListState.HELD, services.clock.now(), why="damaged")
-                    await work.commit()
                 log.action(_log, "list.damaged", str(damage), issuer=received.issuer, list=received.sequence)
     return count
 

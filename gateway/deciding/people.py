@@ -43,11 +43,10 @@ async def add(
         roles_at=now,
     )
     code, digest = services.secrets.new_code()
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         await _may_administer(work, actor)
         await work.people.add(person, Credentials(code_digest=digest, code_until=now + CODE_GOOD_FOR))
         await work.events.append(EventKind.PERSON_ADDED, person.id, now, _roles_fact(person))
-        await work.commit()
     return person, code
 
 
@@ -60,7 +59,7 @@ async def enrol(
     now = services.clock.now()
     hashed, sealed = await services.pool.run(partial(services.secrets.keep, passphrase, totp))
     step = await services.pool.run(partial(services.secrets.step, passphrase, sealed, first, now))
-    async with services.decisions.begin("node") as work:
+    async with services.decisions.changing("node") as work:
         person = await work.people.find_by_name(name)
         old = await work.people.credentials(person.id)
         open_still = old.code_until is not None and now < old.code_until and person.blocked_at is None
@@ -73,7 +72,6 @@ async def enrol(
         credentials = Credentials(passphrase_hash=hashed, sealed_totp=sealed, last_step=step)
         await work.people.save_credentials(person.id, credentials)
         await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
-        await work.commit()
     return enrolled
 
 
@@ -82,14 +80,13 @@ async def give(
 ) -> Person:
     """Set exactly these roles. For a day the person cannot approve proposals of the person who gave them."""
     now, by = services.clock.now(), _actor(actor, operator_id)
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         await _may_administer(work, actor)
         person = await work.people.find_by_name(name)
         changed = replace(person, roles=frozenset(roles), roles_by=by, roles_at=now)
         await work.people.save(changed)
         await work.events.append(EventKind.PERSON_CHANGED, person.id, now, _roles_fact(changed))
         await _tell(work, person, "roles", now)
-        await work.commit()
     return changed
 
 
@@ -99,7 +96,7 @@ async def reset(
     """Make the person enrol again, with a new one-time code, as after losing a device. Counts as a change of roles."""
     now, by = services.clock.now(), _actor(actor, operator_id)
     code, digest = services.secrets.new_code()
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         await _may_administer(work, actor)
         person = await work.people.find_by_name(name)
         changed = replace(person, enrolled_at=None, roles_by=by, roles_at=now)
@@ -109,20 +106,18 @@ async def reset(
         await work.events.append(
             EventKind.PERSON_CHANGED, person.id, now, {**_roles_fact(changed), "reset": True}
         )
-        await work.commit()
     return changed, code
 
 
 async def block(services: DecisionServices, by: str, name: str) -> Person:
     """Block the person. The operator or one person alone may do this, since it only takes rights away."""
     now = services.clock.now()
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         person = replace(await work.people.find_by_name(name), blocked_at=now)
         await work.people.save(person)
         await work.people.save_credentials(person.id, Credentials())
         await work.events.append(EventKind.PERSON_BLOCKED, person.id, now)
         await _tell(work, person, "blocked", now)
-        await work.commit()
     return person
 
 
@@ -199,17 +194,16 @@ def _step_typed(
 
 async def _use_step(services: DecisionServices, person: Person, step: int) -> bool:
     """Use up the time step of a second factor, so that an observed code is worthless; False where it was used before."""
-    async with services.decisions.begin(person.id) as work:
+    async with services.decisions.changing(person.id) as work:
         fresh = await work.people.use_step(person.id, step)
         if fresh:
             credentials = await work.people.credentials(person.id)
             await work.people.save_credentials(person.id, replace(credentials, failures=0, locked_until=None))
-        await work.commit()
     return fresh
 
 
 async def _count_failure(services: DecisionServices, person: Person) -> None:
-    async with services.decisions.begin(person.id) as work:
+    async with services.decisions.changing(person.id) as work:
         credentials = await work.people.credentials(person.id)
         failures, locked_until = credentials.failures + 1, credentials.locked_until
         if failures >= MOST_FAILURES:
@@ -218,7 +212,6 @@ async def _count_failure(services: DecisionServices, person: Person) -> None:
         await work.people.save_credentials(
             person.id, replace(credentials, failures=failures, locked_until=locked_until)
         )
-        await work.commit()
 
 
 def _refusal() -> Denied:

@@ -122,11 +122,10 @@ async def propose(
         expires_at=now + two_people.OPEN_FOR,
         reason=reason.strip()[:LONGEST_REASON],
     )
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await must_trust(work, actor, "proposes what this node trusts")
         await work.proposals.add(proposal)
         await work.events.append(EventKind.PROPOSAL_CREATED, proposal.id, now, _told_of(proposal))
-        await work.commit()
     return proposal
 
 
@@ -154,18 +153,16 @@ async def withdraw_binding(
     services: DecisionServices, by: str, code: str, fingerprint: str, reason: str
 ) -> None:
     """End the binding of the certificate to the code. Documents that were admitted before stay admitted."""
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         await work.bindings.withdraw(code, fingerprint, services.clock.now(), reason)
-        await work.commit()
 
 
 async def withdraw_seal(services: DecisionServices, by: str, id: str, at: datetime, reason: str) -> str:
     """End a registered certificate that signs PDFs, or a right to seal for another agency; return its code. What it signed
     before that moment keeps its verdict."""
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         code = await work.seals.withdraw(id, at, reason)
         await work.rejudge_mail_of(code)
-        await work.commit()
     return code
 
 
@@ -185,7 +182,7 @@ async def _end_key(
     services: DecisionServices, end: KeyEnd, kind: EventKind, facts: Mapping[str, object]
 ) -> None:
     """Store the end of the key with its event, and end its certificate's binding."""
-    async with services.decisions.begin(end.by) as work:
+    async with services.decisions.changing(end.by) as work:
         await work.key_ends.save(end)
         all_facts = {"code": end.agency_code, "fingerprint": end.fingerprint, "key": end.key_id, **facts}
         await work.events.append(kind, f"key:{end.fingerprint}", services.clock.now(), all_facts)
@@ -196,4 +193,3 @@ async def _end_key(
                 await work.bindings.end(end.agency_code, end.fingerprint, end.at)
         except NotFound:
             pass  # the certificate was never bound here, so this node accepts no signature of it anyway
-        await work.commit()

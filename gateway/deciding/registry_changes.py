@@ -136,7 +136,7 @@ async def undo_reform(services: DecisionServices, actor: SignedIn, id: str, reas
     """Restore the registry as it was before the reform. One person may, because that is only the earlier state. Raises
     Clash after seven days, or where later changes build on it."""
     now = services.clock.now()
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes a change of the registry")
         await work.reforms.lock_registry()
         _refuse(await against_undoing_reform(work, id, now), FAST)
@@ -144,7 +144,6 @@ async def undo_reform(services: DecisionServices, actor: SignedIn, id: str, reas
         undone = await work.reforms.get(id)
         facts = {**_reform_facts(undone), "reason": reason}
         await work.events.append(EventKind.REFORM_UNDONE, id, now, facts)
-        await work.commit()
     return undone
 
 
@@ -168,10 +167,9 @@ async def against_undoing_reform(work: SqlDecision, id: str, now: datetime) -> S
 async def report_reform(services: DecisionServices, by: str, id: str, how: str) -> ReformRecord:
     """Record the duty of R80 (report of reforms) as done; `how` names the letter of the report."""
     now = services.clock.now()
-    async with services.decisions.begin(by) as work:
+    async with services.decisions.changing(by) as work:
         await work.reforms.report(id, by, now, how)
         await work.events.append(EventKind.REFORM_REPORTED, id, now, {"how": how})
-        await work.commit()
     return await get_reform(services, id)
 
 
@@ -319,7 +317,7 @@ async def undo_import(services: DecisionServices, actor: SignedIn, id: str, reas
     """Restore the registry as it was before the import, in one transaction. Raises Clash after seven days, or where later
     changes build on it."""
     now = services.clock.now()
-    async with services.decisions.begin(actor.person.id) as work:
+    async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes an import of codes")
         await work.imports.lock_registry()
         undone = await work.imports.get(id)
@@ -328,7 +326,6 @@ async def undo_import(services: DecisionServices, actor: SignedIn, id: str, reas
         await work.imports.undo(id, actor.person.id, now)
         facts = {"source": undone.source_digest, "reason": reason}
         await work.events.append(EventKind.CODES_UNDONE, id, now, facts)
-        await work.commit()
     return undone
 
 

@@ -227,15 +227,13 @@ class FolderLoop:
         try:
             return await self._work(folder, entries, files)
         finally:
-            async with self._out.store.begin(folder.scope) as work:
+            async with self._out.store.changing(folder.scope) as work:
                 await work.idempotency.release(OWNER, "turn", turn_end)
-                await work.commit()
 
     async def _take_turn(self, folder: _AgencyFolder, turn_end: datetime) -> bool:
         try:
-            async with self._out.store.begin(folder.scope) as work:
+            async with self._out.store.changing(folder.scope) as work:
                 taken_turn = await work.idempotency.begin(OWNER, "turn", "turn", turn_end)
-                await work.commit()
         except Clash:
             return False
         return taken_turn is None

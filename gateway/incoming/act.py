@@ -97,9 +97,8 @@ async def set_status(
 ) -> StatusDone:
     """Record the status on the document and queue its answer to the sender. Raises Refused for missing fields, Clash for
     a conflict with the document's state, and NotFound for a document that is not ours."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         done = await set_status_in(services, work, incoming_id, call, expect_version)
-        await work.commit()
     services.wake()
     return done
 
@@ -504,10 +503,8 @@ async def assign(
 ) -> IncomingDocument:
     """Assign the document to the units that handle it; `set_status` reports this with 04. `why` explains a changed
     assignment (R65, wrong unit)."""
-    async with services.store.begin(scope) as work:
-        saved = await assign_in(services, work, incoming_id, assignment, expect_version, why)
-        await work.commit()
-    return saved
+    async with services.store.changing(scope) as work:
+        return await assign_in(services, work, incoming_id, assignment, expect_version, why)
 
 
 async def assign_in(
@@ -540,7 +537,7 @@ async def set_aside(
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
@@ -556,7 +553,6 @@ async def set_aside(
         document = await settle.stand(work, document, [*facts, hold_fact])
         details = {"why": why.strip(), "by": scope.principal_id}
         await work.events.append(EventKind.INBOX_HELD, document.id, now, details)
-        await work.commit()
     return document
 
 

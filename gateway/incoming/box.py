@@ -116,9 +116,8 @@ async def _note_new_statuses(services: IncomingServices, reader: Reader) -> None
         if not events:
             return
         position = events[-1].agency_seq or position
-        async with services.store.begin(reader.scope) as work:
+        async with services.store.changing(reader.scope) as work:
             await work.systems.note(reader.system, await _select_own(work, reader, events), position)
-            await work.commit()
         if len(events) < _PAGE_SIZE:
             return
 
@@ -159,10 +158,9 @@ async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: 
             events = await _load_events(work, [item.doc_id])
             raw = await status_files.write(work, agency, events[item.doc_id], services.clock.now())
         return status_files.as_file(doc_id, raw, _yield_once(raw))
-    async with services.store.begin(reader.scope) as work:
+    async with services.store.changing(reader.scope) as work:
         document = await work.incoming.get(doc_id)
         await work.handovers.take(document.id, reader.client, services.clock.now() + lease)
-        await work.commit()
     return await reading.open_envelope(services, reader.scope, doc_id)
 
 
@@ -174,12 +172,11 @@ async def say(
     services: IncomingServices, reader: Reader, doc_id: str, word: BoxState | None, why: str, lease: timedelta
 ) -> None:
     """Record the system's report on a document or status: processing, done, or None for failed. `done` is final."""
-    async with services.store.begin(reader.scope) as work:
+    async with services.store.changing(reader.scope) as work:
         if doc_id.startswith(_STATUS_ID_PREFIX):
             await _report_on_status(services, work, reader, doc_id, word, why)
         else:
             await _report_on_document(services, work, reader, doc_id, word, why, lease)
-        await work.commit()
     services.wake()
 
 
@@ -251,11 +248,10 @@ async def _find_status_item(work: SqlWork, reader: Reader, doc_id: str) -> BoxIt
 
 async def repeat_offer(services: IncomingServices, scope: AgencyScope, system: str, doc_id: str) -> BoxItem:
     """Offer a document again that the system gave up, once a person has looked at it. Clash when it was not."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         item = await work.systems.item(system, doc_id)
         if item is None or item.state is not BoxState.STUCK:
             raise Clash(f"{doc_id} was not given up by the system {system}", code="GW-SYSTEM-NOT-STUCK")
         offered = system_box.reoffer(item, services.clock.now())
         await work.systems.save(offered)
-        await work.commit()
     return offered

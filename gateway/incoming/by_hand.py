@@ -276,7 +276,7 @@ async def correct(
     for a document from the axis, which only its sender corrects."""
     agency = await services.agency(scope.agency_id)
     _require_reason(why)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document, entry = await _load_typed(work, incoming_id)
         corrected = replace(
             letter,
@@ -303,7 +303,6 @@ async def correct(
         saved = await work.incoming.save(replace(document, **new_fields))  # type: ignore[arg-type]  # one table of fields
         details: dict[str, object] = {"fields": changed, "reason": why.strip()}
         await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, services.clock.now(), details)
-        await work.commit()
     return saved
 
 
@@ -312,7 +311,7 @@ async def strike(
 ) -> EnteredDocument:
     """Strike a line that was entered by mistake; its number is never given again (R32, numbers are kept)."""
     _require_reason(why)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document, entry = await _load_typed(work, incoming_id)
         now = services.clock.now()
         repeated = not await register.strike(work, entry, why.strip(), now)
@@ -324,7 +323,6 @@ async def strike(
             marked = replace(document, marks=(*document.marks, STRUCK))
             document = await settle.stand(work, marked, [*facts, refusal])
         struck = await work.register.of_document(document.id)
-        await work.commit()
     return EnteredDocument(document=document, entry=struck or entry, repeated=repeated)
 
 

@@ -169,7 +169,7 @@ async def _end(
 ) -> UnitPart:
     """End the unit's open part in this state, with an event; Clash where it may not."""
     now, is_done = services.clock.now(), state is PartState.DONE
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
@@ -183,7 +183,6 @@ async def _end(
         kind = EventKind.INBOX_PART_DONE if is_done else EventKind.INBOX_HANDED_BACK
         details = {"unit": part.unit, "lead": part.is_lead, **({"reason": why} if why else {})}
         await work.events.append(kind, document.id, now, details | _person(part))
-        await work.commit()
     services.wake()
     return ended
 
@@ -215,7 +214,7 @@ async def give_on(
     """Give a part of a unit that the share leads to a person of that unit, by id; an empty one gives it to the unit. Clash
     where it has no such open part; Refused for a person who is not in the unit."""
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         parts = (await work.parts.of_documents([document.id]))[document.id]
         part = next((p for p in open_parts(parts, Share(led=share.led)) if p.id == part_id), None)
@@ -233,7 +232,6 @@ async def give_on(
         await work.incoming.save(changed, expect_version=expect_version)
         details = {"unit": part.unit, "lead": part.is_lead, "person": person}
         await work.events.append(EventKind.INBOX_PART_GIVEN, document.id, now, details)
-        await work.commit()
     services.wake()
     return given
 
@@ -266,7 +264,7 @@ async def confirm_reading(
 ) -> Sequence[UnitPart]:
     """End the parts of the unit, or within the share, that were for information. Clash where there is none."""
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if expect_version is not None:
             document = await work.incoming.save(document, expect_version=expect_version)
@@ -282,6 +280,5 @@ async def confirm_reading(
             await work.parts.change_open(part)
             details = {"unit": part.unit} | _person(part)
             await work.events.append(EventKind.INBOX_INFORMED, document.id, now, details)
-        await work.commit()
     services.wake()
     return read_parts

@@ -20,9 +20,8 @@ async def lease(
 ) -> Sequence[IncomingDocument]:
     """Lease to this client documents that are not yet handed over, for so many seconds, and return them."""
     ends_at = services.clock.now() + timedelta(seconds=seconds)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         rows = await work.handovers.lease(client, limit, ends_at)
-        await work.commit()
     # The documents are read in a second unit of work: a writing one would lock each of them for the people who work on
     # it.
     async with services.store.read(scope) as work:
@@ -32,11 +31,10 @@ async def lease(
 async def ack(services: IncomingServices, scope: AgencyScope, incoming_id: str, client: str) -> bool:
     """Record that the client has stored the document; return False when this was recorded before."""
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         is_first = await work.handovers.ack(incoming_id, client, now)
         if is_first:
             await work.events.append(EventKind.INBOX_ACKED, incoming_id, now, {"client": client})
-        await work.commit()
     return is_first
 
 
@@ -52,9 +50,8 @@ async def hand_over_before(
         if not ids:
             return count
         now = services.clock.now()
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             for id in ids:
                 if await work.handovers.ack(id, client, now):
                     await work.events.append(EventKind.INBOX_ACKED, id, now, {"client": client})
                     count += 1
-            await work.commit()

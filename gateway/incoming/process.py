@@ -144,10 +144,9 @@ async def _keep_octets(services: IncomingServices, leased: LeasedInbox, proved: 
         await services.pool.run(write)
         blob = await services.blobs.keep(scratch, digest, len(octets))
     try:
-        async with services.store.begin(_scope(packet)) as work:
+        async with services.store.changing(_scope(packet)) as work:
             await work.inbox.check_held(leased.lease)
             await work.blobs.keep(blob, "inbox", packet.id)
-            await work.commit()
     except StaleLease:
         await services.blobs.forget([digest])
         raise
@@ -207,9 +206,8 @@ async def _postpone(services: IncomingServices, leased: LeasedInbox, error: Gate
     pause = await _pause(services, packet, error)
     retry_at = services.clock.now() + (pause or upkeep.retry_delay(lease.attempt))
     try:
-        async with services.store.begin(_scope(packet)) as work:
+        async with services.store.changing(_scope(packet)) as work:
             await work.inbox.postpone(lease, retry_at, f"{error.code}: {error}", counted=pause is None)
-            await work.commit()
     except StaleLease:
         log.action(_log, "inbox.discarded", "another worker owns this packet now", inbox=packet.id)
 
@@ -284,7 +282,7 @@ async def give_back(
     proved = await verify.run(services, replace(packet, released=True))
     if proved.envelope.model.kind is Kind.STATUS:
         raise Clash("a status packet is never answered by a status; discard it with its reason")
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))
         await _claim(services, work, packet, proved)
         await acknowledge.queue_answer(
@@ -303,7 +301,6 @@ async def give_back(
             services.clock.now(),
             {"reason": code, "by": scope.principal_id},
         )
-        await work.commit()
     services.wake()
     return returned
 
@@ -344,7 +341,7 @@ async def _decide(
 ) -> InboxPacket:
     """Record a person's decision on an undecided packet: judge it again, or settle it in this state."""
     _require_reason(why)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         packet = _require_undecided(await work.inbox.get(inbox_id))
         if state == "landed":
             await work.inbox.reopen(inbox_id, released=True)
@@ -357,7 +354,6 @@ async def _decide(
             {"state": state, "why": why, "by": scope.principal_id},
         )
         ended = await work.inbox.get(inbox_id)
-        await work.commit()
     services.wake()
     return ended
 

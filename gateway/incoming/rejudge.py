@@ -89,12 +89,11 @@ async def _judge_signatures(services: IncomingServices, job: Job) -> None:
     if judged.state not in UNREADABLE:
         verdicts = await _judge_files(services, scope, judged.files, judged.signatures, seen_at)
         verdicts = await _identify(services, judged.sender_code, verdicts, seen_at)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(job.subject_id)
         readable = document.state not in UNREADABLE
         new = await _save_verdicts(services, work, judged, document, verdicts)
         await _end_job(services, work, job, new.signatures if readable else (), seen_at)
-        await work.commit()
 
 
 async def _end_job(
@@ -121,14 +120,13 @@ async def _judge_sent(services: IncomingServices, job: Job, document_id: str) ->
         files = await _files_of_sent(services, scope, judged)
         verdicts = await _judge_files(services, scope, files, verdicts, seen_at)
         verdicts = await _identify(services, agency.code, verdicts, seen_at)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.outgoing.get(document_id)
         if document.is_sealed or document.files != judged.files:
             verdicts = []
         else:
             await _save_sent_verdicts(services, work, document, verdicts)
         await _end_job(services, work, job, verdicts, seen_at)
-        await work.commit()
 
 
 async def _files_of_sent(
@@ -251,20 +249,18 @@ async def _identify_mail(services: IncomingServices, job: Job, sender: str) -> N
         if page.next_cursor is None:
             break
         cursor = page.next_cursor
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.jobs.finish(job.lease)
-        await work.commit()
 
 
 async def _identify_document(
     services: IncomingServices, scope: AgencyScope, judged: IncomingDocument
 ) -> None:
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(judged.id)
         seen_at = await check.files_arrived_at(work, document)
         verdicts = await _identify(services, document.sender_code, document.signatures, seen_at)
         await _save_verdicts(services, work, document, document, verdicts)
-        await work.commit()
 
 
 async def _judge_files(
@@ -488,18 +484,16 @@ async def _find_fault(services: IncomingServices, scope: AgencyScope, document: 
 async def _mark_received(
     services: IncomingServices, scope: AgencyScope, document: IncomingDocument, fingerprint: str, reason: str
 ) -> None:
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         fresh = await work.incoming.get(document.id)
         if SUSPECT_MARK not in fresh.marks:
             await work.incoming.save(replace(fresh, marks=(*fresh.marks, SUSPECT_MARK)))
         details = {"certificate": fingerprint, "from": document.sender_code, "reason": reason}
         await work.events.append(EventKind.KEY_SUSPECT, document.id, services.clock.now(), details)
-        await work.commit()
 
 
 async def _record_sent(services: IncomingServices, row: OutboxItem, fingerprint: str) -> None:
     scope = AgencyScope(agency_id=row.agency_id, principal_id="node")
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         details = {"certificate": fingerprint, "packet": row.packet_id, "envelope": row.envelope_digest}
         await work.events.append(EventKind.KEY_SUSPECT, row.subject_id, services.clock.now(), details)
-        await work.commit()

@@ -38,7 +38,7 @@ async def document(
 ) -> Hold:
     """Seal the document with its replacements, updates and recalls, whichever is named. Clash when it is sealed
     already."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         requested = await work.incoming.get(incoming_id)
         main = requested if requested.target_id is None else await work.incoming.get(requested.target_id)
         parts = await _collect_parts(work, main)
@@ -57,7 +57,6 @@ async def document(
         begun = await freeze(services.clock, work, suspect, why)
         for part in parts:
             await _seal(services, work, part)
-        await work.commit()
     return await holding.settle(hold, scope, begun.id)
 
 

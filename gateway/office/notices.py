@@ -263,12 +263,11 @@ async def _send(
     except GatewayError as error:
         log.action(_log, "mail.failed", error.detail, **context)
         failure = error
-    async with reminders.services.store.begin(scope) as work:
+    async with reminders.services.store.changing(scope) as work:
         if failure is None or failure.permanent:
             await work.office.reminders.confirm(keys)
         else:
             await work.office.reminders.release(keys, at + SENDING, at)
-        await work.commit()
     return failure is None
 
 

@@ -152,10 +152,9 @@ class RingBoard:
     async def _change(
         self, scope: AgencyScope, change: Callable[[NotificationSettings], NotificationSettings]
     ) -> None:
-        async with self.bell.services.store.begin(scope) as work:
+        async with self.bell.services.store.changing(scope) as work:
             changed = change(await work.office.notification_settings.load(scope.principal_id))
             await work.office.notification_settings.save(scope.principal_id, changed)
-            await work.commit()
         self._remember((scope.agency_id, scope.principal_id), changed)
 
     async def _silent_partners(self, scope: AgencyScope) -> Sequence[Ring]:

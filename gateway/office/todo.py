@@ -302,7 +302,7 @@ async def _note(
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     check(listed)
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.agency()
         stored = (await work.office.tasks.notes([task])).get(task)
         noted = stored or TaskNote(task=task, noted_by=scope.principal_id, noted_at=now)
@@ -312,7 +312,6 @@ async def _note(
         await work.office.tasks.save_note(changed)
         data = {"task": task, "what": act, "person": changed.owner, "note": changed.note}
         await work.events.append(EventKind.TASK_NOTED, listed.subject_id, now, data)
-        await work.commit()
     services.wake()
     return changed
 

@@ -72,9 +72,8 @@ async def accept(
     try:
         return await replace(task, turn=turn).run()
     except GatewayError:
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             await work.idempotency.release(once.owner, once.key, turn.ends_at)
-            await work.commit()
         raise
 
 
@@ -83,9 +82,8 @@ async def _begin(
 ) -> Accepted | None:
     """Take the idempotency key for this request. Returns the stored first answer to a repeat, None for a new request."""
     once, digest = turn.once, request_digest(turn.once, request_files)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         first_call = await work.idempotency.begin(once.owner, once.key, digest, turn.ends_at)
-        await work.commit()
     if first_call is None:
         return None
     if first_call.digest != digest:
@@ -231,9 +229,8 @@ class _Task:
         async with self.services.store.ask(self.scope) as work:
             repeated = await _find_same_document(work, self.order, digest, self.signed)
         if repeated is not None and self.turn is not None:
-            async with self.services.store.begin(self.scope) as work:
+            async with self.services.store.changing(self.scope) as work:
                 await self._remember(work, repeated)
-                await work.commit()
         return repeated
 
     def _plan(self, agency: HostedAgency, draft: Draft, digest: str | None) -> OutgoingDocument:

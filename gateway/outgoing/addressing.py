@@ -267,18 +267,16 @@ async def save_group(
     group = RecipientGroup(name=title, members=distinct, saved_by=scope.principal_id, saved_at=at)
     if version is not None:
         group = replace(group, version=version + 1)
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         await work.groups.save(group)
-        await work.commit()
     return group
 
 
 async def remove_group(store: SqlStore, scope: AgencyScope, name: str) -> None:
     """Remove a group; NotFound when there is none of that name."""
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         if not await work.groups.remove(name):
             raise NotFound(f"there is no group named {name!r}")
-        await work.commit()
 
 
 PDF = "pdf"

@@ -99,16 +99,14 @@ async def add_files(
     contents = await files.keep_all()
     new = [received.item for received in files.received]
     has_lead = any(f.role is FileRole.LEAD for f in new)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await _load_draft(work, id)
         unchanged = [f for f in document.files if not (has_lead and f.role is FileRole.LEAD)]
         verdicts = {v.n: v for v in check.list_verdicts(files)}
         parts = [(f, _find_verdict(document, f.n)) for f in unchanged]
         parts += [(f, verdicts.get(f.n)) for f in new]
         parts.sort(key=lambda part: part[0].role is not FileRole.LEAD)
-        saved = await _save_files(services, work, document, parts, expect_version, contents)
-        await work.commit()
-    return saved
+        return await _save_files(services, work, document, parts, expect_version, contents)
 
 
 async def arrange(

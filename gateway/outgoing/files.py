@@ -120,7 +120,7 @@ async def seal_document(
 ) -> Hold:
     """Seal the document together with its updates and replacements, also where `id` names one of its updates. Raises
     Clash when it is sealed already."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         requested = await work.outgoing.get(id)
         is_part = requested.kind is Kind.UPDATE and requested.parent_id is not None
         document = await work.outgoing.get(requested.parent_id or "") if is_part else requested
@@ -136,7 +136,6 @@ async def seal_document(
         begun = await freeze(services.clock, work, suspect, why)
         for part in parts:
             await _stop_sealed(services, work, part)
-        await work.commit()
     return await holding.settle(hold, scope, begun.id)
 
 
@@ -151,7 +150,7 @@ async def lift_seal(
     """Lift the seal of a document, restoring its exact bytes. Stopped deliveries stay stopped: the content has to be sent
     as a new document."""
     brought_back = await holding.bring_back(hold, scope, hold_id, key)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         lifted = await holding.lift(work, hold_id, decision, brought_back)
         if lifted.kind is not HeldKind.OUTGOING:
             raise Clash(f"the hold {hold_id} is of something that came in")
@@ -161,7 +160,6 @@ async def lift_seal(
                 # This also stops a row that a courier held at the time of sealing, and could not send.
                 await _stop_leaving(services, work, part)
                 await work.outgoing.save(replace(part, is_sealed=False))
-        await work.commit()
     return await holding.settle(hold, scope, hold_id)
 
 

@@ -232,7 +232,6 @@ async def alert_of_malware(
     ]
     if not alerts:
         return
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         events = [(EventKind.ALERT_MALWARE, alert) for alert in alerts]
         await work.events.append_many(_ALERTS_SUBJECT, services.clock.now(), events)
-        await work.commit()

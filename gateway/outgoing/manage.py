@@ -65,7 +65,7 @@ async def _send_checked(
     id = checked.document.id
     draft, now = checked.document, services.clock.now()
     profile = await profile_of(services, scope)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         agency = await work.agency()
         if expect_version is None:
             _refuse_changed_draft(await work.outgoing.get(id), draft)
@@ -99,7 +99,6 @@ async def _send_checked(
         details = {"from_draft": True, "kind": sent.kind, "legal_value": sent.legal_value}
         details |= describe_sent(sent, draft.draft.delivery_mode)
         await work.events.append(EventKind.MESSAGE_ACCEPTED, id, now, details)
-        await work.commit()
     services.wake()
     return sent
 
@@ -116,25 +115,21 @@ async def cancel(
     """Cancel the document and everything of it that has not left; `why` is the person's reason. Raises Clash while a
     courier publishes it, and where it was sent to a recipient. Deliveries that an earlier attempt may have brought to the
     axis are marked."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.outgoing.get(id)
-        cancelled = await cancel_in(services, work, document, {"reason": why} if why else {}, expect_version)
-        await work.commit()
-    return cancelled
+        return await cancel_in(services, work, document, {"reason": why} if why else {}, expect_version)
 
 
 async def discard_draft(
     services: OutgoingServices, scope: AgencyScope, id: str, expect_version: int | None = None
 ) -> OutgoingDocument:
     """Discard a draft that was never sent. Raises Clash for any other document."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.outgoing.get(id)
         check.expect(document, expect_version)
         if document.state is not OutState.DRAFT:
             raise Clash(f"{id} is {document.state}, not a draft; what is on its way is cancelled or recalled")
-        discarded = await cancel_in(services, work, document, {}, expect_version)
-        await work.commit()
-    return discarded
+        return await cancel_in(services, work, document, {}, expect_version)
 
 
 async def cancel_in(
@@ -298,7 +293,7 @@ async def close_paper(
     """Record that the document was handed over on paper: close the lines of these recipients, or all that wait. A closed
     line is corrected when it is named. Refused lists every broken rule; Clash when there is no line to close."""
     now, note = services.clock.now(), details.note.strip()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.outgoing.get(id)
         verdict = outgoing.check_handed_over(details, document.draft.issued_on, services.today())
         if not verdict.allowed:
@@ -315,7 +310,6 @@ async def close_paper(
             await work.events.append(EventKind.PAPER_HANDED, id, now, facts)
         reached = [delivery.recipient.code for _, delivery in chosen]
         await answering.end_waits(work, document, reached, now)
-        await work.commit()
     services.wake()
     return document
 

@@ -74,12 +74,10 @@ async def reserve_for(
 ) -> GivenNumber:
     """Reserve the next number that a draft like this would get, for the stored draft `subject_id` or for the person."""
     profile = await profile_of(services, scope)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.agency()
         now = services.clock.now()
-        number = await reserve(work, profile, draft, now, days=days, subject_id=subject_id)
-        await work.commit()
-    return number
+        return await reserve(work, profile, draft, now, days=days, subject_id=subject_id)
 
 
 async def give_back(services: OutgoingServices, scope: AgencyScope, draft_id: str) -> None:
@@ -95,10 +93,8 @@ async def release_number(
     services: OutgoingServices, scope: AgencyScope, id: str, why: str = ""
 ) -> GivenNumber:
     """Give the number of that name back."""
-    async with services.store.begin(scope) as work:
-        released = await release(work, await find(work, id), services.clock.now(), why.strip())
-        await work.commit()
-    return released
+    async with services.store.changing(scope) as work:
+        return await release(work, await find(work, id), services.clock.now(), why.strip())
 
 
 async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, why: str) -> GivenNumber:
@@ -106,12 +102,10 @@ async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, w
     verdict = book.check_text("reason", why)
     if not verdict.allowed:
         raise Refused(verdict)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         number = await find(work, id)
         await refuse_standing(work, number)
-        voided = await void(work, number, services.clock.now(), why.strip())
-        await work.commit()
-    return voided
+        return await void(work, number, services.clock.now(), why.strip())
 
 
 async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime, draft_id: str = "") -> str:

@@ -138,9 +138,8 @@ async def _pack_document(services: OutgoingServices, scope: AgencyScope, job: Jo
         sources = [await services.blobs.open(work, file.sha256) for file in document.files if waits]
     if not waits:
         # It was packed before, or will never be sent: the job is over.
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             await work.jobs.finish(job.lease)
-            await work.commit()
         return
     agency = await hosted_agency(services, scope)
     contents = [
@@ -156,10 +155,9 @@ async def _pack_answer(
 ) -> None:
     task = _status_task(await hosted_agency(services, scope), packet, services.clock.now())
     packed = await _sign(services, task, await _open_signer(services, task))
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.jobs.finish(job.lease)
         await put_status(services, work, scope.agency_id, job.subject_id, packet, packed)
-        await work.commit()
 
 
 async def sign_document(
@@ -378,9 +376,8 @@ async def _postpone(services: OutgoingServices, scope: AgencyScope, job: Job, er
     """Put the job off with the error on its row; its document stays queued, for example while the signer is down."""
     delay = upkeep.retry_delay(job.lease.attempt)
     log.action(_log, "job.postponed", str(error), job=job.id, subject=job.subject_id, code=error.code)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.jobs.retry(job.lease, services.clock.now() + delay, f"{error.code}: {error}")
-        await work.commit()
 
 
 async def enqueue_document(
@@ -388,7 +385,7 @@ async def enqueue_document(
 ) -> None:
     """Finish the job: mark the document as packed and put it into the outbox, unless it was cancelled meanwhile."""
     agency = await hosted_agency(services, scope)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.jobs.finish(job.lease)
         latest = await work.outgoing.get(document.id)
         if latest.state is OutState.QUEUED:
@@ -396,7 +393,6 @@ async def enqueue_document(
             await work.blobs.drop("source", document.id)
             deliveries = await work.deliveries.of_document(document.id)
             await put_document(services, work, agency, document, deliveries, packed)
-        await work.commit()
     if latest.state is not OutState.QUEUED:
         # The document will never be sent, and nothing may stay of it if it was sealed.
         await services.blobs.forget([packed.digest])
@@ -520,12 +516,11 @@ async def give_up(services: OutgoingServices, scope: AgencyScope, job: Job, erro
     packet would have made is withdrawn."""
     log.action(_log, "job.given_up", str(error), job=job.id, subject=job.subject_id, code=error.code)
     with _unless_lost(job):
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             if job.payload is None:
                 await _give_up_document(services, work, job, error)
             else:
                 await _give_up_answer(services, work, job, job.payload, error)
-            await work.commit()
     services.wake()
 
 

@@ -47,12 +47,11 @@ async def recall(
     """Ask every recipient (or those named) to cancel the document. Returns the document of the recall packet, or with
     `take_back`, which sends only a status 13, the document itself. Raises Clash while an earlier request is open."""
     change = tidy(DocumentChange(reason=reason, approved_by=approved_by, notice_no=notice_no))
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         expect(await work.outgoing.get(id), expect_version)
         parent = await load_recallable(work, id, change, take_back=take_back, recipients=recipients)
         parent = await work.outgoing.save(parent, expect_version=expect_version)
         recalled = await recall_in(services, work, parent, change, take_back=take_back, recipients=recipients)
-        await work.commit()
     services.wake()
     return recalled
 

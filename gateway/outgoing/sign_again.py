@@ -121,7 +121,7 @@ async def _commit_resigned(
     courier may have published it before it died."""
     item = leased.item
     fresh = replace(item, envelope_digest=new.digest, envelope_size=new.size, signed_by=new.signed_by)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.outbox.replace_envelope(leased.lease, fresh)
         if item.kind is Kind.STATUS:
             await work.blobs.keep(new.content, "status", item.packet_id)
@@ -139,5 +139,4 @@ async def _commit_resigned(
         }
         facts |= package.as_logged(new)
         await work.events.append(EventKind.MESSAGE_RESIGNED, item.subject_id, now, facts)
-        await work.commit()
     return LeasedOutbox(item=fresh, lease=leased.lease)

@@ -113,10 +113,9 @@ async def sign(
     staged = out.with_name(f".{out.name}.{services.clock.new_id()}")
     try:
         signed = await services.pool.run(lambda: _sign(services.signer, plan, key, staged, at))
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             facts = _signing_facts(plan, key, signed)
             await work.events.append(EventKind.DOCUMENT_SIGNED, key.facts.key_id, at, facts)
-            await work.commit()
         await services.pool.run(lambda: _hand_out(staged, out))
     finally:
         staged.unlink(missing_ok=True)

@@ -41,9 +41,8 @@ async def begin(services: OutgoingServices, scope: AgencyScope, announced: Annou
     _refuse_unsendable(services, announced.name, announced.size)
     part_size = max(announced.part_size or USUAL_PART, -(-announced.size // MOST_PARTS))
     upload = _new_upload(services, scope, announced, part_size)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.uploads.add(upload)
-        await work.commit()
     return upload
 
 
@@ -87,7 +86,7 @@ async def add_part(
         if stored_part is not None:
             return _refuse_other_bytes(stored_part, part)
         content = await services.blobs.keep(scratch, part.sha256, part_size)
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             upload = await work.uploads.get(id)
             _refuse_complete(upload)
             if await work.uploads.add_part(id, part):
@@ -95,7 +94,6 @@ async def add_part(
                 await work.uploads.save(replace(upload, expires_at=services.clock.now() + RETENTION))
             else:
                 _refuse_other_bytes(next(p for p in await work.uploads.parts(id) if p.n == n), part)
-            await work.commit()
     return part
 
 
@@ -158,20 +156,18 @@ async def complete(services: OutgoingServices, scope: AgencyScope, id: str) -> U
             f"the parts of {id} are together a file with SHA-256 {received.item.sha256}, not {upload.announced}",
             code="GW-UPLOAD-OTHER",
         )
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.uploads.get(id)
         await work.uploads.save(checked)
-        await work.commit()
     return checked
 
 
 async def remove(services: OutgoingServices, scope: AgencyScope, id: str) -> None:
     """Remove the upload and its parts; NotFound where there is none."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.uploads.get(id)
         await work.blobs.drop(OWNER, id)
         await work.uploads.remove(id)
-        await work.commit()
 
 
 async def take(

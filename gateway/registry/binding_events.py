@@ -37,7 +37,7 @@ from gateway.log import action
 from gateway.ports.services import Clock
 from gateway.registry.tables import BINDING, aware
 from gateway.store.events import NODE, SqlEvents, to_domain
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 _AT_ONCE = 500

@@ -91,6 +91,12 @@ class SqlDecisions:
             yield SqlDecision(tx, self._clock, self._pool, principal_id)
 
     @asynccontextmanager
+    async def changing(self, principal_id: str) -> AsyncIterator[SqlDecision]:
+        """Open a unit of work that is committed when its context ends without an error."""
+        async with self._store.changing_rows() as tx:
+            yield SqlDecision(tx, self._clock, self._pool, principal_id)
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[SqlDecision]:
         async with self._store.reading() as tx:
             yield SqlDecision(tx, self._clock, self._pool, "")

@@ -39,7 +39,7 @@ from gateway.registry.importing import lock_table
 from gateway.registry.lists import ReceivedList
 from gateway.registry.tables import AGENCY, BINDING, PROPOSAL, as_utc, aware
 from gateway.store.events import NODE
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from gateway.trust.chain import usage_holds
 
 _AT_ONCE = 500

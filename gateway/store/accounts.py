@@ -1,6 +1,6 @@
-"""Hosted agencies, principals and API keys of this node. In: agencies and keys as operators enter them; the secrets and
-certificates of calls. Out: the stored agencies and keys; the open work of an agency that leaves. Each call is a transaction
-of its own."""
+"""Hosted agencies with the settings that they choose, principals and API keys of this node. In: agencies and keys as
+operators enter them; the secrets and certificates of calls. Out: the stored agencies and keys; the open work of an agency
+that leaves. Each call is a transaction of its own, except those about an agency's own settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -39,7 +39,8 @@ from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
-from gateway.store.row import Moment, from_json, to_json, value_of
+from gateway.store.repository import AgencyRows, OwnTransactions, select_by
+from gateway.store.row import Moment, equal, from_json, to_json, value_of
 from gateway.store.systems import begin
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
 from gateway.store.tables_node import (
@@ -70,12 +71,11 @@ _BODY = select(col(HostedAgencyRow.body), _NUMBERING).where(col(HostedAgencyRow.
 _LOCKED_BODY = _BODY.with_for_update(read=True)
 
 
-class HostedAccounts:
+class HostedAccounts(OwnTransactions):
     """Hosted agencies, principals and API keys of the node; get it as `store.accounts`."""
 
     def __init__(self, writing: Open, reading: Open, clock: Clock, memory: Memory) -> None:
-        self._writing = writing
-        self._reading = reading
+        super().__init__(writing, reading)
         self._clock = clock
         self._memory = memory
         # When this process last stored that a key was used, by key id.
@@ -84,11 +84,10 @@ class HostedAccounts:
     async def add_hosted(self, agency: HostedAgency) -> HostedAgency:
         """Host an agency and return it as stored: an agency that left and comes back keeps its former id and documents.
         Clash when its id or code is hosted already."""
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             if not await tx.insert_new(to_hosted_row(agency)):
                 agency = replace(agency, id=(await _load_former(tx, agency)).id)
                 await _save(tx, agency)
-            await tx.commit()
         return agency
 
     async def leave(self, id: str) -> Mapping[str, int]:
@@ -117,9 +116,7 @@ class HostedAccounts:
         """Return a hosted agency and what it chose and is in force, by setting; in one look, because every document needs
         both. NotFound when it is not hosted."""
         agencies, versions = await self._memory.ask(("hosted",), _load_hosted)
-        agency = next((agency for agency in agencies if agency.id == id), None)
-        if agency is None:
-            raise errors.NotFound(f"this node does not host agency {id}")
+        agency = _find_agency(agencies, id)
         if id not in versions:
             return agency, {}
         chosen = chosen_in_force(versions[id], self._clock.now())
@@ -134,10 +131,7 @@ class HostedAccounts:
         """Return the way of numbering with which an agency was hosted, which holds where it chose none. NotFound when it is
         not hosted."""
         agencies, _ = await self._memory.ask(("hosted",), _load_hosted)
-        agency = next((agency for agency in agencies if agency.id == id), None)
-        if agency is None:
-            raise errors.NotFound(f"no agency {id} is hosted here")
-        return agency.numbering
+        return _find_agency(agencies, id).numbering
 
     async def hosted_by_code(self, code: str) -> HostedAgency | None:
         """Find a hosted agency by its present code, or else by an alias; letter case is ignored."""
@@ -152,15 +146,10 @@ class HostedAccounts:
         """Return the principal of that kind, name and agency; create it when it does not exist."""
         owner = agency_id or ""
         row = PrincipalRow(id=self._clock.new_id("prn_"), kind=kind.value, name=name, owner=owner)
-        conditions = (
-            col(PrincipalRow.kind) == kind.value,
-            col(PrincipalRow.name) == name,
-            col(PrincipalRow.owner) == owner,
-        )
-        async with self._writing() as tx:
+        is_same = equal(PrincipalRow, kind=kind.value, name=name, owner=owner)
+        async with self._changing() as tx:
             if not await tx.insert_new(row):
-                row = await tx.first(PrincipalRow, select(PrincipalRow).where(*conditions)) or row
-            await tx.commit()
+                row = await tx.first(PrincipalRow, select(PrincipalRow).where(is_same)) or row
         return _to_principal(row)
 
     async def add_key(
@@ -191,18 +180,17 @@ class HostedAccounts:
             way=way,
             certificate=certificate,
         )
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             await _check_certificate_free(tx, key, key.created_at)
             if not await tx.insert_new(_key_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
             tx.insert(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
-            await tx.commit()
         return key
 
     async def add_system_key(self, key: ApiKey, *, old_ends_at: datetime | None = None) -> None:
         """Add the credential of a document system. Clash when the system has a valid one, unless `old_ends_at` is given:
         the old one is then valid until that time, beside the new one."""
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             name = key.system or ""
             await tx.hold("systems", name)
             now = self._clock.now()
@@ -223,7 +211,6 @@ class HostedAccounts:
             tx.insert(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             for id in key.agency_ids:
                 await begin(tx, id, name)
-            await tx.commit()
 
     async def keys_of_system(self, system: str) -> Sequence[ApiKey]:
         """Return every credential of that document system, also ended ones, the newest first; cached."""
@@ -235,9 +222,7 @@ class HostedAccounts:
         used_at = self._used.get(key.id, key.used_at)
         if used_at is None or now - used_at >= _TOUCH_EVERY:
             self._used[key.id] = now
-            async with self._writing() as tx:
-                await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == key.id).values(used_at=now))
-                await tx.commit()
+            await self._change(update(ApiKeyRow).where(col(ApiKeyRow.id) == key.id).values(used_at=now))
 
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """Return the key with this secret and store its use; None when it is unknown, revoked or expired. Keys are cached,
@@ -263,17 +248,13 @@ class HostedAccounts:
     async def bind_certificate(self, id: str, auth: KeyAuth, certificate: ClientCertificate | None) -> ApiKey:
         """Change how a key is opened (secret, certificate or both), and return it. NotFound when there is no such key;
         Clash when the key or the certificate does not allow it."""
-        async with self._writing() as tx:
-            bound = await _bind(tx, id, auth, certificate, self._clock.now())
-            await tx.commit()
-        return bound
+        async with self._changing() as tx:
+            return await _bind(tx, id, auth, certificate, self._clock.now())
 
     async def revoke_key(self, id: str) -> bool:
         """Revoke a key. Return False when it was revoked before. NotFound when there is no such key."""
-        live = (col(ApiKeyRow.id) == id, col(ApiKeyRow.revoked_at).is_(None))
-        async with self._writing() as tx:
-            revoked = await tx.change(update(ApiKeyRow).where(*live).values(revoked_at=self._clock.now()))
-            await tx.commit()
+        live = update(ApiKeyRow).where(equal(ApiKeyRow, id=id, revoked_at=None))
+        revoked = await self._change(live.values(revoked_at=self._clock.now()))
         if not revoked and not await self._load_keys(col(ApiKeyRow.id) == id):
             raise errors.NotFound(f"there is no API key {id}")
         return revoked == 1
@@ -287,16 +268,18 @@ class HostedAccounts:
             return list((await _load_keys(tx, condition)).values())
 
 
+def _find_agency(agencies: Sequence[HostedAgency], id: str) -> HostedAgency:
+    for agency in agencies:
+        if agency.id == id:
+            return agency
+    raise errors.NotFound(f"this node does not host agency {id}")
+
+
 async def chosen_calendars(tx: Transaction, at: datetime) -> Mapping[str, Mapping[str, ProfileVersion]]:
     """Load the settings in force that change an agency's calendar or timers, by agency."""
-    versions: dict[str, list[ProfileVersion]] = {}
-    query = (
-        select(_PROFILE)
-        .where(col(_PROFILE.key).in_(CALENDAR_KEYS))
-        .order_by(col(_PROFILE.agency_id), col(_PROFILE.id))
-    )
-    for row in await tx.rows(_PROFILE, query):
-        versions.setdefault(row.agency_id, []).append(value_of(ProfileVersion, row))
+    of_calendar = select(_PROFILE).where(col(_PROFILE.key).in_(CALENDAR_KEYS))
+    ordered = of_calendar.order_by(col(_PROFILE.agency_id), col(_PROFILE.id))
+    versions = await _versions_by_agency(tx, ordered)
     return {agency_id: chosen_in_force(listed, at) for agency_id, listed in versions.items()}
 
 
@@ -305,12 +288,18 @@ async def _load_hosted(
 ) -> tuple[Sequence[HostedAgency], Mapping[str, Sequence[ProfileVersion]]]:
     """Load the hosted agencies, and the versions of their settings by agency."""
     tx = Transaction(connection, shared=False)
-    rows = await tx.rows(HostedAgencyRow, select(HostedAgencyRow).order_by(col(HostedAgencyRow.code)))
-    agencies = (from_json(HostedAgency, row.body) for row in rows)
-    versions: dict[str, list[ProfileVersion]] = {}
-    for version in await tx.rows(_PROFILE, select(_PROFILE)):
-        versions.setdefault(version.agency_id, []).append(value_of(ProfileVersion, version))
+    agencies = await tx.values(to_hosted, select(HostedAgencyRow).order_by(col(HostedAgencyRow.code)))
+    versions = await _versions_by_agency(tx, select(_PROFILE))
     return tuple(agency for agency in agencies if agency.left_at is None), versions
+
+
+async def _versions_by_agency(
+    tx: Transaction, query: Select[AgencyProfileRow]
+) -> dict[str, list[ProfileVersion]]:
+    versions: dict[str, list[ProfileVersion]] = {}
+    for row in await tx.rows(_PROFILE, query):
+        versions.setdefault(row.agency_id, []).append(value_of(ProfileVersion, row))
+    return versions
 
 
 def _numbered(agency: HostedAgency, version: ProfileVersion | None) -> HostedAgency:
@@ -320,9 +309,7 @@ def _numbered(agency: HostedAgency, version: ProfileVersion | None) -> HostedAge
 
 
 async def _save(tx: Transaction, agency: HostedAgency) -> None:
-    columns = to_hosted_row(agency).values("id")
-    is_agency = col(HostedAgencyRow.id) == agency.id
-    if await tx.change(update(HostedAgencyRow).where(is_agency).values(**columns)) != 1:
+    if await tx.update(to_hosted_row(agency)) != 1:
         raise errors.NotFound(f"no agency {agency.id} is hosted here")
 
 
@@ -335,8 +322,7 @@ async def _load_former(tx: Transaction, agency: HostedAgency) -> HostedAgency:
 
 async def _find_hosted(tx: Transaction, condition: ColumnElement[bool]) -> HostedAgency | None:
     """Find and lock an agency, also one that left, so that no work is accepted for it until this transaction ends."""
-    row = await tx.first(HostedAgencyRow, select(HostedAgencyRow).where(condition).with_for_update())
-    return None if row is None else from_json(HostedAgency, row.body)
+    return await tx.value(to_hosted, select(HostedAgencyRow).where(condition).with_for_update())
 
 
 async def lock_hosted(tx: Transaction, id: str, now: datetime) -> HostedAgency:
@@ -354,8 +340,36 @@ async def lock_hosted(tx: Transaction, id: str, now: datetime) -> HostedAgency:
 _parse_hosted = lru_cache(maxsize=256)(partial(from_json, HostedAgency))
 
 
+def to_hosted(row: HostedAgencyRow) -> HostedAgency:
+    return from_json(HostedAgency, row.body)
+
+
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
     return HostedAgencyRow.from_value(agency, body=to_json(HostedAgency, agency))
+
+
+_NEWEST_FIRST = ("set_at DESC", "id DESC")
+_IN_FORCE = (
+    select_by(_PROFILE, ("agency_id", "key"), _NEWEST_FIRST)
+    .where(col(_PROFILE.from_when) <= bindparam("now", type_=Moment))
+    .limit(1)
+)
+
+
+class SqlAgencyProfile(AgencyRows):
+    """Settings of one agency: versions, which are only added."""
+
+    async def add(self, version: ProfileVersion) -> None:
+        self._tx.insert(_PROFILE.from_value(version, agency_id=self._agency_id))
+
+    async def versions(self) -> Sequence[ProfileVersion]:
+        """List every version, the newest first."""
+        return await self._list(ProfileVersion, _PROFILE, *_NEWEST_FIRST)
+
+    async def value(self, key: str, at: datetime) -> str | None:
+        """Return the value in force; None where the agency chose nothing."""
+        row = await self._tx.first(_PROFILE, _IN_FORCE, agency_id=self._agency_id, key=key, now=at)
+        return row.value or None if row is not None else None
 
 
 # States of deliveries that the axis does not have yet, or whose recipient has not answered a request.
@@ -380,9 +394,8 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
     counts: dict[str, int] = {}
     for name, (table, is_open) in parts.items():
         owner: ColumnElement[bool] = table.agency_id == agency_id  # type: ignore[attr-defined]  # every tenant table has it
-        counted = await tx.tuples(select(func.count()).select_from(table).where(owner, is_open))
-        if counted[0][0]:
-            counts[name] = counted[0][0]
+        if count := await tx.scalar(select(func.count()).select_from(table).where(owner, is_open)):
+            counts[name] = count
     return counts
 
 

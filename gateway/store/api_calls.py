@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import ApiCall, CallCount
-from gateway.store.repository import WatchedRows
-from gateway.store.row import value_of
+from gateway.store.repository import OwnTransactions, WatchedRows
 from gateway.store.tables import IdempotencyRow
 from gateway.store.tables_node import ApiCallRow
-from gateway.store.transaction import Open, Transaction
 
 _CALL = ApiCallRow
 _FIRST_ERROR = 400
@@ -38,29 +36,23 @@ class Remembered:
     body: str | None = None
 
 
-class SqlApiCalls:
+class SqlApiCalls(OwnTransactions):
     """Repository of the calls of all API keys of the node."""
-
-    def __init__(self, writing: Open, reading: Open) -> None:
-        self._writing, self._reading = writing, reading
 
     async def keep(self, calls: Sequence[ApiCall]) -> None:
         """Store calls; they are committed on return. Calls that are stored already stay unchanged."""
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             tx.insert_missing(*(_CALL.from_value(call) for call in calls))
-            await tx.commit()
 
     async def trim(self, key_ids: Collection[str], called_before: datetime, most: int) -> None:
         """Delete calls of all keys before `called_before`, and of the keys `key_ids` those beyond the newest `most`."""
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             await tx.change(delete(_CALL).where(col(_CALL.at) < called_before))
             for key_id in sorted(key_ids):
                 of_key = col(_CALL.key_id) == key_id
                 newest = select(col(_CALL.id)).where(of_key).order_by(col(_CALL.id).desc())
-                beyond = await tx.tuples(newest.offset(most).limit(1))
-                if beyond:
-                    await tx.change(delete(_CALL).where(of_key, col(_CALL.id) <= beyond[0][0]))
-            await tx.commit()
+                if beyond := await tx.scalar(newest.offset(most).limit(1)):
+                    await tx.change(delete(_CALL).where(of_key, col(_CALL.id) <= beyond))
 
     async def list_calls(
         self, key_id: str, limit: int, *, errors: bool = False, route: str = "", before_id: str = ""
@@ -74,9 +66,7 @@ class SqlApiCalls:
             query = query.where(col(_CALL.route) == route)
         if before_id:
             query = query.where(col(_CALL.id) < before_id)
-        async with self._reading() as tx:
-            rows = await tx.rows(_CALL, query.order_by(col(_CALL.id).desc()).limit(limit))
-        return [value_of(ApiCall, row) for row in rows]
+        return await self._values(ApiCall, query.order_by(col(_CALL.id).desc()).limit(limit))
 
     async def routes(self, key_id: str) -> Sequence[str]:
         """Return the routes that the key called, sorted, 200 at most."""
@@ -111,11 +101,6 @@ _OWN_MARKER = (
 _FINISHED, _RELEASED = update(_KEY).where(*_OWN_MARKER), delete(_KEY).where(*_OWN_MARKER)
 
 
-async def forget_idempotency_keys(tx: Transaction, used_before: datetime) -> int:
-    """Delete idempotency keys first used before that time; return how many."""
-    return await tx.change(delete(_KEY).where(col(_KEY.created_at) < used_before))
-
-
 class SqlIdempotency(WatchedRows):
     """Idempotency keys of one agency's requests, with their first response. Call `begin` in a unit of work of its own,
     which is committed before the request's work starts; call `finish` in the unit that stores the document."""
@@ -131,7 +116,8 @@ class SqlIdempotency(WatchedRows):
             return None
         if await self._take_over(owner, key, digest, ends_at, now):
             return None
-        marker = await self._tx.first(_KEY, select(_KEY).where(self._has_key(owner, key)).with_for_update())
+        own = self._where(_KEY, owner=owner, key=key)
+        marker = await self._tx.first(_KEY, select(_KEY).where(own).with_for_update())
         if marker is None:
             raise errors.Clash(
                 f"the idempotency key {key!r} was released a moment ago; send the request again"
@@ -160,12 +146,9 @@ class SqlIdempotency(WatchedRows):
         has_ended = and_(col(_KEY.until) <= now, col(_KEY.until) < ends_at)
         # A marker that ends later than a right clock would write was begun while the clock was ahead.
         is_too_far = col(_KEY.until) > now + 2 * (ends_at - now)
-        is_abandoned = and_(self._has_key(owner, key), col(_KEY.status).is_(None), or_(has_ended, is_too_far))
-        is_repeated = and_(is_abandoned, col(_KEY.digest) == digest)
+        is_abandoned = or_(has_ended, is_too_far)
+        is_repeated = self._where(_KEY, is_abandoned, owner=owner, key=key, status=None, digest=digest)
         return await self._tx.change(update(_KEY).where(is_repeated).values(until=ends_at)) == 1
 
     def _marker_key(self, owner: str, key: str, ends_at: datetime) -> dict[str, Any]:
         return {"at_agency": self._agency_id, "at_owner": owner, "at_key": key, "at_until": ends_at}
-
-    def _has_key(self, owner: str, key: str) -> ColumnElement[bool]:
-        return and_(col(_KEY.agency_id) == self._agency_id, col(_KEY.owner) == owner, col(_KEY.key) == key)

@@ -210,12 +210,11 @@ class FileBlobs:
             await self._pool.run(scratch.make_durable)
         _check_size(scratch.durable_size or 0, size)
         row = BlobRow(digest=digest, size=size, stored_at=self._clock.now())
-        async with self._store.writing() as tx:
+        async with self._store.changing_rows() as tx:
             await tx.upsert(row, "stored_at")
             target = path_of(self._root, digest)
             # Not in the pool: other writers wait, and its threads may have long work before them.
             await run_in_thread(partial(_place, scratch, target, self._synced))
-            await tx.commit()
         return KeptContent(digest=digest, size=size)
 
     def reader(self, digest: Digest) -> Callable[[], BinaryIO]:

@@ -7,37 +7,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BindParameter, and_, bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway.domain.comments import Comment, Reader
 from gateway.store.repository import AgencyRows
-from gateway.store.row import value_of
+from gateway.store.row import same
 from gateway.store.tables_office import LetterCommentRow, LetterSeenRow
 
 _COMMENT, _READER = LetterCommentRow, LetterSeenRow
-_LIMIT: BindParameter[int] = bindparam("most")
-_OF_DOCUMENT = (
-    select(_COMMENT)
-    .where(col(_COMMENT.agency_id) == bindparam("agency"), col(_COMMENT.document_id) == bindparam("document"))
-    .order_by(col(_COMMENT.at).desc(), col(_COMMENT.id).desc())
-    .limit(_LIMIT)
-)
-_READERS_OF = (
-    select(_READER)
-    .where(col(_READER.agency_id) == bindparam("agency"), col(_READER.document_id) == bindparam("document"))
-    .order_by(col(_READER.at), col(_READER.person_id))
-)
 # The reader's few documents come first: the comments of each are few.
 _UNREAD = (
     select(_COMMENT)
-    .join(
-        _READER,
-        and_(
-            col(_READER.agency_id) == col(_COMMENT.agency_id),
-            col(_READER.document_id) == col(_COMMENT.document_id),
-        ),
-    )
+    .join(_READER, same(_READER.document_id, _COMMENT.document_id))
     .where(
         col(_COMMENT.agency_id) == bindparam("agency"),
         col(_READER.person_id) == bindparam("person"),
@@ -45,7 +27,7 @@ _UNREAD = (
         col(_COMMENT.at) > col(_READER.read_until),
     )
     .order_by(col(_COMMENT.at).desc(), col(_COMMENT.id).desc())
-    .limit(_LIMIT)
+    .limit(bindparam("most"))
 )
 
 
@@ -57,37 +39,28 @@ class SqlComments(AgencyRows):
 
     async def of_document(self, document_id: str, limit: int) -> Sequence[Comment]:
         """Return the newest comments on a document, the oldest of them first."""
-        rows = await self._rows(_COMMENT, _OF_DOCUMENT, document=document_id, most=limit)
-        return [value_of(Comment, row) for row in reversed(rows)]
+        newest = await self._list(
+            Comment, _COMMENT, "at DESC", "id DESC", most=limit, document_id=document_id
+        )
+        return newest[::-1]
 
     async def readers_of(self, document_id: str) -> Sequence[Reader]:
         """Return the persons who saw a document, in the order in which they first did."""
-        return [value_of(Reader, row) for row in await self._rows(_READER, _READERS_OF, document=document_id)]
+        return await self._list(Reader, _READER, "at", "person_id", document_id=document_id)
 
     async def unread_by(self, person_id: str, limit: int) -> Sequence[Comment]:
         """Return the newest comments of others on documents that the person has seen, which came since."""
-        rows = await self._rows(_COMMENT, _UNREAD, person=person_id, most=limit)
-        return [value_of(Comment, row) for row in rows]
+        return await self._values(Comment, _UNREAD, person=person_id, most=limit)
 
     async def mark_read(self, document_id: str, person_id: str, at: datetime) -> None:
         """Note that the person sees the document, and has read its comments until `at`."""
         reader = Reader(person_id=person_id, at=at, read_until=at)
         row = _READER.from_value(reader, agency_id=self._agency_id, document_id=document_id)
-        mine = (
-            col(_READER.agency_id) == self._agency_id,
-            col(_READER.document_id) == document_id,
-            col(_READER.person_id) == person_id,
-        )
         if not await self._tx.insert_new(row):
-            await self._tx.change(
-                update(_READER).where(*mine, col(_READER.read_until) < at).values(read_until=at)
-            )
+            earlier = self._where(_READER, col(_READER.read_until) < at, **row.key_values())
+            await self._tx.change(update(_READER).where(earlier).values(read_until=at))
 
     async def remove_of(self, document_id: str) -> None:
         """Delete the comments on a document, and who saw it."""
         for table in (_COMMENT, _READER):
-            of_document = (
-                col(table.agency_id) == self._agency_id,
-                col(table.document_id) == document_id,
-            )
-            await self._tx.change(delete(table).where(*of_document))
+            await self._delete(table, document_id=document_id)

@@ -14,7 +14,7 @@ from functools import partial
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -26,8 +26,8 @@ from gateway.domain.status import Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import exactly_one
-from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, WatchedRows
-from gateway.store.row import among, from_json, to_json, value_of
+from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, WatchedRows, select_by
+from gateway.store.row import among, from_json, same, to_json, value_of
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, PaperPartRow, RecipientGroupRow
 from gateway.store.transaction import Transaction
 
@@ -78,16 +78,16 @@ class SqlDeliveries(WatchedRows):
             self._follower.touch_out(document_id)
 
     async def get(self, id: str) -> Delivery:
-        return self._read(await self._get(_DELIVERY, _BY_ID, f"this agency has no delivery {id}", id=id))
+        return await self._get(self._read, _BY_ID, f"this agency has no delivery {id}", id=id)
 
     async def of_document(self, document_id: str) -> Sequence[Delivery]:
-        return [self._read(row) for row in await self._rows(_DELIVERY, _OF_DOCUMENT, document=document_id)]
+        return await self._values(self._read, _OF_DOCUMENT, document=document_id)
 
     async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[Delivery]]:
         """Return the deliveries of each document by its id; every given id is a key."""
         deliveries: dict[str, list[Delivery]] = {id: [] for id in document_ids}
-        for row in await self._rows(_DELIVERY, _OF_DOCUMENTS, documents=list(document_ids)):
-            deliveries[row.document_id].append(self._read(row))
+        for delivery in await self._values(self._read, _OF_DOCUMENTS, documents=list(document_ids)):
+            deliveries[delivery.document_id].append(delivery)
         return deliveries
 
     async def silent(self, codes: Collection[str], since: datetime) -> Mapping[str, datetime]:
@@ -241,17 +241,13 @@ class SqlPaperParts(AgencyRows):
         )
 
     async def of_document(self, document_id: str) -> Sequence[PaperPart]:
-        query = select(_PAPER).where(
-            col(_PAPER.agency_id) == self._agency_id, col(_PAPER.document_id) == document_id
-        )
-        rows = await self._tx.rows(_PAPER, self._tx.lock_rows(query.order_by(col(_PAPER.delivery_id))))
-        return [value_of(PaperPart, row) for row in rows]
+        query = self._tx.lock_rows(select_by(_PAPER, ("agency_id", "document_id"), ("delivery_id",)))
+        parameters = {"agency_id": self._agency_id, "document_id": document_id}
+        return await self._tx.values(PaperPart, query, **parameters)
 
     async def close(self, part: PaperPart) -> None:
         """Save the hand-over of a letter; a second call replaces it. NotFound when the delivery does not go on paper."""
-        query = update(_PAPER).where(
-            col(_PAPER.agency_id) == self._agency_id, col(_PAPER.delivery_id) == part.delivery_id
-        )
+        query = update(_PAPER).where(self._where(_PAPER, delivery_id=part.delivery_id))
         names = ("handed_over", "means", "note", "closed_at", "closed_by")
         if await self._tx.change(query.values({name: getattr(part, name) for name in names})) != 1:
             raise errors.NotFound(f"the delivery {part.delivery_id} does not go on paper")
@@ -260,26 +256,17 @@ class SqlPaperParts(AgencyRows):
         """Return up to `limit` letters that are neither handed over nor cancelled, the longest waiting first."""
         order = (col(_PAPER.opened_at), col(_PAPER.delivery_id))
         query = self._uncancelled().where(col(_PAPER.handed_over).is_(None))
-        return [
-            value_of(PaperPart, row)
-            for row in await self._tx.rows(_PAPER, query.order_by(*order).limit(limit))
-        ]
+        return await self._tx.values(PaperPart, query.order_by(*order).limit(limit))
 
     async def handed_over(self, first: date, last: date, limit: int) -> Sequence[PaperPart]:
         """Return up to `limit` letters that were handed over from the day `first` to `last`, the earliest first."""
         query = self._uncancelled().where(col(_PAPER.handed_over).between(first, last))
         order = (col(_PAPER.handed_over), col(_PAPER.closed_at), col(_PAPER.delivery_id))
-        return [
-            value_of(PaperPart, row)
-            for row in await self._tx.rows(_PAPER, query.order_by(*order).limit(limit))
-        ]
+        return await self._tx.values(PaperPart, query.order_by(*order).limit(limit))
 
     def _uncancelled(self) -> Select[PaperPartRow]:
-        same = and_(
-            col(_DELIVERY.agency_id) == col(_PAPER.agency_id), col(_DELIVERY.id) == col(_PAPER.delivery_id)
-        )
-        mine = col(_PAPER.agency_id) == self._agency_id
-        return select(_PAPER).join(_DELIVERY, same).where(mine, col(_DELIVERY.state) != _CANCELLED)
+        is_mine = self._where(_PAPER, col(_DELIVERY.state) != _CANCELLED)
+        return select(_PAPER).join(_DELIVERY, same(_DELIVERY.id, _PAPER.delivery_id)).where(is_mine)
 
 
 _GROUP = RecipientGroupRow
@@ -290,32 +277,25 @@ class SqlRecipientGroups(AgencyRows):
 
     async def all(self) -> Sequence[RecipientGroup]:
         """Return all groups, sorted by name."""
-        query = select(_GROUP).where(col(_GROUP.agency_id) == self._agency_id).order_by(col(_GROUP.folded))
-        return [value_of(RecipientGroup, row) for row in await self._tx.rows(_GROUP, query)]
+        return await self._list(RecipientGroup, _GROUP, "folded")
 
     async def find_by_name(self, name: str) -> RecipientGroup | None:
         """Find a group by name; letter case and accents are ignored."""
-        row = await self._tx.first(_GROUP, self._tx.lock_rows(select(_GROUP).where(self._has_name(name))))
-        return value_of(RecipientGroup, row) if row is not None else None
+        return await self._find(RecipientGroup, _GROUP, folded=fold(name))
 
     async def save(self, group: RecipientGroup) -> None:
         """Insert a group of version 1, or update a group from the version before. Clash when the new name exists already,
         or when the stored group has another version."""
-        key = {"agency_id": self._agency_id, "folded": fold(group.name)}
-        row = _GROUP.from_value(group, **key)
+        row = _GROUP.from_value(group, agency_id=self._agency_id, folded=fold(group.name))
         if group.version == 1:
             if not await self._tx.insert_new(row):
                 raise errors.Clash(
                     f"there is a group named {group.name!r} already, or one that reads the same"
                 )
             return
-        earlier = update(_GROUP).where(self._has_name(group.name), col(_GROUP.version) == group.version - 1)
-        if await self._tx.change(earlier.values(row.values(*key))) != 1:
+        if await self._tx.update(row, col(_GROUP.version) == group.version - 1) != 1:
             raise errors.Clash(f"the group {group.name!r} was changed or removed meanwhile; look at it again")
 
     async def remove(self, name: str) -> bool:
         """Delete a group. Return False when there was none of that name."""
-        return await self._tx.change(delete(_GROUP).where(self._has_name(name))) == 1
-
-    def _has_name(self, name: str) -> ColumnElement[bool]:
-        return and_(col(_GROUP.agency_id) == self._agency_id, col(_GROUP.folded) == fold(name))
+        return await self._delete(_GROUP, folded=fold(name)) == 1

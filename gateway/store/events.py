@@ -40,8 +40,9 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import insert_of, table_of
+from gateway.store.repository import select_by
 from gateway.store.row import to_json, value_of
-from gateway.store.tables import EventCounterRow, EventRow
+from gateway.store.tables_node import EventCounterRow, EventRow
 from gateway.store.transaction import BoundQuery, Transaction, run_alone
 from gateway.store.wake import ANY
 
@@ -106,19 +107,19 @@ class SqlEvents:
             )
             for subject_id, kind, data in events
         ]
-        self._tx.insert_finished(_assign_numbers, *rows)
+        self._tx.insert(*rows, finish=_assign_numbers)
 
     async def of_subject(self, subject_id: str) -> Sequence[Event]:
         """Return the subject's events in the order in which they were written, numbered or not."""
-        mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.subject_id) == subject_id)
-        rows = await self._tx.rows(EventRow, select(EventRow).where(*mine).order_by(col(EventRow.position)))
-        return [to_domain(row) for row in rows]
+        query = select_by(EventRow, ("agency_id", "subject_id"), ("position",))
+        key = {"agency_id": self._scope.agency_id, "subject_id": subject_id}
+        return await self._tx.values(to_domain, query, **key)
 
     async def of_ids(self, ids: Collection[str]) -> Mapping[str, Event]:
         """Return those of these events that exist, by id."""
         mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.id).in_(sorted(ids)))
-        rows = await self._tx.rows(EventRow, select(EventRow).where(*mine))
-        return {row.id: to_domain(row) for row in rows}
+        events = await self._tx.values(to_domain, select(EventRow).where(*mine))
+        return {event.id: event for event in events}
 
 
 def _call_id() -> dict[str, str]:
@@ -143,8 +144,7 @@ async def _advance(tx: Transaction, sequence: str, count: int) -> range:
     counters = tx.line.counters
     last = counters.last(sequence) if counters is not None else None
     if last is None:
-        rows = await tx.tuples(_LAST, sequence=sequence)
-        last = int(rows[0][0]) if rows else 0
+        last = int(await tx.scalar(_LAST, sequence=sequence) or 0)
     if counters is not None:
         counters.count_to(sequence, last + count)
     tx.upsert_later(EventCounterRow(agency_id=sequence, last=last + count), "last")
@@ -283,14 +283,14 @@ async def load_after(tx: Transaction, agency_id: str | None, after_seq: int, lim
     else:
         mine = (col(EventRow.agency_id) == agency_id, col(EventRow.agency_seq) > after_seq)
         query = query.where(*mine).order_by(col(EventRow.agency_seq))
-    return [to_domain(row) for row in await tx.rows(EventRow, query.limit(limit))]
+    return await tx.values(to_domain, query.limit(limit))
 
 
 async def load_numbered(tx: Transaction, agency_id: str, numbers: Collection[int]) -> dict[int, Event]:
     """Return the agency's events with these numbers, by number."""
     column = col(EventRow.agency_seq)
     query = select(EventRow).where(col(EventRow.agency_id) == agency_id, column.in_(sorted(numbers)))
-    events = map(to_domain, await tx.rows(EventRow, query))
+    events = await tx.values(to_domain, query)
     return {event.agency_seq: event for event in events if event.agency_seq is not None}
 
 

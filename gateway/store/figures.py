@@ -35,10 +35,11 @@ from gateway.domain.figures import (
     FigureFact,
 )
 from gateway.store.repository import in_parts
-from gateway.store.row import from_json
+from gateway.store.row import equal, from_json, same
 from gateway.store.store import SqlStore
-from gateway.store.tables import EventRow, IncomingRow, OutgoingRow
+from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureFrozenRow, FigureStateRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 EVENTS_AT_ONCE = 300
@@ -52,9 +53,7 @@ _EVENT = tuple(
         *(EventRow.principal_id, EventRow.data, FigureFrozenRow.data),
     )
 )
-_IS_FROZEN = (col(FigureFrozenRow.agency_id) == col(EventRow.agency_id)) & (
-    col(FigureFrozenRow.event_id) == col(EventRow.id)
-)
+_IS_FROZEN = same(FigureFrozenRow.event_id, EventRow.id)
 _FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
 
 
@@ -111,7 +110,7 @@ def fact_from_json(text: str) -> FigureFact:
 async def load_events(tx: Transaction, place: int, limit: int) -> tuple[int, Sequence[Event]]:
     """Load the events behind a place that change figures, among at most `limit` numbers; return the last of these numbers
     with them. All numbers up to it are given, since numbers are given without gaps."""
-    ((last,),) = await tx.tuples(select(func.max(col(EventRow.node_seq))))
+    last = await tx.scalar(select(func.max(col(EventRow.node_seq))))
     end = min(last or 0, place + limit)
     number = col(EventRow.node_seq)
     query = select(*_EVENT).join_from(EventRow, FigureFrozenRow, _IS_FROZEN, isouter=True)
@@ -139,11 +138,11 @@ async def freeze_texts(tx: Transaction, event: EventRow, deleted: Mapping[str, o
     counted |= {name: True for name, value in deleted.items() if name in figures.COUNTED_IF_PRESENT and value}
     if event.kind not in COUNTED_KINDS or not counted:
         return None
-    mine = (col(FigureFrozenRow.agency_id) == event.agency_id, col(FigureFrozenRow.event_id) == event.id)
-    earlier = await tx.first(FigureFrozenRow, select(FigureFrozenRow).where(*mine))
+    mine = equal(FigureFrozenRow, agency_id=event.agency_id, event_id=event.id)
+    earlier = await tx.first(FigureFrozenRow, select(FigureFrozenRow).where(mine))
     texts = (json.loads(earlier.data) if earlier is not None else {}) | counted
     data = json.dumps(texts, sort_keys=True, ensure_ascii=False)
-    await tx.upsert(FigureFrozenRow(agency_id=event.agency_id, event_id=event.id, data=data), "data")
+    await tx.upsert(FigureFrozenRow(agency_id=event.agency_id, event_id=event.id, data=data))
     return digest_of_frozen(data)
 
 
@@ -153,16 +152,14 @@ def digest_of_frozen(data: str) -> str:
 
 async def clear(store: SqlStore) -> None:
     """Delete all figures, so that the loop, or the caller, counts all events again."""
-    async with store.writing() as tx:
+    async with store.changing_rows() as tx:
         for table in (_FACT, _CELL, _STATE):
             await tx.change(delete(table))
-        await tx.commit()
 
 
 async def read_place(tx: Transaction) -> int:
     """Return the node's number of the last event that is counted."""
-    row = await tx.first(_STATE, select(_STATE).where(col(_STATE.name) == _NAME))
-    return row.seq if row is not None else 0
+    return int(await tx.scalar(select(col(_STATE.seq)).where(col(_STATE.name) == _NAME)) or 0)
 
 
 async def _move(tx: Transaction, place: int, new_place: int) -> bool:

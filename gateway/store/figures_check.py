@@ -27,8 +27,8 @@ from gateway.store.figures import (
     read_place,
 )
 from gateway.store.store import SqlStore
-from gateway.store.tables import EventRow
 from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 _EVENTS_AT_ONCE = 2_000

@@ -15,20 +15,16 @@ from sqlmodel import col
 from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, JobDay, QueueSample
 from gateway.domain.wall_clock import local
 from gateway.store import inbox, jobs, outbox
-from gateway.store.row import value_of
+from gateway.store.repository import OwnTransactions
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import JobDayRow, QueueSampleRow
-from gateway.store.transaction import Open, Transaction
+from gateway.store.transaction import Transaction
 
-_COLUMNS = ("beats", "failures", "gap_s", "last_at", "failed_at", "code")
 _LONGEST_CODE = 40
 
 
-class SqlHistory:
+class SqlHistory(OwnTransactions):
     """Repository of queue depths and job runs. All processes report them, each is counted once; deleted after 30 days."""
-
-    def __init__(self, writing: Open, reading: Open) -> None:
-        self._writing, self._reading = writing, reading
 
     async def record(
         self,
@@ -43,19 +39,18 @@ class SqlHistory:
         this node does not run any more, are always deleted."""
         samples = [*await self._sample_queues(now), *other_samples]
         oldest = now - HISTORY_KEPT
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             # Without this lock, of two processes that add to the same day one would overwrite the other's beats.
             await tx.hold("job_day")
             for sample in samples:
                 await tx.insert_new(QueueSampleRow.from_value(sample, at=_slot(now)))
             for day in _changed_days(await _days(tx, local(oldest).date()), beats, local(oldest).date()):
-                await tx.upsert(JobDayRow.from_value(day), *_COLUMNS)
+                await tx.upsert(JobDayRow.from_value(day))
             is_outdated: ColumnElement[bool] = col(JobDayRow.job).in_(sorted(removed_jobs))
             if trims:
                 await tx.change(delete(QueueSampleRow).where(col(QueueSampleRow.at) < oldest))
                 is_outdated = or_(col(JobDayRow.day) < local(oldest).date(), is_outdated)
             await tx.change(delete(JobDayRow).where(is_outdated))
-            await tx.commit()
 
     async def samples(self, since: datetime, queue: str | None = None) -> Sequence[QueueSample]:
         """Return the samples since `since` of one queue, or of all, the oldest first."""
@@ -66,9 +61,7 @@ class SqlHistory:
         )
         if queue is not None:
             query = query.where(col(QueueSampleRow.queue) == queue)
-        async with self._reading() as tx:
-            rows = await tx.rows(QueueSampleRow, query)
-        return [value_of(QueueSample, row) for row in rows]
+        return await self._values(QueueSample, query)
 
     async def days(self, since: date) -> Sequence[JobDay]:
         """Return the days of all jobs since `since`, the oldest first."""
@@ -131,7 +124,5 @@ def _with_failure(day: JobDay, beat: Beat) -> JobDay:
 
 
 async def _days(tx: Transaction, since: date) -> list[JobDay]:
-    query = (
-        select(JobDayRow).where(col(JobDayRow.day) >= since).order_by(col(JobDayRow.day), col(JobDayRow.job))
-    )
-    return [value_of(JobDay, row) for row in await tx.rows(JobDayRow, query)]
+    query = select(JobDayRow).where(col(JobDayRow.day) >= since)
+    return await tx.values(JobDay, query.order_by(col(JobDayRow.day), col(JobDayRow.job)))

@@ -3,40 +3,30 @@ content must not be stored again. Rows are never deleted: digest, header and dec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.hold import OPEN, Hold, HoldState
 from gateway.domain.identity import Digest
 from gateway.store.repository import AgencyRows, Page
-from gateway.store.row import from_json, to_json
+from gateway.store.row import from_json, same, to_json
 from gateway.store.tables import HoldContentRow, HoldRow
-from gateway.store.transaction import Transaction
 
-_OF_AGENCY = select(HoldRow).where(col(HoldRow.agency_id) == bindparam("agency"))
-_BY_ID = _OF_AGENCY.where(col(HoldRow.id) == bindparam("id"))
-_OPEN_OF_SUBJECT = _OF_AGENCY.where(col(HoldRow.open_subject) == bindparam("subject"))
-_UNSETTLED = (
+UNSETTLED = (
     select(HoldRow).where(col(HoldRow.is_settled).is_(False)).order_by(col(HoldRow.begun_at), col(HoldRow.id))
 )
+IS_OPEN = col(HoldRow.state).in_([state.value for state in OPEN])
 _WITH_DIGEST = (
     select(HoldRow)
-    .join(
-        HoldContentRow,
-        (col(HoldContentRow.agency_id) == col(HoldRow.agency_id))
-        & (col(HoldContentRow.hold_id) == col(HoldRow.id)),
-    )
+    .join(HoldContentRow, same(HoldContentRow.hold_id, HoldRow.id))
     .where(
         col(HoldRow.agency_id) == bindparam("agency"),
         col(HoldContentRow.digest) == bindparam("digest"),
         col(HoldRow.state) != HoldState.LIFTED.value,
     )
-)
-_UPDATE = update(HoldRow).where(
-    col(HoldRow.agency_id) == bindparam("agency"), col(HoldRow.id) == bindparam("at_id")
 )
 
 
@@ -57,21 +47,18 @@ class SqlHolds(AgencyRows):
         )
 
     async def get(self, id: str) -> Hold:
-        missing = f"this agency has no sealed hold {id}"
-        return to_domain(await self._get(HoldRow, self._tx.lock_rows(_BY_ID), missing, id=id))
+        return await self._load(to_domain, HoldRow, f"this agency has no sealed hold {id}", id=id)
 
     async def save(self, hold: Hold) -> None:
-        columns = from_domain(hold).values("agency_id", "id")
-        await self._tx.change(_UPDATE, agency=self._agency_id, at_id=hold.id, **columns)
+        await self._tx.update(from_domain(hold), self._where(HoldRow))
 
     async def open_of(self, subject_id: str) -> Hold | None:
         """Return the open hold of this document or packet, None when there is none."""
-        row = await self._first(HoldRow, self._tx.lock_rows(_OPEN_OF_SUBJECT), subject=subject_id)
-        return to_domain(row) if row is not None else None
+        return await self._find(to_domain, HoldRow, open_subject=subject_id)
 
     async def keeps(self, digest: Digest) -> bool:
         """Tell whether content with this digest is in a hold that was not lifted; it must not be stored again."""
-        return await self._first(HoldRow, _WITH_DIGEST, digest=digest) is not None
+        return await self._value(to_domain, _WITH_DIGEST, digest=digest) is not None
 
     async def page(
         self, *, limit: int, states: Sequence[HoldState] = (), cursor: str | None = None
@@ -79,22 +66,6 @@ class SqlHolds(AgencyRows):
         """Return one page of holds and the cursor of the next, the newest first."""
         words = [state.value for state in states]
         return await self._page(HoldRow, "begun_at", to_domain, states=words, limit=limit, cursor=cursor)
-
-
-async def unsettled(tx: Transaction) -> list[Hold]:
-    """Return the holds of all agencies whose content is not settled yet, the oldest first."""
-    return [to_domain(row) for row in await tx.rows(HoldRow, _UNSETTLED)]
-
-
-async def count_open(tx: Transaction) -> Mapping[str, int]:
-    """Count the open holds of all agencies by state."""
-    open_states = [state.value for state in OPEN]
-    query = (
-        select(col(HoldRow.state), func.count())
-        .where(col(HoldRow.state).in_(open_states))
-        .group_by(col(HoldRow.state))
-    )
-    return dict(tuple(row) for row in await tx.tuples(query))
 
 
 def to_domain(row: HoldRow) -> Hold:

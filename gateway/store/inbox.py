@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 from sqlmodel import col
 
 from gateway import errors, meters
@@ -71,33 +71,16 @@ _FRESH: Mapping[str, Any] = {
 }
 
 
-async def overdue_waiting(tx: Transaction, cutoff: datetime, limit: int) -> list[InboxPacket]:
-    """Return up to `limit` waiting packets of all agencies that landed before `cutoff`, the oldest first."""
-    query = select(InboxRow).where(col(InboxRow.state) == WAITING, col(InboxRow.received_at) < cutoff)
-    rows = await tx.rows(InboxRow, query.order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit))
-    return [to_inbox_item(row) for row in rows]
-
-
+# Packets of all agencies, the oldest first.
+OLDEST_FIRST = select(InboxRow).order_by(col(InboxRow.received_at), col(InboxRow.id))
 # Packets in quarantine without a proved sender (A7, unproved senders).
-_UNPROVED = (col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
+IS_UNPROVED = and_(col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
 # Marked as slow, because in a flood of packets these are many rows.
-_UNPROVED_BYTES = (
-    select(func.coalesce(func.sum(col(InboxRow.size)), 0)).where(*_UNPROVED).execution_options(**{SLOW: True})
+UNPROVED_BYTES = (
+    select(func.coalesce(func.sum(col(InboxRow.size)), 0))
+    .where(IS_UNPROVED)
+    .execution_options(**{SLOW: True})
 )
-
-
-async def unproved_bytes(tx: Transaction) -> int:
-    """Return the total size of the packets without a proved sender, over all agencies."""
-    rows = await tx.tuples(_UNPROVED_BYTES)
-    return int(rows[0][0])
-
-
-async def oldest_unproved(tx: Transaction, limit: int) -> list[InboxPacket]:
-    """Return up to `limit` packets without a proved sender, of all agencies, the oldest first."""
-    query = (
-        select(InboxRow).where(*_UNPROVED).order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit)
-    )
-    return [to_inbox_item(row) for row in await tx.rows(InboxRow, query)]
 
 
 def _count(packet: InboxPacket, took_s: float | None) -> None:
@@ -137,12 +120,11 @@ class SqlInbox(WatchedRows):
 
     async def get(self, id: str) -> InboxPacket:
         missing = f"this agency has no inbox row {id}"
-        return to_inbox_item(await self._get(InboxRow, self._tx.lock_rows(_BY_ID), missing, id=id))
+        return await self._get(to_inbox_item, self._tx.lock_rows(_BY_ID), missing, id=id)
 
     async def with_bytes(self, file_digest: Digest) -> InboxPacket | None:
         """Find the packet with this digest of its bytes."""
-        row = await self._first(InboxRow, self._tx.lock_rows(_BY_DIGEST), digest=file_digest)
-        return to_inbox_item(row) if row is not None else None
+        return await self._value(to_inbox_item, self._tx.lock_rows(_BY_DIGEST), digest=file_digest)
 
     async def settle(self, packet: InboxPacket, lease: Lease | None) -> None:
         """Store a packet's verdict and end its lease. A worker passes its lease: StaleLease when that is no longer ours. An
@@ -167,7 +149,7 @@ class SqlInbox(WatchedRows):
         settled, or leased by another worker."""
         query = _BY_ID.where(*leases.fence(InboxRow), is_open())
         parameters = {"id": lease.id, "at_id": lease.id, "token": lease.token}
-        row = await self._first(InboxRow, self._tx.lock_rows(query), **parameters)
+        row = await self._tx.first(InboxRow, self._tx.lock_rows(query), agency=self._agency_id, **parameters)
         leases.exactly_one(int(row is not None), lease)
 
     async def postpone(self, lease: Lease, not_before: datetime, error: str, *, counted: bool = True) -> None:
@@ -180,11 +162,9 @@ class SqlInbox(WatchedRows):
         """Set a waiting, held, quarantined, malformed or dropped packet to landed without attempts, so that it is judged
         again, with the routing of another copy when that is given. `released`: a person lets it in. Clash in any other
         state."""
-        fresh = (
-            dict(_FRESH)
-            | (routing_columns(routing) if routing else {})
-            | ({"released": True} if released else {})
-        )
+        fresh = dict(_FRESH) | (routing_columns(routing) if routing else {})
+        if released:
+            fresh["released"] = True
         if not await self._change_unheld(id, fresh, col(InboxRow.state).in_(_REOPENABLE)):
             packet = await self.get(id)
             raise errors.Clash(
@@ -219,9 +199,8 @@ class SqlInbox(WatchedRows):
         if not packet.untried:
             return None
         note, *notes = packet.untried
-        await self._change(
-            lease, dict(_FRESH) | routing_columns(note) | {"untried": untried_value(tuple(notes))}
-        )
+        columns = dict(_FRESH) | routing_columns(note) | {"untried": untried_value(tuple(notes))}
+        await self._change(lease, columns)
         return note
 
     async def page(
@@ -236,13 +215,11 @@ class SqlInbox(WatchedRows):
         """Change a row that no worker leases and that meets the `extra` conditions; return whether it was changed. NotFound
         when there is no such row."""
         await self.get(id)
-        is_row = (col(InboxRow.agency_id) == self._agency_id, col(InboxRow.id) == id)
-        unheld = leases.unheld(InboxRow, self._clock.now())
-        return await self._tx.change(update(InboxRow).where(*is_row, unheld, *extra).values(**columns)) == 1
+        is_unheld = self._where(InboxRow, leases.unheld(InboxRow, self._clock.now()), *extra, id=id)
+        return await self._tx.change(update(InboxRow).where(is_unheld).values(**columns)) == 1
 
     async def _change(self, lease: Lease, columns: dict[str, Any]) -> None:
-        lease_key = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        await self._tx.change_required(_UPDATE_LEASED, leases.only(lease), **lease_key, **columns)
+        await leases.change(self._tx, _UPDATE_LEASED, self._agency_id, lease, columns)
 
 
 def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
@@ -258,11 +235,8 @@ def to_inbox_item(row: InboxRow, attempts: int | None = None) -> InboxPacket:
 
 
 def inbox_row(packet: InboxPacket) -> InboxRow:
-    columns = {
-        "axes": _names(packet.axes),
-        **leases.released(None, None),
-    }
-    return InboxRow.from_value(packet, **columns, **settled_values(packet, packet.settled_at))
+    columns = leases.released(None, None) | settled_values(packet, packet.settled_at)
+    return InboxRow.from_value(packet, axes=_names(packet.axes), **columns)
 
 
 def routing_columns(note: AxisNote) -> dict[str, Any]:

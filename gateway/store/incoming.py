@@ -21,7 +21,6 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
-    delete,
     exists,
     func,
     literal_column,
@@ -42,7 +41,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.text import fold, number_word
 from gateway.store.drivers import SKIPS_OPEN_ROWS
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
-from gateway.store.row import JsonField, among, bodies, from_json, one_of, to_json, value_of
+from gateway.store.row import JsonField, among, bodies, from_json, one_of, same, to_json, value_of
 from gateway.store.tables import HandoverRow, IdentityRow, InboxRow, IncomingRow, ReplacedRow
 from gateway.store.transaction import Transaction
 
@@ -67,13 +66,7 @@ _NUMBERED = (
 )
 _REPLACING = (
     select(_DOCUMENT)
-    .join(
-        ReplacedRow,
-        and_(
-            col(ReplacedRow.agency_id) == col(_DOCUMENT.agency_id),
-            col(ReplacedRow.incoming_id) == col(_DOCUMENT.id),
-        ),
-    )
+    .join(ReplacedRow, same(ReplacedRow.incoming_id, _DOCUMENT.id))
     .where(
         col(ReplacedRow.agency_id) == bindparam("agency"),
         col(ReplacedRow.sender_folded) == bindparam("sender"),
@@ -160,11 +153,12 @@ class SqlIncomingDocuments(WatchedRows):
         self._follower.in_changed(document)
 
     async def get(self, id: str) -> IncomingDocument:
-        return to_incoming(await self._load_row(id))
+        missing = f"this agency has no incoming document {id}"
+        return await self._get(to_incoming, self._tx.lock_rows(_BY_ID), missing, id=id)
 
     async def of_many(self, ids: Collection[str]) -> Sequence[IncomingDocument]:
         """Return those of these documents that exist, to be read alone: their rows are not locked."""
-        return [to_incoming(row) for row in await self._rows(_DOCUMENT, _BY_IDS, ids=sorted(ids))]
+        return await self._values(to_incoming, _BY_IDS, ids=sorted(ids))
 
     async def states(self, ids: Collection[str]) -> Mapping[str, InState]:
         """Return the state of each of these documents by id; unknown ids are left out."""
@@ -176,8 +170,7 @@ class SqlIncomingDocuments(WatchedRows):
         until the transaction ends. The sender is compared without letter case."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
         parameters = {"document_id": document_id, "sender": sender_code.casefold()}
-        rows = await self._rows(_DOCUMENT, self._tx.lock_rows(_BY_DOCUMENT_ID), **parameters)
-        return [to_incoming(row) for row in rows]
+        return await self._values(to_incoming, self._tx.lock_rows(_BY_DOCUMENT_ID), **parameters)
 
     async def find_prior(self, document: IncomingDocument) -> PriorDocuments:
         """Find the stored documents and packets that may concern an arriving document, with one query. Hold its DocumentId
@@ -205,8 +198,7 @@ class SqlIncomingDocuments(WatchedRows):
 
     async def numbered(self, number: str, symbol: str) -> Sequence[IncomingDocument]:
         """Return the 50 newest documents with that number and symbol, in any spelling."""
-        rows = await self._rows(_DOCUMENT, _NUMBERED, number_key=number_word(number, symbol))
-        return [to_incoming(row) for row in rows]
+        return await self._values(to_incoming, _NUMBERED, number_key=number_word(number, symbol))
 
     async def save(
         self, document: IncomingDocument, *, expect_version: int | None = None
@@ -218,7 +210,7 @@ class SqlIncomingDocuments(WatchedRows):
             saved = replace(document, version=document.version + 1)
             if await self._write(_UPDATE_AS_READ, saved, read=document.version):
                 return saved
-        stored = await self._load_row(document.id)
+        stored = await self.get(document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the incoming document {document.id} is at version {stored.version}, not {expect_version}; "
@@ -280,10 +272,6 @@ class SqlIncomingDocuments(WatchedRows):
             self._follower.in_changed(document)
         return is_written
 
-    async def _load_row(self, id: str) -> IncomingRow:
-        missing = f"this agency has no incoming document {id}"
-        return await self._get(_DOCUMENT, self._tx.lock_rows(_BY_ID), missing, id=id)
-
 
 _UNSEALED = select(_DOCUMENT).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"),
@@ -296,8 +284,8 @@ async def unsealed(tx: Transaction, agency_id: str, ids: Collection[str]) -> Map
     """Return those of these documents that exist and are not sealed."""
     documents: dict[str, IncomingDocument] = {}
     for part in in_parts(sorted(ids)):
-        rows = await tx.rows(_DOCUMENT, _UNSEALED, agency=agency_id, ids=part)
-        documents |= {row.id: to_incoming(row) for row in rows}
+        part_documents = await tx.values(to_incoming, _UNSEALED, agency=agency_id, ids=part)
+        documents |= {document.id: document for document in part_documents}
     return documents
 
 
@@ -347,6 +335,7 @@ def _lead_digest(document: IncomingDocument) -> str:
 
 AVAILABLE, LEASED, ACKED = "available", "leased", "acked"
 _HANDOVER = HandoverRow
+_OLDEST_OFFER = (col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
 
 
 class SqlHandovers(WatchedRows):
@@ -361,15 +350,14 @@ class SqlHandovers(WatchedRows):
 
     async def get(self, incoming_id: str) -> Handover:
         missing = f"the document {incoming_id} was never offered to a document system"
-        row = await self._get(_HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)), missing)
-        return to_handover(row, self._clock.now())
+        read = partial(to_handover, now=self._clock.now())
+        return await self._load(read, _HANDOVER, missing, lock=False, incoming_id=incoming_id)
 
     async def withdraw(self, incoming_id: str) -> bool:
         """Delete the hand-over of a document. Return True when a document system has the document or is taking it now."""
-        row = await self._tx.first(
-            _HANDOVER, select(_HANDOVER).where(self._has_document(incoming_id)).with_for_update()
-        )
-        if await self._tx.change(delete(_HANDOVER).where(self._has_document(incoming_id))):
+        mine = select(_HANDOVER).where(self._where(_HANDOVER, incoming_id=incoming_id))
+        row = await self._tx.first(_HANDOVER, mine.with_for_update())
+        if await self._delete(_HANDOVER, incoming_id=incoming_id):
             self._follower.touch_in(incoming_id)
         return row is not None and to_handover(row, self._clock.now()).state != AVAILABLE
 
@@ -377,45 +365,26 @@ class SqlHandovers(WatchedRows):
         """Lease up to `limit` available hand-overs to `client` until `ends_at`, the oldest first; one whose lease ran out
         is available too."""
         now = self._clock.now()
-        query = (
-            select(_HANDOVER)
-            .where(col(_HANDOVER.agency_id) == self._agency_id, is_available(now))
-            .order_by(col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        ids = [row.incoming_id for row in await self._tx.rows(_HANDOVER, query)]
-        await self._tx.change(
-            update(_HANDOVER)
-            .where(
-                col(_HANDOVER.agency_id) == self._agency_id,
-                col(_HANDOVER.incoming_id).in_(ids),
-                is_available(now),
-            )
-            .values(state=LEASED, leased_by=client, leased_until=ends_at)
-        )
+        is_free = self._where(_HANDOVER, is_available(now))
+        query = select(_HANDOVER).where(is_free).order_by(*_OLDEST_OFFER).limit(limit)
+        rows = await self._tx.rows(_HANDOVER, query.with_for_update(skip_locked=True))
+        ids = [row.incoming_id for row in rows]
+        lease = {"state": LEASED, "leased_by": client, "leased_until": ends_at}
+        mine = update(_HANDOVER).where(is_free, col(_HANDOVER.incoming_id).in_(ids))
+        await self._tx.change(mine.values(lease))
         return [Handover(incoming_id=id, state=LEASED, leased_by=client, leased_until=ends_at) for id in ids]
 
     async def waiting_since_before(self, at: datetime, limit: int) -> Sequence[str]:
         """Return the ids of documents that were offered before `at` and are still available, the oldest first."""
-        ours = (col(_HANDOVER.agency_id) == self._agency_id, is_available(self._clock.now()))
-        query = (
-            select(col(_HANDOVER.incoming_id))
-            .where(*ours, col(_HANDOVER.offered_at) < at)
-            .order_by(col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
-            .limit(limit)
-        )
+        waits = self._where(_HANDOVER, is_available(self._clock.now()), col(_HANDOVER.offered_at) < at)
+        query = select(col(_HANDOVER.incoming_id)).where(waits).order_by(*_OLDEST_OFFER).limit(limit)
         return [id for (id,) in await self._tx.tuples(query)]
 
     async def ack(self, incoming_id: str, client: str, at: datetime) -> bool:
         """Record that `client` has the document. Return False when it was acknowledged before, which is harmless. Clash
         while another client holds the lease, because that client may be storing the document at this moment."""
-        changed = await self._tx.change(
-            update(_HANDOVER)
-            .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
-            .values(state=ACKED, leased_by=client, leased_until=None, acked_at=at)
-        )
-        if changed == 1:
+        acked = {"state": ACKED, "leased_by": client, "leased_until": None, "acked_at": at}
+        if await self._tx.change(self._take(incoming_id, client).values(acked)) == 1:
             self._follower.touch_in(incoming_id)
             return True
         await self._check_acked(incoming_id)
@@ -423,23 +392,17 @@ class SqlHandovers(WatchedRows):
 
     async def take(self, incoming_id: str, client: str, ends_at: datetime) -> bool:
         """Lease one document to `client`. Return False when it was acknowledged before. Clash while another leases it."""
-        changed = await self._tx.change(
-            update(_HANDOVER)
-            .where(self._has_document(incoming_id), col(_HANDOVER.state) != ACKED, self._is_free_for(client))
-            .values(state=LEASED, leased_by=client, leased_until=ends_at)
-        )
-        if changed != 1:
-            await self._check_acked(incoming_id)
-        return changed == 1
+        lease = {"state": LEASED, "leased_by": client, "leased_until": ends_at}
+        if await self._tx.change(self._take(incoming_id, client).values(lease)) == 1:
+            return True
+        await self._check_acked(incoming_id)
+        return False
 
     async def give_back(self, incoming_id: str, client: str) -> None:
         """End the client's lease on a document, which becomes available again; no effect when the client has none."""
-        mine = (col(_HANDOVER.state) == LEASED, col(_HANDOVER.leased_by) == client)
-        await self._tx.change(
-            update(_HANDOVER)
-            .where(self._has_document(incoming_id), *mine)
-            .values(state=AVAILABLE, leased_by=None, leased_until=None)
-        )
+        mine = self._where(_HANDOVER, incoming_id=incoming_id, state=LEASED, leased_by=client)
+        free = {"state": AVAILABLE, "leased_by": None, "leased_until": None}
+        await self._tx.change(update(_HANDOVER).where(mine).values(free))
 
     async def _check_acked(self, incoming_id: str) -> None:
         """Check that the document was acknowledged. Clash when it was not; NotFound when it was never offered."""
@@ -448,15 +411,12 @@ class SqlHandovers(WatchedRows):
                 f"the document {incoming_id} is being handed over to another client; ask again later"
             )
 
-    def _is_free_for(self, client: str) -> ColumnElement[bool]:
-        return or_(
-            col(_HANDOVER.leased_by).is_(None),
-            col(_HANDOVER.leased_by) == client,
-            is_available(self._clock.now()),
-        )
-
-    def _has_document(self, incoming_id: str) -> ColumnElement[bool]:
-        return and_(col(_HANDOVER.agency_id) == self._agency_id, col(_HANDOVER.incoming_id) == incoming_id)
+    def _take(self, incoming_id: str, client: str) -> Update:
+        """Return the update of a hand-over that is not acknowledged, and that no other client leases."""
+        leased_by = col(_HANDOVER.leased_by)
+        is_free = or_(leased_by.is_(None), leased_by == client, is_available(self._clock.now()))
+        unacked = self._where(_HANDOVER, col(_HANDOVER.state) != ACKED, is_free, incoming_id=incoming_id)
+        return update(_HANDOVER).where(unacked)
 
 
 def handover_is(
@@ -507,30 +467,22 @@ class SqlIdentities(AgencyRows):
 
     async def by_body(self, sender: str, body_digest: Digest) -> Identity | None:
         await self._tx.hold(self._agency_id, "body", sender, body_digest)
-        return await self._find_identity(_BY_BODY, sender=sender, body=body_digest)
+        return await self._value(Identity, _BY_BODY, sender=sender, body=body_digest)
 
     async def by_packet(self, sender: str, packet_id: str) -> Identity | None:
         await self._tx.hold(self._agency_id, "packet", sender, packet_id)
-        return await self._find_identity(_BY_PACKET, sender=sender, packet=packet_id)
+        return await self._value(Identity, _BY_PACKET, sender=sender, packet=packet_id)
 
     async def by_document(self, sender: str, document_id: str) -> Sequence[Identity]:
         """Return the sender's admitted packets of new and replacing documents with this DocumentId, the newest first."""
         await self._tx.hold(self._agency_id, INCOMING, document_id)
-        rows = await self._rows(_IDENTITY, _BY_DOCUMENT, sender=sender, document=document_id)
-        return [value_of(Identity, row) for row in rows]
+        return await self._values(Identity, _BY_DOCUMENT, sender=sender, document=document_id)
 
     async def claim(self, identity: Identity) -> None:
         """Record the identity of an admitted packet in the caller's transaction. Conflict when the sender's body digest or
         packet id is recorded already."""
         # The database checks both unique keys in the insert, so two workers cannot both find them free (G3, admitted once).
         row = IdentityRow.from_value(identity, agency_id=self._agency_id)
-        ids = (
-            f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender} was"
-        )
-        await self._tx.insert_required(
-            row, partial(errors.Conflict, f"{ids} admitted before; the first stays")
-        )
-
-    async def _find_identity(self, query: Select[Any], **parameters: str) -> Identity | None:
-        row = await self._first(_IDENTITY, query, **parameters)
-        return value_of(Identity, row) if row is not None else None
+        ids = f"the body {identity.body_digest} or the packet id {identity.packet_id} of {identity.sender}"
+        conflict = partial(errors.Conflict, f"{ids} was admitted before; the first stays")
+        await self._tx.insert_required(row, conflict)

@@ -79,42 +79,29 @@ class SqlJobs(WatchedRows):
 
     async def finish(self, lease: Lease) -> None:
         """Delete a finished job. StaleLease when the lease is no longer ours."""
-        await self._tx.change_required(_DELETE, leases.only(lease), **self._lease_key(lease))
+        await leases.change(self._tx, _DELETE, self._agency_id, lease, {})
 
     async def retry(self, lease: Lease, not_before: datetime, error: str) -> None:
         columns = leases.released(not_before, error)
-        await self._tx.change_required(_UPDATE, leases.only(lease), **self._lease_key(lease), **columns)
+        await leases.change(self._tx, _UPDATE, self._agency_id, lease, columns)
 
     async def fail(self, job: Job, error: str) -> None:
         """Mark a job as never to be tried again and keep its error. StaleLease when the lease is no longer ours."""
         columns = leases.released(None, error) | {"kind": job.kind + NEVER}
-        await self._tx.change_required(
-            _UPDATE, leases.only(job.lease), **self._lease_key(job.lease), **columns
-        )
+        await leases.change(self._tx, _UPDATE, self._agency_id, job.lease, columns)
 
     async def cancel(self, kind: str, subject_id: str) -> bool:
         """Delete the subject's jobs of that kind that are not leased; return whether there was one."""
         # A worker whose lease ran out may still work on the job; without the row its result is discarded.
-        conditions = (*self._has_subject(subject_id), col(JobRow.kind) == kind)
-        unheld = leases.unheld(JobRow, self._clock.now())
-        return await self._tx.change(delete(JobRow).where(*conditions, unheld)) > 0
+        is_unheld = leases.unheld(JobRow, self._clock.now())
+        return await self._delete(JobRow, is_unheld, kind=kind, subject_id=subject_id) > 0
 
     async def error_of(self, subject_id: str) -> str | None:
         """Return the last error of the subject's newest unfinished job that has one, else None."""
-        failed = col(JobRow.last_error).is_not(None)
-        query = (
-            select(JobRow)
-            .where(*self._has_subject(subject_id), failed)
-            .order_by(col(JobRow.created_at).desc())
-        )
-        row = await self._tx.first(JobRow, query)
+        failed = self._where(JobRow, col(JobRow.last_error).is_not(None), subject_id=subject_id)
+        newest = select(JobRow).where(failed).order_by(col(JobRow.created_at).desc())
+        row = await self._tx.first(JobRow, newest)
         return row.last_error if row is not None else None
-
-    def _has_subject(self, subject_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        return col(JobRow.agency_id) == self._agency_id, col(JobRow.subject_id) == subject_id
-
-    def _lease_key(self, lease: Lease) -> dict[str, str]:
-        return {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
 
 
 def to_domain(row: JobRow, lease: Lease) -> Job:

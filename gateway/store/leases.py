@@ -14,13 +14,13 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Delete,
     Integer,
     Select,
     Update,
     and_,
     bindparam,
     false,
-    func,
     not_,
     or_,
     select,
@@ -34,6 +34,7 @@ from gateway.domain.document import Lane
 from gateway.domain.pace import LONGEST_DELAY, Horizon, clocks_agree
 from gateway.domain.queues import Lease
 from gateway.ports.services import Clock
+from gateway.store.repository import count_by
 from gateway.store.row import Moment
 from gateway.store.tables import InboxRow, JobRow, OutboxRow
 from gateway.store.transaction import BoundQuery, Transaction
@@ -184,6 +185,15 @@ def only(lease: Lease) -> Callable[[int], None]:
     return lambda changed: exactly_one(changed, lease)
 
 
+async def change(
+    tx: Transaction, statement: Update | Delete, agency_id: str, lease: Lease, columns: Mapping[str, Any]
+) -> None:
+    """Set columns of the row under the lease, or delete it, by a statement with the conditions of `fence`. StaleLease, at
+    the latest when the transaction ends, when the lease is no longer ours."""
+    lease_key = {"agency": agency_id, "at_id": lease.id, "token": lease.token}
+    await tx.change_required(statement, only(lease), **lease_key, **columns)
+
+
 def all_of(leases: Sequence[Lease]) -> Callable[[int], None]:
     """Return the check that one row was changed under each of several leases."""
     return lambda changed: exactly(changed, len(leases), f"a lease on {', '.join(x.id for x in leases)}")
@@ -227,9 +237,8 @@ def has_no_end(table: type[OutboxRow] | type[InboxRow]) -> ColumnElement[bool]:
 
 async def count_by_state(tx: Transaction, table: type[OutboxRow] | type[InboxRow]) -> dict[str, int]:
     """Count the rows that wait for a worker or a person by table and state, such as `inbox.held`."""
-    among = has_no_end(table)
-    rows = await tx.tuples(select(col(table.state), func.count()).where(among).group_by(col(table.state)))
-    return {f"{table.__tablename__}.{state}": number for state, number in rows}
+    counts = await count_by(tx, table.state, has_no_end(table))
+    return {f"{table.__tablename__}.{state}": number for state, number in counts.items()}
 
 
 class HeldRows:

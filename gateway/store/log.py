@@ -26,9 +26,9 @@ from gateway.domain.sealed_log import (
     SignedSeal,
 )
 from gateway.errors import InvalidProof, StoreFailure
+from gateway.store.repository import OwnTransactions
 from gateway.store.row import to_json, value_of
-from gateway.store.tables import EventRow
-from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
+from gateway.store.tables_node import EventRow, LogLeafRow, LogNodeRow, LogRow, LogSealRow
 from gateway.store.transaction import Open, Transaction
 
 NAME = "event"
@@ -77,15 +77,13 @@ _UNNUMBERED = (
 )
 
 
-class SqlEventLog:
+class SqlEventLog(OwnTransactions):
     """Database access to the one sealed log of this node's events. Several processes may use it at the same time."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open) -> None:
         """Take functions that open transactions; `looking` is for reading few rows, `asking` for a single query."""
-        self._writing = writing
-        self._reading = reading
-        self._looking = looking
-        self._asking = asking
+        super().__init__(writing, reading)
+        self._looking, self._asking = looking, asking
 
     async def grow(self, limit: int) -> int:
         """Append up to `limit` numbered events to the log as leaves, each once, in the order of their numbers; return how
@@ -93,10 +91,8 @@ class SqlEventLog:
         async with self._asking() as tx:
             if not await tx.tuples(_ANY_BEHIND):
                 return 0
-        async with self._writing() as tx:
-            added = await _grow(tx, limit)
-            await tx.commit()
-        return added
+        async with self._changing() as tx:
+            return await _grow(tx, limit)
 
     async def head(self) -> LogHead:
         async with self._looking() as tx:
@@ -106,10 +102,8 @@ class SqlEventLog:
         """Insert the row of the next seal. Return False, and change nothing, when a seal with its number exists."""
         body = signed.to_bytes().decode("ascii")
         row = LogSealRow.from_value(signed.seal, body=body, stamp=None, stamped_at=None)
-        async with self._writing() as tx:
-            is_new = await tx.insert_new(row)
-            await tx.commit()
-        return is_new
+        async with self._changing() as tx:
+            return await tx.insert_new(row)
 
     async def stamp(self, number: int, token: bytes, at: datetime) -> None:
         """Store the timestamp token of seal `number`, which proves the time `at`. A token stored before stays."""
@@ -121,11 +115,6 @@ class SqlEventLog:
         last = col(LogRow.published_number)
         statement = update(LogRow).where(col(LogRow.name) == NAME, last.is_(None) | (last <= number))
         await self._change(statement.values(published_number=number, published_at=at))
-
-    async def _change(self, statement: Any) -> None:
-        async with self._writing() as tx:
-            await tx.change(statement)
-            await tx.commit()
 
 
 async def _grow(tx: Transaction, limit: int) -> int:

@@ -39,8 +39,7 @@ from gateway.store.events import NODE, SqlEvents
 from gateway.store.figures import freeze_texts
 from gateway.store.log import EVERY_LEVEL, NAME, load_tree, plain_data, seal_of, to_logged
 from gateway.store.store import SqlStore
-from gateway.store.tables import EventRow
-from gateway.store.tables_node import LogLeafRow, LogNodeRow, LogRow, LogSealRow
+from gateway.store.tables_node import EventRow, LogLeafRow, LogNodeRow, LogRow, LogSealRow
 from gateway.store.transaction import Transaction
 
 _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(EventRow.node_seq)
@@ -86,12 +85,12 @@ async def standing(store: SqlStore) -> LogStanding:
     """Return the state of the log. Leaves are counted by their last index, seals by their last number."""
     async with store.reading() as tx:
         row = await tx.first(LogRow, select(LogRow).where(col(LogRow.name) == NAME))
-        ((last_leaf,),) = await tx.tuples(select(func.max(_INDEX)))
-        ((last_seal,),) = await tx.tuples(select(func.max(_NUMBER)))
+        last_leaf = await tx.scalar(select(func.max(_INDEX)))
+        last_seal = await tx.scalar(select(func.max(_NUMBER)))
         last_seq = row.last_seq if row else 0
         counted = select(func.count()).select_from(EventRow)
-        ((later_count,),) = await tx.tuples(counted.where(last_seq < _SEQ))
-        ((unnumbered,),) = await tx.tuples(counted.where(_SEQ.is_(None)))
+        later_count = await tx.scalar(counted.where(last_seq < _SEQ))
+        unnumbered = await tx.scalar(counted.where(_SEQ.is_(None)))
     return LogStanding(
         log_id=row.log_id if row else "",
         size=row.size if row else 0,
@@ -249,8 +248,12 @@ class StoredLeaf:
 async def leaves_of(store: SqlStore, agency_id: str, subject_id: str) -> Sequence[StoredLeaf]:
     """Return the leaves of events about one subject, in the log's order."""
     mine = (col(EventRow.agency_id) == agency_id, col(EventRow.subject_id) == subject_id)
+    return await _stored_leaves(store, *mine)
+
+
+async def _stored_leaves(store: SqlStore, *conditions: ColumnElement[bool]) -> Sequence[StoredLeaf]:
     async with store.reading() as tx:
-        rows = await tx.tuples(_STORED.where(*mine))
+        rows = await tx.tuples(_STORED.where(*conditions))
     return [_leaf(*row) for row in rows]
 
 
@@ -264,9 +267,7 @@ def _leaf(index: int, event_id: str, event_data: str, body: str, salts: str | No
 
 async def leaves_at(store: SqlStore, indexes: Sequence[int]) -> Sequence[StoredLeaf]:
     """Return the leaves with these indexes, in the log's order."""
-    async with store.reading() as tx:
-        rows = await tx.tuples(_STORED.where(col(LogLeafRow.leaf_index).in_(indexes)))
-    return [_leaf(*row) for row in rows]
+    return await _stored_leaves(store, col(LogLeafRow.leaf_index).in_(indexes))
 
 
 async def seal_covering(store: SqlStore, index: int, *, stamped: bool = False) -> PublishedSeal | None:
@@ -297,8 +298,7 @@ async def seal_published(store: SqlStore) -> PublishedSeal | None:
 
 async def _seal(store: SqlStore, query: Select[Any]) -> PublishedSeal | None:
     async with store.reading() as tx:
-        row = await tx.first(LogSealRow, query)
-    return seal_of(row) if row else None
+        return await tx.value(seal_of, query)
 
 
 async def peaks(store: SqlStore, size: int) -> list[bytes]:
@@ -444,7 +444,7 @@ async def erase_texts(
 ) -> Sequence[str]:
     """Delete the named texts of an event with their salts, or all of them when `names` is empty, and record an event about
     it; return their names. Clash for a text that the leaf itself contains, and while the event is no leaf yet."""
-    async with store.writing() as tx:
+    async with store.changing_rows() as tx:
         event = await tx.first(EventRow, tx.lock_rows(select(EventRow).where(col(EventRow.id) == event_id)))
         if event is None:
             raise NotFound(f"there is no event {event_id}", hint="find it with: gateway audit search")
@@ -465,7 +465,6 @@ async def erase_texts(
         scope = AgencyScope(agency_id=event.agency_id, principal_id=principal_id)
         facts = {"names": chosen, "reason": why} | ({"figures": frozen} if frozen else {})
         await SqlEvents(tx, scope, clock).append(EventKind.LOG_ERASED, event_id, clock.now(), facts)
-        await tx.commit()
     return chosen
 
 

@@ -88,11 +88,7 @@ def _unopened(cause: SQLAlchemyError) -> errors.Misconfigured:
 async def check(engine: AsyncEngine) -> None:
     """Check that this version runs on the database's schema: no expand step is pending, and it is at most one step newer.
     Misconfigured otherwise."""
-    try:
-        async with engine.connect() as connection:
-            schema = await connection.run_sync(_status)
-    except SQLAlchemyError as cause:
-        raise _unopened(cause) from cause
+    schema = await status_of(engine)
     if any(step.phase == "expand" for step in schema.pending):
         raise errors.Misconfigured(
             f"the database has schema {schema.current or 'none'} and this version needs {schema.head}; "

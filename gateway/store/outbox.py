@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -40,16 +40,6 @@ async def claim(
     at least `ordinary` of them are of the normal lane."""
     leased_rows = await leases.claim(tx, _QUEUE, clock, limit, lease_s, ordinary=ordinary)
     return [LeasedOutbox(item=to_domain(row, lease.attempt), lease=lease) for row, lease in leased_rows]
-
-
-async def signed_under(tx: Transaction, fingerprint: str, since: datetime, limit: int) -> list[OutboxItem]:
-    """Return up to `limit` items of all agencies that were created since `since` and signed with the key of this
-    certificate, the oldest first."""
-    signed = (col(OutboxRow.signed_by) == fingerprint, col(OutboxRow.created_at) >= since)
-    query = (
-        select(OutboxRow).where(*signed).order_by(col(OutboxRow.created_at), col(OutboxRow.id)).limit(limit)
-    )
-    return [to_domain(row) for row in await tx.rows(OutboxRow, query)]
 
 
 def is_open() -> ColumnElement[bool]:
@@ -150,11 +140,11 @@ class SqlOutbox(AgencyRows):
         await self._tx.insert_required(row, stored)
 
     async def get(self, id: str) -> OutboxItem:
-        return to_domain(await self._get(OutboxRow, _BY_ID, f"this agency has no outbox item {id}", id=id))
+        return await self._get(to_domain, _BY_ID, f"this agency has no outbox item {id}", id=id)
 
     async def of_subject(self, subject_id: str) -> Sequence[OutboxItem]:
         """Return the items of a document or another subject, the oldest first."""
-        return [to_domain(row) for row in await self._rows(OutboxRow, _OF_SUBJECT, subject=subject_id)]
+        return await self._values(to_domain, _OF_SUBJECT, subject=subject_id)
 
     async def mark_sent(self, sent_leases: Sequence[Lease], at: datetime) -> None:
         """Mark the items of these leases as sent, when all their targets are settled. StaleLease, at the latest when the
@@ -170,11 +160,8 @@ class SqlOutbox(AgencyRows):
         self, lease: Lease, not_before: datetime, targets: Sequence[OutboxTarget], error: str
     ) -> None:
         """End the lease and let the item wait until `not_before` with the remaining targets. StaleLease as above."""
-        await self._change(
-            lease,
-            leases.released(not_before, error)
-            | {"targets": to_json(tuple[OutboxTarget, ...], tuple(targets))},
-        )
+        columns = {"targets": to_json(tuple[OutboxTarget, ...], tuple(targets))}
+        await self._change(lease, leases.released(not_before, error) | columns)
 
     async def replace_envelope(self, lease: Lease, item: OutboxItem) -> None:
         """Replace the item's envelope and signing certificate by those of `item`. StaleLease as above."""
@@ -184,9 +171,8 @@ class SqlOutbox(AgencyRows):
     async def stop(self, id: str, now: datetime) -> Stopped | None:
         """Cancel an item, and return whether it may have left. None, with nothing changed, while a courier leases it, and
         when it has ended."""
-        is_row = and_(col(OutboxRow.agency_id) == self._agency_id, col(OutboxRow.id) == id)
-        is_idle = and_(is_open(), leases.unheld(OutboxRow, now))
-        if await self._tx.change(update(OutboxRow).where(is_row, is_idle).values(state=CANCELLED)) != 1:
+        is_idle = self._where(OutboxRow, is_open(), leases.unheld(OutboxRow, now), id=id)
+        if await self._tx.change(update(OutboxRow).where(is_idle).values(state=CANCELLED)) != 1:
             return None
         item = await self.get(id)
         is_certain = all(_never_left(target, item.attempts) for target in item.targets)
@@ -199,8 +185,7 @@ class SqlOutbox(AgencyRows):
         return await self._page(OutboxRow, "created_at", to_domain, states=states, limit=limit, cursor=cursor)
 
     async def _change(self, lease: Lease, columns: Mapping[str, Any]) -> None:
-        lease_key = {"agency": self._agency_id, "at_id": lease.id, "token": lease.token}
-        await self._tx.change_required(_UPDATE, leases.only(lease), **lease_key, **columns)
+        await leases.change(self._tx, _UPDATE, self._agency_id, lease, columns)
 
 
 def to_domain(row: OutboxRow, attempts: int | None = None) -> OutboxItem:

@@ -36,8 +36,9 @@ from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.text import fold
 from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
-from gateway.store.row import among, bodies, from_json, one_of, to_json
-from gateway.store.tables import DeliveryRow, EventRow, OutgoingRow, PaperOutgoingRow
+from gateway.store.row import among, bodies, from_json, one_of, same, to_json
+from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 # Only these columns are read, because the body is the whole value.
@@ -111,37 +112,36 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def get(self, id: str) -> OutgoingDocument:
         """Return a document. NotFound when there is none in this agency."""
-        return to_outgoing(await self._load_row(id))
+        missing = f"this agency has no outgoing document {id}"
+        return await self._get(to_outgoing, self._tx.lock_rows(_BY_ID), missing, id=id)
 
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
         """Return those of these documents that exist. Their rows are not locked, because the caller has locked deliveries,
         and other transactions lock documents before deliveries."""
-        rows = await self._rows(OutgoingRow, _BY_IDS, ids=list(ids))
-        return [to_outgoing(row) for row in rows]
+        return await self._values(to_outgoing, _BY_IDS, ids=list(ids))
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)
-        return await self._find_document(_BY_EXTERNAL_ID, external_id=external_id)
+        return await self._value(to_outgoing, _BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
         """Return every outgoing document with exactly this DocumentId, the newest first, and hold the DocumentId."""
         await self._tx.hold(self._agency_id, "outgoing", document_id)
-        rows = await self._rows(OutgoingRow, _BY_DOCUMENT_ID, document_id=document_id)
-        return [to_outgoing(row) for row in rows]
+        return await self._values(to_outgoing, _BY_DOCUMENT_ID, document_id=document_id)
 
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
         """Return the newest documents with this lead file, 20 at most."""
-        return [to_outgoing(row) for row in await self._rows(OutgoingRow, _BY_LEAD, lead=digest)]
+        return await self._values(to_outgoing, _BY_LEAD, lead=digest)
 
     async def by_own_id(self, own_id: str) -> Sequence[OutgoingDocument]:
         """Return the newest documents with this id of their document system, 20 at most."""
-        return [to_outgoing(row) for row in await self._rows(OutgoingRow, _BY_OWN_ID, own_id=own_id)]
+        return await self._values(to_outgoing, _BY_OWN_ID, own_id=own_id)
 
     async def by_packet_id(self, packet_id: str) -> OutgoingDocument | None:
-        return await self._find_document(_BY_PACKET_ID, packet_id=packet_id)
+        return await self._value(to_outgoing, _BY_PACKET_ID, packet_id=packet_id)
 
     async def children(self, id: str) -> Sequence[OutgoingDocument]:
-        return [to_outgoing(row) for row in await self._rows(OutgoingRow, _CHILDREN, parent=id)]
+        return await self._values(to_outgoing, _CHILDREN, parent=id)
 
     async def save(
         self, document: OutgoingDocument, *, expect_version: int | None = None
@@ -152,7 +152,7 @@ class SqlOutgoingDocuments(WatchedRows):
             saved = replace(document, version=document.version + 1)
             if await self._write(_UPDATE_AS_READ, saved, read=document.version):
                 return saved
-        stored = await self._load_row(document.id)
+        stored = await self.get(document.id)
         if expect_version is not None and stored.version != expect_version:
             raise errors.StaleVersion(
                 f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"
@@ -163,8 +163,7 @@ class SqlOutgoingDocuments(WatchedRows):
 
     async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
         """Return up to `limit` sent documents that ask for a reply by a day from `since` to `by`, the earliest first."""
-        rows = await self._rows(OutgoingRow, _AWAITING_REPLY, since=since, by=by, most=limit)
-        return [to_outgoing(row) for row in rows]
+        return await self._values(to_outgoing, _AWAITING_REPLY, since=since, by=by, most=limit)
 
     async def answered_from(self, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """Return the casefolded codes of the agencies that have answered each of these documents, by document id."""
@@ -216,14 +215,6 @@ class SqlOutgoingDocuments(WatchedRows):
             self._follower.out_changed(document)
         return is_written
 
-    async def _find_document(self, query: Select[Any], **parameters: str) -> OutgoingDocument | None:
-        row = await self._first(OutgoingRow, query, **parameters)
-        return to_outgoing(row) if row is not None else None
-
-    async def _load_row(self, id: str) -> OutgoingRow:
-        missing = f"this agency has no outgoing document {id}"
-        return await self._get(OutgoingRow, self._tx.lock_rows(_BY_ID), missing, id=id)
-
     async def _make_row(self, document: OutgoingDocument) -> OutgoingRow:
         self._check_own(document.agency_id, f"the document {document.id}")
         row = outgoing_row(document)
@@ -236,11 +227,7 @@ class SqlOutgoingDocuments(WatchedRows):
 
 
 def _has_delivery_in(states: Sequence[str]) -> ColumnElement[bool]:
-    return exists().where(
-        col(DeliveryRow.agency_id) == col(OutgoingRow.agency_id),
-        col(DeliveryRow.document_id) == col(OutgoingRow.id),
-        col(DeliveryRow.state).in_(states),
-    )
+    return exists().where(same(DeliveryRow.document_id, OutgoingRow.id), col(DeliveryRow.state).in_(states))
 
 
 def to_outgoing(row: OutgoingRow) -> OutgoingDocument:
@@ -367,9 +354,8 @@ class SqlOutgoingNumbers(AgencyRows):
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
         """Return the year's documents and letters with that number and notation, without struck or cancelled ones."""
         parameters = number_parameters(self._agency_id, number, symbol, year)
-        sent = await self._tx.rows(OutgoingRow, SENT_UNDER, **parameters)
-        lines: list[OutgoingLine] = [from_json(OutgoingDocument, row.body) for row in sent]
-        return [*lines, *map(to_letter, await self._tx.rows(PaperOutgoingRow, _PAPER_UNDER, **parameters))]
+        sent = await self._tx.values(to_outgoing, SENT_UNDER, **parameters)
+        return [*sent, *await self._tx.values(to_letter, _PAPER_UNDER, **parameters)]
 
     async def alike(
         self, document_id: DocumentId, number: str, symbol: str, year: int, lead: Digest | None

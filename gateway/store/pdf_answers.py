@@ -5,19 +5,16 @@ verdict byte for byte. Part of the store; get it as `store.pdf_answers`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlmodel import col
 
 from gateway.domain.certificates import Answer, Question, RevocationSource
-from gateway.store.row import value_of
+from gateway.store.revocation import StoredAnswers, to_answer
 from gateway.store.tables_node import PdfAnswerRow
-from gateway.store.transaction import Open
 
 # Answers returned about one certificate: the newest of each responder and list, and those that revoke.
 _MOST_ABOUT = 8
-_MOST_REMEMBERED = 20_000
 _ROW = PdfAnswerRow
 _NEWER = PdfAnswerRow.__table__.alias().c
 _IS_REPLACED = (
@@ -32,12 +29,11 @@ _IS_REPLACED = (
 )
 
 
-class SqlPdfAnswers:
+class SqlPdfAnswers(StoredAnswers):
     """Repository of the node's answers, shared by its processes. Each change is committed on return."""
 
-    def __init__(self, writing: Open, reading: Open) -> None:
-        self._writing, self._reading = writing, reading
-        self._used: set[str] = set()
+    table = PdfAnswerRow
+    is_replaced = _IS_REPLACED
 
     async def keep(self, answer: Answer) -> bool:
         """Store an answer. Return False, and store nothing, when a newer one to the same question is stored, so that old
@@ -69,8 +65,7 @@ class SqlPdfAnswers:
             .order_by(col(_ROW.revokes).desc(), col(_ROW.made_at).desc())
             .limit(_MOST_ABOUT)
         )
-        async with self._reading() as tx:
-            return [_to_answer(row) for row in await tx.rows(_ROW, query)]
+        return await self._values(to_answer, query)
 
     async def use(self, digests: Sequence[str]) -> Sequence[str]:
         """Mark answers that a verdict rests on, so that they are never deleted; return the digests that are not stored.
@@ -83,42 +78,17 @@ class SqlPdfAnswers:
         async with self._reading() as tx:
             stored = {row.digest: row.used for row in await tx.tuples(query)}
         if not all(stored.values()):
-            async with self._writing() as tx:
-                await tx.change(update(_ROW).where(is_new).values(used=True))
-                await tx.commit()
-        if len(self._used) > _MOST_REMEMBERED:
-            self._used.clear()
-        self._used.update(stored)
+            await self._change(update(_ROW).where(is_new).values(used=True))
+        self._remember_used(stored)
         return [digest for digest in new if digest not in stored]
 
     async def keep_used(self, answers: Sequence[Answer]) -> None:
         """Store answers that a verdict rests on, whatever newer ones there are."""
         if not answers:
             return
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             tx.insert_missing(*(_to_row(answer, used=True) for answer in answers))
-            await tx.commit()
         self._used.update(answer.digest for answer in answers)
-
-    async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
-        """Return the stored answers with these digests."""
-        query = select(_ROW).where(col(_ROW.digest).in_(digests)).order_by(col(_ROW.digest))
-        async with self._reading() as tx:
-            return [_to_answer(row) for row in await tx.rows(_ROW, query)]
-
-    async def prune(self, fetched_before: datetime) -> int:
-        """Delete replaced answers fetched before that time that revoke nothing and that no verdict rests on; return how
-        many."""
-        conditions = (
-            col(_ROW.fetched_at) < fetched_before,
-            col(_ROW.used).is_(False),
-            col(_ROW.revokes).is_(False),
-            _IS_REPLACED,
-        )
-        async with self._writing() as tx:
-            count = await tx.change(delete(_ROW).where(*conditions))
-            await tx.commit()
-        return count
 
 
 def _to_row(answer: Answer, *, used: bool) -> PdfAnswerRow:
@@ -131,7 +101,3 @@ def _to_row(answer: Answer, *, used: bool) -> PdfAnswerRow:
         digest=answer.digest,
         used=used,
     )
-
-
-def _to_answer(row: PdfAnswerRow) -> Answer:
-    return value_of(Answer, row, question=value_of(Question, row))

@@ -51,15 +51,14 @@ class SqlPeople(NodeRows):
 
     async def get(self, id: str) -> Person:
         """Return a person. NotFound when the id is unknown; a writing unit of work locks the row until it ends."""
-        return to_person(await self._load_row(id))
+        return await self._load(to_person, PersonRow, f"there is no person {id}", id=id)
 
     async def find_by_name(self, name: str) -> Person:
         """Find a person by name, accents and case ignored, or by sign-in name. NotFound when there is none."""
-        query = select(PersonRow).where(
-            (col(PersonRow.folded) == fold(name)) | (col(PersonRow.login) == fold(name))
-        )
+        is_named = (col(PersonRow.folded) == fold(name)) | (col(PersonRow.login) == fold(name))
+        query = self._tx.lock_rows(select(PersonRow).where(is_named))
         missing, hint = f"there is no person {name!r}", "see who there is with: gateway people list"
-        return to_person(await self._tx.get(PersonRow, self._tx.lock_rows(query), missing, hint))
+        return to_person(await self._tx.get(PersonRow, query, missing, hint))
 
     async def names(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the names of these persons by id; unknown ids are left out."""
@@ -70,18 +69,16 @@ class SqlPeople(NodeRows):
 
     async def all(self) -> Sequence[Person]:
         """Return all persons, also blocked ones, sorted by name."""
-        query = select(PersonRow).order_by(col(PersonRow.folded), col(PersonRow.id))
-        return [to_person(row) for row in await self._tx.rows(PersonRow, query)]
+        return await self._list(to_person, PersonRow, "folded", "id")
 
     async def save(self, person: Person) -> None:
-        await self._change(person.id, _columns(person))
+        await self._save(person.id, _columns(person))
 
     async def credentials(self, id: str) -> Credentials:
-        row = await self._load_row(id)
-        return Credentials(**{name: getattr(row, name) for name in _secrets(Credentials())})
+        return await self._load(Credentials, PersonRow, f"there is no person {id}", id=id)
 
     async def save_credentials(self, id: str, credentials: Credentials) -> None:
-        await self._change(id, _secrets(credentials))
+        await self._save(id, _secrets(credentials))
 
     async def use_step(self, id: str, step: int) -> bool:
         """Record the use of a one-time password's time step. Return False when it, or a later one, was used before, because
@@ -89,11 +86,7 @@ class SqlPeople(NodeRows):
         earlier = update(PersonRow).where(col(PersonRow.id) == id, col(PersonRow.last_step) < step)
         return await self._tx.change(earlier.values(last_step=step)) == 1
 
-    async def _load_row(self, id: str) -> PersonRow:
-        query = self._tx.lock_rows(select(PersonRow).where(col(PersonRow.id) == id))
-        return await self._tx.get(PersonRow, query, f"there is no person {id}")
-
-    async def _change(self, id: str, columns: dict[str, Any]) -> None:
+    async def _save(self, id: str, columns: dict[str, Any]) -> None:
         if await self._tx.change(update(PersonRow).where(col(PersonRow.id) == id).values(**columns)) != 1:
             raise errors.NotFound(f"there is no person {id}")
 
@@ -127,9 +120,8 @@ class SqlProposals(NodeRows):
 
     async def get(self, id: str) -> Proposal:
         """Return a proposal. NotFound when there is none; a writing unit of work locks the row until it ends."""
-        query = self._tx.lock_rows(select(ProposalRow).where(col(ProposalRow.id) == id))
         missing, hint = f"there is no proposal {id}", "list them with: gateway proposals list"
-        return value_of(Proposal, await self._tx.get(ProposalRow, query, missing, hint))
+        return await self._load(Proposal, ProposalRow, missing, hint, id=id)
 
     async def list_in_states(self, states: Sequence[ProposalState], limit: int) -> Sequence[Proposal]:
         """Return up to `limit` proposals of trust in these states, or in any when none is given, the newest first."""
@@ -141,7 +133,7 @@ class SqlProposals(NodeRows):
         )
         if states:
             query = query.where(col(ProposalRow.state).in_([state.value for state in states]))
-        return [value_of(Proposal, row) for row in await self._tx.rows(ProposalRow, query)]
+        return await self._tx.values(Proposal, query)
 
     async def of_rights(self, now: datetime, agency_id: str | None = None) -> Sequence[Proposal]:
         """Return the changes of rights that wait for a second person in an agency, or in all of them, the oldest first."""
@@ -151,13 +143,13 @@ class SqlProposals(NodeRows):
         if agency_id is not None:
             query = query.where(col(ProposalRow.agency_id) == agency_id)
         ordered = query.order_by(col(ProposalRow.proposed_at), col(ProposalRow.id))
-        proposals = [value_of(Proposal, row) for row in await self._tx.rows(ProposalRow, ordered)]
+        proposals = await self._tx.values(Proposal, ordered)
         return [proposal for proposal in proposals if now < proposal.expires_at]
 
     async def close(self, id: str, state: ProposalState, by: str, at: datetime) -> None:
         """Close an open proposal with that state. Clash when it is not open any more."""
-        is_open = (col(ProposalRow.id) == id, col(ProposalRow.state) == ProposalState.OPEN.value)
-        query = update(ProposalRow).where(*is_open).values(state=state.value, decided_by=by, decided_at=at)
+        is_open = self._where(ProposalRow, id=id, state=ProposalState.OPEN.value)
+        query = update(ProposalRow).where(is_open).values(state=state.value, decided_by=by, decided_at=at)
         if await self._tx.change(query) != 1:
             raise errors.Clash(f"the proposal {id} is not open any more; look at it again")
 
@@ -171,21 +163,19 @@ class SqlKeyEnds(NodeRows):
         for stored_end in await self.of_agency(end.agency_code):
             if stored_end.fingerprint == end.fingerprint:
                 end = _earlier_end(stored_end, end)
-        row = KeyEndRow.from_value(end, by_principal=end.by)
-        await self._tx.upsert(row, "key_id", "at", "stolen_since", "by_principal")
+        await self._tx.upsert(KeyEndRow.from_value(end, by_principal=end.by))
 
     async def of_agency(self, agency_code: str) -> Sequence[KeyEnd]:
-        query = (
-            select(KeyEndRow)
-            .where(col(KeyEndRow.agency_code) == agency_code)
-            .order_by(col(KeyEndRow.fingerprint))
-        )
-        return [value_of(KeyEnd, row, by=row.by_principal) for row in await self._tx.rows(KeyEndRow, query)]
+        return await self._list(_to_end, KeyEndRow, "fingerprint", agency_code=agency_code)
 
 
 async def claim_notice(tx: Transaction, fingerprint: str, days: int, at: datetime) -> bool:
     """Record that the notice about a certificate that ends soon is given now. Return False when it was given before."""
     return await tx.insert_new(KeyNoticeRow(fingerprint=fingerprint, days=days, at=at))
+
+
+def _to_end(row: KeyEndRow) -> KeyEnd:
+    return value_of(KeyEnd, row, by=row.by_principal)
 
 
 def _earlier_end(stored_end: KeyEnd, end: KeyEnd) -> KeyEnd:

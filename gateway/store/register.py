@@ -15,7 +15,7 @@ from gateway.domain.book import Book, RegisterEntry, end_of_run
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.store.repository import AgencyRows
-from gateway.store.row import Moment, from_json, value_of
+from gateway.store.row import Moment, Row, equal, from_json, same
 from gateway.store.tables import (
     HAS_SUBJECT,
     MAY_BE_FREE,
@@ -26,28 +26,23 @@ from gateway.store.tables import (
 )
 from gateway.store.transaction import Transaction
 
-_IN_COUNTER = (
-    col(RegisterCounterRow.agency_id) == bindparam("agency"),
-    col(RegisterCounterRow.book) == bindparam("at_book"),
-    col(RegisterCounterRow.year) == bindparam("at_year"),
-)
-_COUNTER = select(RegisterCounterRow).where(*_IN_COUNTER)
-_INCREMENT = update(RegisterCounterRow).where(*_IN_COUNTER).values(last=col(RegisterCounterRow.last) + 1)
-_SET_COUNTER = update(RegisterCounterRow).where(*_IN_COUNTER)
-_IN_BOOK = (
-    col(RegisterEntryRow.agency_id) == bindparam("agency"),
-    col(RegisterEntryRow.book) == bindparam("at_book"),
-    col(RegisterEntryRow.year) == bindparam("at_year"),
-)
-_NUMBERS = select(col(RegisterEntryRow.number)).where(*_IN_BOOK)
+
+def _in_book(table: type[Row], **columns: object) -> ColumnElement[bool]:
+    """Return the condition that a row is of the agency, book and year in the parameters."""
+    return equal(
+        table, agency_id=bindparam("agency"), book=bindparam("at_book"), year=bindparam("at_year"), **columns
+    )
+
+
+_IN_COUNTER, _IN_BOOK = _in_book(RegisterCounterRow), _in_book(RegisterEntryRow)
+_COUNTER = select(RegisterCounterRow).where(_IN_COUNTER)
+_INCREMENT = update(RegisterCounterRow).where(_IN_COUNTER).values(last=col(RegisterCounterRow.last) + 1)
+_SET_COUNTER = update(RegisterCounterRow).where(_IN_COUNTER)
+_NUMBERS = select(col(RegisterEntryRow.number)).where(_IN_BOOK)
 _HOLDER = (
     select(col(IncomingRow.body))
-    .join(
-        RegisterEntryRow,
-        (col(RegisterEntryRow.agency_id) == col(IncomingRow.agency_id))
-        & (col(RegisterEntryRow.incoming_id) == col(IncomingRow.id)),
-    )
-    .where(*_IN_BOOK, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
+    .join(RegisterEntryRow, same(RegisterEntryRow.incoming_id, IncomingRow.id))
+    .where(_IN_BOOK, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
 )
 _USED = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
 # A typed number may have leading zeros: 7 is also 07 and 0007.
@@ -134,28 +129,18 @@ class SqlDocumentRegister(AgencyRows):
         )
 
     async def of_document(self, incoming_id: str) -> RegisterEntry | None:
-        rows = await self._load_entries(col(RegisterEntryRow.incoming_id) == incoming_id)
-        return rows[0] if rows else None
+        return await self._find(RegisterEntry, RegisterEntryRow, lock=False, incoming_id=incoming_id)
 
     async def strike(self, incoming_id: str, at: datetime, by: str, reason: str) -> bool:
         """Strike a document's entry, which keeps its number. Return False when there is none, or it was struck before."""
-        is_unstruck = and_(
-            col(RegisterEntryRow.agency_id) == self._agency_id,
-            col(RegisterEntryRow.incoming_id) == incoming_id,
-            col(RegisterEntryRow.struck_at).is_(None),
-        )
+        is_unstruck = self._where(RegisterEntryRow, incoming_id=incoming_id, struck_at=None)
         columns = {"struck_at": at, "struck_by": by, "struck_reason": reason}
         return await self._tx.change(update(RegisterEntryRow).where(is_unstruck).values(**columns)) == 1
 
     async def entries(self, book: str, year: int) -> Sequence[RegisterEntry]:
         """Return the entries of a book and year in the order of their numbers, texts that are no number last."""
-        condition = and_(col(RegisterEntryRow.book) == book, col(RegisterEntryRow.year) == year)
-        return sorted(await self._load_entries(condition), key=_by_number)
-
-    async def _load_entries(self, condition: ColumnElement[bool]) -> list[RegisterEntry]:
-        mine = col(RegisterEntryRow.agency_id) == self._agency_id
-        rows = await self._tx.rows(RegisterEntryRow, select(RegisterEntryRow).where(mine, condition))
-        return [value_of(RegisterEntry, row) for row in rows]
+        entries = await self._list(RegisterEntry, RegisterEntryRow, book=book, year=year)
+        return sorted(entries, key=_by_number)
 
 
 def _code(document: IncomingDocument | None) -> str:
@@ -189,15 +174,10 @@ def _spellings(number: str) -> list[str]:
 
 
 _G = GivenNumberRow
-_MINE = col(_G.agency_id) == bindparam("agency")
-_IN_SERIES = (
-    _MINE,
-    col(_G.book) == bindparam("at_book"),
-    col(_G.year) == bindparam("at_year"),
+_IN_SERIES = _in_book(_G)
+_OF_SUBJECT = select(_G).where(
+    equal(_G, agency_id=bindparam("agency"), subject_id=bindparam("subject")), HAS_SUBJECT
 )
-_NUMBER = (*_IN_SERIES, col(_G.number) == bindparam("at_number"))
-_ONE_NUMBER = select(_G).where(*_NUMBER)
-_OF_SUBJECT = select(_G).where(_MINE, HAS_SUBJECT, col(_G.subject_id) == bindparam("subject"))
 _IS_RESERVED = col(_G.state) == NumberState.RESERVED.value
 _NOW = bindparam("now", type_=Moment)
 # How a number stands now (`GivenNumber.standing`): a reservation ends by itself.
@@ -208,10 +188,10 @@ _STANDS = {
     NumberState.VOID: col(_G.state) == NumberState.VOID.value,
 }
 # The texts are those of the partial indexes, which a database chooses only for the same condition.
-_FREE_NUMBER = select(_G).where(*_IN_SERIES, MAY_BE_FREE, _STANDS[NumberState.FREE]).order_by(col(_G.number))
+_FREE_NUMBER = select(_G).where(_IN_SERIES, MAY_BE_FREE, _STANDS[NumberState.FREE]).order_by(col(_G.number))
 # The whole rule of issuing (`GivenNumber.issue`) as one statement, because it runs for every document that leaves.
 _ISSUE = update(_G).where(
-    *_NUMBER,
+    _in_book(_G, number=bindparam("at_number")),
     or_(
         and_(
             _IS_RESERVED,
@@ -229,10 +209,9 @@ _ISSUE = update(_G).where(
         ),
     ),
 )
-_CHANGE_NUMBER = update(_G).where(*_NUMBER)
 _RAISE_COUNTER = (
     update(RegisterCounterRow)
-    .where(*_IN_COUNTER, col(RegisterCounterRow.last) < bindparam("least"))
+    .where(_IN_COUNTER, col(RegisterCounterRow.last) < bindparam("least"))
     .values(last=bindparam("least"))
 )
 
@@ -261,22 +240,18 @@ class SqlGivenNumbers(AgencyRows):
     async def first_free(self, series: str, year: int, now: datetime) -> GivenNumber | None:
         """Return and lock the lowest number that may be given again."""
         place = {"at_book": series, "at_year": year, "now": now}
-        row = await self._first(_G, self._tx.lock_rows(_FREE_NUMBER), **place)
-        return value_of(GivenNumber, row) if row is not None else None
+        return await self._value(GivenNumber, self._tx.lock_rows(_FREE_NUMBER), **place)
 
     def add(self, number: GivenNumber) -> None:
         self._tx.insert(_G.from_value(number, agency_id=self._agency_id))
 
     async def find(self, series: str, year: int, number: int) -> GivenNumber | None:
         """Return the number and lock it in a unit that writes."""
-        place = {"at_book": series, "at_year": year, "at_number": number}
-        row = await self._first(_G, self._tx.lock_rows(_ONE_NUMBER), **place)
-        return value_of(GivenNumber, row) if row is not None else None
+        return await self._find(GivenNumber, _G, book=series, year=year, number=number)
 
     async def of_subject(self, subject_id: str) -> GivenNumber | None:
         """Return the number that a document or draft has, locked in a unit that writes."""
-        row = await self._first(_G, self._tx.lock_rows(_OF_SUBJECT), subject=subject_id)
-        return value_of(GivenNumber, row) if row is not None else None
+        return await self._value(GivenNumber, self._tx.lock_rows(_OF_SUBJECT), subject=subject_id)
 
     async def issue(self, issued: GivenNumber, of_person: str) -> bool:
         """Store the issue of a number; return False, changing nothing, where `GivenNumber.issue` does not allow it."""
@@ -285,11 +260,14 @@ class SqlGivenNumbers(AgencyRows):
             "of_person": of_person,
             "of_document_id": issued.document_id,
         }
-        return await self._tx.change(_ISSUE, **self._place(issued), **rule, **_values(issued)) == 1
+        row = _G.from_value(issued, agency_id=self._agency_id)
+        place = {"at_book": issued.book, "at_year": issued.year, "at_number": issued.number}
+        values = rule | place | row.values(*row.key_values())
+        return await self._tx.change(_ISSUE, agency=self._agency_id, **values) == 1
 
     async def save(self, number: GivenNumber) -> None:
         """Store the changed state of a number that the caller has locked."""
-        await self._tx.change(_CHANGE_NUMBER, **self._place(number), **_values(number))
+        await self._tx.update(_G.from_value(number, agency_id=self._agency_id))
 
     async def page(
         self,
@@ -303,31 +281,16 @@ class SqlGivenNumbers(AgencyRows):
     ) -> Sequence[GivenNumber]:
         """List numbers of a year by series and number, of some states or all."""
         book, number = after
-        conditions = [
-            col(_G.agency_id) == self._agency_id,
-            col(_G.year) == year,
-            or_(col(_G.book) > book, and_(col(_G.book) == book, col(_G.number) > number)),
-        ]
+        is_later = or_(col(_G.book) > book, and_(col(_G.book) == book, col(_G.number) > number))
+        conditions = [self._where(_G, is_later, year=year)]
         if series:
             conditions.append(col(_G.book) == series)
         if states:
             conditions.append(or_(*(_STANDS[NumberState(state)] for state in states)))
         query = select(_G).where(*conditions).order_by(col(_G.book), col(_G.number)).limit(limit)
-        return [value_of(GivenNumber, row) for row in await self._tx.rows(_G, query, now=now)]
-
-    def _place(self, number: GivenNumber) -> dict[str, object]:
-        place = {"at_book": number.book, "at_year": number.year, "at_number": number.number}
-        return {"agency": self._agency_id, **place}
+        return await self._tx.values(GivenNumber, query, now=now)
 
 
 def _book(series: str) -> str:
     """Return the name under which a series of outgoing documents is counted, beside the books of incoming ones."""
     return f"{Book.OUTGOING}:{series}"
-
-
-def _values(number: GivenNumber) -> dict[str, object]:
-    row = _G.from_value(number, agency_id="").values()
-    return {name: value for name, value in row.items() if name not in _G_KEY}
-
-
-_G_KEY = ("agency_id", "book", "year", "number")

@@ -38,8 +38,8 @@ from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.inbox import to_inbox_item
 from gateway.store.row import Moment
 from gateway.store.store import SqlStore
-from gateway.store.tables import DeliveryRow, EventRow, IdentityRow, InboxRow, JobRow, OutboxRow
-from gateway.store.tables_node import HostedAgencyRow
+from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_node import EventRow, HostedAgencyRow
 from gateway.store.tables_office import SEARCH_INDEX
 from gateway.store.transaction import Transaction, driver_message
 
@@ -163,7 +163,7 @@ async def check_answers(store: SqlStore) -> None:
 async def last_written(store: SqlStore) -> datetime | None:
     """Return the latest time among the newest events; None when there is no event."""
     async with store.reading() as tx:
-        latest: datetime | None = (await tx.tuples(_LATEST))[0][0]
+        latest: datetime | None = await tx.scalar(_LATEST)
     return latest
 
 
@@ -186,7 +186,7 @@ async def _piles(tx: Transaction, by: Any, at: Any, condition: ColumnElement[boo
 
 
 async def _count(tx: Transaction, id: Any, condition: ColumnElement[bool]) -> int:
-    return int((await tx.tuples(select(func.count(id)).where(condition)))[0][0])
+    return int(await tx.scalar(select(func.count(id)).where(condition)))
 
 
 async def _count_leased(
@@ -196,23 +196,25 @@ async def _count_leased(
     return await _count(tx, col(table.id), is_leased)
 
 
+# Outbox items that were tried and are not sent.
+_TRIED = select(OutboxRow).where(
+    col(OutboxRow.attempts) > 0, col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED))
+)
 PARKED_STATES = ("held", "waiting", "quarantined", "malformed")
 _SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 _SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
 
 def _packets(agency_id: str) -> Select[Any]:
-    return select(InboxRow).where(col(InboxRow.agency_id) == agency_id) if agency_id else select(InboxRow)
+    packets = inbox.OLDEST_FIRST
+    return packets.where(col(InboxRow.agency_id) == agency_id) if agency_id else packets
 
 
 async def parked_packets(store: SqlStore, agency_id: str, limit: int) -> Sequence[InboxPacket]:
     """Return up to `limit` packets that wait outside the queue, the oldest first, of an agency or for "" of all."""
     query = _packets(agency_id).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
-        rows = await tx.rows(
-            InboxRow, query.order_by(col(InboxRow.received_at), col(InboxRow.id)).limit(limit)
-        )
-    return [to_inbox_item(row) for row in rows]
+        return await tx.values(to_inbox_item, query.limit(limit))
 
 
 async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
@@ -225,39 +227,29 @@ async def find_packet(store: SqlStore, agency_id: str, id: str) -> InboxPacket:
 async def packets_tried(store: SqlStore, limit: int) -> Sequence[OutboxItem]:
     """Return up to `limit` outbox items that were tried and are not sent: first those that will be tried again, by their
     next time, then the failed ones."""
-    tried = (col(OutboxRow.attempts) > 0, col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)))
-    order = (
-        col(OutboxRow.state).desc(),
-        col(OutboxRow.not_before),
-        col(OutboxRow.created_at),
-        col(OutboxRow.id),
-    )
+    states, not_before = col(OutboxRow.state).desc(), col(OutboxRow.not_before)
+    query = _TRIED.order_by(states, not_before, col(OutboxRow.created_at), col(OutboxRow.id))
     async with store.reading() as tx:
-        rows = await tx.rows(OutboxRow, select(OutboxRow).where(*tried).order_by(*order).limit(limit))
-    return [outbox.to_domain(row) for row in rows]
+        return await tx.values(outbox.to_domain, query.limit(limit))
 
 
 async def hurry_packet(store: SqlStore, id: str, now: datetime) -> OutboxItem:
     """Make a waiting outbox item due at once, and return it. NotFound when no such item waits."""
     conditions = (col(OutboxRow.id) == id, outbox.is_open())
-    async with store.writing() as tx:
+    async with store.changing_rows() as tx:
         if not await tx.change(update(OutboxRow).where(*conditions).values(not_before=now)):
             raise errors.NotFound(f"no packet {id[:80]} waits to be tried again")
         row = await tx.get(
             OutboxRow, select(OutboxRow).where(col(OutboxRow.id) == id), f"there is no packet {id[:80]}"
         )
-        await tx.commit()
     return outbox.to_domain(row)
 
 
 async def newest_faults(store: SqlStore, limit: int) -> Sequence[tuple[datetime, str, str]]:
     """Return the newest faults of outgoing and arrived packets, as time, queue and error."""
-    failed = select(OutboxRow).where(
-        col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED)), col(OutboxRow.attempts) > 0
-    )
     refused = select(InboxRow).where(col(InboxRow.state).in_(PARKED_STATES))
     async with store.reading() as tx:
-        outbox_rows = await tx.rows(OutboxRow, failed.order_by(col(OutboxRow.created_at).desc()).limit(limit))
+        outbox_rows = await tx.rows(OutboxRow, _TRIED.order_by(col(OutboxRow.created_at).desc()).limit(limit))
         inbox_rows = await tx.rows(InboxRow, refused.order_by(col(InboxRow.received_at).desc()).limit(limit))
     faults = [(row.settled_at or row.created_at, "outbox", row.last_error or "") for row in outbox_rows]
     faults += [
@@ -270,7 +262,7 @@ async def database_size(store: SqlStore) -> int:
     """Return the size of the whole database in bytes."""
     query = _SQLITE_SIZE if store.writer.dialect.name == "sqlite" else _SERVER_SIZE
     async with store.reading() as tx:
-        return int((await tx.tuples(query))[0][0])
+        return int(await tx.scalar(query))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,9 +296,8 @@ async def examine(url: str, ran_out_before: datetime, horizon: Horizon) -> Datab
                 far = leases.is_ahead(table, jobs.ASKED_FOR if table is JobRow else false())
                 query = select(func.count()).select_from(table).where(is_open, or_(*far))
                 ahead[str(table.__tablename__)] = (await connection.execute(query, times)).scalar_one()
-            newest_event_at = (
-                await connection.execute(_LATEST)
-            ).scalar_one()  # among the newest only, because no index has the events' times
+            # Among the newest only, because no index has the events' times.
+            newest_event_at = (await connection.execute(_LATEST)).scalar_one()
     except SQLAlchemyError as cause:
         raise errors.StoreFailure(f"the database could not be examined ({driver_message(cause)})") from cause
     return DatabaseHealth(

@@ -9,19 +9,33 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+)
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.ports.services import Clock
-from gateway.store.row import Row
-from gateway.store.transaction import Transaction
+from gateway.store.row import Kind, Row, equal
+from gateway.store.transaction import Open, Transaction
 
 
 class Follower:
@@ -61,13 +75,120 @@ def follow_nothing(tx: Transaction, agency_id: str) -> Follower:
 
 
 R = TypeVar("R", bound=Row)
+V = TypeVar("V")
+
+
+@cache
+def select_by(
+    table: type[Row], names: tuple[str, ...], order: tuple[str, ...] = (), *, limited: bool = False
+) -> Select[Any]:
+    """Return the query for rows whose columns `names` equal the parameters of these names, ordered by the columns `order`,
+    with ` DESC` after a descending one. `limited`: up to `most` rows. It is made once, because making it takes longer than
+    running it."""
+    columns = table.__table__.c
+    query = select(table).where(*(columns[name] == bindparam(name) for name in names))
+    parts = [text.split() for text in order]
+    query = query.order_by(*(columns[name].desc() if down else columns[name] for name, *down in parts))
+    return query.limit(bindparam("most", type_=Integer)) if limited else query
 
 
 class NodeRows:
-    """Repository of rows of the node itself, or of every agency."""
+    """Repository of rows of the node itself, or of every agency. The methods take the table's rows with some `key`, which
+    are values of some columns."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+
+    def _full_key(self, key: dict[str, object]) -> dict[str, object]:
+        return key
+
+    def _where(
+        self, table: type[Row], /, *conditions: ColumnElement[bool], **key: object
+    ) -> ColumnElement[bool]:
+        """Return the condition that a row has that key and meets the conditions."""
+        return equal(table, *conditions, **self._full_key(key))
+
+    async def _list(
+        self, kind: Kind[V], table: type[Row], /, *order: str, most: int | None = None, **key: object
+    ) -> list[V]:
+        """Return rows as values, in the order of these columns (`select_by`), up to `most` where that is given."""
+        parameters, limit = self._full_key(key), {} if most is None else {"most": most}
+        query = select_by(table, tuple(parameters), order, limited=most is not None)
+        return await self._tx.values(kind, query, **parameters, **limit)
+
+    async def _find(
+        self, kind: Kind[V], table: type[Row], /, *, lock: bool = True, **key: object
+    ) -> V | None:
+        """Return a row as a value, None when there is none. With `lock` a writing unit of work locks it until it ends."""
+        parameters = self._full_key(key)
+        query = select_by(table, tuple(parameters))
+        return await self._tx.value(kind, self._tx.lock_rows(query) if lock else query, **parameters)
+
+    async def _load(
+        self,
+        kind: Kind[V],
+        table: type[Row],
+        missing: str,
+        hint: str = "",
+        /,
+        *,
+        lock: bool = True,
+        **key: object,
+    ) -> V:
+        """Return a row as `_find` does. NotFound with the text `missing` and the hint when there is none."""
+        value = await self._find(kind, table, lock=lock, **key)
+        if value is None:
+            raise errors.NotFound(missing, hint=hint)
+        return value
+
+    async def _delete(self, table: type[Row], /, *conditions: ColumnElement[bool], **key: object) -> int:
+        """Delete the rows that meet the conditions; return how many."""
+        return await self._tx.change(delete(table).where(self._where(table, *conditions, **key)))
+
+
+async def count_by(tx: Transaction, column: Any, *conditions: ColumnElement[bool]) -> dict[str, int]:
+    """Count the rows that meet the conditions by the values of a column. Any: a column of the table's class."""
+    query = select(column, func.count()).where(*conditions).group_by(column)
+    return {name: int(count) for name, count in await tx.tuples(query)}
+
+
+class Part(Generic[V]):
+    """Attribute of a unit of work that is a repository, created at its first use, because a unit uses few of them. It
+    `takes` the first so many of the unit's `arguments`: transaction, scope, clock and follower."""
+
+    def __init__(self, make: Callable[..., V], takes: int = 2) -> None:
+        self._make, self._takes = make, takes
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, work: Any, owner: type | None = None) -> V:
+        """Create the repository of a unit of work. Any: a unit of the exchange, or the office's part of one."""
+        part = self._make(*work.arguments[: self._takes])
+        work.__dict__[self._name] = part
+        return part
+
+
+class OwnTransactions:
+    """Repository of the node each of whose calls is a transaction of its own, which is committed on return."""
+
+    def __init__(self, writing: Open, reading: Open) -> None:
+        self._writing, self._reading = writing, reading
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[Transaction]:
+        """Open a transaction that is committed when its context ends without an error."""
+        async with self._writing() as tx:
+            yield tx
+            await tx.commit()
+
+    async def _values(self, kind: Kind[V], query: Select[Any]) -> list[V]:
+        async with self._reading() as tx:
+            return await tx.values(kind, query)
+
+    async def _change(self, statement: Update | Delete) -> int:
+        async with self._changing() as tx:
+            return await tx.change(statement)
 
 
 class AgencyRows(NodeRows):
@@ -77,30 +198,37 @@ class AgencyRows(NodeRows):
         self._tx = tx
         self._agency_id = scope.agency_id
 
+    def _full_key(self, key: dict[str, object]) -> dict[str, object]:
+        return {"agency_id": self._agency_id, **key}
+
     def _check_own(self, agency_id: str, subject: str) -> None:
         if agency_id != self._agency_id:
             raise errors.NotFound(f"{subject} belongs to another agency than this unit of work")
 
-    async def _rows(self, kind: type[R], query: Select[Any], **parameters: object) -> Sequence[R]:
-        return await self._tx.rows(kind, query, agency=self._agency_id, **parameters)
+    async def _values(self, kind: Kind[V], query: Select[Any], **parameters: object) -> list[V]:
+        return await self._tx.values(kind, query, agency=self._agency_id, **parameters)
 
-    async def _first(self, kind: type[R], query: Select[Any], **parameters: object) -> R | None:
-        return await self._tx.first(kind, query, agency=self._agency_id, **parameters)
+    async def _value(self, kind: Kind[V], query: Select[Any], **parameters: object) -> V | None:
+        return await self._tx.value(kind, query, agency=self._agency_id, **parameters)
 
-    async def _get(self, kind: type[R], query: Select[Any], missing: str, **parameters: object) -> R:
-        return await self._tx.get(kind, query, missing, agency=self._agency_id, **parameters)
+    async def _get(self, kind: Kind[V], query: Select[Any], missing: str, **parameters: object) -> V:
+        """Return the first row of a query as a value. NotFound with the text `missing` when there is none."""
+        value = await self._tx.value(kind, query, agency=self._agency_id, **parameters)
+        if value is None:
+            raise errors.NotFound(missing)
+        return value
 
     async def _page(
         self,
         kind: type[R],
         at: str,
-        to_domain: Callable[[R], T],
+        to_domain: Callable[[R], V],
         *conditions: ColumnElement[bool],
         limit: int,
         cursor: str | None,
         states: Sequence[str] = (),
         oldest_first: bool = False,
-    ) -> Page[T]:
+    ) -> Page[V]:
         """Return one page of the agency's rows that meet the conditions, ordered by the column `at` and then the id.
         NotFound for a cursor that this node did not give."""
         columns = kind.__table__.columns
@@ -119,7 +247,8 @@ class AgencyRows(NodeRows):
         page_rows = rows[:limit]
         next_cursor = None
         if len(rows) > limit and page_rows:
-            next_cursor = _write_cursor(getattr(page_rows[-1], at), getattr(page_rows[-1], id.name))
+            last_at = getattr(page_rows[-1], at)
+            next_cursor = encode_cursor([last_at.isoformat(), getattr(page_rows[-1], id.name)])
         return Page(items=tuple(to_domain(row) for row in page_rows), next_cursor=next_cursor)
 
 
@@ -135,29 +264,30 @@ class WatchedRows(AgencyRows):
         self._follower = follower
 
 
-T = TypeVar("T")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    items: tuple[T, ...]
+class Page(Generic[V]):
+    items: tuple[V, ...]
     next_cursor: str | None = None
 
 
-def _write_cursor(at: datetime, id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode().rstrip("=")
+def encode_cursor(parts: Sequence[object]) -> str:
+    """Write the place of a row as a cursor, for the address of a page."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> Any:  # Any: whatever a person wrote in place of it
+    """Read the parts of a cursor. ValueError or RecursionError for a text that `encode_cursor` has not written."""
+    return json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        at, id = json.loads(text)
+        at, id = decode_cursor(cursor)
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None or not isinstance(id, str) or not id.isprintable():
             raise ValueError("no zone, or no id")
-        moment = moment.astimezone(
-            UTC
-        )  # OverflowError for moments at the very beginning or end of the calendar
+        # OverflowError for moments at the very beginning or end of the calendar.
+        moment = moment.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, RecursionError) as cause:
         raise errors.NotFound(
             "this page cursor was not given by this node; ask for the first page again, without a cursor"

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
-from sqlmodel import col
+from sqlalchemy import select
 
 from gateway import errors, log
 from gateway.domain.account import AgencyScope, NumberingMode
@@ -22,7 +21,7 @@ from gateway.ports.services import Clock
 from gateway.store import dump, reporting
 from gateway.store.dump import DatabaseLoad, TableShape
 from gateway.store.events import NODE
-from gateway.store.row import to_json
+from gateway.store.row import equal, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import RegisterCounterRow
 
@@ -73,10 +72,9 @@ async def write_mark(load: DatabaseLoad, restore: RestoreMark) -> None:
 async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:
     """Mark a database that was put back by its own tools. The time of its last event counts as that of its copy."""
     copied_at = await reporting.last_written(store) or clock.now()
-    async with store.begin(_SCOPE) as work:
+    async with store.changing(_SCOPE) as work:
         facts = {"copied_at": copied_at.isoformat(), "node": node}
         await work.events.append(EventKind.NODE_RESTORED, SUBJECT, clock.now(), facts)
-        await work.commit()
 
 
 async def mark_if_behind(store: SqlStore, clock: Clock, node: str, published: int) -> None:
@@ -116,8 +114,8 @@ async def counters(store: SqlStore, book: str, year: int) -> Sequence[Counter]:
     """Return the counter of the book and year for each agency whose arrival numbers the node assigns."""
     agencies = [a for a in await store.hosted() if a.numbering is NumberingMode.B]
     async with store.reading() as tx:
-        of_book = (col(RegisterCounterRow.book) == book, col(RegisterCounterRow.year) == year)
-        rows = await tx.rows(RegisterCounterRow, select(RegisterCounterRow).where(*of_book))
+        of_book = select(RegisterCounterRow).where(equal(RegisterCounterRow, book=book, year=year))
+        rows = await tx.rows(RegisterCounterRow, of_book)
     last = {row.agency_id: row.last for row in rows}
     return [Counter(agency_id=a.id, code=a.code, last=last.get(a.id, 0)) for a in agencies]
 
@@ -135,17 +133,11 @@ async def confirm(
     `published` is the number of the newest published seal. Clash when no restore waits."""
     if await waiting(store) is None:
         raise errors.Clash("no restore waits to be confirmed")
-    async with store.writing() as tx:
+    async with store.changing_rows() as tx:
         for agency_id, number in last.items():
-            row = RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=number)
-            if not await tx.insert_new(row):
-                key = (col(RegisterCounterRow.agency_id) == agency_id, col(RegisterCounterRow.book) == book)
-                changed = update(RegisterCounterRow).where(*key, col(RegisterCounterRow.year) == year)
-                await tx.change(changed.values(last=number))
-        await tx.commit()
+            await tx.upsert(RegisterCounterRow(agency_id=agency_id, book=book, year=year, last=number))
     confirmed_by, approved_by = people
     # After the numbers are committed: a crash between the two leaves the node waiting, and confirming again is harmless.
-    async with store.begin(_SCOPE) as work:
+    async with store.changing(_SCOPE) as work:
         facts = {"confirmed_by": confirmed_by, "approved_by": approved_by, "published": published}
         await work.events.append(EventKind.NODE_CONFIRMED, SUBJECT, clock.now(), facts)
-        await work.commit()

@@ -4,19 +4,19 @@ Out: due questions, each to one process at a time, and the current answers. Part
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Delete, Update, and_, delete, func, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select, tuple_, update
 from sqlmodel import col
 
 from gateway.domain.certificates import Answer, AskedQuestion, PendingRevocation, Question
 from gateway.domain.pace import AUTHORITY_DELAY
-from gateway.store.repository import AgencyRows
+from gateway.store.repository import AgencyRows, OwnTransactions
 from gateway.store.row import value_of
-from gateway.store.tables_node import AnswerRow, PendingRow, QuestionRow
+from gateway.store.tables_node import AnswerRow, PdfAnswerRow, PendingRow, QuestionRow
 from gateway.store.transaction import Open
 
 # Answers that a process keeps in memory; an OCSP answer has about two kilobytes.
@@ -36,6 +36,45 @@ _MADE_LATER = or_(
 _IS_REPLACED = select(_NEWER.digest).where(_SAME_QUESTION, _MADE_LATER).exists()
 
 
+def to_answer(row: AnswerRow | PdfAnswerRow) -> Answer:
+    return value_of(Answer, row, question=value_of(Question, row))
+
+
+class StoredAnswers(OwnTransactions):
+    """Answers of authorities, in one of two tables. `is_replaced`: a newer answer to the same question is stored."""
+
+    table: ClassVar[type[AnswerRow] | type[PdfAnswerRow]] = AnswerRow
+    is_replaced: ClassVar[ColumnElement[bool]] = _IS_REPLACED
+
+    def __init__(self, writing: Open, reading: Open) -> None:
+        super().__init__(writing, reading)
+        self._used: set[str] = set()
+
+    async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
+        """Return the stored answers with these digests."""
+        is_among = col(self.table.digest).in_(digests)
+        return await self._values(
+            to_answer, select(self.table).where(is_among).order_by(col(self.table.digest))
+        )
+
+    async def prune(self, fetched_before: datetime) -> int:
+        """Delete replaced answers fetched before that time that revoke nothing and that no verdict rests on; return how
+        many."""
+        conditions = (
+            col(self.table.fetched_at) < fetched_before,
+            col(self.table.used).is_(False),
+            col(self.table.revokes).is_(False),
+            self.is_replaced,
+        )
+        return await self._change(delete(self.table).where(*conditions))
+
+    def _remember_used(self, digests: Iterable[str]) -> None:
+        """Note that these answers are marked as used, so that this process does not ask the database again."""
+        if len(self._used) > MOST_CURRENT:
+            self._used.clear()
+        self._used.update(digests)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newest:
     """The newest answer to a question, without its bytes."""
@@ -45,13 +84,13 @@ class Newest:
     ends_at: datetime | None
 
 
-class SqlRevocationAnswers:
+class SqlRevocationAnswers(StoredAnswers):
     """Repository of the node's questions and answers, shared by its processes. Each change is committed on return."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open) -> None:
         """Take functions that open transactions; `looking` is for reading few rows, every few seconds."""
-        self._writing, self._reading, self._looking = writing, reading, looking
-        self._used: set[str] = set()
+        super().__init__(writing, reading)
+        self._looking = looking
 
     async def plan(self, questions: Sequence[Question], now: datetime) -> None:
         """Replace the stored questions by these: new ones are due at once, missing ones are deleted, the others stay."""
@@ -60,11 +99,10 @@ class SqlRevocationAnswers:
         added, dropped = planned - stored, stored - planned
         if not added and not dropped:
             return
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             tx.insert_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
             for question in dropped:
                 await tx.change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
-            await tx.commit()
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:
         """Claim up to `limit` due questions for the time `hold`, the longest due first, by moving their due times. Rows are
@@ -81,13 +119,12 @@ class SqlRevocationAnswers:
         if not rows:
             return []
         claimed = []
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             for row in rows:
-                due_question = value_of(AskedQuestion, row, question=_to_question(row))
+                due_question = _to_asked(row)
                 unmoved = (*_matches(_QUESTION, due_question.question), col(_QUESTION.due_at) == row.due_at)
                 if await tx.change(update(_QUESTION).where(*unmoved).values(due_at=now + hold)):
                     claimed.append(due_question)
-            await tx.commit()
         return claimed
 
     async def keep(self, answer: Answer, due: datetime) -> bool:
@@ -123,11 +160,7 @@ class SqlRevocationAnswers:
     async def questions(self) -> Sequence[AskedQuestion]:
         """Return all questions with their state."""
         order = (col(_QUESTION.source), col(_QUESTION.issuer), col(_QUESTION.about))
-        async with self._reading() as tx:
-            return [
-                value_of(AskedQuestion, row, question=_to_question(row))
-                for row in await tx.rows(_QUESTION, select(_QUESTION).order_by(*order))
-            ]
+        return await self._values(_to_asked, select(_QUESTION).order_by(*order))
 
     async def version(self) -> str:
         """Return a text that changes whenever an answer or a question is added."""
@@ -147,12 +180,7 @@ class SqlRevocationAnswers:
             for start in range(0, len(missing), _AT_ONCE):
                 is_missing = tuple_(*_KEY, col(_ANSWER.digest)).in_(missing[start : start + _AT_ONCE])
                 rows = await tx.rows(_ANSWER, select(_ANSWER).where(is_missing))
-                answers |= {
-                    (row.source, row.issuer, row.about, row.digest): value_of(
-                        Answer, row, question=_to_question(row)
-                    )
-                    for row in rows
-                }
+                answers |= {(row.source, row.issuer, row.about, row.digest): to_answer(row) for row in rows}
         return [answers[key] for key in keys if key in answers]
 
     async def newest(self) -> Sequence[Newest]:
@@ -164,7 +192,7 @@ class SqlRevocationAnswers:
         )
         async with self._reading() as tx:
             rows = await tx.tuples(query)
-        return [Newest(question=_to_question(row), made_at=row.made_at, ends_at=row.ends_at) for row in rows]
+        return [value_of(Newest, row, question=value_of(Question, row)) for row in rows]
 
     async def use(self, digests: Sequence[str]) -> None:
         """Mark answers that a verdict relied on, so that they are never deleted. It is called for every packet, but each
@@ -174,42 +202,14 @@ class SqlRevocationAnswers:
             return
         unused = (col(_ANSWER.digest).in_(new_digests), col(_ANSWER.used).is_(False))
         await self._change(update(_ANSWER).where(*unused).values(used=True))
-        if len(self._used) > MOST_CURRENT:
-            self._used.clear()
-        self._used.update(new_digests)
-
-    async def read(self, digests: Sequence[str]) -> Sequence[Answer]:
-        """Return the stored answers with these digests."""
-        async with self._reading() as tx:
-            rows = await tx.rows(
-                _ANSWER, select(_ANSWER).where(col(_ANSWER.digest).in_(digests)).order_by(col(_ANSWER.digest))
-            )
-        return [value_of(Answer, row, question=_to_question(row)) for row in rows]
-
-    async def prune(self, fetched_before: datetime) -> int:
-        """Delete replaced answers fetched before that time that revoke nothing and were never used; return how many."""
-        conditions = (
-            col(_ANSWER.fetched_at) < fetched_before,
-            col(_ANSWER.used).is_(False),
-            col(_ANSWER.revokes).is_(False),
-            _IS_REPLACED,
-        )
-        return await self._change(delete(_ANSWER).where(*conditions))
-
-    async def _change(self, statement: Update | Delete) -> int:
-        async with self._writing() as tx:
-            changed = await tx.change(statement)
-            await tx.commit()
-        return changed
+        self._remember_used(new_digests)
 
     async def pending(self, after_key: tuple[str, str], limit: int) -> Sequence[PendingRevocation]:
         """Return up to `limit` packets of all agencies that wait for an answer, in the order of their keys after
         `after_key`, which is an agency's id and a packet's."""
         place = tuple_(col(PendingRow.agency_id), col(PendingRow.inbox_id))
         query = select(PendingRow).where(place > after_key).order_by(*_PENDING_KEY).limit(limit)
-        async with self._reading() as tx:
-            rows = await tx.rows(PendingRow, query)
-        return [value_of(PendingRevocation, row, certificate_der=row.certificate) for row in rows]
+        return await self._values(_to_pending, query)
 
 
 class SqlPendingRevocations(AgencyRows):
@@ -221,8 +221,7 @@ class SqlPendingRevocations(AgencyRows):
         self._tx.insert_missing(PendingRow.from_value(pending, **columns))
 
     async def remove(self, inbox_id: str) -> None:
-        conditions = (col(PendingRow.agency_id) == self._agency_id, col(PendingRow.inbox_id) == inbox_id)
-        await self._tx.change(delete(PendingRow).where(*conditions))
+        await self._delete(PendingRow, inbox_id=inbox_id)
 
 
 _KEY = (col(_ANSWER.source), col(_ANSWER.issuer), col(_ANSWER.about))
@@ -245,6 +244,9 @@ def _new_row(question: Question, now: datetime) -> QuestionRow:
     return QuestionRow(source=source, issuer=issuer, about=target, first_at=now, due_at=now)
 
 
-def _to_question(row: Any) -> Question:
-    """Convert a row to its question. `row` is Any: of either table, or the key columns with others."""
-    return value_of(Question, row)
+def _to_asked(row: QuestionRow) -> AskedQuestion:
+    return value_of(AskedQuestion, row, question=value_of(Question, row))
+
+
+def _to_pending(row: PendingRow) -> PendingRevocation:
+    return value_of(PendingRevocation, row, certificate_der=row.certificate)

@@ -30,10 +30,13 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    Update,
+    and_,
     bindparam,
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -44,6 +47,7 @@ from sqlmodel.main import SQLModelMetaclass, get_column_from_field
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
 _INDEXES = "indexes"
+_TIMES = (datetime, datetime | None)
 
 
 class DeclaredIndex(NamedTuple):
@@ -93,11 +97,13 @@ class TableClass(SQLModelMetaclass):
 
 
 def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
-    """Create the table of a row class and set its columns as class attributes. Any: a class under construction, and any
-    argument of a table."""
+    """Create the table of a row class and set its columns as class attributes; every time of a `Row` is a `Moment`. Any: a
+    class under construction, and any argument of a table."""
     columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
     for key, column in columns.items():
         column.name = column.key = key
+        if isinstance(row_class, _RowClass) and row_class.model_fields[key].annotation in _TIMES:
+            column.type = Moment()
         setattr(row_class, key, column)
     indexes = [argument for argument in arguments if isinstance(argument, DeclaredIndex)]
     options = [argument for argument in arguments if isinstance(argument, dict)]
@@ -170,6 +176,10 @@ class Row(SQLModel, metaclass=_RowClass):
                 attributes[name] = convert(attributes[name])
         return row
 
+    def key_values(self) -> dict[str, Any]:
+        """Return the values of the columns of the primary key."""
+        return {column.name: getattr(self, column.name) for column in self.__table__.primary_key}
+
     def values(self, *but: str) -> dict[str, Any]:
         """Return the values of all columns by name, except the columns `but`."""
         columns = dict(self.__dict__)
@@ -216,6 +226,38 @@ def value_of(kind: type[T], row: object, **other: Any) -> T:
         if field_values[name] is not None:
             field_values[name] = convert(field_values[name])
     return kind(**field_values, **other)
+
+
+# How rows become values: the dataclass whose fields are the columns, or a function of a row.
+Kind = type[T] | Callable[[Any], T]
+
+
+def reader_of(kind: Kind[T]) -> Callable[[Any], T]:
+    """Return the function that makes a value of that kind of a row."""
+    return partial(value_of, kind) if isinstance(kind, type) else kind
+
+
+def equal(table: type[Row], /, *conditions: ColumnElement[bool], **values: object) -> ColumnElement[bool]:
+    """Return the condition that columns of a table have these values, and that the row meets the conditions."""
+    return and_(*(getattr(table, name) == value for name, value in values.items()), *conditions)
+
+
+def same(left: Any, right: Any) -> ColumnElement[bool]:
+    """Return the condition that two columns are equal in rows of the same agency. Any: columns of two tables."""
+    return and_(left.table.c.agency_id == right.table.c.agency_id, left == right)
+
+
+@cache
+def update_by_key(table: type[Row]) -> Update:
+    """Return the update of the row with the primary key in the parameters `at_` and the name of each of its columns."""
+    return update(table).where(*(c == bindparam(f"at_{c.name}") for c in table.__table__.primary_key))
+
+
+def within(table: str, column: str, target: str) -> ForeignKeyConstraint:
+    """Return a foreign key from `column` to the id of a row in the table `target` of the same agency."""
+    return ForeignKeyConstraint(
+        ["agency_id", column], [f"{target}.agency_id", f"{target}.id"], name=f"fk_{table}_{column}"
+    )
 
 
 class _AttributeReader(NamedTuple):

@@ -26,7 +26,7 @@ from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
-from gateway.store import api_calls, events, holds, inbox, jobs, leases, migrate, outbox, uploads
+from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, uploads
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
@@ -40,11 +40,12 @@ from gateway.store.memory import Memory
 from gateway.store.pdf_answers import SqlPdfAnswers
 from gateway.store.people import SqlKeyEnds, claim_notice
 from gateway.store.plans import Growth
-from gateway.store.repository import MakeFollower, follow_nothing
+from gateway.store.repository import MakeFollower, count_by, follow_nothing
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
 from gateway.store.systems import SqlSystemLoads
-from gateway.store.tables import EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables import HoldRow, IdempotencyRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_node import EventRow
 from gateway.store.tables_office import ListFillRow
 from gateway.store.transaction import BoundQuery, Transaction, open_for_query, transaction
 from gateway.store.wake import FileWake, ServerWake
@@ -52,20 +53,27 @@ from gateway.store.webhooks import SqlWebhooks
 from gateway.store.work import SqlWork
 
 T = TypeVar("T")
-W = TypeVar("W", covariant=True)
+W = TypeVar("W", bound=Transaction | SqlWork, covariant=True)
 L = TypeVar("L", Job, LeasedOutbox, LeasedInbox)
 
 
 class Measured(AbstractAsyncContextManager[W]):
     """Context of a transaction whose duration and failure are recorded as metrics; it yields `make` of the transaction.
-    `kind` is `reading` or `writing`. Permanent errors, such as a stale lease, are no failures of the database."""
+    `kind` is `reading` or `writing`. With `commits` it commits when it ends without an error. Permanent errors, such as a
+    stale lease, are no failures of the database."""
 
     def __init__(
-        self, kind: str, unit: AbstractAsyncContextManager[Transaction], make: Callable[[Transaction], W]
+        self,
+        kind: str,
+        unit: AbstractAsyncContextManager[Transaction],
+        make: Callable[[Transaction], W],
+        *,
+        commits: bool = False,
     ) -> None:
         self._kind = kind
         self._unit = unit
         self._make = make
+        self._commits = commits
         self._began = perf_counter()
 
     async def __aenter__(self) -> W:
@@ -75,7 +83,8 @@ class Measured(AbstractAsyncContextManager[W]):
             self._end(error)
             raise
         try:
-            return self._make(transaction)
+            self._work = self._make(transaction)
+            return self._work
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -84,12 +93,21 @@ class Measured(AbstractAsyncContextManager[W]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         try:
+            if self._commits and kind is None:
+                await self._commit()
             return await self._unit.__aexit__(kind, error, trace)
         except BaseException as raised:
             error = raised
             raise
         finally:
             self._end(error)
+
+    async def _commit(self) -> None:
+        try:
+            await self._work.commit()
+        except BaseException as error:
+            await self._unit.__aexit__(type(error), error, error.__traceback__)
+            raise
 
     def _end(self, error: BaseException | None) -> None:
         meters.TRANSACTION.observe(perf_counter() - self._began, kind=self._kind)
@@ -199,7 +217,12 @@ class SqlStore:
             await close_engine(engine)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        """Open a unit of work that is undone unless it commits."""
         return self._writing(partial(self._work, scope=scope))
+
+    def changing(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:
+        """Open a unit of work that is committed when its context ends without an error."""
+        return self._writing(partial(self._work, scope=scope), commits=True)
 
     def _work(self, tx: Transaction, scope: AgencyScope) -> SqlWork:
         return SqlWork(tx, scope, self._clock, self._follows(tx, scope.agency_id))
@@ -231,6 +254,10 @@ class SqlStore:
         """Open a writing transaction without an agency, for the node's own tables; only for this package."""
         return self._writing(_itself)
 
+    def changing_rows(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction as `writing` does; it is committed when its context ends without an error."""
+        return self._writing(_itself, commits=True)
+
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return Measured("reading", transaction(self._reader), _itself)
 
@@ -242,9 +269,9 @@ class SqlStore:
         """Open a transaction for one query of few rows."""
         return self._asking(_itself)
 
-    def _writing(self, make: Callable[[Transaction], W]) -> Measured[W]:
+    def _writing(self, make: Callable[[Transaction], W], *, commits: bool = False) -> Measured[W]:
         unit = transaction(self._writer, shared=True) if self._group is None else self._group.unit()
-        return Measured("writing", unit, make)
+        return Measured("writing", unit, make, commits=commits)
 
     def _looking(self, make: Callable[[Transaction], W]) -> Measured[W]:
         return Measured("reading", self._views.view() if self._views else transaction(self._reader), make)
@@ -300,27 +327,27 @@ class SqlStore:
         if table not in _TABLES:
             raise errors.NotFound(f"no leases are held in {table!r}; it is one of {', '.join(_TABLES)}")
         ends_at = self._clock.now() + timedelta(seconds=lease_s)
-        async with self.writing() as tx:
+        async with self.changing_rows() as tx:
             renewed = await leases.renew(tx, _TABLES[table], _OPEN[table](), lease, ends_at)
             self._held.add((renewed,), self._clock.now())
-            await tx.commit()
         return renewed
 
     async def release_leases(self, cut: Callable[[], None] = lambda: None) -> None:
         """Release all leases of this process when it stops; the attempts stay counted, and later results are discarded as
         stale. `cut` must cancel the running work; it is called within this transaction."""
-        async with self.writing() as tx:
+        async with self.changing_rows() as tx:
             # On SQLite no other unit writes now: its driver may leave the file locked when it is cancelled in a write.
             cut()
             tokens = self._held.tokens()
             for name, table in _TABLES.items():
                 await leases.release_rows(tx, table, _OPEN[name](), tokens)
-            await tx.commit()
 
     async def overdue_waiting(self, received_before: datetime, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` waiting packets, of all agencies, that were received before that time."""
+        is_overdue = (col(InboxRow.state) == inbox.WAITING, col(InboxRow.received_at) < received_before)
         async with self.reading() as tx:
-            return await inbox.overdue_waiting(tx, received_before, limit)
+            query = inbox.OLDEST_FIRST.where(*is_overdue).limit(limit)
+            return await tx.values(inbox.to_inbox_item, query)
 
     async def pending_revocations(
         self, last_place: tuple[str, str], limit: int
@@ -339,8 +366,10 @@ class SqlStore:
 
     async def signed_under(self, fingerprint: str, since: datetime, limit: int) -> Sequence[OutboxItem]:
         """Return outbox rows created since `since` whose envelope is signed with this certificate's key; oldest first."""
+        is_signed = (col(OutboxRow.signed_by) == fingerprint, col(OutboxRow.created_at) >= since)
+        query = select(OutboxRow).where(*is_signed).order_by(col(OutboxRow.created_at), col(OutboxRow.id))
         async with self.reading() as tx:
-            return await outbox.signed_under(tx, fingerprint, since, limit)
+            return await tx.values(outbox.to_domain, query.limit(limit))
 
     async def record_key_expiring(self, fingerprint: str, days: int, facts: Mapping[str, object]) -> bool:
         """Record an event that a certificate ends within `days` days, once for each such number. Return False when it was
@@ -360,22 +389,23 @@ class SqlStore:
     async def unproved_bytes(self) -> int:
         """Return the total size of quarantined packets without a proved sender, over all agencies."""
         async with self.viewing_few() as tx:
-            return await inbox.unproved_bytes(tx)
+            return int(await tx.scalar(inbox.UNPROVED_BYTES))
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` quarantined packets without a proved sender, of all agencies, the oldest first."""
         async with self.reading() as tx:
-            return await inbox.oldest_unproved(tx, limit)
+            query = inbox.OLDEST_FIRST.where(inbox.IS_UNPROVED).limit(limit)
+            return await tx.values(inbox.to_inbox_item, query)
 
     async def unsettled_holds(self) -> Sequence[Hold]:
         """Return the decided sealed holds, of all agencies, whose content is not settled yet; the oldest first."""
         async with self.viewing_few() as tx:
-            return await holds.unsettled(tx)
+            return await tx.values(holds.to_domain, holds.UNSETTLED)
 
     async def open_holds(self) -> Mapping[str, int]:
         """Count the open sealed holds of all agencies by state."""
         async with self.reading() as tx:
-            return await holds.count_open(tx)
+            return await count_by(tx, HoldRow.state, holds.IS_OPEN)
 
     async def signs(self, lease_s: float, kinds: Collection[str]) -> Signs:
         """Return which workers have something due now; `lease_s` and the `kinds` of jobs are those of their claims. The
@@ -400,10 +430,8 @@ class SqlStore:
         async with self.asking() as tx:
             if not await tx.tuples(query, **values):
                 return 0
-        async with self.writing() as tx:  # the writer rings `NUMBERED` after the commit
-            numbered = await events.number_on_sqlite(tx, limit)
-            await tx.commit()
-        return numbered
+        async with self.changing_rows() as tx:  # the writer rings `NUMBERED` after the commit
+            return await events.number_on_sqlite(tx, limit)
 
     def _tell_numbered(self) -> None:
         self.wake.ring(events.NUMBERED)
@@ -433,10 +461,10 @@ class SqlStore:
         """Count unfinished rows by queue and state: `outbox.waiting`, `inbox.quarantined`, `job.waiting`, …"""
         async with self.reading() as tx:
             by_state = await leases.count_by_state(tx, OutboxRow) | await leases.count_by_state(tx, InboxRow)
-            waiting = await tx.tuples(select(func.count()).select_from(JobRow).where(jobs.is_open()))
+            waiting = await tx.scalar(select(func.count()).select_from(JobRow).where(jobs.is_open()))
             unnumbered = select(func.count()).select_from(EventRow).where(col(EventRow.node_seq).is_(None))
-            fresh = await tx.tuples(unnumbered)
-        return by_state | {"job.waiting": waiting[0][0], "event.unnumbered": fresh[0][0]}
+            fresh = await tx.scalar(unnumbered)
+        return by_state | {"job.waiting": waiting, "event.unnumbered": fresh}
 
     async def waiting_jobs(self, kind: str) -> tuple[int, datetime | None]:
         """Count the unfinished jobs of a kind, and return when the oldest was added; None without jobs."""
@@ -453,21 +481,16 @@ class SqlStore:
         async with self.viewing_few() as tx:
             if not await tx.rows(ListFillRow, select(ListFillRow).limit(1)):
                 return
-        async with self.writing() as tx:
+        async with self.changing_rows() as tx:
             await tx.change(delete(ListFillRow))
-            await tx.commit()
 
     async def purge_idempotency(self, used_before: datetime) -> int:
         """Delete idempotency keys first used before that time; return how many. Repeated requests are then still recognised
         by their `external_id`."""
-        async with self.writing() as tx:
-            purged = await api_calls.forget_idempotency_keys(tx, used_before)
-            await tx.commit()
-        return purged
+        async with self.changing_rows() as tx:
+            return await tx.change(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before))
 
     async def forget_uploads(self, now: datetime) -> int:
         """Delete expired uploads of every agency; return how many."""
-        async with self.writing() as tx:
-            forgotten = await uploads.forget(tx, now)
-            await tx.commit()
-        return forgotten
+        async with self.changing_rows() as tx:
+            return await uploads.forget(tx, now)

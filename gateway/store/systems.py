@@ -7,31 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlmodel import col
 
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.system_box import PAUSES, RETENTION, BoxItem, BoxKind, BoxState
 from gateway.store import incoming
-from gateway.store.repository import WatchedRows
-from gateway.store.row import one_of, value_of
-from gateway.store.tables import (
-    EventCounterRow,
-    HandoverRow,
-    IncomingRow,
-    SystemCursorRow,
-    SystemItemRow,
-)
+from gateway.store.repository import WatchedRows, count_by
+from gateway.store.row import one_of, same
+from gateway.store.tables import HandoverRow, IncomingRow, SystemCursorRow, SystemItemRow
+from gateway.store.tables_node import EventCounterRow
 from gateway.store.transaction import Open, Transaction
 
 _OFFERED = (BoxState.OPEN.value, BoxState.PROCESSING.value)
 _UNREADABLE = (InState.RECALLED.value, InState.SEALED.value)
-_OF_HANDOVER = and_(
-    col(IncomingRow.agency_id) == col(HandoverRow.agency_id),
-    col(IncomingRow.id) == col(HandoverRow.incoming_id),
-)
-
-
 Place = tuple[datetime, str]
 
 
@@ -70,7 +59,7 @@ class SqlSystemBox(WatchedRows):
             conditions.append(or_(col(HandoverRow.offered_at) > at, at_same_time))
         query = (
             select(col(IncomingRow.body), col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
-            .join(IncomingRow, _OF_HANDOVER)
+            .join(IncomingRow, same(IncomingRow.id, HandoverRow.incoming_id))
             .where(*conditions)
             .order_by(col(HandoverRow.offered_at), col(HandoverRow.incoming_id))
             .limit(limit)
@@ -93,30 +82,21 @@ class SqlSystemBox(WatchedRows):
         query = (
             select(SystemItemRow)
             .where(
-                *self._has_system(system),
-                col(SystemItemRow.kind) == BoxKind.STATUS.value,
+                self._where(SystemItemRow, system=system, kind=BoxKind.STATUS.value),
                 one_of(col(SystemItemRow.state), _OFFERED),
                 due,
             )
             .order_by(col(SystemItemRow.offered_at), col(SystemItemRow.doc_id))
             .limit(limit)
         )
-        return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
+        return await self._tx.values(BoxItem, query)
 
     async def item(self, system: str, doc_id: str) -> BoxItem | None:
-        query = self._tx.lock_rows(
-            select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
-        )
-        row = await self._tx.first(SystemItemRow, query)
-        return value_of(BoxItem, row) if row is not None else None
+        return await self._find(BoxItem, SystemItemRow, system=system, doc_id=doc_id)
 
     async def save(self, box_item: BoxItem) -> None:
         """Insert or update an item."""
-        row = self._make_row(box_item)
-        if not await self._tx.insert_new(row):
-            conditions = (*self._has_system(box_item.system), col(SystemItemRow.doc_id) == box_item.doc_id)
-            columns = row.values("agency_id", "system", "doc_id")
-            await self._tx.change(update(SystemItemRow).where(*conditions).values(**columns))
+        await self._tx.upsert(self._make_row(box_item))
 
     async def note(self, system: str, box_items: Sequence[BoxItem], sequence: int) -> None:
         """Add new items for a system, store the number up to which events were read, and delete old finished items."""
@@ -124,58 +104,41 @@ class SqlSystemBox(WatchedRows):
             self._tx.insert_missing(*(self._make_row(item) for item in box_items))
         row = SystemCursorRow(agency_id=self._agency_id, system=system, sequence=sequence)
         if not await self._tx.insert_new(row):
-            mine = (col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system)
-            behind = update(SystemCursorRow).where(*mine, col(SystemCursorRow.sequence) < sequence)
-            await self._tx.change(behind.values(sequence=sequence))
-        is_outdated = and_(
-            col(SystemItemRow.state) == BoxState.DONE.value,
-            col(SystemItemRow.updated_at) < self._clock.now() - RETENTION,
-        )
-        await self._tx.change(
-            delete(SystemItemRow).where(col(SystemItemRow.agency_id) == self._agency_id, is_outdated)
-        )
+            await self._tx.update(row, col(SystemCursorRow.sequence) < sequence)
+        is_outdated = col(SystemItemRow.updated_at) < self._clock.now() - RETENTION
+        await self._delete(SystemItemRow, is_outdated, state=BoxState.DONE.value)
 
     async def read_position(self, system: str) -> int:
         """Return the number up to which the agency's events were read for a system, 0 at first."""
-        query = select(col(SystemCursorRow.sequence)).where(
-            col(SystemCursorRow.agency_id) == self._agency_id, col(SystemCursorRow.system) == system
-        )
-        rows = await self._tx.tuples(query)
-        return int(rows[0][0]) if rows else 0
+        is_mine = self._where(SystemCursorRow, system=system)
+        return int(await self._tx.scalar(select(col(SystemCursorRow.sequence)).where(is_mine)) or 0)
 
     async def reoffer(self, doc_id: str) -> None:
         """Delete a document's items, so that it is offered to every system again, as if none had answered."""
-        mine = col(SystemItemRow.agency_id) == self._agency_id
-        await self._tx.change(delete(SystemItemRow).where(mine, col(SystemItemRow.doc_id) == doc_id))
+        await self._delete(SystemItemRow, doc_id=doc_id)
 
     async def forget(self, system: str, doc_id: str) -> None:
-        await self._tx.change(
-            delete(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id) == doc_id)
-        )
+        await self._delete(SystemItemRow, system=system, doc_id=doc_id)
 
     async def stuck(self, limit: int) -> Sequence[BoxItem]:
         """Return up to `limit` items of all systems that need a person, the oldest first."""
         query = (
             select(SystemItemRow)
-            .where(col(SystemItemRow.agency_id) == self._agency_id, *_is_stuck())
+            .where(self._where(SystemItemRow, *_is_stuck()))
             .order_by(col(SystemItemRow.updated_at), col(SystemItemRow.doc_id))
             .limit(limit)
         )
-        return [value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)]
+        return await self._tx.values(BoxItem, query)
 
     async def _load_items(self, system: str, ids: Sequence[str]) -> Mapping[str, BoxItem]:
         if not ids:
             return {}
-        query = select(SystemItemRow).where(*self._has_system(system), col(SystemItemRow.doc_id).in_(ids))
-        return {row.doc_id: value_of(BoxItem, row) for row in await self._tx.rows(SystemItemRow, query)}
-
-    def _has_system(self, system: str) -> tuple[ColumnElement[bool], ...]:
-        return (col(SystemItemRow.agency_id) == self._agency_id, col(SystemItemRow.system) == system)
+        is_among = self._where(SystemItemRow, col(SystemItemRow.doc_id).in_(ids), system=system)
+        box_items = await self._tx.values(BoxItem, select(SystemItemRow).where(is_among))
+        return {item.doc_id: item for item in box_items}
 
     def _make_row(self, item: BoxItem) -> SystemItemRow:
-        return SystemItemRow.from_value(
-            item, agency_id=self._agency_id, kind=item.kind.value, state=item.state.value
-        )
+        return SystemItemRow.from_value(item, agency_id=self._agency_id)
 
 
 class SqlSystemLoads:
@@ -186,32 +149,19 @@ class SqlSystemLoads:
 
     async def stuck_by_system(self) -> Mapping[str, int]:
         """Count the items that need a person by system."""
-        query = (
-            select(col(SystemItemRow.system), func.count())
-            .where(*_is_stuck())
-            .group_by(col(SystemItemRow.system))
-        )
         async with self._reading() as tx:
-            return {row[0]: int(row[1]) for row in await tx.tuples(query)}
+            return await count_by(tx, SystemItemRow.system, *_is_stuck())
 
 
 async def begin(tx: Transaction, agency_id: str, system: str) -> None:
     """Set a new system's position to the agency's newest event; a system that has a position keeps it."""
     query = select(col(EventCounterRow.last)).where(col(EventCounterRow.agency_id) == agency_id)
-    rows = await tx.tuples(query)
-    last = int(rows[0][0]) if rows else 0
+    last = int(await tx.scalar(query) or 0)
     await tx.insert_new(SystemCursorRow(agency_id=agency_id, system=system, sequence=last))
 
 
 def _is_stuck() -> tuple[ColumnElement[bool], ...]:
     """Return the SQL conditions that an item needs a person: it is stuck, and no program has acknowledged its document."""
-    is_acked = (
-        select(col(HandoverRow.incoming_id))
-        .where(
-            col(HandoverRow.agency_id) == col(SystemItemRow.agency_id),
-            col(HandoverRow.incoming_id) == col(SystemItemRow.doc_id),
-            col(HandoverRow.state) == incoming.ACKED,
-        )
-        .exists()
-    )
+    is_taken = (same(HandoverRow.incoming_id, SystemItemRow.doc_id), col(HandoverRow.state) == incoming.ACKED)
+    is_acked = select(col(HandoverRow.incoming_id)).where(*is_taken).exists()
     return (col(SystemItemRow.state) == BoxState.STUCK.value, ~is_acked)

@@ -22,52 +22,9 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, index, partial_index
-from gateway.store.tables_figures import FIGURE_NODE_TABLES
-from gateway.store.tables_node import MEMORY_TABLES, PEOPLE_TABLES, REVOCATION_NODE_TABLES
-from gateway.store.tables_node import ApiCallRow as ApiCallRow
-from gateway.store.tables_node import EventCounterRow as EventCounterRow
-from gateway.store.tables_node import EventRow as EventRow
-from gateway.store.tables_node import JobDayRow as JobDayRow
-from gateway.store.tables_node import QueueSampleRow as QueueSampleRow
-from gateway.store.tables_office import (
-    CONTENT_STATE_TABLES,
-    DEADLINE_NODE_TABLES,
-    KEYED_BY_PLACE,
-    RIGHTS_TABLES,
-    SESSION_TABLES,
-)
-from gateway.store.tables_office import KeepingRow as KeepingRow
-from gateway.store.tables_office import NoticeRow as NoticeRow
-from gateway.store.tables_office import NotificationSettingsRow as NotificationSettingsRow
-from gateway.store.tables_office import RecallAskRow as RecallAskRow
-from gateway.store.tables_office import SavedViewRow as SavedViewRow
-from gateway.store.tables_office import SubmissionRow as SubmissionRow
-from gateway.store.tables_office import TagMarkRow as TagMarkRow
-from gateway.store.tables_office import TagRow as TagRow
-from gateway.store.tables_office import UnitPartRow as UnitPartRow
-from gateway.store.tables_office import UnitRow as UnitRow
+from gateway.store import tables_figures, tables_node, tables_office  # noqa: F401 - the rest of the schema
+from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index, within
 
-# Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
-NODE_TABLES = (
-    frozenset(
-        {
-            *("hosted_agency", "principal", "api_key", "api_call", "blob"),
-            *("event_counter", "account_request"),
-            *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
-        }
-    )
-    | PEOPLE_TABLES
-    | RIGHTS_TABLES
-    | SESSION_TABLES
-    | REVOCATION_NODE_TABLES
-    | DEADLINE_NODE_TABLES
-    | MEMORY_TABLES
-    | CONTENT_STATE_TABLES
-    | FIGURE_NODE_TABLES
-)
-# Tables whose key is a position instead of an id: events are appended by position and read by number.
-KEYED_BY_POSITION = frozenset({"event"}) | KEYED_BY_PLACE
 _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
@@ -80,20 +37,13 @@ def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it 
     return Field(primary_key=True)
 
 
-def _within(table: str, column: str, target: str) -> ForeignKeyConstraint:
-    """Return a foreign key from `column` to the id of a row in the table `target` of the same agency."""
-    return ForeignKeyConstraint(
-        ["agency_id", column], [f"{target}.agency_id", f"{target}.id"], name=f"fk_{table}_{column}"
-    )
-
-
 class OutgoingRow(ThingOfAgency, table=True):
     """One outgoing document. `external_id` is NULL for a child packet that only carries its parent's draft; `lead` is the
     digest of the lead file; `own_id` is the sending system's id; `trace` is the trace of the API call that made it."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
-        _within("outgoing_document", "parent_id", "outgoing_document"),
+        within("outgoing_document", "parent_id", "outgoing_document"),
         UniqueConstraint("agency_id", "external_id", name="uq_outgoing_external_id"),
         UniqueConstraint("agency_id", "packet_id", name="uq_outgoing_packet_id"),
         index("ix_outgoing_created", "agency_id", "created_at", "id"),
@@ -116,7 +66,7 @@ class OutgoingRow(ThingOfAgency, table=True):
     number: str
     symbol: str
     issued_on: date | None = None
-    created_at: datetime = Field(sa_type=Moment)
+    created_at: datetime
     version: int
     folded: str = Field(sa_type=Text)
     body: str = Field(sa_type=Text)
@@ -130,7 +80,7 @@ class DeliveryRow(Row, table=True):
     """Delivery of one document to one recipient; `position` is the recipient's place in the document's list."""
 
     __table_args__ = (
-        _within("delivery", "document_id", "outgoing_document"),
+        within("delivery", "document_id", "outgoing_document"),
         index("ix_delivery_document", "agency_id", "document_id", "state"),
         index("ix_delivery_state", "agency_id", "state"),
         index("ix_delivery_updated", "state", "updated_at"),
@@ -144,7 +94,7 @@ class DeliveryRow(Row, table=True):
     position: int
     code: str
     state: str
-    updated_at: datetime = Field(sa_type=Moment)
+    updated_at: datetime
     recipient: str = Field(sa_type=Text)
     marks: str = Field(sa_type=Text)
     register_no: str | None = None
@@ -161,7 +111,7 @@ class FactRow(OfAgency, table=True):
     key: str = _key()
     track: str
     code: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     body: str = Field(sa_type=Text)
 
 
@@ -188,7 +138,7 @@ class IncomingRow(ThingOfAgency, table=True):
     number_key: str = Field(default="", sa_column_kwargs={"server_default": ""})
     lead: str = Field(default="", sa_column_kwargs={"server_default": ""})
     issued_on: date | None = None
-    arrived_at: datetime = Field(sa_type=Moment)
+    arrived_at: datetime
     reply_by: date | None = None
     version: int
     folded: str = Field(sa_type=Text)
@@ -197,17 +147,17 @@ class IncomingRow(ThingOfAgency, table=True):
 
 class HandoverRow(Row, table=True):
     __table_args__ = (
-        _within("handover", "incoming_id", "incoming_document"),
+        within("handover", "incoming_id", "incoming_document"),
         index("ix_handover_state", "agency_id", "state", "offered_at"),
     )
 
     agency_id: str = _key()
     incoming_id: str = _key()
     state: str
-    offered_at: datetime = Field(sa_type=Moment)
+    offered_at: datetime
     leased_by: str | None = None
-    leased_until: datetime | None = Field(default=None, sa_type=Moment)
-    acked_at: datetime | None = Field(default=None, sa_type=Moment)
+    leased_until: datetime | None = None
+    acked_at: datetime | None = None
 
 
 class IdentityRow(OfAgency, table=True):
@@ -226,7 +176,7 @@ class IdentityRow(OfAgency, table=True):
     document_id: str | None = None
     inbox_id: str
     incoming_id: str | None = None
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     terms: str | None = None
 
 
@@ -235,10 +185,10 @@ class Leasable(ThingOfAgency):
     row; `attempts` counts claims."""
 
     attempts: int = 0
-    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    not_before: datetime | None = None
     last_error: str | None = Field(default=None, sa_type=Text)
     lease_token: str | None = None
-    lease_until: datetime | None = Field(default=None, sa_type=Moment)
+    lease_until: datetime | None = None
 
 
 class OutboxRow(Leasable, table=True):
@@ -259,9 +209,9 @@ class OutboxRow(Leasable, table=True):
     envelope_size: int = Field(sa_type=BigInteger)
     targets: str = Field(sa_type=Text)
     subject_id: str
-    created_at: datetime = Field(sa_type=Moment)
+    created_at: datetime
     state: str
-    settled_at: datetime | None = Field(default=None, sa_type=Moment)
+    settled_at: datetime | None = None
     signed_by: str | None = None
 
 
@@ -277,7 +227,7 @@ class InboxRow(Leasable, table=True):
 
     file_digest: str
     size: int = Field(sa_type=BigInteger)
-    received_at: datetime = Field(sa_type=Moment)
+    received_at: datetime
     transport_packet_id: str
     transport_kind: str
     transport_sender: str
@@ -294,7 +244,7 @@ class InboxRow(Leasable, table=True):
     needs_document_id: str | None = None
     incoming_id: str | None = None
     steps: str = Field(sa_type=Text)
-    settled_at: datetime | None = Field(default=None, sa_type=Moment)
+    settled_at: datetime | None = None
     untried: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     released: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     axes: str = Field(default="", sa_column_kwargs={"server_default": ""})
@@ -310,7 +260,7 @@ class JobRow(Leasable, table=True):
 
     kind: str
     subject_id: str
-    created_at: datetime = Field(sa_type=Moment)
+    created_at: datetime
     payload: str | None = Field(default=None, sa_type=Text)
 
 
@@ -333,7 +283,7 @@ class BlobRow(Row, table=True):
 
     digest: str = _key()
     size: int = Field(sa_type=BigInteger)
-    stored_at: datetime = Field(sa_type=Moment)
+    stored_at: datetime
     agency_id: str | None = None
     owner_kind: str | None = None
     owner_id: str | None = None
@@ -362,8 +312,8 @@ class IdempotencyRow(OfAgency, table=True):
     owner: str = _key()
     key: str = _key()
     digest: str
-    created_at: datetime = Field(sa_type=Moment)
-    until: datetime = Field(sa_type=Moment)
+    created_at: datetime
+    until: datetime
     status: int | None = None
     body: str | None = Field(default=None, sa_type=Text)
 
@@ -372,7 +322,7 @@ class ReplacedRow(Row, table=True):
     """One DocumentId that the replacement `incoming_id` names as replaced; its facts say whether it was registered."""
 
     __tablename__ = "replaced_document"
-    __table_args__ = (_within("replaced_document", "incoming_id", "incoming_document"),)
+    __table_args__ = (within("replaced_document", "incoming_id", "incoming_document"),)
 
     agency_id: str = _key()
     sender_folded: str = _key()
@@ -398,9 +348,9 @@ class GivenNumberRow(OfAgency, table=True):
     year: int = _key()
     number: int = _key()
     state: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     by: str
-    until: datetime | None = Field(default=None, sa_type=Moment)
+    until: datetime | None = None
     subject_id: str = ""
     document_id: str = Field(default="", sa_type=Text)
     code: str = ""
@@ -409,7 +359,7 @@ class GivenNumberRow(OfAgency, table=True):
 
 class RegisterEntryRow(Row, table=True):
     __table_args__ = (
-        _within("register_entry", "incoming_id", "incoming_document"),
+        within("register_entry", "incoming_id", "incoming_document"),
         UniqueConstraint("agency_id", "book", "year", "number", name="uq_register_number"),
     )
 
@@ -418,10 +368,10 @@ class RegisterEntryRow(Row, table=True):
     book: str
     year: int
     number: str
-    entered_at: datetime = Field(sa_type=Moment)
+    entered_at: datetime
     entered_by: str | None = None
     catch_up: str | None = Field(default=None, sa_type=Text)
-    struck_at: datetime | None = Field(default=None, sa_type=Moment)
+    struck_at: datetime | None = None
     struck_by: str | None = None
     struck_reason: str | None = Field(default=None, sa_type=Text)
 
@@ -438,10 +388,10 @@ class PaperOutgoingRow(ThingOfAgency, table=True):
     symbol: str
     issued_on: date
     year: int
-    entered_at: datetime = Field(sa_type=Moment)
+    entered_at: datetime
     entered_by: str
     catch_up: str | None = Field(default=None, sa_type=Text)
-    struck_at: datetime | None = Field(default=None, sa_type=Moment)
+    struck_at: datetime | None = None
     struck_by: str | None = None
     struck_reason: str | None = Field(default=None, sa_type=Text)
     body: str = Field(sa_type=Text)
@@ -463,11 +413,11 @@ class PaperPartRow(Row, table=True):
     agency_id: str = _key()
     delivery_id: str = _key()
     document_id: str
-    opened_at: datetime = Field(sa_type=Moment)
+    opened_at: datetime
     handed_over: date | None = None
     means: str | None = None
     note: str = Field(default="", sa_type=Text)
-    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    closed_at: datetime | None = None
     closed_by: str | None = None
 
 
@@ -482,7 +432,7 @@ class HoldRow(ThingOfAgency, table=True):
 
     open_subject: str
     state: str
-    begun_at: datetime = Field(sa_type=Moment)
+    begun_at: datetime
     is_settled: bool
     body: str = Field(sa_type=Text)
 
@@ -491,7 +441,7 @@ class HoldContentRow(Row, table=True):
     """Digest of one content of a hold, so that the hold is found without reading its body. The row outlives the content."""
 
     __table_args__ = (
-        _within("hold_content", "hold_id", "hold"),
+        within("hold_content", "hold_id", "hold"),
         index("ix_hold_content_digest", "agency_id", "digest"),
     )
 
@@ -508,7 +458,7 @@ class RecipientGroupRow(OfAgency, table=True):
     name: str
     members: str = Field(sa_type=Text)
     saved_by: str
-    saved_at: datetime = Field(sa_type=Moment)
+    saved_at: datetime
     version: int
 
 
@@ -520,9 +470,9 @@ class UploadRow(ThingOfAgency, table=True):
     name: str = Field(sa_type=Text)
     size: int = Field(sa_type=BigInteger)
     part_size: int = Field(sa_type=BigInteger)
-    created_at: datetime = Field(sa_type=Moment)
+    created_at: datetime
     created_by: str
-    expires_at: datetime = Field(sa_type=Moment)
+    expires_at: datetime
     announced: str | None = None
     file: str | None = Field(default=None, sa_type=Text)
     signatures: str | None = Field(default=None, sa_type=Text)
@@ -531,7 +481,7 @@ class UploadRow(ThingOfAgency, table=True):
 class UploadPartRow(Row, table=True):
     """One part of an upload; its bytes are stored as content under `sha256`."""
 
-    __table_args__ = (_within("upload_part", "upload_id", "upload"),)
+    __table_args__ = (within("upload_part", "upload_id", "upload"),)
 
     agency_id: str = _key()
     upload_id: str = _key()
@@ -552,27 +502,27 @@ class WebhookRow(ThingOfAgency, table=True):
     scopes: str = Field(sa_type=Text)
     note: str = Field(sa_type=Text)
     secrets: str = Field(sa_type=Text)
-    created_at: datetime = Field(sa_type=Moment)
+    created_at: datetime
     created_by: str
     state: str
     paused_why: str | None = None
-    paused_at: datetime | None = Field(default=None, sa_type=Moment)
+    paused_at: datetime | None = None
     cursor: int = Field(sa_type=BigInteger)
     suspects: int
-    due_at: datetime | None = Field(default=None, sa_type=Moment)
-    last_ok_at: datetime | None = Field(default=None, sa_type=Moment)
-    last_try_at: datetime | None = Field(default=None, sa_type=Moment)
+    due_at: datetime | None = None
+    last_ok_at: datetime | None = None
+    last_try_at: datetime | None = None
     slow: bool
     version: int
     lease_token: str | None = None
-    lease_until: datetime | None = Field(default=None, sa_type=Moment)
+    lease_until: datetime | None = None
 
 
 class WebhookDeliveryRow(Row, table=True):
     """Delivery of one event to one webhook, without the event itself. `tries` is a JSON list of the newest tries."""
 
     __table_args__ = (
-        _within("webhook_delivery", "webhook_id", "webhook"),
+        within("webhook_delivery", "webhook_id", "webhook"),
         partial_index("ix_webhook_delivery_left", _IS_WAITING, "agency_id", "webhook_id", "due_at"),
         index("ix_webhook_delivery_at", "at"),
     )
@@ -584,9 +534,9 @@ class WebhookDeliveryRow(Row, table=True):
     kind: str
     state: str
     attempts: int
-    first_at: datetime = Field(sa_type=Moment)
-    at: datetime = Field(sa_type=Moment)
-    due_at: datetime | None = Field(default=None, sa_type=Moment)
+    first_at: datetime
+    at: datetime
+    due_at: datetime | None = None
     tries: str = Field(sa_type=Text)
 
 
@@ -601,10 +551,10 @@ class SystemItemRow(OfAgency, table=True):
     subject_id: str
     state: str
     tries: int
-    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    not_before: datetime | None = None
     reason: str = Field(sa_type=Text)
-    offered_at: datetime = Field(sa_type=Moment)
-    updated_at: datetime = Field(sa_type=Moment)
+    offered_at: datetime
+    updated_at: datetime
 
 
 class SystemCursorRow(OfAgency, table=True):

@@ -4,12 +4,11 @@ over them that are sent by the calendar. Their meaning is in `domain.figures`. I
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Final
 
 from sqlalchemy import BigInteger, Text, text
 from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, partial_index
+from gateway.store.row import OfAgency, Row, ThingOfAgency, partial_index
 
 
 class FigureFactRow(OfAgency, table=True):
@@ -87,16 +86,13 @@ class ReportScheduleRow(ThingOfAgency, table=True):
 
     wish: str = Field(sa_type=Text)
     made_by: str
-    made_at: datetime = Field(sa_type=Moment)
+    made_at: datetime
     due_on: date
-    paused_at: datetime | None = Field(default=None, sa_type=Moment)
-    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+    paused_at: datetime | None = None
+    sent_at: datetime | None = None
     sent_to: str = Field(sa_type=Text)
     problem: str = ""
     tries: int = 0
-    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    not_before: datetime | None = None
     lease_token: str | None = None
-    lease_until: datetime | None = Field(default=None, sa_type=Moment)
-
-
-FIGURE_NODE_TABLES: Final = frozenset({"figure_state"})
+    lease_until: datetime | None = None

@@ -8,7 +8,7 @@ events have no agency; and packets that wait for a certificate's revocation stat
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import Moment, OfAgency, Row, ThingOfAgency, index, partial_index
+from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index
 
 
 class HostedAgencyRow(Row, table=True):
@@ -41,8 +41,8 @@ class AgencyProfileRow(ThingOfAgency, table=True):
     key: str
     value: str
     set_by: str
-    set_at: datetime = Field(sa_type=Moment)
-    from_when: datetime = Field(sa_type=Moment)
+    set_at: datetime
+    from_when: datetime
     set_by_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
@@ -59,7 +59,7 @@ class AccountRequestRow(Row, table=True):
     agency_id: str
     form: str
     state: str
-    made_at: datetime = Field(sa_type=Moment)
+    made_at: datetime
     body: str = Field(sa_type=Text)
 
 
@@ -85,17 +85,17 @@ class ApiKeyRow(Row, table=True):
     principal_id: str
     scopes: str
     secret_hash: str
-    created_at: datetime = Field(sa_type=Moment)
-    expires_at: datetime | None = Field(default=None, sa_type=Moment)
-    revoked_at: datetime | None = Field(default=None, sa_type=Moment)
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
     prefix: str = ""
-    used_at: datetime | None = Field(default=None, sa_type=Moment)
+    used_at: datetime | None = None
     networks: str = Field(default="[]", sa_type=Text)
     way: str = "secret"
     certificate_sha256: str | None = None
     certificate_name: str | None = Field(default=None, sa_type=Text)
-    certificate_begins_at: datetime | None = Field(default=None, sa_type=Moment)
-    certificate_ends_at: datetime | None = Field(default=None, sa_type=Moment)
+    certificate_begins_at: datetime | None = None
+    certificate_ends_at: datetime | None = None
     system: str | None = None
     sealed: str | None = Field(default=None, sa_type=Text)
 
@@ -117,7 +117,7 @@ class ApiCallRow(Row, table=True):
 
     id: str = Field(primary_key=True)
     key_id: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     method: str
     route: str
     status: int
@@ -144,28 +144,28 @@ class PersonRow(Row, table=True):
     name: str
     roles: str = Field(sa_type=Text)
     added_by: str
-    added_at: datetime = Field(sa_type=Moment)
+    added_at: datetime
     roles_by: str
-    roles_at: datetime = Field(sa_type=Moment)
-    enrolled_at: datetime | None = Field(default=None, sa_type=Moment)
-    blocked_at: datetime | None = Field(default=None, sa_type=Moment)
+    roles_at: datetime
+    enrolled_at: datetime | None = None
+    blocked_at: datetime | None = None
     code_digest: str | None = None
-    code_until: datetime | None = Field(default=None, sa_type=Moment)
+    code_until: datetime | None = None
     passphrase_hash: str | None = Field(default=None, sa_type=Text)
     sealed_totp: str | None = Field(default=None, sa_type=Text)
     last_step: int = Field(default=0, sa_type=BigInteger)
     failures: int = 0
-    locked_until: datetime | None = Field(default=None, sa_type=Moment)
+    locked_until: datetime | None = None
     login: str | None = None
     title: str | None = None
     email: str | None = None
     standing: str | None = None
     standing_why: str | None = None
     standing_by: str | None = None
-    standing_at: datetime | None = Field(default=None, sa_type=Moment)
-    password_at: datetime | None = Field(default=None, sa_type=Moment)
-    last_login_at: datetime | None = Field(default=None, sa_type=Moment)
-    warned_at: datetime | None = Field(default=None, sa_type=Moment)
+    standing_at: datetime | None = None
+    password_at: datetime | None = None
+    last_login_at: datetime | None = None
+    warned_at: datetime | None = None
     must_change: bool | None = None
 
 
@@ -181,12 +181,12 @@ class ProposalRow(Row, table=True):
     """Agency whose administrators decide about rights; NULL for a proposal of trust."""
     content: str = Field(sa_type=Text)
     proposed_by: str
-    proposed_at: datetime = Field(sa_type=Moment)
-    expires_at: datetime = Field(sa_type=Moment)
+    proposed_at: datetime
+    expires_at: datetime
     reason: str = Field(sa_type=Text)
     state: str
     decided_by: str | None = None
-    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+    decided_at: datetime | None = None
 
 
 class KeyEndRow(Row, table=True):
@@ -195,8 +195,8 @@ class KeyEndRow(Row, table=True):
     agency_code: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
     key_id: str
-    at: datetime = Field(sa_type=Moment)
-    stolen_since: datetime | None = Field(default=None, sa_type=Moment)
+    at: datetime
+    stolen_since: datetime | None = None
     by_principal: str
 
 
@@ -206,10 +206,7 @@ class KeyNoticeRow(Row, table=True):
 
     fingerprint: str = Field(primary_key=True)
     days: int = Field(primary_key=True)
-    at: datetime = Field(sa_type=Moment)
-
-
-PEOPLE_TABLES: Final = frozenset({"person", "proposal", "key_end", "key_notice"})
+    at: datetime
 
 
 _NO_NUMBER = text("node_seq IS NULL")
@@ -237,7 +234,7 @@ class EventRow(Row, table=True):
     agency_id: str
     id: str
     kind: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     subject_id: str
     principal_id: str
     data: str = Field(sa_type=Text)
@@ -271,7 +268,7 @@ class LogRow(Row, table=True):
     last_seq: int = Field(sa_type=BigInteger)
     peaks: str = Field(sa_type=Text)
     published_number: int | None = Field(default=None, sa_type=BigInteger)
-    published_at: datetime | None = Field(default=None, sa_type=Moment)
+    published_at: datetime | None = None
 
 
 class LogLeafRow(Row, table=True):
@@ -306,14 +303,14 @@ class LogSealRow(Row, table=True):
 
     number: int = _numbered()
     tree_size: int = Field(sa_type=BigInteger)
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     body: str = Field(sa_type=Text)
     stamp: bytes | None = None
-    stamped_at: datetime | None = Field(default=None, sa_type=Moment)
+    stamped_at: datetime | None = None
 
 
 class QueueSampleRow(Row, table=True):
-    at: datetime = Field(sa_type=Moment, primary_key=True)
+    at: datetime = Field(primary_key=True)
     queue: str = Field(primary_key=True)
     depth: int
     oldest_s: int | None = None
@@ -325,8 +322,8 @@ class JobDayRow(Row, table=True):
     beats: int
     failures: int
     gap_s: int
-    last_at: datetime | None = Field(default=None, sa_type=Moment)
-    failed_at: datetime | None = Field(default=None, sa_type=Moment)
+    last_at: datetime | None = None
+    failed_at: datetime | None = None
     code: str = ""
 
 
@@ -340,9 +337,9 @@ class QuestionRow(Row, table=True):
     source: str = Field(primary_key=True)
     issuer: str = Field(primary_key=True)
     about: str = Field(primary_key=True)
-    first_at: datetime = Field(sa_type=Moment)
-    due_at: datetime = Field(sa_type=Moment)
-    answered_at: datetime | None = Field(default=None, sa_type=Moment)
+    first_at: datetime
+    due_at: datetime
+    answered_at: datetime | None = None
     failures: int = 0
     error: str | None = Field(default=None, sa_type=Text)
 
@@ -362,9 +359,9 @@ class AnswerRow(Row, table=True):
     about: str = Field(primary_key=True)
     digest: str = Field(primary_key=True)
     origin: str
-    fetched_at: datetime = Field(sa_type=Moment)
-    made_at: datetime = Field(sa_type=Moment)
-    ends_at: datetime | None = Field(default=None, sa_type=Moment)
+    fetched_at: datetime
+    made_at: datetime
+    ends_at: datetime | None = None
     revokes: bool = False
     used: bool = False
     body: bytes = Field(sa_type=LargeBinary)
@@ -385,9 +382,9 @@ class PdfAnswerRow(Row, table=True):
     issuer: str
     about: str
     origin: str
-    fetched_at: datetime = Field(sa_type=Moment)
-    made_at: datetime = Field(sa_type=Moment)
-    ends_at: datetime | None = Field(default=None, sa_type=Moment)
+    fetched_at: datetime
+    made_at: datetime
+    ends_at: datetime | None = None
     revokes: bool = False
     used: bool = False
     body: bytes = Field(sa_type=LargeBinary)
@@ -406,10 +403,7 @@ class PendingRow(Row, table=True):
     agency_id: str = Field(primary_key=True)
     inbox_id: str = Field(primary_key=True)
     certificate: bytes = Field(sa_type=LargeBinary)
-    arrived_at: datetime = Field(sa_type=Moment)
-
-
-REVOCATION_NODE_TABLES = frozenset({"revocation_question", "revocation_answer", "pdf_answer"})
+    arrived_at: datetime
 
 
 class MemoryVersionRow(Row, table=True):

@@ -24,14 +24,13 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from gateway.store.row import DeclaredIndex, Moment, OfAgency, Row, ThingOfAgency, index, partial_index
+from gateway.store.row import DeclaredIndex, OfAgency, Row, ThingOfAgency, index, partial_index, within
 
 # --- lists, search and figures --------------------------------------------------------------------------------------
 
 # The bits of `tabs` for tabs with few documents. The other tabs, such as sent documents, have nearly every row, so that
 # reading the whole list is as fast.
 RARE_TABS: Final = (1, 4, 8, 16, 32, 64, 128, 256, 1024, 2048, 4096)
-KEYED_BY_PLACE = frozenset({"list_row", "content_text"})
 SEARCH_INDEX = "ix_list_search"
 # Keys of collation are compared byte by byte, also by a server that would sort by the rules of its language.
 SORTED = String().with_variant(String(collation="C"), "postgresql")
@@ -87,17 +86,17 @@ class ListRow(Row, table=True):
     agency_id: str
     id: str
     side: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     state: str
     own_state: str
     tabs: int
     urgency: int
     issued_on: date | None = None
-    due_at: datetime | None = Field(default=None, sa_type=Moment)
-    attention_at: datetime | None = Field(default=None, sa_type=Moment)
+    due_at: datetime | None = None
+    attention_at: datetime | None = None
     lead: int | None = Field(default=None, sa_column=Column(BIG_INTEGER))
-    sent_at: datetime | None = Field(default=None, sa_type=Moment)
-    latest_at: datetime | None = Field(default=None, sa_type=Moment)
+    sent_at: datetime | None = None
+    latest_at: datetime | None = None
     attached: bool
     origin: str | None = None
     book: str | None = None
@@ -121,7 +120,7 @@ class ListDayRow(OfAgency, table=True):
     """An agency's figures of one day on a Vietnamese calendar, computed again while that day's deliveries still change."""
 
     day: date = Field(primary_key=True)
-    made_at: datetime = Field(sa_type=Moment)
+    made_at: datetime
     body: str = Field(sa_type=Text)
 
 
@@ -129,7 +128,7 @@ class ListFillRow(OfAgency, table=True):
     """Progress of filling the lists: documents of one side have list rows up to this one, the oldest first."""
 
     side: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     id: str
     done: bool
 
@@ -164,7 +163,7 @@ class ContentDueRow(OfAgency, table=True):
     document_id: str = Field(primary_key=True)
     side: str
     place: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
-    not_before: datetime = Field(sa_type=Moment)
+    not_before: datetime
     tries: int = 0
 
 
@@ -174,7 +173,7 @@ class ContentReadRow(OfAgency, table=True):
     document_id: str = Field(primary_key=True)
     n: int = Field(primary_key=True)
     reading: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
 
 
 class ContentStateRow(Row, table=True):
@@ -185,8 +184,7 @@ class ContentStateRow(Row, table=True):
     place: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
 
 
-CONTENT_STATE_TABLES: Final = frozenset({"content_state"})
-CONTENT_TABLES: Final = frozenset({"content_text", "content_due", "content_read"}) | CONTENT_STATE_TABLES
+CONTENT_TABLES: Final = frozenset({"content_text", "content_due", "content_read", "content_state"})
 """Tables that no copy of the database has: the words are read again."""
 
 
@@ -205,8 +203,8 @@ class KeepingRow(Row, table=True):
     key: str = Field(primary_key=True)
     session_id: str
     body: str = Field(sa_type=Text)
-    at: datetime = Field(sa_type=Moment)
-    until: datetime = Field(sa_type=Moment)
+    at: datetime
+    until: datetime
 
 
 # --- saved views ----------------------------------------------------------------------------------------------------
@@ -221,7 +219,7 @@ class SavedViewRow(OfAgency, table=True):
     name: str
     query: str = Field(sa_type=Text)
     is_first: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
-    saved_at: datetime = Field(sa_type=Moment)
+    saved_at: datetime
 
 
 # --- notification settings of a person -----------------------------------------------------------------------------
@@ -233,9 +231,9 @@ class NotificationSettingsRow(OfAgency, table=True):
     __tablename__ = "own_desk"
 
     person_id: str = Field(primary_key=True)
-    read_until: datetime | None = Field(default=None, sa_type=Moment)
+    read_until: datetime | None = None
     muted: str | None = Field(default=None, sa_type=Text)
-    toured_at: datetime | None = Field(default=None, sa_type=Moment)
+    toured_at: datetime | None = None
 
 
 # --- an agency's own labels -----------------------------------------------------------------------------------------
@@ -249,7 +247,7 @@ class TagRow(ThingOfAgency, table=True):
     folded: str
     name: str
     made_by: str
-    made_at: datetime = Field(sa_type=Moment)
+    made_at: datetime
 
 
 class TagMarkRow(Row, table=True):
@@ -263,7 +261,7 @@ class TagMarkRow(Row, table=True):
     document_id: str = Field(primary_key=True)
     side: str
     marked_by: str
-    marked_at: datetime = Field(sa_type=Moment)
+    marked_at: datetime
 
 
 # --- notices of stops and incidents ---------------------------------------------------------------------------------
@@ -276,9 +274,9 @@ class NoticeRow(Row, table=True):
 
     id: str = Field(primary_key=True)
     wish: str = Field(sa_type=Text)
-    published_at: datetime = Field(sa_type=Moment)
+    published_at: datetime
     published_by: str
-    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    closed_at: datetime | None = None
     closed_by: str = ""
 
 
@@ -289,11 +287,7 @@ class RecallAskRow(ThingOfAgency, table=True):
     """Request to the head for a recall; `recipients` is a JSON list of codes."""
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "document_id"],
-            ["outgoing_document.agency_id", "outgoing_document.id"],
-            name="fk_recall_ask_document_id",
-        ),
+        within("recall_ask", "document_id", "outgoing_document"),
         index("ix_recall_ask_document", "agency_id", "document_id"),
         index("ix_recall_ask_state", "agency_id", "state", "asked_at"),
     )
@@ -304,12 +298,12 @@ class RecallAskRow(ThingOfAgency, table=True):
     take_back: bool = Field(sa_column=Column(Boolean, nullable=False))
     recipients: str = Field(sa_type=Text)
     asked_by: str
-    asked_at: datetime = Field(sa_type=Moment)
+    asked_at: datetime
     asked_for: str | None = None
     state: str
     decided_by: str | None = None
     decided_for: str | None = None
-    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+    decided_at: datetime | None = None
     why: str = Field(default="", sa_type=Text)
     result: str | None = None
 
@@ -319,11 +313,7 @@ class RecallAskRow(ThingOfAgency, table=True):
 
 class SubmissionRow(ThingOfAgency, table=True):
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "document_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_submission_document_id",
-        ),
+        within("submission", "document_id", "incoming_document"),
         index("ix_submission_document", "agency_id", "document_id"),
         index("ix_submission_state", "agency_id", "state", "asked_at"),
     )
@@ -332,10 +322,10 @@ class SubmissionRow(ThingOfAgency, table=True):
     leader: str
     note: str = Field(sa_type=Text)
     asked_by: str
-    asked_at: datetime = Field(sa_type=Moment)
+    asked_at: datetime
     state: str
     decided_by: str | None = None
-    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+    decided_at: datetime | None = None
     opinion: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
@@ -347,11 +337,7 @@ class PendingActRow(OfAgency, table=True):
     failed when it was due keeps its reason until a person looks at it."""
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "document_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_pending_act_document_id",
-        ),
+        within("pending_act", "document_id", "incoming_document"),
         partial_index("ix_pending_act_due", UNFAILED, "due_at"),
     )
 
@@ -361,9 +347,9 @@ class PendingActRow(OfAgency, table=True):
     act_values: str = Field(sa_type=Text)
     version: int
     person_id: str
-    made_at: datetime = Field(sa_type=Moment)
-    due_at: datetime = Field(sa_type=Moment)
-    failed_at: datetime | None = Field(default=None, sa_type=Moment)
+    made_at: datetime
+    due_at: datetime
+    failed_at: datetime | None = None
     fault: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
@@ -374,18 +360,14 @@ class LetterCommentRow(ThingOfAgency, table=True):
     """A comment; it stays in the agency and is deleted with the content of its document."""
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "document_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_letter_comment_document_id",
-        ),
+        within("letter_comment", "document_id", "incoming_document"),
         index("ix_letter_comment_document", "agency_id", "document_id", "at"),
         index("ix_letter_comment_at", "agency_id", "at"),
     )
 
     document_id: str
     person_id: str
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     text: str = Field(sa_type=Text)
 
 
@@ -393,18 +375,14 @@ class LetterSeenRow(OfAgency, table=True):
     """A person who saw a document: when first, and until when its comments were read."""
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "document_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_letter_seen_document_id",
-        ),
+        within("letter_seen", "document_id", "incoming_document"),
         index("ix_letter_seen_person", "agency_id", "person_id"),
     )
 
     document_id: str = Field(primary_key=True)
     person_id: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=Moment)
-    read_until: datetime = Field(sa_type=Moment)
+    at: datetime
+    read_until: datetime
 
 
 # --- signing in; these tables have digests, never a usable secret ---------------------------------------------------
@@ -426,12 +404,12 @@ class SessionRow(Row, table=True):
     person_id: str
     agency_id: str | None = None
     factor: str
-    began_at: datetime = Field(sa_type=Moment)
-    seen_at: datetime = Field(sa_type=Moment)
-    ends_at: datetime = Field(sa_type=Moment)
+    began_at: datetime
+    seen_at: datetime
+    ends_at: datetime
     address: str
     agent: str
-    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    ended_at: datetime | None = None
     ended_why: str | None = None
 
 
@@ -442,14 +420,14 @@ class SignInTryRow(Row, table=True):
 
     key: str = Field(primary_key=True)
     failures: int
-    last_at: datetime = Field(sa_type=Moment)
+    last_at: datetime
 
 
 class PasswordPastRow(Row, table=True):
     __table_args__ = (ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_password_past_person"),)
 
     person_id: str = Field(primary_key=True)
-    at: datetime = Field(primary_key=True, sa_type=Moment)
+    at: datetime = Field(primary_key=True)
     hashed: str = Field(sa_type=Text)
 
 
@@ -458,10 +436,7 @@ class RecoveryCodeRow(Row, table=True):
 
     person_id: str = Field(primary_key=True)
     digest: str = Field(primary_key=True)
-    used_at: datetime | None = Field(default=None, sa_type=Moment)
-
-
-SESSION_TABLES: Final = frozenset({"session", "sign_in_try", "password_past", "recovery_code"})
+    used_at: datetime | None = None
 
 
 # --- roles of persons; a post of the node itself has an empty agency ------------------------------------------------
@@ -480,8 +455,8 @@ class PostRow(Row, table=True):
     role: str = Field(primary_key=True)
     unit: str = ""
     given_by: str
-    given_at: datetime = Field(sa_type=Moment)
-    until: datetime | None = Field(default=None, sa_type=Moment)
+    given_at: datetime
+    until: datetime | None = None
 
 
 class UnitRow(ThingOfAgency, table=True):
@@ -494,7 +469,7 @@ class UnitRow(ThingOfAgency, table=True):
     parent_id: str | None = None
     position: int = 0
     former: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
-    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    closed_at: datetime | None = None
 
 
 class UnitPartRow(ThingOfAgency, table=True):
@@ -502,11 +477,7 @@ class UnitPartRow(ThingOfAgency, table=True):
     `person_id` it is that person's part, with `is_informed` it is for information alone."""
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["agency_id", "document_id"],
-            ["incoming_document.agency_id", "incoming_document.id"],
-            name="fk_unit_part_document_id",
-        ),
+        within("unit_part", "document_id", "incoming_document"),
         index("ix_unit_part_document", "agency_id", "document_id"),
         index("ix_unit_part_state", "agency_id", "state", "unit_key", "deadline"),
     )
@@ -517,10 +488,10 @@ class UnitPartRow(ThingOfAgency, table=True):
     is_lead: bool
     deadline: date | None = None
     given_by: str
-    given_at: datetime = Field(sa_type=Moment)
+    given_at: datetime
     state: str
     ended_by: str | None = None
-    ended_at: datetime | None = Field(default=None, sa_type=Moment)
+    ended_at: datetime | None = None
     why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
     person_id: str | None = None
     is_informed: bool = Field(
@@ -536,8 +507,8 @@ class DelegationRow(ThingOfAgency, table=True):
 
     from_id: str
     to_id: str
-    made_at: datetime = Field(sa_type=Moment)
-    ends_at: datetime = Field(sa_type=Moment)
+    made_at: datetime
+    ends_at: datetime
     body: str = Field(sa_type=Text)
 
 
@@ -549,18 +520,15 @@ class MailboxRow(OfAgency, table=True):
     name: str = Field(primary_key=True)
     role: str
     made_by: str
-    made_at: datetime = Field(sa_type=Moment)
-    closed_at: datetime | None = Field(default=None, sa_type=Moment)
-
-
-RIGHTS_TABLES: Final = frozenset({"post"})
+    made_at: datetime
+    closed_at: datetime | None = None
 
 
 class CalendarDayRow(Row, table=True):
     day: date = Field(primary_key=True)
     kind: str
     name: str
-    set_at: datetime = Field(sa_type=Moment)
+    set_at: datetime
 
 
 class TaskNoteRow(OfAgency, table=True):
@@ -568,11 +536,11 @@ class TaskNoteRow(OfAgency, table=True):
 
     task: str = Field(primary_key=True)
     owner: str | None = None
-    snoozed_until: datetime | None = Field(default=None, sa_type=Moment)
-    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    snoozed_until: datetime | None = None
+    closed_at: datetime | None = None
     note: str = Field(sa_type=Text)
     noted_by: str
-    noted_at: datetime = Field(sa_type=Moment)
+    noted_at: datetime
 
 
 class ReminderRow(OfAgency, table=True):
@@ -582,9 +550,9 @@ class ReminderRow(OfAgency, table=True):
     __table_args__ = (index("ix_reminder_at", "at"),)
 
     key: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     mail: str | None = None
-    leased_until: datetime | None = Field(default=None, sa_type=Moment)
+    leased_until: datetime | None = None
 
 
 class WorkFileRow(ThingOfAgency, table=True):
@@ -609,9 +577,6 @@ class NodeReminderRow(Row, table=True):
     __table_args__ = (index("ix_node_reminder_at", "at"),)
 
     key: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=Moment)
+    at: datetime
     mail: str | None = None
-    leased_until: datetime | None = Field(default=None, sa_type=Moment)
-
-
-DEADLINE_NODE_TABLES = frozenset({"calendar_day", "node_reminder"})
+    leased_until: datetime | None = None

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, CompoundSelect, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, CompoundSelect, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable, Select
@@ -34,9 +34,10 @@ from gateway.store.pending_writes import (
     exactly_one,
     row_insert,
 )
-from gateway.store.row import Row
+from gateway.store.row import Kind, Row, reader_of, update_by_key
 
 R = TypeVar("R", bound=Row)
+V = TypeVar("V")
 
 BoundQuery = tuple[Executable, dict[str, Any]]
 """A statement with its values by name."""
@@ -169,6 +170,20 @@ class Transaction:
         rows = await self.rows(kind, _limit_to_one(query), **values)
         return rows[0] if rows else None
 
+    async def values(self, kind: Kind[V], query: Select[Any], /, **values: object) -> list[V]:
+        """Run a query for rows of one table; return them as values of that kind."""
+        return [*map(reader_of(kind), (await self._execute(query, values)).rows)]
+
+    async def value(self, kind: Kind[V], query: Select[Any], /, **values: object) -> V | None:
+        """Return the first row of a query as a value of that kind; None when there is none."""
+        row = await self.first(Row, query, **values)
+        return None if row is None else reader_of(kind)(row)
+
+    async def scalar(self, query: Executable, /, **values: object) -> Any:  # Any: of any column
+        """Return the first column of a query's first row; None when there is none."""
+        rows = (await self._execute(query, values)).rows
+        return rows[0][0] if rows else None
+
     async def get(
         self, kind: type[R], query: Select[Any], missing: str, hint: str = "", /, **values: object
     ) -> R:
@@ -201,15 +216,10 @@ class Transaction:
             raise _gateway_error(cause) from cause
         return [statement.rows(rows) for (statement, _), rows in zip(queries, raw_rows, strict=True)]
 
-    def insert(self, *rows: Row) -> None:
+    def insert(self, *rows: Row, finish: Finish | None = None) -> None:
         """Insert new rows of one table, at the latest when the transaction ends. Clash when a row exists already, or refers
-        to a row that does not exist."""
-        if rows:
-            self._pending.add(row_insert(type(rows[0])), *rows)
-
-    def insert_finished(self, finish: Finish, *rows: Row) -> None:
-        """Insert rows of one table as `insert` does; `finish` sets their last values just before they are written, such as
-        numbers without gaps."""
+        to a row that does not exist. `finish` sets their last values just before they are written, such as numbers without
+        gaps."""
         if rows:
             self._pending.add(row_insert(type(rows[0])), *rows, finish=finish)
 
@@ -275,11 +285,8 @@ class Transaction:
     async def insert_new(self, row: Row) -> bool:
         """Insert the row at once. Return False, and change nothing, when one of its unique keys is taken."""
         insert = row_insert(type(row), missing=True)
-        return (
-            await self._execute(
-                insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
-            )
-        ).rowcount == 1
+        values = insert.without_counted_key([row.values()])
+        return (await self._execute(insert.for_one_row(self._dialect.name), *values)).rowcount == 1
 
     async def insert_or_else(self, row: Row, otherwise: Callable[[], Awaitable[None]]) -> None:
         """Insert the row as `insert_new` does, or call `otherwise` when a key is taken. In a batch a taken key shows only
@@ -288,12 +295,20 @@ class Transaction:
             await otherwise()
 
     async def upsert(self, row: Row, *columns: str) -> None:
-        """Insert the row at once, or set these columns in the existing row with its primary key. The row is then locked
-        until the transaction ends."""
-        insert = row_insert(type(row), *columns)
-        await self._execute(
-            insert.for_one_row(self._dialect.name), *insert.without_counted_key([row.values()])
-        )
+        """Insert the row at once, or set these columns (none: all others) in the existing row with its primary key. The row
+        is then locked until the transaction ends."""
+        insert = row_insert(type(row), *(columns or row.values(*row.key_values())))
+        values = insert.without_counted_key([row.values()])
+        await self._execute(insert.for_one_row(self._dialect.name), *values)
+
+    async def update(self, row: Row, *conditions: ColumnElement[bool]) -> int:
+        """Set all columns of the stored row with this row's key, if it meets the conditions; return how many rows there
+        were."""
+        key, statement = row.key_values(), update_by_key(type(row))
+        at_key = {f"at_{name}": value for name, value in key.items()}
+        if conditions:
+            statement = statement.where(*conditions)
+        return await self.change(statement, **at_key, **row.values(*key))
 
     async def change(self, statement: Update | Delete | Insert, /, **values: object) -> int:
         """Run an update, delete or insert at once; return how many rows it changed. In an update, values without a

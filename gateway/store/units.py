@@ -18,10 +18,10 @@ from gateway.domain.handling import PartState, Share, Unit, UnitMember, UnitPart
 from gateway.domain.person import AccountStanding
 from gateway.store.incoming import unsealed
 from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import value_of
-from gateway.store.tables import IncomingRow, UnitPartRow, UnitRow
+from gateway.store.row import equal, same, value_of
+from gateway.store.tables import IncomingRow
 from gateway.store.tables_node import PersonRow
-from gateway.store.tables_office import PostRow
+from gateway.store.tables_office import PostRow, UnitPartRow, UnitRow
 from gateway.store.transaction import Transaction
 
 _UNIT, _PART, _POST, _PERSON, _DOCUMENT = UnitRow, UnitPartRow, PostRow, PersonRow, IncomingRow
@@ -51,7 +51,7 @@ class SqlUnits(AgencyRows):
 
     async def all(self) -> Sequence[Unit]:
         """Return all units, closed ones too, by position."""
-        return [value_of(Unit, row) for row in await self._rows(_UNIT, self._tx.lock_rows(_ALL))]
+        return await self._values(Unit, self._tx.lock_rows(_ALL))
 
     async def open(self) -> Sequence[Unit]:
         return [unit for unit in await self.all() if unit.closed_at is None]
@@ -68,9 +68,7 @@ class SqlUnits(AgencyRows):
         await self._tx.insert_required(self._make_row(unit), lambda: clash)
 
     async def save(self, unit: Unit) -> None:
-        mine = (col(_UNIT.agency_id) == self._agency_id, col(_UNIT.id) == unit.id)
-        columns = self._make_row(unit).values("agency_id", "id")
-        await self._tx.change(update(_UNIT).where(*mine).values(**columns))
+        await self._tx.update(self._make_row(unit))
 
     async def rename(self, unit: Unit, name: str) -> Unit:
         """Rename the unit, with the posts in it and the parts that it works on or handed back. Its ended parts keep the
@@ -80,16 +78,11 @@ class SqlUnits(AgencyRows):
             unit, name=name, former=(*former, unit.name) if unit_key(name) != unit.key else former
         )
         await self.save(renamed)
-        posts = select(_POST).where(col(_POST.agency_id) == self._agency_id, col(_POST.unit) != "")
+        posts = select(_POST).where(self._where(_POST, col(_POST.unit) != ""))
         for spelling in {p.unit for p in await self._tx.rows(_POST, posts) if unit_key(p.unit) == unit.key}:
-            mine = (col(_POST.agency_id) == self._agency_id, col(_POST.unit) == spelling)
-            await self._tx.change(update(_POST).where(*mine).values(unit=name))
-        standing = (
-            col(_PART.agency_id) == self._agency_id,
-            col(_PART.unit_key) == unit.key,
-            col(_PART.state).in_(_STANDING),
-        )
-        await self._tx.change(update(_PART).where(*standing).values(unit=name, unit_key=unit_key(name)))
+            await self._tx.change(update(_POST).where(self._where(_POST, unit=spelling)).values(unit=name))
+        standing = self._where(_PART, col(_PART.state).in_(_STANDING), unit_key=unit.key)
+        await self._tx.change(update(_PART).where(standing).values(unit=name, unit_key=unit_key(name)))
         return renamed
 
     async def members(self, at: datetime) -> Sequence[UnitMember]:
@@ -143,21 +136,15 @@ class SqlUnitParts(AgencyRows):
         await self._change(part, PartState.RETURNED)
 
     async def _change(self, part: UnitPart, state_before: PartState) -> None:
-        conditions = (
-            col(_PART.agency_id) == self._agency_id,
-            col(_PART.id) == part.id,
-            col(_PART.state) == state_before.value,
-        )
-        columns = self._make_row(part).values("agency_id", "id")
-        if await self._tx.change(update(_PART).where(*conditions).values(**columns)) != 1:
+        if await self._tx.update(self._make_row(part), equal(_PART, state=state_before.value)) != 1:
             raise errors.Clash(f"the part {part.id} was ended by somebody else; look at it again")
 
     async def of_documents(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[UnitPart]]:
         """Return all parts of each document by its id, the earliest first."""
         parts: dict[str, list[UnitPart]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
-            for row in await self._rows(_PART, _PARTS_OF, ids=ids):
-                parts[row.document_id].append(value_of(UnitPart, row))
+            for part in await self._values(UnitPart, _PARTS_OF, ids=ids):
+                parts[part.document_id].append(part)
         return parts
 
     async def open_of(self, share: Share | None, limit: int) -> Sequence[tuple[UnitPart, IncomingDocument]]:
@@ -178,10 +165,7 @@ class SqlUnitParts(AgencyRows):
         """Return open parts, with their documents, that are due on the day `by` or before, or that have no deadline and
         whose document arrived before `arrived_before`; the earliest assigned first."""
         undated = and_(col(_PART.deadline).is_(None), col(_DOCUMENT.arrived_at) < arrived_before)
-        of_part = and_(
-            col(_DOCUMENT.agency_id) == col(_PART.agency_id), col(_DOCUMENT.id) == col(_PART.document_id)
-        )
-        query = _IN_STATE.join(_DOCUMENT, of_part).where(
+        query = _IN_STATE.join(_DOCUMENT, same(_DOCUMENT.id, _PART.document_id)).where(
             or_(col(_PART.deadline) <= by, undated), not_(col(_PART.is_informed))
         )
         ordered = query.order_by(col(_PART.given_at), col(_PART.id))
@@ -195,7 +179,7 @@ class SqlUnitParts(AgencyRows):
     async def _with_documents(
         self, query: Select[Any], state: PartState
     ) -> list[tuple[UnitPart, IncomingDocument]]:
-        parts = [value_of(UnitPart, row) for row in await self._rows(_PART, query, state=state.value)]
+        parts = await self._values(UnitPart, query, state=state.value)
         documents = await unsealed(self._tx, self._agency_id, {part.document_id for part in parts})
         return [(part, documents[part.document_id]) for part in parts if part.document_id in documents]
 

@@ -52,9 +52,10 @@ from gateway.domain.webhook import (
 from gateway.ports.services import Clock
 from gateway.store import events
 from gateway.store.events import SqlEvents
-from gateway.store.row import Moment, value_of
-from gateway.store.tables import EventCounterRow, OutgoingRow, WebhookDeliveryRow, WebhookRow
-from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, PrincipalRow
+from gateway.store.repository import OwnTransactions, select_by
+from gateway.store.row import Moment, equal, same, value_of
+from gateway.store.tables import OutgoingRow, WebhookDeliveryRow, WebhookRow
+from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, EventCounterRow, PrincipalRow
 from gateway.store.transaction import BoundQuery, Open, Transaction
 
 _HOOK, _DELIVERY, _COUNTER = WebhookRow, WebhookDeliveryRow, EventCounterRow
@@ -166,41 +167,36 @@ class WebhookLoad:
     oldest: datetime | None = None
 
 
-class SqlWebhooks:
+class SqlWebhooks(OwnTransactions):
     """Repository of the node's webhooks. Each call is a transaction; a change is committed with its event."""
 
     def __init__(self, writing: Open, reading: Open, looking: Open, asking: Open, clock: Clock) -> None:
         """Take functions that open transactions: `looking` for reading few rows, `asking` for one query of few rows."""
-        self._writing, self._reading, self._clock = writing, reading, clock
-        self._looking, self._asking = looking, asking
+        super().__init__(writing, reading)
+        self._clock, self._looking, self._asking = clock, looking, asking
 
     # --- for people -------------------------------------------------------------------------------------------
 
     async def list_endpoints(self, agency_id: str) -> Sequence[Endpoint]:
         """Return the agency's endpoints, the oldest first."""
-        query = (
-            select(_HOOK)
-            .where(col(_HOOK.agency_id) == agency_id)
-            .order_by(col(_HOOK.created_at), col(_HOOK.id))
-        )
+        query = select_by(_HOOK, ("agency_id",), ("created_at", "id"))
         async with self._asking() as tx:
-            return [to_endpoint(row) for row in await tx.rows(_HOOK, query)]
+            return await tx.values(to_endpoint, query, agency_id=agency_id)
 
     async def get(self, agency_id: str, id: str) -> Endpoint:
         """Return the agency's endpoint with that id. NotFound when there is none."""
         async with self._asking() as tx:
-            return to_endpoint(await _load_row(tx, select(_HOOK).where(*_is_endpoint(agency_id, id)), id))
+            return to_endpoint(await _load_row(tx, agency_id, id))
 
     async def add(self, scope: AgencyScope, endpoint: Endpoint) -> None:
         """Add an endpoint. Clash when the agency has as many as it may have."""
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             await tx.hold("webhooks", scope.agency_id)
             counted = select(func.count()).where(col(_HOOK.agency_id) == scope.agency_id)
-            if (await tx.tuples(counted))[0][0] >= MOST_OF_AGENCY:
+            if await tx.scalar(counted) >= MOST_OF_AGENCY:
                 raise errors.Clash(f"an agency has {MOST_OF_AGENCY} webhooks at most", code="GW-HOOK-MOST")
             tx.insert(_row(endpoint))
             await self._append(tx, scope, EventKind.WEBHOOK_ADDED, endpoint)
-            await tx.commit()
 
     async def change(
         self,
@@ -213,9 +209,8 @@ class SqlWebhooks:
     ) -> Endpoint:
         """Replace an endpoint by `make` of it with the next version, record an event of `kind`, and return it. StaleVersion
         when `version` is given and is not the stored one. When a pause ends, all waiting deliveries start again at once."""
-        async with self._writing() as tx:
-            query = tx.lock_rows(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
-            old_endpoint = to_endpoint(await _load_row(tx, query, id))
+        async with self._changing() as tx:
+            old_endpoint = to_endpoint(await _load_row(tx, scope.agency_id, id))
             if version is not None and version != old_endpoint.version:
                 raise errors.StaleVersion(
                     f"version {version} was named, the present version is {old_endpoint.version}"
@@ -224,25 +219,20 @@ class SqlWebhooks:
             row = _row(new_endpoint)
             columns = {name: getattr(row, name) for name in _OF_PEOPLE}
             if old_endpoint.state is EndpointState.PAUSED and new_endpoint.state is EndpointState.ACTIVE:
-                is_waiting = (*_sent_to(scope.agency_id, id), col(_DELIVERY.state) == _WAITING)
-                await tx.change(update(_DELIVERY).where(*is_waiting).values(**_new_state(self._clock.now())))
+                is_waiting = _sent_to(scope.agency_id, id, state=_WAITING)
+                await tx.change(update(_DELIVERY).where(is_waiting).values(**_new_state(self._clock.now())))
                 columns |= {"suspects": 0, "due_at": await _first_due(tx, scope.agency_id, id)}
-            await tx.change(update(_HOOK).where(*_is_endpoint(scope.agency_id, id)).values(**columns))
+            await tx.change(update(_HOOK).where(_is_endpoint(scope.agency_id, id)).values(**columns))
             await self._append(tx, scope, kind, new_endpoint)
-            await tx.commit()
         return new_endpoint
 
     async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
         """Pause the active endpoints that a program created and has no key for any more; return them."""
         now = self._clock.now()
-        mine = (col(_HOOK.created_by) == principal_id, col(_HOOK.state) == _ACTIVE, _keyless(now))
-        async with self._reading() as tx:
-            endpoints = [
-                to_endpoint(row)
-                for row in await tx.rows(_HOOK, select(_HOOK).where(*mine).order_by(col(_HOOK.id)))
-            ]
+        mine = equal(_HOOK, created_by=principal_id, state=_ACTIVE)
+        query = select(_HOOK).where(mine, _keyless(now)).order_by(col(_HOOK.id))
         paused = []
-        for endpoint in endpoints:
+        for endpoint in await self._values(to_endpoint, query):
             scope = AgencyScope(agency_id=endpoint.agency_id, principal_id=by)
             with suppress(errors.NotFound):  # it was removed meanwhile
                 pause = partial(Endpoint.paused, why=PauseWhy.KEY, at=now)
@@ -251,30 +241,26 @@ class SqlWebhooks:
 
     async def remove(self, scope: AgencyScope, id: str) -> None:
         """Remove an endpoint with its deliveries."""
-        async with self._writing() as tx:
-            query = tx.lock_rows(select(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
-            endpoint = to_endpoint(await _load_row(tx, query, id))
-            await tx.change(delete(_DELIVERY).where(*_sent_to(scope.agency_id, id)))
-            await tx.change(delete(_HOOK).where(*_is_endpoint(scope.agency_id, id)))
+        async with self._changing() as tx:
+            endpoint = to_endpoint(await _load_row(tx, scope.agency_id, id))
+            await tx.change(delete(_DELIVERY).where(_sent_to(scope.agency_id, id)))
+            await tx.change(delete(_HOOK).where(_is_endpoint(scope.agency_id, id)))
             await self._append(tx, scope, EventKind.WEBHOOK_REMOVED, endpoint)
-            await tx.commit()
 
     async def redeliver(self, scope: AgencyScope, id: str, sequences: Sequence[int] | None) -> int:
         """Make deliveries of these events due at once, also when their rows were removed, or all failed deliveries for
         None; return how many. NotFound for a number that is no event of the agency."""
         agency_id, now = scope.agency_id, self._clock.now()
-        async with self._writing() as tx:
-            row = await _load_row(tx, tx.lock_rows(select(_HOOK).where(*_is_endpoint(agency_id, id))), id)
+        async with self._changing() as tx:
+            row = await _load_row(tx, agency_id, id)
             if sequences is None:
-                failed = (*_sent_to(agency_id, id), col(_DELIVERY.state) == DeliveryState.FAILED.value)
-                count = await tx.change(update(_DELIVERY).where(*failed).values(**_new_state(now)))
+                failed = _sent_to(agency_id, id, state=DeliveryState.FAILED.value)
+                count = await tx.change(update(_DELIVERY).where(failed).values(**_new_state(now)))
             else:
                 for sequence in sorted(set(sequences)):
                     await self._retry_event(tx, to_endpoint(row), sequence, now)
                 count = len(set(sequences))
-            due = await _first_due(tx, agency_id, id)
-            await tx.change(update(_HOOK).where(*_is_endpoint(agency_id, id)).values(due_at=due))
-            await tx.commit()
+            await _set_due(tx, agency_id, id)
         return count
 
     async def _retry_event(self, tx: Transaction, endpoint: Endpoint, sequence: int, now: datetime) -> None:
@@ -308,20 +294,19 @@ class SqlWebhooks:
         state: DeliveryState | None = None,
     ) -> Sequence[WebhookDelivery]:
         """Return an endpoint's deliveries, the newest event first, optionally before a sequence and in one state."""
-        query = select(_DELIVERY).where(*_sent_to(agency_id, id))
+        query = select(_DELIVERY).where(_sent_to(agency_id, id))
         if before_sequence:
             query = query.where(col(_DELIVERY.sequence) < before_sequence)
         if state is not None:
             query = query.where(col(_DELIVERY.state) == state.value)
-        async with self._reading() as tx:
-            rows = await tx.rows(_DELIVERY, query.order_by(col(_DELIVERY.sequence).desc()).limit(limit))
-        return [value_of(WebhookDelivery, row) for row in rows]
+        return await self._values(
+            WebhookDelivery, query.order_by(col(_DELIVERY.sequence).desc()).limit(limit)
+        )
 
     async def delivery(self, agency_id: str, id: str, sequence: int) -> WebhookDelivery | None:
-        query = select(_DELIVERY).where(*_sent_to(agency_id, id), col(_DELIVERY.sequence) == sequence)
+        query = select(_DELIVERY).where(_sent_to(agency_id, id, sequence=sequence))
         async with self._asking() as tx:
-            row = await tx.first(_DELIVERY, query)
-        return value_of(WebhookDelivery, row) if row is not None else None
+            return await tx.value(WebhookDelivery, query)
 
     async def figures(self, agency_id: str, ids: Collection[str]) -> Mapping[str, EndpointFigures]:
         """Return by endpoint how its newest finished deliveries ended, how many wait, and how many events are not sent."""
@@ -362,14 +347,12 @@ class SqlWebhooks:
         """Count the endpoints and the waiting deliveries of the whole node."""
         failing = and_(col(_HOOK.state) == _ACTIVE, col(_HOOK.suspects) >= MOST_SUSPECTS)
         states = select(case((failing, "failing"), else_=col(_HOOK.state)).label("word")).subquery()
-        of_endpoint = exists().where(
-            col(_HOOK.agency_id) == col(_DELIVERY.agency_id), col(_HOOK.id) == col(_DELIVERY.webhook_id)
-        )
+        of_endpoint = exists().where(same(_HOOK.id, _DELIVERY.webhook_id))
         is_waiting = and_(col(_DELIVERY.state) == _WAITING, of_endpoint.where(col(_HOOK.state) == _ACTIVE))
         async with self._reading() as tx:
             counts = await tx.tuples(select(states.c.word, func.count()).group_by(states.c.word))
             was_paused = (col(_HOOK.paused_why) != PauseWhy.PERSON.value, col(_HOOK.state) != _ACTIVE)
-            ((dead,),) = await tx.tuples(select(func.count()).select_from(_HOOK).where(*was_paused))
+            dead = await tx.scalar(select(func.count()).select_from(_HOOK).where(*was_paused))
             ((waiting, oldest),) = await tx.tuples(
                 select(func.count(), func.min(col(_DELIVERY.first_at))).where(is_waiting)
             )
@@ -393,7 +376,7 @@ class SqlWebhooks:
         lease_moments = {name: moments[name] for name in ("now", "far_lease")}
         async with self._writing() as tx:
             for row in await tx.rows(_HOOK, find, **moments):
-                statement = update(_HOOK).where(*_is_endpoint(row.agency_id, row.id), _UNHELD)
+                statement = update(_HOOK).where(_is_endpoint(row.agency_id, row.id), _UNHELD)
                 if await tx.change(statement.values(lease_token=token, lease_until=ends_at), **lease_moments):
                     lease = Lease(id=row.id, token=token, ends_at=ends_at, attempt=1)
                     leased_endpoints.append(LeasedEndpoint(endpoint=to_endpoint(row), lease=lease))
@@ -403,23 +386,17 @@ class SqlWebhooks:
 
     async def standing(self, endpoint: Endpoint, limit: int) -> EndpointQueue:
         """Return what a worker needs to serve an endpoint, with up to `limit` due deliveries."""
-        now, is_waiting = (
-            self._clock.now(),
-            (*_sent_to(endpoint.agency_id, endpoint.id), col(_DELIVERY.state) == _WAITING),
-        )
+        now = self._clock.now()
+        is_waiting = _sent_to(endpoint.agency_id, endpoint.id, state=_WAITING)
         is_due = or_(col(_DELIVERY.due_at) <= now, col(_DELIVERY.due_at) > now + _FAR)
-        keyless = select(col(_HOOK.id)).where(*_is_endpoint(endpoint.agency_id, endpoint.id), _keyless(now))
-        due: Select[Any] = (
-            select(_DELIVERY).where(*is_waiting, is_due).order_by(col(_DELIVERY.sequence)).limit(limit)
-        )
+        keyless = select(col(_HOOK.id)).where(_is_endpoint(endpoint.agency_id, endpoint.id), _keyless(now))
+        due = select(_DELIVERY).where(is_waiting, is_due).order_by(col(_DELIVERY.sequence)).limit(limit)
         async with self._looking() as tx:
-            ((waiting,),) = await tx.tuples(select(func.count()).where(*is_waiting))
+            waiting = int(await tx.scalar(select(func.count()).where(is_waiting)))
             return EndpointQueue(
                 has_key=not await tx.tuples(keyless),
-                waiting=int(waiting),
-                due=[value_of(WebhookDelivery, row) for row in await tx.rows(_DELIVERY, due)]
-                if waiting
-                else (),
+                waiting=waiting,
+                due=await tx.values(WebhookDelivery, due) if waiting else (),
             )
 
     async def record(self, leased: LeasedEndpoint, report: Report) -> None:
@@ -427,7 +404,7 @@ class SqlWebhooks:
         no longer ours or the endpoint was removed."""
         endpoint, now = leased.endpoint, self._clock.now()
         agency_id, id = endpoint.agency_id, endpoint.id
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             columns = {
                 "lease_token": None,
                 "lease_until": None,
@@ -437,8 +414,8 @@ class SqlWebhooks:
                 "last_ok_at": report.last_ok_at or endpoint.last_ok_at,
                 "last_try_at": report.last_try_at or endpoint.last_try_at,
             }
-            mine = (*_is_endpoint(agency_id, id), col(_HOOK.lease_token) == leased.lease.token)
-            if await tx.change(update(_HOOK).where(*mine).values(**columns)) != 1:
+            mine = _is_endpoint(agency_id, id, lease_token=leased.lease.token)
+            if await tx.change(update(_HOOK).where(mine).values(**columns)) != 1:
                 raise errors.StaleLease(
                     f"the lease on {id} is no longer ours, or the webhook was removed: discard this result"
                 )
@@ -446,28 +423,21 @@ class SqlWebhooks:
                 row = WebhookDeliveryRow.from_value(delivery, agency_id=endpoint.agency_id)
                 await tx.upsert(row, "state", "attempts", "first_at", "at", "due_at", "tries")
             if report.revived:
-                failed = [
-                    *_sent_to(agency_id, id),
-                    col(_DELIVERY.state) == _WAITING,
-                    col(_DELIVERY.due_at) > now,
-                ]
+                failed = [_sent_to(agency_id, id, state=_WAITING), col(_DELIVERY.due_at) > now]
                 # A delivery that failed while others succeeded has a fault of its own, and keeps its retry plan.
-                failed += (
-                    [col(_DELIVERY.first_at) > endpoint.last_ok_at] if endpoint.last_ok_at is not None else []
-                )
+                if endpoint.last_ok_at is not None:
+                    failed.append(col(_DELIVERY.first_at) > endpoint.last_ok_at)
                 await tx.change(update(_DELIVERY).where(*failed).values(due_at=now))
-            due = await _first_due(tx, agency_id, id)
-            await tx.change(update(_HOOK).where(*_is_endpoint(agency_id, id)).values(due_at=due))
+            await _set_due(tx, agency_id, id)
             await self._record_end(tx, endpoint, report, now)
-            await tx.commit()
 
     async def _record_end(self, tx: Transaction, endpoint: Endpoint, report: Report, now: datetime) -> None:
         """Pause the endpoint where the report asks for it, and record events of the pause and of deliveries given up."""
         scope = AgencyScope(agency_id=endpoint.agency_id, principal_id="node")
         if report.pause is not None:
-            active = (*_is_endpoint(endpoint.agency_id, endpoint.id), col(_HOOK.state) == _ACTIVE)
+            active = _is_endpoint(endpoint.agency_id, endpoint.id, state=_ACTIVE)
             paused = {"state": EndpointState.PAUSED.value, "paused_why": report.pause.value, "paused_at": now}
-            if await tx.change(update(_HOOK).where(*active).values(**paused, version=col(_HOOK.version) + 1)):
+            if await tx.change(update(_HOOK).where(active).values(**paused, version=col(_HOOK.version) + 1)):
                 paused_endpoint = replace(endpoint, paused_why=report.pause)
                 await self._append(tx, scope, EventKind.WEBHOOK_PAUSED, paused_endpoint)
         for delivery in report.gave_up:
@@ -478,13 +448,9 @@ class SqlWebhooks:
 
     async def release(self, leased: LeasedEndpoint) -> None:
         """End the lease of an endpoint without any other change. No effect when the lease is no longer ours."""
-        mine = (
-            *_is_endpoint(leased.endpoint.agency_id, leased.endpoint.id),
-            col(_HOOK.lease_token) == leased.lease.token,
-        )
-        async with self._writing() as tx:
-            await tx.change(update(_HOOK).where(*mine).values(lease_token=None, lease_until=None))
-            await tx.commit()
+        endpoint, token = leased.endpoint, leased.lease.token
+        mine = update(_HOOK).where(_is_endpoint(endpoint.agency_id, endpoint.id, lease_token=token))
+        await self._change(mine.values(lease_token=None, lease_until=None))
 
     async def trim(self, cutoff: datetime, most: int) -> int:
         """Delete finished deliveries from before `cutoff`, and of each endpoint those beyond its `most` newest deliveries;
@@ -495,14 +461,13 @@ class SqlWebhooks:
         count = 0
         for agency_id, id in endpoints:
             mine = _sent_to(agency_id, id)
-            async with self._writing() as tx:
-                count += await tx.change(delete(_DELIVERY).where(*mine, ended, col(_DELIVERY.at) < cutoff))
-                newest = select(col(_DELIVERY.sequence)).where(*mine).order_by(col(_DELIVERY.sequence).desc())
-                if beyond := await tx.tuples(newest.offset(most).limit(1)):
-                    count += await tx.change(
-                        delete(_DELIVERY).where(*mine, ended, col(_DELIVERY.sequence) <= beyond[0][0])
-                    )
-                await tx.commit()
+            async with self._changing() as tx:
+                count += await tx.change(delete(_DELIVERY).where(mine, ended, col(_DELIVERY.at) < cutoff))
+                newest = select(col(_DELIVERY.sequence)).where(mine).order_by(col(_DELIVERY.sequence).desc())
+                beyond = await tx.scalar(newest.offset(most).limit(1))
+                if beyond is not None:
+                    is_old = col(_DELIVERY.sequence) <= beyond
+                    count += await tx.change(delete(_DELIVERY).where(mine, ended, is_old))
         return count
 
     async def _append(self, tx: Transaction, scope: AgencyScope, kind: EventKind, endpoint: Endpoint) -> None:
@@ -528,22 +493,22 @@ def _keyless(now: datetime) -> ColumnElement[bool]:
     return and_(program, ~good)
 
 
-def _is_endpoint(agency_id: str, id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return col(_HOOK.agency_id) == agency_id, col(_HOOK.id) == id
+def _is_endpoint(agency_id: str, id: str, **columns: object) -> ColumnElement[bool]:
+    return equal(_HOOK, agency_id=agency_id, id=id, **columns)
 
 
-def _sent_to(agency_id: str, id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return col(_DELIVERY.agency_id) == agency_id, col(_DELIVERY.webhook_id) == id
+def _sent_to(agency_id: str, id: str, **columns: object) -> ColumnElement[bool]:
+    return equal(_DELIVERY, agency_id=agency_id, webhook_id=id, **columns)
 
 
 def _figures_of(agency_id: str, id: str) -> Select[Any]:
     """Return the query of an endpoint's id, how many of its newest deliveries ended and how many of them well, how many
     wait, and its cursor. The newest are read by the index, which a grouping of all endpoints would not do."""
     mine = _sent_to(agency_id, id)
-    ended = select(col(_DELIVERY.state)).where(*mine, col(_DELIVERY.state) != _WAITING)
+    ended = select(col(_DELIVERY.state)).where(mine, col(_DELIVERY.state) != _WAITING)
     newest = ended.order_by(col(_DELIVERY.sequence).desc()).limit(FIGURES_OF).subquery()
-    waiting = select(func.count()).where(*mine, col(_DELIVERY.state) == _WAITING)
-    cursor = select(col(_HOOK.cursor)).where(*_is_endpoint(agency_id, id))
+    waiting = select(func.count()).where(mine, col(_DELIVERY.state) == _WAITING)
+    cursor = select(col(_HOOK.cursor)).where(_is_endpoint(agency_id, id))
     return select(
         literal(id),
         func.count(),
@@ -558,19 +523,27 @@ def _new_state(now: datetime) -> dict[str, Any]:
     return {"state": _WAITING, "attempts": 0, "first_at": now, "due_at": now}
 
 
-async def _load_row(tx: Transaction, query: Select[Any], id: str) -> WebhookRow:
+async def _load_row(tx: Transaction, agency_id: str, id: str) -> WebhookRow:
+    """Return the row of an endpoint, which a writing transaction locks. NotFound when there is none."""
+    query = tx.lock_rows(select(_HOOK).where(_is_endpoint(agency_id, id)))
     return await tx.get(_HOOK, query, f"there is no webhook {id}", "gateway webhooks list")
 
 
 async def _first_due(tx: Transaction, agency_id: str, id: str) -> datetime | None:
-    is_waiting = (*_sent_to(agency_id, id), col(_DELIVERY.state) == _WAITING)
-    row = await tx.first(_DELIVERY, select(_DELIVERY).where(*is_waiting).order_by(col(_DELIVERY.due_at)))
+    is_waiting = _sent_to(agency_id, id, state=_WAITING)
+    row = await tx.first(_DELIVERY, select(_DELIVERY).where(is_waiting).order_by(col(_DELIVERY.due_at)))
     return row.due_at if row is not None else None
 
 
+async def _set_due(tx: Transaction, agency_id: str, id: str) -> None:
+    """Set when the endpoint is due next: with the first of its waiting deliveries."""
+    due_at = await _first_due(tx, agency_id, id)
+    await tx.change(update(_HOOK).where(_is_endpoint(agency_id, id)).values(due_at=due_at))
+
+
 async def _newest(tx: Transaction, agency_id: str) -> int:
-    rows = await tx.tuples(select(col(_COUNTER.last)).where(col(_COUNTER.agency_id) == agency_id))
-    return int(rows[0][0]) if rows else 0
+    query = select(col(_COUNTER.last)).where(col(_COUNTER.agency_id) == agency_id)
+    return int(await tx.scalar(query) or 0)
 
 
 def _client_data(external_id: str | None, body: str, trace: str | None) -> ClientData:

@@ -3,12 +3,12 @@ scope. Out: repositories whose writes all become visible together at `commit`, o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.proof import StatusPacket
 from gateway.ports.services import Clock
-from gateway.store.accounts import lock_hosted
+from gateway.store.accounts import SqlAgencyProfile, lock_hosted
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.comments import SqlComments
@@ -20,43 +20,13 @@ from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocum
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
-from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
-from gateway.store.repository import NO_FOLLOWER, Follower
+from gateway.store.repository import NO_FOLLOWER, Follower, Part
 from gateway.store.revocation import SqlPendingRevocations
 from gateway.store.systems import SqlSystemBox
 from gateway.store.transaction import Transaction
 from gateway.store.units import SqlUnitParts, SqlUnits
 from gateway.store.uploads import SqlUploads
-
-# Repositories by name; each takes the first so many of the arguments transaction, scope, clock and follower.
-_REPOSITORIES: Mapping[str, tuple[Callable[..., object], int]] = {
-    "outgoing": (SqlOutgoingDocuments, 4),
-    "deliveries": (SqlDeliveries, 4),
-    "facts": (SqlFacts, 2),
-    "incoming": (SqlIncomingDocuments, 4),
-    "handovers": (SqlHandovers, 4),
-    "identities": (SqlIdentities, 2),
-    "register": (SqlDocumentRegister, 2),
-    "numbers": (SqlOutgoingNumbers, 2),
-    "given": (SqlGivenNumbers, 2),
-    "outbox": (SqlOutbox, 2),
-    "inbox": (SqlInbox, 3),
-    "jobs": (SqlJobs, 3),
-    "blobs": (SqlBlobRefs, 3),
-    "pending": (SqlPendingRevocations, 2),
-    "events": (SqlEvents, 3),
-    "holds": (SqlHolds, 2),
-    "paper": (SqlPaperParts, 2),
-    "groups": (SqlRecipientGroups, 2),
-    "idempotency": (SqlIdempotency, 3),
-    "uploads": (SqlUploads, 3),
-    "systems": (SqlSystemBox, 3),
-    "parts": (SqlUnitParts, 2),
-    "profile": (SqlAgencyProfile, 2),
-    "units": (SqlUnits, 2),
-    "comments": (SqlComments, 2),
-}
 
 
 class SqlWork:
@@ -64,31 +34,31 @@ class SqlWork:
     ends it. Rows that a writing unit has read stay unchanged until it ends, so that it may decide on them. Rows of other
     agencies cannot be reached. Each repository is created at its first use, because a unit uses few of them."""
 
-    outgoing: SqlOutgoingDocuments
-    deliveries: SqlDeliveries
-    facts: SqlFacts
-    incoming: SqlIncomingDocuments
-    handovers: SqlHandovers
-    identities: SqlIdentities
-    register: SqlDocumentRegister
-    numbers: SqlOutgoingNumbers
-    given: SqlGivenNumbers
-    outbox: SqlOutbox
-    inbox: SqlInbox
-    jobs: SqlJobs
-    blobs: SqlBlobRefs
-    pending: SqlPendingRevocations
-    events: SqlEvents
-    holds: SqlHolds
-    paper: SqlPaperParts
-    groups: SqlRecipientGroups
-    idempotency: SqlIdempotency
-    uploads: SqlUploads
-    systems: SqlSystemBox
-    parts: SqlUnitParts
-    profile: SqlAgencyProfile
-    units: SqlUnits
-    comments: SqlComments
+    outgoing = Part(SqlOutgoingDocuments, 4)
+    deliveries = Part(SqlDeliveries, 4)
+    facts = Part(SqlFacts)
+    incoming = Part(SqlIncomingDocuments, 4)
+    handovers = Part(SqlHandovers, 4)
+    identities = Part(SqlIdentities)
+    register = Part(SqlDocumentRegister)
+    numbers = Part(SqlOutgoingNumbers)
+    given = Part(SqlGivenNumbers)
+    outbox = Part(SqlOutbox)
+    inbox = Part(SqlInbox, 3)
+    jobs = Part(SqlJobs, 3)
+    blobs = Part(SqlBlobRefs, 3)
+    pending = Part(SqlPendingRevocations)
+    events = Part(SqlEvents, 3)
+    holds = Part(SqlHolds)
+    paper = Part(SqlPaperParts)
+    groups = Part(SqlRecipientGroups)
+    idempotency = Part(SqlIdempotency, 3)
+    uploads = Part(SqlUploads, 3)
+    systems = Part(SqlSystemBox, 3)
+    parts = Part(SqlUnitParts)
+    profile = Part(SqlAgencyProfile)
+    units = Part(SqlUnits)
+    comments = Part(SqlComments)
 
     def __init__(
         self, tx: Transaction, scope: AgencyScope, clock: Clock, follower: Follower = NO_FOLLOWER
@@ -96,16 +66,8 @@ class SqlWork:
         self._tx = tx
         self._clock = clock
         self._follower = follower
-        self._arguments = (tx, scope, clock, follower)
+        self.arguments = (tx, scope, clock, follower)
         self.scope = scope
-
-    def __getattr__(self, name: str) -> object:
-        if name not in _REPOSITORIES:
-            raise AttributeError(f"a unit of work has no {name}")
-        kind, takes = _REPOSITORIES[name]
-        repository = kind(*self._arguments[:takes])
-        setattr(self, name, repository)
-        return repository
 
     async def agency(self) -> HostedAgency:
         """Return the scope's agency and lock it, so that it stays hosted here until a writing unit ends. NotFound when it

@@ -150,6 +150,12 @@ class OneAtATime:
             finally:
                 self._writes = False
 
+    @asynccontextmanager
+    async def changing(self, scope: AgencyScope) -> AsyncIterator[SqlWork]:
+        async with self.begin(scope) as work:
+            yield work
+            await work.commit()
+
     async def share(self, scope: AgencyScope, body: Callable[[SqlWork], Awaitable[T]]) -> T:
         async def watched(work: SqlWork) -> T:
             self._writes, self.begun = True, self.begun + 1

@@ -21,7 +21,7 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store import log_reading
 from gateway.store.log_reading import EventFilter, erase_texts
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper

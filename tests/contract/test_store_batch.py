@@ -29,7 +29,7 @@ from gateway.domain.status import Fact
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.events import NODE
 from gateway.store.sqlite_file import GroupedTransaction
-from gateway.store.tables import EventCounterRow, EventRow
+from gateway.store.tables_node import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.work import SqlWork
 from tests.support.clock import ManualClock

@@ -15,7 +15,7 @@ from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.office.domain.task import TaskNote
 from gateway.office.domain.work_file import FileKind, WorkFile
-from gateway.office.store import todo, work_files
+from gateway.office.store import todo
 from gateway.office.store.reminders import Claim
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import delivery_row, fact_row
@@ -240,7 +240,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **parameters),
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **parameters),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **parameters),
-        "ix_work_file_open": await plan(store, work_files.OPEN, since=NOW.date(), **parameters),
+        "ix_work_file_open": await plan(store, todo.OPEN_FILES, since=NOW.date(), **parameters),
     }
     silent = await plan(store, todo.PENDING, since=NOW, until=NOW, **parameters)
 

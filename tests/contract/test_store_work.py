@@ -55,6 +55,50 @@ async def test_everything_written_becomes_visible_together_at_commit(
     assert [job.subject_id for job in await store.claim_jobs("pack", 10, 60)] == [document.id]
 
 
+async def test_a_unit_that_commits_by_itself_does_so_however_its_body_ends_without_an_error(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+
+    async def add() -> str:
+        async with store.changing(NORTH) as work:
+            await work.outgoing.add(document)
+            return document.id
+
+    assert await add() == document.id
+
+    async with store.read(NORTH) as view:
+        assert await view.outgoing.get(document.id) == document
+
+
+async def test_a_unit_that_commits_by_itself_is_undone_by_an_error_in_it_or_in_its_commit(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+
+    async def fail_inside() -> None:
+        async with store.changing(NORTH) as work:
+            await work.outgoing.add(document)
+            raise errors.Denied("no")
+
+    async def fail_at_commit() -> None:
+        async with store.changing(NORTH) as work:
+            await work.jobs.add("pack", document.id)
+            await work.deliveries.add([delivery(document, "Z91.02")])  # of a document that is not stored
+
+    with pytest.raises(errors.Denied):
+        await fail_inside()
+    with pytest.raises(errors.Clash):
+        await fail_at_commit()
+
+    async with store.read(NORTH) as view:
+        with pytest.raises(errors.NotFound):
+            await view.outgoing.get(document.id)
+    assert await store.claim_jobs("pack", 10, 60) == []
+    async with store.changing(NORTH) as work:  # the one writer is free
+        await work.outgoing.add(document)
+
+
 async def test_leaving_without_commit_rolls_everything_back(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:

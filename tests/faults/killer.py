@@ -123,7 +123,16 @@ class _Opened:
         return Counted(self._name, work, self._counter)
 
     async def __aexit__(self, *error: Any) -> Any:
-        return await self._inner.__aexit__(*error)
+        if not self._name.endswith(".changing") or error[0] is not None:
+            return await self._inner.__aexit__(*error)
+        try:
+            commit = self._counter.begin_call(f"{self._name}.commit")
+        except BaseException as stopped:
+            await self._inner.__aexit__(type(stopped), stopped, stopped.__traceback__)
+            raise
+        outcome = await self._inner.__aexit__(*error)
+        self._counter.end_call(commit)
+        return outcome
 
 
 class Killer(Wrap):

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -68,12 +68,9 @@ async def refused(
             await work.commit()
 
 
-@asynccontextmanager
-async def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AsyncIterator[OfficeWork]:
+def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AbstractAsyncContextManager[OfficeWork]:
     """Open a unit of work that commits at its end."""
-    async with store.begin(scope) as work:
-        yield work
-        await work.commit()
+    return store.changing(scope)
 
 
 async def folded(store: SqlOfficeStore, at_once: int = 100) -> None:

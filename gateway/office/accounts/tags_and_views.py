@@ -64,18 +64,15 @@ async def put_tag(
 
 async def take_off_tag(store: SqlOfficeStore, scope: AgencyScope, id: str, document_id: str) -> bool:
     """Take a label off; True when the document carried it."""
-    async with store.begin(scope) as work:
-        was_carried = await work.office.tags.unmark(id, document_id)
-        await work.commit()
-    return was_carried
+    async with store.changing(scope) as work:
+        return await work.office.tags.unmark(id, document_id)
 
 
 async def remove_tag(store: SqlOfficeStore, scope: AgencyScope, id: str) -> None:
     """Remove a label with all its marks. Raise NotFound when there is none."""
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         if not await work.office.tags.remove(id):
             raise NotFound("this agency has no such label")
-        await work.commit()
 
 
 async def _make_tag(work: OfficeWork, clock: Clock, scope: AgencyScope, name: str) -> Tag:
@@ -110,18 +107,16 @@ async def save_view(
     view = SavedView(
         person_id=scope.principal_id, side=side, name=title, query=query, saved_at=at, is_first=is_first
     )
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         views = await work.office.views.of_person(scope.principal_id, side)
         if len(views) >= MOST_VIEWS and fold(title) not in {fold(v.name) for v in views}:
             raise Clash(f"a person keeps at most {MOST_VIEWS} views; remove one first", code="GW-VIEW")
         await work.office.views.save(view)
-        await work.commit()
     return view
 
 
 async def remove_view(store: SqlOfficeStore, scope: AgencyScope, side: Side, name: str) -> None:
     """Remove a view. Raise NotFound when there is none of that name."""
-    async with store.begin(scope) as work:
+    async with store.changing(scope) as work:
         if not await work.office.views.remove(scope.principal_id, side, name):
             raise NotFound("there is no view of that name")
-        await work.commit()

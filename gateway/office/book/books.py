@@ -302,9 +302,8 @@ async def record_export(
         "digest": summary.digest,
         **({"file": file_digest} if file_digest else {}),
     }
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.events.append(EventKind.BOOK_EXPORTED, "book", services.clock.now(), details)
-        await work.commit()
     return summary
 
 
@@ -346,7 +345,7 @@ async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> 
         catch_up=sent.catch_up.strip() if sent.catch_up else None,
     )
     profile = await _profile_of(services, scope)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.agency()
         if gives_numbers(profile):
             is_late = letter.catch_up is not None
@@ -358,7 +357,6 @@ async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> 
         details = _event_details(letter, source="paper", day=letter.issued_on.isoformat(), **more)
         details["type"] = letter.type_name
         await work.events.append(EventKind.BOOK_ENTERED, letter.id, letter.entered_at, details)
-        await work.commit()
     return letter
 
 

@@ -124,12 +124,11 @@ async def add(inn: OfficeIncomingServices, scope: AgencyScope, wish: ScheduleWis
         made_at=now,
         due_on=rules.next_due(wish.period, local(now).date()),
     )
-    async with inn.store.begin(scope) as work:
+    async with inn.store.changing(scope) as work:
         if len(await _rows(work).all()) >= rules.MOST_SCHEDULES:
             raise Clash(f"an agency has {rules.MOST_SCHEDULES} report schedules at most", code="GW-SCHEDULES")
         _rows(work).add(schedule)
         await _record(work, schedule, "made", now)
-        await work.commit()
     return schedule
 
 
@@ -143,12 +142,11 @@ async def set_pause(
 ) -> ReportSchedule:
     """Pause a schedule, or let it go on with the present period. Harmless where it is so already."""
     now = inn.clock.now()
-    async with inn.store.begin(scope) as work:
+    async with inn.store.changing(scope) as work:
         schedule = await _get(work, id, of_node)
         due_on = schedule.due_on if is_paused else rules.next_due(schedule.wish.period, local(now).date())
         if await _rows(work).set_pause(id, now if is_paused else None, due_on):
             await _record(work, schedule, "paused" if is_paused else "resumed", now)
-        await work.commit()
     async with inn.store.read(scope) as work:
         return await _rows(work).get(id)
 
@@ -156,11 +154,10 @@ async def set_pause(
 async def remove(
     inn: OfficeIncomingServices, scope: AgencyScope, id: str, *, of_node: bool | None = False
 ) -> None:
-    async with inn.store.begin(scope) as work:
+    async with inn.store.changing(scope) as work:
         schedule = await _get(work, id, of_node)
         if await _rows(work).remove(id):
             await _record(work, schedule, "removed", inn.clock.now())
-        await work.commit()
 
 
 async def _get(work: OfficeWork, id: str, of_node: bool | None) -> ReportSchedule:
@@ -229,27 +226,24 @@ class Sender:
         """Send one report under a lease; return whether it is done."""
         clock, scope = self.inn.clock, AgencyScope(agency_id=agency.id, principal_id="node")
         token = clock.new_id()
-        async with self.inn.store.begin(scope) as work:
+        async with self.inn.store.changing(scope) as work:
             schedule = await _rows(work).claim(due, token, clock.now())
-            await work.commit()
         if schedule is None:
             return False
         try:
             problems, figures = await self._send_parts(agency, scope, schedule, token)
         except _Failed as failure:
             log.action(_log, "report.failed", failure.detail, agency=agency.code, schedule=schedule.id)
-            async with self.inn.store.begin(scope) as work:
+            async with self.inn.store.changing(scope) as work:
                 stored = await _rows(work).get(schedule.id)
                 await _rows(work).release(rules.failed(stored, failure.problem, clock.now()), token)
-                await work.commit()
             return False
         now = clock.now()
         reasons = [*dict.fromkeys(problems.values()), *await self._webhook_problems(agency, schedule)]
-        async with self.inn.store.begin(scope) as work:
+        async with self.inn.store.changing(scope) as work:
             await _rows(work).release(rules.done(schedule, reasons, now), token)
             facts = _facts(schedule, problems, figures)
             await work.events.append(schedule.wish.event_kind, schedule.id, now, facts)
-            await work.commit()
         log.action(_log, "report.sent", agency=agency.code, schedule=schedule.id)
         return True
 
@@ -279,9 +273,8 @@ class Sender:
                     problems[person_id] = reason
                     continue
                 sent_to.append(person_id)
-                async with self.inn.store.begin(scope) as work:
+                async with self.inn.store.changing(scope) as work:
                     await _rows(work).mark_sent(schedule.id, token, tuple(sent_to), self.inn.clock.now())
-                    await work.commit()
         except GatewayError as error:
             if not error.permanent:
                 raise

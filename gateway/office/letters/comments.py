@@ -37,9 +37,8 @@ async def look(services: OfficeIncomingServices, scope: AgencyScope, incoming_id
     foreign_comments = [comment for comment in comments if comment.person_id != me]
     has_unread = any(own is None or comment.at > own.read_until for comment in foreign_comments)
     if own is None or has_unread:
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             await work.comments.mark_read(incoming_id, me, now)
-            await work.commit()
     return Discussion(comments=comments, readers=readers, has_unread=has_unread)
 
 
@@ -50,7 +49,7 @@ async def add_comment(
     words, now = " ".join(text.split()), services.clock.now()
     if not words or len(words) > LONGEST:
         raise Clash(f"a comment has 1 to {LONGEST} letters", code="GW-COMMENT")
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if document.state in UNREADABLE:
             raise Clash(f"the document {incoming_id} cannot be read", code="GW-UNREADABLE")
@@ -63,6 +62,5 @@ async def add_comment(
         )
         await work.comments.add(comment)
         await work.comments.mark_read(document.id, scope.principal_id, now)
-        await work.commit()
     services.wake()
     return comment

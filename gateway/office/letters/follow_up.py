@@ -64,7 +64,7 @@ async def ask_recall(
     granted = _require_grant(
         rights.asks_recall_as(by.rights, by.scope.agency_id, now) or RecallObjection.RIGHT
     )
-    async with services.store.begin(by.scope) as work:
+    async with services.store.changing(by.scope) as work:
         # The approver is not known yet, and not checked here.
         change = DocumentChange(reason=wish.reason, approved_by="-", notice_no=wish.notice_no)
         parent = await recall.load_recallable(
@@ -86,7 +86,6 @@ async def ask_recall(
         )
         await work.office.recalls.add(request)
         await _record_recall(work, EventKind.RECALL_FILED, request, granted, now, to=list(request.recipients))
-        await work.commit()
     services.wake()
     return request
 
@@ -252,7 +251,7 @@ async def urge(
             f"say how it was urged, and with what words (1 to {LONGEST_URGING} letters)", code="GW-URGE-TEXT"
         )
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.agency()
         urging = await _urging_of(work, code, every, now)
         if urging.free_at is not None:
@@ -273,7 +272,6 @@ async def urge(
         )
         for document in late:
             await work.events.append(EventKind.MESSAGE_URGED, document.id, now, details)
-        await work.commit()
     services.wake()
     return urging
 
@@ -403,7 +401,7 @@ async def begin_correction(services: OutgoingServices, scope: AgencyScope, id: s
 async def call_back(services: OutgoingServices, scope: AgencyScope, id: str) -> OutgoingDocument:
     """Take it back to a draft. Raise Clash once packing has begun: then it is cancelled or recalled instead."""
     now = services.clock.now()
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.outgoing.get(id)
         files.refuse_sealed(document)
         if document.state not in (OutState.QUEUED, OutState.PAPER):
@@ -434,5 +432,4 @@ async def call_back(services: OutgoingServices, scope: AgencyScope, id: str) -> 
             "draft": True,
         }
         await work.events.append(EventKind.MESSAGE_ACCEPTED, draft.id, now, details)
-        await work.commit()
     return draft

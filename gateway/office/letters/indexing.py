@@ -103,14 +103,13 @@ class ContentIndexer:
                     readings[file.n] = Reading.UNREADABLE
                 elif file.kind in READ_KINDS | DRAWN_KINDS:
                     readings[file.n] = await self._read_file(scope, file, pages)
-        async with self.store.begin(scope) as work:
+        async with self.store.changing(scope) as work:
             current = await _load(work, due) if is_readable else None
             if document is None or not is_readable:
                 await work.office.contents.drop(due)
             elif current is not None and _is_unchanged(document, current):
                 await work.office.contents.keep(due, pages, readings, self.looking.services.clock.now())
             # Otherwise it was changed meanwhile: its mark stays, and it comes back later.
-            await work.commit()
 
     async def _read_file(self, scope: AgencyScope, file: LookedFile, pages: list[WordPage]) -> Reading:
         """Read one file and add its words to the pages; what was read before a fault is kept."""

@@ -68,31 +68,28 @@ async def begin(
         due_at=now + wait,
     )
     if not wait:
-        async with services.store.begin(scope) as work:
+        async with services.store.changing(scope) as work:
             await _refuse_second(work, document.id)
             done = await _perform(services, work, pending)
-            await work.commit()
         services.wake()
         return ActResult(document=done)
     async with services.store.begin(scope) as work:
         await _check(services, work, pending)
         # Left without a commit: nothing of the check stays.
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.office.pending.add(pending)
-        await work.commit()
     return ActResult(document=document, due=pending)
 
 
 async def undo(services: OfficeIncomingServices, scope: AgencyScope, document_id: str) -> PendingAct:
     """Take back an act that waits, or put away one that failed. Raise Clash where it is done already, and Denied where the
     act of another person waits."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         pending = (await work.office.pending.of_documents([document_id])).get(document_id)
         if pending is not None and pending.waits and pending.person_id != scope.principal_id:
             raise Denied("only the person who did it may undo it", code="GW-RIGHT")
         if pending is None or not await work.office.pending.remove(pending.id):
             raise Clash(f"nothing of {document_id} waits any more", code="GW-ACT-DONE")
-        await work.commit()
     return pending
 
 
@@ -134,9 +131,8 @@ async def _keep_failed(
     services: OfficeIncomingServices, scope: AgencyScope, pending: PendingAct, error: GatewayError
 ) -> None:
     fault = _fault_of(error)
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         await work.office.pending.fail(pending.id, fault.value, services.clock.now())
-        await work.commit()
     log.action(_log, "act.failed", str(error), document=pending.document_id, code=error.code)
 
 

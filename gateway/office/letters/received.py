@@ -54,16 +54,14 @@ async def next_numbers(services: OfficeIncomingServices, scope: AgencyScope, cou
 
 async def mark_read(services: OfficeIncomingServices, scope: AgencyScope, ids: Sequence[str]) -> int:
     """Mark documents read and return how many were unread."""
-    async with services.store.begin(scope) as work:
-        changed = await work.office.lists.mark_read(ids)
-        await work.commit()
-    return changed
+    async with services.store.changing(scope) as work:
+        return await work.office.lists.mark_read(ids)
 
 
 async def repeat_offer(services: OfficeIncomingServices, scope: AgencyScope, incoming_id: str) -> bool:
     """Offer it to the document system again, as if it had never had it; False when it waits for it already. Raise Clash for
     a document that no document system gets."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         if document.state in ENDED_STATES or document.kind is Kind.RECALL:
             raise Clash(f"{incoming_id} is {document.state}: no document system gets it", code="GW-STATUS")
@@ -72,7 +70,6 @@ async def repeat_offer(services: OfficeIncomingServices, scope: AgencyScope, inc
         await work.systems.reoffer(incoming_id)
         if was_offered:
             await work.events.append(EventKind.INBOX_OFFERED, incoming_id, services.clock.now())
-        await work.commit()
     services.wake()
     return was_offered
 
@@ -86,9 +83,8 @@ async def submit(
 ) -> Submission:
     """Submit to `leader`, a person of the agency, by id. Raise Clash where it is not worked on, or waits for an opinion
     already."""
-    async with services.store.begin(scope) as work:
+    async with services.store.changing(scope) as work:
         submission = await submit_in(services, work, incoming_id, leader, note)
-        await work.commit()
     services.wake()
     return submission
 

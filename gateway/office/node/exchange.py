@@ -389,9 +389,8 @@ class AxisDeadLetters:
             "to": parcel.recipient,
             "reason": parcel.reason[:500],
         }
-        async with self.node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+        async with self.node.store.changing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
             await work.events.append(kind, f"parcel:{parcel.id}", self.node.clock.now(), event_data | more)
-            await work.commit()
 
 
 def _explain(file: BinaryIO) -> dict[str, Any]:

@@ -132,10 +132,11 @@ class NodeJournal:
         search = {name: text for name, text in texts.items() if text}
         search |= {name: at.isoformat() for name, at in moments.items() if at}
         # Recorded before anything is shown: a person who interrupts the export has seen some of it.
-        async with self.node.store.begin(AgencyScope(agency_id=agency_id or NODE, principal_id=by)) as work:
+        async with self.node.store.changing(
+            AgencyScope(agency_id=agency_id or NODE, principal_id=by)
+        ) as work:
             event_data = {"seal": None, "texts": False, "asked": search, "form": "csv"}
             await work.events.append(EventKind.LOG_EXPORTED, "log", self.node.clock.now(), event_data)
-            await work.commit()
         self.node.store.wake.ring("sequencer")
         return self._lines(ask, most)
 

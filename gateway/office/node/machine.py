@@ -110,10 +110,9 @@ class NodeMachine:
         node, now = self.node, self.node.clock.now()
         packet = await reporting.hurry_packet(node.store, id, now)
         scope = AgencyScope(agency_id=packet.agency_id, principal_id=by)
-        async with node.store.begin(scope) as work:
+        async with node.store.changing(scope) as work:
             event_data = {"packet": packet.packet_id, "attempts": packet.attempts}
             await work.events.append(EventKind.MESSAGE_HURRIED, packet.id, now, event_data)
-            await work.commit()
         node.store.wake.ring("dispatcher", "sequencer")
 
     async def test_partner(self, code: str, sender: str) -> Sequence[Diagnosis]:
@@ -235,9 +234,8 @@ class BackupCopies:
             "files": drill.files,
             "detail": drill.fault[:500],
         }
-        async with self.node.store.begin(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+        async with self.node.store.changing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
             await work.events.append(EventKind.BACKUP_TESTED, "backup", self.node.clock.now(), event_data)
-            await work.commit()
 
 
 def _files(places: Sequence[Path]) -> list[tuple[Path, int, datetime]]:

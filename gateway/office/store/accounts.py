@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
@@ -22,11 +23,11 @@ from gateway.office.domain.roles import Delegation, Mailbox, Post, PostRole
 from gateway.office.domain.session import FailedTries, Session, SessionEnd
 from gateway.office.store.reminders import SqlReminders
 from gateway.ports.services import Clock
+from gateway.store.accounts import SqlAgencyProfile, to_hosted
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, SqlProposals, to_person
-from gateway.store.profiles import SqlAgencyProfile
 from gateway.store.repository import NodeRows
-from gateway.store.row import from_json, to_json, value_of
+from gateway.store.row import equal, from_json, to_json, value_of
 from gateway.store.store import SqlStore
 from gateway.store.tables_node import AccountRequestRow, HostedAgencyRow, PersonRow
 from gateway.store.tables_office import (
@@ -49,12 +50,11 @@ class SqlPosts(NodeRows):
 
     async def give(self, post: Post) -> None:
         """Give a post; the same post again replaces unit and term."""
-        await self._tx.upsert(PostRow.from_value(post), "unit", "given_by", "given_at", "until")
+        await self._tx.upsert(PostRow.from_value(post))
 
     async def take(self, person_id: str, agency_id: str, role: PostRole) -> bool:
         """Take a post away; return False when the person did not have it."""
-        clauses = (col(_P.person_id) == person_id, col(_P.agency_id) == agency_id, col(_P.role) == role.value)
-        return await self._tx.change(delete(_P).where(*clauses)) == 1
+        return await self._delete(_P, person_id=person_id, agency_id=agency_id, role=role.value) == 1
 
     async def of_persons(self, person_ids: Collection[str]) -> Sequence[Post]:
         """List posts by person, agency and role, also those that are over."""
@@ -79,31 +79,35 @@ class SqlDelegations(NodeRows):
     """Rights lent to another for a time."""
 
     async def add(self, delegation: Delegation) -> None:
-        self._tx.insert(DelegationRow.from_value(delegation, body=to_json(Delegation, delegation)))
+        self._tx.insert(_delegation_row(delegation))
 
     async def get(self, agency_id: str, id: str) -> Delegation:
         """Return a delegation; NotFound when that agency has none. A writing unit of work keeps it from changing."""
-        query = select(_D).where(col(_D.agency_id) == agency_id, col(_D.id) == id)
-        row = await self._tx.get(_D, self._tx.lock_rows(query), f"this agency has no delegation {id}")
-        return from_json(Delegation, row.body)
+        missing = f"this agency has no delegation {id}"
+        return await self._load(_to_delegation, _D, missing, agency_id=agency_id, id=id)
 
     async def save(self, delegation: Delegation) -> None:
-        clauses = (col(_D.agency_id) == delegation.agency_id, col(_D.id) == delegation.id)
-        body = to_json(Delegation, delegation)
-        await self._tx.change(update(_D).where(*clauses).values(body=body, ends_at=delegation.ends_at))
+        await self._tx.update(_delegation_row(delegation))
 
     async def to(self, person_id: str, at: datetime) -> Sequence[Delegation]:
         """List delegations to the person that are not over by then, whether agreed or not."""
         mine = select(_D).where(col(_D.to_id) == person_id, col(_D.ends_at) > at)
-        rows = await self._tx.rows(_D, mine.order_by(col(_D.made_at), col(_D.id)))
-        delegations = (from_json(Delegation, row.body) for row in rows)
+        ordered = mine.order_by(col(_D.made_at), col(_D.id))
+        delegations = await self._tx.values(_to_delegation, ordered)
         return [delegation for delegation in delegations if delegation.ended_at is None]
 
     async def listed(self, agency_id: str, limit: int) -> Sequence[Delegation]:
         """List delegations, newest first."""
-        newest = select(_D).where(col(_D.agency_id) == agency_id)
-        newest = newest.order_by(col(_D.made_at).desc(), col(_D.id).desc()).limit(limit)
-        return [from_json(Delegation, row.body) for row in await self._tx.rows(_D, newest)]
+        newest = ("made_at DESC", "id DESC")
+        return await self._list(_to_delegation, _D, *newest, most=limit, agency_id=agency_id)
+
+
+def _to_delegation(row: DelegationRow) -> Delegation:
+    return from_json(Delegation, row.body)
+
+
+def _delegation_row(delegation: Delegation) -> DelegationRow:
+    return DelegationRow.from_value(delegation, body=to_json(Delegation, delegation))
 
 
 class SqlMailboxes(NodeRows):
@@ -115,17 +119,15 @@ class SqlMailboxes(NodeRows):
             raise errors.Clash(f"there is a mailbox named {mailbox.name} already")
 
     async def find(self, name: str) -> Mailbox | None:
-        row = await self._tx.first(_M, select(_M).where(col(_M.name) == name))
-        return None if row is None else value_of(Mailbox, row)
+        return await self._find(Mailbox, _M, lock=False, name=name)
 
     async def listed(self, agency_id: str) -> Sequence[Mailbox]:
-        mine = select(_M).where(col(_M.agency_id) == agency_id).order_by(col(_M.name))
-        return [value_of(Mailbox, row) for row in await self._tx.rows(_M, mine)]
+        return await self._list(Mailbox, _M, "name", agency_id=agency_id)
 
     async def close(self, agency_id: str, name: str, at: datetime) -> None:
         """Close a mailbox; NotFound when there is none."""
-        clauses = (col(_M.agency_id) == agency_id, col(_M.name) == name)
-        if await self._tx.change(update(_M).where(*clauses).values(closed_at=at)) != 1:
+        mailbox = update(_M).where(equal(_M, agency_id=agency_id, name=name))
+        if await self._tx.change(mailbox.values(closed_at=at)) != 1:
             raise errors.NotFound(f"this agency has no mailbox {name}")
 
 
@@ -140,13 +142,11 @@ class SqlSessions(NodeRows):
 
     async def find(self, digest: str) -> Session | None:
         """Find a session, also an ended one. In a writing unit of work it does not change until that ends."""
-        row = await self._tx.first(_S, self._tx.lock_rows(select(_S).where(col(_S.digest) == digest)))
-        return None if row is None else value_of(Session, row)
+        return await self._find(Session, _S, digest=digest)
 
     async def get(self, id: str) -> Session:
         """Return a session; NotFound when there is none."""
-        query = self._tx.lock_rows(select(_S).where(col(_S.id) == id))
-        return value_of(Session, await self._tx.get(_S, query, f"there is no session {id}"))
+        return await self._load(Session, _S, f"there is no session {id}", id=id)
 
     async def touch(self, digest: str, at: datetime) -> None:
         """Note that the session was used then; a later use stays."""
@@ -156,18 +156,13 @@ class SqlSessions(NodeRows):
     async def renew(self, digest: str, renewed: Session) -> bool:
         """Replace the session by `renewed`, whose digest is another: the old digest finds nothing any more. Return False
         when it was over, or renewed before."""
-        clauses = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
-        return (
-            await self._tx.change(
-                update(_S).where(*clauses).values(**SessionRow.from_value(renewed).values())
-            )
-            == 1
-        )
+        is_open = update(_S).where(equal(_S, digest=digest, ended_at=None))
+        return await self._tx.change(is_open.values(**SessionRow.from_value(renewed).values())) == 1
 
     async def end(self, digest: str, at: datetime, why: SessionEnd) -> bool:
         """End a session; return False when it was over before."""
-        clauses = (col(_S.digest) == digest, col(_S.ended_at).is_(None))
-        return await self._tx.change(update(_S).where(*clauses).values(ended_at=at, ended_why=why.value)) == 1
+        is_open = update(_S).where(equal(_S, digest=digest, ended_at=None))
+        return await self._tx.change(is_open.values(ended_at=at, ended_why=why.value)) == 1
 
     async def end_all(
         self, person_id: str, at: datetime, why: SessionEnd, but: str | None = None
@@ -180,11 +175,9 @@ class SqlSessions(NodeRows):
 
     async def open_of(self, person_id: str) -> Sequence[Session]:
         """List sessions that were not ended, newest first; the caller judges whether the clock ended them."""
-        mine = (col(_S.person_id) == person_id, col(_S.ended_at).is_(None))
-        query = self._tx.lock_rows(
-            select(_S).where(*mine).order_by(col(_S.began_at).desc(), col(_S.id).desc())
-        )
-        return [value_of(Session, row) for row in await self._tx.rows(_S, query)]
+        mine = select(_S).where(equal(_S, person_id=person_id, ended_at=None))
+        newest = mine.order_by(col(_S.began_at).desc(), col(_S.id).desc())
+        return await self._tx.values(Session, self._tx.lock_rows(newest))
 
     async def sweep(self, cutoff: datetime) -> int:
         """Remove sessions that were over by then; return how many."""
@@ -198,18 +191,17 @@ class SqlTries(NodeRows):
     async def load(self, key: str) -> FailedTries:
         """Return failures. In a writing unit of work no other one counts under that key until it ends."""
         await self._tx.hold("sign_in_try", key)
-        row = await self._tx.first(_T, select(_T).where(col(_T.key) == key))
-        return FailedTries() if row is None else value_of(FailedTries, row)
+        return await self._find(FailedTries, _T, lock=False, key=key) or FailedTries()
 
     async def save(self, key: str, tries: FailedTries) -> None:
         """Save failures; a count of none is removed."""
         if tries.failures and tries.last_at is not None:
-            await self._tx.upsert(SignInTryRow.from_value(tries, key=key), "failures", "last_at")
+            await self._tx.upsert(SignInTryRow.from_value(tries, key=key))
         else:
-            await self._tx.change(delete(_T).where(col(_T.key) == key))
+            await self._delete(_T, key=key)
 
     async def sweep(self, cutoff: datetime) -> int:
-        return await self._tx.change(delete(_T).where(col(_T.last_at) < cutoff))
+        return await self._delete(_T, col(_T.last_at) < cutoff)
 
 
 class SqlPastSecrets(NodeRows):
@@ -217,34 +209,30 @@ class SqlPastSecrets(NodeRows):
 
     async def passwords(self, person_id: str, limit: int) -> Sequence[str]:
         """List hashes, newest first."""
-        mine = select(_PAST).where(col(_PAST.person_id) == person_id).order_by(col(_PAST.at).desc())
-        return [row.hashed for row in await self._tx.rows(_PAST, mine.limit(limit))]
+        return await self._list(attrgetter("hashed"), _PAST, "at DESC", most=limit, person_id=person_id)
 
     async def remember(self, person_id: str, hashed: str, at: datetime, keep: int) -> None:
         """Keep a hash, and only the newest ones."""
-        await self._tx.upsert(PasswordPastRow(person_id=person_id, at=at, hashed=hashed), "hashed")
-        mine = select(_PAST).where(col(_PAST.person_id) == person_id).order_by(col(_PAST.at).desc())
-        for row in (await self._tx.rows(_PAST, mine))[keep:]:
-            await self._tx.change(
-                delete(_PAST).where(col(_PAST.person_id) == person_id, col(_PAST.at) == row.at)
-            )
+        await self._tx.upsert(PasswordPastRow(person_id=person_id, at=at, hashed=hashed))
+        times = await self._list(attrgetter("at"), _PAST, "at DESC", person_id=person_id)
+        for time in times[keep:]:
+            await self._delete(_PAST, person_id=person_id, at=time)
 
     async def put_codes(self, person_id: str, digests: Collection[str]) -> None:
         """Replace all codes by these."""
-        await self._tx.change(delete(_C).where(col(_C.person_id) == person_id))
+        await self._delete(_C, person_id=person_id)
         self._tx.insert(
             *(RecoveryCodeRow(person_id=person_id, digest=code_digest) for code_digest in digests)
         )
 
     async def use_code(self, person_id: str, digest: str, at: datetime) -> bool:
         """Use a code; return False when there is none, or it was used before: it is good for one time."""
-        clauses = (col(_C.person_id) == person_id, col(_C.digest) == digest, col(_C.used_at).is_(None))
-        return await self._tx.change(update(_C).where(*clauses).values(used_at=at)) == 1
+        unused = update(_C).where(equal(_C, person_id=person_id, digest=digest, used_at=None))
+        return await self._tx.change(unused.values(used_at=at)) == 1
 
     async def codes_left(self, person_id: str) -> int:
-        mine = (col(_C.person_id) == person_id, col(_C.used_at).is_(None))
-        ((count,),) = await self._tx.tuples(select(func.count()).select_from(_C).where(*mine))
-        return int(count)
+        unused = equal(_C, person_id=person_id, used_at=None)
+        return int(await self._tx.scalar(select(func.count()).select_from(_C).where(unused)))
 
 
 _R = AccountRequestRow
@@ -254,23 +242,18 @@ class SqlAccountRequests(NodeRows):
     """Requests of agencies about their accounts, and the reports that they handed in."""
 
     async def add(self, request: AccountRequest) -> None:
-        self._tx.insert(AccountRequestRow.from_value(request, body=to_json(AccountRequest, request)))
+        self._tx.insert(_request_row(request))
 
     async def get(self, id: str) -> AccountRequest:
         """Return a request; NotFound when there is none. A writing unit of work keeps it from changing."""
-        query = self._tx.lock_rows(select(_R).where(col(_R.id) == id))
-        row = await self._tx.get(_R, query, f"there is no request {id}")
-        return from_json(AccountRequest, row.body)
+        return await self._load(_to_request, _R, f"there is no request {id}", id=id)
 
     async def save(self, request: AccountRequest) -> None:
-        body = to_json(AccountRequest, request)
-        changed = {"state": request.state.value, "body": body}
-        await self._tx.change(update(_R).where(col(_R.id) == request.id).values(**changed))
+        await self._tx.update(_request_row(request))
 
     async def open(self) -> Sequence[AccountRequest]:
         """List all that wait for an answer, oldest first."""
-        query = select(_R).where(col(_R.state) == RequestState.OPEN.value)
-        return await self._values(query.order_by(col(_R.made_at), col(_R.id)))
+        return await self._list(_to_request, _R, "made_at", "id", state=RequestState.OPEN.value)
 
     async def listed(self, agency_id: str | None, limit: int, after: str = "") -> Sequence[AccountRequest]:
         """List requests, newest first: of one agency, or of all for None; those that follow the one of the id `after`."""
@@ -281,16 +264,22 @@ class SqlAccountRequests(NodeRows):
             last = await self.get(after)
             is_before = and_(col(_R.made_at) == last.made_at, col(_R.id) < last.id)
             query = query.where(or_(col(_R.made_at) < last.made_at, is_before))
-        return await self._values(query.order_by(col(_R.made_at).desc(), col(_R.id).desc()).limit(limit))
+        newest = query.order_by(col(_R.made_at).desc(), col(_R.id).desc()).limit(limit)
+        return await self._tx.values(_to_request, newest)
 
     async def reports_since(self, since: datetime) -> Sequence[AccountRequest]:
         """List reports that were handed in since then, oldest first."""
-        query = select(_R).where(col(_R.state) == RequestState.FILED.value, col(_R.made_at) >= since)
-        query = query.where(col(_R.form) == RequestForm.REPORT.value)
-        return await self._values(query.order_by(col(_R.made_at), col(_R.id)))
+        is_report = equal(_R, state=RequestState.FILED.value, form=RequestForm.REPORT.value)
+        query = select(_R).where(is_report, col(_R.made_at) >= since)
+        return await self._tx.values(_to_request, query.order_by(col(_R.made_at), col(_R.id)))
 
-    async def _values(self, query: Select[Any]) -> Sequence[AccountRequest]:
-        return [from_json(AccountRequest, row.body) for row in await self._tx.rows(_R, query)]
+
+def _to_request(row: AccountRequestRow) -> AccountRequest:
+    return from_json(AccountRequest, row.body)
+
+
+def _request_row(request: AccountRequest) -> AccountRequestRow:
+    return AccountRequestRow.from_value(request, body=to_json(AccountRequest, request))
 
 
 class AccountWork:
@@ -309,38 +298,38 @@ class AccountWork:
         self.mailboxes = SqlMailboxes(tx)
         self.proposals = SqlProposals(tx)
         self.requests = SqlAccountRequests(tx)
-        self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+        self.events = SqlEvents(tx, self._scope(NODE), clock)
 
     async def with_code(self, digest: str) -> Person | None:
         """Find the person of a one-time code."""
         query = self._tx.lock_rows(select(PersonRow).where(col(PersonRow.code_digest) == digest))
-        row = await self._tx.first(PersonRow, query)
-        return None if row is None else to_person(row)
+        return await self._tx.value(to_person, query)
 
     async def agency_codes(self) -> Mapping[str, str]:
         """Return every hosted agency's code, by its id; agencies that left are not among them."""
-        rows = await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow))
-        agencies = [from_json(HostedAgency, row.body) for row in rows]
+        agencies = await self._tx.values(to_hosted, select(HostedAgencyRow))
         return {agency.id: agency.code for agency in agencies if agency.left_at is None}
 
     def new_id(self, prefix: str) -> str:
         return self._clock.new_id(prefix)
 
     def units_of(self, agency_id: str) -> SqlUnits:
-        return SqlUnits(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
+        return SqlUnits(self._tx, self._scope(agency_id))
 
     def parts_of(self, agency_id: str) -> SqlUnitParts:
-        return SqlUnitParts(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
+        return SqlUnitParts(self._tx, self._scope(agency_id))
 
     def profile_of(self, agency_id: str) -> SqlAgencyProfile:
-        return SqlAgencyProfile(self._tx, AgencyScope(agency_id=agency_id, principal_id=self._principal_id))
+        return SqlAgencyProfile(self._tx, self._scope(agency_id))
 
     async def tell_agency(
         self, agency_id: str, kind: EventKind, subject_id: str, at: datetime, data: Mapping[str, object]
     ) -> None:
         """Write an event to that agency's own sequence."""
-        scope = AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
-        await SqlEvents(self._tx, scope, self._clock).append(kind, subject_id, at, data)
+        await SqlEvents(self._tx, self._scope(agency_id), self._clock).append(kind, subject_id, at, data)
+
+    def _scope(self, agency_id: str) -> AgencyScope:
+        return AgencyScope(agency_id=agency_id, principal_id=self._principal_id)
 
     async def plan_reminder(self, agency_id: str, key: str, at: datetime) -> None:
         """Let people of that agency be told by mail, once."""

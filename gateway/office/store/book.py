@@ -46,9 +46,11 @@ from gateway.store.outgoing import (
     issued_in,
     number_parameters,
     to_letter,
+    to_outgoing,
     under_in,
 )
-from gateway.store.row import from_json, to_json, value_of
+from gateway.store.repository import AgencyRows
+from gateway.store.row import from_json, same, to_json, value_of
 from gateway.store.tables import (
     DeliveryRow,
     HandoverRow,
@@ -101,12 +103,11 @@ def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
     return and_(exists(agreed), not_(exists(keeps)))
 
 
-class SqlBooks:
+class SqlBooks(AgencyRows):
     """The register books of one agency, line by line in their order."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope, clock: Clock) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
+        super().__init__(tx, scope)
         self._clock = clock
         self._numbers = SqlOutgoingNumbers(tx, scope)
         self._server_sorts = tx.connection.dialect.name == "postgresql"
@@ -124,9 +125,7 @@ class SqlBooks:
         lines = select(*_E.__table__.columns, col(_I.body).label("document"), *_HANDED)
         query = (
             self._join_document(lines)
-            .outerjoin(
-                _H, and_(col(_H.agency_id) == col(_E.agency_id), col(_H.incoming_id) == col(_E.incoming_id))
-            )
+            .outerjoin(_H, same(_H.incoming_id, _E.incoming_id))
             .where(col(_E.agency_id) == self._agency_id, col(_E.incoming_id).in_(next_ids))
             .order_by(*order)
         )
@@ -152,16 +151,14 @@ class SqlBooks:
         return lines, struck, _day(first), _day(last)
 
     def _join_document(self, query: Any) -> Any:  # Any: a select's type lists its columns
-        return query.join(_I, and_(col(_I.agency_id) == col(_E.agency_id), col(_I.id) == col(_E.incoming_id)))
+        return query.join(_I, same(_I.id, _E.incoming_id))
 
     def _in_book(self, query: Any, span: Span, *, joined: bool = False) -> Any:  # Any: as above
         """Narrow a query over entries to a book; documents are joined where they are asked for, or the span has a day."""
         has_days = span.since is not None or span.until is not None
         query = query.select_from(_E)
         query = (self._join_document(query) if joined or has_days else query).where(
-            col(_E.agency_id) == self._agency_id,
-            col(_E.book) == Book.INCOMING.value,
-            col(_E.year) == span.year,
+            self._where(_E, book=Book.INCOMING.value, year=span.year)
         )
         if span.since is not None:
             query = query.where(col(_I.arrived_at) >= midnight(span.since))
@@ -176,11 +173,8 @@ class SqlBooks:
     ) -> Sequence[OutgoingLine]:
         """List lines of both tables in the same order, merged."""
         place = _outgoing_place(last) if last is not None else None
-        sent = [
-            from_json(OutgoingDocument, row.body)
-            for row in await self._tx.rows(_O, self._next(_O, span, place, limit).where(*IS_LINE))
-        ]
-        letters = [to_letter(row) for row in await self._tx.rows(_P, self._next(_P, span, place, limit))]
+        sent = await self._tx.values(to_outgoing, self._next(_O, span, place, limit).where(*IS_LINE))
+        letters = await self._tx.values(to_letter, self._next(_P, span, place, limit))
         lines: list[OutgoingLine] = [*sent, *letters]
         return sorted(lines, key=_outgoing_place)[:limit]
 
@@ -260,8 +254,8 @@ class SqlBooks:
 
     async def names(self, principal_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the names of principals, for those that are known."""
-        query = select(PrincipalRow).where(col(PrincipalRow.id).in_(principal_ids))
-        return {row.id: row.name for row in await self._tx.rows(PrincipalRow, query)}
+        columns = select(col(PrincipalRow.id), col(PrincipalRow.name))
+        return dict(await self._tx.tuples(columns.where(col(PrincipalRow.id).in_(principal_ids))))
 
     def _next(
         self, table: OutgoingTable, span: Span, place: Sequence[object] | None, limit: int
@@ -297,10 +291,9 @@ class SqlBooks:
     async def _number_clash(self, letter: PaperLetter) -> errors.Clash:
         year = letter.issued_on.year
         holders = await self._numbers.under(letter.number, letter.symbol, year)
-        letters = await self._tx.rows(
-            _P, _PAPER, **number_parameters(self._agency_id, letter.number, letter.symbol, year)
-        )
-        line = next(iter((*holders, *map(to_letter, letters))), None)
+        parameters = number_parameters(self._agency_id, letter.number, letter.symbol, year)
+        letters = await self._tx.values(to_letter, _PAPER, **parameters)
+        line = next(iter((*holders, *letters)), None)
         on, to = _issued_to(line) if line is not None else ("–", "–")
         following = await self._numbers.free_number(letter.number, letter.symbol, year) or "–"
         return errors.Clash(
@@ -318,18 +311,14 @@ class SqlBooks:
         )
 
     async def letter(self, id: str) -> PaperLetter:
-        query = select(_P).where(self._is_letter(id))
-        return to_letter(await self._tx.get(_P, query, f"this agency has no paper letter {id}"))
+        return await self._load(to_letter, _P, f"this agency has no paper letter {id}", lock=False, id=id)
 
     async def strike_letter(self, id: str, at: datetime, by: str, reason: str) -> bool:
         """Strike a letter through; return False when it was struck before. NotFound for a letter that is not ours."""
         await self.letter(id)
         values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
-        statement = update(_P).where(self._is_letter(id), col(_P.struck_at).is_(None)).values(**values)
-        return await self._tx.change(statement) == 1
-
-    def _is_letter(self, id: str) -> ColumnElement[bool]:
-        return and_(col(_P.agency_id) == self._agency_id, col(_P.id) == id)
+        unstruck = update(_P).where(self._where(_P, id=id, struck_at=None))
+        return await self._tx.change(unstruck.values(values)) == 1
 
 
 _PAPER = under_in(_P)
@@ -372,12 +361,6 @@ def _day(at: datetime | None) -> date | None:
 
 
 def _handed(row: Any) -> HandoverRow:
-    return HandoverRow(
-        agency_id=row.agency_id,
-        incoming_id=row.incoming_id,
-        state=row.handed_state,
-        offered_at=row.entered_at,
-        leased_by=row.leased_by,
-        leased_until=row.leased_until,
-        acked_at=row.acked_at,
-    )
+    names = ("agency_id", "incoming_id", "leased_by", "leased_until", "acked_at")
+    columns = {name: getattr(row, name) for name in names}
+    return HandoverRow(**columns, state=row.handed_state, offered_at=row.entered_at)

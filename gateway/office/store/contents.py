@@ -29,7 +29,6 @@ from sqlalchemy import (
     select,
     table,
     text,
-    update,
 )
 from sqlmodel import col
 
@@ -43,8 +42,8 @@ from gateway.office.store.lists_query import Band, like, match_text
 from gateway.office.store.lists_write import first_place
 from gateway.ports.services import Clock
 from gateway.store.drivers import FEW
-from gateway.store.repository import AgencyRows
-from gateway.store.row import Moment, among_numbers
+from gateway.store.repository import AgencyRows, OwnTransactions
+from gateway.store.row import Moment, among_numbers, update_by_key, value_of
 from gateway.store.tables_office import (
     ContentDueRow,
     ContentReadRow,
@@ -124,9 +123,6 @@ _DROP = delete(_D).where(
     col(_D.agency_id) == bindparam("agency"), col(_D.document_id) == bindparam("document")
 )
 _DUE = select(_D).where(col(_D.not_before) <= bindparam("now", type_=Moment()))
-_CLAIM = update(_D).where(
-    col(_D.agency_id) == bindparam("at_agency"), col(_D.document_id) == bindparam("at_document")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,8 +275,7 @@ class SqlContents(AgencyRows):
         return rows, len(rows) == most
 
     async def _lowest(self, document_id: str) -> int:
-        ((place,),) = await self._tx.tuples(_LOWEST, agency=self._agency_id, document=document_id)
-        return int(place)
+        return int(await self._tx.scalar(_LOWEST, agency=self._agency_id, document=document_id))
 
     async def _free_place(self, due: DueContent, pages: int) -> int:
         """Find the lowest of so many free places in a row, at the document's second or soon after it."""
@@ -396,56 +391,45 @@ def _is_answered_by_index(band: Band) -> bool:
     return all(len(term.words) == 1 for term in (*_terms(band), *band.but_not))
 
 
-class SqlContentQueue:
+class SqlContentQueue(OwnTransactions):
     """Marks of documents whose files are to be read, of all agencies. Each call is durable on return."""
 
-    def __init__(self, writing: Open, asking: Open, clock: Clock, when_rewritten: Callable[[], None]) -> None:
+    def __init__(
+        self, writing: Open, reading: Open, clock: Clock, when_rewritten: Callable[[], None]
+    ) -> None:
         """Call `when_rewritten` once nothing of removed words is left in the index."""
-        self._writing, self._asking, self._clock = writing, asking, clock
-        self._when_rewritten = when_rewritten
+        super().__init__(writing, reading)
+        self._clock, self._when_rewritten = clock, when_rewritten
 
     async def claim(self, limit: int) -> Sequence[DueContent]:
         """Take so many documents, the newest first. Those that are not read come back later; those that were taken too
         often are taken a last time."""
         now = self._clock.now()
         query = _DUE.order_by(col(_D.place).desc()).limit(limit)
-        async with self._asking() as tx:
+        async with self._reading() as tx:
             if not await tx.tuples(query, now=now):
                 return ()
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             await tx.hold("contents")
             rows = await tx.rows(_D, query, now=now)
             for row in rows:
+                again = {"not_before": now + CLAIMED_FOR, "tries": row.tries + 1}
                 await tx.change(
-                    _CLAIM,
-                    at_agency=row.agency_id,
-                    at_document=row.document_id,
-                    not_before=now + CLAIMED_FOR,
-                    tries=row.tries + 1,
+                    update_by_key(_D), at_agency_id=row.agency_id, at_document_id=row.document_id, **again
                 )
-            await tx.commit()
-        return [
-            DueContent(
-                agency_id=row.agency_id,
-                document_id=row.document_id,
-                side=Side(row.side),
-                place=row.place,
-                is_last=row.tries >= MOST_TRIES,
-            )
-            for row in rows
-        ]
+        return [value_of(DueContent, row, is_last=row.tries >= MOST_TRIES) for row in rows]
 
     async def fill(self, limit: int) -> bool:
         """Mark so many documents that have a list row and were never marked, the newest first; False when there are no
         more. A database without words, such as a restored one, begins at the newest."""
-        async with self._asking() as tx:
+        async with self._reading() as tx:
             place = await _state(tx, _FILL)
         if place == 0:
             return False
         now, below = self._clock.now(), [] if place is None else [col(ListRow.place) < place]
         columns = (ListRow.agency_id, ListRow.id, ListRow.side, ListRow.place)
         query = select(*map(col, columns)).where(*below).order_by(col(ListRow.place).desc()).limit(limit)
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             rows = await tx.tuples(query)
             tx.insert_missing(
                 *(
@@ -456,45 +440,42 @@ class SqlContentQueue:
                 )
             )
             lowest = rows[-1].place if len(rows) == limit else 0
-            await tx.upsert(ContentStateRow(name=_FILL, place=lowest), "place")
-            await tx.commit()
+            await tx.upsert(ContentStateRow(name=_FILL, place=lowest))
         return bool(rows)
 
     async def clear(self, limit: int) -> bool:
         """Remove so many pages, and all marks and results; False when nothing was left. Reading begins anew afterwards."""
-        async with self._asking() as tx:
+        async with self._reading() as tx:
             left = [await tx.tuples(select(literal(1)).select_from(t).limit(1)) for t in (_T, _D, _READ)]
             if not any(left) and await _state(tx, _FILL) is None:
                 return False
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             places = [place for (place,) in await tx.tuples(select(col(_T.place)).limit(limit))]
             await tx.change(delete(_T).where(among_numbers(col(_T.place), "places")), places=places)
             for marks in (_D, _READ):
                 await tx.change(delete(marks))
             await tx.change(delete(_STATE).where(col(_STATE.name) == _FILL))
-            await tx.commit()
         return True
 
     async def rewrite(self) -> bool:
         """Rewrite a part of SQLite's index, so that removed words leave its file; False when nothing of them is left."""
-        async with self._asking() as tx:
+        async with self._reading() as tx:
             stage = await _state(tx, _TRACES)
         if stage is None:
             return False
-        async with self._writing() as tx:
-            ((changes_at_start,),) = await tx.tuples(text("SELECT total_changes()"))
+        async with self._changing() as tx:
+            changes_at_start = await tx.scalar(text("SELECT total_changes()"))
             pages = _REWRITTEN_AT_ONCE if stage else -_REWRITTEN_AT_ONCE
             await tx.tuples(_MERGE, pages=pages)
-            ((changes_at_end,),) = await tx.tuples(text("SELECT total_changes()"))
+            changes_at_end = await tx.scalar(text("SELECT total_changes()"))
             if stage and changes_at_end - changes_at_start < 2:
                 await tx.change(delete(_STATE).where(col(_STATE.name) == _TRACES))
                 tx.when_committed(self._when_rewritten)
             elif not stage:
-                await tx.upsert(ContentStateRow(name=_TRACES, place=1), "place")
-            await tx.commit()
+                await tx.upsert(ContentStateRow(name=_TRACES, place=1))
         return True
 
 
 async def _state(tx: Transaction, name: str) -> int | None:
-    rows = await tx.tuples(select(col(_STATE.place)).where(col(_STATE.name) == bindparam("name")), name=name)
-    return rows[0].place if rows else None
+    place: int | None = await tx.scalar(select(col(_STATE.place)).where(col(_STATE.name) == name))
+    return place

@@ -7,9 +7,7 @@ that is beyond counting for minutes. The number of kept counts is bounded."""
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +43,7 @@ from gateway.office.store.lists_query import (
 )
 from gateway.office.store.lists_write import ListFolder
 from gateway.ports.services import Clock
+from gateway.store.repository import decode_cursor, encode_cursor
 from gateway.store.row import one_among, to_json, value_of
 from gateway.store.tables_office import ListRow
 from gateway.store.transaction import Transaction
@@ -166,10 +165,8 @@ class SqlLists:
         folder: ListFolder,
         *,
         cache: CountCache | None = None,
-        changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
-        """Take recent counts from `cache`, and call `changed` with an agency whose lists have changed."""
-        self._changed = changed
+        """Take recent counts from `cache`."""
         self._tx = tx
         self._agency_id = scope.agency_id
         self._clock = clock
@@ -288,7 +285,7 @@ class SqlLists:
         )
         changed = await self._tx.change(statement.values(unread=unread))
         if changed:
-            self._tx.when_committed(partial(self._changed, self._agency_id))
+            self._tx.when_committed(partial(self._folder.changed, self._agency_id))
         return changed
 
     async def types(self, side: Side) -> Sequence[str]:
@@ -485,13 +482,12 @@ def _write_cursor(
     values = [getattr(row, order.name) for order in bands[band].by]
     plain = [value.isoformat() if isinstance(value, date) else value for value in values]
     fields = [_digest(criteria), now.astimezone(UTC).isoformat(), band, back, plain]
-    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
+    return encode_cursor(fields)
 
 
 def _read_cursor(cursor: str, criteria: Filter) -> _Edge:
     try:
-        decoded = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        digest, now, band, back, values = json.loads(decoded)
+        digest, now, band, back, values = decode_cursor(cursor)
         moment = datetime.fromisoformat(now)
         if digest != _digest(criteria) or moment.tzinfo is None or type(band) is not int or band < 0:
             raise ValueError("of another question")

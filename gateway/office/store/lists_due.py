@@ -5,7 +5,6 @@ of documents that are still waited for, written anew."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -28,7 +27,6 @@ REWRITTEN_BACK = timedelta(days=30)
 _Chosen = Mapping[str, Mapping[str, ProfileVersion]]
 _Calendars = tuple[Sequence[CalendarDay], _Chosen]
 Reckon = Callable[[Sequence[CalendarDay], _Chosen], Due]
-Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 def reckon_without_office(days: Sequence[CalendarDay], chosen: _Chosen) -> Due:
@@ -62,18 +60,10 @@ class Dues:
             self._read_at = now
         return self._due
 
-    async def rewrite(
-        self,
-        reading: Unit,
-        writing: Unit,
-        agencies: Sequence[str],
-        limit: int,
-        folder: ListFolder,
-        changed: Callable[[str], None],
-    ) -> bool:
+    async def rewrite(self, folder: ListFolder, agencies: Sequence[str], limit: int) -> bool:
         """Write one batch of rows whose moment may have changed; return True when there may be more. After a start all are
         looked at: a day may have changed meanwhile."""
-        async with reading() as tx:
+        async with folder.reading() as tx:
             await self.load(tx)
             if self._days == self._written_days:
                 return False
@@ -81,11 +71,10 @@ class Dues:
                 self._writing_days, self._behind = self._days, 0
             rows = await self._list_waiting(tx, agencies, limit)
         if rows:
-            async with writing() as tx:
+            async with folder.changing() as tx:
                 await folder.write(tx, {(owner_id, id): Side(side) for _, owner_id, id, side in rows})
-                await tx.commit()
         for agency_id in agencies:  # rows that are not written yet have other moments too
-            changed(agency_id)
+            folder.changed(agency_id)
         more = len(rows) == limit
         self._behind = rows[-1][0] if more else 0
         if not more:

@@ -6,8 +6,7 @@ of two writers the later one wins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -22,7 +21,7 @@ from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.office.domain.listing import Side
 from gateway.office.store.lists_overlay import Condition, Overlay
 from gateway.office.store.lists_write import ListFolder, first_place
-from gateway.store.row import from_json, to_json
+from gateway.store.row import equal, from_json, same, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
 from gateway.store.tables_office import SENT, ListDayRow, ListFillRow, ListRow
 from gateway.store.transaction import Transaction
@@ -232,8 +231,8 @@ async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | 
     query = (
         select(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code), func.min(col(FactRow.at)))
         .select_from(_R)
-        .join(DeliveryRow, _in_agency(DeliveryRow, col(DeliveryRow.document_id) == col(_R.id)))
-        .join(FactRow, _in_agency(FactRow, col(FactRow.subject_id) == col(DeliveryRow.id)))
+        .join(DeliveryRow, same(DeliveryRow.document_id, _R.id))
+        .join(FactRow, same(FactRow.subject_id, DeliveryRow.id))
         .where(within, is_milestone)
         .group_by(col(DeliveryRow.id), col(DeliveryRow.code), col(FactRow.code))
     )
@@ -241,10 +240,6 @@ async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | 
     for id, code, fact, at in await overlay.find(lambda more: query.where(*more)):
         times.setdefault((id, code), {})[fact] = at
     return [(code, _delay(at, "sent", "01"), _delay(at, "01", "03")) for (_, code), at in times.items()]
-
-
-def _in_agency(table: Any, condition: Condition) -> Condition:
-    return and_(table.agency_id == col(_R.agency_id), condition)
 
 
 def _delay(at: dict[str, datetime], start: str, end: str) -> float | None:
@@ -283,76 +278,58 @@ def _grid(by_day: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 # An older version of the program, at work on the same database while this one starts, writes no rows.
 REFILL_SPAN = timedelta(days=2)
-Unit = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
-async def fill_rows(
-    reading: Unit,
-    writing: Unit,
-    agencies: Sequence[str],
-    limit: int,
-    folder: ListFolder,
-    changed: Callable[[str], None],
-) -> bool:
+async def fill_rows(folder: ListFolder, agencies: Sequence[str], limit: int) -> bool:
     """Fill one batch, of one agency and side; return True when there may be more."""
     for agency_id in agencies:
         for side in Side:
-            conditions = (col(ListFillRow.agency_id) == agency_id, col(ListFillRow.side) == side.value)
-            async with reading() as tx:
-                progress = await tx.first(ListFillRow, select(ListFillRow).where(*conditions))
+            of_side = equal(ListFillRow, agency_id=agency_id, side=side.value)
+            async with folder.reading() as tx:
+                progress = await tx.first(ListFillRow, select(ListFillRow).where(of_side))
             if progress is None or not progress.done:
-                await _fill_batch(writing, agency_id, side, progress, limit, folder, changed)
+                await _fill_batch(folder, agency_id, side, progress, limit)
                 return True
     return False
 
 
-async def refill(writing: Unit, now: datetime) -> None:
+async def refill(folder: ListFolder) -> None:
     """Look through filled rows once more from two days ago: for the start of a process."""
-    async with writing() as tx:
+    async with folder.changing() as tx:
         for row in await tx.rows(ListFillRow, select(ListFillRow).where(col(ListFillRow.done).is_(True))):
-            since = min(row.at, now - REFILL_SPAN)
+            since = min(row.at, folder.clock.now() - REFILL_SPAN)
             back = ListFillRow(agency_id=row.agency_id, side=row.side, at=since, id="", done=False)
-            await tx.upsert(back, "at", "id", "done")
-        await tx.commit()
+            await tx.upsert(back)
 
 
-async def work_out_day(
-    reading: Unit, writing: Unit, agencies: Sequence[str], now: datetime, folder: ListFolder
-) -> bool:
+async def work_out_day(folder: ListFolder, agencies: Sequence[str]) -> bool:
     """Work out one day whose figures are missing or old; return False when none are. No writer waits for its reads."""
+    now = folder.clock.now()
     for agency_id in agencies:
-        async with reading() as tx:
+        async with folder.reading() as tx:
             day = await find_due_day(tx, agency_id, now)
             figures = None
             if day is not None:
                 figures = await work_out_figures(await folder.overlay(tx, agency_id), agency_id, day)
         if day is not None and figures is not None:
             row = ListDayRow(agency_id=agency_id, day=day, made_at=now, body=to_json(Figures, figures))
-            async with writing() as tx:
-                await tx.upsert(row, "made_at", "body")
-                await tx.commit()
+            async with folder.changing() as tx:
+                await tx.upsert(row)
             return True
     return False
 
 
 async def _fill_batch(
-    writing: Unit,
-    agency_id: str,
-    side: Side,
-    progress: ListFillRow | None,
-    limit: int,
-    folder: ListFolder,
-    changed: Callable[[str], None],
+    folder: ListFolder, agency_id: str, side: Side, progress: ListFillRow | None, limit: int
 ) -> None:
-    async with writing() as tx:
+    async with folder.changing() as tx:
         since = (progress.at, progress.id) if progress is not None else (_BEGIN, "")
         documents = await _next_documents(tx, agency_id, side, since, limit)
         await folder.write(tx, {(agency_id, id): side for id, _ in documents})
         at, id = (documents[-1][1], documents[-1][0]) if documents else since
         row = ListFillRow(agency_id=agency_id, side=side.value, at=at, id=id, done=len(documents) < limit)
-        await tx.upsert(row, "at", "id", "done")
-        tx.when_committed(partial(changed, agency_id))
-        await tx.commit()
+        await tx.upsert(row)
+        tx.when_committed(partial(folder.changed, agency_id))
 
 
 async def _next_documents(

@@ -18,8 +18,8 @@ from gateway.domain.text import SearchRole, Sought, Term, exactly, marked, sough
 from gateway.office.domain.listing import Filter, ListOrder, Side, Tab, type_key
 from gateway.office.store.lists_write import first_place
 from gateway.store.outgoing import answered_from
-from gateway.store.row import from_json
-from gateway.store.tables import DeliveryRow, OutgoingRow, UnitPartRow
+from gateway.store.row import from_json, same
+from gateway.store.tables import DeliveryRow, OutgoingRow
 from gateway.store.tables_office import (
     ATTACHED,
     ATTENTION,
@@ -29,6 +29,7 @@ from gateway.store.tables_office import (
     URGENT,
     ListRow,
     TagMarkRow,
+    UnitPartRow,
     in_tab,
 )
 from gateway.store.transaction import Transaction
@@ -260,7 +261,7 @@ BACK = timedelta(days=366)
 _WORKED_ON = (InState.ACCEPTED.value, InState.ASSIGNED.value, InState.PROCESSING.value)
 _OWED = (
     select(col(_O.id), col(_D.code), col(_D.recipient))
-    .join(_D, and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id)))
+    .join(_D, same(_D.document_id, _O.id))
     .where(
         col(_O.agency_id) == bindparam("agency"),
         col(_O.reply_by) >= bindparam("since"),

@@ -63,7 +63,7 @@ from gateway.store.row import among, among_numbers, from_json, pairs_table, to_j
 from gateway.store.tables import DeliveryRow, FactRow, HandoverRow, IncomingRow, OutgoingRow
 from gateway.store.tables_node import PrincipalRow
 from gateway.store.tables_office import ListChangeRow, ListRow
-from gateway.store.transaction import BoundQuery, Transaction
+from gateway.store.transaction import BoundQuery, Open, Transaction
 
 # Moment until which a party is waited for, by whose turn it is, since when, and how urgent.
 Due = Callable[[str, Duty, Urgency], datetime]
@@ -187,10 +187,14 @@ class Rows:
 
 @dataclass(kw_only=True)
 class ListFolder:
-    """Writer of rows of lists, one for each process. `due_now`: until when a party is waited for, by the calendar."""
+    """Writer of rows of lists, one for each process. `due_now`: until when a party is waited for, by the calendar;
+    `reading` and `changing` open transactions; `changed` is called with an agency whose lists have changed."""
 
     clock: Clock
     due_now: DueNow
+    reading: Open
+    changing: Open
+    changed: Callable[[str], None]
     # By principal the way in which it hands mail in, which never changes.
     _origins: dict[str, Origin] = field(default_factory=dict)
     _added: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import Executable, and_, func, or_, select
+from sqlalchemy import Executable, func, or_, select
 from sqlmodel import col
 
 from gateway.domain.document import UNDECIDED
@@ -20,6 +20,7 @@ from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import Side
 from gateway.store.inbox import REPEAT
 from gateway.store.repository import in_parts
+from gateway.store.row import same
 from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, IdentityRow, InboxRow, IncomingRow, OutgoingRow
 from gateway.store.transaction import Transaction
@@ -74,7 +75,7 @@ def result_of(side: Side, state: str) -> str:
 _LATELY = timedelta(days=7)
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
-_OF_DOCUMENT = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == col(_O.id))
+_OF_DOCUMENT = same(_D.document_id, _O.id)
 
 
 async def last_seen(

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from gateway import errors
-from gateway.office.domain.pending import ActValues, PendingAct
+from gateway.office.domain.pending import PendingAct
 from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import Moment, from_json, value_of
+from gateway.store.row import Moment, value_of
 from gateway.store.tables_office import PendingActRow
 from gateway.store.transaction import Transaction
 
 _R = PendingActRow
-_OF_AGENCY = select(_R).where(col(_R.agency_id) == bindparam("agency"))
-_OF_DOCUMENTS = _OF_AGENCY.where(col(_R.document_id).in_(bindparam("ids", expanding=True)))
+_OF_DOCUMENTS = select(_R).where(
+    col(_R.agency_id) == bindparam("agency"), col(_R.document_id).in_(bindparam("ids", expanding=True))
+)
 _WAITS = col(_R.failed_at).is_(None)
 # In the order in which people acted, so that arrival numbers follow it.
 _DUE = (
@@ -34,37 +36,30 @@ class SqlPendingActs(AgencyRows):
 
     async def add(self, act: PendingAct) -> None:
         """Add an act, in place of one of the document that failed. Clash while another waits."""
-        own = (col(_R.agency_id) == self._agency_id, col(_R.document_id) == act.document_id)
-        await self._tx.change(delete(_R).where(*own, col(_R.failed_at).is_not(None)))
+        await self._delete(_R, col(_R.failed_at).is_not(None), document_id=act.document_id)
         if not await self._tx.insert_new(_R.from_value(act, agency_id=self._agency_id)):
             raise errors.Clash(f"another act on {act.document_id} waits to be done", code="GW-ACT-WAITS")
 
     async def of_documents(self, ids: Sequence[str]) -> Mapping[str, PendingAct]:
         """Return the acts on these documents, also failed ones, by document."""
-        acts = [
-            to_domain(row)
-            for part in in_parts(ids)
-            if part
-            for row in await self._rows(_R, _OF_DOCUMENTS, ids=part)
-        ]
+        acts: list[PendingAct] = []
+        for part in in_parts(ids):
+            acts += await self._values(to_domain, _OF_DOCUMENTS, ids=part)
         return {act.document_id: act for act in acts}
 
     async def all(self, limit: int) -> Mapping[str, PendingAct]:
         """Return acts that wait, and those that could not be done, by document; there are few at any time."""
-        acts = [to_domain(row) for row in await self._rows(_R, _OF_AGENCY.limit(limit))]
+        acts = await self._list(to_domain, _R, most=limit)
         return {act.document_id: act for act in acts}
 
     async def remove(self, id: str) -> bool:
         """Remove the act in this unit of work; False where it was done or undone before."""
-        return await self._tx.change(delete(_R).where(self._is(id))) == 1
+        return await self._delete(_R, id=id) == 1
 
     async def fail(self, id: str, fault: str, at: datetime) -> bool:
         """Mark the act as one that could not be done; False where it is gone."""
-        marks = update(_R).where(self._is(id), _WAITS).values(failed_at=at, fault=fault)
+        marks = update(_R).where(self._where(_R, _WAITS, id=id)).values(failed_at=at, fault=fault)
         return await self._tx.change(marks) == 1
-
-    def _is(self, id: str) -> ColumnElement[bool]:
-        return and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
 
 
 async def find_due(tx: Transaction, now: datetime, limit: int) -> Sequence[tuple[str, PendingAct]]:
@@ -72,5 +67,4 @@ async def find_due(tx: Transaction, now: datetime, limit: int) -> Sequence[tuple
     return [(row.agency_id, to_domain(row)) for row in await tx.rows(_R, _DUE, now=now, most=limit)]
 
 
-def to_domain(row: PendingActRow) -> PendingAct:
-    return value_of(PendingAct, row, act_values=from_json(ActValues, row.act_values))
+to_domain = partial(value_of, PendingAct)

@@ -6,18 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.pace import CLOCKS_APART
-from gateway.office.policy.report_schedules import ReportSchedule, ScheduleWish
+from gateway.office.policy.report_schedules import ReportSchedule
 from gateway.store.figures import read_place
 from gateway.store.repository import AgencyRows
-from gateway.store.row import from_json, to_json, value_of
-from gateway.store.tables import EventRow
+from gateway.store.row import to_json, value_of
 from gateway.store.tables_figures import ReportScheduleRow
+from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
 LEASE = timedelta(minutes=5)
@@ -32,18 +33,14 @@ class SqlReportSchedules(AgencyRows):
 
     async def all(self) -> Sequence[ReportSchedule]:
         """List schedules, the oldest first."""
-        query = select(_R).where(col(_R.agency_id) == self._agency_id)
-        rows = await self._tx.rows(_R, query.order_by(col(_R.made_at), col(_R.id)))
-        return [to_domain(row) for row in rows]
+        return await self._list(to_domain, _R, "made_at", "id")
 
     async def get(self, id: str) -> ReportSchedule:
-        row = await self._tx.first(_R, select(_R).where(self._is(id)))
-        if row is None:
-            raise errors.NotFound(f"the agency has no report schedule {id[:80]}")
-        return to_domain(row)
+        missing = f"the agency has no report schedule {id[:80]}"
+        return await self._load(to_domain, _R, missing, lock=False, id=id)
 
     def add(self, schedule: ReportSchedule) -> None:
-        self._tx.insert(_to_row(schedule, self._agency_id))
+        self._tx.insert(self._make_row(schedule))
 
     async def set_pause(self, id: str, paused_at: datetime | None, due_on: date) -> bool:
         """Pause it, or let it go on with the period that ends on the day before `due_on`; False where it is so already."""
@@ -52,14 +49,14 @@ class SqlReportSchedules(AgencyRows):
         columns = {"paused_at": paused_at, "due_on": due_on, "sent_to": "[]", "tries": 0, "not_before": None}
         if paused_at is not None:
             columns = {"paused_at": paused_at}
-        return await self._tx.change(update(_R).where(self._is(id), was).values(columns)) == 1
+        return await self._tx.change(update(_R).where(self._where(_R, was, id=id)).values(columns)) == 1
 
     async def remove(self, id: str) -> bool:
-        return await self._tx.change(delete(_R).where(self._is(id))) == 1
+        return await self._delete(_R, id=id) == 1
 
     async def claim(self, schedule: ReportSchedule, token: str, now: datetime) -> ReportSchedule | None:
         """Lease the schedule for the period that it names, and return it; None where another has it or sent it."""
-        free = and_(self._is(schedule.id), col(_R.due_on) == schedule.due_on, _is_free(now))
+        free = self._where(_R, _is_free(now), id=schedule.id, due_on=schedule.due_on)
         lease = {"lease_token": token, "lease_until": now + LEASE}
         if not await self._tx.change(update(_R).where(free).values(lease)):
             return None
@@ -72,17 +69,17 @@ class SqlReportSchedules(AgencyRows):
 
     async def release(self, schedule: ReportSchedule, token: str) -> None:
         """Store how sending ended, and give the lease back. StaleLease where it is no longer ours."""
-        row = _to_row(schedule, self._agency_id)
+        row = self._make_row(schedule)
         columns = {name: getattr(row, name) for name in _OF_SENDING}
         await self._change(schedule.id, token, columns | {"lease_token": None, "lease_until": None})
 
     async def _change(self, id: str, token: str, columns: dict[str, object]) -> None:
-        mine = (self._is(id), col(_R.lease_token) == token)
-        if not await self._tx.change(update(_R).where(*mine).values(columns)):
+        mine = self._where(_R, id=id, lease_token=token)
+        if not await self._tx.change(update(_R).where(mine).values(columns)):
             raise errors.StaleLease(f"the lease on the report schedule {id} has run out")
 
-    def _is(self, id: str) -> ColumnElement[bool]:
-        return and_(col(_R.agency_id) == self._agency_id, col(_R.id) == id)
+    def _make_row(self, schedule: ReportSchedule) -> ReportScheduleRow:
+        return _R.from_value(schedule, agency_id=self._agency_id, lease_token=None, lease_until=None)
 
 
 async def load_all(tx: Transaction) -> Sequence[tuple[str, ReportSchedule]]:
@@ -121,21 +118,4 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def to_domain(row: ReportScheduleRow) -> ReportSchedule:
-    return value_of(
-        ReportSchedule,
-        row,
-        wish=from_json(ScheduleWish, row.wish),
-        sent_to=from_json(_PEOPLE, row.sent_to),
-    )
-
-
-def _to_row(schedule: ReportSchedule, agency_id: str) -> ReportScheduleRow:
-    return ReportScheduleRow.from_value(
-        schedule,
-        agency_id=agency_id,
-        wish=to_json(ScheduleWish, schedule.wish),
-        sent_to=to_json(_PEOPLE, schedule.sent_to),
-        lease_token=None,
-        lease_until=None,
-    )
+to_domain = partial(value_of, ReportSchedule)

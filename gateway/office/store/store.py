@@ -13,9 +13,9 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
 from gateway import errors
@@ -33,14 +33,13 @@ from gateway.office.store.lists_due import Dues, Reckon, reckon_without_office
 from gateway.office.store.lists_write import ListFolder, ListMarks
 from gateway.office.store.pending import SqlPendingActs, find_due
 from gateway.office.store.reminders import SqlReminders
-from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks
-from gateway.office.store.work_files import SqlWorkFiles
+from gateway.office.store.todo import SqlRecallAsks, SqlSubmissions, SqlTasks, SqlWorkFiles
 from gateway.ports.services import Clock
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.engine import AS_SHIPPED, ServerLimits
 from gateway.store.events import SqlEvents
-from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, in_parts
-from gateway.store.row import to_json, value_of
+from gateway.store.repository import NO_FOLLOWER, AgencyRows, Follower, OwnTransactions, Part, in_parts
+from gateway.store.row import equal, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables_office import (
     KeepingRow,
@@ -50,9 +49,10 @@ from gateway.store.tables_office import (
     TagMarkRow,
     TagRow,
 )
-from gateway.store.transaction import SlowTransaction, Transaction
+from gateway.store.transaction import Open, SlowTransaction, Transaction
 from gateway.store.work import SqlWork
 
+V = TypeVar("V")
 MOST_KEEPINGS = 20
 """Bound for one session."""
 KEEPING_AGE = timedelta(hours=1)
@@ -61,21 +61,16 @@ _KEEPING = KeepingRow
 # Changes that some hundred documents on their way make.
 _MANY_CHANGES = 200
 
-Open = Callable[[], AbstractAsyncContextManager[Transaction]]
 
-
-class SqlKeepings:
+class SqlKeepings(OwnTransactions):
     """Values that a page keeps for the next: of its session alone, for an hour, whichever process is asked. Each call is
     durable on return."""
-
-    def __init__(self, writing: Open, reading: Open) -> None:
-        self._writing, self._reading = writing, reading
 
     async def keep(self, session_id: str, body: bytes, at: datetime) -> str:
         """Keep a body under a key that cannot be guessed. Expired bodies go, and of a session all but the newest few."""
         key, text = secrets.token_urlsafe(12), b64encode(body).decode()
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))
             tx.insert(KeepingRow(key=key, session_id=session_id, body=text, at=at, until=at + KEEPING_AGE))
             beyond = await tx.tuples(
@@ -83,46 +78,44 @@ class SqlKeepings:
             )
             if beyond:
                 await tx.change(delete(_KEEPING).where(col(_KEEPING.key).in_([row[0] for row in beyond])))
-            await tx.commit()
         return key
 
     async def find(self, key: str, session_id: str, now: datetime) -> bytes | None:
         """Return the body; None for another session, or when its time is over."""
-        query = select(_KEEPING).where(
-            col(_KEEPING.key) == key, col(_KEEPING.session_id) == session_id, col(_KEEPING.until) > now
-        )
+        is_mine = equal(_KEEPING, key=key, session_id=session_id)
+        query = select(_KEEPING).where(is_mine, col(_KEEPING.until) > now)
         async with self._reading() as tx:
             row = await tx.first(_KEEPING, query)
         return b64decode(row.body) if row is not None else None
 
     async def forget(self, key: str) -> None:
         """Remove the body; harmless where there is none."""
-        async with self._writing() as tx:
-            await tx.change(delete(_KEEPING).where(col(_KEEPING.key) == key))
-            await tx.commit()
+        await self._change(delete(_KEEPING).where(col(_KEEPING.key) == key))
 
 
 _NOTICE = NoticeRow
-_NEWEST_NOTICE = (col(_NOTICE.published_at).desc(), col(_NOTICE.id).desc())
+_NEWEST_NOTICES = select(_NOTICE).order_by(col(_NOTICE.published_at).desc(), col(_NOTICE.id).desc())
 _MOST_OPEN_NOTICES = 50
 
 
-class SqlNotices:
+class SqlNotices(OwnTransactions):
     """Notices of stops and incidents. Each call is durable on return."""
 
     def __init__(self, writing: Open, reading: Open, clock: Clock) -> None:
-        self._writing, self._reading, self._clock = writing, reading, clock
+        super().__init__(writing, reading)
+        self._clock = clock
 
     async def open(self) -> Sequence[Notice]:
         """List the notices that are not closed, newest first."""
-        return await self._list(select(_NOTICE).where(col(_NOTICE.closed_at).is_(None)), _MOST_OPEN_NOTICES)
+        is_open = _NEWEST_NOTICES.where(col(_NOTICE.closed_at).is_(None))
+        return await self._values(Notice, is_open.limit(_MOST_OPEN_NOTICES))
 
     async def all(self, limit: int) -> Sequence[Notice]:
         """List notices, newest first."""
-        return await self._list(select(_NOTICE), limit)
+        return await self._values(Notice, _NEWEST_NOTICES.limit(limit))
 
     async def get(self, id: str) -> Notice:
-        notices = await self._list(select(_NOTICE).where(col(_NOTICE.id) == id), 1)
+        notices = await self._values(Notice, _NEWEST_NOTICES.where(col(_NOTICE.id) == id))
         if not notices:
             raise errors.NotFound(f"there is no notice {id[:80]}")
         return notices[0]
@@ -139,21 +132,15 @@ class SqlNotices:
         """Write the row, over an older state that is still open, and the event to each agency's stream; the empty id is the
         node's own. Clash when it was closed before."""
         row = NoticeRow.from_value(notice)
-        async with self._writing() as tx:
+        async with self._changing() as tx:
             if not await tx.insert_new(row):
-                clauses = (col(_NOTICE.id) == notice.id, col(_NOTICE.closed_at).is_(None))
+                is_open = equal(_NOTICE, id=notice.id, closed_at=None)
                 values = row.values("id", "published_at", "published_by")
-                if not await tx.change(update(_NOTICE).where(*clauses).values(values)):
+                if not await tx.change(update(_NOTICE).where(is_open).values(values)):
                     raise errors.Clash(f"the notice {notice.id} ended before")
             for agency_id in agencies:
                 scope = AgencyScope(agency_id=agency_id, principal_id=by)
                 await SqlEvents(tx, scope, self._clock).append(kind, notice.id, at, data)
-            await tx.commit()
-
-    async def _list(self, query: Select[Any], limit: int) -> Sequence[Notice]:
-        async with self._reading() as tx:
-            rows = await tx.rows(_NOTICE, query.order_by(*_NEWEST_NOTICE).limit(limit))
-        return [value_of(Notice, row) for row in rows]
 
 
 _TAG, _MARK = TagRow, TagMarkRow
@@ -162,23 +149,18 @@ _TAG, _MARK = TagRow, TagMarkRow
 class SqlTags(AgencyRows):
     """The labels of one agency."""
 
-    def __init__(
-        self, tx: Transaction, scope: AgencyScope, *, changed: Callable[[str], None] = lambda agency_id: None
-    ) -> None:
+    def __init__(self, tx: Transaction, scope: AgencyScope, changed: Callable[[str], None]) -> None:
         """Call `changed` with an agency whose lists have changed."""
         super().__init__(tx, scope)
         self._changed = changed
 
     async def all(self) -> Sequence[Tag]:
         """List labels by name."""
-        query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id).order_by(col(_TAG.folded))
-        return [value_of(Tag, row) for row in await self._tx.rows(_TAG, query)]
+        return await self._list(Tag, _TAG, "folded")
 
     async def find(self, name: str) -> Tag | None:
         """Find a label by its name; letter case and accents do not matter."""
-        query = select(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.folded) == fold(name))
-        row = await self._tx.first(_TAG, query)
-        return value_of(Tag, row) if row is not None else None
+        return await self._find(Tag, _TAG, lock=False, folded=fold(name))
 
     async def add(self, tag: Tag) -> None:
         """Add a label. Clash when there is one that reads the same."""
@@ -188,11 +170,9 @@ class SqlTags(AgencyRows):
 
     async def remove(self, id: str) -> bool:
         """Remove a label with every mark of it; return whether there was one."""
-        marks = delete(_MARK).where(col(_MARK.agency_id) == self._agency_id, col(_MARK.tag_id) == id)
-        await self._tx.change(marks)
-        statement = delete(_TAG).where(col(_TAG.agency_id) == self._agency_id, col(_TAG.id) == id)
+        await self._delete(_MARK, tag_id=id)
         self._tell()
-        return await self._tx.change(statement) == 1
+        return await self._delete(_TAG, id=id) == 1
 
     async def of_documents(self, ids: Sequence[str]) -> Mapping[str, Sequence[Tag]]:
         """Return the labels of these documents, by name; only documents that carry any."""
@@ -200,9 +180,8 @@ class SqlTags(AgencyRows):
         tag_by_id = {label.id: label for label in await self.all()} if ids else {}
         order = {id: n for n, id in enumerate(tag_by_id)}
         for part in in_parts(ids if tag_by_id else ()):
-            query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(
-                col(_MARK.agency_id) == self._agency_id, col(_MARK.document_id).in_(part)
-            )
+            is_among = self._where(_MARK, col(_MARK.document_id).in_(part))
+            query = select(col(_MARK.document_id), col(_MARK.tag_id)).where(is_among)
             for document_id, tag_id in await self._tx.tuples(query):
                 tags_by_document.setdefault(document_id, []).append(tag_by_id[tag_id])
         return {id: sorted(tags, key=lambda tag: order[tag.id]) for id, tags in tags_by_document.items()}
@@ -224,18 +203,13 @@ class SqlTags(AgencyRows):
     async def unmark(self, id: str, document_id: str) -> bool:
         """Take a label off a document; return whether it carried it."""
         self._tell()
-        clauses = (
-            col(_MARK.agency_id) == self._agency_id,
-            col(_MARK.tag_id) == id,
-            col(_MARK.document_id) == document_id,
-        )
-        return await self._tx.change(delete(_MARK).where(*clauses)) == 1
+        return await self._delete(_MARK, tag_id=id, document_id=document_id) == 1
 
     async def counts(self) -> Mapping[tuple[str, Side], int]:
         """Count the documents of each direction that carry each label; labels of none are left out."""
         query = (
             select(col(_MARK.tag_id), col(_MARK.side), func.count())
-            .where(col(_MARK.agency_id) == self._agency_id)
+            .where(self._where(_MARK))
             .group_by(col(_MARK.tag_id), col(_MARK.side))
         )
         return {(tag_id, Side(side)): n for tag_id, side, n in await self._tx.tuples(query)}
@@ -252,30 +226,20 @@ class SqlSavedViews(AgencyRows):
 
     async def of_person(self, person_id: str, side: Side) -> Sequence[SavedView]:
         """List a person's views, by name."""
-        query = select(_VIEW).where(self._are(person_id, side)).order_by(col(_VIEW.folded))
-        return [value_of(SavedView, row) for row in await self._tx.rows(_VIEW, query)]
+        return await self._list(SavedView, _VIEW, "folded", person_id=person_id, side=side.value)
 
     async def save(self, view: SavedView) -> None:
         """Save a view over one of the same name; letter case and accents do not matter. The list opens with at most one."""
-        mine, same_name = self._are(view.person_id, view.side), col(_VIEW.folded) == fold(view.name)
         if view.is_first:
-            await self._tx.change(update(_VIEW).where(mine, col(_VIEW.is_first)).values(is_first=False))
+            is_first = self._where(_VIEW, person_id=view.person_id, side=view.side.value, is_first=True)
+            await self._tx.change(update(_VIEW).where(is_first).values(is_first=False))
         row = SavedViewRow.from_value(view, agency_id=self._agency_id, folded=fold(view.name))
-        if not await self._tx.insert_new(row):
-            values = row.values("agency_id", "person_id", "side", "folded")
-            await self._tx.change(update(_VIEW).where(mine, same_name).values(values))
+        await self._tx.upsert(row)
 
     async def remove(self, person_id: str, side: Side, name: str) -> bool:
         """Remove a view; return whether there was one."""
-        mine = self._are(person_id, side)
-        return await self._tx.change(delete(_VIEW).where(mine, col(_VIEW.folded) == fold(name))) == 1
-
-    def _are(self, person_id: str, side: Side) -> ColumnElement[bool]:
-        return and_(
-            col(_VIEW.agency_id) == self._agency_id,
-            col(_VIEW.person_id) == person_id,
-            col(_VIEW.side) == side.value,
-        )
+        key = {"person_id": person_id, "side": side.value, "folded": fold(name)}
+        return await self._delete(_VIEW, **key) == 1
 
 
 _SETTINGS = NotificationSettingsRow
@@ -287,16 +251,20 @@ class SqlNotificationSettings(AgencyRows):
 
     async def load(self, person_id: str) -> NotificationSettings:
         """Return the person's settings; the defaults where nothing was kept yet."""
-        mine = (col(_SETTINGS.agency_id) == self._agency_id, col(_SETTINGS.person_id) == person_id)
-        row = await self._tx.first(_SETTINGS, select(_SETTINGS).where(*mine))
-        return value_of(NotificationSettings, row) if row is not None else NotificationSettings()
+        settings = await self._find(NotificationSettings, _SETTINGS, lock=False, person_id=person_id)
+        return settings if settings is not None else NotificationSettings()
 
     async def save(self, person_id: str, settings: NotificationSettings) -> None:
         muted = to_json(_KINDS, tuple(sorted(settings.muted))) if settings.muted is not None else None
         row = NotificationSettingsRow.from_value(
             settings, agency_id=self._agency_id, person_id=person_id, muted=muted
         )
-        await self._tx.upsert(row, *row.values("agency_id", "person_id"))
+        await self._tx.upsert(row)
+
+
+def _slow_part(make: Callable[..., V], takes: int = 2) -> Part[V]:
+    """Return the part of a repository whose queries may take long."""
+    return Part(lambda tx, *arguments: make(SlowTransaction(tx), *arguments), takes)
 
 
 @dataclass(eq=False)
@@ -308,56 +276,30 @@ class SqlOfficeRows:
     clock: Clock
     folder: ListFolder
     cache: CountCache | None
-    changed: Callable[[str], None]
+
+    contents = _slow_part(SqlContents)
+    views = Part(SqlSavedViews)
+    tasks = _slow_part(SqlTasks)
+    reminders = _slow_part(SqlReminders)
+    work_files = _slow_part(SqlWorkFiles)
+    books = _slow_part(SqlBooks, takes=3)
+    recalls = Part(SqlRecallAsks)
+    notification_settings = Part(SqlNotificationSettings)
+    submissions = Part(SqlSubmissions)
+    pending = Part(SqlPendingActs)
+
+    @property
+    def arguments(self) -> tuple[Transaction, AgencyScope, Clock]:
+        return self.tx, self.scope, self.clock
 
     @cached_property
     def lists(self) -> SqlLists:
         tx = SlowTransaction(self.tx)
-        return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache, changed=self.changed)
-
-    @cached_property
-    def contents(self) -> SqlContents:
-        return SqlContents(SlowTransaction(self.tx), self.scope)
+        return SqlLists(tx, self.scope, self.clock, self.folder, cache=self.cache)
 
     @cached_property
     def tags(self) -> SqlTags:
-        return SqlTags(self.tx, self.scope, changed=self.changed)
-
-    @cached_property
-    def views(self) -> SqlSavedViews:
-        return SqlSavedViews(self.tx, self.scope)
-
-    @cached_property
-    def tasks(self) -> SqlTasks:
-        return SqlTasks(SlowTransaction(self.tx), self.scope)
-
-    @cached_property
-    def reminders(self) -> SqlReminders:
-        return SqlReminders(SlowTransaction(self.tx), self.scope)
-
-    @cached_property
-    def work_files(self) -> SqlWorkFiles:
-        return SqlWorkFiles(SlowTransaction(self.tx), self.scope)
-
-    @cached_property
-    def books(self) -> SqlBooks:
-        return SqlBooks(SlowTransaction(self.tx), self.scope, self.clock)
-
-    @cached_property
-    def recalls(self) -> SqlRecallAsks:
-        return SqlRecallAsks(self.tx, self.scope)
-
-    @cached_property
-    def notification_settings(self) -> SqlNotificationSettings:
-        return SqlNotificationSettings(self.tx, self.scope)
-
-    @cached_property
-    def submissions(self) -> SqlSubmissions:
-        return SqlSubmissions(self.tx, self.scope)
-
-    @cached_property
-    def pending(self) -> SqlPendingActs:
-        return SqlPendingActs(self.tx, self.scope)
+        return SqlTags(self.tx, self.scope, self.folder.changed)
 
 
 class OfficeWork(SqlWork):
@@ -372,11 +314,10 @@ class OfficeWork(SqlWork):
         follower: Follower = NO_FOLLOWER,
         *,
         cache: CountCache | None = None,
-        changed: Callable[[str], None] = lambda agency_id: None,
     ) -> None:
-        """Call `changed` with an agency whose lists have changed; `cache` is for units that only read."""
+        """Create the unit; `cache` is for units that only read."""
         super().__init__(tx, scope, clock, follower)
-        self.office = SqlOfficeRows(tx, scope, clock, folder, cache, changed)
+        self.office = SqlOfficeRows(tx, scope, clock, folder, cache)
 
 
 class SqlOfficeStore(SqlStore):
@@ -393,7 +334,13 @@ class SqlOfficeStore(SqlStore):
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
         self._counts = CountCache(clock)
-        self._folder = ListFolder(clock=clock, due_now=self._dues.load)
+        self._folder = ListFolder(
+            clock=clock,
+            due_now=self._dues.load,
+            reading=self.reading,
+            changing=self.changing_rows,
+            changed=self._counts.changed,
+        )
         # Changes by units of this process since it wrote rows.
         self._changes = 0
         self._many_changed = asyncio.Event()
@@ -410,9 +357,12 @@ class SqlOfficeStore(SqlStore):
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._writing(partial(self._work, scope=scope))
 
+    def changing(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
+        return self._writing(partial(self._work, scope=scope), commits=True)
+
     def _work(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
         follower = self._following(tx, scope.agency_id)
-        return OfficeWork(tx, scope, self._clock, self._folder, follower, changed=self._counts.changed)
+        return OfficeWork(tx, scope, self._clock, self._folder, follower)
 
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, cache=self._counts))
@@ -449,31 +399,24 @@ class SqlOfficeStore(SqlStore):
         """Write the rows of so many changed documents, the oldest changes first; return True when there may be more."""
         self._changes = 0
         self._many_changed.clear()
-        async with self.writing() as tx:
-            more = await self._folder.fold(tx, limit)
-            await tx.commit()
-        return more
+        async with self.changing_rows() as tx:
+            return await self._folder.fold(tx, limit)
 
     async def fill_lists(self, limit: int) -> bool:
         """Write that many rows for documents older than lists; return True when there may be more. Harmless again."""
-        agencies = [agency.id for agency in await self.hosted()]
-        changed = self._counts.changed
-        return await lists_figures.fill_rows(
-            self.reading, self.writing, agencies, limit, self._folder, changed
-        )
+        return await lists_figures.fill_rows(self._folder, await self._agencies(), limit)
 
     async def refill_lists(self) -> None:
         """Fill the last two days once more: an older version of the program may have worked beside this one."""
-        await lists_figures.refill(self.writing, self._clock.now())
+        await lists_figures.refill(self._folder)
 
     async def rewrite_due(self, limit: int) -> bool:
         """Write that many rows of lists anew after a change of the calendar; return True when there may be more."""
-        agencies = [agency.id for agency in await self.hosted()]
-        changed = self._counts.changed
-        return await self._dues.rewrite(self.reading, self.writing, agencies, limit, self._folder, changed)
+        return await self._dues.rewrite(self._folder, await self._agencies(), limit)
 
     async def work_out_day(self) -> bool:
         """Work out one agency's figures of one day that are missing or old; return False when none are."""
-        agencies = [agency.id for agency in await self.hosted()]
-        now = self._clock.now()
-        return await lists_figures.work_out_day(self.reading, self.writing, agencies, now, self._folder)
+        return await lists_figures.work_out_day(self._folder, await self._agencies())
+
+    async def _agencies(self) -> Sequence[str]:
+        return [agency.id for agency in await self.hosted()]

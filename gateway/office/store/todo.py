@@ -1,14 +1,15 @@
-"""Sources of the to-do list of one agency, and people's notes on it; recalls that wait for the head of the agency, and
-documents that were submitted to a leader. In: times and limits; an open transaction of one agency. Out: domain values, the
-oldest first, as the `Tasks`, `RecallAsks` and `Submissions` promise. Every query has its index; none reads settled
-documents, and sealed documents are in no list."""
+"""Sources of the to-do list of one agency, and people's notes on it; recalls that wait for the head of the agency,
+documents that were submitted to a leader, and closed files of records. In: times and limits; an open transaction of one
+agency. Out: domain values, the oldest first. Every query has its index; none reads settled documents, and sealed documents
+are in no list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, or_, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
 from sqlmodel import col
 
 from gateway import errors
@@ -25,10 +26,11 @@ from gateway.office.domain.task import (
     UnsentRequest,
     UnsentStatus,
 )
+from gateway.office.domain.work_file import WorkFile
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import SqlFacts, to_delivery
-from gateway.store.repository import AgencyRows, in_parts
-from gateway.store.row import Moment, from_json, value_of
+from gateway.store.repository import AgencyRows, in_parts, select_by
+from gateway.store.row import Moment, Row, equal, from_json, same
 from gateway.store.tables import (
     DeliveryRow,
     FactRow,
@@ -39,7 +41,7 @@ from gateway.store.tables import (
     OutboxRow,
     OutgoingRow,
 )
-from gateway.store.tables_office import RecallAskRow, SubmissionRow, TaskNoteRow
+from gateway.store.tables_office import RecallAskRow, SubmissionRow, TaskNoteRow, WorkFileRow
 from gateway.store.transaction import Transaction
 
 RETURNED = ("failed", "rejected")
@@ -48,87 +50,57 @@ _I, _O, _D, _F, _N = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow
 _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
-_MINE_IN = select(_I).where(col(_I.agency_id) == bindparam("agency"))
+_UNTIL = bindparam("until", type_=Moment)
+
+
+def _mine(table: type[Row], **columns: object) -> Select[Any]:
+    return select(table).where(equal(table, agency_id=bindparam("agency"), **columns))
+
+
+_MINE_IN = _mine(_I)
+_IS_WHOLE = col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value])
 # State by state, and ordered by time alone: else SQLite walks through the whole index that has the order.
-TO_TAKE_IN = (
-    _MINE_IN.where(
-        col(_I.state) == bindparam("state"),
-        col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value]),
-    )
-    .order_by(col(_I.arrived_at))
-    .limit(_LIMIT)
-)
+TO_TAKE_IN = _mine(_I, state=bindparam("state")).where(_IS_WHOLE).order_by(col(_I.arrived_at)).limit(_LIMIT)
 REPLIES = (
     _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
 )
 # Documents that a document system has are assigned there.
+_IS_UNACKED = or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED)
 UNASSIGNED = (
-    _MINE_IN.outerjoin(
-        _H,
-        (col(_H.agency_id) == col(_I.agency_id)) & (col(_H.incoming_id) == col(_I.id)),
-    )
-    .where(
-        col(_I.state) == InState.ACCEPTED.value,
-        col(_I.arrived_at) >= _SINCE,
-        col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value]),
-        or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED),
-    )
+    _mine(_I, state=InState.ACCEPTED.value)
+    .outerjoin(_H, same(_H.incoming_id, _I.id))
+    .where(col(_I.arrived_at) >= _SINCE, _IS_WHOLE, _IS_UNACKED)
     .order_by(col(_I.arrived_at), col(_I.id))
     .limit(_LIMIT)
 )
 # Its literals are those of the partial index, which no server would see behind params.
+_IS_ASKED = and_(
+    col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
+    col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
+    col(_F.at) >= _SINCE,
+)
 WITH_REQUESTS = (
-    _MINE_IN.join(_F, (col(_F.agency_id) == col(_I.agency_id)) & (col(_F.subject_id) == col(_I.id)))
-    .where(
-        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
-        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
-        col(_F.at) >= _SINCE,
-        col(_I.state) != InState.SEALED.value,
-    )
+    _MINE_IN.join(_F, same(_F.subject_id, _I.id))
+    .where(_IS_ASKED, col(_I.state) != InState.SEALED.value)
     .order_by(col(_F.at), col(_I.id))
     .limit(_LIMIT)
 )
 RECALLED = (
-    select(_D)
-    .join(_F, (col(_F.agency_id) == col(_D.agency_id)) & (col(_F.subject_id) == col(_D.id)))
-    .where(
-        col(_D.agency_id) == bindparam("agency"),
-        col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
-        col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
-        col(_F.at) >= _SINCE,
-    )
+    _mine(_D)
+    .join(_F, same(_F.subject_id, _D.id))
+    .where(_IS_ASKED)
     .order_by(col(_F.at), col(_D.id))
     .limit(_LIMIT)
 )
-UNSENT = (
-    select(_O)
-    .where(
-        col(_O.agency_id) == bindparam("agency"),
-        col(_O.state) == bindparam("state"),
-    )
-    .order_by(col(_O.created_at))
-    .limit(_LIMIT)
-)
+UNSENT = _mine(_O, state=bindparam("state")).order_by(col(_O.created_at)).limit(_LIMIT)
+_IS_BACK = col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True))
 BACK = (
-    select(_D)
-    .where(
-        col(_D.agency_id) == bindparam("agency"),
-        col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True)),
-        col(_D.updated_at) >= _SINCE,
-    )
+    _mine(_D)
+    .where(_IS_BACK, col(_D.updated_at) >= _SINCE)
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
-DRAFTS = (
-    select(_O)
-    .where(
-        col(_O.agency_id) == bindparam("agency"),
-        col(_O.state) == bindparam("state"),
-        col(_O.created_at) >= _SINCE,
-    )
-    .order_by(col(_O.created_at))
-    .limit(_LIMIT)
-)
+DRAFTS = UNSENT.where(col(_O.created_at) >= _SINCE)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
@@ -137,7 +109,7 @@ PENDING = (
         col(_B.agency_id).concat("") == bindparam("agency"),
         col(_B.state).in_(bindparam("states", _UNSENT_STATES, expanding=True, literal_execute=True)),
         col(_B.kind) == Kind.STATUS.value,
-        col(_B.created_at).between(_SINCE, bindparam("until", type_=Moment)),
+        col(_B.created_at).between(_SINCE, _UNTIL),
     )
     .order_by(col(_B.created_at), col(_B.id))
     .limit(_LIMIT)
@@ -158,55 +130,43 @@ UNMADE = (
 UNANSWERED = (
     select(col(_D.code), col(_D.updated_at))
     .where(
-        col(_D.agency_id) == bindparam("agency"),
-        col(_D.state) == bindparam("state"),
-        col(_D.updated_at).between(_SINCE, bindparam("until", type_=Moment)),
+        equal(_D, agency_id=bindparam("agency"), state=bindparam("state")),
+        col(_D.updated_at).between(_SINCE, _UNTIL),
     )
     .order_by(col(_D.updated_at).desc(), col(_D.id))
     .limit(_LIMIT)
 )
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
 # A status names the packet that it answers; a take-back the delivery that it asks for.
 _OF_PACKETS = (
     select(col(_P.id), col(_I.body))
-    .join(_I, (col(_I.agency_id) == col(_P.agency_id)) & (col(_I.id) == col(_P.incoming_id)))
+    .join(_I, same(_I.id, _P.incoming_id))
     .where(
-        col(_P.agency_id) == bindparam("agency"),
-        col(_P.id).in_(bindparam("ids", expanding=True)),
-        col(_I.state) != InState.SEALED.value,
+        col(_P.agency_id) == bindparam("agency"), col(_P.id).in_(_IDS), col(_I.state) != InState.SEALED.value
     )
 )
-_DOCUMENTS = select(_O).where(
-    col(_O.agency_id) == bindparam("agency"), col(_O.id).in_(bindparam("ids", expanding=True))
-)
-_DELIVERIES = select(_D).where(
-    col(_D.agency_id) == bindparam("agency"), col(_D.id).in_(bindparam("ids", expanding=True))
-)
-_NOTES = select(_N).where(
-    col(_N.agency_id) == bindparam("agency"), col(_N.task).in_(bindparam("tasks", expanding=True))
-)
+_DOCUMENTS, _DELIVERIES = _mine(_O).where(col(_O.id).in_(_IDS)), _mine(_D).where(col(_D.id).in_(_IDS))
+_NOTES = _mine(_N).where(col(_N.task).in_(_IDS))
 
 
-class SqlTasks:
+class SqlTasks(AgencyRows):
     """Sources of the to-do list of one agency. Every list is bounded, its oldest first."""
 
     def __init__(self, tx: Transaction, scope: AgencyScope) -> None:
-        self._tx = tx
-        self._agency_id = scope.agency_id
+        super().__init__(tx, scope)
         self._facts = SqlFacts(tx, scope)
 
     async def to_take_in(self, limit: int) -> Sequence[IncomingDocument]:
         """List documents and replacements that are new or on hold."""
         documents: list[IncomingDocument] = []
         for state in (InState.NEW, InState.HELD):
-            params = {"agency": self._agency_id, "state": state.value, "most": limit}
-            documents += [incoming.to_incoming(row) for row in await self._tx.rows(_I, TO_TAKE_IN, **params)]
+            documents += await self._values(incoming.to_incoming, TO_TAKE_IN, state=state.value, most=limit)
         return sorted(documents, key=lambda d: (d.arrived_at, d.id))[:limit]
 
     async def unassigned(self, since: datetime, limit: int) -> Sequence[tuple[IncomingDocument, datetime]]:
         """List documents taken in since then, not assigned and in no document system: each with when it was taken in."""
-        rows = await self._tx.rows(_I, UNASSIGNED, agency=self._agency_id, since=since, most=limit)
-        documents = [incoming.to_incoming(row) for row in rows]
-        facts = await self._facts.of_subjects([document.id for document in documents]) if documents else {}
+        documents = await self._values(incoming.to_incoming, UNASSIGNED, since=since, most=limit)
+        facts = await self._facts_of([document.id for document in documents])
         free = [document for document in documents if document.assignment is None]
         return [(document, _taken_in_at(document, facts[document.id])) for document in free]
 
@@ -214,38 +174,35 @@ class SqlTasks:
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
         """List documents about which their sender asked something since then, answered or not, each with all its facts."""
-        rows = await self._tx.rows(_I, WITH_REQUESTS, agency=self._agency_id, since=since, most=limit)
-        documents = {row.id: incoming.to_incoming(row) for row in rows}
-        facts = await self._facts.of_subjects(list(documents)) if documents else {}
+        found = await self._values(incoming.to_incoming, WITH_REQUESTS, since=since, most=limit)
+        documents = {document.id: document for document in found}
+        facts = await self._facts_of(list(documents))
         return [(document, facts[id]) for id, document in documents.items()]
 
     async def recalled(
         self, since: datetime, limit: int
     ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
         """List deliveries that we asked back since then, answered or not, each with its document and all its facts."""
-        params = {"agency": self._agency_id, "since": since, "most": limit}
-        deliveries = {row.id: to_delivery(row) for row in await self._tx.rows(_D, RECALLED, **params)}
-        documents = await self._documents(deliveries.values())
-        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
+        recalled = await self._values(to_delivery, RECALLED, since=since, most=limit)
+        deliveries = {delivery.id: delivery for delivery in recalled}
+        documents = await self._documents(recalled)
+        facts = await self._facts_of(list(deliveries))
         return [(d, documents[d.document_id], facts[id]) for id, d in deliveries.items()]
 
     async def replies(self, by: date, limit: int) -> Sequence[IncomingDocument]:
         """List documents whose sender wants a reply by that day or earlier."""
-        rows = await self._tx.rows(_I, REPLIES, agency=self._agency_id, by=by, most=limit)
-        return [incoming.to_incoming(row) for row in rows]
+        return await self._values(incoming.to_incoming, REPLIES, by=by, most=limit)
 
     async def unsent(self, limit: int) -> Sequence[OutgoingDocument]:
         """List drafts, blocked and queued documents."""
         documents: list[OutgoingDocument] = []
         for state in (OutState.DRAFT, OutState.BLOCKED, OutState.QUEUED):
-            params = {"agency": self._agency_id, "state": state.value, "most": limit}
-            documents += [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, UNSENT, **params)]
+            documents += await self._values(outgoing.to_outgoing, UNSENT, state=state.value, most=limit)
         return sorted(documents, key=lambda d: (d.created_at, d.id))[:limit]
 
     async def returned(self, since: datetime, limit: int) -> Sequence[tuple[Delivery, OutgoingDocument]]:
         """List deliveries that failed or were refused since then, each with its document."""
-        params = {"agency": self._agency_id, "since": since, "most": limit}
-        deliveries = [to_delivery(row) for row in await self._tx.rows(_D, BACK, **params)]
+        deliveries = await self._values(to_delivery, BACK, since=since, most=limit)
         documents = await self._documents(deliveries)
         return [(delivery, documents[delivery.document_id]) for delivery in deliveries]
 
@@ -262,12 +219,12 @@ class SqlTasks:
         documents: dict[str, IncomingDocument] = {}
         deliveries: dict[str, Delivery] = {}
         for group in in_parts(ids):
-            part = {"agency": self._agency_id, "ids": group}
-            for packet, body in await self._tx.tuples(_OF_PACKETS, **part):
+            for packet, body in await self._tx.tuples(_OF_PACKETS, agency=self._agency_id, ids=group):
                 documents[packet] = from_json(IncomingDocument, body)
-            deliveries |= {row.id: to_delivery(row) for row in await self._tx.rows(_D, _DELIVERIES, **part)}
+            part = await self._values(to_delivery, _DELIVERIES, ids=group)
+            deliveries |= {delivery.id: delivery for delivery in part}
         sent = await self._documents(deliveries.values())
-        facts = await self._facts.of_subjects(list(deliveries)) if deliveries else {}
+        facts = await self._facts_of(list(deliveries))
         answers: list[UnsentStatus | UnsentRequest] = []
         for at, subject in rows:
             if subject in documents:
@@ -283,8 +240,8 @@ class SqlTasks:
 
     async def drafts(self, since: datetime, limit: int) -> Sequence[OutgoingDocument]:
         """List drafts begun since then."""
-        params = {"agency": self._agency_id, "state": OutState.DRAFT.value, "since": since, "most": limit}
-        return [outgoing.to_outgoing(row) for row in await self._tx.rows(_O, DRAFTS, **params)]
+        parameters = {"state": OutState.DRAFT.value, "since": since, "most": limit}
+        return await self._values(outgoing.to_outgoing, DRAFTS, **parameters)
 
     async def unanswered(self, since: datetime, end: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         """List recipients and times of deliveries between these times that were not answered at all; the newest first."""
@@ -295,21 +252,23 @@ class SqlTasks:
         """Return the notes about these tasks, by task."""
         note_by_task: dict[str, TaskNote] = {}
         for part in in_parts(tasks):
-            rows = await self._tx.rows(_N, _NOTES, agency=self._agency_id, tasks=part)
-            note_by_task |= {row.task: value_of(TaskNote, row) for row in rows}
+            notes = await self._values(TaskNote, _NOTES, ids=part)
+            note_by_task |= {note.task: note for note in notes}
         return note_by_task
 
     async def save_note(self, note: TaskNote) -> None:
-        row = TaskNoteRow.from_value(note, agency_id=self._agency_id)
-        await self._tx.upsert(row, *row.values("agency_id", "task"))
+        await self._tx.upsert(TaskNoteRow.from_value(note, agency_id=self._agency_id))
 
     async def _documents(self, deliveries: Iterable[Delivery]) -> dict[str, OutgoingDocument]:
         ids = sorted({delivery.document_id for delivery in deliveries})
         document_by_id: dict[str, OutgoingDocument] = {}
         for part in in_parts(ids):
-            rows = await self._tx.rows(_O, _DOCUMENTS, agency=self._agency_id, ids=part)
-            document_by_id |= {row.id: outgoing.to_outgoing(row) for row in rows}
+            documents = await self._values(outgoing.to_outgoing, _DOCUMENTS, ids=part)
+            document_by_id |= {document.id: document for document in documents}
         return document_by_id
+
+    async def _facts_of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Fact]]:
+        return await self._facts.of_subjects(ids) if ids else {}
 
 
 def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
@@ -318,14 +277,6 @@ def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
 
 
 _ASK = RecallAskRow
-# Made once: making a statement takes longer than running it.
-_OUR_ASKS = select(_ASK).where(col(_ASK.agency_id) == bindparam("agency"))
-_ASK_BY_ID = _OUR_ASKS.where(col(_ASK.id) == bindparam("id"))
-_NEWEST_FIRST = (col(_ASK.asked_at).desc(), col(_ASK.id).desc())
-_ASKS_OF = _OUR_ASKS.where(col(_ASK.document_id) == bindparam("document")).order_by(*_NEWEST_FIRST)
-_OPEN_ASKS = _OUR_ASKS.where(col(_ASK.state) == AskState.OPEN.value).order_by(
-    col(_ASK.asked_at), col(_ASK.id)
-)
 
 
 class SqlRecallAsks(AgencyRows):
@@ -336,39 +287,26 @@ class SqlRecallAsks(AgencyRows):
 
     async def get(self, id: str) -> RecallAsk:
         """Return one; NotFound for another agency's. In a writing unit of work it does not change until that ends."""
-        missing = f"nobody asked for a recall under {id}"
-        return value_of(RecallAsk, await self._get(_ASK, self._tx.lock_rows(_ASK_BY_ID), missing, id=id))
+        return await self._load(RecallAsk, _ASK, f"nobody asked for a recall under {id}", id=id)
 
     async def of_document(self, document_id: str) -> Sequence[RecallAsk]:
         """List all of one document, newest first."""
-        rows = await self._rows(_ASK, _ASKS_OF, document=document_id)
-        return [value_of(RecallAsk, row) for row in rows]
+        return await self._list(RecallAsk, _ASK, "asked_at DESC", "id DESC", document_id=document_id)
 
     async def open(self, limit: int) -> Sequence[RecallAsk]:
         """List those that wait, oldest first."""
-        rows = await self._rows(_ASK, _OPEN_ASKS.limit(limit))
-        return [value_of(RecallAsk, row) for row in rows]
+        return await self._list(RecallAsk, _ASK, "asked_at", "id", most=limit, state=AskState.OPEN.value)
 
     async def close(self, ask: RecallAsk) -> None:
         """Close it; Clash when it was closed before."""
-        clauses = (
-            col(_ASK.agency_id) == self._agency_id,
-            col(_ASK.id) == ask.id,
-            col(_ASK.state) == AskState.OPEN.value,
-        )
-        closed = RecallAskRow.from_value(ask, agency_id=self._agency_id).values("agency_id", "id")
-        if await self._tx.change(update(_ASK).where(*clauses).values(**closed)) != 1:
+        row = _ASK.from_value(ask, agency_id=self._agency_id)
+        if await self._tx.update(row, equal(_ASK, state=AskState.OPEN.value)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
 
 
 _SUBMISSION = SubmissionRow
-_SUBMITTED = select(_SUBMISSION).where(col(_SUBMISSION.agency_id) == bindparam("agency"))
-_SUBMISSIONS_OF = _SUBMITTED.where(
+_SUBMISSIONS_OF = select_by(_SUBMISSION, ("agency_id",), ("asked_at", "id")).where(
     col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
-).order_by(col(_SUBMISSION.asked_at), col(_SUBMISSION.id))
-_NEWEST_SUBMISSION = _SUBMITTED.order_by(col(_SUBMISSION.id).desc()).limit(1)
-_OPEN_SUBMISSIONS = _SUBMITTED.where(col(_SUBMISSION.state) == SubmissionState.OPEN.value).order_by(
-    col(_SUBMISSION.asked_at), col(_SUBMISSION.id)
 )
 
 
@@ -382,33 +320,58 @@ class SqlSubmissions(AgencyRows):
         """List all of each document, the earliest first."""
         submissions_by_document: dict[str, list[Submission]] = {id: [] for id in document_ids}
         for ids in in_parts(document_ids):
-            for row in await self._rows(_SUBMISSION, _SUBMISSIONS_OF, ids=ids):
-                submissions_by_document[row.document_id].append(value_of(Submission, row))
+            parameters = {"agency_id": self._agency_id, "ids": ids}
+            for submission in await self._tx.values(Submission, _SUBMISSIONS_OF, **parameters):
+                submissions_by_document[submission.document_id].append(submission)
         return submissions_by_document
 
     async def last_leader(self) -> str | None:
         """Return the leader of the agency's newest submission."""
-        row = await self._first(_SUBMISSION, _NEWEST_SUBMISSION)
-        return row.leader if row is not None else None
+        newest = await self._list(Submission, _SUBMISSION, "id DESC", most=1)
+        return newest[0].leader if newest else None
 
     async def open(self, limit: int) -> Sequence[tuple[Submission, IncomingDocument]]:
         """List those that wait for an opinion, the oldest first, with their documents."""
-        submissions = [
-            value_of(Submission, row) for row in await self._rows(_SUBMISSION, _OPEN_SUBMISSIONS.limit(limit))
-        ]
+        state = SubmissionState.OPEN.value
+        submissions = await self._list(Submission, _SUBMISSION, "asked_at", "id", most=limit, state=state)
         documents = await incoming.unsealed(self._tx, self._agency_id, {s.document_id for s in submissions})
         return [(s, documents[s.document_id]) for s in submissions if s.document_id in documents]
 
     async def close(self, submission: Submission) -> None:
         """Close it; Clash when another opinion was given before."""
-        clauses = (
-            col(_SUBMISSION.agency_id) == self._agency_id,
-            col(_SUBMISSION.id) == submission.id,
-            col(_SUBMISSION.state) == SubmissionState.OPEN.value,
-        )
-        closed = self._row(submission).values("agency_id", "id")
-        if await self._tx.change(update(_SUBMISSION).where(*clauses).values(**closed)) != 1:
+        is_open = equal(_SUBMISSION, state=SubmissionState.OPEN.value)
+        if await self._tx.update(self._row(submission), is_open) != 1:
             raise errors.Clash(f"the submission {submission.id} does not wait any more; look at it again")
 
     def _row(self, submission: Submission) -> SubmissionRow:
         return _SUBMISSION.from_value(submission, agency_id=self._agency_id)
+
+
+_FILE = WorkFileRow
+OPEN_FILES = (
+    select(_FILE)
+    .where(
+        equal(_FILE, agency_id=bindparam("agency"), archived_on=None),
+        col(_FILE.closed_on) >= bindparam("since"),
+    )
+    .order_by(col(_FILE.closed_on), col(_FILE.id))
+    .limit(bindparam("most"))
+)
+
+
+class SqlWorkFiles(AgencyRows):
+    """Closed files of records of one agency."""
+
+    async def open(self, since: date, limit: int) -> Sequence[WorkFile]:
+        """List the files closed since that day that are not in the archive."""
+        return await self._values(WorkFile, OPEN_FILES, since=since, most=limit)
+
+    async def find(self, code: str) -> WorkFile | None:
+        return await self._find(WorkFile, _FILE, lock=False, code=code)
+
+    async def get(self, id: str) -> WorkFile:
+        """Return one; NotFound for another agency's. In a writing unit of work it does not change until that ends."""
+        return await self._load(WorkFile, _FILE, f"there is no file {id[:40]}", id=id)
+
+    async def save(self, file: WorkFile) -> None:
+        await self._tx.upsert(WorkFileRow.from_value(file, agency_id=self._agency_id))

@@ -206,9 +206,8 @@ class EvidenceMaker:
             "size": pack.size,
             "members": len(pack.manifest.members),
         }
-        async with self._node.store.begin(scope) as work:
+        async with self._node.store.changing(scope) as work:
             await work.events.append(EventKind.EVIDENCE_CREATED, SUBJECT, story.made_at, pack_facts)
-            await work.commit()
         self._node.store.wake.ring("sequencer")
 
 

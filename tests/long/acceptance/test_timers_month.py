@@ -44,7 +44,7 @@ from gateway.policy.reform_words import ReportDuty, report_duties
 from gateway.policy.upkeep import CertificateEnding
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from gateway.trust.person_secrets import PersonSecrets
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running

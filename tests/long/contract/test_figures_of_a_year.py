@@ -14,7 +14,7 @@ from gateway.office.policy.reports import REPORTS, By, ColumnForm, Question, Rep
 from gateway.office.store.store import SqlOfficeStore
 from gateway.store import figures, figures_check
 from gateway.store.row import to_json
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from tests.support.office_year import AGENCIES, Counts, OfficeYear, count
 
 DOCUMENTS = int(os.environ.get("FIGURES_DOCUMENTS", "4000"))

@@ -17,7 +17,8 @@ from gateway.office.store.store import SqlOfficeStore
 from gateway.store import events, inbox, jobs, outbox, reporting
 from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
-from gateway.store.tables import DeliveryRow, EventRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables import DeliveryRow, InboxRow, JobRow, OutboxRow
+from gateway.store.tables_node import EventRow
 from tests.support.clock import START, ManualClock
 from tests.support.stores import (
     NORTH,

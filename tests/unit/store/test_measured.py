@@ -18,7 +18,7 @@ from tests.support.stores import NORTH
 
 
 async def test_what_cannot_be_made_of_it_leaves_no_transaction_open(store: SqlOfficeStore) -> None:
-    def fails(_: Transaction) -> None:
+    def fails(_: Transaction) -> Transaction:
         raise StoreFailure("no")
 
     unit = Measured("writing", store.writing(), fails)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
+import gateway.store.tables  # noqa: F401 - the whole schema
 from gateway.store.row import with_indexes
-from gateway.store.tables import KEYED_BY_POSITION, NODE_TABLES
 from tests.support.cases import Cases
 
+# Tables of the node itself. Every other one is a tenant table and must carry `agency_id` NOT NULL.
+NODE_TABLES = frozenset(
+    {
+        *("hosted_agency", "principal", "api_key", "api_call", "blob"),
+        *("event_counter", "account_request"),
+        *("log", "log_leaf", "log_node", "log_seal", "notice", "queue_sample", "job_day", "page_keeping"),
+        *("person", "proposal", "key_end", "key_notice", "post"),
+        *("session", "sign_in_try", "password_past", "recovery_code"),
+        *("revocation_question", "revocation_answer", "pdf_answer", "memory_version"),
+        *("calendar_day", "node_reminder", "content_state", "figure_state"),
+    }
+)
+# Tables whose key is a position instead of an id: events are appended by position and read by number.
+KEYED_BY_POSITION = frozenset({"event", "list_row", "content_text"})
 TABLES = sorted(with_indexes(SQLModel.metadata).tables.values(), key=lambda table: table.name)
 TENANT_TABLES = [table for table in TABLES if table.name not in NODE_TABLES]
 

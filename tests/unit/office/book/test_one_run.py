@@ -54,6 +54,12 @@ class Crashing:
             work.commit = crash
             yield work
 
+    @asynccontextmanager
+    async def changing(self, scope: AgencyScope) -> AsyncIterator[Any]:
+        async with self.begin(scope) as work:
+            yield work
+            await work.commit()
+
 
 class Story:
     """One agency's book, and what must stand in it."""

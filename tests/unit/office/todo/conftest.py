@@ -26,7 +26,7 @@ from gateway.office.services import TodoServices
 from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.policy.upkeep import CertificateEnding
 from gateway.settings import Settings
-from gateway.store.tables import EventRow
+from gateway.store.tables_node import EventRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, delivery, incoming, outgoing, seed_incoming
 
