@@ -44,7 +44,7 @@ from gateway.registry.tables import (
 )
 from gateway.trust.key_material import RECEIPTS
 
-MEDIA_TYPE = "application/x-ndjson"
+MEDIA_TYPE = "application/octet-stream"
 LONGEST_RECEIPT = 2 * feed_file.LONGEST_EDGE
 ISSUED = "issued-lists"
 """Subject id of the events about lists that this node issued."""

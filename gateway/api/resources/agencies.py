@@ -293,7 +293,7 @@ async def list_receipts(call: Call) -> ListReceipts:
     open=True,
     scopes=(),
     body=Body.RAW,
-    takes="application/x-ndjson",
+    takes="application/octet-stream",
     fails=(409, 413, 415),
 )
 async def take_receipt(call: Call) -> ReceiptTaken:
