@@ -169,13 +169,12 @@ def _filling(
     model: type[ResponseModel], given_names: Sequence[str], kinds: Sequence[type]
 ) -> Sequence[tuple[Sequence[str], Callable[[object], Sequence[Any]]]]:
     """Return the attributes of each object that fill an answer, and one getter for all: lists have hundreds of rows."""
-    fillings, left = [], [name for name in model.model_fields if name not in given_names]
+    fillings, unfilled = [], [name for name in model.model_fields if name not in given_names]
     for kind in kinds:
-        names = left if kind is kinds[-1] else [name for name in left if hasattr(kind, name)]
-        left = [name for name in left if name not in names]
-        fillings.append(
-            (names, attrgetter(*names, "__class__", "__class__"))
-        )  # one name would give no sequence
+        names = unfilled if kind is kinds[-1] else [name for name in unfilled if hasattr(kind, name)]
+        unfilled = [name for name in unfilled if name not in names]
+        # One name alone would give no sequence.
+        fillings.append((names, attrgetter(*names, "__class__", "__class__")))
     return fillings
 
 

@@ -211,8 +211,8 @@ class SqlReceipts:
         with failures_named():
             async with self._reader.connect() as connection:
                 issued = await self._issued(connection)
-        named = (line.issuer, line.sequence, line.digest)
-        if named not in ((x.issuer, x.sequence, x.digest) for x in issued):
+        list_key = (line.issuer, line.sequence, line.digest)
+        if list_key not in ((x.issuer, x.sequence, x.digest) for x in issued):
             raise Clash(f"no list {line.sequence} of that digest was issued here", code=UNKNOWN_LIST)
         check_seal(line, seal, await bindings_of(line.code), now)
         with failures_named():
@@ -344,7 +344,7 @@ async def _list_nodes(
     is_open = or_(AGENCY.c.valid_to.is_(None), AGENCY.c.valid_to >= today)
     hosts = select(host_on(today).label("node"), AGENCY.c.code).where(is_open).subquery()
     counts = select(hosts.c.node, func.min(hosts.c.code).label("first"), func.count().label("codes"))
-    named = await connection.execute(counts.where(hosts.c.node.is_not(None)).group_by(hosts.c.node))
+    node_rows = await connection.execute(counts.where(hosts.c.node.is_not(None)).group_by(hosts.c.node))
     joined = select(RECEIPT, hosts.c.node).join(hosts, hosts.c.code == RECEIPT.c.code, isouter=True)
     receipts: dict[str, ListReceipt] = {}
     for row in await connection.execute(joined.where(RECEIPT.c.issuer == lists[-1].issuer)):
@@ -352,7 +352,7 @@ async def _list_nodes(
         previous = receipts.get(node)
         if previous is None or (previous.sequence, previous.said_at) < (receipt.sequence, receipt.said_at):
             receipts[node] = receipt
-    codes = {row.node: (row.first, row.codes) for row in named}
+    codes = {row.node: (row.first, row.codes) for row in node_rows}
     standings = []
     for node in sorted({*codes, *receipts} - {own_node}):
         first_code, count = codes.get(node, (node, 1))

@@ -85,14 +85,15 @@ def unlock(locked: bytes, passphrase: bytes) -> bytes:
     head = _LOCKED.match(locked)
     if head is None or int(head[1]) > _MOST_WORK:
         raise NotOpened("it is no file that a passphrase opens")
-    for tries_left in reversed(range(_TRIES)):
+    tries = 1
+    while True:
         try:
             unlocked: bytes = pyrage.passphrase.decrypt(locked, passphrase.decode())
             return unlocked
         except (pyrage.DecryptError, UnicodeDecodeError) as cause:
-            if not tries_left or not str(cause).startswith(_TOO_MUCH_NOW):
+            if tries == _TRIES or not str(cause).startswith(_TOO_MUCH_NOW):
                 raise NotOpened(str(cause)) from cause
-    raise AssertionError("the last try returns or raises")
+            tries += 1
 
 
 def identity_in(text: bytes) -> Identity:

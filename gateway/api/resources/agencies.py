@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -21,9 +21,7 @@ from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises
-
-if TYPE_CHECKING:
-    from gateway.registry.receipts import SqlReceipts
+from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE, SqlReceipts
 
 # Number of changes that a plan shows; its counts are complete.
 _MOST_PLAN_ROWS = 500
@@ -293,20 +291,16 @@ async def list_receipts(call: Call) -> ListReceipts:
     open=True,
     scopes=(),
     body=Body.RAW,
-    takes="application/octet-stream",
+    takes=MEDIA_TYPE,
     fails=(409, 413, 415),
 )
 async def take_receipt(call: Call) -> ReceiptTaken:
-    from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE
-
     parsing.need_type(call.request, MEDIA_TYPE)
     raw = await parsing.read_body(call.request, LONGEST_RECEIPT, call.deps.options.body_s)
     return ReceiptTaken(recorded=await _receipts(call).take(raw, call.deps.directory.bindings))
 
 
 def _receipts(call: Call) -> SqlReceipts:
-    from gateway.registry.receipts import SqlReceipts
-
     return SqlReceipts(call.deps.store.writer, call.deps.store.reader, call.deps.clock)
 
 

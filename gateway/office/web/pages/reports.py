@@ -193,7 +193,7 @@ async def _choices(request: PageRequest, sight: Sight, question: Question) -> Ma
         async with request.deps.store.reading() as tx:
             types = await list_types(tx, sight.agencies[0])
     urgencies = URGENCY_KEYS.values() if By.URGENCY in of_agency else ()
-    here = partial(url_for, f"{PATH}/{report.key}", theo=question.by.value, **only)
+    address = partial(url_for, f"{PATH}/{report.key}", theo=question.by.value, **only)
     return {
         "lines_by": [(by.value, request.say(f"report.by.{by}")) for by in lines],
         "units": await _units(request, sight, report),
@@ -202,7 +202,7 @@ async def _choices(request: PageRequest, sight: Sight, question: Question) -> Ma
         "asks_partner": By.PARTNER in of_agency,
         "only": only,
         "periods": [
-            (key, here(**_days(*days)), days == [question.since, question.until])
+            (key, address(**_days(*days)), days == [question.since, question.until])
             for key, *days in _periods(request.today)
         ],
     }
