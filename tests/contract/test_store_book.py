@@ -179,12 +179,14 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
             paged += part
         one_day = Span(year=2026, since=date(2026, 11, 20), until=date(2026, 11, 20))
         on_day = [number_of(line) for line in await work.office.books.outgoing(one_day, limit=50)]
-        numbers = await work.office.books.outgoing_numbers(YEAR)
+        types = await work.office.books.outgoing_numbers(YEAR)
 
     assert all_numbers == ["4", "2", "3", "9", "10"]
     assert [number_of(line) for line in paged] == all_numbers
     assert on_day == ["2", "3", "9", "10"]
-    assert sorted(document.number for document in numbers) == sorted(all_numbers)
+    numbers = [number for of_type in types for number in of_type.numbers.values()]
+    assert sorted(numbers) == sorted(all_numbers)
+    assert sum(of_type.lines for of_type in types) == len(all_numbers)
 
 
 async def test_an_outgoing_number_is_taken_once_on_paper_or_not(

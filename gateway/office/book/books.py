@@ -39,7 +39,7 @@ from gateway.errors import Clash, Refused
 from gateway.office.book import book_lines, table_files
 from gateway.office.book.table_files import XlsxColumn
 from gateway.office.services import BookServices
-from gateway.office.store.book import IncomingLine, Numbered
+from gateway.office.store.book import IncomingLine, NumbersOfType
 from gateway.office.store.store import OfficeWork
 from gateway.outgoing import numbering
 from gateway.policy import admission
@@ -132,36 +132,45 @@ async def _incoming_run(
 
 
 async def _outgoing_summary(work: OfficeWork, span: Span, series_by_type: bool) -> Summary:
-    numbers = await work.office.books.outgoing_numbers(span)
-    if not numbers:
+    types = await work.office.books.outgoing_numbers(span)
+    if not types:
         return Summary(since=span.since, until=span.until)
-    ordered = sorted((n.number for n in numbers), key=lambda n: (len(n.lstrip("0")), n))
+    every = {number for of_type in types for number in of_type.numbers.values()}
     return Summary(
-        lines=len(numbers),
-        struck=sum(n.struck for n in numbers),
-        first=ordered[0],
-        last=ordered[-1],
+        lines=sum(of_type.lines for of_type in types),
+        struck=sum(of_type.lines for of_type in types if of_type.struck),
+        first=min(every, key=_by_size),
+        last=max(every, key=_by_size),
         since=span.since or date(span.year, 1, 1),
         until=span.until or date(span.year, 12, 31),
-        runs=_outgoing_runs(numbers, series_by_type),
+        runs=_outgoing_runs(types, series_by_type),
     )
 
 
-def _outgoing_runs(numbers: Sequence[Numbered], by_type: bool) -> tuple[NumberRun, ...]:
+def _by_size(number: str) -> tuple[int, str]:
+    return len(number.lstrip("0")), number
+
+
+def _outgoing_runs(types: Sequence[NumbersOfType], by_type: bool) -> tuple[NumberRun, ...]:
     """Find runs. A number that was struck and given anew is no double, nor is a refused document that was sent anew; one
     that was only struck fills its place."""
-    series: dict[str, list[Numbered]] = {}
-    for number in numbers:
-        series.setdefault(number.type_name if by_type else "", []).append(number)
+    series: dict[str, list[NumbersOfType]] = {}
+    for of_type in types:
+        series.setdefault(of_type.type_name if by_type else "", []).append(of_type)
     return tuple(
-        rules.run_of(_valid_numbers(numbers_of_series), series=name)
-        for name, numbers_of_series in sorted(series.items())
+        rules.run_of(_valid_numbers(of_series), series=name) for name, of_series in sorted(series.items())
     )
 
 
-def _valid_numbers(entries: Sequence[Numbered]) -> list[str]:
-    live = list({e.id: e.number for e in entries if not e.struck}.values())
-    return [*live, *({e.number for e in entries if e.struck} - set(live))]
+def _valid_numbers(types: Sequence[NumbersOfType]) -> list[str]:
+    live: dict[str, str] = {}
+    struck: set[str] = set()
+    for of_type in types:
+        if of_type.struck:
+            struck.update(of_type.numbers.values())
+        else:
+            live |= of_type.numbers
+    return [*live.values(), *struck.difference(live.values())]
 
 
 def stamp(agency: HostedAgency, document: IncomingDocument) -> ArrivalStamp:
@@ -406,8 +415,9 @@ async def strike(services: BookServices, scope: AgencyScope, id: str, reason: st
 async def suggested(work: OfficeWork, year: int, type_name: str | None = None) -> int:
     """Suggest the number after the last of that year's run, of one type where types have separate runs. It is not
     reserved."""
-    numbers = await work.office.books.outgoing_numbers(Span(year=year))
-    used = [int(n.number) for n in numbers if rules.is_number(n.number) and type_name in (None, n.type_name)]
+    types = await work.office.books.outgoing_numbers(Span(year=year))
+    numbers = (n for t in types if type_name in (None, t.type_name) for n in t.numbers.values())
+    used = [int(number) for number in numbers if rules.is_number(number)]
     return end_of_run(used, min(used, default=0)) + 1
 
 

@@ -3,7 +3,7 @@ last line seen. Out: the next lines. The order is the database's, so memory hold
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Select,
+    Text,
     and_,
     case,
     cast,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    or_,
     select,
     tuple_,
     update,
@@ -73,19 +75,14 @@ class IncomingLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Numbered:
-    """Outgoing line as the check of a run of numbers reads it."""
+class NumbersOfType:
+    """Outgoing lines of one document type, struck or not, as the check of a run of numbers reads them."""
 
-    id: str
-    """Id of the document: two lines share it, and the number, where it was refused and sent anew."""
-    number: str
     type_name: str
     struck: bool
-
-
-def _numbered(id: str, number: str, type_name: str, *, struck: bool) -> Numbered:
-    # A book has few types: each is one text in memory, and not one for each line.
-    return Numbered(id=id, number=number, type_name=sys.intern(type_name), struck=struck)
+    lines: int
+    numbers: Mapping[str, str]
+    """Number by id of the document: two lines share both where it was refused and sent anew."""
 
 
 _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
@@ -94,13 +91,14 @@ _DIGITS = "0123456789"
 _AT_ONCE = 500
 
 
-def _is_given_back(document_id: Mapped[Any]) -> ColumnElement[bool]:
+def _is_given_back(document_id: Mapped[Any], agency_id: str) -> ColumnElement[bool]:
     """Select documents whose recall every recipient who had it agreed to, and there is one."""
-    same = and_(col(_D.agency_id) == col(_O.agency_id), col(_D.document_id) == document_id)
-    of_it = select(col(_D.id)).where(same).correlate_except(_D)
-    agreed = of_it.where(col(_D.state) == "request_agreed")
-    keeps = of_it.where(col(_D.state).not_in(("request_agreed", *sorted(NOT_HELD))))
-    return and_(exists(agreed), not_(exists(keeps)))
+    deliveries = select(col(_D.document_id)).where(col(_D.agency_id) == agency_id)
+    agreed = deliveries.where(col(_D.state) == "request_agreed")
+    keeps = deliveries.where(
+        col(_D.document_id) == document_id, col(_D.state).not_in(("request_agreed", *sorted(NOT_HELD)))
+    )
+    return and_(col(document_id).in_(agreed), not_(exists(keeps)))
 
 
 class SqlBooks(AgencyRows):
@@ -178,34 +176,44 @@ class SqlBooks(AgencyRows):
         lines: list[OutgoingLine] = [*sent, *letters]
         return sorted(lines, key=_outgoing_place)[:limit]
 
-    async def outgoing_numbers(self, span: Span) -> Sequence[Numbered]:
-        """List the numbers of the book, without order. Of the bodies the database reads the type alone."""
-        sent = select(
-            col(_O.document_id),
-            col(_O.number),
-            self._text_in(_O, "draft", "type_name"),
-            col(_O.state),
-            col(_O.id),
-        ).where(*issued_in(self._agency_id, _O, span), *IS_LINE)
-        given_back = sent.with_only_columns(col(_O.id)).where(_is_given_back(col(_O.id)))
-        recalled = {id for (id,) in await self._tx.tuples(given_back)}
-        numbered = [
-            _numbered(document_id, number, type_name, struck=state == OutState.CANCELLED or id in recalled)
-            for document_id, number, type_name, state, id in await self._tx.tuples(sent)
-        ]
-        letters = select(col(_P.id), col(_P.number), self._text_in(_P, "type_name"), col(_P.struck_at))
-        return numbered + [
-            _numbered(id, number, type_name, struck=struck_at is not None)
-            for id, number, type_name, struck_at in await self._tx.tuples(
-                letters.where(*issued_in(self._agency_id, _P, span))
-            )
+    async def outgoing_numbers(self, span: Span) -> Sequence[NumbersOfType]:
+        """List the numbers of the book by type. The database makes one text of those of a type: a row for each line would
+        take most of the time."""
+        struck = or_(col(_O.state) == OutState.CANCELLED.value, _is_given_back(col(_O.id), self._agency_id))
+        sent = self._by_type(_O, span, struck, col(_O.document_id), ("draft", "type_name"), IS_LINE)
+        letters = self._by_type(_P, span, col(_P.struck_at).is_not(None), col(_P.id), ("type_name",))
+        return [
+            NumbersOfType(type_name=type_name, struck=bool(struck), lines=lines, numbers=json.loads(numbers))
+            for query in (sent, letters)
+            for type_name, struck, lines, numbers in await self._tx.tuples(query)
         ]
 
-    def _text_in(self, table: OutgoingTable, *steps: str) -> ColumnElement[str]:
-        """Return a text inside of the body, as the database reads it."""
+    def _by_type(
+        self,
+        table: OutgoingTable,
+        span: Span,
+        is_struck: ColumnElement[bool],
+        document_id: ColumnElement[str],
+        steps: Sequence[str],
+        which: Sequence[ColumnElement[bool]] = (),
+    ) -> Select[Any]:
+        """Query the lines of each type: its name inside of the body, whether they are struck, how many, and their numbers.
+        Bodies are read before the lines are sorted by type, which would else carry them."""
+        number = col(table.number)
         if self._server_sorts:
-            return func.json_extract_path_text(cast(col(table.body), JSON), *steps)
-        return func.json_extract(col(table.body), "$." + ".".join(steps))
+            type_name = func.json_extract_path_text(cast(col(table.body), JSON), *steps)
+        else:
+            type_name = func.json_extract(col(table.body), "$." + ".".join(steps))
+        struck = case((is_struck, 1), else_=0)
+        lines = select(type_name.label("type_name"), struck.label("struck"), document_id.label("id"), number)
+        line = (
+            lines.where(*issued_in(self._agency_id, table, span), *which).cte().prefix_with("MATERIALIZED").c
+        )
+        together = func.json_object_agg if self._server_sorts else func.json_group_object
+        numbers = cast(together(line.id, line.number), Text)
+        return select(line.type_name, line.struck, func.count(), numbers).group_by(
+            line.type_name, line.struck
+        )
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         """Return the latest recall of each of these outgoing documents that was asked for, and when."""
@@ -216,7 +224,7 @@ class SqlBooks(AgencyRows):
                 col(_O.parent_id).in_(ids),
                 col(_O.kind) == Kind.RECALL.value,
                 col(_O.state).not_in((*NO_LINE, OutState.CANCELLED.value)),
-                _is_given_back(col(_O.parent_id)),
+                _is_given_back(col(_O.parent_id), self._agency_id),
             )
             .order_by(col(_O.created_at), col(_O.id))
         )
