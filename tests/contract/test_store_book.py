@@ -21,6 +21,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import DocumentId
 from gateway.domain.wall_clock import VIETNAM
+from gateway.office.store.book import IncomingSummary
 from gateway.office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
@@ -107,12 +108,14 @@ async def test_a_span_is_of_days_in_vietnam(store: SqlOfficeStore, clock: Manual
             [line.entry.number for line in await work.office.books.incoming(span, limit=9)]
             for span in (november, december)
         ]
-        counted = await work.office.books.incoming_days(november)
-        empty = await work.office.books.incoming_days(Span(year=2025))
+        counted = await work.office.books.incoming_summary(november)
+        empty = await work.office.books.incoming_summary(Span(year=2025))
 
     assert lines == [["1", "2"], ["3", "4"]]
-    assert counted == (2, 1, date(2026, 11, 30), date(2026, 11, 30))
-    assert empty == (0, 0, None, None)
+    day = date(2026, 11, 30)
+    assert replace(counted, numbers=()) == IncomingSummary(lines=2, struck=1, first=day, last=day, numbers=())
+    assert sorted(counted.numbers) == ["1", "2"]
+    assert empty == IncomingSummary(lines=0, struck=0, first=None, last=None, numbers=())
 
 
 async def test_a_line_has_who_entered_it_why_so_late_and_why_it_was_struck(

@@ -101,18 +101,18 @@ async def summary_of(work: OfficeWork, book: Book, span: Span, *, series_by_type
     if book is Book.OUTGOING:
         return await _outgoing_summary(work, span, series_by_type)
     agency = await work.agency()
-    numbers = await work.office.books.incoming_numbers(span)
-    lines, struck, since, end = await work.office.books.incoming_days(span)
+    summary = await work.office.books.incoming_summary(span)
+    numbers = summary.numbers
     if not numbers:
         return Summary(since=span.since, until=span.until)
     run = await _incoming_run(work, agency, span, numbers)
     return Summary(
-        lines=lines,
-        struck=struck,
+        lines=summary.lines,
+        struck=summary.struck,
         first=str(run.first) if run.first is not None else numbers[0],
         last=str(run.last) if run.last is not None else numbers[-1],
-        since=span.since or since,
-        until=span.until or end,
+        since=span.since or summary.first,
+        until=span.until or summary.last,
         runs=(run,),
     )
 

@@ -75,6 +75,17 @@ class IncomingLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingSummary:
+    """Lines of an incoming book, how many of them are struck, the first and the last day of arrival, and their numbers."""
+
+    lines: int
+    struck: int
+    first: date | None
+    last: date | None
+    numbers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NumbersOfType:
     """Outgoing lines of one document type, struck or not, as the check of a run of numbers reads them."""
 
@@ -140,13 +151,24 @@ class SqlBooks(AgencyRows):
     async def incoming_numbers(self, span: Span) -> Sequence[str]:
         return [row[0] for row in await self._tx.tuples(self._in_book(select(col(_E.number)), span))]
 
-    async def incoming_days(self, span: Span) -> tuple[int, int, date | None, date | None]:
-        """Return how many lines there are, how many of them struck, and the first and last day of arrival."""
+    async def incoming_summary(self, span: Span) -> IncomingSummary:
         arrived = col(_I.arrived_at)
-        counted = select(func.count(), func.count(col(_E.struck_at)), func.min(arrived), func.max(arrived))
+        counted = select(
+            func.count(),
+            func.count(col(_E.struck_at)),
+            func.min(arrived),
+            func.max(arrived),
+            self._listed(col(_E.number)),
+        )
         query = self._in_book(counted, span, joined=True)
-        ((lines, struck, first, last),) = await self._tx.tuples(query)
-        return lines, struck, _day(first), _day(last)
+        ((lines, struck, first, last, numbers),) = await self._tx.tuples(query)
+        return IncomingSummary(
+            lines=lines,
+            struck=struck,
+            first=_day(first),
+            last=_day(last),
+            numbers=json.loads(numbers) if lines else (),
+        )
 
     def _join_document(self, query: Any) -> Any:  # Any: a select's type lists its columns
         return query.join(_I, same(_I.id, _E.incoming_id))
@@ -214,6 +236,10 @@ class SqlBooks(AgencyRows):
         return select(line.type_name, line.struck, func.count(), numbers).group_by(
             line.type_name, line.struck
         )
+
+    def _listed(self, column: Mapped[str]) -> ColumnElement[str]:
+        """Return the values of a column as one JSON list."""
+        return cast(func.json_agg(column) if self._server_sorts else func.json_group_array(column), Text)
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         """Return the latest recall of each of these outgoing documents that was asked for, and when."""
