@@ -25,7 +25,7 @@ _HEADER, _BODY, _END = b"IHDR", b"IDAT", b"IEND"
 
 
 async def check(blobs: FileBlobs, pool: Pool, content: bytes, pages: PageDrawer | None = None) -> bytes:
-    """Return the picture as it is kept and printed; without `pages` a process is started for it. Raise Clash for a file
+    """Return the picture to keep and print; without `pages` a process is started for it. Raise Clash for a file
     that is too large, no PNG picture or a damaged one, or has a side that is too short or too long."""
     if len(content) > MOST_BYTES:
         raise Clash(f"an emblem may have {MOST_BYTES} bytes", code="GW-EMBLEM-SIZE")

@@ -390,7 +390,7 @@ class SqlAgencyProfile(AgencyRows):
         return row.value or None if row is not None else None
 
     async def keep_picture(self, content: bytes, by: str, at: datetime) -> None:
-        """Keep the picture of an emblem; one that is kept already stays as it is."""
+        """Keep the picture of an emblem; one that is kept already stays unchanged."""
         row = AgencyEmblemRow(
             agency_id=self._agency_id,
             id=fingerprint(content),

@@ -29,7 +29,9 @@ class ProfileSettingOut(ResponseModel):
     set_by: str | None
     planned: str | None = Field(description="Value that comes into force later; empty for the node's again")
     planned_from: Moment | None
-    options: list[str] = Field(description="Values that it takes; empty for a number, a text, a picture or a table")
+    options: list[str] = Field(
+        description="Values that it takes; empty for a number, a text, a picture or a table"
+    )
     columns: list[str] = Field(description="Columns of a table; empty for another setting")
     basis: str | None = Field(description="Articles that it rests on, as people cite them")
 
