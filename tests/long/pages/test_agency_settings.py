@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pypdfium2
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import FilePayload, Page, ViewportSize, expect
 
 from gateway.domain.agency_profile import EMBLEM, HEADING_PARENT, HEADING_PLACE, NUMBERING, UNDO_SECONDS
 from gateway.domain.event import EventKind
@@ -15,12 +15,13 @@ from gateway.office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.visiting import Enter, opened, scope_of
+from tests.pages.visiting import Enter, box_of, opened, scope_of
 from tests.pages.watching import Watcher
 from tests.support import png
 from tests.support.printed_words import pictures
 
 PATH = "/quan-tri/co-quan"
+A4: ViewportSize = {"width": 794, "height": 1123}
 
 
 async def test_an_administrator_changes_a_setting_from_a_day_on(
@@ -158,6 +159,12 @@ async def test_an_emblem_is_given_replaced_and_taken_away_and_stands_on_what_is_
     assert await printed(book) == [(15, 15)]
     await opened(page, "/so-van-ban/in?so=incoming")
     await expect(page.locator(".cover img")).to_have_js_property("naturalWidth", 300)
+    await opened(page, "/bao-cao/incoming")
+    await page.set_viewport_size(A4)
+    await page.emulate_media(media="print")
+    await expect(page.locator(".letterhead img")).to_have_js_property("naturalWidth", 300)
+    assert (await box_of(page.locator(".letterhead")))["width"] > 0.9 * A4["width"]
+    await page.emulate_media(media="screen")
     own_address = address.partition("?")[0]
     assert (await page.context.request.get(site.url + own_address)).status == 200
     await opened(page, f"{PATH}/{EMBLEM}", 403)
