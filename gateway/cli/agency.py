@@ -1,19 +1,33 @@
-"""`gateway agency profile`: an agency's settings that differ from those of its node. In: a setting, a value, a day. Out:
-every setting with its value, the node's, since when and by whom. The commands make calls of the API."""
+"""`gateway agency profile`: an agency's settings that differ from those of its node. In: a setting, a value, a day; the
+picture of an emblem. Out: every setting with its value, the node's, since when and by whom. The commands make calls of the
+API, except that an emblem is checked and kept by this process."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun
+from gateway.cli.command import Invocation, late, noun, piped
+from gateway.cli.node import CommandContext, operator
 from gateway.cli.operations import Fields, makes_call, rows_printer
+from gateway.domain.agency_profile import EMBLEM
 
 if TYPE_CHECKING:
     from gateway.api.resources.profile import ProfileSettingOut
+    from gateway.deciding import agency_profile
+    from gateway.deciding import emblem as emblems
+else:
+    agency_profile = late("gateway.deciding.agency_profile")
+    emblems = late("gateway.deciding.emblem")
+
+FirstDay: TypeAlias = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="First day on which it holds; default: at once."),
+]
 
 _COLUMNS = output.columns("id=setting detail=name state=value source=default since owner=set_by")
 
@@ -38,10 +52,26 @@ def set_(
     value: Annotated[
         str, typer.Argument(help="Its value; several with commas between; an empty one is the node's again.")
     ],
-    from_: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day on which it holds; default: at once."),
-    ] = None,
+    from_: FirstDay = None,
 ) -> Fields:
     """Choose a setting of the agency, at once or from a day on."""
     return {"value": value, "from_day": from_.date().isoformat() if from_ is not None else None}
+
+
+@verb("quoc-huy.png", "bieu-tuong.png --from 2027-01-01 --yes", ask="cli.ask.emblem")
+async def emblem(
+    call: Invocation,
+    context: CommandContext,
+    file: Annotated[Path, piped("PNG picture of at most 200 KB, 64 to 1024 pixels a side; or -.")],
+    from_: FirstDay = None,
+) -> None:
+    """Give the agency an emblem, which stands above its name on what it prints. Taken away by: set emblem ''."""
+    node, day = context.node, from_.date() if from_ is not None else None
+    with file.open("rb") as picture_file:
+        content = picture_file.read(emblems.MOST_BYTES + 1)
+    picture = await emblems.check(node.blobs, node.pool, content)
+    by_name = (await operator(node.store)).name
+    version = await agency_profile.choose(
+        node.store, node.clock, context.scope, by_name, EMBLEM, "", day, picture
+    )
+    output.record(call, {"id": version.value, "from": output.clock(version.from_when)})

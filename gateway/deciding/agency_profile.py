@@ -1,6 +1,6 @@
 """Chooses a setting of an agency's profile. In: an agency, a setting's key, a typed value and day, and who chooses, whose
 right the caller has checked. Out: the settings with the values in force; a further version, with an event in the agency's
-log. Versions are never changed: a later one replaces what was planned before."""
+log. Versions are never changed: a later one replaces what was planned before. A picture is kept with its version."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import date, datetime
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import (
     AMOUNT,
+    EMBLEM,
     HOSTED,
     OF_RULES,
     ON,
@@ -20,6 +21,7 @@ from gateway.domain.agency_profile import (
     ProfileSetting,
     ProfileVersion,
     find_in_force,
+    fingerprint,
 )
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local, midnight
@@ -106,10 +108,12 @@ async def choose(
     key: str,
     text: str,
     day: date | None = None,
+    picture: bytes = b"",
 ) -> ProfileVersion:
-    """Choose a value from that day on, at once without a day; nothing typed is the default again. Raise Clash for a value
-    that the setting does not take or a day that is over."""
-    value, now = find_setting(key).read(text), clock.now()
+    """Choose a value from that day on, at once without a day; nothing typed is the default again. A `picture` that
+    `deciding.emblem` checked is the value itself. Raise Clash for a value that the setting does not take or a day that is
+    over."""
+    value, now = find_setting(key).read(fingerprint(picture) if picture else text), clock.now()
     if value is None:
         raise Clash(f"{key} does not take {text[:40]!r}", code="GW-SETTING")
     if day is not None and day < local(now).date():
@@ -131,6 +135,10 @@ async def choose(
                 "a second administrator confirms that rights may change without one again",
                 code="GW-RIGHTS-OFF",
             )
+        if picture:
+            await work.profile.keep_picture(picture, scope.principal_id, now)
+        elif key == EMBLEM and value and await work.profile.picture(value) is None:
+            raise Clash(f"the agency never had an emblem {value}", code="GW-SETTING")
         await work.profile.add(version)
         details = {
             "setting": key,

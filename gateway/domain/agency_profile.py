@@ -4,6 +4,7 @@ table, with its words under `profile.{key}`; one that a rule uses is also a fiel
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -33,6 +34,7 @@ TYPE_MARKS: Final = "type_marks"
 UNIT_MARKS: Final = "unit_marks"
 SIGNING_ACTS: Final = "signing_acts"
 RIGHTS_CONFIRMED: Final = "rights_confirmed"
+EMBLEM: Final = "emblem"
 OFF, ON = "off", "on"
 MARK: Final = "mark"
 HOLD: Final = "hold"
@@ -57,6 +59,8 @@ class ValueForm(StrEnum):
     TEXT = "text"
     TABLE = "table"
     """Rows of cells, as one text: a vertical bar between cells, a semicolon between rows."""
+    PICTURE = "picture"
+    """Fingerprint of a picture that is kept for the agency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +168,19 @@ def split_table(text: str) -> list[list[str]]:
     """Split a table into the cells of its rows; rows may also be lines."""
     rows = text.replace("\n", ";").split(";")
     return [[cell.strip() for cell in row.split("|")] for row in rows if row.strip()]
+
+
+FINGERPRINT_DIGITS: Final = 16
+
+
+def fingerprint(picture: bytes) -> str:
+    """Return the value that stands for a picture: the first digits of its SHA-256."""
+    return hashlib.sha256(picture).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def _stored_fingerprint(word: str) -> str | None:
+    is_fingerprint = len(word) == FINGERPRINT_DIGITS and {*word} <= {*"0123456789abcdef"}
+    return word if is_fingerprint else None
 
 
 READY_BOOKS: Final = "QPPL |  | YYYY | type; BS |  | SY, TrS, SL | one; HC |  | * | type"
@@ -297,6 +314,14 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
         *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),
         ProfileSetting(key=HEADING_PARENT, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R17"),
         ProfileSetting(key=HEADING_PLACE, form=ValueForm.TEXT, default=SHIPPED, most=100, rule="R17"),
+        ProfileSetting(
+            key=EMBLEM,
+            form=ValueForm.PICTURE,
+            default=SHIPPED,
+            most=FINGERPRINT_DIGITS,
+            rule="R139",
+            reads=_stored_fingerprint,
+        ),
         ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),
     )
 }
@@ -331,20 +356,24 @@ def find_in_force(versions: Iterable[ProfileVersion], key: str, at: datetime) ->
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letterhead:
     """Head of the papers that an agency prints (R17, parts of a document): its name, that of the agency above it, and the
-    place name that stands before the date."""
+    place name that stands before the date. `emblem` is the fingerprint of its emblem; `picture` has the bytes, for a
+    printer."""
 
     agency: str
     parent: str = ""
     place: str = ""
+    emblem: str = ""
+    picture: bytes = b""
 
 
 def letterhead_of(agency: HostedAgency, chosen: Mapping[str, ProfileVersion]) -> Letterhead:
     """Return the head by what the agency chose, else by what the node knows of it."""
-    parent, place = chosen.get(HEADING_PARENT), chosen.get(HEADING_PLACE)
+    parent, place, emblem = (chosen.get(key) for key in (HEADING_PARENT, HEADING_PLACE, EMBLEM))
     return Letterhead(
         agency=agency.name,
         parent=parent.value if parent else agency.parent_name or "",
         place=place.value if place else "",
+        emblem=emblem.value if emblem else "",
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.document import OutgoingDocument
 
 Cell = str | int | date | None
@@ -145,8 +146,7 @@ class ArrivalStamp:
 class Cover:
     """First page of a printed book."""
 
-    agency: str
-    parent: str | None
+    letterhead: Letterhead
     book: Book
     form: BookForm
     year: int

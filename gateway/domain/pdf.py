@@ -309,19 +309,20 @@ READ_KINDS = frozenset({"pdf", "docx"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWish:
     """Request for the picture of one page at so many dots per inch, with the sizes of `window` pages from it on; with
-    `words` for the text of those pages instead of the picture."""
+    `words` for the text of those pages instead of the picture. A scan `as_png` loses nothing but its size."""
 
     kind: str
     page: int
     dots: int = 100
     window: int = 1
     words: bool = False
+    as_png: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLook:
     """Answer to a `PageWish`. `pages` counts all pages of the file; `sizes` and `words` belong to the pages from the
-    requested one on; `picture` is WebP. `fault` says why there is nothing to show."""
+    requested one on; `picture` is WebP, or PNG where that was asked for. `fault` says why there is nothing to show."""
 
     pages: int = 0
     sizes: tuple[Size, ...] = ()

@@ -6,6 +6,7 @@ a book of a year takes some tens of megabytes. Everything is worked out at once;
 from __future__ import annotations
 
 import hashlib
+import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import IO
 
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.pdfdoc import (
     PDFCrossReferenceTable,
@@ -41,6 +43,7 @@ _TOTAL = "total"
 # The font has one weight; its outline drawn with this share of the size looks bold.
 _BOLD_OUTLINE = 0.03
 _TEXT_SIZE, _CELL_SIZE = 12, 9
+_EMBLEM_HEIGHT, _EMBLEM_WIDTH = 15 * _MM, 45 * _MM
 
 
 class Align(StrEnum):
@@ -163,9 +166,11 @@ class PdfSheets:
         *,
         below: Sequence[str] = (),
         date_line: str = "",
+        emblem: bytes = b"",
     ) -> None:
-        """Write the head of an office letter: the offices at the left, with number and subject below them; the country at
-        the right, with place and date."""
+        """Write the head of an office letter: the offices at the left, below their emblem and with number and subject below
+        them; the country at the right, with place and date."""
+        self.emblem(emblem, width=0.45)
         top = self._y
         if above:
             self.line(above.upper(), size=11, align=Align.CENTRE, width=0.45)
@@ -179,6 +184,18 @@ class PdfSheets:
         self._rule(0.725, 0.3)
         self.line(date_line, size=11, align=Align.CENTRE, left=0.45, width=0.55)
         self._y = min(left_end, self._y)
+
+    def emblem(self, picture: bytes, *, width: float = 1) -> None:
+        """Draw a small PNG picture in the middle of that share of the width; nothing where there is none."""
+        if not picture:
+            return
+        image = ImageReader(io.BytesIO(picture))
+        across, down = image.getSize()
+        scale = min(_EMBLEM_HEIGHT / down, _EMBLEM_WIDTH / across)
+        self._y -= down * scale
+        x = _MARGIN + (self.width * width - across * scale) / 2
+        self._canvas.drawImage(image, x, self._y, across * scale, down * scale)
+        self.space(1)
 
     def side_by_side(self, left: Sequence[str], right: Sequence[str], *, bold: bool = True) -> None:
         """Write two blocks beside each other, as signatures stand: the first line of each bold."""

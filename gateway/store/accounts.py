@@ -4,6 +4,7 @@ that leaves. Each call is a transaction of its own, except those about an agency
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,9 +29,12 @@ from gateway.domain.account import (
 from gateway.domain.agency_profile import (
     CALENDAR_KEYS,
     NUMBERING,
+    Letterhead,
     ProfileVersion,
     chosen_in_force,
     find_in_force,
+    fingerprint,
+    letterhead_of,
 )
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
@@ -44,6 +48,7 @@ from gateway.store.row import Moment, equal, from_json, to_json, value_of
 from gateway.store.systems import begin
 from gateway.store.tables import DeliveryRow, HoldRow, InboxRow, IncomingRow, JobRow, OutboxRow
 from gateway.store.tables_node import (
+    AgencyEmblemRow,
     AgencyProfileRow,
     ApiKeyAgencyRow,
     ApiKeyRow,
@@ -69,6 +74,9 @@ _NUMBERING = (
 )
 _BODY = select(col(HostedAgencyRow.body), _NUMBERING).where(col(HostedAgencyRow.id) == bindparam("id"))
 _LOCKED_BODY = _BODY.with_for_update(read=True)
+_PICTURE = select(col(AgencyEmblemRow.content)).where(
+    col(AgencyEmblemRow.agency_id) == bindparam("agency_id"), col(AgencyEmblemRow.id) == bindparam("id")
+)
 
 
 class HostedAccounts(OwnTransactions):
@@ -126,6 +134,16 @@ class HostedAccounts(OwnTransactions):
         """Return what an agency chose and is in force, by setting; nothing of one that is not hosted."""
         _, versions = await self._memory.ask(("hosted",), _load_hosted)
         return chosen_in_force(versions.get(id, ()), self._clock.now())
+
+    async def letterhead(self, id: str) -> Letterhead:
+        """Return the head of the papers that a hosted agency prints, with the picture of its emblem. NotFound when it is
+        not hosted."""
+        letterhead = letterhead_of(*await self.with_profile(id))
+        if not letterhead.emblem:
+            return letterhead
+        async with self._reading() as tx:
+            picture = await tx.scalar(_PICTURE, agency_id=id, id=letterhead.emblem)
+        return replace(letterhead, picture=picture or b"")
 
     async def numbering_at_hosting(self, id: str) -> NumberingMode:
         """Return the way of numbering with which an agency was hosted, which holds where it chose none. NotFound when it is
@@ -370,6 +388,23 @@ class SqlAgencyProfile(AgencyRows):
         """Return the value in force; None where the agency chose nothing."""
         row = await self._tx.first(_PROFILE, _IN_FORCE, agency_id=self._agency_id, key=key, now=at)
         return row.value or None if row is not None else None
+
+    async def keep_picture(self, content: bytes, by: str, at: datetime) -> None:
+        """Keep the picture of an emblem; one that is kept already stays unchanged."""
+        row = AgencyEmblemRow(
+            agency_id=self._agency_id,
+            id=fingerprint(content),
+            digest=hashlib.sha256(content).hexdigest(),
+            content=content,
+            made_at=at,
+            made_by=by,
+        )
+        await self._tx.insert_new(row)
+
+    async def picture(self, id: str) -> bytes | None:
+        """Return the picture with that fingerprint, of an emblem that the agency has or had; None where there is none."""
+        content: bytes | None = await self._tx.scalar(_PICTURE, agency_id=self._agency_id, id=id)
+        return content
 
 
 # States of deliveries that the axis does not have yet, or whose recipient has not answered a request.

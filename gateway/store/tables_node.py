@@ -46,6 +46,15 @@ class AgencyProfileRow(ThingOfAgency, table=True):
     set_by_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
+class AgencyEmblemRow(ThingOfAgency, table=True):
+    """Picture of an emblem that an agency chose once, by its fingerprint; pictures are only added."""
+
+    digest: str
+    content: bytes = Field(sa_type=LargeBinary)
+    made_at: datetime
+    made_by: str
+
+
 class AccountRequestRow(Row, table=True):
     """Request of an agency about its accounts, or a report on them, as JSON; the node's own have an empty `agency_id`,
     so that is no foreign key here."""

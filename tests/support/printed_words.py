@@ -1,4 +1,4 @@
-"""The words of a printed PDF, for tests that read what a person would read."""
+"""The words and pictures of a printed PDF, for tests that read what a person would read."""
 
 from __future__ import annotations
 
@@ -10,5 +10,18 @@ def printed(pdf: bytes) -> str:
     document = pypdfium2.PdfDocument(pdf)
     try:
         return " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
+    finally:
+        document.close()
+
+
+def pictures(pdf: bytes) -> list[tuple[int, int]]:
+    """Return width and height of each picture on the first sheet, in millimetres."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        bounds = [item.get_bounds() for item in document[0].get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])]
+        return [
+            (round((right - left) / 72 * 25.4), round((top - bottom) / 72 * 25.4))
+            for left, bottom, right, top in bounds
+        ]
     finally:
         document.close()

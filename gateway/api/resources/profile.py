@@ -29,7 +29,9 @@ class ProfileSettingOut(ResponseModel):
     set_by: str | None
     planned: str | None = Field(description="Value that comes into force later; empty for the node's again")
     planned_from: Moment | None
-    options: list[str] = Field(description="Values that it takes; empty for a number, a text or a table")
+    options: list[str] = Field(
+        description="Values that it takes; empty for a number, a text, a picture or a table"
+    )
     columns: list[str] = Field(description="Columns of a table; empty for another setting")
     basis: str | None = Field(description="Articles that it rests on, as people cite them")
 
@@ -46,7 +48,7 @@ class ProfileChoice(RequestModel):
     value: Text | None = Field(
         None,
         description="Several values have commas between them; a table has a vertical bar between cells, and a semicolon "
-        "or a new line between rows",
+        "or a new line between rows; a picture is the fingerprint of one that the agency had before",
     )
     from_day: dt.date | None = Field(None, description="First day on which it holds; at once if absent")
 

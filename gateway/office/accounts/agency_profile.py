@@ -25,6 +25,7 @@ async def choose(
     key: str,
     text: str,
     day: date | None = None,
+    picture: bytes = b"",
 ) -> ProfileVersion | Proposal:
     """Choose as `deciding.agency_profile.choose`; raise Denied for a person who does not administer the agency. Where
     rights change with a second person, that this ends is proposed to a second person too (R122)."""
@@ -37,4 +38,4 @@ async def choose(
     async with services.accounts.read() as view:
         await acting.over_agency(view, by, agency_id, services.clock.now())
     scope = AgencyScope(agency_id=agency_id, principal_id=by.principal_id)
-    return await agency_profile.choose(store, services.clock, scope, by_name, key, text, day)
+    return await agency_profile.choose(store, services.clock, scope, by_name, key, text, day, picture)

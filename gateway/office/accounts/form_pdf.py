@@ -33,6 +33,7 @@ class FormHeading:
 
     agency: str
     parent: str = ""
+    emblem: bytes = b""
     receiver: str = ""
     place: str = ""
     number: str = ""
@@ -172,6 +173,7 @@ def _begin(form: str, heading: FormHeading, today: date, out: IO[bytes], **words
             month=f"{today:%m}",
             year=today.year,
         ),
+        emblem=heading.emblem,
     )
     sheets.space(8)
     if form not in account_forms.REQUESTS:

@@ -33,12 +33,13 @@ async def write(services: BookServices, scope: AgencyScope, ask: Ask, out: Binar
 
 
 def _begin(book: OpenBook, out: BinaryIO) -> PdfSheets:
-    ask, cover = book.ask, book.cover
+    ask, cover, issuer = book.ask, book.cover, book.cover.letterhead
     say = partial(labels.say, lang=ask.lang)
     title = say(f"book.cover.{cover.book}")
-    sheets = PdfSheets(out, f"{title} {cover.year}", cover.agency, lang=ask.lang, across=True)
-    for name in filter(None, (cover.parent, cover.agency)):
-        sheets.line(name.upper(), size=13, bold=name == cover.agency, align=Align.CENTRE)
+    sheets = PdfSheets(out, f"{title} {cover.year}", issuer.agency, lang=ask.lang, across=True)
+    sheets.emblem(issuer.picture)
+    for name in filter(None, (issuer.parent, issuer.agency)):
+        sheets.line(name.upper(), size=13, bold=name == issuer.agency, align=Align.CENTRE)
     sheets.space(35)
     sheets.line(title, size=24, bold=True, align=Align.CENTRE)
     sheets.space(10)

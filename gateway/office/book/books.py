@@ -17,7 +17,6 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency, NumberingMode
-from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.book import (
     ArrivalStamp,
     Book,
@@ -251,11 +250,10 @@ class OpenBook:
 @asynccontextmanager
 async def open_book(services: BookServices, scope: AgencyScope, ask: Ask) -> AsyncIterator[OpenBook]:
     """Open a book in one view, so that cover and lines agree."""
-    letterhead = letterhead_of(*await services.store.accounts.with_profile(scope.agency_id))
+    letterhead = await services.store.accounts.letterhead(scope.agency_id)
     async with services.store.read(scope) as work:
         cover = Cover(
-            agency=letterhead.agency,
-            parent=letterhead.parent or None,
+            letterhead=letterhead,
             book=ask.book,
             form=ask.form,
             year=ask.span.year,

@@ -12,7 +12,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.agency_profile import Letterhead, letterhead_of
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.book import Cell, Span
 from gateway.domain.document import FileCode, OutgoingDocument, OutState
 from gateway.domain.wall_clock import cell_text, day_text, local
@@ -89,7 +89,7 @@ async def write(
     titles = [say(f"book.file_list.column.{key}") for key in columns]
     if form == "pdf":
         today = local(services.clock.now()).date()
-        letterhead = letterhead_of(*await services.store.accounts.with_profile(scope.agency_id))
+        letterhead = await services.store.accounts.letterhead(scope.agency_id)
         write_pdf = partial(_write_pdf, letterhead, title, about, titles, columns, rows, today, lang, out)
         await services.pool.run(write_pdf)
         return len(rows)
@@ -170,6 +170,7 @@ def _write_pdf(
         date_line=say(
             "account_form.date", place=letterhead.place or "……", day=day, month=month, year=today.year
         ),
+        emblem=letterhead.picture,
     )
     sheets.space(8)
     sheets.line(title.upper(), size=14, bold=True, align=Align.CENTRE)

@@ -110,6 +110,7 @@ def _head(sheets: PdfSheets, table: ReportTable, issuer: Letterhead, today: date
         say("outgoing.slip.motto"),
         below=(say("account_form.number", number="……"),),
         date_line=say("account_form.date", place=issuer.place or "……", day=day, month=month, year=today.year),
+        emblem=issuer.picture,
     )
     sheets.space(8)
     sheets.line(say("report.title"), size=14, bold=True, align=Align.CENTRE)

@@ -18,7 +18,7 @@ from datetime import date, datetime
 from gateway import log
 from gateway.domain import feed
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.agency_profile import Letterhead, letterhead_of
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
@@ -348,7 +348,7 @@ class Sender:
         if schedule.wish.of_node:
             issuer = Letterhead(agency=schedule.wish.under or labels.say("report.node", _LANG))
         else:
-            issuer = letterhead_of(*await self.inn.store.accounts.with_profile(agency.id))
+            issuer = await self.inn.store.accounts.letterhead(agency.id)
         out = io.BytesIO()
         await report_files.write(self.inn.pool, out, form, table, names, issuer, today, _LANG)
         heading = reports.heading_of(question, issuer.agency, _LANG)

@@ -19,7 +19,6 @@ from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
 from gateway.api.shapes import Code, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
-from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, NotFound
 from gateway.office.book import reports, scheduled
@@ -162,7 +161,7 @@ async def _report(office: Office, call: Call) -> web.Response:
 async def _report_file(office: Office, call: Call) -> web.StreamResponse:
     query = call.query_of(ReportFileQuery)
     table = await _ask(office, call, query)
-    issuer = letterhead_of(*await office.store.accounts.with_profile(call.scope().agency_id))
+    issuer = await office.store.accounts.letterhead(call.scope().agency_id)
     today = local(office.clock.now()).date()
     keys = [line.key for line in table.lines]
     names = await reports.names_of(office.inn, office.accounts, table.question, keys, today, call.lang)

@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, late, noun
-from gateway.domain.agency_profile import Letterhead, letterhead_of
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.wall_clock import local
 from gateway.office.cli import OfficeCommandContext, whole_file
 from gateway.office.cli.book import day
@@ -149,7 +149,7 @@ async def export(
     question, agencies = await _ask(context, name, since, last_day, by, under, only)
     table = await reports.make(context.node.store, agencies, question, _today(context))
     lang, names = call.lang.value, await _names(call, context, table)
-    issuer = letterhead_of(*await context.node.store.accounts.with_profile(context.agency.id))
+    issuer = await context.node.store.accounts.letterhead(context.agency.id)
     if question.report.of_node:
         issuer = Letterhead(agency=under or call.word("report.node"))
     form, today = kind or FileKind(ending), _today(context)

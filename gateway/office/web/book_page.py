@@ -3,12 +3,14 @@ opened book. Out: one HTML document that needs nothing beside it, written piece 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from datetime import date
 from functools import partial
 from typing import BinaryIO
 
 from gateway.domain.account import AgencyScope
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.book import ArrivalStamp, BookLine, Summary
 from gateway.office.book import books
 from gateway.office.book.books import Ask, BookFormat, OpenBook
@@ -47,6 +49,7 @@ def _pieces(book: OpenBook, nonce: str) -> AsyncIterator[str]:
         nonce=nonce,
         title=labels.say(f"book.{ask.book}", ask.lang),
         cover=book.cover,
+        emblem=_emblem_source(book.cover.letterhead, is_served=bool(nonce)),
         titles=ask.titles(),
         shares=[round(100 * WIDTHS[column] / total, 2) for column in ask.columns],
         rows=_rows(book),
@@ -54,6 +57,15 @@ def _pieces(book: OpenBook, nonce: str) -> AsyncIterator[str]:
         say=labels.say,
         day=day_text,
     )
+
+
+def _emblem_source(letterhead: Letterhead, *, is_served: bool) -> str:
+    """Return the address of the emblem; in a file that stands alone, the picture itself."""
+    if not letterhead.picture:
+        return ""
+    if is_served:
+        return f"/bieu-tuong/{letterhead.emblem}.png"
+    return f"data:image/png;base64,{base64.b64encode(letterhead.picture).decode()}"
 
 
 async def _rows(book: OpenBook) -> AsyncIterator[tuple[date | None, BookLine, list[str]]]:

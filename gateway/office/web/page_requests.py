@@ -207,7 +207,7 @@ class PageRequest:
         cannot be done now: the page then has no form; `more` are further sentences, `about` names what it is about, a
         `grave` act has a red button. `part` is a template that shows, by `place`, the content "above" the form, its
         "fields", and the content "below"; `which` tells it the question. `look` is a class of the style sheet: the form as
-        a `card`, or the narrow page of `enter`.
+        a `card`, or the narrow page of `enter`. `has_file`: the form brings a file.
         Problems are shown once there is a form."""
         title, text, do = words if len(words) == 3 else _words_of_question(*words)
         usual = {
@@ -219,6 +219,7 @@ class PageRequest:
             "look": "",
             "grave": False,
             "tabs": (),
+            "has_file": False,
         }
         return await self.form_page(
             "question.html",

@@ -266,11 +266,18 @@ def _scan(path: Path, wish: PageWish) -> PageLook:
         if wish.words:
             return PageLook(pages=1, sizes=(size,), words=("",))
         drawn = Image.new("RGB", turned.size, "white")
-        drawn.paste(turned.convert("RGB"), mask=turned.getchannel("A") if "A" in turned.getbands() else None)
+        drawn.paste(turned.convert("RGB"), mask=_opacity(turned))
         target = pixels(size, wish.dots)
         if target[0] < drawn.width:
             drawn = drawn.resize(target, reducing_gap=2.0)
-        return PageLook(pages=1, sizes=(size,), picture=_picture(drawn))
+        return PageLook(pages=1, sizes=(size,), picture=_picture(drawn, "PNG" if wish.as_png else "WEBP"))
+
+
+def _opacity(picture: Image.Image) -> Image.Image | None:
+    """Return the mask of a picture with transparent parts; None where it has none."""
+    if "A" in picture.getbands():
+        return picture.getchannel("A")
+    return picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
 
 
 def _scanned_size(picture: Image.Image) -> Size:

@@ -18,6 +18,7 @@ from gateway.ports.services import Pool
 from gateway.trust.apart import MB, KeptProcess, Lent, ReaderProcess, ReadingLimits
 
 _MOST_PICTURE = 8 * MB
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class PageBox(KeptProcess):
     def draw(self, path: Path, wish: PageWish) -> PageLook:
         """Return the drawn page. Raise StoreFailure when the file cannot be opened."""
         look = self.look(path, {"wish": asdict(wish)}, parse_look, PageLook)
-        if look.picture and not is_picture(look.picture):
+        if look.picture and not is_picture(look.picture, as_png=wish.as_png):
             return PageLook(fault="PAGE-READER", detail="what was drawn is no picture")
         return look
 
@@ -69,9 +70,10 @@ def parse_look(line: bytes) -> PageLook:
     return replace(_look().validate_python(part["look"]), picture=b64decode(part["picture"], validate=True))
 
 
-def is_picture(octets: bytes) -> bool:
-    """Tell whether these are the first bytes of a WebP picture, of a plausible size."""
-    return octets[:4] == b"RIFF" and octets[8:12] == b"WEBP" and len(octets) <= _MOST_PICTURE
+def is_picture(octets: bytes, *, as_png: bool = False) -> bool:
+    """Tell whether these are the first bytes of a WebP picture, or a PNG one, of a plausible size."""
+    is_begun = octets.startswith(PNG) if as_png else octets[:4] == b"RIFF" and octets[8:12] == b"WEBP"
+    return is_begun and len(octets) <= _MOST_PICTURE
 
 
 class PageDrawer:

@@ -29,6 +29,7 @@ FILES = frozenset({"home", "language", "report_file", "record_files_file"}) | {
     *(
         "review_file",
         "account_form",
+        "emblem",
         "account_request_pdf",
         "journal_file",
         "dead_letter_file",

@@ -44,7 +44,7 @@ DUE = {
     *(f"registry {name}" for name in ("bindings", "countersign")),
     *(f"registry trust {name}" for name in ("show", "propose", "recall", "strike", "end", "compare")),
     *(f"registry trust {name}" for name in ("lists", "rows", "propose-list")),
-    *("agency profile show", "agency profile set"),
+    *("agency profile show", "agency profile set", "agency profile emblem"),
     *("numbers list", "numbers next", "numbers reserve", "numbers release", "numbers void"),
     *(f"rules {name}" for name in ("list", "show", "check", "timers")),
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),

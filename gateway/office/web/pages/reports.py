@@ -12,7 +12,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.domain.agency_profile import Letterhead, letterhead_of
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.figures import IN, NO_UNIT, READ
@@ -83,6 +83,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         reports=sight.reports,
         of_node=sight.of_node,
         heading=reports.heading_of(question, issuer.agency, request.lang),
+        emblem=issuer.emblem,
         owner=" – ".join((issuer.agency, *reports.unit_names(question))),
         titles=reports.titles(question, request.lang),
         lines=[
@@ -230,7 +231,7 @@ async def _names(request: PageRequest, question: Question, keys: Sequence[str]) 
 async def _issuer(request: PageRequest, sight: Sight) -> Letterhead:
     if sight.of_node or request.agency is None:
         return Letterhead(agency=request.ask("duoi") or request.say("report.node"))
-    return letterhead_of(*await request.deps.store.accounts.with_profile(request.agency.id))
+    return await request.deps.store.accounts.letterhead(request.agency.id)
 
 
 # --- figures that lead to their documents ---------------------------------------------------------------------------

@@ -3,6 +3,7 @@ accounts (R91, R109)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from io import BytesIO
 
@@ -20,7 +21,8 @@ from gateway.office.domain.account_request import (
     RequestLine,
 )
 from gateway.office.policy import account_forms
-from tests.support.printed_words import printed
+from tests.support import png
+from tests.support.printed_words import pictures, printed
 
 TODAY = date(2026, 12, 5)
 HEADING = FormHeading(
@@ -130,6 +132,22 @@ def test_a_request_has_head_parts_columns_and_its_lines(form: str) -> None:
     assert text.index("I. Thông tin người tiếp nhận") < text.index("II. Nội dung yêu cầu")
     for words in (*(w for columns in COLUMNS[form] for w in columns), *ROWS[form]):
         assert words.replace(" ", "") in text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("size", "printed_size"), [((200, 200), (15, 15)), ((360, 90), (45, 11)), ((64, 300), (3, 15))]
+)
+def test_an_emblem_stands_small_above_the_head_of_a_form(
+    size: tuple[int, int], printed_size: tuple[int, int]
+) -> None:
+    prints = [BytesIO(), BytesIO()]
+    for out in prints:
+        form_pdf.unused_list(replace(HEADING, emblem=png.picture(*size)), (), TODAY, TODAY, out)
+
+    pdf = prints[0].getvalue()
+    assert pictures(pdf) == [printed_size]
+    assert all(words in printed(pdf) for words in HEAD)
+    assert pdf == prints[1].getvalue()
 
 
 def test_figures_of_a_year() -> None:

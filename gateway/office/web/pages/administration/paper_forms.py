@@ -11,7 +11,7 @@ from typing import IO
 
 from aiohttp import web
 
-from gateway.domain.agency_profile import Letterhead, letterhead_of
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.wall_clock import local
 from gateway.office.accounts import admin
 from gateway.office.domain.roles import NODE
@@ -60,6 +60,7 @@ async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[I
     heading = form_pdf.FormHeading(
         agency=letterhead.agency,
         parent=letterhead.parent,
+        emblem=letterhead.picture,
         receiver=texts["kinh-gui"],
         place=texts["dia-danh"],
         number=texts["so"],
@@ -90,7 +91,7 @@ def _since(request: PageRequest, today: date) -> date:
 async def _letterhead(request: PageRequest, place: Place) -> Letterhead:
     if place.id == NODE:
         return Letterhead(agency=place.name)
-    return letterhead_of(*await request.deps.store.accounts.with_profile(place.id))
+    return await request.deps.store.accounts.letterhead(place.id)
 
 
 async def _place_of(request: PageRequest) -> Place:

@@ -11,7 +11,7 @@ from typing import IO
 
 from aiohttp import web
 
-from gateway.domain.agency_profile import Letterhead, letterhead_of
+from gateway.domain.agency_profile import Letterhead
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.office.accounts import admin, requests, units
@@ -164,10 +164,11 @@ async def give_pdf(request: PageRequest) -> web.StreamResponse:
     if account_request.agency_id == NODE:
         letterhead = Letterhead(agency=request.say("admin.node"))
     else:
-        letterhead = letterhead_of(*await request.deps.store.accounts.with_profile(account_request.agency_id))
+        letterhead = await request.deps.store.accounts.letterhead(account_request.agency_id)
     heading = form_pdf.FormHeading(
         agency=letterhead.agency,
         parent=letterhead.parent,
+        emblem=letterhead.picture,
         receiver=account_request.receiver,
         place=account_request.place or letterhead.place,
         number=account_request.number,

@@ -1,10 +1,11 @@
 """The settings of one agency: the value in force, the node's default, who set it, when, and from when on; and the form for
-another value. In: the agency, for people who administer several; a value and a day as typed. Out: the table with its
-history, or a further version."""
+another value. In: the agency, for people who administer several; a value and a day as typed, or the picture of an emblem.
+Out: the table with its history, or a further version; the picture, for pages and prints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from aiohttp import web
@@ -12,15 +13,16 @@ from aiohttp import web
 from gateway.bootstrap import guards
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_setting, list_settings
 from gateway.domain.account import AgencyScope
-from gateway.domain.agency_profile import OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
+from gateway.domain.agency_profile import EMBLEM, OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
 from gateway.domain.person import Proposal
-from gateway.errors import Clash
+from gateway.errors import BadForm, Clash, NotFound
 from gateway.office.accounts import agency_profile
-from gateway.office.web import dates, page_requests
+from gateway.office.web import dates, forms, page_requests
 from gateway.office.web.forms import Form, Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.administration import accounts
-from gateway.office.web.pages.administration.accounts import Place, both, get
+from gateway.office.web.pages.administration.accounts import Place, both, get, post
+from gateway.office.web.routes import FormBody
 from gateway.words.legal import bases_of_rules
 
 PATH = f"{accounts.HOME}/co-quan"
@@ -54,11 +56,31 @@ async def states_of(request: PageRequest, agency_id: str) -> Sequence[SettingSta
     return await list_settings(request.deps.store, scope, request.deps.clock.now(), defaults)
 
 
-async def choose(request: PageRequest) -> web.StreamResponse:
+async def choose_emblem(request: PageRequest) -> web.StreamResponse:
+    """Choose as `choose` does, by a form that brings a picture."""
+    # Loaded at first use alone.
+    from gateway.deciding.emblem import MOST_BYTES
+
+    fields, content, size = dict[str, str](), b"", 0
+    async for part in forms.parts(request.http, request.token):
+        if part.name != "file":
+            await forms.add_short(fields, part)
+            continue
+        while piece := await part.read_chunk():
+            size += len(piece)
+            # A file that is too large is read to its end, so that the browser gets the page that says so.
+            content += piece if len(content) <= MOST_BYTES else b""
+            if size > forms.MOST_PASSED:
+                raise BadForm(f"an emblem may have {MOST_BYTES} bytes", code="GW-FORM-SIZE")
+    form = Form({name: (text,) for name, text in fields.items()})
+    return await choose(replace(request, form=form), content)
+
+
+async def choose(request: PageRequest, content: bytes = b"") -> web.StreamResponse:
     place, key = await accounts.chosen_agency(request), request.path("setting")
     setting = find_setting(key)
     if request.is_act:
-        problems, waits = await _choose(request, place, key)
+        problems, waits = await _choose(request, place, key, content)
         if not problems:
             told = "admin.rights_asked" if waits else "admin.setting"
             return request.confirm(PATH, told, **{"co-quan": place.key})
@@ -78,9 +100,11 @@ async def choose(request: PageRequest) -> web.StreamResponse:
         hidden={"place": place.key},
         part="admin/_questions.html",
         which="setting",
+        has_file=key == EMBLEM,
         setting=setting,
         default=default,
         chosen=chosen,
+        planned=state.planned,
         options=choices,
         rows=_table_rows(request, setting, chosen, request.form.all("cell") if problems else ()),
     )
@@ -120,7 +144,7 @@ def _typed_value(setting: ProfileSetting, form: Form) -> str:
     )
 
 
-async def _choose(request: PageRequest, place: Place, key: str) -> tuple[Problems, bool]:
+async def _choose(request: PageRequest, place: Place, key: str, content: bytes) -> tuple[Problems, bool]:
     """Choose as the form says; return what is wrong with it, and whether a second person must confirm it."""
     text = request.form.text("day")
     day = dates.typed_day(text, request.today) if text else None
@@ -128,13 +152,44 @@ async def _choose(request: PageRequest, place: Place, key: str) -> tuple[Problem
         return [("day", request.say("listing.day.unreadable"))], False
     by, name = accounts.administrator(request), request.person.person.name
     typed = _typed_value(find_setting(key), request.form)
+    if key == EMBLEM and not content and "remove" not in request.form:
+        return [("file", request.say("profile.emblem.missing"))], False
     try:
+        picture = await _check_emblem(request, content) if content else b""
         chosen = await agency_profile.choose(
-            request.deps.store, request.deps.accounts, by, name, place.id, key, typed, day
+            request.deps.store, request.deps.accounts, by, name, place.id, key, typed, day, picture
         )
     except Clash as error:
-        return [("day" if error.code == "GW-SETTING-DAY" else "value", request.why(error))], False
+        field = "file" if key == EMBLEM else "value"
+        return [("day" if error.code == "GW-SETTING-DAY" else field, request.why(error))], False
     return [], isinstance(chosen, Proposal)
+
+
+async def _check_emblem(request: PageRequest, content: bytes) -> bytes:
+    # Loaded at first use alone.
+    from gateway.deciding import emblem
+
+    deps = request.deps
+    return await emblem.check(deps.blobs, deps.pool, content, deps.looking.pages)
+
+
+async def show_emblem(request: PageRequest) -> web.StreamResponse:
+    """Give an emblem to those at work for the agency, whose printed papers have it, and to its administrators."""
+    place = await accounts.chosen_agency(request)
+    scope = AgencyScope(agency_id=place.id, principal_id=request.person.person.id)
+    async with request.deps.store.read(scope) as work:
+        picture = await work.profile.picture(request.path("id"))
+    if picture is None:
+        raise NotFound("the agency never had this emblem")
+    headers = {
+        "Content-Type": "image/png",
+        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        # The address has the fingerprint of the bytes.
+        "Cache-Control": "private, max-age=31536000, immutable",
+    }
+    return web.Response(body=picture, headers=headers)
 
 
 def value_words(request: PageRequest, key: str, value: str) -> str:
@@ -159,5 +214,7 @@ def value_words(request: PageRequest, key: str, value: str) -> str:
 
 ROUTES = (
     get(PATH, "agency_settings", show_settings),
+    post(f"{PATH}/{{setting:{EMBLEM}}}", "emblem_chosen", choose_emblem, body=FormBody.PARTS),
+    get("/bieu-tuong/{id}.png", "emblem", show_emblem, needs=(), key=""),
     *both(f"{PATH}/{{setting}}", "agency_setting", "agency_setting_chosen", choose),
 )

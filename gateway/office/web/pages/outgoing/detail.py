@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway.document_view.facts import count_readings, state_word
 from gateway.document_view.recipients import picture
+from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
 from gateway.domain.states import SILENT, TAKEN_IN, document_word
@@ -252,11 +253,13 @@ async def print_slip(request: PageRequest) -> web.StreamResponse:
     if objection := access.no_slip(outgoing):
         return await acts.show_refusal(request, outgoing, "slip", objection)
     today = local(request.deps.clock.now())
+    letterhead = letterhead_of(*await request.deps.store.accounts.with_profile(request.own_agency.id))
     return await request.page(
         "outgoing/slip.html",
         title=request.say("outgoing.slip"),
         vi=labels.say,
         found=outgoing,
+        emblem=letterhead.emblem,
         place=outgoing.document.draft.place or "",
         day=f"{today:%d}",
         month=f"{today:%m}" if today.month < 3 else str(today.month),
