@@ -159,7 +159,17 @@ async def fill(store: SqlOfficeStore, rows: int, agencies: int, years: int) -> i
             {"incoming_id": "inb_" + _L.id, "number": _L.number, "year": _L.year, "entered_at": _L.at},
             None,
         ),
-        (OutgoingRow, {**as_sent, "id": "msg_" + _L.id, "issued_on": _L.day, "created_at": _L.at}, 0),
+        (
+            OutgoingRow,
+            {
+                **as_sent,
+                "id": "msg_" + _L.id,
+                "issued_on": _L.day,
+                "created_at": _L.at,
+                "type_name": _L.type_name,
+            },
+            0,
+        ),
         (DeliveryRow, {"id": "dlv_" + _L.id, "document_id": "msg_" + _L.id, "updated_at": _L.at}, 0),
         (
             PaperOutgoingRow,

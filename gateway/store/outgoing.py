@@ -243,6 +243,7 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         number=draft.number,
         symbol=draft.symbol,
         issued_on=draft.issued_on,
+        type_name=draft.type_name,
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         own_id=_own_id(draft.callback_data),
         trace=None,  # `add` writes the trace of its call

@@ -39,7 +39,8 @@ def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it 
 
 class OutgoingRow(ThingOfAgency, table=True):
     """One outgoing document. `external_id` is NULL for a child packet that only carries its parent's draft; `lead` is the
-    digest of the lead file; `own_id` is the sending system's id; `trace` is the trace of the API call that made it."""
+    digest of the lead file; `own_id` is the sending system's id; `trace` is the trace of the API call that made it.
+    `type_name` is NULL in rows that were written before there was such a column."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -74,6 +75,7 @@ class OutgoingRow(ThingOfAgency, table=True):
     own_id: str | None = None
     trace: str | None = None
     reply_by: date | None = None
+    type_name: str | None = None
 
 
 class DeliveryRow(Row, table=True):

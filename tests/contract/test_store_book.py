@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.book import OutgoingLine, PaperLetter, RegisterEntry, Span
@@ -23,6 +25,7 @@ from gateway.domain.identity import DocumentId
 from gateway.domain.wall_clock import VIETNAM
 from gateway.office.store.book import IncomingSummary
 from gateway.office.store.store import SqlOfficeStore
+from gateway.store.tables import OutgoingRow
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
@@ -190,6 +193,26 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
     numbers = [number for of_type in types for number in of_type.numbers.values()]
     assert sorted(numbers) == sorted(all_numbers)
     assert sum(of_type.lines for of_type in types) == len(all_numbers)
+
+
+async def test_numbers_of_a_book_stand_by_type_also_of_rows_without_that_column(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    for number, type_name in (("1", "Letter"), ("2", "Letter"), ("3", "Report")):
+        await send(store, clock, number, draft={"type_name": type_name})
+    await send(store, clock, "4", draft={"type_name": "Report"}, state=OutState.CANCELLED)
+    async with store.writing() as tx:
+        await tx.change(update(OutgoingRow).where(col(OutgoingRow.number) == "2").values(type_name=None))
+        await tx.commit()
+
+    async with store.read(NORTH) as work:
+        types = await work.office.books.outgoing_numbers(YEAR)
+
+    assert {(t.type_name, t.struck): (t.lines, sorted(t.numbers.values())) for t in types} == {
+        ("Letter", False): (2, ["1", "2"]),
+        ("Report", False): (1, ["3"]),
+        ("Report", True): (1, ["4"]),
+    }
 
 
 async def test_an_outgoing_number_is_taken_once_on_paper_or_not(

@@ -202,35 +202,37 @@ class SqlBooks(AgencyRows):
         """List the numbers of the book by type. The database makes one text of those of a type: a row for each line would
         take most of the time."""
         struck = or_(col(_O.state) == OutState.CANCELLED.value, _is_given_back(col(_O.id), self._agency_id))
-        sent = self._by_type(_O, span, struck, col(_O.document_id), ("draft", "type_name"), IS_LINE)
-        letters = self._by_type(_P, span, col(_P.struck_at).is_not(None), col(_P.id), ("type_name",))
+        type_name = func.coalesce(col(_O.type_name), self._text_in(col(_O.body), "draft", "type_name"))
+        sent = self._by_type(_O, span, type_name, struck, col(_O.document_id), IS_LINE)
+        type_name = self._text_in(col(_P.body), "type_name")
+        letters = self._by_type(_P, span, type_name, col(_P.struck_at).is_not(None), col(_P.id))
         return [
             NumbersOfType(type_name=type_name, struck=bool(struck), lines=lines, numbers=json.loads(numbers))
             for query in (sent, letters)
             for type_name, struck, lines, numbers in await self._tx.tuples(query)
         ]
 
+    def _text_in(self, body: Mapped[str], *steps: str) -> ColumnElement[str]:
+        """Return a text inside of a body, as the database reads it."""
+        if self._server_sorts:
+            return func.json_extract_path_text(cast(body, JSON), *steps)
+        return func.json_extract(body, "$." + ".".join(steps))
+
     def _by_type(
         self,
         table: OutgoingTable,
         span: Span,
+        type_name: ColumnElement[str],
         is_struck: ColumnElement[bool],
         document_id: ColumnElement[str],
-        steps: Sequence[str],
         which: Sequence[ColumnElement[bool]] = (),
     ) -> Select[Any]:
-        """Query the lines of each type: its name inside of the body, whether they are struck, how many, and their numbers.
-        Bodies are read before the lines are sorted by type, which would else carry them."""
-        number = col(table.number)
-        if self._server_sorts:
-            type_name = func.json_extract_path_text(cast(col(table.body), JSON), *steps)
-        else:
-            type_name = func.json_extract(col(table.body), "$." + ".".join(steps))
+        """Query the lines of each type: its name, whether they are struck, how many, and their numbers. Types are read
+        before the lines are sorted by them, which would else carry whole bodies."""
         struck = case((is_struck, 1), else_=0)
-        lines = select(type_name.label("type_name"), struck.label("struck"), document_id.label("id"), number)
-        line = (
-            lines.where(*issued_in(self._agency_id, table, span), *which).cte().prefix_with("MATERIALIZED").c
-        )
+        columns = (type_name.label("type_name"), struck.label("struck"), document_id.label("id"))
+        lines = select(*columns, col(table.number)).where(*issued_in(self._agency_id, table, span), *which)
+        line = lines.cte().prefix_with("MATERIALIZED").c
         together = func.json_object_agg if self._server_sorts else func.json_group_object
         numbers = cast(together(line.id, line.number), Text)
         return select(line.type_name, line.struck, func.count(), numbers).group_by(

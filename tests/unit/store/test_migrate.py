@@ -134,6 +134,7 @@ STEPS = {
     "r0223_requests_about_accounts.py": "7b8b531dea12dc18",
     "r0224_receipts_of_lists.py": "1e1863d4f6ee1824",
     "r0225_emblems_of_agencies.py": "17cf9099f7643619",
+    "r0226_types_of_outgoing_documents.py": "81fdd870ea771697",
 }
 
 
