@@ -15,7 +15,7 @@ from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import EMBLEM, OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
 from gateway.domain.person import Proposal
-from gateway.errors import BadForm, Clash, NotFound
+from gateway.errors import Clash, NotFound
 from gateway.office.accounts import agency_profile
 from gateway.office.web import dates, forms, page_requests
 from gateway.office.web.forms import Form, Problems
@@ -27,6 +27,8 @@ from gateway.words.legal import bases_of_rules
 
 PATH = f"{accounts.HOME}/co-quan"
 _EMPTY_ROWS, _MOST_SHOWN = 3, 5
+# More than an emblem may have, so that a photo too is refused on the page of the form.
+_MOST_READ = 32 * 1024 * 1024
 
 
 async def show_settings(request: PageRequest) -> web.StreamResponse:
@@ -58,20 +60,9 @@ async def states_of(request: PageRequest, agency_id: str) -> Sequence[SettingSta
 
 async def choose_emblem(request: PageRequest) -> web.StreamResponse:
     """Choose as `choose` does, by a form that brings a picture."""
-    # Loaded at first use alone.
-    from gateway.deciding.emblem import MOST_BYTES
-
-    fields, content, size = dict[str, str](), b"", 0
-    async for part in forms.parts(request.http, request.token):
-        if part.name != "file":
-            await forms.add_short(fields, part)
-            continue
-        while piece := await part.read_chunk():
-            size += len(piece)
-            # A file that is too large is read to its end, so that the browser gets the page that says so.
-            content += piece if len(content) <= MOST_BYTES else b""
-            if size > forms.MOST_PASSED:
-                raise BadForm(f"an emblem may have {MOST_BYTES} bytes", code="GW-FORM-SIZE")
+    fields, content = await forms.read_file(
+        request.http, request.token, _MOST_READ, "the picture of an emblem is small"
+    )
     form = Form({name: (text,) for name, text in fields.items()})
     return await choose(replace(request, form=form), content)
 
@@ -150,27 +141,24 @@ async def _choose(request: PageRequest, place: Place, key: str, content: bytes) 
     day = dates.typed_day(text, request.today) if text else None
     if text and day is None:
         return [("day", request.say("listing.day.unreadable"))], False
-    by, name = accounts.administrator(request), request.person.person.name
+    deps, by, name = request.deps, accounts.administrator(request), request.person.person.name
     typed = _typed_value(find_setting(key), request.form)
     if key == EMBLEM and not content and "remove" not in request.form:
         return [("file", request.say("profile.emblem.missing"))], False
     try:
-        picture = await _check_emblem(request, content) if content else b""
+        picture = b""
+        if content:
+            # Loaded at first use alone.
+            from gateway.deciding import emblem
+
+            picture = await emblem.check(deps.blobs, deps.pool, content, deps.looking.pages)
         chosen = await agency_profile.choose(
-            request.deps.store, request.deps.accounts, by, name, place.id, key, typed, day, picture
+            deps.store, deps.accounts, by, name, place.id, key, typed, day, picture
         )
     except Clash as error:
         field = "file" if key == EMBLEM else "value"
         return [("day" if error.code == "GW-SETTING-DAY" else field, request.why(error))], False
     return [], isinstance(chosen, Proposal)
-
-
-async def _check_emblem(request: PageRequest, content: bytes) -> bytes:
-    # Loaded at first use alone.
-    from gateway.deciding import emblem
-
-    deps = request.deps
-    return await emblem.check(deps.blobs, deps.pool, content, deps.looking.pages)
 
 
 async def show_emblem(request: PageRequest) -> web.StreamResponse:
