@@ -202,10 +202,10 @@ class SqlBooks(AgencyRows):
         """List the numbers of the book by type. The database makes one text of those of a type: a row for each line would
         take most of the time."""
         struck = or_(col(_O.state) == OutState.CANCELLED.value, _is_given_back(col(_O.id), self._agency_id))
-        type_name = func.coalesce(col(_O.type_name), self._text_in(col(_O.body), "draft", "type_name"))
-        sent = self._by_type(_O, span, type_name, struck, col(_O.document_id), IS_LINE)
-        type_name = self._text_in(col(_P.body), "type_name")
-        letters = self._by_type(_P, span, type_name, col(_P.struck_at).is_not(None), col(_P.id))
+        of_sent = func.coalesce(col(_O.type_name), self._text_in(col(_O.body), "draft", "type_name"))
+        sent = self._by_type(_O, span, of_sent, struck, col(_O.document_id), IS_LINE)
+        of_letter = self._text_in(col(_P.body), "type_name")
+        letters = self._by_type(_P, span, of_letter, col(_P.struck_at).is_not(None), col(_P.id))
         return [
             NumbersOfType(type_name=type_name, struck=bool(struck), lines=lines, numbers=json.loads(numbers))
             for query in (sent, letters)
@@ -224,14 +224,15 @@ class SqlBooks(AgencyRows):
         span: Span,
         type_name: ColumnElement[str],
         is_struck: ColumnElement[bool],
-        document_id: ColumnElement[str],
+        document_id: Mapped[str],
         which: Sequence[ColumnElement[bool]] = (),
     ) -> Select[Any]:
         """Query the lines of each type: its name, whether they are struck, how many, and their numbers. Types are read
         before the lines are sorted by them, which would else carry whole bodies."""
         struck = case((is_struck, 1), else_=0)
-        columns = (type_name.label("type_name"), struck.label("struck"), document_id.label("id"))
-        lines = select(*columns, col(table.number)).where(*issued_in(self._agency_id, table, span), *which)
+        lines = select(
+            type_name.label("type_name"), struck.label("struck"), document_id.label("id"), col(table.number)
+        ).where(*issued_in(self._agency_id, table, span), *which)
         line = lines.cte().prefix_with("MATERIALIZED").c
         together = func.json_object_agg if self._server_sorts else func.json_group_object
         numbers = cast(together(line.id, line.number), Text)
