@@ -19,6 +19,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 TOGETHER = {
     "tests/long/acceptance/test_bundle.py": "the bundle",
     "tests/acceptance/test_office_off.py": "a story told without the office",
+    "tests/acceptance/test_seals.py": "sealed papers",
     "tests/labs/conformance/test_run.py": "a sandbox that is judged",
     "tests/labs/sandbox/test_opened.py": "a sandbox that is used",
     "tests/long/faults/test_bench_servers.py": "four nodes",
