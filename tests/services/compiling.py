@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import compileall
 import os
+import sysconfig
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import source_hash
@@ -17,6 +18,11 @@ from _pytest.assertion import rewrite
 
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("gateway", "labs", "clients/python", "bench", "tests")
+# Libraries that only tests load: they are installed without bytecode, like tools that are seldom started.
+_LIBRARIES = ("_pytest", "playwright")
+# Those of them that pytest treats as tests.
+_PLUGINS = ("hypothesis", "xdist")
+_SITE = Path(sysconfig.get_path("purelib"))
 _LONG = ROOT / "tests" / "long"
 _AT_ONCE = 20
 
@@ -28,19 +34,27 @@ def main() -> None:
 
 
 def _sources() -> Iterator[Path]:
-    for folder in _FOLDERS:
-        for path in (ROOT / folder).rglob("*.py"):
+    for folder in (*(ROOT / name for name in _FOLDERS), *(_SITE / name for name in _LIBRARIES + _PLUGINS)):
+        for path in folder.rglob("*.py"):
             if not path.is_relative_to(_LONG):
                 yield path
 
 
 def _compile(path: Path) -> None:
-    if path.name != "conftest.py" and not path.name.startswith("test_"):
+    if not _is_rewritten(path):
         compileall.compile_file(path, quiet=2)
         return
     bytecode = rewrite.get_cache_dir(path) / (path.stem + rewrite.PYC_TAIL)
     if not bytecode.exists():  # pytest itself sees to one of an older source
         _write_rewritten(path, bytecode)
+
+
+def _is_rewritten(path: Path) -> bool:
+    return (
+        path.name == "conftest.py"
+        or path.name.startswith("test_")
+        or any(path.is_relative_to(_SITE / name) for name in _PLUGINS)
+    )
 
 
 def _write_rewritten(path: Path, bytecode: Path) -> None:
