@@ -96,6 +96,7 @@ $(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml labs/pypro
 	$(PIP) install --no-deps --no-build-isolation --editable . --editable labs
 	@touch $@
 
+# Few of these tools are started in a run of the tests, so they are compiled on first use.
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
-	$(PIP) install --only-binary :all: --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-compile --only-binary :all: --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,16 @@ OFFICIAL, INFORMATION = LegalValue.OFFICIAL, LegalValue.INFORMATION
 OF_OTHERS = seal_of(OTHER, OTHERS)
 
 
+@cache
 def signed(seal: Holder, by: Holder | None = None) -> bytes:
     return pdfs.sign(pdfs.sign(pdfs.plain(), by or person(), "NguoiKy"), seal, "CoQuan")
 
 
-BY_OWN, BY_PARENT, BY_OTHER, BY_STRANGER = map(signed, (OWN, PARENTS, OTHERS, STRANGE))
+@pytest.fixture(scope="module", autouse=True)
+def _papers() -> None:
+    """Sign the papers of the tests, which cannot be done within an event loop."""
+    for seal in (OWN, PARENTS, OTHERS, STRANGE):
+        signed(seal)
 
 
 @pytest.fixture
@@ -92,10 +98,10 @@ async def test_threat_153_the_seal_decides_what_a_document_is_worth(town: Town, 
     known = SignatoryWord.KNOWN
     for number, (name, pdf, seal, value) in enumerate(
         (
-            ("own", BY_OWN, SealWord.OWN, OFFICIAL),
-            ("parent's", BY_PARENT, SealWord.OTHER, INFORMATION),
-            ("another's", BY_OTHER, SealWord.OTHER, INFORMATION),
-            ("nobody's", BY_STRANGER, SealWord.UNKNOWN, INFORMATION),
+            ("own", signed(OWN), SealWord.OWN, OFFICIAL),
+            ("parent's", signed(PARENTS), SealWord.OTHER, INFORMATION),
+            ("another's", signed(OTHERS), SealWord.OTHER, INFORMATION),
+            ("nobody's", signed(STRANGE), SealWord.UNKNOWN, INFORMATION),
         ),
         start=20,
     ):
@@ -104,12 +110,12 @@ async def test_threat_153_the_seal_decides_what_a_document_is_worth(town: Town, 
             assert (letter.state, *words(letter)) == (InState.NEW, seal, known, value)
     await register(town.node.deciding, right_of(PARENT, SENDER))
     with cases.case("parent's with a right"):
-        letter = await arrived(town, BY_PARENT, "30")
+        letter = await arrived(town, signed(PARENTS), "30")
         assert words(letter) == (SealWord.ENTITLED, known, OFFICIAL)
 
 
 async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(town: Town) -> None:
-    letter = await arrived(town, BY_OWN)
+    letter = await arrived(town, signed(OWN))
     assert (letter.state, *words(letter)) == (InState.NEW, SealWord.UNREGISTERED, SignatoryWord.UNKNOWN, None)
 
     await register(town.node.deciding, seal_of(SENDER, OWN))
@@ -131,7 +137,7 @@ async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_i
     town: Town,
 ) -> None:
     await register(town.node.deciding, right_of(PARENT, SENDER))
-    letter = await arrived(town, BY_PARENT)
+    letter = await arrived(town, signed(PARENTS))
     assert words(letter)[0] == SealWord.UNREGISTERED
 
     await register(town.node.deciding, seal_of(PARENT, PARENTS))
@@ -141,7 +147,7 @@ async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_i
 
 
 async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town: Town) -> None:
-    letter = await arrived(town, BY_OWN)
+    letter = await arrived(town, signed(OWN))
     async with town.node.store.begin(await town.scope(PROVINCE)) as work:
         old = tuple(
             replace(
@@ -166,9 +172,9 @@ async def test_threat_154_a_person_who_left_office_is_not_known_and_the_stamp_of
     left = town.clock.now() - timedelta(days=1)
     await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person(), until=left))
     stamper = pdfs.stamper(pdf_pki.tsa(), left - timedelta(hours=1))
-    stamped = await asyncio.to_thread(pdfs.stamped, BY_OWN, stamper)
+    stamped = await asyncio.to_thread(pdfs.stamped, signed(OWN), stamper)
 
-    now, before = await arrived(town, BY_OWN, "41"), await arrived(town, stamped, "42")
+    now, before = await arrived(town, signed(OWN), "41"), await arrived(town, stamped, "42")
 
     assert words(now) == (SealWord.OWN, SignatoryWord.UNKNOWN, OFFICIAL)
     assert words(before) == (SealWord.OWN, SignatoryWord.KNOWN, OFFICIAL)
@@ -182,13 +188,13 @@ async def test_an_agency_may_hold_mail_with_a_wrong_seal(town: Town, cases: Case
     await _choose_hold(town)
     await register(town.node.deciding, OF_OTHERS)
     with cases.case("nothing registered for the sender"):
-        for number, pdf in (("51", BY_STRANGER), ("52", BY_OTHER)):
+        for number, pdf in (("51", signed(STRANGE)), ("52", signed(OTHERS))):
             assert (await arrived(town, pdf, number)).state is InState.NEW
     await register(town.node.deciding, seal_of(SENDER, OWN))
     for number, pdf, state, code in (
-        ("53", BY_OWN, InState.NEW, ""),
-        ("54", BY_OTHER, InState.HELD, ReasonCode.SEAL_OTHER_ARRIVAL),
-        ("55", BY_STRANGER, InState.HELD, ReasonCode.SEAL_UNKNOWN_ARRIVAL),
+        ("53", signed(OWN), InState.NEW, ""),
+        ("54", signed(OTHERS), InState.HELD, ReasonCode.SEAL_OTHER_ARRIVAL),
+        ("55", signed(STRANGE), InState.HELD, ReasonCode.SEAL_UNKNOWN_ARRIVAL),
     ):
         with cases.case(number):
             letter = await arrived(town, pdf, number)
@@ -207,7 +213,7 @@ async def _choose_hold(town: Town) -> None:
 
 async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> None:
     await register(town.node.deciding, seal_of(SENDER, OWN), OF_OTHERS)
-    letter = await arrived(town, BY_OTHER)
+    letter = await arrived(town, signed(OTHERS))
 
     view = inbox_item(letter, None, None, "vi").model_dump(mode="json")
     (file,) = view["signatures"]
@@ -231,12 +237,12 @@ async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> 
 
 async def test_the_senders_own_seal_is_checked_before_it_leaves(town: Town, cases: Cases) -> None:
     with cases.case("nothing registered"):
-        sent = await town.send("61", files=lead(BY_OWN))
+        sent = await town.send("61", files=lead(signed(OWN)))
         assert (sent.legal_value, sent.signatures[0].signers[1].seal) == (None, SealWord.UNREGISTERED)
     await register(town.node.deciding, seal_of(SENDER, OWN), OF_OTHERS)
     for number, pdf, code in (
-        ("62", BY_OTHER, ReasonCode.SEAL_OTHER),
-        ("63", BY_STRANGER, ReasonCode.SEAL_UNKNOWN),
+        ("62", signed(OTHERS), ReasonCode.SEAL_OTHER),
+        ("63", signed(STRANGE), ReasonCode.SEAL_UNKNOWN),
     ):
         with cases.case(code):
             with pytest.raises(Refused) as refused:
@@ -245,17 +251,17 @@ async def test_the_senders_own_seal_is_checked_before_it_leaves(town: Town, case
             assert isinstance(verdict, Verdict)
             assert [reason.code for reason in verdict.reasons] == [code]
     with cases.case("own"):
-        assert (await town.send("64", files=lead(BY_OWN))).legal_value is OFFICIAL
+        assert (await town.send("64", files=lead(signed(OWN)))).legal_value is OFFICIAL
 
 
 async def test_a_withdrawn_seal_gives_no_value_to_what_comes_later(town: Town) -> None:
     await register(town.node.deciding, seal_of(SENDER, OWN), seal_of(SENDER, STRANGE))
-    before = await arrived(town, BY_OWN, "71")
+    before = await arrived(town, signed(OWN), "71")
     own = await town.node.directory.seal_register(SENDER, ())
     town.clock.advance(timedelta(minutes=1))
 
     await proposals.withdraw_seal(town.node.deciding, "An", own.certificates[0].id, town.clock.now(), "lost")
-    after = await arrived(town, BY_OWN, "72")
+    after = await arrived(town, signed(OWN), "72")
     await SignaturesClock().step(town.node.inn)
 
     assert {(await town.reload(before)).legal_value, after.legal_value} == {OFFICIAL, INFORMATION}

@@ -23,11 +23,14 @@ class Crashes:
 
     def __init__(self, root: Path, points: Sequence[Point]) -> None:
         self._root = root
-        command = [sys.executable, "-m", "tests.faults.killer"]
-        subprocess.run([*command, "--stage", str(root / "whole")], check=True)
         self._teller = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, "-m", "tests.faults.killer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
+        self._ask({"lay_out": str(root / "whole")})
         self.whole = self._ask({"folder": str(root / "whole"), "points": points, "into": str(root)})
         """What the story found that no crash cut off."""
 

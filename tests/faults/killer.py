@@ -1,11 +1,13 @@
 """Wraps every port of a node and stops the process before or after calls. Run as a program, it does what each line on
-stdin asks: tell the demo story in a folder, or tell it once and copy the folder at each of some points. A stopped process
-leaves on disk exactly what a killed one leaves, so each copy is a crash at that point."""
+stdin asks: lay out a folder, tell the demo story in it, or tell it once and copy the folder at each of some points. A
+stopped process leaves on disk exactly what a killed one leaves, so each copy is a crash at that point."""
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import gc
+import importlib
 import inspect
 import json
 import os
@@ -14,7 +16,7 @@ import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
@@ -236,6 +238,10 @@ def serve() -> None:
     clean."""
     for line in sys.stdin:
         question = json.loads(line)
+        if "lay_out" in question:
+            _lay_out(Path(question["lay_out"]))
+            print("{}", flush=True)
+            continue
         folder = Path(question["folder"])
         if "points" in question:
             report = crashed(
@@ -243,7 +249,26 @@ def serve() -> None:
             )
         else:
             report = _tell_in_child(folder, question["offset_s"])
+        _load(report.pop("modules", ()))
         print(json.dumps(report), flush=True)
+
+
+def _lay_out(folder: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        asyncio.run(set_up(folder))
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        raise SystemExit("the folder could not be laid out")
+
+
+def _load(modules: Iterable[str]) -> None:
+    """Import what the story loaded on first use, so that later ones need not do it again, and let the garbage collector
+    leave it alone: a look at it would copy its memory."""
+    for name in modules:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def crashed(folder: Path, points: Set[Point], into: Path) -> dict[str, Any]:
@@ -296,6 +321,7 @@ def _forked(folder: Path, offset_s: float, stop: Stop) -> int:
     if child == 0:
         try:
             report = asyncio.run(tell(folder, offset_s, stop))
+            report["modules"] = [name for name in sys.modules if name.startswith("gateway")]
         except BaseException as error:
             report = {
                 "ok": False,
@@ -323,7 +349,4 @@ async def set_up(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--stage"]:
-        asyncio.run(set_up(Path(sys.argv[2])))
-    else:
-        serve()
+    serve()

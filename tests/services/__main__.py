@@ -1,6 +1,7 @@
 """`python -m tests.services COMMAND...` brings up what the tests need, runs the command with the addresses in its
 environment, and stops what it brought up. A service whose address is in the environment already is used from there; one
-that is not installed is installed where that is allowed, and otherwise left out: tests say then what they missed."""
+that is not installed is installed where that is allowed, and otherwise left out: tests say then what they missed. While
+services start, the sources of a fresh clone are compiled."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def main(command: list[str]) -> int:
     # A signal that ends this process ends its services with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with ExitStack() as stack:
-        env = _services(stack)
+        with subprocess.Popen([sys.executable, "-m", "tests.services.compiling"]):
+            env = _services(stack)
         return subprocess.run(command, env=env, check=False).returncode
 
 

@@ -15,12 +15,17 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# By file: what its tests share with each other, and with those of another file.
+# By file or folder: what its tests share with each other, and with those of another one.
 TOGETHER = {
     "tests/long/acceptance/test_bundle.py": "the bundle",
     "tests/acceptance/test_office_off.py": "a story told without the office",
+    "tests/acceptance/test_seals.py": "sealed papers",
+    "tests/labs/conformance/test_run.py": "a sandbox that is judged",
+    "tests/labs/sandbox/test_opened.py": "a sandbox that is used",
     "tests/long/faults/test_bench_servers.py": "four nodes",
     "tests/long/faults/test_reach.py": "four nodes",
+    "tests/pages": "a browser",
+    "tests/threats": "the doors of a node",
     "tests/unit/bench/test_counts.py": "the counts",
 }
 
@@ -43,7 +48,14 @@ class _Stages(LoadScopeScheduling):  # type: ignore[misc]  # its library ships n
     """Every test by itself, but for those that share a stage."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+        file = nodeid.partition("::")[0]
+        return TOGETHER.get(file) or TOGETHER.get(file.rpartition("/")[0], nodeid)
+
+    def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+        """Count the tests that are still to come, and forget the others: the library counts all of a process after each."""
+        for scope in [scope for scope, tests in workload.items() if all(tests.values())]:
+            del workload[scope]
+        return len([1 for tests in workload.values() for is_done in tests.values() if not is_done])
 
 
 @pytest.hookimpl(optionalhook=True)

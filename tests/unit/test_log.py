@@ -233,7 +233,8 @@ def test_each_line_of_our_own_has_an_action() -> None:
     bare = [
         f"{path}:{call.lineno}"
         for path in Path(gateway.__file__).parent.rglob("*.py")
-        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if "_log" in (source := path.read_text("utf-8")).lower()
+        for call in ast.walk(ast.parse(source))
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
         and isinstance(call.func.value, ast.Name)
