@@ -489,11 +489,12 @@ class _Member(Transaction):
         return super()._prepared(statement, values) or super()._prepared(statement, values)
 
     def _hold_query(self, statement: Executable, values: Any) -> None:
-        """Hold the query's tables and values against the other units; of a list of ids each id by itself."""
+        """Hold the query's tables and values against the other units; of a list of ids each id by itself, with the same key
+        as a query for that id alone."""
         lists = [v for v in values.values() if isinstance(v, list)]
-        single_values = tuple(v for v in values.values() if not isinstance(v, list))
-        for key in lists[0] if len(lists) == 1 else [lists] if lists else [None]:
-            self._batch.hold((_tables_of(statement), *single_values, key), self)
+        key = (_tables_of(statement), *(v for v in values.values() if not isinstance(v, list)))
+        for ids in zip(*lists, strict=True) if lists else [()]:
+            self._batch.hold((*key, *ids), self)
 
 
 @lru_cache(maxsize=512)

@@ -42,6 +42,7 @@ from tests.support.stores import (
     inbox_item,
     incoming,
     outgoing,
+    stored,
 )
 
 Body = Callable[[SqlWork], Awaitable[Any]]
@@ -193,6 +194,36 @@ async def test_who_changes_the_same_row_sees_the_last_change(
 
     async with store.read(NORTH) as view:
         assert (await view.outgoing.get(document.id)).attempt == document.attempt + 5
+
+
+async def test_who_adds_to_the_facts_of_a_delivery_sees_those_of_who_asks_for_many(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    document = outgoing(clock)
+    many = [delivery(document, code) for code in ("Z91.02", "Z91.03")]
+    await stored(store, document, *many)
+    contested = many[0].id
+
+    def adding(code: str, facts_of: Callable[[SqlWork], Awaitable[Sequence[Fact]]]) -> Body:
+        async def add(work: SqlWork) -> int:
+            known = await facts_of(work)
+            fact = Fact(track=Track.TRANSPORT, code=code, at=clock.now())
+            await work.facts.add_all([(contested, fact)])
+            return len(known)
+
+        return add
+
+    async def of_many(work: SqlWork) -> Sequence[Fact]:
+        return (await work.facts.of_subjects([each.id for each in many]))[contested]
+
+    counts = await shared(
+        store,
+        adding("sent", of_many),
+        adding("arrived", lambda work: work.facts.of_subject(contested)),
+        adding("failed", of_many),
+    )
+
+    assert sorted(counts) == [0, 1, 2]
 
 
 async def test_a_unit_that_had_to_write_at_once_and_fails_leaves_nothing(
