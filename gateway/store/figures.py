@@ -96,8 +96,8 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
 def fact_to_json(fact: FigureFact) -> str:
     """Write the fields that differ from their defaults."""
     values = zip(fact._fields, fact, _DEFAULTS, strict=True)
-    kept = {name: value for name, value, default in values if value != default}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_isoformat)
+    differing = {name: value for name, value, default in values if value != default}
+    return json.dumps(differing, ensure_ascii=False, separators=(",", ":"), default=_isoformat)
 
 
 def fact_from_json(text: str) -> FigureFact:

@@ -63,7 +63,7 @@ class Reader:
 
 async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Reader]:
     """List the persons with a post in the agency who may read its reports now, by id; of the node, those of totals."""
-    now, whole = accounts.clock.now(), Manner.TOTALS if agency_id == NODE else Manner.YES
+    now, manner = accounts.clock.now(), Manner.TOTALS if agency_id == NODE else Manner.YES
     by_id = {}
     async with accounts.accounts.read() as view:
         ids = {post.person_id for post in await view.posts.in_agency(agency_id) if post.holds(now)}
@@ -72,7 +72,7 @@ async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Rea
                 continue
             rights = await acting.rights_of(view, person.id, now)
             granted = rights.best_grant(Right.REPORTS, agency_id, now)
-            if granted is not None and granted.manner is whole:
+            if granted is not None and granted.manner is manner:
                 by_id[person.id] = Reader(person=person)
             elif granted is not None and granted.manner is Manner.OWN:
                 share = rights.share(Right.REPORTS, agency_id, now)

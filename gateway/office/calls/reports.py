@@ -36,7 +36,7 @@ from gateway.words.labels import say
 if TYPE_CHECKING:
     from gateway.office.bootstrap.office import Office
 
-_ONE = "At most one of `unit`, `partner`, `type`, `urgency`"
+_ONE_CHOICE = "At most one of `unit`, `partner`, `type`, `urgency`"
 
 
 class ReportQuery(SpanQuery):
@@ -44,9 +44,9 @@ class ReportQuery(SpanQuery):
 
     by: str = Field("", description="What its lines are; one of its `lines`, the first where absent")
     unit: str = Field("", description="One unit of the agency; the whole agency where absent")
-    partner: str = Field("", description=f"Code of one partner. {_ONE}")
-    type: str = Field("", description=f"Name of one type of documents. {_ONE}")
-    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE}")
+    partner: str = Field("", description=f"Code of one partner. {_ONE_CHOICE}")
+    type: str = Field("", description=f"Name of one type of documents. {_ONE_CHOICE}")
+    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE_CHOICE}")
 
 
 class ReportFileQuery(ReportQuery):
@@ -183,9 +183,9 @@ class ScheduleIn(RequestModel):
     period: PeriodKind
     format: Literal["pdf", "xlsx", "csv"] = "pdf"
     unit: Line = ""
-    partner: Code | None = Field(None, description=f"Code of one partner. {_ONE}")
-    type: Line = Field("", description=f"Name of one type of documents. {_ONE}")
-    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE}")
+    partner: Code | None = Field(None, description=f"Code of one partner. {_ONE_CHOICE}")
+    type: Line = Field("", description=f"Name of one type of documents. {_ONE_CHOICE}")
+    urgency: UrgencyKey | None = Field(None, description=f"One urgency. {_ONE_CHOICE}")
     people: list[Line] = Field(
         default_factory=list,
         max_length=MOST_PEOPLE,

@@ -116,8 +116,8 @@ class Report:
         if choice is By.UNIT:
             return tuple(line for line in self.lines if line is not By.REASON)
         pairs = [line for line in CHOICES if (choice.dimension, line.dimension) in PAIRS]
-        known = (*BY_TIME, By.UNIT, *pairs) if choice in self.lines else ()
-        return tuple(line for line in self.lines if line in known)
+        possible = (*BY_TIME, By.UNIT, *pairs) if choice in self.lines else ()
+        return tuple(line for line in self.lines if line in possible)
 
     def columns_by(self, by: By) -> tuple[ReportColumn, ...]:
         """Return the columns that are known for such lines."""
@@ -302,8 +302,8 @@ class Question:
     @property
     def also(self) -> Question | None:
         """Return the question of the second table; None where there is none."""
-        of_whole = self.by is self.report.lines[0] and not (self.units or self.choice)
-        return replace(self, by=self.report.also) if self.report.also is not None and of_whole else None
+        is_narrowed = self.by is not self.report.lines[0] or bool(self.units or self.choice)
+        return None if self.report.also is None or is_narrowed else replace(self, by=self.report.also)
 
     @property
     def before(self) -> tuple[date, date]:

@@ -178,7 +178,7 @@ def _day(value: date | datetime | str | None) -> str:
     return day_text(local(value) if isinstance(value, datetime) else value)
 
 
-_DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 # The browser's own viewer is a plugin of the same origin with styles of its own; everything else stays shut.
 _VIEW_POLICY = (
     "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -234,7 +234,7 @@ def file_headers(name: str, found_type: str, *, is_shown: bool = False) -> dict[
     return {
         "Content-Type": _TYPES.get(found_type, "application/octet-stream"),
         "Content-Disposition": downloads.disposition(name, "inline" if is_shown else "attachment"),
-        "Content-Security-Policy": _VIEW_POLICY if is_shown else _DOWNLOAD_POLICY,
+        "Content-Security-Policy": _VIEW_POLICY if is_shown else DOWNLOAD_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store",
@@ -247,7 +247,7 @@ def picture_headers(etag: str | None) -> dict[str, str]:
     it; without one it keeps nothing."""
     headers = {
         "Content-Type": "image/webp",
-        "Content-Security-Policy": _DOWNLOAD_POLICY,
+        "Content-Security-Policy": DOWNLOAD_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-store" if etag is None else "private, no-cache",

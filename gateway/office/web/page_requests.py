@@ -239,7 +239,7 @@ class PageRequest:
         answer.headers[PIECE] = "1"
         return answer
 
-    async def send_made(self, file: BinaryIO, name: str, found_type: str) -> web.StreamResponse:
+    async def send_scratch_file(self, file: BinaryIO, name: str, found_type: str) -> web.StreamResponse:
         """Answer with a file that was made in a scratch file, from its beginning."""
         content = await answers.file_content(self.deps.pool, file, name, found_type)
         return await answers.give_file(self.http, content)

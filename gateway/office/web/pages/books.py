@@ -365,7 +365,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
     with deps.blobs.scratch() as scratch:
         await write(deps.book, scope, ask, scratch.file)
         name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{book_format}"
-        return await request.send_made(scratch.file, name, book_format)
+        return await request.send_scratch_file(scratch.file, name, book_format)
 
 
 async def print_book(request: PageRequest) -> web.StreamResponse:

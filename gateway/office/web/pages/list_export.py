@@ -129,7 +129,7 @@ async def send_file(request: PageRequest, side: Side) -> web.StreamResponse:
         async with aclosing(_pieces_of(request, question, columns)) as pieces:
             title = request.say(f"listing.caption.{side}")
             await table_files.write(request.deps.pool, scratch.file, form, title, heads, pieces)
-        return await request.send_made(scratch.file, name, form)
+        return await request.send_scratch_file(scratch.file, name, form)
 
 
 async def _pieces_of(
@@ -198,7 +198,7 @@ async def packs(request: PageRequest) -> web.StreamResponse:
             for line in lines:
                 await _add(request, packed, line)
         name = f"ho-so-chung-cu-{request.deps.clock.now():%Y%m%d-%H%M}.zip"
-        return await request.send_made(scratch.file, name, "zip")
+        return await request.send_scratch_file(scratch.file, name, "zip")
 
 
 async def _add(request: PageRequest, packed: zipfile.ZipFile, line: ListLine) -> None:

@@ -137,7 +137,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
                 deps.pool, scratch.file, book_format, title, columns, pieces(work), lambda: ()
             )
         name = f"so-van-ban-di-{year}-cap-so.{book_format}"
-        return await request.send_made(scratch.file, name, book_format)
+        return await request.send_scratch_file(scratch.file, name, book_format)
 
 
 async def _load(

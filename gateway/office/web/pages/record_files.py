@@ -35,7 +35,7 @@ async def give_list(request: PageRequest) -> web.StreamResponse:
     deps, year, code, form = request.deps, request.query_year(), request.ask("ma"), request.path("form")
     with deps.blobs.scratch() as scratch:
         await file_lists.write(deps.book, request.scope(), year, code, form, request.lang, scratch.file)
-        return await request.send_made(scratch.file, file_lists.file_name(year, code, form), form)
+        return await request.send_scratch_file(scratch.file, file_lists.file_name(year, code, form), form)
 
 
 ROUTES = (

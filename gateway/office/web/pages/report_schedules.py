@@ -49,7 +49,7 @@ async def show_schedules(request: PageRequest, *, of_node: bool = False) -> web.
         wish, faults = await scheduled.complete(deps.inn, deps.accounts, agency.id, _read_wish(form, of_node))
         if not faults:
             await scheduled.add(deps.inn, _scope(request, agency.id), wish)
-            return request.confirm(_here(of_node), "report.schedule.made")
+            return request.confirm(_own_path(of_node), "report.schedule.made")
         problems = [
             (_FIELDS[field], request.say(f"report.schedule.fault.{fault}")) for field, fault in faults
         ]
@@ -67,7 +67,7 @@ async def show_schedules(request: PageRequest, *, of_node: bool = False) -> web.
         readers=sorted(readers.values(), key=lambda reader: reader.person.name),
         owner=request.say("report.node") if of_node else places[0].name,
         places=[(place.id, f"{place.name} ({place.code})") for place in places] if of_node else (),
-        here=_here(of_node),
+        here=_own_path(of_node),
         **await _choices(request, places, of_node),
     )
 
@@ -138,7 +138,7 @@ def _read_wish(form: Form, of_node: bool) -> ScheduleWish:
     )
 
 
-def _here(of_node: bool) -> str:
+def _own_path(of_node: bool) -> str:
     return OF_NODE if of_node else PATH
 
 
@@ -157,7 +157,7 @@ async def act_on_schedule(request: PageRequest, *, of_node: bool = False) -> web
         return await request.question(
             None,
             f"report.schedule.{act}",
-            back=_here(of_node),
+            back=_own_path(of_node),
             grave=act == "remove",
             report=request.say(f"report.{schedule.wish.report}"),
         )
@@ -166,7 +166,7 @@ async def act_on_schedule(request: PageRequest, *, of_node: bool = False) -> web
         await scheduled.remove(deps.inn, scope, id, of_node=of_node)
     else:
         await scheduled.set_pause(deps.inn, scope, id, is_paused=act == "pause", of_node=of_node)
-    return request.confirm(_here(of_node), f"report.schedule.{act}")
+    return request.confirm(_own_path(of_node), f"report.schedule.{act}")
 
 
 _, _, both = routes.sharing(needs=KEEPS_SCHEDULES, key="reports")

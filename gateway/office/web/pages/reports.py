@@ -125,7 +125,7 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
         await report_files.write(
             deps.pool, scratch.file, form, table, names, issuer, request.today, request.lang
         )
-        return await request.send_made(scratch.file, reports.file_name(question, form), form)
+        return await request.send_scratch_file(scratch.file, reports.file_name(question, form), form)
 
 
 async def _sight(request: PageRequest) -> Sight:

@@ -242,7 +242,7 @@ async def review_file(request: PageRequest) -> web.StreamResponse:
     name = f"ra-soat-tai-khoan-{review_place.key}-{local(request.person.at).year}.xlsx"
     with request.deps.blobs.scratch() as scratch:
         await request.deps.pool.run(partial(_write_review, request, review_place, rows, scratch.file))
-        return await request.send_made(scratch.file, name, "xlsx")
+        return await request.send_scratch_file(scratch.file, name, "xlsx")
 
 
 def _write_review(

@@ -49,7 +49,7 @@ async def give_form(request: PageRequest) -> web.StreamResponse:
     print_form = await _printer(request, place, form)
     with request.deps.blobs.scratch() as scratch:
         await request.deps.pool.run(partial(print_form, scratch.file))
-        return await request.send_made(scratch.file, f"mau-{form}-{place.key}.pdf", "pdf")
+        return await request.send_scratch_file(scratch.file, f"mau-{form}-{place.key}.pdf", "pdf")
 
 
 async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[IO[bytes]], object]:

@@ -186,7 +186,7 @@ async def give_pdf(request: PageRequest) -> web.StreamResponse:
     name = f"mau-{account_request.form}-{account_request.id}.pdf"
     with request.deps.blobs.scratch() as scratch:
         await request.deps.pool.run(partial(write, scratch.file))
-        return await request.send_made(scratch.file, name, "pdf")
+        return await request.send_scratch_file(scratch.file, name, "pdf")
 
 
 async def _load(request: PageRequest) -> AccountRequest:

@@ -41,8 +41,8 @@ async def _ask(request: PageRequest, problems: Problems | None = None, *, act: s
 
 @faults_on(partial(_ask, act="confirm"), Denied, Clash)
 async def confirm(request: PageRequest) -> web.StreamResponse:
-    by, shown = accounts.administrator(request), request.form.text("seen")
-    proposal = await posts.confirm(request.deps.accounts, by, request.path("id"), shown)
+    by, digest = accounts.administrator(request), request.form.text("seen")
+    proposal = await posts.confirm(request.deps.accounts, by, request.path("id"), digest)
     return request.confirm(_back(proposal), "admin.rights_confirmed")
 
 

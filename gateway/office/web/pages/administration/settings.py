@@ -17,7 +17,7 @@ from gateway.domain.agency_profile import EMBLEM, OUT_BOOKS, SETTINGS, ProfileSe
 from gateway.domain.person import Proposal
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import agency_profile
-from gateway.office.web import dates, forms, page_requests
+from gateway.office.web import answers, dates, forms, page_requests
 from gateway.office.web.forms import Form, Problems
 from gateway.office.web.page_requests import PageRequest
 from gateway.office.web.pages.administration import accounts
@@ -171,7 +171,7 @@ async def show_emblem(request: PageRequest) -> web.StreamResponse:
         raise NotFound("the agency never had this emblem")
     headers = {
         "Content-Type": "image/png",
-        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+        "Content-Security-Policy": answers.DOWNLOAD_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
         # The address has the fingerprint of the bytes.

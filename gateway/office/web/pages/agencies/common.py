@@ -124,8 +124,8 @@ def row_advice(text: str, lang: str) -> str:
 
 
 # A line of a new agency has its own code and name; how to reach it is not shown.
-_NOT_SHOWN = frozenset({"code", "name", "email", "address", "phone", "contact", "scheme"})
-_FIELDS_ADDED = tuple(name for name in RECORD_FIELDS if name not in _NOT_SHOWN)
+_HIDDEN_FIELDS = frozenset({"code", "name", "email", "address", "phone", "contact", "scheme"})
+_FIELDS_ADDED = tuple(name for name in RECORD_FIELDS if name not in _HIDDEN_FIELDS)
 
 
 class ImportWord(StrEnum):

@@ -47,7 +47,7 @@ class FetchedLists:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedLists:
-    """Who has the lists that this node issued: the nodes to show, and each planned change with its text and page."""
+    """Receipts of the lists that this node issued: the nodes to show, and each planned change with its text and page."""
 
     overview: Overview
     nodes: Sequence[NodeStanding]
