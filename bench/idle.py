@@ -53,7 +53,7 @@ async def measure(folder: Path, numbers: Numbers) -> dict[str, Any]:
         "GATEWAY_API_PORT": str(free_ports(1)[0]),
     }
     await stage.prepare_one(load(None, environment), (stage.SENDER, stage.RECEIVER))
-    environment |= await _compiled(folder / "compiled")
+    environment |= {"MALLOC_ARENA_MAX": "1", **await _compiled(folder / "compiled")}  # as its unit has it
     async with _served(environment) as (pid, ready):
         at_ready = machine.status("VmRSS", pid)
         await asyncio.sleep(numbers.settle_s)

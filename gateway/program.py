@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+import gateway.shared_methods  # noqa: F401 - before the classes that share them
 from gateway.bootstrap import extensions
 from gateway.bootstrap.extensions import Extension, Noun
 from gateway.cli import main as program

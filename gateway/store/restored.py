@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -18,24 +19,23 @@ from gateway import errors, log
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
-from gateway.store import dump, reporting
-from gateway.store.dump import DatabaseLoad, TableShape
+from gateway.store import reporting
 from gateway.store.events import NODE
 from gateway.store.row import equal, to_json
 from gateway.store.store import SqlStore
 from gateway.store.tables import RegisterCounterRow
 
+if TYPE_CHECKING:
+    from gateway.store.dump import DatabaseLoad
+
 _log = logging.getLogger(__name__)
 SUBJECT = "restore"
 PRINCIPAL = "operator"
 _SCOPE = AgencyScope(agency_id=NODE, principal_id=PRINCIPAL)
-_MARK = TableShape(
-    name="event",
-    columns=(
-        *((name, "text") for name in ("agency_id", "id", "kind")),
-        ("at", "moment"),
-        *((name, "text") for name in ("subject_id", "principal_id", "data")),
-    ),
+_MARK_COLUMNS = (
+    *((name, "text") for name in ("agency_id", "id", "kind")),
+    ("at", "moment"),
+    *((name, "text") for name in ("subject_id", "principal_id", "data")),
 )
 
 
@@ -64,9 +64,11 @@ def mark(clock: Clock, copied_at: datetime, node: str) -> RestoreMark:
 
 async def write_mark(load: DatabaseLoad, restore: RestoreMark) -> None:
     """Write the mark in the transaction that restores the rows, so that they never exist without it."""
+    from gateway.store.dump import TableShape, line_of  # a node that starts restores nothing
+
     facts = to_json(dict[str, str], {"copied_at": restore.copied_at.isoformat(), "node": restore.node})
     row = (NODE, restore.id, EventKind.NODE_RESTORED.value, restore.at, SUBJECT, PRINCIPAL, facts)
-    await load.insert(_MARK, [dump.line_of(row)])
+    await load.insert(TableShape(name="event", columns=_MARK_COLUMNS), [line_of(row)])
 
 
 async def mark_database(store: SqlStore, clock: Clock, node: str) -> None:

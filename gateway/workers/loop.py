@@ -243,7 +243,7 @@ Due = Callable[[datetime], bool]
 
 # Sleeps of the landing loop: parcels of other nodes ring no loop here, and an empty poll costs one read. Soon after a
 # parcel the next one, or its answer, often follows.
-LANDING_POLL_S, LANDING_FIRST_S = 0.2, 0.01
+LANDING_POLL_S, LANDING_FIRST_S = 0.4, 0.01
 # Longest sleep of a loop without a ring, in periods of the lookout: for changes that the lookout does not see, or while it
 # fails. It is shorter for revocation, because the files with authorities' answers change without a ring, and for the
 # heartbeat, which must be written also while the database is away.

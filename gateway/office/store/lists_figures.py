@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from statistics import quantiles
 from typing import Any
 
 from sqlalchemy import and_, case, func, literal, or_, select
@@ -177,6 +176,8 @@ async def find_due_day(tx: Transaction, agency_id: str, now: datetime) -> date |
 
 def measure_lag(seconds: Sequence[float]) -> Lag | None:
     """Compute median and 90th percentile; None of no measurements."""
+    from statistics import quantiles  # for those who ask for figures
+
     if not seconds:
         return None
     tenths = quantiles(seconds, n=10, method="inclusive") if len(seconds) > 1 else [seconds[0]] * 9
