@@ -27,7 +27,7 @@ class _Frozen:
     @recursive_repr()
     def __repr__(self) -> str:
         fields = [
-            f"{each.name}={getattr(self, each.name)!r}" for each in dataclasses.fields(self) if each.repr
+            f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self) if field.repr
         ]
         return f"{type(self).__qualname__}({', '.join(fields)})"
 

@@ -69,7 +69,7 @@ async def test_a_copy_broken_on_purpose_fails_the_right_steps_and_no_others(
             subject = replace(run.itself(real), url=url)
             right = {step.n for step in STEPS} - wrong
             scores = [
-                await run.run(replace(subject, patience_s=5.0), only=wrong),  # it waits in vain
+                await run.run(replace(subject, patience_s=25.0), only=wrong),  # it waits in vain
                 await run.run(replace(subject, patience_s=LIMIT_S), only=right),
             ]
 

@@ -1,5 +1,5 @@
-"""Each call that the loops make breaks in turn, before or after its work, and none fills the disk with its log: in twenty
-minutes it writes less than a third of what an hour may. Pauses grow while a fault lasts, so these are the worst."""
+"""Each call that the loops make breaks in turn for an hour, before or after its work, and none fills the disk with its
+log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.test_log_volume import (
     summary,
 )
 from tests.support.cases import Cases
-from tests.support.log_hour import HOUR, log_of
+from tests.support.log_hour import log_of
 from tests.support.unforeseen import observed
 
 
@@ -30,13 +30,13 @@ async def test_a_known_cause_has_a_line_a_minute_in_the_whole_process_and_no_tra
 
 
 @pytest.mark.timeout(3600)
-async def test_whichever_call_breaks_fills_no_disk(tmp_path: Path, cases: Cases) -> None:
+async def test_whichever_call_breaks_for_an_hour_fills_no_disk(tmp_path: Path, cases: Cases) -> None:
     names = await observed(tmp_path / "observed")
     assert BROKEN[0] in names
     for n, name in enumerate(names):
         when = ("before", "after")[n % 2]
         with cases.case((name, when)):
             async with a_broken_call(tmp_path / name, (name, when)) as town:
-                third = await log_of(town, HOUR / 3)
-            assert third.size < MOST_BYTES / 3, summary(third)
-            assert sum("trace" in line for line in third.lines) < MOST_TRACES
+                hour = await log_of(town)
+            assert hour.size < MOST_BYTES, summary(hour)
+            assert sum("trace" in line for line in hour.lines) <= MOST_TRACES
