@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from gateway.errors import GatewayError
 from gateway.log import JsonLines, Throttle
+from gateway.office import lister
+from gateway.workers.clocks import FiguresClock
 from gateway.workers.loop import Loop, Trouble, longest_sleep_s
 from tests.support.node import LEASE_S, PDF, Town, document
 
@@ -67,7 +71,7 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
     end, number = clock.now() + span, 0
     turns = [(clock.now(), name) for name in ("", *loops)]
     began = clock.now()
-    with capture_log(lambda: (clock.now() - began).total_seconds()) as stream:
+    with _without_pauses(), capture_log(lambda: (clock.now() - began).total_seconds()) as stream:
         while turns[0][0] < end:
             at, name = heapq.heappop(turns)
             clock.advance(max(at - clock.now(), timedelta()))
@@ -78,6 +82,15 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
                 await _mail(town, number)
             heapq.heappush(turns, (clock.now() + pause, name))
     return HourLog(text=stream.getvalue())
+
+
+@contextmanager
+def _without_pauses() -> Iterator[None]:
+    """Let no loop wait for work of others: they turn one after another here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lister, "GATHER_S", 0.0)
+        patch.setattr(FiguresClock, "PAUSE_S", 0.0)
+        yield
 
 
 async def turn(name: str, loop: Loop, trouble: Trouble, town: Town) -> float:

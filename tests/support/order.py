@@ -31,6 +31,8 @@ TOGETHER = {
 
 # The dearest first.
 FIRST = (
+    "tests/long/faults/test_log_volume.py",
+    "tests/long/acceptance/test_conformance.py",
     "tests/long/pages/test_every_page.py",
     "tests/long/pages/test_clerks_day.py",
     "tests/long/faults/test_soak.py",
@@ -40,6 +42,8 @@ FIRST = (
     "tests/faults/test_crash.py",
     "tests/faults/test_soak.py",
     "tests/long/pages/test_role_matrix.py",
+    "tests/long/faults/test_province_killed.py",
+    "tests/long/faults/test_unforeseen_calls.py",
     "tests/unit/cli/test_registry_import.py",
 )
 
