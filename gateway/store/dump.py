@@ -118,8 +118,6 @@ VERSION_TABLE = "alembic_version"
 # Names, or prefixes, of the tables of SQLite's full-text indexes; they are not copied, but rebuilt from the rows.
 SEARCH_TABLES = ("list_search", "content_search")
 CONTENT, OWNERS = "blob", "blob_ref"
-# Table that has the bytes of small content before schema 0201.
-_SMALL = "small_content"
 # Columns that are copied as NULL, because no worker of a lease works on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
@@ -189,7 +187,7 @@ class Snapshot:
         """Yield the rows of a table as lines, in batches, in the order of its key."""
         reflected_table = self._tables[table]
         large = any((column.name, kind_of(column)) == ("body", "bytes") for column in reflected_table.columns)
-        at_once = SMALL_AT_ONCE if table in (CONTENT, _SMALL) else LARGE_AT_ONCE if large else AT_ONCE
+        at_once = SMALL_AT_ONCE if table == CONTENT else LARGE_AT_ONCE if large else AT_ONCE
         async for batch in self._stream(_select_rows(reflected_table, self._connection), at_once):
             yield [line_of(row) for row in batch]
 
@@ -202,15 +200,14 @@ class Snapshot:
 
     async def contents(self) -> AsyncIterator[list[ReferredBlob]]:
         """Yield all large content that is copied, whose bytes are in files, in batches, ordered by digest."""
-        blob, rows = self._tables[CONTENT], self._in_rows()
-        in_rows = select(rows.c.digest).where(rows.c.body.is_not(None))
-        query = select(blob.c.digest, blob.c.size).where(_copied_content(blob), blob.c.digest.not_in(in_rows))
+        blob = self._tables[CONTENT]
+        query = select(blob.c.digest, blob.c.size).where(_copied_content(blob), blob.c.body.is_(None))
         async for batch in self._stream(query.order_by(blob.c.digest)):
             yield [ReferredBlob(digest=row[0], size=row[1]) for row in batch]
 
     async def small(self) -> AsyncIterator[list[RowContent]]:
         """Yield all small content that is copied, in batches; the bytes of each are hashed and compared with its digest."""
-        table = self._in_rows()
+        table = self._tables[CONTENT]
         query = select(table.c.digest, table.c.body).where(_copied_content(table), table.c.body.is_not(None))
         async for batch in self._stream(query, SMALL_AT_ONCE):
             yield [
@@ -227,10 +224,6 @@ class Snapshot:
             select(blob.c.digest).where(blob.c.digest.in_(digests), _copied_content(blob))
         )
         return set(rows.scalars())
-
-    def _in_rows(self) -> Table:
-        """Return the table that has the bytes of small content."""
-        return self._tables[_SMALL if _SMALL in self._tables else CONTENT]
 
     async def _stream(self, query: Select[Any], at_once: int = AT_ONCE) -> AsyncIterator[Sequence[Any]]:
         try:
@@ -282,7 +275,7 @@ def _select_rows(table: Table, connection: AsyncConnection) -> Select[Any]:
     query = select(*columns).order_by(*order)
     if table.name == OWNERS:
         return query.where(table.c.owner_kind != HOLD)
-    return query.where(_copied_content(table)) if table.name in (CONTENT, _SMALL) else query
+    return query.where(_copied_content(table)) if table.name == CONTENT else query
 
 
 def _in_order(column: Column[Any], connection: AsyncConnection) -> Any:
@@ -296,7 +289,7 @@ def _copied_content(content: Table) -> Any:
     need not be restored, and content of the sealed hold must be in no copy (R4, sealed hold)."""
     refs = content.metadata.tables[OWNERS]
     needed = exists().where(refs.c.digest == content.c.digest, refs.c.owner_kind != HOLD)
-    return or_(content.c.owner_kind != HOLD, needed) if "owner_kind" in content.c else needed
+    return or_(content.c.owner_kind != HOLD, needed)
 
 
 class DatabaseLoad:

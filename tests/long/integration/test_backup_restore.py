@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
-from tests.support import former_content
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
@@ -259,50 +258,32 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
     assert schema.current == wider
 
 
-@pytest.fixture
-def former_url(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
-    """Return the address of an empty database of the same kind."""
-    if url.startswith("sqlite"):
-        return f"sqlite:///{tmp_path / 'former.db'}"
-    database_url: str = request.getfixturevalue("postgres_url")
-    return database_url
-
-
-@pytest.mark.parametrize("revision", [former_content.SCHEMA, "0116"])
-async def test_a_backup_of_before_small_content_had_one_row_comes_back(
-    office: Office, former_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
+async def test_a_backup_of_the_schema_that_the_baseline_stands_for_comes_back_as_one_of_today(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """0116 is what the baseline stands for."""
-    former_office = replace(office, url=former_url)
-    former = await former_content.fill(former_url, former_office.source.content, office.clock)
-    await set_revision(former_url, revision)
+    await set_revision(office.url, "0226")
     with monkeypatch.context() as older:
         older.setattr(migrate, "of_today", lambda revision: revision)
-        file, manifest = await former_office.back_up()
+        file, _ = await office.back_up()
     target = office.target(tmp_path / "new")
 
     await office.put_back(file, target)
 
     schema = await migrate.status(target.database_url)
     assert (schema.current, schema.pending) == (schema.head, ())
-    digests = [former_content.digest_of(content) for content in (former.shared, former.small, former.large)]
-    assert await intact(office, target, digests) == digests
-    assert manifest.contents == len(digests), "what nobody owns was copied too"
-    async with opened(target.database_url, office.clock) as store, store.read(SOUTH) as view:
-        assert [await view.blobs.holds(digest) for digest in digests] == [True, False, False]
 
 
 async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await set_revision(office.url, "0115")
-    with pytest.raises(errors.Misconfigured, match="0115 is of before 0200"):
+    await set_revision(office.url, "0225")
+    with pytest.raises(errors.Misconfigured, match="0225 is of before 0300"):
         await office.back_up()
     with monkeypatch.context() as older:
         older.setattr(migrate, "of_today", lambda revision: revision)
         file, _ = await office.back_up()
 
-    with pytest.raises(errors.Misconfigured, match="0115 is of before 0200") as caught:
+    with pytest.raises(errors.Misconfigured, match="0225 is of before 0300") as caught:
         await office.put_back(file, office.target(tmp_path / "new"))
 
     assert caught.value.code == "GW-B-003"

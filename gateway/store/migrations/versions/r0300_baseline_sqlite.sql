@@ -66,6 +66,7 @@ CREATE TABLE outgoing_document (
     own_id VARCHAR,
     trace VARCHAR,
     reply_by DATE,
+    type_name VARCHAR,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_outgoing_document_parent_id FOREIGN KEY(agency_id, parent_id) REFERENCES outgoing_document (agency_id, id),
     CONSTRAINT fk_outgoing_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
@@ -294,13 +295,6 @@ CREATE INDEX ix_job_kind ON job (kind, created_at);
 
 CREATE INDEX ix_job_subject ON job (agency_id, subject_id);
 
-CREATE TABLE blob (
-    digest VARCHAR NOT NULL,
-    size BIGINT NOT NULL,
-    stored_at DATETIME NOT NULL,
-    PRIMARY KEY (digest)
-);
-
 CREATE TABLE blob_ref (
     agency_id VARCHAR NOT NULL,
     owner_kind VARCHAR NOT NULL,
@@ -370,6 +364,9 @@ CREATE TABLE agency (
     decision VARCHAR,
     updated_at DATETIME NOT NULL,
     host VARCHAR,
+    contact VARCHAR,
+    next_host VARCHAR,
+    next_host_from DATE,
     PRIMARY KEY (code)
 );
 
@@ -390,6 +387,8 @@ CREATE TABLE agency_binding (
     proposed_by VARCHAR NOT NULL,
     approved_by VARCHAR NOT NULL,
     created_at DATETIME NOT NULL,
+    list_id VARCHAR,
+    proof TEXT,
     PRIMARY KEY (id),
     CONSTRAINT uq_agency_binding_certificate UNIQUE (code, fingerprint)
 );
@@ -413,6 +412,10 @@ CREATE TABLE registry_feed (
     applied_at DATETIME NOT NULL,
     by_principal VARCHAR NOT NULL,
     change_id VARCHAR NOT NULL,
+    receipt_state VARCHAR,
+    receipt_at DATETIME,
+    receipt_tried_at DATETIME,
+    receipt_fault TEXT,
     PRIMARY KEY (id)
 );
 
@@ -438,6 +441,10 @@ CREATE TABLE registry_feed_proposal (
     issuer VARCHAR NOT NULL,
     sequence BIGINT NOT NULL,
     at DATETIME NOT NULL,
+    kind VARCHAR DEFAULT 'exchange' NOT NULL,
+    standing VARCHAR,
+    reason VARCHAR,
+    detail TEXT,
     PRIMARY KEY (code, fingerprint)
 );
 
@@ -493,6 +500,7 @@ CREATE TABLE proposal (
     state VARCHAR NOT NULL,
     decided_by VARCHAR,
     decided_at DATETIME,
+    agency_id VARCHAR,
     PRIMARY KEY (id),
     CONSTRAINT fk_proposal_person FOREIGN KEY(proposed_by) REFERENCES person (id)
 );
@@ -656,6 +664,8 @@ CREATE TABLE reminder (
     agency_id VARCHAR NOT NULL,
     "key" VARCHAR NOT NULL,
     at DATETIME NOT NULL,
+    mail VARCHAR,
+    leased_until DATETIME,
     PRIMARY KEY (agency_id, "key"),
     CONSTRAINT fk_reminder_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
@@ -789,6 +799,7 @@ CREATE TABLE registry_reform_code (
     reform_id VARCHAR NOT NULL,
     code VARCHAR NOT NULL,
     part VARCHAR NOT NULL,
+    ending TEXT,
     PRIMARY KEY (reform_id, code),
     CONSTRAINT fk_registry_reform_code FOREIGN KEY(reform_id) REFERENCES registry_reform (id)
 );
@@ -817,6 +828,9 @@ CREATE TABLE agency_period (
     believed_from DATETIME NOT NULL,
     believed_to DATETIME,
     change_id VARCHAR NOT NULL,
+    contact VARCHAR,
+    next_host VARCHAR,
+    next_host_from DATE,
     PRIMARY KEY (id)
 );
 
@@ -856,8 +870,6 @@ CREATE TABLE list_row (
     CONSTRAINT uq_list_row_id UNIQUE (agency_id, id)
 );
 
-CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs, state, origin, urgency, attached);
-
 CREATE INDEX ix_list_row_number ON list_row (agency_id, side, number_key, place);
 
 CREATE INDEX ix_list_row_party ON list_row (agency_id, side, party_key, place);
@@ -865,10 +877,6 @@ CREATE INDEX ix_list_row_party ON list_row (agency_id, side, party_key, place);
 CREATE INDEX ix_list_row_type ON list_row (agency_id, side, type_key, place);
 
 CREATE INDEX ix_list_row_issued ON list_row (agency_id, side, issued_on, place);
-
-CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at, tabs, state, origin, urgency, attached) WHERE attention_at IS NOT NULL;
-
-CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
 
 CREATE TABLE list_change (
     agency_id VARCHAR NOT NULL,
@@ -1173,15 +1181,6 @@ CREATE TRIGGER memory_event_update AFTER UPDATE OF position, agency_id, id, kind
 
 CREATE TRIGGER memory_event_delete AFTER DELETE ON event WHEN OLD.kind IN ('binding.approved', 'binding.ending', 'binding.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
 
-CREATE TABLE small_content (
-    digest VARCHAR NOT NULL,
-    head BLOB NOT NULL,
-    body BLOB NOT NULL,
-    PRIMARY KEY (digest),
-    CONSTRAINT fk_small_content_blob FOREIGN KEY(digest) REFERENCES blob (digest) ON DELETE CASCADE
-)
- WITHOUT ROWID;
-
 CREATE INDEX ix_incoming_number ON incoming_document (agency_id, number_key, arrived_at);
 
 CREATE INDEX ix_outgoing_lead ON outgoing_document (agency_id, lead, created_at, id);
@@ -1316,6 +1315,8 @@ CREATE TABLE unit_part (
     ended_by VARCHAR,
     ended_at DATETIME,
     why TEXT DEFAULT '' NOT NULL,
+    person_id VARCHAR,
+    is_informed BOOLEAN DEFAULT false NOT NULL,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_unit_part_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
     CONSTRAINT fk_unit_part_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
@@ -1359,3 +1360,463 @@ CREATE TABLE own_desk (
 );
 
 CREATE INDEX ix_incoming_lead ON incoming_document (agency_id, lead, arrived_at, id);
+
+CREATE TABLE blob (
+    digest VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    stored_at DATETIME NOT NULL,
+    agency_id VARCHAR,
+    owner_kind VARCHAR,
+    owner_id VARCHAR,
+    head BLOB NOT NULL,
+    body BLOB,
+    PRIMARY KEY (digest),
+    CONSTRAINT fk_blob_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX ix_blob_owner ON blob (agency_id, owner_kind, owner_id) WHERE agency_id IS NOT NULL;
+
+CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs, state, origin, urgency, attached);
+
+CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at, tabs, state, origin, urgency, attached) WHERE attention_at IS NOT NULL;
+
+CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
+
+CREATE TABLE agency_profile (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    set_by VARCHAR NOT NULL,
+    set_at DATETIME NOT NULL,
+    from_when DATETIME NOT NULL,
+    set_by_name VARCHAR DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_agency_profile_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_agency_profile_key ON agency_profile (agency_id, key, set_at);
+
+CREATE TABLE pending_act (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    act_values TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    person_id VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    due_at DATETIME NOT NULL,
+    failed_at DATETIME,
+    fault VARCHAR DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, document_id),
+    CONSTRAINT fk_pending_act_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_pending_act_document_id FOREIGN KEY(agency_id, document_id)
+        REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_pending_act_due ON pending_act (due_at) WHERE failed_at IS NULL;
+
+CREATE TRIGGER memory_agency_profile_insert AFTER INSERT ON agency_profile BEGIN INSERT INTO memory_version
+(subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_profile_update AFTER UPDATE ON agency_profile BEGIN INSERT INTO memory_version
+(subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_profile_delete AFTER DELETE ON agency_profile BEGIN INSERT INTO memory_version
+(subject, token) VALUES ('hosted', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TABLE unit (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    name_key VARCHAR NOT NULL,
+    parent_id VARCHAR,
+    position INTEGER NOT NULL,
+    former TEXT DEFAULT '[]' NOT NULL,
+    closed_at DATETIME,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_unit_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_unit_name UNIQUE (agency_id, name_key)
+);
+
+CREATE TABLE letter_comment (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_letter_comment_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_letter_comment_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_letter_comment_document ON letter_comment (agency_id, document_id, at);
+
+CREATE INDEX ix_letter_comment_at ON letter_comment (agency_id, at);
+
+CREATE TABLE letter_seen (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    read_until DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, document_id, person_id),
+    CONSTRAINT fk_letter_seen_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_letter_seen_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_letter_seen_person ON letter_seen (agency_id, person_id);
+
+CREATE TABLE content_text (
+    place INTEGER NOT NULL,
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    n INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    folded TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (place),
+    CONSTRAINT fk_content_text_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_content_text_page UNIQUE (agency_id, document_id, n, page)
+);
+
+CREATE TABLE content_due (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    place INTEGER NOT NULL,
+    not_before DATETIME NOT NULL,
+    tries INTEGER NOT NULL,
+    PRIMARY KEY (agency_id, document_id),
+    CONSTRAINT fk_content_due_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_content_due_place ON content_due (place);
+
+CREATE TABLE content_read (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    n INTEGER NOT NULL,
+    reading VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    PRIMARY KEY (agency_id, document_id, n),
+    CONSTRAINT fk_content_read_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE content_state (
+    name VARCHAR NOT NULL,
+    place INTEGER NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE VIRTUAL TABLE content_search USING fts5(
+        folded, content='content_text', content_rowid='place', tokenize='unicode61 remove_diacritics 0'
+    );
+
+CREATE TRIGGER content_search_new AFTER INSERT ON content_text BEGIN
+        INSERT INTO content_search (rowid, folded) VALUES (new.place, new.folded);
+    END;
+
+CREATE TRIGGER content_search_gone AFTER DELETE ON content_text BEGIN
+        INSERT INTO content_search (content_search, rowid, folded) VALUES ('delete', old.place, old.folded);
+        INSERT OR REPLACE INTO content_state (name, place) VALUES ('traces', 0);
+    END;
+
+CREATE TABLE pdf_answer (
+    digest VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    issuer VARCHAR NOT NULL,
+    about VARCHAR NOT NULL,
+    origin VARCHAR NOT NULL,
+    fetched_at DATETIME NOT NULL,
+    made_at DATETIME NOT NULL,
+    ends_at DATETIME,
+    revokes BOOLEAN NOT NULL,
+    used BOOLEAN NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (digest)
+);
+
+CREATE INDEX ix_pdf_answer_about ON pdf_answer (issuer, source, about, made_at);
+
+CREATE INDEX ix_pdf_answer_fetched ON pdf_answer (fetched_at);
+
+CREATE INDEX ix_agency_binding_list ON agency_binding (list_id);
+
+CREATE INDEX ix_registry_feed_proposal_standing ON registry_feed_proposal (standing, code);
+
+CREATE TABLE registry_list (
+    issuer VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    header TEXT NOT NULL,
+    issuer_key VARCHAR NOT NULL,
+    officers TEXT NOT NULL,
+    trust VARCHAR NOT NULL,
+    size INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    made_at DATETIME NOT NULL,
+    received_at DATETIME NOT NULL,
+    by_principal VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    due_at DATETIME,
+    counts TEXT NOT NULL,
+    PRIMARY KEY (issuer, sequence)
+);
+
+CREATE INDEX ix_registry_list_state ON registry_list (state, received_at);
+
+CREATE TRIGGER memory_event_list_insert AFTER INSERT ON event WHEN NEW.kind IN ('list.bound', 'list.ended') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_event_list_update AFTER UPDATE OF position, agency_id, id, kind, at, subject_id, principal_id, data ON event WHEN OLD.kind IN ('list.bound', 'list.ended') OR NEW.kind IN ('list.bound', 'list.ended') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_event_list_delete AFTER DELETE ON event WHEN OLD.kind IN ('list.bound', 'list.ended') BEGIN INSERT INTO memory_version (subject, token) VALUES ('binding', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TABLE agency_seal (
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    certificate_pem TEXT NOT NULL,
+    name VARCHAR NOT NULL,
+    position VARCHAR NOT NULL,
+    capacity VARCHAR NOT NULL,
+    valid_from DATETIME NOT NULL,
+    valid_to DATETIME NOT NULL,
+    state VARCHAR NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    approved_by VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_agency_seal_code ON agency_seal (code);
+
+CREATE INDEX ix_agency_seal_fingerprint ON agency_seal (fingerprint);
+
+CREATE TABLE agency_sealing_right (
+    id VARCHAR NOT NULL,
+    acting_code VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    act_number VARCHAR NOT NULL,
+    act_date DATE NOT NULL,
+    valid_from DATE NOT NULL,
+    valid_to DATE,
+    state VARCHAR NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    approved_by VARCHAR NOT NULL,
+    created_at DATETIME NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_agency_sealing_right_code ON agency_sealing_right (code);
+
+CREATE TRIGGER memory_agency_seal_insert AFTER INSERT ON agency_seal BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_seal_update AFTER UPDATE ON agency_seal BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_seal_delete AFTER DELETE ON agency_seal BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_sealing_right_insert AFTER INSERT ON agency_sealing_right BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_sealing_right_update AFTER UPDATE ON agency_sealing_right BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_agency_sealing_right_delete AFTER DELETE ON agency_sealing_right BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_seal_event_insert AFTER INSERT ON event WHEN NEW.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_seal_event_update AFTER UPDATE OF position, agency_id, id, kind, at, subject_id, principal_id, data ON event WHEN OLD.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn') OR NEW.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TRIGGER memory_seal_event_delete AFTER DELETE ON event WHEN OLD.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn') BEGIN INSERT INTO memory_version (subject, token) VALUES ('seal', hex(randomblob(16))) ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END;
+
+CREATE TABLE registry_axis_list (
+    id VARCHAR NOT NULL,
+    axis VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    state VARCHAR NOT NULL,
+    added INTEGER DEFAULT 0 NOT NULL,
+    waiting INTEGER DEFAULT 0 NOT NULL,
+    conflicts INTEGER DEFAULT 0 NOT NULL,
+    left_out INTEGER DEFAULT 0 NOT NULL,
+    is_large BOOLEAN DEFAULT 0 NOT NULL,
+    problems TEXT DEFAULT '[]' NOT NULL,
+    fault TEXT DEFAULT '' NOT NULL,
+    content TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_registry_axis_list_at ON registry_axis_list (axis, at);
+
+CREATE TABLE figure_fact (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    parent VARCHAR DEFAULT '' NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_figure_fact_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_figure_fact_parent ON figure_fact (agency_id, parent) WHERE parent <> '';
+
+CREATE TABLE figure_day (
+    agency_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    dimension VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    span VARCHAR NOT NULL,
+    day DATE NOT NULL,
+    key VARCHAR NOT NULL,
+    documents INTEGER DEFAULT 0 NOT NULL,
+    electronic INTEGER DEFAULT 0 NOT NULL,
+    with_paper INTEGER DEFAULT 0 NOT NULL,
+    paper INTEGER DEFAULT 0 NOT NULL,
+    unsigned INTEGER DEFAULT 0 NOT NULL,
+    replacements INTEGER DEFAULT 0 NOT NULL,
+    recipients INTEGER DEFAULT 0 NOT NULL,
+    failed INTEGER DEFAULT 0 NOT NULL,
+    delivered INTEGER DEFAULT 0 NOT NULL,
+    delivered_s BIGINT DEFAULT 0 NOT NULL,
+    handed INTEGER DEFAULT 0 NOT NULL,
+    taken INTEGER DEFAULT 0 NOT NULL,
+    taken_s BIGINT DEFAULT 0 NOT NULL,
+    refused INTEGER DEFAULT 0 NOT NULL,
+    recalled INTEGER DEFAULT 0 NOT NULL,
+    done INTEGER DEFAULT 0 NOT NULL,
+    done_s BIGINT DEFAULT 0 NOT NULL,
+    due INTEGER DEFAULT 0 NOT NULL,
+    on_time INTEGER DEFAULT 0 NOT NULL,
+    late INTEGER DEFAULT 0 NOT NULL,
+    late_s BIGINT DEFAULT 0 NOT NULL,
+    open_due INTEGER DEFAULT 0 NOT NULL,
+    asked INTEGER DEFAULT 0 NOT NULL,
+    replied INTEGER DEFAULT 0 NOT NULL,
+    replied_late INTEGER DEFAULT 0 NOT NULL,
+    owed INTEGER DEFAULT 0 NOT NULL,
+    reads INTEGER DEFAULT 0 NOT NULL,
+    read_files INTEGER DEFAULT 0 NOT NULL,
+    sign_ins INTEGER DEFAULT 0 NOT NULL,
+    PRIMARY KEY (agency_id, side, dimension, unit, span, day, key),
+    CONSTRAINT fk_figure_day_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+) WITHOUT ROWID;
+
+CREATE TABLE figure_state (name VARCHAR NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (name));
+
+CREATE TABLE given_number (
+    agency_id VARCHAR NOT NULL,
+    book VARCHAR NOT NULL,
+    year INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    state VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    "by" VARCHAR NOT NULL,
+    until DATETIME,
+    subject_id VARCHAR NOT NULL,
+    document_id TEXT NOT NULL,
+    code VARCHAR NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (agency_id, book, year, number),
+    FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_given_number_free ON given_number (agency_id, book, year, number) WHERE state IN ('free', 'reserved');
+
+CREATE INDEX ix_given_number_subject ON given_number (agency_id, subject_id) WHERE subject_id <> '';
+
+CREATE TABLE node_reminder (
+    key VARCHAR NOT NULL,
+    at DATETIME NOT NULL,
+    mail VARCHAR,
+    leased_until DATETIME,
+    PRIMARY KEY (key)
+);
+
+CREATE INDEX ix_node_reminder_at ON node_reminder (at);
+
+CREATE INDEX ix_proposal_agency ON proposal (agency_id, state) WHERE agency_id IS NOT NULL;
+
+CREATE TABLE work_file (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    title TEXT NOT NULL,
+    kind VARCHAR NOT NULL,
+    closed_on DATE NOT NULL,
+    owner VARCHAR NOT NULL,
+    archived_on DATE,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_work_file_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE figure_frozen (
+    agency_id VARCHAR NOT NULL,
+    event_id VARCHAR NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (agency_id, event_id),
+    CONSTRAINT fk_figure_frozen_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE UNIQUE INDEX uq_work_file_code ON work_file (agency_id, code);
+
+CREATE INDEX ix_work_file_open ON work_file (agency_id, closed_on) WHERE archived_on IS NULL;
+
+CREATE TABLE report_schedule (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    wish TEXT NOT NULL,
+    made_by VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    due_on DATE NOT NULL,
+    paused_at DATETIME,
+    sent_at DATETIME,
+    sent_to TEXT NOT NULL,
+    problem VARCHAR DEFAULT '' NOT NULL,
+    tries INTEGER DEFAULT 0 NOT NULL,
+    not_before DATETIME,
+    lease_token VARCHAR,
+    lease_until DATETIME,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_report_schedule_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE account_request (
+    id VARCHAR NOT NULL,
+    agency_id VARCHAR NOT NULL,
+    form VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    made_at DATETIME NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_account_request_agency ON account_request (agency_id, made_at);
+
+CREATE INDEX ix_account_request_state ON account_request (state, made_at);
+
+CREATE TABLE registry_receipt (
+    issuer VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    taken_at DATETIME NOT NULL,
+    said_at DATETIME NOT NULL,
+    received_at DATETIME NOT NULL,
+    version VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    tellings INTEGER NOT NULL,
+    PRIMARY KEY (issuer, code)
+);
+
+CREATE TABLE agency_emblem (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    content BLOB NOT NULL,
+    made_at DATETIME NOT NULL,
+    made_by VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_agency_emblem_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);

@@ -66,6 +66,7 @@ CREATE TABLE outgoing_document (
     own_id VARCHAR,
     trace VARCHAR,
     reply_by DATE,
+    type_name VARCHAR,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_outgoing_document_parent_id FOREIGN KEY(agency_id, parent_id) REFERENCES outgoing_document (agency_id, id),
     CONSTRAINT fk_outgoing_document_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
@@ -298,6 +299,11 @@ CREATE TABLE blob (
     digest VARCHAR NOT NULL,
     size BIGINT NOT NULL,
     stored_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    agency_id VARCHAR CONSTRAINT fk_blob_agency REFERENCES hosted_agency (id),
+    owner_kind VARCHAR,
+    owner_id VARCHAR,
+    head BYTEA NOT NULL,
+    body BYTEA,
     PRIMARY KEY (digest)
 );
 
@@ -371,6 +377,9 @@ CREATE TABLE agency (
     decision VARCHAR,
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
     host VARCHAR,
+    contact VARCHAR,
+    next_host VARCHAR,
+    next_host_from DATE,
     PRIMARY KEY (code)
 );
 
@@ -391,6 +400,8 @@ CREATE TABLE agency_binding (
     proposed_by VARCHAR NOT NULL,
     approved_by VARCHAR NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    list_id VARCHAR,
+    proof TEXT,
     PRIMARY KEY (id),
     CONSTRAINT uq_agency_binding_certificate UNIQUE (code, fingerprint)
 );
@@ -414,6 +425,10 @@ CREATE TABLE registry_feed (
     applied_at TIMESTAMP WITH TIME ZONE NOT NULL,
     by_principal VARCHAR NOT NULL,
     change_id VARCHAR NOT NULL,
+    receipt_state VARCHAR,
+    receipt_at TIMESTAMP WITH TIME ZONE,
+    receipt_tried_at TIMESTAMP WITH TIME ZONE,
+    receipt_fault TEXT,
     PRIMARY KEY (id)
 );
 
@@ -439,6 +454,10 @@ CREATE TABLE registry_feed_proposal (
     issuer VARCHAR NOT NULL,
     sequence BIGINT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
+    kind VARCHAR DEFAULT 'exchange' NOT NULL,
+    standing VARCHAR,
+    reason VARCHAR,
+    detail TEXT,
     PRIMARY KEY (code, fingerprint)
 );
 
@@ -494,6 +513,7 @@ CREATE TABLE proposal (
     state VARCHAR NOT NULL,
     decided_by VARCHAR,
     decided_at TIMESTAMP WITH TIME ZONE,
+    agency_id VARCHAR,
     PRIMARY KEY (id),
     CONSTRAINT fk_proposal_person FOREIGN KEY(proposed_by) REFERENCES person (id)
 );
@@ -657,6 +677,8 @@ CREATE TABLE reminder (
     agency_id VARCHAR NOT NULL,
     key VARCHAR NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
+    mail VARCHAR,
+    leased_until TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (agency_id, key),
     CONSTRAINT fk_reminder_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
@@ -790,6 +812,7 @@ CREATE TABLE registry_reform_code (
     reform_id VARCHAR NOT NULL,
     code VARCHAR COLLATE "C" NOT NULL,
     part VARCHAR NOT NULL,
+    ending TEXT,
     PRIMARY KEY (reform_id, code),
     CONSTRAINT fk_registry_reform_code FOREIGN KEY(reform_id) REFERENCES registry_reform (id)
 );
@@ -818,6 +841,9 @@ CREATE TABLE agency_period (
     believed_from TIMESTAMP WITH TIME ZONE NOT NULL,
     believed_to TIMESTAMP WITH TIME ZONE,
     change_id VARCHAR NOT NULL,
+    contact VARCHAR,
+    next_host VARCHAR,
+    next_host_from DATE,
     PRIMARY KEY (id)
 );
 
@@ -857,8 +883,6 @@ CREATE TABLE list_row (
     CONSTRAINT uq_list_row_id UNIQUE (agency_id, id)
 );
 
-CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs, state, origin, urgency, attached);
-
 CREATE INDEX ix_list_row_number ON list_row (agency_id, side, number_key, place);
 
 CREATE INDEX ix_list_row_party ON list_row (agency_id, side, party_key, place);
@@ -866,10 +890,6 @@ CREATE INDEX ix_list_row_party ON list_row (agency_id, side, party_key, place);
 CREATE INDEX ix_list_row_type ON list_row (agency_id, side, type_key, place);
 
 CREATE INDEX ix_list_row_issued ON list_row (agency_id, side, issued_on, place);
-
-CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at, tabs, state, origin, urgency, attached) WHERE attention_at IS NOT NULL;
-
-CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
 
 CREATE TABLE list_change (
     agency_id VARCHAR NOT NULL,
@@ -1136,14 +1156,6 @@ CREATE TRIGGER memory_event_delete AFTER DELETE ON event FOR EACH ROW WHEN (OLD.
 
 CREATE TRIGGER memory_event_truncate AFTER TRUNCATE ON event FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('binding');
 
-CREATE TABLE small_content (
-    digest VARCHAR NOT NULL,
-    head BYTEA NOT NULL,
-    body BYTEA NOT NULL,
-    PRIMARY KEY (digest),
-    CONSTRAINT fk_small_content_blob FOREIGN KEY(digest) REFERENCES blob (digest) ON DELETE CASCADE
-);
-
 CREATE INDEX ix_incoming_number ON incoming_document (agency_id, number_key, arrived_at);
 
 CREATE INDEX ix_outgoing_lead ON outgoing_document (agency_id, lead, created_at, id);
@@ -1270,6 +1282,8 @@ CREATE TABLE unit_part (
     ended_by VARCHAR,
     ended_at TIMESTAMP WITH TIME ZONE,
     why TEXT DEFAULT '' NOT NULL,
+    person_id VARCHAR,
+    is_informed BOOLEAN DEFAULT false NOT NULL,
     PRIMARY KEY (agency_id, id),
     CONSTRAINT fk_unit_part_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
     CONSTRAINT fk_unit_part_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
@@ -1312,6 +1326,427 @@ CREATE TABLE own_desk (
     CONSTRAINT fk_own_desk_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
 );
 
-ALTER TABLE small_content ALTER COLUMN body SET STORAGE EXTERNAL;
-
 CREATE INDEX ix_incoming_lead ON incoming_document (agency_id, lead, arrived_at, id);
+
+ALTER TABLE blob ALTER COLUMN body SET STORAGE EXTERNAL;
+
+CREATE INDEX ix_blob_owner ON blob (agency_id, owner_kind, owner_id) WHERE agency_id IS NOT NULL;
+
+CREATE INDEX ix_list_row_place ON list_row (agency_id, side, place, tabs, state, origin, urgency, attached);
+
+CREATE INDEX ix_list_row_attention ON list_row (agency_id, side, lead, place, attention_at, tabs, state, origin, urgency, attached) WHERE attention_at IS NOT NULL;
+
+CREATE INDEX ix_list_row_few ON list_row (agency_id, side, place, tabs, urgency, unread) WHERE (tabs & 1) <> 0 OR (tabs & 4) <> 0 OR (tabs & 8) <> 0 OR (tabs & 16) <> 0 OR (tabs & 32) <> 0 OR (tabs & 64) <> 0 OR (tabs & 128) <> 0 OR (tabs & 256) <> 0 OR (tabs & 1024) <> 0 OR (tabs & 2048) <> 0 OR (tabs & 4096) <> 0 OR unread;
+
+CREATE TABLE agency_profile (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    set_by VARCHAR NOT NULL,
+    set_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    from_when TIMESTAMP WITH TIME ZONE NOT NULL,
+    set_by_name VARCHAR DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_agency_profile_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_agency_profile_key ON agency_profile (agency_id, key, set_at);
+
+CREATE TABLE pending_act (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    act_values TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    person_id VARCHAR NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    failed_at TIMESTAMP WITH TIME ZONE,
+    fault VARCHAR DEFAULT '' NOT NULL,
+    PRIMARY KEY (agency_id, document_id),
+    CONSTRAINT fk_pending_act_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_pending_act_document_id FOREIGN KEY(agency_id, document_id)
+        REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_pending_act_due ON pending_act (due_at) WHERE failed_at IS NULL;
+
+CREATE TRIGGER memory_agency_profile AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON agency_profile
+FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('hosted');
+
+CREATE TABLE unit (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    name_key VARCHAR NOT NULL,
+    parent_id VARCHAR,
+    position INTEGER NOT NULL,
+    former TEXT DEFAULT '[]' NOT NULL,
+    closed_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_unit_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_unit_name UNIQUE (agency_id, name_key)
+);
+
+CREATE TABLE letter_comment (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_letter_comment_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_letter_comment_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_letter_comment_document ON letter_comment (agency_id, document_id, at);
+
+CREATE INDEX ix_letter_comment_at ON letter_comment (agency_id, at);
+
+CREATE TABLE letter_seen (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    person_id VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    read_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (agency_id, document_id, person_id),
+    CONSTRAINT fk_letter_seen_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT fk_letter_seen_document_id FOREIGN KEY(agency_id, document_id) REFERENCES incoming_document (agency_id, id)
+);
+
+CREATE INDEX ix_letter_seen_person ON letter_seen (agency_id, person_id);
+
+CREATE TABLE content_text (
+    place BIGINT NOT NULL,
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    n INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    folded TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (place),
+    CONSTRAINT fk_content_text_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id),
+    CONSTRAINT uq_content_text_page UNIQUE (agency_id, document_id, n, page)
+);
+
+CREATE TABLE content_due (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    place BIGINT NOT NULL,
+    not_before TIMESTAMP WITH TIME ZONE NOT NULL,
+    tries INTEGER NOT NULL,
+    PRIMARY KEY (agency_id, document_id),
+    CONSTRAINT fk_content_due_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_content_due_place ON content_due (place);
+
+CREATE TABLE content_read (
+    agency_id VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    n INTEGER NOT NULL,
+    reading VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (agency_id, document_id, n),
+    CONSTRAINT fk_content_read_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE content_state (
+    name VARCHAR NOT NULL,
+    place BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE INDEX ix_content_search ON content_text USING gin (array_to_tsvector(string_to_array(agency_id || ' T' || CAST(place >> 35 AS VARCHAR) || rtrim(folded), ' ')));
+
+CREATE TABLE pdf_answer (
+    digest VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    issuer VARCHAR NOT NULL,
+    about VARCHAR NOT NULL,
+    origin VARCHAR NOT NULL,
+    fetched_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE,
+    revokes BOOLEAN NOT NULL,
+    used BOOLEAN NOT NULL,
+    body BYTEA NOT NULL,
+    PRIMARY KEY (digest)
+);
+
+CREATE INDEX ix_pdf_answer_about ON pdf_answer (issuer, source, about, made_at);
+
+CREATE INDEX ix_pdf_answer_fetched ON pdf_answer (fetched_at);
+
+CREATE INDEX ix_agency_binding_list ON agency_binding (list_id);
+
+CREATE INDEX ix_registry_feed_proposal_standing ON registry_feed_proposal (standing, code);
+
+CREATE TABLE registry_list (
+    issuer VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    header TEXT NOT NULL,
+    issuer_key VARCHAR NOT NULL,
+    officers TEXT NOT NULL,
+    trust VARCHAR NOT NULL,
+    size INTEGER NOT NULL,
+    content BYTEA NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    by_principal VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE,
+    counts TEXT NOT NULL,
+    PRIMARY KEY (issuer, sequence)
+);
+
+CREATE INDEX ix_registry_list_state ON registry_list (state, received_at);
+
+CREATE TRIGGER memory_event_list_insert AFTER INSERT ON event FOR EACH ROW WHEN (NEW.kind IN ('list.bound', 'list.ended')) EXECUTE FUNCTION memory_changed('binding');
+
+CREATE TRIGGER memory_event_list_update AFTER UPDATE OF position, agency_id, id, kind, at, subject_id, principal_id, data ON event FOR EACH ROW WHEN (OLD.kind IN ('list.bound', 'list.ended') OR NEW.kind IN ('list.bound', 'list.ended')) EXECUTE FUNCTION memory_changed('binding');
+
+CREATE TRIGGER memory_event_list_delete AFTER DELETE ON event FOR EACH ROW WHEN (OLD.kind IN ('list.bound', 'list.ended')) EXECUTE FUNCTION memory_changed('binding');
+
+CREATE TABLE agency_seal (
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    certificate_pem TEXT NOT NULL,
+    name VARCHAR NOT NULL,
+    position VARCHAR NOT NULL,
+    capacity VARCHAR NOT NULL,
+    valid_from TIMESTAMP WITH TIME ZONE NOT NULL,
+    valid_to TIMESTAMP WITH TIME ZONE NOT NULL,
+    state VARCHAR NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    approved_by VARCHAR NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_agency_seal_code ON agency_seal (code);
+
+CREATE INDEX ix_agency_seal_fingerprint ON agency_seal (fingerprint);
+
+CREATE TABLE agency_sealing_right (
+    id VARCHAR NOT NULL,
+    acting_code VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    act_number VARCHAR NOT NULL,
+    act_date DATE NOT NULL,
+    valid_from DATE NOT NULL,
+    valid_to DATE,
+    state VARCHAR NOT NULL,
+    proposed_by VARCHAR NOT NULL,
+    approved_by VARCHAR NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_agency_sealing_right_code ON agency_sealing_right (code);
+
+CREATE TRIGGER memory_agency_seal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON agency_seal FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('seal');
+
+CREATE TRIGGER memory_agency_sealing_right AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON agency_sealing_right FOR EACH STATEMENT EXECUTE FUNCTION memory_changed('seal');
+
+CREATE TRIGGER memory_seal_event_insert AFTER INSERT ON event FOR EACH ROW WHEN (NEW.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn')) EXECUTE FUNCTION memory_changed('seal');
+
+CREATE TRIGGER memory_seal_event_update AFTER UPDATE OF position, agency_id, id, kind, at, subject_id, principal_id, data ON event FOR EACH ROW WHEN (OLD.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn') OR NEW.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn')) EXECUTE FUNCTION memory_changed('seal');
+
+CREATE TRIGGER memory_seal_event_delete AFTER DELETE ON event FOR EACH ROW WHEN (OLD.kind IN ('seal.approved', 'seal.withdrawn', 'sealing_right.approved', 'sealing_right.withdrawn')) EXECUTE FUNCTION memory_changed('seal');
+
+CREATE TABLE registry_axis_list (
+    id VARCHAR NOT NULL,
+    axis VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state VARCHAR NOT NULL,
+    added INTEGER DEFAULT 0 NOT NULL,
+    waiting INTEGER DEFAULT 0 NOT NULL,
+    conflicts INTEGER DEFAULT 0 NOT NULL,
+    left_out INTEGER DEFAULT 0 NOT NULL,
+    is_large BOOLEAN DEFAULT false NOT NULL,
+    problems TEXT DEFAULT '[]' NOT NULL,
+    fault TEXT DEFAULT '' NOT NULL,
+    content TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_registry_axis_list_at ON registry_axis_list (axis, at);
+
+CREATE TABLE figure_fact (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    parent VARCHAR DEFAULT '' NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_figure_fact_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_figure_fact_parent ON figure_fact (agency_id, parent) WHERE parent <> '';
+
+CREATE TABLE figure_day (
+    agency_id VARCHAR NOT NULL,
+    side VARCHAR NOT NULL,
+    dimension VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    span VARCHAR NOT NULL,
+    day DATE NOT NULL,
+    key VARCHAR NOT NULL,
+    documents INTEGER DEFAULT 0 NOT NULL,
+    electronic INTEGER DEFAULT 0 NOT NULL,
+    with_paper INTEGER DEFAULT 0 NOT NULL,
+    paper INTEGER DEFAULT 0 NOT NULL,
+    unsigned INTEGER DEFAULT 0 NOT NULL,
+    replacements INTEGER DEFAULT 0 NOT NULL,
+    recipients INTEGER DEFAULT 0 NOT NULL,
+    failed INTEGER DEFAULT 0 NOT NULL,
+    delivered INTEGER DEFAULT 0 NOT NULL,
+    delivered_s BIGINT DEFAULT 0 NOT NULL,
+    handed INTEGER DEFAULT 0 NOT NULL,
+    taken INTEGER DEFAULT 0 NOT NULL,
+    taken_s BIGINT DEFAULT 0 NOT NULL,
+    refused INTEGER DEFAULT 0 NOT NULL,
+    recalled INTEGER DEFAULT 0 NOT NULL,
+    done INTEGER DEFAULT 0 NOT NULL,
+    done_s BIGINT DEFAULT 0 NOT NULL,
+    due INTEGER DEFAULT 0 NOT NULL,
+    on_time INTEGER DEFAULT 0 NOT NULL,
+    late INTEGER DEFAULT 0 NOT NULL,
+    late_s BIGINT DEFAULT 0 NOT NULL,
+    open_due INTEGER DEFAULT 0 NOT NULL,
+    asked INTEGER DEFAULT 0 NOT NULL,
+    replied INTEGER DEFAULT 0 NOT NULL,
+    replied_late INTEGER DEFAULT 0 NOT NULL,
+    owed INTEGER DEFAULT 0 NOT NULL,
+    reads INTEGER DEFAULT 0 NOT NULL,
+    read_files INTEGER DEFAULT 0 NOT NULL,
+    sign_ins INTEGER DEFAULT 0 NOT NULL,
+    PRIMARY KEY (agency_id, side, dimension, unit, span, day, key),
+    CONSTRAINT fk_figure_day_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE figure_state (name VARCHAR NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (name));
+
+CREATE TABLE given_number (
+    agency_id VARCHAR NOT NULL,
+    book VARCHAR NOT NULL,
+    year INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    state VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    "by" VARCHAR NOT NULL,
+    until TIMESTAMP WITH TIME ZONE,
+    subject_id VARCHAR NOT NULL,
+    document_id TEXT NOT NULL,
+    code VARCHAR NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (agency_id, book, year, number),
+    FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE INDEX ix_given_number_free ON given_number (agency_id, book, year, number) WHERE state IN ('free', 'reserved');
+
+CREATE INDEX ix_given_number_subject ON given_number (agency_id, subject_id) WHERE subject_id <> '';
+
+CREATE TABLE node_reminder (
+    key VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    mail VARCHAR,
+    leased_until TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (key)
+);
+
+CREATE INDEX ix_node_reminder_at ON node_reminder (at);
+
+CREATE INDEX ix_proposal_agency ON proposal (agency_id, state) WHERE agency_id IS NOT NULL;
+
+CREATE TABLE work_file (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    title TEXT NOT NULL,
+    kind VARCHAR NOT NULL,
+    closed_on DATE NOT NULL,
+    owner VARCHAR NOT NULL,
+    archived_on DATE,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_work_file_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE figure_frozen (
+    agency_id VARCHAR NOT NULL,
+    event_id VARCHAR NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (agency_id, event_id),
+    CONSTRAINT fk_figure_frozen_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE UNIQUE INDEX uq_work_file_code ON work_file (agency_id, code);
+
+CREATE INDEX ix_work_file_open ON work_file (agency_id, closed_on) WHERE archived_on IS NULL;
+
+CREATE TABLE report_schedule (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    wish TEXT NOT NULL,
+    made_by VARCHAR NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_on DATE NOT NULL,
+    paused_at TIMESTAMP WITH TIME ZONE,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    sent_to TEXT NOT NULL,
+    problem VARCHAR DEFAULT '' NOT NULL,
+    tries INTEGER DEFAULT 0 NOT NULL,
+    not_before TIMESTAMP WITH TIME ZONE,
+    lease_token VARCHAR,
+    lease_until TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_report_schedule_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);
+
+CREATE TABLE account_request (
+    id VARCHAR NOT NULL,
+    agency_id VARCHAR NOT NULL,
+    form VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_account_request_agency ON account_request (agency_id, made_at);
+
+CREATE INDEX ix_account_request_state ON account_request (state, made_at);
+
+CREATE TABLE registry_receipt (
+    issuer VARCHAR NOT NULL,
+    code VARCHAR COLLATE "C" NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest VARCHAR NOT NULL,
+    state VARCHAR NOT NULL,
+    taken_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    said_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    version VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    tellings INTEGER NOT NULL,
+    PRIMARY KEY (issuer, code)
+);
+
+CREATE TABLE agency_emblem (
+    agency_id VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    digest VARCHAR NOT NULL,
+    content BYTEA NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    made_by VARCHAR NOT NULL,
+    PRIMARY KEY (agency_id, id),
+    CONSTRAINT fk_agency_emblem_agency FOREIGN KEY(agency_id) REFERENCES hosted_agency (id)
+);

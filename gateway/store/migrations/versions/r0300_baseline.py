@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0200"
+revision = "0300"
 down_revision = None
 phase = "expand"
 
@@ -16,7 +16,7 @@ phase = "expand"
 def upgrade() -> None:
     connection = op.get_bind()
     text = (
-        Path(__file__).with_name(f"r0200_baseline_{connection.dialect.name}.sql").read_text(encoding="utf-8")
+        Path(__file__).with_name(f"r0300_baseline_{connection.dialect.name}.sql").read_text(encoding="utf-8")
     )
     for statement in text.split("\n\n"):
         connection.exec_driver_sql(statement)
