@@ -21,8 +21,8 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # Tests start the program hundreds of times; without this each start would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 SERVICES = $(BIN)/python -m tests.services
-# Six processes, as these tests wait more.
-LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 6 -m long --resource-warnings
+# Five processes, as these tests wait more.
+LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
