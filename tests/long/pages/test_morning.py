@@ -286,8 +286,8 @@ async def test_where_a_clerk_types_the_number_the_list_leads_to_the_form(town: T
     await mail(town, 2)
     await come_in(town, page)
     await expect(page.locator("[data-deed] button")).to_have_count(0)
-    await opened(page)  # with a field for the number of its own, before the form takes its place
     await page.locator("[data-deed] a").first.click()
+    # The letter comes first, with such a field of its own.
     await page.locator("[data-inside] h2", has_text="Tiếp nhận văn bản").wait_for()
     await page.locator("[data-inside] #register_no").fill("77")
     await opened(page)

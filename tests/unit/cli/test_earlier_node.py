@@ -96,7 +96,7 @@ def schema_of(database: Path) -> dict[tuple[str, str], list[Any]]:
 
 
 def test_an_earlier_backup_is_restored(terminal: Terminal, settings: Path, tmp_path: Path) -> None:
-    """Its schema lacks a table that came later."""
+    """Its schema has the number of before the baseline."""
     passphrase = tmp_path / "passphrase"
     passphrase.write_text(PASSPHRASE)
 
