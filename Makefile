@@ -39,7 +39,7 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
 	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER)  # three, as many of them wait for servers
 
-test-long: $(VENV)/.dev ## all that `make test` samples (25 minutes): crash points, soak, fuzz, every page; before a release
+test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash points, soak, fuzz, every page; before a release
 	$(LONG) $(ORDER) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 

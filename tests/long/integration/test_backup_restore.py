@@ -261,16 +261,30 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
 async def test_a_backup_of_the_schema_that_the_baseline_stands_for_comes_back_as_one_of_today(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In databases that are older still, every owner of content stood in the table of owners, and none in its row."""
+    digests = [await office.admit(n) for n in (IN_ROW, IN_FILE, IN_ROW)]
+    async with committing(office.store, SOUTH) as work:
+        for digest in digests[:2]:
+            await work.blobs.add(digest, "document", "inb_1")
+    engine = open_engine(office.url, EngineRole.MIGRATOR)
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM blob_ref WHERE owner_id <> 'inb_1'"))
+        await connection.execute(text("UPDATE blob SET agency_id = NULL, owner_kind = NULL, owner_id = NULL"))
+    await engine.dispose()
     await set_revision(office.url, "0226")
     with monkeypatch.context() as older:
         older.setattr(migrate, "of_today", lambda revision: revision)
-        file, _ = await office.back_up()
+        file, manifest = await office.back_up()
     target = office.target(tmp_path / "new")
 
     await office.put_back(file, target)
 
     schema = await migrate.status(target.database_url)
     assert (schema.current, schema.pending) == (schema.head, ())
+    assert await intact(office, target, digests) == digests[:2]
+    assert manifest.contents == 2, "what nobody owns was copied too"
+    async with opened(target.database_url, office.clock) as store, store.read(SOUTH) as view:
+        assert [await view.blobs.holds(digest) for digest in digests] == [True, True, False]
 
 
 async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(
