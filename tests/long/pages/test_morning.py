@@ -4,10 +4,11 @@ letters in the same way. The cost is counted; rows stay where they are."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import OutgoingDocument, Urgency
@@ -286,10 +287,20 @@ async def test_where_a_clerk_types_the_number_the_list_leads_to_the_form(town: T
     await mail(town, 2)
     await come_in(town, page)
     await expect(page.locator("[data-deed] button")).to_have_count(0)
+    is_typed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await is_typed.wait()
+        await route.continue_()
+
+    await page.route("**/tiep-nhan", hold)
     await page.locator("[data-deed] a").first.click()
-    # The letter comes first, with such a field of its own.
+    # The letter comes first, with such a field of its own: what is typed there goes on in the form.
+    await page.locator("[data-inside] #register_no").press_sequentially("77")
+    is_typed.set()
     await page.locator("[data-inside] h2", has_text="Tiếp nhận văn bản").wait_for()
-    await page.locator("[data-inside] #register_no").fill("77")
+    await expect(page.locator("[data-inside] #register_no")).to_have_value("77")
+    await expect(page.locator("[data-inside] #register_no")).to_be_focused()
     await opened(page)
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-last] .big-number")).to_have_text("77")

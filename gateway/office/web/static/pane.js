@@ -74,7 +74,11 @@
     if (answer?.status === 401) { leave(); return false; }
     if (text === null) { tell(words.failed); ready = Boolean(open); return false; }
     if (!answer.headers.get("X-Piece") || !letterOf(answer.url)) { location.assign(answer.url); return false; }
+    const typing = id === open && inside.contains(document.activeElement) && document.activeElement.matches("input, textarea") ? document.activeElement : null;
     put(text, id, mine);
+    // Whoever was typing when the form came goes on in it.
+    const same = typing && typing.value !== typing.defaultValue && inside.querySelector(`form[data-act] [name="${typing.name}"]`);
+    if (same) { same.value = typing.value; same.focus({ preventScroll: true }); }
     if (new URL(address, location.href).hash === "#leaf") inside.querySelector("#leaf")?.scrollIntoView({ block: "start" });
     tell(inside.querySelector(".piece")?.dataset.title);
     return true;
