@@ -14,7 +14,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, late, noun, piped
 from gateway.cli.node import CommandContext, operator
 from gateway.cli.operations import Fields, makes_call, rows_printer
-from gateway.domain.agency_profile import EMBLEM
+from gateway.domain.agency_profile import EMBLEM, EMBLEM_BYTES
 
 if TYPE_CHECKING:
     from gateway.api.resources.profile import ProfileSettingOut
@@ -68,7 +68,7 @@ async def emblem(
     """Give the agency an emblem, which stands above its name on what it prints. Taken away by: set emblem ''."""
     node, day = context.node, from_.date() if from_ is not None else None
     with file.open("rb") as picture_file:
-        content = picture_file.read(emblems.MOST_BYTES + 1)
+        content = picture_file.read(EMBLEM_BYTES + 1)
     picture = await emblems.check(node.blobs, node.pool, content)
     by_name = (await operator(node.store)).name
     version = await agency_profile.choose(

@@ -9,15 +9,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from typing import Final
 
+from gateway.domain.agency_profile import EMBLEM_BYTES
 from gateway.domain.pdf import PageWish
 from gateway.errors import Clash
 from gateway.ports.services import Pool
 from gateway.store.blobs import FileBlobs
 from gateway.trust.page_drawing.drawer import PNG, PageBox, PageDrawer
 
-MOST_BYTES: Final = 200 * 1024
 _LEAST_SIDE, _MOST_SIDE = 64, 1024
 # 15 mm at 600 dots per inch, which printers have.
 _PRINTED_SIDE = 360
@@ -27,8 +26,8 @@ _HEADER, _BODY, _END = b"IHDR", b"IDAT", b"IEND"
 async def check(blobs: FileBlobs, pool: Pool, content: bytes, pages: PageDrawer | None = None) -> bytes:
     """Return the picture to keep and print; without `pages` a process is started for it. Raise Clash for a file
     that is too large, no PNG picture or a damaged one, or has a side that is too short or too long."""
-    if len(content) > MOST_BYTES:
-        raise Clash(f"an emblem may have {MOST_BYTES} bytes", code="GW-EMBLEM-SIZE")
+    if len(content) > EMBLEM_BYTES:
+        raise Clash(f"an emblem may have {EMBLEM_BYTES} bytes", code="GW-EMBLEM-SIZE")
     sides = read_sides(content)
     if min(sides) < _LEAST_SIDE or max(sides) > _MOST_SIDE:
         raise Clash(

@@ -35,6 +35,7 @@ UNIT_MARKS: Final = "unit_marks"
 SIGNING_ACTS: Final = "signing_acts"
 RIGHTS_CONFIRMED: Final = "rights_confirmed"
 EMBLEM: Final = "emblem"
+EMBLEM_BYTES: Final = 200 * 1024
 OFF, ON = "off", "on"
 MARK: Final = "mark"
 HOLD: Final = "hold"

@@ -170,25 +170,30 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytearray:
 
 
 async def read_file(
-    request: web.Request, token: str, limit: int, message: str
+    request: web.Request, token: str, limit: int, message: str, kept: int | None = None
 ) -> tuple[dict[str, str], bytes]:
-    """Read a form that has short fields and one file named `file`; `message` is the error for a file over the limit."""
+    """Read a form that has short fields and one file named `file`; `message` is the error for a file over the limit. With
+    `kept`, no more than its first bytes are held: enough to see that the file is too large."""
     fields: dict[str, str] = {}
     content = bytearray()
     async for part in parts(request, token):
         if part.name == "file":
-            await hold(part, content, limit, message)
+            await hold(part, content, limit, message, kept)
         else:
             await add_short(fields, part)
     return fields, bytes(content)
 
 
-async def hold(part: BodyPartReader, content: bytearray, limit: int, message: str) -> None:
-    """Add the bytes of a part; `message` is the error when there are more than `limit`."""
+async def hold(
+    part: BodyPartReader, content: bytearray, limit: int, message: str, kept: int | None = None
+) -> None:
+    """Add the bytes of a part, up to `kept` of them; `message` is the error when there are more than `limit`."""
+    size = len(content)
     while piece := await part.read_chunk():
-        content += piece
-        if len(content) > limit:
+        size += len(piece)
+        if size > limit:
             raise BadForm(message, code="GW-FORM-SIZE")
+        content += piece if kept is None else piece[: kept - len(content)]
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.errors import BadForm
+from gateway.office.domain.session import form_token
 from gateway.office.web import forms
 
 LIMIT = 3_000
@@ -64,3 +65,21 @@ async def test_names_count_as_well() -> None:
 @pytest.mark.parametrize(("length", "expected"), [(2_900, "a" * 2_900), (3_000, "GW-FORM-SIZE")])
 async def test_a_plain_form_is_bounded_with_its_names(length: int, expected: str) -> None:
     assert await answered({"text": "a" * length}) == expected
+
+
+@pytest.mark.parametrize(("length", "kept"), [(9, 9), (10, 10), (200_000, 10)])
+async def test_of_a_file_that_is_too_large_only_the_beginning_is_held(length: int, kept: int) -> None:
+    async def read(request: web.Request) -> web.Response:
+        fields, content = await forms.read_file(request, "session", 200_000, "too large", kept=10)
+        return web.json_response([fields, len(content)])
+
+    app = web.Application()
+    app.router.add_post("/", read)
+    data = aiohttp.FormData({"day": "1"})
+    data.add_field("file", b"x" * length, filename="photo.png")
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession() as http,
+        http.post(server.make_url("/"), data=data, headers={forms.HEADER: form_token("session")}) as answer,
+    ):
+        assert await answer.json() == [{"day": "1"}, kept]

@@ -13,7 +13,15 @@ from aiohttp import web
 from gateway.bootstrap import guards
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState, find_setting, list_settings
 from gateway.domain.account import AgencyScope
-from gateway.domain.agency_profile import EMBLEM, OUT_BOOKS, SETTINGS, ProfileSetting, ValueForm, split_table
+from gateway.domain.agency_profile import (
+    EMBLEM,
+    EMBLEM_BYTES,
+    OUT_BOOKS,
+    SETTINGS,
+    ProfileSetting,
+    ValueForm,
+    split_table,
+)
 from gateway.domain.person import Proposal
 from gateway.errors import Clash, NotFound
 from gateway.office.accounts import agency_profile
@@ -61,7 +69,7 @@ async def states_of(request: PageRequest, agency_id: str) -> Sequence[SettingSta
 async def choose_emblem(request: PageRequest) -> web.StreamResponse:
     """Choose as `choose` does, by a form that brings a picture."""
     fields, content = await forms.read_file(
-        request.http, request.token, _MOST_READ, "the picture of an emblem is small"
+        request.http, request.token, _MOST_READ, "the picture of an emblem is small", kept=EMBLEM_BYTES + 1
     )
     form = Form({name: (text,) for name, text in fields.items()})
     return await choose(replace(request, form=form), content)
