@@ -170,30 +170,30 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytearray:
 
 
 async def read_file(
-    request: web.Request, token: str, limit: int, message: str, kept: int | None = None
+    request: web.Request, token: str, limit: int, message: str, memory_limit: int | None = None
 ) -> tuple[dict[str, str], bytes]:
-    """Read a form that has short fields and one file named `file`; `message` is the error for a file over the limit. With
-    `kept`, no more than its first bytes are held: enough to see that the file is too large."""
+    """Read a form that has short fields and one file named `file`; `message` is the error for a file over the limit. Of a
+    larger file than `memory_limit` only so many first bytes are returned, and the rest is counted."""
     fields: dict[str, str] = {}
     content = bytearray()
     async for part in parts(request, token):
         if part.name == "file":
-            await hold(part, content, limit, message, kept)
+            await hold(part, content, limit, message, memory_limit)
         else:
             await add_short(fields, part)
     return fields, bytes(content)
 
 
 async def hold(
-    part: BodyPartReader, content: bytearray, limit: int, message: str, kept: int | None = None
+    part: BodyPartReader, content: bytearray, limit: int, message: str, memory_limit: int | None = None
 ) -> None:
-    """Add the bytes of a part, up to `kept` of them; `message` is the error when there are more than `limit`."""
+    """Add the bytes of a part, up to `memory_limit` of them; `message` is the error when there are more than `limit`."""
     size = len(content)
     while piece := await part.read_chunk():
         size += len(piece)
         if size > limit:
             raise BadForm(message, code="GW-FORM-SIZE")
-        content += piece if kept is None else piece[: kept - len(content)]
+        content += piece if memory_limit is None else piece[: memory_limit - len(content)]
 
 
 def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:

@@ -76,8 +76,8 @@
     if (!answer.headers.get("X-Piece") || !letterOf(answer.url)) { location.assign(answer.url); return false; }
     const typing = id === open && inside.contains(document.activeElement) && document.activeElement.matches("input, textarea") ? document.activeElement : null;
     put(text, id, mine);
-    // Whoever was typing when the form came goes on in it.
-    const same = typing && typing.value !== typing.defaultValue && inside.querySelector(`form[data-act] [name="${typing.name}"]`);
+    // Text that is being typed while a form loads goes on in its field of the same name, never in a hidden one.
+    const same = typing && typing.value !== typing.defaultValue && inside.querySelector(`form[data-act] :is(textarea, input:not([type=hidden]))[name="${typing.name}"]`);
     if (same) { same.value = typing.value; same.focus({ preventScroll: true }); }
     if (new URL(address, location.href).hash === "#leaf") inside.querySelector("#leaf")?.scrollIntoView({ block: "start" });
     tell(inside.querySelector(".piece")?.dataset.title);

@@ -67,10 +67,10 @@ async def test_a_plain_form_is_bounded_with_its_names(length: int, expected: str
     assert await answered({"text": "a" * length}) == expected
 
 
-@pytest.mark.parametrize(("length", "kept"), [(9, 9), (10, 10), (200_000, 10)])
-async def test_of_a_file_that_is_too_large_only_the_beginning_is_held(length: int, kept: int) -> None:
+@pytest.mark.parametrize(("length", "returned"), [(9, 9), (10, 10), (200_000, 10)])
+async def test_of_a_file_that_is_too_large_only_the_beginning_is_returned(length: int, returned: int) -> None:
     async def read(request: web.Request) -> web.Response:
-        fields, content = await forms.read_file(request, "session", 200_000, "too large", kept=10)
+        fields, content = await forms.read_file(request, "session", 200_000, "too large", memory_limit=10)
         return web.json_response([fields, len(content)])
 
     app = web.Application()
@@ -82,4 +82,4 @@ async def test_of_a_file_that_is_too_large_only_the_beginning_is_held(length: in
         aiohttp.ClientSession() as http,
         http.post(server.make_url("/"), data=data, headers={forms.HEADER: form_token("session")}) as answer,
     ):
-        assert await answer.json() == [{"day": "1"}, kept]
+        assert await answer.json() == [{"day": "1"}, returned]

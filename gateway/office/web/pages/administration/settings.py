@@ -69,7 +69,11 @@ async def states_of(request: PageRequest, agency_id: str) -> Sequence[SettingSta
 async def choose_emblem(request: PageRequest) -> web.StreamResponse:
     """Choose as `choose` does, by a form that brings a picture."""
     fields, content = await forms.read_file(
-        request.http, request.token, _MOST_READ, "the picture of an emblem is small", kept=EMBLEM_BYTES + 1
+        request.http,
+        request.token,
+        _MOST_READ,
+        "the picture of an emblem is small",
+        memory_limit=EMBLEM_BYTES + 1,
     )
     form = Form({name: (text,) for name, text in fields.items()})
     return await choose(replace(request, form=form), content)
