@@ -221,6 +221,21 @@ async def test_every_refusal_is_in_one_language(door: VxpDoor) -> None:
         assert not english.search(sentences), sentences
 
 
+async def test_a_refused_download_leaves_nothing_to_store(door: VxpDoor) -> None:
+    """The library takes any body for the file, whatever the status, and reports success."""
+
+    async def download(operation: str, doc_id: str) -> tuple[int, bytes]:
+        parameters = {"docId": doc_id, "filePath": "/home/clerk"}
+        return await door.with_client(lambda client: client.call(operation, parameters, verb="GET"), OTHER)
+
+    assert await download("downloadEdoc", "inb_1") == (404, b"")
+    assert await download("downloadEdoc2", "inb_1") == (404, b"")
+    thief = await door.with_client(
+        lambda client: client.call("downloadEdoc", {"docId": "inb_1"}, verb="GET"), OTHER, secret="not it"
+    )
+    assert thief == (401, b"")
+
+
 UPDATED = (
     "<edXML:BussinessDocumentInfo><edXML:DocumentInfo>1</edXML:DocumentInfo>"
     "<edXML:DocumentReceiver>0</edXML:DocumentReceiver></edXML:BussinessDocumentInfo>"

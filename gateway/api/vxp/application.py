@@ -1,7 +1,7 @@
 """The calls of the national axis's library on this node (dialect R1): one table of operations, added to the application of
 the API. In: signed calls of document systems that know nothing else. Out: answers in the dialect. Every refusal is FAIL
 with its code and a sentence that says what to mend. HTTP always says 200, as the library's other clients break off at
-anything else; log and metrics have the true status."""
+anything else; log and metrics have the true status. Only a refused download has its status and an empty body."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ OPERATIONS: Mapping[str, Answer] = {
     "countReceiveEdoc": box.documents_counted,
     "countReceiveStatus": box.statuses_counted,
 }
+# The library stores any body of these calls as the document and reports success, so a refusal has none.
+# It signs nothing in the second one, which therefore is refused always.
+_DOWNLOADS = {"/downloadEdoc", "/downloadEdoc2"}
+_CAUSE = "X-Failure"
 # A list of recipients stands in two headers, in one of them with every quote escaped.
 _LONGEST_HEADER = 64 * 1024
 _LONGEST_TEXT = 2000
@@ -55,9 +59,12 @@ def add_operations(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
     ) -> web.StreamResponse:
         response = await handler(request)
         problem = request.get(FAILURE)
-        if problem is None or request.path not in own_paths:
+        if problem is None or request.path not in own_paths | _DOWNLOADS:
             return response
         failure = vxp.no(str(problem.status), problem_line(problem, request[LANG], request[REQUEST_ID]))
+        if request.path in _DOWNLOADS:
+            headers = {**problem.headers, _CAUSE: json.dumps(failure)}
+            return web.Response(status=problem.status, headers=headers)
         return ascii_answer(failure, dict(problem.headers))
 
     app.middlewares.insert(0, in_dialect)
