@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.waiting import block_until
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -57,5 +59,12 @@ def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Pa
             assert process.returncode == 0 or "doctor" in command, (
                 f"{command}: {process.stdout}{process.stderr}"
             )
+            if command.startswith("cp"):
+                base = Path(command.split()[-1]).parent  # the agency's directory
+                (answer,) = block_until(
+                    lambda base=base: [*base.glob("sent/**/*.result.json"), *base.glob("error/*.error.txt")],
+                    "the answer of the hot folder",
+                )
+                assert answer.name.endswith(".result.json"), answer.read_text("utf-8")
             if command.startswith("curl"):
                 assert not {"error", "status"} & json.loads(process.stdout).keys(), process.stdout

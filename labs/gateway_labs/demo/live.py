@@ -6,10 +6,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from gateway.domain.account import ApiScope, PrincipalKind
@@ -89,21 +88,28 @@ async def new_key(node: Office, actor: str) -> str:
 
 def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
     """Write the files of the printed commands: a document to send, and settings for the command line."""
-    _write_letter(folder, cast, write_sample(node, cast, folder))
+    write_sample(node, cast, folder)
+    _write_letter(node, cast, folder / LETTER)
     toml = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
     toml += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
     toml += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
     (folder / "gateway.toml").write_text(toml, "utf-8")
 
 
-def write_sample(node: Office, cast: stage.Cast, folder: Path) -> dict[str, object]:
+def write_sample(node: Office, cast: stage.Cast, folder: Path) -> None:
     """Write the document that a command sends, and its metadata."""
-    document, today = cast.document("try"), node.out.today()
+    today = node.out.today()
+    _write_json(folder / "van-ban.json", _meta_of(cast, "try", today))
+    (folder / "van-ban.pdf").write_bytes(cast.file("try", 0, today))
+
+
+def _meta_of(cast: stage.Cast, key: str, today: date) -> dict[str, object]:
+    document = cast.document(key)
     name, title, competence = document["signer"]
-    meta: dict[str, object] = {
+    return {
         "number": document["number"],
         "symbol": document["symbol"],
-        "date": cast.issued_on("try", today).isoformat(),
+        "date": cast.issued_on(key, today).isoformat(),
         "type": document["type"],
         "subject": document["subject"],
         "urgency": "thuong",
@@ -112,9 +118,10 @@ def write_sample(node: Office, cast: stage.Cast, folder: Path) -> dict[str, obje
         "reply_required": False,
         "recipients": [{"code": cast.code(actor), "role": "to_act"} for actor in document["to"]],
     }
-    (folder / "van-ban.json").write_text(json.dumps(meta, ensure_ascii=False, indent=2), "utf-8")
-    (folder / "van-ban.pdf").write_bytes(cast.file("try", 0, today))
-    return meta
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2), "utf-8")
 
 
 def send_command(url: str, folder: Path, key: str) -> str:
@@ -125,16 +132,13 @@ def send_command(url: str, folder: Path, key: str) -> str:
     )
 
 
-def _write_letter(folder: Path, cast: stage.Cast, meta: dict[str, object]) -> None:
-    """Write another document, to be laid into the hot folder."""
-    letter = folder / LETTER
+def _write_letter(node: Office, cast: stage.Cast, letter: Path) -> None:
+    """Write a document of the agency that has the hot folder, to be laid into it."""
+    today, key = node.out.today(), "try-folder"
     letter.mkdir(exist_ok=True)
-    letter_meta = meta | {
-        "number": f"{meta['number']}1",
-        "files": [{"name": "van-ban.pdf", "role": "lead"}],
-    }
-    (letter / "meta.json").write_text(json.dumps(letter_meta, ensure_ascii=False, indent=2), "utf-8")
-    shutil.copyfile(folder / "van-ban.pdf", letter / "van-ban.pdf")
+    files = [{"name": "van-ban.pdf", "role": "lead"}]
+    _write_json(letter / "meta.json", _meta_of(cast, key, today) | {"files": files})
+    (letter / "van-ban.pdf").write_bytes(cast.file(key, 0, today))
 
 
 def _explain(say: Say, url: str, folder: Path, keys: dict[str, str], invited: list[Invited]) -> None:
