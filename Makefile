@@ -9,12 +9,19 @@ KILLS ?= 200
 SEED ?=
 # SHUFFLE=… tells tests in a random order that follows from it; 0 takes a new one.
 SHUFFLE ?=
-# Documents and statuses that a property is tried with.
+# Documents and statuses that a property is tried with, and documents over all doors.
 EXAMPLES ?= 20000
+DOORS ?= 500
 # Seconds of fuzzing for each target.
 FUZZ_S ?= 300
+# Calls of each operation of the API that fuzzing makes.
+CALLS ?= 200
+# One of so many different crash points.
+EVERY ?= 1
 # Anything: less of every measurement.
 QUICK ?=
+# What is run alone: files of tests, targets of fuzzing, measurements.
+ONLY ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
@@ -37,31 +44,31 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 	$(BIN)/gateway demo
 
 test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
-	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER)  # three, as many of them wait for servers
+	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash points, soak, fuzz, every page; before a release
-	$(LONG) $(ORDER) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
+	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
-	$(BIN)/pytest -q -m "not long" tests/unit
+	$(BIN)/pytest -q -m "not long" $(or $(ONLY),tests/unit)
 
 property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
 	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -m long --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
-	EVERY_DOOR=500 $(BIN)/pytest -q -m long --timeout 0 tests/acceptance/test_every_door.py
+	EVERY_DOOR=$(DOORS) $(BIN)/pytest -q -m long --timeout 0 tests/acceptance/test_every_door.py
 
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
-	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats
+	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats $(ONLY)
 
 crash: $(VENV)/.dev ## kill the node before and after every call of every port (long)
-	$(BIN)/python -m tests.faults.every_point
+	$(BIN)/python -m tests.faults.every_point $(EVERY)
 
 soak: $(VENV)/.dev ## send N documents while KILLS faults strike nodes, a cluster of brokers and PostgreSQL (long)
 	$(BIN)/python -m bench.soak --axis amqp --database postgresql --broker-nodes 3 --n $(N) --kills $(KILLS) $(SEED:%=--seed %)
 
 fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S seconds, and the API bad calls (long)
-	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(SEED:%=--seed %)
-	$(BIN)/python -m tests.fuzz.api
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(SEED:%=--seed %) $(ONLY)
+	$(BIN)/python -m tests.fuzz.api $(CALLS)
 
 lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway labs clients tests bench tools
@@ -80,7 +87,7 @@ pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide,
 	LIENTHONG_PICTURES=dist/pictures $(SERVICES) $(BIN)/pytest -q -m long tests/long/pages/test_every_page.py
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
-	$(BIN)/python -m bench $(if $(QUICK),--quick)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
 
 bundle: $(VENV)/.dev ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
 	$(BIN)/python tools/bundle/build.py --out dist --key $(KEY)

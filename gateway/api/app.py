@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -87,11 +87,25 @@ def build(deps: ApiDeps, routes: Table = every_route) -> web.Application:
 
 
 def _add_routes(router: web.UrlDispatcher, routes: Iterable[Route], deps: ApiDeps, entry: Entry) -> None:
-    for route in routes:
-        handler = _handler(route, deps, entry)
+    table = tuple(routes)
+    paths = {route.path for route in table}
+    for route in table:
+        handler, path = _handler(route, deps, entry), _without_words(route.path, paths)
         # HEAD is GET without the body, which the server leaves out by itself.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-            router.add_route(method, route.path, handler, expect_handler=_expect(deps))
+            router.add_route(method, path, handler, expect_handler=_expect(deps))
+
+
+def _without_words(path: str, paths: Collection[str]) -> str:
+    """Return the path whose variable at the end is none of the words that other paths have there: their methods are not
+    its methods."""
+    head, _, variable = path.rpartition("/")
+    words = sorted(
+        last for p in paths for start, _, last in [p.rpartition("/")] if start == head and "{" not in last
+    )
+    if not words or not re.fullmatch(r"\{\w+\}", variable):
+        return path
+    return f"{head}/{variable[:-1]}:(?!(?:{'|'.join(map(re.escape, words))})$)[^{{}}/]+}}"
 
 
 def _description(routes: Iterable[Route], deps: ApiDeps) -> Mapping[str, Any]:

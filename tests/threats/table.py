@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.support.cases import Cases
+if TYPE_CHECKING:  # pytest loads this plugin itself, to rewrite its assertions
+    from tests.support.cases import Cases
 
 LIST = Path(__file__).with_name("threats.toml")
 WORDS = ("rej-sec", "rej-fmt", "dedup", "shown", "admitted", "held", "retry", "safe")

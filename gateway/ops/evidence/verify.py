@@ -157,11 +157,12 @@ def trust_with(anchors: BroughtTrust, pack: Pack, now: Callable[[], datetime]) -
     leads to an anchor of the user. None without a trust folder."""
     if anchors.trust_folder is None or anchors.registry is None:
         return None
-    own = anchors.registry.trust.chains
+    own, certificates = anchors.registry.trust.chains, certificates_of(pack)
+    answers = _answers_about((*own.anchors, *own.intermediates, *certificates), _read_answers(pack))
     return NodeTrust(
         own.anchors,
-        (*own.intermediates, *certificates_of(pack)),
-        answers=Answers(AnswerFiles(anchors.trust_folder), fixed=_read_answers(pack)),
+        (*own.intermediates, *certificates),
+        answers=Answers(AnswerFiles(anchors.trust_folder), fixed=answers),
         check_anchors=False,
         now=now,
     )
@@ -185,6 +186,16 @@ def certificates_of(pack: Pack) -> list[x509.Certificate]:
             raise SpoiledPack(member.name, "it is no certificate") from cause
         certificates.append(certificate)
     return certificates
+
+
+def _answers_about(certificates: Sequence[x509.Certificate], answers: KnownAnswers) -> KnownAnswers:
+    """Return the answers by or about these certificates. Others, such as those about a seal in a PDF, do not say that
+    answers about an envelope's certificate are to be had."""
+    subjects, serials = {c.subject for c in certificates}, {c.serial_number for c in certificates}
+    return KnownAnswers(
+        lists=tuple(x for x in answers.lists if x.listed.issuer in subjects),
+        by_serial={serial: bodies for serial, bodies in answers.by_serial.items() if serial in serials},
+    )
 
 
 def _read_answers(pack: Pack) -> KnownAnswers:

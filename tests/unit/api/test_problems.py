@@ -146,6 +146,8 @@ async def test_what_the_server_itself_refuses_is_a_problem_in_the_language_asked
     large = await door.ask("POST", "/inbox/x/status", data=io.BytesIO(b" " * (1024 * 1024 + 1)))
     expecting = await door.ask("POST", "/inbox/x/status", headers={"Expect": "miracles"}, data=b"{}")
     assert (method.status, method.headers["Allow"]) == (405, "GET,HEAD,POST")
+    word = await door.ask("GET", "/uploads/file")  # a word of the path, and no upload's id
+    assert (word.status, word.headers["Allow"]) == (405, "PUT")
     assert (large.status, large.json["type"]) == (413, "/problems/too-large")
     assert (expecting.status, expecting.json["type"]) == (417, "/problems/expectation-failed")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -20,6 +21,7 @@ from gateway.domain import sealed_log
 from gateway.errors import Misconfigured
 from gateway.ops.evidence.judge import PackReport, ReportLine
 from gateway.ops.evidence.pack_file import EvidenceKey
+from gateway.ops.verify_file import verify_file
 from gateway.trust.seals import open_seal_key
 from gateway_labs.authority import Authority
 from tests.support.cases import Cases
@@ -105,6 +107,28 @@ async def test_a_pack_of_the_demonstration_is_valid_by_the_trust_folder_that_it_
 
     assert only(report, "manifest").note == "manifest_known"
     assert report.verdict != "unknown", report.to_json()
+
+
+async def test_a_packet_has_one_verdict_alone_and_in_a_pack_whatever_else_the_pack_knows(
+    town: Town, tmp_path: Path
+) -> None:
+    """An answer about a seal in a PDF does not say that answers about the envelope's certificate are to be had."""
+    sent, _ = await exchanged(town)
+    await sealed(town, None)
+    trust = town.node.settings.trust.folder
+    pack = await pack_of(town, DEPARTMENT, sent.id)
+    other = Authority.create("Authority of seals", START)
+    body = other.revocation_list([], START, timedelta(days=30))
+    der = x509.load_pem_x509_crl(body).public_bytes(Encoding.DER)
+    with_other = rebuilt(pack, tmp_path, STRANGER, {f"revocation/{hashlib.sha256(der).hexdigest()}.crl": der})
+    for file, where in ((pack, "as it was made"), (with_other, "with another's answer")):
+        report = check(file, tmp_path, trust, at=SOON)
+        packet = only(report, "packet")
+        envelope = tmp_path / "packet.edxml"
+        envelope.write_bytes(unpacked(file, tmp_path)[str(packet.member)])
+        alone = verify_file(envelope, trust, SOON, SOON)
+        assert (packet.ok, alone["verdict"]) == (True, "valid"), where
+        assert packet.detail == alone["notes"][0]["code"], where
 
 
 # --- threat 111: a receipt that is denied later ---------------------------------------------------------------
