@@ -19,6 +19,8 @@ from gateway.domain.event import Bound, Event, EventKind
 
 EXCHANGE = "exchange"
 """Kind of a listed certificate that signs packets. Lists may carry other kinds, which bind no exchange certificate."""
+AGENCY = "agency"
+"""Kind of a row that changes who speaks for a code; its fingerprint is the digest of what it changes."""
 OFFICERS_NEEDED = 2
 
 
@@ -69,7 +71,8 @@ class RowReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRow:
-    """Row of a list: a certificate of a code, by its SHA-256. `revoked_at` is when the issuer revoked it."""
+    """Row of a list: a certificate of a code, by its SHA-256, or a change of who speaks for it. `revoked_at` is when the
+    issuer revoked it."""
 
     code: str
     kind: str
@@ -81,7 +84,7 @@ class ListedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRow:
-    """Row of a list with its outcome; `detail` names the other code or binding of a conflict."""
+    """Row of a list with its outcome; `detail` names the other code or binding of a conflict, or what the row changes."""
 
     row: ListedRow
     standing: RowStanding

@@ -18,6 +18,8 @@ from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
 HOST_FIELDS = frozenset({"host", "next_host", "next_host_from"})
+SPEAKING_FIELDS = ("alias", "valid_from", "valid_to", "successor", "host", "next_host", "next_host_from")
+"""Fields of an agency on which it depends who speaks for its code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

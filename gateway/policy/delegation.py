@@ -167,6 +167,25 @@ def _bound(row: ListedRow, key: str) -> LocalBinding:
     )
 
 
+def judge_held(
+    row: ListedRow,
+    present: Mapping[str, str | None],
+    wanted: Mapping[str, str | None],
+    *,
+    is_known: bool,
+    is_decided: bool,
+) -> JudgedRow:
+    """Judge a change of who speaks for a code. `is_known`: the registry has the code and its successor; `is_decided`: its
+    take-over rests on a decision already."""
+    detail = "; ".join(
+        f"{name} {present.get(name) or '–'} → {wanted[name] or '–'}" for name in sorted(wanted)
+    )
+    if not is_known:
+        return _conflict(row, RowReason.UNKNOWN, detail)
+    is_same = is_decided and present == wanted
+    return JudgedRow(row=row, standing=RowStanding.SAME if is_same else RowStanding.READY, detail=detail)
+
+
 def hold_outside(judged: Iterable[JudgedRow], policy: TrustPolicy) -> list[JudgedRow]:
     """Hold the effective rows of codes that the policy does not cover."""
     return [

@@ -2,7 +2,8 @@
 Out: the registry brought in line with its issuer's list, or a stored refusal with the last good list still in force.
 Each call is one transaction or none; database errors are raised as StoreFailure. A judged feed is applied in one
 transaction, to the registry that it was judged on: rows, proposals, the number, the record of the change. Certificate
-bindings are never touched: a feed's certificates become proposals, for two people or their policy (K6)."""
+bindings are never touched: a feed's certificates become proposals, and what changes who speaks for a code is held, for two
+people or their policy (K6)."""
 
 from __future__ import annotations
 
@@ -35,6 +36,7 @@ from gateway.registry import feed_file, feed_judge, lists, snapshot
 from gateway.registry.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
 from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
 from gateway.registry.feed_stage import CertificateLine, FeedStage, MissingCode, StagedRow
+from gateway.registry.held_rows import HeldChanges
 from gateway.registry.importing import CODES_KEPT, lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
@@ -79,12 +81,20 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
     async with room.writer.begin() as connection:
         await lock_table(connection, "agency")
         await _refuse_moved_ground(connection, judged.mark)
+        changes = HeldChanges(connection, now)
+        await changes.load()
         async for part in _parts(room, stage.changed):
-            await _write(connection, room, part, now, tally)
+            await _write(connection, room, await changes.keep_back(part), now, tally)
         if header.kind is FeedKind.SNAPSHOT:
-            await _close_missing(connection, room, stage, header, tally)
-        proposed = await _propose(connection, room, stage, judged.ends, by)
-        summary: dict[str, object] = {**tally.counts, "codes": tally.codes, "proposed": proposed}
+            await _close_missing(connection, room, stage, header, tally, changes)
+        held = await changes.store(header, stage)
+        proposed = await _propose(connection, room, stage, judged.ends, by, held)
+        summary: dict[str, object] = {
+            **tally.counts,
+            "codes": tally.codes,
+            "proposed": proposed,
+            "held": held,
+        }
         summary["feed"] = {"issuer": header.issuer, "sequence": header.sequence, "kind": str(header.kind)}
         await record_change(
             connection,
@@ -99,6 +109,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
         changed=tally.counts["changed"],
         closed=tally.counts["closed"],
         proposed=proposed,
+        held=held,
     )
 
 
@@ -145,7 +156,8 @@ async def _write(
     if new := [values for row, values in zip(part, rows, strict=True) if row.is_new]:
         await connection.execute(insert(AGENCY), new)
     for values in rows:
-        del values["contact"]  # a list names no persons: the name that was written here stays
+        # A list names no persons and no other table of codes: what was written here stays.
+        del values["contact"], values["scheme"]
     await update_rows(connection, [values for row, values in zip(part, rows, strict=True) if not row.is_new])
 
 
@@ -154,10 +166,15 @@ def _values(part: Sequence[StagedRow], now: datetime) -> list[dict[str, Any]]:
 
 
 async def _close_missing(
-    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header, tally: _RecordTally
+    connection: AsyncConnection,
+    room: FeedRoom,
+    stage: FeedStage,
+    header: Header,
+    tally: _RecordTally,
+    changes: HeldChanges,
 ) -> None:
-    """Close the rows that the snapshot no longer has. A code is never deleted (R82): its last day is the one before the
-    snapshot."""
+    """Close the rows that the snapshot no longer has, as far as it may. A code is never deleted (R82): its last day is the
+    one before the snapshot."""
     last_day = local(header.made_at).date() - timedelta(days=1)
     statement = (
         update(AGENCY)
@@ -170,8 +187,10 @@ async def _close_missing(
         )
     )
     async for part in _parts(room, partial(stage.missing_codes, last_day)):
-        await connection.execute(statement, [_closing(row, last_day) for row in part])
-        for row in part:
+        closing = changes.keep_open(part, last_day)
+        if closing:
+            await connection.execute(statement, [_closing(row, last_day) for row in closing])
+        for row in closing:
             tally.add("closed", row.code)
 
 
@@ -183,10 +202,10 @@ def _closing(row: MissingCode, last_day: date) -> dict[str, Any]:
 
 
 async def _propose(
-    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, feed_ends: Ends, by: str
+    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, feed_ends: Ends, by: str, held: int
 ) -> int:
     """Store the certificates as proposals, and the list of them; return their number. Those of a snapshot replace all
-    others, those of changes are added."""
+    others, those of changes are added. `held`: the number of held rows."""
     header, content = feed_ends.header, lists.ListContent()
     key = await room.pool.run(partial(feed_judge.issuer_key, room.issuers, feed_ends))
     if header.kind is FeedKind.SNAPSHOT:
@@ -201,7 +220,7 @@ async def _propose(
         if values:
             await connection.execute(insert(PROPOSAL), values)
         count += len(values)
-    await lists.keep_list(connection, feed_ends, content, key, by, room.clock.now())
+    await lists.keep_list(connection, feed_ends, content, key, by, room.clock.now(), held)
     return count
 
 
@@ -308,6 +327,7 @@ class FeedOutcome:
     changed: int = 0
     closed: int = 0
     proposed: int = 0
+    held: int = 0
 
 
 class SqlFeed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -171,6 +171,11 @@ class FeedStage:
         with contextlib.closing(self._rows.execute(_CHANGED)) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
                 yield [_staged_row(*row) for row in part]
+
+    def listed(self, codes: Collection[str]) -> set[str]:
+        """Return those of these codes that the feed has a row of."""
+        query = "SELECT code FROM feed WHERE code = ?"
+        return {code for code in codes if self._rows.execute(query, (code,)).fetchone() is not None}
 
     def missing_codes(self, last_day: date) -> Iterator[list[MissingCode]]:
         """Yield rows that the snapshot no longer has and that are in force after that day, in parts."""
