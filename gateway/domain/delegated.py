@@ -84,12 +84,14 @@ class ListedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRow:
-    """Row of a list with its outcome; `detail` names the other code or binding of a conflict, or what the row changes."""
+    """Row of a list with its outcome; `detail` names the other code or binding of a conflict. `changes`: fields of the code
+    that the row changes, each with its old and new text."""
 
     row: ListedRow
     standing: RowStanding
     reason: RowReason | None = None
     detail: str = ""
+    changes: tuple[tuple[str, str | None, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

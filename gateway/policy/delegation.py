@@ -177,13 +177,11 @@ def judge_held(
 ) -> JudgedRow:
     """Judge a change of who speaks for a code. `is_known`: the registry has the code and its successor; `is_decided`: its
     take-over rests on a decision already."""
-    detail = "; ".join(
-        f"{name} {present.get(name) or '–'} → {wanted[name] or '–'}" for name in sorted(wanted)
-    )
+    changes = tuple((name, present.get(name), wanted[name]) for name in sorted(wanted))
     if not is_known:
-        return _conflict(row, RowReason.UNKNOWN, detail)
+        return replace(_conflict(row, RowReason.UNKNOWN), changes=changes)
     is_same = is_decided and present == wanted
-    return JudgedRow(row=row, standing=RowStanding.SAME if is_same else RowStanding.READY, detail=detail)
+    return JudgedRow(row=row, standing=RowStanding.SAME if is_same else RowStanding.READY, changes=changes)
 
 
 def hold_outside(judged: Iterable[JudgedRow], policy: TrustPolicy) -> list[JudgedRow]:

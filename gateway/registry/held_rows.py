@@ -163,6 +163,12 @@ class SqlHeldRows:
     def __init__(self, connection: AsyncConnection, clock: Clock, principal_id: str) -> None:
         self._connection, self._clock, self._principal_id = connection, clock, principal_id
 
+    async def waiting(self) -> Sequence[tuple[str, int, int]]:
+        """Return issuer and number of each list with held changes, and how many it has."""
+        columns = (HELD_ROW.c.issuer, HELD_ROW.c.sequence)
+        query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
+        return [(row[0], row[1], row[2]) for row in await self._connection.execute(query)]
+
     async def judge(self, received: ReceivedList) -> list[JudgedRow]:
         """Judge the held changes of a list on the present registry, without regard to a policy."""
         held = await self._of_list(received)

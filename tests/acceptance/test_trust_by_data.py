@@ -150,7 +150,11 @@ async def test_two_people_approve_what_a_list_changes_and_the_heir_is_named(
         RowStanding.READY,
         ListState.OPEN,
     )
-    assert move.detail == f"decision – → 12/QĐ-UBND; successor – → {PROVINCE}; valid_to – → {yesterday}"
+    assert move.changes == (
+        ("decision", None, "12/QĐ-UBND"),
+        ("successor", None, PROVINCE),
+        ("valid_to", None, str(yesterday)),
+    )
 
     proposal = await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 1, kind=AGENCY)
     assert proposal.content.expected == (judged.received.digest[-16:],)
