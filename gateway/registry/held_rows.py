@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 
+from gateway.domain.account import HostedAgency
 from gateway.domain.delegated import AGENCY as AGENCY_KIND
 from gateway.domain.delegated import JudgedRow, ListedRow, ListState, RowStanding
 from gateway.domain.event import ACTIVE, EventKind
@@ -31,6 +33,8 @@ from gateway.registry.feed_file import FeedKind, Header
 from gateway.registry.feed_stage import FeedStage, MissingCode, StagedRow
 from gateway.registry.importing import lock_table, record_change
 from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
+from gateway.store.row import from_json
+from gateway.store.tables_node import HostedAgencyRow
 
 if TYPE_CHECKING:
     from gateway.registry.lists import ReceivedList
@@ -43,7 +47,7 @@ Texts = Mapping[str, str | None]
 
 class HeldChanges:
     """Changes of one feed that are held, by code, and the codes that it may not change by itself: those with a certificate
-    in force here, and those whose take-over was decided."""
+    in force here, those whose take-over was decided, and the node's own agencies."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self._connection, self._now = connection, now
@@ -55,6 +59,9 @@ class HeldChanges:
         live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(self._now))
         for query in (select(BINDING.c.code).where(BINDING.c.state == ACTIVE, live), select(TAKEOVER.c.code)):
             self._protected |= set((await self._connection.execute(query)).scalars())
+        for body in (await self._connection.execute(select(col(HostedAgencyRow.body)))).scalars():
+            if (agency := from_json(HostedAgency, body)).left_at is None:
+                self._protected |= {agency.code, *agency.aliases}
         for row in await self._rows(self._protected):
             if row.alias is not None:
                 self._aliases[row.alias] = row.code

@@ -16,6 +16,7 @@ from gateway.domain.document import OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.registry_change import AgencyRecord
 from gateway.domain.wall_clock import local
+from gateway.ops.evidence.make import EvidenceMaker
 from gateway.registry import feed_file
 from gateway.registry.feed import FeedOutcome
 from gateway.registry.feed_file import AgencyLine, BodyLine
@@ -165,12 +166,14 @@ async def test_two_people_approve_what_a_list_changes_and_the_heir_is_named(
     (fact,) = [f for f in await town.facts(sent) if f.code == "02"]
     assert (fact.heir, fact.heir_by) == (PROVINCE, f"12/QĐ-UBND ({proposal.id})")
     said = f"cơ quan kế thừa trả lời: {PROVINCE}, theo 12/QĐ-UBND ({proposal.id})"
-    assert heir_text(fact, "vi") == said
+    assert heir_text(fact.heir, fact.heir_by, "vi") == said
     view_of = recipient_view(await town.delivery(sent), await town.facts(sent), "vi")
     assert view_of.last is not None
     assert said in view_of.last.texts
     (told,) = [e for e in await town.events(DEPARTMENT, sent.id) if e.data.get("code") == "02"]
     assert (told.data["from"], told.data["heir_by"]) == (PROVINCE, fact.heir_by)
+    packets = await EvidenceMaker(town.node).packets(await town.scope(DEPARTMENT), sent.id)
+    assert [(p.sender, p.heir_by) for p in packets if p.status == "02"] == [(PROVINCE, fact.heir_by)]
     async with services.decisions.read() as view:
         events = await view.events.of_subject(proposal.id)
         (moved,) = [event for event in events if event.kind is EventKind.CODES_CHANGED]

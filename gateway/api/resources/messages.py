@@ -246,7 +246,7 @@ def _fact_view(call: Call, fact: Fact) -> FactOut:
     return FactOut.from_object(
         fact,
         text=sent_fact(fact, call.lang).word,
-        heir_text=heir_text(fact, call.lang),
+        heir_text=heir_text(fact.heir, fact.heir_by, call.lang),
         skewed=is_skewed(fact),
         request=fact.request_kind,
         reason=without_reference(fact.reason),
