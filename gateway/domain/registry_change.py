@@ -63,6 +63,9 @@ class AgencyRecord:
             return self
         return replace(self, host=self.next_host, next_host=None, next_host_from=None)
 
+    def begins_by(self, on: date) -> bool:
+        return self.valid_from is None or self.valid_from <= on
+
 
 RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))
 

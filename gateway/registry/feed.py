@@ -14,14 +14,14 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Row, Select, bindparam, case, delete, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import log
@@ -35,7 +35,7 @@ from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge, lists, snapshot
 from gateway.registry.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
 from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
-from gateway.registry.feed_stage import CertificateLine, FeedStage, MissingCode, StagedRow
+from gateway.registry.feed_stage import CertificateLine, FeedStage, StagedRow
 from gateway.registry.held_rows import HeldChanges
 from gateway.registry.importing import CODES_KEPT, lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
@@ -83,10 +83,11 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
         await _refuse_moved_ground(connection, judged.mark)
         changes = HeldChanges(connection, now)
         await changes.load()
-        async for part in _parts(room, stage.changed):
-            await _write(connection, room, await changes.keep_back(part), now, tally)
-        if header.kind is FeedKind.SNAPSHOT:
-            await _close_missing(connection, room, stage, header, tally, changes)
+        # A code is never deleted (R82): its last day is the one before the snapshot that lacks it.
+        last_day = local(header.made_at).date() - timedelta(days=1)
+        for rows in (stage.changed, partial(stage.missing, last_day)):
+            async for part in _parts(room, rows):
+                await _write(connection, room, await changes.keep_back(part), now, tally)
         held = await changes.store(header, stage)
         proposed = await _propose(connection, room, stage, judged.ends, by, held)
         summary: dict[str, object] = {
@@ -163,42 +164,6 @@ async def _write(
 
 def _values(part: Sequence[StagedRow], now: datetime) -> list[dict[str, Any]]:
     return [row_values(row.line.record(), RowSource.SYNCED, now) for row in part]
-
-
-async def _close_missing(
-    connection: AsyncConnection,
-    room: FeedRoom,
-    stage: FeedStage,
-    header: Header,
-    tally: _RecordTally,
-    changes: HeldChanges,
-) -> None:
-    """Close the rows that the snapshot no longer has, as far as it may. A code is never deleted (R82): its last day is the
-    one before the snapshot."""
-    last_day = local(header.made_at).date() - timedelta(days=1)
-    statement = (
-        update(AGENCY)
-        .where(AGENCY.c.code == bindparam("_code"))
-        .values(
-            valid_from=bindparam("_first"),
-            valid_to=last_day,
-            alias=case((bindparam("_keeps"), AGENCY.c.alias), else_=None),
-            updated_at=as_utc(room.clock.now()),
-        )
-    )
-    async for part in _parts(room, partial(stage.missing_codes, last_day)):
-        closing = changes.keep_open(part, last_day)
-        if closing:
-            await connection.execute(statement, [_closing(row, last_day) for row in closing])
-        for row in closing:
-            tally.add("closed", row.code)
-
-
-def _closing(row: MissingCode, last_day: date) -> dict[str, Any]:
-    """Return the values that close a row. One that had not begun begins and ends on that day, because it never was in
-    force."""
-    first = row.valid_from and min(row.valid_from, last_day)
-    return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
 
 
 async def _propose(

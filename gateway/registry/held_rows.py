@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from gateway.ports.services import Clock
 from gateway.registry import feed_file, lookup, takeovers
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.feed_file import FeedKind, Header
-from gateway.registry.feed_stage import FeedStage, MissingCode, StagedRow
+from gateway.registry.feed_stage import FeedStage, StagedRow
 from gateway.registry.importing import lock_table, record_change
 from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
 from gateway.store.row import from_json
@@ -41,35 +41,35 @@ if TYPE_CHECKING:
 
 _UNDECIDED = (ListState.NEW, ListState.WAITING)
 _DAYS = frozenset({"valid_from", "valid_to", "next_host_from"})
-_GONE = "gone"
 Texts = Mapping[str, str | None]
 
 
 class HeldChanges:
     """Changes of one feed that are held, by code, and the codes that it may not change by itself: those with a certificate
-    in force here, those whose take-over was decided, and the node's own agencies."""
+    in force here and those whose take-over was decided; and it may not end the node's own agencies."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self._connection, self._now = connection, now
-        self._protected, self._aliases = set[str](), dict[str, str]()
+        self._protected, self._aliases = dict[str, Sequence[str]](), dict[str, str]()
         self._wanted: dict[str, tuple[Texts, str]] = {}
 
     async def load(self) -> None:
         """Read which codes and old forms are protected."""
         live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(self._now))
-        for query in (select(BINDING.c.code).where(BINDING.c.state == ACTIVE, live), select(TAKEOVER.c.code)):
-            self._protected |= set((await self._connection.execute(query)).scalars())
         for body in (await self._connection.execute(select(col(HostedAgencyRow.body)))).scalars():
             if (agency := from_json(HostedAgency, body)).left_at is None:
-                self._protected |= {agency.code, *agency.aliases}
-        for row in await self._rows(self._protected):
+                self._protected |= dict.fromkeys((agency.code, *agency.aliases), ("valid_to", "successor"))
+        for query in (select(BINDING.c.code).where(BINDING.c.state == ACTIVE, live), select(TAKEOVER.c.code)):
+            codes = (await self._connection.execute(query)).scalars()
+            self._protected |= dict.fromkeys(codes, SPEAKING_FIELDS)
+        for row in await _rows_of(self._connection, AGENCY, self._protected):
             if row.alias is not None:
                 self._aliases[row.alias] = row.code
 
     async def keep_back(self, part: Sequence[StagedRow]) -> list[StagedRow]:
         """Return the rows with the protected fields as they are here, and remember what the feed wants of them."""
         codes = {row.line.code for row in part if self._fields_of(row)}
-        rows = {row.code: row for row in await self._rows(codes)}
+        rows = {row.code: row for row in await _rows_of(self._connection, AGENCY, codes)}
         kept = [
             self._keep_back(row, rows.get(row.line.code)) if row.line.code in codes else row for row in part
         ]
@@ -77,8 +77,8 @@ class HeldChanges:
 
     def _fields_of(self, row: StagedRow) -> Sequence[str]:
         """Return the fields of a row that the feed may not change. An old form in use stays with its code."""
-        if row.line.code in self._protected:
-            return SPEAKING_FIELDS
+        if (fields := self._protected.get(row.line.code)) is not None:
+            return fields
         return ("alias",) if self._aliases.get(row.line.alias or "", row.line.code) != row.line.code else ()
 
     def _keep_back(self, row: StagedRow, here: Any) -> StagedRow | None:
@@ -88,29 +88,20 @@ class HeldChanges:
         is_starter = here is None or here.source == RowSource.STARTER.value
         record = AgencyRecord(code=line.code, name=line.name) if is_starter else record_of(here)
         old, new = record.moved_by(today), line.record().moved_by(today)
+        if old.begins_by(today) and new.begins_by(today):
+            names = tuple(name for name in names if name != "valid_from")
         if any(getattr(old, name) != getattr(new, name) for name in names):
             names = (*names, "decision")  # the ground of the change waits with it
             changed = [name for name in names if getattr(old, name) != getattr(new, name)]
-            self._hold(line.code, {name: _text(getattr(new, name)) for name in changed})
+            self._hold(line.code, {name: _text(getattr(new, name)) for name in changed}, row.is_gone)
         kept = line.model_copy(update={name: getattr(record, name) for name in names})
         if not is_starter and here.source == RowSource.SYNCED.value and kept == feed_file.agency_line(record):
             return None
         return replace(row, line=kept, closes=False)
 
-    def keep_open(self, part: Sequence[MissingCode], last_day: date) -> list[MissingCode]:
-        """Return the codes that may be closed because the snapshot lacks them, and remember the others."""
-        for row in (row for row in part if row.code in self._protected):
-            wanted: dict[str, str | None] = {"valid_to": str(last_day)}
-            if row.valid_from is not None and row.valid_from > last_day:
-                wanted["valid_from"] = str(last_day)
-            if not row.keeps_alias:
-                wanted["alias"] = None
-            self._hold(row.code, wanted, _GONE)
-        return [code for code in part if code.code not in self._protected]
-
-    def _hold(self, code: str, wanted: Texts, what: str = "") -> None:
+    def _hold(self, code: str, wanted: Texts, is_gone: bool = False) -> None:
         # The day of a code that is missing is that of the first snapshot without it, so that later ones are the same.
-        text = json.dumps([code, what or dict(sorted(wanted.items()))])
+        text = json.dumps([code, "gone" if is_gone else sorted(wanted.items())])
         self._wanted[code] = (wanted, hashlib.sha256(text.encode()).hexdigest())
 
     async def store(self, header: Header, stage: FeedStage) -> int:
@@ -157,12 +148,6 @@ class HeldChanges:
             wanted = self._wanted.get(code, ({}, ""))[0]
             self._hold(code, {"successor": successor, **wanted})
 
-    async def _rows(self, codes: set[str]) -> list[Any]:
-        rows: list[Any] = []
-        for part in lookup.in_parts(sorted(codes)):
-            rows += await self._connection.execute(select(AGENCY).where(AGENCY.c.code.in_(part)))
-        return rows
-
 
 class SqlHeldRows:
     """Held changes of a list, in a caller's transaction."""
@@ -179,10 +164,10 @@ class SqlHeldRows:
     async def judge(self, received: ReceivedList) -> list[JudgedRow]:
         """Judge the held changes of a list on the present registry, without regard to a policy."""
         held = await self._of_list(received)
-        present = {row.code: record_of(row) for row in await self._select(AGENCY, held)}
-        decided = {(row.code, row.successor) for row in await self._select(TAKEOVER, held)}
+        present = {row.code: record_of(row) for row in await _rows_of(self._connection, AGENCY, held)}
+        decided = {(row.code, row.successor) for row in await _rows_of(self._connection, TAKEOVER, held)}
         heirs = {str(heir) for wanted, _ in held.values() if (heir := wanted.get("successor")) is not None}
-        known = {row.code for row in await self._select(AGENCY, heirs)}
+        known = {row.code for row in await _rows_of(self._connection, AGENCY, heirs)}
         judged = []
         for code, (wanted, digest) in sorted(held.items()):
             now = {name: _text(getattr(present[code], name)) for name in wanted} if code in present else {}
@@ -217,7 +202,7 @@ class SqlHeldRows:
         for part in lookup.in_parts(codes):
             await self._connection.execute(delete(HELD_ROW).where(HELD_ROW.c.code.in_(part)))
         inherited = [code for code in codes if "successor" in held[code][0]]
-        records = [record_of(row) for row in await self._select(AGENCY, inherited)]
+        records = [record_of(row) for row in await _rows_of(self._connection, AGENCY, inherited)]
         await takeovers.note(self._connection, records, by, now)
         summary = {"added": 0, "changed": len(codes), "closed": 0, "codes": {"changed": codes[:_MOST_NAMED]}}
         digest, who = Digest(received.digest), self._principal_id
@@ -241,11 +226,12 @@ class SqlHeldRows:
         rows = await self._connection.execute(select(HELD_ROW).where(*mine))
         return {row.code: (json.loads(row.wanted), row.digest) for row in rows}
 
-    async def _select(self, table: Any, codes: Any) -> list[Any]:
-        rows: list[Any] = []
-        for part in lookup.in_parts(sorted(codes)):
-            rows += await self._connection.execute(select(table).where(table.c.code.in_(part)))
-        return rows
+
+async def _rows_of(connection: AsyncConnection, table: Any, codes: Iterable[str]) -> list[Any]:
+    rows: list[Any] = []
+    for part in lookup.in_parts(sorted(codes)):
+        rows += await connection.execute(select(table).where(table.c.code.in_(part)))
+    return rows
 
 
 _MOST_NAMED = 500  # codes listed in the record and the event; their counts are complete

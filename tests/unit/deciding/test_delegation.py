@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from gateway.deciding import DecisionServices, approvals, delegation
+from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.delegated import AGENCY, ListState, RowReason, RowStanding, issuer_subject
 from gateway.domain.event import EventKind
 from gateway.domain.person import DelegationChange, Proposal
@@ -624,3 +625,17 @@ async def test_a_take_over_that_a_list_alone_brought_counts_once_two_people_appr
     proposal = await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 2, kind=AGENCY)
     await people.approved(both[1], proposal)
     assert await directory.taken_over(CODES[5], today) == {CODES[0]: proposal.id}
+
+
+async def test_a_list_alone_ends_no_agency_of_this_node_and_may_name_its_host(
+    give: Give, directory: SqlDirectory, services: DecisionServices, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    own = HostedAgency(id="agy_own", code=CODES[0], name="Own", numbering=NumberingMode.B)
+    await store.accounts.add_hosted(own)
+    yesterday = local(clock.now()).date() - timedelta(days=1)
+    ended = heir(CODES[0], CODES[5], yesterday).model_copy(update={"host": "here"})
+    assert (await give(changing(1, ended))).held == 1
+    entry = await directory.entry(CODES[0])
+    assert entry is not None
+    assert (entry.host, entry.valid_to, entry.successor) == ("here", None, None)
+    assert await changes_of(services, 1) == {CODES[0]: RowStanding.READY}
