@@ -214,7 +214,8 @@ async def judge_list(services: DecisionServices, view: SqlDecision, received: Re
     for start in range(0, len(rows), _AT_ONCE):
         part, now = rows[start : start + _AT_ONCE], services.clock.now()
         judged += await services.pool.run(partial(rules.judge_rows, part, certificates, ground, facts, now))
-    return JudgedList(received=received, rows=[*judged, *await view.held_rows.judge(received)])
+    held = map(rules.judge_held, await view.held_rows.load(received))
+    return JudgedList(received=received, rows=[*judged, *held])
 
 
 async def judge_undecided(services: DecisionServices) -> int:

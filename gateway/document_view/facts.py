@@ -149,7 +149,7 @@ def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
 
 
 def heir_text(heir: str | None, decision: str | None, lang: str) -> str | None:
-    """Say that a successor answered in place of the recipient, and by which decision; None where the recipient did."""
+    """Say that a successor answered in place of the recipient, with the decision; None where the recipient did."""
     if heir is None or decision is None:
         return None
     return labels.say("status.heir", lang, heir=heir, decision=decision)

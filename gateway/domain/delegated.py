@@ -95,6 +95,18 @@ class JudgedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldChange:
+    """Change of who speaks for a code that a list wants: fields as they are and as wanted. `is_known`: the registry has the
+    code and its successor; `is_decided`: its take-over rests on a decision already."""
+
+    row: ListedRow
+    present: Mapping[str, str | None]
+    wanted: Mapping[str, str | None]
+    is_known: bool
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalBinding:
     """Certificate that is or was bound to a code here. `is_listed`: it came with a list."""
 

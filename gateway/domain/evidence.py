@@ -248,8 +248,8 @@ class PacketVerdict:
 class StoryPacket:
     """Signed packet. `member` is empty where only its digest is in the pack (`absent`). `at` is the node's own time of
     packing or arrival. `status` is the code of a status, `answers` the packet id that it answers. `form` and `made_of`,
-    the digest of the standard file, describe a file that was handed over in another form. `heir_by` is the decision by
-    which its sender answered in place of an ended recipient."""
+    the digest of the standard file, describe a file that was handed over in another form. `heir_by` names the decision that
+    let its sender answer in place of an ended recipient."""
 
     part: PacketRole
     direction: Direction

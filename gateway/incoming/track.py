@@ -101,7 +101,7 @@ async def _is_on_route(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NewStatus:
     """Status that repeats no other, in the unit of work that applies it. `known_as`: the codes its sender answers for, each
-    with the decision by which it does, empty for its own."""
+    with its decision, empty for its own."""
 
     services: IncomingServices
     work: SqlWork
@@ -163,7 +163,9 @@ class _NewStatus:
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
         for delivery in topic.deliveries:
             facts = list(await work.facts.of_subject(delivery.id))
-            fact = replace(stated, **self._heir_of(delivery))
+            heir_by = self.known_as.get(delivery.recipient.code.casefold())
+            heir = {"heir": self.sender, "heir_by": heir_by} if heir_by else {}
+            fact = replace(stated, heir=heir.get("heir"), heir_by=heir_by or None)
             await work.facts.add_all([(delivery.id, fact)])
             if track is Track.BUSINESS and status.code == "01":
                 _measure_first_01(self.services, work, topic.document, facts)
@@ -181,16 +183,11 @@ class _NewStatus:
                 "reason": status.description,
                 **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
                 "proof": self.proved.proof,
-                **self._heir_of(delivery),
+                **heir,
                 **({} if counts(fact, facts) else {"counts": False}),
                 **({"reopened": True} if REOPENED in standing.marks else {}),
             }
             await work.events.append(kind, delivery.document_id, now, details)
-
-    def _heir_of(self, delivery: Delivery) -> dict[str, str]:
-        """Return that the sender answers in place of an ended recipient, with the decision; empty for the recipient."""
-        by = self.known_as.get(delivery.recipient.code.casefold(), "")
-        return {"heir": self.sender, "heir_by": by} if by else {}
 
     async def _settle(self, incoming_id: str | None, at: datetime) -> None:
         packet = self.leased.item

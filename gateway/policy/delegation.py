@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from gateway.domain.delegated import (
     EXCHANGE,
     Ground,
+    HeldChange,
     JudgedRow,
     ListedCertificate,
     ListedRow,
@@ -167,21 +168,14 @@ def _bound(row: ListedRow, key: str) -> LocalBinding:
     )
 
 
-def judge_held(
-    row: ListedRow,
-    present: Mapping[str, str | None],
-    wanted: Mapping[str, str | None],
-    *,
-    is_known: bool,
-    is_decided: bool,
-) -> JudgedRow:
-    """Judge a change of who speaks for a code. `is_known`: the registry has the code and its successor; `is_decided`: its
-    take-over rests on a decision already."""
+def judge_held(change: HeldChange) -> JudgedRow:
+    """Judge a change of who speaks for a code."""
+    present, wanted = change.present, change.wanted
     changes = tuple((name, present.get(name), wanted[name]) for name in sorted(wanted))
-    if not is_known:
-        return replace(_conflict(row, RowReason.UNKNOWN), changes=changes)
-    is_same = is_decided and present == wanted
-    return JudgedRow(row=row, standing=RowStanding.SAME if is_same else RowStanding.READY, changes=changes)
+    if not change.is_known:
+        return replace(_conflict(change.row, RowReason.UNKNOWN), changes=changes)
+    standing = RowStanding.SAME if change.is_decided and present == wanted else RowStanding.READY
+    return JudgedRow(row=change.row, standing=standing, changes=changes)
 
 
 def hold_outside(judged: Iterable[JudgedRow], policy: TrustPolicy) -> list[JudgedRow]:

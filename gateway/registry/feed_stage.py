@@ -177,7 +177,7 @@ class FeedStage:
             return
         with contextlib.closing(self._rows.execute(_GONE_ROWS, (_iso(last_day),))) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
-                yield [_gone_row(*row, last_day) for row in part]
+                yield [_gone_row(body, is_alias_used, last_day) for body, is_alias_used in part]
 
     def certificates(self, header: Header) -> Iterator[list[CertificateLine]]:
         """Yield the lines of certificates in the order of the list, in parts."""

@@ -18,14 +18,13 @@ from sqlmodel import col
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.delegated import AGENCY as AGENCY_KIND
-from gateway.domain.delegated import JudgedRow, ListedRow, ListState, RowStanding
+from gateway.domain.delegated import HeldChange, JudgedRow, ListedRow, ListState, RowStanding
 from gateway.domain.event import ACTIVE, EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import SPEAKING_FIELDS, AgencyRecord, RegistryChange
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
-from gateway.policy.delegation import judge_held
 from gateway.ports.services import Clock
 from gateway.registry import feed_file, lookup, takeovers
 from gateway.registry.binding_events import SqlBindingLog
@@ -70,10 +69,10 @@ class HeldChanges:
         """Return the rows with the protected fields as they are here, and remember what the feed wants of them."""
         codes = {row.line.code for row in part if self._fields_of(row)}
         rows = {row.code: row for row in await _rows_of(self._connection, AGENCY, codes)}
-        kept = [
+        writable = [
             self._keep_back(row, rows.get(row.line.code)) if row.line.code in codes else row for row in part
         ]
-        return [row for row in kept if row is not None]
+        return [row for row in writable if row is not None]
 
     def _fields_of(self, row: StagedRow) -> Sequence[str]:
         """Return the fields of a row that the feed may not change. An old form in use stays with its code."""
@@ -81,12 +80,12 @@ class HeldChanges:
             return fields
         return ("alias",) if self._aliases.get(row.line.alias or "", row.line.code) != row.line.code else ()
 
-    def _keep_back(self, row: StagedRow, here: Any) -> StagedRow | None:
+    def _keep_back(self, row: StagedRow, present: Any) -> StagedRow | None:
         """Return the row as it may be written; None where nothing else of it changes. A starter row only warns, so what
         it says of these fields is not kept."""
         line, today, names = row.line, local(self._now).date(), self._fields_of(row)
-        is_starter = here is None or here.source == RowSource.STARTER.value
-        record = AgencyRecord(code=line.code, name=line.name) if is_starter else record_of(here)
+        is_starter = present is None or present.source == RowSource.STARTER.value
+        record = AgencyRecord(code=line.code, name=line.name) if is_starter else record_of(present)
         old, new = record.moved_by(today), line.record().moved_by(today)
         if old.begins_by(today) and new.begins_by(today):
             names = tuple(name for name in names if name != "valid_from")
@@ -94,10 +93,11 @@ class HeldChanges:
             names = (*names, "decision")  # the ground of the change waits with it
             changed = [name for name in names if getattr(old, name) != getattr(new, name)]
             self._hold(line.code, {name: _text(getattr(new, name)) for name in changed}, row.is_gone)
-        kept = line.model_copy(update={name: getattr(record, name) for name in names})
-        if not is_starter and here.source == RowSource.SYNCED.value and kept == feed_file.agency_line(record):
+        allowed_line = line.model_copy(update={name: getattr(record, name) for name in names})
+        is_synced = present is not None and present.source == RowSource.SYNCED.value
+        if is_synced and allowed_line == feed_file.agency_line(record):
             return None
-        return replace(row, line=kept, closes=False)
+        return replace(row, line=allowed_line, closes=False)
 
     def _hold(self, code: str, wanted: Texts, is_gone: bool = False) -> None:
         # The day of a code that is missing is that of the first snapshot without it, so that later ones are the same.
@@ -161,27 +161,24 @@ class SqlHeldRows:
         query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
         return [(row[0], row[1], row[2]) for row in await self._connection.execute(query)]
 
-    async def judge(self, received: ReceivedList) -> list[JudgedRow]:
-        """Judge the held changes of a list on the present registry, without regard to a policy."""
+    async def load(self, received: ReceivedList) -> list[HeldChange]:
+        """Return the held changes of a list, beside the present registry."""
         held = await self._of_list(received)
         present = {row.code: record_of(row) for row in await _rows_of(self._connection, AGENCY, held)}
         decided = {(row.code, row.successor) for row in await _rows_of(self._connection, TAKEOVER, held)}
-        heirs = {str(heir) for wanted, _ in held.values() if (heir := wanted.get("successor")) is not None}
-        known = {row.code for row in await _rows_of(self._connection, AGENCY, heirs)}
-        judged = []
-        for code, (wanted, digest) in sorted(held.items()):
-            now = {name: _text(getattr(present[code], name)) for name in wanted} if code in present else {}
-            heir = wanted.get("successor")
-            judged.append(
-                judge_held(
-                    ListedRow(code=code, kind=AGENCY_KIND, fingerprint=digest),
-                    now,
-                    wanted,
-                    is_known=code in present and (heir is None or heir in known),
-                    is_decided=heir is None or (code, heir) in decided,
-                )
+        heirs = {code: wanted.get("successor") for code, (wanted, _) in held.items()}
+        rows = await _rows_of(self._connection, AGENCY, {*filter(None, heirs.values())})
+        known = {row.code for row in rows} | {None}
+        return [
+            HeldChange(
+                row=ListedRow(code=code, kind=AGENCY_KIND, fingerprint=digest),
+                present={name: _text(getattr(present.get(code), name, None)) for name in wanted},
+                wanted=wanted,
+                is_known=code in present and heirs[code] in known,
+                is_decided=heirs[code] is None or (code, heirs[code]) in decided,
             )
-        return judged
+            for code, (wanted, digest) in sorted(held.items())
+        ]
 
     async def apply(
         self, judged: Sequence[JudgedRow], received: ReceivedList, facts: Mapping[str, Any]

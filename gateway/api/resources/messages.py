@@ -107,7 +107,7 @@ class FactOut(ResponseModel):
     skewed: bool
     proved: bool = Field(description="A signed receipt proves it")
     heir: str | None = Field(description="Successor that answered in place of the ended recipient")
-    heir_text: str | None = Field(description="That it did, and the decision by which it may")
+    heir_text: str | None = Field(description="That it did, with the decision that lets it")
     request: RequestWord | None
     reason: str | None
     note: str | None

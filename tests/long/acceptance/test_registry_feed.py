@@ -23,6 +23,7 @@ from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedFilter
 from gateway.ops import checks_of_trust
 from gateway.ops.subject import Subject
+from gateway.policy.delegation import judge_held
 from gateway.ports.axis import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import Settings, load
@@ -273,7 +274,7 @@ async def approve_changes(town: Town, sequence: int) -> None:
     """Put in force what a list changes in who speaks for codes, as two people do."""
     async with town.node.deciding.decisions.changing("an") as work:
         received = await work.lists.get("Registry issuer", sequence)
-        changes = await work.held_rows.judge(received)
+        changes = [judge_held(change) for change in await work.held_rows.load(received)]
         assert await work.held_rows.apply(changes, received, {}) == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import BrowserContext, Page
 
@@ -33,7 +34,7 @@ async def decide(page: Page, decider: Decider, notice: str) -> None:
     await page.wait_for_url(f"**told={notice}")
 
 
-async def take(site: Site, sequence: int, *codes: str, **changes: object) -> None:
+async def take(site: Site, sequence: int, *codes: str, **changes: Any) -> None:
     """Let the node take a list that binds these codes; one row has no agency. `changes` are fields of the first."""
     folder = site.node.settings.trust.folder / "feed"
     folder.mkdir(exist_ok=True)
