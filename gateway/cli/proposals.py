@@ -206,7 +206,9 @@ def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime)
             for d in content.delegations
         ],
         "lists": [
-            output.fields(c, "issuer sequence bound ended conflicts", digest=c.trust[:-DIGITS] + "·" * DIGITS)
+            output.fields(
+                c, "kind issuer sequence bound ended conflicts", digest=c.trust[:-DIGITS] + "·" * DIGITS
+            )
             for c in content.lists
         ],
     }

@@ -18,7 +18,7 @@ from gateway.cli.command import Invocation, OutputFormat, existing, late, noun
 from gateway.cli.output import VERIFICATION
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import show_proposed
-from gateway.domain.delegated import RowStanding
+from gateway.domain.delegated import AGENCY, EXCHANGE, RowStanding
 from gateway.domain.person import DelegationChange
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ async def lists(
 
 
 def _list(received: ReceivedList) -> dict[str, Any]:
-    counts = {"bound": 0, "ended": 0, "conflict": 0, "held": 0, "limit": "", **received.counts}
+    counts = {"bound": 0, "ended": 0, "moved": 0, "conflict": 0, "held": 0, "limit": "", **received.counts}
     return {
         "id": f"{received.issuer} {received.sequence}",
         **output.fields(received, "issuer sequence digest trust made_at received_at due_at state"),
@@ -246,12 +246,12 @@ async def rows(
     number: Number,
     all_: Annotated[bool, typer.Option("--all", help="Also the rows without a conflict.")] = False,
 ) -> None:
-    """Judge a list on the present registry: its digest, how many rows of each agency it would bind, and each conflict with
-    its reason. Nothing is changed."""
+    """Judge a list on the present registry: its digest, how many rows of each agency it would bind, what it changes in who
+    speaks for codes, and each conflict with its reason. Nothing is changed."""
     async with core.deciding.decisions.read() as view:
         received = await view.lists.get(issuer, number)
         judged = await delegation.judge_list(core.deciding, view, received)
-    rows = [row for row in judged.rows if all_ or row.standing is RowStanding.CONFLICT]
+    rows = [row for row in judged.rows if all_ or row.changes or row.standing is RowStanding.CONFLICT]
     if call.output is OutputFormat.TABLE:
         output.print_lines(call, _groups(call, judged))
         rows = rows if all_ else rows[:MOST_ROWS]
@@ -271,8 +271,11 @@ def _groups(call: Invocation, judged: JudgedList) -> Sequence[str]:
 
 
 def _row(judged: JudgedRow) -> dict[str, Any]:
-    names = "id=fingerprint code valid_from valid_to revoked_at sha256=fingerprint"
-    return output.fields(judged.row, names) | output.fields(judged, "standing reason detail")
+    names = "id=fingerprint kind code valid_from valid_to revoked_at sha256=fingerprint"
+    changed = "; ".join(f"{name} {old or '–'} → {new or '–'}" for name, old, new in judged.changes)
+    return output.fields(judged.row, names) | output.fields(
+        judged, "standing reason detail", detail=changed or judged.detail
+    )
 
 
 @trust.verb(
@@ -282,13 +285,25 @@ def _row(judged: JudgedRow) -> dict[str, Any]:
     writes=True,
 )
 async def propose_list(
-    call: Invocation, core: NodeCore, issuer: Issuer, number: Number, as_: As, reason: ForApprover = ""
+    call: Invocation,
+    core: NodeCore,
+    issuer: Issuer,
+    number: Number,
+    as_: As,
+    reason: ForApprover = "",
+    codes: Annotated[
+        bool,
+        typer.Option(
+            "--codes", help="What it changes in who speaks for codes, in place of its certificates."
+        ),
+    ] = False,
 ) -> None:
     """Propose that a list takes effect at once, whatever its policy says; the second person types the end of its digest,
     as the issuer told it. Rows in conflict are left out."""
     call.ask("cli.ask.propose", what=f"{issuer} {number}")
     person = await people.sign_in(call, core, as_)
-    proposal = await delegation.propose_list(core.deciding, person, issuer, number, reason)
+    kind = AGENCY if codes else EXCHANGE
+    proposal = await delegation.propose_list(core.deciding, person, issuer, number, reason, kind)
     show_proposed(call, core, person, proposal)
 
 

@@ -1,8 +1,8 @@
-"""Delegated trust: the policy that lets an issuer's signed lists bind certificates here, what becomes of each list, and the
-approval of a whole list by two people who compare one digest (K6, two people). In: a person, or the node's own turn. Out:
-bindings in force, held or in conflict, each list's outcome as an event in the same transaction. Setting a policy needs two
-people; recalling it, striking an officer off, and ending all bindings of a list need one, because that only takes trust
-away. The rules are in `policy.delegation`."""
+"""Delegated trust: the policy that lets an issuer's signed lists bind certificates here and change who speaks for a code,
+what becomes of each list, and the approval of a list by two people who compare one digest (K6, two people). In: a person,
+or the node's own turn. Out: bindings and changes in force, held or in conflict, each list's outcome as an event in the same
+transaction. Setting a policy needs two people; recalling it, striking an officer off, and ending all bindings of a list
+need one, because that only takes trust away. The rules are in `policy.delegation`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway import log
 from gateway.deciding import DecisionServices, proposals
 from gateway.domain.delegated import (
+    AGENCY,
     EXCHANGE,
     OFFICERS_NEEDED,
     Delegation,
@@ -65,6 +66,21 @@ class JudgedList:
     def counts(self) -> Mapping[str, int]:
         counter = Counter(str(row.standing) for row in self.rows)
         return {str(standing): counter[standing] for standing in RowStanding}
+
+    def of_kind(self, kind: str) -> Sequence[JudgedRow]:
+        """Rows of one kind, certificates or changes of who speaks for a code, which two people approve apart."""
+        return [row for row in self.rows if row.row.kind == kind]
+
+    def only(self, kind: str) -> JudgedList:
+        return replace(self, rows=self.of_kind(kind))
+
+    def compared(self, kind: str) -> str:
+        """Digest that two people compare: of the certificates, or of the whole list."""
+        return self.received.trust if kind == EXCHANGE else self.received.digest
+
+    @property
+    def is_effective(self) -> bool:
+        return any(row.standing in _EFFECTIVE for row in self.rows)
 
     @property
     def effect(self) -> str:
@@ -198,7 +214,8 @@ async def judge_list(services: DecisionServices, view: SqlDecision, received: Re
     for start in range(0, len(rows), _AT_ONCE):
         part, now = rows[start : start + _AT_ONCE], services.clock.now()
         judged += await services.pool.run(partial(rules.judge_rows, part, certificates, ground, facts, now))
-    return JudgedList(received=received, rows=judged)
+    held = map(rules.judge_held, await view.held_rows.load(received))
+    return JudgedList(received=received, rows=[*judged, *held])
 
 
 async def judge_undecided(services: DecisionServices) -> int:
@@ -244,14 +261,21 @@ async def _decide(services: DecisionServices, work: SqlDecision, received: Recei
     if judged.count(RowStanding.READY) and now < due:
         await _finish(work, judged, ListState.WAITING, now, policy, ended=ended, due=due)
         return
-    bound = 0
-    if judged.count(RowStanding.READY):
-        people = (received.issuer, f"policy:{policy.version}")
-        facts = _list_facts(received) | {"policy": policy.version, "officers": list(signed_by)}
-        await work.listed.bind_all(judged.rows, people, facts)
-        bound = judged.count(RowStanding.READY)
+    people = (received.issuer, f"policy:{policy.version}")
+    facts = _list_facts(received) | {"policy": policy.version, "officers": list(signed_by)}
+    bound, moved = await _bring_in_force(work, judged, people, facts)
     state = ListState.HELD if judged.count(RowStanding.HELD) else ListState.DONE
-    await _finish(work, judged, state, now, policy, bound=bound, ended=ended)
+    await _finish(work, judged, state, now, policy, bound=bound, ended=ended, moved=moved)
+
+
+async def _bring_in_force(
+    work: SqlDecision, judged: JudgedList, people: tuple[str, str], facts: Mapping[str, object]
+) -> tuple[int, int]:
+    """Bind the ready certificates and write the ready changes of codes; return the number of both."""
+    bound = judged.only(EXCHANGE).count(RowStanding.READY)
+    if bound:
+        await work.listed.bind_all(judged.of_kind(EXCHANGE), people, facts)
+    return bound, await work.held_rows.apply(judged.of_kind(AGENCY), judged.received, facts)
 
 
 async def _within_limits(
@@ -265,7 +289,7 @@ async def _within_limits(
         if event.kind is EventKind.LIST_JUDGED and event.at > now - rules.DAY and "policy" in event.data
     ]
     bound = sum(int(event.data["bound"]) for event in of_a_day)
-    in_a_day = bound + sum(int(event.data["ended"]) for event in of_a_day)
+    in_a_day = bound + sum(int(e.data["ended"]) + int(e.data.get("moved", 0)) for e in of_a_day)
     active = await work.listed.count_active() - bound
     limit = rules.exceeds(policy, rows, in_a_day, active)
     if judged.received.made_at < now - rules.OLDEST_LIST:
@@ -289,12 +313,19 @@ async def _finish(
     *,
     bound: int = 0,
     ended: int = 0,
+    moved: int = 0,
     due: datetime | None = None,
     why: str = "",
 ) -> None:
     """Store the outcome of a list and of each row, with its event."""
     limit = judged.limit or why
-    counts: dict[str, object] = {**judged.counts, "bound": bound, "ended": ended, "limit": limit}
+    counts: dict[str, object] = {
+        **judged.counts,
+        "bound": bound,
+        "ended": ended,
+        "moved": moved,
+        "limit": limit,
+    }
     facts = {**_list_facts(judged.received), **counts, "state": str(state)}
     if policy is not None:
         facts["policy"] = policy.version
@@ -316,23 +347,29 @@ def _list_facts(received: ReceivedList) -> dict[str, object]:
 
 
 async def propose_list(
-    services: DecisionServices, actor: SignedIn, issuer: str, sequence: int, reason: str = ""
+    services: DecisionServices,
+    actor: SignedIn,
+    issuer: str,
+    sequence: int,
+    reason: str = "",
+    kind: str = EXCHANGE,
 ) -> Proposal:
-    """Propose that the certificates of a list come into force at once. The approver compares one digest with the issuer,
-    over another channel. Rows in conflict are left out, and stay visible."""
+    """Propose that the certificates of a list, or what it changes in who speaks for codes, come into force at once. The
+    approver compares one digest with the issuer, over another channel. Rows in conflict are left out, and stay visible."""
     async with services.decisions.read() as view:
         received = await view.lists.get(issuer, sequence)
-        judged = await judge_list(services, view, received)
-    if not judged.count(RowStanding.READY) and not judged.count(RowStanding.ENDS):
+        judged = (await judge_list(services, view, received)).only(kind)
+    if not judged.is_effective:
         raise Clash(f"list {received.name} would change nothing here", code=NO_EFFECT)
     change = ListChange(
         issuer=issuer,
         sequence=sequence,
-        trust=received.trust,
+        trust=judged.compared(kind),
         effect=judged.effect,
         bound=judged.count(RowStanding.READY),
         ended=judged.count(RowStanding.ENDS),
         conflicts=judged.count(RowStanding.CONFLICT),
+        kind=kind,
     )
     return await proposals.propose(services, actor, ProposalContent(lists=(change,)), reason)
 
@@ -340,13 +377,14 @@ async def propose_list(
 async def put_list_in_force(
     services: DecisionServices, work: SqlDecision, proposal: Proposal, change: ListChange, by: str
 ) -> None:
-    """Bind all certificates of a list in the approving unit of work. It is judged again, and must have the proposed
-    effect."""
+    """Bring the rows of one kind of a list into force in the approving unit of work. They are judged again, and must have
+    the proposed effect. The list is done when nothing else of it waits."""
     now = services.clock.now()
     await work.listed.lock()
     received = await work.lists.get(change.issuer, change.sequence)
-    judged = await judge_list(services, work, received)
-    if received.trust != change.trust or judged.effect != change.effect:
+    whole = await judge_list(services, work, received)
+    judged, kind = whole.only(change.kind), change.kind
+    if judged.compared(kind) != change.trust or judged.effect != change.effect:
         raise Clash(
             "the registry or the list changed since, and it would bind something else now: propose it again",
             code=MOVED,
@@ -357,9 +395,10 @@ async def put_list_in_force(
         "approved": proposal.digest,
         "proposed_by": proposal.proposed_by,
     }
-    if judged.count(RowStanding.READY):
-        await work.listed.bind_all(judged.rows, (proposal.proposed_by, by), facts)
-    await _finish(work, judged, ListState.DONE, now, bound=change.bound, ended=ended)
+    bound, moved = await _bring_in_force(work, judged, (proposal.proposed_by, by), facts)
+    waits = whole.only(EXCHANGE if kind == AGENCY else AGENCY).is_effective
+    state, due = (received.state, received.due_at) if waits else (ListState.DONE, None)
+    await _finish(work, whole, state, now, bound=bound, ended=ended, moved=moved, due=due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

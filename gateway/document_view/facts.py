@@ -144,7 +144,15 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
 def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
     """Return the reason and the note of a fact as texts, each once."""
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
-    return tuple(dict.fromkeys(text for t in (reason, fact.note) if (text := without_reference(t))))
+    texts = (heir_text(fact.heir, fact.heir_by, lang), reason, fact.note)
+    return tuple(dict.fromkeys(text for t in texts if (text := without_reference(t))))
+
+
+def heir_text(heir: str | None, decision: str | None, lang: str) -> str | None:
+    """Say that a successor answered in place of the recipient, with the decision; None where the recipient did."""
+    if heir is None or decision is None:
+        return None
+    return labels.say("status.heir", lang, heir=heir, decision=decision)
 
 
 _EVENT_KEYS = {

@@ -19,6 +19,8 @@ from gateway.domain.event import Bound, Event, EventKind
 
 EXCHANGE = "exchange"
 """Kind of a listed certificate that signs packets. Lists may carry other kinds, which bind no exchange certificate."""
+AGENCY = "agency"
+"""Kind of a row that changes who speaks for a code; its fingerprint is the digest of what it changes."""
 OFFICERS_NEEDED = 2
 
 
@@ -69,7 +71,8 @@ class RowReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRow:
-    """Row of a list: a certificate of a code, by its SHA-256. `revoked_at` is when the issuer revoked it."""
+    """Row of a list: a certificate of a code, by its SHA-256, or a change of who speaks for it. `revoked_at` is when the
+    issuer revoked it."""
 
     code: str
     kind: str
@@ -81,12 +84,26 @@ class ListedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRow:
-    """Row of a list with its outcome; `detail` names the other code or binding of a conflict."""
+    """Row of a list with its outcome; `detail` names the other code or binding of a conflict. `changes`: fields of the code
+    that the row changes, each with its old and new text."""
 
     row: ListedRow
     standing: RowStanding
     reason: RowReason | None = None
     detail: str = ""
+    changes: tuple[tuple[str, str | None, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldChange:
+    """Change of who speaks for a code that a list wants: fields as they are and as wanted. `is_known`: the registry has the
+    code and its successor; `is_decided`: its take-over rests on a decision already."""
+
+    row: ListedRow
+    present: Mapping[str, str | None]
+    wanted: Mapping[str, str | None]
+    is_known: bool
+    is_decided: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

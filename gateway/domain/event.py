@@ -120,6 +120,7 @@ class EventKind(StrEnum):
     REFORM_UNDONE = "reform.undone"
     REFORM_REPORTED = "reform.reported"
     CODES_IMPORTED = "codes.imported"
+    CODES_CHANGED = "codes.changed"
     CODES_UNDONE = "codes.undone"
     CALENDAR_SET = "calendar.set"
     CALENDAR_REMOVED = "calendar.removed"

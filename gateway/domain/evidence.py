@@ -248,7 +248,8 @@ class PacketVerdict:
 class StoryPacket:
     """Signed packet. `member` is empty where only its digest is in the pack (`absent`). `at` is the node's own time of
     packing or arrival. `status` is the code of a status, `answers` the packet id that it answers. `form` and `made_of`,
-    the digest of the standard file, describe a file that was handed over in another form."""
+    the digest of the standard file, describe a file that was handed over in another form. `heir_by` names the decision that
+    let its sender answer in place of an ended recipient."""
 
     part: PacketRole
     direction: Direction
@@ -268,6 +269,7 @@ class StoryPacket:
     verdicts: tuple[PacketVerdict, ...] = ()
     form: str | None = None
     made_of: str | None = None
+    heir_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from gateway.domain.certificates import CertificateText
+from gateway.domain.delegated import EXCHANGE
 from gateway.domain.registry_reform import Reform
 from gateway.domain.seals import SealChange, SealingRightChange
 
@@ -194,8 +195,9 @@ class DelegationChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChange:
-    """Change that puts the certificates of an issuer's list in force at once. The approver types the end of `trust`, the
-    digest of these certificates, as the issuer told it. `effect` is the digest of what comes into force: the proposal is
+    """Change that puts rows of one kind of an issuer's list in force at once: its certificates, or what it changes in who
+    speaks for codes. The approver types the end of `trust`, the digest of these certificates or of the whole list, as the
+    issuer told it. `effect` is the digest of what comes into force: the proposal is
     void where a changed registry would give the list another effect."""
 
     issuer: str
@@ -205,6 +207,7 @@ class ListChange:
     bound: int
     ended: int
     conflicts: int
+    kind: str = EXCHANGE
 
 
 class RightsAct(StrEnum):
@@ -328,6 +331,9 @@ class Proposal:
         for reform in content.get("reforms", ()) if isinstance(content, dict) else ():
             if not reform["steps"]:
                 del reform["steps"]  # likewise for reforms without steps
+        for listed in content.get("lists", ()) if isinstance(content, dict) else ():
+            if listed["kind"] == EXCHANGE:
+                del listed["kind"]  # likewise for lists of certificates
         members = {
             "id": self.id,
             "content": content,

@@ -18,6 +18,8 @@ from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
 HOST_FIELDS = frozenset({"host", "next_host", "next_host_from"})
+SPEAKING_FIELDS = ("alias", "valid_from", "valid_to", "successor", "host", "next_host", "next_host_from")
+"""Fields of an agency on which it depends who speaks for its code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,9 @@ class AgencyRecord:
         if self.next_host_from is None or self.next_host_from > on:
             return self
         return replace(self, host=self.next_host, next_host=None, next_host_from=None)
+
+    def begins_by(self, on: date) -> bool:
+        return self.valid_from is None or self.valid_from <= on
 
 
 RECORD_FIELDS = tuple(field.name for field in fields(AgencyRecord))

@@ -69,6 +69,9 @@ class Fact:
     handed: Handed | None = None
     session: str | None = None
     """Session with a foreign axis that vouches for the fact, where no signature proves it."""
+    heir: str | None = None
+    """Code that answered in place of the ended recipient. Its right to do so rests on the decision in `heir_by`."""
+    heir_by: str | None = None
     is_on_route: bool = False
     """True if mail to its author may use that axis; then it counts even where the document took another."""
 

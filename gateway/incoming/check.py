@@ -6,7 +6,7 @@ of this node that took over, with a notice to its sender."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -408,11 +408,12 @@ async def ended_code_named(
     return ended
 
 
-async def codes_of_sender(services: IncomingServices, sender: str) -> frozenset[str]:
-    """Return the sender's code and the ended codes that it took over from, casefolded: it may answer for all of them."""
+async def codes_of_sender(services: IncomingServices, sender: str) -> Mapping[str, str]:
+    """Return the sender's code and the ended codes that it took over by a decision, casefolded, each with the decision's
+    name: it may answer for all of them."""
     today = local(services.clock.now()).date()
-    former = await services.directory.former([sender.strip().upper()], today)
-    return frozenset(code.casefold() for code in (sender, *former))
+    former = await services.directory.taken_over(sender.strip().upper(), today)
+    return {code.casefold(): by for code, by in former.items()} | {sender.casefold(): ""}
 
 
 async def _find_closed(services: IncomingServices, code: str) -> Resolution | None:

@@ -4,8 +4,8 @@ sender has no standing to say this (A5, own documents). A status is never answer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -100,7 +100,8 @@ async def _is_on_route(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NewStatus:
-    """Status that repeats no other, in the unit of work that applies it. `known_as`: the codes its sender answers for."""
+    """Status that repeats no other, in the unit of work that applies it. `known_as`: the codes its sender answers for, each
+    with its decision, empty for its own."""
 
     services: IncomingServices
     work: SqlWork
@@ -108,7 +109,7 @@ class _NewStatus:
     leased: LeasedInbox
     proved: Proved
     status: StatusReport
-    known_as: Collection[str]
+    known_as: Mapping[str, str]
     is_on_route: bool
 
     @property
@@ -141,7 +142,7 @@ class _NewStatus:
         meaning = CODES.get(status.code)
         track = meaning.track if meaning else Track.OTHER
         terms = self.proved.envelope.signed.terms or Terms()
-        fact = Fact(
+        stated = Fact(
             track=track,
             code=status.code,
             at=now,
@@ -162,6 +163,9 @@ class _NewStatus:
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
         for delivery in topic.deliveries:
             facts = list(await work.facts.of_subject(delivery.id))
+            heir_by = self.known_as.get(delivery.recipient.code.casefold())
+            heir = {"heir": self.sender, "heir_by": heir_by} if heir_by else {}
+            fact = replace(stated, heir=heir.get("heir"), heir_by=heir_by or None)
             await work.facts.add_all([(delivery.id, fact)])
             if track is Track.BUSINESS and status.code == "01":
                 _measure_first_01(self.services, work, topic.document, facts)
@@ -179,6 +183,7 @@ class _NewStatus:
                 "reason": status.description,
                 **({"register_no": terms.register_no, "register_year": terms.register_year} if terms else {}),
                 "proof": self.proved.proof,
+                **heir,
                 **({} if counts(fact, facts) else {"counts": False}),
                 **({"reopened": True} if REOPENED in standing.marks else {}),
             }

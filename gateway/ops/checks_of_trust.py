@@ -244,6 +244,11 @@ async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:
     nothing of their lists waits for people. No finding for a node that delegated trust to no issuer."""
     async with subject.store.reading() as tx:
         view, now = SqlDecision(tx, subject.clock, subject.pool, ""), subject.clock.now()
+        for name, number, count in await view.held_rows.waiting():
+            params = {"issuer": name, "number": number, "count": count}
+            yield yellow(
+                "delegation", "delegation.codes", "gateway registry trust rows ISSUER NUMBER", **params
+            )
         for issuer in await delegation.load_issuers(view):
             policy, newest, name = issuer.trusted.policy, issuer.newest, issuer.trusted.issuer
             if policy is None:

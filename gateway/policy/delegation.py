@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from gateway.domain.delegated import (
     EXCHANGE,
     Ground,
+    HeldChange,
     JudgedRow,
     ListedCertificate,
     ListedRow,
@@ -165,6 +166,16 @@ def _bound(row: ListedRow, key: str) -> LocalBinding:
         is_withdrawn=False,
         is_listed=True,
     )
+
+
+def judge_held(change: HeldChange) -> JudgedRow:
+    """Judge a change of who speaks for a code."""
+    present, wanted = change.present, change.wanted
+    changes = tuple((name, present.get(name), wanted[name]) for name in sorted(wanted))
+    if not change.is_known:
+        return replace(_conflict(change.row, RowReason.UNKNOWN), changes=changes)
+    standing = RowStanding.SAME if change.is_decided and present == wanted else RowStanding.READY
+    return JudgedRow(row=change.row, standing=standing, changes=changes)
 
 
 def hold_outside(judged: Iterable[JudgedRow], policy: TrustPolicy) -> list[JudgedRow]:

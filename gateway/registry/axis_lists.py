@@ -23,6 +23,7 @@ from gateway.domain.registry_change import Plan, RowProblem
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
+from gateway.registry.importing import BY_AXIS
 from gateway.registry.tables import AXIS_LIST, as_utc, aware, failures_named
 
 FETCHED_FEED = "@feed"
@@ -79,7 +80,7 @@ class SqlAxisLists:
         if new and not is_large:
             axis = id.rpartition(":")[0]
             added = await self._directory.plan_import(_join(_lines_of(lines, new)))
-            await self._directory.apply(added, f"axis:{axis}")
+            await self._directory.apply(added, f"{BY_AXIS}{axis}")
         waiting = _lines_of(lines, changed | new if is_large else changed)[1:]
         await self._finish(
             id,

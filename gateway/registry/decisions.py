@@ -17,6 +17,7 @@ from gateway.domain.queues import SIGNATURES_JOB, signatures_subject
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
+from gateway.registry.held_rows import SqlHeldRows
 from gateway.registry.imports import SqlImports
 from gateway.registry.listed import SqlListed
 from gateway.registry.lists import SqlLists
@@ -55,6 +56,7 @@ class SqlDecision:
         self.bindings = SqlBindings(tx.connection, clock, principal_id)
         self.lists = SqlLists(tx.connection, SqlBindingLog(clock))
         self.listed = SqlListed(tx.connection, clock, pool, principal_id)
+        self.held_rows = SqlHeldRows(tx.connection, clock, principal_id)
         self.seals = SqlSeals(tx.connection, clock, principal_id)
         self.reforms = SqlReforms(tx.connection)
         self.imports = SqlImports(tx.connection, pool)

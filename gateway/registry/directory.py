@@ -129,6 +129,13 @@ class SqlDirectory:
             )
         )
 
+    async def taken_over(self, code: str, on: date) -> Mapping[str, str]:
+        """Map each ended code that this one took over by a decision, and each old form of it, to the decision's name."""
+        return await self._ask_memory(
+            ("taken over", on, code),
+            lambda connection: resolving.leading_to(connection, [code], on, decided=True),
+        )
+
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
         """Return the table of old codes, or the lines of one code: its heirs, since when, and the decision."""
         async with self._reading() as connection:

@@ -2,7 +2,8 @@
 Out: the registry brought in line with its issuer's list, or a stored refusal with the last good list still in force.
 Each call is one transaction or none; database errors are raised as StoreFailure. A judged feed is applied in one
 transaction, to the registry that it was judged on: rows, proposals, the number, the record of the change. Certificate
-bindings are never touched: a feed's certificates become proposals, for two people or their policy (K6)."""
+bindings are never touched: a feed's certificates become proposals, and what changes who speaks for a code is held, for two
+people or their policy (K6)."""
 
 from __future__ import annotations
 
@@ -13,14 +14,14 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Row, Select, bindparam, case, delete, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import log
@@ -34,7 +35,8 @@ from gateway.ports.services import EnvelopeSigner
 from gateway.registry import feed_file, feed_judge, lists, snapshot
 from gateway.registry.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
 from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
-from gateway.registry.feed_stage import CertificateLine, FeedStage, MissingCode, StagedRow
+from gateway.registry.feed_stage import CertificateLine, FeedStage, StagedRow
+from gateway.registry.held_rows import HeldChanges
 from gateway.registry.importing import CODES_KEPT, lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
@@ -79,12 +81,21 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
     async with room.writer.begin() as connection:
         await lock_table(connection, "agency")
         await _refuse_moved_ground(connection, judged.mark)
-        async for part in _parts(room, stage.changed):
-            await _write(connection, room, part, now, tally)
-        if header.kind is FeedKind.SNAPSHOT:
-            await _close_missing(connection, room, stage, header, tally)
-        proposed = await _propose(connection, room, stage, judged.ends, by)
-        summary: dict[str, object] = {**tally.counts, "codes": tally.codes, "proposed": proposed}
+        changes = HeldChanges(connection, now)
+        await changes.load()
+        # A code is never deleted (R82): its last day is the one before the snapshot that lacks it.
+        last_day = local(header.made_at).date() - timedelta(days=1)
+        for rows in (stage.changed, partial(stage.missing, last_day)):
+            async for part in _parts(room, rows):
+                await _write(connection, room, await changes.keep_back(part), now, tally)
+        held = await changes.store(header, stage)
+        proposed = await _propose(connection, room, stage, judged.ends, by, held)
+        summary: dict[str, object] = {
+            **tally.counts,
+            "codes": tally.codes,
+            "proposed": proposed,
+            "held": held,
+        }
         summary["feed"] = {"issuer": header.issuer, "sequence": header.sequence, "kind": str(header.kind)}
         await record_change(
             connection,
@@ -99,6 +110,7 @@ async def apply_feed(room: FeedRoom, judged: JudgedFeed, by: str) -> FeedOutcome
         changed=tally.counts["changed"],
         closed=tally.counts["closed"],
         proposed=proposed,
+        held=held,
     )
 
 
@@ -145,7 +157,8 @@ async def _write(
     if new := [values for row, values in zip(part, rows, strict=True) if row.is_new]:
         await connection.execute(insert(AGENCY), new)
     for values in rows:
-        del values["contact"]  # a list names no persons: the name that was written here stays
+        # A list names no persons and no other table of codes: what was written here stays.
+        del values["contact"], values["scheme"]
     await update_rows(connection, [values for row, values in zip(part, rows, strict=True) if not row.is_new])
 
 
@@ -153,40 +166,11 @@ def _values(part: Sequence[StagedRow], now: datetime) -> list[dict[str, Any]]:
     return [row_values(row.line.record(), RowSource.SYNCED, now) for row in part]
 
 
-async def _close_missing(
-    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, header: Header, tally: _RecordTally
-) -> None:
-    """Close the rows that the snapshot no longer has. A code is never deleted (R82): its last day is the one before the
-    snapshot."""
-    last_day = local(header.made_at).date() - timedelta(days=1)
-    statement = (
-        update(AGENCY)
-        .where(AGENCY.c.code == bindparam("_code"))
-        .values(
-            valid_from=bindparam("_first"),
-            valid_to=last_day,
-            alias=case((bindparam("_keeps"), AGENCY.c.alias), else_=None),
-            updated_at=as_utc(room.clock.now()),
-        )
-    )
-    async for part in _parts(room, partial(stage.missing_codes, last_day)):
-        await connection.execute(statement, [_closing(row, last_day) for row in part])
-        for row in part:
-            tally.add("closed", row.code)
-
-
-def _closing(row: MissingCode, last_day: date) -> dict[str, Any]:
-    """Return the values that close a row. One that had not begun begins and ends on that day, because it never was in
-    force."""
-    first = row.valid_from and min(row.valid_from, last_day)
-    return {"_code": row.code, "_first": first, "_keeps": row.keeps_alias}
-
-
 async def _propose(
-    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, feed_ends: Ends, by: str
+    connection: AsyncConnection, room: FeedRoom, stage: FeedStage, feed_ends: Ends, by: str, held: int
 ) -> int:
     """Store the certificates as proposals, and the list of them; return their number. Those of a snapshot replace all
-    others, those of changes are added."""
+    others, those of changes are added. `held`: the number of held rows."""
     header, content = feed_ends.header, lists.ListContent()
     key = await room.pool.run(partial(feed_judge.issuer_key, room.issuers, feed_ends))
     if header.kind is FeedKind.SNAPSHOT:
@@ -201,7 +185,7 @@ async def _propose(
         if values:
             await connection.execute(insert(PROPOSAL), values)
         count += len(values)
-    await lists.keep_list(connection, feed_ends, content, key, by, room.clock.now())
+    await lists.keep_list(connection, feed_ends, content, key, by, room.clock.now(), held)
     return count
 
 
@@ -308,6 +292,7 @@ class FeedOutcome:
     changed: int = 0
     closed: int = 0
     proposed: int = 0
+    held: int = 0
 
 
 class SqlFeed:

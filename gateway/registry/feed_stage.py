@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -28,7 +28,7 @@ _CACHE_KIB = 32 * 1024
 
 _TABLES = """
 CREATE TABLE feed (code TEXT PRIMARY KEY, body BLOB NOT NULL, alias, parent, successor) WITHOUT ROWID;
-CREATE TABLE base (code TEXT PRIMARY KEY, body BLOB NOT NULL, alias, parent, successor, first, last, synced)
+CREATE TABLE base (code TEXT PRIMARY KEY, body BLOB NOT NULL, alias, parent, successor, last, synced)
     WITHOUT ROWID;
 CREATE TABLE proposal (code TEXT, fingerprint TEXT, key TEXT, body BLOB, PRIMARY KEY (code, fingerprint));
 CREATE TABLE bound (code TEXT, key TEXT);
@@ -84,27 +84,20 @@ SELECT feed.body, base.code IS NULL, base.last IS NULL FROM feed LEFT JOIN base 
 WHERE base.code IS NULL OR NOT base.synced OR base.body <> feed.body
 """
 _GONE_ROWS = """
-SELECT code, first, last, alias IN (SELECT alias FROM feed UNION SELECT code FROM feed) FROM base
+SELECT body, alias IN (SELECT alias FROM feed UNION SELECT code FROM feed) FROM base
 WHERE synced AND code NOT IN (SELECT code FROM feed) AND (last IS NULL OR last > ?)
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedRow:
-    """One row to write, new or over an existing one; `closes` is true where it gets its first last day."""
+    """One row to write, new or over an existing one; `closes` is true where it gets its first last day, `is_gone` where the
+    snapshot no longer has it."""
 
     line: AgencyLine
     is_new: bool
     closes: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingCode:
-    """Row that an earlier feed brought and the snapshot no longer has. Its alias may now belong to another row."""
-
-    code: str
-    valid_from: date | None
-    keeps_alias: bool
+    is_gone: bool = False
 
 
 class FeedStage:
@@ -141,8 +134,8 @@ class FeedStage:
         """Store rows of the registry, each with whether a feed brought it."""
         self._insert(
             "base",
-            8,
-            [(*_columns(line), _iso(line.valid_from), _iso(line.valid_to), synced) for line, synced in rows],
+            7,
+            [(*_columns(line), _iso(line.valid_to), synced) for line, synced in rows],
         )
 
     def put_bound(self, rows: Iterable[tuple[str, str]]) -> None:
@@ -172,20 +165,19 @@ class FeedStage:
             while part := cursor.fetchmany(AT_ONCE):
                 yield [_staged_row(*row) for row in part]
 
-    def missing_codes(self, last_day: date) -> Iterator[list[MissingCode]]:
-        """Yield rows that the snapshot no longer has and that are in force after that day, in parts."""
+    def listed(self, codes: Collection[str]) -> set[str]:
+        """Return those of these codes that the feed has a row of."""
+        query = "SELECT code FROM feed WHERE code = ?"
+        return {code for code in codes if self._rows.execute(query, (code,)).fetchone() is not None}
+
+    def missing(self, last_day: date) -> Iterator[list[StagedRow]]:
+        """Yield rows that the snapshot no longer has and that are in force after that day, closed by it, in parts. One that
+        had not begun begins and ends on that day, because it never was in force. An alias may belong to another row now."""
         if not self._is_snapshot:
             return
         with contextlib.closing(self._rows.execute(_GONE_ROWS, (_iso(last_day),))) as cursor:
             while part := cursor.fetchmany(AT_ONCE):
-                yield [
-                    MissingCode(
-                        code=code,
-                        valid_from=first and date.fromisoformat(first),
-                        keeps_alias=not alias_is_used,
-                    )
-                    for code, first, _, alias_is_used in part
-                ]
+                yield [_gone_row(body, is_alias_used, last_day) for body, is_alias_used in part]
 
     def certificates(self, header: Header) -> Iterator[list[CertificateLine]]:
         """Yield the lines of certificates in the order of the list, in parts."""
@@ -229,6 +221,16 @@ def _staged_row(body: bytes, is_new: int, was_open: int) -> StagedRow:
     line = AgencyLine.model_validate_json(body)
     closes = not is_new and bool(was_open) and line.valid_to is not None
     return StagedRow(line=line, is_new=bool(is_new), closes=closes)
+
+
+def _gone_row(body: bytes, is_alias_used: int | None, last_day: date) -> StagedRow:
+    line = AgencyLine.model_validate_json(body)
+    closed = {
+        "valid_from": line.valid_from and min(line.valid_from, last_day),
+        "valid_to": last_day,
+        "alias": None if is_alias_used else line.alias,
+    }
+    return StagedRow(line=line.model_copy(update=closed), is_new=False, closes=True, is_gone=True)
 
 
 def _iso(day: date | None) -> str | None:

@@ -30,11 +30,13 @@ from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Plan, Re
 from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import csv_file, lookup, planning
+from gateway.registry import csv_file, lookup, planning, takeovers
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.planning import Base
 from gateway.registry.tables import AGENCY, CHANGE, as_utc, aware
 
+BY_AXIS = "axis:"
+"""Beginning of the principal of a list that a foreign axis gave: it adds agencies, and decides no take-over."""
 AT_ONCE = 1000  # rows read or written between two turns of the event loop
 CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
 MAX_PROBLEMS_IN_MESSAGE = 20  # problems listed in the refusal; the plan has all of them
@@ -95,6 +97,8 @@ async def write(
         if new := [row for row in part if row["code"] in added]:
             await connection.execute(insert(AGENCY), new)
         await update_rows(connection, [row for row in part if row["code"] not in added])
+    if not principal.startswith(BY_AXIS):
+        await takeovers.note(connection, plan.rows, id, now)
     await record_change(connection, change)
     return change
 

@@ -16,7 +16,7 @@ from gateway.domain.registry_change import RECORD_FIELDS, BuiltOnImport, ImportR
 from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Pool
-from gateway.registry import importing, lookup, planning, reforms
+from gateway.registry import importing, lookup, planning, reforms, takeovers
 from gateway.registry.importing import lock_table, record_change, to_change, update_rows
 from gateway.registry.lookup import in_parts
 from gateway.registry.tables import (
@@ -113,6 +113,7 @@ class SqlImports:
                 await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
             for part in in_parts(changed):
                 await self._restore(id, part, at)
+            await takeovers.forget(self._connection, id)
             await self._refuse_broken_ground(begun, changed)
             summary = {"added": 0, "changed": len(changed), "closed": len(begun), "unchanged": 0, "undid": id}
             undone = RegistryChange(

@@ -233,9 +233,10 @@ async def keep_list(
     issuer_key: str,
     by: str,
     now: datetime,
+    held: int,
 ) -> None:
-    """Store the certificates' rows of an applied feed; nothing where it has none. Earlier lists that a snapshot replaces
-    keep their digest, and their rows only while these wait or are bound."""
+    """Store the certificates' rows of an applied feed; it is judged where it has any, or `held` rows. Earlier lists that a
+    snapshot replaces keep their digest, and their rows only while these wait or are bound."""
     header = feed_ends.header
     rows, trust, count = content.finish()
     same = (LIST.c.issuer == header.issuer, LIST.c.sequence == header.sequence)
@@ -258,7 +259,7 @@ async def keep_list(
             made_at=as_utc(header.made_at),
             received_at=as_utc(now),
             by_principal=by,
-            state=ListState.NEW if count else ListState.DONE,
+            state=ListState.NEW if count or held else ListState.DONE,
             counts="{}",
         )
     )

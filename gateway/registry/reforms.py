@@ -24,7 +24,7 @@ from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, Registry
 from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
-from gateway.registry import lookup
+from gateway.registry import lookup, takeovers
 from gateway.registry.importing import lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
@@ -345,6 +345,8 @@ class SqlReforms:
                 for code in record.reform.codes
             ]
             await self._connection.execute(insert(REFORM_CODE), parts)
+            ended = [life.record for code, life in new.items() if code in endings]
+            await takeovers.note(self._connection, ended, record.id, record.approved_at)
             await self._record(record.id, record, content, old, new)
 
     async def get(self, id: str) -> ReformRecord:
@@ -389,6 +391,7 @@ class SqlReforms:
             old, new = await self.lives_of(id)
             change = f"{id}:undone"
             await self._write(new, old, change, at)
+            await takeovers.forget(self._connection, id)
             row_filter = (REFORM.c.id == id, REFORM.c.state == ReformState.APPROVED.value)
             undone_columns = {
                 "state": ReformState.UNDONE.value,

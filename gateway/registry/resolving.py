@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from string import ascii_uppercase, digits
+from typing import Any
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,9 +30,9 @@ from gateway.domain.registry import (
 from gateway.domain.registry_change import LONGEST_CHAIN
 from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
 from gateway.domain.text import fold
-from gateway.registry import lookup, reforms
+from gateway.registry import lookup, reforms, takeovers
 from gateway.registry.lookup import CANDIDATES, in_parts
-from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, host_on, to_entry
+from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, TAKEOVER, host_on, to_entry
 
 CODE_SLIPS = 2  # most edits between a written code and the one offered
 NAME_SLIPS = 3
@@ -342,27 +343,40 @@ def edits(first: str, second: str, limit: int) -> int:
     return min(above[-1], limit + 1)
 
 
-async def leading_to(connection: AsyncConnection, codes: Collection[str], on: date) -> dict[str, str]:
-    """Map each ended code, and each old form of one, to that of the codes which its mail goes to on that day."""
+async def leading_to(
+    connection: AsyncConnection, codes: Collection[str], on: date, *, decided: bool = False
+) -> dict[str, str]:
+    """Map each ended code, and each old form of one, to that of the codes which its mail goes to on that day. With
+    `decided` only by take-overs that rest on a decision, and to the text that names it."""
     targets: dict[str, str] = {}
+    columns: list[Any] = [AGENCY.c.code, AGENCY.c.alias, AGENCY.c.successor]
+    if decided:
+        columns += [TAKEOVER.c.decision, TAKEOVER.c.by_id]
     frontier = {code: code for code in codes}
     for _ in range(LONGEST_CHAIN):
         if not frontier:
             break
         onward: dict[str, str] = {}
         for part in in_parts(sorted(frontier)):
-            query = select(AGENCY.c.code, AGENCY.c.alias, AGENCY.c.successor).where(
+            query = select(*columns).where(
                 AGENCY.c.successor.in_(part),
                 AGENCY.c.valid_to < on,
                 AGENCY.c.source != RowSource.STARTER.value,
             )
-            for code, alias, successor in await connection.execute(query):
+            query = query.where(takeovers.is_decided()).order_by(TAKEOVER.c.at) if decided else query
+            for code, alias, successor, *by in await connection.execute(query):
                 if code not in targets and code not in codes:
-                    onward[code] = targets[code] = frontier[successor]
+                    onward[code] = frontier[successor]
+                    targets[code] = basis_text(*by) if by else frontier[successor]
                     if alias:
-                        targets[alias] = frontier[successor]
+                        targets[alias] = targets[code]
         frontier = onward
     return targets
+
+
+def basis_text(decision: str, by: str) -> str:
+    """Name the decision on which a take-over rests: the deciding document, and the record of the decision here."""
+    return f"{decision} ({by})" if decision else by
 
 
 async def still_hosted(connection: AsyncConnection, on: date) -> list[Hosting]:

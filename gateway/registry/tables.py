@@ -384,6 +384,34 @@ class ListRow(RegistryModel, table=True):
     counts: str = Field(sa_type=Text)
 
 
+class HeldRow(RegistryModel, table=True):
+    """What a list changes in who speaks for a code, held until its judge or two people put it in force. `wanted`: the
+    fields and their new values, as JSON; `digest` names exactly this change."""
+
+    __tablename__ = "registry_held_row"
+    __table_args__ = (index("ix_registry_held_row_list", "issuer", "sequence"),)
+
+    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    issuer: str
+    sequence: int = Field(sa_type=BigInteger)
+    digest: str
+    wanted: str = Field(sa_type=Text)
+    at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class TakeoverRow(RegistryModel, table=True):
+    """Decision on which it rests that a successor speaks for an ended code: a reform, an import or an approved list."""
+
+    __tablename__ = "registry_takeover"
+    __table_args__ = (index("ix_registry_takeover_by", "by_id"),)
+
+    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    successor: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    by_id: str = Field(primary_key=True)
+    decision: str
+    at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
 class AxisListRow(RegistryModel, table=True):
     """List of agencies that a foreign axis gave. `content`: the lines that wait for people, compressed, as base64."""
 
@@ -415,6 +443,7 @@ FEED, REFUSAL, PROPOSAL, LIST = (
 )
 
 AXIS_LIST, RECEIPT = METADATA.tables["registry_axis_list"], METADATA.tables["registry_receipt"]
+HELD_ROW, TAKEOVER = METADATA.tables["registry_held_row"], METADATA.tables["registry_takeover"]
 
 
 @contextmanager

@@ -42,7 +42,7 @@ from gateway.api.shapes import (
     Text,
     TrackWord,
 )
-from gateway.document_view.facts import sent_fact, state_word, without_reference
+from gateway.document_view.facts import heir_text, sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutState
 from gateway.domain.feed import event_id
@@ -106,6 +106,8 @@ class FactOut(ResponseModel):
     stated_at: Moment | None
     skewed: bool
     proved: bool = Field(description="A signed receipt proves it")
+    heir: str | None = Field(description="Successor that answered in place of the ended recipient")
+    heir_text: str | None = Field(description="That it did, with the decision that lets it")
     request: RequestWord | None
     reason: str | None
     note: str | None
@@ -244,6 +246,7 @@ def _fact_view(call: Call, fact: Fact) -> FactOut:
     return FactOut.from_object(
         fact,
         text=sent_fact(fact, call.lang).word,
+        heir_text=heir_text(fact.heir, fact.heir_by, call.lang),
         skewed=is_skewed(fact),
         request=fact.request_kind,
         reason=without_reference(fact.reason),

@@ -93,6 +93,7 @@ class HeldPacket:
     open: Callable[[], BinaryIO] | None = None
     handed: Handed | None = None
     made_of: Digest | None = None
+    heir_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,15 +191,17 @@ class Finder:
         ]
 
     async def _collect_statuses(self, delivery: Delivery) -> None:
-        """Collect the statuses of a delivery's recipient, which its facts name, and our own take-backs (13)."""
+        """Collect the statuses of a delivery's recipient or its heir, which its facts name, and our own take-backs (13)."""
         for fact in await self._work.facts.of_subject(delivery.id):
             if fact.packet_digest is None:
                 continue
-            identity = await self._work.identities.by_body(delivery.recipient.code, fact.packet_digest)
+            sender = fact.heir or delivery.recipient.code
+            identity = await self._work.identities.by_body(sender, fact.packet_digest)
             inbox_packet = await self._load_inbox_packet(identity.inbox_id) if identity is not None else None
             if inbox_packet is not None:
                 self._add_subjects(inbox_packet.id)
-                await self._add_packet(_from_inbox(inbox_packet, PacketRole.RECEIPT, fact.code))
+                receipt = _from_inbox(inbox_packet, PacketRole.RECEIPT, fact.code)
+                await self._add_packet(replace(receipt, heir_by=fact.heir_by))
         for outbox_row in await self._work.outbox.of_subject(delivery.id):
             await self._add_packet(_from_outbox(outbox_row, PacketRole.REQUEST))
 
@@ -328,6 +331,7 @@ def describe_packet(assembled: PackPacket, names: Mapping[str, str], code: str) 
         verdicts=tuple(_verdicts(packet, judged)),
         form=packet.handed.form if packet.handed is not None else None,
         made_of=packet.made_of,
+        heir_by=packet.heir_by,
     )
 
 

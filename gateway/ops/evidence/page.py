@@ -9,7 +9,7 @@ from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.document_view.facts import received_word, state_word
+from gateway.document_view.facts import heir_text, received_word, state_word
 from gateway.document_view.seals import signer_text
 from gateway.domain.evidence import Party, Story, StoryPacket
 from gateway.domain.states import CODES
@@ -71,7 +71,9 @@ def packet_word(packet: StoryPacket, lang: str) -> str:
         return kind
     row = CODES.get(packet.status)
     meaning = state_word(row.key, lang) if row is not None else ""
-    return f"{kind} {plain(packet.status)} {meaning}".strip()
+    word = f"{kind} {plain(packet.status)} {meaning}".strip()
+    heir = heir_text(packet.sender.code, packet.heir_by, lang)
+    return f"{word} ({plain(heir)})" if heir else word
 
 
 def sealed_times(story: Story) -> dict[str, datetime | None]:

@@ -23,6 +23,7 @@ from gateway.errors import StoreFailure
 from gateway.incoming.receive import FeedFilter
 from gateway.ops import checks_of_trust
 from gateway.ops.subject import Subject
+from gateway.policy.delegation import judge_held
 from gateway.ports.axis import Arrival, Fate, Parcel
 from gateway.registry.feed_file import AgencyLine
 from gateway.settings import Settings, load
@@ -269,6 +270,14 @@ async def import_feed(town: Town, raw: bytes) -> str:
     return (await town.node.feed.accept(path, "operator")).verdict
 
 
+async def approve_changes(town: Town, sequence: int) -> None:
+    """Put in force what a list changes in who speaks for codes, as two people do."""
+    async with town.node.deciding.decisions.changing("an") as work:
+        received = await work.lists.get("Registry issuer", sequence)
+        changes = [judge_held(change) for change in await work.held_rows.load(received)]
+        assert await work.held_rows.apply(changes, received, {}) == 1
+
+
 async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back_and_said(town: Town) -> None:
     """Threat 90, R83: neither sent into the void nor failed in silence; open again, it goes."""
     document = await town.send("15", PROVINCE, COMMUNE)
@@ -276,6 +285,7 @@ async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back
     last = COMMUNE.rpartition(".")[2]
     shut = await lines(town, **{f"x{last}": date(2026, 11, 19)})
     assert await import_feed(town, feeds.feed(shut, 1)) == "applied"
+    await approve_changes(town, 1)
 
     await town.carry()
 
@@ -287,6 +297,7 @@ async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back
     assert "is closed in the registry after 2026-11-19" in event.data["detail"]
 
     assert await import_feed(town, feeds.feed(await lines(town), 2)) == "applied"
+    await approve_changes(town, 2)
     town.clock.advance(timedelta(minutes=1))
     await town.carry()
 
@@ -304,6 +315,7 @@ async def test_what_stays_closed_fails_for_everyone_to_see(town: Town) -> None:
         for replaced in await lines(town, **{f"x{last}": date(2026, 11, 19)})
     ]
     await import_feed(town, feeds.feed(shut, 1))
+    await approve_changes(town, 1)
     for _ in range(90):
         await town.dispatch()
         town.clock.advance(timedelta(hours=1))
@@ -324,6 +336,7 @@ async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
     last = DEPARTMENT.rpartition(".")[2]
     shut = await lines(town, **{f"x{last}": date(2026, 11, 20)})
     await import_feed(town, feeds.feed(shut, 1))
+    await approve_changes(town, 1)
     await town.process()
     town.clock.advance(timedelta(days=2))
 

@@ -67,6 +67,7 @@ class Process:
             sorted(await self.directory.bound([CODE, OTHER], now)),
             await self.directory.seal_register(CODE, ()),
             await self.directory.former([CODE, OTHER], today),
+            await self.directory.taken_over(OTHER, today),
             await self.store.key_ends(CODE),
             await self.store.hosted(),
             await self.store.accounts.find_key(SECRET),
@@ -213,6 +214,15 @@ async def test_an_answer_changes_at_once_here_and_in_another_process(
         assert await process(fresh, clock).answers() == new_answers
 
 
+async def test_a_take_over_taken_away_past_the_program_counts_no_more(near: Process, far: Process) -> None:
+    await near.imports(f"{CODE},,Sở Một,Z91,,2020-01-01,{OTHER}")
+    assert [*await near.directory.taken_over(OTHER, near.clock.now().date())] == [CODE]
+
+    await far.runs("DELETE FROM registry_takeover")
+
+    assert await near.directory.taken_over(OTHER, near.clock.now().date()) == {}
+
+
 async def test_a_later_day_and_a_later_moment_are_other_questions(near: Process) -> None:
     await near.imports(f"{CODE},,Sở Một,Z91,,{near.clock.now().date()},{OTHER}")
     fingerprint = await _fingerprint(near)
@@ -262,6 +272,8 @@ WRITES = {
     "registry_reform": _REFORM.format(id="later"),
     "registry_reform_code": "INSERT INTO registry_reform_code (reform_id, code, part)"
     " VALUES ('earlier', 'Z91.07', 'ended')",
+    "registry_takeover": "INSERT INTO registry_takeover (code, successor, by_id, decision, at)"
+    " VALUES ('Z91.07', 'Z91', 'c', '', '2026-01-01 00:00:00')",
     "agency_binding": "UPDATE agency_binding SET valid_to = NULL",
     "agency_seal": "UPDATE agency_seal SET code = 'Z91.08'",
     "agency_sealing_right": "INSERT INTO agency_sealing_right (id, acting_code, code, act_number, act_date, valid_from,"

@@ -3,7 +3,9 @@ that they have from elsewhere, and one person takes trust away."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import BrowserContext, Page
 
@@ -32,14 +34,16 @@ async def decide(page: Page, decider: Decider, notice: str) -> None:
     await page.wait_for_url(f"**told={notice}")
 
 
-async def take(site: Site, sequence: int, *codes: str) -> None:
-    """Let the node take a list that binds these codes; one row of it has no agency."""
+async def take(site: Site, sequence: int, *codes: str, **changes: Any) -> None:
+    """Let the node take a list that binds these codes; one row has no agency. `changes` are fields of the first."""
     folder = site.node.settings.trust.folder / "feed"
     folder.mkdir(exist_ok=True)
     feeds.write_certificate(folder / "issuer.pem", feeds.ISSUER)
     made_at = site.node.clock.now().replace(microsecond=0)
     rows = [feeds.trust(code, pki.signer(code, "p256").certificate_der) for code in (*codes, "Z93.99")]
-    agencies = [feeds.agency("Z93", "UBND tỉnh Sao Hôm"), *(feeds.agency(c, parent="Z93") for c in CODES)]
+    first = feeds.agency(CODES[0], parent="Z93", **changes)
+    others = [feeds.agency(c, parent="Z93") for c in CODES[1:]]
+    agencies = [feeds.agency("Z93", "UBND tỉnh Sao Hôm"), first, *others]
     path = site.node.settings.node.data_dir / "given.feed"
     path.write_bytes(feeds.trust_feed([*agencies, *rows], sequence, officers=OFFICERS, made_at=made_at))
     outcome = await site.node.feed.accept(path, "operator")
@@ -135,6 +139,36 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     ended = (await site.node.directory.bindings(CODES[1]))[0].valid_to
     assert ended is not None
     assert ended <= site.node.clock.now()
+
+
+async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
+    site: Site, context: BrowserContext, page: Page, record_property: Record
+) -> None:
+    both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
+    await take(site, 1)
+    der = pki.signer(CODES[0], "p256").certificate_der
+    await site.node.directory.bind(CODES[0], der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+    await take(site, 2, successor=CODES[1], valid_to=date(2026, 1, 31), decision="12/QĐ-UBND")
+    await both[0].comes_in(context)
+    await page.goto(f"{SOURCES}/danh-muc?ben={ISSUER}&so=2")
+    await axe.check(page, record_property, "a list that changes codes")
+    shown = await page.inner_text("main")
+    assert all(text in shown for text in (CODES[0], CODES[1], "2026-01-31", "12/QĐ-UBND")), shown
+    await page.click("a[href*='loai=agency']")
+    await axe.check(page, record_property, "propose changes of codes")
+    await decide(page, both[0], "reforms.proposed")
+    proposal = page.url.split("?")[0]
+
+    async with site.node.deciding.decisions.read() as view:
+        received = await view.lists.get(ISSUER, 2)
+    await both[1].comes_in(context)
+    await page.goto(f"{proposal}/phe-duyet")
+    await axe.check(page, record_property, "approve changes of codes")
+    assert CODES[1] in await page.inner_text("main"), "the approver sees what changes"
+    assert received.digest[-16:] not in await page.content(), "the approver has the digits from elsewhere"
+    await page.fill("#typed_1", received.digest[-16:])
+    await decide(page, both[1], "reforms.approved")
+    assert [*await site.node.directory.taken_over(CODES[1], site.node.clock.now().date())] == [CODES[0]]
 
 
 async def test_the_issuer_sees_which_nodes_have_its_lists(

@@ -40,6 +40,8 @@ ON_BOTH = {
     "test_a_proposal_holds_only_while_it_would_do_what_was_shown",
     "test_a_signed_list_binds_where_two_people_delegated_it",
     "test_contradictions_are_shown_and_not_resolved",
+    "test_what_a_later_list_no_longer_changes_is_gone_and_a_missing_code_stays",
+    "test_a_take_over_that_a_list_alone_brought_counts_once_two_people_approve_it",
     "test_recalling_ends_what_waits_and_one_act_ends_what_is_in_force",
     "test_threat_151_a_list_over_a_limit_is_held_as_a_whole",
     "test_threat_152_rows_put_in_past_the_application_are_not_proved_by_a_list",

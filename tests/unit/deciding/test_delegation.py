@@ -7,25 +7,29 @@ import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.deciding import DecisionServices, approvals, delegation
-from gateway.domain.delegated import ListState, RowReason, RowStanding, issuer_subject
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.domain.delegated import AGENCY, ListState, RowReason, RowStanding, issuer_subject
 from gateway.domain.event import EventKind
 from gateway.domain.person import DelegationChange, Proposal
 from gateway.domain.proof import Binding
+from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import FeedOutcome, SqlFeed
-from gateway.registry.feed_file import TrustLine
+from gateway.registry.feed_file import AgencyLine, TrustLine
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.lists import ReceivedList
+from gateway.registry.tables import AGENCY as AGENCY_ROW
 from tests.support import feeds, people, pki
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -486,3 +490,152 @@ async def test_only_persons_with_the_role_decide(
     ):
         with pytest.raises(Denied):
             await act
+
+
+async def bound_here(both: Both, *codes: str) -> None:
+    own = [
+        Binding(
+            code=code, certificate_der=certificate(code), valid_from=pki.NOT_BEFORE, valid_to=pki.NOT_AFTER
+        )
+        for code in codes
+    ]
+    await people.approved(both[1], await people.proposed(both[0], *own))
+
+
+def changing(
+    sequence: int, *changed: AgencyLine, officers: Sequence[pki.KeySigner] = OFFICERS, **header: Any
+) -> bytes:
+    """Build a list with these rows in place of the usual ones."""
+    codes = {line.code for line in changed}
+    rows = [line for line in AGENCIES if line.code not in codes]
+    return feeds.trust_feed([*rows, *changed], sequence, officers=officers, **header)
+
+
+async def changes_of(services: DecisionServices, sequence: int) -> dict[str, RowStanding]:
+    async with services.decisions.read() as view:
+        judged = await delegation.judge_list(services, view, await view.lists.get(ISSUER, sequence))
+    return {row.row.code: row.standing for row in judged.of_kind(AGENCY)}
+
+
+def heir(code: str, successor: str, yesterday: date) -> AgencyLine:
+    return feeds.agency(code, parent="Z91", valid_to=yesterday, successor=successor)
+
+
+async def test_a_policy_puts_in_force_what_officers_signed_and_covers_after_the_waiting_time(
+    both: Both, give: Give, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
+) -> None:
+    today = local(clock.now()).date()
+    yesterday = today - timedelta(days=1)
+    await give(listed(1, codes=()))
+    await bound_here(both, *CODES[:3])
+    await delegated(both, wait_hours=24, codes=(CODES[0], CODES[1]))
+    closed = [heir(code, CODES[5], yesterday) for code in CODES[:3]]
+
+    unsigned = await give(changing(2, *closed, officers=OFFICERS[:1]))
+    assert (unsigned.held, (await the_list(services, 2)).state) == (3, ListState.UNSIGNED)
+    await give(changing(3, *closed, made_at=clock.now()))
+    assert (await the_list(services, 3)).state is ListState.WAITING
+    assert await directory.taken_over(CODES[5], today) == {}
+    clock.advance(12 * HOUR)
+    # The same changes in a newer list go on waiting with the earlier one.
+    await give(changing(4, *closed, made_at=clock.now()))
+    clock.advance(13 * HOUR)
+    await delegation.judge_undecided(services)
+
+    today = local(clock.now()).date()
+    by = f"{ISSUER} 3"
+    assert await directory.taken_over(CODES[5], today) == {CODES[0]: by, CODES[1]: by}
+    assert (await the_list(services, 3)).state is ListState.HELD
+    assert await changes_of(services, 3) == {CODES[2]: RowStanding.READY}
+    entry = await directory.entry(CODES[2])
+    assert entry is not None
+    assert entry.valid_to is None
+    proposal = await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 3, kind=AGENCY)
+    await people.approved(both[1], proposal)
+    assert (await directory.taken_over(CODES[5], today))[CODES[2]] == proposal.id
+    assert (await the_list(services, 3)).state is ListState.DONE
+
+
+async def test_changes_of_codes_count_for_the_limit_of_a_day(
+    both: Both, give: Give, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
+) -> None:
+    yesterday = local(clock.now()).date() - timedelta(days=1)
+    await give(listed(1, codes=()))
+    await bound_here(both, *CODES[:3])
+    await delegated(both, most_per_day=2)
+    closed = [heir(code, CODES[5], yesterday) for code in CODES[:3]]
+    await give(changing(2, *closed[:2]))
+    assert (await the_list(services, 2)).state is ListState.DONE
+    await give(changing(3, *closed))
+    received = await the_list(services, 3)
+    assert (received.state, received.counts["limit"]) == (ListState.HELD, "day")
+    assert len(await directory.taken_over(CODES[5], yesterday + timedelta(days=1))) == 2
+
+
+async def test_what_a_later_list_no_longer_changes_is_gone_and_a_missing_code_stays(
+    both: Both, give: Give, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
+) -> None:
+    yesterday = local(clock.now()).date() - timedelta(days=1)
+    await give(listed(1, codes=()))
+    await bound_here(both, CODES[0], CODES[1])
+    await give(changing(2, heir(CODES[0], CODES[5], yesterday)))
+    assert await changes_of(services, 2) == {CODES[0]: RowStanding.READY}
+    await give(feeds.trust_feed([line for line in AGENCIES if line.code != CODES[1]], 3))
+    assert await changes_of(services, 2) == {}
+    assert await changes_of(services, 3) == {CODES[1]: RowStanding.READY}
+    assert await directory.find(CODES[1], local(clock.now()).date()) is not None
+    # An old form in use stays with its code, whoever the list gives it to.
+    await give(changing(4, feeds.agency(CODES[0], parent="Z91", alias="000.00.01.Z91")))
+    await people.approved(
+        both[1], await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 4, kind=AGENCY)
+    )
+    await give(changing(5, feeds.agency("Z91.00", parent="Z91", alias="000.00.01.Z91")))
+    assert {*await changes_of(services, 5)} == {CODES[0], "Z91.00"}
+    resolved = await directory.resolve("000.00.01.Z91", local(clock.now()).date())
+    assert resolved.entry is not None
+    assert resolved.entry.code == CODES[0]
+    await people.approved(
+        both[1], await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 5, kind=AGENCY)
+    )
+    resolved = await directory.resolve("000.00.01.Z91", local(clock.now()).date())
+    assert resolved.entry is not None
+    assert resolved.entry.code == "Z91.00"
+
+
+async def test_a_take_over_that_a_list_alone_brought_counts_once_two_people_approve_it(
+    both: Both,
+    give: Give,
+    directory: SqlDirectory,
+    services: DecisionServices,
+    store: SqlOfficeStore,
+    clock: ManualClock,
+) -> None:
+    today = local(clock.now()).date()
+    yesterday = today - timedelta(days=1)
+    await give(changing(1, heir(CODES[1], CODES[5], yesterday), officers=()))
+    assert await directory.former([CODES[5]], today) == {CODES[1]: CODES[5]}, "mail finds its way by data"
+    assert await directory.taken_over(CODES[5], today) == {}
+    await bound_here(both, CODES[0])
+    async with store.writer.begin() as connection:  # as a former program did it
+        closed = update(AGENCY_ROW).where(AGENCY_ROW.c.code == CODES[0])
+        await connection.execute(closed.values(valid_to=yesterday, successor=CODES[5]))
+    closed_codes = [heir(code, CODES[5], yesterday) for code in CODES[:2]]
+    await give(changing(2, *closed_codes, officers=(), made_at=clock.now()))
+    assert await changes_of(services, 2) == {CODES[0]: RowStanding.READY}
+    proposal = await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 2, kind=AGENCY)
+    await people.approved(both[1], proposal)
+    assert await directory.taken_over(CODES[5], today) == {CODES[0]: proposal.id}
+
+
+async def test_a_list_alone_ends_no_agency_of_this_node_and_may_name_its_host(
+    give: Give, directory: SqlDirectory, services: DecisionServices, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    own = HostedAgency(id="agy_own", code=CODES[0], name="Own", numbering=NumberingMode.B)
+    await store.accounts.add_hosted(own)
+    yesterday = local(clock.now()).date() - timedelta(days=1)
+    ended = heir(CODES[0], CODES[5], yesterday).model_copy(update={"host": "here"})
+    assert (await give(changing(1, ended))).held == 1
+    entry = await directory.entry(CODES[0])
+    assert entry is not None
+    assert (entry.host, entry.valid_to, entry.successor) == ("here", None, None)
+    assert await changes_of(services, 1) == {CODES[0]: RowStanding.READY}

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.deciding import approvals, delegation, proposals, registry_changes
 from gateway.deciding.delegation import JudgedList
-from gateway.domain.delegated import RowStanding
+from gateway.domain.delegated import AGENCY, EXCHANGE, RowStanding
 from gateway.domain.person import (
     DIGITS,
     AnchorChange,
@@ -199,17 +199,20 @@ async def _proposed_list(
     digest = change.trust if is_mine or not is_open else change.trust[:-DIGITS] + "·" * DIGITS
     values: dict[str, Any] = {"n": 1, "change": change, "digest": digest}
     if not is_open:
-        return values | {"groups": (), "conflicts": (), "left_out": 0}
+        return values | {"groups": (), "conflicts": (), "left_out": 0, "moves": ()}
     services = request.deps.deciding
     async with services.decisions.read() as view:
         received = await view.lists.get(change.issuer, change.sequence)
-        return values | list_values(await delegation.judge_list(services, view, received))
+        judged = await delegation.judge_list(services, view, received)
+        return values | list_values(judged.only(change.kind))
 
 
 def list_values(judged: JudgedList) -> dict[str, Any]:
-    """Describe a list for a template: its rows in groups of the agencies above them, and its conflicts."""
-    groups = Counter((row.row.code.rpartition(".")[0] or row.row.code, row.standing) for row in judged.rows)
-    conflicts = [row for row in judged.rows if row.standing is RowStanding.CONFLICT]
+    """Describe a list for a template: its certificates in groups of the agencies above them, its conflicts, and what it
+    changes in who speaks for codes."""
+    bound, moves = judged.only(EXCHANGE), judged.only(AGENCY)
+    groups = Counter((row.row.code.rpartition(".")[0] or row.row.code, row.standing) for row in bound.rows)
+    conflicts = [row for row in bound.rows if row.standing is RowStanding.CONFLICT]
     return {
         "groups": [
             {"code": code, "standing": standing, "count": count}
@@ -217,7 +220,10 @@ def list_values(judged: JudgedList) -> dict[str, Any]:
         ],
         "conflicts": conflicts[:_MOST_LINES],
         "left_out": max(len(conflicts) - _MOST_LINES, 0),
-        "is_effective": any(row.standing in (RowStanding.READY, RowStanding.ENDS) for row in judged.rows),
+        "is_effective": bound.is_effective,
+        "moves": moves.rows[:_MOST_LINES],
+        "more_moves": max(len(moves.rows) - _MOST_LINES, 0),
+        "may_move": moves.is_effective,
     }
 
 
@@ -318,7 +324,8 @@ def _proposal_title(request: PageRequest, content: ProposalContent, names: Mappi
         return request.say("delegated.what.policy", issuer=content.delegations[0].issuer)
     if content.lists:
         listed = content.lists[0]
-        return request.say("delegated.what.list", number=listed.sequence, issuer=listed.issuer)
+        what = "codes" if listed.kind == AGENCY else "list"
+        return request.say(f"delegated.what.{what}", number=listed.sequence, issuer=listed.issuer)
     if content.sealing_codes:
         what = "reforms.what.seals" if content.seals else "reforms.what.rights"
         return f"{request.say(what)}: {name_list(content.sealing_codes, names)}"

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.deciding import delegation
 from gateway.deciding.delegation import JudgedList
 from gateway.domain.axis_list import AxisList, AxisListState
+from gateway.domain.delegated import AGENCY, EXCHANGE
 from gateway.domain.person import DelegationChange
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
@@ -146,6 +147,7 @@ async def show_list(request: PageRequest) -> web.StreamResponse:
         title=request.say("delegated.list.title", number=received.sequence, issuer=received.issuer),
         received=received,
         propose=_path("de-nghi", ben=received.issuer, so=str(received.sequence)),
+        propose_codes=_path("de-nghi", ben=received.issuer, so=str(received.sequence), loai=AGENCY),
         **list_values(judged),
     )
 
@@ -161,7 +163,8 @@ async def _judge(request: PageRequest) -> JudgedList:
 
 
 async def propose_list(request: PageRequest) -> web.StreamResponse:
-    judged = await _judge(request)
+    kind = AGENCY if request.ask("loai") == AGENCY else EXCHANGE
+    judged = (await _judge(request)).only(kind)
     received, problems = judged.received, Problems()
     if request.is_act:
         services, reason = request.deps.deciding, request.form.text("reason")
@@ -169,7 +172,7 @@ async def propose_list(request: PageRequest) -> web.StreamResponse:
             request,
             [],
             lambda person: delegation.propose_list(
-                services, person, received.issuer, received.sequence, reason
+                services, person, received.issuer, received.sequence, reason, kind
             ),
         )
         if proposal is not None:
@@ -180,8 +183,9 @@ async def propose_list(request: PageRequest) -> web.StreamResponse:
         "propose",
         issuer=received.issuer,
         number=received.sequence,
-        query={"ben": received.issuer, "so": str(received.sequence)},
+        query={"ben": received.issuer, "so": str(received.sequence), "loai": kind},
         received=received,
+        digest=judged.compared(kind),
         **list_values(judged),
     )
 
