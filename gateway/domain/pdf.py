@@ -302,6 +302,7 @@ LONGEST_SIDE = 8_000
 MOST_PAGES = 5_000
 # Kinds of files whose pages can be drawn, in the short words of the inspector.
 DRAWN_KINDS = frozenset({"pdf", "jpeg", "png"})
+DRAWING = 2  # version of how pages are drawn: a picture kept from another version is drawn anew
 # Kinds of files whose words can be read.
 READ_KINDS = frozenset({"pdf", "docx"})
 
