@@ -294,6 +294,8 @@ class FirstPage:
     code: str | None = None
     issued_on: date | None = None
     subject: str | None = None
+    is_unnumbered: bool = False
+    """Whether the place of the number is there, and is blank."""
 
 
 # A sheet of A4 at 200 dots per inch has 3.9 million pixels; larger sheets get fewer dots, but are never cut.

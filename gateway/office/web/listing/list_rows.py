@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.document_view.checks import Grade, grade_of
+from gateway.document_view.deadlines import time_left
 from gateway.document_view.facts import received_word, short_word
 from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.handling import Share
@@ -171,7 +172,7 @@ class RowRenderer:
         if remaining is None:
             return ""
         day = timers.day_of(self.office, line.waits, line.urgency) if self.office is not None else None
-        return labels.time_left(remaining, self.lang, day)
+        return time_left(remaining, line.due_at or self.now, self.now, self.lang, day)
 
     def _summary(self, line: ListLine) -> str:
         """Sum up the recipients: `18/20 taken in, 1 refused, 1 overdue`; empty for a single one."""
