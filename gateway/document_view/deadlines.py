@@ -1,6 +1,6 @@
 """The words of a deadline, the same on every page, in mails, exports and commands. In: the time left on the clock that
-counts, the moment, now. Out: `Còn 2 giờ`, `Quá 31 phút`; `Hết hạn 17:00 hôm qua` where the moment has passed and no
-minute of office time since. Pure."""
+counts, the moment, now. Out: the time left or the delay; where the moment has passed and no minute of office time since,
+the hour and day at which it ended. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Resolves a code or name as written, on a day. In: the text, the day, optionally a parent. Out: one `Resolution`.
 Searched in this order: code, alias, the exact level-1 form, name; then for an offer that decides nothing: the one
 spelling within a small edit distance, or none when several are equally near. A name counts only with its kind word as it
-is written with its marks: without them "Sở" is "số". Only the table maps one form to another
+is written with its marks: without them it may be another word. Only the table maps one form to another
 (R77, old code form), and only imported or synced rows may refuse (R48). Rows for many texts are read ahead by a few
 statements. Also finds which ended codes lead to one in force on a day, and which node takes their mail."""
 

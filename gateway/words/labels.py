@@ -236,7 +236,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "notices": "notice",
         "office": "office",
         "operations": "operating queue traffic",
-        "outgoing": "outgoing",
+        "outgoing": "failure outgoing",
         "pace": "pace",
         "pages": "form key menu page",
         "ping": "ping",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
-from gateway.document_view.checks import Grade, grade_of
+from gateway.document_view.checks import OF_SENDER, Grade, grade_of
 from gateway.document_view.deadlines import time_left
 from gateway.document_view.facts import received_word, short_word
 from gateway.domain.document import WORKED_ON, InState, OutState
@@ -127,7 +127,16 @@ class RowRenderer:
     pending: Mapping[str, PendingAct] = field(default_factory=dict)
 
     def rows(self, lines: Sequence[ListLine]) -> list[ShownLine]:
-        return [self.row(line) for line in lines]
+        """Render lines; what is to be known of a sender stands in its first row alone."""
+        rows, told = [], set[tuple[str, str]]()
+        for line in lines:
+            row, note = self.row(line), note_of(line)
+            if note in OF_SENDER and (key := (line.card.party_code.casefold(), note)) in told:
+                row = replace(row, note="")
+            elif note in OF_SENDER:
+                told.add(key)
+            rows.append(row)
+        return rows
 
     def row(self, line: ListLine) -> ShownLine:
         path, remaining = f"{PATHS[line.side]}/{line.id}", self._remaining(line)
