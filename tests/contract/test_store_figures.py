@@ -112,13 +112,14 @@ async def test_each_figure_that_leads_to_a_list_is_the_number_of_what_that_list_
     events = OfficeYear(13, 70, days=40).events()
     await write(store, events)
     await counted(store)
-    today, period = date(2026, 3, 1), {"since": date(2026, 1, 1), "until": date(2026, 1, 31)}
+    today, since, until = date(2026, 3, 1), date(2026, 1, 1), date(2026, 1, 31)
     compared = 0
     for report in [r for r in REPORTS.values() if r.side in (IN, OUT)]:
-        choices = [{}, *({by: value} for by, value in CHOSEN.items() if by in report.lines)]
+        choices: list[dict[str, str]] = [{}]
+        choices += [{by.value: value} for by, value in CHOSEN.items() if by in report.lines]
         for only in choices:
-            for by in report.lines_of(next(iter(only), None)):
-                question = reports.ask(report, by=by, only=only, **period)
+            for by in report.lines_of(By(next(iter(only))) if only else None):
+                question = reports.ask(report, by=by, only=only, since=since, until=until)
                 table = await reports.make(store, [AGENCIES[0]], question, today)
                 rows = [(None, table.total), *((line.key, line.figures) for line in table.lines)]
                 for key, row in rows:

@@ -45,7 +45,11 @@ async def test_each_offer_typed_by_hand_finds_what_pressing_it_finds(site: Site,
 
 async def _offers(guest: Guest, text: str, side: str) -> list[str]:
     answer = await guest.get(f"/tim-kiem/goi-y?q={quote(text)}&phia={side}")
-    return html.fragment_fromstring(answer.text, create_parent="div").xpath(".//li/@data-text")
+    return [str(text) for text in _read(f"<main>{answer.text}</main>").xpath("//li/@data-text")]
+
+
+def _read(text: str) -> html.HtmlElement:
+    return html.document_fromstring(text)
 
 
 async def _result(guest: Guest, path: str, text: str) -> tuple[str, list[str]]:
@@ -53,8 +57,8 @@ async def _result(guest: Guest, path: str, text: str) -> tuple[str, list[str]]:
     address = f"{path}?q={quote(text)}"
     while (answer := await guest.get(address)).status in (302, 303):
         address = answer.leads
-    tree = html.document_fromstring(answer.text)
+    tree = _read(answer.text)
     words = " ".join(tree.xpath("//main")[0].text_content().split())
     total = re.search(r"Tổng số: [\d.]+", words)
     links = tree.xpath("//main//*[@data-row]//a/@href")
-    return total[0] if total else "", [link.partition("?")[0] for link in links]
+    return total[0] if total else "", [str(link).partition("?")[0] for link in links]
