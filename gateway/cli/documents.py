@@ -424,7 +424,13 @@ def _fact_line(view: FactView) -> str:
     """Join time, words and code on the wire, reason, texts and author."""
     code = f" ({view.fact.code})" if view.fact.code.isdigit() else ""
     staff = [view.staff.name] if view.staff and view.staff.name else []
-    return "  ".join([f"  {clock(view.at)}", f"{view.word}{code}", *dict.fromkeys([*view.texts, *staff])])
+    return "  ".join(
+        [
+            f"  {clock(view.at)}",
+            f"{view.word}{code}",
+            *dict.fromkeys(filter(None, [*view.texts, view.technical, *staff])),
+        ]
+    )
 
 
 _SIGNATURE_MARKS = {

@@ -87,6 +87,10 @@ ALWAYS = ("envelope_signature", "certificate_confirmed", "revocation", "digests"
 """Checks of every document that came over the axis."""
 
 
+OF_SENDER = frozenset({"signatory", "seal_unregistered"})
+"""Notes that say what of the sender is not registered: they are the same for each of its letters."""
+
+
 def grade_of(check: str, word: str) -> Grade:
     return _GRADES[check].get(word, Grade.DOUBT)
 

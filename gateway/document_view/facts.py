@@ -92,6 +92,12 @@ class FactView:
     def staff(self) -> Staff | None:
         return self.fact.staff
 
+    @property
+    def technical(self) -> str:
+        """Return the code and detail that the axis gave of a sending, for operators."""
+        is_raw = self.fact.track is Track.TRANSPORT and self.fact.code in ("failed", "sent")
+        return ": ".join(filter(None, (self.fact.reason, self.fact.note))) if is_raw else ""
+
 
 def sent_fact(fact: Fact, lang: str) -> FactView:
     """Return a fact about a delivery as the document's sender sees it. Our own acts state no time."""
@@ -142,7 +148,12 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
 
 
 def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
-    """Return the reason and the note of a fact as texts, each once."""
+    """Return the reason and the note of a fact as texts, each once. What the axis said of a sending is for operators."""
+    if fact.track is Track.TRANSPORT and fact.code == "sent":
+        return ()
+    if fact.track is Track.TRANSPORT and fact.code == "failed":
+        known = labels.say_or(f"code.{fact.reason}", labels.say("failure.other", lang), lang)
+        return (labels.say_or(f"failure.{fact.reason}", known, lang),)
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
     texts = (heir_text(fact.heir, fact.heir_by, lang), reason, fact.note)
     return tuple(dict.fromkeys(text for t in texts if (text := without_reference(t))))

@@ -68,6 +68,8 @@ MEASURES: Final = (
     *_OF_USE,
 )
 """Columns of a cell. Names that end in `_s` are sums of seconds over the documents that the name before counts."""
+OF_DOCUMENT: Final = MEASURES[: MEASURES.index("recipients")]
+"""Measures of a sent document as a whole."""
 _PLACE = {name: n for n, name in enumerate(MEASURES)}
 _OF_MODE = {"electronic": "electronic", "both": "with_paper", "paper": "paper"}
 _DAY_S = 86_400
@@ -459,6 +461,39 @@ COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""
 
 
+# --- the facts behind a figure ---
+
+
+class FigureFilter(NamedTuple):
+    """The facts that a figure counts: those of one side and period that add to `measure`, and have these values."""
+
+    side: str
+    measure: str
+    since: date
+    until: date
+    values: tuple[tuple[Dimension, str], ...] = ()
+
+    @property
+    def is_of_deliveries(self) -> bool:
+        """Tell whether a sent document counts once for each recipient."""
+        return self.side == OUT and self.measure not in OF_DOCUMENT
+
+    def counts(self, fact: FigureFact) -> bool:
+        if fact.day is None or fact.side != self.side or not self.since <= fact.day <= self.until:
+            return False
+        return bool(measure(fact)[self.measure]) and set(self.values) <= set(values_of(fact).items())
+
+
+def values_of(fact: FigureFact) -> dict[Dimension, str]:
+    """Return the values of a document or delivery that pairs are counted by. A sent document has no partner."""
+    return {
+        Dimension.PARTNER: fact.partner,
+        Dimension.TYPE: fact.type_name,
+        Dimension.URGENCY: str(fact.urgency),
+        Dimension.UNIT: fact.unit,
+    }
+
+
 # --- from facts to cells --------------------------------------------------------------------------------------------
 
 
@@ -584,12 +619,7 @@ def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
             cells.append(_cell((agency_id, fact.side, dimension, unit, DAY, day, key)))
             cells.append(_cell((agency_id, fact.side, dimension, unit, MONTH, month, key)))
     if fact.side in (IN, OUT):
-        values = {
-            Dimension.PARTNER: fact.partner,
-            Dimension.TYPE: fact.type_name,
-            Dimension.URGENCY: str(fact.urgency),
-            Dimension.UNIT: fact.unit,
-        }
+        values = values_of(fact)
         for (first, second), name in PAIRS.items():
             value, key = values[first], values[second]
             # A sent document has no partner, its deliveries have one. A type may be unknown.

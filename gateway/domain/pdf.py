@@ -294,6 +294,8 @@ class FirstPage:
     code: str | None = None
     issued_on: date | None = None
     subject: str | None = None
+    is_unnumbered: bool = False
+    """Whether the place of the number is there, and is blank."""
 
 
 # A sheet of A4 at 200 dots per inch has 3.9 million pixels; larger sheets get fewer dots, but are never cut.
@@ -302,6 +304,7 @@ LONGEST_SIDE = 8_000
 MOST_PAGES = 5_000
 # Kinds of files whose pages can be drawn, in the short words of the inspector.
 DRAWN_KINDS = frozenset({"pdf", "jpeg", "png"})
+DRAWING = 2  # version of how pages are drawn: a picture kept from another version is drawn anew
 # Kinds of files whose words can be read.
 READ_KINDS = frozenset({"pdf", "docx"})
 

@@ -297,17 +297,17 @@ class Item:
 
 
 class OfferKind(StrEnum):
-    """Result of looking up an entry. The last five need a person's choice; `pointer`, `filed` and `own` address no
-    agency, where `own` is a person or a unit of the agency that writes. `guessed` is the only match in its own
-    province."""
+    """Result of looking up an entry. The last six need a person's choice; `pointer`, `filed` and `own` address no
+    agency, where `own` is a person or a unit of the agency that writes. `guessed` is a question with its likely answer:
+    the first of the agencies is the only match in the writer's own province, or what its kind alone means there."""
 
     EXACT = "named"
     OLD = "old"
-    GUESSED = "guessed"
     GROUP = "group"
     POINTER = "pointer"
     FILED = "filed"
     OWN = "own"
+    GUESSED = "guessed"
     CLOSED = "closed"
     UNCLEAR = "unclear"
     UNKNOWN = "unknown"
@@ -315,7 +315,12 @@ class OfferKind(StrEnum):
     PERSON = "person"
 
 
-UNSURE = frozenset({OfferKind.CLOSED, OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON})
+UNSURE = frozenset(
+    {
+        *(OfferKind.GUESSED, OfferKind.CLOSED, OfferKind.UNCLEAR),
+        *(OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,10 +252,13 @@ def _without_fields(query: str) -> str:
 
 def _accented_words(text: str) -> set[str]:
     """Return the words with accents, their tones placed as in old spelling."""
-    decomposed = nfd(nfc(text).casefold())
-    placed = nfc(_NEW_PLACE.sub(r"\1\3\2", decomposed))
-    bare = {word: _fold_word(word) for word in _WORD.findall(placed) if not word.isascii()}
+    bare = {word: _fold_word(word) for word in _WORD.findall(old_spelling(text)) if not word.isascii()}
     return {word for word, folded in bare.items() if folded != word and _WORD.fullmatch(folded)}
+
+
+def old_spelling(text: str) -> str:
+    """Return the text in small letters with its marks, tones placed as in old spelling."""
+    return nfc(_NEW_PLACE.sub(r"\1\3\2", nfd(nfc(text).casefold())))
 
 
 def _code_words(folded: str) -> set[str]:

@@ -23,6 +23,7 @@ class Timer(StrEnum):
     T3 = "t3"
     T4 = "t4"
     T5 = "t5"
+    T5U = "t5u"
     T6 = "t6"
     T7 = "t7"
     T7N = "t7n"
@@ -106,8 +107,7 @@ class Base(StrEnum):
 class Step:
     """One step of a timer. Its moment is `minutes` after the base, counted as the timer is; or, with `days` or `months`,
     `at` (else the opening of the office) on the day so long after the base's, working days where `working`. `task` limits
-    it to tasks of that kind; `at_once_if_urgent` tells urgent documents at their start. A step before the start does not
-    exist."""
+    it to tasks of that kind. A step before the start does not exist."""
 
     key: str
     to: Receivers
@@ -119,7 +119,6 @@ class Step:
     working: bool = False
     by: Means = Means.MAIL
     task: str = ""
-    at_once_if_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,10 +241,21 @@ _ROWS = (
         counting=Counting.WORKING_DAYS,
         may_rest=True,
         steps=(
-            Step(key="", to=_AGENCY, days=0, at=time(16), at_once_if_urgent=True, task="assign"),
+            Step(key="", to=_AGENCY, days=0, at=time(16), task="assign"),
             Step(key="", to=_AGENCY, task="reassign"),
             Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="assign"),
             Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="reassign"),
+            Step(key="", to=_HEADS, task="opinion"),
+        ),
+    ),
+    TimerRow(
+        timer=Timer.T5U,
+        counting=Counting.WALL_CLOCK,
+        steps=(
+            Step(key="", to=_AGENCY, task="assign"),
+            Step(key="", to=_AGENCY, task="reassign"),
+            Step(key="late", to=_HEADS, base=Base.DUE, task="assign"),
+            Step(key="late", to=_HEADS, base=Base.DUE, task="reassign"),
             Step(key="", to=_HEADS, task="opinion"),
         ),
     ),
@@ -453,7 +463,8 @@ AT_ONCE: Final[Mapping[Urgency, timedelta]] = {
     Urgency.EXPRESS: timedelta(minutes=15),
     Urgency.TIMED_EXPRESS: timedelta(minutes=15),
 }
-"""T2u (urgent intake) runs by the wall clock. A stated hour takes precedence over the fifteen minutes."""
+"""T2u (urgent intake) and T5u (urgent submission) run by the wall clock. A stated hour takes precedence over the fifteen
+minutes of intake."""
 EVERY: Final[Mapping[Urgency, timedelta]] = {
     Urgency.URGENT: timedelta(minutes=15),
     Urgency.VERY_URGENT: timedelta(minutes=10),

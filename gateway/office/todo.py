@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from gateway.document_view.deadlines import time_left
 from gateway.domain import status
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, OutgoingDocument
@@ -26,7 +27,6 @@ from gateway.office.policy import todo
 from gateway.office.services import BackgroundTasks, TodoServices
 from gateway.office.store.store import OfficeWork
 from gateway.policy import timers
-from gateway.words import labels
 
 MOST_OF_A_KIND = 500
 """Of each kind: longer lists are cut, and say so."""
@@ -64,7 +64,7 @@ class TodoList:
         if not task.has_deadline:
             return ""
         day = None if task.wall_clock else self.office.day_length
-        return labels.time_left(self.remaining(task), lang, day)
+        return time_left(self.remaining(task), task.due_at, self.at, lang, day)
 
 
 async def gather(

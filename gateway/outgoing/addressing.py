@@ -1,7 +1,7 @@
 """Turns the recipients in a pasted text, or in a signed PDF that a clerk is about to send, into agency codes. Each name
-is looked up in the directory and among the agency's saved groups; for an unclear one candidates are offered, never a
-guess. In: text, or the request's file. Out: `Offer`s; or a `ReadDocument`, which is not stored: its file is inspected
-like one that is sent, and parsed in the sandbox process. The groups are saved here too."""
+is looked up in the directory and among the agency's saved groups; for an unclear one candidates are offered, and a guess
+is a question with its likely answer first. In: text, or the request's file. Out: `Offer`s; or a `ReadDocument`, which is
+not stored: its file is inspected like one that is sent, and parsed in the sandbox process. Groups are saved here too."""
 
 from __future__ import annotations
 
@@ -110,8 +110,7 @@ def _find_in_line(item: Item, line: Sequence[AgencyEntry]) -> AgencyEntry | None
 def _offer_in_line(item: Item, agency: AgencyEntry, line: Sequence[AgencyEntry]) -> Offer:
     if agency is line[0]:
         return Offer(item=item, kind=OfferKind.OWN)
-    kind = OfferKind.GUESSED if item.kind is ItemKind.PERSON else OfferKind.EXACT
-    return Offer(item=item, kind=kind, agencies=(agency,))
+    return Offer(item=item, kind=OfferKind.GUESSED, agencies=(agency,))
 
 
 def _is_inside(item: Item, units: Collection[str]) -> bool:
@@ -121,18 +120,19 @@ def _is_inside(item: Item, units: Collection[str]) -> bool:
     return is_bare_post(item) or fold(written_out(item.name)) in {fold(written_out(unit)) for unit in units}
 
 
-_GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
+_MAY_BE_GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
 
 
 def _prefer_own_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
-    """Choose the only candidate of the asking agency's province. A code that the directory lacks stays a question."""
+    """Put the only candidate of the asking agency's province first, as a guess; for a code there is no guess."""
     if not line:
         return offer
     root = f"{line[-1].code}."
     ours = [a for a in offer.agencies if f"{a.code}.".startswith(root) and a.code != line[0].code]
-    if offer.kind not in _GUESSED or len(ours) != 1 or is_code(offer.item.name):
+    if offer.kind not in _MAY_BE_GUESSED or len(ours) != 1 or is_code(offer.item.name):
         return offer
-    return replace(offer, kind=OfferKind.GUESSED, agencies=tuple(ours))
+    agencies = (*ours, *(a for a in offer.agencies if a not in ours))
+    return replace(offer, kind=OfferKind.GUESSED, agencies=agencies)
 
 
 async def _resolve(

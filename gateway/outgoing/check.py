@@ -124,6 +124,7 @@ def _judge_content(
         confirmed=order.confirm,
     )
     verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
+    verdict += rules.check_sealed_number(inspected, order.kind, lead_verdict(request_files))
     return verdict + Verdict.make((), tuple(rules.paper_reasons(draft, profile)))
 
 

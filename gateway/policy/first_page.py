@@ -15,6 +15,7 @@ from typing import Protocol
 from gateway.domain.pdf import Field, FirstPage, PdfText, Sure
 from gateway.domain.text import fold, nfc
 from gateway.policy.pdf_fields import read_fields
+from gateway.policy.pdf_head import BLANK
 from gateway.policy.recipients_block import written_out
 from gateway.policy.verdict import Reason, ReasonCode, reason
 from gateway.words.reading import NUMBER_LABEL, TOPIC
@@ -62,6 +63,7 @@ def read_first_page(text: PdfText) -> FirstPage:
         code=f"{number}/{symbol}" if number and symbol else None,
         issued_on=fields.issued_on.value if fields.issued_on.sure is Sure.SURE else None,
         subject=_sure(fields.subject),
+        is_unnumbered=fields.number.why == BLANK,
     )
 
 

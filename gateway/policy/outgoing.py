@@ -32,7 +32,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.fields import CHANGE, DRAFT, FIELDS, FIRST_DAY, LAST_DAY, has_bad_characters
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
-from gateway.domain.signatures import FileFacts, LegalValue
+from gateway.domain.signatures import FileFacts, FileVerdict, LegalValue, SignerRole
 from gateway.domain.text import nfc
 from gateway.domain.wall_clock import local
 from gateway.policy import first_page
@@ -119,6 +119,18 @@ def check_first_page(
     if kind is Kind.UPDATE or any(difference.code not in CONFIRMABLE for difference in differences):
         return Verdict(warnings=differences)
     return Verdict.asking(differences, confirmed)
+
+
+def check_sealed_number(
+    files: Sequence[tuple[FileItem, FileFacts]], kind: Kind, verdict: FileVerdict | None
+) -> Verdict:
+    """Refuse a sealed lead file on whose first page the place of the number is blank: its recipients would see a document
+    without one, and nothing can be written on it any more."""
+    page = next((facts.page_fields for item, facts in files if item.role is FileRole.LEAD), None)
+    is_sealed = verdict is not None and any(signer.role is SignerRole.AGENCY for signer in verdict.signers)
+    if page is None or not page.is_unnumbered or not is_sealed or not kind.is_whole:
+        return NOTHING
+    return Verdict(reasons=(reason(ReasonCode.PAGE_UNNUMBERED, "/files"),))
 
 
 def check_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:

@@ -24,6 +24,7 @@ from gateway.words.reading import ABBREVIATIONS, ADDRESSED, DATE_WORDS, ENACTING
 
 _UPPER_HALF = 0.5
 _LIKE = 0.85  # least similarity of a motto read by text recognition
+BLANK = "blank"
 _LONGEST_NUMBER, _LONGEST_SYMBOL = DRAFT["number"].longest, DRAFT["symbol"].longest
 _LABEL = re.compile(r"(S\w)(?:\s*[:.;]\s*|\s+|(?=\d))(.*)$")
 _NUMBER = re.compile(
@@ -124,7 +125,7 @@ def _number(lines: Sequence[PageLine], missing: str | None) -> tuple[Field[str],
     symbol = field_of(first.symbol, first.lines, (*doubts, _odd_symbol(first.symbol)))
     if not first.number:
         # The number may be added to the page later, by hand or as a stamp.
-        return absent("blank"), symbol, first.lines[0]
+        return absent(BLANK), symbol, first.lines[0]
     too_long = "too-long" if len(first.number) > _LONGEST_NUMBER else None
     return field_of(first.number, first.lines, (*doubts, too_long)), symbol, first.lines[0]
 

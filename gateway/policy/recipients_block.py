@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gateway.domain.document import RecipientRole
 from gateway.domain.registry import AgencyCode, BadCode, Item, ItemKind
-from gateway.domain.text import fold, nfc
+from gateway.domain.text import fold, nfc, old_spelling
 from gateway.words.reading import (
     ABOVE,
     ADDRESSED,
@@ -48,7 +48,7 @@ def items_of(text: str) -> tuple[Item, ...]:
         for item in _make_items(entry):
             if has_addressee and item.kind is ItemKind.POINTER and fold(item.name).startswith(_ABOVE):
                 continue
-            items.setdefault((fold(written_out(item.name)), item.parent), item)
+            items.setdefault((old_spelling(written_out(item.name)), item.parent), item)
             if len(items) >= MOST_ITEMS:
                 return tuple(items.values())
     return tuple(items.values())

@@ -312,8 +312,10 @@ def tell_state(office: OfficeCalendar, changed_at: datetime) -> Due:
     return Due(timer=Timer.T12, at=changed_at + length(office, Timer.T12), wall_clock=True)
 
 
-def assign(office: OfficeCalendar, taken_in_at: datetime) -> Due:
-    """Return T5: from taking in to submitting or assigning, by the next working day."""
+def assign(office: OfficeCalendar, taken_in_at: datetime, urgency: Urgency) -> Due:
+    """Return T5 or T5u: from taking in to submitting or assigning, by the next working day; an urgent one at once."""
+    if is_urgent(urgency):
+        return Due(timer=Timer.T5U, at=taken_in_at + AT_ONCE[urgency], wall_clock=True)
     following = next_working_day(office, local(taken_in_at).date())
     return Due(timer=Timer.T5, at=closing_time(office, following))
 

@@ -73,6 +73,7 @@ class ReasonCode(StrEnum):
     FIRST_PAGE_CUT = "first-page-cut"
     FIRST_PAGE_DIFFERS = "first-page-differs"
     FIRST_PAGE_OTHER = "first-page-other"
+    PAGE_UNNUMBERED = "page-unnumbered"
     # signatures on the lead file (R19 to R23)
     UNSIGNED_LEAD = "unsigned-lead"
     SIGNATURE_INVALID = "signature-invalid"

@@ -200,6 +200,12 @@ async def once_named(connection: AsyncConnection, folded: str) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
+async def former_names(connection: AsyncConnection, code: str) -> Sequence[str]:
+    """Return the names that this code had at earlier times, by the present belief."""
+    query = select(PERIOD.c.name).where(PERIOD.c.code == code, _PRESENT).distinct()
+    return list((await connection.execute(query)).scalars())
+
+
 async def once_named_so(connection: AsyncConnection, folded: Collection[str]) -> set[str]:
     """Return those of these names that some code had at an earlier time, by the present belief."""
     query = select(PERIOD.c.folded).where(PERIOD.c.folded.in_(folded), _PRESENT).distinct()

@@ -1,6 +1,7 @@
 """Resolves a code or name as written, on a day. In: the text, the day, optionally a parent. Out: one `Resolution`.
 Searched in this order: code, alias, the exact level-1 form, name; then for an offer that decides nothing: the one
-spelling within a small edit distance, or none when several are equally near. Only the table maps one form to another
+spelling within a small edit distance, or none when several are equally near. A name counts only with its kind word as it
+is written with its marks: without them it may be another word. Only the table maps one form to another
 (R77, old code form), and only imported or synced rows may refuse (R48). Rows for many texts are read ahead by a few
 statements. Also finds which ended codes lead to one in force on a day, and which node takes their mail."""
 
@@ -29,10 +30,11 @@ from gateway.domain.registry import (
 )
 from gateway.domain.registry_change import LONGEST_CHAIN
 from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
-from gateway.domain.text import fold
+from gateway.domain.text import fold, old_spelling
 from gateway.registry import lookup, reforms, takeovers
 from gateway.registry.lookup import CANDIDATES, in_parts
 from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, TAKEOVER, host_on, to_entry
+from gateway.words.reading import AGENCIES
 
 CODE_SLIPS = 2  # most edits between a written code and the one offered
 NAME_SLIPS = 3
@@ -148,9 +150,10 @@ async def _by_name(
     """Resolve a text as a name: the only match counts if it is under the parent given, or at the top."""
     above = None if parent is None else await _parent_code(rows, parent, on)
     matches = [] if parent is not None and above is None else await rows.by_name(name, above)
-    alive = [agency for agency in matches if in_force(agency, on)] or list(matches)
-    if len(alive) == 1 and (above is not None or alive[0].parent is None):
-        return await judge(rows, text, alive[0], on, "name")
+    exact = _choose_in_force([agency for agency in matches if await rows.has_kind_of(agency, name)], on)
+    alive = exact or _choose_in_force(matches, on)
+    if len(exact) == 1 and (above is not None or exact[0].parent is None):
+        return await judge(rows, text, exact[0], on, "name")
     may_refuse = await rows.may_refuse(above or name.upper())
     if matches:
         # Every province has units of the same names, so a name without a parent decides nothing.
@@ -161,13 +164,18 @@ async def _by_name(
     return await _offer(rows, text, name, above, may_refuse)
 
 
+def _choose_in_force(agencies: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:
+    """Return those in force on that day; all where none is."""
+    return [agency for agency in agencies if in_force(agency, on)] or list(agencies)
+
+
 async def _parent_code(rows: KnownCodes, parent: str, on: date) -> str | None:
     """Return the code of the parent, given by code, alias or name; None when it is ambiguous."""
     agency, _ = await _by_code(rows, parent.strip())
     if agency is not None:
         return agency.code
     matches = await rows.by_name(parent, None)
-    alive = [match for match in matches if in_force(match, on)] or list(matches)
+    alive = _choose_in_force([match for match in matches if await rows.has_kind_of(match, parent)], on)
     return alive[0].code if len(alive) == 1 else None
 
 
@@ -253,6 +261,15 @@ class KnownCodes:
             return await lookup.by_name(self.connection, name, parent)
         return [e for e in entries if parent is None or e.parent == parent][:CANDIDATES]
 
+    async def has_kind_of(self, agency: AgencyEntry, name: str) -> bool:
+        """Tell whether the agency, found by this name, bears or bore it with the same kind word, marks included."""
+        kind = _kind_word(name)
+        if fold(agency.name) == fold(name):
+            return _kind_word(agency.name) == kind
+        return kind in [
+            _kind_word(former) for former in await lookup.former_names(self.connection, agency.code)
+        ]
+
     async def may_refuse(self, text: str) -> bool:
         # All texts that are no code share one answer.
         key = text if _parse(text) is not None else ""
@@ -285,6 +302,16 @@ class KnownCodes:
             if row.folded in by_name:
                 by_name[row.folded].append(to_entry(row))
         self._named |= by_name
+
+
+_KINDS = sorted((fold(kind).split() for kind in AGENCIES), key=len, reverse=True)
+
+
+def _kind_word(name: str) -> list[str]:
+    """Return the words that say of what kind an agency is, else the first word: small letters, with their marks."""
+    bare = fold(name).split()
+    length = next((len(kind) for kind in _KINDS if bare[: len(kind)] == kind), 1)
+    return old_spelling(name).split()[:length]
 
 
 def _forms(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ begins by moving the place on: of two processes with the same batch, the second 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from enum import StrEnum
 from operator import methodcaller
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway.domain import figures
@@ -33,6 +34,7 @@ from gateway.domain.figures import (
     FactKey,
     Facts,
     FigureFact,
+    FigureFilter,
 )
 from gateway.store.repository import in_parts
 from gateway.store.row import equal, from_json, same
@@ -42,7 +44,7 @@ from gateway.store.tables_figures import FigureDayRow, FigureFactRow, FigureFroz
 from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
-EVENTS_AT_ONCE = 300
+EVENTS_AT_ONCE, FACTS_AT_ONCE = 300, 500
 # A new name counts all events anew, as for the measures or cells of a new version.
 _NAME = "figures 3"
 _COLUMNS = (*Cell._fields, *MEASURES)
@@ -73,8 +75,9 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
             for table in (_FACT, _CELL):
                 await tx.change(delete(table))
         for (agency_id, id), fact in after.items():
-            row = FigureFactRow(agency_id=agency_id, id=id, parent=fact.parent, body=fact_to_json(fact))
-            tx.upsert_later(row, "body")
+            found_by = {"parent": fact.parent, "side": fact.side, "day": fact.day}
+            row = FigureFactRow(agency_id=agency_id, id=id, body=fact_to_json(fact), **found_by)
+            tx.upsert_later(row, "body", "side", "day")
         cells = figures.changes_of(before, after)
         # Sorted, because a range of keys is then written page by page.
         rows = [dict(zip(_COLUMNS, (*cell, *cells[cell]), strict=True)) for cell in sorted(cells)]
@@ -315,6 +318,23 @@ async def sum_cells(tx: Transaction, query: CellQuery, group: Group) -> Sums:
             for name, n in zip(names, values, strict=True):
                 line[name] += int(n or 0)
     return sums
+
+
+async def find_counted(tx: Transaction, agency_id: str, wanted: FigureFilter) -> list[str]:
+    """Return the document of each fact that a figure counts: a document once for each of its deliveries that count."""
+    in_period = and_(
+        col(_FACT.side) == wanted.side, col(_FACT.day) >= wanted.since, col(_FACT.day) <= wanted.until
+    )
+    written_before = and_(col(_FACT.side).is_(None), col(_FACT.day).is_(None))
+    query = select(col(_FACT.id), col(_FACT.parent), col(_FACT.body))
+    query = query.where(col(_FACT.agency_id) == agency_id, or_(in_period, written_before))
+    documents: list[str] = []
+    for n, (id, parent, body) in enumerate(await tx.tuples(query)):
+        if n % FACTS_AT_ONCE == 0:
+            await asyncio.sleep(0)  # a year of facts is read without holding up others
+        if wanted.counts(fact_from_json(body)):
+            documents.append(parent or id)
+    return documents
 
 
 def split_into_spans(since: date, until: date) -> list[tuple[str, date, date]]:

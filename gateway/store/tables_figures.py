@@ -8,18 +8,23 @@ from datetime import date, datetime
 from sqlalchemy import BigInteger, Text, text
 from sqlmodel import Field
 
-from gateway.store.row import OfAgency, Row, ThingOfAgency, partial_index
+from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index
 
 
 class FigureFactRow(OfAgency, table=True):
     """Facts of one document or delivery; `parent` is the delivery's document. No key refers to the document, because facts
-    stay when it is erased."""
+    stay when it is erased. `side` and `day` stand in the body too; an earlier version wrote none."""
 
-    __table_args__ = (partial_index("ix_figure_fact_parent", text("parent <> ''"), "agency_id", "parent"),)
+    __table_args__ = (
+        partial_index("ix_figure_fact_parent", text("parent <> ''"), "agency_id", "parent"),
+        index("ix_figure_fact_day", "agency_id", "side", "day"),
+    )
 
     id: str = Field(primary_key=True)
     parent: str = ""
     body: str = Field(sa_type=Text)
+    side: str | None = None
+    day: date | None = None
 
 
 class FigureDayRow(OfAgency, table=True):

@@ -179,12 +179,6 @@ def span(length: timedelta, lang: str = "vi", working_day: timedelta | None = No
     return say("left.office", lang, span=text) if days and working_day is not None else text
 
 
-def time_left(remaining: timedelta, lang: str = "vi", working_day: timedelta | None = None) -> str:
-    """Format a countdown: the time left, or the delay."""
-    key = "left.late" if remaining < timedelta() else "left.on"
-    return say(key, lang, span=span(remaining, lang, working_day))
-
-
 def day(iso: str, lang: str = "vi") -> str:
     """Format an ISO date as 20/11/2026, in English unchanged."""
     year, month, dom = iso[:10].split("-")
@@ -242,7 +236,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "notices": "notice",
         "office": "office",
         "operations": "operating queue traffic",
-        "outgoing": "outgoing",
+        "outgoing": "failure outgoing",
         "pace": "pace",
         "pages": "form key menu page",
         "ping": "ping",

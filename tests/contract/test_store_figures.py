@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from sqlalchemy import select, update
@@ -16,13 +17,17 @@ from sqlmodel import col
 from gateway.domain import figures as folding
 from gateway.domain.document import URGENCY_KEYS, OutState
 from gateway.domain.event import Event, EventKind
-from gateway.domain.figures import DAY, MEASURES, OUT, PAIRS, Dimension
+from gateway.domain.figures import DAY, IN, MEASURES, OUT, PAIRS, Dimension
 from gateway.office.book import reports
+from gateway.office.domain.listing import Side
 from gateway.office.policy.reports import BY_TIME, REPORTS, By, Question
 from gateway.office.store.store import SqlOfficeStore
+from gateway.office.web.listing.asking import PATHS, figure_address, read_address
+from gateway.office.web.pages.reports import list_path
 from gateway.pool import ThreadPool
 from gateway.store import figures, figures_check, log_reading
 from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.office_year import AGENCIES, Counts, OfficeYear, count
 from tests.support.sealed import Book
@@ -98,6 +103,46 @@ async def test_a_report_of_one_value_is_that_of_an_independent_count(store: SqlO
                 assert shown == lines_of(counts, question, choice, value), f"{report.key} of {value} by {by}"
                 compared += len(shown)
     assert compared > 300
+
+
+async def test_each_figure_that_leads_to_a_list_is_the_number_of_what_that_list_shows(
+    store: SqlOfficeStore, cases: Cases
+) -> None:
+    """Every cell of every report of a generated month: its address is read back as the same filter, which counts it."""
+    events = OfficeYear(13, 70, days=40).events()
+    await write(store, events)
+    await counted(store)
+    today, since, until = date(2026, 3, 1), date(2026, 1, 1), date(2026, 1, 31)
+    compared = 0
+    for report in [r for r in REPORTS.values() if r.side in (IN, OUT)]:
+        choices: list[dict[str, str]] = [{}]
+        choices += [{by.value: value} for by, value in CHOSEN.items() if by in report.lines]
+        for only in choices:
+            for by in report.lines_of(By(next(iter(only))) if only else None):
+                question = reports.ask(report, by=by, only=only, since=since, until=until)
+                table = await reports.make(store, [AGENCIES[0]], question, today)
+                rows = [(None, table.total), *((line.key, line.figures) for line in table.lines)]
+                for key, row in rows:
+                    for column, value in zip(question.columns, row, strict=True):
+                        if address := list_path(question, column, key) if value else "":
+                            with cases.case((report.key, by, only, key, column.key)):
+                                assert len(await behind(store, address, today)) == value
+                            compared += 1
+    assert compared > 500
+
+
+CHOSEN = {By.TYPE: "Công văn", By.URGENCY: "khan", By.PARTNER: "Z91.05"}
+
+
+async def behind(store: SqlOfficeStore, address: str, today: date) -> Sequence[str]:
+    """Return what the list behind the address counts."""
+    path, _, query = address.partition("?")
+    side = next(side for side in Side if PATHS[side] == path)
+    figure = read_address(side, dict(parse_qsl(query)), today).criteria.figure
+    assert figure is not None
+    assert figure_address(figure) == address
+    async with store.reading() as tx:
+        return await figures.find_counted(tx, AGENCIES[0], figure)
 
 
 def lines_of(counts: Counts, question: Question, choice: str, value: str) -> dict[str, int]:

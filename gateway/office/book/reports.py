@@ -117,7 +117,7 @@ def _queries(
     unit: Sequence[str] | None = question.units or ("",)
     if by is By.UNIT and not question.units:
         unit = None
-    key = _key_of(choice) if choice is not None else None
+    key = key_of(choice) if choice is not None else None
     if pair is not None and key is not None:
         unit, key = (key,), None
     query = CellQuery(
@@ -145,7 +145,7 @@ def _queries(
     return queries
 
 
-def _key_of(choice: Choice) -> str:
+def key_of(choice: Choice) -> str:
     """Return the value of a choice as cells have it: an urgency by its number."""
     return _URGENCIES[choice.value] if choice.by is By.URGENCY else choice.value
 
@@ -245,7 +245,7 @@ def choice_text(question: Question, lang: str) -> str:
     """Say the one partner, type or urgency that a report is about; empty for all."""
     if (choice := question.choice) is None:
         return ""
-    name = label(choice.by, _key_of(choice), lang, {})
+    name = label(choice.by, key_of(choice), lang, {})
     return labels.say(f"report.of.{choice.by}", lang, name=name)
 
 

@@ -23,6 +23,7 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
+from gateway.domain.figures import FigureFilter
 from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN, document_word
@@ -494,7 +495,7 @@ class Filter:
     orders the matches by fit, then newest. `since` and `until` are about arrival, or acceptance. `pressing`: of any urgency
     but the normal one; `book`: the year of a register book, or `NO_BOOK`; `tag`: the id of a label of the agency's own;
     `late`: a day before which a unit's work or a recipient's answer was due and is missing; `viewer`: documents with
-    one of these words alone (`share_viewer`, `person_viewer`)."""
+    one of these words alone (`share_viewer`, `person_viewer`); `figure`: those that a report's figure counts."""
 
     side: Side | None
     tab: Tab | None = None
@@ -517,3 +518,4 @@ class Filter:
     viewer: Viewer | None = None
     since: datetime | None = None
     until: datetime | None = None
+    figure: FigureFilter | None = None

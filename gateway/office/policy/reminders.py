@@ -177,6 +177,7 @@ def _stamp(at: datetime) -> str:
 _SORTS: Mapping[str, LetterSort] = {
     Timer.T3: LetterSort.RECEIPT,
     Timer.T5: LetterSort.ASSIGN,
+    Timer.T5U: LetterSort.ASSIGN,
     Timer.T6: LetterSort.WORK,
     Timer.T7: LetterSort.WORK,
     Timer.T7N: LetterSort.WORK,
@@ -193,8 +194,6 @@ def last_steps(office: OfficeCalendar, task: Task, now: datetime) -> Mapping[Rec
         if step.by is not Means.MAIL or step.task not in ("", task.kind):
             continue
         moment = timers.step_moment(office, timer, step, task.since, task.due_at)
-        if step.at_once_if_urgent and timers.is_urgent(task.urgency):
-            moment = task.since
         if moment is None or not moment <= now <= moment + timers.TOLD_FOR:
             continue
         if moment < task.due_at < now:  # it warned of an end that has come

@@ -43,6 +43,7 @@ _DIMENSIONS = {
     By.REASON: Dimension.REASON,
 }
 BY_TIME = (By.DAY, By.MONTH, By.QUARTER)
+OVERDUE = "overdue"
 CHOICES = (By.PARTNER, By.TYPE, By.URGENCY)
 """Dimensions of which a report may be about one value alone, beside its units."""
 # Cells by due day are kept for times and units alone.
@@ -70,7 +71,7 @@ class Choice(NamedTuple):
 class ColumnForm(StrEnum):
     COUNT = "count"
     SHARE = "share"
-    """A percentage of the measure `over`."""
+    """A percentage of the measures `over` together; what is `overdue` counts among them where it is known."""
     HOURS = "hours"
     """A mean of seconds over the measure `over`, in hours."""
     OVERDUE = "overdue"
@@ -81,16 +82,15 @@ class ColumnForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportColumn:
-    """One column. `state` is the list's state that shows its documents, for columns that a list can show."""
+    """One column; a figure that counts leads to the list of what it counts."""
 
     key: str
     measure: str
     form: ColumnForm = ColumnForm.COUNT
-    over: str = ""
+    over: tuple[str, ...] = ()
     side: str = ""
     of_document: bool = False
     """Counted once for a document, however many recipients it has: unknown by recipient."""
-    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +133,12 @@ def _today(key: str) -> ReportColumn:
     return ReportColumn(key=key, measure=key, form=ColumnForm.TODAY)
 
 
-def _share(key: str, measure: str, over: str, **more: object) -> ReportColumn:
+def _share(key: str, measure: str, *over: str, **more: object) -> ReportColumn:
     return ReportColumn(key=key, measure=measure, over=over, form=ColumnForm.SHARE, **more)  # type: ignore[arg-type]
 
 
 def _hours(key: str, measure: str, over: str) -> ReportColumn:
-    return ReportColumn(key=key, measure=measure, over=over, form=ColumnForm.HOURS)
+    return ReportColumn(key=key, measure=measure, over=(over,), form=ColumnForm.HOURS)
 
 
 _TRAFFIC = (By.DAY, By.MONTH, By.QUARTER, By.TYPE, By.URGENCY, By.PARTNER, By.UNIT)
@@ -146,7 +146,7 @@ _REPLIES = (
     *(
         _count("asked"),
         _count("replied"),
-        _share("replied_share", "replied", "asked"),
+        _share("replied_share", "replied", "replied", OVERDUE),
         _count("replied_late"),
     ),
     *(_count("owed"), ReportColumn(key="overdue", measure="owed", form=ColumnForm.OVERDUE)),
@@ -159,9 +159,9 @@ REPORTS: Mapping[str, Report] = {
             side=IN,
             lines=_TRAFFIC,
             columns=(
-                *(_count("documents", state=""), _count("electronic"), _count("paper"), _count("unsigned")),
-                *(_count("taken"), _hours("taken_hours", "taken_s", "taken"), _count("done", state="done")),
-                *(_count("refused", state="rejected"), _count("recalled", state="recalled")),
+                *(_count("documents"), _count("electronic"), _count("paper"), _count("unsigned")),
+                *(_count("taken"), _hours("taken_hours", "taken_s", "taken"), _count("done")),
+                *(_count("refused"), _count("recalled")),
                 _count("replacements"),
             ),
             drawn=("documents", "done"),
@@ -171,15 +171,15 @@ REPORTS: Mapping[str, Report] = {
             side=OUT,
             lines=_TRAFFIC,
             columns=(
-                _count("documents", of_document=True, state=""),
+                _count("documents", of_document=True),
                 *(_count(key, of_document=True) for key in ("electronic", "with_paper", "paper", "unsigned")),
                 *(_count("replacements", of_document=True), _count("recipients"), _count("delivered")),
                 *(
                     _count("taken"),
                     _hours("taken_hours", "taken_s", "taken"),
-                    _count("refused", state="rejected"),
+                    _count("refused"),
                 ),
-                *(_count("recalled"), _count("failed", state="failed")),
+                *(_count("recalled"), _count("failed")),
             ),
             drawn=("documents", "recipients"),
         ),
@@ -191,7 +191,7 @@ REPORTS: Mapping[str, Report] = {
                 *(
                     _count("due"),
                     _count("on_time"),
-                    _share("on_time_share", "on_time", "due"),
+                    _share("on_time_share", "on_time", "on_time", "late", OVERDUE),
                     _count("late"),
                 ),
                 *(_hours("late_hours", "late_s", "late"), _count("open_due")),
@@ -220,7 +220,7 @@ REPORTS: Mapping[str, Report] = {
             side=OUT,
             lines=(By.TYPE, By.REASON, By.UNIT, By.MONTH),
             columns=(
-                *(_count("documents", state=""), _count("electronic")),
+                *(_count("documents"), _count("electronic")),
                 *(
                     _share("electronic_share", "electronic", "documents"),
                     _count("with_paper"),
@@ -307,26 +307,32 @@ class Question:
 
     @property
     def before(self) -> tuple[date, date]:
-        """Return the period before: as many whole months where this one is of whole months, else as many days."""
-        months = _whole_months(self.since, self.until)
-        if months:
-            index = self.since.year * 12 + self.since.month - 1 - months
-            return date(index // 12, index % 12 + 1, 1), self.since - timedelta(days=1)
-        days = (self.until - self.since).days + 1
-        return self.since - timedelta(days=days), self.since - timedelta(days=1)
+        """Return the period before: the same days of as many months before where this one begins with a month, all of them
+        where it ends with one; else as many days."""
+        since, until = self.since, self.until
+        days = (until - since).days + 1
+        if since.day != 1 or since == until:
+            return since - timedelta(days=days), since - timedelta(days=1)
+        months = _month_index(until) - _month_index(since) + 1
+        first, last = _month(_month_index(until) - months), _month(_month_index(until) - months + 1)
+        is_whole = (until + timedelta(days=1)).day == 1
+        end = last - timedelta(days=1)
+        same_day = end if is_whole else min(end, first + timedelta(days=until.day - 1))
+        return _month(_month_index(since) - months), same_day
+
+
+def _month_index(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def _month(index: int) -> date:
+    return date(index // 12, index % 12 + 1, 1)
 
 
 def in_whole_months(question: Question) -> Question:
     """Return the question over the whole months that its period is in."""
     behind = (question.until.replace(day=1) + timedelta(days=32)).replace(day=1)
     return replace(question, since=question.since.replace(day=1), until=behind - timedelta(days=1))
-
-
-def _whole_months(since: date, until: date) -> int:
-    end = until + timedelta(days=1)
-    if since.day != 1 or end.day != 1:
-        return 0
-    return (end.year - since.year) * 12 + end.month - since.month
 
 
 Sums = Mapping[str, Mapping[str, int]]
@@ -390,13 +396,13 @@ def _figures(
 
 
 def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
-    name = "overdue" if column.form is ColumnForm.OVERDUE else column.measure
+    name = OVERDUE if column.form is ColumnForm.OVERDUE else column.measure
     if column.form is ColumnForm.TODAY:
         return sums.get(name)
     value = sums.get(_named(column, name), 0)
     if column.form in (ColumnForm.COUNT, ColumnForm.OVERDUE):
         return value
-    over = sums.get(_named(column, column.over), 0)
+    over = sum(sums.get(_named(column, part), 0) for part in column.over)
     if not over:
         return None
     return round(100 * value / over, 1) if column.form is ColumnForm.SHARE else round(value / over / 3600, 1)
@@ -412,6 +418,6 @@ def measures_of(question: Question, side: str = "") -> tuple[str, ...]:
         name
         for column in question.columns
         if column.side == side and column.form is not ColumnForm.OVERDUE
-        for name in (column.measure, column.over)
+        for name in (column.measure, *column.over)
     ]
-    return tuple(dict.fromkeys(name for name in names if name))
+    return tuple(dict.fromkeys(name for name in names if name != OVERDUE))

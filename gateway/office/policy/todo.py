@@ -135,19 +135,19 @@ def of_unit_replies(
 def of_unassigned(
     office: OfficeCalendar, documents: Iterable[tuple[IncomingDocument, datetime]], now: datetime
 ) -> Iterator[Task]:
-    """List documents taken in and given to no unit (T5): from the afternoon of that day on, urgent ones at once."""
+    """List documents taken in and given to no unit (T5, T5u): from the afternoon of that day on, urgent ones at once."""
     for document, taken_in_at in documents:
         if now >= timers.afternoon_of(taken_in_at) or timers.is_urgent(document.urgency):
-            due = timers.assign(office, taken_in_at)
+            due = timers.assign(office, taken_in_at, document.urgency)
             yield _incoming_task(TaskKind.ASSIGN, document.id, document, taken_in_at, due, now)
 
 
 def of_submissions(
     office: OfficeCalendar, submissions: Iterable[tuple[Submission, IncomingDocument]], now: datetime
 ) -> Iterator[Task]:
-    """List documents that wait for a leader's opinion (T5)."""
+    """List documents that wait for a leader's opinion (T5, T5u)."""
     for submission, document in submissions:
-        due = timers.assign(office, submission.asked_at)
+        due = timers.assign(office, submission.asked_at, document.urgency)
         task = _incoming_task(TaskKind.OPINION, submission.id, document, submission.asked_at, due, now)
         yield replace(task, begun_by=submission.asked_by)
 
@@ -190,7 +190,7 @@ def of_returned_parts(
     """List parts that a unit handed back: they wait for another unit as if they had just been taken in."""
     for part, document in parts:
         since = part.ended_at or part.given_at
-        due = timers.assign(office, since)
+        due = timers.assign(office, since, document.urgency)
         task = _incoming_task(TaskKind.REASSIGN, part.id, document, since, due, now)
         yield replace(task, unit=part.unit, begun_by=part.ended_by or "")
 

@@ -21,6 +21,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.figures import FigureFilter
 from gateway.domain.text import Term
 from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import TABS, Filter, ListLine, Side, Tab
@@ -43,6 +44,7 @@ from gateway.office.store.lists_query import (
 )
 from gateway.office.store.lists_write import ListFolder
 from gateway.ports.services import Clock
+from gateway.store.figures import find_counted
 from gateway.store.repository import decode_cursor, encode_cursor
 from gateway.store.row import one_among, to_json, value_of
 from gateway.store.tables_office import ListRow
@@ -174,6 +176,7 @@ class SqlLists:
         self._overlay: Overlay | None = None
         self._cache = cache or CountCache(clock)
         self._turn = self._cache.turn(scope.agency_id)
+        self._counted: dict[FigureFilter, Sequence[str]] = {}
 
     async def page(self, criteria: Filter, *, limit: int, cursor: str | None = None) -> ListPage:
         """Read each row once, in the order asked for, forward or back. NotFound for a cursor of another question."""
@@ -360,7 +363,15 @@ class SqlLists:
         clauses = filter_clauses(criteria, now, self._agency_id)
         if criteria.late is not None:
             clauses.append(await late_condition(self._tx, self._agency_id, criteria.side, criteria.late))
+        if criteria.figure is not None:
+            clauses.append(one_among(col(_R.id), sorted(set(await self.counted(criteria.figure)))))
         return clauses
+
+    async def counted(self, figure: FigureFilter) -> Sequence[str]:
+        """Return the ids of the documents that a report's figure counts, one for each time that it does."""
+        if figure not in self._counted:
+            self._counted[figure] = await find_counted(self._tx, self._agency_id, figure)
+        return self._counted[figure]
 
     async def _walk(
         self, bands: Sequence[Band], clauses: list[Condition], edge: _Edge | None, *, back: bool, limit: int

@@ -1,6 +1,6 @@
-"""Pictures of pages in a folder of the node: root/AGENCY/DOCUMENT/N-DIGEST-PAGE-DOTS, readable by the node's own user alone
-and in no backup. In: a drawn page. Out: the same, until its document loses it, or it is the least recently used while there
-is too little room. A picture that the disk refuses is not kept, and nothing else happens."""
+"""Pictures of pages in a folder of the node: root/AGENCY/DOCUMENT/N-DIGEST-PAGE-DOTS-vDRAWING, readable by the node's own
+user alone and in no backup. In: a drawn page. Out: the same, until its document loses it, pages are drawn in another
+way, or it is the least recently used while there is too little room. A picture that the disk refuses is not kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from gateway import log
 from gateway.atomic_files import new_file
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import PageLook, Size
+from gateway.domain.pdf import DRAWING, PageLook, Size
 from gateway.errors import StoreFailure
 from gateway.store.data_folder import Room
 
@@ -117,7 +117,7 @@ class FilePictures:
                         yield status.st_mtime, status.st_size, path
 
     def _path(self, key: PictureKey) -> Path:
-        name = f"{key.n}-{key.digest}-{key.page}-{key.dots}"
+        name = f"{key.n}-{key.digest}-{key.page}-{key.dots}-v{DRAWING}"
         return self._root / key.agency_id / key.document_id / name
 
 

@@ -1,8 +1,9 @@
 """Draws pages of files from outside in a child process. Started by `drawer`, it draws one page to load all modules,
 gives up every right that drawing does not need, and then answers one question per line. The kernel enforces this, so
 that code which takes over a library has no more rights than the library: Landlock for files and connections, seccomp for
-calls, on Linux only; a kernel without one of them still has the other. PDFium, built without scripts, draws PDFs; forms
-are not initialised, so nothing in a page acts. `docx` reads the words of a DOCX, which is not drawn. Scanned
+calls, on Linux only; a kernel without one of them still has the other. PDFium, built without scripts, draws PDFs with
+their annotations and form fields, because seals and signatures are form fields; no event of a form is raised, so nothing
+in a page acts. `docx` reads the words of a DOCX, which is not drawn. Scanned
 pictures are decoded and encoded anew. In: the path of a file, and a `PageWish`. Out: a `PageLook`; anything the file causes
 is a fault of the file. Signatures are read in another process, because code that took over PDFium must not decide about
 other files."""
@@ -141,7 +142,8 @@ _QUALITY, _EFFORT = 80, 0
 # Modules that the picture library loads only for certain files, such as photos of telephones.
 _LOADED_LATE = ("PIL.JpegImagePlugin", "PIL.MpoImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 _WARM = (
-    b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
+    b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[]>>>>\nendobj\n"
+    b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
     b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 90]>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"
 )
 
@@ -207,6 +209,8 @@ def _look(path: Path, wish: PageWish) -> PageLook:
 
 def _pdf(path: Path, wish: PageWish) -> PageLook:
     with _open(path) as document:
+        if not wish.words:
+            document.init_forms()  # before pages are counted; without it no signature is drawn
         count = min(len(document), MOST_PAGES)
         if not 1 <= wish.page <= count:
             raise _CannotDrawError(NONE, f"it has {count} pages")

@@ -88,6 +88,30 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     await expect(rows.nth(1)).not_to_contain_text("Không gửi được")
 
 
+async def test_a_guess_is_a_question_and_entries_that_end_at_one_agency_are_both_shown(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    await enter(CLERK, "province")
+    await page.goto(BY_HAND)
+    await page.fill("#paste", "- Sở Thử nghiệm tỉnh Sao Mai (để biết);\n- Sở Thử nghiệm;\n- Z91.12")
+    await placed(page, "paste")
+    rows = page.locator(".to-chip")
+    await expect(rows).to_have_count(3)
+    asked = rows.nth(1)
+    await expect(asked).to_contain_text("“Sở Thử nghiệm” có phải là Sở Thử nghiệm tỉnh Sao Mai không?")
+    await expect(page.locator("#left")).to_contain_text("Sở Thử nghiệm")
+    await asked.get_by_text("Chọn khác").click()
+    await expect(asked).to_contain_text("tìm cơ quan theo tên, mã rồi bỏ mục này")
+
+    await placed(page, "swap:=Sở Thử nghiệm>Z91.07")
+
+    await expect(rows).to_have_count(2)
+    await expect(rows.nth(0)).to_contain_text("Danh sách còn ghi cơ quan này là: Sở Thử nghiệm.")
+    assert await rows.nth(0).locator("select").input_value() == "to_know"
+    (document,) = await list_written(site)
+    assert [r.code for r in document.draft.recipients] == ["Z91.07", "Z91.12"]
+
+
 async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_called_unknown(
     page: Page, enter: Enter
 ) -> None:

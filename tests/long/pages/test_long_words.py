@@ -23,6 +23,10 @@ DIGITS = "9" * 500
 WIDTHS = (1366, 390)
 # What is the page's own width, and what reaches past the window without a region that scrolls.
 _WIDTH = "document.scrollingElement.scrollWidth"
+# Tables that are wider than their place, on a screen where each column has room.
+_OWN_WIDTH = """() => [...document.querySelectorAll(".whole")]
+  .filter(place => place.scrollWidth > place.clientWidth + 1)
+  .map(place => `${place.getAttribute("aria-label")}: ${place.scrollWidth} > ${place.clientWidth}`)"""
 _WIDER = """() => [...document.querySelectorAll("body *")]
   .filter(part => part.getBoundingClientRect().right > innerWidth + 1)
   .slice(-3).map(part => part.outerHTML.slice(0, 150)).join("\\n")"""
@@ -60,6 +64,8 @@ async def test_a_word_without_an_end_widens_no_page(
                     await page.set_viewport_size({"width": width, "height": 768})
                     await opened(page, path)
                     assert await page.evaluate(_WIDTH) <= width, await page.evaluate(_WIDER)
+                    if width == WIDTHS[0]:
+                        assert await page.evaluate(_OWN_WIDTH) == []
 
 
 _PATHS = {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import gateway.outgoing
+import gateway.transport
 from gateway.document_view.facts import FactSource, received_fact, received_word, sent_fact, short_word
 from gateway.document_view.recipients import recipient_view
 from gateway.domain.document import Delivery, Kind, Recipient
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
+from gateway.words.labels import has
 from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)
@@ -103,3 +108,34 @@ def test_a_recipient_stands_where_the_newest_fact_of_its_word_says() -> None:
     assert recipient_view(delivery, [stray, later_copy, accepted], "en").at == later_copy.at
     assert recipient_view(delivery, [stray], "en").at == stray.at
     assert recipient_view(delivery, [], "en").at == delivery.updated_at
+
+
+SOURCES = [Path(gateway.transport.__file__).parent, Path(gateway.outgoing.__file__).parent]
+
+
+def outcome_codes() -> set[str]:
+    """List the codes of outcomes that stand in the program as texts, or as constants of their module."""
+    codes: set[str] = set()
+    for path in [path for folder in SOURCES for path in folder.rglob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Outcome":
+                values = [word.value for word in call.keywords if word.arg == "code"]
+                codes |= {str(value.value) for value in values if isinstance(value, ast.Constant)}
+    return codes
+
+
+def test_what_the_axis_said_of_a_sending_is_a_sentence_and_its_detail_is_for_operators(cases: Cases) -> None:
+    codes = outcome_codes()
+    assert {"unroutable", "too-large", "axis-bindings"} <= codes
+    for code in sorted(codes | {"GW-S-999", "recipient-closed", "axis-down"}):
+        with cases.case(code):
+            failed = fact(Track.TRANSPORT, "failed", reason=code, note="G09 is not connected to the axis")
+            view = sent_fact(failed, "vi")
+            assert view.technical == f"{code}: G09 is not connected to the axis"
+            (text,) = view.texts
+            assert code not in text
+            assert "connected" not in text
+            assert has(f"failure.{code}") or code == "GW-S-999"
+    sent = sent_fact(fact(Track.TRANSPORT, "sent", note="with the axis as 12"), "vi")
+    assert (sent.texts, sent.technical) == ((), "with the axis as 12")

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from gateway.domain.document import Draft, FileItem, FileRole, Recipient, ReplyLink, Signer, Urgency
+from gateway.domain.document import Draft, FileItem, FileRole, Kind, Recipient, ReplyLink, Signer, Urgency
 from gateway.domain.identity import Digest
+from gateway.domain.pdf import FirstPage
 from gateway.domain.registry import PENDING_SCHEME, AgencyEntry, CodeStanding, Resolution
-from gateway.domain.signatures import FileFacts
-from gateway.policy.outgoing import check
+from gateway.domain.signatures import FileFacts, FileVerdict, SignatureWord, SignerRole, SignerVerdict
+from gateway.policy.outgoing import check, check_sealed_number
 from gateway.policy.profile import MB, Profile
 from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.cases import Cases
@@ -348,3 +349,23 @@ def test_a_refusal_tells_every_kind_of_rule_in_one_answer() -> None:
         ReasonCode.TYPE_NOT_ALLOWED,
         ReasonCode.ENCRYPTED,
     }
+
+
+def test_a_sealed_page_whose_number_is_blank_does_not_leave(cases: Cases) -> None:
+    """A page that waits for its seal may still get its number; an unread one is no blank one."""
+    blank, numbered = FirstPage(is_unnumbered=True), FirstPage(code="15/UBND")
+    for page, roles, kind, codes in (
+        (blank, (SignerRole.PERSON, SignerRole.AGENCY), Kind.DOCUMENT, [ReasonCode.PAGE_UNNUMBERED]),
+        (blank, (SignerRole.AGENCY,), Kind.REPLACEMENT, [ReasonCode.PAGE_UNNUMBERED]),
+        (blank, (SignerRole.PERSON,), Kind.DOCUMENT, []),
+        (blank, (), Kind.DOCUMENT, []),
+        (blank, (SignerRole.AGENCY,), Kind.RECALL, []),
+        (numbered, (SignerRole.AGENCY,), Kind.DOCUMENT, []),
+        (FirstPage(), (SignerRole.AGENCY,), Kind.DOCUMENT, []),
+        (None, (SignerRole.AGENCY,), Kind.DOCUMENT, []),
+    ):
+        with cases.case((page, roles, kind)):
+            signers = tuple(SignerVerdict(field="", verdict=SignatureWord.VALID, role=role) for role in roles)
+            verdict = FileVerdict(n=1, file="van-ban.pdf", verdict=SignatureWord.VALID, signers=signers)
+            judged = check_sealed_number((item(page_fields=page),), kind, verdict)
+            assert [reason.code for reason in judged.reasons] == codes

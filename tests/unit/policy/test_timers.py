@@ -82,6 +82,15 @@ def test_t2u_runs_at_night_and_on_weekends_and_ends_at_the_hour_of_an_express_le
     assert ignored.at == arrived + timedelta(minutes=15)
 
 
+def test_t5u_runs_at_night_and_on_weekends_as_intake_does() -> None:
+    taken = at(f"{SAT} 18:29")
+    for urgency, minute in {Urgency.URGENT: 60, Urgency.VERY_URGENT: 30, Urgency.EXPRESS: 15}.items():
+        due = timers.assign(OFFICE, taken, urgency)
+        assert (due.timer, due.wall_clock, due.at - taken) == (Timer.T5U, True, timedelta(minutes=minute))
+    due = timers.assign(OFFICE, taken, NORMAL)
+    assert (due.timer, due.wall_clock, due.at) == (Timer.T5, False, at(f"{NEXT_MON} 17:00"))
+
+
 def test_t4_and_t11_are_one_working_day_and_two_working_hours_where_it_is_urgent() -> None:
     """A reply is due when the office closes on its day."""
     assert timers.decide_held(OFFICE, at(f"{FRI} 10:00")).at == at(f"{NEXT_MON} 10:00")

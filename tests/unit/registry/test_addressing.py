@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
@@ -9,8 +10,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.domain.document import Recipient
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
+from gateway.domain.text import fold
+from gateway.office.web.pages.compose.addressing import merge_offers
 from gateway.outgoing.addressing import list_offers
+from gateway.policy.recipients_block import is_code, written_out
 from gateway.registry.directory import SqlDirectory
 from tests.support.cases import Cases
 
@@ -70,7 +75,7 @@ async def test_a_whole_block_is_taken_apart(book: SqlDirectory) -> None:
         ("Lưu: VT, VP", "filed", []),
     ]
     assert [x.item.role for x in offered[3:5]] == ["to_coordinate", "to_report"]
-    assert [x.settled for x in offered] == [True, True, True, True, True, False, True]
+    assert [x.settled for x in offered] == [True, True, True, True, False, False, True]
 
 
 HEAD, ALL = "- Chủ tịch UBND tỉnh (để b/c);", "Các sở, ban, ngành"
@@ -78,17 +83,21 @@ HEAD, ALL = "- Chủ tịch UBND tỉnh (để b/c);", "Các sở, ban, ngành"
 OFFERED: dict[tuple[str, str | None], tuple[str, list[str], bool]] = {
     # One's own head is no recipient; the head above is asked for with the own province.
     (HEAD, "Z91"): ("own", [], True),
-    (HEAD, "Z91.07"): ("guessed", ["Z91"], True),
+    (HEAD, "Z91.07"): ("guessed", ["Z91"], False),
     ("- Chủ tịch UBND tỉnh Sao Mai;", "Z92.12"): ("person", ["Z91"], False),
     # Posts and units of the very agency are no other agency.
     ("- Giám đốc, các Phó Giám đốc;", "Z91.07"): ("own", [], True),
     ("- Phòng Tổng hợp;", "Z91.07"): ("own", [], True),
     ("- Đồng chí Nguyễn Văn Mẫu;", "Z91.07"): ("person", [], False),
-    # The only one of the own province that it may mean.
-    ("Sở Văn hóa", "Z91.07"): ("guessed", ["Z91.08"], True),
+    # The only one of the own province that it may mean is asked about.
+    ("Sở Văn hóa", "Z91.07"): ("guessed", ["Z91.08"], False),
+    ("Số Nội vụ", "Z91.07"): ("guessed", ["Z91.12", "Z92.12"], False),
+    ("So noi vu", "Z91.07"): ("guessed", ["Z91.12", "Z92.12"], False),
+    ("Uỷ ban nhân dân xã bình mẫu", "Z91.07"): ("named", ["Z91.40"], True),
+    ("Số Nội vụ - Ủy ban nhân dân tỉnh Sao Mai", None): ("unclear", ["Z91.12", "Z92.12"], False),
     ("Sở Văn hóa", "Z92.12"): ("unclear", ["Z91.08"], False),
     ("Z91.99", "Z91.07"): ("unknown", [], False),
-    ("UBND tỉnh", "Z92.20"): ("named", ["Z92"], True),
+    ("UBND tỉnh", "Z92.20"): ("guessed", ["Z92"], False),
     ("Kính gửi: UBND các xã.", "Z91.07"): ("many", [], False),
     ("Kính gửi: Ủy ban nhân dân các xã.", "Z91.07"): ("many", [], False),
     ("Kính gửi: Các xã.", "Z91.07"): ("many", [], False),
@@ -112,6 +121,75 @@ async def test_each_text_is_taken_for_what_it_is_and_what_is_not_clear_is_asked(
             (offer,) = await offers(book, (), text, TODAY, near)
             codes = sorted(agency.code for agency in offer.agencies)
             assert (offer.kind.value, codes, offer.settled) == says
+
+
+KINDS = (
+    "Sở",
+    "Số",
+    "Sơ",
+    "Chi cục",
+    "Chỉ cục",
+    "Ban",
+    "Bản",
+    "Trung tâm",
+    "Trung Tam",
+    "Phòng",
+    "Phông",
+    "Cục",
+    "UBND xã",
+)
+STEMS = (
+    "Nội vụ",
+    "Thử nghiệm",
+    "Mẫu số",
+    "Mẫu",
+    "Bình Mẫu",
+    "Văn hóa, Thể thao và Du lịch",
+    "Văn hóa",
+    "Cũ",
+    "Lạ",
+)
+PLACES = ("", " tỉnh Sao Mai", " tỉnh Bình Minh", " - Ủy ban nhân dân tỉnh Sao Mai", " (để b/c)", " cũ")
+MORE = """Z91.32,,Chi cục Mẫu số tỉnh Sao Mai,Z91,,,
+Z91.33,,Ban Mẫu,Z91,,,
+Z91.34,,Trung tâm Mẫu,Z91,,,
+"""
+
+
+async def test_no_name_outside_the_directory_is_certain_and_each_entry_is_shown(
+    book: SqlDirectory, cases: Cases
+) -> None:
+    """Entries that end at one agency are one row that names each of them; none goes without a word."""
+    await book.apply(await book.plan_import((AGENCIES + MORE).encode()), "operator")
+    names = {row.split(",", 2)[0]: next(csv.reader([row]))[2] for row in (AGENCIES + MORE).splitlines()[1:]}
+    texts = [f"- {kind} {stem}{place};" for kind in KINDS for stem in STEMS for place in PLACES]
+    texts += [
+        "- Z91.32;",
+        "- Chi cục Mẫu số tỉnh Sao Mai;",
+        "- Sở Mẫu số tỉnh Sao Mai;",
+        "- Sở Mẫu tỉnh Sao Mai;",
+    ]
+
+    for near in ("Z91", "Z91.07", "Z92.20"):
+        offered = await offers(book, (), "\n".join(texts), TODAY, near)
+        certain = [x for x in offered if x.settled and x.agencies and not is_code(x.item.name)]
+        assert len(certain) > 5
+        for offer in certain:
+            with cases.case((near, offer.item.text)):
+                spelled, known = written_out(offer.item.name).split(), names[offer.agencies[0].code].split()
+                assert fold(" ".join(spelled)) == fold(" ".join(known))
+                kind = 3 if known[0] == "Ủy" else 2 if known[0] in ("Chi", "Trung") else 1
+                assert [x.casefold() for x in spelled[:kind]] == [x.casefold() for x in known[:kind]]
+        rows, skipped = merge_offers((), offered, ())
+        shown = {fold(written_out(word)) for row in rows for word in words_of(row, names)}
+        for offer in offered:
+            with cases.case((near, offer.item.text, "shown")):
+                assert fold(written_out(offer.item.name)) in shown
+        assert skipped == 0
+
+
+def words_of(row: Recipient, names: dict[str, str]) -> list[str]:
+    return [row.code, row.name or "", names.get(row.code, ""), *(row.given or "").split("; ")]
 
 
 async def test_a_saved_group_stands_for_its_members_and_blocks_are_each_read_by_themselves(

@@ -89,9 +89,12 @@ RESOLVED: dict[tuple[str, str | None, date], Resolved] = {
     # A name is found under its parent, and decides nothing without one, but for names of level 1.
     ("ubnd tinh sao mai", None, TODAY): Resolved(MAPPED, "Z91", "name"),
     **{
-        ("SO NOI VU", parent, TODAY): Resolved(MAPPED, "Z92.12", "name")
+        (name, parent, TODAY): Resolved(MAPPED, "Z92.12", "name")
         for parent in ("Z92", "z92", "000.00.00.Z92", "UBND tỉnh Bình Minh")
+        for name in ("SỞ NỘI VỤ", "sở noi vu")
     },
+    # The kind word counts with its marks: without them it may be another word.
+    **{(name, "Z92", TODAY): Resolved(UNCERTAIN, nearest="Z92.12") for name in ("SO NOI VU", "Số Nội vụ")},
     ("Sở Nội vụ", None, TODAY): Resolved(UNCERTAIN),
     ("Phòng Đăng ký", None, TODAY): Resolved(UNCERTAIN, nearest="Z91.12.03"),
     ("Sở Nội vụ", "UBND tỉnh Không Có", TODAY): Resolved(UNKNOWN),

@@ -105,6 +105,7 @@ STEPS = {
     "r0300_baseline_postgresql.sql": "9b158e1575f9547c",
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
     "r0301_held_rows.py": "2603388d7b78c9dc",
+    "r0307_days_of_facts.py": "a64434d168bcf2f0",
 }
 
 

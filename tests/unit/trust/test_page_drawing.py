@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from gateway.domain.pdf import LONGEST_SIDE, MOST_PIXELS, PageLook, PageWish, Size, pixels
 from gateway.errors import StoreFailure
@@ -95,6 +95,59 @@ def test_threat_132_scripts_and_addresses_in_a_file_do_nothing_and_the_page_is_d
     look = look_at_page(place, pdf(b"1 0 0 rg 0 0 595 842 re f", page=launch, root=acts))
 
     assert picture(look).convert("RGB").getpixel((100, 100))[0] > 200  # type: ignore[index]  # three colours
+
+
+def annotated(*annotations: tuple[bytes, bytes], fields: bytes = b"") -> bytes:
+    """Build a page with annotations, each a dictionary and the drawing of its appearance."""
+    objects, names = list[bytes](), list[bytes]()
+    for n, (entries, drawing) in enumerate(annotations):
+        appearance, annotation = 20 + 2 * n, 21 + 2 * n
+        names.append(b"%d 0 R" % annotation)
+        objects.append(
+            b"%d 0 obj\n<</Type/XObject/Subtype/Form/BBox[0 0 100 100]/Length %d>>\nstream\n%s\nendstream\nendobj\n"
+            % (appearance, len(drawing), drawing)
+        )
+        objects.append(
+            b"%d 0 obj\n<</Type/Annot%s/AP<</N %d 0 R>>>>\nendobj\n" % (annotation, entries, appearance)
+        )
+    root = b"/AcroForm<</SigFlags 3/Fields[%s]%s>>" % (names[0], fields)
+    return pdf(page=b"/Annots[%s]" % b" ".join(names), root=root, more=b"".join(objects))
+
+
+def signature(rect: bytes, flags: int = 132) -> bytes:
+    return b"/Subtype/Widget/FT/Sig/T(%s)/F %d/Rect[%s]" % (rect.replace(b" ", b"_"), flags, rect)
+
+
+RING = b"0.8 0.1 0.1 RG 8 w 10 10 80 80 re S 0.8 0.1 0.1 rg 35 35 30 30 re f"
+HAND = b"0.1 0.2 0.7 RG 6 w 5 20 m 40 90 60 -40 95 70 c S"
+STAMP = b"0.1 0.5 0.2 RG 6 w 5 5 90 90 re S 5 50 m 95 50 l S"
+NOTE = b"1 0.9 0.4 rg 0 0 100 100 re f 0 g 10 45 80 10 re f"
+SHOWN = (
+    (signature(b"300 150 400 250"), RING),
+    (signature(b"380 150 520 220"), HAND),
+    (b"/Subtype/Stamp/F 4/Rect[60 640 200 740]", STAMP),
+    (b"/Subtype/FreeText/F 4/Rect[250 640 400 700]/Contents(x)/DA(/H 9 Tf)", NOTE),
+)
+
+
+def test_seal_signature_stamp_and_note_are_drawn_as_a_reader_shows_them(place: Path) -> None:
+    """Compare with a picture that was looked at; edges of lines may differ between builds of the library."""
+    hidden = ((signature(b"50 50 250 250", flags=2), RING),)
+    scripted = b"/CO[21 0 R]/NeedAppearances true"
+
+    drawn = picture(look_at_page(place, annotated(*SHOWN, *hidden, fields=scripted))).convert("RGB")
+    golden = Image.open(Path(__file__).parent / "drawn_annotations.png").convert("RGB")
+
+    small = drawn.resize(golden.size, Image.Resampling.BOX)
+    differing = ImageChops.difference(small, golden).convert("L").point(lambda x: 255 * (x > 60))
+    assert differing.histogram()[255] < 0.002 * golden.width * golden.height
+    assert red_dots(drawn) > 1500
+
+
+def red_dots(drawn: Image.Image) -> int:
+    octets = drawn.convert("RGB").tobytes()
+    dots = zip(octets[::3], octets[1::3], octets[2::3], strict=True)
+    return sum(red > 150 and green < 110 and blue < 110 for red, green, blue in dots)
 
 
 def test_a_picture_that_lies_elsewhere_is_not_fetched(place: Path) -> None:
@@ -194,7 +247,9 @@ def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> 
     words = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, words=True))
     drawn = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, window=10))
     scan = box.draw(put_in_box(box, stream.getvalue()), PageWish(kind="jpeg", page=1))
+    sealed = box.draw(put_in_box(box, annotated(*SHOWN)), PageWish(kind="pdf", page=1))
 
+    assert red_dots(picture(sealed)) > 1500
     assert "CỘNG HÒA" in "".join(words.words).upper()
     assert picture(drawn).size == pixels(drawn.sizes[0], 100)
     assert picture(scan).size[0] < picture(scan).size[1]

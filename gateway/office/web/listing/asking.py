@@ -11,9 +11,10 @@ from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from gateway.domain import states
-from gateway.domain.document import URGENCY_KEYS, InState
+from gateway.domain.document import URGENCY_KEYS, InState, Urgency
+from gateway.domain.figures import IN, MEASURES, OUT, Dimension, FigureFilter
 from gateway.domain.status import RequestKind
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import VIETNAM, day_text
 from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListOrder, Origin, Side, Tab, Viewer
 from gateway.office.web import dates
 
@@ -147,8 +148,10 @@ _FILTERS = (
         "qua-han",
         "tre",
         "chua-doc",
+        "so-lieu",
     ),
 )
+_OF_FIGURE = {"co-quan": Dimension.PARTNER, "loai": Dimension.TYPE, "khan": Dimension.URGENCY}
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 _VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
@@ -228,14 +231,21 @@ def read_address(
         "qua-han": asked_values["qua-han"] == "1",
         "tre": asked_values["tre"] == "1",
         "chua-doc": asked_values["chua-doc"] == "1" and side is Side.IN,
+        "so-lieu": asked_values["so-lieu"] in MEASURES and viewer is None,
     }
     values = {name: value if is_known.get(name, True) else "" for name, value in asked_values.items()}
     values["cot"] = ",".join(columns)
+    figure = _read_figure(side, values, today) if values["so-lieu"] else None
+    if figure is not None:
+        since = end = None
     return ListQuery(
         side=side,
         tab=tab,
         criteria=replace(
-            _make_filter(side, tab, values),
+            _make_filter(
+                side, tab, values if figure is None else {**values, **dict.fromkeys(_OF_FIGURE, "")}
+            ),
+            figure=figure,
             late=today if values["tre"] else None,
             viewer=viewer,
             since=since,
@@ -247,6 +257,34 @@ def read_address(
         columns=tuple(columns),
         unread_days=unread_days,
     )
+
+
+def _read_figure(side: Side, parameters: Mapping[str, str], today: date) -> FigureFilter | None:
+    """Read the filter of a report's figure from the address of its list; it has both days."""
+    since, until = (dates.typed_day(parameters[name], today) for name in ("tu", "den"))
+    if since is None or until is None:
+        return None
+    values = {dimension: parameters[name] for name, dimension in _OF_FIGURE.items() if parameters[name]}
+    if Dimension.URGENCY in values:
+        values[Dimension.URGENCY] = str(int(_URGENCIES.get(values[Dimension.URGENCY], -1)))
+    return FigureFilter(
+        side=IN if side is Side.IN else OUT,
+        measure=parameters["so-lieu"],
+        since=since,
+        until=until,
+        values=tuple(values.items()),
+    )
+
+
+def figure_address(figure: FigureFilter) -> str:
+    """Return the address of the list of a figure's documents, which `read_address` reads back."""
+    names = {dimension: name for name, dimension in _OF_FIGURE.items()}
+    words = {names[dimension]: value for dimension, value in figure.values}
+    if "khan" in words:
+        words["khan"] = URGENCY_KEYS[Urgency(int(words["khan"]))]
+    days = {"tu": day_text(figure.since), "den": day_text(figure.until)}
+    query = {"tab": ALL, **words, **days, "so-lieu": figure.measure}
+    return f"{PATHS[Side.IN if figure.side == IN else Side.OUT]}?{urlencode(query)}"
 
 
 def _make_filter(side: Side, tab: str, parameters: Mapping[str, str]) -> Filter:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
-from gateway.document_view.checks import Grade, grade_of
+from gateway.document_view.checks import OF_SENDER, Grade, grade_of
+from gateway.document_view.deadlines import time_left
 from gateway.document_view.facts import received_word, short_word
 from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.handling import Share
@@ -126,7 +127,16 @@ class RowRenderer:
     pending: Mapping[str, PendingAct] = field(default_factory=dict)
 
     def rows(self, lines: Sequence[ListLine]) -> list[ShownLine]:
-        return [self.row(line) for line in lines]
+        """Render lines; what is to be known of a sender stands in its first row alone."""
+        rows, told = [], set[tuple[str, str]]()
+        for line in lines:
+            row, note = self.row(line), note_of(line)
+            if note in OF_SENDER and (key := (line.card.party_code.casefold(), note)) in told:
+                row = replace(row, note="")
+            elif note in OF_SENDER:
+                told.add(key)
+            rows.append(row)
+        return rows
 
     def row(self, line: ListLine) -> ShownLine:
         path, remaining = f"{PATHS[line.side]}/{line.id}", self._remaining(line)
@@ -171,7 +181,7 @@ class RowRenderer:
         if remaining is None:
             return ""
         day = timers.day_of(self.office, line.waits, line.urgency) if self.office is not None else None
-        return labels.time_left(remaining, self.lang, day)
+        return time_left(remaining, line.due_at or self.now, self.now, self.lang, day)
 
     def _summary(self, line: ListLine) -> str:
         """Sum up the recipients: `18/20 taken in, 1 refused, 1 overdue`; empty for a single one."""

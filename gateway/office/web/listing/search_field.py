@@ -11,6 +11,7 @@ from gateway.domain.document import URGENCY_KEYS
 from gateway.domain.text import fold
 from gateway.office.domain.listing import NO_BOOK, Side, Tag
 from gateway.office.web.listing.asking import ORIGINS, PICKS, STATES, ListQuery
+from gateway.office.web.listing.list_rows import known_tags
 from gateway.office.web.listing.tokens import Token, TokenValue
 from gateway.office.web.page_requests import PageRequest
 from gateway.words import labels
@@ -61,15 +62,22 @@ def state_name(request: PageRequest, side: Side, state: str) -> str:
     return received_word(state, request.lang) if side is Side.IN else state_word(state, request.lang)
 
 
-def tokens_of(
-    request: PageRequest,
-    side: Side | None,
-    *,
-    types: Sequence[str] = (),
-    books: Sequence[str] = (),
-    tags: Sequence[Tag] = (),
+async def known_tokens(
+    request: PageRequest, side: Side | None, tags: Sequence[Tag] | None = None
 ) -> tuple[Token, ...]:
-    """List the tokens of a list, or of the search over both."""
+    """List the tokens of a list, or of the search over both, with every value: what is offered is what is read."""
+    sides = (side,) if side is not None else tuple(Side)
+    async with request.deps.store.read(request.scope()) as work:
+        types = [name for s in sides for name in await work.office.lists.types(s)]
+        books = await work.office.lists.books(side) if side is not None else ()
+    if tags is None:
+        tags = await known_tags(request) if side is not None else ()
+    return _tokens_of(request, side, list(dict.fromkeys(types)), books, tags)
+
+
+def _tokens_of(
+    request: PageRequest, side: Side | None, types: Sequence[str], books: Sequence[str], tags: Sequence[Tag]
+) -> tuple[Token, ...]:
     keys = [key for key in _PARAMETERS if not key.startswith("co-quan.") or key in _SIDES[side]]
     values = {
         "loai": [("loai", key, type_name(request, key)) for key in types],
@@ -141,6 +149,7 @@ def filter_words(
         "nguon": lambda value: request.say(f"listing.source.{value}"),
         "so": lambda value: book_name(request, value),
         "nhan": lambda value: tag_names.get(value, "?"),
+        "so-lieu": lambda value: request.say(f"report.column.{value}"),
         **dict.fromkeys(("qua-han", "tre", "chua-doc"), lambda _: ""),
     }
     return [

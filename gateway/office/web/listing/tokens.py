@@ -2,7 +2,9 @@
 list understands, in the reader's language. Out: values of the list's address with the rest of the text; the text of a
 list that is filtered already; and offers that complete the last word. Pure.
 
-`from:`, `to:` and `signed:` with their names stay in the text, because the search itself understands them."""
+`from:`, `to:` and `signed:` with their names stay in the text, because the search itself understands them. A value runs to
+the next token; of one that begins with a known value the rest is text, and the begin of a known one stands for it, as its
+offer does."""
 
 from __future__ import annotations
 
@@ -158,9 +160,15 @@ def _read_value(part: _Part) -> tuple[TokenValue | None, str]:
     for count in (len(words),) if part.is_quoted else range(len(words), 0, -1):
         if value := values_by_words.get(fold(" ".join(words[:count]))):
             return value, " ".join(words[count:])
+    begun = fold(part.text)
+    if not part.is_quoted and (
+        value := next((v for w, v in values_by_words.items() if w.startswith(begun)), None)
+    ):
+        return value, ""
     if not token.is_open:
         return None, ""
-    count = len(words) if part.is_quoted else 1
+    # Behind a day may stand text.
+    count = 1 if words[0][0].isdigit() and not part.is_quoted else len(words)
     free_value = TokenValue(words="", parameter=token.parameter, value=" ".join(words[:count]))
     return free_value, " ".join(words[count:])
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.api import downloads
 from gateway.domain.identity import Digest
-from gateway.domain.pdf import PageLook, Size, pixels
+from gateway.domain.pdf import DRAWING, PageLook, Size, pixels
 from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.office.accounts import acting
@@ -257,7 +257,7 @@ async def send_picture(request: PageRequest, services: Previewer) -> web.StreamR
         raise NotFound(f"{services.id} has no such file")
     page, dots = max(1, int(request.path("page"))), request.number("co", DOTS[0], DOTS)
     await _note_once(request, services, item)
-    etag = f'"{item.sha256}-{page}-{dots}"' if item.is_kept else None
+    etag = f'"{item.sha256}-{page}-{dots}-v{DRAWING}"' if item.is_kept else None
     headers = answers.picture_headers(etag)
     if etag is not None and downloads.is_known(request.http, etag):
         return web.Response(status=304, headers={"ETag": etag, "Cache-Control": headers["Cache-Control"]})

@@ -193,7 +193,7 @@ HELP_RULES: Mapping[str, Sequence[str]] = {
 }
 HELP_TIMES: Mapping[str, Sequence[str]] = {
     "take_in": ("T2", "T2u"),
-    "assign": ("T5",),
+    "assign": ("T5", "T5u"),
     "issue": ("T1", "T1u"),
     "recall": ("T11",),
 }

@@ -43,8 +43,8 @@ from gateway.office.web.listing.search_field import (
     SearchField,
     book_name,
     filter_words,
+    known_tokens,
     state_name,
-    tokens_of,
     type_name,
 )
 from gateway.office.web.listing.tokens import Token, read_tokens, write_tokens
@@ -61,7 +61,8 @@ _MOST_BROKEN = 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFindings:
     """Findings of one read of the store. `broken` are packets that became no document, each with the name of its sender;
-    `last` is when one last came; `late` are the rows with late work, or a late answer."""
+    `last` is when one last came; `late` are the rows with late work, or a late answer; `counted` what a report's figure
+    counts, where the list is that figure's."""
 
     page: ListPage
     total: ListCount
@@ -72,6 +73,12 @@ class ListFindings:
     broken: Sequence[tuple[InboxPacket, str]] = ()
     last: datetime | None = None
     late: frozenset[str] = frozenset()
+    counted: Sequence[str] = ()
+
+    @property
+    def elsewhere(self) -> int:
+        """Number of counted documents that have no row."""
+        return 0 if self.total.more else max(0, len(set(self.counted)) - self.total.n)
 
 
 async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
@@ -81,7 +88,7 @@ async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
     if first is not None and not request.http.query_string and not request.is_piece:
         return request.go_back(f"{asking.PATHS[side]}?{first.query}")
     tags = await list_rows.known_tags(request)
-    tokens = tokens_of(request, side, tags=tags)
+    tokens = await known_tokens(request, side, tags)
     query, had_tokens = _read_tokens(request, tokens)
     question = read_query(request, side, query, sight)
     if had_tokens and not request.is_piece:
@@ -173,6 +180,9 @@ async def _load(request: PageRequest, question: ListQuery) -> ListFindings:
             late=await work.office.lists.late(
                 question.side, _may_be_late(page.lines, request.today), request.today
             ),
+            counted=await work.office.lists.counted(question.criteria.figure)
+            if question.criteria.figure is not None and question.tab == ALL
+            else (),
         )
 
 

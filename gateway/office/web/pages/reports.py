@@ -15,17 +15,18 @@ from aiohttp import web
 from gateway.domain.agency_profile import Letterhead
 from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.event import EventKind
-from gateway.domain.figures import IN, NO_UNIT, READ
+from gateway.domain.figures import IN, NO_UNIT, OUT, READ, FigureFilter
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import BadForm, Denied
 from gateway.office.book import report_files, reports
-from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.policy.reports import (
     BY_TIME,
+    CHOICES,
     REPORTS,
     By,
+    ColumnForm,
     Figure,
     Question,
     Report,
@@ -34,7 +35,7 @@ from gateway.office.policy.reports import (
 )
 from gateway.office.web import charts, routes
 from gateway.office.web.forms import Problems
-from gateway.office.web.listing.asking import PATHS
+from gateway.office.web.listing.asking import figure_address
 from gateway.office.web.page_requests import (
     REPORT_READERS,
     PageRequest,
@@ -96,7 +97,7 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         ],
         also=_also(request, table.also) if table.also is not None else None,
         left_out=len(table.lines) - len(shown),
-        total=_shown(request, table, "", table.total),
+        total=_shown(request, table, None, table.total),
         before=[ShownFigure(text=reports.figure_text(value, request.lang)) for value in table.before],
         before_title=reports.before_text(question, request.lang),
         change=reports.change_texts(table, request.lang),
@@ -238,12 +239,12 @@ async def _issuer(request: PageRequest, sight: Sight) -> Letterhead:
 
 
 def _shown(
-    request: PageRequest, table: ReportTable, key: str, figures: Sequence[Figure]
+    request: PageRequest, table: ReportTable, key: str | None, figures: Sequence[Figure]
 ) -> list[ShownFigure]:
     question = table.question
     reads_log = question.report.side == READ and request.may(Right.AUDIT, Manner.YES)
     reads_lists = request.may(Right.SEE_CONTENT, Manner.YES)
-    path_of = _journal_path if reads_log else _list_path if reads_lists else None
+    path_of = _journal_path if reads_log else list_path if reads_lists else None
     return [
         ShownFigure(
             text=reports.figure_text(value, request.lang),
@@ -253,7 +254,7 @@ def _shown(
     ]
 
 
-def _journal_path(question: Question, column: ReportColumn, key: str) -> str:
+def _journal_path(question: Question, column: ReportColumn, key: str | None) -> str:
     """Return the lines of the log behind a number of readings; empty where its filter does not know them."""
     since, until, words = question.since, question.until, dict[str, str]()
     if key and question.by in BY_TIME:
@@ -287,29 +288,33 @@ def _also(request: PageRequest, table: ReportTable) -> Mapping[str, object]:
             (reports.label(by, line.key, lang, {}), _shown(request, table, line.key, line.figures))
             for line in table.lines
         ],
-        "total": _shown(request, table, "", table.total),
+        "total": _shown(request, table, None, table.total),
     }
 
 
-def _list_path(question: Question, column: ReportColumn, key: str) -> str:
-    """Return the list that shows the documents behind a figure; empty where no list can."""
-    if column.state is None or question.units or question.report.of_node or question.by is By.REASON:
+def list_path(question: Question, column: ReportColumn, key: str | None) -> str:
+    """Return the list of the documents that a figure counts; empty where a list cannot show exactly these. `key` is None
+    for the total."""
+    side, by = question.report.side, question.by
+    # The total of partners, persons or reasons is only of the documents that have one.
+    is_partial = by in (By.PERSON, By.REASON) or (by is By.PARTNER and key is None)
+    if column.form is not ColumnForm.COUNT or question.units or is_partial or side not in (IN, OUT):
         return ""
-    since, until, words = question.since, question.until, dict[str, str]()
-    if key and question.by in BY_TIME:
-        since, until = _days_of(question.by, key, question)
-    elif key and question.by is By.TYPE:
-        words["loai"] = key
-    elif key and question.by is By.URGENCY:
-        words["khan"] = URGENCY_KEYS[Urgency(int(key))]
-    elif key and question.by is By.PARTNER:
-        words["co-quan"] = key
-    elif key:
+    since, until = question.since, question.until
+    values = (
+        {} if question.choice is None else {question.choice.by.dimension: reports.key_of(question.choice)}
+    )
+    if key is not None and by in BY_TIME:
+        since, until = _days_of(by, key, question)
+    elif key is not None and key and by in CHOICES:
+        values[by.dimension] = key
+    elif key is not None:
         return ""
-    words |= _only(question)
-    side = Side.IN if question.report.side == IN else Side.OUT
-    days = _days(since, until)
-    return url_for(PATHS[side], **merged({"tab": "all", **words, **days, "trang-thai": column.state}))
+    return figure_address(
+        FigureFilter(
+            side=side, measure=column.measure, since=since, until=until, values=tuple(sorted(values.items()))
+        )
+    )
 
 
 def _days(since: date, until: date) -> dict[str, str]:

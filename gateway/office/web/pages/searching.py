@@ -16,7 +16,7 @@ from gateway.office.store.lists import ListCount
 from gateway.office.web.listing import asking, inside, list_rows, tokens
 from gateway.office.web.listing.asking import ORIGINS, SIZES, STATES
 from gateway.office.web.listing.list_rows import split_at_matches
-from gateway.office.web.listing.search_field import SearchField, tokens_of
+from gateway.office.web.listing.search_field import SearchField, known_tokens
 from gateway.office.web.listing.tokens import Token
 from gateway.office.web.page_requests import PageRequest, menu, url_for
 from gateway.office.web.routes import Needs, get
@@ -43,7 +43,7 @@ async def search(request: PageRequest) -> web.StreamResponse:
     """Search both sides at once: rows ordered by fit, beneath them words inside files; or with `trong=tep` those alone. A
     person limited to the own unit is shown one side at a time: own documents differ by side."""
     sight, text = list_rows.seen_by(request), request.ask("q")[:_LONGEST]
-    search_filter, is_inside = _read_filter(request, text, sight)
+    search_filter, is_inside = await _read_filter(request, text, sight)
     lines: tuple[ListLine, ...] = ()
     total, page, matches = ListCount(n=0), None, inside.NOTHING
     cursor = request.ask("trang") or None
@@ -92,10 +92,10 @@ def _rows(
     return [replace(row, path=extracts[row.line.id].path) if row.line.id in extracts else row for row in rows]
 
 
-def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) -> tuple[Filter, bool]:
+async def _read_filter(request: PageRequest, text: str, sight: list_rows.ListSight) -> tuple[Filter, bool]:
     """Read the text into a filter, and whether files alone are searched. The filter's side is the chosen one, else the one
     whose words it has."""
-    values, plain_text = tokens.read_tokens(text, tokens_of(request, None))
+    values, plain_text = tokens.read_tokens(text, await known_tokens(request, None))
     chosen = request.ask("phia")
     side = Side(chosen) if chosen in ("out", "in") else _side_of(values)
     if side is None and sight.share is not None:
@@ -130,9 +130,9 @@ async def suggest(request: PageRequest) -> web.StreamResponse:
     text, side_name = request.http.query.get("q", "")[:_LONGEST].lstrip(), request.ask("phia")
     side = Side(side_name) if side_name in ("out", "in") else None
     sight = list_rows.seen_by(request)
-    known_tokens = await _tokens_with_values(request, side) if sight.content else ()
-    names = await _agency_names(request, text, known_tokens)
-    offers = tokens.offer(text, known_tokens, names)
+    of_list = await known_tokens(request, side) if sight.content else ()
+    names = await _agency_names(request, text, of_list)
+    offers = tokens.offer(text, of_list, names)
     return request.piece(
         "lists/_offers.html",
         offers=offers,
@@ -141,18 +141,9 @@ async def suggest(request: PageRequest) -> web.StreamResponse:
     )
 
 
-async def _tokens_with_values(request: PageRequest, side: Side | None) -> tuple[Token, ...]:
-    sides = (side,) if side is not None else tuple(Side)
-    async with request.deps.store.read(request.scope()) as work:
-        types = [name for s in sides for name in await work.office.lists.types(s)]
-        books = await work.office.lists.books(side) if side is not None else ()
-    tags = await list_rows.known_tags(request) if side is not None else ()
-    return tokens_of(request, side, types=list(dict.fromkeys(types)), books=books, tags=tags)
-
-
-async def _agency_names(request: PageRequest, text: str, known_tokens: Sequence[Token]) -> Sequence[str]:
+async def _agency_names(request: PageRequest, text: str, of_list: Sequence[Token]) -> Sequence[str]:
     """List the agencies of the name that is typed behind *from:* or *to:*, those of the own province first."""
-    token_at_end = tokens.typed_value(text, known_tokens)
+    token_at_end = tokens.typed_value(text, of_list)
     if (
         token_at_end is None
         or token_at_end[0].parameter != "co-quan"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.bootstrap.core import open_core
 from gateway.clock import SystemClock
+from gateway.document_view.deadlines import time_left
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState, Urgency
+from gateway.domain.wall_clock import vietnam_time
 from gateway.office.bootstrap.office import account_services
 from gateway.office.store.store import SqlOfficeStore
-from gateway.words import labels
 from gateway_labs.demo import stage
 from tests.support import accounts, people, pki, stores
 from tests.unit.cli.conftest import Terminal
@@ -125,7 +126,7 @@ OFFICE_DAY = timedelta(hours=7, minutes=30)
 
 def test_a_countdown_reads_as_clerks_read_it() -> None:
     hour, minute = timedelta(hours=1), timedelta(minutes=1)
-    for time_left, day, vi, en in (
+    for left, day, vi, en in (
         (2 * hour, None, "Còn 2 giờ", "2 h left"),
         (hour + 12 * minute, OFFICE_DAY, "Còn 1 giờ 12 phút", "1 h 12 min left"),
         (-40 * minute, OFFICE_DAY, "Quá 40 phút", "Late by 40 min"),
@@ -136,9 +137,17 @@ def test_a_countdown_reads_as_clerks_read_it() -> None:
             "Late by 1 day 31 min of office time",
         ),
         (-51 * hour - 5 * minute, None, "Quá 2 ngày 3 giờ", "Late by 2 days 3 h"),
-        (timedelta(), None, "Còn 0 phút", "0 min left"),
+        (minute / 2, None, "Còn dưới 1 phút", "Less than a minute left"),
+        (timedelta(), OFFICE_DAY, "Hết hạn 17:00 hôm nay", "Ended at 17:00 today"),
     ):
-        assert (labels.time_left(time_left, "vi", day), labels.time_left(time_left, "en", day)) == (vi, en)
+        words = [time_left(left, FIVE, FIVE - left, lang, day) for lang in ("vi", "en")]
+        assert words == [vi, en]
+    for days, vi in ((1, "Hết hạn 17:00 hôm qua"), (2, "Hết hạn 17:00 ngày 20/11/2026")):
+        # No minute of office time has passed since the end of the office's day.
+        assert time_left(timedelta(), FIVE, FIVE + timedelta(days=days), "vi", OFFICE_DAY) == vi
+
+
+FIVE = vietnam_time(date(2026, 11, 20), time(17))
 
 
 async def take_up(folder: Path, code: str) -> None:

@@ -35,7 +35,11 @@ def test_the_period_before_is_of_as_many_whole_months_or_days(cases: Cases) -> N
             (date(2026, 1, 1), date(2026, 3, 31), date(2025, 10, 1), date(2025, 12, 31)),
             (date(2026, 1, 1), date(2026, 12, 31), date(2025, 1, 1), date(2025, 12, 31)),
             (date(2026, 3, 2), date(2026, 3, 8), date(2026, 2, 23), date(2026, 3, 1)),
-            (date(2026, 3, 1), date(2026, 3, 10), date(2026, 2, 19), date(2026, 2, 28)),
+            # This month so far is compared with the same days of the month before.
+            (date(2026, 11, 1), date(2026, 11, 28), date(2026, 10, 1), date(2026, 10, 28)),
+            (date(2026, 3, 1), date(2026, 3, 30), date(2026, 2, 1), date(2026, 2, 28)),
+            (date(2026, 1, 1), date(2026, 2, 10), date(2025, 11, 1), date(2025, 12, 10)),
+            (date(2026, 3, 1), date(2026, 3, 1), date(2026, 2, 28), date(2026, 2, 28)),
         ],
         check,
     )
@@ -71,15 +75,30 @@ def test_lines_have_shares_and_means_and_totals_are_made_of_sums() -> None:
         "B": {"due": 1, "on_time": 0, "late": 1, "late_s": 3_600, "open_due": 0, "overdue": 0},
         "": {"overdue": 2},
     }
-    table = make_table(question("deadlines", By.TYPE), sums, {"": {"due": 2, "on_time": 1}})
+    before = {"": {"due": 2, "on_time": 1, "late": 1}}
+    table = make_table(question("deadlines", By.TYPE), sums, before)
 
     keys = [column.key for column in table.question.columns]
     total = dict(zip(keys, table.total, strict=True))
     assert [line.key for line in table.lines] == ["A", "B"]
     assert dict(zip(keys, table.lines[0].figures, strict=True))["on_time_share"] == 75.0
-    assert (total["due"], total["on_time_share"], total["late_hours"], total["overdue"]) == (5, 60.0, 1.5, 2)
+    assert (total["due"], total["on_time_share"], total["late_hours"], total["overdue"]) == (5, 42.9, 1.5, 2)
     assert table.lines[0].figures[keys.index("overdue")] is None
     assert dict(zip(keys, table.before, strict=True))["on_time_share"] == 50.0
+
+
+def test_a_share_counts_what_was_done_or_due_and_is_unknown_before() -> None:
+    waiting = {"2026-11": {"due": 8, "open_due": 8, "asked": 3, "owed": 3}}
+    overdue = {"2026-11": {"due": 8, "open_due": 7, "on_time": 1, "overdue": 1, "asked": 3, "replied": 1}}
+    for report, key, part in (
+        ("deadlines", "on_time_share", 50.0),
+        ("replies-owed", "replied_share", 50.0),
+        ("replies-awaited", "replied_share", 50.0),
+    ):
+        asked = question(report, By.MONTH)
+        place = [column.key for column in asked.columns].index(key)
+        assert make_table(asked, waiting, {}).total[place] is None
+        assert make_table(asked, overdue, {}).lines[0].figures[place] == part
 
 
 def test_each_column_is_made_of_kept_measures_and_has_words() -> None:

@@ -43,6 +43,17 @@ def test_what_was_kept_is_found_and_nothing_else(root: Path) -> None:
     assert pictures.find(replace(KEY, digest=Digest.of_bytes(b"\2" * 32))) is None
 
 
+def test_a_picture_of_an_earlier_way_of_drawing_is_drawn_anew(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures that were kept before seals were drawn would show every document as unsigned."""
+    folder(root).keep(KEY, LOOK)
+
+    monkeypatch.setattr("gateway.office.store.pictures.DRAWING", 1)
+
+    assert folder(root).find(KEY) is None
+
+
 def test_only_the_nodes_own_user_reads_them(root: Path) -> None:
     folder(root).keep(KEY, LOOK)
 

@@ -433,6 +433,15 @@ async def test_what_is_submitted_waits_for_the_leader_and_for_nobody_else_until_
     }
 
 
+async def test_an_urgent_letter_is_to_be_laid_before_the_head_at_once(office: TodoOffice) -> None:
+    """T5u."""
+    office.to("20 09:00")
+    await office.receive(state=InState.ACCEPTED, urgency=Urgency.EXPRESS)
+    (task,) = await office.tasks()
+    assert (task.kind, task.timer, task.wall_clock) == (TaskKind.ASSIGN, "t5u", True)
+    assert task.due_at == at("20 09:15")
+
+
 async def test_what_was_taken_in_is_told_in_the_afternoon_until_it_is_given_to_somebody(
     office: TodoOffice,
 ) -> None:

@@ -68,3 +68,15 @@ def test_whoever_is_asked_to_give_back_is_not_counted_as_one_who_never_took_it_i
     with_states = replace(plain, card=replace(plain.card, states=states))
 
     assert RowRenderer(lang="vi", now=NOW).row(with_states).summary == expected
+
+
+def test_what_is_not_registered_of_a_sender_is_said_in_its_first_row_alone() -> None:
+    unknown = {"seal": "own", "signatory": "unknown", "envelope_signature": "valid"}
+    senders = ("Z92.12", "z92.12", "Z91.07", "Z92.12")
+    lines = [
+        replace(bare, card=replace(bare.card, party_code=code, checks=unknown))
+        for code in senders
+        if (bare := line(Side.IN, "12", "HTX", "new"))
+    ]
+    notes = [bool(row.note) for row in RowRenderer(lang="vi", now=NOW).rows(lines)]
+    assert notes == [True, False, True, False]

@@ -46,7 +46,10 @@ TOKENS = (FROM, TYPE, DUE, SINCE, STATE)
         ('báo cáo loại:"Công văn"', {"loai": "cong van"}, "báo cáo"),
         ("loai:cong van han:qua han", {"loai": "cong van", "qua-han": "1"}, ""),
         ("type:công văn due:quá hạn", {"loai": "cong van", "qua-han": "1"}, ""),
-        ("loại:sắc lệnh", {"loai": "sắc"}, "lệnh"),
+        ("loại:sắc lệnh", {"loai": "sắc lệnh"}, ""),
+        ("loại:sắc lệnh hạn:quá hạn", {"loai": "sắc lệnh", "qua-han": "1"}, ""),
+        ("loại:công", {"loai": "cong van"}, ""),
+        ("hạn:xử lý", {"tre": "1"}, ""),
         ("trạng thái:chờ tiếp nhận 12", {"trang-thai": "new"}, "12"),
         ("từ ngày:1/11/2026 điện", {"tu": "1/11/2026"}, "điện"),
         ("từ:Sở Nội vụ hạn:quá hạn", {"qua-han": "1"}, 'từ:"Sở Nội vụ"'),
@@ -107,3 +110,16 @@ def test_any_text_is_read_and_completed(text: str) -> None:
     assert read_tokens(rest, TOKENS)[1] == rest
     offer(text, TOKENS, ["Sở"])
     assert values.keys() <= {"loai", "qua-han", "tre", "tu", "trang-thai"}
+
+
+@pytest.mark.parametrize(
+    "behind", ["", " hạn:quá hạn", " từ:Sở Nội vụ", " trạng thái:chờ tiếp nhận", " từ ngày:1/11/2026"]
+)
+def test_every_offered_value_typed_by_hand_gives_what_pressing_its_offer_gives(behind: str) -> None:
+    for token in TOKENS:
+        pressed = offer(f"{token.names[0]}:", TOKENS)
+        for offered, known in zip(pressed, token.values, strict=False):
+            if token.names[0] not in behind:
+                for name in token.names:
+                    typed = f"{name}:{known.words}{behind}"
+                    assert read_tokens(typed, TOKENS) == read_tokens(offered.text + behind, TOKENS), typed

@@ -278,8 +278,7 @@ async def _change_recipients(
             )
         elif typed_form.act == "swap":
             old, _, new = typed_form.detail.partition(">")
-            recipients = tuple(r for r in recipients if addressing.key_of(r) != old)
-            recipients, message = addressing.with_codes(recipients, [new], role), "compose.added"
+            recipients, message = addressing.answer_row(recipients, old, new.upper()), "compose.added"
         elif typed_form.act == "add-group":
             # The group's members of today.
             (recipients, _), message = (

@@ -1,6 +1,6 @@
 """Part 3 of a new document, its recipients: rows of a form become recipients, pasted text becomes rows, and each row shows
-the directory's entry of today. An unclear name stays a question with offers; where it may mean only one of the own
-province, that one is chosen, and its row says so."""
+the directory's entry of today. An unclear name stays a question with offers, a guess one with its likely answer. Entries
+that end at one agency are one row, which names each of them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ from gateway.domain.registry import (
     BadCode,
     CodeStanding,
     GroupMember,
+    ItemKind,
     Offer,
     OfferKind,
+    RecipientGroup,
     Resolution,
 )
 from gateway.domain.registry_reform import ReformKind
+from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 from gateway.office.web.dates import day_text
 from gateway.office.web.forms import Form
 from gateway.office.web.page_requests import PageRequest
 from gateway.outgoing.addressing import groups, read_recipient_lists, read_recipients, save_group
+from gateway.policy.recipients_block import written_out
 
 MOST = 2_000
 # A recipient that could not be reached in this time, and is silent since, is marked.
 LATELY = timedelta(days=7)
 _NAME_MARK = "="
-_GUESS = "guess"
+_TOGETHER, _JOINT = "together", "; "
 _LONGEST_TEXT = 200
 _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 
@@ -39,7 +43,7 @@ _ENDED = {ReformKind.MERGE: "merge", ReformKind.CONSOLIDATE: "consolidate"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRecipient:
     """Recipient as the form shows it. `key` goes with the form; `was` is the written code or name, where today's differs;
-    `words` is the sentence against it, `offers` the agencies to choose instead."""
+    `words` is the sentence against it, `guess` the likely answer, `offers` the agencies to choose instead."""
 
     key: str
     name: str
@@ -48,6 +52,7 @@ class ShownRecipient:
     was: str = ""
     words: str = ""
     is_asked: bool = False
+    guess: AgencyEntry | None = None
     offers: tuple[AgencyEntry, ...] = ()
     several: bool = False
 
@@ -77,9 +82,30 @@ def read_rows(form: Form, earlier: Sequence[Recipient]) -> tuple[Recipient, ...]
         picked = [r for r in form.all(f"pick.{n}") if r]
         for picked_key in picked or [key]:
             recipient = replace(_recipient_of_key(picked_key, recipients_by_key), role=role)
+            if picked:
+                recipient = replace(recipient, given=key.removeprefix(_NAME_MARK))
             if key_of(recipient) not in ("", _NAME_MARK):
-                recipients.setdefault(key_of(recipient), recipient)
+                _put(recipients, recipient, recipient.given or "")
     return tuple(recipients.values())
+
+
+def answer_row(recipients: Sequence[Recipient], key: str, code: str) -> tuple[Recipient, ...]:
+    """Put the agency with this code in the place of the row with that key; the row keeps its purpose."""
+    rows: dict[str, Recipient] = {}
+    for recipient in recipients:
+        if key_of(recipient) == key:
+            recipient = Recipient(code=code, role=recipient.role, given=key.removeprefix(_NAME_MARK))
+        _put(rows, recipient, recipient.given or "")
+    return tuple(rows.values())
+
+
+def _put(rows: dict[str, Recipient], recipient: Recipient, written: str) -> None:
+    """Add a recipient; where its agency has a row, that row names what was written too."""
+    former = rows.setdefault(key_of(recipient), recipient)
+    names = (former.code, former.name or "", *(former.given or "").split(_JOINT))
+    if former is not recipient and fold(written_out(written)) not in map(fold, ("", *names)):
+        given = _JOINT.join(filter(None, (former.given, written)))[:_LONGEST_TEXT]
+        rows[key_of(recipient)] = replace(former, given=given, mapped_by=_TOGETHER)
 
 
 def role_of(text: str) -> RecipientRole:
@@ -114,14 +140,26 @@ async def add_offers(
     role: RecipientRole | None = None,
 ) -> tuple[tuple[Recipient, ...], int]:
     """Add the recipients of offers that were made already, as `add_pasted`."""
-    rows = {key_of(offer): offer for offer in recipients}
+    return merge_offers(recipients, offers, await groups(request.deps.store, request.scope()), role)
+
+
+def merge_offers(
+    recipients: Sequence[Recipient],
+    offers: Sequence[Offer],
+    saved: Sequence[RecipientGroup],
+    role: RecipientRole | None = None,
+) -> tuple[tuple[Recipient, ...], int]:
+    """Return the rows with those of the offers, where each offer has a row or is named by one, and the number of offers
+    that name no agency."""
+    rows = {key_of(recipient): recipient for recipient in recipients}
+    members = {group.name: group.members for group in saved}
     skipped = 0
     for offer in offers:
         if offer.kind in (OfferKind.POINTER, OfferKind.FILED, OfferKind.OWN):
             skipped += 1
             continue
-        for recipient in await _recipients_of_offer(request, offer, role):
-            rows.setdefault(key_of(recipient), recipient)
+        for recipient in _recipients_of_offer(offer, members, role):
+            _put(rows, recipient, offer.item.name)
     return tuple(rows.values())[:MOST], skipped
 
 
@@ -164,38 +202,27 @@ async def _look_up(request: PageRequest, recipients: Sequence[Recipient]) -> _Kn
     )
 
 
-async def _recipients_of_offer(
-    request: PageRequest, offer: Offer, role: RecipientRole | None
+def _recipients_of_offer(
+    offer: Offer, saved: Mapping[str, Sequence[GroupMember]], role: RecipientRole | None
 ) -> tuple[Recipient, ...]:
+    """Return the recipients of an offer; those of a group as they were saved, so that one that has ended is asked about
+    by its own row."""
     item = offer.item
     role_of_recipient = item.role or role or RecipientRole.TO_ACT
-    if offer.kind is OfferKind.GROUP or (offer.group and not offer.settled):
-        return await _members(request, offer, role_of_recipient)
+    if (offer.kind is OfferKind.GROUP or not offer.settled) and (members := saved.get(offer.group or "")):
+        return tuple(Recipient(code=g.code, role=g.role or role_of_recipient) for g in members)
     if not offer.settled:
-        if offer.kind is OfferKind.PERSON:
+        if item.kind is ItemKind.PERSON:
             # The row keeps the person's name as written, and asks for the agency behind.
-            return (Recipient(name=item.text, role=role_of_recipient),)
+            return (Recipient(name=item.text[:_LONGEST_TEXT], role=role_of_recipient),)
         if _is_code(item.name):
             return (Recipient(code=item.name.upper(), role=role_of_recipient),)
         return (Recipient(name=item.name, parent=item.parent, role=role_of_recipient),)
-    is_guess = offer.kind is OfferKind.GUESSED
-    written_text = item.text.strip()[:_LONGEST_TEXT] if is_guess or offer.kind is OfferKind.OLD else None
-    by = _GUESS if is_guess else None
+    written = item.text.strip()[:_LONGEST_TEXT] if offer.kind is OfferKind.OLD else None
     return tuple(
-        Recipient(
-            code=agency.code, name=agency.name, role=role_of_recipient, given=written_text, mapped_by=by
-        )
+        Recipient(code=agency.code, name=agency.name, role=role_of_recipient, given=written)
         for agency in offer.agencies
     )
-
-
-async def _members(request: PageRequest, offer: Offer, role: RecipientRole) -> tuple[Recipient, ...]:
-    """Return a group's members as they were saved, so that one that has ended is asked about by its own row."""
-    saved = {g.name: g for g in await groups(request.deps.store, request.scope())}
-    group = saved.get(offer.group or "")
-    if group is None:
-        return tuple(Recipient(code=g.code, name=g.name, role=role) for g in offer.agencies)
-    return tuple(Recipient(code=g.code, role=g.role or role) for g in group.members)
 
 
 def _is_code(text: str) -> bool:
@@ -240,8 +267,8 @@ async def _row(request: PageRequest, recipient: Recipient, facts: _KnownRecipien
         return replace(
             row, is_asked=True, words=_unknown_sentence(request, recipient.code, nearest), offers=nearest
         )
-    if recipient.mapped_by == _GUESS:
-        row = replace(row, words=request.say("compose.to.guessed", name=recipient.given or ""))
+    if recipient.mapped_by == _TOGETHER:
+        row = replace(row, was="", words=request.say("compose.to.together", names=recipient.given or ""))
     if row.code not in facts.bound:
         return replace(row, words=request.say("compose.to.no_certificate"))
     if (failed_at := facts.silent.get(row.code)) is not None:
@@ -257,17 +284,19 @@ def _unclear_row(request: PageRequest, recipient: Recipient, facts: _KnownRecipi
     offers = tuple({agency.code: agency for offer in name_offers for agency in offer.agencies}.values())
     kind = name_offers[0].kind if name_offers else OfferKind.UNKNOWN
     several = kind in (OfferKind.MANY, OfferKind.GROUP)
+    guess = offers[0] if kind is OfferKind.GUESSED else None
     empty_case = "all" if kind is OfferKind.MANY else "none"
-    label = empty_case if not offers else "many" if several else "one"
+    label = empty_case if not offers else "guess" if guess else "many" if several else "one"
     return ShownRecipient(
         key=key_of(recipient),
         code="",
         name=name,
         role=recipient.role.value,
         is_asked=True,
-        offers=offers,
+        guess=guess,
+        offers=offers[1:] if guess else offers,
         several=several,
-        words=request.say(f"compose.asked.{label}", name=name),
+        words=request.say(f"compose.asked.{label}", name=name, agency=guess.name if guess else ""),
     )
 
 

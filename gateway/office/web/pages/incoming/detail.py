@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.document_view import checks
+from gateway.document_view.deadlines import time_left
 from gateway.document_view.facts import (
     count_readings,
     history_lines,
@@ -47,7 +48,6 @@ from gateway.office.web.pages.content import FilePreview, Note, Previewer
 from gateway.office.web.pages.incoming import access, assigning
 from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.ops.evidence.contents import HeldPacket
-from gateway.words import labels
 
 _TAKEN_STATES = (*WORKED_ON, InState.DONE)
 # Marks that the panel of checks shows.
@@ -264,11 +264,11 @@ async def _time_left(request: PageRequest, records: IncomingRecords) -> TimeLeft
     )
     if due is None:
         return None
-    time_left = due.time_left(office, now)
+    remaining = due.time_left(office, now)
     return TimeLeft(
         ends_at=due.at,
-        words=labels.time_left(time_left, request.lang, due.day(office)),
-        is_late=time_left < timedelta(),
+        words=time_left(remaining, due.at, now, request.lang, due.day(office)),
+        is_late=now >= due.at,
         duty=request.say(due.words),
     )
 

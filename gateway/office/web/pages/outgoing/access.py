@@ -367,7 +367,7 @@ def _recipient_row(outgoing: OutgoingView, delivery: Delivery, now: datetime, la
         text=state_word(delivery.state, lang),
         late=is_late,
         at=view.at,
-        note=" · ".join(last.texts) if last is not None and last.fact.track is not Track.TRANSPORT else "",
+        note=" · ".join(last.texts) if last is not None else "",
         took=taken_in_at - sendings[0].at
         if sendings and taken_in_at is not None and taken_in_at >= sendings[0].at
         else None,
@@ -396,18 +396,19 @@ def _fact_moment(
         note=" · ".join(dict.fromkeys(notes)),
         packet=_fact_packet(view, recipient.delivery, outgoing),
         proved=fact.proved,
-        technical=_technical(fact, lang),
+        technical=_technical(view, lang),
     )
 
 
-def _technical(fact: Fact, lang: str) -> str:
-    """Describe a fact by its code, axis and form."""
+def _technical(view: FactView, lang: str) -> str:
+    """Describe a fact by its code, axis and form, a failure by its detail."""
+    fact = view.fact
     parts = [labels.say("outgoing.technical.code", lang, code=fact.code)] if fact.code.isdigit() else []
     if fact.axis:
         parts.append(labels.say("axis.by", lang, axis=fact.axis))
     if fact.handed is not None:
         parts.append(labels.say(f"axis.form.{fact.handed.form}", lang))
-    return ", ".join(parts)
+    return ", ".join(filter(None, (*parts, view.technical)))
 
 
 def _fact_packet(view: FactView, delivery: Delivery, outgoing: OutgoingView) -> str:
