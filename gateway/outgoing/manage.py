@@ -148,16 +148,8 @@ async def cancel_in(
     rows = StoppedRows()
     if document.state not in (OutState.DRAFT, OutState.BLOCKED):
         rows = await _stop(services, work, document, deliveries)
-    cancelled = await work.outgoing.save(
-        replace(document, state=OutState.CANCELLED), expect_version=expect_version
-    )
-    await stopping.cancel_deliveries(services, work, deliveries, rows)
-    await requests.withdraw_requests(services, work, document)
     await work.blobs.drop("source", id)
-    now = services.clock.now()
-    await work.events.append(EventKind.MESSAGE_CANCELLED, id, now, facts)
-    await numbering.end(work, document, facts, now)
-    return cancelled
+    return await stopping.end_document(services, work, document, deliveries, rows, facts, expect_version)
 
 
 async def resend(
