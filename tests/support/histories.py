@@ -21,10 +21,10 @@ from gateway.domain.status import Fact, RequestState, fold_delivery
 from gateway.errors import Clash, GatewayError
 from gateway.office.book import books
 from gateway.office.letters import follow_up
-from gateway.outgoing import dispatch, manage, more_recipients
+from gateway.outgoing import manage, more_recipients
 from tests.acceptance.test_hold import lift_sent, seal_sent
-from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
-from tests.unit.outgoing.test_endings import choose_own_book, counted
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.unit.outgoing.test_endings import choose_own_book, counted, leave_and_die
 
 Act = Callable[[], Awaitable[object]]
 _CODES = ("02", "03", "03", "04", "05", "06", "15", "15", "16")
@@ -57,9 +57,9 @@ class History:
             (act,) = self.random.choices([*acts], weights=[*acts.values()])
             try:
                 await act()
-                self.told.append(act.__name__)  # type: ignore[attr-defined]  # a method
+                self.told.append(act.__name__)
             except GatewayError as error:
-                self.told.append(f"not {act.__name__}: {error.code}")  # type: ignore[attr-defined]  # a method
+                self.told.append(f"not {act.__name__}: {error.code}")
             self.town.clock.advance(timedelta(seconds=self.random.randint(1, 400)))
         for _ in range(3):
             self.town.clock.advance(timedelta(minutes=30))
@@ -113,16 +113,7 @@ class History:
             )
 
     async def leave_and_die(self) -> None:
-        """Publish what waits, without the record of it: the process is killed between the two."""
-        await self.town.pack()
-        rows = await self.town.node.store.claim_outbox(10, LEASE_S)
-        for row in rows:
-            own = AgencyScope(agency_id=row.item.agency_id, principal_id="node")
-            for ready in await dispatch._prepare(self.town.node.out, own, [row]):
-                await dispatch._hand_over(
-                    self.town.node.out, own, ready, dispatch.KeyFaults(self.town.node.out)
-                )
-        self.town.clock.advance(timedelta(minutes=20))
+        await leave_and_die(self.town)
 
     async def work(self) -> None:
         await getattr(self.town, self.random.choice(("pack", "dispatch", "land", "process", "carry")))()

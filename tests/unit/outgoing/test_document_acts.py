@@ -43,9 +43,11 @@ _ON_PAGES = (Act.URGE, Act.SLIP)
 
 
 async def recall_from(town: Town, document: OutgoingDocument, code: str) -> None:
-    wish = {"reason": "Gửi nhầm", "approved_by": "Giám đốc Mẫu", "notice_no": "7/TB"}
-    scope = await town.scope(DEPARTMENT)
-    await recall.recall(town.node.out, scope, document.id, recipients=(code,), **wish)
+    out, scope = town.node.out, await town.scope(DEPARTMENT)
+    why, by = "Gửi nhầm", "Giám đốc Mẫu"
+    await recall.recall(
+        out, scope, document.id, reason=why, approved_by=by, notice_no="7/TB", recipients=(code,)
+    )
 
 
 async def _cancelled(town: Town) -> OutgoingDocument:

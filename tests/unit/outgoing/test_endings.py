@@ -19,6 +19,7 @@ from gateway.domain.figures import DAY, OUT
 from gateway.office import todo
 from gateway.office.domain.task import TaskKind
 from gateway.outgoing import dispatch, files, manage, more_recipients
+from gateway.outgoing.sign_again import KeyFaults
 from gateway.policy.outgoing import Handover, Means
 from gateway.store import figures
 from gateway.store.tables_figures import FigureDayRow
@@ -58,13 +59,13 @@ async def numbers(town: Town) -> list[tuple[int, str, str]]:
         return [(given.number, str(given.state), given.subject_id) for given in page]
 
 
-async def send_off_and_die(town: Town, sent: OutgoingDocument) -> None:
-    """Publish the packet of a document, without the record that it left: the process is killed between the two."""
+async def leave_and_die(town: Town) -> None:
+    """Publish what waits, without the record that it left: the process is killed between the two, and its leases end."""
     await town.pack()
-    rows = await town.node.store.claim_outbox(10, LEASE_S)
-    own = AgencyScope(agency_id=rows[0].item.agency_id, principal_id="node")
-    for ready in await dispatch._prepare(town.node.out, own, rows):
-        assert await dispatch._hand_over(town.node.out, own, ready, dispatch.KeyFaults(town.node.out))
+    for row in await town.node.store.claim_outbox(10, LEASE_S):
+        own = AgencyScope(agency_id=row.item.agency_id, principal_id="node")
+        for ready in await dispatch._prepare(town.node.out, own, [row]):
+            await dispatch._hand_over(town.node.out, own, ready, KeyFaults(town.node.out))
     town.clock.advance(timedelta(minutes=30))
 
 
@@ -88,7 +89,7 @@ async def test_a_document_that_had_left_all_the_same_comes_back_with_its_number_
 ) -> None:
     await choose_own_book(town)
     sent = await town.send("")
-    await send_off_and_die(town, sent)
+    await leave_and_die(town)
     await cancel(town, sent)
     delivery = await town.delivery(sent)
     assert (delivery.state, delivery.marks) == ("cancelled", ("may_have_left",))
@@ -167,7 +168,7 @@ async def test_a_number_stays_with_the_attempt_that_stands(town: Town, ended: st
     await choose_own_book(town)
     scope = await town.scope(DEPARTMENT)
     first = await town.send("")
-    await (send_off_and_die(town, first) if ended == "first" else town.carry())
+    await (leave_and_die(town) if ended == "first" else town.carry())
     if ended == "first":
         await cancel(town, first)
         await town.land()
@@ -177,8 +178,8 @@ async def test_a_number_stays_with_the_attempt_that_stands(town: Town, ended: st
     else:
         more = (Recipient(code=COMMUNE, role=first.draft.recipients[0].role),)
         accepted = await more_recipients.send_to_more(town.node.out, scope, first.id, more)
+        assert accepted.document is not None
         second = accepted.document
-        assert second is not None
         await cancel(town, second)
 
     states = [(await town.document(d)).state.value for d in (first, second)]

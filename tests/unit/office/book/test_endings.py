@@ -12,7 +12,7 @@ from gateway.office.book import book_lines, books
 from gateway.outgoing import manage, more_recipients
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.unit.outgoing.test_document_acts import recall_from
-from tests.unit.outgoing.test_endings import cancel, send_off_and_die
+from tests.unit.outgoing.test_endings import cancel, leave_and_die
 
 _YEAR = Span(year=2026)
 WHO = "Ủy ban nhân dân tỉnh Sao Mai"
@@ -105,9 +105,7 @@ async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_
     lines, closing = await read(town)
     today = town.clock.now().strftime("%d/%m/%Y")
     assert lines["1"].subject_id == again.id
-    assert note(lines["1"]) == (
-        f"Lần gửi khác: {WHO} từ chối tiếp nhận ngày {today}{WHY}"
-    )
+    assert note(lines["1"]) == (f"Lần gửi khác: {WHO} từ chối tiếp nhận ngày {today}{WHY}")
     assert str(lines["2"].cells["recipients"]).count(";") == 1
     assert not any(line.struck for line in lines.values())
     assert str(lines["3"].cells["recipients"]).count(";") == 0
@@ -118,7 +116,7 @@ async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_
 async def test_a_document_that_had_left_after_all_keeps_its_line_with_both_days(town: Town) -> None:
     await town._host()
     sent = await town.send("1")
-    await send_off_and_die(town, sent)
+    await leave_and_die(town)
     await cancel(town, sent)
     cancelled_on = town.clock.now().strftime("%d/%m/%Y")
     assert (await read(town))[0]["1"].struck
