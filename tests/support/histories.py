@@ -5,26 +5,20 @@ with a plain count of the rows."""
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.book import Book, Span
-from gateway.domain.document import STANDING, Delivery, OutgoingDocument, OutState, Recipient
-from gateway.domain.figures import IN, OUT
+from gateway.domain.document import OutgoingDocument, OutState, Recipient
 from gateway.domain.hold import Hold
-from gateway.domain.numbers import NumberState
-from gateway.domain.states import NOT_HELD, Track
-from gateway.domain.status import Fact, RequestState, fold_delivery
 from gateway.errors import Clash, GatewayError
-from gateway.office.book import books
 from gateway.office.letters import follow_up
 from gateway.outgoing import manage, more_recipients
 from tests.acceptance.test_hold import lift_sent, seal_sent
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
-from tests.unit.outgoing.test_endings import choose_own_book, counted, leave_and_die
+from tests.support.plain_count import Ours, check
+from tests.unit.outgoing.test_endings import choose_own_book, leave_and_die
 
 Act = Callable[[], Awaitable[object]]
 _CODES = ("02", "03", "03", "04", "05", "06", "15", "15", "16")
@@ -120,107 +114,17 @@ class History:
 
     async def any(self) -> OutgoingDocument:
         """Return one of the documents, late ones rather than early ones."""
-        documents = [d for d in await self.documents() if d.state is not OutState.DRAFT]
+        async with self.town.node.store.read(await self.scope()) as work:
+            page = await work.outgoing.page(limit=1000)
+        documents = [d for d in page.items if d.kind.is_whole and d.state is not OutState.DRAFT]
         if not documents:
             raise Clash("there is no document yet")
         return self.random.choice(documents[:6])
 
-    async def documents(self) -> list[OutgoingDocument]:
-        """Return the whole documents, newest first."""
-        async with self.town.node.store.read(await self.scope()) as work:
-            return [d for d in (await work.outgoing.page(limit=1000)).items if d.kind.is_whole]
-
-    # --- a plain count of the rows ------------------------------------------------------------------------------
-
     async def check(self) -> None:
-        documents = await self.documents()
-        async with self.town.node.store.read(await self.scope()) as work:
-            deliveries = await work.deliveries.of_documents([d.id for d in documents])
-            facts = await work.facts.of_subjects([d.id for group in deliveries.values() for d in group])
-        await self._check_states(documents, deliveries, facts)
-        await self._check_numbers(documents)
-        await self._check_book(documents, deliveries)
-        await self._check_figures(documents, deliveries, facts)
-
-    async def _check_states(
-        self,
-        documents: Sequence[OutgoingDocument],
-        deliveries: Mapping[str, Sequence[Delivery]],
-        facts: Mapping[str, Sequence[Fact]],
-    ) -> None:
-        held = {
-            code: {d.packet_id: d for d in await self.town.incoming(code)} for code in (PROVINCE, COMMUNE)
+        await self.town.number()
+        ours = {
+            code: Ours(self.town.node.store, await self.town.scope(code))
+            for code in (DEPARTMENT, PROVINCE, COMMUNE)
         }
-        for document in documents:
-            own = deliveries.get(document.id, ())
-            ended = bool(own) and all(d.state == "cancelled" for d in own)
-            assert (document.state is OutState.CANCELLED) == ended or not own, document.id
-            for delivery in own:
-                there = document.packet_id in held[delivery.recipient.code]
-                told = any(fact.track is Track.BUSINESS for fact in facts[delivery.id])
-                assert there == told, (document.id, delivery.state, there)
-
-    async def _check_numbers(self, documents: Sequence[OutgoingDocument]) -> None:
-        async with self.town.node.store.read(await self.scope()) as work:
-            given = await work.given.page(2026, now=self.town.clock.now(), limit=500)
-        assert [g.number for g in given] == [*range(1, len(given) + 1)]
-        standing = {d.document_id for d in documents if d.state in STANDING}
-        drafts = {d.id for d in documents if d.state is OutState.DRAFT}
-        by_id = {d.id: d for d in documents}
-        for number in given:
-            used = number.document_id in standing or number.subject_id in drafts
-            assert number.state is (NumberState.ISSUED if used else NumberState.VOID), number
-            assert by_id[number.subject_id].state in STANDING or not used or number.subject_id in drafts
-
-    async def _check_book(
-        self, documents: Sequence[OutgoingDocument], deliveries: Mapping[str, Sequence[Delivery]]
-    ) -> None:
-        async with self.town.node.store.read(await self.scope()) as work:
-            office: Any = work
-            pages = books.read_all(office, Book.OUTGOING, Span(year=2026))
-            lines = {line.number: line.struck for page in [p async for p in pages] for line in page}
-            summary = await books.summary_of(office, Book.OUTGOING, Span(year=2026))
-        stands: dict[str, bool] = {}
-        for document in documents:
-            if document.state is not OutState.DRAFT:
-                states = {d.state for d in deliveries.get(document.id, ())}
-                back = "request_agreed" in states and states <= NOT_HELD | {"request_agreed"}
-                stands[document.draft.number] = stands.get(document.draft.number, False) or (
-                    document.state is not OutState.CANCELLED and not back
-                )
-        assert lines == {number: not stood for number, stood in stands.items()}
-        assert (summary.lines, summary.struck) == (len(stands), [*stands.values()].count(False))
-
-    async def _check_figures(
-        self,
-        documents: Sequence[OutgoingDocument],
-        deliveries: Mapping[str, Sequence[Delivery]],
-        facts: Mapping[str, Sequence[Fact]],
-    ) -> None:
-        counts = [d for d in documents if d.state in STANDING]
-        own = [facts[d.id] for document in counts for d in deliveries.get(document.id, ())]
-        gone = [group for group in own if any(_is_told(fact) for fact in group)]
-        expected = {
-            "documents": len(counts),
-            "recipients": len(gone),
-            "delivered": sum(any(fact.track is Track.BUSINESS for fact in group) for group in gone),
-            "recalled": sum(
-                any(r.state is RequestState.AGREED for r in fold_delivery(group).requests) for group in gone
-            ),
-        }
-        assert await self._figures(DEPARTMENT, OUT, expected) == expected
-        for code in (PROVINCE, COMMUNE):
-            arrived = [d for d in await self.town.incoming(code) if d.kind.is_whole]
-            there = {
-                "documents": len(arrived),
-                "recalled": sum(d.state == "recalled" for d in arrived),
-            }
-            assert await self._figures(code, IN, there) == there
-
-    async def _figures(self, code: str, side: str, names: Mapping[str, int]) -> Mapping[str, int]:
-        cells = await counted(self.town, code, side)
-        return {name: cells.get(name, 0) for name in names}
-
-
-def _is_told(fact: Fact) -> bool:
-    return fact.track is Track.BUSINESS or fact.code in ("sent", "failed")
+        await check(ours[DEPARTMENT], ours, year=2026)

@@ -8,22 +8,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
-from sqlmodel import col
 
 from gateway.deciding import agency_profile
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import OUT_NUMBERING
 from gateway.domain.document import DeliveryMode, OutgoingDocument, OutState, Recipient
-from gateway.domain.figures import DAY, OUT
+from gateway.domain.figures import OUT
 from gateway.office import todo
 from gateway.office.domain.task import TaskKind
 from gateway.outgoing import dispatch, files, manage, more_recipients
 from gateway.outgoing.sign_again import KeyFaults
 from gateway.policy.outgoing import Handover, Means
-from gateway.store import figures
-from gateway.store.tables_figures import FigureDayRow
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
+from tests.support.plain_count import Ours
 
 _COUNTED = ("documents", "recipients", "failed", "delivered", "taken", "refused", "recalled", "done")
 
@@ -37,20 +34,8 @@ async def choose_own_book(town: Town) -> None:
 async def counted(town: Town, code: str = DEPARTMENT, side: str = OUT) -> Mapping[str, int]:
     """Return the figures of the agency that are not nought."""
     await town.number()
-    while await figures.fold_next(town.node.store):
-        pass
-    scope = await town.scope(code)
-    cells = select(*(col(getattr(FigureDayRow, name)) for name in _COUNTED)).where(
-        col(FigureDayRow.agency_id) == scope.agency_id,
-        col(FigureDayRow.side) == side,
-        col(FigureDayRow.dimension) == "",
-        col(FigureDayRow.unit) == "",
-        col(FigureDayRow.span) == DAY,
-    )
-    async with town.node.store.reading() as tx:
-        rows = list(await tx.tuples(cells))
-    sums = {name: sum(row[n] for row in rows) for n, name in enumerate(_COUNTED)}
-    return {name: total for name, total in sums.items() if total}
+    cells = await Ours(town.node.store, await town.scope(code)).counted(side, _COUNTED)
+    return {name: total for name, total in cells.items() if total}
 
 
 async def numbers(town: Town) -> list[tuple[int, str, str]]:
