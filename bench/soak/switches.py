@@ -1,15 +1,19 @@
 """Ports that misbehave while a file stands in a folder: the only way into a running process. `twice` hands each parcel to
 the axis two times and takes arrivals in another order; `disk-full` lets the content store take nothing; `lost` breaks the
-axis's promise, to see that a soak notices. In: a folder. Out: a `Wrap` for `open_node`."""
+axis's promise, to see that a soak notices; `gap` kills the process once, after a parcel was published and before that is
+recorded. In: a folder. Out: a `Wrap` for `open_node`."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from gateway.bootstrap.node import Wrap
+from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.errors import StoreFailure
 from gateway.ports.axis import Arrival, Axis, Fate, Outcome, Parcel
@@ -17,7 +21,7 @@ from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, FileScratch
 
 P = TypeVar("P")
-TWICE, DISK_FULL, LOST = "twice", "disk-full", "lost"
+TWICE, DISK_FULL, LOST, GAP = "twice", "disk-full", "lost", "gap"
 
 
 class Switched(Wrap):
@@ -28,7 +32,7 @@ class Switched(Wrap):
 
     def __call__(self, name: str, port: P) -> P:
         if name == "axis":
-            return cast(P, _Axis(cast(Axis, port), self._folder / TWICE, self._folder / LOST))
+            return cast(P, _Axis(cast(Axis, port), self._folder))
         if name == "blobs":
             return cast(P, _Blobs(port, self._folder / DISK_FULL))
         return port
@@ -47,16 +51,20 @@ class _Passing:
 class _Axis(_Passing):
     _real: Axis
 
-    def __init__(self, real: Axis, twice: Path, lost: Path) -> None:
-        super().__init__(real, twice)
-        self._lost = lost
+    def __init__(self, real: Axis, folder: Path) -> None:
+        super().__init__(real, folder / TWICE)
+        self._lost, self._gap = folder / LOST, folder / GAP
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         if self._lost.exists():
             return dict.fromkeys(routes, Outcome(fate=Fate.DELIVERED))
         if self._switch.exists():
             await self._real.publish(parcel, routes)
-        return await self._real.publish(parcel, routes)
+        outcomes = await self._real.publish(parcel, routes)
+        if self._gap.exists() and parcel.kind is not Kind.STATUS:
+            self._gap.unlink(missing_ok=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outcomes
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
         arrivals = list(await self._real.take(limit, lease_s))

@@ -288,6 +288,10 @@ class OutState(ValueAtHand, StrEnum):
     CANCELLED = "cancelled"
 
 
+STANDING = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
+"""States of a document that was issued and has not ended."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingDocument:
     """Entry of the outgoing book, or a packet (update, recall, replacement) about one."""

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     MESSAGE_ACCEPTED = "message.accepted"
     MESSAGE_QUEUED = "message.queued"
     MESSAGE_CANCELLED = "message.cancelled"
+    MESSAGE_LEFT = "message.left_after_all"
     DOCUMENT_SIGNED = "document.signed"
     DELIVERY_SENT = "message.sent"
     DELIVERY_RETRY = "message.retry"

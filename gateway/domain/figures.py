@@ -180,7 +180,7 @@ def keys_of(events: Iterable[Event]) -> tuple[set[FactKey], set[FactKey]]:
         keys.add((event.agency_id, event.subject_id))
         if delivery := event.data.get("delivery"):
             keys.add((event.agency_id, str(delivery)))
-        if event.kind in (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED):
+        if event.kind in _OF_ALL_DELIVERIES:
             whole.add((event.agency_id, event.subject_id))
     return keys, whole
 
@@ -284,6 +284,14 @@ def _cancelled(facts: Facts, event: Event, agency_id: str) -> None:
     for key, fact in list(facts.items()):
         if key[0] == agency_id and fact.side == OUT and event.subject_id in (key[1], fact.parent):
             facts[key] = fact._replace(day=None)
+
+
+def _left_after_all(facts: Facts, event: Event, agency_id: str) -> None:
+    """Count a cancelled document again, on the day on which it was sent."""
+    for key, fact in list(facts.items()):
+        is_of = key[0] == agency_id and fact.side == OUT and event.subject_id in (key[1], fact.parent)
+        if is_of and fact.began is not None:
+            facts[key] = fact._replace(day=local(fact.began).date())
 
 
 def _delivery(facts: Facts, event: Event, agency_id: str) -> tuple[FactKey, FigureFact] | None:
@@ -436,6 +444,7 @@ def _used(facts: Facts, event: Event, key: FactKey) -> None:
 _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.MESSAGE_ACCEPTED: _accepted,
     EventKind.MESSAGE_CANCELLED: _cancelled,
+    EventKind.MESSAGE_LEFT: _left_after_all,
     EventKind.DELIVERY_SENT: _sent,
     EventKind.DELIVERY_FAILED: _sent,
     EventKind.DELIVERY_STATUS: _reported,
@@ -451,6 +460,7 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
+_OF_ALL_DELIVERIES = (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED, EventKind.MESSAGE_LEFT)
 COUNTED_TEXTS: Final = frozenset(
     {"agency", "assignment", "mode_by", "persons", "role", "to", "to_know", "type", "unit"}
 )

@@ -120,6 +120,10 @@ SILENT = frozenset({"queued", "sending", "sent"})
 """States in which nothing has come back yet, neither 01 nor a later code."""
 REQUESTED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
 """States in which a request of the sender waits for its answer."""
+ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
+"""States in which the recipient is asked to give the document back, and has not answered."""
+GIVEN_BACK = "request_agreed"
+"""State in which the recipient gave it back."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """States in which a person has to act."""
 
@@ -129,6 +133,11 @@ def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: C
     codes of recipients that have answered."""
     owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
     return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
+
+
+def is_given_back(states: Collection[str]) -> bool:
+    """Tell whether every recipient that had the document has given it back, and there is one."""
+    return GIVEN_BACK in states and NOT_HELD.issuperset({*states} - {GIVEN_BACK})
 
 
 def worst(states: Iterable[str]) -> str:
@@ -141,8 +150,13 @@ _OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 def document_word(own: OutState, states: Iterable[str]) -> str:
     """Return the word shown for an outgoing document: its own state before there are deliveries and once it is cancelled,
-    else that of its most urgent recipient. A packed document still counts as queued."""
+    else that of its recall, open or agreed to by all, else that of its most urgent recipient. A packed document still
+    counts as queued."""
     recipient_states = tuple(states)
     if recipient_states and own not in _OWN_WORD:
+        if asked := ASKED_BACK.intersection(recipient_states):
+            return worst(asked)
+        if is_given_back(recipient_states):
+            return GIVEN_BACK
         return worst(recipient_states)
     return str(OutState.QUEUED if own is OutState.PACKED else own)

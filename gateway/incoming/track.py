@@ -10,9 +10,10 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway import ending
 from gateway.document_view.facts import without_reference
 from gateway.domain.account import HostedAgency
-from gateway.domain.document import Delivery, Kind, OutgoingDocument, Staff
+from gateway.domain.document import Delivery, Kind, OutgoingDocument, OutState, Staff
 from gateway.domain.event import EventKind
 from gateway.domain.identity import PacketId
 from gateway.domain.pace import Metric
@@ -160,6 +161,9 @@ class _NewStatus:
             is_on_route=self.is_on_route,
         )
         await self._settle(None, now)
+        if topic.proved and topic.document.state is OutState.CANCELLED:
+            left = {"from": self.sender, "code": status.code}
+            await ending.bring_back(work, topic.document.id, left, now)
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
         for delivery in topic.deliveries:
             facts = list(await work.facts.of_subject(delivery.id))

@@ -210,7 +210,7 @@ _KINDS: Mapping[TaskKind, RingKind] = {
         ),
         RingKind.FAILED,
     ),
-    **dict.fromkeys((TaskKind.RECALL, TaskKind.RECALL_DUE), RingKind.RECALL),
+    **dict.fromkeys((TaskKind.RECALL, TaskKind.RECALL_DUE, TaskKind.LEFT_AFTER_ALL), RingKind.RECALL),
 }
 # Expected replies ring this long before their day.
 _AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_SOON}

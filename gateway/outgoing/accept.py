@@ -20,13 +20,14 @@ from gateway.domain.document import Delivery, DeliveryMode, Draft, Kind, Outgoin
 from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_sent
 from gateway.domain.identity import DocumentId, PacketId
+from gateway.domain.outgoing_acts import Act
 from gateway.domain.pace import Metric
 from gateway.domain.queues import SIGNATURES_JOB, sent_signatures_subject
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
-from gateway.outgoing import intake, numbering, package, requests
+from gateway.outgoing import intake, numbering, package, refusing, requests
 from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles
 from gateway.outgoing.package import Packed
 from gateway.outgoing.services import OutgoingServices, profile_of
@@ -41,6 +42,7 @@ from gateway.store.work import SqlWork
 # A request holds its idempotency key for so long before another request may take the key over.
 IN_FLIGHT = timedelta(seconds=60)
 _log = logging.getLogger(__name__)
+_CHANGES = {Kind.UPDATE: Act.UPDATE, Kind.REPLACEMENT: Act.REPLACE}
 _ASKS = {Kind.UPDATE: RequestKind.UPDATE, Kind.RECALL: RequestKind.RECALL}
 
 
@@ -429,7 +431,10 @@ async def queue(
 ) -> tuple[Delivery, ...]:
     """Create deliveries with their first facts in the caller's transaction, and a `pack` job if the document is not
     packed yet. Where the document can be called back for a while, the job starts after that; a document on paper is never
-    packed, for a person hands it over. An update or recall also opens a request on each delivery of its parent."""
+    packed, for a person hands it over. An update or recall also opens a request on each delivery of its parent.
+    Raises Clash for a change that the parent's state does not allow."""
+    if document.parent_id is not None and (act := _CHANGES.get(document.kind)) is not None:
+        await refusing.require_by_id(work, document.parent_id, act)
     now = services.clock.now()
     goes = document.state is not OutState.PAPER
     word = "queued" if goes else "paper"

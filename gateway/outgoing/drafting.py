@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import (
+    STANDING,
     DocumentChange,
     Draft,
     FileItem,
@@ -286,4 +287,4 @@ async def recheck(
 
 def _was_sent(earlier: OutgoingDocument, document: OutgoingDocument) -> bool:
     is_other = earlier.id != document.id and earlier.kind.is_whole
-    return is_other and earlier.state in (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
+    return is_other and earlier.state in STANDING

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from gateway import holding
+from gateway import ending, holding
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import FileItem, Kind, OutgoingDocument, OutState
+from gateway.domain.document import STANDING, FileItem, Kind, OutgoingDocument, OutState
 from gateway.domain.forms import Handed
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
@@ -135,7 +135,7 @@ async def seal_document(
         )
         begun = await freeze(services.clock, work, suspect, why)
         for part in parts:
-            await _stop_sealed(services, work, part)
+            await _stop_leaving(services, work, replace(part, is_sealed=True))
     return await holding.settle(hold, scope, begun.id)
 
 
@@ -158,8 +158,7 @@ async def lift_seal(
         for part in await _list_parts(work, document):
             if part.is_sealed:
                 # This also stops a row that a courier held at the time of sealing, and could not send.
-                await _stop_leaving(services, work, part)
-                await work.outgoing.save(replace(part, is_sealed=False))
+                await _stop_leaving(services, work, replace(part, is_sealed=False))
     return await holding.settle(hold, scope, hold_id)
 
 
@@ -178,18 +177,18 @@ def refuse_sealed(document: OutgoingDocument) -> None:
         raise Clash(f"the content of {document.id} cannot be read: it is sealed", code="GW-UNREADABLE")
 
 
-async def _stop_sealed(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> None:
-    await _stop_leaving(services, work, document)
-    stopped = document.state in (OutState.QUEUED, OutState.PAPER, OutState.BLOCKED)
-    state = OutState.CANCELLED if stopped else document.state
-    await work.outgoing.save(replace(document, state=state, is_sealed=True))
-
-
 async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> None:
-    """Stop all deliveries that still wait. A packet that a courier holds at this moment counts as having left."""
+    """Save the document, and stop all deliveries that still wait; a document ends of which nothing has left. What a courier
+    holds at this moment, and what a person has handed over on paper, counts as having left."""
     if document.state is OutState.QUEUED:
         await work.jobs.cancel("pack", document.id)
     rows = await stopping.stop_rows(services, work, document.id)
+    handed = {part.delivery_id for part in await work.paper.of_document(document.id) if part.handed_over}
+    left = {*rows.in_hand, *handed}
     deliveries = await work.deliveries.of_document(document.id)
-    waiting = [d for d in deliveries if d.state in ("queued", "sending", "paper")]
-    await stopping.cancel_deliveries(services, work, waiting, rows)
+    waiting = [d for d in deliveries if d.state in stopping.UNSENT and d.id not in left]
+    if document.state in STANDING and len(waiting) == len(deliveries):
+        await stopping.end_document(services, work, document, waiting, rows, {ending.SEALED: True})
+        return
+    await work.outgoing.save(document)
+    await stopping.cancel_deliveries(services, work, [d for d in waiting if d.state != "failed"], rows)

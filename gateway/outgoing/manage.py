@@ -13,11 +13,12 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, FileItem, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_sent
+from gateway.domain.outgoing_acts import Act
 from gateway.domain.queues import OutboxTarget
 from gateway.domain.states import Track
 from gateway.domain.status import own_fact
 from gateway.errors import Clash, Refused
-from gateway.outgoing import accept, answering, check, drafting, files, numbering, requests, stopping
+from gateway.outgoing import accept, answering, check, drafting, numbering, refusing, requests, stopping
 from gateway.outgoing.services import OutgoingServices, profile_of
 from gateway.outgoing.stopping import StoppedRows
 from gateway.policy import outgoing
@@ -143,21 +144,12 @@ async def cancel_in(
     id = document.id
     check.expect(document, expect_version)
     deliveries = await work.deliveries.of_document(id)
-    if document.state is OutState.CANCELLED:
-        raise Clash(f"{id} is cancelled already; nothing of it can leave any more")
+    refusing.require(document, deliveries, Act.CANCEL)
     rows = StoppedRows()
     if document.state not in (OutState.DRAFT, OutState.BLOCKED):
         rows = await _stop(services, work, document, deliveries)
-    cancelled = await work.outgoing.save(
-        replace(document, state=OutState.CANCELLED), expect_version=expect_version
-    )
-    await stopping.cancel_deliveries(services, work, deliveries, rows)
-    await requests.withdraw_requests(services, work, document)
     await work.blobs.drop("source", id)
-    now = services.clock.now()
-    await work.events.append(EventKind.MESSAGE_CANCELLED, id, now, facts)
-    await numbering.end(work, document, facts, now)
-    return cancelled
+    return await stopping.end_document(services, work, document, deliveries, rows, facts, expect_version)
 
 
 async def resend(
@@ -168,16 +160,13 @@ async def resend(
     async with services.store.begin(scope) as work:
         agency = await work.agency()
         document = await work.outgoing.get(id)
-        files.refuse_sealed(document)
-        if document.state is OutState.PAPER:
-            raise Clash(f"{id} goes on paper and never over the axis; print it again")
-        if document.envelope_digest is None and _could_not_be_packed(
-            document, await work.deliveries.of_document(id)
-        ):
+        deliveries = await work.deliveries.of_document(id)
+        refusing.require(document, deliveries, Act.RESEND)
+        if document.envelope_digest is None and _could_not_be_packed(document, deliveries):
             return await _repack(services, work, document)
         if document.envelope_digest is None or document.envelope_size is None:
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
-        chosen = _select_for_resend(await work.deliveries.of_document(id), recipients)
+        chosen = _select_for_resend(deliveries, recipients)
         earlier = (await work.outbox.of_subject(id))[0]
         now = services.clock.now()
         await work.outbox.add(

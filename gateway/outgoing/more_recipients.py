@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import OutgoingDocument, OutState, Recipient
-from gateway.errors import Clash
-from gateway.outgoing import accept, files
+from gateway.domain.document import OutgoingDocument, Recipient
+from gateway.domain.outgoing_acts import Act
+from gateway.outgoing import accept, files, refusing
 from gateway.outgoing.intake import Accepted, Once, Order, receive_files
 from gateway.outgoing.services import OutgoingServices
 
@@ -23,8 +23,7 @@ async def send_to_more(
 ) -> Accepted:
     """Send the document to more recipients. Refused with every reason; one reason is a recipient that has it already."""
     async with services.store.read(scope) as work:
-        document = await work.outgoing.get(id)
-    check_has_left(document)
+        document = await refusing.require_by_id(work, id, Act.FURTHER)
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=recipients)
     return await accept_with_files(services, scope, document, Order(draft=draft, confirm=confirm), once)
 
@@ -42,12 +41,3 @@ async def accept_with_files(
             opened = await files.open_file(services, scope, document.id, file.n)
             await request_files.add(file.role, file.name, file.role, opened.pieces)
         return await accept.accept(services, scope, order, request_files, once)
-
-
-def check_has_left(document: OutgoingDocument) -> None:
-    """Raise Clash unless the document is a whole one (no update or recall) and has left."""
-    files.refuse_sealed(document)
-    if not document.kind.is_whole:
-        raise Clash(f"{document.id} is itself a {document.kind} packet; send the document that it changes")
-    if document.state is not OutState.PACKED:
-        raise Clash(f"{document.id} is {document.state}; name its recipients before it is sent")

@@ -1,14 +1,15 @@
-"""Gives the numbers of outgoing documents where the node does so (R32, R34): reserves one, takes it back, issues it to the
-document that leaves, and makes it void. In: a unit of work, the agency's rules, a draft or document. Out: the number with
-its state, the document with its number, or the reasons why a typed number cannot be used. Each change is an event in the
-same transaction. Where a document system or a clerk gives the numbers, nothing here is stored."""
+"""Gives the numbers of outgoing documents where the node does so (R32, R34): reserves one and issues it to the document
+that leaves; `ending` takes one back or makes it void. In: a unit of work, the agency's rules, a draft or document. Out: the
+number with its state, the document with its number, or the reasons why a typed number cannot be used. Each change is an
+event in the same transaction. Where a document system or a clerk gives the numbers, nothing here is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gateway import ending
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.book import PaperLetter, end_of_run
 from gateway.domain.document import Draft, OutgoingDocument, OutState
@@ -24,6 +25,7 @@ from gateway.domain.numbers import (
 )
 from gateway.domain.states import NOT_HELD
 from gateway.domain.wall_clock import local
+from gateway.ending import record_number
 from gateway.errors import Clash, NotFound, Refused
 from gateway.outgoing.services import OutgoingServices, profile_of
 from gateway.policy import book
@@ -31,10 +33,8 @@ from gateway.policy import numbering as rules
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.store.work import SqlWork
-from gateway.words import labels
 
 _GONE = NOT_HELD | {"request_agreed"}
-UNDONE = "undone"
 _MOST_SKIPPED = 50
 """Numbers that one late entry may skip; more is a slip of the keyboard."""
 
@@ -85,7 +85,7 @@ async def give_back(services: OutgoingServices, scope: AgencyScope, draft_id: st
     async with services.store.begin(scope) as work:
         given = await work.given.of_subject(draft_id)
         if given is not None and given.state is NumberState.RESERVED:
-            await release(work, given, services.clock.now(), "")
+            await ending.release(work, given, services.clock.now(), "")
             await work.commit()
 
 
@@ -94,7 +94,7 @@ async def release_number(
 ) -> GivenNumber:
     """Give the number of that name back."""
     async with services.store.changing(scope) as work:
-        return await release(work, await find(work, id), services.clock.now(), why.strip())
+        return await ending.release(work, await find(work, id), services.clock.now(), why.strip())
 
 
 async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, why: str) -> GivenNumber:
@@ -105,7 +105,7 @@ async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, w
     async with services.store.changing(scope) as work:
         number = await find(work, id)
         await refuse_standing(work, number)
-        return await void(work, number, services.clock.now(), why.strip())
+        return await ending.void(work, number, services.clock.now(), why.strip())
 
 
 async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime, draft_id: str = "") -> str:
@@ -137,36 +137,8 @@ async def reserve(
     until = rules.reserved_until(now, days)
     number = _required(free.reserve(now, work.scope.principal_id, until, subject_id))
     await _store(work, number, is_new=is_new)
-    await _record(work, EventKind.NUMBER_RESERVED, number, until=until.isoformat())
+    await record_number(work, EventKind.NUMBER_RESERVED, number, until=until.isoformat())
     return number
-
-
-async def release(work: SqlWork, number: GivenNumber, now: datetime, why: str) -> GivenNumber:
-    """Give a reserved number back, so that the next document gets it. Clash for one that is not reserved."""
-    released = number.release(now, work.scope.principal_id, why)
-    if released is None:
-        raise Clash(
-            f"the number {number.id} is {number.state}, not reserved; it cannot be given back",
-            code="GW-NUMBER-STATE",
-            params={"state": number.state.value},
-        )
-    await work.given.save(released)
-    await _record(work, EventKind.NUMBER_RELEASED, replace(number, reason=why))
-    return released
-
-
-async def void(work: SqlWork, number: GivenNumber, now: datetime, why: str) -> GivenNumber:
-    """Make an issued number void. Clash for one that is not issued, and for that of a document which a recipient has."""
-    voided = number.void(now, work.scope.principal_id, why)
-    if voided is None:
-        raise Clash(
-            f"the number {number.id} is {number.state}, not issued; only an issued number becomes void",
-            code="GW-NUMBER-STATE",
-            params={"state": number.state.value},
-        )
-    await work.given.save(voided)
-    await _record(work, EventKind.NUMBER_VOIDED, voided)
-    return voided
 
 
 async def find(work: SqlWork, id: str) -> GivenNumber:
@@ -222,7 +194,7 @@ async def give(
     identity = identify(draft)
     issued = _required(free.give(now, work.scope.principal_id, document.id, identity, draft.code))
     await _store(work, issued, is_new=is_new)
-    await _record(work, EventKind.NUMBER_ISSUED, issued)
+    await record_number(work, EventKind.NUMBER_ISSUED, issued)
     return replace(document, draft=draft, document_id=identity)
 
 
@@ -240,7 +212,7 @@ async def issue(work: SqlWork, profile: Profile, document: OutgoingDocument, now
             code=draft.code,
         )
         if await work.given.issue(issued, by):
-            await _record(work, EventKind.NUMBER_ISSUED, issued)
+            await record_number(work, EventKind.NUMBER_ISSUED, issued)
             return
     broken = await find_objection(work, profile, draft, document.id, document.document_id, now)
     if broken is not None:
@@ -293,21 +265,6 @@ async def judge(
     return NOTHING
 
 
-async def end(work: SqlWork, document: OutgoingDocument, facts: Mapping[str, object], now: datetime) -> None:
-    """Follow a document that is cancelled: its reservation is given back, its issued number becomes void with the reason.
-    The number of one that was called back stays with the draft that it became again."""
-    given = await work.given.of_subject(document.id)
-    if given is None:
-        return
-    if UNDONE in facts:
-        await work.given.save(replace(given, subject_id=str(facts[UNDONE])))
-    elif given.state is NumberState.RESERVED:
-        await release(work, given, now, labels.say("books.number.why.discarded", "vi"))
-    elif given.state is NumberState.ISSUED:
-        why = str(facts.get("reason") or "") or labels.say("books.number.why.cancelled", "vi")
-        await void(work, given, now, why)
-
-
 async def take_letter(
     work: SqlWork, profile: Profile, letter: PaperLetter, now: datetime, *, is_late: bool
 ) -> PaperLetter:
@@ -335,7 +292,7 @@ async def take_letter(
         )
         raise Refused(Verdict(reasons=(broken,)))
     await _store(work, issued, is_new=is_new)
-    await _record(work, EventKind.NUMBER_ISSUED, issued)
+    await record_number(work, EventKind.NUMBER_ISSUED, issued)
     return letter
 
 
@@ -343,7 +300,7 @@ async def strike_letter(work: SqlWork, id: str, why: str, now: datetime) -> None
     """Make the number of a struck letter void, where the node gave it."""
     given = await work.given.of_subject(id)
     if given is not None and given.state is NumberState.ISSUED:
-        await void(work, given, now, why)
+        await ending.void(work, given, now, why)
 
 
 def require_own_book(profile: Profile) -> None:
@@ -364,7 +321,9 @@ async def _next_free(
     free = await work.given.first_free(place.series.key, place.year, now)
     if free is not None:
         if free.state is NumberState.RESERVED:
-            await _record(work, EventKind.NUMBER_RELEASED, replace(free, reason=LAPSED), held_by=free.by)
+            await record_number(
+                work, EventKind.NUMBER_RELEASED, replace(free, reason=LAPSED), held_by=free.by
+            )
         return free.standing(now), False
     number = await work.given.next_new(place.series.key, place.year)
     if number == 1:
@@ -397,7 +356,7 @@ async def _skip_to(work: SqlWork, place: Place, number: int, now: datetime) -> G
         free = free_number(place.series.key, place.year, skipped, now)
         reserved = _required(free.reserve(now, work.scope.principal_id, rules.reserved_until(now, None)))
         work.given.add(reserved)
-        await _record(work, EventKind.NUMBER_RESERVED, reserved, until=str(reserved.until))
+        await record_number(work, EventKind.NUMBER_RESERVED, reserved, until=str(reserved.until))
     return free_number(place.series.key, place.year, number, now)
 
 
@@ -406,18 +365,6 @@ async def _store(work: SqlWork, number: GivenNumber, *, is_new: bool) -> None:
         work.given.add(number)
     else:
         await work.given.save(number)
-
-
-async def _record(work: SqlWork, kind: EventKind, number: GivenNumber, **more: str) -> None:
-    details = {
-        "series": number.book,
-        "year": number.year,
-        "number": number.number,
-        "code": number.code,
-        "reason": number.reason,
-    }
-    told = {name: value for name, value in (details | more).items() if value != ""}
-    await work.events.append(kind, number.subject_id or number.id, number.at, told)
 
 
 def _whole(text: str) -> int | None:

@@ -1,13 +1,15 @@
-"""Keeps waiting deliveries of a document from leaving. In: the document. Out: its outbox rows are not tried again, and
-its deliveries are cancelled, with a mark where an earlier attempt may have reached the axis."""
+"""Keeps waiting deliveries of a document from leaving, and ends a document of which nothing leaves any more. In: the
+document. Out: its outbox rows are not tried again, and its deliveries are cancelled, with a mark where an earlier attempt
+may have reached the axis; an ended document with its number, and no request of it is open."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.domain.document import Delivery
+from gateway import ending
+from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.queues import Stopped
 from gateway.domain.states import Track
 from gateway.domain.status import MAY_HAVE_LEFT, own_fact
@@ -45,6 +47,22 @@ async def stop_rows(services: OutgoingServices, work: SqlWork, document_id: str)
             case Stopped.NEVER_LEFT:
                 pass
     return StoppedRows(in_hand=in_hand, in_doubt=in_doubt)
+
+
+async def end_document(
+    services: OutgoingServices,
+    work: SqlWork,
+    document: OutgoingDocument,
+    deliveries: Sequence[Delivery],
+    rows: StoppedRows,
+    facts: Mapping[str, object],
+    expect_version: int | None = None,
+) -> OutgoingDocument:
+    """End a document whose packets were stopped: its deliveries, the requests that it made, its state and its number."""
+    ended = await ending.end(work, document, facts, services.clock.now(), expect_version)
+    await cancel_deliveries(services, work, deliveries, rows)
+    await requests.withdraw_requests(services, work, ended)
+    return ended
 
 
 async def cancel_deliveries(

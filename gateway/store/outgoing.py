@@ -260,7 +260,7 @@ def _own_id(text: str | None) -> str | None:
 OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]
 # States in which a document has no line in the book: a draft, also one that waits for its undo time, may still vanish.
 NO_LINE = (OutState.DRAFT.value,)
-_LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
+LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
 _MOST = 500
 
 
@@ -283,7 +283,7 @@ def to_letter(row: PaperOutgoingRow) -> PaperLetter:
 
 
 IS_LINE = (
-    one_of(col(OutgoingRow.kind), _LETTERS),
+    one_of(col(OutgoingRow.kind), LETTERS),
     not_(one_of(col(OutgoingRow.state), NO_LINE)),
     col(OutgoingRow.number) != "",
 )

@@ -27,6 +27,7 @@ from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index
 
 _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
+_MARKED = text("marks <> '[]'")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
 _OWNED = text("agency_id IS NOT NULL")
 MAY_BE_FREE = text("state IN ('free', 'reserved')")
@@ -87,6 +88,7 @@ class DeliveryRow(Row, table=True):
         index("ix_delivery_state", "agency_id", "state"),
         index("ix_delivery_updated", "state", "updated_at"),
         partial_index("ix_delivery_returned", _RETURNED, "agency_id", "updated_at"),
+        partial_index("ix_delivery_marked", _MARKED, "agency_id", "updated_at"),
     )
 
     agency_id: str = _key()

@@ -195,6 +195,40 @@ async def test_paper_and_the_exchange_are_one_outgoing_book(
     assert sum(of_type.lines for of_type in types) == len(all_numbers)
 
 
+async def test_the_attempts_of_one_document_are_one_line_which_is_struck_when_none_stands(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """The line is that of the last attempt that was not cancelled."""
+    shown = {}
+    for number, ends in (
+        ("2", ("sent", "cancelled")),
+        ("3", ("sent", "sent")),
+        ("4", ("cancelled", "cancelled")),
+        ("5", ("sent", "given back")),
+        ("6", ("given back", "given back")),
+        ("7", ("cancelled", "given back")),
+    ):
+        sent = []
+        for end in ends:
+            state = OutState.CANCELLED if end == "cancelled" else OutState.PACKED
+            sent.append(await send(store, clock, number, document_id=DocumentId(number), state=state))
+            word = {"sent": "accepted", "given back": "request_agreed"}.get(end, end)
+            await stored(store, delivery(sent[-1], "Z91.02", word))
+            clock.advance(timedelta(seconds=1))
+        shown[number] = sent[0 if ends[1] == "cancelled" and ends[0] == "sent" else 1].id
+
+    async with store.read(NORTH) as work:
+        lines = await work.office.books.outgoing(YEAR, limit=50)
+        types = await work.office.books.outgoing_numbers(YEAR)
+        attempts = await work.office.books.attempts([DocumentId("2"), DocumentId("9")])
+
+    assert {number_of(line): line.id for line in lines} == shown
+    struck = {number: t.struck for t in types for number in t.numbers.values()}
+    assert struck == {"2": False, "3": False, "4": True, "5": False, "6": True, "7": True}
+    assert sum(t.lines for t in types) == len(lines)
+    assert [len(attempts[DocumentId(id)]) for id in ("2", "9")] == [2, 0]
+
+
 async def test_numbers_of_a_book_stand_by_type_also_of_rows_without_that_column(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:

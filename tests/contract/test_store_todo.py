@@ -239,6 +239,7 @@ async def test_the_list_reads_by_index_what_is_open_however_long_the_history(
         "ix_incoming_reply_by": await plan(store, todo.REPLIES, by=date(2026, 11, 23), **parameters),
         "ix_fact_asked": await plan(store, todo.WITH_REQUESTS, since=NOW, **parameters),
         "ix_delivery_returned": await plan(store, todo.BACK, since=NOW, **parameters),
+        "ix_delivery_marked": await plan(store, todo.LEFT, since=NOW, **parameters),
         "ix_outgoing_state": await plan(store, todo.UNSENT, state="draft", **parameters),
         "ix_work_file_open": await plan(store, todo.OPEN_FILES, since=NOW.date(), **parameters),
     }

@@ -6,10 +6,10 @@ facts and names of the same page are read here."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from gateway.document_view.facts import received_word, sent_fact
+from gateway.document_view.facts import received_word, sent_fact, without_reference
 from gateway.domain.book import (
     Book,
     BookLine,
@@ -30,12 +30,21 @@ from gateway.domain.document import (
     IncomingDocument,
     InState,
     OutgoingDocument,
-    OutState,
     Signer,
     Source,
 )
+from gateway.domain.endings import STRUCK, Ending, ending_of
 from gateway.domain.states import TAKEN_CODES, Track
-from gateway.domain.status import Fact, arrival_number, began, closed_at, counts_at
+from gateway.domain.status import (
+    MAY_HAVE_LEFT,
+    Fact,
+    RequestState,
+    arrival_number,
+    began,
+    closed_at,
+    counts_at,
+    fold_delivery,
+)
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import day_text, local, moment_text
 from gateway.office.store.book import IncomingLine
@@ -283,34 +292,86 @@ _FILED = "luu"  # how the line of the file copy begins among the recipients
 
 async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:
     """Make one page of lines, in their order."""
-    documents = [line for line in lines if isinstance(line, OutgoingDocument)]
-    sent_ids = [d.id for d in documents]
-    on_paper = (DeliveryMode.BOTH, DeliveryMode.PAPER)
-    deliveries = await work.deliveries.of_documents(sent_ids) if sent_ids else {}
-    ids = [delivery.id for group in deliveries.values() for delivery in group]
-    facts = await work.facts.of_subjects(ids) if ids else {}
-    recalls = await work.office.books.recalls(sent_ids) if sent_ids else {}
-    parts = {d.id: await work.paper.of_document(d.id) for d in documents if d.draft.delivery_mode in on_paper}
+    attempts = await _load_attempts(work, [line for line in lines if isinstance(line, OutgoingDocument)])
     names = await work.office.books.names(
         [line.entered_by for line in lines if isinstance(line, PaperLetter)]
     )
     return [
         _paper_line(line, names, lang)
         if isinstance(line, PaperLetter)
-        else _sent_line(line, deliveries[line.id], facts, parts.get(line.id, ()), recalls.get(line.id), lang)
+        else _sent_line(line, attempts[line.document_id], lang)
         for line in lines
     ]
 
 
-def _sent_line(
-    document: OutgoingDocument,
-    deliveries: Sequence[Delivery],
-    facts: Mapping[str, Sequence[Fact]],
-    parts: Sequence[PaperPart],
-    recall: tuple[DocumentChange, datetime] | None,
-    lang: str,
-) -> BookLine:
-    draft = document.draft
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """One attempt to send a document, with its end. `recall` is the one that its recipients agreed to."""
+
+    document: OutgoingDocument
+    deliveries: Sequence[Delivery]
+    facts: Mapping[str, Sequence[Fact]]
+    parts: Sequence[PaperPart]
+    recall: tuple[DocumentChange, datetime] | None
+    replacement: OutgoingDocument | None
+
+    @property
+    def own_facts(self) -> Sequence[Sequence[Fact]]:
+        return [self.facts[delivery.id] for delivery in self.deliveries]
+
+    @property
+    def ending(self) -> Ending:
+        standings = [fold_delivery(facts) for facts in self.own_facts]
+        return ending_of(self.document, standings, self.replacement is not None)
+
+
+async def _load_attempts(
+    work: OfficeWork, documents: Sequence[OutgoingDocument]
+) -> Mapping[str, Sequence[_Attempt]]:
+    """Load all attempts to send these documents, by their common identity, oldest first."""
+    if not documents:
+        return {}
+    sent = await work.office.books.attempts([document.document_id for document in documents])
+    ids = [document.id for group in sent.values() for document in group]
+    deliveries = await work.deliveries.of_documents(ids)
+    delivery_ids = [delivery.id for group in deliveries.values() for delivery in group]
+    facts = await work.facts.of_subjects(delivery_ids) if delivery_ids else {}
+    recalls, replacements = await work.office.books.recalls(ids), await work.office.books.replacements(ids)
+    on_paper = (DeliveryMode.BOTH, DeliveryMode.PAPER)
+    return {
+        document_id: [
+            _Attempt(
+                document=d,
+                deliveries=deliveries.get(d.id, ()),
+                facts=facts,
+                parts=await work.paper.of_document(d.id) if d.draft.delivery_mode in on_paper else (),
+                recall=recalls.get(d.id),
+                replacement=replacements.get(d.id),
+            )
+            for d in group
+        ]
+        for document_id, group in sent.items()
+    }
+
+
+def _sent_line(document: OutgoingDocument, attempts: Sequence[_Attempt], lang: str) -> BookLine:
+    """Make the line of a number: of the attempts that stand together, with the ends of the others in its note."""
+    standing = [attempt for attempt in attempts if attempt.ending not in STRUCK]
+    last = next(attempt for attempt in attempts if attempt.document.id == document.id)
+    shown = standing or [last]
+    if last not in shown:
+        last = shown[-1]
+    # A recipient that got it again counts with its last delivery.
+    by_code = {d.recipient.code.casefold(): d for attempt in shown for d in attempt.deliveries}
+    deliveries, facts = list(by_code.values()), last.facts
+    parts = [part for attempt in shown for part in attempt.parts]
+    others = [attempt for attempt in attempts if attempt is not last and attempt.ending is not Ending.NONE]
+    earlier = [labels.say("book.note.other", lang, end=text) for a in others if (text := _end_text(a, lang))]
+    on_paper = labels.say("book.note.source.paper", lang)
+    draft = replace(
+        last.document.draft,
+        recipients=tuple({r.code: r for a in shown for r in a.document.draft.recipients}.values()),
+    )
     cells: dict[str, Cell] = {
         "code": draft.code,
         "issued_on": draft.issued_on,
@@ -323,14 +384,19 @@ def _sent_line(
         "copies": draft.copies,
         "dispatched_on": _dispatched(deliveries, facts, parts),
         "signed_for": _outgoing_proof(deliveries, facts, lang),
-        "note": _outgoing_note(document, recall, lang),
+        "note": joined_text(
+            on_paper if draft.delivery_mode is DeliveryMode.PAPER and standing else "",
+            _end_text(last, lang),
+            *(_left_text(attempt, lang) for attempt in shown),
+            *earlier,
+        ),
     }
     return BookLine(
         subject_id=document.id,
         number=draft.number,
         on=draft.issued_on,
         cells=cells,
-        struck=document.state is OutState.CANCELLED or recall is not None,
+        struck=not standing,
         series=draft.type_name,
     )
 
@@ -424,19 +490,54 @@ def _proof_fact(facts: Sequence[Fact]) -> Fact | None:
     return replace(proof, register_no=number[0], register_year=number[1])
 
 
-def _outgoing_note(
-    document: OutgoingDocument, recall: tuple[DocumentChange, datetime] | None, lang: str
-) -> str:
-    if recall is not None:
-        change, at = recall
-        on = day_text(local(at).date())
-        if change.notice_no:
-            return labels.say(
-                "book.note.recall_notice", lang, notice=change.notice_no, day=on, reason=change.reason
+def _end_text(attempt: _Attempt, lang: str) -> str:
+    """Write how an attempt ended: one row for each `Ending`; empty where it stands."""
+    document, recall, by = attempt.document, attempt.recall, attempt.replacement
+    match attempt.ending:
+        case Ending.CANCELLED:
+            return joined_text(labels.say("book.note.cancelled", lang), document.state_reason)
+        case Ending.RECALLED if recall is not None:
+            change, at = recall
+            values = {"day": day_text(local(at).date()), "reason": change.reason}
+            if change.notice_no:
+                return labels.say("book.note.recall_notice", lang, notice=change.notice_no, **values)
+            return labels.say("book.note.recalled", lang, **values)
+        case Ending.RECALLED | Ending.TAKEN_BACK:
+            asked = [fact for group in attempt.own_facts for fact in group if fact.code == RequestState.OPEN]
+            last = max(asked, key=lambda fact: fact.at)
+            day = day_text(local(last.at).date())
+            return labels.say("book.note.taken_back", lang, day=day, reason=last.reason or "").rstrip(": ")
+        case Ending.REPLACED if by is not None:
+            return labels.say("book.note.replaced", lang, by=by.draft.code)
+        case Ending.REFUSED:
+            return joined_text(*_refusals(attempt, lang))
+        case _:
+            return ""
+
+
+def _refusals(attempt: _Attempt, lang: str) -> list[str]:
+    """Name the first recipients that refused it, each with day and reason."""
+    texts = []
+    for delivery in attempt.deliveries:
+        refused = [fact for fact in attempt.facts[delivery.id] if _is_status(fact, "02")]
+        if delivery.state == "rejected" and refused:
+            who, why = (
+                delivery.recipient.name or delivery.recipient.code,
+                without_reference(refused[-1].reason) or "",
             )
-        return labels.say("book.note.recalled", lang, day=on, reason=change.reason)
-    if document.state is OutState.CANCELLED:
-        return joined_text(labels.say("book.note.cancelled", lang), document.state_reason)
-    if document.draft.delivery_mode is DeliveryMode.PAPER:
-        return labels.say("book.note.source.paper", lang)
+            day = day_text(local(refused[-1].at).date())
+            texts.append(labels.say("book.note.refused", lang, who=who, day=day, reason=why).rstrip(": "))
+    return texts[:_MOST_NAMED]
+
+
+def _left_text(attempt: _Attempt, lang: str) -> str:
+    """Write that it was cancelled and had left all the same, with both days; empty where it was not."""
+    for delivery in attempt.deliveries:
+        if MAY_HAVE_LEFT in delivery.marks and delivery.state != "cancelled":
+            facts = attempt.facts[delivery.id]
+            cancelled = [fact.at for fact in facts if fact.code == "cancelled"]
+            proved = [fact.at for fact in facts if fact.track is Track.BUSINESS]
+            who = delivery.recipient.name or delivery.recipient.code
+            days = [day_text(local(min(times)).date()) for times in (cancelled, proved)]
+            return labels.say("book.note.left", lang, day=days[0], who=who, on=days[1])
     return ""

@@ -88,6 +88,8 @@ class TaskKind(StrEnum):
     ISSUE = "issue"
     STATUS = "status"
     TAKE_BACK = "take_back"
+    LEFT_AFTER_ALL = "left_after_all"
+    """A recipient has a document that was cancelled before it seemed to have left."""
     APPROVE_RECALL = "approve_recall"
     SYSTEM = "system"
     SYSTEM_STATUS = "system_status"

@@ -17,6 +17,7 @@ from gateway.domain.document import Delivery, DocumentChange, Kind, OutgoingDocu
 from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
+from gateway.domain.outgoing_acts import Act
 from gateway.domain.states import AWAITED
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, Denied, NotFound
@@ -27,7 +28,7 @@ from gateway.office.policy import rights
 from gateway.office.policy.rights import Grant, RecallObjection, Rights
 from gateway.office.services import OfficeOutgoingServices
 from gateway.office.store.store import OfficeWork
-from gateway.outgoing import files, manage, more_recipients, recall
+from gateway.outgoing import files, manage, more_recipients, recall, refusing
 from gateway.outgoing.answering import late_answers
 from gateway.outgoing.drafting import remaining
 from gateway.outgoing.intake import Order
@@ -384,13 +385,12 @@ def _urging_place(code: str) -> str:
 async def begin_correction(services: OutgoingServices, scope: AgencyScope, id: str) -> OutgoingDocument:
     """Begin a corrected draft. Raise Clash when no recipient refused it."""
     async with services.store.read(scope) as work:
-        document = await work.outgoing.get(id)
+        document = await refusing.require_by_id(work, id, Act.CORRECT)
         deliveries = await work.deliveries.of_document(id)
-    more_recipients.check_has_left(document)
-    refusing = tuple(d.recipient for d in deliveries if d.state == "rejected")
-    if not refusing:
+    refused_by = tuple(d.recipient for d in deliveries if d.state == "rejected")
+    if not refused_by:
         raise Clash(f"no recipient has refused {id}")
-    draft = replace(document.draft, external_id=None, callback_data=None, recipients=refusing)
+    draft = replace(document.draft, external_id=None, callback_data=None, recipients=refused_by)
     order = Order(draft=draft, send=False, kind=Kind.DOCUMENT)
     accepted = await more_recipients.accept_with_files(services, scope, document, order)
     if accepted.document is None:

@@ -15,7 +15,7 @@ from gateway.domain.document import Delivery, IncomingDocument, InState, Outgoin
 from gateway.domain.handling import UnitPart
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
 from gateway.domain.office_profile import calendar_of_agency
-from gateway.domain.states import waits_for_answer
+from gateway.domain.states import Track, waits_for_answer
 from gateway.domain.status import (
     Duty,
     Fact,
@@ -291,6 +291,16 @@ def of_returned(
         if document.state is not OutState.CANCELLED:
             kind = _RETURNED[delivery.state]
             yield _to_settle(kind, office, delivery, document, delivery.updated_at, now)
+
+
+def of_left_after_all(
+    office: OfficeCalendar, left: Iterable[tuple[Delivery, OutgoingDocument, Sequence[Fact]]], now: datetime
+) -> Iterator[Task]:
+    """List deliveries that had left although they were cancelled, until their recipient is asked to give them back."""
+    for delivery, document, facts in left:
+        if document.kind.is_whole and not fold_delivery(facts).requests:
+            since = min(fact.at for fact in facts if fact.track is Track.BUSINESS)
+            yield _to_settle(TaskKind.LEFT_AFTER_ALL, office, delivery, document, since, now)
 
 
 def of_unsent(office: OfficeCalendar, documents: Iterable[OutgoingDocument], now: datetime) -> Iterator[Task]:

@@ -33,7 +33,14 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.book import Book, OutgoingLine, PaperLetter, RegisterEntry, Span
-from gateway.domain.document import DocumentChange, IncomingDocument, Kind, OutgoingDocument, OutState
+from gateway.domain.document import (
+    STANDING,
+    DocumentChange,
+    IncomingDocument,
+    Kind,
+    OutgoingDocument,
+    OutState,
+)
 from gateway.domain.states import NOT_HELD
 from gateway.domain.wall_clock import day_text, local, midnight
 from gateway.ports.services import Clock
@@ -41,6 +48,7 @@ from gateway.store import incoming
 from gateway.store.incoming import Handover
 from gateway.store.outgoing import (
     IS_LINE,
+    LETTERS,
     NO_LINE,
     SENT_UNDER,
     OutgoingTable,
@@ -98,18 +106,45 @@ class NumbersOfType:
 
 _E, _I, _H, _O, _P = RegisterEntryRow, IncomingRow, HandoverRow, OutgoingRow, PaperOutgoingRow
 _D = DeliveryRow
+_A: Any = OutgoingRow.__table__.alias("attempt").c
 _DIGITS = "0123456789"
 _AT_ONCE = 500
 
 
-def _is_given_back(document_id: Mapped[Any], agency_id: str) -> ColumnElement[bool]:
+def _sent_lines(agency_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Select one document for each number: of several attempts the last that was not cancelled, else the last."""
+    later = select(_A.id).where(*_other_attempts(agency_id), _place_of_attempt(_A) > _place_of_attempt(_O))
+    return *IS_LINE, not_(exists(later))
+
+
+def _other_attempts(agency_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Select the other attempts to send the same document, which have the same number and date."""
+    is_other = and_(_A.document_id == col(_O.document_id), _A.id != col(_O.id))
+    return _A.agency_id == agency_id, is_other, _A.kind.in_(LETTERS), _A.state.not_in(NO_LINE)
+
+
+def _place_of_attempt(table: Any) -> Any:  # Any: a table or its alias
+    return tuple_(case((table.state == OutState.CANCELLED.value, 0), else_=1), table.created_at, table.id)
+
+
+def _is_struck(agency_id: str) -> ColumnElement[bool]:
+    """Select documents whose line is struck: cancelled, or given back with no other attempt that stands."""
+    stands = and_(_A.state != OutState.CANCELLED.value, not_(_is_given_back(_A.id, agency_id)))
+    stand = exists(select(_A.id).where(*_other_attempts(agency_id), stands))
+    given_back = and_(_is_given_back(col(_O.id), agency_id), not_(stand))
+    return or_(col(_O.state) == OutState.CANCELLED.value, given_back)
+
+
+def _is_given_back(
+    document_id: Any, agency_id: str
+) -> ColumnElement[bool]:  # Any: a column, or one of an alias
     """Select documents whose recall every recipient who had it agreed to, and there is one."""
     deliveries = select(col(_D.document_id)).where(col(_D.agency_id) == agency_id)
     agreed = deliveries.where(col(_D.state) == "request_agreed")
     keeps = deliveries.where(
         col(_D.document_id) == document_id, col(_D.state).not_in(("request_agreed", *sorted(NOT_HELD)))
     )
-    return and_(col(document_id).in_(agreed), not_(exists(keeps)))
+    return and_(document_id.in_(agreed), not_(exists(keeps)))
 
 
 class SqlBooks(AgencyRows):
@@ -193,7 +228,9 @@ class SqlBooks(AgencyRows):
     ) -> Sequence[OutgoingLine]:
         """List lines of both tables in the same order, merged."""
         place = _outgoing_place(last) if last is not None else None
-        sent = await self._tx.values(to_outgoing, self._next(_O, span, place, limit).where(*IS_LINE))
+        sent = await self._tx.values(
+            to_outgoing, self._next(_O, span, place, limit).where(*_sent_lines(self._agency_id))
+        )
         letters = await self._tx.values(to_letter, self._next(_P, span, place, limit))
         lines: list[OutgoingLine] = [*sent, *letters]
         return sorted(lines, key=_outgoing_place)[:limit]
@@ -201,9 +238,9 @@ class SqlBooks(AgencyRows):
     async def outgoing_numbers(self, span: Span) -> Sequence[NumbersOfType]:
         """List the numbers of the book by type. The database makes one text of those of a type: a row for each line would
         take most of the time."""
-        struck = or_(col(_O.state) == OutState.CANCELLED.value, _is_given_back(col(_O.id), self._agency_id))
+        struck = _is_struck(self._agency_id)
         of_sent = func.coalesce(col(_O.type_name), self._text_in(col(_O.body), "draft", "type_name"))
-        sent = self._by_type(_O, span, of_sent, struck, col(_O.document_id), IS_LINE)
+        sent = self._by_type(_O, span, of_sent, struck, col(_O.document_id), _sent_lines(self._agency_id))
         of_letter = self._text_in(col(_P.body), "type_name")
         letters = self._by_type(_P, span, of_letter, col(_P.struck_at).is_not(None), col(_P.id))
         return [
@@ -243,6 +280,28 @@ class SqlBooks(AgencyRows):
     def _listed(self, column: Mapped[str]) -> ColumnElement[str]:
         """Return the values of a column as one JSON list."""
         return cast(func.json_agg(column) if self._server_sorts else func.json_group_array(column), Text)
+
+    async def attempts(self, document_ids: Sequence[str]) -> Mapping[str, Sequence[OutgoingDocument]]:
+        """Return all attempts to send each of these documents, by the identity that they share, oldest first."""
+        query = (
+            select(_O)
+            .where(col(_O.agency_id) == self._agency_id, col(_O.document_id).in_(document_ids), *IS_LINE)
+            .order_by(col(_O.created_at), col(_O.id))
+        )
+        attempts: dict[str, list[OutgoingDocument]] = {id: [] for id in document_ids}
+        for document in await self._tx.values(to_outgoing, query):
+            attempts[document.document_id].append(document)
+        return attempts
+
+    async def replacements(self, ids: Sequence[str]) -> Mapping[str, OutgoingDocument]:
+        """Return the document that replaces each of these, for those that are replaced."""
+        query = select(_O).where(
+            col(_O.agency_id) == self._agency_id,
+            col(_O.parent_id).in_(ids),
+            col(_O.kind) == Kind.REPLACEMENT.value,
+            col(_O.state).in_(STANDING),
+        )
+        return {d.parent_id or "": d for d in await self._tx.values(to_outgoing, query)}
 
     async def recalls(self, ids: Sequence[str]) -> Mapping[str, tuple[DocumentChange, datetime]]:
         """Return the latest recall of each of these outgoing documents that was asked for, and when."""

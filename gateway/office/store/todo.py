@@ -15,8 +15,8 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
-from gateway.domain.states import Track
-from gateway.domain.status import Fact
+from gateway.domain.states import HAS_IT, Track
+from gateway.domain.status import MAY_HAVE_LEFT, Fact
 from gateway.office.domain.task import (
     AskState,
     RecallAsk,
@@ -97,6 +97,15 @@ _IS_BACK = col(_D.state).in_(bindparam("states", RETURNED, expanding=True, liter
 BACK = (
     _mine(_D)
     .where(_IS_BACK, col(_D.updated_at) >= _SINCE)
+    .order_by(col(_D.updated_at), col(_D.id))
+    .limit(_LIMIT)
+)
+# Its literal is that of the partial index. The only mark that is looked for stays among them, because marks are few.
+LEFT = (
+    _mine(_D)
+    .where(
+        col(_D.marks).op("<>")(bindparam("none", "[]", literal_execute=True)), col(_D.updated_at) >= _SINCE
+    )
     .order_by(col(_D.updated_at), col(_D.id))
     .limit(_LIMIT)
 )
@@ -183,9 +192,21 @@ class SqlTasks(AgencyRows):
         self, since: datetime, limit: int
     ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
         """List deliveries that we asked back since then, answered or not, each with its document and all its facts."""
-        recalled = await self._values(to_delivery, RECALLED, since=since, most=limit)
-        deliveries = {delivery.id: delivery for delivery in recalled}
-        documents = await self._documents(recalled)
+        return await self._with_facts(await self._values(to_delivery, RECALLED, since=since, most=limit))
+
+    async def left_after_all(
+        self, since: datetime, limit: int
+    ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
+        """List deliveries that were cancelled although they had left, and whose recipient has them; each with its document
+        and all its facts."""
+        marked = await self._values(to_delivery, LEFT, since=since, most=limit)
+        return await self._with_facts([d for d in marked if MAY_HAVE_LEFT in d.marks and d.state in HAS_IT])
+
+    async def _with_facts(
+        self, listed: Sequence[Delivery]
+    ) -> Sequence[tuple[Delivery, OutgoingDocument, Sequence[Fact]]]:
+        deliveries = {delivery.id: delivery for delivery in listed}
+        documents = await self._documents(listed)
         facts = await self._facts_of(list(deliveries))
         return [(d, documents[d.document_id], facts[id]) for id, d in deliveries.items()]
 

@@ -19,6 +19,7 @@ from gateway.document_view.facts import received_word, short_word
 from gateway.domain.document import WORKED_ON, InState, OutState
 from gateway.domain.handling import Share
 from gateway.domain.office_calendar import OfficeCalendar
+from gateway.domain.outgoing_acts import Act, objection, standing_by_states
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.states import REQUESTED
 from gateway.domain.text import Sought, hits
@@ -456,7 +457,7 @@ async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: Sh
 def _skip_reason(request: PageRequest, act: str, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
-        "gui-lai": "failed" in states,
+        "gui-lai": "failed" in states and _may_resend(line),
         "huy-gui": line.own_state in (OutState.DRAFT, OutState.BLOCKED)
         or (bool(states) and states <= _WAITING),
         "don-doc": line.is_overdue(request.deps.clock.now()),
@@ -467,6 +468,11 @@ def _skip_reason(request: PageRequest, act: str, line: ListLine) -> str:
     }.get(act, True)
     key = {"don-doc": "listing.skip.not_late", "da-doc": "listing.skip.read"}.get(act, "listing.skip.state")
     return "" if fits else request.say(key, state=state_text(line, request.lang))
+
+
+def _may_resend(line: ListLine) -> bool:
+    standing = standing_by_states(OutState(line.own_state), line.card.states)
+    return not objection(standing, Act.RESEND)
 
 
 async def _with_tags(request: PageRequest, work: OfficeWork, choices: list[Choice]) -> list[Choice]:

@@ -14,6 +14,7 @@ from gateway.document_view.facts import FactSource, FactView, state_word
 from gateway.document_view.recipients import Progress, RecipientView, progress_of, recipient_view
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
+from gateway.domain.outgoing_acts import Act, objection, standing_of
 from gateway.domain.states import AWAITED, FAULTY, NEVER_LEFT, REQUESTED, Track
 from gateway.domain.status import Fact
 from gateway.domain.text import name_key
@@ -174,7 +175,7 @@ def acts_of(
     candidates = (
         (MAY_ISSUE, "resend", f"{base_path}/gui-lai", no_resend(outgoing)),
         (MAY_ISSUE, "anew", f"{base_path}/sua-lai", no_correction(outgoing)),
-        (MAY_ISSUE, "further", f"{base_path}/gui-them", not_away(outgoing)),
+        (MAY_ISSUE, "further", f"{base_path}/gui-them", refusal(outgoing, Act.FURTHER)),
         (MAY_URGE, "urge", f"{base_path}/don-doc", no_urging(outgoing, now)),
         (MAY_RECALL, "fix", f"{base_path}/sai-gi", no_fix(outgoing)),
         cancel,
@@ -191,8 +192,8 @@ def fixes_of(outgoing: OutgoingView) -> tuple[DocumentAct, ...]:
     """List the acts on a document that turned out to be wrong, the commonest fault first."""
     base_path, id = outgoing.path, outgoing.document.id
     candidates = (
-        ("replace", f"/phat-hanh?thay-the={id}", not_away(outgoing)),
-        ("correct", f"/phat-hanh?dinh-chinh={id}", not_away(outgoing)),
+        ("replace", f"/phat-hanh?thay-the={id}", refusal(outgoing, Act.REPLACE)),
+        ("correct", f"/phat-hanh?dinh-chinh={id}", refusal(outgoing, Act.REPLACE)),
         ("update", f"/phat-hanh?cap-nhat={id}", no_update(outgoing)),
         ("recall", f"{base_path}/thu-hoi", no_recall(outgoing)),
         ("take_back", f"{base_path}/thu-hoi?hinh-thuc=lay-lai", no_recall(outgoing)),
@@ -205,9 +206,16 @@ def no_fix(outgoing: OutgoingView) -> str:
     return objections[0] if all(objections) else ""
 
 
+def refusal(outgoing: OutgoingView, act: Act) -> str:
+    """Return the key of the reason that the document's state is against the act."""
+    standing = standing_of(outgoing.document, {d.state for d in outgoing.deliveries})
+    reason = objection(standing, act)
+    return f"outgoing.why.{reason}" if reason else ""
+
+
 def no_resend(outgoing: OutgoingView) -> str:
-    if objection := not_away(outgoing):
-        return objection
+    if why := refusal(outgoing, Act.RESEND):
+        return why
     if not resendable(outgoing):
         states = {d.state for d in outgoing.deliveries}
         return "outgoing.why.all_gone" if states <= _CLOSED_STATES else "outgoing.why.all_have_it"
@@ -221,11 +229,11 @@ def resendable(outgoing: OutgoingView) -> Sequence[Delivery]:
 def no_correction(outgoing: OutgoingView) -> str:
     """Explain why it cannot be corrected: only a refused document can."""
     is_refused = any(d.state == "rejected" for d in outgoing.deliveries)
-    return not_away(outgoing) if is_refused else "outgoing.why.nobody_refused"
+    return refusal(outgoing, Act.CORRECT) if is_refused else "outgoing.why.nobody_refused"
 
 
 def no_urging(outgoing: OutgoingView, now: datetime) -> str:
-    return "" if late_deliveries(outgoing, now) else "outgoing.why.nobody_late"
+    return refusal(outgoing, Act.URGE) if late_deliveries(outgoing, now) else "outgoing.why.nobody_late"
 
 
 def late_deliveries(outgoing: OutgoingView, now: datetime) -> Sequence[Delivery]:
@@ -233,11 +241,8 @@ def late_deliveries(outgoing: OutgoingView, now: datetime) -> Sequence[Delivery]
 
 
 def no_recall(outgoing: OutgoingView) -> str:
-    document = outgoing.document
-    if not document.kind.is_whole:
-        return "outgoing.why.part"
-    if document.state not in (OutState.PACKED, OutState.CANCELLED):
-        return "outgoing.why.not_left"
+    if why := refusal(outgoing, Act.RECALL):
+        return why
     if not recallable(outgoing):
         if any(d.state in REQUESTED for d in outgoing.deliveries):
             return "outgoing.why.request_open"
@@ -256,35 +261,21 @@ def recallable(outgoing: OutgoingView) -> Sequence[Delivery]:
 
 
 def no_update(outgoing: OutgoingView) -> str:
-    if objection := not_away(outgoing):
-        return objection
+    if why := refusal(outgoing, Act.UPDATE):
+        return why
     return "outgoing.why.request_open" if any(d.state in REQUESTED for d in outgoing.deliveries) else ""
 
 
 def no_cancel(outgoing: OutgoingView) -> str:
-    state = outgoing.document.state
-    if state is OutState.CANCELLED:
-        return "outgoing.why.cancelled"
-    if state in (OutState.DRAFT, OutState.BLOCKED):
-        return ""
+    if why := refusal(outgoing, Act.CANCEL):
+        return why
     if any(d.state not in UNSENT for d in outgoing.deliveries):
         return "outgoing.why.on_axis"
     return ""
 
 
 def no_slip(outgoing: OutgoingView) -> str:
-    if outgoing.document.is_sealed:
-        return "outgoing.why.sealed"
-    return "outgoing.why.draft" if outgoing.document.state is OutState.DRAFT else ""
-
-
-def not_away(outgoing: OutgoingView) -> str:
-    document = outgoing.document
-    if document.is_sealed:
-        return "outgoing.why.sealed"
-    if not document.kind.is_whole:
-        return "outgoing.why.part"
-    return "" if document.state is OutState.PACKED else "outgoing.why.not_sent"
+    return refusal(outgoing, Act.SLIP)
 
 
 _NUMBERED_STEPS = frozenset({"queued", "sent", "failed", "cancelled"})

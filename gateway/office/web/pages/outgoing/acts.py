@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.document import OutState, Recipient, RecipientRole
+from gateway.domain.outgoing_acts import Act
 from gateway.domain.person import Person
 from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.office.accounts import acting
@@ -439,7 +440,7 @@ async def correct(request: PageRequest) -> web.StreamResponse:
 
 async def add_recipients(request: PageRequest) -> web.StreamResponse:
     outgoing = await access.find(request)
-    if (objection := access.not_away(outgoing)) and not request.is_act:
+    if (objection := access.refusal(outgoing, Act.FURTHER)) and not request.is_act:
         return await show_refusal(request, outgoing, "further", objection)
     roles = [(role.value, request.say(f"role.{role}")) for role in _ROLES]
     repeat = partial(ask, request, outgoing, "further", do="outgoing.further.do", roles=roles)

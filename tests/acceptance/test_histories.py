@@ -1,0 +1,16 @@
+"""A fixed history of documents that end and come back, in which two had left after all; the long lane draws others."""
+
+from __future__ import annotations
+
+import random
+
+from tests.acceptance.test_hold import _cheap as _cheap
+from tests.acceptance.test_hold import town as town
+from tests.support.histories import History
+from tests.support.node import Town
+
+
+async def test_states_numbers_book_and_figures_are_a_plain_count_of_the_rows(town: Town) -> None:
+    history = History(town, random.Random(110))
+    await history.live(50)
+    await history.check()
