@@ -195,6 +195,11 @@ def has_bad_characters(text: str, *, lines: bool = False) -> bool:
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
 
 
+def has_foreign_digits(text: str) -> bool:
+    """Tell whether a text has digits of another script, which look like a number and are none to a program."""
+    return any(sign.isdigit() and not sign.isascii() for sign in text)
+
+
 def escape_turning(text: str) -> str:
     """Replace the characters of a foreign text that change the direction of writing by their names, such as
     `[U+202E]`."""
