@@ -18,8 +18,10 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Update,
+    and_,
     bindparam,
     exists,
+    func,
     not_,
     or_,
     select,
@@ -34,10 +36,11 @@ from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.text import fold, number_word, spelling_key
+from gateway.domain.upload import OWNER as UPLOAD
 from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import among, bodies, from_json, one_of, same, to_json
-from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
+from gateway.store.tables import BlobRefRow, BlobRow, DeliveryRow, OutboxRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
@@ -88,6 +91,29 @@ async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> 
         for subject, data in await tx.tuples(_ANSWERED, agency=agency_id, ids=part):
             codes_by_id[subject].add(str(json.loads(data).get("from", "")).casefold())
     return {id: frozenset(codes) for id, codes in codes_by_id.items()}
+
+
+def _kept_bytes(owner: type[BlobRow] | type[BlobRefRow]) -> ColumnElement[int]:
+    """Return the size of an agency's uploads and of the files of its documents that were not packed, by one table of
+    owners."""
+    unsent = one_of(
+        col(OutgoingRow.state), (OutState.DRAFT.value, OutState.BLOCKED.value, OutState.QUEUED.value)
+    )
+    is_source = and_(
+        col(owner.owner_kind) == "source", exists().where(same(OutgoingRow.id, owner.owner_id), unsent)
+    )
+    query = select(func.coalesce(func.sum(col(BlobRow.size)), 0)).where(
+        col(owner.agency_id) == bindparam("agency"), or_(col(owner.owner_kind) == UPLOAD, is_source)
+    )
+    if owner is BlobRefRow:
+        query = query.join_from(BlobRow, BlobRefRow, col(BlobRefRow.digest) == col(BlobRow.digest))
+    return query.scalar_subquery()
+
+
+_WAITING = select(func.coalesce(func.sum(col(OutboxRow.envelope_size)), 0)).where(
+    col(OutboxRow.agency_id) == bindparam("agency"), col(OutboxRow.state) == "waiting"
+)
+UNSENT_BYTES = select(_kept_bytes(BlobRow) + _kept_bytes(BlobRefRow) + _WAITING.scalar_subquery())
 
 
 class SqlOutgoingDocuments(WatchedRows):

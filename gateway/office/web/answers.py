@@ -286,6 +286,7 @@ _STATUS: Mapping[type[errors.GatewayError], int] = {
     errors.InvalidEnvelope: 422,
     errors.InvalidProof: 422,
     errors.Clash: 409,
+    errors.OverBudget: 507,
     errors.Duplicate: 409,
     errors.Conflict: 409,
     errors.OtherContent: 409,
