@@ -334,6 +334,10 @@ class OverBudget(Clash):
     code = "GW-UNSENT"
     permanent = False
 
+    def __init__(self, detail: str = "", *, used: int = 0, allowed: int = 0) -> None:
+        megabytes = {"used_mb": used // 1024**2, "allowed_mb": allowed // 1024**2}
+        super().__init__(detail, params={"used": used, "allowed": allowed, **megabytes})
+
 
 class BadForm(GatewayError):
     """The form cannot be read as it came. `field`: which part of it, where it is one, such as `lines/0/name`."""

@@ -113,8 +113,6 @@ STATUS: Mapping[str, Rule] = MappingProxyType(
 MOST: Mapping[str, int] = MappingProxyType(dict(_list_limits(Draft, DocumentChange)))
 # Domain names of fields that have another name for programs.
 _ATTRIBUTES = {field.name: field.attribute for field in FIELDS}
-# No document of an office is older, and none is due later; any other day is a typing error.
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 # Fields that are returned to the client unchanged.
 _UNCHANGED_FIELDS = frozenset({"callback_data"})
 # Types without texts.

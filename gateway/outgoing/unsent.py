@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from gateway.errors import OverBudget
 
-_MB = 1024 * 1024
-
 
 async def _count_nothing(_: str) -> int:
     return 0
@@ -49,10 +47,10 @@ class UnsentBudget:
         if agency_id not in self._counted or added > self.limit // 10 or used + size > allowed:
             used = await self.used(agency_id)
         if used + size > allowed:
-            params = {"used_mb": used // _MB, "allowed_mb": allowed // _MB, "used": used, "allowed": allowed}
             raise OverBudget(
                 f"the agency keeps {used} unsent bytes, {allowed} are allowed now, and these would be {size} more; send or "
                 "discard drafts and uploads first",
-                params=params,
+                used=used,
+                allowed=allowed,
             )
         self._added[agency_id] = self._added.get(agency_id, 0) + size

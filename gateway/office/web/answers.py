@@ -7,9 +7,7 @@ what happened, why, what to do. A stack trace is for the log alone."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -148,13 +146,6 @@ def static_bytes(name: str) -> bytes:
     # A comment of a script has a line of its own, and no text has several lines.
     lines = [line.strip() for line in raw.splitlines()] if kind in ("css", "js") else [raw]
     return b"\n".join(line for line in lines if line and not (kind == "js" and line.startswith(b"//")))
-
-
-def csv_line(cells: Sequence[str]) -> bytes:
-    """Write one line of a table for spreadsheets; a cell that one would take for a formula becomes text."""
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
-    return buffer.getvalue().encode()
 
 
 def figure(count: int, lang: str) -> str:
