@@ -64,7 +64,7 @@ async def count_up(tx: Transaction, agency_id: str, book: str, year: int) -> int
     return row.last
 
 
-async def refuse_closed(events: SqlEvents, book: Book, year: int, now: datetime) -> None:
+async def refuse_closed(events: SqlEvents, book: str, year: int, now: datetime) -> None:
     """Raise Clash for the book of an earlier year that was printed whole after that year: it is bound and signed, so a late
     line stands in the present year's book."""
     if year >= local(now).year:

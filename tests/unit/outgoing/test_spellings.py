@@ -10,7 +10,7 @@ from gateway.errors import Clash, Refused
 from gateway.outgoing import manage
 from gateway.outgoing.intake import Order
 from gateway.policy import book
-from gateway.policy.verdict import ReasonCode
+from gateway.policy.verdict import ReasonCode, Verdict
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.packets import TODAY, pdf
 
@@ -23,6 +23,7 @@ async def reasons_against(town: Town, number: str, symbol: str, n: int, **more: 
     try:
         await town.order(order, ((f"{n}.pdf", pdf(n)),), sender=DEPARTMENT)
     except Refused as refused:
+        assert isinstance(refused.verdict, Verdict)
         return [reason.code for reason in refused.verdict.reasons]
     return []
 
@@ -65,6 +66,7 @@ async def test_a_stored_draft_in_another_spelling_does_not_leave(town: Town) -> 
     try:
         await manage.send_draft(town.node.out, await town.scope(DEPARTMENT), kept.document.id)
     except Refused as refused:
+        assert isinstance(refused.verdict, Verdict)
         codes = [reason.code for reason in refused.verdict.reasons]
     else:
         codes = []

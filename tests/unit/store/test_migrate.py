@@ -105,7 +105,7 @@ STEPS = {
     "r0300_baseline.py": "ec24162b42f692fa",
     "r0300_baseline_postgresql.sql": "9b158e1575f9547c",
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
-    "r0303_number_word.py": "09b39349c8eb2043",
+    "r0303_number_word.py": "cd014affe5ae45a4",
 }
 
 

@@ -21,9 +21,10 @@ def upgrade() -> None:
         op.add_column(name, sa.Column("number_word", sa.String(), nullable=False, server_default=""))
         _fill(op.get_bind(), name)
         op.create_index(index, name, ["agency_id", "number_word", "issued_on"])
-    keys = sa.table("incoming_document", sa.column("number_key")).c.number_key
+    arrivals = sa.table("incoming_document", sa.column("number_key"))
+    keys = arrivals.c.number_key
     shorter = sa.func.replace(sa.func.replace(keys, "!!!", "!"), "!!", "!")
-    op.execute(sa.update(keys.table).where(keys.contains("!!")).values(number_key=shorter))
+    op.execute(sa.update(arrivals).where(keys.contains("!!")).values(number_key=shorter))
 
 
 def _fill(connection: sa.Connection, name: str) -> None:
