@@ -17,14 +17,18 @@ from tests.support.packets import TODAY, pdf
 SPELLINGS = (("0601", "UBND-KT"), ("601", "ubnd-kt"), ("601", "UBND\u2010KT"), ("601", "UBND - KT"))
 
 
+def codes_of(refused: Refused) -> list[ReasonCode]:
+    assert isinstance(refused.verdict, Verdict)
+    return [reason.code for reason in refused.verdict.reasons]
+
+
 async def reasons_against(town: Town, number: str, symbol: str, n: int, **more: object) -> list[ReasonCode]:
     """Send a document, and return the reasons that refuse it."""
     order = Order(draft=replace(draft(number, PROVINCE, **more), symbol=symbol))
     try:
         await town.order(order, ((f"{n}.pdf", pdf(n)),), sender=DEPARTMENT)
     except Refused as refused:
-        assert isinstance(refused.verdict, Verdict)
-        return [reason.code for reason in refused.verdict.reasons]
+        return codes_of(refused)
     return []
 
 
@@ -66,8 +70,7 @@ async def test_a_stored_draft_in_another_spelling_does_not_leave(town: Town) -> 
     try:
         await manage.send_draft(town.node.out, await town.scope(DEPARTMENT), kept.document.id)
     except Refused as refused:
-        assert isinstance(refused.verdict, Verdict)
-        codes = [reason.code for reason in refused.verdict.reasons]
+        codes = codes_of(refused)
     else:
         codes = []
 
