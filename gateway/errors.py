@@ -30,6 +30,7 @@ GatewayError
   ScannerDown           R  nothing yet                 no verdict about malware, and policy wants one
   NotFound              P  404
   Clash                 P  409                         the thing's present state forbids the act
+    OverBudget          R  507                         the agency's unsent bytes are as many as allowed
   Denied                P  401, 403
   InvalidProof          P  422                         a seal, timestamp or proof does not hold
   Misconfigured         P  nothing; stops at start-up
@@ -325,6 +326,17 @@ class Denied(GatewayError):
 
     code = "GW-401"
     label_key = "error.denied"
+
+
+class OverBudget(Clash):
+    """The agency keeps as many unsent bytes on this node as it may; nothing was stored."""
+
+    code = "GW-UNSENT"
+    permanent = False
+
+    def __init__(self, detail: str = "", *, used: int = 0, allowed: int = 0) -> None:
+        megabytes = {"used_mb": used // 1024**2, "allowed_mb": allowed // 1024**2}
+        super().__init__(detail, params={"used": used, "allowed": allowed, **megabytes})
 
 
 class BadForm(GatewayError):

@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 from multidict import CIMultiDict
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from gateway.api import downloads
 from gateway.api.caller import Caller
@@ -34,6 +34,7 @@ from gateway.api.shapes import (
     EVERYTHING,
     Asking,
     Chosen,
+    Instant,
     Piece,
     RequestModel,
     ResponseModel,
@@ -225,7 +226,7 @@ def _moment(text: object) -> object:
 
 
 Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
-Since = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Since = Annotated[Instant, BeforeValidator(_moment)]
 
 
 class PageQuery(RequestModel):

@@ -30,6 +30,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.fields import FIELDS, fields_of
 from gateway.domain.fields import Field as DocumentField
+from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -91,7 +92,7 @@ class FileCodeIn(RequestModel):
     """The file that the document belongs to."""
 
     organ: AgencyCode
-    year: int = Field(ge=1900, le=2999)
+    year: int = Field(ge=FIRST_DAY.year, le=LAST_DAY.year)
     notation: Line
 
 

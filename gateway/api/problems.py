@@ -115,6 +115,7 @@ SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
             (errors.BrokerRefused, "axis-refused", 502),
             (errors.SignerDown, "signer-down", 503),
             (errors.StoreFailure, "store-failure", 503),
+            (errors.OverBudget, "over-budget", 507),
             (errors.StaleVersion, "stale-version", 412),
             (errors.StaleLease, "stale-lease", 409),
             (errors.AlteredContent, "altered-content", 500),

@@ -6,6 +6,7 @@ an unknown word."""
 
 from __future__ import annotations
 
+import datetime as dt
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -43,7 +44,7 @@ from gateway.domain.fields import Field as DocumentField
 from gateway.domain.signatures import LegalValue
 from gateway.domain.states import CODES, STATES, Track
 from gateway.domain.status import RequestKind
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY, VIETNAM, midnight
 from gateway.policy.verdict import ReasonCode
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ def split(text: object) -> object:
 Asking = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
 # One entry of a list in a query.
 Piece = Annotated[str, StringConstraints(max_length=40), AfterValidator(_one_line)]
+Day = Annotated[dt.date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+"""Day in a request. Any other one no later arithmetic would survive."""
+Instant = Annotated[AwareDatetime, Field(ge=midnight(FIRST_DAY), le=midnight(LAST_DAY))]
+"""Moment in a request."""
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Moment = Annotated[
     AwareDatetime,

@@ -26,6 +26,7 @@ from gateway.incoming.receive import FeedFilter
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
 from gateway.outgoing.services import OutgoingServices
+from gateway.outgoing.unsent import UnsentBudget
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
@@ -447,6 +448,9 @@ def _outgoing_services(
         wake_couriers=partial(core.store.wake.ring, "dispatcher", EVENTS_WRITTEN),
         own_rows=core.store.own_rows,
         admits=gate.check,
+        unsent=UnsentBudget(
+            limit=core.settings.limits.unsent_mb * MB, count=core.store.unsent_bytes, share=blobs.room_share
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from gateway.cli.command import Invocation, existing, verb
 from gateway.cli.node import CommandContext, at_agency
 from gateway.domain.document import Delivery, OutState
 from gateway.domain.states import CODES, HAS_IT
+from gateway.domain.wall_clock import is_in_span
 from gateway.errors import BrokerRefused, Clash, Waiting
 
 if TYPE_CHECKING:
@@ -167,10 +169,9 @@ def recipients(to: list[str]) -> list[dict[str, str]]:
 def day(text: str) -> str:
     """Convert either form of a date to ISO."""
     for form in ("%Y-%m-%d", "%d/%m/%Y"):
-        try:
-            return datetime.strptime(text, form).date().isoformat()
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            if is_in_span(read := datetime.strptime(text, form).date()):
+                return read.isoformat()
     raise typer.BadParameter(f"{text!r} is no date; write 2026-11-20 or 20/11/2026")
 
 

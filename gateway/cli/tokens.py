@@ -311,12 +311,15 @@ async def make(
 
 @verb("key_01J…", ask="cli.ask.revoke")
 async def revoke(call: Invocation, core: NodeCore, id: KeyId) -> None:
-    """End a key at once, and pause the webhooks that its program made with no other key."""
+    """End a key at once; pause the webhooks of its program whose events no other key of it may read."""
     revoked_now = await core.store.accounts.revoke_key(id)
     key = next(key for key in await core.store.accounts.list_keys() if key.id == id)
     paused = await core.store.webhooks.pause_without_key(key.principal.id, "operator")
-    webhooks = [{"id": hook.id, "host": hook.host} for hook in paused]
-    output.record(call, {"id": id, "revoked_now": revoked_now, "webhooks_paused": webhooks})
+    hooks = await core.store.webhooks.made_by(key.principal.id)
+    webhooks = [{"id": hook.id, "host": hook.host, "state": hook.state.value} for hook in hooks]
+    paused_now = [{"id": hook.id, "host": hook.host} for hook in paused]
+    facts = {"revoked_now": revoked_now, "webhooks_paused": paused_now, "webhooks": webhooks}
+    output.record(call, {"id": id, **facts})
     if paused:
         call.say(
             "cli.token.webhooks_paused",

@@ -18,6 +18,7 @@ from gateway.cli.command import Invocation, verb
 from gateway.cli.output import VERIFICATION
 from gateway.clock import SystemClock
 from gateway.document_view.facts import code_text
+from gateway.domain.wall_clock import is_in_span
 from gateway.words import labels
 
 
@@ -59,6 +60,8 @@ def moment(text: str) -> datetime:
     """Parse an aware time; a usage error says the form."""
     try:
         at = datetime.fromisoformat(text)
+        if not is_in_span(at.date()):
+            raise ValueError("no such day")
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no time; write it as 2026-11-20T08:00:00+07:00") from error
     if at.tzinfo is None:

@@ -20,15 +20,16 @@ class Rule:
     """Rule of a field beside its type and its default: one row of the table of fields (`domain.fields`).
 
     `longest`: the most characters of a text, or of each text of a list. `is_required`: needed for sending. `lines`: line
-    feeds and tabs are allowed. `without`: forbidden characters. `least` and `most`: limits of a number, or of the number
-    of entries in a list. `api`: its name for programs, if different. `wire`: the path of its element below that of its
-    part, starting from `MessageHeader`. `says`: its description for programs. `in_form`: people type it on a line of the
-    form. `is_echoed`: answers about a document repeat it."""
+    feeds and tabs are allowed. `without`: forbidden characters. `plain_digits`: ASCII digits only. `least` and
+    `most`: limits of a number, or of the number of entries in a list. `api`: its name for programs, if different.
+    `wire`: the path of its element below that of its part, starting from `MessageHeader`. `says`: its description for
+    programs. `in_form`: people type it on a line of the form. `is_echoed`: answers about a document repeat it."""
 
     longest: int = 0
     is_required: bool = False
     lines: bool = False
     without: str = ""
+    plain_digits: bool = False
     least: int = 0
     most: int = 0
     api: str = ""
@@ -208,10 +209,21 @@ class Draft:
         str | None, Rule(longest=200, says="The caller's own id; permanently unique per agency")
     ] = None
     number: Annotated[
-        str, Rule(longest=11, is_required=True, without=",", wire="Code/CodeNumber", in_form=True)
+        str,
+        Rule(
+            longest=11, is_required=True, without=",", plain_digits=True, wire="Code/CodeNumber", in_form=True
+        ),
     ] = ""
     symbol: Annotated[
-        str, Rule(longest=30, is_required=True, without=",", wire="Code/CodeNotation", in_form=True)
+        str,
+        Rule(
+            longest=30,
+            is_required=True,
+            without=",",
+            plain_digits=True,
+            wire="Code/CodeNotation",
+            in_form=True,
+        ),
     ] = ""
     issued_on: Annotated[
         date | None, Rule(api="date", wire="PromulgationInfo/PromulgationDate", in_form=True)

@@ -113,8 +113,6 @@ STATUS: Mapping[str, Rule] = MappingProxyType(
 MOST: Mapping[str, int] = MappingProxyType(dict(_list_limits(Draft, DocumentChange)))
 # Domain names of fields that have another name for programs.
 _ATTRIBUTES = {field.name: field.attribute for field in FIELDS}
-# No document of an office is older, and none is due later; any other day is a typing error.
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 # Fields that are returned to the client unchanged.
 _UNCHANGED_FIELDS = frozenset({"callback_data"})
 # Types without texts.
@@ -193,6 +191,11 @@ def has_bad_characters(text: str, *, lines: bool = False) -> bool:
     """Tell whether a text has control characters (header and log injection), characters that change the direction of
     writing (the shown text is not the stored one), lone surrogates or non-characters (not XML)."""
     return (_BAD_IN_LINES if lines else _BAD).search(text) is not None
+
+
+def has_foreign_digits(text: str) -> bool:
+    """Tell whether a text has digits of another script, which look like a number and are none to a program."""
+    return any(sign.isdigit() and not sign.isascii() for sign in text)
 
 
 def escape_turning(text: str) -> str:

@@ -286,6 +286,7 @@ _RANK = {letter: chr(ord("A") + n) for n, letter in enumerate(_ALPHABET)}
 _TONE = {mark: str(n) for n, mark in enumerate(("\u0300", "\u0309", "\u0303", "\u0301", "\u0323"), start=1)}
 _LETTER = re.compile(r"[0-9]+|.[\u0300-\u036f]*", re.DOTALL)
 _GAP, _NUMBER, _FOREIGN, _LEVEL = "!", "#", "~", " "
+_GAPS = re.compile("!{2,}")
 _HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 
 
@@ -313,7 +314,13 @@ def number_key(number: str, symbol: str) -> str:
 def number_word(number: str, symbol: str) -> str:
     """Return a key that is the same for all spellings of a number and symbol, whatever zeros, spaces, capitals and
     tones."""
-    return number_key(number, symbol).partition(_LEVEL)[0]
+    return spelling_key(f"{number}/{symbol}")
+
+
+@lru_cache(maxsize=_MOST_NAMES)
+def spelling_key(text: str) -> str:
+    """Return the letters and numbers of a text's sort key: the same whatever zeros, spaces, signs, capitals and tones."""
+    return _GAPS.sub(_GAP, sort_key(text).partition(_LEVEL)[0])
 
 
 @lru_cache(maxsize=_MOST_NAMES)

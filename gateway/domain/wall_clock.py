@@ -5,6 +5,13 @@ from datetime import date, datetime, time, timedelta, timezone
 
 # Viet Nam has had one offset and no summer time since 1975, so no time-zone files are needed on the machine.
 VIETNAM = timezone(timedelta(hours=7))
+# No document of an office is older, and none is due later; any other day is a typing error. Arithmetic on days within
+# stays within what a calendar has.
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
+
+
+def is_in_span(day: date) -> bool:
+    return FIRST_DAY <= day <= LAST_DAY
 
 
 def local(at: datetime) -> datetime:

@@ -370,6 +370,7 @@ class _StatusChange:
                 document = _updated(document, child)
                 if child.files:
                     document = check.with_signatures_of(document, child)
+                    work.incoming.exchange_files(document)
                     await work.jobs.cancel(SIGNATURES_JOB, document.id)
                     await check.plan_rejudging(self.services, work, document)
         document = await settle.stand(work, document, [*self.facts, fact])

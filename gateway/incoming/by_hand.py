@@ -41,6 +41,7 @@ from gateway.incoming.services import IncomingServices
 from gateway.policy import admission
 from gateway.policy import book as rules
 from gateway.policy.verdict import ReasonCode, Verdict, reason
+from gateway.store.register import refuse_closed
 
 if TYPE_CHECKING:
     from gateway.store.blobs import FileScratch
@@ -165,6 +166,7 @@ async def _enter(
     now = services.clock.now()
     copies = await _find_copies(work, letter)
     year = letter.received_on.year
+    await refuse_closed(work.events, register.BOOK, year, now)
     given_number = letter.register_no.strip() if letter.register_no else None
     number = await register.number_for(work, agency, given_number, year)
     if number is None:

@@ -3,14 +3,14 @@ draft with its recipients resolved to the codes of today, and a `Verdict` with e
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import TypeAlias
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.book import Alike
+from gateway.domain.book import Alike, OutgoingLine
 from gateway.domain.document import (
     Delivery,
     DeliveryMode,
@@ -324,13 +324,16 @@ async def find_number_conflict(
     files: Sequence[str],
     documents: Sequence[OutgoingDocument] | None = None,
 ) -> Reason | None:
-    """Check R117 (number used twice): number, notation and date name one document. They may be used again only once no
-    recipient holds the earlier document any more, or for the same files (these digests) to recipients that do not hold
-    it. Returns the reason against it. `documents` are those of that identity, where the caller has loaded them."""
+    """Check R117 (number used twice): number, notation and date, in any spelling, name one document. They may be used
+    again only once no recipient holds the earlier document any more, or for the same files (these digests) to recipients
+    that do not hold it. Returns the reason against it. `documents` are those that may be it, where the caller has loaded
+    them."""
     if draft.issued_on is None or not _uses_number(order, draft):
         return None
     if documents is None:
         documents = await work.outgoing.by_document_id(document_id_of(agency, draft))
+        lines = await work.numbers.under(draft.number, draft.symbol, draft.issued_on.year)
+        documents = [*documents, *_of_that_day(lines, draft)]
     for earlier in documents:
         if not earlier.kind.is_whole:
             continue
@@ -347,6 +350,12 @@ async def find_number_conflict(
                 or "–",
             )
     return None
+
+
+def _of_that_day(lines: Iterable[OutgoingLine], draft: Draft) -> list[OutgoingDocument]:
+    """Return the documents of the exchange with the draft's date."""
+    documents = (line for line in lines if isinstance(line, OutgoingDocument))
+    return [document for document in documents if document.draft.issued_on == draft.issued_on]
 
 
 def _uses_number(order: Order, draft: Draft) -> bool:
@@ -389,7 +398,10 @@ async def find_earlier(
     digest = request_files.received[lead].item.sha256 if lead is not None else None
     own, year = document_id_of(agency, draft), draft.issued_on.year
     alike = await work.numbers.alike(own, draft.number, draft.symbol, year, digest)
-    documents = alike.of_id if same_identity is None else same_identity
+    documents = [
+        *(alike.of_id if same_identity is None else same_identity),
+        *_of_that_day(alike.of_number, draft),
+    ]
     in_use = await find_number_conflict(work, agency, draft, order, digests(request_files), documents)
     return in_use, _list_reused(agency, draft, order, request_files, alike)
 

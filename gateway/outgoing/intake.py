@@ -152,6 +152,11 @@ class RequestFiles:
         self.received.append(Received(field=field, item=file, facts=facts, verdict=verdict, scratch=scratch))
         return self.received[-1]
 
+    @property
+    def size(self) -> int:
+        """The number of bytes of all files."""
+        return sum(file.item.size for file in self.received)
+
     async def keep_all(self) -> list[KeptContent]:
         """Hand all files to the content store, each content once, and return them sorted by digest. This fixed order
         keeps units of work that share contents from waiting for each other in a circle."""

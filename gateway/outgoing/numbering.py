@@ -11,7 +11,7 @@ from datetime import datetime
 
 from gateway import ending
 from gateway.domain.account import AgencyScope, NumberingMode
-from gateway.domain.book import PaperLetter, end_of_run
+from gateway.domain.book import Book, PaperLetter, end_of_run
 from gateway.domain.document import Draft, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
@@ -32,6 +32,7 @@ from gateway.policy import book
 from gateway.policy import numbering as rules
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
+from gateway.store.register import refuse_closed
 from gateway.store.work import SqlWork
 
 _GONE = NOT_HELD | {"request_agreed"}
@@ -318,6 +319,7 @@ async def _next_free(
 ) -> tuple[GivenNumber, bool]:
     """Return the lowest number that was never issued, else a new one; and whether it is new. The end of a reservation that
     was not used is recorded here, where the number goes to another."""
+    await refuse_closed(work.events, Book.OUTGOING, place.year, now)
     free = await work.given.first_free(place.series.key, place.year, now)
     if free is not None:
         if free.state is NumberState.RESERVED:

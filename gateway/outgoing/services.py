@@ -15,6 +15,7 @@ from gateway.domain.share import Share
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing.reach import Reach
+from gateway.outgoing.unsent import UnsentBudget
 from gateway.policy import trust
 from gateway.policy.profile import Profile, for_agency
 from gateway.ports.axis import ManagedAxis
@@ -67,6 +68,8 @@ class OutgoingServices:
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Limits to one at a time the envelopes signed elsewhere in another form than ours: each is held in memory whole
     while it is read (G1, bounded memory)."""
+
+    unsent: UnsentBudget = field(default_factory=UnsentBudget)
 
     reach: Reach = field(default_factory=Reach)
 

@@ -85,6 +85,7 @@ async def add_part(
         _refuse_changed(f"part {n}", part.sha256, announced)
         if stored_part is not None:
             return _refuse_other_bytes(stored_part, part)
+        await services.unsent.admit(scope.agency_id, part_size)
         content = await services.blobs.keep(scratch, part.sha256, part_size)
         async with services.store.changing(scope) as work:
             upload = await work.uploads.get(id)
@@ -118,6 +119,7 @@ async def store_file(
         upload = _with_findings(
             services, _new_upload(services, scope, announcement, max(file.size, USUAL_PART)), files
         )
+        await services.unsent.admit(scope.agency_id, files.size)
         contents = await files.keep_all()
         async with services.store.begin(scope) as work:
             for earlier in await work.uploads.all():

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookForm, Gap, NumberRun
-from gateway.domain.fields import DRAFT, has_bad_characters
+from gateway.domain.fields import DRAFT, has_bad_characters, has_foreign_digits
 from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # At most this many gaps are listed; all are counted.
@@ -153,7 +153,7 @@ def _text(field: str, text: str | None, *, is_needed: bool) -> Iterator[Reason]:
         yield reason(ReasonCode.MISSING, f"/{field}", field=field)
     if len(words) > LENGTHS[field]:
         yield reason(ReasonCode.TOO_LONG, f"/{field}", field=field, length=len(words), limit=LENGTHS[field])
-    if has_bad_characters(words):
+    if has_bad_characters(words) or (field in ("number", "symbol") and has_foreign_digits(words)):
         yield reason(ReasonCode.BAD_CHARACTERS, f"/{field}", field=field)
 
 

@@ -30,11 +30,11 @@ from gateway.domain.document import (
     RecipientRole,
     Urgency,
 )
-from gateway.domain.fields import CHANGE, DRAFT, FIELDS, FIRST_DAY, LAST_DAY, has_bad_characters
+from gateway.domain.fields import CHANGE, DRAFT, FIELDS, has_bad_characters
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
 from gateway.domain.signatures import FileFacts, FileVerdict, LegalValue, SignerRole
 from gateway.domain.text import nfc
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY, is_in_span, local
 from gateway.policy import first_page
 from gateway.policy.admission import (
     check_declared,
@@ -157,7 +157,7 @@ def _odd_days(draft: Draft) -> Iterator[Reason]:
     for pointer, at in days:
         # The written day is checked, because an odd time cannot be converted to Vietnam's clock.
         day = at.date() if isinstance(at, datetime) else at
-        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+        if day is not None and not is_in_span(day):
             yield _odd_day(pointer, day, LAST_DAY)
 
 
@@ -171,7 +171,7 @@ def _time_reasons(draft: Draft, profile: Profile, today: date) -> Iterator[Reaso
         yield reason(ReasonCode.MISSING, "/date", field="date")
     elif draft.issued_on > today:
         yield reason(ReasonCode.DATE_IN_FUTURE, "/date", given_on=draft.issued_on, today_on=today)
-    if draft.signed_at is not None and FIRST_DAY <= draft.signed_at.date() <= LAST_DAY:
+    if draft.signed_at is not None and is_in_span(draft.signed_at.date()):
         signed_on = local(draft.signed_at).date()
         if signed_on > today:
             yield _odd_day("/signed_at", signed_on, today)

@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from gateway.domain.document import Rule
-from gateway.domain.fields import MOST, entries, has_bad_characters, is_blank
+from gateway.domain.fields import MOST, entries, has_bad_characters, has_foreign_digits, is_blank
 from gateway.domain.text import nfc, nfd, usual
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
@@ -202,6 +202,7 @@ def broken_fields(
             length, limit = len(text), rule.longest
             yield reason(ReasonCode.TOO_LONG, pointer, field=_name(pointer), length=length, limit=limit)
         is_bad = not is_usual and has_bad_characters(text, lines=rule.lines)
+        is_bad |= rule.plain_digits and has_foreign_digits(text)
         if is_bad or (rule.without and not {*rule.without}.isdisjoint(text)):
             yield reason(ReasonCode.BAD_CHARACTERS, pointer, field=_name(pointer))
 

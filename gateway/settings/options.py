@@ -268,6 +268,7 @@ class LimitSettings:
     envelope_mb: Annotated[int, Between(2, 4000)] = 100
     quarantine_mb: Annotated[int, Between(10, 1_000_000)] = 1024
     disk_free_mb: Annotated[int, Between(0, 1_000_000)] = 200
+    unsent_mb: Annotated[int, Between(0, 10_000_000)] = 2000
 
 
 DELIVERY_MODES = Pairs(("electronic", "both", "paper"))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -497,6 +497,25 @@ async def _bind(
     await _check_certificate_free(tx, bound, now)
     await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == id).values(**_certificate_columns(bound)))
     return bound
+
+
+async def load_program_scopes(
+    tx: Transaction, principal_id: str, agency_id: str, now: datetime
+) -> frozenset[ApiScope] | None:
+    """Return the scopes that a program's valid keys have for the agency now; None for a principal that is no program."""
+    mine = and_(
+        col(ApiKeyRow.principal_id) == col(PrincipalRow.id),
+        col(ApiKeyRow.revoked_at).is_(None),
+        or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > now),
+        exists().where(
+            col(ApiKeyAgencyRow.key_id) == col(ApiKeyRow.id), equal(ApiKeyAgencyRow, agency_id=agency_id)
+        ),
+    )
+    is_program = equal(PrincipalRow, id=principal_id, kind=PrincipalKind.PROGRAM.value)
+    rows = await tx.tuples(
+        select(col(ApiKeyRow.scopes)).select_from(PrincipalRow).outerjoin(ApiKeyRow, mine).where(is_program)
+    )
+    return frozenset().union(*(_scopes(row[0]) for row in rows if row[0])) if rows else None
 
 
 async def _check_certificate_free(tx: Transaction, key: ApiKey, now: datetime) -> None:

@@ -222,6 +222,10 @@ class FileBlobs:
         path = path_of(self._root, digest)
         return lambda: path.open("rb")
 
+    def room_share(self) -> float:
+        """Return the share of a budget of bytes that the disk leaves."""
+        return self._room.share()
+
     def keep_small(self, digest: Digest, body: bytes) -> KeptContent:
         """Return small bytes as content for `SqlBlobRefs.keep`. StoreFailure while the disk has too little room."""
         self._room.check()

@@ -42,10 +42,22 @@ class Room:
     reserve: int
     other_folders: tuple[Path, ...] = ()
     _enough_until: float = field(default=0.0, init=False, compare=False)
+    _share: float = field(default=1.0, init=False, compare=False)
+    _share_until: float = field(default=0.0, init=False, compare=False)
 
     def space(self) -> Space:
         """Return the free space on the disk of `folder`. StoreFailure when the disk does not answer."""
         return free_space(self.folder)
+
+    def share(self) -> float:
+        """Return what the disks leave of a budget: all of it, less and less from five times the reserve on, none at the
+        reserve."""
+        if not self.reserve or time.monotonic() < self._share_until:
+            return self._share
+        free = min(free_space(folder).bytes for folder in (self.folder, *self.other_folders))
+        self._share = min(max((free - self.reserve) / (4 * self.reserve), 0.0), 1.0)
+        self._share_until = time.monotonic() + _ENOUGH_FOR_S
+        return self._share
 
     def check(self) -> None:
         """Check that every disk has room for another file; StoreFailure when one has not."""

@@ -263,6 +263,10 @@ class SqlIncomingDocuments(WatchedRows):
             oldest_first=oldest_first,
         )
 
+    def exchange_files(self, document: IncomingDocument) -> None:
+        """Note that the document gets other files, so that nothing stays that was made of those before."""
+        self._follower.in_files_changed(document)
+
     async def _write(self, query: Update, document: IncomingDocument, **read: int) -> bool:
         columns = incoming_row(document).values("agency_id", "id")
         is_written = (

@@ -18,8 +18,10 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Update,
+    and_,
     bindparam,
     exists,
+    func,
     not_,
     or_,
     select,
@@ -33,11 +35,12 @@ from gateway.domain.book import Alike, OutgoingLine, PaperLetter, Span, end_of_r
 from gateway.domain.document import FileRole, Kind, OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest, DocumentId
-from gateway.domain.text import fold
+from gateway.domain.text import fold, number_word, spelling_key
+from gateway.domain.upload import OWNER as UPLOAD
 from gateway.store.drivers import FEW
 from gateway.store.repository import AgencyRows, Page, WatchedRows, in_parts
 from gateway.store.row import among, bodies, from_json, one_of, same, to_json
-from gateway.store.tables import DeliveryRow, OutgoingRow, PaperOutgoingRow
+from gateway.store.tables import BlobRefRow, BlobRow, DeliveryRow, OutboxRow, OutgoingRow, PaperOutgoingRow
 from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
 
@@ -90,6 +93,29 @@ async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> 
     return {id: frozenset(codes) for id, codes in codes_by_id.items()}
 
 
+def _kept_bytes(owner: type[BlobRow] | type[BlobRefRow]) -> ColumnElement[int]:
+    """Return the size of an agency's uploads and of the files of its documents that were not packed, by one table of
+    owners."""
+    unsent = one_of(
+        col(OutgoingRow.state), (OutState.DRAFT.value, OutState.BLOCKED.value, OutState.QUEUED.value)
+    )
+    is_source = and_(
+        col(owner.owner_kind) == "source", exists().where(same(OutgoingRow.id, owner.owner_id), unsent)
+    )
+    query = select(func.coalesce(func.sum(col(BlobRow.size)), 0)).where(
+        col(owner.agency_id) == bindparam("agency"), or_(col(owner.owner_kind) == UPLOAD, is_source)
+    )
+    if owner is BlobRefRow:
+        query = query.join_from(BlobRow, BlobRefRow, col(BlobRefRow.digest) == col(BlobRow.digest))
+    return query.scalar_subquery()
+
+
+_WAITING = select(func.coalesce(func.sum(col(OutboxRow.envelope_size)), 0)).where(
+    col(OutboxRow.agency_id) == bindparam("agency"), col(OutboxRow.state) == "waiting"
+)
+UNSENT_BYTES = select(_kept_bytes(BlobRow) + _kept_bytes(BlobRefRow) + _WAITING.scalar_subquery())
+
+
 class SqlOutgoingDocuments(WatchedRows):
     """Repository of one agency's outgoing documents."""
 
@@ -125,8 +151,8 @@ class SqlOutgoingDocuments(WatchedRows):
         return await self._value(to_outgoing, _BY_EXTERNAL_ID, external_id=external_id)
 
     async def by_document_id(self, document_id: str) -> Sequence[OutgoingDocument]:
-        """Return every outgoing document with exactly this DocumentId, the newest first, and hold the DocumentId."""
-        await self._tx.hold(self._agency_id, "outgoing", document_id)
+        """Return every outgoing document with exactly this DocumentId, the newest first, and hold all its spellings."""
+        await self._tx.hold(self._agency_id, "outgoing", spelling_key(document_id))
         return await self._values(to_outgoing, _BY_DOCUMENT_ID, document_id=document_id)
 
     async def by_lead(self, digest: Digest) -> Sequence[OutgoingDocument]:
@@ -244,6 +270,7 @@ def outgoing_row(document: OutgoingDocument) -> OutgoingRow:
         symbol=draft.symbol,
         issued_on=draft.issued_on,
         type_name=draft.type_name,
+        number_word=number_word(draft.number, draft.symbol),
         lead=next((item.sha256 for item in document.files if item.role is FileRole.LEAD), ""),
         own_id=_own_id(draft.callback_data),
         trace=None,  # `add` writes the trace of its call
@@ -267,7 +294,7 @@ _MOST = 500
 def number_parameters(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
     """Return the values of the parameters of `under_in` queries."""
     span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
-    return {"agency": agency_id, "number": number, "symbol": symbol, **span}
+    return {"agency": agency_id, "word": number_word(number, symbol), **span}
 
 
 def issued_in(agency_id: str, table: OutgoingTable, span: Span) -> list[ColumnElement[bool]]:
@@ -290,12 +317,11 @@ IS_LINE = (
 
 
 def under_in(table: OutgoingTable, *which: ColumnElement[bool]) -> Select[Any]:
-    """Return the query for a table's lines of one number and symbol in one year. It is marked as `FEW`, because it finds
-    few rows and runs for every document that leaves."""
-    same = [col(getattr(table, name)) == bindparam(name) for name in ("number", "symbol")]
+    """Return the query for a table's lines of one number and symbol, in any spelling, in one year. It is marked as
+    `FEW`, because it finds few rows and runs for every document that leaves."""
     in_year = col(table.issued_on).between(bindparam("first"), bindparam("last"))
-    mine = col(table.agency_id) == bindparam("agency")
-    return select(table).where(mine, in_year, *same, *which).limit(_MOST).execution_options(**FEW)
+    mine = (col(table.agency_id) == bindparam("agency"), col(table.number_word) == bindparam("word"))
+    return select(table).where(*mine, in_year, *which).limit(_MOST).execution_options(**FEW)
 
 
 SENT_UNDER = under_in(OutgoingRow, *IS_LINE, col(OutgoingRow.state) != OutState.CANCELLED.value)
@@ -321,6 +347,9 @@ _ALIKE = union_all(
 ).execution_options(**FEW)
 
 
+_ZERO = len(number_word("0", ""))
+
+
 class SqlOutgoingNumbers(AgencyRows):
     """Numbers of one agency's sent mail, both paper letters and documents of the exchange."""
 
@@ -331,10 +360,12 @@ class SqlOutgoingNumbers(AgencyRows):
             return ""
         used_numbers = []
         for table in (OutgoingRow, PaperOutgoingRow):
-            query = select(col(table.number)).where(
-                *issued_in(self._agency_id, table, Span(year=year)), col(table.symbol) == symbol
+            query = select(col(table.number), col(table.number_word)).where(
+                *issued_in(self._agency_id, table, Span(year=year)),
+                col(table.number_word).endswith(number_word("0", symbol)[_ZERO:], autoescape=True),
             )
-            used_numbers += [row[0] for row in await self._tx.tuples(query)]
+            lines = await self._tx.tuples(query)
+            used_numbers += [used for used, word in lines if word == number_word(used, symbol)]
         numbers = (int(text) for text in used_numbers if text.isascii() and text.isdigit())
         return str(end_of_run(numbers, int(number)) + 1)
 
@@ -353,7 +384,8 @@ class SqlOutgoingNumbers(AgencyRows):
         return lines
 
     async def under(self, number: str, symbol: str, year: int) -> Sequence[OutgoingLine]:
-        """Return the year's documents and letters with that number and notation, without struck or cancelled ones."""
+        """Return the year's documents and letters with that number and notation, in any spelling, without struck or
+        cancelled ones."""
         parameters = number_parameters(self._agency_id, number, symbol, year)
         sent = await self._tx.values(to_outgoing, SENT_UNDER, **parameters)
         return [*sent, *await self._tx.values(to_letter, _PAPER_UNDER, **parameters)]

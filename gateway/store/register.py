@@ -13,7 +13,10 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.book import Book, RegisterEntry, end_of_run
 from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.event import EventKind
 from gateway.domain.numbers import GivenNumber, NumberState
+from gateway.domain.wall_clock import day_text, local
+from gateway.store.events import SqlEvents
 from gateway.store.repository import AgencyRows
 from gateway.store.row import Moment, Row, equal, from_json, same
 from gateway.store.tables import (
@@ -59,6 +62,25 @@ async def count_up(tx: Transaction, agency_id: str, book: str, year: int) -> int
     if row is None:
         raise errors.StoreFailure(f"the counter of book {book!r}, year {year}, was just written and is gone")
     return row.last
+
+
+async def refuse_closed(events: SqlEvents, book: str, year: int, now: datetime) -> None:
+    """Raise Clash for the book of an earlier year that was printed whole after that year: it is bound and signed, so a late
+    line stands in the present year's book."""
+    if year >= local(now).year:
+        return
+    for event in await events.of_subject("book"):
+        data = event.data if event.kind is EventKind.BOOK_EXPORTED else {}
+        is_whole = not (data.get("since") or data.get("until"))
+        if (data.get("book"), data.get("year"), data.get("format"), is_whole) != (book, year, "pdf", True):
+            continue
+        if local(event.at).year > year:
+            on = day_text(local(event.at))
+            raise errors.Clash(
+                f"the book of {year} was printed and closed on {on}; enter the line in this year's book",
+                code="GW-BOOK-CLOSED",
+                params={"year": str(year), "date": on},
+            )
 
 
 class SqlDocumentRegister(AgencyRows):

@@ -45,6 +45,8 @@ class Follower:
 
     def in_changed(self, document: IncomingDocument) -> None: ...
 
+    def in_files_changed(self, document: IncomingDocument) -> None: ...
+
     def touch_out(self, id: str) -> None:
         """Note a change outside the document's body, such as of its recipients."""
 

@@ -26,7 +26,7 @@ from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
-from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, uploads
+from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, outgoing, uploads
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
@@ -390,6 +390,11 @@ class SqlStore:
         """Return the total size of quarantined packets without a proved sender, over all agencies."""
         async with self.viewing_few() as tx:
             return int(await tx.scalar(inbox.UNPROVED_BYTES))
+
+    async def unsent_bytes(self, agency_id: str) -> int:
+        """Return the size of what an agency keeps and has not sent: drafts, uploads, and documents that wait."""
+        async with self.viewing_few() as tx:
+            return int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` quarantined packets without a proved sender, of all agencies, the oldest first."""

@@ -40,8 +40,9 @@ def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it 
 
 class OutgoingRow(ThingOfAgency, table=True):
     """One outgoing document. `external_id` is NULL for a child packet that only carries its parent's draft; `lead` is the
-    digest of the lead file; `own_id` is the sending system's id; `trace` is the trace of the API call that made it.
-    `type_name` is NULL in rows that were written before there was such a column."""
+    digest of the lead file; `own_id` is the sending system's id; `trace` is the trace of the API call that made it;
+    `number_word` is the same for all spellings of a number. `type_name` is NULL in
+    rows that were written before there was such a column."""
 
     __tablename__ = "outgoing_document"
     __table_args__ = (
@@ -54,6 +55,7 @@ class OutgoingRow(ThingOfAgency, table=True):
         index("ix_outgoing_parent", "agency_id", "parent_id"),
         index("ix_outgoing_issued", "agency_id", "issued_on", "id"),
         index("ix_outgoing_number", "agency_id", "number", "symbol"),
+        index("ix_outgoing_word", "agency_id", "number_word", "issued_on"),
         index("ix_outgoing_lead", "agency_id", "lead", "created_at", "id"),
         partial_index("ix_outgoing_own_id", text("own_id IS NOT NULL"), "agency_id", "own_id"),
         partial_index("ix_outgoing_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
@@ -77,6 +79,7 @@ class OutgoingRow(ThingOfAgency, table=True):
     trace: str | None = None
     reply_by: date | None = None
     type_name: str | None = None
+    number_word: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class DeliveryRow(Row, table=True):
@@ -386,6 +389,7 @@ class PaperOutgoingRow(ThingOfAgency, table=True):
     __table_args__ = (
         UniqueConstraint("agency_id", "year", "number", "symbol", name="uq_paper_outgoing_number"),
         index("ix_paper_outgoing_issued", "agency_id", "issued_on", "id"),
+        index("ix_paper_outgoing_word", "agency_id", "number_word", "issued_on"),
     )
 
     number: str
@@ -399,6 +403,7 @@ class PaperOutgoingRow(ThingOfAgency, table=True):
     struck_by: str | None = None
     struck_reason: str | None = Field(default=None, sa_type=Text)
     body: str = Field(sa_type=Text)
+    number_word: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 _WAITS = text("handed_over IS NULL")

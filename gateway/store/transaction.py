@@ -551,7 +551,10 @@ _ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 
 
 def _gateway_error(cause: _DriverError) -> errors.GatewayError:
-    """Convert the driver's error for a failed statement: Clash for a broken constraint, else StoreFailure."""
+    """Convert the driver's error for a failed statement: Clash for a broken constraint, BadForm for a value that no column
+    holds, else StoreFailure."""
+    if isinstance(cause, OverflowError) or isinstance(getattr(cause, "orig", None), OverflowError):
+        return errors.BadForm("a number or a moment is out of the span that is stored")
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(
             f"the database refused the change ({driver_message(cause)}): a row it needs is missing, or one like it is there"

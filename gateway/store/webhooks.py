@@ -33,7 +33,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain import feed
-from gateway.domain.account import AgencyScope, ApiScope, PrincipalKind
+from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
 from gateway.domain.feed import ClientData, ClientWords
 from gateway.domain.pace import CLOCKS_APART
@@ -51,11 +51,12 @@ from gateway.domain.webhook import (
 )
 from gateway.ports.services import Clock
 from gateway.store import events
+from gateway.store.accounts import load_program_scopes
 from gateway.store.events import SqlEvents
 from gateway.store.repository import OwnTransactions, select_by
 from gateway.store.row import Moment, equal, same, value_of
 from gateway.store.tables import OutgoingRow, WebhookDeliveryRow, WebhookRow
-from gateway.store.tables_node import ApiKeyAgencyRow, ApiKeyRow, EventCounterRow, PrincipalRow
+from gateway.store.tables_node import EventCounterRow
 from gateway.store.transaction import BoundQuery, Open, Transaction
 
 _HOOK, _DELIVERY, _COUNTER = WebhookRow, WebhookDeliveryRow, EventCounterRow
@@ -131,10 +132,10 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointQueue:
-    """State of one endpoint before it is served: whether its creator still has a key, how many deliveries wait, and the
-    due deliveries in the order of their events."""
+    """State of one endpoint before it is served: the scopes of the events that it may be told now, how many deliveries
+    wait, and the due deliveries in the order of their events."""
 
-    has_key: bool
+    scopes: frozenset[ApiScope]
     waiting: int
     due: Sequence[WebhookDelivery]
 
@@ -227,17 +228,23 @@ class SqlWebhooks(OwnTransactions):
         return new_endpoint
 
     async def pause_without_key(self, principal_id: str, by: str) -> Sequence[Endpoint]:
-        """Pause the active endpoints that a program created and has no key for any more; return them."""
-        now = self._clock.now()
-        mine = equal(_HOOK, created_by=principal_id, state=_ACTIVE)
-        query = select(_HOOK).where(mine, _keyless(now)).order_by(col(_HOOK.id))
-        paused = []
-        for endpoint in await self._values(to_endpoint, query):
+        """Pause the active endpoints that a program created and whose events none of its keys may read any more; return
+        them."""
+        now, paused = self._clock.now(), []
+        for endpoint in await self.made_by(principal_id):
+            async with self._asking() as tx:
+                if endpoint.state is not EndpointState.ACTIVE or await _scopes_now(tx, endpoint, now):
+                    continue
             scope = AgencyScope(agency_id=endpoint.agency_id, principal_id=by)
             with suppress(errors.NotFound):  # it was removed meanwhile
                 pause = partial(Endpoint.paused, why=PauseWhy.KEY, at=now)
                 paused.append(await self.change(scope, endpoint.id, pause, EventKind.WEBHOOK_PAUSED))
         return paused
+
+    async def made_by(self, principal_id: str) -> Sequence[Endpoint]:
+        """Return the endpoints that a program or person created."""
+        mine = select(_HOOK).where(col(_HOOK.created_by) == principal_id).order_by(col(_HOOK.id))
+        return await self._values(to_endpoint, mine)
 
     async def remove(self, scope: AgencyScope, id: str) -> None:
         """Remove an endpoint with its deliveries."""
@@ -389,12 +396,11 @@ class SqlWebhooks(OwnTransactions):
         now = self._clock.now()
         is_waiting = _sent_to(endpoint.agency_id, endpoint.id, state=_WAITING)
         is_due = or_(col(_DELIVERY.due_at) <= now, col(_DELIVERY.due_at) > now + _FAR)
-        keyless = select(col(_HOOK.id)).where(_is_endpoint(endpoint.agency_id, endpoint.id), _keyless(now))
         due = select(_DELIVERY).where(is_waiting, is_due).order_by(col(_DELIVERY.sequence)).limit(limit)
         async with self._looking() as tx:
             waiting = int(await tx.scalar(select(func.count()).where(is_waiting)))
             return EndpointQueue(
-                has_key=not await tx.tuples(keyless),
+                scopes=await _scopes_now(tx, endpoint, now),
                 waiting=waiting,
                 due=await tx.values(WebhookDelivery, due) if waiting else (),
             )
@@ -478,19 +484,11 @@ class SqlWebhooks(OwnTransactions):
         await SqlEvents(tx, scope, self._clock).append(kind, endpoint.id, self._clock.now(), data)
 
 
-def _keyless(now: datetime) -> ColumnElement[bool]:
-    """Return the SQL condition of webhooks whose creator is a program without a valid key for the agency."""
-    program = exists().where(
-        col(PrincipalRow.id) == col(_HOOK.created_by), col(PrincipalRow.kind) == PrincipalKind.PROGRAM.value
-    )
-    good = exists().where(
-        col(ApiKeyRow.principal_id) == col(_HOOK.created_by),
-        col(ApiKeyRow.revoked_at).is_(None),
-        or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > now),
-        col(ApiKeyAgencyRow.key_id) == col(ApiKeyRow.id),
-        col(ApiKeyAgencyRow.agency_id) == col(_HOOK.agency_id),
-    )
-    return and_(program, ~good)
+async def _scopes_now(tx: Transaction, endpoint: Endpoint, now: datetime) -> frozenset[ApiScope]:
+    """Return the scopes of the events that the endpoint may be told now: its own, and of a program's endpoint those alone
+    that the program's valid keys have."""
+    program = await load_program_scopes(tx, endpoint.created_by, endpoint.agency_id, now)
+    return endpoint.scopes if program is None else endpoint.scopes & program
 
 
 def _is_endpoint(agency_id: str, id: str, **columns: object) -> ColumnElement[bool]:

@@ -107,13 +107,14 @@ def look_into_pdf(
         if plain is not None and not (read_page and plain.draws):
             return PdfTraits(pages=plain.pages, first_page=PdfText() if read_page else None)
         file = timed(stream, deadline)
+        if _has_much_behind(file):  # the library would step through all of it
+            return PdfTraits(broken="junk-after")
+        file.seek(0)
         with bounded():
             reader = open_pdf(file)
             if reader is None:
                 return PdfTraits(encrypted=True)
             facts = _walk(reader, most_objects) if plain is None else PdfTraits(pages=plain.pages)
-            if facts.broken is None and _has_much_behind(file):
-                return replace(facts, broken="junk-after")
             return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
         return PdfTraits(broken="too-long-to-read" if time.monotonic() > deadline else "unreadable")

@@ -18,6 +18,7 @@ from functools import partial
 
 from gateway import log
 from gateway.domain import feed
+from gateway.domain.account import ApiScope
 from gateway.domain.event import Event
 from gateway.domain.feed import ClientWords
 from gateway.domain.webhook import (
@@ -184,6 +185,7 @@ class EndpointBatch:
     _pause: PauseWhy | None = None
     _deliveries: dict[int, WebhookDelivery] = field(default_factory=dict)
     _gave_up: list[WebhookDelivery] = field(default_factory=list)
+    _scopes: frozenset[ApiScope] = frozenset()
     _until_s: float = 0.0
     _waiting: int = 0
 
@@ -198,9 +200,10 @@ class EndpointBatch:
         if endpoint.agency_id not in codes:
             # An agency that left gets no more events; a person who brings it back also resumes its webhooks.
             self._pause = PauseWhy.PERSON
-        elif not standing.has_key:
+        elif not standing.scopes:
             self._pause = PauseWhy.KEY
         else:
+            self._scopes = standing.scopes
             code = codes[endpoint.agency_id]
             self._waiting = standing.waiting
             await self._retry_due(code, standing.due)
@@ -219,7 +222,7 @@ class EndpointBatch:
             if self._is_over() or failed >= MOST_SUSPECTS:
                 return
             event = events.get(delivery.sequence)
-            if event is None:
+            if event is None or not feed.is_wanted(event.kind, self._scopes, ()):
                 self._waiting -= 1
                 self._deliveries[delivery.sequence] = replace(
                     delivery, state=DeliveryState.FAILED, due_at=None
@@ -245,7 +248,7 @@ class EndpointBatch:
 
     def _is_told(self, event: Event) -> bool:
         endpoint = self.leased.endpoint
-        is_wanted = feed.is_wanted(event.kind, endpoint.scopes, endpoint.types)
+        is_wanted = feed.is_wanted(event.kind, self._scopes, endpoint.types)
         return is_wanted and feed.is_meant_for(event, endpoint.id)
 
     def _is_failing(self) -> bool:

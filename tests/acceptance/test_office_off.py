@@ -20,6 +20,7 @@ from gateway.office.bootstrap.office import Office, open_office
 from gateway.office.domain.listing import is_listed_in, is_listed_out
 from gateway.ops.checks import Watch
 from gateway.policy.upkeep import JOBS, OF_OFFICE, late_jobs
+from gateway.settings.reading import load
 from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_office import ListRow
@@ -47,6 +48,18 @@ async def test_the_story_is_told_by_the_exchange_alone(told_story: tuple[Path, s
         assert not isinstance(node, Office)
         assert await rows(node, ListRow) == 0
         assert await rows(node, IncomingRow) > 0
+
+
+def test_the_folder_that_is_left_has_settings_that_hold_in_any_folder(
+    told_story: tuple[Path, story.StoryResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = told_story
+    monkeypatch.chdir(tmp_path)
+
+    settings = load(folder / "gateway.toml", {})
+
+    assert (settings.node.data_dir, settings.node.office) == (folder.resolve(), "off")
+    assert settings.trust.folder.is_relative_to(folder.resolve())
 
 
 async def test_programs_are_answered_and_there_are_no_pages(

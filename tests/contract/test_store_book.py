@@ -269,6 +269,23 @@ async def test_an_outgoing_number_is_taken_once_on_paper_or_not(
     assert str(clash.value.params["held_by"]).startswith("msg_")
 
 
+async def test_an_outgoing_number_is_the_same_in_each_spelling(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    await send(store, clock, "02")
+
+    async with store.begin(NORTH) as work:
+        for number, symbol in (("2", "ubnd-vp"), ("002", "UBND\u2010VP"), ("2", "UBND - VP")):
+            with pytest.raises(errors.Clash, match="is taken"):
+                await work.office.books.put_letter(letter(number, symbol=symbol))
+        await work.office.books.put_letter(letter("3"))
+        await work.office.books.strike_letter("ppr_3", clock.now(), "prn_north", "mistyped")
+        with pytest.raises(errors.Clash) as clash:
+            await work.office.books.put_letter(letter("03", symbol="ubnd-vp"))
+        assert clash.value.params["next_free"] == "4"
+        assert [line.id for line in await work.numbers.under("0002", "Ubnd-Vp", 2026)] != []
+
+
 async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:

@@ -13,7 +13,7 @@ from gateway.api import parsing
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
 from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import Body, Routes
-from gateway.api.shapes import Line, Moment, Name, RequestModel, ResponseModel, Sha256
+from gateway.api.shapes import Day, Line, Moment, Name, RequestModel, ResponseModel, Sha256
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind
 from gateway.domain.forms import Form
@@ -57,7 +57,7 @@ class ResolveQuery(RequestModel):
 
     q: Name
     parent: Line | None = None
-    on: dt.date | None = Field(None, description="Day of the answer; today if absent")
+    on: Day | None = Field(None, description="Day of the answer; today if absent")
 
 
 class Resolved(ResponseModel):

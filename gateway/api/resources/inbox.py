@@ -5,13 +5,12 @@ now. Out: views of `inbox_view`, streamed files, and results of `incoming.act`. 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
 from aiohttp import web
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from gateway.api import inbox_view, routes
 from gateway.api.call import (
@@ -33,7 +32,9 @@ from gateway.api.shapes import (
     PACKET_STATES,
     SET_ASIDE,
     Code,
+    Day,
     HandoverWord,
+    Instant,
     Line,
     RequestModel,
     ResponseModel,
@@ -54,6 +55,7 @@ from gateway.domain.document import (
 )
 from gateway.domain.states import CODES
 from gateway.domain.status import code_of
+from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY
 from gateway.incoming import act, handling, handover, reading
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.store.work import SqlWork
@@ -81,9 +83,9 @@ class AssignmentIn(RequestModel):
 
     lead_unit: Line = Field(min_length=1)
     coordinating_units: list[Line] = Field(default_factory=list, max_length=100)
-    deadline: dt.date | None = None
+    deadline: Day | None = None
     instruction: Text | None = None
-    unit_deadlines: dict[Line, dt.date] = Field(
+    unit_deadlines: dict[Line, Day] = Field(
         default_factory=dict,
         max_length=100,
         description="By coordinating unit, if its day differs from `deadline`",
@@ -129,8 +131,8 @@ class StatusIn(RequestModel):
         json_schema_extra=closed((*SETTABLE_CODES, *(CODES[code].key for code in SETTABLE_CODES))),
     )
     register_no: Line | None = Field(None, description="Arrival number in your book, with 03")
-    register_year: int | None = Field(None, ge=1900, le=2999)
-    at: AwareDatetime | None = Field(
+    register_year: int | None = Field(None, ge=FIRST_DAY.year, le=LAST_DAY.year)
+    at: Instant | None = Field(
         None,
         description="Time of the act: between the arrival and now, with ten minutes of tolerance; now if absent",
     )

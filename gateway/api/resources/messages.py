@@ -32,6 +32,7 @@ from gateway.api.routes import Routes
 from gateway.api.shapes import (
     Asking,
     Code,
+    Day,
     EventWord,
     FactWord,
     Moment,
@@ -258,18 +259,18 @@ def _fact_view(call: Call, fact: Fact) -> FactOut:
 
 
 class PaperQuery(RequestModel):
-    handed_from: dt.date | None = Field(
+    handed_from: Day | None = Field(
         None,
         description="First day of the handed-over documents; if absent, the list has those still waiting",
     )
-    handed_to: dt.date | None = Field(None, description="Last day of the period; today if absent")
+    handed_to: Day | None = Field(None, description="Last day of the period; today if absent")
 
 
 class HandOverIn(RequestModel):
     """Time and means of a hand-over on paper."""
 
     means: Means
-    on: dt.date | None = Field(None, description="Today if absent")
+    on: Day | None = Field(None, description="Today if absent")
     note: Text = Field(
         "", description="Number of the receipt, or the person who took it; required with `other`"
     )

@@ -60,6 +60,12 @@ class Limits(ResponseModel):
     max_file_bytes: int
     max_document_bytes: int
     max_files: int
+    max_unsent_bytes: int | None = Field(
+        description="Bytes of drafts, uploads and waiting documents that an agency may keep; null: no limit. Above it: 507"
+    )
+    unsent_bytes: int | None = Field(
+        description="Bytes that the key's agency keeps; null for a key of several"
+    )
     max_meta_bytes: int
     max_import_bytes: int
     max_page_rows: int
@@ -170,10 +176,13 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
 @ROUTES("GET /limits", "Sizes, counts and file types")
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
+    budget, agencies = call.deps.out.unsent, call.caller.key.agency_ids
     types = {t for t in profile.allowed_types if profile.accepts(t)}
     return Limits.from_object(
         profile,
         max_files=options.max_parts - 1,
+        max_unsent_bytes=budget.limit or None,
+        unsent_bytes=await budget.used(agencies[0]) if len(agencies) == 1 else None,
         max_meta_bytes=options.meta_bytes,
         max_import_bytes=options.import_bytes,
         max_page_rows=MOST_ROWS,

@@ -3,7 +3,6 @@ made void. In: a call; a notation, type and date that tell the book; a reason. O
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal
 
 from aiohttp import web
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from gateway.api.call import Call, PageOut, PageQuery, Words, check_words, once
 from gateway.api.routes import Routes
-from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel, Text
+from gateway.api.shapes import Day, Line, Moment, RequestModel, ResponseModel, Text
 from gateway.api.words import type_name
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Draft
@@ -61,7 +60,7 @@ class PlaceIn(RequestModel):
 
     symbol: Line = Field("", description="Notation, if it is known")
     type: Line = Field("", description="Key of /codes (`cong_van`), or the name of the type")
-    date: dt.date | None = Field(None, description="Today if absent")
+    date: Day | None = Field(None, description="Today if absent")
 
 
 class ReserveIn(PlaceIn):

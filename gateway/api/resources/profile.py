@@ -3,13 +3,11 @@ every setting with the value in force, the node's value, since when and by whom.
 
 from __future__ import annotations
 
-import datetime as dt
-
 from pydantic import Field
 
 from gateway.api.call import Call
 from gateway.api.routes import Routes
-from gateway.api.shapes import Moment, RequestModel, ResponseModel, Text
+from gateway.api.shapes import Day, Moment, RequestModel, ResponseModel, Text
 from gateway.api.words import Lang, say
 from gateway.deciding import agency_profile
 from gateway.deciding.agency_profile import ProfileDefaults, SettingState
@@ -50,7 +48,7 @@ class ProfileChoice(RequestModel):
         description="Several values have commas between them; a table has a vertical bar between cells, and a semicolon "
         "or a new line between rows; a picture is the fingerprint of one that the agency had before",
     )
-    from_day: dt.date | None = Field(None, description="First day on which it holds; at once if absent")
+    from_day: Day | None = Field(None, description="First day on which it holds; at once if absent")
 
 
 ROUTES = Routes("profile", ApiScope.AGENCIES_READ)

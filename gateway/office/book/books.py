@@ -45,6 +45,7 @@ from gateway.policy import admission
 from gateway.policy import book as rules
 from gateway.policy.numbering import gives_numbers
 from gateway.policy.profile import Profile, for_agency
+from gateway.store.register import refuse_closed
 from gateway.words import labels
 
 AT_ONCE = 500
@@ -354,6 +355,7 @@ async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> 
     profile = await _profile_of(services, scope)
     async with services.store.changing(scope) as work:
         await work.agency()
+        await refuse_closed(work.events, Book.OUTGOING, letter.issued_on.year, letter.entered_at)
         if gives_numbers(profile):
             is_late = letter.catch_up is not None
             letter = await numbering.take_letter(work, profile, letter, letter.entered_at, is_late=is_late)

@@ -17,13 +17,13 @@ from datetime import date, datetime
 
 from gateway import log
 from gateway.domain import feed
-from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.account import AgencyScope, ApiScope, HostedAgency
 from gateway.domain.agency_profile import Letterhead
 from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import local, midnight
-from gateway.errors import Clash, GatewayError, NotFound
+from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StoreFailure
 from gateway.office.accounts import acting
 from gateway.office.book import reports
 from gateway.office.domain.notice import Mail, Mailer, MailFile
@@ -36,11 +36,13 @@ from gateway.office.store import report_schedules
 from gateway.office.store.report_schedules import SqlReportSchedules
 from gateway.office.store.store import OfficeWork
 from gateway.policy import timers
+from gateway.store.accounts import load_program_scopes
 from gateway.store.figures import list_units
 from gateway.words import labels
 
 _log = logging.getLogger(__name__)
 _LANG = "vi"
+_READING = frozenset({ApiScope.INBOX_READ, ApiScope.MESSAGES_READ})
 MOST_LINES = 500
 """Lines that an event has of a report."""
 _MEDIA = {
@@ -219,7 +221,10 @@ class Sender:
             async with store.asking() as tx:
                 if not await report_schedules.are_counted(tx, midnight(schedule.due_on)):
                     continue
-            sent += await self._send(agency, schedule)
+            try:
+                sent += await self._send(agency, schedule)
+            except StaleLease as stale:
+                log.action(_log, "report.stale", stale.detail, agency=agency.code, schedule=schedule.id)
         return sent
 
     async def _send(self, agency: HostedAgency, due: ReportSchedule) -> bool:
@@ -228,16 +233,21 @@ class Sender:
         token = clock.new_id()
         async with self.inn.store.changing(scope) as work:
             schedule = await _rows(work).claim(due, token, clock.now())
-        if schedule is None:
+        if schedule is None or not await self._may_go_on(scope, schedule, token):
             return False
+        ids = {"agency": agency.code, "schedule": schedule.id}
         try:
             problems, figures = await self._send_parts(agency, scope, schedule, token)
+        except (StaleLease, StoreFailure):
+            raise
         except _Failed as failure:
-            log.action(_log, "report.failed", failure.detail, agency=agency.code, schedule=schedule.id)
-            async with self.inn.store.changing(scope) as work:
-                stored = await _rows(work).get(schedule.id)
-                await _rows(work).release(rules.failed(stored, failure.problem, clock.now()), token)
-            return False
+            log.action(_log, "report.failed", failure.detail, **ids)
+            return await self._put_off(scope, schedule, token, failure.problem)
+        except (
+            Exception
+        ) as error:  # reason: an unforeseen error of one report stops no other, and is seen on the page
+            log.log_unforeseen(_log, "report.broke", error, **ids)
+            return await self._put_off(scope, schedule, token, Problem.FAILED)
         now = clock.now()
         reasons = [*dict.fromkeys(problems.values()), *await self._webhook_problems(agency, schedule)]
         async with self.inn.store.changing(scope) as work:
@@ -246,6 +256,28 @@ class Sender:
             await work.events.append(schedule.wish.event_kind, schedule.id, now, facts)
         log.action(_log, "report.sent", agency=agency.code, schedule=schedule.id)
         return True
+
+    async def _may_go_on(self, scope: AgencyScope, schedule: ReportSchedule, token: str) -> bool:
+        """Tell whether its maker may read reports now; a schedule of a program whose keys may not is paused."""
+        now = self.inn.clock.now()
+        async with self.inn.store.asking() as tx:
+            scopes = await load_program_scopes(tx, schedule.made_by, scope.agency_id, now)
+        if scopes is None or scopes >= _READING:
+            return True
+        async with self.inn.store.changing(scope) as work:
+            await _rows(work).release(replace(schedule, problem=Problem.NO_KEY.value), token)
+            await _rows(work).set_pause(schedule.id, now, schedule.due_on)
+            await _record(work, schedule, "paused", now)
+        return False
+
+    async def _put_off(
+        self, scope: AgencyScope, schedule: ReportSchedule, token: str, problem: Problem
+    ) -> bool:
+        """Store why a report was not sent, and when it is tried again; return False."""
+        async with self.inn.store.changing(scope) as work:
+            stored = await _rows(work).get(schedule.id)
+            await _rows(work).release(rules.failed(stored, problem, self.inn.clock.now()), token)
+        return False
 
     async def _webhook_problems(self, agency: HostedAgency, schedule: ReportSchedule) -> Sequence[Problem]:
         if not (chosen := schedule.wish.webhook):

@@ -15,7 +15,7 @@ from pydantic import Field
 from gateway.api.call import Call, PageOut, PageQuery, once
 from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Route
-from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
+from gateway.api.shapes import Day, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.errors import NotFound
 from gateway.office.accounts import requests
@@ -48,7 +48,7 @@ class AccountLineIn(RequestModel):
     phone: Line = Field("", max_length=200)
     change: AccountChange | None = Field(None, description="Detail that changes (form 02)")
     value: Line = Field("", max_length=200, description="Its new text; for a post its role")
-    decided_on: dt.date | None = Field(
+    decided_on: Day | None = Field(
         None, description="Day of the decision by which the person leaves (form 03)"
     )
     reason: Line = Field("", max_length=200)

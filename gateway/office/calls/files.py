@@ -3,7 +3,6 @@ call, a file's name, a function that writes it. Out: the file, complete before i
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import BinaryIO
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from gateway.api import downloads
 from gateway.api.call import Call, download
-from gateway.api.shapes import RequestModel
+from gateway.api.shapes import Day, RequestModel
 
 _MEDIA: Mapping[str, str] = {
     "csv": "text/csv",
@@ -25,10 +24,8 @@ _MEDIA: Mapping[str, str] = {
 class SpanQuery(RequestModel):
     """Days of one year."""
 
-    since: dt.date | None = Field(
-        None, alias="from", description="First day; the first of its year where absent"
-    )
-    until: dt.date | None = Field(None, alias="to", description="Last day; today where absent")
+    since: Day | None = Field(None, alias="from", description="First day; the first of its year where absent")
+    until: Day | None = Field(None, alias="to", description="Last day; today where absent")
 
 
 async def written_file(

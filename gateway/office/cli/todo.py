@@ -14,7 +14,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, Why, late, noun
 from gateway.domain.person import Person
-from gateway.domain.wall_clock import VIETNAM
+from gateway.domain.wall_clock import VIETNAM, is_in_span
 from gateway.errors import NotFound
 from gateway.office.cli import OfficeCommandContext
 from gateway.office.domain.task import Submission, Task, TaskNote
@@ -177,6 +177,8 @@ def _show_submission(call: Invocation, submission: Submission) -> None:
 def _moment(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
+        if not is_in_span(at.date()):
+            raise ValueError
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no moment; write 2026-11-23 09:00") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=VIETNAM)

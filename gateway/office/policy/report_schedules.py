@@ -35,6 +35,7 @@ class Problem(StrEnum):
     MAIL_DOWN = "mail_down"
     NO_ADDRESS = "no_address"
     NO_RIGHT = "no_right"
+    NO_KEY = "no_key"
     NO_WEBHOOK = "no_webhook"
     REFUSED = "refused"
     FAILED = "failed"

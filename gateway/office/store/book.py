@@ -42,6 +42,7 @@ from gateway.domain.document import (
     OutState,
 )
 from gateway.domain.states import NOT_HELD
+from gateway.domain.text import spelling_key
 from gateway.domain.wall_clock import day_text, local, midnight
 from gateway.ports.services import Clock
 from gateway.store import incoming
@@ -375,12 +376,15 @@ class SqlBooks(AgencyRows):
     async def put_letter(self, letter: PaperLetter) -> None:
         """Enter a letter. Clash when its number and symbol are taken in that year, on paper or by a document of the
         exchange; it names the holder and the next free number."""
-        await self._tx.hold(self._agency_id, "outgoing_number", letter.code)
+        await self._tx.hold(self._agency_id, "outgoing_number", spelling_key(letter.code))
         year = letter.issued_on.year
         parameters = number_parameters(self._agency_id, letter.number, letter.symbol, year)
-        sent = await self._tx.first(_O, SENT_UNDER, **parameters)
+        sent = await self._tx.first(_O, SENT_UNDER, **parameters) or await self._tx.first(
+            _P, _PAPER, **parameters
+        )
         body = to_json(PaperLetter, letter)
-        row = PaperOutgoingRow.from_value(letter, agency_id=self._agency_id, year=year, body=body)
+        more = {"number_word": parameters["word"], "body": body}
+        row = PaperOutgoingRow.from_value(letter, agency_id=self._agency_id, year=year, **more)
         if sent is not None or not await self._tx.insert_new(row):
             raise await self._number_clash(letter)
 

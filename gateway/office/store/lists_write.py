@@ -335,6 +335,7 @@ class ListMarks(Follower):
         self._deliveries: set[str] = set()
         self._sealed: set[str] = set()
         self._hidden: dict[str, tuple[Side, int]] = {}
+        self._exchanged: dict[str, tuple[Side, int]] = {}
 
     def out_changed(self, document: OutgoingDocument) -> None:
         self.touch_out(document.id)
@@ -343,6 +344,9 @@ class ListMarks(Follower):
     def in_changed(self, document: IncomingDocument) -> None:
         self.touch_in(document.id)
         self._keep_sealed(document, is_sealed=document.state is InState.SEALED)
+
+    def in_files_changed(self, document: IncomingDocument) -> None:
+        self._exchanged[document.id] = Side.IN, place(document.arrived_at, document.id)
 
     def touch_out(self, id: str) -> None:
         self._changed[self._agency_id, id] = Side.OUT
@@ -355,7 +359,7 @@ class ListMarks(Follower):
 
     async def write(self) -> None:
         """Write the marks. A sealed document leaves its list at once, so that none of its words is found later; so do
-        words of files that became hidden."""
+        words of files that became hidden or were exchanged."""
         if ids := sorted(self._deliveries):
             for (id,) in await self._tx.tuples(_DOCUMENTS, agency=self._agency_id, ids=ids):
                 self.touch_out(id)
@@ -364,8 +368,10 @@ class ListMarks(Follower):
         await self._folder.mark(self._tx, self._changed)
         if self._sealed:
             await self._folder.fold_documents(self._tx, self._agency_id, sorted(self._sealed))
-        hide_words(self._tx, self._agency_id, self._hidden, self._folder.clock.now())
+        hidden = self._hidden | self._exchanged
+        hide_words(self._tx, self._agency_id, hidden, self._folder.clock.now())
         self._changed, self._deliveries, self._sealed, self._hidden = {}, set(), set(), {}
+        self._exchanged = {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))
 
     def _keep_sealed(self, document: OutgoingDocument | IncomingDocument, *, is_sealed: bool) -> None:

@@ -7,9 +7,7 @@ what happened, why, what to do. A stack trace is for the log alone."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -150,13 +148,6 @@ def static_bytes(name: str) -> bytes:
     return b"\n".join(line for line in lines if line and not (kind == "js" and line.startswith(b"//")))
 
 
-def csv_line(cells: Sequence[str]) -> bytes:
-    """Write one line of a table for spreadsheets; a cell that one would take for a formula becomes text."""
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
-    return buffer.getvalue().encode()
-
-
 def figure(count: int, lang: str) -> str:
     """Write 1.204.331 in Vietnamese, 1,204,331 in English."""
     text = f"{count:,}"
@@ -286,6 +277,7 @@ _STATUS: Mapping[type[errors.GatewayError], int] = {
     errors.InvalidEnvelope: 422,
     errors.InvalidProof: 422,
     errors.Clash: 409,
+    errors.OverBudget: 507,
     errors.Duplicate: 409,
     errors.Conflict: 409,
     errors.OtherContent: 409,

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import cell_text as cell_text
 from gateway.domain.wall_clock import day_text as day_text
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import is_in_span, local
 from gateway.domain.wall_clock import midnight as midnight
 from gateway.domain.wall_clock import moment_text as moment_text
 
@@ -47,9 +47,10 @@ def typed_clock(text: str) -> time | None:
 
 def _date(year: int, month: int, dom: int) -> date | None:
     try:
-        return date(year, month, dom)
+        day = date(year, month, dom)
     except ValueError:
         return None
+    return day if is_in_span(day) else None
 
 
 def clock_text(at: datetime | None, now: datetime, time: str = "%H:%M") -> str:

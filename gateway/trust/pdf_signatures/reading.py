@@ -5,6 +5,7 @@ which limits time and memory."""
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import struct
@@ -61,6 +62,8 @@ _COVERAGE = {
     SignatureCoverageLevel.ENTIRE_REVISION: Coverage.REVISION,
 }
 _SPACE = b"\0\t\n\f\r "
+_TAIL = 2048  # the library finds the end mark in the last kilobyte; its line may begin before
+_ENDING = re.compile(rb"(?:\A|[\r\n])startxref[\0\s]{0,99}\d{1,20}[\0\s]{0,99}[\r\n]%%EOF")
 _OBJECT_START = re.compile(rb"(?:^|[\r\n])[ \t]*(\d{1,10}) (\d{1,5}) obj\b")
 
 
@@ -97,6 +100,10 @@ class Reading:
 def read(stream: BinaryIO) -> Reading:
     """Return every signature of the file. Bad content becomes a fault, never an error."""
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # its warnings quote content
+    stream.seek(max(0, stream.seek(0, io.SEEK_END) - _TAIL))
+    if _ENDING.search(stream.read(_TAIL)) is None:
+        # The library would look for it too, and take a step for each letter of a line.
+        return Reading(fault="PDF-UNREADABLE", detail="PdfReadError: EOF marker not found")
     try:
         reader = PdfFileReader(stream, strict=True, decode_limits=_LIMITS)
         if (breach := _limit_breach(reader)) is not None:

@@ -90,10 +90,9 @@ def _write_samples(node: Office, cast: stage.Cast, folder: Path) -> None:
     """Write the files of the printed commands: a document to send, and settings for the command line."""
     write_sample(node, cast, folder)
     _write_letter(node, cast, folder / LETTER)
-    toml = f'[node]\nname = "demo"\ndata_dir = "{folder.resolve()}"\n'
-    toml += f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
+    toml = f'[folder]\nroot = "{(folder / HOT).resolve()}"\nagencies = "{cast.code(OF_FOLDER)}"\n'
     toml += f'[webhooks]\nnetworks = "{stage.LOOPBACK}"\nplain_http = "yes"\n'
-    (folder / "gateway.toml").write_text(toml, "utf-8")
+    stage.write_settings(node.settings, folder, toml)
 
 
 def write_sample(node: Office, cast: stage.Cast, folder: Path) -> None:

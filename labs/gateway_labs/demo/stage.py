@@ -111,6 +111,13 @@ def settings_for(folder: Path, port: int = 0, host: str = "127.0.0.1", office: s
     )
 
 
+def write_settings(settings: Settings, folder: Path, more: str = "") -> None:
+    """Write settings for the command line, which hold in whatever folder a command is typed."""
+    node = {"name": settings.node.name, "data_dir": str(folder.resolve()), "office": settings.node.office}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in node.items()]
+    (folder / "gateway.toml").write_text("\n".join(["[node]", *lines, more]), "utf-8")
+
+
 def with_local_webhooks(settings: Settings) -> Settings:
     """Return settings in which webhooks may reach programs on this machine, as in the sandbox."""
     hooks = replace(settings.webhooks, networks=LOOPBACK, plain_http="yes")

@@ -82,6 +82,8 @@ async def once(
         settings = stage.settings_for(folder, office="on" if office else "off")
         await stage.prepare(settings, clock)
         stage.write_revocation(settings, clock or SystemClock())
+        if keep is not None:
+            stage.write_settings(settings, folder)
         cast = await prepare_cast(settings, clock, desks=False) if signs else stage.cast()
         opens = open_office if office else open_node
         async with opens(settings, clock=clock, wrap=wrap) as node:

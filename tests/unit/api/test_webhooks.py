@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.account import ApiScope
 from tests.support.api import DEPARTMENT, Answer, Door
 from tests.support.api import meta as document
-from tests.support.hooks import Hooked, Receiver
+from tests.support.hooks import Hooked, Receiver, answers, fine
 
 
 @pytest.fixture
@@ -173,6 +173,63 @@ async def made_by(door: Door, key: str, url: str, once: str) -> str:
     )
     assert answer.status == 201, str(answer)
     return str(answer.json["id"])
+
+
+async def test_a_webhook_is_told_what_the_keys_of_its_program_may_read_now(
+    door: Door, receiver: Receiver
+) -> None:
+    """The key that made it is revoked, and another of that program is valid: of its scopes alone are the events."""
+    accounts, hooks = door.node.store.accounts, door.node.store.webhooks
+    secret = await door.key(DEPARTMENT)
+    made = await door.ask("POST", "/webhooks", key=secret, once="1", json={"url": receiver.url, "types": []})
+    (first,) = await accounts.list_keys()
+    others = [
+        await accounts.add_key(
+            secret_hash=str(n), principal=first.principal, agency_ids=first.agency_ids, scopes=[scope]
+        )
+        for n, scope in enumerate((ApiScope.MESSAGES_READ, ApiScope.MESSAGES_SEND))
+    ]
+    await accounts.revoke_key(first.id)
+
+    assert await hooks.pause_without_key(first.principal.id, "operator") == []
+    await door.send(document(), once="send")
+    await pushed(door)
+    kinds = {body["type"].partition(".")[0] for body in receiver.bodies}
+    assert kinds == {"message"}
+    assert receiver.bodies
+
+    receiver.bodies.clear()
+    await accounts.revoke_key(others[0].id)
+    await door.send(document(number="16"), once="again")
+    await pushed(door)
+
+    (listed,) = (await door.ask("GET", "/webhooks")).json["data"]
+    assert receiver.bodies == []
+    assert (listed["id"], listed["state"], listed["paused_why"]) == (made.json["id"], "paused", "key")
+
+
+async def test_a_telling_that_waits_for_its_next_try_is_of_the_rights_of_that_time(
+    door: Door, receiver: Receiver
+) -> None:
+    accounts = door.node.store.accounts
+    secret = await door.key(DEPARTMENT)
+    await made_by(door, secret, receiver.url, "1")
+    (first,) = await accounts.list_keys()
+    await accounts.add_key(
+        secret_hash="x", principal=first.principal, agency_ids=first.agency_ids, scopes=[ApiScope.INBOX_READ]
+    )
+    receiver.behave = answers(500)
+    await door.send(document(), once="send")
+    await pushed(door)
+    assert receiver.bodies
+    receiver.bodies.clear()
+    receiver.behave = fine
+
+    await accounts.revoke_key(first.id)
+    door.clock.advance(timedelta(minutes=10))
+    await pushed(door)
+
+    assert receiver.bodies == []
 
 
 async def test_a_webhook_ends_with_the_last_key_of_its_program(door: Door, receiver: Receiver) -> None:

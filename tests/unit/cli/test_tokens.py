@@ -123,8 +123,10 @@ def test_a_revoked_key_names_the_webhooks_that_are_paused_with_it(node: Terminal
     repeat = node.type("tokens", "revoke", key["id"], "--yes", "-o", "json", "--lang", "en")
 
     assert revoked.json["webhooks_paused"] == [{"id": id, "host": "qlvb.example"}]
+    assert revoked.json["webhooks"] == repeat.json["webhooks"]
     assert "whk_1 (qlvb.example)" in revoked.err
     assert repeat.json["webhooks_paused"] == []
+    assert repeat.json["webhooks"] == [{"id": id, "host": "qlvb.example", "state": "paused"}]
 
 
 def test_a_key_that_begins_on_a_day_is_made_where_what_came_before_could_be_handed_over(

@@ -23,10 +23,11 @@ from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.migrate import MigrationStep
+from gateway.store.migrations.versions import r0303_number_word
 from gateway.store.row import with_indexes
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
-from tests.support.stores import NORTH, outgoing
+from tests.support.stores import NORTH, draft, outgoing
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -107,7 +108,30 @@ STEPS = {
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
     "r0301_held_rows.py": "2603388d7b78c9dc",
     "r0307_days_of_facts.py": "a64434d168bcf2f0",
+    "r0303_number_word.py": "cd014affe5ae45a4",
 }
+
+
+async def test_numbers_of_before_get_the_key_of_their_spellings(url: str) -> None:
+    """Also where there are more rows than the step reads at once."""
+    await migrate.up(url)
+    clock = ManualClock()
+    store = SqlOfficeStore(url, clock)
+    await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
+    async with store.begin(NORTH) as unit:
+        for number in ("07", "8", "9"):
+            await unit.outgoing.add(outgoing(clock, draft=draft(number=number)))
+        await unit.commit()
+    async with migrating(url) as connection:
+        await connection.execute(text("UPDATE outgoing_document SET number_word = ''"))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(r0303_number_word, "_AT_ONCE", 2)
+            await connection.run_sync(r0303_number_word._fill, "outgoing_document")
+
+    async with store.read(NORTH) as view:
+        numbers = [(await view.numbers.under(n, "ubnd-vp", 2026)) for n in ("7", "8", "9")]
+    await store.close()
+    assert [len(lines) for lines in numbers] == [1, 1, 1]
 
 
 async def test_two_nodes_that_start_together_migrate_once(url: str) -> None:

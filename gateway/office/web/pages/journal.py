@@ -15,6 +15,7 @@ from gateway.document_view.event_sentence import EventNames, NamedDocument, agen
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied
+from gateway.office.book import table_files
 from gateway.office.domain.listing import ListLine, Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.journal import JournalEntry, JournalQuery
@@ -99,7 +100,7 @@ async def export(request: PageRequest) -> web.StreamResponse:
 
 async def _csv(request: PageRequest, lines: AsyncIterator[JournalEntry]) -> AsyncIterator[bytes]:
     names = ("at", "who", "place", "what", "object", "before", "after", "outcome", "call", "line")
-    yield "\ufeff".encode() + answers.csv_line([request.say(f"journal.{name}") for name in names])
+    yield table_files.csv_heading([request.say(f"journal.{name}") for name in names])
     async for entry in lines:
         row = _row(request, entry, EventNames()) | {
             "at": f"{local(entry.event.at):%d/%m/%Y %H:%M:%S}",
@@ -107,7 +108,7 @@ async def _csv(request: PageRequest, lines: AsyncIterator[JournalEntry]) -> Asyn
             "line": "" if entry.leaf is None else str(entry.leaf),
         }
         row["outcome"] = request.say(f"journal.outcome.{row['outcome']}")
-        yield answers.csv_line([row[name] for name in names])
+        yield table_files.csv_line([row[name] for name in names])
 
 
 async def _read_query(request: PageRequest) -> tuple[JournalQuery, Problems]:

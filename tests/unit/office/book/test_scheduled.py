@@ -11,12 +11,13 @@ from functools import partial
 
 import pytest
 
+from gateway.domain.account import AgencyScope, ApiScope, PrincipalKind
 from gateway.domain.event import Event, EventKind
 from gateway.domain.person import Credentials, Person
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.office import mail
-from gateway.office.book import scheduled
+from gateway.office.book import report_files, scheduled
 from gateway.office.book.scheduled import Sender
 from gateway.office.domain.notice import Mail, Mailer
 from gateway.office.domain.roles import NODE, Post, PostRole
@@ -174,7 +175,7 @@ async def test_a_report_waits_for_its_figures(desk: Desk) -> None:
 
 
 @dataclass
-class Dying(Exception):
+class Dying(BaseException):
     """The process ends."""
 
 
@@ -358,6 +359,60 @@ async def test_one_webhook_may_be_chosen_and_one_that_is_gone_is_a_visible_probl
     events = await desk.sent(schedule)
     assert [event.data["webhook"] for event in events] == [listening.id] * 2
     assert (await desk.schedule()).problem == "no_webhook"
+
+
+async def test_a_report_of_a_program_ends_with_the_right_of_its_keys(desk: Desk) -> None:
+    """The key that made it is revoked; another key of the program may read agencies alone."""
+    accounts, scope = desk.town.node.store.accounts, await desk.town.scope(DEPARTMENT)
+    program = await accounts.principal_for(PrincipalKind.PROGRAM, "statistics", scope.agency_id)
+    made, other = [
+        await accounts.add_key(
+            secret_hash=str(n), principal=program, agency_ids=(scope.agency_id,), scopes=scopes
+        )
+        for n, scopes in enumerate(((ApiScope.INBOX_READ, ApiScope.MESSAGES_READ), (ApiScope.AGENCIES_READ,)))
+    ]
+    wish = ScheduleWish(
+        report="outgoing", by="type", period=PeriodKind.MONTH, form="csv", people=(desk.people[HEAD],)
+    )
+    by_program = AgencyScope(agency_id=scope.agency_id, principal_id=program.id)
+    await scheduled.add(desk.sender.inn, by_program, wish)
+    desk.to("12-01", "08:00")
+    await desk.count()
+    assert await desk.sender.send_due() == 1
+    assert len(desk.mailed()) == 1
+
+    await accounts.revoke_key(made.id)
+    desk.to("01-04", "08:00", 2027)
+    await desk.count()
+    assert await desk.sender.send_due() == 0
+
+    schedule = await desk.schedule()
+    assert len(desk.mailed()) == 1
+    assert (schedule.problem, schedule.paused_at is not None) == ("no_key", True)
+    assert not other.has_ended(desk.town.clock.now())
+
+
+async def test_an_unforeseen_error_ends_on_the_page_and_holds_up_no_other_report(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first schedule's file breaks its writer; the second one's goes out in the same turn."""
+    await desk.add(form="xlsx", people=(desk.people[HEAD],))
+    await desk.add(people=(desk.people[HEAD],))
+    write = report_files.write
+
+    async def breaking(pool: object, out: object, form: str, *more: object) -> None:
+        if form == "xlsx":
+            raise ZeroDivisionError
+        await write(pool, out, form, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(report_files, "write", breaking)
+    desk.to("12-01", "08:00")
+    await desk.count()
+
+    assert await desk.sender.send_due() == 1
+    broken, good = await scheduled.list_all(desk.sender.inn, await desk.town.scope(DEPARTMENT))
+    assert (broken.problem, broken.tries, broken.not_before is not None) == ("failed", 1, True)
+    assert (good.problem, len(desk.mailed())) == ("", 1)
 
 
 def test_a_wish_that_cannot_be_kept_is_refused_with_each_fault() -> None:

@@ -20,7 +20,7 @@ from gateway.office.store import contents
 from gateway.office.store.content_marks import QUIET_TIME
 from gateway.office.store.contents import MOST_TRIES
 from tests.support.letters import Text, paper
-from tests.support.node import PDF, Town, document
+from tests.support.node import PDF, Town, document, update_of
 from tests.support.stores import folded
 from tests.unit.trust.test_docx import paragraph, written
 
@@ -123,6 +123,24 @@ async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps
     town.clock.advance(contents.CLAIMED_FOR.total_seconds())
     await work_through(with_drawer(town, drawer), town)
     assert await found(town, letter, "lut") == [(1, 1)]
+
+
+async def test_words_of_exchanged_files_are_read_anew_after_an_agreed_update(town: Town) -> None:
+    letter = await arrived(town, ("van-ban.pdf", pdf(WORDS)))
+    await work_through(town.node.indexer, town)
+    assert await found(town, letter, "lụt bão") == [(1, 1)]
+    files = (("van-ban.pdf", pdf("Trang đầu", "Quy chế văn thư")),)
+    await town.brought(town.forge(update_of(files=files), files))
+
+    await town.status(letter, "15")
+    assert await found(town, letter, "lụt bão") == []
+    await folded(town.node.store)
+    town.clock.advance(QUIET_TIME.total_seconds())
+    await work_through(town.node.indexer, town)
+
+    assert await found(town, letter, "van thu") == [(1, 2)] * 2  # the update is a packet of its own
+    assert await found(town, letter, "lụt bão") == []
+    assert await readings(town, letter) == [Reading.WORDS]
 
 
 async def test_what_was_read_is_not_read_again_and_a_fault_neither(town: Town) -> None:

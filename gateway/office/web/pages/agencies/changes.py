@@ -19,6 +19,7 @@ from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import ReformRecord, ReformState
 from gateway.edxml import workbook
 from gateway.errors import BadForm, Clash
+from gateway.office.book import table_files
 from gateway.office.web import answers, forms
 from gateway.office.web.answers import FileContent
 from gateway.office.web.deps import Preview
@@ -191,13 +192,10 @@ async def send_faults(request: PageRequest) -> web.StreamResponse:
 
 async def _fault_lines(request: PageRequest, plan: Plan) -> AsyncIterator[bytes]:
     names = ("line", "column", "found", "advice")
-    # Spreadsheets recognise UTF-8 by this mark.
-    yield "\ufeff".encode() + answers.csv_line(
-        [request.say(f"reforms.import.fault.{name}") for name in names]
-    )
+    yield table_files.csv_heading([request.say(f"reforms.import.fault.{name}") for name in names])
     for name in plan.problems:
         column = request.say_or(f"reforms.column.{name.column}", name.column)
-        yield answers.csv_line(
+        yield table_files.csv_line(
             [str(name.line), column, name.found, common.row_advice(name.advice, request.lang)]
         )
 

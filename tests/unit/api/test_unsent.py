@@ -1,0 +1,116 @@
+"""One agency fills its own budget, and not the disk of the others: drafts, uploads and documents that wait."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from pypdf import PdfWriter
+
+from gateway.outgoing.unsent import UnsentBudget
+from gateway.store.data_folder import Room, free_space
+from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, meta
+
+KB = 1024
+
+
+def paper(kilobytes: int) -> bytes:
+    """Build a PDF of that size, which no other has."""
+    writer = PdfWriter()
+    writer.add_blank_page(width=595, height=842)
+    writer.add_metadata({"/Keywords": os.urandom(kilobytes * KB // 2).hex()})
+    content = io.BytesIO()
+    writer.write(content)
+    return content.getvalue()
+
+
+async def send(
+    door: Door, n: int, *, key: str | None = None, send: bool = False, size: int = 100, to: str = PROVINCE
+) -> Answer:
+    body = meta(number=str(n), send=send, recipients=[{"code": to, "role": "to_act"}])
+    more = {} if key is None else {"key": key}
+    return await door.send(body, once=f"d{n}", files=(("lead", f"{n}.pdf", paper(size)),), **more)
+
+
+async def test_drafts_beyond_the_budget_are_refused_with_used_and_allowed_and_others_go_on(
+    door: Door,
+) -> None:
+    budget = door.node.out.unsent
+    budget.limit = 500 * KB
+    keys = {code: await door.key(code) for code in (DEPARTMENT, PROVINCE)}
+
+    answers = [await send(door, n, key=keys[DEPARTMENT]) for n in range(1, 7)]
+    other = await send(door, 9, key=keys[PROVINCE], to=DEPARTMENT)
+    limits = (await door.ask("GET", "/limits", key=keys[DEPARTMENT])).json
+
+    assert [answer.status for answer in answers] == [202] * 4 + [507] * 2
+    full = answers[-1].json
+    assert (full["code"], full["retryable"]) == ("GW-UNSENT", True)
+    assert (full["used"], full["allowed"]) == (limits["unsent_bytes"], budget.limit)
+    assert other.status == 202
+    assert 400 * KB < limits["unsent_bytes"] <= limits["max_unsent_bytes"] == 500 * KB
+
+    id = answers[0].json["id"]
+    assert (await door.ask("DELETE", f"/messages/{id}", key=keys[DEPARTMENT])).status < 300
+    assert (await send(door, 7, key=keys[DEPARTMENT])).status == 202
+
+
+async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: Door) -> None:
+    budget = door.node.out.unsent
+    budget.limit = 500 * KB
+    key = await door.key(DEPARTMENT)
+    agency_id = (await door.town.scope(DEPARTMENT)).agency_id
+    put = await door.ask(
+        "PUT",
+        "/uploads/file",
+        key=key,
+        params={"name": "a.pdf"},
+        data=io.BytesIO(paper(150)),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert put.status == 200, str(put)
+    sent = await send(door, 1, key=key, send=True, size=150)
+    assert sent.status == 202, sent.json
+    assert await budget.used(agency_id) > 300 * KB
+    assert (await send(door, 2, key=key, send=True, size=250)).status == 507
+
+    await door.town.carry()
+
+    assert 150 * KB < await budget.used(agency_id) < 200 * KB
+    assert (await send(door, 2, key=key, send=True, size=150)).status == 202
+
+
+async def test_a_process_that_starts_counts_from_rows_and_then_no_document_costs_a_query(door: Door) -> None:
+    counts = []
+
+    async def count(agency_id: str) -> int:
+        counts.append(agency_id)
+        return await door.node.store.unsent_bytes(agency_id)
+
+    agency_id = (await door.town.scope(DEPARTMENT)).agency_id
+    first = await send(door, 1)
+    assert first.status == 202
+    budget = UnsentBudget(limit=10_000 * KB, count=count)
+
+    for _ in range(9):
+        await budget.admit(agency_id, 100 * KB)
+    assert counts == [agency_id]
+    assert await budget.used(agency_id) > 100 * KB
+
+
+async def test_while_the_disk_grows_full_those_who_keep_most_are_refused_first_and_arrivals_go_on(
+    door: Door,
+) -> None:
+    """The disk leaves half of each budget."""
+    door.node.out.unsent.limit = 500 * KB
+    keys = {code: await door.key(code) for code in (DEPARTMENT, PROVINCE)}
+    assert [(await send(door, n, key=keys[DEPARTMENT])).status for n in (1, 2, 3)] == [202] * 3
+    room = door.node.blobs._room
+    free = free_space(room.folder).bytes
+    door.node.blobs._room = Room(folder=room.folder, reserve=free // 3)
+
+    assert (await send(door, 4, key=keys[DEPARTMENT])).status == 507
+    assert (await send(door, 5, key=keys[PROVINCE], send=True, to=DEPARTMENT)).status == 202
+    await door.town.carry()
+    arrived = (await door.ask("GET", "/inbox", key=keys[DEPARTMENT])).json["data"]
+    assert [row["number"] for row in arrived] == ["5"]
