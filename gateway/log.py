@@ -109,7 +109,12 @@ def is_foreseen(error: BaseException | None) -> bool:
 
 
 # Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
-OUTAGES = frozenset({"GW-S-000", "GW-S-507", "GW-S-508", "GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"})
+OUTAGES = frozenset(
+    {
+        *("GW-S-000", "GW-S-411", "GW-S-507", "GW-S-508", "GW-S-509"),
+        *("GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"),
+    }
+)
 WINDOW_S = 60.0
 TRACE_S = 3600.0
 # Other complaints are each about something different, such as a packet, so this many of one sort are written in a

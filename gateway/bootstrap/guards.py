@@ -29,7 +29,7 @@ from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports.services import Clock, Pool, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
-from gateway.settings import Settings
+from gateway.settings import Settings, sqlite_file
 from gateway.settings.options import DELIVERY_MODES
 from gateway.store.blobs import FileBlobs, FileVault
 from gateway.store.calendar import SqlCalendarDays
@@ -45,6 +45,7 @@ from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.trust.sealing import SealedSecrets, SystemSecretBox
 from gateway.webhooks import Sender, WebhookService
+from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.revocation import RevocationAsker
 
 if TYPE_CHECKING:
@@ -218,6 +219,15 @@ def system_secrets(settings: Settings) -> SystemSecretBox:
     """Open the secrets of document systems that speak as the national axis's clients do."""
     password = settings.keys.password
     return SystemSecretBox(settings.keys.folder, password.reveal().encode() if password else None)
+
+
+def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard:
+    has_server = sqlite_file(settings) is None
+    return ClockGuard(
+        measure=(lambda: store.clock_gap(clock.now)) if has_server else None,
+        clock=clock,
+        lease_s=settings.workers.lease_s,
+    )
 
 
 SEALED = "sealed"  # in the content folder, which all nodes of one database share; no backup has it

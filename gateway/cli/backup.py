@@ -77,6 +77,7 @@ async def backup(
         return
     source = _source(call, settings)
     with closing(ThreadPool(1)) as pool:
+        await backup.check_folders(source, target.parent, clock, pool)
         manifest = await backup.make(source, target, passphrase, clock, pool, _progress(call))
     backup.note(settings.node.data_dir, target, started)
     if keep_days:

@@ -56,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="database", run=parts.database, tags=_DEAR, first=True, cure=_CONFIG),
     Check(name="database", run=parts.answers, tags=_OFTEN, first=True, cure=_CONFIG),
     Check(name="database", run=parts.writes, tags=_ALWAYS, of_store=True, cure=_CONFIG),
+    Check(name="folder", run=parts.marked_folders, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
     Check(name="clock", run=parts.server_clock, tags=_DEAR, of_store=True),
     Check(name="clock", run=parts.server_clock, tags=_OFTEN),
     Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),

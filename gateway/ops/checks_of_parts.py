@@ -27,6 +27,7 @@ from gateway.settings import sqlite_file
 from gateway.store import data_folder, migrate, reporting
 from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk
+from gateway.store.folder_marks import MARK
 from gateway.store.reporting import Load
 from gateway.workers.heartbeat import beats, slots
 
@@ -62,6 +63,21 @@ async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
             yield red(check, "folder.open", f"chmod 700 {path}", path=path)
         else:
             yield green(check, "folder.fine", path=path)
+
+
+async def marked_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that each folder is the one that the node stored in, by its mark: a share may not be mounted."""
+    if subject.node is not None:
+        marks = subject.node.marks
+    else:
+        marks = core.folder_marks(subject.settings, subject.store, subject.clock, subject.pool)
+        await marks.look()
+    for strange in marks.strange:
+        path, mark = strange.path, strange.expected
+        params = {"path": path, "mount": strange.mount, "mark": mark, "file": path / MARK}
+        cause = "folder.other" if strange.actual else "folder.unmarked" if mark else "folder.emptied"
+        check = f"folder.{strange.place.partition(' ')[0]}"
+        yield red(check, cause, f"mount {path}", **params).worded("other", stops=strange.stops)
 
 
 async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:

@@ -104,6 +104,7 @@ STEPS = {
     "r0300_baseline.py": "ec24162b42f692fa",
     "r0300_baseline_postgresql.sql": "9b158e1575f9547c",
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
+    "r0306_folder_marks.py": "1020dfa221a64e91",
 }
 
 
