@@ -353,7 +353,7 @@ async def open_node(
         await restored.mark_if_behind(core.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(core.store)
         await core.directory.report_differences()
-        marks = await open_marks(core)
+        marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
         room = data_room(settings, marks)
         blobs = FileBlobs(room.folder, core.store, time, pool, room)
@@ -387,12 +387,12 @@ async def open_node(
             out=out,
             inn=inn,
             wakers=NodeWakers(core.store),
-            pulse=_pulse(core, axis, stopwatch),
+            pulse=_pulse(core, axis, stopwatch, partial(guards.own_view, settings, marks, guard)),
             stopwatch=stopwatch,
             room=room,
             gate=gate,
             sealer=log_sealer(settings, core.store.log, time, pool),
-            guard=guards.clock_guard(settings, core.store, time),
+            guard=guard,
             marks=marks,
             settled=settled,
             asking=await guards.make_asking(inn, judges, core.store.revocation, core.directory),
@@ -400,7 +400,9 @@ async def open_node(
         )
 
 
-def _pulse(core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch) -> Pulse:
+def _pulse(
+    core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch, sees: Callable[[], Mapping[str, object]]
+) -> Pulse:
     return Pulse(
         folder=core.settings.node.data_dir / HEARTBEAT,
         clock=core.clock,
@@ -408,6 +410,7 @@ def _pulse(core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch) -> Pulse:
         holds=axis.in_hand,
         axes=lambda: {**each_state(axis), "": axis.state()},
         slots=stopwatch.slots,
+        sees=sees,
     )
 
 

@@ -52,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="trust", run=trust.anchors, tags=_STATUS),
     Check(name="revocation", run=trust.lists, tags=_STATUS),
     Check(name="workers", run=parts.workers, tags=_ALWAYS),
+    Check(name="process", run=parts.processes, tags=_ALWAYS | {Tag.STATUS}),
     Check(name="pace", run=parts.pace, tags=_USUAL),
     Check(name="database", run=parts.database, tags=_DEAR, first=True, cure=_CONFIG),
     Check(name="database", run=parts.answers, tags=_OFTEN, first=True, cure=_CONFIG),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -29,7 +30,7 @@ from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk
 from gateway.store.folder_marks import MARK
 from gateway.store.reporting import Load
-from gateway.workers.heartbeat import beats, slots
+from gateway.workers.heartbeat import all_beats, beats, own_name, slots
 
 # An earlier time than this program's existence shows a dead clock battery.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -318,6 +319,21 @@ async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield green("workers", "workers.fine", count=len(alive)).worded("ok")
 
 
+async def processes(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report what the node's living processes see of themselves, because another one may have other secrets or folders."""
+    now = subject.clock.now()
+    found = [b for b in await subject.pool.run(partial(all_beats, subject.heartbeat, now)) if b.lives(now)]
+    for beat in found:
+        for check, why in beat.faults.items():
+            kind = check.partition(".")[0]
+            params = {"process": beat.process, "why": why}
+            fault = red(f"process.{kind}", f"process.{kind}", f"doctor.process.{kind}.cure", **params)
+            yield fault.worded("faulty", stops=subject.node is not None and beat.process == own_name())
+    if len({(beat.version, beat.settings) for beat in found}) > 1:
+        rows = ", ".join(f"{beat.process}: {beat.version} {beat.settings}" for beat in found)
+        yield yellow("process", "process.differ", "systemctl restart gateway.target", processes=rows)
+
+
 async def pace(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check the measured paces against their limits. The finding is never red, and there is none without measurements."""
     measured = await subject.pool.run(partial(slots, subject.heartbeat, subject.clock.now()))
@@ -337,8 +353,12 @@ async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()
+    working = [
+        beat for beat in await subject.pool.run(partial(beats, subject.heartbeat, now)) if beat.lives(now)
+    ]
     for finding in log_findings(head, now, stamped=bool(settings.tsa_url), closes_after=closes_after):
-        yield finding
+        is_served = finding.cause == "log.unsealed" and working
+        yield replace(finding, cure="journalctl -u 'gateway-worker@*' -n 50") if is_served else finding
 
 
 def log_findings(
