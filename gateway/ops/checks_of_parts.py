@@ -262,6 +262,18 @@ def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
     return red("database", "database.newer", cure, **params).worded("newer-schema", stops=True)
 
 
+async def locks(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Name the session that keeps a table of the database to itself, so that everything waits."""
+    try:
+        blockers = await reporting.blockers(subject.store)
+    except StoreFailure:  # the next check says why
+        return
+    for pid, user, program, since in blockers:
+        cure = f'psql -c "SELECT pg_terminate_backend({pid})"'
+        params = {"pid": pid, "user": user, "program": program or "–", "since": _minute(since)}
+        yield red("database.lock", "database.locked", cure, **params).worded("locked")
+
+
 async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that the database accepts writes. A standby server or a read-only disk only answers reads."""
     try:
@@ -270,7 +282,7 @@ async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     except TimeoutError:
         pass  # no finding: on a database with one writer a worker's long transaction may be the cause
     except StoreFailure as error:
-        broken = red("database", "database.read-only", "gateway config show", detail=str(error))
+        broken = red("database", "database.read-only", "doctor.database.cure", detail=str(error))
         yield broken.worded("read-only", stops=True)
 
 
@@ -471,6 +483,8 @@ def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str,
 
 # Longest waits in the queues, as in the alarms of docs/operations.md; a longer wait has a cause that needs mending.
 LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
+# A recipient without a queue at the axis is somebody else's fault at first, and a person's task after this.
+QUEUE_MISSING = timedelta(hours=1)
 
 
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -485,6 +499,12 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
         "parked": counts.get("inbox.waiting", 0),
     }
     yield _lateness(await reporting.load(subject.store, now), now) or green("queues", "queues.fine", **facts)
+    lacking = await reporting.without_queue(subject.store)
+    if lacking.oldest is not None:
+        waits, params = now - lacking.oldest, {"count": lacking.count, "since": _minute(lacking.oldest)}
+        yield (red if waits > QUEUE_MISSING else yellow)(
+            "outbox.queue", "queues.no_queue", "gateway axis check", **params
+        )
     if facts["failed"]:
         yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **facts)
     if facts["held"]:
