@@ -198,6 +198,8 @@ def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
         kind = type(error).__name__
         is_known = is_foreseen(error)
         return (kind, getattr(error, "errno", 0)) if is_known else (kind, *_origin(error.__traceback__)), 1
+    if hasattr(record, "failures"):  # a loop that fails again and again has one cause
+        return ("broke", code, _subject(record, error)), 1
     if code or record.levelno >= logging.WARNING:
         return (record.name, getattr(record, "action", ""), code), BURST
     return (), 0
