@@ -355,7 +355,7 @@ async def _show_restored(call: Invocation, core: NodeCore, mark: Event, counters
     bindings = await core.directory.speakers(core.clock.now())
     counts = await core.store.counts()
     facts: dict[str, Any] = {
-        "copied_at": mark.data.get("copied_at"),
+        "copied_at": output.stamp(datetime.fromisoformat(str(mark.data["copied_at"]))),
         "restored_at": output.stamp(mark.at),
         "sent_again": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
         "numbers": [{"code": c.code, "last": c.last} for c in counters],
