@@ -331,15 +331,22 @@ async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield green("workers", "workers.fine", count=len(alive)).worded("ok")
 
 
+# Faults that a process sees of itself: check and cause, and the key of the cure.
+_OF_PROCESS = {
+    "keys": ("process.keys", "doctor.process.keys.cure"),
+    "folder": ("process.folder", "doctor.process.folder.cure"),
+    "clock": ("process.clock", "doctor.process.clock.cure"),
+}
+
+
 async def processes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Report what the node's living processes see of themselves, because another one may have other secrets or folders."""
     now = subject.clock.now()
     found = [b for b in await subject.pool.run(partial(all_beats, subject.heartbeat, now)) if b.lives(now)]
     for beat in found:
         for check, why in beat.faults.items():
-            kind = check.partition(".")[0]
-            params = {"process": beat.process, "why": why}
-            fault = red(f"process.{kind}", f"process.{kind}", f"doctor.process.{kind}.cure", **params)
+            cause, cure = _OF_PROCESS[check.partition(".")[0]]
+            fault = red(cause, cause, cure, process=beat.process, why=why)
             yield fault.worded("faulty", stops=subject.node is not None and beat.process == own_name())
     if len({(beat.version, beat.settings) for beat in found}) > 1:
         rows = ", ".join(f"{beat.process}: {beat.version} {beat.settings}" for beat in found)

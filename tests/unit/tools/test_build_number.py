@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +23,7 @@ def test_two_builds_have_two_numbers_and_a_changed_tree_says_so(
 ) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
     sys.modules.pop("build", None)
-    import build
-
-    version = build.version.__wrapped__
+    version = importlib.import_module("build").version.__wrapped__
     file = tmp_path / "gateway" / "__init__.py"
     file.parent.mkdir()
     file.write_text('__version__ = "0.1.0"\n')
