@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
+from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.event import EventKind
@@ -367,7 +368,7 @@ async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
     (new / "keys" / MARK).unlink()
     assert everything(new / "keys") == everything(office.folder / "keys")
     async with opened(f"sqlite:///{new / 'gateway.db'}", office.clock) as store, store.reading() as tx:
-        made_here = [mark for (mark,) in await tx.tuples(select(FolderMarkRow.mark))]
+        made_here = [mark for (mark,) in await tx.tuples(select(col(FolderMarkRow.mark)))]
     assert sorted(made_here) == sorted(marks)
     assert all(len(mark) == 32 for mark in marks)
     assert everything(new / "trust") == everything(office.folder / "trust")
