@@ -490,7 +490,7 @@ def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str,
 
 # Longest waits in the queues, as in the alarms of docs/operations.md; a longer wait has a cause that needs mending.
 LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
-# A recipient without a queue at the axis is somebody else's fault at first, and a person's task after this.
+# A recipient may lack a queue at the axis for this long before a person has to act.
 QUEUE_MISSING = timedelta(hours=1)
 
 

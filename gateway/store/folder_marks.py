@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 MARK = ".store"
 CONTENT, KEYS = "content", "keys"
 LOOK_EVERY = timedelta(seconds=10)
-# What an empty content folder may hold: the node makes these by itself in a folder that is not the right one, too.
+# Names in an empty content folder: the node makes these by itself, also in a wrong folder.
 _OF_EMPTY = frozenset({MARK, SCRATCH, NO_SWEEP, "sealed", ".restoring"})
 
 

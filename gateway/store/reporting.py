@@ -171,7 +171,7 @@ async def without_queue(store: SqlStore) -> Pile:
     return Pile(count=count, oldest=oldest)
 
 
-# Sessions that others wait for, and those that keep a whole table to themselves. The catalogues need no lock of ours.
+# Sessions that block others, and sessions that lock a whole table. Reading the catalogues needs no lock.
 _BLOCKERS = text(
     "SELECT a.pid, coalesce(a.usename, ''), a.application_name, a.xact_start FROM pg_stat_activity a"
     " WHERE a.pid <> pg_backend_pid() AND (a.pid IN (SELECT unnest(pg_blocking_pids(w.pid)) FROM pg_stat_activity w"

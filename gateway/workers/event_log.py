@@ -94,7 +94,7 @@ class LogSealer:
             head = await self.log.head()
         if self.publish is not None and upkeep.publishing_is_due(head, self.rhythm, now):
             await self._publish(head, self.publish, now)
-        # At the end: a step that is not due succeeds, and would end the count of failures.
+        # Set at the end, because a step that is not due succeeds, and would end the count of failures.
         self._turn.mark_done(now)
         return False
 
