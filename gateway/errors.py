@@ -27,6 +27,7 @@ GatewayError
     StaleVersion        P  412                         another change of the row came first
     StaleLease          P  discarded                   a worker woke after its lease had run out
     AlteredContent      P  not served, alert           stored bytes are not those that were taken in
+    MissingContent      R  not served now              the file of stored bytes is not there
   ScannerDown           R  nothing yet                 no verdict about malware, and policy wants one
   NotFound              P  404
   Clash                 P  409                         the thing's present state forbids the act
@@ -305,6 +306,13 @@ class AlteredContent(StoreFailure):
     code = "GW-S-410"
     permanent = True
     label_key = "error.altered"
+
+
+class MissingContent(StoreFailure):
+    """The file of stored bytes is not there; its folder may not be mounted, or a backup has it."""
+
+    code = "GW-S-411"
+    label_key = "error.missing_content"
 
 
 class NotFound(GatewayError):

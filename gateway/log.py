@@ -109,7 +109,12 @@ def is_foreseen(error: BaseException | None) -> bool:
 
 
 # Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
-OUTAGES = frozenset({"GW-S-000", "GW-S-507", "GW-S-508", "GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"})
+OUTAGES = frozenset(
+    {
+        *("GW-S-000", "GW-S-411", "GW-S-507", "GW-S-508", "GW-S-509"),
+        *("GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"),
+    }
+)
 WINDOW_S = 60.0
 TRACE_S = 3600.0
 # Other complaints are each about something different, such as a packet, so this many of one sort are written in a
@@ -193,6 +198,8 @@ def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
         kind = type(error).__name__
         is_known = is_foreseen(error)
         return (kind, getattr(error, "errno", 0)) if is_known else (kind, *_origin(error.__traceback__)), 1
+    if hasattr(record, "failures"):  # a loop that fails again and again has one cause
+        return ("broke", code, _subject(record, error)), 1
     if code or record.levelno >= logging.WARNING:
         return (record.name, getattr(record, "action", ""), code), BURST
     return (), 0

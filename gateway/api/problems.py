@@ -119,6 +119,7 @@ SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
             (errors.StaleVersion, "stale-version", 412),
             (errors.StaleLease, "stale-lease", 409),
             (errors.AlteredContent, "altered-content", 500),
+            (errors.MissingContent, "missing-content", 503),
             (errors.ScannerDown, "scanner-down", 503),
             (errors.NotFound, "not-found", 404),
             (errors.Clash, "clash", 409),

@@ -16,6 +16,7 @@ from gateway.bootstrap.trial import refuse_mixture
 from gateway.clock import SystemClock
 from gateway.deciding import DecisionServices
 from gateway.domain.wall_clock import local
+from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
 from gateway.registry.decisions import SqlDecisions
@@ -25,7 +26,9 @@ from gateway.registry.feed_judge import FeedRoom
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder
+from gateway.store.data_folder import Room
 from gateway.store.engine import ServerLimits
+from gateway.store.folder_marks import FolderMarks, backup_place, is_marked
 from gateway.store.store import SqlStore
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.folder import AnchorFile
@@ -152,6 +155,38 @@ def places(settings: Settings) -> dict[str, Path]:
         if folder is not None:
             paths[f"axis.{name}" if name else "axis"] = folder
     return paths | {data_folder.KEYS: settings.keys.folder}
+
+
+def folder_marks(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> FolderMarks:
+    """Return the marks of the node's folders, and of the folder with the last backup."""
+    paths = places(settings)
+    folders = {name: path for name, path in paths.items() if is_marked(name)}
+    return FolderMarks(store, clock, pool, folders, {backup_place(paths["backups"]): paths["backups"]})
+
+
+async def open_marks(core: NodeCore) -> FolderMarks:
+    """Compare the marks of the folders. Misconfigured for an axis folder that is a wrong one: opening it would make an
+    empty axis there. While another folder is wrong, the node opens and waits for the right one."""
+    marks = folder_marks(core.settings, core.store, core.clock, core.pool)
+    await marks.settle()
+    for strange in marks.stopping:
+        if strange.place.startswith("axis"):
+            raise Misconfigured(
+                f"{strange.path} is not the axis folder that this node used: it has not its mark {strange.expected}",
+                code="GW-C-004",
+                hint=f"mount {strange.path}",
+            )
+    return marks
+
+
+def data_room(settings: Settings, marks: FolderMarks) -> Room:
+    folders = places(settings)
+    return Room(
+        folder=folders["content"],
+        reserve=settings.limits.disk_free_mb * 1024 * 1024,
+        other_folders=(folders["data"], *([folders["database"]] if "database" in folders else [])),
+        is_right=marks.check,
+    )
 
 
 def server_limits(settings: Settings) -> ServerLimits:

@@ -5,6 +5,7 @@ that asks for them; the scanner for malware and the sealed hold. Nothing runs on
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from gateway import __version__
 from gateway.domain import office_profile
 from gateway.domain.account import read_network
 from gateway.domain.agency_profile import OF_RULES, SETTINGS, ProfileVersion
@@ -29,13 +31,14 @@ from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports.services import Clock, Pool, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
-from gateway.settings import Settings
-from gateway.settings.options import DELIVERY_MODES
+from gateway.settings import SECTIONS, Settings, sqlite_file
+from gateway.settings.options import DELIVERY_MODES, LISTS
 from gateway.store.blobs import FileBlobs, FileVault
 from gateway.store.calendar import SqlCalendarDays
+from gateway.store.folder_marks import FolderMarks
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.store import SqlStore
-from gateway.trust import authorities
+from gateway.trust import authorities, seals
 from gateway.trust.authorities import AskedAuthorities
 from gateway.trust.clamav import ClamScanner, NoScanner, ScanLimits, read_address
 from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust
@@ -45,6 +48,7 @@ from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.trust.sealing import SealedSecrets, SystemSecretBox
 from gateway.webhooks import Sender, WebhookService
+from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.revocation import RevocationAsker
 
 if TYPE_CHECKING:
@@ -218,6 +222,32 @@ def system_secrets(settings: Settings) -> SystemSecretBox:
     """Open the secrets of document systems that speak as the national axis's clients do."""
     password = settings.keys.password
     return SystemSecretBox(settings.keys.folder, password.reveal().encode() if password else None)
+
+
+def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard:
+    has_server = sqlite_file(settings) is None
+    return ClockGuard(
+        measure=(lambda: store.clock_gap(clock.now)) if has_server else None,
+        clock=clock,
+        lease_s=settings.workers.lease_s,
+    )
+
+
+# Sections in which the processes of one node may differ.
+_OF_ONE_PROCESS = frozenset({"api", "metrics"})
+
+
+def own_view(settings: Settings, marks: FolderMarks, guard: ClockGuard) -> Mapping[str, object]:
+    """Return what this process sees of itself: its version, a digest of its settings, and its faults by check."""
+    password = settings.keys.password
+    faults = {f"folder.{strange.place}": str(strange.path) for strange in marks.strange}
+    if why := seals.key_fault(settings.keys.folder, password.reveal().encode() if password else None):
+        faults["keys"] = why
+    if not guard.agrees():
+        faults["clock"] = f"{guard.gap().total_seconds():.0f} s"
+    common = [getattr(settings, name) for name in (*SECTIONS, *LISTS) if name not in _OF_ONE_PROCESS]
+    digest = hashlib.sha256(repr(common).encode()).hexdigest()[:12]
+    return {"version": __version__, "settings": digest, "faults": faults}
 
 
 SEALED = "sealed"  # in the content folder, which all nodes of one database share; no backup has it

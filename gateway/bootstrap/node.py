@@ -16,7 +16,7 @@ from typing import TypeVar
 from gateway import __version__
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
-from gateway.bootstrap.core import NodeCore, open_core, places
+from gateway.bootstrap.core import NodeCore, data_room, open_core, open_marks
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
@@ -34,12 +34,12 @@ from gateway.ports.axis import Axis, ManagedAxis, ManyAxes, each_state
 from gateway.ports.services import Clock, Pool, Scanner
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
-from gateway.settings.reading import sqlite_file
 from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, figures, reporting, restored
 from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
 from gateway.store.events import EVENTS_WRITTEN
+from gateway.store.folder_marks import LOOK_EVERY, FolderMarks
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
@@ -67,7 +67,16 @@ from gateway.workers.clocks import (
 from gateway.workers.couriers import HostingReporter
 from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.heartbeat import EVERY, HEARTBEAT, Chronicle, Pulse
-from gateway.workers.loop import LANDING_FIRST_S, Lookout, Loop, StepResult, Waker, forever, longest_sleep_s
+from gateway.workers.loop import (
+    LANDING_FIRST_S,
+    Lookout,
+    Loop,
+    StepResult,
+    Waker,
+    forever,
+    longest_sleep_s,
+    paced,
+)
 from gateway.workers.revocation import RevocationAsker
 from gateway.workers.webhooks import Pusher
 
@@ -123,6 +132,7 @@ class OpenNode(NodeCore):
     gate: StampGate
     sealer: LogSealer
     guard: ClockGuard
+    marks: FolderMarks
     settled: SettledClock
     asking: RevocationAsker
     webhooks: WebhookService
@@ -138,9 +148,12 @@ class OpenNode(NodeCore):
         loops["webhooks"] = Loop(step=pusher.step, is_due=pusher.is_due)
         chronicle = open_chronicle(self, unused_jobs(loops))
         loops = {
-            name: loop if name in _CLAIM_NOTHING else replace(loop, step=self.guard.unless_apart(loop.step))
+            name: loop
+            if name in _CLAIM_NOTHING
+            else replace(loop, step=self.marks.unless_strange(self.guard.unless_apart(loop.step)))
             for name, loop in loops.items()
         }
+        loops["marks"] = paced(LOOK_EVERY, self.marks.step, self.clock)
         loops["clock"] = Loop(step=self.guard.step, is_due=self.guard.is_due)
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
@@ -310,9 +323,8 @@ class OpenNode(NodeCore):
         tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("pulse", tell, self.wakers["pulse"], stop, every_s), name="pulse")
-            tasks.create_task(
-                forever("clock", self.guard.step, self.wakers["clock"], stop, every_s), name="clock"
-            )
+            for name, step in {"clock": self.guard.step, "marks": self.marks.step}.items():
+                tasks.create_task(forever(name, step, self.wakers[name], stop, every_s), name=name)
             tasks.create_task(self._ring_at_stop(stop))
         self.pulse.stop()
 
@@ -342,8 +354,9 @@ async def open_node(
         await restored.mark_if_behind(core.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(core.store)
         await core.directory.report_differences()
+        marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
-        room = _room(settings)
+        room = data_room(settings, marks)
         blobs = FileBlobs(room.folder, core.store, time, pool, room)
         judges = guards.make_judging(settings, time)
         scanner = guards.scanner(settings, pool)
@@ -375,28 +388,22 @@ async def open_node(
             out=out,
             inn=inn,
             wakers=NodeWakers(core.store),
-            pulse=_pulse(core, axis, stopwatch),
+            pulse=_pulse(core, axis, stopwatch, partial(guards.own_view, settings, marks, guard)),
             stopwatch=stopwatch,
             room=room,
             gate=gate,
             sealer=log_sealer(settings, core.store.log, time, pool),
-            guard=clock_guard(settings, core.store, time),
+            guard=guard,
+            marks=marks,
             settled=settled,
             asking=await guards.make_asking(inn, judges, core.store.revocation, core.directory),
             webhooks=guards.webhook_service(settings, core.store, wrapper("poster", poster), time, pool),
         )
 
 
-def _room(settings: Settings) -> Room:
-    folders = places(settings)
-    return Room(
-        folder=folders["content"],
-        reserve=settings.limits.disk_free_mb * MB,
-        other_folders=(folders["data"], *([folders["database"]] if "database" in folders else [])),
-    )
-
-
-def _pulse(core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch) -> Pulse:
+def _pulse(
+    core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch, sees: Callable[[], Mapping[str, object]]
+) -> Pulse:
     return Pulse(
         folder=core.settings.node.data_dir / HEARTBEAT,
         clock=core.clock,
@@ -404,6 +411,7 @@ def _pulse(core: NodeCore, axis: ManagedAxis, stopwatch: Stopwatch) -> Pulse:
         holds=axis.in_hand,
         axes=lambda: {**each_state(axis), "": axis.state()},
         slots=stopwatch.slots,
+        sees=sees,
     )
 
 
@@ -488,15 +496,6 @@ def _incoming_services(
 
 def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:
     return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
-
-
-def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard:
-    has_server = sqlite_file(settings) is None
-    return ClockGuard(
-        measure=(lambda: store.clock_gap(clock.now)) if has_server else None,
-        clock=clock,
-        lease_s=settings.workers.lease_s,
-    )
 
 
 def published_seal(settings: Settings, log_id: str) -> int:

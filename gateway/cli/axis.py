@@ -267,7 +267,7 @@ async def odd(
     rows = [
         {
             "id": id,
-            "at": datetime.fromtimestamp(at, UTC).isoformat(),
+            "at": datetime.fromtimestamp(at, UTC),
             "operation": operation,
             "status": status,
             "why": why,

@@ -77,6 +77,7 @@ async def backup(
         return
     source = _source(call, settings)
     with closing(ThreadPool(1)) as pool:
+        await backup.check_folders(source, target.parent, clock, pool)
         manifest = await backup.make(source, target, passphrase, clock, pool, _progress(call))
     backup.note(settings.node.data_dir, target, started)
     if keep_days:
@@ -294,7 +295,7 @@ async def restored(
         _check_two_names(confirmed_by, approved_by)
         last, withdrawn = _numbers(number or (), counters), [_certificate(w) for w in withdraw or ()]
         people = await _two_people(call, core, confirmed_by, approved_by)
-        call.ask("cli.ask.restored", at=mark_event.data.get("copied_at"))
+        call.ask("cli.ask.restored", at=output.clock(gate.copied_at(mark_event)))
         for code, fingerprint in withdrawn:
             await core.directory.unbind(code, fingerprint)
         published = published_seal(call.settings(), (await core.store.log.head()).log_id)
@@ -351,10 +352,12 @@ def _numbers(texts: Sequence[str], counters: Sequence[Counter]) -> Mapping[str, 
 
 
 async def _show_restored(call: Invocation, core: NodeCore, mark: Event, counters: Sequence[Counter]) -> None:
+    from gateway.store.restored import copied_at
+
     bindings = await core.directory.speakers(core.clock.now())
     counts = await core.store.counts()
     facts: dict[str, Any] = {
-        "copied_at": mark.data.get("copied_at"),
+        "copied_at": output.stamp(copied_at(mark)),
         "restored_at": output.stamp(mark.at),
         "sent_again": counts.get("outbox.waiting", 0) + counts.get("job.waiting", 0),
         "numbers": [{"code": c.code, "last": c.last} for c in counters],

@@ -122,6 +122,7 @@ async def lift(
     from gateway.incoming import seal as incoming
     from gateway.outgoing import files
     from gateway.trust.hold_seal import KeyUnsealer
+    from gateway.trust.sealed_files import MOST_WORK
 
     async with at_agency(call.settings(), call.agency) as context:
         call.ask("cli.ask.lift", hold=hold)
@@ -132,7 +133,7 @@ async def lift(
         opener = None
         if hold_row.state is HoldState.SEALED:
             passphrase = people.ask_hidden(call, "cli.hold.passphrase")
-            opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode())
+            opener = KeyUnsealer.from_file(key.read_bytes(), passphrase.encode(), MOST_WORK)
         if hold_row.kind is HeldKind.OUTGOING:
             lifted = await files.lift_seal(node.out, node.hold, context.scope, hold, decision, opener)
         else:

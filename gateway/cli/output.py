@@ -167,12 +167,13 @@ def record(call: Invocation, values: Mapping[str, Any], *, id_key: str = "id") -
         lines([str(values[id_key])])
     elif call.output is OutputFormat.TABLE:
         width = max(map(len, values), default=0)
-        lines(plain(f"{key:<{width}}  {_cell(field)}").rstrip() for key, field in values.items())
+        lines(plain(f"{key:<{width}}  {cell(field)}").rstrip() for key, field in values.items())
     else:
         (document if call.output is OutputFormat.JSON else stream)(values)
 
 
-def _cell(field: object) -> str:
+def cell(field: object) -> str:
+    """Format a field of a record for a person; every time as `stamp` does."""
     if isinstance(field, dict | list | tuple):
         return compact(field)
     return "" if field is None else _json_text(field)

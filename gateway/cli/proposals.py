@@ -223,7 +223,7 @@ def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: 
     names_of_changes = "bindings anchors seals reforms imports sealing_rights policies lists"
     for change in (change for name in names_of_changes.split() for change in record[name]):
         output.print_lines(
-            call, ["", *(f"  {key:<10}  {output.plain(str(v))}" for key, v in change.items() if v)]
+            call, ["", *(f"  {key:<10}  {output.plain(output.cell(v))}" for key, v in change.items() if v)]
         )
 
 

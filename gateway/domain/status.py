@@ -118,6 +118,8 @@ REOPENED = "reopened"
 """Mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
 """Reason of `cancelled`, and its mark: an earlier attempt may have reached the axis."""
+# Mark of a delivery to a code that received before and has no queue at the axis now; the reason of such a try, too.
+NO_QUEUE = "no_queue"
 _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 
@@ -340,10 +342,13 @@ def _fold_transport(facts: tuple[Fact, ...]) -> str:
     for final in ("sent", "cancelled", "paper"):
         if final in codes:
             return final
-    moving = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_RANK]
-    if not moving:
-        return "queued"
-    return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code])).code
+    last = _last_move(facts)
+    return "queued" if last is None else last.code
+
+
+def _last_move(facts: Iterable[Fact]) -> Fact | None:
+    moving = (fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in _TRANSPORT_RANK)
+    return max(moving, key=lambda fact: (fact.at, _TRANSPORT_RANK[fact.code]), default=None)
 
 
 def _fold_business(facts: tuple[Fact, ...], since: datetime | None) -> str | None:
@@ -452,6 +457,9 @@ def _collect_marks(
             marks.add(f"request_refused:{request.kind}")
         elif request.state is RequestState.AGREED and request.kind is RequestKind.UPDATE:
             marks.add(f"request_agreed:{request.kind}")
+    last = _last_move(facts)
+    if last is not None and last.reason == NO_QUEUE and last.code == _fold_transport(facts):
+        marks.add(NO_QUEUE)
     asked_at = {request.request_id: request.asked_at for request in requests}
     for fact in facts:
         if fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT:

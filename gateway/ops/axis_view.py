@@ -58,11 +58,14 @@ async def look(axis: ManagedAxis, heartbeat: Path, now: datetime) -> AxisView:
 
 
 def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> AxisState:
-    """Return an axis's state as this process sees it (`own`), with troubles that living worker processes report of it."""
+    """Return an axis's state as this process sees it (`own`), with troubles that living worker processes report of it.
+    Connected is counted from when a worker was, because those carry the mail; this process may be a command."""
     states = [beat.axes[name] for beat in _other_beats(heartbeat, now) if name in beat.axes]
+    connected = [state.connected_since for state in states if state.connected_since is not None]
     for state in states:
         own = replace(
             own,
+            connected_since=min(connected, default=own.connected_since),
             down_since=own.down_since or state.down_since,
             blocked_since=own.blocked_since or state.blocked_since,
             reason=own.reason or state.reason,

@@ -22,8 +22,10 @@ from gateway.atomic_files import new_file, write_file
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ports.services import Clock, Pool
-from gateway.store import dump
+from gateway.store import dump, migrate
 from gateway.store.blobs import hold_sweep, path_of
+from gateway.store.folder_marks import CONTENT, KEYS, FolderMarks, backup_place
+from gateway.store.store import SqlStore
 
 # Lines are compressed in parts of this size, because a member's size must be known before its first byte.
 PART = 4 * 1024 * 1024
@@ -46,6 +48,21 @@ class BackupSource:
     keys: Path
     trust: Path
     settings: Path | None
+
+
+async def check_folders(source: BackupSource, target: Path, clock: Clock, pool: Pool) -> None:
+    """Check by their marks that the folders to copy, and the one for the copy, are the right ones; StoreFailure when not.
+    An older schema has no marks yet."""
+    if any(step.phase == "expand" for step in (await migrate.status(source.database_url)).pending):
+        return
+    store = SqlStore(source.database_url, clock)
+    try:
+        folders = {CONTENT: source.content, KEYS: source.keys, backup_place(target): target}
+        marks = FolderMarks(store, clock, pool, folders)
+        await marks.settle()
+        marks.check()
+    finally:
+        await store.close()
 
 
 async def make(

@@ -236,7 +236,8 @@ def _open_stream(file: BinaryIO, passphrase: bytes) -> partial[None]:
                 "it ends too early, there are bytes after its end, or its frame is not what was written"
             )
     key, stream = (tarfile.ExFileObject(outer, member) for member in members)
-    identity = sealed_files.identity_in(sealed_files.unlock(key.read(_LONGEST_KEY), passphrase))
+    unlocked = sealed_files.unlock(key.read(_LONGEST_KEY), passphrase, sealed_files.MOST_WORK)
+    identity = sealed_files.identity_in(unlocked)
     return partial(sealed_files.unseal, stream, identity=identity)
 
 

@@ -43,7 +43,7 @@ async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
 _DEAR, _HOME, _LINE = frozenset({Tag.DOCTOR}), frozenset({Tag.HOME}), frozenset({Tag.LINE})
 _USUAL = _DEAR | {Tag.METRICS}
 _STATUS, _ALWAYS, _OFTEN = _USUAL | {Tag.STATUS}, _USUAL | {Tag.READY}, frozenset({Tag.READY, Tag.METRICS})
-_CONFIG = "gateway config show"
+_DATABASE = "doctor.database.cure"
 CHECKS: tuple[Check, ...] = (
     Check(name="folder", run=parts.folders, tags=_USUAL),
     Check(name="disk", run=parts.disks, tags=_ALWAYS),
@@ -52,10 +52,13 @@ CHECKS: tuple[Check, ...] = (
     Check(name="trust", run=trust.anchors, tags=_STATUS),
     Check(name="revocation", run=trust.lists, tags=_STATUS),
     Check(name="workers", run=parts.workers, tags=_ALWAYS),
+    Check(name="process", run=parts.processes, tags=_ALWAYS | {Tag.STATUS}),
     Check(name="pace", run=parts.pace, tags=_USUAL),
-    Check(name="database", run=parts.database, tags=_DEAR, first=True, cure=_CONFIG),
-    Check(name="database", run=parts.answers, tags=_OFTEN, first=True, cure=_CONFIG),
-    Check(name="database", run=parts.writes, tags=_ALWAYS, of_store=True, cure=_CONFIG),
+    Check(name="database.lock", run=parts.locks, tags=_ALWAYS | {Tag.STATUS}),
+    Check(name="database", run=parts.database, tags=_DEAR, first=True, cure=_DATABASE),
+    Check(name="database", run=parts.answers, tags=_OFTEN, first=True, cure=_DATABASE),
+    Check(name="database", run=parts.writes, tags=_ALWAYS, of_store=True, cure=_DATABASE),
+    Check(name="folder", run=parts.marked_folders, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
     Check(name="clock", run=parts.server_clock, tags=_DEAR, of_store=True),
     Check(name="clock", run=parts.server_clock, tags=_OFTEN),
     Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),

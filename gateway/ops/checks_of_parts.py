@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -27,8 +28,9 @@ from gateway.settings import sqlite_file
 from gateway.store import data_folder, migrate, reporting
 from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk
+from gateway.store.folder_marks import MARK
 from gateway.store.reporting import Load
-from gateway.workers.heartbeat import beats, slots
+from gateway.workers.heartbeat import all_beats, beats, own_name, slots
 
 # An earlier time than this program's existence shows a dead clock battery.
 OLDEST_NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -62,6 +64,21 @@ async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
             yield red(check, "folder.open", f"chmod 700 {path}", path=path)
         else:
             yield green(check, "folder.fine", path=path)
+
+
+async def marked_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that each folder is the one that the node stored in, by its mark: a share may not be mounted."""
+    if subject.node is not None:
+        marks = subject.node.marks
+    else:
+        marks = core.folder_marks(subject.settings, subject.store, subject.clock, subject.pool)
+        await marks.look()
+    for strange in marks.strange:
+        path, mark = strange.path, strange.expected
+        params = {"path": path, "mount": strange.mount, "mark": mark, "file": path / MARK}
+        cause = "folder.other" if strange.actual else "folder.unmarked" if mark else "folder.emptied"
+        check = f"folder.{strange.place.partition(' ')[0]}"
+        yield red(check, cause, f"mount {path}", **params).worded("other", stops=strange.stops)
 
 
 async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -245,6 +262,18 @@ def _schema_finding(schema: migrate.SchemaStatus) -> Diagnosis:
     return red("database", "database.newer", cure, **params).worded("newer-schema", stops=True)
 
 
+async def locks(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Name the session that keeps a table of the database to itself, so that everything waits."""
+    try:
+        blockers = await reporting.blockers(subject.store)
+    except StoreFailure:  # the next check says why
+        return
+    for pid, user, program, since in blockers:
+        cure = f'psql -c "SELECT pg_terminate_backend({pid})"'
+        params = {"pid": pid, "user": user, "program": program or "–", "since": _minute(since)}
+        yield red("database.lock", "database.locked", cure, **params).worded("locked")
+
+
 async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that the database accepts writes. A standby server or a read-only disk only answers reads."""
     try:
@@ -253,7 +282,7 @@ async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     except TimeoutError:
         pass  # no finding: on a database with one writer a worker's long transaction may be the cause
     except StoreFailure as error:
-        broken = red("database", "database.read-only", "gateway config show", detail=str(error))
+        broken = red("database", "database.read-only", "doctor.database.cure", detail=str(error))
         yield broken.worded("read-only", stops=True)
 
 
@@ -302,6 +331,28 @@ async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield green("workers", "workers.fine", count=len(alive)).worded("ok")
 
 
+# Faults that a process sees of itself: check and cause, and the key of the cure.
+_OF_PROCESS = {
+    "keys": ("process.keys", "doctor.process.keys.cure"),
+    "folder": ("process.folder", "doctor.process.folder.cure"),
+    "clock": ("process.clock", "doctor.process.clock.cure"),
+}
+
+
+async def processes(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report what the node's living processes see of themselves, because another one may have other secrets or folders."""
+    now = subject.clock.now()
+    found = [b for b in await subject.pool.run(partial(all_beats, subject.heartbeat, now)) if b.lives(now)]
+    for beat in found:
+        for check, why in beat.faults.items():
+            cause, cure = _OF_PROCESS[check.partition(".")[0]]
+            fault = red(cause, cause, cure, process=beat.process, why=why)
+            yield fault.worded("faulty", stops=subject.node is not None and beat.process == own_name())
+    if len({(beat.version, beat.settings) for beat in found}) > 1:
+        rows = ", ".join(f"{beat.process}: {beat.version} {beat.settings}" for beat in found)
+        yield yellow("process", "process.differ", "systemctl restart gateway.target", processes=rows)
+
+
 async def pace(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check the measured paces against their limits. The finding is never red, and there is none without measurements."""
     measured = await subject.pool.run(partial(slots, subject.heartbeat, subject.clock.now()))
@@ -321,8 +372,12 @@ async def log(subject: Subject) -> AsyncGenerator[Diagnosis]:
     settings, node = subject.settings.log, subject.node
     closes_after = node.gate.most if node is not None else timedelta(hours=settings.require_timestamp_h)
     head, now = await subject.store.log.head(), subject.clock.now()
+    working = [
+        beat for beat in await subject.pool.run(partial(beats, subject.heartbeat, now)) if beat.lives(now)
+    ]
     for finding in log_findings(head, now, stamped=bool(settings.tsa_url), closes_after=closes_after):
-        yield finding
+        is_served = finding.cause == "log.unsealed" and working
+        yield replace(finding, cure="journalctl -u 'gateway-worker@*' -n 50") if is_served else finding
 
 
 def log_findings(
@@ -435,6 +490,8 @@ def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str,
 
 # Longest waits in the queues, as in the alarms of docs/operations.md; a longer wait has a cause that needs mending.
 LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
+# A recipient may lack a queue at the axis for this long before a person has to act.
+QUEUE_MISSING = timedelta(hours=1)
 
 
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -449,6 +506,12 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
         "parked": counts.get("inbox.waiting", 0),
     }
     yield _lateness(await reporting.load(subject.store, now), now) or green("queues", "queues.fine", **facts)
+    lacking = await reporting.without_queue(subject.store)
+    if lacking.oldest is not None:
+        waits, params = now - lacking.oldest, {"count": lacking.count, "since": _minute(lacking.oldest)}
+        yield (red if waits > QUEUE_MISSING else yellow)(
+            "outbox.queue", "queues.no_queue", "gateway axis check", **params
+        )
     if facts["failed"]:
         yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **facts)
     if facts["held"]:

@@ -23,6 +23,7 @@ from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import SCRATCH, path_of
 from gateway.store.dump import DatabaseLoad, clear_database, loading
+from gateway.store.folder_marks import CONTENT, KEYS, MARK, FolderMarks
 from gateway.store.store import SqlStore
 
 # Folder, within each target folder, for files until everything is verified; then each is renamed to its place.
@@ -73,6 +74,13 @@ async def restore(
         lambda description: restored.mark(clock, description.at, description.node),
     )
     await migrate.up(target.database_url)
+    store = SqlStore(target.database_url, clock)
+    try:
+        await FolderMarks(store, clock, pool, {CONTENT: target.content, KEYS: target.keys}).settle(
+            restored=True
+        )
+    finally:
+        await store.close()
     return outcome
 
 
@@ -139,7 +147,7 @@ def _check_empty(target: RestoreTarget) -> bool:
     which is allowed, because several nodes may have the same."""
     for folder in (target.content, target.keys):
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-        occupied = sorted(set(names) - {GROWING, SCRATCH})
+        occupied = sorted(set(names) - {GROWING, SCRATCH, MARK})
         if occupied:
             raise errors.Clash(
                 f"{folder} holds {occupied[0]}; a backup is restored into an empty node, so move what is there away first"

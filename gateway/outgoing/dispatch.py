@@ -25,14 +25,14 @@ from gateway.domain.event import EventKind
 from gateway.domain.queues import LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import FRESH, Trail
 from gateway.domain.states import Track
-from gateway.domain.status import Fact, fold_delivery, queued_at
+from gateway.domain.status import NO_QUEUE, Fact, fold_delivery, queued_at
 from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
 from gateway.outgoing import answering
 from gateway.outgoing.divert import Diverted, divert_closed
 from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.sign_again import KeyFaults, under_current_key
 from gateway.policy import upkeep
-from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.ports.axis import UNROUTABLE, Fate, Outcome, Parcel
 from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
@@ -157,7 +157,9 @@ async def _hand_over(
             codes = diverted.routes(targets)
             parcel = _make_parcel(leased.item, opener, _trails(leased, targets, diverted))
             published = await _publish(services, parcel, codes) if codes else {}
-            return _make_tried_row(services, leased, targets, diverted.outcomes(targets, published))
+            outcomes = diverted.outcomes(targets, published)
+            outcomes |= await _wait_for_queues(services, scope, targets, outcomes)
+            return _make_tried_row(services, leased, targets, outcomes)
         except StaleLease:
             _log_discarded(leased.item)
             return None
@@ -217,6 +219,23 @@ async def _publish(services: OutgoingServices, parcel: Parcel, codes: list[str])
         fate = Fate.NEVER if error.permanent else Fate.RETRY
         outcome = Outcome(fate=fate, code=error.code, detail=str(error), unsure=error.unsure)
         return dict.fromkeys(codes, outcome)
+
+
+async def _wait_for_queues(
+    services: OutgoingServices,
+    scope: AgencyScope,
+    targets: Sequence[OutboxTarget],
+    outcomes: Mapping[str, Outcome],
+) -> Mapping[str, Outcome]:
+    """Return other outcomes for recipients that no queue of the axis takes, though they received before: a queue or binding
+    is missing for now, as on a broker that was restored without its definitions. An answer goes to a code that sent."""
+    lacking = [target for target in targets if outcomes[target.code].code == UNROUTABLE]
+    codes = {target.code for target in lacking if target.delivery_id is not None}
+    known = {target.code for target in lacking if target.delivery_id is None}
+    if codes:
+        async with services.store.read(scope) as work:
+            known |= await work.deliveries.find_reached(codes)
+    return {code: replace(outcomes[code], fate=Fate.RETRY, code=NO_QUEUE) for code in known}
 
 
 def _make_tried_row(
@@ -367,6 +386,9 @@ async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_TriedRow
     sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
     new_facts = {id: [sending] for id in facts_by_delivery if id not in cancelled}
     for row in rows:
+        for target in row.retried:
+            if target.delivery_id in new_facts and row.outcomes[target.code].code == NO_QUEUE:
+                new_facts[target.delivery_id] = [replace(sending, reason=NO_QUEUE)]
         for target in row.finished:
             if target.delivery_id in new_facts:
                 new_facts[target.delivery_id].append(_make_fact(row.outcomes[target.code], now))

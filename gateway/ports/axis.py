@@ -43,6 +43,10 @@ class Fate(StrEnum):
     NEVER = "never"
 
 
+# Code of an outcome: no node of the axis receives for the recipient.
+UNROUTABLE = "unroutable"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Result of publishing to one recipient. `unsure`, unless DELIVERED: the axis may have the parcel nevertheless; with

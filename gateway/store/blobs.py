@@ -233,7 +233,7 @@ class FileBlobs:
 
     async def open(self, work: SqlWork, digest: Digest) -> Callable[[], BinaryIO]:
         """Return a function that opens the content, any number of times; the bytes are not checked against the digest.
-        NotFound when the agency has no reference, or the bytes are gone."""
+        NotFound when the agency has no reference, MissingContent when the bytes are gone."""
         return await self._open_content(await work.blobs.find(digest), digest)
 
     async def open_all(
@@ -246,28 +246,29 @@ class FileBlobs:
     async def _open_content(self, content: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
         if content is None:
             raise errors.NotFound(f"this agency has no content {digest}")
-        reader = await self._reader(content, digest)
-        if reader is None:
-            raise errors.NotFound(
-                f"the content {digest} is referred to but its file is gone; restore it from a backup"
-            )
-        return reader
+        return await self._reader(content, digest)
 
     async def open_frozen(self, work: SqlWork, hold_id: str, digest: Digest) -> Callable[[], BinaryIO]:
         """Return a function that opens content which the sealed hold keeps in the content store. NotFound when it keeps no
         such content there any more."""
         content = await work.blobs.find_frozen(digest, hold_id)
-        reader = None if content is None else await self._reader(content, digest)
-        if reader is None:
+        if content is None:
             raise errors.NotFound(f"the sealed hold {hold_id} keeps no content {digest} here")
-        return reader
+        return await self._reader(content, digest)
 
-    async def _reader(self, content: ReadableContent, digest: Digest) -> Callable[[], BinaryIO] | None:
+    async def _reader(self, content: ReadableContent, digest: Digest) -> Callable[[], BinaryIO]:
         if content.body is not None:
             return partial(BytesIO, content.body)
         path = path_of(self._root, digest)
         # Not in the pool: its threads may all be waiting for a connection, and the unit of work holds one.
-        return (lambda: path.open("rb")) if await asyncio.to_thread(path.is_file) else None
+        if not await asyncio.to_thread(path.is_file):
+            missing = errors.MissingContent(
+                f"the file of content {digest} is not in {self._root}; mount the right folder, or restore the file from a "
+                "backup"
+            )
+            _log.error(str(missing), extra={"action": "blob.missing", "digest": digest, "code": missing.code})
+            raise missing
+        return lambda: path.open("rb")
 
     async def forget(self, digests: Collection[Digest]) -> None:
         """Delete the content of these digests that no row refers to. A caller that has just kept the same bytes, and refers

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,11 +36,13 @@ _ENOUGH_FOR_S = 0.05
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """Check that `reserve` bytes stay free on the disks of `folder` and `other_folders`; no check when it is 0."""
+    """Check that `reserve` bytes stay free on the disks of `folder` and `other_folders`, unless it is 0; and by `is_right`
+    that the folders are the right ones (StoreFailure otherwise)."""
 
     folder: Path
     reserve: int
     other_folders: tuple[Path, ...] = ()
+    is_right: Callable[[], None] = lambda: None
     _enough_until: float = field(default=0.0, init=False, compare=False)
     _share: float = field(default=1.0, init=False, compare=False)
     _share_until: float = field(default=0.0, init=False, compare=False)
@@ -60,7 +62,8 @@ class Room:
         return self._share
 
     def check(self) -> None:
-        """Check that every disk has room for another file; StoreFailure when one has not."""
+        """Check that every disk has room for another file; StoreFailure when one has not, or a folder is a wrong one."""
+        self.is_right()
         if not self.reserve or time.monotonic() < self._enough_until:
             return
         for folder in (self.folder, *self.other_folders):

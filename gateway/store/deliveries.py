@@ -49,6 +49,12 @@ _AS_NAMED = (col(_DELIVERY.attempt), col(_DELIVERY.position), col(_DELIVERY.id))
 _DELIVERIES = select(_DELIVERY).where(*_OF_AGENCY).order_by(*_AS_NAMED)
 _OF_DOCUMENT = _DELIVERIES.where(col(_DELIVERY.document_id) == bindparam("document"))
 _OF_DOCUMENTS = _DELIVERIES.where(among(col(_DELIVERY.document_id), "documents"))
+_NEVER_LEFT = ("draft", "blocked", "queued", "sending", "failed", "cancelled", "paper")
+_REACHED = (
+    select(col(_DELIVERY.code))
+    .where(*_OF_AGENCY, among(col(_DELIVERY.code), "codes"), col(_DELIVERY.state).not_in(_NEVER_LEFT))
+    .distinct()
+)
 _UPDATE = update(_DELIVERY).where(*_OF_AGENCY, col(_DELIVERY.id) == bindparam("at_id"))
 _FACTS = (
     select(col(FactRow.subject_id), col(FactRow.body))
@@ -76,6 +82,11 @@ class SqlDeliveries(WatchedRows):
         self._tx.insert(*(delivery_row(delivery, position) for position, delivery in enumerate(deliveries)))
         for document_id in {delivery.document_id: None for delivery in deliveries}:
             self._follower.touch_out(document_id)
+
+    async def find_reached(self, codes: Collection[str]) -> frozenset[str]:
+        """Return those of these codes to which a document of the agency has left before."""
+        rows = await self._tx.tuples(_REACHED, agency=self._agency_id, codes=[*codes])
+        return frozenset(code for (code,) in rows)
 
     async def get(self, id: str) -> Delivery:
         return await self._get(self._read, _BY_ID, f"this agency has no delivery {id}", id=id)

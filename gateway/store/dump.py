@@ -260,8 +260,9 @@ def revision_of(connection: Connection) -> str | None:
 
 def reflect_tables(connection: Connection) -> MetaData:
     """Read the tables to copy from the database itself, because its schema may be newer or older than this program's. Words
-    of files are left out: where they are missing, the files are read again."""
-    tables, left_out = MetaData(), {VERSION_TABLE, *MEMORY_TABLES, *CONTENT_TABLES}
+    of files are left out: where they are missing, the files are read again; and marks of folders, which are written anew
+    for the folders beside which the copy is restored."""
+    tables, left_out = MetaData(), {VERSION_TABLE, "folder_mark", *MEMORY_TABLES, *CONTENT_TABLES}
     tables.reflect(
         connection, only=lambda name, _: name not in left_out and not name.startswith(SEARCH_TABLES)
     )

@@ -26,6 +26,9 @@ _LOCK = 0x67774D49  # any fixed number: the advisory lock by which nodes of one 
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 # The first step, and the last of the earlier steps, which are removed: both leave the same schema (decision 0030).
 _BASELINE, _SAME = "0300", "0226"
+# The last programs before a baseline, by their last schema: a database is walked through them one after the other. A bundle
+# has such a number; one that is built from the commit behind it calls itself 0.1.0.
+_LAST_PROGRAMS = {"0116": "0.1.764+b4d9cb3f", _SAME: "0.1.1705+8d5addc9"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +109,15 @@ def of_today(revision: str, code: str | None = None) -> str:
     version has no steps."""
     today_revision = _BASELINE if revision == _SAME else revision
     if today_revision < _BASELINE:
+        way = ", then ".join(
+            f"{name} (schema {last})" for last, name in _LAST_PROGRAMS.items() if revision <= last
+        )
         raise errors.Misconfigured(
             f"schema {revision} is of before {_BASELINE}, where the steps of this version begin",
             code=code,
             hint=(
-                f"run `gateway migrate up` of the version of the program that has schema {_SAME} (a backup: restore it "
-                f"with that version and back it up anew); from {_SAME} this version goes on"
+                f"run `gateway migrate up` of the program {way}, built from the commit behind the +; a backup: restore it "
+                f"with the first of them and back it up anew with the last; from there this version goes on"
             ),
         )
     return today_revision

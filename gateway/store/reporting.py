@@ -33,6 +33,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.domain.queues import InboxPacket, OutboxItem
+from gateway.domain.status import NO_QUEUE
 from gateway.store import inbox, jobs, leases, outbox
 from gateway.store.engine import EngineRole, engine_for_task
 from gateway.store.inbox import to_inbox_item
@@ -158,6 +159,35 @@ async def check_answers(store: SqlStore) -> None:
     """Check that the database answers a query; StoreFailure when it does not."""
     async with store.reading() as tx:
         await tx.tuples(select(col(HostedAgencyRow.id)).limit(1))
+
+
+async def without_queue(store: SqlStore) -> Pile:
+    """Count the outbox items that wait because a recipient has no queue at the axis, with the oldest one's time."""
+    waits = and_(outbox.is_open(), col(OutboxRow.last_error).startswith(f"{NO_QUEUE}:"))
+    async with store.reading() as tx:
+        ((count, oldest),) = await tx.tuples(
+            select(func.count(col(OutboxRow.id)), func.min(col(OutboxRow.created_at))).where(waits)
+        )
+    return Pile(count=count, oldest=oldest)
+
+
+# Sessions that block others, and sessions that lock a whole table. Reading the catalogues needs no lock.
+_BLOCKERS = text(
+    "SELECT a.pid, coalesce(a.usename, ''), a.application_name, a.xact_start FROM pg_stat_activity a"
+    " WHERE a.pid <> pg_backend_pid() AND (a.pid IN (SELECT unnest(pg_blocking_pids(w.pid)) FROM pg_stat_activity w"
+    " WHERE w.wait_event_type = 'Lock' AND w.datname = current_database()) OR a.pid IN (SELECT pid FROM pg_locks"
+    " WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation' AND database ="
+    " (SELECT oid FROM pg_database WHERE datname = current_database())))"
+    " AND coalesce(a.xact_start < now() - interval '5 s', true) ORDER BY a.xact_start"
+)
+
+
+async def blockers(store: SqlStore) -> Sequence[tuple[int, str, str, datetime | None]]:
+    """Return the sessions of a server that have held up others for seconds: process, user, program, and since when."""
+    if store.writer.dialect.name == "sqlite":
+        return ()
+    async with store.reading() as tx:
+        return [(*row,) for row in await tx.tuples(_BLOCKERS)]
 
 
 async def last_written(store: SqlStore) -> datetime | None:

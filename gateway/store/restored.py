@@ -18,6 +18,7 @@ from sqlalchemy import select
 from gateway import errors, log
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.event import Event, EventKind
+from gateway.domain.wall_clock import local
 from gateway.ports.services import Clock
 from gateway.store import reporting
 from gateway.store.events import NODE
@@ -101,12 +102,17 @@ async def waiting(store: SqlStore) -> Event | None:
     return events[-1] if events and events[-1].kind is EventKind.NODE_RESTORED else None
 
 
+def copied_at(mark: Event) -> datetime:
+    """Return when the copy was made, by the clock of Viet Nam."""
+    return local(datetime.fromisoformat(str(mark.data["copied_at"])))
+
+
 async def refuse_unconfirmed(store: SqlStore) -> None:
     """Check that no restore waits to be confirmed; Misconfigured while one does."""
     event = await waiting(store)
     if event is not None:
         raise errors.Misconfigured(
-            f"this node was restored from a backup of {event.data.get('copied_at')} and nobody has confirmed it",
+            f"this node was restored from a backup of {copied_at(event):%d/%m/%Y %H:%M} and nobody has confirmed it",
             code="GW-C-002",
             hint="see what to check, then confirm it, with: gateway restored",
         )

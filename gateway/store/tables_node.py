@@ -422,4 +422,12 @@ class MemoryVersionRow(Row, table=True):
     token: str
 
 
+class FolderMarkRow(Row, table=True):
+    """Id of a folder of the node (`store.folder_marks`), by the place that the folder has on this machine."""
+
+    place: str = Field(primary_key=True)
+    mark: str
+    written_at: datetime
+
+
 MEMORY_TABLES = frozenset({"memory_version"})

@@ -22,7 +22,7 @@ from typing import BinaryIO, Generic, TypeVar
 from gateway.atomic_files import sync_folder
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
-from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.ports.axis import UNROUTABLE, Fate, Outcome, Parcel
 
 PIECE = 256 * 1024  # bytes in memory at a time
 SMALL = 64 * 1024  # payloads up to this size are rows of the queue's database, never files
@@ -151,7 +151,7 @@ def too_large(size: int, limit: int) -> Outcome:
 
 
 def unroutable(route: str) -> Outcome:
-    return Outcome(fate=Fate.NEVER, code="unroutable", detail=f"{route} is not connected to the axis")
+    return Outcome(fate=Fate.NEVER, code=UNROUTABLE, detail=f"{route} is not connected to the axis")
 
 
 MOST_AT_ONCE = 64  # of at most `SMALL` bytes each: 4 MB at a time

@@ -56,7 +56,9 @@ class KeyUnsealer:
             self.fingerprint = _fingerprint(key.to_public())
 
     @classmethod
-    def from_file(cls, raw: bytes, passphrase: bytes) -> KeyUnsealer:
+    def from_file(
+        cls, raw: bytes, passphrase: bytes, most_work: int = sealed_files.WORK_IN_SERVICE
+    ) -> KeyUnsealer:
         """Make it from the bytes of a key file; raise Denied when it holds no private key or the passphrase is wrong."""
         try:
             if raw.startswith(b"-----BEGIN "):
@@ -65,7 +67,7 @@ class KeyUnsealer:
                     return cls(key)
                 raise ValueError("the key is neither an X25519 nor an RSA key")
             if raw.startswith(sealed_files.AGE):
-                raw = sealed_files.unlock(raw, passphrase)
+                raw = sealed_files.unlock(raw, passphrase, most_work)
             return cls(sealed_files.identity_in(raw))
         except (ValueError, TypeError, NotOpened) as cause:
             raise Denied(

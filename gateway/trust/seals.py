@@ -73,6 +73,16 @@ def open_seal_key(keys_folder: Path, password: bytes | None) -> SealKey:
     return SealKey(key)
 
 
+def key_fault(keys_folder: Path, password: bytes | None) -> str:
+    """Return why the node's seal key does not open; empty when it opens, or there is none yet."""
+    try:
+        if (keys_folder / SEAL_FOLDER / SEAL_FILE).is_file():
+            open_seal_key(keys_folder, password)
+    except Misconfigured as error:
+        return str(error)
+    return ""
+
+
 def check_seal(signed: SignedSeal) -> None:
     """Raise InvalidProof unless the seal's own key made the signature, in low-s form. The caller must check the key."""
     r, s = (int.from_bytes(part, "big") for part in (signed.signature[:_HALF], signed.signature[_HALF:]))

@@ -85,7 +85,6 @@ class LogSealer:
             return False
         if await self.log.grow(LEAVES_AT_ONCE) == LEAVES_AT_ONCE:
             return True
-        self._turn.mark_done(now)
         head = await self.log.head()
         if upkeep.seal_is_due(head, self.rhythm, now):
             await self._seal(head, now)
@@ -95,6 +94,8 @@ class LogSealer:
             head = await self.log.head()
         if self.publish is not None and upkeep.publishing_is_due(head, self.rhythm, now):
             await self._publish(head, self.publish, now)
+        # Set at the end, because a step that is not due succeeds, and would end the count of failures.
+        self._turn.mark_done(now)
         return False
 
     async def _seal(self, head: LogHead, now: datetime) -> None:

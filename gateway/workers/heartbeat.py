@@ -53,7 +53,11 @@ class ProcessBeat:
     holds: Mapping[str, int] = field(default_factory=dict)
     """Parcels of the axis that it holds, by the names of `ManagedAxis.counts`."""
     axes: Mapping[str, AxisState] = field(default_factory=dict)
-    """Axes that it finds down or blocked, by name; the empty name stands for all together, or the only one."""
+    """States of the axes as it sees them, by name; the empty name stands for all together, or the only one."""
+    version: str = ""
+    settings: str = ""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with this process itself, such as keys that it cannot open, by check."""
 
     def lives(self, now: datetime) -> bool:
         """Tell whether the heartbeat is recent. One from the future, which a clock that was ahead wrote, is not."""
@@ -63,7 +67,8 @@ class ProcessBeat:
 @dataclass(slots=True, kw_only=True)
 class Pulse:
     """Heartbeat of this process, one for each open node. For readers in other processes its file includes `holds`, the
-    parcels of the axis that this process holds, `axes`, the states of the axes, and `slots`, the times of serving."""
+    parcels of the axis that this process holds, `axes`, the states of the axes, `slots`, the times of serving, and what it
+    `sees` of itself: version, digest of the settings, and faults by check."""
 
     folder: Path
     clock: Clock
@@ -71,6 +76,7 @@ class Pulse:
     holds: Callable[[], Mapping[str, int]] = dict
     axes: Callable[[], Mapping[str, AxisState]] = dict
     slots: Callable[[], Sequence[Slot]] = tuple
+    sees: Callable[[], Mapping[str, object]] = dict
     now_s: Callable[[], float] = time.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
     _beats: dict[str, Beat] = field(default_factory=dict)
@@ -130,14 +136,11 @@ class Pulse:
                 "since": self._since.isoformat(),
                 "stuck": stuck,
                 "holds": dict(self.holds()),
-                "axes": {
-                    name: _axis_row(state)
-                    for name, state in self.axes().items()
-                    if state.down_since or state.blocked_since
-                },
+                "axes": {name: _axis_row(state) for name, state in self.axes().items()},
                 "works": works,
                 "slots": [_slot_row(s) for s in self.slots()],
             }
+            content |= await self.pool.run(self.sees)
             await self.pool.run(partial(_write, self._file, json.dumps(content)))
         return False
 
@@ -175,18 +178,18 @@ def _write(file: Path, text: str) -> None:
 
 def beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
     """Return the last heartbeat of every worker process that wrote one within a day, sorted by name."""
-    return [beat for beat in _read_beats(folder, now) if beat.works]
+    return [beat for beat in all_beats(folder, now) if beat.works]
 
 
 def living(folder: Path, now: datetime) -> Mapping[str, int]:
     """Count the node's processes with a recent heartbeat by role; a role without any has 0."""
     counts = {WORKER: 0, WEB: 0}
-    for beat in _read_beats(folder, now):
+    for beat in all_beats(folder, now):
         counts[WORKER if beat.works else WEB] += beat.lives(now)
     return counts
 
 
-def _read_beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
+def all_beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
     """Read every heartbeat of the last day, leaving out unreadable files, such as one that is being replaced."""
     process_beats = []
     for process, content in _read_files(folder):
@@ -199,6 +202,9 @@ def _read_beats(folder: Path, now: datetime) -> Sequence[ProcessBeat]:
                 stuck=tuple(content["stuck"]),
                 holds={str(part): int(number) for part, number in content.get("holds", {}).items()},
                 axes={str(name): _axis_state(*row) for name, row in content.get("axes", {}).items()},
+                version=str(content.get("version", "")),
+                settings=str(content.get("settings", "")),
+                faults={str(check): str(why) for check, why in content.get("faults", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue

@@ -241,6 +241,17 @@ class Turn:
 
 Due = Callable[[datetime], bool]
 
+
+def paced(every: timedelta, step: Step, clock: Clock) -> Loop:
+    """Make a loop that runs a step at that pace."""
+    turn = Turn(every)
+
+    async def run() -> bool | StepResult:
+        return turn.take(clock.now()) and await step()
+
+    return Loop(step=run, is_due=turn.has_come)
+
+
 # Sleeps of the landing loop: parcels of other nodes ring no loop here, and an empty poll costs one read. Soon after a
 # parcel the next one, or its answer, often follows.
 LANDING_POLL_S, LANDING_FIRST_S = 0.4, 0.01

@@ -34,6 +34,13 @@ async def axis_away(town: Town) -> None:
         file.write_bytes(b"this is no axis " * 1000)
 
 
+async def seal_key_damaged(town: Town) -> None:
+    """Nothing seals, as for a process that has another secret than the one that made the key."""
+    file = town.node.settings.keys.folder / "_log" / "seal.key.pem"
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.write_text("this is no key")
+
+
 async def as_it_is(town: Town) -> None:
     """Change nothing: the settings alone make the fault."""
 
@@ -42,6 +49,7 @@ async def as_it_is(town: Town) -> None:
 CASES: dict[str, tuple[Callable[[Town], Awaitable[None]], Change, str]] = {
     "database away": (lose_database, unchanged, "GW-S-000"),
     "axis away": (axis_away, unchanged, "GW-T-001"),
+    "seal key damaged": (seal_key_damaged, unchanged, "GW-C-000"),
     "disk full": (as_it_is, full_disk, "GW-S-507"),
     "scanner away": (as_it_is, no_scanner, "GW-V-001"),
 }

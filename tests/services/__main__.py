@@ -23,6 +23,7 @@ _PACKAGES = {
     "SoftHSM": softhsm.PACKAGES,
     "ClamAV": clamav.PACKAGES,
     "poppler": ("poppler-utils",),
+    "age": ("age",),
     "C#": ("mono-mcs", "libmono-system-net-http4.0-cil"),
     "Chromium": chromium.PACKAGES,
 }
@@ -52,6 +53,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("SoftHSM", softhsm.installed()),
             ("ClamAV", clamav.installed()),
             ("poppler", shutil.which("pdfsig") is not None),
+            ("age", shutil.which("age") is not None),
             ("C#", shutil.which("mcs") is not None),
             ("Chromium", chromium.PATH in env or chromium.installed()),
         )

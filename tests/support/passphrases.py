@@ -1,5 +1,5 @@
 """Tests that make or open many backups use keys under a passphrase that costs nothing.
-`tests/unit/trust/test_sealed_files.py` pays the real price of a passphrase, which is the library's affair."""
+`tests/unit/trust/test_sealed_files.py` pays the real price of a passphrase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def make_cheap(patch: pytest.MonkeyPatch) -> None:
     def lock(identity: Identity, passphrase: bytes) -> bytes:
         return hashlib.sha256(passphrase).digest() + str(identity).encode()
 
-    def unlock(locked: bytes, passphrase: bytes) -> bytes:
+    def unlock(locked: bytes, passphrase: bytes, most_work: int = 0) -> bytes:
         if locked[:32] != hashlib.sha256(passphrase).digest():
             raise NotOpened("another passphrase")
         return locked[32:]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import sbom
@@ -48,10 +49,35 @@ def main() -> None:
     print(sign.public_pem(key), end="")
 
 
-def version() -> str:
-    text = (ROOT / "gateway" / "__init__.py").read_text(encoding="utf-8")
-    versions: list[str] = re.findall(r'__version__ = "([^"]+)"', text)
-    return versions[0]
+VERSION = re.compile(r'__version__ = "(\d+\.\d+)\.\d+"')
+
+
+@cache
+def version(root: Path = ROOT) -> str:
+    """Return the number of this build: that of the program, the count of commits, and the commit, as 0.1.1705+8d5addc9;
+    with .changed for a tree that differs from the commit."""
+    found = VERSION.search((root / "gateway" / "__init__.py").read_text(encoding="utf-8"))
+    if found is None:
+        raise SystemExit("gateway/__init__.py states no version")
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", root, *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    changed = ".changed" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return f"{found[1]}.{git('rev-list', '--count', 'HEAD')}+{git('rev-parse', '--short=8', 'HEAD')}{changed}"
+
+
+def staged(work: Path) -> Path:
+    """Copy the tree, and write the number of the build into the copy: the program knows it without git."""
+    tree = work / "tree"
+    leave_out = shutil.ignore_patterns(".git", ".venv", "dist", "tests", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, tree, ignore=leave_out)
+    file = tree / "gateway" / "__init__.py"
+    text = VERSION.sub(f'__version__ = "{version()}"', file.read_text(encoding="utf-8"))
+    file.write_text(text, encoding="utf-8")
+    return tree
 
 
 def fill(folder: Path) -> None:
@@ -59,7 +85,8 @@ def fill(folder: Path) -> None:
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     fetch(wheels)
-    ours, labs = wheel(ROOT, wheels), wheel(ROOT / "labs", wheels)
+    tree = staged(folder.parent)
+    ours, labs = wheel(tree, wheels), wheel(tree / "labs", wheels)
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     (folder / "requirements.txt").write_text(lock + locked(ours), encoding="utf-8")
     lock = (ROOT / "labs" / "requirements.lock").read_text(encoding="utf-8")

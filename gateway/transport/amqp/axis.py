@@ -70,6 +70,7 @@ class AmqpAxis:
             self._hosted,
             self._handout,
             self._assembly,
+            clock=clock,
             prefetch=options.prefetch,
             rest_s=options.rest_s,
         )
@@ -143,7 +144,8 @@ class AmqpAxis:
         """Return the state of both connections: connected when one is up and none is down; blocked when publishing is."""
         lines = [self._out, self._in]
         up = [line.connected_since for line in lines if line.connected_since is not None]
-        down = [line.down_since for line in lines if line.down_since is not None]
+        times = (*(line.down_since for line in lines), self._consumer.missing_since)
+        down = [since for since in times if since is not None]
         reasons = [self._out.reason, self._in.reason, self._consumer.reason]
         return AxisState(
             connected_since=max(up) if up and not down else None,

@@ -300,6 +300,8 @@ class Link:
         self.connected_since, self.down_since, self.blocked_since = None, self._clock.now(), None
         self._up.clear()
         self._tell(self.reason)
+        if self._closed:  # by us, at the end
+            return
         message = f"the broker is gone: {self.reason}"
         warn(_log, "axis.disconnected", message, code=Unreachable.code, link=self._name)
 

@@ -13,6 +13,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -29,6 +30,7 @@ from gateway.transport.amqp.connection import (
     Link,
     await_answer,
     describe_error,
+    is_missing,
     repeat_until_done,
 )
 from gateway.transport.amqp.dead import ParkedSets
@@ -56,16 +58,19 @@ class Consumer:
         handout: HandOut,
         assembly: Assembly,
         *,
+        clock: Clock,
         prefetch: int,
         rest_s: float = REST_S,
     ) -> None:
-        self._link, self._node, self._hosted = link, node, hosted
+        self._link, self._node, self._hosted, self._clock = link, node, hosted, clock
         self._handout, self._assembly = handout, assembly
         self._prefetch, self._rest_s = prefetch, rest_s
         self._asked, self._asked_at, self._waiting = asyncio.Event(), 0.0, 0
         self._fetching: asyncio.Task[None] | None = None
         self._closed = False
         self.reason = ""
+        self.missing_since: datetime | None = None
+        """Since when the node's queues are not on the broker."""
 
     def ask(self) -> None:
         """Start fetching, or keep it going for `rest_s` more."""
@@ -96,7 +101,9 @@ class Consumer:
         """Consume until the channel is lost or no one asks, and consume again on demand."""
         while True:
             channel, lost = await repeat_until_done(self._consume, self._failed)
-            self.reason = ""
+            if self.missing_since is not None:
+                action(_log, "axis.fetching", node=self._node)
+            self.reason, self.missing_since = "", None
             try:
                 idle = await self._until_lost_or_idle(lost)
             finally:
@@ -143,8 +150,10 @@ class Consumer:
 
     def _failed(self, error: BaseException, _: int) -> None:
         reason = describe_error(error)
+        if is_missing(error):
+            self.missing_since = self.missing_since or self._clock.now()
         if reason != self.reason and not isinstance(error, Unreachable):
-            action(_log, "axis.not_fetching", reason, node=self._node)
+            _log.error(reason, extra={"action": "axis.not_fetching", "node": self._node})
         self.reason = reason
 
     async def _arrived(self, lane: Lane, message: AbstractIncomingMessage) -> None:

@@ -271,14 +271,32 @@ async def test_a_node_that_the_broker_does_not_know_is_told_the_cure_and_a_wrong
         assert "not-this-one" not in axis.state().reason
 
 
-async def test_a_queue_that_was_removed_and_made_again_is_fetched_from_again(stage: Stage) -> None:
+async def test_a_queue_that_was_removed_and_made_again_is_fetched_from_again(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     sender, receiver = await stage.sender(), await stage.receiver()
     await nothing_more(receiver)
     queue = quoted(names.lane_queue(stage.topology.name("two"), names.LANES[1]))
 
     stage.topology.broker.ask("DELETE", f"/api/queues/{{vhost}}/{queue}")
     await wait_until(lambda: "gateway axis apply" in receiver.state().reason, "the reason in the state")
+    assert receiver.state().word == "down"
+    assert [r.levelname for r in caplog.records if getattr(r, "action", "") == "axis.not_fetching"] == [
+        "ERROR"
+    ]
     stage.topology.host({"two": ["Z92"]})
     await until_delivered(sender, b"bytes of a packet")
 
     assert [arrival.packet_id for arrival in await received(receiver)] == ["p1"]
+    await wait_until(lambda: receiver.state().word == "up", "the axis works again")
+
+
+async def test_a_line_that_we_close_is_no_outage(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Each command closes its own, and its warning went into mails of timers."""
+    async with AmqpAxis(
+        *(stage.topology.access("one"), stage.topology.name("one"), stage.folder, SystemClock(), stage.pool),
+        AmqpOptions(),
+    ) as axis:
+        await wait_until(lambda: axis.state().connected_since is not None, "connected")
+
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == []

@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.event import EventKind
@@ -27,6 +28,8 @@ from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
+from gateway.store.folder_marks import MARK, read_mark
+from gateway.store.tables_node import FolderMarkRow
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
@@ -361,7 +364,13 @@ async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
 
     assert b"PRIVATE KEY" not in file.read_bytes()
     assert file.stat().st_mode & 0o077 == 0
+    marks = [read_mark(new / folder) for folder in ("keys", "content")]
+    (new / "keys" / MARK).unlink()
     assert everything(new / "keys") == everything(office.folder / "keys")
+    async with opened(f"sqlite:///{new / 'gateway.db'}", office.clock) as store, store.reading() as tx:
+        made_here = [mark for (mark,) in await tx.tuples(select(col(FolderMarkRow.mark)))]
+    assert sorted(made_here) == sorted(marks)
+    assert all(len(mark) == 32 for mark in marks)
     assert everything(new / "trust") == everything(office.folder / "trust")
     assert (new / restore.SETTINGS_FILE).read_text() == (office.folder / "gateway.toml").read_text()
     for path in (new / "keys", new / "keys" / "Z91.01", new / "keys" / "Z91.01" / "0123456789abcdef.key.pem"):

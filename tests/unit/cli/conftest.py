@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ class CommandRun:
         return json.loads(self.out)
 
 
+OTHER_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]"
+)
+
+
 class Terminal:
     """Types at the command line in this process."""
 
@@ -42,6 +48,9 @@ class Terminal:
         self._capsys.readouterr()
         code = program.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
+        assert not OTHER_TIME.findall(out), (
+            "every time has the offset of Viet Nam, as `output.stamp` writes it"
+        )
         return CommandRun(code=code, out=out, err=err)
 
 

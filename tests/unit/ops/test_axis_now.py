@@ -105,6 +105,17 @@ async def test_an_axis_that_blocks_the_worker_is_blocked_for_whoever_asks_from_a
     assert silent.state.blocked_since is None
 
 
+async def test_since_when_the_node_is_connected_is_what_its_workers_say_and_not_the_line_of_a_command(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    at = START - timedelta(hours=3)
+    beat(tmp_path / "beats", "worker-1", START, axes={"": [at.isoformat(), "", "", ""]})
+
+    view = await axis_view.look(axis, tmp_path / "beats", START)
+
+    assert view.state.connected_since == at
+
+
 async def test_a_beat_of_another_version_says_nothing_of_the_axis(axis: EmbeddedAxis, tmp_path: Path) -> None:
     beat(tmp_path / "beats", "newer-1", START, axes={"": ["", "", "", "", "a fifth word"]})
     beat(tmp_path / "beats", "older-2", START)

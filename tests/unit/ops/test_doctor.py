@@ -231,6 +231,52 @@ async def test_a_database_that_takes_nothing_is_red_though_it_answers(
     assert (x.check, x.level) == ("database", "red")
 
 
+async def test_a_table_that_another_session_keeps_is_named_with_it(
+    ward: Ward, migrated_postgres_url: str
+) -> None:
+    patient = on_server(ward, migrated_postgres_url)
+    patient = replace(
+        patient,
+        settings=replace(patient.settings, database=Database(url=migrated_postgres_url, lock_timeout_s=1)),
+    )
+    admin = await asyncpg.connect(migrated_postgres_url, server_settings={"application_name": "cleaning"})
+    async with admin.transaction():
+        # A transaction of some seconds, as `VACUUM FULL` takes.
+        await admin.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+        pid = await admin.fetchval("SELECT pg_backend_pid()")
+        other = await asyncpg.connect(migrated_postgres_url)
+        while not (rows := await until_old(other, pid)):
+            pass
+        findings = [f for f in await checks.examine(patient) if f.check == "database.lock"]
+        await other.close()
+    await admin.close()
+
+    assert rows
+    (finding,) = findings
+    assert (finding.level, finding.params["pid"], finding.params["program"]) == ("red", pid, "cleaning")
+    assert finding.cure == f'psql -c "SELECT pg_terminate_backend({pid})"'
+    assert not [f for f in await checks.examine(patient) if f.check == "database.lock"]
+
+
+async def until_old(connection: asyncpg.Connection, pid: int) -> list[object]:
+    """Return the session once its transaction is older than that of any statement of ours."""
+    rows: list[object] = await connection.fetch(
+        "SELECT pid, pg_sleep(1) FROM pg_stat_activity WHERE pid = $1 AND xact_start < now() - interval '5 s'",
+        pid,
+    )
+    return rows
+
+
+async def test_a_database_that_is_down_is_cured_at_the_server(ward: Ward) -> None:
+    gone = on_server(ward, "postgresql://nobody@127.0.0.1:1/none")
+
+    (finding,) = [f for f in await checks.examine(gone) if f.check == "database"]
+
+    assert finding.level == "red"
+    assert "config show" not in (finding.mends("en") or "")
+    assert "pg_isready" in (finding.mends("en") or "")
+
+
 def test_a_log_without_a_timestamp_is_red_from_when_nothing_is_taken_in(cases: Cases) -> None:
     now = datetime.now(UTC)
     head = LogHead(unstamped_since=now - timedelta(hours=2))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.diagnosis import Tag
 from gateway.domain.document import OutState
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
+from gateway.ops import checks, checks_of_parts
+from gateway.ops.subject import Subject
 from gateway.outgoing import manage, package
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town, opened
@@ -93,6 +96,36 @@ async def test_an_unroutable_recipient_fails_at_once_while_the_others_are_delive
     assert states == {PROVINCE: "delivered", NOBODY: "failed", COMMUNE: "delivered"}
     failed = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind.value == "message.failed"]
     assert [event.data["to"] for event in failed] == [NOBODY]
+
+
+async def test_a_recipient_that_received_before_and_has_no_queue_now_is_tried_again_and_told_at_once(
+    town: Town,
+) -> None:
+    """As on a broker that was restored without its definitions."""
+    await town.send("14")
+    await town.carry()
+    everybody = [agency.code for agency in await town.node.store.hosted()]
+    await town.node.axis.host([code for code in everybody if code != PROVINCE])
+
+    sent = await town.send("15", confirm=("recipient-unhosted",))
+    await town.pack()
+    await town.dispatch()
+
+    delivery = await town.delivery(sent)
+    assert (delivery.state, delivery.marks) == ("sending", ("no_queue",))
+    (row,) = [row for row in await town.outbox(DEPARTMENT) if row.state == "waiting"]
+    assert (row.last_error or "").startswith("no_queue: ")
+    subject = Subject.within(town.node)
+    (finding,) = [f for f in await checks.examine(subject) if f.check == "outbox.queue"]
+    assert (finding.level, finding.params["count"]) == ("yellow", 1)
+    town.clock.advance(checks_of_parts.QUEUE_MISSING + timedelta(seconds=1))
+    (finding,) = [f for f in await checks.examine(subject, Tag.METRICS) if f.check == "outbox.queue"]
+    assert finding.level == "red"
+
+    await town.node.axis.host(everybody)
+    await town.carry()
+    delivery = await town.delivery(sent)
+    assert (delivery.state, delivery.marks) == ("delivered", ())
 
 
 async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason_and_heals(

@@ -109,6 +109,7 @@ STEPS = {
     "r0301_held_rows.py": "2603388d7b78c9dc",
     "r0307_days_of_facts.py": "a64434d168bcf2f0",
     "r0303_number_word.py": "cd014affe5ae45a4",
+    "r0306_folder_marks.py": "1020dfa221a64e91",
 }
 
 
@@ -196,7 +197,12 @@ async def test_a_schema_of_before_the_baseline_is_refused_with_the_way_on(url: s
     for act in (open_and_close(url), migrate.status(url), migrate.up(url)):
         with pytest.raises(errors.Misconfigured, match="schema 0225 is of before 0300") as caught:
             await act
-        assert "0226" in caught.value.hint
+        assert "0.1.1705+8d5addc9 (schema 0226)" in caught.value.hint
+        assert "0.1.764" not in caught.value.hint
+    await set_revision(url, "0115")
+    with pytest.raises(errors.Misconfigured) as caught:
+        await migrate.up(url)
+    assert "0.1.764+b4d9cb3f (schema 0116), then 0.1.1705+8d5addc9 (schema 0226)" in caught.value.hint
 
 
 async def test_the_schema_that_the_baseline_stands_for_is_taken_over_as_it_is(url: str) -> None:

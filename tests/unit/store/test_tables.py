@@ -17,7 +17,7 @@ NODE_TABLES = frozenset(
         *("person", "proposal", "key_end", "key_notice", "post"),
         *("session", "sign_in_try", "password_past", "recovery_code"),
         *("revocation_question", "revocation_answer", "pdf_answer", "memory_version"),
-        *("calendar_day", "node_reminder", "content_state", "figure_state"),
+        *("calendar_day", "node_reminder", "content_state", "figure_state", "folder_mark"),
     }
 )
 # Tables whose key is a position instead of an id: events are appended by position and read by number.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pyrage
@@ -22,36 +26,72 @@ OF_THE_HEAD = b"words of the head"
 HELD_WORDS = b"The words of a secret, sealed before this program wrote age.\n" * 30
 
 
-@pytest.mark.long
 def test_a_passphrase_opens_a_key_and_another_one_does_not() -> None:
     private, public = new_pair(OF_THE_HEAD)
 
     text = sealed_files.unlock(private, OF_THE_HEAD)
     assert f"{pyrage.x25519.Identity.from_str(text.decode().strip()).to_public()}\n".encode() == public
-    with pytest.raises(NotOpened):
+    with pytest.raises(NotOpened, match="passphrase"):
         sealed_files.unlock(private, b"other words")
-    assert KeyUnsealer.from_file(private, OF_THE_HEAD).fingerprint
-    # A file cannot ask for more memory than we give.
-    greedy = re.sub(rb"(-> scrypt \S+) \d+", rb"\1 40", private)
-    with pytest.raises(NotOpened, match="no file that a passphrase opens"):
-        sealed_files.unlock(greedy, OF_THE_HEAD)
 
 
-def test_a_machine_that_is_busy_for_a_moment_opens_a_key_at_a_later_try(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """How busy it is the library decides by its clock, so its answer is the only thing here that is made up."""
-    answers = iter(["Excessive work parameter for passphrase.", "Excessive work parameter for passphrase."])
+def test_the_work_of_a_passphrase_is_fixed_and_that_of_a_file_is_limited(cases: Cases) -> None:
+    private, _ = new_pair(OF_THE_HEAD)
+    assert re.match(rb"age-encryption\.org/v1\n-> scrypt \S{22} 17\n", private)
 
-    def decrypt(locked: bytes, passphrase: str) -> bytes:
-        for answer in answers:
-            raise pyrage.DecryptError(answer)
-        return b"the key"
+    # A file cannot ask for more memory than we give, a changed one is no key.
+    for name, pattern, by in (
+        ("more than a serving process gives", rb"(-> scrypt \S+) \d+", rb"\1 19"),
+        ("more than anybody gives", rb"(-> scrypt \S+) \d+", rb"\1 40"),
+        ("another work", rb"(-> scrypt \S+) \d+", rb"\1 16"),
+        ("a further recipient", rb"\n--- ", rb"\n-> X25519 abc\nabc\n--- "),
+        ("a line of another length", rb"\n--- ", rb"\nab\n--- "),
+        ("another MAC", rb"\n--- .", rb"\n--- ~"),
+        ("cut", rb".\Z", b""),
+        ("longer", rb"\Z", b"0"),
+    ):
+        with cases.case(name), pytest.raises(NotOpened):
+            sealed_files.unlock(re.sub(pattern, by, private, count=1, flags=re.DOTALL), OF_THE_HEAD)
+    with pytest.raises(NotOpened, match="more work"):
+        sealed_files.unlock(re.sub(rb"(-> scrypt \S+) \d+", rb"\1 23", private), OF_THE_HEAD, most_work=22)
 
-    monkeypatch.setattr(pyrage.passphrase, "decrypt", decrypt)
-    head = b"age-encryption.org/v1\n-> scrypt " + b"s" * 22 + b" 18\n"
 
-    assert sealed_files.unlock(head, OF_THE_HEAD) == b"the key"
+@pytest.mark.long
+def test_every_age_tool_opens_what_we_lock_and_we_open_what_the_library_locked(tmp_path: Path) -> None:
+    private, _ = new_pair(OF_THE_HEAD)
+    assert pyrage.passphrase.decrypt(private, OF_THE_HEAD.decode()) == sealed_files.unlock(
+        private, OF_THE_HEAD
+    )
+
+    # As this program locked keys before it chose the work by itself: mostly at 2^19 or 2^20.
+    earlier = pyrage.passphrase.encrypt(b"the key", OF_THE_HEAD.decode())
+    assert sealed_files.unlock(earlier, OF_THE_HEAD, most_work=sealed_files.MOST_WORK) == b"the key"
+
+
+@pytest.mark.skipif(shutil.which("age") is None, reason="Debian's package age is not installed")
+def test_debians_age_opens_what_we_lock(tmp_path: Path) -> None:
+    private, _ = new_pair(OF_THE_HEAD)
+    file = tmp_path / "key.age"
+    file.write_bytes(private)
+
+    assert typed_at(["age", "-d", str(file)], OF_THE_HEAD) == sealed_files.unlock(private, OF_THE_HEAD)
+
+
+def typed_at(command: list[str], words: bytes) -> bytes:
+    """Return what a program prints that reads a passphrase from its terminal alone."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp(command[0], command)  # noqa: S606 - a program of the system, without a shell
+    shown = b""
+    with os.fdopen(terminal, "r+b", buffering=0) as screen:
+        while b"passphrase" not in shown:
+            shown += screen.read(1024)
+        screen.write(words + b"\n")
+        with suppress(OSError):  # the terminal ends with its program
+            while piece := screen.read(1024):
+                shown += piece
+    os.waitpid(child, 0)
+    return b"AGE-SECRET" + shown.rpartition(b"AGE-SECRET")[2].replace(b"\r\n", b"\n")
 
 
 def members(raw: bytes, words: bytes = WORDS) -> dict[str, bytes]:
