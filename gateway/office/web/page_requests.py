@@ -24,7 +24,7 @@ from gateway.office.accounts.acting import Acting
 from gateway.office.domain.notice import NotificationSettings, Ring, RingKind, SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.web import answers, dates
+from gateway.office.web import answers, dates, duty_table
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
 from gateway.office.web.routes import Handler, Needs, PageRoute
@@ -378,7 +378,7 @@ async def frame_values(request: PageRequest) -> Mapping[str, object]:
     id = request.agency.id if request.agency is not None else ""
     other = "en" if request.lang == "vi" else "vi"
     query = merged(dict(request.http.query), told=None, lang=None)
-    has_tasks = request.agency is not None and request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN)
+    duties = await duty_table.of_person(request)
     return {
         "menu": menu(request),
         "light": request.deps.light(),
@@ -388,8 +388,8 @@ async def frame_values(request: PageRequest) -> Mapping[str, object]:
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
-        # The tasks of the agency, or the person's share of them, for the menu.
-        "waiting": await request.deps.bell.count(request.scope(), request.share) if has_tasks else 0,
+        # For the badges of the menu, and the bell.
+        "frame_duties": duties,
         "bell": await bell_of(request),
         "notice": await request.deps.notices.current(request.deps.clock.now(), id)
         if request.acting
@@ -441,8 +441,14 @@ class ShownRing:
     is_unread: bool
 
     @property
+    def title(self) -> str:
+        """Return what it is about, else what has happened."""
+        return self.ring.title or self.words
+
+    @property
     def subject(self) -> str:
-        return " · ".join(filter(None, (self.ring.document, self.ring.party)))
+        words = self.words if self.ring.title else ""
+        return " · ".join(filter(None, (words, self.ring.document, self.ring.party)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.listing import Filter, Side
 from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import duty_table
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
 from gateway.office.web.page_requests import (
@@ -148,7 +149,9 @@ async def show_rings(request: PageRequest) -> web.StreamResponse:
     if bell_now is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if request.is_piece:
-        return request.piece("bell/_list.html", bell=bell_now, rings=bell_now.rings[:RINGS_IN_FRAME])
+        duties = await duty_table.of_person(request)
+        rings = bell_now.rings[:RINGS_IN_FRAME]
+        return request.piece("bell/_list.html", bell=bell_now, rings=rings, bell_duties=duties.own)
     return await request.page(
         "bell/page.html",
         title=request.say("bell.title"),

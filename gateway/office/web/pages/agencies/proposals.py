@@ -31,7 +31,8 @@ from gateway.domain.seals import SealChange
 from gateway.errors import Clash, Denied, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
-from gateway.office.web import forms
+from gateway.office.web import duty_table, forms
+from gateway.office.web.duty_table import may_decide, waits_for
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
@@ -42,7 +43,7 @@ from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
 
-LIST = "/co-quan/de-nghi"
+LIST = duty_table.PROPOSALS
 CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
@@ -153,7 +154,7 @@ async def _page_values(
         "names": names,
         "is_open": is_open,
         "is_mine": is_mine,
-        "may_decide": is_open and _may_decide(request, content),
+        "may_decide": is_open and may_decide(request, content),
         "certificates": [
             await _proposed_certificate(request, c, n, in_full=is_mine or not is_open)
             for n, c in enumerate(content.certificates, 1)
@@ -304,6 +305,7 @@ def _proposal_row(
         "what": _proposal_title(request, proposal.content, names),
         "by": people_names.get(proposal.proposed_by, proposal.proposed_by),
         "standing": "expired" if is_over else str(proposal.state),
+        "waits": waits_for(request, proposal),
     }
 
 
@@ -345,15 +347,8 @@ def _may_bind(request: PageRequest) -> bool:
     return request.may(Right.CERTIFICATE, Manner.TWO, Manner.PROPOSE)
 
 
-def _may_decide(request: PageRequest, content: ProposalContent) -> bool:
-    if (content.reforms or content.imports) and not request.may(Right.CODES):
-        return False
-    is_of_trust = content.certificates or content.sealing_rights or content.delegations or content.lists
-    return not is_of_trust or request.may(Right.CERTIFICATE, Manner.TWO)
-
-
 def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:
-    if not _may_decide(request, proposal.content):
+    if not may_decide(request, proposal.content):
         raise Denied("this person may not decide that", code="GW-RIGHT")
 
 
