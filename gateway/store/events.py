@@ -127,6 +127,21 @@ class SqlEvents:
             events += await self._tx.values(to_domain, query.order_by(col(EventRow.position)))
         return events
 
+    async def last_position(self) -> int:
+        """Return the position of the newest event of the node."""
+        return int(await self._tx.scalar(select(func.max(col(EventRow.position)))) or 0)
+
+    async def own_after(self, position: int, kind: EventKind) -> Mapping[int, str]:
+        """Return the subjects of the events of this kind that the scope's principal caused behind that position, by
+        position."""
+        query = select(col(EventRow.position), col(EventRow.subject_id)).where(
+            col(EventRow.position) > position,
+            col(EventRow.agency_id) == self._scope.agency_id,
+            col(EventRow.principal_id) == self._scope.principal_id,
+            col(EventRow.kind) == kind.value,
+        )
+        return dict(await self._tx.tuples(query.order_by(col(EventRow.position))))
+
     async def of_ids(self, ids: Collection[str]) -> Mapping[str, Event]:
         """Return those of these events that exist, by id."""
         mine = (col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.id).in_(sorted(ids)))

@@ -130,7 +130,9 @@ async def _shown(site: Site, person: Someone) -> Shown:
         for word, link in links.items():
             shown.rows[word] = len((await _page(guest, link)).xpath("//main//*[@data-row]"))
         # The home page leads to where the bell leads.
-        assert sorted(links.values()) == sorted(str(a.get("href")) for a in bell.xpath("//main//*[@data-duty]"))
+        assert sorted(links.values()) == sorted(
+            str(a.get("href")) for a in bell.xpath("//main//*[@data-duty]")
+        )
     return shown
 
 

@@ -118,6 +118,15 @@
     return shut;
   };
   window.gateway = { tell, ask, swap, leave, plain, words, combobox };
+  // On the letter's own page what became of the act takes the place of the sentence that it waits.
+  document.addEventListener("gateway:acted", ({ detail }) => {
+    const place = document.querySelector(`[data-awaits="${detail.id}"]`);
+    if (!place || place.closest("[data-pane]")) return;
+    const line = document.createElement("p");
+    Object.assign(line, { textContent: detail.said, className: detail.failed ? "late" : "big-number" });
+    place.replaceChildren(line, ...place.querySelectorAll("p.acts"));
+    tell(detail.said);
+  });
 
   // ---- the search field: an offer completes the text, or opens a page
   const search = document.querySelector("input[data-offers]");

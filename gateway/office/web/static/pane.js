@@ -180,6 +180,26 @@
     }
     return told.dataset.letter;
   };
+  // An act that waited has taken effect, or could not be done: its row and the foot say so.
+  document.addEventListener("gateway:acted", ({ detail }) => {
+    const row = rowOf(detail.id), deed = row?.querySelector("[data-deed]");
+    if (deed) {
+      const word = document.createElement("span");
+      Object.assign(word, { textContent: detail.word, className: detail.failed ? "late" : "" });
+      row.querySelector(".pending")?.remove();
+      if (detail.failed && row.classList.contains("done-row")) countNew(1);
+      row.classList.toggle("done-row", !detail.failed);
+      deed.replaceChildren(...(detail.failed ? [word, ...(former.get(detail.id) ?? [])] : [word]));
+      former.delete(detail.id);
+    }
+    const line = document.createElement("p");
+    Object.assign(line, { textContent: detail.said, className: detail.failed ? "late" : "" });
+    // The button that undoes a later act stays.
+    const later = last.querySelector(`[data-letter]:not([data-letter="${detail.id}"]):has(form)`);
+    last.replaceChildren(line, ...(later ? [later] : []));
+    tell(detail.said);
+    if (open === detail.id && ready && !busy && !(inside.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"))) show(pathOf(open));
+  });
   // Among tasks an act that was confirmed ends the task, and the next one opens; taking it up ends nothing.
   const goOn = async (told, text) => {
     const sentence = new DOMParser().parseFromString(text, "text/html").querySelector("[data-told]")?.textContent ?? "";
