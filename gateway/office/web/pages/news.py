@@ -2,8 +2,8 @@
 shown, what became of the person's own acts, and the bell's state, over a stream that ends soon after its session; or as a
 number for pages without one. No content of documents is in it, and no session is kept alive by it. The bell: all
 notifications of this person, read or not, and their kinds. In: a request, of a list its side and moment; rings as
-`page_requests` has them. Out: counts, outcomes, and the latest ring; the page, whole or as the list in the frame; the moment
-until which all is read; the choice of kinds."""
+`page_requests` has them. Out: counts, outcomes, and the latest ring; the page, whole or as the list in the frame; the
+moment until which all is read; the choice of kinds."""
 
 from __future__ import annotations
 

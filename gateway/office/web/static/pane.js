@@ -4,12 +4,9 @@
 (() => {
   const pane = document.querySelector("[data-pane]");
   if (!pane) return;
-  const { ask, tell, swap, leave, plain, words } = window.gateway;
+  const { ask, tell, swap, leave, plain, words, LETTER } = window.gateway;
   const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]");
   const list = document.getElementById("list");
-  // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
-  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi|don-doc";
-  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
   // What is done with a task belongs to the letter that is open.
   const TASK = /^\/can-xu-ly\/(?:viec|phu-trach|nhac-lai|xong|danh-thuc)$/;
   const isThere = () => pane.getClientRects().length > 0;
@@ -251,6 +248,6 @@
     document.body.classList.toggle("paned", !isTable);
     stand();
   });
-  const named = /^#((?:inb|msg)_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
-  if (named && isThere()) show(pathOf(named));
+  const [, named, form] = /^#((?:inb|msg)_[0-9A-Za-z]+)(\/[a-z/-]+(?:\?[^#]*)?)?$/.exec(location.hash) ?? [];
+  if (named && isThere()) show(form ? `/van-ban-${named.startsWith("inb_") ? "den" : "di"}/${named}${form}` : pathOf(named));
 })();
