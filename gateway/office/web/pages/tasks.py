@@ -161,10 +161,6 @@ async def take_task(request: PageRequest) -> web.StreamResponse:
     return request.confirm(PATH, "tasks.taken")
 
 
-def _may_take(request: PageRequest) -> bool:
-    return any(request.may(need.right, *need.manners) for need in TAKES_UP)
-
-
 async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     task_id = request.form.text("task") if problems else request.ask("viec")
     share = request.share
@@ -180,7 +176,7 @@ async def show_task(request: PageRequest, problems: Problems | None = None) -> w
         row=row(request, todo_list, task),
         basis=basis_of_timer(task.timer, request.lang) if task.timer else "",
         may_note=share is None and request.may(Right.URGE, Manner.YES),
-        may_take=_may_take(request),
+        may_take=request.meets(TAKES_UP),
         rests=task.rests(todo_list.at),
         latest=task.due_at,
         given=request.form.flat()

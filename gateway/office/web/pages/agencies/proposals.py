@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -47,7 +48,11 @@ LIST = duty_table.PROPOSALS
 CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
-DECIDES = (CODES, TRUSTED)
+VIEWS = (CODES, TRUSTED)
+# Acts that change what is trusted ask for the role of deciders too, as `deciding.proposals.must_trust` does.
+TRUSTS = replace(TRUSTED, trusts=True)
+REFORMS = replace(CODES, trusts=True)
+DECIDES = (REFORMS, TRUSTS)
 _ROWS = 50
 _MOST_LINES = 200
 
@@ -67,8 +72,6 @@ async def list_proposals(request: PageRequest) -> web.StreamResponse:
         title=request.say("agencies.proposals"),
         open_ones=[_proposal_row(request, p, people_names, names) for p in visible_open],
         decided=[_proposal_row(request, p, people_names, names) for p in visible_decided],
-        may_change=request.may(Right.CODES),
-        may_bind=_may_bind(request),
     )
 
 
@@ -155,6 +158,7 @@ async def _page_values(
         "is_open": is_open,
         "is_mine": is_mine,
         "may_decide": is_open and may_decide(request, content),
+        "others_decide": is_open and not is_mine and not may_decide(request, content),
         "certificates": [
             await _proposed_certificate(request, c, n, in_full=is_mine or not is_open)
             for n, c in enumerate(content.certificates, 1)
@@ -339,6 +343,12 @@ def _may_see(request: PageRequest, content: ProposalContent) -> bool:
     return counted == len(content.changes) > 0 and _may_bind(request) and codes <= _our_codes(request)
 
 
+def may_bind(request: PageRequest, code: str) -> bool:
+    """Tell whether the person may propose certificates and seals of that code: of the own agency, or of any."""
+    is_of_node = request.may(Right.CERTIFICATE, Manner.TWO)
+    return request.meets(BINDS) and (is_of_node or code in _our_codes(request))
+
+
 def _our_codes(request: PageRequest) -> set[str]:
     return {request.agency.code, *request.agency.aliases} if request.agency is not None else set()
 
@@ -353,7 +363,7 @@ def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:
 
 
 BINDING = f"{LIST}/chung-thu-so"
-BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
+BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE), trusts=True),)
 _MOST_BYTES = 64 * 1024
 
 
