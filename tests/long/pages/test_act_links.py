@@ -1,5 +1,5 @@
-"""On a wide screen each link of the home page to an act opens the form beside its paper; without scripts the form has a page
-of its own."""
+"""On a wide screen each link of the home page to an act opens the form beside its paper; without scripts the form has a
+page of its own."""
 
 from __future__ import annotations
 
