@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.handling import Share
 from gateway.domain.person import Proposal, ProposalContent, ProposalState, Role
 from gateway.errors import StoreFailure
+from gateway.office.accounts.acting import Acting
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
 from gateway.office.todo import TodoList
-
-if TYPE_CHECKING:
-    from gateway.office.web.page_requests import PageRequest
+from gateway.office.web.deps import WebDeps
 
 TASKS, PROPOSALS = "/can-xu-ly", "/co-quan/de-nghi"
 # Tasks for the head of the agency alone.
@@ -23,6 +24,26 @@ FOR_HEADS = frozenset(
     {TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK, TaskKind.ASSIGN_FAILED}
 )
 _MOST_PROPOSALS = 50
+
+
+class Request(Protocol):
+    """The request of a page, as the table asks it."""
+
+    @property
+    def deps(self) -> WebDeps: ...
+
+    @property
+    def agency(self) -> HostedAgency | None: ...
+
+    @property
+    def person(self) -> Acting: ...
+
+    @property
+    def share(self) -> Share | None: ...
+
+    def scope(self) -> AgencyScope: ...
+
+    def may(self, right: Right, *manners: Manner) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +84,7 @@ class DutyTable:
         return {"todo": self.total, "incoming": incoming, "agencies": proposals}
 
 
-def is_mine(request: PageRequest, kind: TaskKind) -> bool:
+def is_mine(request: Request, kind: TaskKind) -> bool:
     """Tell whether the person is one who does tasks of that kind."""
     if request.share is not None:
         return True
@@ -72,7 +93,7 @@ def is_mine(request: PageRequest, kind: TaskKind) -> bool:
     return request.may(Right.TAKE_IN, Manner.YES)
 
 
-def of_tasks(request: PageRequest, tasks: Iterable[Task]) -> DutyTable:
+def of_tasks(request: Request, tasks: Iterable[Task]) -> DutyTable:
     """Make the rows of these tasks."""
     groups: dict[TaskKind, list[Task]] = {}
     for task in sorted(tasks, key=_weight):
@@ -100,7 +121,7 @@ def _weight(task: Task) -> tuple[bool, bool]:
     return not task.is_express, not task.is_late
 
 
-async def of_person(request: PageRequest) -> DutyTable:
+async def of_person(request: Request) -> DutyTable:
     """Make the person's table; empty rows for a duty of which there is none, and while the database is away."""
     todo_list: TodoList | None = None
     if request.agency is not None and request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN):
@@ -111,7 +132,7 @@ async def of_person(request: PageRequest) -> DutyTable:
     return replace(table, own=(*((decides,) if waiting else ()), *table.own))
 
 
-async def _proposals(request: PageRequest) -> int:
+async def _proposals(request: Request) -> int:
     """Count the open proposals that wait for this person."""
     if not (request.may(Right.CODES) or request.may(Right.CERTIFICATE, Manner.TWO)):
         return 0
@@ -123,14 +144,14 @@ async def _proposals(request: PageRequest) -> int:
     return sum(waits_for(request, proposal) for proposal in proposals)
 
 
-def waits_for(request: PageRequest, proposal: Proposal) -> bool:
+def waits_for(request: Request, proposal: Proposal) -> bool:
     """Tell whether it waits for this person: it is open, another's, and the person may decide it."""
     is_open = proposal.state is ProposalState.OPEN and request.deps.clock.now() < proposal.expires_at
     is_mine = request.person.person.id == proposal.proposed_by
     return is_open and not is_mine and may_decide(request, proposal.content)
 
 
-def may_decide(request: PageRequest, content: ProposalContent) -> bool:
+def may_decide(request: Request, content: ProposalContent) -> bool:
     """Tell whether the person has the rights, and the role, that the content asks for."""
     if Role.TRUST not in request.person.person.roles:
         return False

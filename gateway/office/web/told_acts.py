@@ -42,24 +42,24 @@ class ToldActs:
 
     request: PageRequest
     place: int = 0
-    _told: set[int | str] = field(default_factory=set)
+    _reported: set[int | str] = field(default_factory=set)
 
     async def begin(self) -> None:
         """Begin now, or where the page's last stream ended."""
-        asked = self.request.http.headers.get("Last-Event-ID", "")
+        last_id = self.request.http.headers.get("Last-Event-ID", "")
         async with self.request.deps.store.read(self.request.scope()) as work:
             last = await work.events.last_position()
-        known = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else last
-        self.place = min(max(known, last - _LOOK_BACK), last)
+        start = int(last_id) if last_id.isascii() and last_id.isdigit() and len(last_id) < 19 else last
+        self.place = min(max(start, last - _LOOK_BACK), last)
 
     async def since(self) -> Sequence[ToldAct]:
         """Return what has come of the person's acts since the last look."""
         person, before = self.request.person.person.id, self.request.deps.clock.now() - _JUST_NOW
         async with self.request.deps.store.read(self.request.scope()) as work:
             last = await work.events.last_position()
-            from_place = self.place - _OVERLAP if self._told else self.place
+            from_place = self.place - _OVERLAP if self._reported else self.place
             done = await work.events.own_after(from_place, EventKind.INBOX_STATUS)
-            fresh = {id for place, id in done.items() if place not in self._told}
+            fresh = {id for place, id in done.items() if place not in self._reported}
             acts = (await work.office.pending.all(_MOST_ACTS)).values()
             failed = [
                 act
@@ -67,11 +67,11 @@ class ToldActs:
                 if act.person_id == person
                 and act.failed_at is not None
                 and act.failed_at >= before
-                and act.id not in self._told
+                and act.id not in self._reported
             ]
             documents = [await work.incoming.get(id) for id in sorted(fresh)]
             failures = [(act, await work.incoming.get(act.document_id)) for act in failed]
-        self._told |= {*done, *(act.id for act in failed), self.place}
+        self._reported |= {*done, *(act.id for act in failed), self.place}
         self.place = last
         return [*self._effects(documents), *self._failures(failures)]
 
@@ -80,11 +80,13 @@ class ToldActs:
         for document in documents:
             if document.state not in _WORDS:
                 continue
-            word, said = say(f"listing.deed.{_WORDS[document.state]}"), ""
+            word, sentence = say(f"listing.deed.{_WORDS[document.state]}"), ""
             if document.state is InState.ACCEPTED and document.register_no:
                 word = say("listing.arrival_no", number=document.register_no)
-                said = say("incoming.entered", name=document.code, number=document.register_no)
-            yield ToldAct(id=document.id, word=word, said=said or f"{document.code}: {word}", failed=False)
+                sentence = say("incoming.entered", name=document.code, number=document.register_no)
+            yield ToldAct(
+                id=document.id, word=word, said=sentence or f"{document.code}: {word}", failed=False
+            )
 
     def _failures(self, acts: Iterable[tuple[PendingAct, IncomingDocument]]) -> Iterable[ToldAct]:
         for act, document in acts:

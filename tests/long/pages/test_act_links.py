@@ -3,7 +3,7 @@ page of its own."""
 
 from __future__ import annotations
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
@@ -13,7 +13,7 @@ from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.visiting import Enter
 
-WIDE = {"width": 1366, "height": 641}
+WIDE: ViewportSize = {"width": 1366, "height": 641}
 LINKS = ".letter-deed a[href]"
 
 

@@ -65,9 +65,9 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
     if request.agency is None:
         if not is_operator(request):
             return request.go(AGENCY, next=request.http.rel_url.raw_path_qs)
-        work = await today_of(request)
+        today = await today_of(request)
         return await _page(
-            request, title=request.say("menu.dashboard"), lamps=await _lamps(request), work=work
+            request, title=request.say("menu.dashboard"), lamps=await _lamps(request), work=today
         )
     if home.has_own_home(request):
         return await home.show(request)

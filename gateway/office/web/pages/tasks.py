@@ -209,13 +209,11 @@ async def wake_task(request: PageRequest) -> web.StreamResponse:
 def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask:
     path = SUBJECT_PATHS[task.subject_kind].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
-    if verb == "resend" and not request.may(Right.ISSUE, Manner.YES):
+    if verb == "assign" and not request.can(_ROUTES[verb]):
+        act, verb = "{path}/trinh", "submit"
+    # An act is offered by the guard of its page; nobody is urged before the time.
+    if not request.can(_ROUTES.get(verb, "tasks")) or (verb == "urge" and not task.is_late):
         act, verb = "", "open"
-    if verb == "urge" and not (task.is_late and request.may(Right.URGE, Manner.YES)):
-        act, verb = "", "open"
-    if verb in ("assign", "opinion") and not request.may(Right.INSTRUCT, Manner.YES):
-        submits = verb == "assign" and request.may(Right.TAKE_IN, Manner.YES)
-        act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     has_letter = task.subject_kind is not SubjectKind.AGENCY
     opens = f"{path if has_letter else f'{PATH}/viec'}?{urlencode({'viec': task.id})}"
     return ShownTask(
@@ -243,6 +241,16 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
+}
+# The page of each act.
+_ROUTES = {
+    "resend": "out_resend",
+    "reply": "compose",
+    "approve": "out_recall_ask",
+    "assign": "incoming_assign_form",
+    "opinion": "incoming_assign_form",
+    "submit": "incoming_submit_form",
+    "urge": "out_urge",
 }
 # The state of its document that each kind is drawn as, by docs/states.md.
 _SHAPES: dict[TaskKind, str] = {
