@@ -161,8 +161,7 @@ async def register(node: OpenNode) -> list[people.Invited]:
     if bindings := await unbound(node):
         both = await people.two_deciders(node.deciding, cast().deciders)
         await people.bind_all(node.deciding, both, bindings, await seals_of(node.settings.node.data_dir))
-        if isinstance(node, Office):
-            await people.share_deciding(node.deciding, both, [person.login for person in deciders()])
+        await share_deciding(node, both)
     return invited
 
 
@@ -213,6 +212,12 @@ async def unbound(node: OpenNode) -> list[Binding]:
         signer = node.keys.signer(code, node.clock.now())
         bindings.append(binding_of(code, x509.load_der_x509_certificate(signer.certificate_der)))
     return bindings
+
+
+async def share_deciding(node: OpenNode, both: people.TwoDeciders) -> None:
+    """Let those of the node who have accounts decide what it trusts, at the pages."""
+    if isinstance(node, Office):
+        await people.share_deciding(node.deciding, both, [person.login for person in deciders()])
 
 
 def deciders() -> list[people.Invited]:
