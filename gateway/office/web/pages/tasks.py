@@ -211,7 +211,7 @@ def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask
     act, verb = _ACTS.get(task.kind, ("", "open"))
     if verb == "assign" and not request.can(_ROUTES[verb]):
         act, verb = "{path}/trinh", "submit"
-    # An act is offered by the guard of its page; nobody is urged before the time.
+    # An act is offered by the guard of its page; urging begins when the answer is late.
     if not request.can(_ROUTES.get(verb, "tasks")) or (verb == "urge" and not task.is_late):
         act, verb = "", "open"
     has_letter = task.subject_kind is not SubjectKind.AGENCY
