@@ -85,7 +85,7 @@ async def list_(call: Invocation, core: NodeCore) -> None:
         persons = await view.people.all()
     cells = [
         {
-            # The name by which the other commands find the person.
+            # The other commands find the person under this name.
             "name": person.login or person.name,
             "person": person.name if person.login else "",
             "since": output.clock(max(person.added_at, person.roles_at)),

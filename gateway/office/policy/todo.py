@@ -64,7 +64,7 @@ def partner_reply_span(now: datetime) -> tuple[date, date]:
 def of_incoming(
     office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime, held_at: dict[str, datetime]
 ) -> Iterator[Task]:
-    """List new documents, of which those are in time whose time has not passed and that are not urgent, until the
+    """List new documents. Those are in time whose time has not passed and that are not urgent, until the
     afternoon, when their sender is to be answered (T3); and those too long on hold. `held_at`: since when, by id."""
     for document in documents:
         if document.state is InState.HELD:

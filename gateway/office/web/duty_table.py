@@ -122,7 +122,7 @@ def _weight(task: Task) -> tuple[bool, bool]:
 
 
 async def of_person(request: Request) -> DutyTable:
-    """Make the person's table; empty rows for a duty of which there is none, and while the database is away."""
+    """Make the person's table; it has no rows while the database is away."""
     todo_list: TodoList | None = None
     if request.agency is not None and request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN):
         todo_list = await request.deps.bell.latest(request.scope(), request.share)
