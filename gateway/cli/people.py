@@ -68,8 +68,10 @@ async def maybe_sign_in(call: Invocation, core: NodeCore, name: str | None) -> S
     return None if name is None else await sign_in(call, core, name)
 
 
-_COLUMNS = output.columns("name roles state:cli.person since")
-Name = Annotated[str, typer.Argument(help="The person's name, as the others know it.")]
+_COLUMNS = output.columns("name person roles state:cli.person since")
+Name = Annotated[
+    str, typer.Argument(help="The person's sign-in name; of a person without an account, the name.")
+]
 Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may be repeated.")]
 
 
@@ -81,7 +83,15 @@ async def list_(call: Invocation, core: NodeCore) -> None:
     """List the people, their roles, and since when they have them."""
     async with core.deciding.decisions.read() as view:
         persons = await view.people.all()
-    cells = [{"since": output.clock(max(p.added_at, p.roles_at))} for p in persons]
+    cells = [
+        {
+            # The other commands find the person under this name.
+            "name": person.login or person.name,
+            "person": person.name if person.login else "",
+            "since": output.clock(max(person.added_at, person.roles_at)),
+        }
+        for person in persons
+    ]
     output.rows(call, [_person_record(p) for p in persons], _COLUMNS, cells)
 
 
@@ -171,7 +181,7 @@ def _state(person: Person) -> str:
 def _person_record(person: Person) -> dict[str, Any]:
     return output.fields(
         person,
-        "id name roles state added_by added_at roles_by roles_at enrolled_at",
+        "id name login roles state added_by added_at roles_by roles_at enrolled_at",
         roles=sorted(person.roles),
         state=_state(person),
     )

@@ -228,6 +228,7 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:
             subject_kind=task.subject_kind,
             subject_id=task.opens,
             document=task.document,
+            title=task.title,
             party=task.counterpart_name or task.counterpart,
             is_late=task.is_late,
             is_express=is_urgent and task.urgency >= Urgency.EXPRESS,
@@ -292,6 +293,7 @@ def of_comments(comments: Iterable[tuple[Comment, IncomingDocument]]) -> Iterato
             subject_kind=SubjectKind.INCOMING,
             subject_id=document.id,
             document=document.code,
+            title=document.subject,
             party=document.sender_name or document.sender_code,
             by=comment.person_id,
         )
@@ -363,5 +365,6 @@ def _of_line(line: ListLine, kind: RingKind, says: str, at: datetime) -> Ring:
         subject_kind=SubjectKind.INCOMING if line.side is Side.IN else SubjectKind.OUTGOING,
         subject_id=line.id,
         document=f"{line.card.number}/{line.card.symbol}".strip("/"),
+        title=line.card.subject,
         party=line.card.party or line.card.party_code,
     )

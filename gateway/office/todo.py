@@ -47,11 +47,18 @@ class TodoList:
     cut: bool
     office: OfficeCalendar
     at: datetime
+    in_time: tuple[Task, ...] = ()
+    """Letters that wait to be taken in and are not due yet: duties of a person, which no mail and no bell tells."""
+
+    @property
+    def duties(self) -> tuple[Task, ...]:
+        """Return all that persons have to do, also what is in time."""
+        return tuple(sorted((*self.tasks, *self.in_time), key=_place))
 
     @property
     def awake(self) -> tuple[Task, ...]:
-        """Return the tasks that do not rest, which every count counts."""
-        return tuple(task for task in self.tasks if not task.rests(self.at))
+        """Return the duties that do not rest, which every count counts."""
+        return tuple(task for task in self.duties if not task.rests(self.at))
 
     def remaining(self, task: Task) -> timedelta:
         """Return the time left on the clock that the task runs by; negative when it is overdue."""
@@ -65,6 +72,11 @@ class TodoList:
             return ""
         day = None if task.wall_clock else self.office.day_length
         return time_left(self.remaining(task), task.due_at, self.at, lang, day)
+
+
+def _place(task: Task) -> tuple[datetime, int, str]:
+    """Sort the earliest deadline first, so what is longest overdue leads; at the same moment the more urgent."""
+    return task.due_at, -task.urgency, task.id
 
 
 async def gather(
@@ -88,10 +100,15 @@ async def gather(
         notes = await work.office.tasks.notes([t.id for t in all_tasks])
     tasks = [replace(t, note=notes.get(t.id)) for t in all_tasks]
     awake = [task for task in tasks if not task.rests(now)]
-    # The earliest deadline first, so what is longest overdue leads; at the same moment the more urgent.
-    listed = tasks if everything else awake
-    ordered = sorted(listed, key=lambda t: (t.due_at, -t.urgency, t.id))
-    return TodoList(tasks=tuple(ordered), resting=len(tasks) - len(awake), cut=cut, office=office, at=now)
+    ordered = sorted(tasks if everything else awake, key=_place)
+    return TodoList(
+        tasks=tuple(task for task in ordered if not task.in_time),
+        in_time=tuple(task for task in ordered if task.in_time),
+        resting=len(tasks) - len(awake),
+        cut=cut,
+        office=office,
+        at=now,
+    )
 
 
 async def gather_for_steps(services: TodoServices, scope: AgencyScope, todo_list: TodoList) -> Sequence[Task]:
@@ -163,8 +180,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     returned_parts = await work.parts.returned(MOST_OF_A_KIND)
     late_parts = await work.parts.overdue(*todo.late_span(office, now), MOST_OF_A_KIND)
     held_ids = [d.id for d in waiting if d.state is InState.HELD]
-    acted_on = [*(d for d in waiting if d.state is InState.HELD), *(d for d, _ in free)]
-    actors = await _actors(work, [d.id for d in acted_on if timers.is_urgent(d.urgency)])
+    actors = await _actors(work, [*held_ids, *(d.id for d, _ in free)])
     tasks = [
         *todo.of_failed_acts(failed_acts, now),
         *todo.of_incoming(
@@ -205,10 +221,9 @@ async def _load_acts(work: OfficeWork) -> tuple[set[str], list[tuple[PendingAct,
 
 
 async def _actors(work: OfficeWork, ids: Sequence[str]) -> Mapping[str, str]:
-    """Return who took each of these in, or put it on hold, last. They are the urgent ones, which are few."""
+    """Return who took each of these in, or put it on hold, last."""
     acts = {EventKind.INBOX_STATUS, EventKind.INBOX_HELD}
-    events = {id: [event for event in await work.events.of_subject(id) if event.kind in acts] for id in ids}
-    return {id: max(own, key=lambda event: event.at).principal_id for id, own in events.items() if own}
+    return {event.subject_id: event.principal_id for event in await work.events.of_subjects(ids, acts)}
 
 
 async def _wanted_replies(
@@ -299,7 +314,7 @@ async def _note(
     **changes: str | datetime | None,
 ) -> TaskNote:
     todo_list = await gather(services, scope, everything=True, share=share)
-    listed = next((t for t in todo_list.tasks if t.id == task), None)
+    listed = next((t for t in todo_list.duties if t.id == task), None)
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     check(listed)
@@ -350,16 +365,16 @@ class TaskCount:
         """Return the number of acts so far."""
         return self._turns.get(agency_id, 0)
 
-    async def count(self, scope: AgencyScope, share: Share | None = None) -> int:
+    async def latest(self, scope: AgencyScope, share: Share | None = None) -> TodoList | None:
+        """Return the list, or the last one while it is gathered anew; None where the database is away."""
         key = scope.agency_id, share
         if (fresh := self._fresh(key)) is not None:
-            return len(fresh.tasks)
+            return fresh
         cached, gathering = self._cache.get(key), self._begin(scope, share)
         try:
-            todo_list = cached[2] if cached is not None else await asyncio.shield(gathering)
+            return cached[2] if cached is not None else await asyncio.shield(gathering)
         except StoreFailure:
-            return 0
-        return len(todo_list.tasks)
+            return None
 
     async def listed(self, scope: AgencyScope, share: Share | None = None) -> TodoList:
         """Return the result of `gather`, some seconds old at most."""

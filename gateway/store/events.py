@@ -40,7 +40,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import insert_of, table_of
-from gateway.store.repository import select_by
+from gateway.store.repository import in_parts, select_by
 from gateway.store.row import to_json, value_of
 from gateway.store.tables_node import EventCounterRow, EventRow
 from gateway.store.transaction import BoundQuery, Transaction, run_alone
@@ -114,6 +114,33 @@ class SqlEvents:
         query = select_by(EventRow, ("agency_id", "subject_id"), ("position",))
         key = {"agency_id": self._scope.agency_id, "subject_id": subject_id}
         return await self._tx.values(to_domain, query, **key)
+
+    async def of_subjects(self, ids: Sequence[str], kinds: Collection[EventKind]) -> Sequence[Event]:
+        """Return the events of these kinds about these subjects, in the order in which they were written."""
+        events: list[Event] = []
+        for part in in_parts(ids):
+            query = select(EventRow).where(
+                col(EventRow.agency_id) == self._scope.agency_id,
+                col(EventRow.subject_id).in_(part),
+                col(EventRow.kind).in_([kind.value for kind in kinds]),
+            )
+            events += await self._tx.values(to_domain, query.order_by(col(EventRow.position)))
+        return events
+
+    async def last_position(self) -> int:
+        """Return the position of the newest event of the node."""
+        return int(await self._tx.scalar(select(func.max(col(EventRow.position)))) or 0)
+
+    async def own_after(self, position: int, kind: EventKind) -> Mapping[int, str]:
+        """Return the subjects of the events of this kind that the scope's principal caused behind that position, by
+        position."""
+        query = select(col(EventRow.position), col(EventRow.subject_id)).where(
+            col(EventRow.position) > position,
+            col(EventRow.agency_id) == self._scope.agency_id,
+            col(EventRow.principal_id) == self._scope.principal_id,
+            col(EventRow.kind) == kind.value,
+        )
+        return dict(await self._tx.tuples(query.order_by(col(EventRow.position))))
 
     async def of_ids(self, ids: Collection[str]) -> Mapping[str, Event]:
         """Return those of these events that exist, by id."""

@@ -49,7 +49,7 @@ class Decider:
 async def two(node: Office, url: str, skip: Skip, by: Administrator = MACHINE) -> tuple[Decider, Decider]:
     """Add two deciders in place of those who set the stage, whose secrets no test knows; `by` adds the first account."""
     async with node.deciding.decisions.read() as view:
-        staged = [person for person in await view.people.all() if Role.TRUST in person.roles]
+        staged = [person for person in await view.people.all() if Role.PEOPLE in person.roles]
     for person in staged:
         await people.block(node.deciding, "operator", person.name)
     deciders: list[Decider] = []

@@ -56,7 +56,7 @@ class Guest:
             return Answer(
                 status=answer.status,
                 leads=answer.headers.get("Location", ""),
-                text=await answer.text(),
+                text=await answer.text(errors="replace"),
                 headers=answer.headers,
                 token=cookie.value if cookie is not None else None,
             )

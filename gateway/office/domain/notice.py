@@ -147,6 +147,8 @@ class Ring:
     subject_kind: SubjectKind
     subject_id: str
     document: str = ""
+    title: str = ""
+    """Subject of the document, for the person's own pages."""
     party: str = ""
     is_late: bool = False
     is_express: bool = False

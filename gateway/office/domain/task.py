@@ -164,6 +164,8 @@ class Task:
     """Person whose duty or draft it is, or person of the unit whose part it is."""
     begun_by: str = ""
     """Principal whose own act it began with; empty where it came from elsewhere."""
+    in_time: bool = False
+    """True for a letter that waits and is neither urgent nor late: it is shown and counted, without a mail or a ring."""
 
     @property
     def is_incoming(self) -> bool:

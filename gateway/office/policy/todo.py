@@ -64,8 +64,8 @@ def partner_reply_span(now: datetime) -> tuple[date, date]:
 def of_incoming(
     office: OfficeCalendar, documents: Iterable[IncomingDocument], now: datetime, held_at: dict[str, datetime]
 ) -> Iterator[Task]:
-    """List new documents whose time has passed or that are urgent, in the afternoon also those whose sender is to be
-    answered on that day (T3); and those too long on hold. `held_at`: since when, by id."""
+    """List new documents. Those are in time whose time has not passed and that are not urgent, until the
+    afternoon, when their sender is to be answered (T3); and those too long on hold. `held_at`: since when, by id."""
     for document in documents:
         if document.state is InState.HELD:
             since = held_at.get(document.id, document.arrived_at)
@@ -82,8 +82,10 @@ def of_incoming(
                 and timers.afternoon_of(today.at) <= now
             ):
                 due = today
-        if due.is_late(now) or timers.is_urgent(document.urgency) or due.timer is Timer.T3:
-            yield _incoming_task(kind, document.id, document, since, due, now)
+        is_due = due.is_late(now) or timers.is_urgent(document.urgency) or due.timer is Timer.T3
+        if is_due or kind is TaskKind.TAKE_IN:
+            task = _incoming_task(kind, document.id, document, since, due, now)
+            yield replace(task, in_time=not is_due)
 
 
 def of_arrivals(

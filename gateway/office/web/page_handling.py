@@ -61,7 +61,7 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
             request = await _load_session(request)
             if (redirect := _first_duty_redirect(request)) is not None:
                 return redirect
-            if needs and not any(request.may(need.right, *need.manners) for need in needs):
+            if not request.meets(needs):
                 raise Denied("this person may not do that here", code="GW-RIGHT")
             if route.body is FormBody.FORM:
                 token = request.token if request.acting is not None else None

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.handling import Share
+from gateway.domain.person import Role
 from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
@@ -24,10 +25,10 @@ from gateway.office.accounts.acting import Acting
 from gateway.office.domain.notice import NotificationSettings, Ring, RingKind, SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.session import CallOrigin, form_token
-from gateway.office.web import answers, dates
+from gateway.office.web import answers, dates, duty_table
 from gateway.office.web.deps import WebDeps
 from gateway.office.web.forms import SHORTEST_REASON, Form, Problems
-from gateway.office.web.routes import Handler, Needs, PageRoute
+from gateway.office.web.routes import Handler, Needs, PageRoute, guard_of
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -130,6 +131,20 @@ class PageRequest:
     def may(self, right: Right, *manners: Manner) -> bool:
         """Tell whether the person has a right, for parts of a page; the flow behind a button checks again."""
         return self.acting is not None and self.acting.may(right, *manners)
+
+    def meets(self, needs: Sequence[Needs]) -> bool:
+        """Tell whether the person has one of these rights, and the role of deciders where it takes one."""
+        return not needs or any(
+            self.may(need.right, *need.manners) and (not need.trusts or self._decides) for need in needs
+        )
+
+    def can(self, name: str) -> bool:
+        """Tell whether the person may open the page of that route: only then a link to it is drawn."""
+        return self.meets(guard_of(name))
+
+    @property
+    def _decides(self) -> bool:
+        return self.acting is not None and Role.TRUST in self.acting.person.roles
 
     @property
     def origin(self) -> CallOrigin:
@@ -378,7 +393,7 @@ async def frame_values(request: PageRequest) -> Mapping[str, object]:
     id = request.agency.id if request.agency is not None else ""
     other = "en" if request.lang == "vi" else "vi"
     query = merged(dict(request.http.query), told=None, lang=None)
-    has_tasks = request.agency is not None and request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN)
+    duties = await duty_table.of_person(request)
     return {
         "menu": menu(request),
         "light": request.deps.light(),
@@ -388,8 +403,8 @@ async def frame_values(request: PageRequest) -> Mapping[str, object]:
         "is_narrow": cookies.get("gw_menu") == "small",
         "is_compact": cookies.get(DENSITY) == COMPACT,
         "has_keys": cookies.get("gw_keys") != "off",
-        # The tasks of the agency, or the person's share of them, for the menu.
-        "waiting": await request.deps.bell.count(request.scope(), request.share) if has_tasks else 0,
+        # For the badges of the menu, and the bell.
+        "frame_duties": duties,
         "bell": await bell_of(request),
         "notice": await request.deps.notices.current(request.deps.clock.now(), id)
         if request.acting
@@ -404,13 +419,13 @@ def menu(request: PageRequest) -> tuple[MenuEntry, ...]:
     return tuple(
         entry
         for entry in MENU
-        if (request.agency is not None or not entry.of_agency or _may_one(request, entry.beyond))
-        and (not entry.needs or _may_one(request, entry.needs))
+        if (
+            request.agency is not None
+            or not entry.of_agency
+            or (entry.beyond and request.meets(entry.beyond))
+        )
+        and request.meets(entry.needs)
     )
-
-
-def _may_one(request: PageRequest, needs: tuple[Needs, ...]) -> bool:
-    return any(request.may(need.right, *need.manners) for need in needs)
 
 
 BELL_PATH = "/thong-bao"
@@ -441,8 +456,14 @@ class ShownRing:
     is_unread: bool
 
     @property
+    def title(self) -> str:
+        """Return what it is about, else what has happened."""
+        return self.ring.title or self.words
+
+    @property
     def subject(self) -> str:
-        return " · ".join(filter(None, (self.ring.document, self.ring.party)))
+        words = self.words if self.ring.title else ""
+        return " · ".join(filter(None, (words, self.ring.document, self.ring.party)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

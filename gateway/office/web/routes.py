@@ -44,6 +44,8 @@ class Needs:
 
     right: Right
     manners: tuple[Manner, ...] = ()
+    trusts: bool = False
+    """With the role of persons who decide what the node trusts, as the decision itself asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +64,25 @@ class PageRoute:
     quiet: bool = False
 
 
+_GUARDS: dict[str, tuple[Needs, ...]] = {}
+
+
+def guard_of(name: str) -> tuple[Needs, ...]:
+    """Return what the route of that name needs: who may not open it is not offered it."""
+    return _GUARDS[name]
+
+
 def get(path: str, name: str, handler: Handler, **more: object) -> PageRoute:
-    return PageRoute(method="GET", path=path, name=name, handler=handler, **more)  # type: ignore[arg-type]
+    route = PageRoute(method="GET", path=path, name=name, handler=handler, **more)  # type: ignore[arg-type]
+    _GUARDS[name] = route.needs
+    return route
 
 
 def post(path: str, name: str, handler: Handler, **more: object) -> PageRoute:
     """Make the route of an act: its form is read, and its token proved, before the handler."""
-    return PageRoute(method="POST", path=path, name=name, handler=handler, **{"body": FormBody.FORM, **more})  # type: ignore[arg-type]
+    route = PageRoute(method="POST", path=path, name=name, handler=handler, **{"body": FormBody.FORM, **more})  # type: ignore[arg-type]
+    _GUARDS[name] = route.needs
+    return route
 
 
 def both(path: str, page: str, act: str, handler: Handler, **more: object) -> tuple[PageRoute, PageRoute]:

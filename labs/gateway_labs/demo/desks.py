@@ -109,6 +109,7 @@ async def lay_out_organisation(node: OpenNode, cast: Cast) -> None:
     await people.bind_all(node.deciding, both, bindings, await stage.seals_of(node.settings.node.data_dir))
     await _proposed(node, both, cast, "waiting", _NEXT_MONTH, cast.words("waiting_why"))
     await _partners_certificate(node, both, cast)
+    await stage.share_deciding(node, both)
 
 
 async def _import_agencies(node: OpenNode, cast: Cast) -> None:

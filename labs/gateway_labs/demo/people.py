@@ -123,6 +123,14 @@ async def two_deciders(services: DecisionServices, called: tuple[str, ...]) -> T
     return TwoDeciders(proposer=proposer, approver=approver)
 
 
+async def share_deciding(services: DecisionServices, both: TwoDeciders, logins: Sequence[str]) -> None:
+    """Let persons with accounts decide what the node trusts: each has the role from another one of the two, so that one
+    may approve what the other proposes."""
+    for n, login in enumerate(logins):
+        giver = (both.proposer, both.approver)[n % 2]
+        await people.give(services, giver, "operator", login, (Role.TRUST,))
+
+
 async def bind_all(
     services: DecisionServices,
     both: TwoDeciders,

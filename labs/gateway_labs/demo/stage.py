@@ -24,6 +24,7 @@ from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.domain.seals import CAPACITIES, CertificateKind, SealChange
 from gateway.office.bootstrap.office import Office
+from gateway.office.domain.roles import PostRole
 from gateway.ops.evidence import pack_file
 from gateway.ports.services import Clock
 from gateway.settings import Settings, load
@@ -167,6 +168,7 @@ async def register(node: OpenNode) -> list[people.Invited]:
     if bindings := await unbound(node):
         both = await people.two_deciders(node.deciding, cast().deciders)
         await people.bind_all(node.deciding, both, bindings, await seals_of(node.settings.node.data_dir))
+        await share_deciding(node, both)
     return invited
 
 
@@ -219,12 +221,27 @@ async def unbound(node: OpenNode) -> list[Binding]:
     return bindings
 
 
+async def share_deciding(node: OpenNode, both: people.TwoDeciders) -> None:
+    """Let those of the node who have accounts decide what it trusts, at the pages."""
+    if isinstance(node, Office):
+        await people.share_deciding(node.deciding, both, [person.login for person in deciders()])
+
+
+def deciders() -> list[people.Invited]:
+    """Return those of the node who decide what it trusts: the operator, a second one, and the keeper of codes."""
+    second = people.make_invited({PostRole.OPERATOR: cast().data["second_operator"]}, PostRole.OPERATOR, "")
+    of_node = cast().data["people"]["node"]
+    first, keeper = [people.make_invited(of_node, role, "") for role in (PostRole.OPERATOR, PostRole.CODES)]
+    return [first, second, keeper]
+
+
 async def accounts(node: Office) -> list[people.Invited]:
     """Return all persons of the cast, whether the account exists yet or not."""
     by_actor = cast().data["people"]
     hosted = {agency.code: agency.id for agency in await node.store.hosted()}
     unit = cast().words("lead_unit")
-    persons = [people.make_invited(by_actor["node"], role, unit) for role in by_actor["node"]]
+    persons = [deciders()[1]]
+    persons += [people.make_invited(by_actor["node"], role, unit) for role in by_actor["node"]]
     for actor in ACTORS:
         persons += [
             people.make_invited(by_actor[actor], role, unit, hosted[cast().code(actor)])

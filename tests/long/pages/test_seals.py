@@ -38,9 +38,8 @@ async def test_a_seal_is_registered_from_a_specimen_by_two_persons(
     await page.click(GO)
     await axe.check(page, record_property, "specimen looked at")
     assert await page.locator("input[name=chosen]").count() == 2, "the person's and the seal's"
+    # Kind and name follow the certificate that is chosen.
     await page.get_by_label("Mẫu dấu: Sở Mẫu").check()
-    await page.select_option("#kind", "seal")
-    await page.fill("#name", "")
     await decide(page, both[0], "reforms.proposed")
     proposal = page.url.split("?")[0]
 

@@ -206,16 +206,17 @@ def read_address(
     content: bool = True,
     tags: bool = True,
     viewer: Viewer | None = None,
+    first: str = "new",
 ) -> ListQuery:
     """Read a list's address; words without meaning are left out. Without `content` contents are not searched; `viewer`
-    narrows everything to what that department or person may see."""
+    narrows everything to what that department or person may see. `first`: the tab with which an incoming list opens."""
     asked_values = {name: query.get(name, "").strip()[:_LONGEST] for name in (*_VIEW, *_FILTERS)}
     if not content:
         asked_values |= {"q": "", "nguoi-ky": ""}
     if not tags:
         asked_values["nhan"] = ""
     since, end, unread_days = _span(asked_values, today)
-    tab = _tab_opened(side, asked_values)
+    tab = _tab_opened(side, asked_values, first)
     # Default values are dropped from the address.
     is_known = {
         "tab": asked_values["tab"] == tab,
@@ -316,13 +317,13 @@ def tabs_of(side: Side) -> tuple[str, ...]:
     return (ALL, ATTENTION, *names) if side is Side.OUT else (*names, ALL)
 
 
-def _tab_opened(side: Side, parameters: Mapping[str, str]) -> str:
-    """Return the tab to open: of an incoming list the new documents, with filters all."""
+def _tab_opened(side: Side, parameters: Mapping[str, str], first: str) -> str:
+    """Return the tab to open: of an incoming list the person's first one, with filters all."""
     more = tuple(tab.name.lower() for tab in _MORE_TABS[side] if tab.name)
     if parameters["tab"] in (*tabs_of(side), ATTENTION, *more):
         return parameters["tab"]
     narrowed = any(parameters[name] for name in _FILTERS)
-    return ALL if side is Side.OUT or narrowed else "new"
+    return ALL if side is Side.OUT or narrowed else first
 
 
 def _span(

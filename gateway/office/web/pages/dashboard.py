@@ -8,7 +8,7 @@ list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import parse_qsl
@@ -23,8 +23,9 @@ from gateway.office.domain.task import Task, TaskKind
 from gateway.office.store.lists import ListCount, Tiles
 from gateway.office.store.lists_figures import Charts
 from gateway.office.todo import TodoList
-from gateway.office.web import charts
+from gateway.office.web import charts, duty_table
 from gateway.office.web.charts import QueueChart
+from gateway.office.web.duty_table import Duty
 from gateway.office.web.listing import list_rows
 from gateway.office.web.listing.asking import PATHS
 from gateway.office.web.listing.list_rows import ListSight, ShownLine
@@ -36,7 +37,7 @@ from gateway.office.web.pages.lists import read_query
 from gateway.office.web.pages.news import HEARS
 from gateway.office.web.pages.operations.state import PATH as PAGES
 from gateway.office.web.pages.operations.state import is_operator
-from gateway.office.web.pages.tasks import ShownTask, is_mine, list_address
+from gateway.office.web.pages.tasks import ShownTask, list_address
 from gateway.office.web.routes import Access, get, post
 
 _EXPIRING = timedelta(days=90)
@@ -64,7 +65,10 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
     if request.agency is None:
         if not is_operator(request):
             return request.go(AGENCY, next=request.http.rel_url.raw_path_qs)
-        return await _page(request, title=request.say("menu.dashboard"), lamps=await _lamps(request))
+        today = await today_of(request)
+        return await _page(
+            request, title=request.say("menu.dashboard"), lamps=await _lamps(request), work=today
+        )
     if home.has_own_home(request):
         return await home.show(request)
     if not request.may(Right.SEE_CONTENT):
@@ -78,12 +82,14 @@ async def show_dashboard(request: PageRequest) -> web.StreamResponse:
         todo_list = await request.deps.bell.listed(request.scope())
         values |= {
             "title": request.say("dashboard.today"),
-            "work": of_agency(
+            "work": await today_of(
                 request, todo_list, {letter.line.id: letter for letter in letters if letter.can_take}
             ),
             "mail": letters[:MAIL],
             "board": await board.of_agency(request, todo_list),
         }
+    elif (today := await today_of(request)).mine:
+        values["work"] = today
     shows_charts = request.ask("bieu-do") == "1"
     async with request.deps.store.read(request.scope()) as work:
         tiles = await work.office.lists.tiles(request.today)
@@ -177,7 +183,7 @@ async def _unit_page(request: PageRequest, sight: ListSight) -> web.StreamRespon
     return await _page(
         request,
         title=request.say("dashboard.today"),
-        work=of_unit(request, todo_list) if parts else None,
+        work=await today_of(request, todo_list) if parts else None,
         board=board.of_unit(request, todo_list),
         own={
             key: (teller.rows(lines), counts[key], _OWN_LISTS[key]) for key, lines in lists_of_person.items()
@@ -313,16 +319,10 @@ class WorkLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkGroup:
-    """Tasks of one kind, the first of them as lines; `path` lists them all."""
+    """A duty with the first of its tasks as lines."""
 
-    kind: TaskKind
-    lines: tuple[WorkLine, ...]
-    total: int
-    late: int
-
-    @property
-    def path(self) -> str:
-        return list_address(loai=self.kind.value)
+    duty: Duty
+    lines: tuple[WorkLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,37 +338,30 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """Tasks of today. `mine` are this person's; `other_groups` wait for other persons of the agency. The counts are of
-    both, as in the menu and the list; `alarm` is None where nothing presses."""
+    """Duties of today: `mine` are this person's, `others` those of other persons of the agency; `total` counts the
+    person's own, as the menu does; `alarm` is None where nothing presses."""
 
     mine: tuple[WorkGroup, ...]
-    other_groups: tuple[WorkGroup, ...]
-    alarm: Alarm | None
-
-    @property
-    def total(self) -> int:
-        return sum(group.total for group in (*self.mine, *self.other_groups))
+    others: tuple[Duty, ...] = ()
+    total: int = 0
+    alarm: Alarm | None = None
 
 
-def of_agency(request: PageRequest, todo_list: TodoList, letters: Mapping[str, ShownLine]) -> Today:
-    """Group the agency's tasks; `letters` by id are those that one press takes in."""
-    own_tasks = [t for t in todo_list.tasks if is_mine(request, t.kind)]
-    other_tasks = [t for t in todo_list.tasks if not is_mine(request, t.kind)]
-    return Today(
-        mine=tuple(_group(request, todo_list, t, letters) for t in _by_kind(own_tasks)),
-        other_groups=tuple(_group(request, todo_list, t, {}) for t in _by_kind(other_tasks)),
-        alarm=_alarm(request, todo_list, own_tasks),
-    )
+_NO_LETTERS: Mapping[str, ShownLine] = {}
 
 
-def of_unit(request: PageRequest, todo_list: TodoList) -> Today:
-    return Today(
-        mine=tuple(
-            _group(request, todo_list, tasks_of_kind, {}) for tasks_of_kind in _by_kind(todo_list.tasks)
-        ),
-        other_groups=(),
-        alarm=_alarm(request, todo_list, todo_list.tasks),
-    )
+async def today_of(
+    request: PageRequest, todo_list: TodoList | None = None, letters: Mapping[str, ShownLine] = _NO_LETTERS
+) -> Today:
+    """Group the person's duties; `letters` by id are those that one press takes in."""
+    table = await duty_table.of_person(request)
+    groups = []
+    for duty in table.own:
+        lines = [_line(request, todo_list, t, letters) for t in duty.tasks[:MOST_LINES]] if todo_list else ()
+        groups.append(WorkGroup(duty=duty, lines=tuple(lines)))
+    own_tasks = [task for duty in table.own for task in duty.tasks]
+    alarm = _alarm(request, todo_list, own_tasks) if todo_list is not None else None
+    return Today(mine=tuple(groups), others=table.others, total=table.total, alarm=alarm)
 
 
 def _alarm(request: PageRequest, todo_list: TodoList, own_tasks: Sequence[Task]) -> Alarm | None:
@@ -379,32 +372,7 @@ def _alarm(request: PageRequest, todo_list: TodoList, own_tasks: Sequence[Task])
         express=sum(task.is_express for task in pressing),
         late=sum(task.is_late for task in pressing),
         total=len(pressing),
-        first=tasks.row(request, todo_list, min(pressing, key=_weight)),
-    )
-
-
-def _by_kind(tasks: Iterable[Task]) -> list[list[Task]]:
-    """Group by kind, in the order of the list; groups with express tasks first, then those with late ones."""
-    groups: dict[TaskKind, list[Task]] = {}
-    for task in tasks:
-        groups.setdefault(task.kind, []).append(task)
-    return sorted(groups.values(), key=lambda group: min(map(_weight, group)))
-
-
-def _weight(task: Task) -> tuple[bool, bool]:
-    """Return what sorts express tasks before late ones, and both before the others."""
-    return not task.is_express, not task.is_late
-
-
-def _group(
-    request: PageRequest, todo_list: TodoList, group: list[Task], letters: Mapping[str, ShownLine]
-) -> WorkGroup:
-    ordered = sorted(group, key=_weight)
-    return WorkGroup(
-        kind=group[0].kind,
-        lines=tuple(_line(request, todo_list, t, letters) for t in ordered[:MOST_LINES]),
-        total=len(group),
-        late=sum(t.is_late for t in group),
+        first=tasks.row(request, todo_list, min(pressing, key=todo_list.remaining)),
     )
 
 

@@ -149,7 +149,15 @@ def read_query(request: PageRequest, side: Side, query: Mapping[str, str], sight
         content=sight.content,
         tags=sight.tags,
         viewer=sight.viewer(side),
+        first=_first_tab(request),
     )
+
+
+def _first_tab(request: PageRequest) -> str:
+    """Return the tab of the person's own work: new letters for who takes them in, else those of the unit, or taken in."""
+    if request.may(Right.TAKE_IN, Manner.YES):
+        return "new"
+    return "accepted" if request.may(Right.SEE_CONTENT, Manner.YES) else "processing"
 
 
 def read_list_query(request: PageRequest, side: Side) -> ListQuery:

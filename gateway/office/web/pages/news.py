@@ -1,8 +1,9 @@
 """News for open pages, and the notifications as a page. News: the number of documents that came into a list since it was
-shown, and the bell's state, over a stream that ends soon after its session, or as a number for pages without one; no
-content of documents, and no session is kept alive by it. The bell: all notifications of this person, read or not, and their
-kinds. In: a request, of a list its side and moment; rings as `page_requests` has them. Out: counts, and the latest ring;
-the page, whole or as the list in the frame; the moment until which all is read; the choice of kinds."""
+shown, what became of the person's own acts, and the bell's state, over a stream that ends soon after its session; or as a
+number for pages without one. No content of documents is in it, and no session is kept alive by it. The bell: all
+notifications of this person, read or not, and their kinds. In: a request, of a list its side and moment; rings as
+`page_requests` has them. Out: counts, outcomes, and the latest ring; the page, whole or as the list in the frame; the
+moment until which all is read; the choice of kinds."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from gateway.office.accounts import sessions
 from gateway.office.domain.listing import Filter, Side
 from gateway.office.domain.notice import RingKind
 from gateway.office.domain.roles import Manner, Right
+from gateway.office.web import duty_table
 from gateway.office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway.office.web.listing import list_rows
 from gateway.office.web.page_requests import (
@@ -32,6 +34,7 @@ from gateway.office.web.pages.account import HOME
 from gateway.office.web.pages.lists import SEE
 from gateway.office.web.pages.operations.state import is_operator
 from gateway.office.web.routes import Needs, get, post
+from gateway.office.web.told_acts import ToldActs
 
 
 async def news_stream(request: PageRequest) -> web.StreamResponse:
@@ -68,6 +71,8 @@ async def news_stream(request: PageRequest) -> web.StreamResponse:
 
 async def _send_news(request: PageRequest, response: web.StreamResponse, news_filter: Filter | None) -> None:
     live, last_count, last_rings = request.deps.live, 0, ""
+    acts = ToldActs(request=request)
+    await acts.begin()
     while True:
         count = await _count_news(request, news_filter)
         rings = await _rings(request)
@@ -77,7 +82,10 @@ async def _send_news(request: PageRequest, response: web.StreamResponse, news_fi
         if rings != last_rings:
             last_rings = rings
             await response.write(f"event: bell\ndata: {rings}\n\n".encode())
-        await response.write(b": \n\n")
+        for outcome in await acts.since():
+            await response.write(f"event: act\ndata: {json.dumps(outcome)}\n\n".encode())
+        # The place at which a later stream of this page goes on.
+        await response.write(f"id: {acts.place}\n\n".encode())
         await live.wait_for_ring(request.deps.store.wait_events, LIVE_LOOK_S)
         await live.pause(LIVE_BETWEEN_S)
 
@@ -148,7 +156,9 @@ async def show_rings(request: PageRequest) -> web.StreamResponse:
     if bell_now is None:
         raise Denied("there is nothing to be told of here", code="GW-RIGHT")
     if request.is_piece:
-        return request.piece("bell/_list.html", bell=bell_now, rings=bell_now.rings[:RINGS_IN_FRAME])
+        duties = await duty_table.of_person(request)
+        rings = bell_now.rings[:RINGS_IN_FRAME]
+        return request.piece("bell/_list.html", bell=bell_now, rings=rings, bell_duties=duties.own)
     return await request.page(
         "bell/page.html",
         title=request.say("bell.title"),

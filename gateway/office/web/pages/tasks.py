@@ -5,7 +5,6 @@ notes; the notes."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -19,13 +18,14 @@ from gateway.office import todo
 from gateway.office.domain.notice import SubjectKind
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Task, TaskKind
-from gateway.office.web import dates, routes
+from gateway.office.web import dates, duty_table, routes
+from gateway.office.web.duty_table import DutyTable, is_mine
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import SUBJECT_PATHS, PageRequest, faults_on, merged, url_for
 from gateway.office.web.routes import Needs
 from gateway.words.legal import basis_of_timer
 
-PATH = "/can-xu-ly"
+PATH = duty_table.TASKS
 # The list shows the subjects of documents: it is for persons who see all of the agency's.
 # A person of a unit sees the tasks that were given to it.
 SEES = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
@@ -35,16 +35,14 @@ TAKES_UP = (
 )
 # A person who only views makes no notes.
 NOTES = (Needs(right=Right.URGE, manners=(Manner.YES,)),)
-# Tasks for the head of the agency alone.
-FOR_HEADS = frozenset(
-    {TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK, TaskKind.ASSIGN_FAILED}
-)
 NOBODY = "-"
 """Stands in an address for a task without a person in charge."""
 _MORNING = time(8)
 _ROWS = 50
 _CHIPS = 4
 """Kinds in the bar; the others open from there."""
+_EVERYBODY = "co-quan"
+"""In the address of the list that shows other persons' tasks too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +73,6 @@ CONDITIONS: Mapping[str, _Condition] = {
 _CHIP_CONDITIONS = ("loai", "cua-toi", "gap")
 
 
-def is_mine(request: PageRequest, kind: TaskKind) -> bool:
-    """Tell whether the person is one who does tasks of that kind."""
-    if request.share is not None:
-        return True
-    if kind in FOR_HEADS:
-        return request.may(Right.INSTRUCT, Manner.YES)
-    return request.may(Right.TAKE_IN, Manner.YES)
-
-
 def list_address(**values: str) -> str:
     """Make the address of the list under those conditions, with `_` for `-` in their names."""
     return url_for(PATH, **{name.replace("_", "-"): value for name, value in values.items() if value})
@@ -94,11 +83,19 @@ async def list_tasks(request: PageRequest) -> web.StreamResponse:
     share = request.share
     todo_list = await todo.gather(request.deps.todo, request.scope(), everything=with_resting, share=share)
     conditions = {name: value for name in CONDITIONS if (value := request.ask(name))}
-    tasks = [t for t in todo_list.tasks if all(CONDITIONS[n](request, t, v) for n, v in conditions.items())]
+    duties = duty_table.of_tasks(request, todo_list.awake)
+    is_own = duties.has_own and not conditions and request.ask("cua") != _EVERYBODY
+    tasks = [
+        task
+        for task in todo_list.duties
+        if all(CONDITIONS[name](request, task, value) for name, value in conditions.items())
+        and (not is_own or is_mine(request, task.kind))
+    ]
     pages = max(1, -(-len(tasks) // _ROWS))
     page = request.number("trang", 1, tuple(range(1, pages + 1)))
     rows = [row(request, todo_list, t) for t in tasks[(page - 1) * _ROWS : page * _ROWS]]
     query = {**conditions, **({"tat-ca": "1"} if with_resting else {})}
+    query |= {"cua": _EVERYBODY} if duties.has_own and not conditions and not is_own else {}
     values: dict[str, object] = {
         "rows": rows,
         "conditions": conditions,
@@ -110,21 +107,24 @@ async def list_tasks(request: PageRequest) -> web.StreamResponse:
         "resting": todo_list.resting,
         "cut": todo_list.cut,
         "may_note": share is None and request.may(Right.URGE, Manner.YES),
-        **_chips(request, todo_list, conditions.get("loai", "")),
+        "is_own": is_own,
+        **_chips(request, todo_list, duties, conditions.get("loai", "")),
     }
     if request.is_piece:
         return request.piece("tasks/_list.html", told=request.confirmation, **values)
     return await request.page("tasks/list.html", title=request.say("menu.todo"), **values)
 
 
-def _chips(request: PageRequest, todo_list: todo.TodoList, kind: str) -> dict[str, object]:
-    """Count the kinds of tasks, the most urgent kinds first; a few stand in the bar, the one asked for among them."""
+def _chips(request: PageRequest, todo_list: todo.TodoList, duties: DutyTable, kind: str) -> dict[str, object]:
+    """Choose the rows of the table that stand in the bar: the person's own first, the one asked for among them."""
     awake = todo_list.awake
-    kinds = Counter(task.kind for task in sorted(awake, key=lambda task: not task.is_pressing))
-    in_bar = sorted(kinds, key=lambda k: k != kind)[:_CHIPS]
+    rows = (*duties.own, *duties.others)
+    in_bar = sorted(rows, key=lambda duty: duty.key != kind)[:_CHIPS]
     return {
-        "kinds": {k: n for k, n in kinds.items() if k in in_bar},
-        "more_kinds": {k: n for k, n in kinds.items() if k not in in_bar},
+        "duties": [duty for duty in rows if duty in in_bar],
+        "more_duties": [duty for duty in rows if duty not in in_bar],
+        "own": duties.total if duties.has_own else None,
+        "all_path": f"{PATH}?cua={_EVERYBODY}" if duties.has_own else PATH,
         "total": len(awake),
         "pressing": sum(CONDITIONS["gap"](request, task, "1") for task in awake),
         "kind": kind,
@@ -135,7 +135,7 @@ def _filters(
     request: PageRequest, todo_list: todo.TodoList, conditions: Mapping[str, str], query: Mapping[str, str]
 ) -> list[tuple[str, str, str]]:
     """Describe the conditions that no chip of the bar shows: name, value, and the list without it."""
-    names = {task.counterpart: task.counterpart_name or task.counterpart for task in todo_list.tasks}
+    names = {task.counterpart: task.counterpart_name or task.counterpart for task in todo_list.duties}
     texts = {
         "qua-han": "",
         "phu-trach": request.say("tasks.nobody")
@@ -161,15 +161,11 @@ async def take_task(request: PageRequest) -> web.StreamResponse:
     return request.confirm(PATH, "tasks.taken")
 
 
-def _may_take(request: PageRequest) -> bool:
-    return any(request.may(need.right, *need.manners) for need in TAKES_UP)
-
-
 async def show_task(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
     task_id = request.form.text("task") if problems else request.ask("viec")
     share = request.share
     todo_list = await todo.gather(request.deps.todo, request.scope(), everything=True, share=share)
-    task = next((t for t in todo_list.tasks if t.id == task_id), None)
+    task = next((t for t in todo_list.duties if t.id == task_id), None)
     if task is None:
         raise NotFound("this task is settled, or never was")
     tomorrow = local(request.deps.clock.now()) + timedelta(days=1)
@@ -180,7 +176,7 @@ async def show_task(request: PageRequest, problems: Problems | None = None) -> w
         row=row(request, todo_list, task),
         basis=basis_of_timer(task.timer, request.lang) if task.timer else "",
         may_note=share is None and request.may(Right.URGE, Manner.YES),
-        may_take=_may_take(request),
+        may_take=request.meets(TAKES_UP),
         rests=task.rests(todo_list.at),
         latest=task.due_at,
         given=request.form.flat()
@@ -213,13 +209,11 @@ async def wake_task(request: PageRequest) -> web.StreamResponse:
 def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask:
     path = SUBJECT_PATHS[task.subject_kind].format(id=task.opens)
     act, verb = _ACTS.get(task.kind, ("", "open"))
-    if verb == "resend" and not request.may(Right.ISSUE, Manner.YES):
+    if verb == "assign" and not request.can(_ROUTES[verb]):
+        act, verb = "{path}/trinh", "submit"
+    # An act is offered by the guard of its page; urging begins when the answer is late.
+    if not request.can(_ROUTES.get(verb, "tasks")) or (verb == "urge" and not task.is_late):
         act, verb = "", "open"
-    if verb == "urge" and not (task.is_late and request.may(Right.URGE, Manner.YES)):
-        act, verb = "", "open"
-    if verb in ("assign", "opinion") and not request.may(Right.INSTRUCT, Manner.YES):
-        submits = verb == "assign" and request.may(Right.TAKE_IN, Manner.YES)
-        act, verb = ("{path}/trinh", "submit") if submits else ("", "open")
     has_letter = task.subject_kind is not SubjectKind.AGENCY
     opens = f"{path if has_letter else f'{PATH}/viec'}?{urlencode({'viec': task.id})}"
     return ShownTask(
@@ -248,6 +242,16 @@ _ACTS: dict[TaskKind, tuple[str, str]] = {
     TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
     TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
     TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
+}
+# The page of each act.
+_ROUTES = {
+    "resend": "out_resend",
+    "reply": "compose",
+    "approve": "out_recall_ask",
+    "assign": "incoming_assign_form",
+    "opinion": "incoming_assign_form",
+    "submit": "incoming_submit_form",
+    "urge": "out_urge",
 }
 # The state of its document that each kind is drawn as, by docs/states.md.
 _SHAPES: dict[TaskKind, str] = {

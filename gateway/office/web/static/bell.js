@@ -100,6 +100,8 @@
     if (!window.EventSource) { fall(); return; }
     const line = own ?? new EventSource(bell.dataset.bell);
     line.addEventListener("bell", (event) => news(JSON.parse(event.data)));
+    // What became of an act of this person is told where it was pressed.
+    line.addEventListener("act", (event) => document.dispatchEvent(new CustomEvent("gateway:acted", { detail: JSON.parse(event.data) })));
     line.addEventListener("over", () => { line.close(); fall(); });
     line.addEventListener("error", () => { if (line.readyState === EventSource.CLOSED) fall(); });
     if (!own) window.addEventListener("pagehide", () => line.close());

@@ -117,7 +117,29 @@
     });
     return shut;
   };
-  window.gateway = { tell, ask, swap, leave, plain, words, combobox };
+  // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
+  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi(?:/de-nghi(?:/(?:phe-duyet|khong-phe-duyet|rut-lai))?)?|don-doc";
+  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
+  window.gateway = { tell, ask, swap, leave, plain, words, combobox, LETTER };
+  // On a wide screen the form of an act opens beside its paper, in the list of that side.
+  const hasPane = () => document.querySelector("[data-pane]")?.getClientRects().length;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || !plain(event) || link.target || link.origin !== location.origin || hasPane() || !window.matchMedia("(min-width: 68.75rem)").matches) return;
+    const [, id, act] = LETTER.exec(link.pathname) ?? [];
+    if (!act) return;
+    event.preventDefault();
+    location.assign(`/van-ban-${id.startsWith("inb_") ? "den" : "di"}?tab=all#${id}/${act}${link.search}`);
+  });
+  // On the letter's own page what became of the act takes the place of the sentence that it waits.
+  document.addEventListener("gateway:acted", ({ detail }) => {
+    const place = document.querySelector(`[data-awaits="${detail.id}"]`);
+    if (!place || place.closest("[data-pane]")) return;
+    const line = document.createElement("p");
+    Object.assign(line, { textContent: detail.said, className: detail.failed ? "late" : "big-number" });
+    place.replaceChildren(line, ...place.querySelectorAll("p.acts"));
+    tell(detail.said);
+  });
 
   // ---- the search field: an offer completes the text, or opens a page
   const search = document.querySelector("input[data-offers]");

@@ -4,12 +4,9 @@
 (() => {
   const pane = document.querySelector("[data-pane]");
   if (!pane) return;
-  const { ask, tell, swap, leave, plain, words } = window.gateway;
+  const { ask, tell, swap, leave, plain, words, LETTER } = window.gateway;
   const inside = pane.querySelector("[data-inside]"), last = pane.querySelector("[data-last]");
   const list = document.getElementById("list");
-  // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
-  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi|don-doc";
-  const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
   // What is done with a task belongs to the letter that is open.
   const TASK = /^\/can-xu-ly\/(?:viec|phu-trach|nhac-lai|xong|danh-thuc)$/;
   const isThere = () => pane.getClientRects().length > 0;
@@ -180,6 +177,26 @@
     }
     return told.dataset.letter;
   };
+  // An act that waited has taken effect, or could not be done: its row and the foot say so.
+  document.addEventListener("gateway:acted", ({ detail }) => {
+    const row = rowOf(detail.id), deed = row?.querySelector("[data-deed]");
+    if (deed) {
+      const word = document.createElement("span");
+      Object.assign(word, { textContent: detail.word, className: detail.failed ? "late" : "" });
+      row.querySelector(".pending")?.remove();
+      if (detail.failed && row.classList.contains("done-row")) countNew(1);
+      row.classList.toggle("done-row", !detail.failed);
+      deed.replaceChildren(...(detail.failed ? [word, ...(former.get(detail.id) ?? [])] : [word]));
+      former.delete(detail.id);
+    }
+    const line = document.createElement("p");
+    Object.assign(line, { textContent: detail.said, className: detail.failed ? "late" : "" });
+    // The button that undoes a later act stays.
+    const later = last.querySelector(`[data-letter]:not([data-letter="${detail.id}"]):has(form)`);
+    last.replaceChildren(line, ...(later ? [later] : []));
+    tell(detail.said);
+    if (open === detail.id && ready && !busy && !(inside.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"))) show(pathOf(open));
+  });
   // Among tasks an act that was confirmed ends the task, and the next one opens; taking it up ends nothing.
   const goOn = async (told, text) => {
     const sentence = new DOMParser().parseFromString(text, "text/html").querySelector("[data-told]")?.textContent ?? "";
@@ -231,6 +248,6 @@
     document.body.classList.toggle("paned", !isTable);
     stand();
   });
-  const named = /^#((?:inb|msg)_[0-9A-Za-z]+)$/.exec(location.hash)?.[1];
-  if (named && isThere()) show(pathOf(named));
+  const [, named, form] = /^#((?:inb|msg)_[0-9A-Za-z]+)(\/[a-z/-]+(?:\?[^#]*)?)?$/.exec(location.hash) ?? [];
+  if (named && isThere()) show(form ? `/van-ban-${named.startsWith("inb_") ? "den" : "di"}/${named}${form}` : pathOf(named));
 })();

@@ -210,3 +210,14 @@ def test_a_change_of_rights_that_waits_is_listed_and_refused_but_confirmed_by_a_
     assert "Person admin đề nghị giao cho Person vananh vai trò" in table.out
     assert [run.code for run in (confirmed, refused, again)] == [5, 0, 5]
     assert terminal.type("people", "changes", "-o", "json").json["data"] == []
+
+
+def test_the_list_prints_the_names_that_the_other_commands_know(folder: Path, terminal: Terminal) -> None:
+    added = ("vanhanh", "Đỗ Vận Hành", "--post", "operator", "--yes")
+    assert terminal.type("people", "account", *added).code == 0
+    listed = terminal.type("people", "list")
+    name = next(line for line in listed.out.splitlines() if "Đỗ Vận Hành" in line).split()[0]
+
+    given = terminal.type("people", "roles", name, "--role", "trust", "--yes", "-o", "json")
+
+    assert (name, given.code, given.json["roles"]) == ("vanhanh", 0, ["trust"])

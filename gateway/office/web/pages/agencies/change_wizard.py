@@ -204,6 +204,7 @@ def read_fields(parameters: Mapping[str, str], today: date) -> Wizard:
 
 NEW = "/co-quan/thay-doi/moi"
 CHANGES = (Needs(right=Right.CODES),)
+PROPOSES = (replace(CHANGES[0], trusts=True),)
 get, post, both = routes.sharing(access=Access.READY, needs=CHANGES, key="agencies")
 _CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
@@ -393,6 +394,6 @@ def _link(stated: Wizard, step: int) -> str:
 
 
 ROUTES = (
-    get(NEW, "reform_new", ask_step),
-    post(NEW, "reform_propose", propose_change),
+    get(NEW, "reform_new", ask_step, needs=PROPOSES),
+    post(NEW, "reform_propose", propose_change, needs=PROPOSES),
 )

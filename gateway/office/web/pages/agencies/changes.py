@@ -26,7 +26,7 @@ from gateway.office.web.deps import Preview
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
-from gateway.office.web.pages.agencies.change_wizard import both, get, post
+from gateway.office.web.pages.agencies.change_wizard import PROPOSES, both, get, post
 from gateway.office.web.pages.agencies.common import ImportWord, TemplateValues
 from gateway.office.web.pages.agencies.headlines import headline, names_in
 from gateway.office.web.pages.agencies.proposals import LIST
@@ -371,16 +371,16 @@ async def _import_values(request: PageRequest) -> dict[str, Any]:  # Any: values
 ROUTES = (
     get(REFORMS, "reforms", list_reforms),
     get(f"{REFORMS}/{{id}}", "reform", show_reform),
-    *both(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo_page", "reform_undo", undo_reform),
+    *both(f"{REFORMS}/{{id}}/hoan-tac", "reform_undo_page", "reform_undo", undo_reform, needs=PROPOSES),
     *both(f"{REFORMS}/{{id}}/bao-cao", "reform_report_page", "reform_report", report_reform),
     get(PATH, "import", ask_file),
     post(PATH, "import_uploaded", upload_file, body=FormBody.PARTS),
     get(f"{PATH}/xem/{{key}}", "import_preview", show_preview),
     get(f"{PATH}/xem/{{key}}/dong-loi.csv", "import_faults", send_faults),
     post(f"{PATH}/xem/{{key}}", "import_applied", apply_import),
-    post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", propose_import),
+    post(f"{PATH}/xem/{{key}}/de-nghi", "import_proposed", propose_import, needs=PROPOSES),
     post(f"{PATH}/xem/{{key}}/cot", "import_matched", match_columns),
     post(AXIS_LIST, "axis_list_look", look_at_axis_list),
     get(f"{ONE_IMPORT}/{{id}}", "import_one", show_import),
-    *both(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", "import_undo", undo_import),
+    *both(f"{ONE_IMPORT}/{{id}}/hoan-tac", "import_undo_page", "import_undo", undo_import, needs=PROPOSES),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -31,7 +32,8 @@ from gateway.domain.seals import SealChange
 from gateway.errors import Clash, Denied, Misconfigured, NotFound
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
-from gateway.office.web import forms
+from gateway.office.web import duty_table, forms
+from gateway.office.web.duty_table import may_decide, waits_for
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
@@ -42,11 +44,15 @@ from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
 from gateway.words import labels
 
-LIST = "/co-quan/de-nghi"
+LIST = duty_table.PROPOSALS
 CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
-DECIDES = (CODES, TRUSTED)
+VIEWS = (CODES, TRUSTED)
+# Acts that change what is trusted ask for the role of deciders too, as `deciding.proposals.must_trust` does.
+TRUSTS = replace(TRUSTED, trusts=True)
+REFORMS = replace(CODES, trusts=True)
+DECIDES = (REFORMS, TRUSTS)
 _ROWS = 50
 _MOST_LINES = 200
 
@@ -66,8 +72,6 @@ async def list_proposals(request: PageRequest) -> web.StreamResponse:
         title=request.say("agencies.proposals"),
         open_ones=[_proposal_row(request, p, people_names, names) for p in visible_open],
         decided=[_proposal_row(request, p, people_names, names) for p in visible_decided],
-        may_change=request.may(Right.CODES),
-        may_bind=_may_bind(request),
     )
 
 
@@ -153,7 +157,8 @@ async def _page_values(
         "names": names,
         "is_open": is_open,
         "is_mine": is_mine,
-        "may_decide": is_open and _may_decide(request, content),
+        "may_decide": is_open and may_decide(request, content),
+        "others_decide": is_open and not is_mine and not may_decide(request, content),
         "certificates": [
             await _proposed_certificate(request, c, n, in_full=is_mine or not is_open)
             for n, c in enumerate(content.certificates, 1)
@@ -310,6 +315,7 @@ def _proposal_row(
         "what": _proposal_title(request, proposal.content, names),
         "by": people_names.get(proposal.proposed_by, proposal.proposed_by),
         "standing": "expired" if is_over else str(proposal.state),
+        "waits": waits_for(request, proposal),
     }
 
 
@@ -344,6 +350,12 @@ def _may_see(request: PageRequest, content: ProposalContent) -> bool:
     return counted == len(content.changes) > 0 and _may_bind(request) and codes <= _our_codes(request)
 
 
+def may_bind(request: PageRequest, code: str) -> bool:
+    """Tell whether the person may propose certificates and seals of that code: of the own agency, or of any."""
+    is_of_node = request.may(Right.CERTIFICATE, Manner.TWO)
+    return request.meets(BINDS) and (is_of_node or code in _our_codes(request))
+
+
 def _our_codes(request: PageRequest) -> set[str]:
     return {request.agency.code, *request.agency.aliases} if request.agency is not None else set()
 
@@ -352,20 +364,13 @@ def _may_bind(request: PageRequest) -> bool:
     return request.may(Right.CERTIFICATE, Manner.TWO, Manner.PROPOSE)
 
 
-def _may_decide(request: PageRequest, content: ProposalContent) -> bool:
-    if (content.reforms or content.imports) and not request.may(Right.CODES):
-        return False
-    is_of_trust = content.certificates or content.sealing_rights or content.delegations or content.lists
-    return not is_of_trust or request.may(Right.CERTIFICATE, Manner.TWO)
-
-
 def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:
-    if not _may_decide(request, proposal.content):
+    if not may_decide(request, proposal.content):
         raise Denied("this person may not decide that", code="GW-RIGHT")
 
 
 BINDING = f"{LIST}/chung-thu-so"
-BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)),)
+BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE), trusts=True),)
 _MOST_BYTES = 64 * 1024
 
 

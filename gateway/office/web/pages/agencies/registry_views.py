@@ -20,6 +20,7 @@ from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common, exchanged
 from gateway.office.web.pages.agencies.common import get
 from gateway.office.web.pages.agencies.headlines import names_of_codes
+from gateway.office.web.pages.agencies.proposals import may_bind
 from gateway.office.web.pages.agencies.seals import registered_seals
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
@@ -149,7 +150,6 @@ async def list_agencies(request: PageRequest) -> web.StreamResponse:
         following=url_for("/co-quan", **parameters, sau=next_cursor) if next_cursor else "",
         first=url_for("/co-quan", **parameters),
         is_first=not request.ask("sau"),
-        may_change=request.may(Right.CODES),
     )
 
 
@@ -197,7 +197,6 @@ async def tree(request: PageRequest) -> web.StreamResponse:
         lights=_lights(request, rows, heard_by_code),
         path=await _path_to(request, parent_code),
         above=parent_code,
-        may_change=request.may(Right.CODES),
     )
 
 
@@ -304,9 +303,9 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
         today=today,
         # The form by the route of the chosen agency's mail, or of any agency's.
         form=await form_of(request.deps.out.axis, request.agency.code if request.agency else "", entry.code),
-        may_change=request.may(Right.CODES),
+        may_bind=may_bind(request, entry.code),
         may_examine=request.may(Right.NOTICES, Manner.YES),
-        may_trust=request.may(Right.CERTIFICATE, Manner.TWO),
+        may_trust=request.can("seal_end_page"),
         sees_mail=request.agency is not None and request.may(Right.SEE_CONTENT),
     )
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,10 @@ async def seal_page(
         given=form_values,
         agency=await request.deps.registry.entry(code) if code else None,
         offers=offers,
-        kinds=[(str(kind), request.say(f"certificate.kind.{kind}")) for kind in CertificateKind],
+        kinds=[
+            ("", request.say("reforms.seal.as_certificate")),
+            *((str(kind), request.say(f"certificate.kind.{kind}")) for kind in CertificateKind),
+        ],
         capacities=[("", "–"), *((c, c) for c in CAPACITIES)],
         action=SEALS,
     )
@@ -92,12 +96,8 @@ async def preview_seal(request: PageRequest) -> web.StreamResponse:
     except (NotFound, Misconfigured):
         return await seal_page(request, form_values, [("file", request.say("reforms.seal.unreadable"))])
     offers = [_offer(o) for o in offered[:_MOST_OFFERED]]
-    first = {
-        "agency": code,
-        "kind": str(offers[0].kind),
-        "chosen": offers[0].content,
-        "name": offers[0].name if offers[0].kind is CertificateKind.PERSON else "",
-    }
+    # Kind and name follow the certificate that is chosen, while nothing else is chosen or typed.
+    first = {"agency": code, "chosen": offers[0].content}
     return await seal_page(request, {**form_values, **first}, None, offers)
 
 
@@ -138,18 +138,20 @@ async def propose_seal(request: PageRequest) -> web.StreamResponse:
 
 
 def _posted_offers(request: PageRequest) -> list[ShownOffer]:
-    """Return the offers that the form shows; what is no certificate is left out."""
-    offers = []
-    for content in request.form.all("offered")[:_MOST_OFFERED]:
+    """Return the offers that the form shows, with the words that it showed; what is no certificate is left out."""
+    offers, form = list[ShownOffer](), request.form
+    words = zip_longest(
+        *(form.all(f"offered_{name}") for name in ("kind", "name", "organisation")), fillvalue=""
+    )
+    for content, shown in zip(form.all("offered")[:_MOST_OFFERED], [*words], strict=False):
         try:
-            der = base64.b64decode(content, validate=True)
+            der, kind = base64.b64decode(content, validate=True), CertificateKind(shown[0])
             x509.load_der_x509_certificate(der)
         except ValueError:
             continue
         facts = certificate_facts(der)
-        offers.append(
-            ShownOffer(content=content, facts=facts, kind=CertificateKind.SEAL, name="", organisation="")
-        )
+        offer = ShownOffer(content=content, facts=facts, kind=kind, name=shown[1], organisation=shown[2])
+        offers.append(offer)
     return offers
 
 
@@ -158,9 +160,12 @@ def _change(
 ) -> tuple[SealChange | None, Problems]:
     """Return the change that the form describes, or what is wrong with it."""
     form = request.form
-    chosen, kind = form.text("chosen"), form.text("kind")
-    if chosen not in {o.content for o in offers} or kind not in list(CertificateKind):
+    chosen = next((offer for offer in offers if offer.content == form.text("chosen")), None)
+    if chosen is None:
         return None, [("chosen", request.say("reforms.seal.choose"))]
+    kind = form.text("kind") or str(chosen.kind)
+    if kind not in list(CertificateKind):
+        return None, [("kind", request.say("reforms.seal.choose"))]
     text = form.text(_LAST)
     last = dates.typed_day(text, request.today) if text else None
     if text and last is None:
@@ -170,9 +175,9 @@ def _change(
         change = proposals.seal_change(
             code,
             CertificateKind(kind),
-            base64.b64decode(chosen),
+            base64.b64decode(chosen.content),
             until=midnight(last + timedelta(days=1)) if last is not None else None,
-            name=form.text("name") if is_person else "",
+            name=(form.text("name") or chosen.name) if is_person else "",
             position=form.text("position") if is_person else "",
             capacity=form.text("capacity") if is_person else "",
         )

@@ -22,13 +22,12 @@ from gateway.domain.delegated import AGENCY, EXCHANGE
 from gateway.domain.person import DelegationChange
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
-from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import certificate_facts
 from gateway.office.web.forms import Problems
 from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.common import both, get
-from gateway.office.web.pages.agencies.proposals import DECIDES, LIST, TRUSTED, list_values
+from gateway.office.web.pages.agencies.proposals import LIST, TRUSTS, VIEWS, list_values
 from gateway.registry.axis_lists import FETCHED_FEED, list_all
 from gateway.registry.receipts import AwaitedChange, NodeStanding, Overview, SqlReceipts
 
@@ -79,7 +78,7 @@ async def show_sources(request: PageRequest) -> web.StreamResponse:
         ],
         change={i.trusted.issuer: _path("chinh-sach", ben=i.trusted.issuer) for i in issuers},
         propose=_path("chinh-sach"),
-        may_trust=request.may(Right.CERTIFICATE, Manner.TWO),
+        may_trust=request.can("trust_list_page"),
         fetched=await _fetched(request),
         issued=await _issued(request),
         recall={i.trusted.issuer: _path("thu-hoi", ben=i.trusted.issuer) for i in issuers},
@@ -333,19 +332,19 @@ async def _question(
 
 
 ROUTES = (
-    get(SOURCES, "trust_sources", show_sources, needs=DECIDES),
-    get(f"{SOURCES}/danh-muc", "trust_list", show_list, needs=DECIDES),
-    *both(f"{SOURCES}/de-nghi", "trust_list_page", "trust_list_proposed", propose_list, needs=(TRUSTED,)),
+    get(SOURCES, "trust_sources", show_sources, needs=VIEWS),
+    get(f"{SOURCES}/danh-muc", "trust_list", show_list, needs=VIEWS),
+    *both(f"{SOURCES}/de-nghi", "trust_list_page", "trust_list_proposed", propose_list, needs=(TRUSTS,)),
     *both(
         f"{SOURCES}/chinh-sach",
         "trust_policy_page",
         "trust_policy_proposed",
         propose_policy,
-        needs=(TRUSTED,),
+        needs=(TRUSTS,),
     ),
-    *both(f"{SOURCES}/thu-hoi", "trust_recall_page", "trust_recalled", recall_policy, needs=(TRUSTED,)),
+    *both(f"{SOURCES}/thu-hoi", "trust_recall_page", "trust_recalled", recall_policy, needs=(TRUSTS,)),
     *both(
-        f"{SOURCES}/nguoi-ky", "trust_officer_page", "trust_officer_struck", strike_officer, needs=(TRUSTED,)
+        f"{SOURCES}/nguoi-ky", "trust_officer_page", "trust_officer_struck", strike_officer, needs=(TRUSTS,)
     ),
-    *both(f"{SOURCES}/thoi", "trust_end_page", "trust_ended", end_bindings, needs=(TRUSTED,)),
+    *both(f"{SOURCES}/thoi", "trust_end_page", "trust_ended", end_bindings, needs=(TRUSTS,)),
 )

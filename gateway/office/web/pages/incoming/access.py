@@ -297,7 +297,7 @@ async def confirm_waiting(
     message = f"incoming.waits.{due.kind}"
     if request.is_piece:
         waiting = replace(incoming, pending=due)
-        return confirm(request, waiting, message, request.say("listing.deed.waits"))
+        return confirm(request, waiting, message, request.say(message))
     return request.confirm(incoming.path, message, **merged({"ds": request.ask("ds"), "sau": next_id}))
 
 
