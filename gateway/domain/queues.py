@@ -25,10 +25,12 @@ class Lease:
     attempt: int
 
 
-# Judges signatures again: those of one document that came or was sent, or whose the seals are on all mail of one sender.
+# Judges signatures again: those of one document that came or was sent, whose the seals are on all mail of one sender, or
+# batch by batch on everything that came or was sent.
 SIGNATURES_JOB = "signatures"
 _OF_SENDER = "seal:"
 _OF_SENT = "sent:"
+_OF_SIDE = "side:"
 
 
 def signatures_subject(code: str) -> str:
@@ -44,6 +46,17 @@ def sent_signatures_subject(document_id: str) -> str:
 def sent_document_of_job(subject_id: str) -> str | None:
     """Return the sent document of such a job; None for another one."""
     return subject_id.removeprefix(_OF_SENT) if subject_id.startswith(_OF_SENT) else None
+
+
+def side_subject(side: str, cursor: str | None = None) -> str:
+    """Return the subject of the job that looks again at what came ("in") or was sent ("out"), from a place in that list."""
+    return f"{_OF_SIDE}{side}:{cursor or ''}"
+
+
+def side_of_job(subject_id: str) -> tuple[str, str | None] | None:
+    """Return side and place of such a job; None for another one."""
+    side, _, cursor = subject_id.removeprefix(_OF_SIDE).partition(":")
+    return (side, cursor or None) if subject_id.startswith(_OF_SIDE) else None
 
 
 def sender_of_job(subject_id: str) -> str | None:

@@ -1,29 +1,39 @@
 """Tells whose signatures stand on a PDF (R23, signatures bound to agencies): the seal of the sending agency, of one
-entitled to act for it, of another, or an unknown one; and which person signed, in which position and capacity. In: the
-verdict on a file's signatures, what is registered for the sending code, the time at which the bytes existed. Out: the same
-verdict with these words, and the legal value that follows. Pure.
+entitled to act for it, of another, or an unknown one; which person signed, in which position and capacity; and whether
+the document's header names that person. In: the verdict on a file's signatures, what is registered for the sending code,
+the time at which the bytes existed, the signer of the header. Out: the same verdict with these words, and the table of
+legal values (R19, two signatures). Pure.
 
 Each signature is judged for its proved time: a person who left office, or a seal that was withdrawn before, counts no
 more. Only words of a written act count; that one agency is above another gives it nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.domain.document import Signer
 from gateway.domain.seals import (
+    CAPACITIES,
     CertificateKind,
+    HeaderWord,
     RegisteredCertificate,
     SealRegister,
     SealWord,
+    SignatoryStanding,
     SignatoryWord,
 )
-from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
+from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
+from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 
-# Version of the rule that makes verdicts: 1 looked at signatures alone, 2 also compares registered certificates.
-RULE = 2
+# Version of the rule that makes verdicts: 1 looked at signatures alone, 2 also compares registered certificates, and 3
+# gives a document its value only by a registered person.
+RULE = 3
+# Version from which certificates are compared, so that a verdict can be compared again without its file.
+COMPARED = 2
 # Seals that give a document of the sending agency its value.
 GOOD_SEALS = frozenset({SealWord.OWN, SealWord.ENTITLED})
 # Seals that certainly are not the sending agency's.
@@ -35,7 +45,30 @@ _BEST_SEAL_FIRST = (
     SealWord.UNKNOWN,
     SealWord.UNREGISTERED,
 )
-PERIOD_OVER = "SIGNER-PERIOD"
+PERIOD_OVER, FOREIGN = "SIGNER-PERIOD", "SIGNER-OTHER"
+
+_KNOWN, _UNKNOWN, _ENDED, _FOREIGN = SignatoryStanding
+_O, _U, _I = LegalValue.OFFICIAL, LegalValue.UNPROVED, LegalValue.INFORMATION
+# Value of a document by the seal (row) and the person (column); None: there is no such signature. Whether it is a copy
+# was asked before. A header that names another person makes an official document an unproved one.
+_PERSONS = (_KNOWN, _UNKNOWN, _ENDED, _FOREIGN, None)
+_VALUES: Mapping[SealWord | None, tuple[LegalValue, ...]] = {
+    SealWord.OWN: (_O, _U, _I, _I, _I),
+    SealWord.ENTITLED: (_O, _U, _I, _I, _I),
+    SealWord.OTHER: (_I, _I, _I, _I, _I),
+    SealWord.UNKNOWN: (_I, _I, _I, _I, _I),
+    SealWord.UNREGISTERED: (_I, _I, _I, _I, _I),
+    None: (_I, _I, _I, _I, _I),
+}
+
+
+def value_of(
+    seal: SealWord | None, person: SignatoryStanding | None, header: HeaderWord | None
+) -> LegalValue:
+    """Return the legal value of an original, by the table."""
+    value = _VALUES[seal][_PERSONS.index(person)]
+    is_other = value is LegalValue.OFFICIAL and header is HeaderWord.OTHER
+    return LegalValue.UNPROVED if is_other else value
 
 
 def fingerprints(verdicts: Iterable[FileVerdict]) -> tuple[str, ...]:
@@ -60,6 +93,7 @@ def _identify_signer(signer: SignerVerdict, register: SealRegister, seen_at: dat
         seal_over="",
         person=None,
         person_why=None,
+        person_name="",
         position="",
         capacity="",
     )
@@ -105,15 +139,19 @@ def _identify_seal(
 
 
 def _identify_person(
-    signer: SignerVerdict, matching: Iterable[RegisteredCertificate], code: str, at: datetime
+    signer: SignerVerdict, matching: Sequence[RegisteredCertificate], code: str, at: datetime
 ) -> SignerVerdict:
     of_sender = [c for c in matching if c.code == code and c.kind is CertificateKind.PERSON]
     registered = next((c for c in of_sender if c.is_in_force(at)), None)
     if registered is None:
-        why = PERIOD_OVER if of_sender else None
+        why = PERIOD_OVER if of_sender else FOREIGN if matching else None
         return replace(signer, person=SignatoryWord.UNKNOWN, person_why=why)
     return replace(
-        signer, person=SignatoryWord.KNOWN, position=registered.position, capacity=registered.capacity
+        signer,
+        person=SignatoryWord.KNOWN,
+        person_name=registered.name or signer.name,
+        position=registered.position,
+        capacity=registered.capacity,
     )
 
 
@@ -137,12 +175,78 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
     return signer.seal if signer else None
 
 
+def standing_of(signer: SignerVerdict) -> SignatoryStanding | None:
+    """Return the standing of a person's signature; None for a seal, and where nothing was compared."""
+    if signer.person is not SignatoryWord.UNKNOWN:
+        return SignatoryStanding.KNOWN if signer.person is SignatoryWord.KNOWN else None
+    if signer.person_why == FOREIGN:
+        return SignatoryStanding.FOREIGN
+    return SignatoryStanding.ENDED if signer.person_why == PERIOD_OVER else SignatoryStanding.UNKNOWN
+
+
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
-    """Return the person's signature: a registered person's first."""
+    """Return the person's signature that speaks best for the sending agency; invalid ones do not count."""
     signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    return next((s for word in SignatoryWord for s in signers if s.person is word), None)
+    return next((s for word in SignatoryStanding for s in signers if standing_of(s) is word), None)
 
 
-def person_word(lead: FileVerdict | None) -> SignatoryWord | None:
+def person_word(lead: FileVerdict | None) -> SignatoryStanding | None:
     signer = person_signer(lead)
-    return signer.person if signer else None
+    return standing_of(signer) if signer else None
+
+
+def signer_of(lead: FileVerdict | None) -> Signer | None:
+    """Return the registered person who signed, as a header names a signer; None where no registered person did."""
+    signer = person_signer(lead)
+    if signer is None or signer.person is not SignatoryWord.KNOWN:
+        return None
+    return Signer(
+        name=signer.person_name[:50],
+        title=signer.position[:100] or None,
+        competence=signer.capacity or None,
+    )
+
+
+def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord | None:
+    """Tell whether the signer of the header is a registered person who signed; None where one of the two is missing."""
+    signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
+    known = [s for s in signers if s.person is SignatoryWord.KNOWN]
+    if stated is None or not stated.name.strip() or not known:
+        return None
+    return HeaderWord.SAME if any(_names(stated, signer) for signer in known) else HeaderWord.OTHER
+
+
+def _names(stated: Signer, signer: SignerVerdict) -> bool:
+    """Tell whether the header names this person: the name, perhaps behind academic titles; where both sides state them,
+    also the position and the capacity."""
+    own, name = fold(signer.person_name), fold(stated.name)
+    is_named = name == own or name.rpartition(". ")[2] == own
+    capacities, titles = _read_title(stated.title or "")
+    more_capacities, more_titles = _read_title(stated.competence or "")
+    capacities |= more_capacities
+    is_in_capacity = not (capacities and signer.capacity) or signer.capacity in capacities
+    position = fold(signer.position)
+    # The competence names whom the person signs for, and at times the person's own position too.
+    is_in_position = not (titles and position) or any(
+        _is_position(title, position, behind=bool(capacities)) for title in (*titles, *more_titles)
+    )
+    return is_named and is_in_capacity and is_in_position
+
+
+_CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")
+_PARTS = re.compile(r"[,;/\n\u2013\u2014-]")
+
+
+def _read_title(text: str) -> tuple[set[str], list[str]]:
+    """Return the capacities that a title names, and its other parts, folded."""
+    capacities = {f"{mark.upper()}." for mark in _CAPACITY.findall(fold(text))}
+    parts = [fold(part) for part in _PARTS.split(_CAPACITY.sub(",", fold(text))) if part.strip(" .")]
+    return capacities & set(CAPACITIES), parts
+
+
+def _is_position(title: str, position: str, *, behind: bool) -> bool:
+    """Tell whether a title is the registered position: one begins with the other, as of an agency that is named behind it;
+    with a capacity it may stand behind the position of the head."""
+    shorter, longer = sorted((title, position), key=len)
+    is_begun = longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
+    return is_begun or (behind and title.endswith(f" {position}"))

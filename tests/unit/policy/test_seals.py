@@ -13,7 +13,7 @@ from gateway.domain.seals import (
     SealingRight,
     SealRegister,
     SealWord,
-    SignatoryWord,
+    SignatoryStanding,
 )
 from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict, seal_verdict
@@ -26,6 +26,7 @@ SEEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
 SEAL, PERSON = CertificateKind.SEAL, CertificateKind.PERSON
 OFFICIAL, COPY, INFORMATION = LegalValue.OFFICIAL, LegalValue.COPY, LegalValue.INFORMATION
+UNPROVED = LegalValue.UNPROVED
 
 
 def certificate(
@@ -96,14 +97,15 @@ Row = tuple[
     tuple[SealingRight, ...],
     FileVerdict,
     SealWord | None,
-    SignatoryWord | None,
+    SignatoryStanding | None,
     LegalValue | None,
 ]
-KNOWN, STRANGER = SignatoryWord.KNOWN, SignatoryWord.UNKNOWN
+KNOWN, STRANGER = SignatoryStanding.KNOWN, SignatoryStanding.UNKNOWN
+ENDED, FOREIGN = SignatoryStanding.ENDED, SignatoryStanding.FOREIGN
 EARLIER = SEEN - timedelta(days=2)
 ROWS: dict[str, Row] = {
     "own seal, known person": ((OWN, HEAD), (), sealed("own"), SealWord.OWN, KNOWN, OFFICIAL),
-    "own seal, unknown person": ((OWN,), (), sealed("own"), SealWord.OWN, STRANGER, OFFICIAL),
+    "own seal, unknown person": ((OWN,), (), sealed("own"), SealWord.OWN, STRANGER, UNPROVED),
     "own seal, no person": (
         (OWN,),
         (),
@@ -142,7 +144,7 @@ ROWS: dict[str, Row] = {
         sealed("parent"),
         SealWord.ENTITLED,
         STRANGER,
-        OFFICIAL,
+        UNPROVED,
     ),
     "parent without a right": (
         (OWN, PARENTS),
@@ -174,7 +176,7 @@ ROWS: dict[str, Row] = {
         sealed("parent"),
         SealWord.ENTITLED,
         STRANGER,
-        OFFICIAL,
+        UNPROVED,
     ),
     "right of a third agency": (
         (OWN, OTHERS),
@@ -218,7 +220,7 @@ ROWS: dict[str, Row] = {
         sealed("old", trusted_at=EARLIER - timedelta(hours=1)),
         SealWord.OWN,
         STRANGER,
-        OFFICIAL,
+        UNPROVED,
     ),
     "only seal withdrawn before": (
         (certificate(SENDER, "old", until=EARLIER),),
@@ -233,16 +235,16 @@ ROWS: dict[str, Row] = {
         (),
         sealed("own"),
         SealWord.OWN,
-        STRANGER,
-        OFFICIAL,
+        ENDED,
+        INFORMATION,
     ),
     "person of another agency": (
         (OWN, certificate(OTHER, "head", PERSON)),
         (),
         sealed("own"),
         SealWord.OWN,
-        STRANGER,
-        OFFICIAL,
+        FOREIGN,
+        INFORMATION,
     ),
     "a registered seal that looks like a person's": (
         (OWN, HEAD),
