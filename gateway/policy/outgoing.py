@@ -140,7 +140,7 @@ def confirmed_unasked(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]])
     number on the page, another signer and a person who was not competent are surely known, and refused."""
     is_other = first_page.names_another(lead_page(files), draft)
     page = () if is_other else (ReasonCode.FIRST_PAGE_OTHER,)
-    return (ReasonCode.SIGNATORY_UNKNOWN, *page)
+    return (ReasonCode.SIGNATORY_UNKNOWN, ReasonCode.SIGNED_REUSED, *page)
 
 
 def check_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
