@@ -46,9 +46,8 @@ class PdfSignerOut(ResponseModel):
     )
     seal_code: str = Field(description="Code of the agency whose seal it is; empty where it is not known")
     seal_act: str = Field(description="Written act by which that agency may seal for the sender")
-    person: str | None = Field(description="known or unknown for a person's signature; null otherwise")
-    person_why: str | None = Field(
-        description="Why a registration does not count: SIGNER-PERIOD for another time, SIGNER-OTHER for another agency"
+    person: str | None = Field(
+        description="known, unknown, ended or foreign for a person's signature; else null"
     )
     person_name: str = Field(description="Registered name of a known person")
     position: str = Field(description="Registered position of a known person")

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from gateway.document_view.seals import header_text, lead_verdict, person_text, seal_text
 from gateway.domain.document import PAPER_COPY, IncomingDocument, OtherProof, Source
-from gateway.domain.seals import SIGNER_CHECK, HeaderWord, SealWord, SignatoryStanding
+from gateway.domain.seals import SIGNER_CHECK, HeaderWord, SealWord, SignatoryWord
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.policy.first_page import PageStanding
 from gateway.words import labels
@@ -66,7 +66,7 @@ _GRADES: Mapping[str, Mapping[str, Grade]] = {
         SealWord.ENTITLED: Grade.GOOD,
         SealWord.UNREGISTERED: Grade.NOTE,
     },
-    "signatory": {SignatoryStanding.KNOWN: Grade.GOOD, SignatoryStanding.UNKNOWN: Grade.NOTE},
+    "signatory": {SignatoryWord.KNOWN: Grade.GOOD, SignatoryWord.UNKNOWN: Grade.NOTE},
     "signer": {HeaderWord.SAME: Grade.GOOD},
     "first_page": {
         PageStanding.SAME: Grade.GOOD,

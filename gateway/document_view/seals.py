@@ -7,9 +7,7 @@ from gateway.domain.document import FileRole, IncomingDocument, OutgoingDocument
 from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict
 from gateway.policy.seal_verdict import (
-    FOREIGN,
     GOOD_SEALS,
-    PERIOD_OVER,
     header_word,
     person_signer,
     seal_signer,
@@ -30,7 +28,7 @@ def seal_text(lead: FileVerdict | None, lang: str) -> str:
     signer, person = seal_signer(lead), person_signer(lead)
     if signer is None or signer.seal is None:
         return ""
-    is_stranger = person is not None and person.person is SignatoryWord.UNKNOWN
+    is_stranger = person is not None and person.person is not SignatoryWord.KNOWN
     key = f"seal.{signer.seal}"
     if is_stranger and signer.seal in GOOD_SEALS:
         key += ".signer_unknown"
@@ -46,8 +44,7 @@ def signer_text(signer: SignerVerdict, lang: str) -> str:
     if signer.person is SignatoryWord.KNOWN:
         key = "signatory.known.capacity" if signer.capacity else "signatory.known"
         return labels.say(key, lang, position=signer.position, capacity=signer.capacity)
-    keys = {PERIOD_OVER: "signatory.over", FOREIGN: "signatory.foreign"}
-    return labels.say(keys.get(signer.person_why or "", "signatory.unknown"), lang)
+    return labels.say(f"signatory.{signer.person}", lang)
 
 
 def person_text(lead: FileVerdict | None, lang: str) -> str:

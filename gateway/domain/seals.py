@@ -35,13 +35,6 @@ class SealWord(ValueAtHand, StrEnum):
 
 
 class SignatoryWord(ValueAtHand, StrEnum):
-    """Whether a person who signed is registered for the agency that sent the document."""
-
-    KNOWN = "known"
-    UNKNOWN = "unknown"
-
-
-class SignatoryStanding(ValueAtHand, StrEnum):
     """Standing of a person who signed, seen from the agency that sent the document; the best first."""
 
     KNOWN = "known"

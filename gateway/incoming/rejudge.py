@@ -233,7 +233,7 @@ def _words(document: IncomingDocument | OutgoingDocument) -> list[tuple[str | No
         for v in document.signatures
         for word in (
             (v.file, v.verdict),
-            *((s.field, s.verdict, s.seal, s.person, s.person_why) for s in v.signers),
+            *((s.field, s.verdict, s.seal, s.person) for s in v.signers),
         )
     ]
 

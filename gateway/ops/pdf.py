@@ -132,7 +132,6 @@ def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
         "seal_act": signer.seal_act,
         "seal_over": signer.seal_over,
         "person": signer.person,
-        "person_why": signer.person_why,
         "position": signer.position,
         "capacity": signer.capacity,
     }

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from gateway.domain.agency_profile import UNKNOWN_SIGNER, UNSIGNED_OUT
 from gateway.domain.document import Kind, Recipient, RecipientRole, Signer
-from gateway.domain.seals import HeaderWord, SealWord, SignatoryStanding, SignatoryWord
+from gateway.domain.seals import HeaderWord, SealWord, SignatoryWord
 from gateway.domain.signatures import (
     CertificateFacts,
     CertificateStanding,
@@ -40,7 +40,6 @@ from gateway.policy.seal_verdict import (
     person_word,
     seal_signer,
     seal_word,
-    standing_of,
     value_of,
 )
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
@@ -382,13 +381,11 @@ def _signer_questions(
         return
     if seal.seal not in GOOD_SEALS:
         return
-    if (standing := standing_of(person)) is SignatoryStanding.UNKNOWN:
+    if person.person is SignatoryWord.UNKNOWN:
         told = told_by(profile, UNKNOWN_SIGNER)
         yield reason(ReasonCode.SIGNATORY_UNKNOWN, pointer, name=lead.file, who=person.name, **told)
-    elif standing in (SignatoryStanding.ENDED, SignatoryStanding.FOREIGN):
-        yield reason(
-            ReasonCode.SIGNATORY_ENDED, pointer, name=lead.file, who=person.name, finding=person.person_why
-        )
+    elif person.person is not SignatoryWord.KNOWN:
+        yield reason(ReasonCode.SIGNATORY_ENDED, pointer, name=lead.file, who=person.name)
     elif header_word(lead, stated) is HeaderWord.OTHER and stated is not None:
         signed = " – ".join(filter(None, (person.person_name, person.position)))
         header = " – ".join(filter(None, (stated.name, stated.title)))

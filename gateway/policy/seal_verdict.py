@@ -22,7 +22,6 @@ from gateway.domain.seals import (
     RegisteredCertificate,
     SealRegister,
     SealWord,
-    SignatoryStanding,
     SignatoryWord,
 )
 from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
@@ -45,9 +44,7 @@ _BEST_SEAL_FIRST = (
     SealWord.UNKNOWN,
     SealWord.UNREGISTERED,
 )
-PERIOD_OVER, FOREIGN = "SIGNER-PERIOD", "SIGNER-OTHER"
-
-_KNOWN, _UNKNOWN, _ENDED, _FOREIGN = SignatoryStanding
+_KNOWN, _UNKNOWN, _ENDED, _FOREIGN = SignatoryWord
 _O, _U, _I = LegalValue.OFFICIAL, LegalValue.UNPROVED, LegalValue.INFORMATION
 # Value of a document by the seal (row) and the person (column); None: there is no such signature. Whether it is a copy
 # was asked before. A header that names another person makes an official document an unproved one.
@@ -62,9 +59,7 @@ _VALUES: Mapping[SealWord | None, tuple[LegalValue, ...]] = {
 }
 
 
-def value_of(
-    seal: SealWord | None, person: SignatoryStanding | None, header: HeaderWord | None
-) -> LegalValue:
+def value_of(seal: SealWord | None, person: SignatoryWord | None, header: HeaderWord | None) -> LegalValue:
     """Return the legal value of an original, by the table."""
     value = _VALUES[seal][_PERSONS.index(person)]
     is_other = value is LegalValue.OFFICIAL and header is HeaderWord.OTHER
@@ -92,7 +87,6 @@ def _identify_signer(signer: SignerVerdict, register: SealRegister, seen_at: dat
         seal_act="",
         seal_over="",
         person=None,
-        person_why=None,
         person_name="",
         position="",
         capacity="",
@@ -144,11 +138,10 @@ def _identify_person(
     of_sender = [c for c in matching if c.code == code and c.kind is CertificateKind.PERSON]
     registered = next((c for c in of_sender if c.is_in_force(at)), None)
     if registered is None:
-        why = PERIOD_OVER if of_sender else FOREIGN if matching else None
-        return replace(signer, person=SignatoryWord.UNKNOWN, person_why=why)
+        return replace(signer, person=_ENDED if of_sender else _FOREIGN if matching else _UNKNOWN)
     return replace(
         signer,
-        person=SignatoryWord.KNOWN,
+        person=_KNOWN,
         person_name=registered.name or signer.name,
         position=registered.position,
         capacity=registered.capacity,
@@ -175,30 +168,21 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
     return signer.seal if signer else None
 
 
-def standing_of(signer: SignerVerdict) -> SignatoryStanding | None:
-    """Return the standing of a person's signature; None for a seal, and where nothing was compared."""
-    if signer.person is not SignatoryWord.UNKNOWN:
-        return SignatoryStanding.KNOWN if signer.person is SignatoryWord.KNOWN else None
-    if signer.person_why == FOREIGN:
-        return SignatoryStanding.FOREIGN
-    return SignatoryStanding.ENDED if signer.person_why == PERIOD_OVER else SignatoryStanding.UNKNOWN
-
-
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the person's signature that speaks best for the sending agency; invalid ones do not count."""
     signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    return next((s for word in SignatoryStanding for s in signers if standing_of(s) is word), None)
+    return next((s for word in SignatoryWord for s in signers if s.person is word), None)
 
 
-def person_word(lead: FileVerdict | None) -> SignatoryStanding | None:
+def person_word(lead: FileVerdict | None) -> SignatoryWord | None:
     signer = person_signer(lead)
-    return standing_of(signer) if signer else None
+    return signer.person if signer else None
 
 
 def signer_of(lead: FileVerdict | None) -> Signer | None:
     """Return the registered person who signed, as a header names a signer; None where no registered person did."""
     signer = person_signer(lead)
-    if signer is None or signer.person is not SignatoryWord.KNOWN:
+    if signer is None or signer.person is not _KNOWN:
         return None
     return Signer(
         name=signer.person_name[:50],
@@ -210,7 +194,7 @@ def signer_of(lead: FileVerdict | None) -> Signer | None:
 def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord | None:
     """Tell whether the signer of the header is a registered person who signed; None where one of the two is missing."""
     signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    known = [s for s in signers if s.person is SignatoryWord.KNOWN]
+    known = [s for s in signers if s.person is _KNOWN]
     if stated is None or not stated.name.strip() or not known:
         return None
     return HeaderWord.SAME if any(_names(stated, signer) for signer in known) else HeaderWord.OTHER

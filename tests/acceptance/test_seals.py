@@ -21,7 +21,7 @@ from gateway.domain.agency_profile import HOLD, WRONG_SEAL, ProfileVersion
 from gateway.domain.document import IncomingDocument, InState, Signer
 from gateway.domain.event import EventKind
 from gateway.domain.queues import SIGNATURES_JOB, side_subject
-from gateway.domain.seals import SealWord, SignatoryStanding
+from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Refused
 from gateway.incoming import rejudge
@@ -97,7 +97,7 @@ async def test_threat_153_the_seal_decides_what_a_document_is_worth(town: Town, 
         seal_of(PARENT, PARENTS),
         OF_OTHERS,
     )
-    known = SignatoryStanding.KNOWN
+    known = SignatoryWord.KNOWN
     for number, (name, pdf, seal, value) in enumerate(
         (
             ("own", signed(OWN), SealWord.OWN, OFFICIAL),
@@ -121,7 +121,7 @@ async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(tow
     assert (letter.state, *words(letter)) == (
         InState.NEW,
         SealWord.UNREGISTERED,
-        SignatoryStanding.UNKNOWN,
+        SignatoryWord.UNKNOWN,
         None,
     )
 
@@ -129,7 +129,7 @@ async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(tow
     await SignaturesClock().step(town.node.inn)
 
     again = await town.reload(letter)
-    assert words(again) == (SealWord.OWN, SignatoryStanding.UNKNOWN, UNPROVED)
+    assert words(again) == (SealWord.OWN, SignatoryWord.UNKNOWN, UNPROVED)
     (event,) = [e for e in await town.events(PROVINCE, letter.id) if e.kind is EventKind.INBOX_SIGNATURES]
     assert event.data == {
         "legal_value": "official-unproved",
@@ -201,7 +201,7 @@ async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_i
     await register(town.node.deciding, seal_of(PARENT, PARENTS))
     await SignaturesClock().step(town.node.inn)
 
-    assert words(await town.reload(letter)) == (SealWord.ENTITLED, SignatoryStanding.UNKNOWN, UNPROVED)
+    assert words(await town.reload(letter)) == (SealWord.ENTITLED, SignatoryWord.UNKNOWN, UNPROVED)
 
 
 async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town: Town) -> None:
@@ -234,8 +234,8 @@ async def test_threat_154_a_person_who_left_office_is_not_known_and_the_stamp_of
 
     now, before = await arrived(town, signed(OWN), "41"), await arrived(town, stamped, "42")
 
-    assert words(now) == (SealWord.OWN, SignatoryStanding.ENDED, INFORMATION)
-    assert words(before) == (SealWord.OWN, SignatoryStanding.KNOWN, OFFICIAL)
+    assert words(now) == (SealWord.OWN, SignatoryWord.ENDED, INFORMATION)
+    assert words(before) == (SealWord.OWN, SignatoryWord.KNOWN, OFFICIAL)
     (row,) = [r for r in checks.panel(now, "vi").rows if r.label == "Con dấu"]
     assert row.word == "Dấu đúng, chưa xác định người ký"
     assert "không còn (hoặc chưa) giữ chức vụ" in row.details[0]

@@ -13,7 +13,7 @@ from gateway.domain.seals import (
     SealingRight,
     SealRegister,
     SealWord,
-    SignatoryStanding,
+    SignatoryWord,
 )
 from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
 from gateway.policy import pdf_verdict, seal_verdict
@@ -97,11 +97,11 @@ Row = tuple[
     tuple[SealingRight, ...],
     FileVerdict,
     SealWord | None,
-    SignatoryStanding | None,
+    SignatoryWord | None,
     LegalValue | None,
 ]
-KNOWN, STRANGER = SignatoryStanding.KNOWN, SignatoryStanding.UNKNOWN
-ENDED, FOREIGN = SignatoryStanding.ENDED, SignatoryStanding.FOREIGN
+KNOWN, STRANGER = SignatoryWord.KNOWN, SignatoryWord.UNKNOWN
+ENDED, FOREIGN = SignatoryWord.ENDED, SignatoryWord.FOREIGN
 EARLIER = SEEN - timedelta(days=2)
 ROWS: dict[str, Row] = {
     "own seal, known person": ((OWN, HEAD), (), sealed("own"), SealWord.OWN, KNOWN, OFFICIAL),
@@ -319,7 +319,7 @@ def test_threat_154_a_person_who_left_office_is_named_so() -> None:
     person = seal_verdict.person_signer(identified(ROWS["person who left office"]))
 
     assert person is not None
-    assert (person.person, person.person_why) == (STRANGER, "SIGNER-PERIOD")
+    assert person.person is ENDED
 
 
 def test_a_seal_of_the_sender_whose_days_are_over_is_told_with_its_days() -> None:

@@ -18,6 +18,7 @@ from sqlmodel import SQLModel
 
 from gateway import errors
 from gateway.domain.account import HostedAgency
+from gateway.domain.queues import side_subject
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
@@ -246,3 +247,18 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await migrate.status(url)
     with pytest.raises(errors.StoreFailure):
         await migrate.up(url)
+
+
+async def test_the_documents_of_each_agency_are_judged_again_by_two_jobs(url: str) -> None:
+    """A new database has none."""
+    revisions = [step.revision for step in migrate.steps()]
+    async with migrating(url) as connection:
+        await connection.run_sync(migrate.bring, revisions[revisions.index("0304") - 1])
+        await connection.execute(text("INSERT INTO hosted_agency (id, code, body) VALUES ('a', 'Z91', '{}')"))
+    await migrate.up(url)
+
+    async with migrating(url) as connection:
+        rows = await connection.execute(text("SELECT agency_id, kind, subject_id, attempts FROM job"))
+        assert sorted(map(tuple, rows)) == [
+            ("a", "signatures", side_subject(side), 0) for side in ("in", "out")
+        ]
