@@ -32,10 +32,9 @@ from gateway.domain.queues import (
     InboxPacket,
     Job,
     OutboxItem,
-    sender_of_job,
+    list_of_job,
+    list_subject,
     sent_document_of_job,
-    side_of_job,
-    side_subject,
 )
 from gateway.domain.seals import SIGNER_CHECKS
 from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
@@ -50,6 +49,7 @@ from gateway.incoming.verify import Proved
 from gateway.policy import pdf_verdict, seal_verdict
 
 if TYPE_CHECKING:
+    from gateway.store.repository import Page
     from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
@@ -66,11 +66,9 @@ async def ask_due(services: IncomingServices) -> int:
     jobs = await services.store.claim_jobs(SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
-            sender, sent_id = sender_of_job(job.subject_id), sent_document_of_job(job.subject_id)
-            if (place := side_of_job(job.subject_id)) is not None:
+            sent_id, place = sent_document_of_job(job.subject_id), list_of_job(job.subject_id)
+            if place is not None:
                 await _identify_batch(services, job, *place)
-            elif sender is not None:
-                await _identify_mail(services, job, sender)
             elif sent_id is not None:
                 await _judge_sent(services, job, sent_id)
             else:
@@ -250,29 +248,17 @@ async def _identify(
     return [by_file.get(v.n, v) for v in verdicts]
 
 
-async def _identify_mail(services: IncomingServices, job: Job, sender: str) -> None:
-    """Look again whose seals stand on all mail of a sender, after a change of its registered certificates or rights. The
-    files are not read again."""
-    scope, cursor = _scope(job.agency_id), None
-    while True:
-        async with services.store.read(scope) as work:
-            page = await work.incoming.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor, sender=sender)
-        for document in page.items:
-            await _identify_document(services, scope, document)
-        if page.next_cursor is None:
-            break
-        cursor = page.next_cursor
-    async with services.store.changing(scope) as work:
-        await work.jobs.finish(job.lease)
-
-
-async def _identify_batch(services: IncomingServices, job: Job, side: str, cursor: str | None) -> None:
-    """Look again at one batch of everything that came or was sent, by the rule of today, and queue the next batch. The
-    files are not read again."""
+async def _identify_batch(services: IncomingServices, job: Job, side: str, sender: str, cursor: str) -> None:
+    """Look again whose the signatures are on one batch of what came or was sent, by the rule of today, and queue the next
+    batch. The files are not read again."""
     scope = _scope(job.agency_id)
     async with services.store.read(scope) as work:
-        documents = work.incoming if side == IN else work.outgoing
-        page = await documents.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor)
+        limit, start = DOCUMENTS_AT_ONCE, cursor or None
+        page: Page[IncomingDocument] | Page[OutgoingDocument] = (
+            await work.incoming.page(limit=limit, cursor=start, sender=sender or None)
+            if side == IN
+            else await work.outgoing.page(limit=limit, cursor=start)
+        )
     for document in page.items:
         if isinstance(document, IncomingDocument):
             await _identify_document(services, scope, document)
@@ -281,7 +267,7 @@ async def _identify_batch(services: IncomingServices, job: Job, side: str, curso
     async with services.store.changing(scope) as work:
         await work.jobs.finish(job.lease)
         if page.next_cursor is not None:
-            await work.jobs.add(SIGNATURES_JOB, side_subject(side, page.next_cursor))
+            await work.jobs.add(SIGNATURES_JOB, list_subject(side, sender, page.next_cursor))
 
 
 def _is_compared(document: IncomingDocument | OutgoingDocument) -> bool:

@@ -377,9 +377,8 @@ def _signer_questions(
     """Yield what a right seal does not tell: whether the person was competent (R28), and whether the header names that
     person."""
     person, seal = person_signer(lead), seal_signer(lead)
-    if lead.verdict is SignatureWord.INVALID or person is None or seal is None or seal.copy_form:
-        return
-    if seal.seal not in GOOD_SEALS:
+    is_sealed = seal is not None and seal.seal in GOOD_SEALS and not seal.copy_form
+    if lead.verdict is SignatureWord.INVALID or person is None or not is_sealed:
         return
     if person.person is SignatoryWord.UNKNOWN:
         told = told_by(profile, UNKNOWN_SIGNER)

@@ -16,7 +16,6 @@ from datetime import datetime
 
 from gateway.domain.document import Signer
 from gateway.domain.seals import (
-    CAPACITIES,
     CertificateKind,
     HeaderWord,
     RegisteredCertificate,
@@ -156,11 +155,14 @@ def has_seal(register: SealRegister, at: datetime) -> bool:
     )
 
 
+def _sound(lead: FileVerdict | None) -> list[SignerVerdict]:
+    return [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
+
+
 def seal_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the signature with the seal that speaks best for the sending agency; invalid ones do not count. None where
     nothing was compared or no seal is there."""
-    signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    return next((s for word in _BEST_SEAL_FIRST for s in signers if s.seal is word), None)
+    return next((s for word in _BEST_SEAL_FIRST for s in _sound(lead) if s.seal is word), None)
 
 
 def seal_word(lead: FileVerdict | None) -> SealWord | None:
@@ -170,8 +172,7 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
 
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the person's signature that speaks best for the sending agency; invalid ones do not count."""
-    signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    return next((s for word in SignatoryWord for s in signers if s.person is word), None)
+    return next((s for word in SignatoryWord for s in _sound(lead) if s.person is word), None)
 
 
 def person_word(lead: FileVerdict | None) -> SignatoryWord | None:
@@ -184,53 +185,40 @@ def signer_of(lead: FileVerdict | None) -> Signer | None:
     signer = person_signer(lead)
     if signer is None or signer.person is not _KNOWN:
         return None
-    return Signer(
-        name=signer.person_name[:50],
-        title=signer.position[:100] or None,
-        competence=signer.capacity or None,
-    )
+    name, title = signer.person_name[:50], signer.position[:100] or None
+    return Signer(name=name, title=title, competence=signer.capacity or None)
 
 
 def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord | None:
     """Tell whether the signer of the header is a registered person who signed; None where one of the two is missing."""
-    signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    known = [s for s in signers if s.person is _KNOWN]
+    known = [s for s in _sound(lead) if s.person is _KNOWN]
     if stated is None or not stated.name.strip() or not known:
         return None
     return HeaderWord.SAME if any(_names(stated, signer) for signer in known) else HeaderWord.OTHER
 
 
+_CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")
+_PARTS = re.compile(r"[,;/\u2013\u2014-]")
+
+
 def _names(stated: Signer, signer: SignerVerdict) -> bool:
     """Tell whether the header names this person: the name, perhaps behind academic titles; where both sides state them,
     also the position and the capacity."""
-    own, name = fold(signer.person_name), fold(stated.name)
-    is_named = name == own or name.rpartition(". ")[2] == own
-    capacities, titles = _read_title(stated.title or "")
-    more_capacities, more_titles = _read_title(stated.competence or "")
-    capacities |= more_capacities
-    is_in_capacity = not (capacities and signer.capacity) or signer.capacity in capacities
-    position = fold(signer.position)
-    # The competence names whom the person signs for, and at times the person's own position too.
-    is_in_position = not (titles and position) or any(
-        _is_position(title, position, behind=bool(capacities)) for title in (*titles, *more_titles)
+    name, title, position = fold(stated.name), fold(stated.title or ""), fold(signer.position)
+    capacities = {
+        f"{mark.upper()}." for mark in _CAPACITY.findall(f"{title}, {fold(stated.competence or '')}")
+    }
+    titles = [part.strip() for part in _PARTS.split(_CAPACITY.sub(",", title)) if part.strip(" .")]
+    return (
+        fold(signer.person_name) in (name, name.rpartition(". ")[2])
+        and (not (capacities and signer.capacity) or signer.capacity in capacities)
+        and (not (titles and position) or any(_is_position(t, position, bool(capacities)) for t in titles))
     )
-    return is_named and is_in_capacity and is_in_position
 
 
-_CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")
-_PARTS = re.compile(r"[,;/\n\u2013\u2014-]")
-
-
-def _read_title(text: str) -> tuple[set[str], list[str]]:
-    """Return the capacities that a title names, and its other parts, folded."""
-    capacities = {f"{mark.upper()}." for mark in _CAPACITY.findall(fold(text))}
-    parts = [fold(part) for part in _PARTS.split(_CAPACITY.sub(",", fold(text))) if part.strip(" .")]
-    return capacities & set(CAPACITIES), parts
-
-
-def _is_position(title: str, position: str, *, behind: bool) -> bool:
+def _is_position(title: str, position: str, is_behind: bool) -> bool:
     """Tell whether a title is the registered position: one begins with the other, as of an agency that is named behind it;
     with a capacity it may stand behind the position of the head."""
     shorter, longer = sorted((title, position), key=len)
     is_begun = longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
-    return is_begun or (behind and title.endswith(f" {position}"))
+    return is_begun or (is_behind and title.endswith(f" {position}"))

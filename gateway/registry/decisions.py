@@ -13,8 +13,8 @@ from sqlmodel import col
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import UNDECIDED, WORKED_ON
-from gateway.domain.figures import OUT
-from gateway.domain.queues import SIGNATURES_JOB, side_subject, signatures_subject
+from gateway.domain.figures import IN, OUT
+from gateway.domain.queues import SIGNATURES_JOB, list_subject
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
@@ -73,9 +73,9 @@ class SqlDecision:
             jobs = SqlJobs(self._tx, AgencyScope(agency_id=row.id, principal_id="node"), self._clock)
             senders = {code} | {right.code for right in rights}
             for sender in sorted(senders):
-                await jobs.add(SIGNATURES_JOB, signatures_subject(sender))
+                await jobs.add(SIGNATURES_JOB, list_subject(IN, sender))
             if row.code in senders:
-                await jobs.add(SIGNATURES_JOB, side_subject(OUT))
+                await jobs.add(SIGNATURES_JOB, list_subject(OUT))
 
     async def commit(self) -> None:
         await self._tx.commit()

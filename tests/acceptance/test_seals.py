@@ -20,7 +20,7 @@ from gateway.document_view import checks
 from gateway.domain.agency_profile import HOLD, WRONG_SEAL, ProfileVersion
 from gateway.domain.document import IncomingDocument, InState, Signer
 from gateway.domain.event import EventKind
-from gateway.domain.queues import SIGNATURES_JOB, side_subject
+from gateway.domain.queues import SIGNATURES_JOB, list_subject
 from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Refused
@@ -175,7 +175,7 @@ async def test_what_was_official_by_the_former_rule_is_judged_again_in_batches(
         for letter in letters:
             old = tuple(replace(v, rule=2) for v in letter.signatures)
             await work.incoming.save(replace(letter, signatures=old, legal_value=OFFICIAL))
-        await work.jobs.add(SIGNATURES_JOB, side_subject("in"))
+        await work.jobs.add(SIGNATURES_JOB, list_subject("in"))
         await work.commit()
     monkeypatch.setattr(rejudge, "DOCUMENTS_AT_ONCE", 2)
 

@@ -20,7 +20,12 @@ def seal_of(code: str, holder: Holder) -> SealChange:
 
 
 def person_of(
-    code: str, holder: Holder, *, until: datetime | None = None, capacity: str = "KT."
+    code: str,
+    holder: Holder,
+    *,
+    until: datetime | None = None,
+    capacity: str = "KT.",
+    name: str = "Người Ký Mẫu",
 ) -> SealChange:
     """Return the change that registers the holder's certificate as that of a deputy head of that code, as the
     headers of `envelopes` name one."""
@@ -29,7 +34,7 @@ def person_of(
         CertificateKind.PERSON,
         holder.certificate.public_bytes(Encoding.DER),
         until=until,
-        name="Người Ký Mẫu",
+        name=name,
         position="Phó Giám đốc",
         capacity=capacity,
     )

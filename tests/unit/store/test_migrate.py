@@ -18,7 +18,7 @@ from sqlmodel import SQLModel
 
 from gateway import errors
 from gateway.domain.account import HostedAgency
-from gateway.domain.queues import side_subject
+from gateway.domain.queues import list_subject
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
@@ -260,5 +260,5 @@ async def test_the_documents_of_each_agency_are_judged_again_by_two_jobs(url: st
     async with migrating(url) as connection:
         rows = await connection.execute(text("SELECT agency_id, kind, subject_id, attempts FROM job"))
         assert sorted(map(tuple, rows)) == [
-            ("a", "signatures", side_subject(side), 0) for side in ("in", "out")
+            ("a", "signatures", list_subject(side), 0) for side in ("in", "out")
         ]

@@ -15,5 +15,5 @@ def upgrade() -> None:
     for side in ("in", "out"):
         op.execute(
             "INSERT INTO job (attempts, agency_id, id, kind, subject_id, created_at) "  # noqa: S608 - our words
-            f"SELECT 0, id, 'job_0304_{side}', 'signatures', 'side:{side}:', CURRENT_TIMESTAMP FROM hosted_agency"
+            f"SELECT 0, id, 'job_0304_{side}', 'signatures', 'list:{side}::', CURRENT_TIMESTAMP FROM hosted_agency"
         )
