@@ -321,7 +321,6 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
     lead = next((v for v in verdicts if lead_file is not None and v.n == lead_file.n), None)
     signer = document.signer or seal_verdict.signer_of(lead)
     words = _signer_words(lead, signer)
-    other_marks = tuple([mark for mark in document.marks if mark != SIGNER_OTHER])
     return replace(
         document,
         signatures=verdicts,
@@ -331,11 +330,16 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
         checks=_without_signers(document)
         | {"pdf_signature": lead.verdict if lead else SignatureWord.UNSIGNED}
         | words,
-        marks=(*other_marks, SIGNER_OTHER) if words.get(SIGNER_CHECK) == HeaderWord.OTHER else other_marks,
+        marks=_marks_with_signer(document, words.get(SIGNER_CHECK) == HeaderWord.OTHER),
     )
 
 
 SIGNER_OTHER = "signer_other"
+
+
+def _marks_with_signer(document: IncomingDocument, is_other: bool) -> tuple[str, ...]:
+    marks = tuple([mark for mark in document.marks if mark != SIGNER_OTHER])
+    return (*marks, SIGNER_OTHER) if is_other else marks
 
 
 def _signer_words(lead: FileVerdict | None, signer: Signer | None) -> dict[str, str]:
@@ -359,6 +363,7 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
         signatures=update.signatures,
         legal_value=update.legal_value,
         signed_at=update.signed_at,
+        marks=_marks_with_signer(document, SIGNER_OTHER in update.marks),
         checks=_without_signers(document)
         | {"pdf_signature": update.checks.get("pdf_signature", SignatureWord.UNSIGNED)}
         | {c: update.checks[c] for c in SIGNER_CHECKS if c in update.checks}

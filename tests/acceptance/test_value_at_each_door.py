@@ -60,6 +60,12 @@ QUESTIONS = {"unknown": "signatory-unknown", "ended": "signatory-ended", "foreig
 VALUES = {"known": "official", "unknown": "official-unproved"}
 # Seals with which a document does not leave.
 REFUSED = {"other": "seal-other", "unknown": "seal-unknown", "none": "unsigned-lead"}
+# The folder names the codes of questions, and says why it refuses.
+FOLDER_WORDS = {
+    "seal-other": "không phải của cơ quan gửi",
+    "seal-unknown": "không phải mẫu dấu đang có hiệu lực",
+    "unsigned-lead": "chưa có chữ ký số hợp lệ",
+}
 SAMPLE = [
     ("own", "known", "same"),
     ("own", "unknown", "same"),
@@ -168,14 +174,15 @@ class Place:
     async def in_the_folder(self, case: Case, confirm: Sequence[str]) -> tuple[set[str], str | None]:
         desk = self.desks.setdefault(case.sender, self._desk(case.sender))
         stem = f"{case.number}-{len(confirm)}"
-        fields = {name: value for name, value in self.meta(case, confirm).items() if name != "number"}
+        fields = {"signer": None} | self.meta(case, confirm)
+        del fields["number"]
         desk.drop(f"{stem}.pdf", case.pdf)
         desk.drop(f"{stem}.json", sidecar(case.number, f"{stem}.pdf", **fields))
         await desk.settle()
         if f"{stem}.error.txt" in desk.names("error"):
             reason = desk.reason(stem)
-            known = {*QUESTIONS.values(), *REFUSED.values(), "signer-other"}
-            return {code for code in known if code in reason}, None
+            asked = {code for code in (*QUESTIONS.values(), "signer-other") if code in reason}
+            return asked | {code for code, words in FOLDER_WORDS.items() if words in reason}, None
         async with self.door.node.store.read(await self.scope(case.sender)) as work:
             sent = await work.outgoing.get(desk.receipt(stem)["id"])
         return set(), sent.legal_value

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import product
 
 from gateway.domain.document import Kind, Recipient, RecipientRole, Signer
@@ -56,14 +57,14 @@ _GIVEN = ("official", "official", "official-unproved")
 _UNPROVED = ("official-unproved",) * 3
 _INFORMATION = ("information",) * 3
 _OPEN = (None, None, None)
-_OF_GOOD_SEAL = {
+_OF_GOOD_SEAL: dict[str, tuple[str | None, ...]] = {
     "known": _GIVEN,
     "unknown": _UNPROVED,
     "ended": _INFORMATION,
     "foreign": _INFORMATION,
     "none": _INFORMATION,
 }
-_OF_NO_SEAL = dict.fromkeys(PERSONS, _INFORMATION)
+_OF_NO_SEAL: dict[str, tuple[str | None, ...]] = dict.fromkeys(PERSONS, _INFORMATION)
 TABLE: dict[str, dict[str, tuple[str | None, ...]]] = {
     "own": _OF_GOOD_SEAL,
     "entitled": _OF_GOOD_SEAL,
@@ -146,18 +147,14 @@ def test_the_sender_is_asked_about_a_person_who_is_not_proved(cases: Cases) -> N
     ):
         with cases.case((seal, person, code)):
             lead, strict = lead_of(seal, person), Profile(unsigned_lead="refuse")
-            ask = {"stated": stated, "kind": Kind.DOCUMENT, "confirmed": ()}
             codes = {code} & {unknown, ended, differs}
-            asked = pdf_verdict.check_lead(lead, to_act, strict, **ask)
-            assert {r.code for r in asked.reasons} == codes
-            confirmed = pdf_verdict.check_lead(lead, to_act, strict, **ask | {"confirmed": tuple(codes)})
+            ask = partial(pdf_verdict.check_lead, lead, stated=stated)
+            assert {r.code for r in ask(to_act, strict).reasons} == codes
+            confirmed = ask(to_act, strict, confirmed=[str(c) for c in codes])
             assert confirmed.allowed
             assert codes <= {r.code for r in confirmed.warnings}
-            for quiet in (
-                pdf_verdict.check_lead(lead, to_know, strict, **ask),
-                pdf_verdict.check_lead(lead, to_act, strict, **ask | {"kind": Kind.RECALL}),
-            ):
+            for quiet in (ask(to_know, strict), ask(to_act, strict, kind=Kind.RECALL)):
                 assert quiet.allowed
                 assert codes <= {r.code for r in quiet.warnings}
-            lenient = pdf_verdict.check_lead(lead, to_act, replace(strict, unknown_signer="warn"), **ask)
+            lenient = ask(to_act, replace(strict, unknown_signer="warn"))
             assert {r.code for r in lenient.reasons} == codes - {unknown}

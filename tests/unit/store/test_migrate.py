@@ -105,6 +105,7 @@ STEPS = {
     "r0300_baseline.py": "ec24162b42f692fa",
     "r0300_baseline_postgresql.sql": "9b158e1575f9547c",
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
+    "r0304_judge_values_again.py": "ab506fc74e100996",
 }
 
 
