@@ -171,7 +171,7 @@ def legal_value(
 def _value_of(lead: FileVerdict, stated: Signer | None, trusts_unregistered: bool) -> LegalValue:
     """Return the legal value that the signatures give together."""
     if not any(s.seal or s.person for s in lead.signers):  # by the first rule, which compared nothing
-        lead = replace(lead, signers=tuple([_believe(s) for s in lead.signers]))
+        lead, stated = replace(lead, signers=tuple([_believe(s) for s in lead.signers])), None
     if trusts_unregistered:
         trusted = [
             replace(s, seal=SealWord.OWN) if s.seal is SealWord.UNREGISTERED else s for s in lead.signers
@@ -186,7 +186,7 @@ def _believe(signer: SignerVerdict) -> SignerVerdict:
     """Return a signature that was compared with nothing as one of the sending agency."""
     if signer.role is SignerRole.AGENCY:
         return replace(signer, seal=SealWord.OWN)
-    return replace(signer, person=SignatoryWord.KNOWN, person_name=signer.name) if signer.role else signer
+    return replace(signer, person=SignatoryWord.KNOWN) if signer.role else signer
 
 
 def agency_word(lead: FileVerdict | None) -> SignatureWord:

@@ -19,6 +19,7 @@ from gateway.cli.command import Invocation
 from gateway.cli.node import CommandContext
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole, Signer
+from gateway.edxml.envelope import SignerInfo
 from gateway.errors import Refused
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import Order, receive_files
@@ -28,7 +29,6 @@ from tests.interop import edxml_files
 from tests.support import pdf_pki, pdfs
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, form, meta
 from tests.support.cases import Cases
-from tests.support.envelopes import SignerInfo
 from tests.support.folder import Desk, sidecar
 from tests.support.packets import document, draft
 from tests.support.pdf_pki import Holder, root

@@ -212,13 +212,10 @@ async def _signers_to_register(players: Cast, folder: Path) -> Sequence[SealChan
         for name in (_PERSON, _SEAL)
     ]
     der = person.public_bytes(serialization.Encoding.DER)
-    names = {"name": players.says("signer"), "position": players.says("title")}
+    make = partial(seal_change, name=players.says("signer"), position=players.says("title"))
     return [
         seal_change(_ISSUER, CertificateKind.SEAL, seal.public_bytes(serialization.Encoding.DER)),
-        *(
-            seal_change(code, CertificateKind.PERSON, der, **names)
-            for code in (players.code, *players.robots)
-        ),
+        *(make(code, CertificateKind.PERSON, der) for code in (players.code, *players.robots)),
     ]
 
 

@@ -211,7 +211,8 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
         "legal_value": "official",
         "pdf_signature": "valid",
         "seal": "own",
-        "signatory": "unknown",
+        "signatory": "known",
+        "signer": "same",
     }
     assert await town.count("job") == 0
 

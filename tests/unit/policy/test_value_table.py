@@ -158,3 +158,9 @@ def test_the_sender_is_asked_about_a_person_who_is_not_proved(cases: Cases) -> N
                 assert codes <= {r.code for r in quiet.warnings}
             lenient = ask(to_act, replace(strict, unknown_signer="warn"))
             assert {r.code for r in lenient.reasons} == codes - {unknown}
+
+
+def test_a_verdict_of_the_first_rule_keeps_its_value_whatever_the_header_says() -> None:
+    lead = file(signature(SignerRole.PERSON, "head"), signature(SignerRole.AGENCY, "own"))
+
+    assert {pdf_verdict.legal_value(lead, stated) for stated in HEADERS.values()} == {"official"}
