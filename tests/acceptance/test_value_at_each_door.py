@@ -62,7 +62,7 @@ VALUES = {"known": "official", "unknown": "official-unproved"}
 REFUSED = {"other": "seal-other", "unknown": "seal-unknown", "none": "unsigned-lead"}
 # The folder names the codes of questions, and says why it refuses.
 FOLDER_WORDS = {
-    "seal-other": "không phải của cơ quan gửi",
+    "seal-other": "là dấu của",
     "seal-unknown": "không phải mẫu dấu đang có hiệu lực",
     "unsigned-lead": "chưa có chữ ký số hợp lệ",
 }
