@@ -188,7 +188,9 @@ class InboxItem(ResponseModel):
     files_readable: bool = Field(
         description="False for a recalled or sealed document: its files and envelope answer 409"
     )
-    legal_value: ValueWord | None = Field(description="official, copy or information; null until it is known")
+    legal_value: ValueWord | None = Field(
+        description="official, official-unproved, copy or information; null until it is known"
+    )
     legal_value_text: str
     signatures: list[FileSignaturesOut] = Field(description="Signatures inside the PDFs")
     lease: LeaseOut | None

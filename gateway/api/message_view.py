@@ -126,7 +126,9 @@ class Message(ResponseModel):
     reason: str | None = Field(description="Reason why it was changed, recalled or blocked")
     created_at: Moment
     packed_at: Moment | None
-    legal_value: ValueWord | None = Field(description="official, copy or information; null until it is known")
+    legal_value: ValueWord | None = Field(
+        description="official, official-unproved, copy or information; null until it is known"
+    )
     legal_value_text: str
     signatures: list[FileSignaturesOut] = Field(
         description="Signatures inside the PDFs when they were handed in"

@@ -46,7 +46,10 @@ class PdfSignerOut(ResponseModel):
     )
     seal_code: str = Field(description="Code of the agency whose seal it is; empty where it is not known")
     seal_act: str = Field(description="Written act by which that agency may seal for the sender")
-    person: str | None = Field(description="known or unknown for a person's signature; null otherwise")
+    person: str | None = Field(
+        description="known, unknown, ended or foreign for a person's signature; else null"
+    )
+    person_name: str = Field(description="Registered name of a known person")
     position: str = Field(description="Registered position of a known person")
     capacity: str = Field(description="TM., KT., TL., TUQ. or Q., if registered")
     signer_text: str = Field(description="The same in words")
@@ -61,7 +64,9 @@ class FileSignaturesOut(ResponseModel):
     verdict_text: str
     why: str | None
     why_text: str | None
-    rule: int = Field(description="Version of the rule: 1 did not ask whose seals they are, 2 does")
+    rule: int = Field(
+        description="Version of the rule: 1 did not ask whose seals they are, 2 does, 3 also who the person is"
+    )
     signers: list[PdfSignerOut]
 
 

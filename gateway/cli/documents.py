@@ -30,10 +30,10 @@ from gateway.document_view.facts import (
     state_word,
 )
 from gateway.document_view.recipients import RecipientView, recipient_view
-from gateway.document_view.seals import lead_verdict, seal_text, signer_text, value_text
+from gateway.document_view.seals import header_text, lead_verdict, seal_text, signer_text, value_text
 from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDocument, OutState
 from gateway.domain.event import Event
-from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK
+from gateway.domain.seals import SIGNER_CHECKS
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerVerdict
 from gateway.domain.states import STATES
 from gateway.domain.status import Fact
@@ -414,7 +414,7 @@ def _check_lines(call: Invocation, checks: Iterable[tuple[str, str]]) -> Iterato
     """Yield a line per check, in words; empty ones are left out, and those that are said beside the signatures."""
     lang = call.lang.value
     for name, verdict in checks:
-        if verdict and name not in (SEAL_CHECK, PERSON_CHECK):
+        if verdict and name not in SIGNER_CHECKS:
             fallback = clock(datetime.fromisoformat(verdict)) if name == "signing_time" else verdict
             word = labels.say_or(f"checked.{verdict}", fallback, lang)
             yield f"  {labels.say_or(f'check.{name}', name, lang)}: {word}"
@@ -449,6 +449,8 @@ def _signature_lines(call: Invocation, document: IncomingDocument | OutgoingDocu
     lines = [f"{call.word('cli.signatures.value')}: {value_text(document.legal_value, lead, lang)}"]
     if seal := seal_text(lead, lang):
         lines.append(f"{call.word('check.seal')}: {plain(seal)}")
+    if header := header_text(document, lang):
+        lines.append(f"{call.word('check.signer')}: {plain(header)}")
     for verdict in document.signatures:
         lines += _signature_file_lines(call, verdict)
     return lines

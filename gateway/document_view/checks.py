@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from gateway.document_view.seals import lead_verdict, person_text, seal_text
+from gateway.document_view.seals import header_text, lead_verdict, person_text, seal_text
 from gateway.domain.document import PAPER_COPY, IncomingDocument, OtherProof, Source
-from gateway.domain.seals import SealWord, SignatoryWord
+from gateway.domain.seals import SIGNER_CHECK, HeaderWord, SealWord, SignatoryWord
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.policy.first_page import PageStanding
 from gateway.words import labels
@@ -67,6 +67,7 @@ _GRADES: Mapping[str, Mapping[str, Grade]] = {
         SealWord.UNREGISTERED: Grade.NOTE,
     },
     "signatory": {SignatoryWord.KNOWN: Grade.GOOD, SignatoryWord.UNKNOWN: Grade.NOTE},
+    "signer": {HeaderWord.SAME: Grade.GOOD},
     "first_page": {
         PageStanding.SAME: Grade.GOOD,
         PageStanding.DIFFERS: Grade.NOTE,
@@ -135,7 +136,9 @@ def weighed(words: Mapping[str, str], marks: Sequence[str]) -> list[tuple[str, G
 
 
 def _weigh_signers(words: Mapping[str, str]) -> Iterator[tuple[str, Grade]]:
-    """Grade whose seal the lead file has; with a right seal also the person."""
+    """Grade whose seal the lead file has; with a right seal also the person; and the signer that the header names."""
+    if SIGNER_CHECK in words:
+        yield SIGNER_CHECK, grade_of(SIGNER_CHECK, words[SIGNER_CHECK])
     seal = words.get("seal")
     if seal is None:
         return
@@ -222,6 +225,7 @@ def panel(
         _row(words, "envelope_signature", lang, _vouchers(document, lang), STOLEN if STOLEN in marks else ""),
         *(_pdf_row(m, lang, content=content) for m in document.signatures),
         _seal_row(document, lang),
+        _signer_row(document, lang),
         _row(words, "certificate_confirmed", lang),
         _row(words, "revocation", lang, unknown, REVOKED if REVOKED in marks else ""),
         _row(words, "digests", lang, files),
@@ -283,13 +287,26 @@ def _seal_row(document: IncomingDocument, lang: str) -> CheckRow | None:
     text = seal_text(lead, lang)
     if not word or not text:
         return None
-    grades = [grade for _, grade in _weigh_signers(document.checks)]
+    grades = [grade for check, grade in _weigh_signers(document.checks) if check != SIGNER_CHECK]
     person = person_text(lead, lang)
     return CheckRow(
         label=labels.say("check.seal", lang),
         word=text,
         grade=max(grades),
         details=(person,) if person else (),
+    )
+
+
+def _signer_row(document: IncomingDocument, lang: str) -> CheckRow | None:
+    """Build the row that compares the signer of the header with the person who signed; None where none was compared."""
+    word, text = document.checks.get(SIGNER_CHECK), header_text(document, lang)
+    if word is None or not text:
+        return None
+    return CheckRow(
+        label=labels.say("check.signer", lang),
+        word=text,
+        grade=grade_of(SIGNER_CHECK, word),
+        basis=bases_of_rules(("R19", "R28"), lang),
     )
 
 

@@ -3,10 +3,15 @@ one sentence about the seal, one about the person, and the legal value with its 
 
 from __future__ import annotations
 
-from gateway.domain.document import FileRole, IncomingDocument, OutgoingDocument
+from gateway.domain.document import FileRole, IncomingDocument, OutgoingDocument, Signer
 from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import FileVerdict, LegalValue, SignerVerdict
-from gateway.policy.seal_verdict import GOOD_SEALS, PERIOD_OVER, person_signer, seal_signer
+from gateway.policy.seal_verdict import (
+    GOOD_SEALS,
+    header_word,
+    person_signer,
+    seal_signer,
+)
 from gateway.words import labels
 
 
@@ -23,7 +28,7 @@ def seal_text(lead: FileVerdict | None, lang: str) -> str:
     signer, person = seal_signer(lead), person_signer(lead)
     if signer is None or signer.seal is None:
         return ""
-    is_stranger = person is not None and person.person is SignatoryWord.UNKNOWN
+    is_stranger = person is not None and person.person is not SignatoryWord.KNOWN
     key = f"seal.{signer.seal}"
     if is_stranger and signer.seal in GOOD_SEALS:
         key += ".signer_unknown"
@@ -39,13 +44,28 @@ def signer_text(signer: SignerVerdict, lang: str) -> str:
     if signer.person is SignatoryWord.KNOWN:
         key = "signatory.known.capacity" if signer.capacity else "signatory.known"
         return labels.say(key, lang, position=signer.position, capacity=signer.capacity)
-    return labels.say("signatory.over" if signer.person_why == PERIOD_OVER else "signatory.unknown", lang)
+    return labels.say(f"signatory.{signer.person}", lang)
 
 
 def person_text(lead: FileVerdict | None, lang: str) -> str:
     """Say in which position and capacity the person signed; empty where no person's signature was compared."""
     signer = person_signer(lead)
     return signer_text(signer, lang) if signer is not None else ""
+
+
+def header_text(document: IncomingDocument | OutgoingDocument, lang: str) -> str:
+    """Say whether the header names the person who signed; empty where the two could not be compared."""
+    lead, stated = lead_verdict(document), _stated_signer(document)
+    word, person = header_word(lead, stated), person_signer(lead)
+    if word is None or person is None or stated is None:
+        return ""
+    named = " – ".join(filter(None, (stated.name, stated.title)))
+    signed = " – ".join(filter(None, (person.person_name, person.position)))
+    return labels.say(f"check.signer.{word}", lang, stated=named, person=signed)
+
+
+def _stated_signer(document: IncomingDocument | OutgoingDocument) -> Signer | None:
+    return document.signer if isinstance(document, IncomingDocument) else document.draft.signer
 
 
 def value_text(value: LegalValue | None, lead: FileVerdict | None, lang: str) -> str:

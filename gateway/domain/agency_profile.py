@@ -27,6 +27,7 @@ RULEBOOK: Final = "rulebook"
 HEADING_PARENT: Final = "heading_parent"
 HEADING_PLACE: Final = "heading_place"
 WRONG_SEAL: Final = "wrong_seal"
+UNKNOWN_SIGNER: Final = "unknown_signer"
 OUT_NUMBERING: Final = "out_numbering"
 OUT_BOOKS: Final = "out_books"
 ABBREVIATION: Final = "abbreviation"
@@ -267,6 +268,9 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
         ),
         ProfileSetting(
             key=WRONG_SEAL, form=ValueForm.CHOICE, default=SHIPPED, choices=(MARK, HOLD), rule="R23"
+        ),
+        ProfileSetting(
+            key=UNKNOWN_SIGNER, form=ValueForm.CHOICE, default=SHIPPED, choices=("ask", "warn"), rule="R19"
         ),
         ProfileSetting(key=PAPER_TYPES, form=ValueForm.SEVERAL, default=SHIPPED, words="type", rule="R6"),
         ProfileSetting(

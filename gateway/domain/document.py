@@ -340,6 +340,12 @@ class OutgoingDocument:
     """Fields of a draft that are still as they were read from its file."""
 
     @property
+    def lead_verdict(self) -> FileVerdict | None:
+        """Verdict on the signatures of the lead file; None where it is no PDF."""
+        n = next((file.n for file in self.files if file.role is FileRole.LEAD), None)
+        return next((verdict for verdict in self.signatures if verdict.n == n), None)
+
+    @property
     def reply_by(self) -> date | None:
         """Day on which the recipients' answer is due; None where no answer is required."""
         return self.draft.reply_due if self.kind.is_whole and self.draft.reply_required is True else None

@@ -289,9 +289,10 @@ class PdfFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstPage:
-    """Number with symbol, date and subject as printed on the first page; None for each that is not sure."""
+    """Number, symbol, date and subject as printed on the first page; None for each that is not sure."""
 
-    code: str | None = None
+    number: str | None = None
+    symbol: str | None = None
     issued_on: date | None = None
     subject: str | None = None
     is_unnumbered: bool = False

@@ -25,15 +25,25 @@ class Lease:
     attempt: int
 
 
-# Judges signatures again: those of one document that came or was sent, or whose the seals are on all mail of one sender.
+# Judges signatures again: those of one document that came or was sent, or batch by batch whose the signatures are on all
+# documents of one side, or on all mail of one sender.
 SIGNATURES_JOB = "signatures"
-_OF_SENDER = "seal:"
-_OF_SENT = "sent:"
+_OF_SENT, _OF_LIST = "sent:", "list:"
+_OF_SENDER = "seal:"  # in jobs of former versions
 
 
-def signatures_subject(code: str) -> str:
-    """Return the subject of the job that looks again whose seals stand on the mail of a sender."""
-    return f"{_OF_SENDER}{code}"
+def list_subject(side: str, sender: str = "", cursor: str = "") -> str:
+    """Return the subject of the job that looks again at what came ("in"), from one sender or all, or was sent ("out"), from
+    a place in that list."""
+    return f"{_OF_LIST}{side}:{sender}:{cursor}"
+
+
+def list_of_job(subject_id: str) -> tuple[str, str, str] | None:
+    """Return side, sender and place of such a job; None for another one."""
+    if subject_id.startswith(_OF_SENDER):
+        return "in", subject_id.removeprefix(_OF_SENDER), ""
+    side, sender, cursor = [*subject_id.removeprefix(_OF_LIST).split(":", 2), "", ""][:3]
+    return (side, sender, cursor) if subject_id.startswith(_OF_LIST) else None
 
 
 def sent_signatures_subject(document_id: str) -> str:
@@ -44,11 +54,6 @@ def sent_signatures_subject(document_id: str) -> str:
 def sent_document_of_job(subject_id: str) -> str | None:
     """Return the sent document of such a job; None for another one."""
     return subject_id.removeprefix(_OF_SENT) if subject_id.startswith(_OF_SENT) else None
-
-
-def sender_of_job(subject_id: str) -> str | None:
-    """Return the sender of such a job; None for one that is about one document."""
-    return subject_id.removeprefix(_OF_SENDER) if subject_id.startswith(_OF_SENDER) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

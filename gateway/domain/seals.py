@@ -35,14 +35,26 @@ class SealWord(ValueAtHand, StrEnum):
 
 
 class SignatoryWord(ValueAtHand, StrEnum):
-    """Whether a person who signed is registered for the agency that sent the document."""
+    """Standing of a person who signed, seen from the agency that sent the document; the best first."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"
+    """The person is registered for no agency."""
+    ENDED = "ended"
+    """The person is registered for the sending agency, but not for the day of signing."""
+    FOREIGN = "foreign"
+    """The person is registered for other agencies only."""
 
 
-# Names of the two among the checks of an incoming document.
-SEAL_CHECK, PERSON_CHECK = "seal", "signatory"
+class HeaderWord(ValueAtHand, StrEnum):
+    """Whether the header of a document names the registered person who signed it."""
+
+    SAME = "same"
+    OTHER = "other"
+
+
+# Names of the three among the checks of an incoming document.
+SEAL_CHECK, PERSON_CHECK, SIGNER_CHECK = SIGNER_CHECKS = "seal", "signatory", "signer"
 
 # Capacities in which a person signs for an agency (Decree 30/2020, annex I): for the collective, for the head, on the
 # head's order, by the head's authorisation, in charge for the time being.

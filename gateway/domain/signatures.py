@@ -33,8 +33,14 @@ class LegalValue(ValueAtHand, StrEnum):
     """Legal value of a document compared with paper (R19, two signatures; R20, unsigned ones; R25, copies)."""
 
     OFFICIAL = "official"
+    UNPROVED = "official-unproved"
+    """The seal is right, and it is not proved that the person who signed was competent."""
     COPY = "copy"
     INFORMATION = "information"
+
+
+ORIGINALS = frozenset({LegalValue.OFFICIAL, LegalValue.UNPROVED})
+"""Values of a document that has the signatures of an original, whether its person is proved or not."""
 
 
 class Coverage(StrEnum):
@@ -173,7 +179,7 @@ class SignerVerdict:
     code of its defect. `seal` or `person` says whose signature it is, seen from the sending agency; both are None where it
     was not compared with registered certificates. `seal_code` is the agency of the seal, `seal_act` the written act that
     entitles it, `seal_over` the days of the sender's registered seal where the signature is not proved to fall in them;
-    `person_why` is the code of why a person's registration does not count."""
+    `person_name` is the registered name of a known person."""
 
     field: str
     verdict: SignatureWord
@@ -196,7 +202,7 @@ class SignerVerdict:
     seal_act: str = ""
     seal_over: str = ""
     person: SignatoryWord | None = None
-    person_why: str | None = None
+    person_name: str = ""
     position: str = ""
     capacity: str = ""
 

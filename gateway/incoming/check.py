@@ -13,13 +13,20 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import IncomingDocument, InState, Kind
+from gateway.domain.document import IncomingDocument, InState, Kind, Signer
 from gateway.domain.identity import Digest
 from gateway.domain.pace import ANSWER_DELAY
 from gateway.domain.proof import FileSlice, Finding
 from gateway.domain.queues import SIGNATURES_JOB, InboxPacket, LeasedInbox
 from gateway.domain.registry import CodeStanding, Resolution
-from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK, SealRegister
+from gateway.domain.seals import (
+    PERSON_CHECK,
+    SEAL_CHECK,
+    SIGNER_CHECK,
+    SIGNER_CHECKS,
+    HeaderWord,
+    SealRegister,
+)
 from gateway.domain.signatures import FileFacts, FileVerdict, PdfFacts, SignatureWord, SignerVerdict
 from gateway.domain.wall_clock import local
 from gateway.edxml import attachment, schema
@@ -308,28 +315,45 @@ def with_signatures(document: IncomingDocument, verdicts: Sequence[FileVerdict])
 
 
 def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...]) -> IncomingDocument:
-    """Return the document with these verdicts on its files, and the legal value and signing time that follow."""
+    """Return the document with these verdicts on its files, and what follows: its legal value, the time of signing, the
+    signer where its header names none, and a mark where it names another."""
     lead_file = document.lead
     lead = next((v for v in verdicts if lead_file is not None and v.n == lead_file.n), None)
+    signer = document.signer or seal_verdict.signer_of(lead)
+    words = _signer_words(lead, signer)
     return replace(
         document,
         signatures=verdicts,
-        legal_value=pdf_verdict.legal_value(lead),
+        legal_value=pdf_verdict.legal_value(lead, signer),
+        signer=signer,
         signed_at=document.signed_at or pdf_verdict.signed_at(lead),
         checks=_without_signers(document)
         | {"pdf_signature": lead.verdict if lead else SignatureWord.UNSIGNED}
-        | _signer_words(lead),
+        | words,
+        marks=_marks_with_signer(document, words.get(SIGNER_CHECK) == HeaderWord.OTHER),
     )
 
 
-def _signer_words(lead: FileVerdict | None) -> dict[str, str]:
-    """Return the words for whose seal and whose signature stand on the lead file."""
-    words = {SEAL_CHECK: seal_verdict.seal_word(lead), PERSON_CHECK: seal_verdict.person_word(lead)}
+SIGNER_OTHER = "signer_other"
+
+
+def _marks_with_signer(document: IncomingDocument, is_other: bool) -> tuple[str, ...]:
+    marks = tuple([mark for mark in document.marks if mark != SIGNER_OTHER])
+    return (*marks, SIGNER_OTHER) if is_other else marks
+
+
+def _signer_words(lead: FileVerdict | None, signer: Signer | None) -> dict[str, str]:
+    """Return the words for whose seal and whose signature stand on the lead file, and for the signer of the header."""
+    words = {
+        SEAL_CHECK: seal_verdict.seal_word(lead),
+        PERSON_CHECK: seal_verdict.person_word(lead),
+        SIGNER_CHECK: seal_verdict.header_word(lead, signer),
+    }
     return {check: str(word) for check, word in words.items() if word is not None}
 
 
 def _without_signers(document: IncomingDocument) -> dict[str, str]:
-    return {c: word for c, word in document.checks.items() if c not in (SEAL_CHECK, PERSON_CHECK)}
+    return {c: word for c, word in document.checks.items() if c not in SIGNER_CHECKS}
 
 
 def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> IncomingDocument:
@@ -339,9 +363,10 @@ def with_signatures_of(document: IncomingDocument, update: IncomingDocument) -> 
         signatures=update.signatures,
         legal_value=update.legal_value,
         signed_at=update.signed_at,
+        marks=_marks_with_signer(document, SIGNER_OTHER in update.marks),
         checks=_without_signers(document)
         | {"pdf_signature": update.checks.get("pdf_signature", SignatureWord.UNSIGNED)}
-        | {c: update.checks[c] for c in (SEAL_CHECK, PERSON_CHECK) if c in update.checks}
+        | {c: update.checks[c] for c in SIGNER_CHECKS if c in update.checks}
         | {name: update.checks.get(name, "") for name in ("first_page", "warnings")},
     )
 

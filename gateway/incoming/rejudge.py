@@ -1,8 +1,8 @@
 """Judges again once more is known: PDF signatures of mail and of sent documents that could not be judged (R23,
-certificates), whose the seals are on the mail of a sender, packets whose certificate could not be confirmed (K4,
-revocation), and documents that a stolen key may have signed. In: due jobs, later answers of authorities, a key and the
-time of its theft. Out: new verdicts, held packets opened again, marks set or removed, each with an event. Nothing is
-deleted: a person decides. Everything is judged as of its arrival, or of its acceptance here."""
+certificates), whose the seals are on the mail of a sender or on all documents of an agency, packets whose certificate
+could not be confirmed (K4, revocation), and documents that a stolen key may have signed. In: due jobs, later answers of
+authorities, a key and the time of its theft. Out: new verdicts, held packets opened again, marks set or removed, each
+with an event. Nothing is deleted: a person decides. Everything is judged as of its arrival, or of its acceptance here."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from gateway.domain.certificates import PendingRevocation
 from gateway.domain.document import (
     UNREADABLE,
     FileItem,
-    FileRole,
     IncomingDocument,
     IncomingFile,
     OutgoingDocument,
+    OutState,
 )
 from gateway.domain.event import EventKind
+from gateway.domain.figures import IN
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Evidence
 from gateway.domain.queues import (
@@ -31,10 +32,11 @@ from gateway.domain.queues import (
     InboxPacket,
     Job,
     OutboxItem,
-    sender_of_job,
+    list_of_job,
+    list_subject,
     sent_document_of_job,
 )
-from gateway.domain.seals import PERSON_CHECK, SEAL_CHECK
+from gateway.domain.seals import SIGNER_CHECKS
 from gateway.domain.signatures import FileVerdict, PdfFacts, SignatureWord
 from gateway.edxml import canonical
 from gateway.edxml.attachment import pieces
@@ -47,6 +49,7 @@ from gateway.incoming.verify import Proved
 from gateway.policy import pdf_verdict, seal_verdict
 
 if TYPE_CHECKING:
+    from gateway.store.repository import Page
     from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
@@ -63,9 +66,9 @@ async def ask_due(services: IncomingServices) -> int:
     jobs = await services.store.claim_jobs(SIGNATURES_JOB, JOBS_AT_ONCE, LEASE_S)
     for job in jobs:
         try:
-            sender, sent_id = sender_of_job(job.subject_id), sent_document_of_job(job.subject_id)
-            if sender is not None:
-                await _identify_mail(services, job, sender)
+            sent_id, place = sent_document_of_job(job.subject_id), list_of_job(job.subject_id)
+            if place is not None:
+                await _identify_batch(services, job, *place)
             elif sent_id is not None:
                 await _judge_sent(services, job, sent_id)
             else:
@@ -165,14 +168,14 @@ def _file_at(file: FileItem, source: Digest, offset: int, length: int, coding: s
 async def _save_sent_verdicts(
     services: IncomingServices, work: SqlWork, document: OutgoingDocument, verdicts: Sequence[FileVerdict]
 ) -> None:
-    lead_n = next((file.n for file in document.files if file.role is FileRole.LEAD), None)
-    lead = next((verdict for verdict in verdicts if verdict.n == lead_n), None)
-    new = replace(document, signatures=tuple(verdicts), legal_value=pdf_verdict.legal_value(lead))
+    new = replace(document, signatures=tuple(verdicts))
+    lead = new.lead_verdict
+    new = replace(new, legal_value=pdf_verdict.legal_value(lead, document.draft.signer))
     if new == document:
         return
     await work.outgoing.save(new)
     if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
-        details = {"legal_value": new.legal_value, "pdf_signature": lead.verdict if lead else None}
+        details = _value_details(document, new) | {"pdf_signature": lead.verdict if lead else None}
         await work.events.append(EventKind.MESSAGE_SIGNATURES, document.id, services.clock.now(), details)
 
 
@@ -205,11 +208,19 @@ async def _save_verdicts(
     if new != document:
         await work.incoming.save(new)
     if (new.legal_value, _words(new)) != (document.legal_value, _words(document)):
-        details: dict[str, object] = {"legal_value": new.legal_value}
-        words = ("pdf_signature", SEAL_CHECK, PERSON_CHECK)
-        details |= {name: new.checks[name] for name in words if name in new.checks}
+        words = ("pdf_signature", *SIGNER_CHECKS)
+        details = _value_details(document, new) | {n: new.checks[n] for n in words if n in new.checks}
         await work.events.append(EventKind.INBOX_SIGNATURES, document.id, services.clock.now(), details)
     return new
+
+
+def _value_details(
+    old: IncomingDocument | OutgoingDocument, new: IncomingDocument | OutgoingDocument
+) -> dict[str, object]:
+    """Return the new legal value for an event, with the old one where there was another."""
+    details: dict[str, object] = {"legal_value": new.legal_value}
+    is_other = old.legal_value not in (None, new.legal_value)
+    return details | ({"legal_value_before": old.legal_value} if is_other else {})
 
 
 def _words(document: IncomingDocument | OutgoingDocument) -> list[tuple[str | None, ...]]:
@@ -218,7 +229,10 @@ def _words(document: IncomingDocument | OutgoingDocument) -> list[tuple[str | No
     return [
         word
         for v in document.signatures
-        for word in ((v.file, v.verdict), *((s.field, s.verdict, s.seal, s.person) for s in v.signers))
+        for word in (
+            (v.file, v.verdict),
+            *((s.field, s.verdict, s.seal, s.person) for s in v.signers),
+        )
     ]
 
 
@@ -234,28 +248,48 @@ async def _identify(
     return [by_file.get(v.n, v) for v in verdicts]
 
 
-async def _identify_mail(services: IncomingServices, job: Job, sender: str) -> None:
-    """Look again whose seals stand on all mail of a sender, after a change of its registered certificates or rights. The
-    files are not read again."""
-    scope, cursor = _scope(job.agency_id), None
-    while True:
-        async with services.store.read(scope) as work:
-            page = await work.incoming.page(limit=DOCUMENTS_AT_ONCE, cursor=cursor, sender=sender)
-        for document in page.items:
-            if document.state not in UNREADABLE and any(
-                v.rule >= seal_verdict.RULE for v in document.signatures
-            ):
-                await _identify_document(services, scope, document)
-        if page.next_cursor is None:
-            break
-        cursor = page.next_cursor
+async def _identify_batch(services: IncomingServices, job: Job, side: str, sender: str, cursor: str) -> None:
+    """Look again whose the signatures are on one batch of what came or was sent, by the rule of today, and queue the next
+    batch. The files are not read again."""
+    scope = _scope(job.agency_id)
+    async with services.store.read(scope) as work:
+        limit, start = DOCUMENTS_AT_ONCE, cursor or None
+        page: Page[IncomingDocument] | Page[OutgoingDocument] = (
+            await work.incoming.page(limit=limit, cursor=start, sender=sender or None)
+            if side == IN
+            else await work.outgoing.page(limit=limit, cursor=start)
+        )
+    for document in page.items:
+        if isinstance(document, IncomingDocument):
+            await _identify_document(services, scope, document)
+        elif document.state is not OutState.DRAFT:
+            await _identify_sent(services, scope, document)
     async with services.store.changing(scope) as work:
         await work.jobs.finish(job.lease)
+        if page.next_cursor is not None:
+            await work.jobs.add(SIGNATURES_JOB, list_subject(side, sender, page.next_cursor))
+
+
+def _is_compared(document: IncomingDocument | OutgoingDocument) -> bool:
+    """Tell whether the signatures were compared with certificates, so that they can be compared again."""
+    return any(v.rule >= seal_verdict.COMPARED for v in document.signatures)
+
+
+async def _identify_sent(services: IncomingServices, scope: AgencyScope, judged: OutgoingDocument) -> None:
+    if judged.is_sealed or not _is_compared(judged):
+        return
+    async with services.store.changing(scope) as work:
+        agency, document = await work.agency(), await work.outgoing.get(judged.id)
+        verdicts = await _identify(services, agency.code, document.signatures, document.created_at)
+        if document.files == judged.files:
+            await _save_sent_verdicts(services, work, document, verdicts)
 
 
 async def _identify_document(
     services: IncomingServices, scope: AgencyScope, judged: IncomingDocument
 ) -> None:
+    if judged.state in UNREADABLE or not _is_compared(judged):
+        return
     async with services.store.changing(scope) as work:
         document = await work.incoming.get(judged.id)
         seen_at = await check.files_arrived_at(work, document)

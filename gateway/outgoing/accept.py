@@ -35,7 +35,7 @@ from gateway.policy import admission, pdf_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.numbering import gives_numbers
 from gateway.policy.profile import Profile
-from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import CONFIRMABLE, ReasonCode, Verdict, reason
 from gateway.store.blob_refs import KeptContent
 from gateway.store.work import SqlWork
 
@@ -220,7 +220,13 @@ class _Task:
         if numbered.draft.number != planned.draft.number:
             inspected = [(received.item, received.facts) for received in self.request_files.received]
             order = self.order
-            verdict = rules.check_first_page(numbered.draft, inspected, order.kind, order.confirm)
+            verdict = rules.check_first_page(
+                numbered.draft,
+                inspected,
+                order.kind,
+                order.confirm,
+                is_numbered=checking.is_signed(self.request_files),
+            )
             if not verdict.allowed:
                 raise Refused(verdict)
         return numbered
@@ -256,7 +262,7 @@ class _Task:
             parent_id=order.parent_id,
             change=order.change,
             content_digest=digest,
-            legal_value=pdf_verdict.legal_value(checking.lead_verdict(request_files)),
+            legal_value=pdf_verdict.legal_value(checking.lead_verdict(request_files), draft.signer),
             signatures=checking.list_verdicts(request_files),
         )
 
@@ -283,12 +289,10 @@ class _Task:
         """Store the document with its deliveries, events and content, and the work that sends it."""
         services, order, draft = self.services, self.order, planned.draft
         document, earlier = await _set_identity(work, planned, order)
-        warnings = verdict.warnings
         if order.send:
-            in_use, reused = await self._find_earlier(work, agency, draft, earlier)
-            warnings += tuple(reused)
-            if in_use:
-                raise Refused(Verdict(reasons=(in_use,), warnings=warnings))
+            verdict += await self._find_earlier(work, agency, draft, earlier)
+            if not verdict.allowed:
+                raise Refused(verdict)
         now = services.clock.now()
         if packed is not None:
             document = package.as_packed(document, packed, now)
@@ -310,18 +314,19 @@ class _Task:
             await work.jobs.add(SIGNATURES_JOB, sent_signatures_subject(document.id), not_before=now)
         if packed is not None:
             await package.put_document(services, work, agency, document, deliveries, packed)
-        return Accepted(document=document, deliveries=deliveries, warnings=warnings)
+        return Accepted(document=document, deliveries=deliveries, warnings=verdict.warnings)
 
     async def _find_earlier(
         self, work: SqlWork, agency: HostedAgency, draft: Draft, same_identity: Sequence[OutgoingDocument]
-    ) -> tuple[Reason | None, Sequence[Reason]]:
+    ) -> Verdict:
         """Find a document that holds this number, and signs that the document was sent already. For a child of another
         document, the view before this transaction has looked for such signs, so only the number is checked."""
         order, files = self.order, self.request_files
         if order.parent_id is None:
             return await checking.find_earlier(work, agency, draft, order, files, same_identity)
         digests = checking.digests(files)
-        return await checking.find_number_conflict(work, agency, draft, order, digests, same_identity), ()
+        in_use = await checking.find_number_conflict(work, agency, draft, order, digests, same_identity)
+        return Verdict.make((in_use,) if in_use else ())
 
     async def _remember(self, work: SqlWork, accepted: Accepted) -> Accepted:
         """Store the answer under the request's idempotency key, in the transaction that makes it true."""

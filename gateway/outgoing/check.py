@@ -37,14 +37,14 @@ from gateway.policy import admission, numbering, pdf_verdict, seal_verdict
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile, for_agency
 from gateway.policy.texts import long_lists
-from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
+from gateway.policy.verdict import CONFIRMABLE, NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.ports.axis import ManagedAxis, ManyAxes
 from gateway.store.work import SqlWork
 
 _SENT_STATES = (OutState.QUEUED, OutState.PACKED)
-# The parent of a document, the verdict on its number, and signs that it was sent before.
-_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Verdict, Sequence[Reason]]"
-_NO_EARLIER: _Earlier = (None, NOTHING, ())
+# The parent of a document, and the verdict on its number and on signs that it was sent before.
+_Earlier: TypeAlias = "tuple[OutgoingDocument | None, Verdict]"
+_NO_EARLIER: _Earlier = (None, NOTHING)
 
 
 async def check(
@@ -74,7 +74,9 @@ async def check(
     lead = lead_verdict(request_files)
     profile = for_agency(services.profile, chosen)
     mode = _delivery_mode(profile, order, lead)
-    draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode)
+    # The signer is read: where the header names none, it is the registered person who signed.
+    signer = order.draft.signer or seal_verdict.signer_of(lead)
+    draft = replace(order.draft, recipients=tuple(recipients), delivery_mode=mode, signer=signer)
     draft = await _with_expected_number(services, scope, profile, order, draft)
 
     judge = partial(_judge_number, services, profile, agency, order, draft)
@@ -82,13 +84,15 @@ async def check(
         _load_earlier, agency=agency, draft=draft, order=order, request_files=request_files, judge=judge
     )
     earlier = await services.store.share_view(scope, load) if with_earlier else _NO_EARLIER
-    parent, numbered, reused = earlier
+    parent, numbered = earlier
     verdict = _judge_content(
         order, draft, resolutions, request_files, profile, (agency.code, *agency.aliases), today
     )
     travels = draft.delivery_mode is not DeliveryMode.PAPER
     if travels:  # a document on paper is signed by hand
-        verdict += pdf_verdict.check_lead(lead, draft.recipients, profile)
+        verdict += pdf_verdict.check_lead(
+            lead, draft.recipients, profile, stated=signer, kind=order.kind, confirmed=order.confirm
+        )
     if draft.signed_at is None and (signed_at := pdf_verdict.signed_at(lead)) is not None:
         draft = replace(draft, signed_at=signed_at)
     if order.change is not None and parent is not None:
@@ -100,7 +104,7 @@ async def check(
         unhosted = await _find_unhosted(services, draft.recipients)
         verdict += Verdict.asking(rules.unhosted_reasons(draft.recipients, unhosted), order.confirm)
     registry_warnings = await _warn_of_registry(services, resolutions if travels else ())
-    return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings, *reused))
+    return draft, verdict + Verdict(warnings=(*order.notes, *registry_warnings))
 
 
 def _judge_content(
@@ -123,7 +127,8 @@ def _judge_content(
         own_codes=own_codes,
         confirmed=order.confirm,
     )
-    verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm)
+    is_numbered = numbering.gives_numbers(profile) and is_signed(request_files)
+    verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm, is_numbered=is_numbered)
     verdict += rules.check_sealed_number(inspected, order.kind, lead_verdict(request_files))
     return verdict + Verdict.make((), tuple(rules.paper_reasons(draft, profile)))
 
@@ -283,6 +288,12 @@ def lead_verdict(request_files: RequestFiles) -> FileVerdict | None:
     return next((verdict for verdict in leads if verdict is not None), None)
 
 
+def is_signed(request_files: RequestFiles) -> bool:
+    """Tell whether the lead file has a signature, so that its page can no more be changed."""
+    lead = lead_verdict(request_files)
+    return lead is not None and bool(lead.signers)
+
+
 async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> HostedAgency:
     """Return this node's agency of that scope; NotFound where the node does not host it."""
     for agency in await services.store.hosted():
@@ -377,9 +388,8 @@ async def _load_earlier(
     judge: Callable[[SqlWork], Awaitable[Verdict]],
 ) -> _Earlier:
     parent = await work.outgoing.get(order.parent_id) if order.parent_id else None
-    in_use, reused = await find_earlier(work, agency, draft, order, request_files)
-    verdict = Verdict(reasons=(in_use,)) if in_use else NOTHING
-    return parent, verdict + await judge(work), reused
+    verdict = await find_earlier(work, agency, draft, order, request_files)
+    return parent, verdict + await judge(work)
 
 
 async def find_earlier(
@@ -389,11 +399,12 @@ async def find_earlier(
     order: Order,
     request_files: RequestFiles,
     same_identity: Sequence[OutgoingDocument] | None = None,
-) -> tuple[Reason | None, Sequence[Reason]]:
+) -> Verdict:
     """Find documents that were sent before: the reason where one holds the number, and signs that this very document was
-    sent already. `same_identity` are documents of its identity that the caller has loaded under the writer's lock."""
+    sent already, of which a signed file under another number is a question. `same_identity` are documents of its identity
+    that the caller has loaded under the writer's lock."""
     if draft.issued_on is None or not _uses_number(order, draft):
-        return None, ()
+        return NOTHING
     lead = _lead_index(request_files)
     digest = request_files.received[lead].item.sha256 if lead is not None else None
     own, year = document_id_of(agency, draft), draft.issued_on.year
@@ -403,7 +414,9 @@ async def find_earlier(
         *_of_that_day(alike.of_number, draft),
     ]
     in_use = await find_number_conflict(work, agency, draft, order, digests(request_files), documents)
-    return in_use, _list_reused(agency, draft, order, request_files, alike)
+    reused = _list_reused(agency, draft, order, request_files, alike)
+    verdict = Verdict.make((in_use,) if in_use else (), [r for r in reused if r.code not in CONFIRMABLE])
+    return verdict + Verdict.asking([r for r in reused if r.code in CONFIRMABLE], order.confirm)
 
 
 def _list_reused(
@@ -422,9 +435,8 @@ def _list_reused(
         if earlier.state in _SENT_STATES and earlier.document_id != own and earlier.id != order.parent_id:
             lead = _lead_index(request_files) or 0
             name, code = request_files.received[lead].item.name, earlier.draft.code
-            reasons.append(
-                reason(ReasonCode.LEAD_REUSED, f"/files/{lead}", name=name, text=code, earlier=earlier.id)
-            )
+            word = ReasonCode.SIGNED_REUSED if is_signed(request_files) else ReasonCode.LEAD_REUSED
+            reasons.append(reason(word, f"/files/{lead}", name=name, text=code, earlier=earlier.id))
             break
     return tuple(reasons)
 

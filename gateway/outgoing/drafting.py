@@ -78,6 +78,7 @@ async def save(
         new = replace(earlier, draft=draft, change=change, doubts=tuple(doubts), from_file=tuple(from_file))
         if new == earlier:
             return earlier
+        new = _with_value(new)
         agency = await work.agency()
         if new.kind is not Kind.UPDATE:  # an update has its parent's identity
             new = replace(new, document_id=check.document_id_of(agency, draft))
@@ -195,18 +196,20 @@ async def _save_files(
         for file, (_, verdict) in zip(files, parts, strict=True)
         if verdict is not None
     )
-    lead = next((file.n for file in files if file.role is FileRole.LEAD), 0)
-    of_lead = next((v for v in verdicts if v.n == lead), None)
-    saved = await work.outgoing.save(
-        replace(document, files=files, signatures=verdicts, legal_value=pdf_verdict.legal_value(of_lead)),
-        expect_version=expect_version,
-    )
+    document = _with_value(replace(document, files=files, signatures=verdicts))
+    saved = await work.outgoing.save(document, expect_version=expect_version)
     await work.blobs.drop("source", document.id)
     for content in new:
         await work.blobs.keep(content, "source", document.id)
     for digest in {file.sha256 for file in files} - {content.digest for content in new}:
         await work.blobs.add(digest, "source", document.id)
     return saved
+
+
+def _with_value(document: OutgoingDocument) -> OutgoingDocument:
+    """Return the document with the legal value that its lead file and the signer of its header give."""
+    value = pdf_verdict.legal_value(document.lead_verdict, document.draft.signer)
+    return replace(document, legal_value=value)
 
 
 def _refuse_too_much(services: OutgoingServices, files: Sequence[FileItem]) -> None:
@@ -280,7 +283,7 @@ async def recheck(
             order=order,
             verdict=verdict + Verdict(reasons=unconfirmed),
             files=tuple(received.item.sha256 for received in request_files.received),
-            legal_value=pdf_verdict.legal_value(check.lead_verdict(request_files)),
+            legal_value=pdf_verdict.legal_value(check.lead_verdict(request_files), draft.signer),
             signatures=check.list_verdicts(request_files),
             earlier=tuple(d for d in same if _was_sent(d, document)),
         )

@@ -6,7 +6,7 @@ blanks, dashes, quotes, short forms, leading zeros, or a subject that one side g
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -26,6 +26,8 @@ _LABEL = re.compile(rf"^\s*{NUMBER_LABEL}\b[\s:.]*")
 # A shorter part of a subject might belong to another subject too.
 _PART = 12
 _DIFFERENT = 2
+# Fields that name a document: one that differs is enough.
+_IDENTITY = frozenset({"number", "symbol"})
 
 
 class DocumentData(Protocol):
@@ -45,7 +47,7 @@ class DocumentData(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedField:
-    """One field (`number`, `date`, `subject`) as printed on the page and as sent."""
+    """One field (`number`, `symbol`, `date`, `subject`) as printed on the page and as sent."""
 
     field: str
     page: str
@@ -58,9 +60,9 @@ def read_first_page(text: PdfText) -> FirstPage:
     if not (text.runs or text.sideways):
         return FirstPage()
     fields = read_fields(text)
-    number, symbol = _sure(fields.number), _sure(fields.symbol)
     return FirstPage(
-        code=f"{number}/{symbol}" if number and symbol else None,
+        number=_sure(fields.number),
+        symbol=_sure(fields.symbol),
         issued_on=fields.issued_on.value if fields.issued_on.sure is Sure.SURE else None,
         subject=_sure(fields.subject),
         is_unnumbered=fields.number.why == BLANK,
@@ -71,11 +73,7 @@ def compare(page: FirstPage | None, data: DocumentData) -> tuple[ComparedField, 
     """Return the comparison of each field that both sides have; empty where no page was read."""
     if page is None:
         return ()
-    compared = []
-    if page.code is not None and data.number.strip() and data.symbol.strip():
-        sent = f"{data.number}/{data.symbol}"
-        same = _code(page.code) in (_code(sent), _code(data.number))
-        compared.append(ComparedField(field="number", page=page.code, sent=sent, same=same))
+    compared = [*_compare_code(page, data)]
     if page.issued_on is not None and data.issued_on is not None:
         days = f"{page.issued_on:%d/%m/%Y}", f"{data.issued_on:%d/%m/%Y}"
         compared.append(ComparedField(field="date", page=days[0], sent=days[1], same=days[0] == days[1]))
@@ -83,6 +81,26 @@ def compare(page: FirstPage | None, data: DocumentData) -> tuple[ComparedField, 
         same = _is_same_matter(page.subject, data.subject, data.type_name or "")
         compared.append(ComparedField(field="subject", page=page.subject, sent=data.subject, same=same))
     return tuple(compared)
+
+
+def _compare_code(page: FirstPage, data: DocumentData) -> Iterator[ComparedField]:
+    """Compare number and symbol as one text, or the one that the page is sure of."""
+    number, symbol = data.number.strip(), data.symbol.strip()
+    if page.number and page.symbol and number and symbol:
+        printed, sent = f"{page.number}/{page.symbol}", f"{number}/{symbol}"
+        same = _code(printed) in (_code(sent), _code(number))
+        yield ComparedField(field="number", page=printed, sent=sent, same=same)
+    elif page.number and number:
+        same = _code(page.number) == _code(number.partition("/")[0])
+        yield ComparedField(field="number", page=page.number, sent=number, same=same)
+    elif page.symbol and symbol:
+        same = _code(page.symbol) == _code(symbol)
+        yield ComparedField(field="symbol", page=page.symbol, sent=symbol, same=same)
+
+
+def names_another(page: FirstPage | None, data: DocumentData) -> bool:
+    """Tell whether the page surely has another number or symbol than the data."""
+    return any(field.field in _IDENTITY for field in _differing(page, data))
 
 
 class PageStanding(StrEnum):
@@ -95,19 +113,18 @@ class PageStanding(StrEnum):
 
 
 def judge_sent(page: FirstPage | None, data: DocumentData) -> tuple[Reason, ...]:
-    """Return the differences before sending; with two or more the sender must confirm."""
+    """Return the differences before sending; with another number or symbol, or two fields, the sender must confirm."""
     differing = _differing(page, data)
-    is_other = len(differing) >= _DIFFERENT
+    is_other = names_another(page, data) or len(differing) >= _DIFFERENT
     return _reasons(differing, ReasonCode.FIRST_PAGE_OTHER if is_other else ReasonCode.FIRST_PAGE_DIFFERS)
 
 
 def judge_arrived(page: FirstPage | None, data: DocumentData) -> tuple[PageStanding, tuple[Reason, ...]]:
-    """Return the agreement and the differences; `other`, for a person to look at, where number and subject both differ."""
+    """Return the agreement and the differences; `other`, for a person to look at, where number or symbol differ."""
     differing = _differing(page, data)
-    names = {field.field for field in differing}
     if not differing:
         return PageStanding.SAME if compare(page, data) else PageStanding.UNREAD, ()
-    standing = PageStanding.OTHER if {"number", "subject"} <= names else PageStanding.DIFFERS
+    standing = PageStanding.OTHER if names_another(page, data) else PageStanding.DIFFERS
     return standing, _reasons(differing, ReasonCode.FIRST_PAGE_DIFFERS)
 
 

@@ -31,8 +31,9 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.fields import CHANGE, DRAFT, FIELDS, has_bad_characters
+from gateway.domain.pdf import FirstPage
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution, RowSource
-from gateway.domain.signatures import FileFacts, FileVerdict, LegalValue, SignerRole
+from gateway.domain.signatures import ORIGINALS, FileFacts, FileVerdict, LegalValue, SignerRole
 from gateway.domain.text import nfc
 from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY, is_in_span, local
 from gateway.policy import first_page
@@ -109,13 +110,21 @@ def check_first_page(
     files: Sequence[tuple[FileItem, FileFacts]],
     kind: Kind,
     confirmed: Collection[str],
+    *,
+    is_numbered: bool = False,
 ) -> Verdict:
-    """Ask about a lead file that is probably of another document; a single difference warns. An update only warns,
-    because its file may carry the number of the document that it changes; a recall is not checked."""
-    lead = next((facts for item, facts in files if item.role is FileRole.LEAD), None)
-    if lead is None or kind is Kind.RECALL:
+    """Ask about a lead file that is probably of another document; a single difference warns, unless it is of the number.
+    An update only warns, because its file may carry the number of the document that it changes; a recall is not checked.
+    With `is_numbered` the node gives the numbers and the page is signed: it goes under its own number, or not at all."""
+    page = lead_page(files)
+    if page is None or kind is Kind.RECALL:
         return NOTHING
-    differences = first_page.judge_sent(lead.page_fields, draft)
+    if is_numbered and kind.is_whole and page.number and first_page.names_another(page, draft):
+        printed = "/".join(filter(None, (page.number, page.symbol)))
+        params = {"page": printed, "text": draft.code}
+        fixed = reason(ReasonCode.PAGE_NUMBERED, "/number", suggest=page.number, **params)
+        return Verdict(reasons=(fixed,))
+    differences = first_page.judge_sent(page, draft)
     if kind is Kind.UPDATE or any(difference.code not in CONFIRMABLE for difference in differences):
         return Verdict(warnings=differences)
     return Verdict.asking(differences, confirmed)
@@ -126,11 +135,24 @@ def check_sealed_number(
 ) -> Verdict:
     """Refuse a sealed lead file on whose first page the place of the number is blank: its recipients would see a document
     without one, and nothing can be written on it any more."""
-    page = next((facts.page_fields for item, facts in files if item.role is FileRole.LEAD), None)
+    page = lead_page(files)
     is_sealed = verdict is not None and any(signer.role is SignerRole.AGENCY for signer in verdict.signers)
     if page is None or not page.is_unnumbered or not is_sealed or not kind.is_whole:
         return NOTHING
     return Verdict(reasons=(reason(ReasonCode.PAGE_UNNUMBERED, "/files"),))
+
+
+def lead_page(files: Sequence[tuple[FileItem, FileFacts]]) -> FirstPage | None:
+    """Return what was surely read on the first page of the lead file."""
+    return next((facts.page_fields for item, facts in files if item.role is FileRole.LEAD), None)
+
+
+def confirmed_unasked(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> tuple[ReasonCode, ...]:
+    """Return the questions that are answered for a program which cannot be asked, and noted with its document. Another
+    number on the page, another signer and a person who was not competent are surely known, and refused."""
+    is_other = first_page.names_another(lead_page(files), draft)
+    page = () if is_other else (ReasonCode.FIRST_PAGE_OTHER,)
+    return (ReasonCode.SIGNATORY_UNKNOWN, ReasonCode.SIGNED_REUSED, *page)
 
 
 def check_kept(draft: Draft, change: DocumentChange | None = None) -> Verdict:
@@ -474,7 +496,7 @@ def delivery_mode_of(draft: Draft, worth: LegalValue | None, profile: Profile) -
         return DeliveryMode.BOTH
     if key in profile.delivery_modes:
         return profile.delivery_modes[key]
-    if worth is LegalValue.OFFICIAL:
+    if worth in ORIGINALS:
         return DeliveryMode.ELECTRONIC
     return PAPER_CLASSES.get(key, DeliveryMode.ELECTRONIC)
 

@@ -10,12 +10,13 @@ no person's signature (R25, copies), nor does a document sent only for informati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from gateway.domain.agency_profile import UNSIGNED_OUT
-from gateway.domain.document import Recipient, RecipientRole
-from gateway.domain.seals import SealWord
+from gateway.domain.agency_profile import UNKNOWN_SIGNER, UNSIGNED_OUT
+from gateway.domain.document import Kind, Recipient, RecipientRole, Signer
+from gateway.domain.seals import HeaderWord, SealWord, SignatoryWord
 from gateway.domain.signatures import (
     CertificateFacts,
     CertificateStanding,
@@ -32,7 +33,15 @@ from gateway.domain.signatures import (
 )
 from gateway.domain.text import fold
 from gateway.policy.profile import Profile, told_by
-from gateway.policy.seal_verdict import GOOD_SEALS, seal_signer
+from gateway.policy.seal_verdict import (
+    GOOD_SEALS,
+    header_word,
+    person_signer,
+    person_word,
+    seal_signer,
+    seal_word,
+    value_of,
+)
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.words.reading import COPY_FORMS
 
@@ -139,39 +148,45 @@ def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) ->
 _WORST = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
 
 
-def legal_value(lead: FileVerdict | None, *, trusts_unregistered: bool = False) -> LegalValue | None:
-    """Return the legal value of a document. An original needs valid signatures of the agency and of a person, a copy the
-    agency's with its mark; anything else is for information, also where an invalid signature may hide the page. A seal
-    counts if it is the sending agency's or of one entitled to act for it. None while open doubts may still raise the value
-    (R23, unknown revocation), and while no seal of the sending agency is registered, unless `trusts_unregistered`."""
+def legal_value(
+    lead: FileVerdict | None, stated: Signer | None = None, *, trusts_unregistered: bool = False
+) -> LegalValue | None:
+    """Return the legal value of a document with the signer that its header states. An original needs valid signatures of
+    the agency and of a person, by the table of `seal_verdict`, a copy the agency's with its mark; anything else is for
+    information, also where an invalid signature may hide the page. None while open doubts may still raise the value (R23,
+    unknown revocation), and while no seal of the sending agency is registered, unless `trusts_unregistered`."""
     if lead is None or lead.verdict is SignatureWord.INVALID:
         return LegalValue.INFORMATION
     if lead.why in OWN_FAULTS:
         return None
     if not lead.signers:
         return LegalValue.INFORMATION
-    perhaps = [s for s in lead.signers if _speaks_for_sender(s) or s.seal is SealWord.UNREGISTERED]
-    certainly = [s for s in perhaps if trusts_unregistered or s.seal is not SealWord.UNREGISTERED]
-    proved = _value_of(s for s in certainly if s.verdict is SignatureWord.VALID)
-    hoped = _value_of(s for s in perhaps if s.verdict is SignatureWord.VALID or s.why in OPEN)
+    valid = [s for s in lead.signers if s.verdict is SignatureWord.VALID]
+    perhaps = [s for s in lead.signers if s.verdict is SignatureWord.VALID or s.why in OPEN]
+    proved = _value_of(replace(lead, signers=tuple(valid)), stated, trusts_unregistered)
+    hoped = _value_of(replace(lead, signers=tuple(perhaps)), stated, trusts_unregistered=True)
     return proved if proved is hoped else None
 
 
-def _speaks_for_sender(signer: SignerVerdict) -> bool:
-    """Tell whether a signature may count for the sending agency: any person's, and every seal that is not another's. By
-    the first rule, which compared nothing, each seal did."""
-    return signer.seal is None or signer.seal in GOOD_SEALS
-
-
-def _value_of(signers: Iterable[SignerVerdict]) -> LegalValue:
-    """Return the legal value that these signers give together."""
-    all_signers = list(signers)
-    agencies = [s for s in all_signers if s.role is SignerRole.AGENCY]
-    if any(s.copy_form for s in agencies):
+def _value_of(lead: FileVerdict, stated: Signer | None, trusts_unregistered: bool) -> LegalValue:
+    """Return the legal value that the signatures give together."""
+    if not any(s.seal or s.person for s in lead.signers):  # by the first rule, which compared nothing
+        lead, stated = replace(lead, signers=tuple([_believe(s) for s in lead.signers])), None
+    if trusts_unregistered:
+        trusted = [
+            replace(s, seal=SealWord.OWN) if s.seal is SealWord.UNREGISTERED else s for s in lead.signers
+        ]
+        lead = replace(lead, signers=tuple(trusted))
+    if any(s.copy_form and s.seal in GOOD_SEALS for s in lead.signers):
         return LegalValue.COPY
-    if agencies and any(s.role is SignerRole.PERSON for s in all_signers):
-        return LegalValue.OFFICIAL
-    return LegalValue.INFORMATION
+    return value_of(seal_word(lead), person_word(lead), header_word(lead, stated))
+
+
+def _believe(signer: SignerVerdict) -> SignerVerdict:
+    """Return a signature that was compared with nothing as one of the sending agency."""
+    if signer.role is SignerRole.AGENCY:
+        return replace(signer, seal=SealWord.OWN)
+    return replace(signer, person=SignatoryWord.KNOWN) if signer.role else signer
 
 
 def agency_word(lead: FileVerdict | None) -> SignatureWord:
@@ -329,18 +344,51 @@ def _standing_at(signature: SignatureFacts, at: datetime) -> CertificateStanding
     return next((s for s in signature.standings if s.at == at), None)
 
 
-def check_lead(lead: FileVerdict | None, recipients: Sequence[Recipient], profile: Profile) -> Verdict:
-    """Refuse or warn by the signatures of the lead file, as the profile says; other rules judge a lead file that is no
-    PDF."""
+def check_lead(
+    lead: FileVerdict | None,
+    recipients: Sequence[Recipient],
+    profile: Profile,
+    *,
+    stated: Signer | None = None,
+    kind: Kind = Kind.DOCUMENT,
+    confirmed: Collection[str] = (),
+) -> Verdict:
+    """Refuse, ask or warn by the signatures of the lead file, as the profile says; other rules judge a lead file that is no
+    PDF. `stated` is the signer of the header. A recall asks nothing."""
     if lead is None:
         return NOTHING
     pointer = f"/files/{lead.n - 1}"
     told = told_by(profile, UNSIGNED_OUT)
     broken, doubts = tuple(_lead_faults(lead, pointer, told)), tuple(_lead_doubts(lead, pointer))
     only_to_know = all(recipient.role is RecipientRole.TO_KNOW for recipient in recipients)
+    questions = tuple(_signer_questions(lead, pointer, stated, profile))
+    quiet = {q.code for q in questions if only_to_know or kind is Kind.RECALL}
+    if profile.unknown_signer == "warn":
+        quiet.add(ReasonCode.SIGNATORY_UNKNOWN)
+    asked = Verdict.asking(questions, {*confirmed, *quiet})
     if profile.unsigned_lead == "refuse" and not only_to_know:
-        return Verdict(reasons=broken, warnings=doubts)
-    return Verdict(warnings=broken + doubts)
+        return Verdict.make(broken, doubts) + asked
+    return Verdict.make((), broken + doubts) + asked
+
+
+def _signer_questions(
+    lead: FileVerdict, pointer: str, stated: Signer | None, profile: Profile
+) -> Iterator[Reason]:
+    """Yield what a right seal does not tell: whether the person was competent (R28), and whether the header names that
+    person."""
+    person, seal = person_signer(lead), seal_signer(lead)
+    is_sealed = seal is not None and seal.seal in GOOD_SEALS and not seal.copy_form
+    if lead.verdict is SignatureWord.INVALID or person is None or not is_sealed:
+        return
+    if person.person is SignatoryWord.UNKNOWN:
+        told = told_by(profile, UNKNOWN_SIGNER)
+        yield reason(ReasonCode.SIGNATORY_UNKNOWN, pointer, name=lead.file, who=person.name, **told)
+    elif person.person is not SignatoryWord.KNOWN:
+        yield reason(ReasonCode.SIGNATORY_ENDED, pointer, name=lead.file, who=person.name)
+    elif header_word(lead, stated) is HeaderWord.OTHER and stated is not None:
+        signed = " – ".join(filter(None, (person.person_name, person.position)))
+        header = " – ".join(filter(None, (stated.name, stated.title)))
+        yield reason(ReasonCode.SIGNER_OTHER, "/signer", name=lead.file, who=signed, sent=header)
 
 
 def _lead_faults(lead: FileVerdict, pointer: str, told: Mapping[str, str]) -> Iterator[Reason]:

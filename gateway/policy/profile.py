@@ -20,6 +20,7 @@ from gateway.domain.agency_profile import (
     SIGNING_ACTS,
     TYPE_MARKS,
     UNIT_MARKS,
+    UNKNOWN_SIGNER,
     UNSIGNED_IN,
     UNSIGNED_OUT,
     WRONG_SEAL,
@@ -81,6 +82,11 @@ class Profile:
         MARK,
         "R23",
         "mark or hold where an arrival's lead file has a seal that is not its sender's; mark leaves it to the clerk",
+    )
+    unknown_signer: str = _setting(
+        "ask",
+        "R19, R28",
+        "ask or warn where the person who signed is not registered; warn lets papers leave that are proved by a seal alone",
     )
     paper_too: frozenset[str] = _setting(
         frozenset(), "R6, R21", "keys of types that go on paper too, before the table of delivery modes"
@@ -182,6 +188,7 @@ def for_agency(profile: Profile, chosen: Mapping[str, ProfileVersion]) -> Profil
         unsigned_lead=values.get(UNSIGNED_OUT, profile.unsigned_lead),
         unsigned_arrival=values.get(UNSIGNED_IN, profile.unsigned_arrival),
         wrong_seal=values.get(WRONG_SEAL, profile.wrong_seal),
+        unknown_signer=values.get(UNKNOWN_SIGNER, profile.unknown_signer),
         paper_too=frozenset(filter(None, values.get(PAPER_TYPES, "").split(","))),
         out_numbering=values.get(OUT_NUMBERING, profile.out_numbering),
         out_books=values.get(OUT_BOOKS, profile.out_books),

@@ -1,29 +1,37 @@
 """Tells whose signatures stand on a PDF (R23, signatures bound to agencies): the seal of the sending agency, of one
-entitled to act for it, of another, or an unknown one; and which person signed, in which position and capacity. In: the
-verdict on a file's signatures, what is registered for the sending code, the time at which the bytes existed. Out: the same
-verdict with these words, and the legal value that follows. Pure.
+entitled to act for it, of another, or an unknown one; which person signed, in which position and capacity; and whether
+the document's header names that person. In: the verdict on a file's signatures, what is registered for the sending code,
+the time at which the bytes existed, the signer of the header. Out: the same verdict with these words, and the table of
+legal values (R19, two signatures). Pure.
 
 Each signature is judged for its proved time: a person who left office, or a seal that was withdrawn before, counts no
 more. Only words of a written act count; that one agency is above another gives it nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.domain.document import Signer
 from gateway.domain.seals import (
     CertificateKind,
+    HeaderWord,
     RegisteredCertificate,
     SealRegister,
     SealWord,
     SignatoryWord,
 )
-from gateway.domain.signatures import FileVerdict, SignatureWord, SignerRole, SignerVerdict
+from gateway.domain.signatures import FileVerdict, LegalValue, SignatureWord, SignerRole, SignerVerdict
+from gateway.domain.text import fold
 from gateway.domain.wall_clock import local
 
-# Version of the rule that makes verdicts: 1 looked at signatures alone, 2 also compares registered certificates.
-RULE = 2
+# Version of the rule that makes verdicts: 1 looked at signatures alone, 2 also compares registered certificates, and 3
+# gives a document its value only by a registered person.
+RULE = 3
+# Version from which certificates are compared, so that a verdict can be compared again without its file.
+COMPARED = 2
 # Seals that give a document of the sending agency its value.
 GOOD_SEALS = frozenset({SealWord.OWN, SealWord.ENTITLED})
 # Seals that certainly are not the sending agency's.
@@ -35,7 +43,26 @@ _BEST_SEAL_FIRST = (
     SealWord.UNKNOWN,
     SealWord.UNREGISTERED,
 )
-PERIOD_OVER = "SIGNER-PERIOD"
+_KNOWN, _UNKNOWN, _ENDED, _FOREIGN = SignatoryWord
+_O, _U, _I = LegalValue.OFFICIAL, LegalValue.UNPROVED, LegalValue.INFORMATION
+# Value of a document by the seal (row) and the person (column); None: there is no such signature. Whether it is a copy
+# was asked before. A header that names another person makes an official document an unproved one.
+_PERSONS = (_KNOWN, _UNKNOWN, _ENDED, _FOREIGN, None)
+_VALUES: Mapping[SealWord | None, tuple[LegalValue, ...]] = {
+    SealWord.OWN: (_O, _U, _I, _I, _I),
+    SealWord.ENTITLED: (_O, _U, _I, _I, _I),
+    SealWord.OTHER: (_I, _I, _I, _I, _I),
+    SealWord.UNKNOWN: (_I, _I, _I, _I, _I),
+    SealWord.UNREGISTERED: (_I, _I, _I, _I, _I),
+    None: (_I, _I, _I, _I, _I),
+}
+
+
+def value_of(seal: SealWord | None, person: SignatoryWord | None, header: HeaderWord | None) -> LegalValue:
+    """Return the legal value of an original, by the table."""
+    value = _VALUES[seal][_PERSONS.index(person)]
+    is_other = value is LegalValue.OFFICIAL and header is HeaderWord.OTHER
+    return LegalValue.UNPROVED if is_other else value
 
 
 def fingerprints(verdicts: Iterable[FileVerdict]) -> tuple[str, ...]:
@@ -59,7 +86,7 @@ def _identify_signer(signer: SignerVerdict, register: SealRegister, seen_at: dat
         seal_act="",
         seal_over="",
         person=None,
-        person_why=None,
+        person_name="",
         position="",
         capacity="",
     )
@@ -105,15 +132,18 @@ def _identify_seal(
 
 
 def _identify_person(
-    signer: SignerVerdict, matching: Iterable[RegisteredCertificate], code: str, at: datetime
+    signer: SignerVerdict, matching: Sequence[RegisteredCertificate], code: str, at: datetime
 ) -> SignerVerdict:
     of_sender = [c for c in matching if c.code == code and c.kind is CertificateKind.PERSON]
     registered = next((c for c in of_sender if c.is_in_force(at)), None)
     if registered is None:
-        why = PERIOD_OVER if of_sender else None
-        return replace(signer, person=SignatoryWord.UNKNOWN, person_why=why)
+        return replace(signer, person=_ENDED if of_sender else _FOREIGN if matching else _UNKNOWN)
     return replace(
-        signer, person=SignatoryWord.KNOWN, position=registered.position, capacity=registered.capacity
+        signer,
+        person=_KNOWN,
+        person_name=registered.name or signer.name,
+        position=registered.position,
+        capacity=registered.capacity,
     )
 
 
@@ -125,11 +155,14 @@ def has_seal(register: SealRegister, at: datetime) -> bool:
     )
 
 
+def _sound(lead: FileVerdict | None) -> list[SignerVerdict]:
+    return [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
+
+
 def seal_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the signature with the seal that speaks best for the sending agency; invalid ones do not count. None where
     nothing was compared or no seal is there."""
-    signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    return next((s for word in _BEST_SEAL_FIRST for s in signers if s.seal is word), None)
+    return next((s for word in _BEST_SEAL_FIRST for s in _sound(lead) if s.seal is word), None)
 
 
 def seal_word(lead: FileVerdict | None) -> SealWord | None:
@@ -138,11 +171,54 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
 
 
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
-    """Return the person's signature: a registered person's first."""
-    signers = [s for s in lead.signers if s.verdict is not SignatureWord.INVALID] if lead else []
-    return next((s for word in SignatoryWord for s in signers if s.person is word), None)
+    """Return the person's signature that speaks best for the sending agency; invalid ones do not count."""
+    return next((s for word in SignatoryWord for s in _sound(lead) if s.person is word), None)
 
 
 def person_word(lead: FileVerdict | None) -> SignatoryWord | None:
     signer = person_signer(lead)
     return signer.person if signer else None
+
+
+def signer_of(lead: FileVerdict | None) -> Signer | None:
+    """Return the registered person who signed, as a header names a signer; None where no registered person did."""
+    signer = person_signer(lead)
+    if signer is None or signer.person is not _KNOWN:
+        return None
+    name, title = signer.person_name[:50], signer.position[:100] or None
+    return Signer(name=name, title=title, competence=signer.capacity or None)
+
+
+def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord | None:
+    """Tell whether the signer of the header is a registered person who signed; None where one of the two is missing."""
+    known = [s for s in _sound(lead) if s.person is _KNOWN]
+    if stated is None or not stated.name.strip() or not known:
+        return None
+    return HeaderWord.SAME if any(_names(stated, signer) for signer in known) else HeaderWord.OTHER
+
+
+_CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")
+_PARTS = re.compile(r"[,;/\u2013\u2014-]")
+
+
+def _names(stated: Signer, signer: SignerVerdict) -> bool:
+    """Tell whether the header names this person: the name, perhaps behind academic titles; where both sides state them,
+    also the position and the capacity."""
+    name, title, position = fold(stated.name), fold(stated.title or ""), fold(signer.position)
+    capacities = {
+        f"{mark.upper()}." for mark in _CAPACITY.findall(f"{title}, {fold(stated.competence or '')}")
+    }
+    titles = [part.strip() for part in _PARTS.split(_CAPACITY.sub(",", title)) if part.strip(" .")]
+    return (
+        fold(signer.person_name) in (name, name.rpartition(". ")[2])
+        and (not (capacities and signer.capacity) or signer.capacity in capacities)
+        and (not (titles and position) or any(_is_position(t, position, bool(capacities)) for t in titles))
+    )
+
+
+def _is_position(title: str, position: str, is_behind: bool) -> bool:
+    """Tell whether a title is the registered position: one begins with the other, as of an agency that is named behind it;
+    with a capacity it may stand behind the position of the head."""
+    shorter, longer = sorted((title, position), key=len)
+    is_begun = longer.startswith(shorter) and not longer[len(shorter) :][:1].isalnum()
+    return is_begun or (is_behind and title.endswith(f" {position}"))

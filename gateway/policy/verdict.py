@@ -74,6 +74,7 @@ class ReasonCode(StrEnum):
     FIRST_PAGE_DIFFERS = "first-page-differs"
     FIRST_PAGE_OTHER = "first-page-other"
     PAGE_UNNUMBERED = "page-unnumbered"
+    PAGE_NUMBERED = "page-numbered"
     # signatures on the lead file (R19 to R23)
     UNSIGNED_LEAD = "unsigned-lead"
     SIGNATURE_INVALID = "signature-invalid"
@@ -85,6 +86,9 @@ class ReasonCode(StrEnum):
     SEAL_OTHER = "seal-other"
     SEAL_UNKNOWN = "seal-unknown"
     SEAL_UNREGISTERED = "seal-unregistered"
+    SIGNATORY_UNKNOWN = "signatory-unknown"
+    SIGNATORY_ENDED = "signatory-ended"
+    SIGNER_OTHER = "signer-other"
     # a change to a document already sent (R70, R71)
     PARENT_NOT_SENT = "parent-not-sent"
     PARENT_SEALED = "parent-sealed"
@@ -101,6 +105,7 @@ class ReasonCode(StrEnum):
     NUMBER_IN_USE = "number-taken"
     NUMBER_REUSED = "number-again"
     LEAD_REUSED = "lead-again"
+    SIGNED_REUSED = "signed-again"
     # numbers of outgoing documents, their notation, and who signs (R28, R32 to R35)
     NUMBER_NOT_GIVEN = "number-not-given"
     NUMBER_GIVEN = "number-given"
@@ -156,6 +161,10 @@ CONFIRMABLE = frozenset(
         ReasonCode.RECIPIENT_CLOSED_STARTER,
         ReasonCode.RECIPIENT_UNHOSTED,
         ReasonCode.FIRST_PAGE_OTHER,
+        ReasonCode.SIGNATORY_UNKNOWN,
+        ReasonCode.SIGNATORY_ENDED,
+        ReasonCode.SIGNER_OTHER,
+        ReasonCode.SIGNED_REUSED,
     }
 )
 

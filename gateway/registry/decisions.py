@@ -13,7 +13,8 @@ from sqlmodel import col
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import UNDECIDED, WORKED_ON
-from gateway.domain.queues import SIGNATURES_JOB, signatures_subject
+from gateway.domain.figures import IN, OUT
+from gateway.domain.queues import SIGNATURES_JOB, list_subject
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
@@ -66,14 +67,17 @@ class SqlDecision:
 
     async def rejudge_mail_of(self, code: str) -> None:
         """Add a job for each hosted agency that looks again whose seals stand on the mail of that sender, and of each one
-        that it may seal for."""
+        that it may seal for; and on what the agency itself sent, if it is one of these."""
         rights = await self.seals.list_rights(code)
         for row in await self._tx.rows(HostedAgencyRow, select(HostedAgencyRow)):
             if from_json(HostedAgency, row.body).left_at is not None:
                 continue
             jobs = SqlJobs(self._tx, AgencyScope(agency_id=row.id, principal_id="node"), self._clock)
-            for sender in sorted({code} | {right.code for right in rights}):
-                await jobs.add(SIGNATURES_JOB, signatures_subject(sender))
+            senders = {code} | {right.code for right in rights}
+            for sender in sorted(senders):
+                await jobs.add(SIGNATURES_JOB, list_subject(IN, sender))
+            if row.code in senders:
+                await jobs.add(SIGNATURES_JOB, list_subject(OUT))
 
     async def commit(self) -> None:
         await self._tx.commit()

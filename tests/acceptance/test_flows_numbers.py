@@ -21,7 +21,8 @@ from gateway.errors import Clash, Refused
 from gateway.office.book import books
 from gateway.office.letters import follow_up
 from gateway.outgoing import drafting, manage, numbering
-from gateway.policy.verdict import Verdict
+from gateway.policy.verdict import ReasonCode, Verdict
+from tests.support import first_pages, pdf_pki, pdfs
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.packets import TODAY
 from tests.support.statements import noted_statements
@@ -104,6 +105,31 @@ async def test_a_reservation_that_is_not_used_goes_to_the_next_document_and_that
     assert [d.draft.number for d in sent] == ["01", "02", "03"]
     released = [e for e in await town.events(DEPARTMENT, first.id) if e.kind is EventKind.NUMBER_RELEASED]
     assert [(e.data["reason"], e.data["held_by"]) for e in released] == [("lapsed", scope.principal_id)]
+
+
+async def test_a_signed_page_that_has_a_number_goes_under_that_number_or_not_at_all(town: Town) -> None:
+    """One signed page is one document, at the door and when the number is given."""
+    await choose(town)
+    third = await asyncio.to_thread(pdfs.sign, first_pages.printed("03"), pdf_pki.agency(), "CoQuan")
+    files = (("a.pdf", third),)
+
+    for number in ("", "01"):
+        with pytest.raises(Refused) as refused:
+            await town.send(number, files=files, confirm=("first-page-other",))
+        verdict: Verdict = refused.value.verdict  # type: ignore[assignment]  # the error knows it as an object
+        reasons = [r for r in verdict.reasons if r.code is ReasonCode.PAGE_NUMBERED]
+        assert [(r.pointer, r.suggest) for r in reasons] == [("/number", "03")]
+    await town.send("")
+    await town.send("")
+    sent = await town.send("", files=files)
+    with pytest.raises(Refused, match="page-numbered"):
+        await town.send("", files=files, confirm=("first-page-other", "signed-again"))
+
+    assert sent.draft.number == "03"
+    unsigned = await town.send(
+        "", files=(("a.pdf", first_pages.printed("09")),), confirm=("first-page-other",)
+    )
+    assert unsigned.draft.number == "04"
 
 
 async def test_a_number_of_what_is_not_sent_is_void_and_serves_only_the_same_document_again(

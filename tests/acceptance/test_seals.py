@@ -18,11 +18,13 @@ from gateway.cli.command import Invocation
 from gateway.deciding import proposals
 from gateway.document_view import checks
 from gateway.domain.agency_profile import HOLD, WRONG_SEAL, ProfileVersion
-from gateway.domain.document import IncomingDocument, InState
+from gateway.domain.document import IncomingDocument, InState, Signer
 from gateway.domain.event import EventKind
+from gateway.domain.queues import SIGNATURES_JOB, list_subject
 from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Refused
+from gateway.incoming import rejudge
 from gateway.incoming.reading import DocumentContext
 from gateway.ops.evidence import contents
 from gateway.policy.verdict import ReasonCode, Verdict
@@ -43,7 +45,7 @@ OWN = root().issue("Sở Mẫu", agency=True)
 PARENTS = root().issue("Ủy ban Mẫu", agency=True)
 OTHERS = root().issue("Sở Khác", agency=True)
 STRANGE = root().issue("Sở Lạ", agency=True)
-OFFICIAL, INFORMATION = LegalValue.OFFICIAL, LegalValue.INFORMATION
+OFFICIAL, UNPROVED, INFORMATION = LegalValue.OFFICIAL, LegalValue.UNPROVED, LegalValue.INFORMATION
 OF_OTHERS = seal_of(OTHER, OTHERS)
 
 
@@ -116,21 +118,77 @@ async def test_threat_153_the_seal_decides_what_a_document_is_worth(town: Town, 
 
 async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(town: Town) -> None:
     letter = await arrived(town, signed(OWN))
-    assert (letter.state, *words(letter)) == (InState.NEW, SealWord.UNREGISTERED, SignatoryWord.UNKNOWN, None)
+    assert (letter.state, *words(letter)) == (
+        InState.NEW,
+        SealWord.UNREGISTERED,
+        SignatoryWord.UNKNOWN,
+        None,
+    )
 
     await register(town.node.deciding, seal_of(SENDER, OWN))
     await SignaturesClock().step(town.node.inn)
 
     again = await town.reload(letter)
-    assert words(again) == (SealWord.OWN, SignatoryWord.UNKNOWN, OFFICIAL)
+    assert words(again) == (SealWord.OWN, SignatoryWord.UNKNOWN, UNPROVED)
     (event,) = [e for e in await town.events(PROVINCE, letter.id) if e.kind is EventKind.INBOX_SIGNATURES]
     assert event.data == {
-        "legal_value": "official",
+        "legal_value": "official-unproved",
         "pdf_signature": "valid",
         "seal": "own",
         "signatory": "unknown",
     }
     assert await town.count("job") == 0
+
+
+async def test_a_person_who_is_registered_later_makes_a_document_official_on_both_sides(town: Town) -> None:
+    """The log keeps the old word beside the new one, and what was judged before is judged batch by batch."""
+    await register(town.node.deciding, seal_of(SENDER, OWN))
+    await SignaturesClock().step(town.node.inn)
+    by = Signer(name="Người Ký Mẫu", title="Phó Giám đốc")
+    sent = await town.send("80", files=lead(signed(OWN)), signer=by, confirm=("signatory-unknown",))
+    letter = await arrived(town, signed(OWN), "81")
+    assert (sent.legal_value, letter.legal_value) == (UNPROVED, UNPROVED)
+
+    await register(town.node.deciding, person_of(SENDER, person()))
+    await SignaturesClock().step(town.node.inn)
+
+    assert (await town.document(sent)).legal_value is OFFICIAL
+    assert (await town.reload(letter)).legal_value is OFFICIAL
+    for code, id, kind in (
+        (SENDER, sent.id, EventKind.MESSAGE_SIGNATURES),
+        (PROVINCE, letter.id, EventKind.INBOX_SIGNATURES),
+    ):
+        (event,) = [e for e in await town.events(code, id) if e.kind is kind]
+        words = event.data["legal_value"], event.data["legal_value_before"]
+        assert words == ("official", "official-unproved")
+
+
+async def test_what_was_official_by_the_former_rule_is_judged_again_in_batches(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that was done is not done again, whatever becomes of the process after it."""
+    await register(town.node.deciding, seal_of(SENDER, OWN))
+    await SignaturesClock().step(town.node.inn)
+    letters = [await arrived(town, signed(OWN), str(number)) for number in (82, 83, 84)]
+    scope = await town.scope(PROVINCE)
+    async with town.node.store.begin(scope) as work:
+        for letter in letters:
+            old = tuple(replace(v, rule=2) for v in letter.signatures)
+            await work.incoming.save(replace(letter, signatures=old, legal_value=OFFICIAL))
+        await work.jobs.add(SIGNATURES_JOB, list_subject("in"))
+        await work.commit()
+    monkeypatch.setattr(rejudge, "DOCUMENTS_AT_ONCE", 2)
+
+    again = []
+    for _ in range(2):
+        await rejudge.ask_due(town.node.inn)
+        again.append([(await town.reload(letter)).legal_value for letter in letters])
+
+    assert again == [[OFFICIAL, UNPROVED, UNPROVED], [UNPROVED] * 3]
+    assert await town.count("job") == 0
+    for letter in letters:
+        (event,) = [e for e in await town.events(PROVINCE, letter.id) if e.kind is EventKind.INBOX_SIGNATURES]
+        assert event.data["legal_value_before"] == "official"
 
 
 async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_is_registered(
@@ -143,7 +201,7 @@ async def test_mail_sealed_by_an_entitled_agency_is_judged_again_when_its_seal_i
     await register(town.node.deciding, seal_of(PARENT, PARENTS))
     await SignaturesClock().step(town.node.inn)
 
-    assert words(await town.reload(letter)) == (SealWord.ENTITLED, SignatoryWord.UNKNOWN, OFFICIAL)
+    assert words(await town.reload(letter)) == (SealWord.ENTITLED, SignatoryWord.UNKNOWN, UNPROVED)
 
 
 async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town: Town) -> None:
@@ -168,7 +226,7 @@ async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town:
 async def test_threat_154_a_person_who_left_office_is_not_known_and_the_stamp_of_before_counts(
     town: Town,
 ) -> None:
-    """The document stays official, because its seal is right; the mark says that the signer is not known."""
+    """The document is for information, though its seal is right; the check says why."""
     left = town.clock.now() - timedelta(days=1)
     await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person(), until=left))
     stamper = pdfs.stamper(pdf_pki.tsa(), left - timedelta(hours=1))
@@ -176,7 +234,7 @@ async def test_threat_154_a_person_who_left_office_is_not_known_and_the_stamp_of
 
     now, before = await arrived(town, signed(OWN), "41"), await arrived(town, stamped, "42")
 
-    assert words(now) == (SealWord.OWN, SignatoryWord.UNKNOWN, OFFICIAL)
+    assert words(now) == (SealWord.OWN, SignatoryWord.ENDED, INFORMATION)
     assert words(before) == (SealWord.OWN, SignatoryWord.KNOWN, OFFICIAL)
     (row,) = [r for r in checks.panel(now, "vi").rows if r.label == "Con dấu"]
     assert row.word == "Dấu đúng, chưa xác định người ký"
@@ -218,7 +276,7 @@ async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> 
     view = inbox_item(letter, None, None, "vi").model_dump(mode="json")
     (file,) = view["signatures"]
     seal = file["signers"][1]
-    assert (file["rule"], view["checks"]["seal"], view["legal_value"]) == (2, "other", "information")
+    assert (file["rule"], view["checks"]["seal"], view["legal_value"]) == (3, "other", "information")
     assert (seal["seal"], seal["seal_code"]) == ("other", OTHER)
     assert seal["signer_text"] == f"Dấu của cơ quan khác: Sở Mẫu ({OTHER})"
     (row,) = [r for r in checks.panel(letter, "vi").rows if r.label == "Con dấu"]
@@ -239,7 +297,7 @@ async def test_the_senders_own_seal_is_checked_before_it_leaves(town: Town, case
     with cases.case("nothing registered"):
         sent = await town.send("61", files=lead(signed(OWN)))
         assert (sent.legal_value, sent.signatures[0].signers[1].seal) == (None, SealWord.UNREGISTERED)
-    await register(town.node.deciding, seal_of(SENDER, OWN), OF_OTHERS)
+    await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person()), OF_OTHERS)
     for number, pdf, code in (
         ("62", signed(OTHERS), ReasonCode.SEAL_OTHER),
         ("63", signed(STRANGE), ReasonCode.SEAL_UNKNOWN),
@@ -251,7 +309,9 @@ async def test_the_senders_own_seal_is_checked_before_it_leaves(town: Town, case
             assert isinstance(verdict, Verdict)
             assert [reason.code for reason in verdict.reasons] == [code]
     with cases.case("own"):
-        assert (await town.send("64", files=lead(signed(OWN)))).legal_value is OFFICIAL
+        by = Signer(name="Người Ký Mẫu")
+        sent = await town.send("64", files=lead(signed(OWN)), signer=by, confirm=("signed-again",))
+        assert sent.legal_value is OFFICIAL
 
 
 async def test_a_withdrawn_seal_gives_no_value_to_what_comes_later(town: Town) -> None:
@@ -264,5 +324,5 @@ async def test_a_withdrawn_seal_gives_no_value_to_what_comes_later(town: Town) -
     after = await arrived(town, signed(OWN), "72")
     await SignaturesClock().step(town.node.inn)
 
-    assert {(await town.reload(before)).legal_value, after.legal_value} == {OFFICIAL, INFORMATION}
+    assert {(await town.reload(before)).legal_value, after.legal_value} == {UNPROVED, INFORMATION}
     assert after.checks["seal"] == "unknown"

@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -496,11 +497,25 @@ async def test_a_sent_document_is_asked_back_and_the_answer_comes(door: VxpDoor)
     assert await door.listed(name=OTHER) == []
 
 
-async def test_a_lead_file_of_another_document_goes_out_and_stays_marked(door: VxpDoor) -> None:
+async def test_a_number_that_was_surely_read_and_differs_is_refused_in_words(door: VxpDoor) -> None:
     """A document system has no person who could be asked."""
-    other = [("a.pdf", first_pages.printed("16", subject=first_pages.OTHER))]
+    refused = await door.send(
+        edxml_files.document(
+            DEPARTMENT, [PROVINCE], [("a.pdf", first_pages.printed("16"))], notation="STD-VP"
+        )
+    )
 
-    sent = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], other))
+    assert refused["status"] != "OK"
+    assert "16/STD-VP" in refused["ErrorDesc"]
+    assert "118/STD-VP" in refused["ErrorDesc"]
+
+
+async def test_a_lead_file_with_another_day_and_subject_goes_out_and_stays_marked(door: VxpDoor) -> None:
+    """A document system has no person who could be asked."""
+    page = first_pages.printed("118", day=date(2026, 11, 1), subject=first_pages.OTHER)
+    other = [("a.pdf", page)]
+
+    sent = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], other, notation="STD-VP"))
 
     assert sent["status"] == "OK", sent
     events = await door.api.town.events(DEPARTMENT, sent["DocId"])

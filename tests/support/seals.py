@@ -20,15 +20,21 @@ def seal_of(code: str, holder: Holder) -> SealChange:
 
 
 def person_of(
-    code: str, holder: Holder, *, until: datetime | None = None, capacity: str = "KT."
+    code: str,
+    holder: Holder,
+    *,
+    until: datetime | None = None,
+    capacity: str = "KT.",
+    name: str = "Người Ký Mẫu",
 ) -> SealChange:
-    """Return the change that registers the holder's certificate as that of a deputy head of that code."""
+    """Return the change that registers the holder's certificate as that of a deputy head of that code, as the
+    headers of `envelopes` name one."""
     return seal_change(
         code,
         CertificateKind.PERSON,
         holder.certificate.public_bytes(Encoding.DER),
         until=until,
-        name="Nguyễn Văn Mẫu",
+        name=name,
         position="Phó Giám đốc",
         capacity=capacity,
     )

@@ -33,7 +33,7 @@ from gateway.outgoing.accept import accept, content_digest
 from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles, receive_files
 from gateway.outgoing.ready_envelope import Brought
 from gateway.outgoing.spooling import Spool
-from gateway.policy.verdict import ReasonCode
+from gateway.policy import outgoing as rules
 from gateway.store.work import SqlWork
 
 _TAKE_BACK, _RECEIVED = "13", "01"
@@ -137,8 +137,9 @@ async def _send(
     )
     async with call.deps.api.store.read(scope) as work:
         await _refuse_other_content(work, call, envelope.order, model)
-    # There is no person to ask here; the differing page stays noted with the document.
-    order = replace(envelope.order, confirm=(ReasonCode.FIRST_PAGE_OTHER,))
+    # There is no person to ask here: what may be doubted stays noted with the document, what is sure is refused.
+    inspected = [(received.item, received.facts) for received in files.received]
+    order = replace(envelope.order, confirm=rules.confirmed_unasked(envelope.order.draft, inspected))
     accepted = await accept(services, scope, order, files, once, envelope.signed)
     return accepted.replayed[1] if accepted.replayed is not None else document_id
 

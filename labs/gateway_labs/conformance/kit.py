@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from gateway.words import labels
 from gateway_labs.conformance.line import Answer, Files, Library, Line
 from gateway_labs.conformance.score import Check, StepFailed
+from gateway_labs.sandbox.cast import cast
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -58,9 +59,11 @@ class Kit:
             "date": self.today.isoformat(),
             "type": "cong_van",
             "subject": f"Conformance {next(self._numbers)}",
-            "signer": {"name": "Test Signer", "title": "Director"},
+            "signer": {"name": cast().says("signer"), "title": cast().says("title")},
             "reply_required": False,
             "recipients": [{"code": to, "role": "to_act"}],
+            # Each step sends the same signed file.
+            "confirm": ["signed-again"],
         } | changes
 
     def files(self) -> Files:

@@ -56,7 +56,7 @@ NODE, ROBOTS, KEY, PDF, CLOCK = "node", "robots", "key", "van-ban.pdf", "clock.j
 SYSTEM, SECRET, HOT_FOLDER = "sandbox", "vxp-secret", "hot-folder"
 _AUTHORITY = "TEST - thu nghiem - khong dung cho van ban that"
 _CLEARING = ".clearing"
-_ISSUER, _SEAL = "T00", "seal.pem"
+_ISSUER, _SEAL, _PERSON = "T00", "seal.pem", "person.pem"
 _TEN_YEARS = timedelta(days=3650)
 _DECIDERS = ("thu-nghiem-1", "thu-nghiem-2")
 
@@ -199,17 +199,24 @@ async def enter(node: OpenNode, folder: Path) -> None:
         both = await people.two_deciders(node.deciding, _DECIDERS)
         bound, _ = certificates(node.settings)
         bindings = [binding_of(code, c) for code, c in bound.items()]
-        await people.bind_all(node.deciding, both, bindings, await _seal_to_register(folder))
+        await people.bind_all(node.deciding, both, bindings, await _signers_to_register(players, folder))
         await people.entitle_all(node.deciding, both, _rights(players, node.out.today()))
     await _give_key(node, players, api_key(folder))
     await _let_system_in(node, players, system_secret(folder))
 
 
-async def _seal_to_register(folder: Path) -> Sequence[SealChange]:
-    """Return the seal on the PDF that all agencies here send: it is the issuer's."""
-    pem = await asyncio.to_thread((folder / ROBOTS / _SEAL).read_bytes)
-    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
-    return [seal_change(_ISSUER, CertificateKind.SEAL, der)]
+async def _signers_to_register(players: Cast, folder: Path) -> Sequence[SealChange]:
+    """Return the seal on the PDF that all agencies here send, which is the issuer's, and its person for each of them."""
+    person, seal = [
+        x509.load_pem_x509_certificate(await asyncio.to_thread((folder / ROBOTS / name).read_bytes))
+        for name in (_PERSON, _SEAL)
+    ]
+    der = person.public_bytes(serialization.Encoding.DER)
+    make = partial(seal_change, name=players.says("signer"), position=players.says("title"))
+    return [
+        seal_change(_ISSUER, CertificateKind.SEAL, seal.public_bytes(serialization.Encoding.DER)),
+        *(make(code, CertificateKind.PERSON, der) for code in (players.code, *players.robots)),
+    ]
 
 
 def _rights(players: Cast, today: date) -> Sequence[SealingRightChange]:
@@ -309,11 +316,11 @@ def _registry(players: Cast, node: OpenNode) -> bytes:
 def _print(settings: Settings, folder: Path, players: Cast, clock: Clock) -> None:
     """Print the PDF, signed as an official document is, by a person and an agency that do not exist."""
     at = clock.now()
-    # It goes with metadata of every kind: number and subject are left blank, so that they contradict none.
+    # It goes with metadata of every kind: number, symbol and subject are left blank, so that they contradict none.
     paper = Paper(
         issuer=(players.says("issuer"),),
         number="",
-        symbol=players.says("symbol"),
+        symbol="",
         place=players.says("place"),
         day=local(at).date(),
         subject="",
@@ -331,6 +338,6 @@ def _print(settings: Settings, folder: Path, players: Cast, clock: Clock) -> Non
     (trust / "crl").mkdir(parents=True, exist_ok=True)
     (trust / "ca.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
     (trust / "crl" / "test.pem").write_bytes(authority.revocation_list([], at, _TEN_YEARS))
-    _, seal = signers.certificates
-    (folder / ROBOTS / _SEAL).write_bytes(seal.public_bytes(serialization.Encoding.PEM))
+    for name, certificate in zip((_PERSON, _SEAL), signers.certificates, strict=True):
+        (folder / ROBOTS / name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     write_private(folder / ROBOTS / PDF, signed)

@@ -144,7 +144,15 @@ def test_every_place_lies_where_the_words_are(readings: dict[str, tuple[Sample, 
     ("name", "number", "symbol", "key", "subject", "signer", "title"),
     [
         ("cong-van", "118", "UBND-VP", "cong_van", "V/v phối hợp kiểm thử", "Người Ký Mẫu", "PHÓ CHỦ TỊCH"),
-        ("quyet-dinh", "121", "QĐ-UBND", "quyet_dinh", "Về việc thành lập Tổ", "Người Ký Mẫu", "CHỦ TỊCH"),
+        (
+            "quyet-dinh",
+            "121",
+            "QĐ-UBND",
+            "quyet_dinh",
+            "Về việc thành lập Tổ",
+            "Người Ký Mẫu",
+            "PHÓ CHỦ TỊCH",
+        ),
         ("giay-moi", "12", "GM-UBND", "giay_moi", "Họp khẩn về công tác", "Người Ký Mẫu", "PHÓ CHỦ TỊCH"),
         ("bao-cao", "45", "BC-STN", "bao_cao", "Kết quả kiểm thử liên", "Người Ký Thử", "GIÁM ĐỐC"),
         (

@@ -27,7 +27,7 @@ from tests.support.evidence import pack_of, unpacked
 from tests.support.live_authority import DAY, HOUR, LiveAuthority, live
 from tests.support.node import DEPARTMENT, PROVINCE, Town, document, opened
 from tests.support.pdf_pki import SIGNED, Holder
-from tests.support.seals import register, seal_of
+from tests.support.seals import person_of, register, seal_of
 
 
 @dataclass(kw_only=True)
@@ -88,7 +88,8 @@ async def place(tmp_path: Path, clock: ManualClock, authority: LiveAuthority) ->
         '[[rule]]\nrole = "person"\npart = "common_name"\nis = "Nguyễn Văn Hỏi"\n', encoding="utf-8"
     )
     async with opened(root, clock) as town:
-        await register(town.node.deciding, seal_of(DEPARTMENT, agency))
+        by = person_of(DEPARTMENT, person, name="Nguyễn Văn Mẫu")
+        await register(town.node.deciding, seal_of(DEPARTMENT, agency), by)
         await SignaturesClock().step(town.node.inn)
         yield Place(town=town, authority=authority, agency=agency, person=person)
 

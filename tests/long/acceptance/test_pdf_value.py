@@ -24,7 +24,7 @@ from tests.support import pdf_pki, pdfs
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PROVINCE, Town, opened
 from tests.support.pdf_pki import SIGNED, agency, person, root
-from tests.support.seals import register, seal_of
+from tests.support.seals import person_of, register, seal_of
 from tests.support.strategies import Files
 
 BOTH = pdfs.by_both()
@@ -46,7 +46,8 @@ async def town_with(
         pass  # the stage is copied
     pdf_pki.folder(stage.settings_for(place).trust.folder / "pdf", lists=lists)
     async with opened(place, ManualClock()) as town:
-        await register(town.node.deciding, seal_of(DEPARTMENT, agency()))
+        by = person_of(DEPARTMENT, person(), name="Nguyễn Văn Mẫu")
+        await register(town.node.deciding, seal_of(DEPARTMENT, agency()), by)
         await SignaturesClock().step(town.node.inn)
         yield town
 
@@ -210,7 +211,8 @@ async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -
         "legal_value": "official",
         "pdf_signature": "valid",
         "seal": "own",
-        "signatory": "unknown",
+        "signatory": "known",
+        "signer": "same",
     }
     assert await town.count("job") == 0
 

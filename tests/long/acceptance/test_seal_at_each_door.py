@@ -40,7 +40,7 @@ from tests.support.live_authority import DAY, HOUR, LiveAuthority, live
 from tests.support.node import DEPARTMENT, PROVINCE, Town, document
 from tests.support.pdf_pki import SIGNED, Holder
 from tests.support.pki import NOT_AFTER
-from tests.support.seals import register, right_of, seal_of
+from tests.support.seals import person_of, register, right_of, seal_of
 from tests.support.town.builder import open_town
 from tests.support.town.doors import Door, Served
 from tests.support.town.scenes import TownScene
@@ -151,6 +151,7 @@ async def test_whose_seal_it_is_and_what_became_of_it_is_told_alike_at_each_door
         *(seal_of(code, holder) for code, holder in dict.fromkeys(sealed)),
         seal_of(PARENT, parents),
         seal_of(OTHER, others),
+        person_of(DEPARTMENT, place.person),
     )
     stamper = pdfs.stamper(place.authority.stamper(), SIGNED)
     for n, (name, case) in enumerate(table.items(), start=20):

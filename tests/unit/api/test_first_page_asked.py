@@ -27,7 +27,7 @@ OTHER = first_pages.printed("16", subject=first_pages.OTHER)
 CONFIRMED = ["first-page-other"]
 
 
-async def test_the_api_asks_about_two_differences_and_warns_of_one(door: Door) -> None:
+async def test_the_api_asks_about_another_number_and_warns_of_another_subject(door: Door) -> None:
     async def sent(once: str, raw: bytes, **more: object) -> Answer:
         return await door.ask(
             "POST", "/messages", once=once, data=form(meta(**more), [("lead", "a.pdf", raw)])
@@ -35,14 +35,16 @@ async def test_the_api_asks_about_two_differences_and_warns_of_one(door: Door) -
 
     refusal = await sent("a", OTHER)
     confirmed = await sent("b", OTHER, confirm=CONFIRMED)
-    one_difference = await sent("c", first_pages.printed("17"), number="18")
+    number_alone = await sent("c", first_pages.printed("17"), number="18")
+    subject_alone = await sent("d", first_pages.printed("19", subject=first_pages.OTHER), number="19")
 
     assert (refusal.status, refusal.json["code"], refusal.json["confirm"]) == (422, "GW-CONFIRM", CONFIRMED)
     assert [error["pointer"] for error in refusal.json["errors"]] == ["/number", "/subject"]
     assert confirmed.status == 202, str(confirmed)
-    assert one_difference.status == 202, str(one_difference)
-    assert [w["pointer"] for w in one_difference.json["warnings"] if w["type"] == "first-page-differs"] == [
-        "/number"
+    assert (number_alone.status, number_alone.json["confirm"]) == (422, CONFIRMED)
+    assert subject_alone.status == 202, str(subject_alone)
+    assert [w["pointer"] for w in subject_alone.json["warnings"] if w["type"] == "first-page-differs"] == [
+        "/subject"
     ]
 
 
@@ -82,13 +84,14 @@ async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
     assert await handed_in(*CONFIRMED) is not None
 
 
-async def test_number_and_subject_that_differ_are_doubtful_to_the_receiver_and_one_is_noted(
+async def test_another_number_is_doubtful_to_the_receiver_and_another_subject_is_noted(
     town: Town,
 ) -> None:
     """Neither holds it."""
     rows = {
         "15": (OTHER, "other", "first_page", ""),
-        "17": (first_pages.printed("18"), "differs", "", "first_page"),
+        "17": (first_pages.printed("17", subject=first_pages.OTHER), "differs", "", "first_page"),
+        "18": (first_pages.printed("20"), "other", "first_page", ""),
         "19": (first_pages.printed("19"), "same", "", ""),
     }
     for number, (raw, _, _, _) in rows.items():

@@ -102,6 +102,6 @@ def test_what_is_exported_tells_whose_seal_it_is_without_a_node(node: Terminal, 
     )
 
     assert (not_compared["rule"], not_compared["seal"], not_compared["legal_value"]) == (1, None, "official")
-    assert (own["rule"], own["seal"], own["legal_value"]) == (2, "own", "official")
+    assert (own["rule"], own["seal"], own["legal_value"]) == (3, "own", "official-unproved")
     assert (other["seal"], other["legal_value"]) == ("other", "information")
     assert f"Dấu của cơ quan khác: Sở Mẫu ({CODE})" in said.out

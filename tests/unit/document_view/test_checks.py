@@ -192,7 +192,7 @@ def test_a_first_page_is_told_by_how_it_agrees_with_the_data(cases: Cases) -> No
         "same": (Grade.GOOD, "khớp", True),
         "unread": (Grade.NONE, "không đọc được chắc chắn", True),
         "differs": (Grade.NOTE, "có mục khác", True),
-        "other": (Grade.DOUBT, "khác cả số và trích yếu", False),
+        "other": (Grade.DOUBT, "khác số hoặc ký hiệu", False),
     }
     for word, (grade, words, is_clean) in rows.items():
         with cases.case(word):

@@ -3,17 +3,23 @@ out before."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
+
 from gateway.domain.document import FileRole, Kind
+from gateway.domain.event import EventKind
+from gateway.errors import Refused
 from gateway.outgoing import check
 from gateway.outgoing.intake import Order, receive_files
 from gateway.policy.verdict import ReasonCode, Verdict
-from tests.support import first_pages
+from tests.support import first_pages, pdfs
 from tests.support.api import pdf
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
+from tests.support.pdf_pki import agency
 
 STARTER = "G01"  # of the list that ships with the program
 REACH = {ReasonCode.RECIPIENT_STARTER, ReasonCode.RECIPIENT_UNBOUND, ReasonCode.RECIPIENT_UNHOSTED}
@@ -95,7 +101,29 @@ async def test_the_lead_file_of_another_document_is_asked_about(town: Town) -> N
         await town.carry()
 
 
-async def test_a_lead_file_of_another_document_is_confirmed_and_one_difference_warns(town: Town) -> None:
+async def test_a_signed_lead_file_of_another_document_is_a_question_for_programs_too(town: Town) -> None:
+    """When it is looked at, when it is taken in, and when the document is stored."""
+    signed = await asyncio.to_thread(pdfs.sign, pdfs.plain(), agency(), "CoQuan")
+    again = ReasonCode.SIGNED_REUSED
+    await town.send("15", PROVINCE, files=(("15.pdf", signed),))
+    order = Order(draft=draft("16", PROVINCE))
+
+    for looks in (True, False):
+        verdict = await send_verdict(town, order, signed, looks=looks)
+        assert [(x.code, x.pointer) for x in verdict.reasons] == [(again, "/files/0")]
+    with pytest.raises(Refused, match=again):
+        await town.send("16", PROVINCE, files=(("15.pdf", signed),))
+    confirmed = await send_verdict(town, replace(order, confirm=(again,)), signed)
+    sent = await town.send("16", PROVINCE, files=(("15.pdf", signed),), confirm=(again,))
+
+    assert (confirmed.allowed, among(confirmed, {again})) == (True, {again: "/files/0"})
+    (event,) = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind is EventKind.MESSAGE_CONFIRMED]
+    assert [x["code"] for x in event.data["confirmed"]] == [again]
+
+
+async def test_a_lead_file_of_another_document_is_confirmed_and_another_subject_alone_warns(
+    town: Town,
+) -> None:
     """Looking and taking in ask alike."""
     other, differs = ReasonCode.FIRST_PAGE_OTHER, ReasonCode.FIRST_PAGE_DIFFERS
     order = Order(draft=draft("15", PROVINCE))
@@ -105,13 +133,15 @@ async def test_a_lead_file_of_another_document_is_confirmed_and_one_difference_w
         verdict = await send_verdict(town, order, both, looks=looks)
         assert [(x.code, x.pointer) for x in verdict.reasons] == [(other, "/number"), (other, "/subject")]
     confirmed = await send_verdict(town, replace(order, confirm=(other,)), both)
-    printed_alone = await send_verdict(town, order, first_pages.printed("16"))
+    number_alone = await send_verdict(town, order, first_pages.printed("16"))
+    subject_alone = await send_verdict(town, order, first_pages.printed(subject=first_pages.OTHER))
     same = await send_verdict(town, order, first_pages.printed())
 
     assert confirmed.allowed
     assert among(confirmed, {other, differs}) == {other: "/subject"}
-    assert printed_alone.allowed
-    assert among(printed_alone, {other, differs}) == {differs: "/number"}
+    assert [(x.code, x.pointer) for x in number_alone.reasons] == [(other, "/number")]
+    assert subject_alone.allowed
+    assert among(subject_alone, {other, differs}) == {differs: "/subject"}
     assert (same.allowed, among(same, {other, differs})) == (True, {})
 
 

@@ -17,7 +17,7 @@ from tests.support.cases import Cases
 from tests.unit.document_view.test_checks import document
 
 DAY = date(2026, 11, 20)
-PAGE = FirstPage(code="15/UBND", issued_on=DAY, subject="V/v phối hợp kiểm thử liên thông")
+PAGE = FirstPage(number="15", symbol="UBND", issued_on=DAY, subject="V/v phối hợp kiểm thử liên thông")
 SENT = replace(document(), issued_on=DAY, subject="Phối hợp kiểm thử liên thông")
 
 
@@ -43,7 +43,20 @@ def test_another_way_of_writing_the_same_is_no_difference(cases: Cases) -> None:
     for sent in same:
         with cases.case(sent):
             assert differs(PAGE, **sent) == set()
-    assert differs(FirstPage(code="15/QĐ–UBND"), symbol="QÐ-UBND") == set()
+    assert differs(FirstPage(number="15", symbol="QĐ–UBND"), symbol="QÐ-UBND") == set()
+
+
+def test_a_number_or_symbol_that_alone_is_sure_is_compared_alone() -> None:
+    number, symbol = FirstPage(number="15"), FirstPage(symbol="UBND")
+    assert (
+        differs(number)
+        == differs(symbol)
+        == differs(number, symbol="VP")
+        == differs(symbol, number="16")
+        == set()
+    )
+    assert differs(number, number="16") == {"number"}
+    assert differs(symbol, symbol="VP") == {"symbol"}
 
 
 def test_each_field_that_differs_is_named() -> None:
@@ -64,14 +77,16 @@ def test_a_blank_place_for_the_number_is_no_unread_number() -> None:
 OTHER_SUBJECT = "Cử cán bộ tham gia đoàn kiểm tra"
 
 
-def test_two_differences_ask_the_sender_and_number_with_subject_is_doubtful_to_the_receiver(
+def test_another_number_or_two_differences_ask_the_sender_and_another_number_is_doubtful_to_the_receiver(
     cases: Cases,
 ) -> None:
     rows: tuple[tuple[dict[str, Any], bool, str], ...] = (
         ({}, False, "same"),
-        ({"number": "16"}, False, "differs"),
+        ({"number": "16"}, True, "other"),
+        ({"symbol": "VP"}, True, "other"),
         ({"subject": OTHER_SUBJECT}, False, "differs"),
-        ({"number": "16", "issued_on": date(2026, 11, 1)}, True, "differs"),
+        ({"issued_on": date(2026, 11, 1), "subject": OTHER_SUBJECT}, True, "differs"),
+        ({"number": "16", "issued_on": date(2026, 11, 1)}, True, "other"),
         ({"number": "16", "subject": OTHER_SUBJECT}, True, "other"),
     )
     for sent, asks, standing in rows:

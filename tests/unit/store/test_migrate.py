@@ -18,12 +18,13 @@ from sqlmodel import SQLModel
 
 from gateway import errors
 from gateway.domain.account import HostedAgency
+from gateway.domain.queues import list_subject
 from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.migrate import MigrationStep
-from gateway.store.migrations.versions import r0303_number_word
+from gateway.store.migrations.versions import r0301_holds_marks_numbers_figures
 from gateway.store.row import with_indexes
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
@@ -102,14 +103,10 @@ def test_steps_that_databases_have_taken_do_not_change() -> None:
 
 
 STEPS = {
-    "r0302_left_after_all.py": "af5c4ce435562d07",
     "r0300_baseline.py": "ec24162b42f692fa",
     "r0300_baseline_postgresql.sql": "9b158e1575f9547c",
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
-    "r0301_held_rows.py": "2603388d7b78c9dc",
-    "r0307_days_of_facts.py": "a64434d168bcf2f0",
-    "r0303_number_word.py": "cd014affe5ae45a4",
-    "r0306_folder_marks.py": "1020dfa221a64e91",
+    "r0301_holds_marks_numbers_figures.py": "1ade7fb253185fce",
 }
 
 
@@ -126,8 +123,10 @@ async def test_numbers_of_before_get_the_key_of_their_spellings(url: str) -> Non
     async with migrating(url) as connection:
         await connection.execute(text("UPDATE outgoing_document SET number_word = ''"))
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(r0303_number_word, "_AT_ONCE", 2)
-            await connection.run_sync(r0303_number_word._fill, "outgoing_document")
+            patched.setattr(r0301_holds_marks_numbers_figures, "_AT_ONCE", 2)
+            await connection.run_sync(
+                r0301_holds_marks_numbers_figures.fill_number_words, "outgoing_document"
+            )
 
     async with store.read(NORTH) as view:
         numbers = [(await view.numbers.under(n, "ubnd-vp", 2026)) for n in ("7", "8", "9")]
@@ -279,3 +278,18 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await migrate.status(url)
     with pytest.raises(errors.StoreFailure):
         await migrate.up(url)
+
+
+async def test_the_documents_of_each_agency_are_judged_again_by_two_jobs(url: str) -> None:
+    """A new database has none."""
+    revisions = [step.revision for step in migrate.steps()]
+    async with migrating(url) as connection:
+        await connection.run_sync(migrate.bring, revisions[revisions.index("0301") - 1])
+        await connection.execute(text("INSERT INTO hosted_agency (id, code, body) VALUES ('a', 'Z91', '{}')"))
+    await migrate.up(url)
+
+    async with migrating(url) as connection:
+        rows = await connection.execute(text("SELECT agency_id, kind, subject_id, attempts FROM job"))
+        assert sorted(map(tuple, rows)) == [
+            ("a", "signatures", list_subject(side), 0) for side in ("in", "out")
+        ]

@@ -1,8 +1,8 @@
-"""What a list changes in who speaks for a code is held; numbers have one key for all spellings; folders have marks; readings by
-programs are kept for their day; figures lead to the facts that they count; official documents get their value once more.
+"""What a list changes in who speaks for a code is held; a number has one key for all spellings; folders have marks; readings
+by programs are kept for their day; figures lead to what they count; official documents get their value once more.
 
-Expand: new tables, columns with defaults and indexes. The former program looks at none of them; of what it writes meanwhile an
-empty key is no number's, and facts without a day are judged one by one until they change.
+Expand: new tables, columns with defaults and indexes. The former program looks at none of them. Of what it writes meanwhile
+an empty key is no number's, and facts without a day are judged one by one until they change.
 """
 
 import sqlalchemy as sa
@@ -28,8 +28,8 @@ def upgrade() -> None:
     _find_facts_by_day(is_server=is_server)
 
 
-# Take-overs of imports and approved changes of the organisation count on; those that a list alone brought rest on nothing, until
-# two people approve them. Remembered answers change with the take-overs.
+# Take-overs of imports and approved changes of the organisation count on; those that a list alone brought rest on nothing,
+# until two people approve them. Remembered answers change with the take-overs.
 _LISTS = """
 CREATE TABLE registry_held_row (code {code} NOT NULL PRIMARY KEY, issuer VARCHAR NOT NULL, sequence BIGINT NOT NULL,
     digest VARCHAR NOT NULL, wanted TEXT NOT NULL, at {moment} NOT NULL);

@@ -33,6 +33,7 @@ _SIGNATURE = frozenset(
         *(ReasonCode.UNSIGNED_LEAD, ReasonCode.SIGNATURE_INVALID),
         *(ReasonCode.SIGNATURE_UNCHECKED, ReasonCode.NO_PERSON_SIGNATURE),
         *(ReasonCode.SEAL_OTHER, ReasonCode.SEAL_UNKNOWN, ReasonCode.SEAL_UNREGISTERED),
+        *(ReasonCode.SIGNATORY_UNKNOWN, ReasonCode.SIGNATORY_ENDED, ReasonCode.SIGNER_OTHER),
     }
 )
 

@@ -31,7 +31,8 @@ from gateway.domain.document import (
     ReplyLink,
 )
 from gateway.domain.numbers import NumberState, printed
-from gateway.domain.signatures import FileVerdict, LegalValue
+from gateway.domain.seals import SealWord
+from gateway.domain.signatures import ORIGINALS, FileVerdict
 from gateway.domain.text import sort_key
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied, GatewayError, NotFound
@@ -49,6 +50,7 @@ from gateway.outgoing.addressing import groups
 from gateway.outgoing.drafting import remaining
 from gateway.outgoing.services import profile_of
 from gateway.policy.numbering import gives_numbers, propose_symbol
+from gateway.policy.seal_verdict import seal_word
 from gateway.words import labels
 
 MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
@@ -406,9 +408,10 @@ def _signers(verdict: FileVerdict | None) -> list[str]:
 
 
 def _is_unsigned(document: OutgoingDocument) -> bool:
-    """Tell whether the lead file lacks the agency's own signature."""
+    """Tell whether the lead file lacks the agency's own signature, which does not go on a file with another's seal."""
     has_lead = any(file.role is FileRole.LEAD for file in document.files)
-    return has_lead and document.legal_value is not LegalValue.OFFICIAL
+    is_sealed = document.legal_value in ORIGINALS or seal_word(document.lead_verdict) is SealWord.OTHER
+    return has_lead and not is_sealed
 
 
 NO_STORE = {"Cache-Control": "no-store"}
