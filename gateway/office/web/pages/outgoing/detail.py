@@ -33,6 +33,7 @@ from gateway.office.web.pages.outgoing import access, acts
 from gateway.office.web.pages.outgoing.access import DocumentAct, OutgoingView
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
+from gateway.stored_content import Door
 from gateway.words import labels
 
 # With more recipients the page holds only the requested timeline.
@@ -232,7 +233,7 @@ async def send_file(request: PageRequest, *, inline: bool = False) -> web.Stream
     if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
     await access.note_read(request, outgoing.document, item.name)
-    opened = await files.open_file(*request.outgoing, outgoing.document.id, n)
+    opened = await files.open_file(*request.outgoing, outgoing.document.id, n, Door.PAGES)
     return await content.send_opened(request, opened, opened.content_type, inline=inline)
 
 
