@@ -20,6 +20,7 @@ from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
+from tests.support.stores import incoming, stored
 
 
 async def team(services: AccountServices) -> dict[str, Someone]:
@@ -273,6 +274,29 @@ async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock
     assert third_sweep == {}
     events = await accounts.load_events(services, people["clerk3"].id)
     assert events[-1].data["verdict"] == "kept"
+
+
+async def test_an_account_of_an_agency_that_exchanges_documents_is_not_suspended(
+    services: AccountServices, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T21 (idle accounts): its document system works for it, though nobody signs in."""
+    root = await accounts.operator(services)
+    officer = await accounts.someone(services, root.by, "officer", post(PostRole.OFFICER))
+    clock.advance(180 * DAY)
+    await root.enters()
+    await stored(store, incoming(clock), scope=AgencyScope(agency_id=NORTH, principal_id="node"))
+    clock.advance(20 * DAY)
+
+    await sessions.sweep_idle(services)
+    (line,) = [
+        line for line in await admin.review_lines(services, root.by, NORTH) if line.person.login == "officer"
+    ]
+
+    assert line.person.standing is AccountStanding.ACTIVE
+    assert line.traffic_at == clock.now() - 20 * DAY
+    clock.advance(183 * DAY)
+    await root.enters()
+    assert await sessions.sweep_idle(services) == {officer.person.id: AccountMeasure.SUSPEND}
 
 
 async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
