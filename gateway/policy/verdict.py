@@ -32,6 +32,7 @@ class ReasonCode(StrEnum):
     SECRECY_DECLARED = "secrecy-declared"
     FORBIDDEN_CATEGORY = "forbidden-category"
     SENSITIVE_WORD = "sensitive-word"
+    SUBJECT_PERSONAL = "subject-personal"
     SECRECY_STAMP = "secrecy-stamp"
     # text (R8, R9)
     LEGACY_FONT = "legacy-font"

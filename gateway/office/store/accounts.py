@@ -287,7 +287,9 @@ def _request_row(request: AccountRequest) -> AccountRequestRow:
 # Any: a column of a row class, as everywhere in SQLModel.
 def _newest(column: Any, table: type[OfAgency], *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
     """Return the query for the newest moment of an agency's rows, by the index over agency and moment."""
-    query = select(column).select_from(table).where(col(table.agency_id) == col(HostedAgencyRow.id), *conditions)
+    query = (
+        select(column).select_from(table).where(col(table.agency_id) == col(HostedAgencyRow.id), *conditions)
+    )
     return query.order_by(column.desc()).limit(1).scalar_subquery()
 
 
