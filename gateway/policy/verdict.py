@@ -25,6 +25,7 @@ class ReasonCode(StrEnum):
     REPLY_DUE_WITHOUT_REPLY = "reply-due-without-reply"
     REPLY_DUE_MISSING = "reply-due-missing"
     DUE_PASSED = "due-passed"
+    SIGNED_LATE = "signed-late"
     REPLY_UNLINKED = "reply-unlinked"
     UNCONFIRMED = "unconfirmed"
     UNSENDABLE = "unsendable"

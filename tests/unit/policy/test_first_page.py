@@ -47,6 +47,7 @@ def test_another_way_of_writing_the_same_is_no_difference(cases: Cases) -> None:
 
 
 def test_each_field_that_differs_is_named() -> None:
+    """R15 (true to the original)."""
     assert differs(PAGE, number="16") == {"number"}
     assert differs(PAGE, symbol="UBNĐ") == {"number"}
     assert differs(PAGE, issued_on=date(2026, 11, 21)) == {"date"}

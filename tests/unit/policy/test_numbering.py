@@ -49,6 +49,7 @@ OWN = Profile(
 def test_the_ready_made_books_part_normative_documents_copies_and_types(
     symbol: str, type_key: str | None, series: str
 ) -> None:
+    """R33 (series)."""
     assert series_of(Profile(), symbol, type_key).key == series
 
 
@@ -107,6 +108,7 @@ def test_the_only_unit_is_proposed_for_a_letter_and_nothing_without_the_agency()
 def test_a_notation_of_another_shape_warns_with_the_usual_one(
     number: str, symbol: str, type_key: str | None, warned: dict[str, str]
 ) -> None:
+    """R35 (form of the notation)."""
     draft = Draft(number=number, symbol=symbol, type_key=type_key, issued_on=TODAY)
 
     found = warn_of_notation(OWN, draft, TODAY)

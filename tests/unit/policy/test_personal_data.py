@@ -9,6 +9,7 @@ CODE = "subject-personal"
 
 
 def test_an_identity_number_or_words_of_health_are_warned_of_with_a_shorter_subject() -> None:
+    """R3 (other content kept out)."""
     shorter = {
         "V/v ông Nguyễn Văn A, CCCD 001099012345, nhiễm HIV": "V/v ông Nguyễn Văn A",
         "Xác minh công dân có số định danh 079203000123": "Xác minh công dân",

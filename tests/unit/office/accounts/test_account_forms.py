@@ -183,7 +183,8 @@ def test_the_list_is_about_the_half_year_before(today: date, since: date) -> Non
 
 
 def test_the_list_has_who_did_not_sign_in() -> None:
-    """T22 (half-yearly list): the last sign-in, and the last sending or receiving beside it."""
+    """T22 (half-yearly list): the last sign-in, and the last sending or receiving beside it.
+    R109 (periodic reports)."""
     out, since = BytesIO(), date(2026, 1, 1)
     sent_at = datetime(2026, 3, 9, 8, tzinfo=UTC)
     unused = [

@@ -160,6 +160,7 @@ async def test_a_name_to_sign_in_with_is_plain_and_one_persons_alone(services: A
 
 
 async def test_a_mailbox_is_a_name_for_which_persons_act(services: AccountServices) -> None:
+    """R85 (desks are mailboxes)."""
     staff = await team(services)
     by = staff["admin"].by
     mailbox = await posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK)
@@ -202,6 +203,7 @@ def lends(
 
 
 async def test_a_delegation_acts_once_a_head_agreed(services: AccountServices, clock: ManualClock) -> None:
+    """R95 (delegation)."""
     staff = await team(services)
     unit, head, clerk = [await staff[name].acts() for name in ("unit", "head", "clerk")]
     delegation = await posts.delegate(services, unit, lends(services, "clerk", Right.INSTRUCT))
@@ -327,6 +329,7 @@ async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
 async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
     services: AccountServices,
 ) -> None:
+    """T23 (yearly review)."""
     staff = await team(services)
     await accounts.with_factor(staff["clerk"])
     by = staff["admin"].by
@@ -359,6 +362,7 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
 async def test_each_reading_is_told_with_who_read_it_and_for_whom(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
+    """R123 (the whole process is kept)."""
     staff = await team(services)
     head = await staff["head"].acts()
     delegation = await posts.delegate(services, head, lends(services, "unit", Right.SEE_CONTENT, act="12/UQ"))
