@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.domain.text import nfc
+from gateway.domain.text import fold, nfc
 
 # Codes of provinces in identity numbers, as given out since 2012.
 _PROVINCES = (
@@ -16,13 +16,13 @@ _PROVINCES = (
 )
 # The fourth digit says sex and century: 0 and 1 the twentieth, 2 and 3 the twenty-first. Digits may stand in groups.
 _DIGITS = rf"(?<!\d)(?:{_PROVINCES.replace(' ', '|')})[ .]?[0-3](?:[ .]?\d){{8}}(?!\d)"
-_NAMES = r"(?:(?:có|mang) )?(?:số )?(?:cccd|căn cước(?: công dân)?|định danh(?: cá nhân)?)(?: số)? ?:? ?"
-_ILLNESS = r"hiv(?:/aids)?|aids|ung thư|tâm thần|lao phổi|viêm gan|bệnh án|bệnh hiểm nghèo|nghiện ma t[úu]y"
+# Without accents, as the text is searched: subjects are typed in capitals and without accents too.
+_NAMES = r"(?:(?:co|mang) )?(?:so )?(?:cccd|can cuoc(?: cong dan)?|dinh danh(?: ca nhan)?)(?: so)? ?:? ?"
+_ILLNESS = r"hiv(?:/aids)?|aids|ung thu|tam than|lao phoi|viem gan|benh an|benh hiem ngheo|nghien ma tuy"
 # The name of a hospital, or of a programme against an illness, tells of no person.
-_OF_NO_PERSON = r"(?<![\w/])(?<!viện )(?<!khoa )(?<!chống )(?<!chống bệnh )"
+_OF_NO_PERSON = r"(?<![\w/])(?<!vien )(?<!khoa )(?<!chong )(?<!chong benh )"
 _PERSONAL = re.compile(
-    rf"(?:{_NAMES})?{_DIGITS}|(?:(?<!\w)(?:bị|nhiễm|mắc|bệnh) ){{0,3}}{_OF_NO_PERSON}(?:{_ILLNESS})(?!\w)",
-    re.IGNORECASE,
+    rf"(?:{_NAMES})?{_DIGITS}|(?:(?<!\w)(?:bi|nhiem|mac|benh) ){{0,3}}{_OF_NO_PERSON}(?:{_ILLNESS})(?!\w)"
 )
 _CLAUSE = re.compile(" ?[,;] ?")
 
@@ -31,13 +31,18 @@ def shorter_subject(subject: str) -> str | None:
     """Return the subject without identity numbers and words of health; None for a subject that has none. Clauses behind
     the first that told of them go as a whole."""
     text = " ".join(nfc(subject).split())
-    if not _PERSONAL.search(text):
+    if _without(text) == text:
         return None
     first, *others = _CLAUSE.split(text)
-    kept = [clause for clause in others if not _PERSONAL.search(clause)]
-    return ", ".join(filter(None, (_without(first), *kept)))
+    kept = [clause for clause in others if _without(clause) == clause]
+    return ", ".join(filter(None, (" ".join(_without(first).split()).rstrip(" :-"), *kept)))
 
 
-def _without(clause: str) -> str:
-    """Return the clause without personal data, and without brackets that then stand around nothing."""
-    return " ".join(re.sub(r"\(\s*\)", "", _PERSONAL.sub("", clause)).split()).rstrip(" :-")
+def _without(text: str) -> str:
+    """Return the text without personal data, and without brackets that then stand around nothing."""
+    # Letter by letter, so that places in the folded text are those of the text; a space folds to nothing.
+    folded = "".join(fold(letter)[:1] or " " for letter in text)
+    kept, end = "", 0
+    for match in _PERSONAL.finditer(folded):
+        kept, end = kept + text[end : match.start()], match.end()
+    return re.sub(r"\( *\)", "", kept + text[end:]) if end else text

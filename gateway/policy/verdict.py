@@ -110,6 +110,7 @@ class ReasonCode(StrEnum):
     NUMBER_ORDER = "number-order"
     NUMBER_SHAPE = "number-shape"
     NOTATION_SHAPE = "notation-shape"
+    NOTATION_TYPE = "notation-type"
     CAPACITY_UNPROVED = "capacity-unproved"
     CAPACITY_SCOPE = "capacity-scope"
     # entries in a register book by hand (R32, R36, R99)

@@ -4,7 +4,7 @@ to fail, strictly: once the program can do it, the lane turns red until the entr
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import get_type_hints
 
 import pytest
 
@@ -47,7 +47,7 @@ def api_paths() -> list[str]:
 
 
 def leaves(*words: str) -> list[str]:
-    return [" ".join(name) for name in commands() if any(word in " ".join(name) for word in words)]
+    return [name for name in commands() if any(word in name for word in words)]
 
 
 @missing
@@ -57,7 +57,7 @@ def test_not_there_groups_of_recipients_for_programs() -> None:
 
 @missing
 def test_not_there_networks_of_a_person() -> None:
-    options = commands()[("people", "add")].params
+    options = commands()["gateway people add"].params
     assert [option for option in options if "network" in str(option.name)]
 
 
@@ -68,9 +68,7 @@ def test_not_there_secrecy_on_the_wire() -> None:
 
 @missing
 def test_not_there_a_third_foreign_axis() -> None:
-    (kinds,) = [
-        hint.values for hint in get_args(AxisSettings.__annotations__["kind"]) if hasattr(hint, "values")
-    ]
+    kinds = get_type_hints(AxisSettings, include_extras=True)["kind"].__metadata__[0].words
     assert {*kinds} - {"embedded", "amqp", "vxp", "lgsp"}
 
 
