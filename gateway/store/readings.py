@@ -52,8 +52,12 @@ class SqlReadings(AgencyRows):
 
     async def take(self, reading: FurtherReadings) -> FurtherReadings | None:
         """Return these readings, and have none left to tell; None where another process has told them."""
-        key = {"document_id": reading.document_id, "reader_id": reading.reader_id}
-        stored = await self._find(FurtherReadings, ProgramReadingRow, **key)
+        stored = await self._find(
+            FurtherReadings,
+            ProgramReadingRow,
+            document_id=reading.document_id,
+            reader_id=reading.reader_id,
+        )
         if stored is None or not stored.count or stored.last_at != reading.last_at:
             return None
         await self._tx.update(ProgramReadingRow.from_value(stored, count=0))

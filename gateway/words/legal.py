@@ -191,7 +191,7 @@ def find_acts(bases: LegalBases, text: str) -> Iterator[tuple[int, str, Act | No
 @cache
 def _rules_by_code() -> Mapping[str, Rule]:
     """Return the rule of each code; of several rules with one code it is the first."""
-    return {code: rule for rule in reversed(read().rules.values()) for code in rule.codes}
+    return {code: rule for rule in reversed([*read().rules.values()]) for code in rule.codes}
 
 
 # Any: a row of the file, whose values are checked here.

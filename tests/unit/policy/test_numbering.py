@@ -116,7 +116,7 @@ def test_a_notation_of_another_shape_warns_with_the_usual_one(
     """R35 (form of the notation)."""
     is_key = type_key is None or labels.has(f"type.{type_key}")
     by_type = {"type_key": type_key} if is_key else {"type_name": type_key or ""}
-    draft = Draft(number=number, symbol=symbol, issued_on=TODAY, **by_type)  # type: ignore[arg-type]
+    draft = Draft(number=number, symbol=symbol, issued_on=TODAY, **by_type)
 
     found = warn_of_notation(OWN, draft, TODAY)
 
