@@ -14,7 +14,7 @@ WHY = "Chờ hỏi lại nơi gửi"
 
 
 async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: Town) -> None:
-    """R37 (unregistered is nobody's duty)."""
+    """R37 (no duty without registration)."""
     await town.brought(town.forge(document(), FILES))
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 

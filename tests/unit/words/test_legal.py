@@ -88,7 +88,7 @@ def test_every_number_of_the_rulebook_has_a_state() -> None:
     assert [number for number in numbers if number not in rules] == []
     states = Counter(rules[number].state for number in numbers)
     assert {*states} == {*legal.STATES}
-    # What lacks is said in both languages, and only of what does not work.
+    # The lack is said in both languages, and only where a rule does not work.
     assert all(all(rule.lacks.values()) is (rule.state != "works") for rule in rules.values())
 
 
