@@ -1,6 +1,6 @@
 """Gives out stored content only while the store has the original bytes, and records readings of programs (R123, history of
 access): the first one of a document at once, further ones as one event a day. In: a function that reads it, its recorded
-digest, and the door by which it leaves. Out: a file to stream, read in the pool; AlteredContent, with an alert, where the
+digest, and the door that it leaves through. Out: a file to stream, read in the pool; AlteredContent, with an alert, where the
 stored bytes differ."""
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class OpenFile:
 
 
 class Door(StrEnum):
-    """Way by which content leaves the store. The reading is recorded here, but for what a person opens on the pages, which
+    """Way of content out of the store. The reading is recorded here, but for what a person opens on the pages, which
     record it with the person's right, and for the node's own work."""
 
     API = "api"
