@@ -1,7 +1,7 @@
 """Gives out stored content only while the store has the original bytes, and records readings of programs (R123, history of
 access): the first one of a document at once, further ones as one event a day. In: a function that reads it, its recorded
-digest, and the door that it leaves through. Out: a file to stream, read in the pool; AlteredContent, with an alert, where the
-stored bytes differ."""
+digest, and the door that it leaves through. Out: a file to stream, read in the pool; AlteredContent, with an alert, where
+the stored bytes differ."""
 
 from __future__ import annotations
 
