@@ -1,5 +1,7 @@
-"""Gives out stored content only while the store has the original bytes. In: a function that reads it, and its recorded
-digest. Out: a file to stream, read in the pool; AlteredContent, with an alert, where the stored bytes differ."""
+"""Gives out stored content only while the store has the original bytes, and records readings of programs (R123, history of
+access): the first one of a document at once, further ones as one event a day. In: a function that reads it, its recorded
+digest, and the door that it leaves through. Out: a file to stream, read in the pool; AlteredContent, with an alert, where
+the stored bytes differ."""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,13 +18,20 @@ from gateway import log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
+from gateway.domain.wall_clock import local, midnight
 from gateway.errors import AlteredContent, CannotOpen
 from gateway.ports.services import Clock, Pool
 
 if TYPE_CHECKING:
+    from gateway.store.readings import FurtherReadings
     from gateway.store.store import SqlStore
+    from gateway.store.work import SqlWork
 
 _log = logging.getLogger(__name__)
+LONGEST_NOTED = 200
+"""Longest name of a file in the event of a reading."""
+# Role of a program in the table of roles.
+_PROGRAM = "system"
 Start = Callable[[], Iterator[bytes]]
 
 
@@ -33,6 +44,22 @@ class OpenFile:
     size: int
     sha256: Digest
     pieces: AsyncIterator[bytes]
+
+
+class Door(StrEnum):
+    """Way of content out of the store. The reading is recorded here, but for what a person opens on the pages, which
+    record it with the person's right, and for the node's own work."""
+
+    API = "api"
+    LIBRARY = "library"
+    FOLDER = "folder"
+    COMMAND = "command"
+    PAGES = "pages"
+    NODE = "node"
+
+    @property
+    def is_recorded(self) -> bool:
+        return self not in (Door.PAGES, Door.NODE)
 
 
 class ReadingServices(Protocol):
@@ -56,6 +83,45 @@ async def check_unaltered(
     actual = await services.pool.run(partial(_digest, start))
     if actual != expected:
         raise await report_altered(services, scope, id, expected, actual)
+
+
+async def note_reading(
+    services: ReadingServices, scope: AgencyScope, document_id: str, file: str, door: Door
+) -> None:
+    """Record that a program reads content, before it gets any of it."""
+    if door.is_recorded:
+        note = partial(record_reading, document_id=document_id, file=file, door=door, at=services.clock.now())
+        await services.store.share(scope, note)
+
+
+async def record_reading(work: SqlWork, *, document_id: str, file: str, door: Door, at: datetime) -> None:
+    """Record a reading in this unit of work: an event for the first one of this program, a count for others."""
+    is_first, owed = await work.readings.note(document_id, work.scope.principal_id, at)
+    if owed is not None:
+        await _tell_further(work, owed)
+    if is_first:
+        # A name may reveal the subject of the document: it stands outside the sealed leaf, as texts do.
+        details = {"door": door.value, "role": _PROGRAM, "file": file[:LONGEST_NOTED]}
+        await work.events.append(EventKind.DOCUMENT_READ, document_id, at, details)
+
+
+async def tell_readings(services: ReadingServices) -> int:
+    """Write one event for each document that a program read again on a day that is over; return how many."""
+    today = midnight(local(services.clock.now()).date())
+    count = 0
+    for reading in await services.store.untold_readings(today):
+        scope = AgencyScope(agency_id=reading.agency_id, principal_id=reading.reader_id)
+        async with services.store.changing(scope) as work:
+            if (taken := await work.readings.take(reading)) is not None:
+                await _tell_further(work, taken)
+                count += 1
+    return count
+
+
+async def _tell_further(work: SqlWork, reading: FurtherReadings) -> None:
+    first, last = reading.first_at.isoformat(), reading.last_at.isoformat()
+    details = {"what": "again", "role": _PROGRAM, "first": first, "last": last, "count": reading.count}
+    await work.events.append(EventKind.DOCUMENT_READ, reading.document_id, reading.last_at, details)
 
 
 async def report_altered(

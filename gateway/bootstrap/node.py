@@ -454,6 +454,7 @@ def _outgoing_services(
         # Rung for results of an act: a job to pack, an outbox row, a packet to look at again, events.
         wake=partial(core.store.wake.ring, "packer", "dispatcher", "receiver", EVENTS_WRITTEN),
         wake_couriers=partial(core.store.wake.ring, "dispatcher", EVENTS_WRITTEN),
+        office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
         own_rows=core.store.own_rows,
         admits=gate.check,
         unsent=UnsentBudget(
@@ -488,7 +489,7 @@ def _incoming_services(
         sign_status=partial(package.sign_status, out),
         axes_to=partial(_axes_to, out.axis),
         trust_policy=guards.trust_policy(core.settings),
-        office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
+        office=out.office,
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
     )

@@ -24,6 +24,7 @@ from gateway.domain.evidence import STORY, Story, StoryPacket
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
 from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted_time
+from gateway.stored_content import Door, note_reading
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ async def make(
     if not target.is_dir():
         _must_not_exist(target)
     pack = await EvidenceMaker(context.node).make(context.scope, id)
+    await note_reading(context.node.out, context.scope, id, pack.name, Door.COMMAND)
     target = (target / pack.name if target.is_dir() else target).absolute()
     await context.node.pool.run(lambda: _write_pack(pack, target))
     names, count = "id path size members manifest_sha256=digest", len(pack.manifest.members)

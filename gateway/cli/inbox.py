@@ -25,6 +25,7 @@ from gateway.cli.verify import moment
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import incoming_word
 from gateway.errors import StoreFailure
+from gateway.stored_content import Door
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -184,10 +185,10 @@ async def _write_folder(
             work, document, await context.node.inn.office(context.scope.agency_id)
         )
     if surroundings.is_readable:  # of others only the description is given out
-        opened = await reading.open_envelope(context.node.inn, context.scope, document.id)
+        opened = await reading.open_envelope(context.node.inn, context.scope, document.id, Door.COMMAND)
         await _write_pieces(opened.pieces, draft / "envelope.edxml", opened.sha256)
     for file in document.files if surroundings.is_readable else ():
-        opened = await reading.open_file(context.node.inn, context.scope, document.id, file.n)
+        opened = await reading.open_file(context.node.inn, context.scope, document.id, file.n, Door.NODE)
         await _write_pieces(opened.pieces, draft / safe_name(file.n, opened.name), opened.sha256)
     record = json.dumps(documents.incoming_record(call, document, surroundings), ensure_ascii=False, indent=2)
     (draft / "document.json").write_text(record, encoding="utf-8")

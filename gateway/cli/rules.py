@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.policy.legal_state import LegalFinding
     from gateway.words.legal import Act, Rule
 
-_COLUMNS = output.columns("id does:act.does detail=text bases", bold="id")
+_COLUMNS = output.columns("id state:act.state does:act.does detail=text gap=lacks bases", bold="id")
 _READ = (".py", ".po", ".html", ".csv")
 _DATA = "gateway/words/legal.toml"
 On = Annotated[
@@ -35,17 +35,25 @@ timer_texts, guards = late("gateway.document_view.timer_texts"), late("gateway.b
 verb = noun("rules").verb
 
 
-@verb()
-def list_(call: Invocation) -> None:
-    """List the rules, what the node does about each, and their bases."""
+@verb("", "--state partly")
+def list_(
+    call: Invocation,
+    state: Annotated[
+        str | None, typer.Option(help="Only rules in this state: works, partly, absent, outside.")
+    ] = None,
+) -> None:
+    """List the rules, how far the node keeps each, what it does about it, and their bases."""
     from gateway.words import legal
 
-    rules = legal.read().rules.values()
+    if state is not None and state not in legal.STATES:
+        raise typer.BadParameter(f"a state is one of {', '.join(legal.STATES)}", param_hint="--state")
+    rules = [rule for rule in legal.read().rules.values() if state in (None, rule.state)]
+    lang = call.lang.value
     output.rows(
         call,
         [_rule_record(rule) for rule in rules],
         _COLUMNS,
-        ({"bases": r.basis_text(call.lang.value), "detail": r.texts[call.lang.value]} for r in rules),
+        [{"bases": r.basis_text(lang), "detail": r.texts[lang], "gap": r.lacks[lang]} for r in rules],
     )
 
 
@@ -119,8 +127,9 @@ def _rule_record(rule: Rule) -> dict[str, Any]:
     names = "act=act.number place text compared=is_compared"
     return output.fields(
         rule,
-        "id text does own=is_own bases codes evidence in_force_from in_force_to=ended",
+        "id text state lacks does own=is_own bases codes evidence tests in_force_from in_force_to=ended",
         text=dict(rule.texts),
+        lacks=dict(rule.lacks),
         bases=[output.fields(basis, names, text=basis.text()) for basis in rule.bases],
     )
 
@@ -131,6 +140,9 @@ def _lines(call: Invocation, rule: Rule) -> Iterator[str]:
     yield call.word(
         "act.show.does", does=call.word(f"act.does.{rule.does}"), codes=", ".join(rule.codes) or "–"
     )
+    yield call.word(
+        "act.show.state", state=call.word(f"act.state.{rule.state}"), lacks=rule.lacks[lang]
+    ).strip(" :")
     if rule.is_own:
         yield call.word("act.show.own")
     for basis in rule.bases:
@@ -139,7 +151,7 @@ def _lines(call: Invocation, rule: Rule) -> Iterator[str]:
     for act in {basis.act.key: basis.act for basis in rule.bases}.values():
         yield _act_line(call, act)
     yield call.word("act.show.since", day=day_text(rule.in_force_from))
-    yield call.word("act.show.evidence", evidence=", ".join(rule.evidence))
+    yield call.word("act.show.evidence", evidence=", ".join((*rule.evidence, *rule.tests)) or "–")
 
 
 def _act_line(call: Invocation, act: Act) -> str:
@@ -160,9 +172,9 @@ def _finding_lines(call: Invocation, findings: list[LegalFinding], day: date, co
     for finding in findings:
         mark = "!" if finding.is_note else "✗"
         instead = call.word("act.instead", acts=finding.instead) if finding.instead else ""
-        text = call.word(
-            f"act.fault.{finding.fault}", subject=finding.subject, place=finding.place, instead=instead
-        )
+        is_state = finding.fault == "not-kept"
+        place = call.word(f"act.state.{finding.place}") if is_state else finding.place
+        text = call.word(f"act.fault.{finding.fault}", subject=finding.subject, place=place, instead=instead)
         yield f"{mark} {text}"
     faults = sum(not finding.is_note for finding in findings)
     key = "act.check.faults" if faults else "act.check.good"

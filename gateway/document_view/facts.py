@@ -289,6 +289,6 @@ def _instruction_lines(event: Event, lang: str, names: Mapping[str, str]) -> tup
 
 
 def count_readings(events: Iterable[Event]) -> tuple[int, int]:
-    """Count how often persons read the document's content, and how many persons: R128 (statistics of readings)."""
-    readers = [event.principal_id for event in events if event.kind is EventKind.DOCUMENT_READ]
-    return len(readers), len({*readers})
+    """Count how often persons and programs read the content, and how many they are: R128 (statistics of readings)."""
+    readings = [event for event in events if event.kind is EventKind.DOCUMENT_READ]
+    return sum(int(r.data.get("count", 1)) for r in readings), len({r.principal_id for r in readings})

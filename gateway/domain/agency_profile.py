@@ -5,6 +5,7 @@ table, with its words under `profile.{key}`; one that a rule uses is also a fiel
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -74,6 +75,7 @@ class Column:
     is_day: bool = False
     choices: tuple[str, ...] = ()
     longest: int = 200
+    pattern: str = ""
 
     def read(self, text: str) -> str | None:
         """Return the stored form of a cell; None for one that the column does not take."""
@@ -84,7 +86,18 @@ class Column:
             return word if word in self.choices else None
         if self.is_day:
             return _stored_day(word)
-        return word if len(word) <= self.longest and word.isprintable() else None
+        fits = not self.pattern or re.fullmatch(self.pattern, word) is not None
+        return word if len(word) <= self.longest and word.isprintable() and fits else None
+
+
+UNIT_MARK: Final = Column(name="mark", longest=20, pattern=r"[^\W_][\w.&-]*")
+
+
+def _stored_marks(text: str) -> str | None:
+    """Return marks of units, with commas between; None where one is no mark, or stands twice."""
+    marks = [UNIT_MARK.read(part) for part in text.split(",")]
+    typed = [mark for mark in marks if mark is not None]
+    return ", ".join(typed) if len({mark.casefold() for mark in typed}) == len(marks) else None
 
 
 def _stored_day(word: str) -> str | None:
@@ -297,7 +310,9 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
             rule="R35",
             columns=(Column(name="type", longest=100), Column(name="mark", longest=10)),
         ),
-        ProfileSetting(key=UNIT_MARKS, form=ValueForm.TEXT, default=SHIPPED, most=400, rule="R35"),
+        ProfileSetting(
+            key=UNIT_MARKS, form=ValueForm.TEXT, default=SHIPPED, most=400, rule="R35", reads=_stored_marks
+        ),
         ProfileSetting(
             key=SIGNING_ACTS,
             form=ValueForm.TABLE,

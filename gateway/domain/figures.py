@@ -438,7 +438,10 @@ def _used(facts: Facts, event: Event, key: FactKey) -> None:
         return
     unit, role = str(data.get("unit") or NO_UNIT), str(data.get("role") or "")
     fact = facts.get(key) or FigureFact(side=READ, day=day, unit=unit, person=event.principal_id, role=role)
-    facts[key] = fact._replace(reads=fact.reads + 1, read_files=fact.read_files + bool(data.get("file")))
+    # One event has several readings of a program, all of files.
+    count = int(data.get("count") or 1)
+    files = count if "count" in data or data.get("file") else 0
+    facts[key] = fact._replace(reads=fact.reads + count, read_files=fact.read_files + files)
 
 
 _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {

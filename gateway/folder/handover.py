@@ -24,7 +24,7 @@ from gateway.incoming import handover, reading
 from gateway.incoming.services import IncomingServices
 from gateway.policy.admission import stored_names
 from gateway.policy.folder_names import META, REASON
-from gateway.stored_content import OpenFile
+from gateway.stored_content import Door, OpenFile, note_reading
 
 _log = logging.getLogger(__name__)
 CLIENT = "folder"
@@ -153,6 +153,8 @@ class Handover:
         with draft:
             paths = dict(zip((str(f.n) for f in document.files), names, strict=True))
             readable = await self._write_contents(draft, document, names)
+            if readable:
+                await note_reading(self.services, self.scope, id, ENVELOPE, Door.FOLDER)
             meta = await self._meta(document, paths if readable else {})
             await self.services.pool.run(partial(draft.write, META, [meta]))
         await self.services.pool.run(partial(_publish_draft, base, id))
@@ -163,11 +165,10 @@ class Handover:
         """Write files and envelope. Returns False for a recalled or sealed document, which gets meta alone."""
         try:
             for attached, name in zip(document.files, names, strict=True):
-                file = await reading.open_file(self.services, self.scope, document.id, attached.n)
+                file = await reading.open_file(self.services, self.scope, document.id, attached.n, Door.NODE)
                 await self._write_file(draft, name, file)
-            await self._write_file(
-                draft, ENVELOPE, await reading.open_envelope(self.services, self.scope, document.id)
-            )
+            envelope = await reading.open_envelope(self.services, self.scope, document.id, Door.NODE)
+            await self._write_file(draft, ENVELOPE, envelope)
         except Clash:
             for name in (*names, ENVELOPE):
                 await self.services.pool.run(partial(draft.remove, name))

@@ -23,7 +23,7 @@ from gateway.domain.system_box import BoxItem, BoxKind, BoxState
 from gateway.errors import Clash, NotFound
 from gateway.incoming import reading, status_files
 from gateway.incoming.services import IncomingServices
-from gateway.stored_content import OpenFile
+from gateway.stored_content import Door, OpenFile, record_reading
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -159,9 +159,11 @@ async def fetch(services: IncomingServices, reader: Reader, doc_id: str, lease: 
             raw = await status_files.write(work, agency, events[item.doc_id], services.clock.now())
         return status_files.as_file(doc_id, raw, _yield_once(raw))
     async with services.store.changing(reader.scope) as work:
-        document = await work.incoming.get(doc_id)
-        await work.handovers.take(document.id, reader.client, services.clock.now() + lease)
-    return await reading.open_envelope(services, reader.scope, doc_id)
+        document, now = await reading.load_readable(work, doc_id), services.clock.now()
+        await work.handovers.take(document.id, reader.client, now + lease)
+        name = f"{document.id}.edxml"
+        await record_reading(work, document_id=document.id, file=name, door=Door.LIBRARY, at=now)
+    return await reading.open_envelope(services, reader.scope, doc_id, Door.NODE)
 
 
 async def _yield_once(raw: bytes) -> AsyncIterator[bytes]:

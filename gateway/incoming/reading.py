@@ -30,7 +30,7 @@ from gateway.incoming import related
 from gateway.incoming.check import decoded
 from gateway.incoming.services import IncomingServices
 from gateway.policy import timers
-from gateway.stored_content import OpenFile, check_unaltered, stream_pieces
+from gateway.stored_content import Door, OpenFile, check_unaltered, note_reading, stream_pieces
 
 if TYPE_CHECKING:
     from gateway.store.incoming import Handover
@@ -219,17 +219,20 @@ _WHY_UNREADABLE = {
 }
 
 
-async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id: str, n: int) -> OpenFile:
+async def open_file(
+    services: IncomingServices, scope: AgencyScope, incoming_id: str, n: int, door: Door = Door.API
+) -> OpenFile:
     """Open the n-th file, decoded as a person would open it. NotFound when there is none, Clash when it may not be
     read."""
     async with services.store.read(scope) as work:
-        document = await _load_readable(work, incoming_id)
+        document = await load_readable(work, incoming_id)
         file = next((f for f in document.files if f.n == n), None)
         if file is None:
             raise NotFound(f"{incoming_id} has {len(document.files)} files; there is no file {n}")
         opener = await services.blobs.open(work, file.source)
     start = partial(decoded, opener, file.offset, file.length, file.coding)
     await check_unaltered(services, scope, incoming_id, start, file.sha256)
+    await note_reading(services, scope, incoming_id, file.name, door)
     return OpenFile(
         name=file.name,
         content_type=file.found_type or file.content_type,
@@ -239,15 +242,19 @@ async def open_file(services: IncomingServices, scope: AgencyScope, incoming_id:
     )
 
 
-async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming_id: str) -> OpenFile:
+async def open_envelope(
+    services: IncomingServices, scope: AgencyScope, incoming_id: str, door: Door = Door.API
+) -> OpenFile:
     """Open the envelope as it arrived; Clash when it may not be read."""
     async with services.store.read(scope) as work:
-        document = await _load_readable(work, incoming_id)
+        document = await load_readable(work, incoming_id)
         opener = await services.blobs.open(work, document.envelope_digest)
     start = partial(pieces, opener)
     await check_unaltered(services, scope, incoming_id, start, document.envelope_digest)
+    name = f"{incoming_id}.edxml"
+    await note_reading(services, scope, incoming_id, name, door)
     return OpenFile(
-        name=f"{incoming_id}.edxml",
+        name=name,
         content_type="application/xml",
         size=document.envelope_size,
         sha256=document.envelope_digest,
@@ -255,7 +262,7 @@ async def open_envelope(services: IncomingServices, scope: AgencyScope, incoming
     )
 
 
-async def _load_readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
+async def load_readable(work: SqlWork, incoming_id: str) -> IncomingDocument:
     """Load a document whose files may be read; raise Clash otherwise. An update shares its files with its document, so it
     is as unreadable as that one."""
     document = await work.incoming.get(incoming_id)

@@ -21,19 +21,21 @@ from gateway.domain.document import (
     OutgoingDocument,
     OutState,
     Recipient,
+    Urgency,
 )
-from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
+from gateway.domain.fields import DRAFT, FIRST_DAY, LAST_DAY, entries, fitting, is_encodable
 from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict
 from gateway.domain.states import NOT_HELD
+from gateway.domain.wall_clock import local
 from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import numbering as numbers
 from gateway.outgoing import translate
 from gateway.outgoing.intake import Order, RequestFiles
 from gateway.outgoing.services import OutgoingServices
-from gateway.policy import admission, numbering, pdf_verdict, seal_verdict
+from gateway.policy import admission, numbering, pdf_verdict, seal_verdict, timers
 from gateway.policy import outgoing as rules
 from gateway.policy.profile import Profile, for_agency
 from gateway.policy.texts import long_lists
@@ -98,6 +100,7 @@ async def check(
     if order.change is not None and parent is not None:
         verdict += rules.check_change(order.change, order.kind, parent, draft)
     verdict += numbered + await _warn_of_form(services, profile, agency, order, draft)
+    verdict += await _warn_of_lateness(services, scope, order, draft)
     if verdict.allowed and travels:
         verdict += _judge_envelope(services, order, draft, request_files, agency, parent)
     if travels and order.send:
@@ -131,6 +134,26 @@ def _judge_content(
     verdict += rules.check_first_page(draft, inspected, order.kind, order.confirm, is_numbered=is_numbered)
     verdict += rules.check_sealed_number(inspected, order.kind, lead_verdict(request_files))
     return verdict + Verdict.make((), tuple(rules.paper_reasons(draft, profile)))
+
+
+async def _warn_of_lateness(
+    services: OutgoingServices, scope: AgencyScope, order: Order, draft: Draft
+) -> Verdict:
+    """Warn of a document that leaves later than R45 allows (the working morning after it was signed)."""
+    # Days that no office uses are refused by another rule, and some of them no clock can convert.
+    if not order.send or draft.signed_at is None or not FIRST_DAY <= draft.signed_at.date() <= LAST_DAY:
+        return NOTHING
+    office = await services.office(scope.agency_id)
+    if not timers.is_sent_late(office, draft.signed_at, services.clock.now()):
+        return NOTHING
+    due_at = timers.issue(office, draft.signed_at, Urgency.NORMAL).at
+    late = reason(
+        ReasonCode.SIGNED_LATE,
+        "/signed_at",
+        signed_on=local(draft.signed_at).date(),
+        due_on=local(due_at).date(),
+    )
+    return Verdict.make((), (late,))
 
 
 def needs_number(profile: Profile, order: Order) -> bool:

@@ -23,7 +23,14 @@ from gateway.errors import Clash, NotFound
 from gateway.holding import HoldService, Suspect, freeze
 from gateway.outgoing import stopping
 from gateway.outgoing.services import OutgoingServices
-from gateway.stored_content import OpenFile, check_unaltered, report_altered, stream_pieces
+from gateway.stored_content import (
+    Door,
+    OpenFile,
+    check_unaltered,
+    note_reading,
+    report_altered,
+    stream_pieces,
+)
 
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
@@ -68,7 +75,9 @@ async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Ha
     return sent[-1].handed if sent else None
 
 
-async def open_file(services: OutgoingServices, scope: AgencyScope, id: str, n: int) -> OpenFile:
+async def open_file(
+    services: OutgoingServices, scope: AgencyScope, id: str, n: int, door: Door = Door.API
+) -> OpenFile:
     """Open the n-th file, with the bytes that were accepted. NotFound when there is none, Clash when it may not be
     read."""
     async with services.store.read(scope) as work:
@@ -84,6 +93,7 @@ async def open_file(services: OutgoingServices, scope: AgencyScope, id: str, n: 
     else:
         start = partial(pieces, opener)
         await check_unaltered(services, scope, document.id, start, file.sha256)
+    await note_reading(services, scope, document.id, file.name, door)
     return OpenFile(
         name=file.name,
         content_type=file.content_type,

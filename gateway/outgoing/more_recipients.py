@@ -11,6 +11,7 @@ from gateway.domain.outgoing_acts import Act
 from gateway.outgoing import accept, files, refusing
 from gateway.outgoing.intake import Accepted, Once, Order, receive_files
 from gateway.outgoing.services import OutgoingServices
+from gateway.stored_content import Door
 
 
 async def send_to_more(
@@ -38,6 +39,6 @@ async def accept_with_files(
     """Accept an order with the files of an earlier document."""
     async with receive_files(services) as request_files:
         for file in document.files:
-            opened = await files.open_file(services, scope, document.id, file.n)
+            opened = await files.open_file(services, scope, document.id, file.n, Door.NODE)
             await request_files.add(file.role, file.name, file.role, opened.pieces)
         return await accept.accept(services, scope, order, request_files, once)

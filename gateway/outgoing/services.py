@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyUse
+from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.share import Share
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
@@ -60,6 +61,8 @@ class OutgoingServices:
     """Wakes the workers after a commit that made work, also those of other processes on this server."""
     wake_couriers: Callable[[], None]
     """Wakes only the couriers, where the new work is packets that are already signed."""
+    office: Callable[[str], Awaitable[OfficeCalendar]]
+    """Returns the current calendar of an agency."""
     own_rows: OwnRows
     """Signed packets for the courier of this process, which it gets without a claim."""
 

@@ -1,5 +1,6 @@
 """Judges the legal bases on a day: rules that the program names without an entry, rules that rest on acts which had ended,
-texts that cite an act which had ended or is not in the table, and what was never compared with the original. In: the
+texts that cite an act which had ended or is not in the table, what was never compared with the original, and rules in force
+that the node does not keep, or only in part. In: the
 table, texts of the program by their path, a day. Out: findings; a note is no fault. Pure."""
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Fault(StrEnum):
     ENDED_ACT_CITED = "ended-act-cited"
     ALLOWANCE_IDLE = "allowance-idle"
     NOT_COMPARED = "not-compared"
+    NOT_KEPT = "not-kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class LegalFinding:
 
     @property
     def is_note(self) -> bool:
-        return self.fault is Fault.NOT_COMPARED
+        return self.fault in (Fault.NOT_COMPARED, Fault.NOT_KEPT)
 
 
 def judge(bases: LegalBases, texts: Mapping[str, str], on: date) -> list[LegalFinding]:
@@ -48,6 +50,7 @@ def judge(bases: LegalBases, texts: Mapping[str, str], on: date) -> list[LegalFi
         *_ended_bases(bases, on),
         *_bad_citations(bases, texts, on),
         *_not_compared(bases, on),
+        *_not_kept(bases, on),
     ]
     return sorted(found, key=lambda finding: finding.is_note)
 
@@ -124,3 +127,10 @@ def _not_compared(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
                     rules.setdefault(name, []).append(rule.id)
     for name, ids in rules.items():
         yield LegalFinding(fault=Fault.NOT_COMPARED, subject=name, place=" ".join(dict.fromkeys(ids)))
+
+
+def _not_kept(bases: LegalBases, on: date) -> Iterator[LegalFinding]:
+    """Name the rules in force on that day that are absent or work in part."""
+    for rule in bases.rules.values():
+        if rule.state in ("partly", "absent") and is_in_force(rule, on):
+            yield LegalFinding(fault=Fault.NOT_KEPT, subject=rule.id, place=rule.state)

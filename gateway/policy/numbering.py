@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from gateway.domain.account import NumberingMode
-from gateway.domain.agency_profile import split_table
+from gateway.domain.agency_profile import UNIT_MARK, split_table
 from gateway.domain.book import end_of_run
 from gateway.domain.document import Draft
 from gateway.domain.numbers import OutgoingBook, Series, printed
@@ -23,6 +23,8 @@ from gateway.words import labels
 from gateway.words.reading import ABBREVIATIONS
 
 LETTER, LETTER_MARK = "cong_van", "CV"
+INTRODUCTION = "gioi_thieu_dau"
+"""Type of a letter with specimens of a seal and of signatures."""
 YEAR_MARK, REST_MARK = "YYYY", "*"
 RESERVED_DAYS, MOST_RESERVED_DAYS = 3, 30
 _COPIES = ("SY", "TrS", "SL")
@@ -115,19 +117,23 @@ def propose_symbol(profile: Profile, type_key: str | None, year: int, *, is_norm
 
 
 def warn_of_notation(profile: Profile, draft: Draft, today: date) -> Iterator[Reason]:
-    """Warn of a notation of another shape than the agency's tables suggest, and of a number below 10 without its zero.
-    It is kept as it was typed."""
+    """Warn of a notation that names another type than the document's, or has another shape than the agency's tables
+    suggest, and of a number below 10 without its zero. It is kept as it was typed."""
     if draft.number.isascii() and draft.number.isdigit() and len(draft.number) == 1:
         padded = printed(int(draft.number))
         yield reason(ReasonCode.NUMBER_SHAPE, "/number", given=draft.number, suggest=padded)
-    symbol, agency = "".join(draft.symbol.split()), profile.abbreviation
-    if not (symbol and agency):
+    symbol = "".join(draft.symbol.split())
+    if not symbol:
         return
-    year = (draft.issued_on or today).year
-    type_key = draft.type_key or type_of(symbol, profile)
+    year, named = (draft.issued_on or today).year, type_of(symbol, profile)
+    type_key = draft.type_key or type_key_of(draft.type_name or "") or named
     suggestion = propose_symbol(
         profile, type_key, year, is_normative=_YEAR.match(symbol) is not None and type_key != LETTER
     )
+    if named not in (LETTER, type_key):
+        params = {"given": draft.symbol, "named": named, "stated": type_key}
+        yield reason(ReasonCode.NOTATION_TYPE, "/symbol", suggest=suggestion or None, **params)
+        return
     if not suggestion or _is_own_shape(profile, symbol, type_key, suggestion):
         return
     yield reason(ReasonCode.NOTATION_SHAPE, "/symbol", given=draft.symbol, suggest=suggestion)
@@ -153,7 +159,8 @@ def _is_own_shape(profile: Profile, symbol: str, type_key: str, suggestion: str)
 
 
 def _unit_marks(profile: Profile) -> list[str]:
-    return [mark.strip() for mark in profile.unit_marks.split(",") if mark.strip()]
+    """Return the marks of units; a text that is none, as of an earlier version, is left out."""
+    return [mark for part in profile.unit_marks.split(",") if (mark := UNIT_MARK.read(part))]
 
 
 def _parts(symbol: str) -> list[str]:

@@ -19,6 +19,7 @@ from functools import lru_cache
 from gateway.domain.document import Rule
 from gateway.domain.fields import MOST, entries, has_bad_characters, has_foreign_digits, is_blank
 from gateway.domain.text import nfc, nfd, usual
+from gateway.policy.personal_data import shorter_subject
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
 
@@ -221,13 +222,15 @@ def _name(pointer: str) -> str:
 
 
 def odd_subject(subject: str, profile: Profile, pointer: str) -> Iterator[Reason]:
-    """Warn about a subject: watched words (R3), a legacy font (R8, Unicode), no diacritics (R9, Vietnamese), or
-    invisible marks that may reorder the text."""
+    """Warn about a subject: watched words and personal data (R3), a legacy font (R8, Unicode), no diacritics (R9,
+    Vietnamese), or invisible marks that may reorder the text."""
     plain = nfc(subject).casefold()
     if _whole_words(profile.subject_keywords).search(plain):
         for word in profile.subject_keywords:
             if _whole_words((word,)).search(plain):
                 yield reason(ReasonCode.SENSITIVE_WORD, pointer, word=word)
+    if (shorter := shorter_subject(subject)) is not None:
+        yield reason(ReasonCode.SUBJECT_PERSONAL, pointer, suggest=shorter)
     if is_legacy_font(subject):
         yield reason(ReasonCode.LEGACY_FONT, pointer, field="subject")
     elif len(plain.split()) > _WORDS_WITHOUT_MARK and plain.isascii():

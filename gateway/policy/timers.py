@@ -229,6 +229,11 @@ def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
     return Due(timer=Timer.T1, at=morning_ends(office, following))
 
 
+def is_sent_late(office: OfficeCalendar, signed_at: datetime, sent_at: datetime) -> bool:
+    """Tell whether a document leaves after the next working morning, R45 (sent late), whatever its urgency."""
+    return sent_at > issue(office, signed_at, Urgency.NORMAL).at
+
+
 def submit_draft(office: OfficeCalendar, begun_at: datetime) -> Due:
     """Return T8: from the beginning of a draft to the leader, on the same working day where its people are still told of
     it, else on the next one."""

@@ -25,6 +25,7 @@ class ReasonCode(StrEnum):
     REPLY_DUE_WITHOUT_REPLY = "reply-due-without-reply"
     REPLY_DUE_MISSING = "reply-due-missing"
     DUE_PASSED = "due-passed"
+    SIGNED_LATE = "signed-late"
     REPLY_UNLINKED = "reply-unlinked"
     UNCONFIRMED = "unconfirmed"
     UNSENDABLE = "unsendable"
@@ -32,6 +33,7 @@ class ReasonCode(StrEnum):
     SECRECY_DECLARED = "secrecy-declared"
     FORBIDDEN_CATEGORY = "forbidden-category"
     SENSITIVE_WORD = "sensitive-word"
+    SUBJECT_PERSONAL = "subject-personal"
     SECRECY_STAMP = "secrecy-stamp"
     # text (R8, R9)
     LEGACY_FONT = "legacy-font"
@@ -114,6 +116,7 @@ class ReasonCode(StrEnum):
     NUMBER_ORDER = "number-order"
     NUMBER_SHAPE = "number-shape"
     NOTATION_SHAPE = "notation-shape"
+    NOTATION_TYPE = "notation-type"
     CAPACITY_UNPROVED = "capacity-unproved"
     CAPACITY_SCOPE = "capacity-scope"
     # entries in a register book by hand (R32, R36, R99)

@@ -26,7 +26,7 @@ from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
-from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, outgoing, uploads
+from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, outgoing, readings, uploads
 from gateway.store.accounts import HostedAccounts
 from gateway.store.api_calls import SqlApiCalls
 from gateway.store.batch import SharedUnits
@@ -40,6 +40,7 @@ from gateway.store.memory import Memory
 from gateway.store.pdf_answers import SqlPdfAnswers
 from gateway.store.people import SqlKeyEnds, claim_notice
 from gateway.store.plans import Growth
+from gateway.store.readings import FurtherReadings
 from gateway.store.repository import MakeFollower, count_by, follow_nothing
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.sqlite_file import NearReaders, StoreWriter, WriteAheadLog
@@ -494,6 +495,11 @@ class SqlStore:
         by their `external_id`."""
         async with self.changing_rows() as tx:
             return await tx.change(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before))
+
+    async def untold_readings(self, before: datetime) -> Sequence[FurtherReadings]:
+        """Return readings by programs before that moment that no event tells yet, of all agencies."""
+        async with self.viewing_few() as tx:
+            return await readings.untold_before(tx, before)
 
     async def forget_uploads(self, now: datetime) -> int:
         """Delete expired uploads of every agency; return how many."""

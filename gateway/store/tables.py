@@ -29,6 +29,7 @@ _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _MARKED = text("marks <> '[]'")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
+_IS_UNTOLD = text("count > 0")
 _OWNED = text("agency_id IS NOT NULL")
 MAY_BE_FREE = text("state IN ('free', 'reserved')")
 HAS_SUBJECT = text("subject_id <> ''")
@@ -469,6 +470,19 @@ class RecipientGroupRow(OfAgency, table=True):
     saved_by: str
     saved_at: datetime
     version: int
+
+
+class ProgramReadingRow(OfAgency, table=True):
+    """Readings of one document by one program. The first has an event of its own; `count` further ones, from `first_at` to
+    `last_at` of one day, have none yet."""
+
+    __table_args__ = (partial_index("ix_program_reading_untold", _IS_UNTOLD, "last_at"),)
+
+    document_id: str = _key()
+    reader_id: str = _key()
+    first_at: datetime
+    last_at: datetime
+    count: int
 
 
 class UploadRow(ThingOfAgency, table=True):

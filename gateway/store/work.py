@@ -20,6 +20,7 @@ from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocum
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
+from gateway.store.readings import SqlReadings
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
 from gateway.store.repository import NO_FOLLOWER, Follower, Part
 from gateway.store.revocation import SqlPendingRevocations
@@ -56,6 +57,7 @@ class SqlWork:
     uploads = Part(SqlUploads, 3)
     systems = Part(SqlSystemBox, 3)
     parts = Part(SqlUnitParts)
+    readings = Part(SqlReadings)
     profile = Part(SqlAgencyProfile)
     units = Part(SqlUnits)
     comments = Part(SqlComments)

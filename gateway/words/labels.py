@@ -19,6 +19,8 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "field": ("field",),
         "why": ("why",),
         "kind": ("active",),
+        "named": ("type",),
+        "stated": ("type",),
         "unscanned": ("unscanned",),
         "state": ("state",),
         "value": ("category",),

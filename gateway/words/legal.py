@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pkgutil import get_data
@@ -18,6 +18,8 @@ from gateway.words import labels
 
 DUTIES = ("refuse", "warn", "hold", "record", "support")
 """Treatments of a rule by the node."""
+STATES = ("works", "partly", "absent", "outside")
+"""How far the node keeps a rule; `outside`: it is no matter for a program."""
 _ARTICLE = re.compile(r"(?P<article>\d+)(?:\.(?P<clause>\d+)(?P<point>[a-zđ]?))?")
 _ANNEX = re.compile(
     r"PL (?P<annex>[IVX]+)(?: (?:(?P<part>[IVX]+)\.(?=[IVX]))?(?P<section>[IVX]+(?:\.\w+)*))?"
@@ -83,7 +85,8 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule, policy or form. `codes` are the reasons with which the node tells it; `is_own` marks a figure or way of
+    """One rule, policy or form. `codes` are the reasons with which the node tells it: reasons of a check or a refusal, keys
+    of timers, codes of errors. `tests` prove what works, `lacks` says what does not. `is_own` marks a figure or way of
     working that no act prescribes."""
 
     id: str
@@ -91,6 +94,9 @@ class Rule:
     bases: Sequence[Basis]
     does: str
     codes: Sequence[str] = ()
+    state: str = "works"
+    tests: Sequence[str] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
     evidence: Sequence[str] = ()
     is_own: bool = False
     begins: date | None = None
@@ -184,7 +190,8 @@ def find_acts(bases: LegalBases, text: str) -> Iterator[tuple[int, str, Act | No
 
 @cache
 def _rules_by_code() -> Mapping[str, Rule]:
-    return {code: rule for rule in read().rules.values() for code in rule.codes}
+    """Return the rule of each code; of several rules with one code it is the first."""
+    return {code: rule for rule in reversed([*read().rules.values()]) for code in rule.codes}
 
 
 # Any: a row of the file, whose values are checked here.
@@ -212,6 +219,10 @@ def _read_act(key: str, row: Mapping[str, Any]) -> Act:
 def _read_rule(key: str, row: Mapping[str, Any], acts: Mapping[str, Act]) -> Rule:
     if row["does"] not in DUTIES:
         raise ValueError(f"rule {key} does {row['does']}, which is none of {', '.join(DUTIES)}")
+    if (state := row.get("state", STATES[0])) not in STATES:
+        raise ValueError(f"rule {key} has the state {state}, which is none of {', '.join(STATES)}")
+    if (state == STATES[0]) == ("lacks_vi" in row):
+        raise ValueError(f"rule {key} says what it lacks where it does not work, and only there")
     if not row["bases"]:
         raise ValueError(f"rule {key} has no basis")
     return Rule(
@@ -220,6 +231,9 @@ def _read_rule(key: str, row: Mapping[str, Any], acts: Mapping[str, Act]) -> Rul
         bases=tuple(_read_basis(key, text, acts) for text in row["bases"]),
         does=row["does"],
         codes=tuple(row.get("codes", ())),
+        state=state,
+        tests=tuple(row.get("tests", ())),
+        lacks=MappingProxyType({lang: row.get(f"lacks_{lang}", "") for lang in ("vi", "en")}),
         evidence=tuple(row["evidence"]),
         is_own=row.get("own", False),
         begins=row.get("from"),

@@ -21,6 +21,7 @@ from gateway.errors import GatewayError
 from gateway.holding import HoldService
 from gateway.incoming import rejudge, seal, settle
 from gateway.incoming.services import IncomingServices
+from gateway.stored_content import tell_readings
 from gateway.workers.loop import Turn
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Clocks(_Clock):
             "purged": await seal.purge_recalled(services),
             "forgotten": await services.store.purge_idempotency(now - KEYS_KEPT),
             "expired": await services.store.forget_uploads(now),
+            "read": await tell_readings(services),
             "swept": await services.blobs.sweep(now),
         }
         if any(counts.values()):

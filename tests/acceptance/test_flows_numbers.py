@@ -55,6 +55,7 @@ async def refusal(town: Town, number: str, **fields: Any) -> str:
 
 
 async def test_each_document_gets_the_next_number_of_its_book(town: Town) -> None:
+    """R115 (automatic numbers)."""
     await choose(town)
 
     letters = [await town.send("") for _ in range(2)]

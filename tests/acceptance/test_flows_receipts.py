@@ -148,7 +148,7 @@ async def test_threat_110_a_qualifier_that_says_another_code_is_refused(town: To
 
 
 async def test_threat_054_110_what_is_told_is_folded_as_the_table_of_states_says(town: Town) -> None:
-    """R5: one story of each kind; all orders and ties are those of `domain.status`."""
+    """R5: one story of each kind; all orders and ties are those of `domain.status`. R69 (feedback)."""
     with_later, odd, marked = [await sent_and_arrived(town, number=number) for number in ("15", "16", "17")]
     town.clock.advance(timedelta(minutes=9))
     await say(town, with_later, "03", minutes=2)

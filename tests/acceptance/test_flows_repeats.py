@@ -27,7 +27,8 @@ MINUTE = timedelta(minutes=2)
 
 
 async def test_threat_050_052_a_repeat_is_one_admission_and_is_answered_again(town: Town) -> None:
-    """A4: of the same bytes, and of the same body under another packet id, whose bytes are not kept."""
+    """A4: of the same bytes, and of the same body under another packet id, whose bytes are not kept.
+    R116 (automatic receipt)."""
     packet = town.forge(document(), FILES)
     first = await town.brought(packet)
     town.clock.advance(MINUTE)

@@ -162,6 +162,7 @@ async def test_a_hold_is_settled_only_when_no_reader_keeps_its_bytes_in_the_jour
 
 
 async def test_after_sealing_no_door_gives_a_byte_of_it(town: Town, tmp_path: Path) -> None:
+    """R4 (sealed hold)."""
     hold = await sealed(town)
     node, scope = town.node, await town.scope(PROVINCE)
     (arrived,) = await town.incoming()

@@ -110,6 +110,7 @@ async def test_what_the_scanner_could_not_look_at_is_said_as_not_scanned_beside_
 async def test_threat_065_malware_is_not_accepted_and_not_even_kept_as_a_draft(
     town: Town, send: bool
 ) -> None:
+    """R107 (malware)."""
     with pytest.raises(Refused, match="malware"):
         await town.send("15", files=(*GOOD, ("kem.zip", INFECTED["zip"])), send=send)
 

@@ -65,6 +65,7 @@ async def stored(store: SqlOfficeStore) -> dict[tuple[str, ...], dict[str, int]]
 
 
 async def test_stored_figures_are_those_of_an_independent_count(store: SqlOfficeStore) -> None:
+    """R128 (accesses are counted)."""
     events = OfficeYear(7, 40, days=20).events()
     await write(store, events)
 

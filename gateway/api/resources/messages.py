@@ -53,7 +53,7 @@ from gateway.errors import NotFound
 from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import Handover, Means
-from gateway.stored_content import stream_pieces
+from gateway.stored_content import Door, note_reading, stream_pieces
 
 
 class MessagesQuery(TextQuery):
@@ -233,9 +233,11 @@ async def read_envelope(call: Call, query: EnvelopeQuery) -> web.StreamResponse:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
         envelope = await files.open_envelope(call.deps.out, work, document, query.to)
+    name = f"{document.id}.edxml"
+    await note_reading(call.deps.out, call.scope(), document.id, name, Door.API)
     return await download(
         call,
-        name=f"{document.id}.edxml",
+        name=name,
         content_type="application/xml",
         size=envelope.size,
         sha256=envelope.digest,
@@ -380,6 +382,7 @@ async def _send_pack(call: Call, id: str) -> web.StreamResponse:
     if call.deps.evidence is None:
         raise NotFound("this process makes no evidence packs", hint="ask the node that gateway serve runs")
     pack = await call.deps.evidence.make(call.scope(), id)
+    await note_reading(call.deps.out, call.scope(), id, pack.name, Door.API)
     return await download(
         call,
         name=pack.name,

@@ -19,6 +19,7 @@ from gateway.office.policy.reminders import UnitPeople
 from gateway.office.policy.rights import Grant, Loan, Rights
 from gateway.office.services import AccountServices
 from gateway.office.store.accounts import AccountWork
+from gateway.stored_content import LONGEST_NOTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +162,6 @@ async def units_of(services: AccountServices, agency_id: str) -> Mapping[str, Un
 
 
 _READS = (Manner.YES, Manner.OWN, Manner.ORDER)
-_LONGEST_NOTED = 200
 
 
 async def note_reading(
@@ -188,8 +188,8 @@ async def note_reading(
         "role": granted.role.value,
         "unit": granted.unit,
         # A name may reveal the subject of the document: it stands outside the sealed leaf, as texts do.
-        "file": file[:_LONGEST_NOTED],
-        "order": " ".join(order.split())[:_LONGEST_NOTED],
+        "file": file[:LONGEST_NOTED],
+        "order": " ".join(order.split())[:LONGEST_NOTED],
         **behalf(granted),
     }
     async with services.changing(acting.person.id) as (work, now):

@@ -237,12 +237,14 @@ MOST_EVENTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
-    """Person as lists show it (interfaces 2.12). `link_until` is the end of a one-time link that is still unused."""
+    """Person as lists show it (interfaces 2.12). `link_until` is the end of a one-time link that is still unused;
+    `traffic_at` when an agency of the person last sent or received."""
 
     person: Person
     posts: tuple[Post, ...]
     has_factor: bool = False
     link_until: datetime | None = None
+    traffic_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +285,8 @@ async def account_lines(
         ]
         people = [p for p in people if fits(*p)]
         people.sort(key=lambda p: p[0].last_login_at.timestamp() if p[0].last_login_at else 0.0)
-        lines = [await _account_line(view, *p) for p in people[skip : skip + most]]
+        traffic = await view.last_traffic()
+        lines = [await _account_line(view, traffic, *p) for p in people[skip : skip + most]]
     return lines, len(people)
 
 
@@ -304,7 +307,7 @@ async def look_at(services: AccountServices, by: Administrator, id: str) -> Acco
             ]
             if not (posts or waiting) and person.added_by != by.principal_id:
                 raise NotFound(f"there is no person {id}")
-        line = await _account_line(view, person, tuple(posts))
+        line = await _account_line(view, await view.last_traffic(), person, tuple(posts))
         places = {post.agency_id for post in posts} | {p.content.agency_id for p in waiting}
         events = [
             event
@@ -318,6 +321,7 @@ async def look_at(services: AccountServices, by: Administrator, id: str) -> Acco
         posts=line.posts,
         has_factor=line.has_factor,
         link_until=line.link_until,
+        traffic_at=line.traffic_at,
         is_ours=is_ours,
         sessions=tuple(await sessions.open_of(services, person)) if is_ours or by.person_id == id else (),
         events=tuple(events),
@@ -340,13 +344,16 @@ async def last_review(services: AccountServices, agency_id: str) -> Event | None
     return max(reviews, key=lambda event: event.at, default=None)
 
 
-async def _account_line(view: AccountWork, person: Person, posts: tuple[Post, ...]) -> AccountLine:
+async def _account_line(
+    view: AccountWork, traffic: Mapping[str, datetime], person: Person, posts: tuple[Post, ...]
+) -> AccountLine:
     credentials = await view.people.credentials(person.id)
     return AccountLine(
         person=person,
         posts=posts,
         has_factor=credentials.sealed_totp is not None,
         link_until=credentials.code_until if credentials.code_digest is not None else None,
+        traffic_at=sessions.latest_traffic(posts, traffic),
     )
 
 
@@ -370,6 +377,8 @@ async def list_for_review(view: AccountWork, agency_id: str) -> Sequence[Account
     posts = await view.posts.in_agency(agency_id)
     ids = {post.person_id for post in posts}
     people = [p for p in await view.people.all() if p.id in ids]
+    traffic = await view.last_traffic()
     return [
-        await _account_line(view, p, tuple(post for post in posts if post.person_id == p.id)) for p in people
+        await _account_line(view, traffic, p, tuple(post for post in posts if post.person_id == p.id))
+        for p in people
     ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import IO
 
@@ -45,6 +45,7 @@ class FormHeading:
 class UnusedAccount:
     person: Person
     units: str = ""
+    traffic_at: datetime | None = None
 
 
 def request_form(request: AccountRequest, heading: FormHeading, out: IO[bytes]) -> str:
@@ -146,15 +147,18 @@ def unused_list(
             account.person.name,
             account.person.title,
             account.units,
-            day_text(local(account.person.last_login_at).date())
-            if account.person.last_login_at
-            else _say("admin.never"),
+            _day_or_never(account.person.last_login_at),
+            _day_or_never(account.traffic_at),
             "",
         ]
         for n, account in enumerate(accounts, start=1)
     ]
     _table(sheets, account_forms.UNUSED_COLUMNS, rows or [[""] * len(account_forms.UNUSED_COLUMNS)])
     return _end(sheets, "account_form.copies.report")
+
+
+def _day_or_never(at: datetime | None) -> str:
+    return day_text(local(at).date()) if at is not None else _say("admin.never")
 
 
 def _begin(form: str, heading: FormHeading, today: date, out: IO[bytes], **words: str) -> PdfSheets:

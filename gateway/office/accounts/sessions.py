@@ -5,7 +5,7 @@ stays. The id in the browser is new at each signing in and at each change of the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -183,12 +183,15 @@ async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:
         await work.tries.load("idle accounts")
         people = {p.id: p for p in await work.people.all()}
         posts = [post for post in await work.posts.all() if post.holds(now)]
+        traffic = await work.last_traffic()
         for person in sorted(people.values(), key=lambda p: (p.used_at, p.id)):
+            own_posts = [post for post in posts if post.person_id == person.id]
             verdict = signing_in.judge_idle(
                 person,
                 services.rules.idle,
                 now,
-                has_post=any(post.person_id == person.id for post in posts),
+                has_post=bool(own_posts),
+                traffic_at=latest_traffic(own_posts, traffic),
                 is_needed=is_needed(person, posts, people),
             )
             if verdict is not AccountMeasure.FINE:
@@ -197,6 +200,11 @@ async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:
         await work.sessions.sweep(now - services.rules.sessions.total)
         await work.tries.sweep(now - 2 * services.rules.slow.forget)
     return measures
+
+
+def latest_traffic(posts: Iterable[Post], traffic: Mapping[str, datetime]) -> datetime | None:
+    """Return when an agency of these posts last sent or received a document."""
+    return max((traffic[post.agency_id] for post in posts if post.agency_id in traffic), default=None)
 
 
 def is_needed(person: Person, posts: Collection[Post], people: Mapping[str, Person]) -> bool:

@@ -32,6 +32,7 @@ from gateway.office.domain.content import DECIDABLE, may_be_kept
 from gateway.office.services import BackgroundTasks, OfficeIncomingServices, OfficeOutgoingServices
 from gateway.office.store.pictures import FilePictures, PictureKey
 from gateway.outgoing import files
+from gateway.stored_content import Door
 from gateway.trust.page_drawing.drawer import PageDrawer
 
 WINDOW = 10
@@ -118,8 +119,8 @@ class PreviewDrawer:
         self, document: IncomingDocument | OutgoingDocument, n: int, scope: AgencyScope
     ) -> AsyncIterator[bytes]:
         if isinstance(document, IncomingDocument):
-            return (await reading.open_file(self.services, scope, document.id, n)).pieces
-        return (await files.open_file(self.out, scope, document.id, n)).pieces
+            return (await reading.open_file(self.services, scope, document.id, n, Door.NODE)).pieces
+        return (await files.open_file(self.out, scope, document.id, n, Door.NODE)).pieces
 
     def can_draw(self, file: LookedFile) -> bool:
         return self.pages.can_draw(file.kind) and file.size <= LARGEST

@@ -41,7 +41,7 @@ REQUESTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyTy
         ),
     }
 )
-UNUSED_COLUMNS = ("n", "account", "name", "title", "part", "last_login", "note")
+UNUSED_COLUMNS = ("n", "account", "name", "title", "part", "last_login", "last_traffic", "note")
 """Columns of the list of accounts without a sign-in."""
 # Widths beside each other; the others have the usual one.
 SHARES: Mapping[str, float] = MappingProxyType(

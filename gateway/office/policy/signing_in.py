@@ -325,17 +325,25 @@ class IdleRules:
 
 
 def judge_idle(
-    person: Person, rules: IdleRules, now: datetime, *, has_post: bool, is_needed: bool
+    person: Person,
+    rules: IdleRules,
+    now: datetime,
+    *,
+    has_post: bool,
+    is_needed: bool,
+    traffic_at: datetime | None = None,
 ) -> AccountMeasure:
     """Return the measure due at that moment. Repeating a call changes nothing: a warning is given once for each step. A
-    person without a post has no account of the pages: those who decide about trust sign in only when needed."""
+    person without a post has no account of the pages: those who decide about trust sign in only when needed. Suspension
+    counts from the later of the last sign-in and `traffic_at`, when an agency of the person last sent or received: one
+    that works by its document system is not idle (T21)."""
     if is_idle(person) and person.standing_at is not None:
         delay = rules.withdraw_after
         is_over = delay is not None and not is_needed and now >= person.standing_at + delay
         return AccountMeasure.WITHDRAW if is_over else AccountMeasure.FINE
     if not has_post or person.blocked_at is not None or person.standing is not AccountStanding.ACTIVE:
         return AccountMeasure.FINE
-    ends = _possible_ends(person, rules)
+    ends = _possible_ends(person, rules, traffic_at)
     due = next((measure for measure, at in ends if now >= at), None)
     out = min((at for _, at in ends), default=None)
     if due is None:
@@ -351,13 +359,19 @@ def is_idle(person: Person) -> bool:
     return person.standing is AccountStanding.SUSPENDED and person.standing_why == IDLE
 
 
-def _possible_ends(person: Person, rules: IdleRules) -> list[tuple[AccountMeasure, datetime]]:
+def _active_at(person: Person, traffic_at: datetime | None) -> datetime:
+    return max(person.used_at, traffic_at or person.used_at)
+
+
+def _possible_ends(
+    person: Person, rules: IdleRules, traffic_at: datetime | None
+) -> list[tuple[AccountMeasure, datetime]]:
     """Return how and when it is taken out, unless it is used before."""
     ends = []
     if person.last_login_at is None and rules.lock_new is not None:
         ends.append((AccountMeasure.LOCK, person.added_at + rules.lock_new))
     if rules.suspend is not None:
-        ends.append((AccountMeasure.SUSPEND, person.used_at + rules.suspend))
+        ends.append((AccountMeasure.SUSPEND, _active_at(person, traffic_at) + rules.suspend))
     return ends
 
 
@@ -398,6 +412,7 @@ def limits_of(
     *,
     link_until: datetime | None = None,
     posts_until: Sequence[datetime] = (),
+    traffic_at: datetime | None = None,
 ) -> tuple[RunningLimit, ...]:
     """Return the limits that run on an account; none on one that a person locked, suspended or withdrew."""
     if is_idle(person):
@@ -415,7 +430,10 @@ def limits_of(
         ),
         (Limit.UNUSED, used + idle.lock_new if person.last_login_at is None and idle.lock_new else None),
         (Limit.WARNED, used + idle.warn if idle.warn is not None and person.warned_at is None else None),
-        (Limit.SUSPENDED, used + idle.suspend if idle.suspend is not None else None),
+        (
+            Limit.SUSPENDED,
+            _active_at(person, traffic_at) + idle.suspend if idle.suspend is not None else None,
+        ),
         *((Limit.POST, at) for at in posts_until),
     )
 

@@ -10,11 +10,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, delete, func, or_, select, update
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
+from gateway.domain.document import OutState
 from gateway.domain.event import EventKind
 from gateway.domain.handling import unit_key
 from gateway.domain.person import Person
@@ -27,8 +28,9 @@ from gateway.store.accounts import SqlAgencyProfile, to_hosted
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.people import SqlPeople, SqlProposals, to_person
 from gateway.store.repository import NodeRows
-from gateway.store.row import equal, from_json, to_json, value_of
+from gateway.store.row import OfAgency, equal, from_json, to_json, value_of
 from gateway.store.store import SqlStore
+from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_node import AccountRequestRow, HostedAgencyRow, PersonRow
 from gateway.store.tables_office import (
     DelegationRow,
@@ -282,6 +284,15 @@ def _request_row(request: AccountRequest) -> AccountRequestRow:
     return AccountRequestRow.from_value(request, body=to_json(AccountRequest, request))
 
 
+# Any: a column of a row class, as everywhere in SQLModel.
+def _newest(column: Any, table: type[OfAgency], *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Return the query for the newest moment of an agency's rows, by the index over agency and moment."""
+    query = (
+        select(column).select_from(table).where(col(table.agency_id) == col(HostedAgencyRow.id), *conditions)
+    )
+    return query.order_by(column.desc()).limit(1).scalar_subquery()
+
+
 class AccountWork:
     """One unit of work, acted in by one principal: everything becomes visible together at `commit`, or not at all."""
 
@@ -309,6 +320,14 @@ class AccountWork:
         """Return every hosted agency's code, by its id; agencies that left are not among them."""
         agencies = await self._tx.values(to_hosted, select(HostedAgencyRow))
         return {agency.id: agency.code for agency in agencies if agency.left_at is None}
+
+    async def last_traffic(self) -> Mapping[str, datetime]:
+        """Return when each agency last sent or received a document, by its id; one that never did has no entry."""
+        sent = _newest(OutgoingRow.created_at, OutgoingRow, col(OutgoingRow.state) != OutState.DRAFT)
+        arrived = _newest(IncomingRow.arrived_at, IncomingRow)
+        rows = await self._tx.tuples(select(col(HostedAgencyRow.id), sent, arrived))
+        moments = {id: [at for at in pair if at is not None] for id, *pair in rows}
+        return {id: max(found) for id, found in moments.items() if found}
 
     def new_id(self, prefix: str) -> str:
         return self._clock.new_id(prefix)

@@ -185,6 +185,7 @@ def test_a_python_that_the_nodes_user_cannot_run_stops_the_install(release: Path
 
 
 def test_changed_sums_or_another_key_stop_the_install(release: Path, tmp_path: Path) -> None:
+    """R108 (software on servers)."""
     bundle = unpacked(release, tmp_path)
     well(sys.executable, TOOLS / "sign.py", bundle / "SHA256SUMS", "--key", tmp_path / "other.key")
 

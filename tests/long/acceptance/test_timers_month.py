@@ -494,6 +494,8 @@ async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
     accounts: AccountServices,
     server: MailServer,
 ) -> None:
+    """T1 (issue), T1u (urgent issue), T2 (taking in), T10 (reply owed), T15 (unopened work), T18 (request),
+    T20 (new account unused)."""
     month, pool = Month(office, accounts, certificates), ThreadPool(2)
     settings = MailSettings(
         host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10

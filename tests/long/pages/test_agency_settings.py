@@ -27,6 +27,7 @@ A4: ViewportSize = {"width": 794, "height": 1123}
 async def test_an_administrator_changes_a_setting_from_a_day_on(
     site: Site, page: Page, enter: Enter, watcher: Watcher, record_property: Record
 ) -> None:
+    """R139 (agency rulebook)."""
     watcher.expect({422})
     await enter(PostRole.AGENCY_ADMIN)
     row = page.locator("tbody tr", has_text="Thời gian hoàn tác")

@@ -169,6 +169,7 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
 async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_again(
     site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
+    """R31 (checked before it is sent)."""
     watcher.expect([422])
     await enter(CLERK, "province")
     await page.goto(BY_HAND)

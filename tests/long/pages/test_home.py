@@ -63,6 +63,7 @@ async def new_letters(site: Site) -> int:
 
 @pytest.mark.laid
 async def test_everybody_finds_at_home_what_waits_for_them(site: Site, visitors: Visitors) -> None:
+    """R140 (figures for leaders)."""
     clerk = await visitors.come(PostRole.CLERK)
     page = (await clerk.get(HOME)).text
     assert "Việc hôm nay" in page

@@ -262,6 +262,7 @@ async def test_in_mode_b_the_answer_returns_the_number_given(door: Door) -> None
 
 
 async def test_a_refusal_needs_its_reason_and_the_sender_reads_it(door: Door) -> None:
+    """R58 (return with a reason)."""
     (item,) = await arrived(door)
 
     bare = await status(door, item["id"], code="02")

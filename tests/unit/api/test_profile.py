@@ -50,6 +50,7 @@ async def test_what_a_setting_does_not_take_is_refused(door: Door) -> None:
 
 
 async def test_an_unsigned_arrival_is_held_by_the_receivers_choice_with_its_reason(door: Door) -> None:
+    """R20 (unsigned is for information)."""
     await choose(door, "unsigned_in", "hold")
     sent = await door.ask("POST", "/messages", once="1", data=form(meta(), [("lead", "a.pdf", PDF)]))
     await door.carry()
@@ -62,6 +63,8 @@ async def test_an_unsigned_arrival_is_held_by_the_receivers_choice_with_its_reas
 
 
 async def test_a_sender_refuses_its_own_unsigned_mail_and_names_the_setting(door: Door) -> None:
+    """R22 (signing is mandatory)."""
+
     async def send(once: str, number: str) -> Answer:
         return await door.ask(
             "POST", "/messages", once=once, data=form(meta(number=number), [("lead", "a.pdf", PDF)])

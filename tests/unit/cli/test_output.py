@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
@@ -20,6 +21,7 @@ from gateway.cli.send import day, parse_goal, recipients, span
 from gateway.domain.states import STATES
 from gateway.words import labels
 from gateway.words.labels import read_catalogue
+from tests.support.cases import Cases
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -164,3 +166,24 @@ def test_every_command_label_is_used() -> None:
     ]
 
     assert unused == []
+
+
+def column_labels() -> dict[str, set[str]]:
+    """Return the labels of all columns of lists of all commands, with the files that declare them."""
+    labels_of: dict[str, set[str]] = {}
+    for file in sorted([*(ROOT / "gateway").rglob("cli/*.py"), *(ROOT / "labs").rglob("*.py")]):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("output.columns", "columns"):
+                for column in output.columns(ast.literal_eval(node.args[0])):
+                    labels_of.setdefault(column.label, set()).add(file.name)
+    return labels_of
+
+
+def test_each_column_of_each_list_has_a_word_in_both_languages(cases: Cases) -> None:
+    found = column_labels()
+
+    assert len(found) > 100
+    assert "registry.py" in found["cli.column.conflicts"]
+    for label, modules in found.items():
+        with cases.case(label):
+            assert all(labels.say(label, lang) for lang in ("vi", "en")), modules

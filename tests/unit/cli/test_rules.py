@@ -17,6 +17,21 @@ def test_the_list_has_each_rule_with_its_bases(terminal: Terminal) -> None:
     assert "Điều 26 NĐ 30/2020/NĐ-CP" in shown
 
 
+def test_the_list_of_one_state_says_what_lacks(terminal: Terminal) -> None:
+    """The annex of a statement of conformity: what works in part, with what lacks."""
+    rows = json.loads(terminal.type("rules", "list", "--state", "partly", "-o", "json").out)["data"]
+
+    assert {row["state"] for row in rows} == {"partly"}
+    assert all(row["lacks"]["vi"] for row in rows)
+    shown = terminal.type("rules", "list", "--state", "absent").out
+    assert "R18" in shown
+    assert "Chưa kiểm tra độ phân giải" in shown
+    assert "chưa có" in terminal.type("rules", "show", "R18").out
+    assert terminal.type("rules", "list", "--state", "soon").code == 2
+    later = terminal.type("rules", "check", "--on", "2027-07-02").out
+    assert "R103: chưa có" in later
+
+
 def test_one_rule_is_shown_with_what_was_compared_and_what_was_not(terminal: Terminal) -> None:
     shown = terminal.type("rules", "show", "r23").out
 
@@ -34,7 +49,7 @@ def test_the_check_is_good_today_and_notes_are_faults_only_when_asked(terminal: 
     answer = json.loads(good.out)
     assert good.code == 0
     assert answer["rules"] == len(legal.read().rules)
-    assert {finding["fault"] for finding in answer["findings"]} == {"not-compared"}
+    assert {finding["fault"] for finding in answer["findings"]} == {"not-compared", "not-kept"}
     assert all(finding["note"] for finding in answer["findings"])
     assert terminal.type("rules", "check", "--strict").code == 1
     lines = terminal.type("rules", "check", "--on", "2026-11-27").out.splitlines()

@@ -28,6 +28,7 @@ RECALL = fact(Track.REQUEST, "asked", request_id="p1", request_kind=RequestKind.
 
 
 def test_sender_and_receiver_read_the_same_fact_in_their_own_words(cases: Cases) -> None:
+    """R120 (sender sees the handling)."""
     rows = {
         "taken in": (fact(Track.BUSINESS, "03"), ("Accepted", FactSource.THEM), ("Taken in", FactSource.US)),
         "arrived": (

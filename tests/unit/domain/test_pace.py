@@ -22,6 +22,7 @@ def slot(
 
 
 def test_the_limit_is_a_bound_and_is_broken_once_more_than_five_of_a_hundred_of_the_hour_are_late() -> None:
+    """R100 (five seconds), T26 (five seconds)."""
     assert LIMIT_S in BOUNDS_S
     assert list(BOUNDS_S) == sorted(set(BOUNDS_S))
 

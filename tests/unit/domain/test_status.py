@@ -57,7 +57,8 @@ def answered(code: str, minutes: float, request: str | None = "r1") -> Fact:
 
 
 def test_the_highest_business_code_is_shown() -> None:
-    """Without facts a delivery waits in the queue. 02 after 04 is stored and changes nothing, 05 after 06 leaves done."""
+    """Without facts a delivery waits in the queue. 02 after 04 is stored and changes nothing, 05 after 06 leaves done.
+    R55 (tracked state)."""
     empty = fold_delivery([])
     assert (empty.transport, empty.business, empty.word) == ("queued", None, "queued")
     words = {

@@ -78,7 +78,7 @@ def test_letters_markup_and_texts_of_the_full_length_are_written_as_they_are() -
 
 
 def test_every_kind_is_valid_here_and_elsewhere_and_reads_back_as_it_was(cases: Cases) -> None:
-    """Vector group 1, W2, W10, G8."""
+    """Vector group 1, W2, W10, G8. R49 (packet)."""
     for name, model, files, receipt in envelopes.every_kind():
         for kind in pki.SOUND:
             with cases.case((name, kind)):

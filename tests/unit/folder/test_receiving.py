@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.event import EventKind
 from gateway.folder import event_lines
 from gateway.folder.handover import LEASE_S
 from tests.support.folder import Desk
@@ -40,6 +41,16 @@ async def test_a_document_lies_there_whole_with_its_meta_and_envelope(desk: Desk
     assert (folder / "15.pdf").read_bytes() == PDF
     assert b"edXML" in (folder / "envelope.xml").read_bytes()
     assert await handed(desk.town, folder.name) == "leased"
+
+
+async def test_a_document_that_is_laid_there_was_read_by_a_program(desk: Desk) -> None:
+    """R123 (each reading is recorded): one event for the document, however many files it has."""
+    folder = await arrived(desk)
+
+    async with desk.town.node.store.read(await desk.town.scope(PROVINCE)) as work:
+        events = await work.events.of_subject(folder.name)
+    read = [event.data["door"] for event in events if event.kind is EventKind.DOCUMENT_READ]
+    assert read == ["folder"]
 
 
 async def test_taken_away_it_is_acknowledged(desk: Desk, tmp_path: Path) -> None:

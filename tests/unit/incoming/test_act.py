@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, handover, process
 from gateway.incoming.act import StatusCall
+from gateway.words import labels
 from tests.support import accounts
 from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
@@ -150,6 +152,7 @@ async def test_only_what_is_done_is_opened_again_with_a_reason_and_after_it_was_
 
 
 async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
+    """R67 (instructions stay)."""
     arrived = await arrive(town)
     await accounts.units(town.node.accounts, arrived.agency_id, "Phòng A", "Phòng B")
 
@@ -209,12 +212,14 @@ async def test_nothing_but_15_is_said_about_a_recalled_document(town: Town) -> N
 
 
 async def test_a_version_that_somebody_changed_is_refused_and_nothing_is_taken_in(town: Town) -> None:
+    """R131 (conflict)."""
     arrived = await arrive(town)
     services, scope = town.node.inn, await town.scope(PROVINCE)
     await act.set_status(services, scope, arrived.id, StatusCall(code="04"), arrived.version)
 
-    with pytest.raises(StaleVersion):
+    with pytest.raises(StaleVersion) as error:
         await act.set_status(services, scope, arrived.id, StatusCall(code="03"), arrived.version)
+    assert error.value.code == "GW-S-412"
 
     assert (await town.only()).state is InState.ASSIGNED
 
@@ -282,3 +287,15 @@ async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_befo
     assert (counted, second_run) == (2, 0)
     assert [row.number for row in await handover.lease(town.node.inn, scope, "new", 10, 60)] == ["18"]
     assert await handover.ack(town.node.inn, scope, leased.id, "old") is True
+
+
+def test_waiting_for_paper_is_no_reason_to_refuse() -> None:
+    """R29 (signed documents are taken in): none of the reasons speaks of the paper."""
+    reasons = get_args(act.RefusalReason)
+
+    assert len(reasons) == 11
+    assert [
+        r
+        for r in reasons
+        if "giấy" in labels.say(f"reason.{r}") or "paper" in labels.say(f"reason.{r}", "en")
+    ] == []

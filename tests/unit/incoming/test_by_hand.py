@@ -70,6 +70,7 @@ def codes(refused: pytest.ExceptionInfo[Refused]) -> list[ReasonCode]:
 
 
 async def test_paper_and_axis_share_one_run(town: Town) -> None:
+    """R36 (arrival numbers)."""
     first = await arrive(town, "501")
 
     paper = await enter(town)
@@ -83,6 +84,7 @@ async def test_paper_and_axis_share_one_run(town: Town) -> None:
 
 
 async def test_the_scan_is_read_back_as_it_was(town: Town) -> None:
+    """R43 (any source)."""
     entered = await enter(town, scan=PDF)
     opened_file = await reading.open_file(town.node.inn, await town.scope(COMMUNE), entered.document.id, 1)
 

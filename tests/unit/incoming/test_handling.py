@@ -48,7 +48,7 @@ async def event_data(town: Town, document: IncomingDocument, kind: str) -> list[
 
 
 async def test_each_unit_has_its_part_with_its_own_day(town: Town) -> None:
-    """The part that is due first leads, and a unit's list has its own parts alone."""
+    """The part that is due first leads, and a unit's list has its own parts alone. R63 (lead, support, limit)."""
     document = await assigned(town)
 
     parts = await parts_of(town, document)
@@ -79,6 +79,7 @@ async def test_nothing_is_handed_back_without_a_reason_or_by_whom_it_was_not_giv
 async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_sender_hears_04_once(
     town: Town,
 ) -> None:
+    """R65 (back to the assigner)."""
     document = await assigned(town)
     services, scope = town.node.inn, await town.scope(PROVINCE)
     await town.carry()

@@ -14,6 +14,7 @@ WHY = "Chờ hỏi lại nơi gửi"
 
 
 async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: Town) -> None:
+    """R37 (no duty without registration)."""
     await town.brought(town.forge(document(), FILES))
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 
@@ -49,6 +50,7 @@ async def test_what_a_document_system_has_stays_with_it(town: Town) -> None:
 async def test_only_what_waits_is_held_and_only_with_a_reason_and_the_version_that_was_seen(
     town: Town,
 ) -> None:
+    """R59 (irregular signs)."""
     await town.brought(town.forge(document(), FILES))
     arrived, scope = await town.only(), await town.scope(PROVINCE)
 

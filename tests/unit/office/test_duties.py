@@ -97,6 +97,7 @@ async def hire(sources: DutySources, id: str, role: PostRole, until: datetime | 
 async def test_the_quarters_figures_are_owed_until_an_operator_notes_once_that_they_were_sent(
     sources: DutySources,
 ) -> None:
+    """T27 (quarter's figures)."""
     now = at("11-20 08:00")
     (owed,) = await of_node(sources, Timer.T27, now)
     assert owed.due_at == at("10-07 17:00")
@@ -136,6 +137,7 @@ async def test_an_incident_is_told_after_fifteen_minutes_by_night_until_a_notice
 async def test_an_account_that_its_agency_needs_is_not_told_that_it_will_be_locked(
     sources: DutySources,
 ) -> None:
+    """T20 (new account unused)."""
     await hire(sources, "prn_clerk", PostRole.CLERK)
     await hire(sources, "prn_officer", PostRole.OFFICER)
 

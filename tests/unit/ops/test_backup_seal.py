@@ -45,6 +45,7 @@ def opened(raw: bytes, words: bytes = WORDS) -> bytes:
 
 @given(data=st.binary(max_size=2000))
 def test_what_was_written_comes_back(data: bytes) -> None:
+    """R101 (backup)."""
     assert opened(sealed(data)) == data
 
 

@@ -99,6 +99,7 @@ async def connect_to_database(folder: Path, port: int, ca: Path) -> None:
 async def test_the_database_is_told_nothing_before_its_certificate_is_that_of_its_authority(
     tmp_path: Path,
 ) -> None:
+    """R135 (links are encrypted)."""
     server, key = make_certificate(tmp_path, "server", in_days(100))
     other, _ = make_certificate(tmp_path, "other", in_days(100))
     with serving(server, key, is_postgres=True) as (port, received):

@@ -50,6 +50,7 @@ async def test_retries_grow_and_end_in_a_failure_that_everybody_sees(broken: tup
 
 
 async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, Faulty]) -> None:
+    """R137 (moments of sending and receipt)."""
     town, axis = broken
     axis.error = Unreachable("the axis does not answer")
     sent = await town.send("15")

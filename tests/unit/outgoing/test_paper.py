@@ -137,7 +137,7 @@ async def test_what_is_said_of_it_is_checked_and_changes_nothing_when_refused(
     sent = await town.send("15", delivery_mode=PAPER, issued_on=today)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"on": today + timedelta(days=1)}, "/on"),
-        ({"on": today - timedelta(days=400)}, "/on"),
+        ({"on": today - timedelta(days=400)}, "before-its-date at /on"),
         ({"means": Means.OTHER}, "/note"),
         ({"note": "x" * 501}, "/note"),
         ({"note": "a\x0bb"}, "/note"),
@@ -231,6 +231,7 @@ def document_of(type_key: str, mode: DeliveryMode | None = None) -> Any:
 
 
 def test_the_senders_word_then_the_agencys_table_then_the_signatures_then_the_class_say_how_it_goes() -> None:
+    """R6 (paper by table)."""
     official, own_invitation = LegalValue.OFFICIAL, {"giay_moi": PAPER}
     rows: list[tuple[str, DeliveryMode | None, LegalValue | None, Any, str]] = [
         ("cong_van", None, None, {}, "electronic"),
@@ -258,6 +259,7 @@ async def test_what_the_sender_leaves_open_is_settled_when_it_is_accepted_and_no
 
 
 def test_attachments_of_an_invitation_that_travels_are_not_printed() -> None:
+    """R7 (attachments go electronically)."""
     roles = (FileRole.LEAD, FileRole.SOURCE, FileRole.APPENDIX, FileRole.REFERENCE)
     files = [
         FileItem(n=n, name=name, role=role, content_type="pdf", size=1, sha256=Digest.of_bytes(bytes(32)))

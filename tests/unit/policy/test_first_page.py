@@ -60,6 +60,7 @@ def test_a_number_or_symbol_that_alone_is_sure_is_compared_alone() -> None:
 
 
 def test_each_field_that_differs_is_named() -> None:
+    """R15 (true to the original)."""
     assert differs(PAGE, number="16") == {"number"}
     assert differs(PAGE, symbol="UBNĐ") == {"number"}
     assert differs(PAGE, issued_on=date(2026, 11, 21)) == {"date"}

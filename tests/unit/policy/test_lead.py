@@ -59,7 +59,7 @@ CASES: list[tuple[FileVerdict | None, list[ReasonCode], list[ReasonCode] | None]
 
 
 def test_a_document_to_act_on_is_refused_for_what_is_broken_and_warned_of_what_is_open(cases: Cases) -> None:
-    """The same only warns where it is sent to be known, or the profile says so."""
+    """The same only warns where it is sent to be known, or the profile says so. R23 (certificates)."""
     for verdict, broken, warning_codes in CASES:
         with cases.case(verdict):
             lead = pdf_verdict.check_lead(verdict, TO_ACT, REFUSE)

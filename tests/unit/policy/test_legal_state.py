@@ -108,3 +108,18 @@ def test_what_was_not_compared_is_a_note_with_the_rules_that_rest_on_it() -> Non
 
 def test_a_rule_is_not_judged_before_its_first_act_began() -> None:
     assert [f.subject for f in judge(BASES, {}, date(2010, 1, 1))] == []
+
+
+def test_a_rule_that_the_node_does_not_keep_is_a_note_from_the_day_on_which_it_is_in_force() -> None:
+    table = TABLE.replace(
+        'bases = ["NEW 3.2a"]',
+        'bases = ["NEW 3.2a"]\nfrom = 2027-07-01\nstate = "absent"\nlacks_vi = "."\nlacks_en = "."',
+    )
+    bases = legal.parse(table)
+
+    def not_kept(on: date) -> list[tuple[str, str, bool]]:
+        findings = [f for f in judge(bases, {}, on) if f.fault is Fault.NOT_KEPT]
+        return [(f.subject, f.place, f.is_note) for f in findings]
+
+    assert not_kept(date(2027, 6, 30)) == []
+    assert not_kept(date(2027, 7, 1)) == [("R1", "absent", True)]

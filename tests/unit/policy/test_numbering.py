@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from gateway.domain.agency_profile import OUT_BOOKS, SETTINGS, SIGNING_ACTS
+from gateway.domain.agency_profile import OUT_BOOKS, SETTINGS, SIGNING_ACTS, UNIT_MARKS
 from gateway.domain.document import Draft, Signer
 from gateway.domain.seals import CertificateKind, RegisteredCertificate
 from gateway.policy.numbering import (
@@ -19,6 +19,7 @@ from gateway.policy.numbering import (
     warn_of_order,
 )
 from gateway.policy.profile import Profile
+from gateway.words import labels
 
 TODAY = date(2026, 11, 27)
 OWN = Profile(
@@ -49,6 +50,7 @@ OWN = Profile(
 def test_the_ready_made_books_part_normative_documents_copies_and_types(
     symbol: str, type_key: str | None, series: str
 ) -> None:
+    """R33 (series)."""
     assert series_of(Profile(), symbol, type_key).key == series
 
 
@@ -99,7 +101,11 @@ def test_the_only_unit_is_proposed_for_a_letter_and_nothing_without_the_agency()
         ("12", "2025/QĐ-UBND", "quyet_dinh", {"notation-shape": "2026/QĐ-UBND"}),
         ("5", "QĐ-UBND", "quyet_dinh", {"number-shape": "05"}),
         ("15", "QĐ.UBND", "quyet_dinh", {"notation-shape": "QĐ-UBND"}),
-        ("15", "BC-UBND", "quyet_dinh", {"notation-shape": "QĐ-UBND"}),
+        ("15", "BC-UBND", "quyet_dinh", {"notation-type": "QĐ-UBND"}),
+        ("15", "TB-UBND", "cong_van", {"notation-type": "UBND"}),
+        ("15", "QĐ-UBND", "Công văn", {"notation-type": "UBND"}),
+        ("15", "UBND-VP", "công  văn", {}),
+        ("15", "UBND-VP", "Thông báo", {"notation-shape": "TB-UBND"}),
         ("15", "UBND-KT", "cong_van", {"notation-shape": "UBND"}),
         ("15", "TT-UBND", "thong_tu", {"notation-shape": "2026/TT-UBND"}),
     ],
@@ -107,11 +113,31 @@ def test_the_only_unit_is_proposed_for_a_letter_and_nothing_without_the_agency()
 def test_a_notation_of_another_shape_warns_with_the_usual_one(
     number: str, symbol: str, type_key: str | None, warned: dict[str, str]
 ) -> None:
-    draft = Draft(number=number, symbol=symbol, type_key=type_key, issued_on=TODAY)
+    """R35 (form of the notation)."""
+    is_key = type_key is None or labels.has(f"type.{type_key}")
+    by_type = {"type_key": type_key} if is_key else {"type_name": type_key or ""}
+    draft = Draft(number=number, symbol=symbol, issued_on=TODAY, **by_type)
 
     found = warn_of_notation(OWN, draft, TODAY)
 
     assert {w.code.value: w.suggest for w in found} == warned
+
+
+def test_a_notation_of_another_type_is_asked_about_also_without_an_abbreviation() -> None:
+    """R35 (form of the notation): a letter with the mark of a notice."""
+    (found,) = warn_of_notation(Profile(), Draft(number="15", symbol="TB-STN", type_name="Công văn"), TODAY)
+
+    assert (found.code.value, found.pointer, found.suggest) == ("notation-type", "/symbol", None)
+    assert found.params == {"given": "TB-STN", "named": "thong_bao", "stated": "cong_van"}
+
+
+def test_a_row_of_another_form_is_no_mark_of_a_unit() -> None:
+    """R35: what a table took for a mark would be proposed as a notation."""
+    setting = SETTINGS[UNIT_MARKS]
+    assert setting.read("VP, TCCB ,P.KT") == "VP, TCCB, P.KT"
+    for wrong in ("VP=Văn phòng", "VP; TCCB", "VP | Văn phòng", "Văn phòng", "VP, VP", ","):
+        assert setting.read(wrong) is None, wrong
+    assert propose_symbol(replace(OWN, unit_marks="VP=Văn phòng"), "cong_van", 2026) == "UBND"
 
 
 def test_an_agency_without_its_abbreviation_is_not_warned_of_notations() -> None:

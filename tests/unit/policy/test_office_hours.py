@@ -36,6 +36,7 @@ def h(count: float) -> timedelta:
 
 
 def test_office_time_is_counted_over_what_lies_between() -> None:
+    """R113 (working calendar)."""
     for start, span, end in (
         ("2026-10-13 11:00", 2, "2026-10-13 15:00"),  # over lunch
         ("2026-10-15 12:15", 2, "2026-10-15 15:30"),  # in the lunch break

@@ -97,6 +97,7 @@ def test_a_complete_draft_and_values_at_their_limits_may_leave_without_a_word() 
 
 
 def test_every_missing_part_is_named_at_once_r17() -> None:
+    """R50 (mandatory fields), R53 (classes of reply)."""
     verdict = judge(Draft(), ())
 
     assert broken(verdict) == {
@@ -155,6 +156,7 @@ def test_a_value_that_the_wire_or_an_office_does_not_take_is_refused_at_its_poin
 
 
 def test_a_required_reply_without_a_date_or_with_a_past_one_warns() -> None:
+    """R51 (reply wanted)."""
     past = draft(reply_required=True, reply_due=date(2026, 11, 1))
 
     assert warned(judge(draft(reply_required=True))) == {"reply-due-missing"}
@@ -162,6 +164,7 @@ def test_a_required_reply_without_a_date_or_with_a_past_one_warns() -> None:
 
 
 def test_a_document_that_names_what_it_answers_and_has_no_link_to_it_warns(cases: Cases) -> None:
+    """R52 (reply links back)."""
     link = ReplyLink(agency="Z91", number="12/UBND-VP", date=TODAY)
     rows: tuple[tuple[str, str, str | None], ...] = (
         ("Phúc đáp Công văn số 12/UBND-VP ngày 02/11/2026", "", "12/UBND-VP"),
@@ -186,11 +189,13 @@ def test_a_first_page_that_was_not_read_to_its_end_warns() -> None:
 
 
 def test_a_profile_may_not_offer_timed_express() -> None:
+    """R46 (urgent at once)."""
     hour = datetime(2026, 11, 20, 9, tzinfo=UTC)
     verdict = judge(
         draft(urgency=Urgency.TIMED_EXPRESS, due_at=hour), profile=replace(PROFILE, timed_express=False)
     )
 
+    assert verdict.reasons[0].code is ReasonCode.TIMED_EXPRESS_OFF
     assert verdict.reasons[0].suggest == "hoa_toc"
 
 
@@ -242,6 +247,7 @@ def test_a_body_that_has_no_code_yet_is_refused_by_that_reason_r79() -> None:
 
 
 def test_only_rows_that_may_refuse_refuse_r48() -> None:
+    """R83 (closed recipients)."""
     letter = draft(recipients=(Recipient(code="Z93"),))
     for standing, code in (
         (CodeStanding.UNKNOWN, "recipient-unknown"),

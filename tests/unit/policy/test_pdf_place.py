@@ -59,7 +59,7 @@ def image_of(placed: Placement) -> Area:
 
 
 def test_a_seal_covers_a_third_of_the_signature_on_its_left_and_its_text_moves_away_from_words() -> None:
-    """The last visible signature counts; without one a person must choose the place."""
+    """The last visible signature counts; without one a person must choose the place. R24 (look of signatures)."""
     image = image_of(place_seal(standing((1, HAND)), SEAL, blank(), IMAGE, TEXT))
     assert image.right - HAND.left == pytest.approx(HAND.width / 3)
     assert image.top + image.height / 2 == pytest.approx(HAND.top + HAND.height / 2)

@@ -49,6 +49,7 @@ def test_threat_120_an_agency_seals_once_what_a_person_signed_and_no_key_of_the_
 
 
 def test_what_is_wrong_with_a_file_is_said_and_every_reason_at_once() -> None:
+    """R30 (no change after approval)."""
     for standing, code in (
         (replace(SOUND, fault="not-pdf"), ReasonCode.SIGN_BROKEN),
         (replace(SOUND, encrypted=True, fault="encrypted"), ReasonCode.SIGN_ENCRYPTED),

@@ -144,6 +144,7 @@ def test_a_starter_row_that_two_people_changed_may_refuse() -> None:
 
 
 def test_what_cannot_be_is_named(cases: Cases) -> None:
+    """R75 (form of a code), R82 (codes are unique for ever)."""
     parts = (new("Z91.08"), new("Z91.09"))
     rows = [
         (reform(ReformKind.RENAME, "Z91.77", name="Sở Tài chính"), "unknown"),
@@ -235,6 +236,7 @@ def record(change: Reform, at: datetime = NOW) -> ReformRecord:
 
 
 def test_a_reform_is_undone_for_seven_days_and_reported_by_the_16th() -> None:
+    """R80 (reforms are reported), T16 (reform)."""
     change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
     planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
     view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.lives_after))

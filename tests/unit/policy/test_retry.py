@@ -12,7 +12,7 @@ from gateway.policy.upkeep import RETRY_LIMIT, GiveUp, next_try
 
 
 def test_the_table_of_waits() -> None:
-    """A permanent failure ends at once; after three days any other has failed."""
+    """A permanent failure ends at once; after three days any other has failed. T12 (states reach the sender)."""
     now = timedelta(0)
     waits = dict(enumerate((2, 5, 15, 60, 120, 300, 900, 1800, 3600, 3600), start=1)) | {90: 3600}
     for attempt, seconds in waits.items():

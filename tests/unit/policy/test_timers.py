@@ -93,7 +93,8 @@ def test_t5u_runs_at_night_and_on_weekends_as_intake_does() -> None:
 
 def test_t4_and_t11_are_one_working_day_and_two_working_hours_where_it_is_urgent() -> None:
     """A reply is due when the office closes on its day."""
-    assert timers.decide_held(OFFICE, at(f"{FRI} 10:00")).at == at(f"{NEXT_MON} 10:00")
+    held = timers.decide_held(OFFICE, at(f"{FRI} 10:00"))
+    assert (held.timer, held.at) == (Timer.T4, at(f"{NEXT_MON} 10:00"))
     assert timers.decide_held(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
     for urgency in Urgency:
         due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)
@@ -135,6 +136,7 @@ def test_a_timer_of_office_time_ends_on_a_working_day_and_never_before_one_that_
 @settings(max_examples=60)
 @given(_MOMENTS, st.sampled_from(URGENT))
 def test_what_is_urgent_is_due_within_the_hour_at_any_time(start: datetime, urgency: Urgency) -> None:
+    """T1u (urgent issue)."""
     arrival, sending = timers.take_in(OFFICE, start, urgency), timers.issue(OFFICE, start, urgency)
 
     for due in (arrival, sending):

@@ -126,7 +126,7 @@ REFUSED: list[tuple[str, dict[str, object], dict[str, object], type[Exception], 
 
 
 def test_what_does_not_hold_is_refused_or_held_at_its_step(cases: Cases) -> None:
-    """It gives the code before a contradiction that stands at step 11."""
+    """It gives the code before a contradiction that stands at step 11. R56 (checked before intake)."""
     for name, signed, evidence, error, code, step in REFUSED:
         with cases.case(name):
             with pytest.raises(error) as excinfo:

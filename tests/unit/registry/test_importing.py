@@ -276,6 +276,7 @@ async def test_a_plan_made_on_an_older_registry_is_not_applied(directory: SqlDir
 async def test_the_change_is_kept_with_its_source_and_counts(
     directory: SqlDirectory, clock: ManualClock
 ) -> None:
+    """R78 (deciding document)."""
     text = "code,name\nZ91,Sao Mai\n"
     planned = await directory.plan_import(text.encode())
 
@@ -332,6 +333,7 @@ async def test_what_the_preview_shows_is_what_applying_does(
     first: dict[str, tuple[str, str, str, str]],
     second: dict[str, tuple[str, str, str, str]],
 ) -> None:
+    """R81 (import with a preview)."""
     for rows in (first, second):
         text = "code,name,valid_from,valid_to,email\n" + "".join(
             f"{code},{','.join(cells)}\n" for code, cells in rows.items()
@@ -454,6 +456,7 @@ MAU.01,Công ty Mẫu Một,DN,,1/QĐ
 async def test_codes_of_another_scheme_are_kept_as_such_and_their_dots_mean_nothing(
     directory: SqlDirectory,
 ) -> None:
+    """R76 (schemes of codes)."""
     planned = await do_import(directory, COMPANIES)
 
     assert planned.doubts == ()

@@ -116,6 +116,7 @@ def test_what_a_document_is_worth_hangs_on_who_signed_it(judge: Judge) -> None:
 
 
 def test_the_mark_of_a_copy_under_the_agencys_signature_makes_a_copy(judge: Judge) -> None:
+    """R25 (electronic copy)."""
     for reason, form in (("SAO Y", "SY"), ("Trích sao; Sở Mẫu", "TrS"), ("SAO LỤC", "SL")):
         verdict = judge(by(reason=reason))
         assert only(verdict).copy_form == form
@@ -345,6 +346,7 @@ def test_a_list_put_into_the_folder_is_read_without_a_restart(tmp_path: Path) ->
 
 
 def test_what_the_node_seals_is_official_and_what_it_marks_as_a_copy_is_a_copy(tmp_path: Path) -> None:
+    """R26 (valid copy)."""
     at = SIGNED
     authority = Authority.create("Seal authority", at - timedelta(days=1))
     signers = DemoSigners.create(authority, "Z91", "Sở Mẫu", "Nguyễn Văn Mẫu", at - timedelta(days=1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -12,9 +14,9 @@ import pytest
 from gateway.cli.rules import program_texts
 from gateway.domain.timer_table import Timer
 from gateway.incoming.act import RefusalReason
-from gateway.policy.legal_state import judge
+from gateway.policy.legal_state import find_rules, judge
 from gateway.policy.verdict import ReasonCode
-from gateway.words import legal
+from gateway.words import labels, legal
 from tests.support.cases import Cases
 
 ROOT = Path(__file__).parents[3]
@@ -48,14 +50,91 @@ def test_on_the_day_of_the_release_no_rule_lacks_its_entry_and_no_text_cites_an_
 
 
 def test_every_entry_names_evidence_that_exists_and_codes_that_the_program_has(cases: Cases) -> None:
-    known = {*map(str, ReasonCode), *get_args(RefusalReason)}
-    seen: dict[str, str] = {}
+    known = code_table()
     for rule in legal.read().rules.values():
         with cases.case(rule.id):
-            assert rule.evidence
+            assert rule.evidence or rule.state in ("absent", "outside")
             assert [path for path in rule.evidence if not (ROOT / path).exists()] == []
             assert [code for code in rule.codes if code not in known] == []
-            assert [code for code in rule.codes if seen.setdefault(code, rule.id) != rule.id] == []
+
+
+def code_table() -> set[str]:
+    """Return every code by which the program tells a rule: reasons, timers, errors, remarks on a reform, faults of a
+    notice."""
+    errors = re.findall(r"`(GW-[A-Z0-9-]+)`", (ROOT / "docs/errors.md").read_text(encoding="utf-8"))
+    return {
+        *map(str, ReasonCode),
+        *get_args(RefusalReason),
+        *map(str, Timer),
+        *errors,
+        *labels.tails("reform"),
+        *labels.tails("operating.notice.fault"),
+    }
+
+
+def test_every_number_of_the_rulebook_has_a_state() -> None:
+    """R1 to R140 with R23a, and the thirty timers."""
+    numbers = [
+        *(f"R{n}" for n in range(1, 141)),
+        "R23a",
+        *(f"T{n}" for n in range(1, 28)),
+        "T1u",
+        "T2u",
+        "T7n",
+    ]
+    rules = legal.read().rules
+
+    assert len(numbers) == 171
+    assert [number for number in numbers if number not in rules] == []
+    states = Counter(rules[number].state for number in numbers)
+    assert {*states} == {*legal.STATES}
+    # The lack is said in both languages, and only where a rule does not work.
+    assert all(all(rule.lacks.values()) is (rule.state != "works") for rule in rules.values())
+
+
+def test_what_works_cites_tests_that_exist_and_name_the_rule(cases: Cases) -> None:
+    cited = [(rule, test) for rule in legal.read().rules.values() for test in rule.tests]
+    functions = {file: _functions_of(ROOT / file) for file in {test.partition("::")[0] for _, test in cited}}
+
+    assert [rule.id for rule in legal.read().rules.values() if rule.state == "works" and not rule.tests] == []
+    for rule, test in cited:
+        file, _, name = test.partition("::")
+        with cases.case(f"{rule.id} {test}"):
+            text = functions[file][name]
+            is_number = re.fullmatch(r"[RT]\d+[a-z]?", rule.id) is not None
+            assert (
+                not is_number or rule.id in {id for _, id in find_rules(text)} or _is_in_name(rule.id, name)
+            )
+
+
+def _functions_of(file: Path) -> dict[str, str]:
+    """Return the text of each test of a file, by its name; nothing where there is no such file."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return {
+        node.name: ast.get_source_segment(text, node) or ""
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def _is_in_name(rule: str, name: str) -> bool:
+    return rule.lower() in name.split("_")
+
+
+def test_what_warns_refuses_or_holds_names_a_code_that_a_test_provokes(cases: Cases) -> None:
+    """The month of timers and the tests of each check name the codes that they provoke."""
+    own = Path(__file__).name
+    tests = "\n".join(
+        file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("*.py") if file.name != own
+    )
+    names = {str(code): f"{type(code).__name__}.{code.name}" for code in (*ReasonCode, *Timer)}
+    for rule in legal.read().rules.values():
+        with cases.case(rule.id):
+            is_told = rule.does in ("refuse", "warn", "hold") and rule.state == "works"
+            assert rule.codes or not is_told
+            for code in rule.codes:
+                is_quoted = re.search(rf'"{code}(?![\w-])', tests) is not None
+                assert is_quoted or (names[code] if code in names else code + '"') in tests, code
 
 
 def test_every_timer_has_its_rule_and_its_basis(cases: Cases) -> None:
@@ -103,6 +182,18 @@ source = "Công báo"
         (act + 'dates_from = "x"\n' + rule + 'does = "warn"\nbases = ["A 1.2.3"]', "R1: 1.2.3 is no place"),
         (act + 'dates_from = "x"\n' + rule + 'does = "warn"\nbases = []', "R1 has no basis"),
         (act + 'dates_from = "x"\n' + rule + 'does = "mend"\nbases = ["A"]', "R1 does mend"),
+        (
+            act + 'dates_from = "x"\n' + rule + 'does = "warn"\nstate = "soon"\nbases = ["A"]',
+            "R1 has the state",
+        ),
+        (
+            act + 'dates_from = "x"\n' + rule + 'does = "warn"\nstate = "absent"\nbases = ["A"]',
+            "R1 says what it",
+        ),
+        (
+            act + 'dates_from = "x"\n' + rule + 'does = "warn"\nlacks_vi = "."\nbases = ["A"]',
+            "R1 says what it",
+        ),
     ):
         with cases.case(fault), pytest.raises(ValueError, match=re.escape(fault)):
             legal.parse(text)

@@ -67,6 +67,7 @@ async def expiry_days(town: Town, code: str) -> list[int]:
 
 
 async def test_each_mark_is_told_once_also_by_two_processes(town: Town) -> None:
+    """T25 (certificates end)."""
     ends = x509.load_der_x509_certificate(signing(town, PROVINCE)).not_valid_after_utc
     first_watch, second_watch = watch_of(town), watch_of(town)
 

@@ -1,5 +1,5 @@
-"""What a list changes in who speaks for a code is held; a number has one key for all spellings; folders have marks; readings
-by programs are kept for their day; figures lead to what they count; official documents get their value once more.
+"""What a list changes in who speaks for a code is held; a number has one key for all spellings; folders have marks;
+readings by programs are kept for their day; figures lead to what they count; official documents get their value once more.
 
 Expand: new tables, columns with defaults and indexes. The former program looks at none of them. Of what it writes meanwhile
 an empty key is no number's, and facts without a day are judged one by one until they change.

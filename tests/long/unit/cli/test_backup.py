@@ -41,6 +41,7 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backup_is_noted_and_proved_by_a_drill_without_its_name(node: Terminal) -> None:
+    """R126 (backup and restore)."""
     output = node.type("backup", *PASSPHRASE, "-o", "json")
     file = Path(output.json["path"])
     assert (output.code, file.parent.name, file.suffix) == (0, "backups", ".backup")

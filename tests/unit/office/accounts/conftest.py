@@ -19,6 +19,7 @@ ON_BOTH = {
     "test_a_new_account_is_taken_up_by_its_person_alone",
     "test_a_password_change_closes_all_other_sessions_and_renews_this_one",
     "test_a_delegation_acts_once_a_head_agreed",
+    "test_an_account_of_an_agency_that_exchanges_documents_is_not_suspended",
     "test_two_sweeps_at_once_leave_a_clerk",
     "test_a_second_factor_and_each_recovery_code_are_good_once",
     "test_a_post_is_given_once_a_second_administrator_confirmed",

@@ -183,13 +183,24 @@ def test_the_list_is_about_the_half_year_before(today: date, since: date) -> Non
 
 
 def test_the_list_has_who_did_not_sign_in() -> None:
+    """T22 (half-yearly list): the last sign-in, and the last sending or receiving beside it.
+    R109 (periodic reports)."""
     out, since = BytesIO(), date(2026, 1, 1)
-    unused = [UnusedAccount(person=p, units="Văn phòng") for p in PEOPLE if account_forms.is_unused(p, since)]
+    sent_at = datetime(2026, 3, 9, 8, tzinfo=UTC)
+    unused = [
+        UnusedAccount(person=p, units="Văn phòng", traffic_at=sent_at)
+        for p in PEOPLE
+        if account_forms.is_unused(p, since)
+    ]
 
     form_pdf.unused_list(HEADING, unused, since, TODAY, out)
 
     text = printed(out.getvalue())
-    assert "STT Tên tài khoản Họ và tên Chức vụ Bộ phận Lần đăng nhập cuối Ghi chú" in text
+    assert (
+        "STT Tên tài khoản Họ và tên Chức vụ Bộ phận Lần đăng nhập cuối Cơ quan gửi, nhận lần cuối Ghi chú"
+        in text
+    )
+    assert "09/03/2026" in text
     assert "Bình" in text
     assert "31/12/2025" in text
     assert "Chi Chi Văn thư Văn phòng" in text

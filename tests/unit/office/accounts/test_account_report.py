@@ -22,6 +22,7 @@ from tests.support.clock import ManualClock
 async def test_accounts_are_counted_by_role_and_agency_as_used_never_used_and_locked(
     services: AccountServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
+    """R93 (sign-ins are counted)."""
     root = await accounts.operator(services)
     clerk = await accounts.someone(services, root.by, "clerk", post(PostRole.CLERK), post(PostRole.HEAD))
     both = await accounts.someone(

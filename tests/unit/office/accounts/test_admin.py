@@ -20,6 +20,7 @@ from gateway.office.store.store import SqlOfficeStore
 from tests.support import accounts
 from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
+from tests.support.stores import incoming, stored
 
 
 async def team(services: AccountServices) -> dict[str, Someone]:
@@ -159,6 +160,7 @@ async def test_a_name_to_sign_in_with_is_plain_and_one_persons_alone(services: A
 
 
 async def test_a_mailbox_is_a_name_for_which_persons_act(services: AccountServices) -> None:
+    """R85 (desks are mailboxes)."""
     staff = await team(services)
     by = staff["admin"].by
     mailbox = await posts.make_mailbox(services, by, NORTH, "vanthunorth", PostRole.CLERK)
@@ -201,6 +203,7 @@ def lends(
 
 
 async def test_a_delegation_acts_once_a_head_agreed(services: AccountServices, clock: ManualClock) -> None:
+    """R95 (delegation)."""
     staff = await team(services)
     unit, head, clerk = [await staff[name].acts() for name in ("unit", "head", "clerk")]
     delegation = await posts.delegate(services, unit, lends(services, "clerk", Right.INSTRUCT))
@@ -275,6 +278,29 @@ async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock
     assert events[-1].data["verdict"] == "kept"
 
 
+async def test_an_account_of_an_agency_that_exchanges_documents_is_not_suspended(
+    services: AccountServices, store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """T21 (idle accounts): its document system works for it, though nobody signs in."""
+    root = await accounts.operator(services)
+    officer = await accounts.someone(services, root.by, "officer", post(PostRole.OFFICER))
+    clock.advance(180 * DAY)
+    await root.enters()
+    await stored(store, incoming(clock), scope=AgencyScope(agency_id=NORTH, principal_id="node"))
+    clock.advance(20 * DAY)
+
+    await sessions.sweep_idle(services)
+    (line,) = [
+        line for line in await admin.review_lines(services, root.by, NORTH) if line.person.login == "officer"
+    ]
+
+    assert line.person.standing is AccountStanding.ACTIVE
+    assert line.traffic_at == clock.now() - 20 * DAY
+    clock.advance(183 * DAY)
+    await root.enters()
+    assert await sessions.sweep_idle(services) == {officer.person.id: AccountMeasure.SUSPEND}
+
+
 async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
     services: AccountServices, clock: ManualClock
 ) -> None:
@@ -303,6 +329,7 @@ async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
 async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
     services: AccountServices,
 ) -> None:
+    """T23 (yearly review)."""
     staff = await team(services)
     await accounts.with_factor(staff["clerk"])
     by = staff["admin"].by
@@ -335,6 +362,7 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
 async def test_each_reading_is_told_with_who_read_it_and_for_whom(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
+    """R123 (the whole process is kept)."""
     staff = await team(services)
     head = await staff["head"].acts()
     delegation = await posts.delegate(services, head, lends(services, "unit", Right.SEE_CONTENT, act="12/UQ"))

@@ -59,6 +59,7 @@ async def asked(services: AccountServices, by: Someone, login: str, role: PostRo
 async def test_a_post_is_given_once_a_second_administrator_confirmed(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
+    """R122 (changed rights wait)."""
     staff = await team(services, store)
     session = await staff["clerk"].enters()
     proposal = await asked(services, staff["admin"], "clerk", PostRole.HEAD)

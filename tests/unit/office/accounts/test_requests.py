@@ -69,6 +69,7 @@ async def events_of(store: SqlOfficeStore, request: AccountRequest) -> list[Even
 async def test_new_accounts_are_made_with_the_answer(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
+    """R92 (written requests)."""
     staff = await team(services)
     lines = (
         RequestLine(name="Nguyễn Thị Mới", title="Văn thư", role="clerk", phone="0900 000 001"),
@@ -123,6 +124,7 @@ async def test_details_and_posts_change_with_the_answer(services: AccountService
 async def test_an_end_withdraws_the_account_and_of_who_works_elsewhere_the_posts_here(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
+    """R91 (leavers)."""
     staff = await team(services)
     request = await ask(services, staff, RequestForm.END, end(services, "officer", 9), end(services, "both"))
 

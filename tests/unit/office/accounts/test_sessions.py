@@ -103,6 +103,7 @@ async def test_use_is_written_down_once_a_minute(services: AccountServices, cloc
 
 
 async def test_signing_out_everywhere_and_ending_one(services: AccountServices) -> None:
+    """R94 (accounts are not shared)."""
     root, user = await clerk(services)
     tokens = [(await user.enters(CallOrigin(address=f"192.0.2.{n}"))).token for n in range(4)]
     entered = await user.enters()

@@ -46,6 +46,7 @@ async def test_a_new_account_is_taken_up_by_its_person_alone(services: AccountSe
 async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
     services: AccountServices, clock: ManualClock
 ) -> None:
+    """R87 (passwords)."""
     _, code = await admin.add(services, MACHINE, admin.NewAccount(login="vananh", name="Vân Anh"))
 
     for _ in range(6):  # the holder of a link may try passwords without a limit
@@ -56,6 +57,7 @@ async def test_a_link_is_too_old_after_three_days_and_refuses_a_bad_password(
         await credentials.take_up(services, code, PASSWORD, ORIGIN)
 
     assert PasswordFault.NAME in error.value.faults
+    assert error.value.code == "GW-PASSWORD"
 
 
 async def test_every_failure_looks_alike(services: AccountServices) -> None:
@@ -134,6 +136,7 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(
 
 
 async def test_a_second_factor_and_each_recovery_code_are_good_once(services: AccountServices) -> None:
+    """R88 (second factor)."""
     device, codes, _ = await accounts.with_factor(await accounts.operator(services))
     entered = await device.enters()
     assert entered.session.factor is Factor.TOTP

@@ -104,6 +104,7 @@ class Table(HTMLParser):
 
 
 async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None:
+    """R40 (incoming register), R68 (no retyping)."""
     document = await take_in(town)
     await act.set_status(
         town.node.inn,
@@ -165,6 +166,7 @@ async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> No
 
 
 async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town: Town) -> None:
+    """R39 (outgoing register)."""
     sent = await town.send("15", COMMUNE, issued_on=town.node.out.today(), to_places=("Lưu: VT", "Như trên"))
     await town.carry()
     (document,) = await town.incoming(COMMUNE)
@@ -238,6 +240,7 @@ def paper_letter(town: Town, number: str) -> books.TypedLine:
 
 
 async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(town: Town) -> None:
+    """R38 (printed books)."""
     for n in range(5):
         await enter(town, subject=f"=HYPERLINK({n}) <b>“Ô tô”</b>")
     town.clock.advance(86_400 * 12)
@@ -333,6 +336,7 @@ async def test_a_span_that_cannot_be_is_refused() -> None:
 
 
 async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
+    """R138 (arrival stamp)."""
     document = await take_in(town)
     agency = await town.agency(COMMUNE)
     await town.send("502", COMMUNE, issued_on=town.node.out.today())

@@ -288,7 +288,8 @@ async def test_periods_of_a_stop_are_sent_and_those_of_a_pause_are_not(desk: Des
 
 
 async def test_a_report_of_the_node_goes_to_its_operators_in_the_name_of_an_agency(desk: Desk) -> None:
-    """It counts all agencies at and below a code, and its event is that agency's; the agency itself cannot touch it."""
+    """It counts all agencies at and below a code, and its event is that agency's; the agency itself cannot touch it.
+    R134 (aggregation)."""
     node, scope = desk.town.node, await desk.town.scope(DEPARTMENT)
     operator = await join(node.accounts, NODE, "operator@node.example", PostRole.OPERATOR, "")
     wish = {"report": "agencies", "by": "", "of_node": True, "to_programs": True}

@@ -33,6 +33,7 @@ async def test_the_outgoing_book_is_read_page_by_page(door: Door) -> None:
 
 
 async def test_the_incoming_book_is_that_of_the_agency_and_of_the_days_asked_for(door: Door) -> None:
+    """R42 (one desk)."""
     for number in ("15", "16"):
         await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}])
     await door.carry()

@@ -12,6 +12,7 @@ from tests.unit.api.test_messages import sent
 
 
 async def test_a_report_counts_what_was_sent_and_what_came(door: Door) -> None:
+    """R110 (statistics of documents)."""
     for number in ("15", "16"):
         await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}])
     await door.carry()
@@ -83,6 +84,7 @@ async def test_a_report_leaves_as_a_file(door: Door, form: str) -> None:
 
 
 async def test_the_review_of_the_year_has_types_and_reasons_on_one_sheet(door: Door) -> None:
+    """R1 (share of documents that go electronically)."""
     recipient = [{"code": COMMUNE, "role": "to_act"}]
     await sent(door, "15", recipients=recipient)
     await sent(door, "16", recipients=recipient, delivery_mode="both")

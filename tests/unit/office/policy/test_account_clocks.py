@@ -29,6 +29,14 @@ def days_of_limits(person: Person, **more: object) -> list[tuple[Limit, float]]:
     return [(limit.limit, (limit.at - DAY0) / DAY) for limit in limits]
 
 
+def test_it_is_suspended_half_a_year_after_its_agency_last_sent_or_received() -> None:
+    """T21 (idle accounts): the later of sign-in and traffic."""
+    used = replace(PERSON, last_login_at=DAY0)
+
+    assert (Limit.SUSPENDED, 283) in days_of_limits(used, traffic_at=DAY0 + 100 * DAY)
+    assert (Limit.SUSPENDED, 183) in days_of_limits(used, traffic_at=DAY0 - 100 * DAY)
+
+
 def test_a_new_account_has_its_link_and_is_locked_when_nobody_uses_it() -> None:
     link = DAY0 + 3 * DAY
 

@@ -41,6 +41,25 @@ def test_an_account_is_warned_of_once_for_each_step_then_suspended() -> None:
     assert verdict(180, warned_at=START + 176 * DAY) is fine
 
 
+def test_t21_and_r90_suspend_by_the_later_of_sign_in_and_traffic() -> None:
+    """T21 and R90 (idle accounts): six months without sending or receiving; the warning is about signing in alone."""
+    fine, warn = AccountMeasure.FINE, AccountMeasure.WARN
+
+    def judged(days: float, traffic: float, **more: object) -> AccountMeasure:
+        now, traffic_at = START + days * DAY, START + traffic * DAY
+        person = account(**more)
+        return signing_in.judge_idle(
+            person, RULES, now, has_post=True, is_needed=False, traffic_at=traffic_at
+        )
+
+    assert judged(60, 59) is warn
+    warned = {"warned_at": START + 60 * DAY}
+    assert judged(183, 100, **warned) is fine
+    assert judged(276, 100, **warned) is warn  # a week before it is suspended
+    assert judged(283, 100, **warned) is AccountMeasure.SUSPEND
+    assert judged(183, -100, **warned) is AccountMeasure.SUSPEND
+
+
 def test_who_is_needed_is_told_of_once_and_kept() -> None:
     assert verdict(183, is_needed=True) is AccountMeasure.SPARED
     assert verdict(400, is_needed=True, warned_at=START + 183 * DAY) is AccountMeasure.FINE

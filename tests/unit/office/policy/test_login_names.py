@@ -20,6 +20,7 @@ from gateway.office.policy.signing_in import LoginStyle
     ],
 )
 def test_persons(name: str, style: LoginStyle, used: tuple[str, ...], tail: str, expected: str) -> None:
+    """R86 (login names)."""
     assert signing_in.login_of_person(name, style, used, tail) == expected
 
 

@@ -18,9 +18,10 @@ STOP = NoticeWish(
 
 
 def test_a_stop_on_monday_at_eight_is_told_no_later_than_friday_at_eight() -> None:
+    """R97 (planned stop), T13 (planned stop)."""
     assert todo.notice_faults(STOP, OFFICE, FRIDAY) == ()
     late = todo.notice_faults(STOP, OFFICE, FRIDAY + timedelta(minutes=1))
-    assert late == (("starts_at", todo.SHORT),)
+    assert late == (("starts_at", "short"),)
 
 
 def test_an_emergency_with_its_reason_may_be_told_later() -> None:

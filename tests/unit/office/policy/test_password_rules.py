@@ -7,6 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.timer_table import TIMERS, Timer
 from gateway.office.policy import signing_in
 from gateway.office.policy.signing_in import PasswordFault, PasswordRules, password_faults
 from tests.support.cases import Cases
@@ -22,6 +23,7 @@ def test_good_ones_are_taken() -> None:
 
 
 def test_each_rule_is_told_by_name(cases: Cases) -> None:
+    """R87 (passwords)."""
     broken = {
         PasswordFault.SHORT: ("xK9!mQ2",),
         PasswordFault.LOWER: ("XK9!MQ2Z",),
@@ -66,12 +68,14 @@ def test_whatever_is_typed_gets_an_answer(text: str) -> None:
 
 
 def test_a_password_ages_to_the_day_and_is_reminded_of_three_times() -> None:
+    """T19 (password age)."""
     when = START
     reminders = {
         n: signing_in.password_reminder(when, RULES, when + timedelta(days=n)) for n in (75, 76, 83, 89, 90)
     }
 
     assert reminders == {75: None, 76: 14, 83: 7, 89: 1, 90: None}
+    assert TIMERS[Timer.T19].amount == 90
     assert not signing_in.is_password_too_old(when, RULES, when + timedelta(days=90, microseconds=-1))
     assert signing_in.is_password_too_old(when, RULES, when + timedelta(days=90))
     assert not signing_in.is_password_too_old(when, PasswordRules(age=None), when + timedelta(days=9000))

@@ -106,6 +106,7 @@ def test_of_two_posts_the_one_that_allows_more_counts() -> None:
 
 
 def test_a_post_is_over_at_its_last_moment() -> None:
+    """R130 (rights follow posts)."""
     ending = Rights(person_id="a", posts=(post("a", PostRole.CLERK, until=NOW + DAY),))
 
     assert ending.may(Right.ISSUE, "agy_a", NOW + DAY - timedelta(microseconds=1))

@@ -49,6 +49,7 @@ def asked_for(office: TodoOffice, kind: RequestKind, packet_id: str = "p1") -> F
 
 
 async def test_a_new_document_becomes_a_task_when_its_two_office_hours_are_over(office: TodoOffice) -> None:
+    """R61 (two working hours)."""
     arrived = await office.receive()
     office.clock.advance(2 * HOUR)
     assert await office.kinds() == []
@@ -80,7 +81,8 @@ async def test_lunch_weekend_and_holidays_do_not_count_against_the_clerk(office:
 
 
 async def test_the_sender_hears_on_the_day_of_arrival_that_it_is_taken_in(office: TodoOffice) -> None:
-    """T3: told from four o'clock on, late once the day is over, though two office hours are not."""
+    """T3: told from four o'clock on, late once the day is over, though two office hours are not.
+    R60 (receipt on the same day)."""
     office.to("20 15:40")
     await office.receive()
     assert await office.kinds() == []
@@ -115,6 +117,7 @@ async def test_an_express_letter_is_a_task_at_once_and_late_after_a_quarter_of_a
 async def test_every_kind_of_task_is_on_one_list_with_the_earliest_deadline_first(
     certificates: Certificates, office: TodoOffice
 ) -> None:
+    """R119 (work is followed)."""
     new = await office.receive()
     on_hold = await office.receive(state=InState.HELD)
     with_request = await office.receive(state=InState.ACCEPTED)
@@ -385,7 +388,7 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
 
 
 async def test_fifteen_working_days_count_from_the_day_the_document_came(office: TodoOffice) -> None:
-    """Whenever it was given, and to whom."""
+    """Whenever it was given, and to whom. R64 (counts from receipt), T7n (no limit given)."""
     document = await office.receive(state=InState.ASSIGNED)
     due = timers.work(await office.services.office(NORTH.agency_id), office.clock.now(), None)
     office.to("26 08:00")
@@ -445,7 +448,7 @@ async def test_an_urgent_letter_is_to_be_laid_before_the_head_at_once(office: To
 async def test_what_was_taken_in_is_told_in_the_afternoon_until_it_is_given_to_somebody(
     office: TodoOffice,
 ) -> None:
-    """T5; and again once a unit handed it back."""
+    """T5; and again once a unit handed it back. R62 (submission)."""
     document = await office.receive(state=InState.ACCEPTED)
     assert await office.kinds() == []
 

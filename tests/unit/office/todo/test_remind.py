@@ -364,7 +364,7 @@ async def test_a_unit_is_told_step_by_step_its_head_when_it_is_late_and_the_head
 async def test_a_draft_is_told_to_its_author_by_its_number_or_hour_and_never_by_its_subject(
     post: Post,
 ) -> None:
-    """T8."""
+    """T8. R47 (cut-off)."""
     drafts = [
         draft(signed_at=None),
         draft(signed_at=None, number="", symbol=""),

@@ -55,6 +55,7 @@ async def kinds(board: RingBoard) -> list[RingKind]:
 async def test_it_tells_what_came_and_forgets_what_was_settled(
     board: RingBoard, inputs: BoardInputs, office: TodoOffice
 ) -> None:
+    """R118 (notices of new documents)."""
     assert await kinds(board) == []
     arrived = await office.receive(urgency=Urgency.EXPRESS)
     inputs.packets = [replace(inbox_item(office.clock), state=state) for state in ("quarantined", "waiting")]

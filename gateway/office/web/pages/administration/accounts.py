@@ -251,6 +251,7 @@ def limits(request: PageRequest, line: AccountLine) -> Sequence[RunningLimit]:
         rules.idle,
         link_until=line.link_until,
         posts_until=[p.until for p in line.posts if p.until is not None],
+        traffic_at=line.traffic_at,
     )
 
 

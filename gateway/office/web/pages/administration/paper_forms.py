@@ -75,7 +75,9 @@ async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[I
     since = _since(request, today)
     unused = [
         form_pdf.UnusedAccount(
-            person=line.person, units=", ".join(dict.fromkeys(p.unit for p in line.posts if p.unit))
+            person=line.person,
+            units=", ".join(dict.fromkeys(p.unit for p in line.posts if p.unit)),
+            traffic_at=line.traffic_at,
         )
         for line in lines
         if account_forms.is_unused(line.person, since)

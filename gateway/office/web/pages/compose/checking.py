@@ -25,7 +25,7 @@ CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number
 _SECRECY = frozenset(
     {
         *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY),
-        *(ReasonCode.SENSITIVE_WORD, ReasonCode.SECRECY_STAMP),
+        *(ReasonCode.SENSITIVE_WORD, ReasonCode.SUBJECT_PERSONAL, ReasonCode.SECRECY_STAMP),
     }
 )
 _SIGNATURE = frozenset(

@@ -48,6 +48,8 @@ from gateway.office.web.pages.content import FilePreview, Note, Previewer
 from gateway.office.web.pages.incoming import access, assigning
 from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.ops.evidence.contents import HeldPacket
+from gateway.stored_content import Door
+from gateway.words import labels
 
 _TAKEN_STATES = (*WORKED_ON, InState.DONE)
 # Marks that the panel of checks shows.
@@ -352,7 +354,7 @@ async def send_file(request: PageRequest) -> web.StreamResponse:
     """Send the file as its sender attached it; with `xem` a PDF is shown in place."""
     incoming = await access.find(request)
     n = _file_number(request)
-    opened = await reading.open_file(*request.incoming, incoming.document.id, n)
+    opened = await reading.open_file(*request.incoming, incoming.document.id, n, Door.PAGES)
     await access.note_read(request, incoming, opened.name)
     kind = next(f.found_type or "" for f in incoming.document.files if f.n == n)
     return await content.send_opened(request, opened, kind, inline=request.ask("xem") == "1")

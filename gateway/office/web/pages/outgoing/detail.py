@@ -33,6 +33,8 @@ from gateway.office.web.pages.outgoing import access, acts
 from gateway.office.web.pages.outgoing.access import DocumentAct, OutgoingView
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.outgoing import files
+from gateway.policy import timers
+from gateway.stored_content import Door
 from gateway.words import labels
 
 # With more recipients the page holds only the requested timeline.
@@ -63,6 +65,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         offered=choose(outgoing, document_acts, undo + writes),
         writes=writes,
         stages=picture([row.stages for row in rows if row.stages is not None]),
+        sent_late=await _is_sent_late(request, document),
         sender=(await access.names_of_people(request, [document.accepted_by]))[document.accepted_by],
         own=request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN),
         audits=request.may(Right.AUDIT),
@@ -83,6 +86,15 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         tags=await list_rows.tags_on_page(request, Side.OUT, document.id),
         **region,
     )
+
+
+async def _is_sent_late(request: PageRequest, document: OutgoingDocument) -> bool:
+    """Tell whether it left later after its signing than R45 allows (the next working morning)."""
+    signed_at = document.draft.signed_at
+    if signed_at is None or document.state is OutState.DRAFT:
+        return False
+    office = await request.deps.todo.office(request.scope().agency_id)
+    return timers.is_sent_late(office, signed_at, document.created_at)
 
 
 def _recipient_values(
@@ -232,7 +244,7 @@ async def send_file(request: PageRequest, *, inline: bool = False) -> web.Stream
     if (order_page := await _order_page(request, outgoing)) is not None:
         return order_page
     await access.note_read(request, outgoing.document, item.name)
-    opened = await files.open_file(*request.outgoing, outgoing.document.id, n)
+    opened = await files.open_file(*request.outgoing, outgoing.document.id, n, Door.PAGES)
     return await content.send_opened(request, opened, opened.content_type, inline=inline)
 
 
