@@ -23,13 +23,13 @@ from gateway.domain.document import (
     Recipient,
     Urgency,
 )
-from gateway.domain.fields import DRAFT, FIRST_DAY, LAST_DAY, entries, fitting, is_encodable
+from gateway.domain.fields import DRAFT, entries, fitting, is_encodable
 from gateway.domain.forms import Form
 from gateway.domain.identity import DocumentId
 from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict
 from gateway.domain.states import NOT_HELD
-from gateway.domain.wall_clock import local
+from gateway.domain.wall_clock import is_in_span, local
 from gateway.errors import NotFound, Refused, StaleVersion
 from gateway.outgoing import numbering as numbers
 from gateway.outgoing import translate
@@ -141,7 +141,7 @@ async def _warn_of_lateness(
 ) -> Verdict:
     """Warn of a document that leaves later than R45 allows (the working morning after it was signed)."""
     # Days that no office uses are refused by another rule, and some of them no clock can convert.
-    if not order.send or draft.signed_at is None or not FIRST_DAY <= draft.signed_at.date() <= LAST_DAY:
+    if not order.send or draft.signed_at is None or not is_in_span(draft.signed_at.date()):
         return NOTHING
     office = await services.office(scope.agency_id)
     if not timers.is_sent_late(office, draft.signed_at, services.clock.now()):

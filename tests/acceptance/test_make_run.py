@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.support.waiting import block_until
@@ -38,6 +39,11 @@ def _demonstration(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
+def _answers_in(folder: Path) -> list[Path]:
+    """List what the hot folder of an agency answered."""
+    return [*folder.glob("sent/**/*.result.json"), *folder.glob("error/*.error.txt")]
+
+
 def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Path) -> None:
     with _demonstration(tmp_path / "demo") as printed:
         address = re.search(r"http://[\d.]+:\d+/", printed)
@@ -60,10 +66,8 @@ def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Pa
                 f"{command}: {process.stdout}{process.stderr}"
             )
             if command.startswith("cp"):
-                base = Path(command.split()[-1]).parent  # the agency's directory
                 (answer,) = block_until(
-                    lambda base=base: [*base.glob("sent/**/*.result.json"), *base.glob("error/*.error.txt")],
-                    "the answer of the hot folder",
+                    partial(_answers_in, Path(command.split()[-1]).parent), "the answer of the hot folder"
                 )
                 assert answer.name.endswith(".result.json"), answer.read_text("utf-8")
             if command.startswith("curl"):

@@ -359,7 +359,7 @@ def test_a_refusal_tells_every_kind_of_rule_in_one_answer() -> None:
 
 def test_a_sealed_page_whose_number_is_blank_does_not_leave(cases: Cases) -> None:
     """A page that waits for its seal may still get its number; an unread one is no blank one."""
-    blank, numbered = FirstPage(is_unnumbered=True), FirstPage(code="15/UBND")
+    blank, numbered = FirstPage(is_unnumbered=True), FirstPage(number="15", symbol="UBND")
     for page, roles, kind, codes in (
         (blank, (SignerRole.PERSON, SignerRole.AGENCY), Kind.DOCUMENT, [ReasonCode.PAGE_UNNUMBERED]),
         (blank, (SignerRole.AGENCY,), Kind.REPLACEMENT, [ReasonCode.PAGE_UNNUMBERED]),

@@ -106,7 +106,7 @@ STEPS = {
     "r0300_baseline.py": "ec24162b42f692fa",
     "r0300_baseline_postgresql.sql": "9b158e1575f9547c",
     "r0300_baseline_sqlite.sql": "734d1082bdecf8db",
-    "r0301_holds_marks_numbers_figures.py": "a994ae012019c263",
+    "r0301_holds_marks_numbers_figures.py": "e3b1badd4238c45d",
 }
 
 

@@ -81,9 +81,10 @@ def _give_numbers_a_key() -> None:
         op.add_column(name, sa.Column("number_word", sa.String(), nullable=False, server_default=""))
         fill_number_words(op.get_bind(), name)
         op.create_index(index, name, ["agency_id", "number_word", "issued_on"])
-    keys = sa.table("incoming_document", sa.column("number_key")).c.number_key
+    incoming = sa.table("incoming_document", sa.column("number_key"))
+    keys = incoming.c.number_key
     shorter = sa.func.replace(sa.func.replace(keys, "!!!", "!"), "!!", "!")
-    op.execute(sa.update(keys.table).where(keys.contains("!!")).values(number_key=shorter))
+    op.execute(sa.update(incoming).where(keys.contains("!!")).values(number_key=shorter))
 
 
 def fill_number_words(connection: sa.Connection, name: str) -> None:

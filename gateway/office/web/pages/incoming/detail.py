@@ -49,7 +49,6 @@ from gateway.office.web.pages.incoming import access, assigning
 from gateway.office.web.pages.incoming.access import IncomingView
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import Door
-from gateway.words import labels
 
 _TAKEN_STATES = (*WORKED_ON, InState.DONE)
 # Marks that the panel of checks shows.
