@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,14 @@ _PIPE_WIDTH = 400
 def stamp(at: datetime | None) -> str | None:
     """Format a time for programs: RFC 3339 with the offset of Viet Nam."""
     return None if at is None else at.astimezone(VIETNAM).isoformat(timespec="seconds")
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def local_times(text: str) -> str:
+    """Write every time in a programmers' sentence as `stamp` does."""
+    return _INSTANT.sub(lambda found: str(stamp(datetime.fromisoformat(found[0]))), text)
 
 
 def clock(at: datetime | None) -> str:

@@ -326,7 +326,7 @@ def _print_report(call: Invocation, facts: dict[str, Any]) -> None:
     from gateway.ops.status import report_lines
 
     if call.output is OutputFormat.TABLE:
-        print("".join(report_lines(facts)), end="")
+        print(output.local_times("".join(report_lines(facts))), end="")
     elif call.output is OutputFormat.JSON:
         output.document(facts)
     else:

@@ -73,7 +73,7 @@ def _envelope_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:
     marks = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
     for step in report["steps"]:
         mark, word = marks[step["ok"]]
-        detail = f"  ({output.plain(step['detail'])})" if step["detail"] else ""
+        detail = f"  ({output.plain(output.local_times(step['detail']))})" if step["detail"] else ""
         name, outcome = call.word(f"step.{step['n']}"), call.word(f"cli.step.{word}")
         yield f"{mark} {step['n']:>2}  {name}: {outcome}{detail}"
     yield from _signer_lines(call, report)

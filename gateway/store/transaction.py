@@ -553,7 +553,10 @@ _ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 def _gateway_error(cause: _DriverError) -> errors.GatewayError:
     """Convert the driver's error for a failed statement: Clash for a broken constraint, BadForm for a value that no column
     holds, else StoreFailure."""
-    if isinstance(cause, OverflowError) or isinstance(getattr(cause, "orig", None), OverflowError):
+    original = getattr(cause, "orig", None) or cause
+    if any(
+        isinstance(error, OverflowError) for error in (original, original.__cause__, original.__context__)
+    ):
         return errors.BadForm("a number or a moment is out of the span that is stored")
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(

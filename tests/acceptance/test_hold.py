@@ -237,6 +237,8 @@ async def test_lifting_gives_the_exact_bytes_back_and_the_document_stands_as_bef
     assert len(await handover.lease(node.inn, scope, "qlvb", 10, 60)) == 1
     assert not (node.settings.node.data_dir / "content" / "sealed" / hold.id).exists()
     kinds = [event.kind for event in await town.events(PROVINCE, arrived.id)]
+    *kinds, reading = kinds
+    assert reading is EventKind.DOCUMENT_READ
     assert kinds[-3:] == [EventKind.HOLD_BEGUN, EventKind.HOLD_SEALED, EventKind.HOLD_LIFTED]
     with pytest.raises(Clash):
         await seal.lift(node.inn, node.hold, scope, hold.id, decision, key())

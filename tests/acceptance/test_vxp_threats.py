@@ -4,6 +4,7 @@ was away is used again once it answers."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -207,7 +208,9 @@ async def test_what_a_hub_may_have_goes_by_no_other_axis(tmp_path: Path) -> None
         assert [call[5] for call in axis.hub.summary() if call[1] == "edoc"] == [1]
 
 
-async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: Path) -> None:
+async def test_what_another_machine_may_have_sent_is_asked_for_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The ledger of the machine that died is not here: the outbox alone knows that a try left no word."""
     clock = ManualClock()
     async with AsyncExitStack() as stack:
@@ -215,6 +218,7 @@ async def test_what_another_machine_may_have_sent_is_asked_for_first(tmp_path: P
             vxp.simulator(tmp_path / "hub", {SYSTEM: CODES}, now=clock.now)
         )
         machine = "one"
+        monkeypatch.setattr(socket, "gethostname", lambda: machine)
 
         def change(settings: Settings) -> Settings:
             return axis.connect(SYSTEM, folder=tmp_path / machine)(settings)

@@ -193,7 +193,7 @@ async def test_reading_says_when_the_bytes_are_gone(
     await lying.lose(name)
 
     async with store.read(NORTH) as view:
-        with pytest.raises(errors.NotFound, match="backup"):
+        with pytest.raises(errors.MissingContent, match="backup"):
             await blobs.open(view, name)
 
 

@@ -85,15 +85,16 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
     await wait_until(is_still, "nothing is left open")
 
 
-@pytest.mark.parametrize("subject", ["a\ud800b", 2**70])
-async def test_a_value_that_no_database_has_is_a_failure_of_the_store(
-    store: SqlOfficeStore, subject: object
+@pytest.mark.parametrize(("subject", "failure"), [("a\ud800b", errors.StoreFailure), (2**70, errors.BadForm)])
+async def test_a_value_that_no_database_has_is_told_in_words(
+    store: SqlOfficeStore, subject: object, failure: type[errors.GatewayError]
 ) -> None:
+    """A number beyond the span is the caller's."""
     query = select(col(BlobRow.digest)).where(
         (col(BlobRow.digest) if subject != 2**70 else col(BlobRow.size)) == subject
     )
     for _ in range(3):
-        with pytest.raises(errors.StoreFailure) as failed:
+        with pytest.raises(failure) as failed:
             async with store.writing() as tx:
                 await tx.tuples(query)
         assert "ud800b" not in str(failed.value)

@@ -187,7 +187,7 @@ async def test_threat_138_only_what_was_signed_counts(vxp: VxpDoor) -> None:
 
 async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
     """The library's Java client asks for HTML, as all of its kind do."""
-    for name in OPERATIONS:
+    for name in OPERATIONS.keys() - {"downloadEdoc"}:  # a refused file has no body
         async with vxp.api.client.post(f"/{name}", headers={"Accept": "text/html, */*; q=.2"}) as response:
             answer = await response.json()
         assert (response.status, answer["status"], answer["DocId"]) == (200, "FAIL", "")

@@ -48,8 +48,10 @@ class Terminal:
         self._capsys.readouterr()
         code = program.run([str(word) for word in words])
         out, err = self._capsys.readouterr()
-        assert not OTHER_TIME.findall(out), (
-            "every time has the offset of Viet Nam, as `output.stamp` writes it"
+        # Records for programs are RFC 3339 with any offset; a seal of the log is copied to the letter, and says UTC.
+        is_for_people = not out.startswith(("{", "[", "gateway-log-seal/")) and "(UTC)" not in out
+        assert not is_for_people or not OTHER_TIME.findall(out), (
+            "every time that a person reads has the offset of Viet Nam, as `output.stamp` writes it"
         )
         return CommandRun(code=code, out=out, err=err)
 

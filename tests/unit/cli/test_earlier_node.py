@@ -54,6 +54,14 @@ def differences(expected: Any, actual: Any, path: str = "") -> list[str]:
     return [] if expected == actual else [f"{path}: {expected!r} became {actual!r}"]
 
 
+BOOK, TODO = "book show outgoing --agency Z91", "todo list --all --agency Z91.07"
+# A number's attempts are one line since; an urgent letter is laid before the head at once, by a timer of its own.
+MENDED = {
+    *(f"{BOOK}: {path}" for path in (".data", ".summary.lines")),
+    *(f"{TODO}: .data[0].{name}" for name in ("timer", "wall_clock", "due_at", "left_minutes")),
+}
+
+
 def test_an_earlier_database_gives_the_answers_that_it_gave(terminal: Terminal, settings: Path) -> None:
     state = settings.parent / "state"
     unpack_database(state)
@@ -68,7 +76,8 @@ def test_an_earlier_database_gives_the_answers_that_it_gave(terminal: Terminal, 
         changes += [f"{words}: {difference}" for difference in differences(expected, actual)]
 
     assert len(answers) > 100
-    assert changes == []
+    paths = {": ".join(change.split(": ")[:2]) for change in changes}
+    assert paths == MENDED, changes
 
 
 def test_an_earlier_database_is_brought_to_the_schema_of_a_new_one(

@@ -53,10 +53,10 @@ async def test_one_unit_lands_it_takes_it_in_and_answers(town: Town) -> None:
     assert await town.process() == 0
 
     arrived = await town.only()
-    assert await town.read(arrived) == PDF
     row = await town.row(PROVINCE, packet)
     assert [event.kind for event in await town.events(PROVINCE, row.id)] == ["inbox.landed", "receipt.signed"]
     assert [event.kind for event in await town.events(PROVINCE, arrived.id)] == ["inbox.received"]
+    assert await town.read(arrived) == PDF
     assert (await town.pack(), await town.statuses(PROVINCE)) == (0, 1)
 
 
