@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -553,16 +553,20 @@ _ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 def _gateway_error(cause: _DriverError) -> errors.GatewayError:
     """Convert the driver's error for a failed statement: Clash for a broken constraint, BadForm for a value that no column
     holds, else StoreFailure."""
-    original = getattr(cause, "orig", None) or cause
-    if any(
-        isinstance(error, OverflowError) for error in (original, original.__cause__, original.__context__)
-    ):
+    if any(isinstance(error, OverflowError) for error in _chain(getattr(cause, "orig", None) or cause)):
         return errors.BadForm("a number or a moment is out of the span that is stored")
     if isinstance(cause, IntegrityError | sqlite3.IntegrityError):
         return errors.Clash(
             f"the database refused the change ({driver_message(cause)}): a row it needs is missing, or one like it is there"
         )
     return failure(cause)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from: a server's driver wraps that of a value twice."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def failure(cause: _DriverError) -> errors.StoreFailure:
