@@ -10,11 +10,9 @@ each document. Facts hold no title and no name, and stay when their document is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from functools import partial
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
@@ -59,20 +57,17 @@ PAIRS: Final = {
 }
 """Names of the pairs that are counted by month. A cell of a pair has the value of its first dimension in the place of the
 unit, so that all lines of one value lie together. Types and urgencies of one unit are cells of that unit, by day too."""
-_OF_USE = ("reads", "read_files", "sign_ins")
+OF_USE: Final = ("reads", "read_files", "sign_ins")
 MEASURES: Final = (
     *("documents", "electronic", "with_paper", "paper", "unsigned", "replacements"),
     *("recipients", "failed", "delivered", "delivered_s", "handed"),
     *("taken", "taken_s", "refused", "recalled", "done", "done_s"),
     *("due", "on_time", "late", "late_s", "open_due", "asked", "replied", "replied_late", "owed"),
-    *_OF_USE,
+    *OF_USE,
 )
 """Columns of a cell. Names that end in `_s` are sums of seconds over the documents that the name before counts."""
 OF_DOCUMENT: Final = MEASURES[: MEASURES.index("recipients")]
 """Measures of a sent document as a whole."""
-_PLACE = {name: n for n, name in enumerate(MEASURES)}
-_OF_MODE = {"electronic": "electronic", "both": "with_paper", "paper": "paper"}
-_DAY_S = 86_400
 
 
 class Cell(NamedTuple):
@@ -472,170 +467,3 @@ COUNTED_IF_PRESENT: Final = frozenset({"file"})
 """Texts whose presence alone is counted, and kept."""
 COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""
-
-
-# --- the facts behind a figure ---
-
-
-class FigureFilter(NamedTuple):
-    """The facts that a figure counts: those of one side and period that add to `measure`, and have these values."""
-
-    side: str
-    measure: str
-    since: date
-    until: date
-    values: tuple[tuple[Dimension, str], ...] = ()
-
-    @property
-    def is_of_deliveries(self) -> bool:
-        """Tell whether a sent document counts once for each recipient."""
-        return self.side == OUT and self.measure not in OF_DOCUMENT
-
-    def counts(self, fact: FigureFact) -> bool:
-        if fact.day is None or fact.side != self.side or not self.since <= fact.day <= self.until:
-            return False
-        return bool(measure(fact)[self.measure]) and set(self.values) <= set(values_of(fact).items())
-
-
-def values_of(fact: FigureFact) -> dict[Dimension, str]:
-    """Return the values of a document or delivery that pairs are counted by. A sent document has no partner."""
-    return {
-        Dimension.PARTNER: fact.partner,
-        Dimension.TYPE: fact.type_name,
-        Dimension.URGENCY: str(fact.urgency),
-        Dimension.UNIT: fact.unit,
-    }
-
-
-# --- from facts to cells --------------------------------------------------------------------------------------------
-
-
-def changes_of(
-    before: Mapping[FactKey, FigureFact], after: Mapping[FactKey, FigureFact]
-) -> dict[Cell, list[int]]:
-    """Return by how much the measures of each cell change when these facts change; cells that stay are left out."""
-    changed: dict[Cell, list[int]] = {}
-    for key, fact in after.items():
-        old = before.get(key)
-        cells, counted = _cells_of(key[0], fact), measure(fact)
-        if old is not None:
-            counted_before = measure(old)
-            # Mostly a fact stays in its cells, and only what it counts there changes.
-            if _place_of(old) == _place_of(fact):
-                counted = {name: n - counted_before[name] for name, n in counted.items()}
-            else:
-                _add(changed, _cells_of(key[0], old), {name: -n for name, n in counted_before.items()})
-        _add(changed, cells, counted)
-    return {cell: values for cell, values in changed.items() if any(values)}
-
-
-def _add(cells: dict[Cell, list[int]], of_fact: Sequence[Cell], counted: Mapping[str, int]) -> None:
-    added = [(_PLACE[name], n) for name, n in counted.items() if n]
-    if not added:
-        return
-    for cell in of_fact:
-        values = cells.setdefault(cell, [0] * len(MEASURES))
-        for place, n in added:
-            values[place] += n
-
-
-def measure(fact: FigureFact) -> dict[str, int]:
-    """Return what a fact adds to its cells, by measure."""
-    measures = dict.fromkeys(MEASURES, 0)
-    if fact.side in (READ, USE):
-        return measures | {name: getattr(fact, name) for name in _OF_USE}
-    if fact.side == OUT and not fact.parent:
-        measures["documents"] = 1
-        measures[_OF_MODE[fact.mode]] = 1
-        measures["unsigned"] = int(fact.unsigned)
-        measures["replacements"] = int(fact.replaces)
-        return measures
-    if fact.side == OUT:
-        measures["recipients"] = 1
-        measures["failed"] = int(fact.failed)
-        measures["handed"] = int(fact.handed)
-        _add_lag(measures, "delivered", fact.began, fact.delivered)
-    else:
-        measures["documents"] = 1
-        measures[_OF_MODE[fact.mode]] = 1
-        measures["unsigned"] = int(fact.unsigned)
-        measures["replacements"] = int(fact.replaces)
-        _add_punctuality(measures, fact)
-    _add_lag(measures, "taken", fact.began, fact.taken)
-    _add_lag(measures, "done", fact.began, fact.done)
-    measures["refused"] = int(fact.refused)
-    measures["recalled"] = int(fact.recalled)
-    if fact.asks:
-        measures["asked"] = 1
-        measures["replied"] = int(fact.replied is not None)
-        is_late = fact.replied is not None and fact.reply_by is not None and fact.replied > fact.reply_by
-        measures["replied_late"] = int(is_late)
-        measures["owed"] = int(_owes(fact))
-    return measures
-
-
-def _is_over(fact: FigureFact) -> bool:
-    return fact.refused or fact.recalled or fact.failed
-
-
-def _owes(fact: FigureFact) -> bool:
-    return fact.asks and fact.replied is None and not _is_over(fact)
-
-
-def _add_lag(measures: dict[str, int], name: str, began: datetime | None, end: datetime | None) -> None:
-    if end is not None:
-        measures[name] = 1
-        measures[f"{name}_s"] = max(0, int((end - began).total_seconds())) if began is not None else 0
-
-
-def _add_punctuality(measures: dict[str, int], fact: FigureFact) -> None:
-    if fact.due is None or _is_over(fact):
-        return
-    measures["due"] = 1
-    if fact.done is None:
-        measures["open_due"] = 1
-        return
-    late = (local(fact.done).date() - fact.due).days
-    measures["late" if late > 0 else "on_time"] = 1
-    measures["late_s"] = max(0, late) * _DAY_S
-
-
-# Each change makes many cells, and this is the fastest way to make one.
-_cell = partial(tuple.__new__, Cell)
-_place_of = attrgetter(
-    *("side", "day", "type_name", "urgency", "unit", "person", "partner", "reason", "due", "reply_by"),
-    *("done", "replied", "refused", "recalled", "failed", "asks"),
-)
-"""Everything that the cells of a fact depend on."""
-
-
-def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:
-    """List the cells that count a fact, by day and by month; none for a draft or a cancelled document."""
-    if (day := fact.day) is None:
-        return []
-    keys = [(Dimension.ALL, ""), *([(Dimension.ROLE, fact.role)] if fact.role else [])]
-    if fact.side in (IN, OUT):
-        keys += [(Dimension.TYPE, fact.type_name), (Dimension.URGENCY, str(fact.urgency))]
-    if fact.person:
-        keys.append((Dimension.PERSON, fact.person))
-    if fact.due is not None and fact.side == IN and fact.done is None and not _is_over(fact):
-        keys.append((Dimension.DUE, str(fact.due)))
-    if fact.reply_by is not None and _owes(fact):
-        keys.append((Dimension.REPLY_DUE, str(fact.reply_by)))
-    of_agency = [(Dimension.PARTNER, fact.partner)] if fact.partner else []
-    if fact.reason:
-        of_agency.append((Dimension.REASON, fact.reason))
-    month = day.replace(day=1)
-    cells: list[Cell] = []
-    for unit, dimensions in (("", (*keys, *of_agency)), (fact.unit, keys)):
-        for dimension, key in dimensions:
-            cells.append(_cell((agency_id, fact.side, dimension, unit, DAY, day, key)))
-            cells.append(_cell((agency_id, fact.side, dimension, unit, MONTH, month, key)))
-    if fact.side in (IN, OUT):
-        values = values_of(fact)
-        for (first, second), name in PAIRS.items():
-            value, key = values[first], values[second]
-            # A sent document has no partner, its deliveries have one. A type may be unknown.
-            if value and (key or second is Dimension.TYPE):
-                cells.append(_cell((agency_id, fact.side, name, value, MONTH, month, key)))
-    return cells

@@ -19,9 +19,10 @@ from typing import Any
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlmodel import col
 
-from gateway.domain import figures
+from gateway.domain import figure_cells, figures
 from gateway.domain.document import IncomingDocument, OutgoingDocument, OutState
 from gateway.domain.event import Event, EventKind
+from gateway.domain.figure_cells import FigureFilter
 from gateway.domain.figures import (
     COUNTED_KINDS,
     DAY,
@@ -34,7 +35,6 @@ from gateway.domain.figures import (
     FactKey,
     Facts,
     FigureFact,
-    FigureFilter,
 )
 from gateway.store.repository import in_parts
 from gateway.store.row import equal, from_json, same
@@ -78,7 +78,7 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
             found_by = {"parent": fact.parent, "side": fact.side, "day": fact.day}
             row = FigureFactRow(agency_id=agency_id, id=id, body=fact_to_json(fact), **found_by)
             tx.upsert_later(row, "body", "side", "day")
-        cells = figures.changes_of(before, after)
+        cells = figure_cells.changes_of(before, after)
         # Sorted, because a range of keys is then written page by page.
         rows = [dict(zip(_COLUMNS, (*cell, *cells[cell]), strict=True)) for cell in sorted(cells)]
         tx.add_up_later(_CELL, MEASURES, rows)

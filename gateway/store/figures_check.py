@@ -16,7 +16,7 @@ from operator import attrgetter
 from sqlalchemy import select
 from sqlmodel import col
 
-from gateway.domain import figures
+from gateway.domain import figure_cells, figures
 from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import MEASURES, Cell, FactKey, Facts, FigureFact
 from gateway.store.figures import (
@@ -124,7 +124,7 @@ class _Recount:
             "INSERT OR REPLACE INTO fact VALUES (?, ?, ?, ?)",
             [(*key, fact.parent, fact_to_json(fact)) for key, fact in after.items()],
         )
-        changes = figures.changes_of(before, after)
+        changes = figure_cells.changes_of(before, after)
         self._db.executemany(
             self._put,
             [

@@ -23,7 +23,7 @@ from gateway.domain.document import (
     OutState,
     Urgency,
 )
-from gateway.domain.figures import FigureFilter
+from gateway.domain.figure_cells import FigureFilter
 from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
 from gateway.domain.signatures import SignatureWord
 from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN, document_word

@@ -21,7 +21,7 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.account import AgencyScope
-from gateway.domain.figures import FigureFilter
+from gateway.domain.figure_cells import FigureFilter
 from gateway.domain.text import Term
 from gateway.domain.wall_clock import midnight
 from gateway.office.domain.listing import TABS, Filter, ListLine, Side, Tab

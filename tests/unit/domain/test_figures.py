@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import figures
+from gateway.domain import figure_cells, figures
 from gateway.domain.event import Event
 from gateway.domain.figures import DAY, MEASURES, MONTH, PAIRS, Cell, Facts
 from gateway.store.figures import fact_from_json, fact_to_json
@@ -35,7 +35,7 @@ def rows_of(events: Sequence[Event], sizes: Sequence[int]) -> dict[Cell, list[in
         }
         after = figures.fold(before, batch)
         stored |= {key: fact_to_json(fact) for key, fact in after.items()}
-        for cell, values in figures.changes_of(before, after).items():
+        for cell, values in figure_cells.changes_of(before, after).items():
             cells[cell] = [a + b for a, b in zip(cells[cell], values, strict=True)]
     return {cell: values for cell, values in cells.items() if any(values)}
 

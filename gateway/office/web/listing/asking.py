@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 from gateway.domain import states
 from gateway.domain.document import URGENCY_KEYS, InState, Urgency
-from gateway.domain.figures import IN, MEASURES, OUT, Dimension, FigureFilter
+from gateway.domain.figure_cells import FigureFilter
+from gateway.domain.figures import IN, MEASURES, OUT, Dimension
 from gateway.domain.status import RequestKind
 from gateway.domain.wall_clock import VIETNAM, day_text
 from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListOrder, Origin, Side, Tab, Viewer

@@ -15,7 +15,8 @@ from aiohttp import web
 from gateway.domain.agency_profile import Letterhead
 from gateway.domain.document import URGENCY_KEYS, Urgency
 from gateway.domain.event import EventKind
-from gateway.domain.figures import IN, NO_UNIT, OUT, READ, FigureFilter
+from gateway.domain.figure_cells import FigureFilter
+from gateway.domain.figures import IN, NO_UNIT, OUT, READ
 from gateway.domain.handling import unit_key
 from gateway.domain.wall_clock import day_text
 from gateway.errors import BadForm, Denied
