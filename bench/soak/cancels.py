@@ -110,10 +110,10 @@ class _Storm:
             self.acts[f"send {status} {answer.get('code')}"] += 1
             return
         self.sent[answer["id"]] = code
-        what = chance.random()
-        if what < 0.06:
+        draw = chance.random()
+        if draw < 0.06:
             await self.cancel(answer["id"])
-        elif what < 0.18:
+        elif draw < 0.18:
             await asyncio.sleep(chance.random() * 4)
             wish = {"reason": "Ban hành nhầm", "approved_by": "Nguyễn Văn Mẫu", "notice_no": f"{n}/TB"}
             wish["form"] = chance.choice(("notice", "take_back"))
@@ -138,8 +138,8 @@ class _Storm:
         ends_at = time.monotonic() + 3 * self.plan.lease_s
         while ids and time.monotonic() < ends_at:
             for id in [*ids]:
-                _, seen = await self.call(self.sent[id], "GET", f"/messages/{id}")
-                if seen["state"] not in ("queued", "sending"):
+                _, message = await self.call(self.sent[id], "GET", f"/messages/{id}")
+                if message["state"] not in ("queued", "sending"):
                     ids.remove(id)
                 elif await self.cancel(id) == "done":
                     self.acts["cancelled in the gap"] += 1
@@ -194,7 +194,7 @@ async def _choose_numbers(store: SqlOfficeStore, site: Site) -> None:
         await agency_profile.choose(store, SystemClock(), scope, "Storm", OUT_NUMBERING, "B")
 
 
-async def _at_rest(storm: _Storm, stores: Mapping[str, SqlOfficeStore]) -> None:
+async def _wait_for_rest(storm: _Storm, stores: Mapping[str, SqlOfficeStore]) -> None:
     """Wait until no row changed for as long as a lease lasts."""
     last, still = None, 0.0
     while still < 1.5 * storm.plan.lease_s:
@@ -251,7 +251,7 @@ async def storm(plan: Plan, folder: Path) -> bool:
             await asyncio.gather(*(send(n) for n in range(1, plan.n + 1)))
             await killing
             say(f"all sent: {len(run.sent)}, {dict(run.acts)}")
-            await _at_rest(run, stores)
+            await _wait_for_rest(run, stores)
             say("at rest")
             for clerk in clerks:
                 clerk.cancel()

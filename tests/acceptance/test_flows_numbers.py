@@ -109,7 +109,7 @@ async def test_a_reservation_that_is_not_used_goes_to_the_next_document_and_that
 
 
 async def test_a_signed_page_that_has_a_number_goes_under_that_number_or_not_at_all(town: Town) -> None:
-    """One signed page is one document, at the door and when the number is given."""
+    """One signed page is one document, at the door and when the number is given. R34 (numbers of the system)."""
     await choose(town)
     third = await asyncio.to_thread(pdfs.sign, first_pages.printed("03"), pdf_pki.agency(), "CoQuan")
     files = (("a.pdf", third),)

@@ -198,6 +198,7 @@ class PdfSignerOut(TypedDict):
     seal_code: str
     seal_act: str
     person: str | None
+    person_name: str
     position: str
     capacity: str
     signer_text: str

@@ -150,8 +150,8 @@ async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
     await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
     await in_force(both, reform(ReformKind.MOVE, "Z91.03.01", parent="Z91"))
 
-    old = await directory.resolve("so noi vu", JULY - DAY, "Z91")
-    renamed = await directory.resolve("so noi vu", JULY + DAY, "Z91")
+    old = await directory.resolve("SỞ nội vụ", JULY - DAY, "Z91")
+    renamed = await directory.resolve("SỞ nội vụ", JULY + DAY, "Z91")
     assert name_of(old.entry) == "Sở Nội vụ"
     assert name_of(renamed.entry) == "Sở Nội vụ và Lao động"
     assert name_of(await directory.find("Z91.03", JULY - DAY)) == "Sở Nội vụ"

@@ -119,10 +119,18 @@ def outcome_codes() -> set[str]:
     codes: set[str] = set()
     for path in [path for folder in SOURCES for path in folder.rglob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {
+            target.id: str(row.value.value)
+            for row in tree.body
+            if isinstance(row, ast.Assign) and isinstance(row.value, ast.Constant)
+            for target in row.targets
+            if isinstance(target, ast.Name)
+        }
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Outcome":
                 values = [word.value for word in call.keywords if word.arg == "code"]
                 codes |= {str(value.value) for value in values if isinstance(value, ast.Constant)}
+                codes |= {constants[v.id] for v in values if isinstance(v, ast.Name) and v.id in constants}
     return codes
 
 

@@ -33,6 +33,7 @@ async def reasons_against(town: Town, number: str, symbol: str, n: int, **more: 
 
 
 async def test_each_spelling_of_a_number_that_is_taken_is_refused(town: Town) -> None:
+    """R32 (unique numbers)."""
     assert await reasons_against(town, "601", "UBND-KT", 1) == []
 
     codes = [await reasons_against(town, *spelling, n) for n, spelling in enumerate(SPELLINGS, 2)]

@@ -72,7 +72,7 @@ def test_a_blank_place_for_the_number_is_no_unread_number() -> None:
     pages = [read_first_page(read_text(io.BytesIO(first_pages.printed(number)))) for number in ("", "15")]
 
     assert [(page.is_unnumbered, page.number, page.symbol) for page in pages] == [
-        (True, None, None),
+        (True, None, "STD-VP"),
         (False, "15", "STD-VP"),
     ]
     assert not FirstPage().is_unnumbered

@@ -92,6 +92,7 @@ def lead_of(seal: str, person: str) -> FileVerdict:
 
 
 def test_each_pair_of_seal_and_person_has_its_value_by_what_the_header_says(cases: Cases) -> None:
+    """R19 (two signatures)."""
     for seal, person in product(SEALS, PERSONS):
         for (header, stated), value in zip(HEADERS.items(), TABLE[seal][person], strict=True):
             with cases.case(f"{seal} × {person} × {header}"):
