@@ -14,6 +14,7 @@ from gateway.document_view.recipients import recipient_view
 from gateway.domain.document import Delivery, Kind, Recipient
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
+from gateway.ports import axis
 from gateway.words.labels import has
 from tests.support.cases import Cases
 
@@ -119,7 +120,7 @@ def outcome_codes() -> set[str]:
     codes: set[str] = set()
     for path in [path for folder in SOURCES for path in folder.rglob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        constants = {
+        constants = {name: value for name, value in vars(axis).items() if isinstance(value, str)} | {
             target.id: str(row.value.value)
             for row in tree.body
             if isinstance(row, ast.Assign) and isinstance(row.value, ast.Constant)
