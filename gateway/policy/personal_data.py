@@ -27,6 +27,20 @@ _PERSONAL = re.compile(
 _CLAUSE = re.compile(" ?[,;] ?")
 
 
+class _Letters(dict[int, str]):
+    """Folded form of each letter for `str.translate`, worked out when it is first met; rare scripts are not kept."""
+
+    def __missing__(self, code: int) -> str:
+        folded = fold(chr(code))[:1] or " "
+        if code < _KEPT_BELOW:
+            self[code] = folded
+        return folded
+
+
+_KEPT_BELOW = 0x2000
+_LETTERS = _Letters()
+
+
 def shorter_subject(subject: str) -> str | None:
     """Return the subject without identity numbers and words of health; None for a subject that has none. Clauses behind
     the first that told of them go as a whole."""
@@ -41,7 +55,7 @@ def shorter_subject(subject: str) -> str | None:
 def _without(text: str) -> str:
     """Return the text without personal data, and without brackets that then stand around nothing."""
     # Letter by letter, so that places in the folded text are those of the text; a space folds to nothing.
-    folded = "".join(fold(letter)[:1] or " " for letter in text)
+    folded = text.translate(_LETTERS)
     kept, end = "", 0
     for match in _PERSONAL.finditer(folded):
         kept, end = kept + text[end : match.start()], match.end()
