@@ -93,8 +93,8 @@ async def record_number(work: SqlWork, kind: EventKind, number: GivenNumber, **m
         "code": number.code,
         "reason": number.reason,
     }
-    told = {name: value for name, value in (details | more).items() if value != ""}
-    await work.events.append(kind, number.subject_id or number.id, number.at, told)
+    event_data = {name: value for name, value in (details | more).items() if value != ""}
+    await work.events.append(kind, number.subject_id or number.id, number.at, event_data)
 
 
 async def _end_number(

@@ -59,9 +59,9 @@ def header_text(document: IncomingDocument | OutgoingDocument, lang: str) -> str
     word, person = header_word(lead, stated), person_signer(lead)
     if word is None or person is None or stated is None:
         return ""
-    named = " – ".join(filter(None, (stated.name, stated.title)))
+    name_text = " – ".join(filter(None, (stated.name, stated.title)))
     signed = " – ".join(filter(None, (person.person_name, person.position)))
-    return labels.say(f"check.signer.{word}", lang, stated=named, person=signed)
+    return labels.say(f"check.signer.{word}", lang, stated=name_text, person=signed)
 
 
 def _stated_signer(document: IncomingDocument | OutgoingDocument) -> Signer | None:

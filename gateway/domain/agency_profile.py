@@ -96,8 +96,8 @@ UNIT_MARK: Final = Column(name="mark", longest=20, pattern=r"[^\W_][\w.&-]*")
 def _stored_marks(text: str) -> str | None:
     """Return marks of units, with commas between; None where one is no mark, or stands twice."""
     marks = [UNIT_MARK.read(part) for part in text.split(",")]
-    typed = [mark for mark in marks if mark is not None]
-    return ", ".join(typed) if len({mark.casefold() for mark in typed}) == len(marks) else None
+    typed_text = [mark for mark in marks if mark is not None]
+    return ", ".join(typed_text) if len({mark.casefold() for mark in typed_text}) == len(marks) else None
 
 
 def _stored_day(word: str) -> str | None:

@@ -33,7 +33,7 @@ _OF_SENDER = "seal:"  # in jobs of former versions
 
 
 def list_subject(side: str, sender: str = "", cursor: str = "") -> str:
-    """Return the subject of the job that looks again at what came ("in"), from one sender or all, or was sent ("out"), from
+    """Return the subject of the job that looks again at arrivals ("in"), from one sender or all, or was sent ("out"), from
     a place in that list."""
     return f"{_OF_LIST}{side}:{sender}:{cursor}"
 

@@ -249,8 +249,8 @@ async def _identify(
 
 
 async def _identify_batch(services: IncomingServices, job: Job, side: str, sender: str, cursor: str) -> None:
-    """Look again whose the signatures are on one batch of what came or was sent, by the rule of today, and queue the next
-    batch. The files are not read again."""
+    """Look again whose the signatures are on one batch of arrivals or sent documents, by the rule of today, and queue the
+    next batch. The files are not read again."""
     scope = _scope(job.agency_id)
     async with services.store.read(scope) as work:
         limit, start = DOCUMENTS_AT_ONCE, cursor or None

@@ -424,7 +424,7 @@ async def find_earlier(
     same_identity: Sequence[OutgoingDocument] | None = None,
 ) -> Verdict:
     """Find documents that were sent before: the reason where one holds the number, and signs that this very document was
-    sent already, of which a signed file under another number is a question. `same_identity` are documents of its identity
+    sent already; a signed file under another number is a question. `same_identity` are documents of its identity
     that the caller has loaded under the writer's lock."""
     if draft.issued_on is None or not _uses_number(order, draft):
         return NOTHING

@@ -231,11 +231,11 @@ async def _wait_for_queues(
     is missing for now, as on a broker that was restored without its definitions. An answer goes to a code that sent."""
     lacking = [target for target in targets if outcomes[target.code].code == UNROUTABLE]
     codes = {target.code for target in lacking if target.delivery_id is not None}
-    known = {target.code for target in lacking if target.delivery_id is None}
+    reached = {target.code for target in lacking if target.delivery_id is None}
     if codes:
         async with services.store.read(scope) as work:
-            known |= await work.deliveries.find_reached(codes)
-    return {code: replace(outcomes[code], fate=Fate.RETRY, code=NO_QUEUE) for code in known}
+            reached |= await work.deliveries.find_reached(codes)
+    return {code: replace(outcomes[code], fate=Fate.RETRY, code=NO_QUEUE) for code in reached}
 
 
 def _make_tried_row(

@@ -188,8 +188,8 @@ def refuse_sealed(document: OutgoingDocument) -> None:
 
 
 async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> None:
-    """Save the document, and stop all deliveries that still wait; a document ends of which nothing has left. What a courier
-    holds at this moment, and what a person has handed over on paper, counts as having left."""
+    """Save the document, and stop all deliveries that still wait; a document ends where nothing of it has left. Deliveries
+    that a courier holds at this moment, and those handed over on paper, count as having left."""
     if document.state is OutState.QUEUED:
         await work.jobs.cancel("pack", document.id)
     rows = await stopping.stop_rows(services, work, document.id)

@@ -1,4 +1,4 @@
-"""Keeps waiting deliveries of a document from leaving, and ends a document of which nothing leaves any more. In: the
+"""Keeps waiting deliveries of a document from leaving, and ends a document when nothing of it leaves any more. In: the
 document. Out: its outbox rows are not tried again, and its deliveries are cancelled, with a mark where an earlier attempt
 may have reached the axis; an ended document with its number, and no request of it is open."""
 

@@ -57,8 +57,8 @@ def read_books(text: str) -> tuple[OutgoingBook, ...]:
 def series_of(profile: Profile, symbol: str, type_key: str | None = None) -> Series:
     """Return the series that a notation belongs to. The type counts where the notation names none."""
     parts = _parts(symbol)
-    named = type_of(symbol, profile)
-    own_key = named if named != LETTER else type_key or LETTER
+    symbol_type = type_of(symbol, profile)
+    own_key = symbol_type if symbol_type != LETTER else type_key or LETTER
     marks = {part.casefold() for part in parts} | {REST_MARK}
     if own_key == LETTER:
         marks.add(LETTER_MARK.casefold())
@@ -125,13 +125,13 @@ def warn_of_notation(profile: Profile, draft: Draft, today: date) -> Iterator[Re
     symbol = "".join(draft.symbol.split())
     if not symbol:
         return
-    year, named = (draft.issued_on or today).year, type_of(symbol, profile)
-    type_key = draft.type_key or type_key_of(draft.type_name or "") or named
+    year, symbol_type = (draft.issued_on or today).year, type_of(symbol, profile)
+    type_key = draft.type_key or type_key_of(draft.type_name or "") or symbol_type
     suggestion = propose_symbol(
         profile, type_key, year, is_normative=_YEAR.match(symbol) is not None and type_key != LETTER
     )
-    if named not in (LETTER, type_key):
-        params = {"given": draft.symbol, "named": named, "stated": type_key}
+    if symbol_type not in (LETTER, type_key):
+        params = {"given": draft.symbol, "named": symbol_type, "stated": type_key}
         yield reason(ReasonCode.NOTATION_TYPE, "/symbol", suggest=suggestion or None, **params)
         return
     if not suggestion or _is_own_shape(profile, symbol, type_key, suggestion):

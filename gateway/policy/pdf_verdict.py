@@ -365,10 +365,10 @@ def check_lead(
     quiet = {q.code for q in questions if only_to_know or kind is Kind.RECALL}
     if profile.unknown_signer == "warn":
         quiet.add(ReasonCode.SIGNATORY_UNKNOWN)
-    asked = Verdict.asking(questions, {*confirmed, *quiet})
+    question = Verdict.asking(questions, {*confirmed, *quiet})
     if profile.unsigned_lead == "refuse" and not only_to_know:
-        return Verdict.make(broken, doubts) + asked
-    return Verdict.make((), broken + doubts) + asked
+        return Verdict.make(broken, doubts) + question
+    return Verdict.make((), broken + doubts) + question
 
 
 def _signer_questions(

@@ -47,16 +47,16 @@ def shorter_subject(subject: str) -> str | None:
     text = " ".join(nfc(subject).split())
     if _without(text) == text:
         return None
-    first, *others = _CLAUSE.split(text)
-    kept = [clause for clause in others if _without(clause) == clause]
-    return ", ".join(filter(None, (" ".join(_without(first).split()).rstrip(" :-"), *kept)))
+    first, *remaining = _CLAUSE.split(text)
+    remaining_text = [clause for clause in remaining if _without(clause) == clause]
+    return ", ".join(filter(None, (" ".join(_without(first).split()).rstrip(" :-"), *remaining_text)))
 
 
 def _without(text: str) -> str:
     """Return the text without personal data, and without brackets that then stand around nothing."""
     # Letter by letter, so that places in the folded text are those of the text; a space folds to nothing.
     folded = text.translate(_LETTERS)
-    kept, end = "", 0
+    remaining_text, end = "", 0
     for match in _PERSONAL.finditer(folded):
-        kept, end = kept + text[end : match.start()], match.end()
-    return re.sub(r"\( *\)", "", kept + text[end:]) if end else text
+        remaining_text, end = remaining_text + text[end : match.start()], match.end()
+    return re.sub(r"\( *\)", "", remaining_text + text[end:]) if end else text

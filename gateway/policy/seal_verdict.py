@@ -191,10 +191,10 @@ def signer_of(lead: FileVerdict | None) -> Signer | None:
 
 def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord | None:
     """Tell whether the signer of the header is a registered person who signed; None where one of the two is missing."""
-    known = [s for s in _sound(lead) if s.person is _KNOWN]
-    if stated is None or not stated.name.strip() or not known:
+    registered = [s for s in _sound(lead) if s.person is _KNOWN]
+    if stated is None or not stated.name.strip() or not registered:
         return None
-    return HeaderWord.SAME if any(_names(stated, signer) for signer in known) else HeaderWord.OTHER
+    return HeaderWord.SAME if any(_names(stated, signer) for signer in registered) else HeaderWord.OTHER
 
 
 _CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")

@@ -99,10 +99,10 @@ class HeldChanges:
             return None
         return replace(row, line=allowed_line, closes=False)
 
-    def _hold(self, code: str, wanted: Texts, is_gone: bool = False) -> None:
+    def _hold(self, code: str, changes: Texts, is_gone: bool = False) -> None:
         # The day of a code that is missing is that of the first snapshot without it, so that later ones are the same.
-        text = json.dumps([code, "gone" if is_gone else sorted(wanted.items())])
-        self._wanted[code] = (wanted, hashlib.sha256(text.encode()).hexdigest())
+        text = json.dumps([code, "gone" if is_gone else sorted(changes.items())])
+        self._wanted[code] = (changes, hashlib.sha256(text.encode()).hexdigest())
 
     async def store(self, header: Header, stage: FeedStage) -> int:
         """Store what is held, in place of what the list no longer wants; return its number. A change that waits with an
@@ -117,8 +117,8 @@ class HeldChanges:
             if row.sequence in waiting and self._wanted.get(code, ("", ""))[1] == row.digest
         }
         is_snapshot = header.kind is FeedKind.SNAPSHOT
-        over = {*rows} - same if is_snapshot else stage.listed(rows) | {*self._wanted}
-        for part in lookup.in_parts(sorted(over - same)):
+        due_codes = {*rows} - same if is_snapshot else stage.listed(rows) | {*self._wanted}
+        for part in lookup.in_parts(sorted(due_codes - same)):
             await self._connection.execute(delete(HELD_ROW).where(HELD_ROW.c.code.in_(part)))
         values = [
             {
@@ -126,10 +126,10 @@ class HeldChanges:
                 "issuer": header.issuer,
                 "sequence": header.sequence,
                 "digest": digest,
-                "wanted": json.dumps(wanted, ensure_ascii=False),
+                "wanted": json.dumps(changes, ensure_ascii=False),
                 "at": as_utc(self._now),
             }
-            for code, (wanted, digest) in sorted(self._wanted.items())
+            for code, (changes, digest) in sorted(self._wanted.items())
             if code not in same
         ]
         if values:
@@ -145,8 +145,8 @@ class HeldChanges:
             ~select(TAKEOVER.c.code).where(takeovers.is_decided()).exists(),
         )
         for code, successor in await self._connection.execute(query):
-            wanted = self._wanted.get(code, ({}, ""))[0]
-            self._hold(code, {"successor": successor, **wanted})
+            changes = self._wanted.get(code, ({}, ""))[0]
+            self._hold(code, {"successor": successor, **changes})
 
 
 class SqlHeldRows:
@@ -166,18 +166,18 @@ class SqlHeldRows:
         held = await self._of_list(received)
         present = {row.code: record_of(row) for row in await _rows_of(self._connection, AGENCY, held)}
         decided = {(row.code, row.successor) for row in await _rows_of(self._connection, TAKEOVER, held)}
-        heirs = {code: wanted.get("successor") for code, (wanted, _) in held.items()}
+        heirs = {code: changes.get("successor") for code, (changes, _) in held.items()}
         rows = await _rows_of(self._connection, AGENCY, {*filter(None, heirs.values())})
-        known = {row.code for row in rows} | {None}
+        present_codes = {row.code for row in rows} | {None}
         return [
             HeldChange(
                 row=ListedRow(code=code, kind=AGENCY_KIND, fingerprint=digest),
-                present={name: _text(getattr(present.get(code), name, None)) for name in wanted},
-                wanted=wanted,
-                is_known=code in present and heirs[code] in known,
+                present={name: _text(getattr(present.get(code), name, None)) for name in changes},
+                wanted=changes,
+                is_known=code in present and heirs[code] in present_codes,
                 is_decided=heirs[code] is None or (code, heirs[code]) in decided,
             )
-            for code, (wanted, digest) in sorted(held.items())
+            for code, (changes, digest) in sorted(held.items())
         ]
 
     async def apply(
@@ -202,12 +202,12 @@ class SqlHeldRows:
         records = [record_of(row) for row in await _rows_of(self._connection, AGENCY, inherited)]
         await takeovers.note(self._connection, records, by, now)
         summary = {"added": 0, "changed": len(codes), "closed": 0, "codes": {"changed": codes[:_MOST_NAMED]}}
-        digest, who = Digest(received.digest), self._principal_id
-        change = RegistryChange(id=change_id, at=now, by=who, source_digest=digest, summary=summary)
+        digest, person_id = Digest(received.digest), self._principal_id
+        change = RegistryChange(id=change_id, at=now, by=person_id, source_digest=digest, summary=summary)
         await record_change(self._connection, change)
         data = {**facts, "codes": codes[:_MOST_NAMED], "count": len(codes), "change": change_id}
         subject, log = str(facts.get("proposal") or change_id), SqlBindingLog(self._clock)
-        await log.note(self._connection, EventKind.CODES_CHANGED, subject, who, data)
+        await log.note(self._connection, EventKind.CODES_CHANGED, subject, person_id, data)
         return len(codes)
 
     async def _refuse_shared_aliases(self, aliases: set[str | None]) -> None:

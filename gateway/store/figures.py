@@ -320,10 +320,12 @@ async def sum_cells(tx: Transaction, query: CellQuery, group: Group) -> Sums:
     return sums
 
 
-async def find_counted(tx: Transaction, agency_id: str, wanted: FigureFilter) -> list[str]:
+async def find_counted(tx: Transaction, agency_id: str, figure_filter: FigureFilter) -> list[str]:
     """Return the document of each fact that a figure counts: a document once for each of its deliveries that count."""
     in_period = and_(
-        col(_FACT.side) == wanted.side, col(_FACT.day) >= wanted.since, col(_FACT.day) <= wanted.until
+        col(_FACT.side) == figure_filter.side,
+        col(_FACT.day) >= figure_filter.since,
+        col(_FACT.day) <= figure_filter.until,
     )
     written_before = and_(col(_FACT.side).is_(None), col(_FACT.day).is_(None))
     query = select(col(_FACT.id), col(_FACT.parent), col(_FACT.body))
@@ -332,7 +334,7 @@ async def find_counted(tx: Transaction, agency_id: str, wanted: FigureFilter) ->
     for n, (id, parent, body) in enumerate(await tx.tuples(query)):
         if n % FACTS_AT_ONCE == 0:
             await asyncio.sleep(0)  # a year of facts is read without holding up others
-        if wanted.counts(fact_from_json(body)):
+        if figure_filter.counts(fact_from_json(body)):
             documents.append(parent or id)
     return documents
 

@@ -358,19 +358,21 @@ def _sent_line(document: OutgoingDocument, attempts: Sequence[_Attempt], lang: s
     """Make the line of a number: of the attempts that stand together, with the ends of the others in its note."""
     standing = [attempt for attempt in attempts if attempt.ending not in STRUCK]
     last = next(attempt for attempt in attempts if attempt.document.id == document.id)
-    shown = standing or [last]
-    if last not in shown:
-        last = shown[-1]
+    shown_rows = standing or [last]
+    if last not in shown_rows:
+        last = shown_rows[-1]
     # A recipient that got it again counts with its last delivery.
-    by_code = {d.recipient.code.casefold(): d for attempt in shown for d in attempt.deliveries}
+    by_code = {d.recipient.code.casefold(): d for attempt in shown_rows for d in attempt.deliveries}
     deliveries, facts = list(by_code.values()), last.facts
-    parts = [part for attempt in shown for part in attempt.parts]
-    others = [attempt for attempt in attempts if attempt is not last and attempt.ending is not Ending.NONE]
-    earlier = [labels.say("book.note.other", lang, end=text) for a in others if (text := _end_text(a, lang))]
+    parts = [part for attempt in shown_rows for part in attempt.parts]
+    remaining = [attempt for attempt in attempts if attempt is not last and attempt.ending is not Ending.NONE]
+    earlier = [
+        labels.say("book.note.other", lang, end=text) for a in remaining if (text := _end_text(a, lang))
+    ]
     on_paper = labels.say("book.note.source.paper", lang)
     draft = replace(
         last.document.draft,
-        recipients=tuple({r.code: r for a in shown for r in a.document.draft.recipients}.values()),
+        recipients=tuple({r.code: r for a in shown_rows for r in a.document.draft.recipients}.values()),
     )
     cells: dict[str, Cell] = {
         "code": draft.code,
@@ -387,7 +389,7 @@ def _sent_line(document: OutgoingDocument, attempts: Sequence[_Attempt], lang: s
         "note": joined_text(
             on_paper if draft.delivery_mode is DeliveryMode.PAPER and standing else "",
             _end_text(last, lang),
-            *(_left_text(attempt, lang) for attempt in shown),
+            *(_left_text(attempt, lang) for attempt in shown_rows),
             *earlier,
         ),
     }
@@ -503,8 +505,10 @@ def _end_text(attempt: _Attempt, lang: str) -> str:
                 return labels.say("book.note.recall_notice", lang, notice=change.notice_no, **values)
             return labels.say("book.note.recalled", lang, **values)
         case Ending.RECALLED | Ending.TAKEN_BACK:
-            asked = [fact for group in attempt.own_facts for fact in group if fact.code == RequestState.OPEN]
-            last = max(asked, key=lambda fact: fact.at)
+            requests = [
+                fact for group in attempt.own_facts for fact in group if fact.code == RequestState.OPEN
+            ]
+            last = max(requests, key=lambda fact: fact.at)
             day = day_text(local(last.at).date())
             return labels.say("book.note.taken_back", lang, day=day, reason=last.reason or "").rstrip(": ")
         case Ending.REPLACED if by is not None:

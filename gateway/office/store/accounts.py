@@ -327,7 +327,7 @@ class AccountWork:
         arrived = _newest(IncomingRow.arrived_at, IncomingRow)
         rows = await self._tx.tuples(select(col(HostedAgencyRow.id), sent, arrived))
         moments = {id: [at for at in pair if at is not None] for id, *pair in rows}
-        return {id: max(found) for id, found in moments.items() if found}
+        return {id: max(match) for id, match in moments.items() if match}
 
     def new_id(self, prefix: str) -> str:
         return self._clock.new_id(prefix)
