@@ -6,7 +6,9 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
+from gateway.deciding import people
 from gateway.domain.document import Assignment, IncomingDocument
+from gateway.domain.person import Role
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.office.accounts import sign_in
@@ -95,6 +97,7 @@ async def test_a_letter_that_introduces_a_seal_leads_an_administrator_to_its_pro
     """R23 (certificates): the list of proposals has the form with the sender's code, without the letter's subject."""
     _, arrived = await mail.comes()
     person = site.person(PostRole.AGENCY_ADMIN, "department")
+    await people.give(site.node.deciding, None, "operator", person.login, (Role.TRUST,))
     link = f'href="/co-quan/de-nghi/mau-dau?ma={arrived.sender_code}"'
     async with calling(site.url) as guest:
         guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
