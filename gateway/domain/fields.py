@@ -195,7 +195,7 @@ def has_bad_characters(text: str, *, lines: bool = False) -> bool:
 
 def has_foreign_digits(text: str) -> bool:
     """Tell whether a text has digits of another script, which look like a number and are none to a program."""
-    return any(sign.isdigit() and not sign.isascii() for sign in text)
+    return not text.isascii() and any(sign.isdigit() and not sign.isascii() for sign in text)
 
 
 def escape_turning(text: str) -> str:

@@ -94,6 +94,7 @@ def _own_marks(text: str) -> Mapping[str, str]:
     return {type_key_of(name) or name: mark for name, mark in split_table(text)}
 
 
+@lru_cache(maxsize=256)  # asked for every document
 def type_key_of(name: str) -> str | None:
     """Return the key of a type by its name."""
     keys = (key for key in labels.tails("type") if fold(labels.say(f"type.{key}", "vi")) == fold(name))

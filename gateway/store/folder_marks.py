@@ -67,9 +67,17 @@ def backup_place(folder: Path) -> str:
 def read_mark(folder: Path) -> str:
     """Return the id in the folder's mark; empty without one, and on a disk that does not answer."""
     try:
-        return (folder / MARK).read_text(encoding="ascii", errors="replace").partition("\n")[0].strip()
+        file = os.open(
+            f"{folder}/{MARK}", os.O_RDONLY
+        )  # read for each document, so without a path's many calls
     except OSError:
         return ""
+    try:
+        return os.read(file, 256).decode("ascii", "replace").partition("\n")[0].strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
 def write_mark(folder: Path, mark: str) -> str:
