@@ -76,9 +76,7 @@ async def list_proposals(request: PageRequest) -> web.StreamResponse:
         title=request.say("agencies.proposals"),
         open_ones=[_proposal_row(request, p, people_names, names) for p in visible_open],
         decided=[_proposal_row(request, p, people_names, names) for p in visible_decided],
-        introduced=await _introductions(request)
-        if request.may(Right.CERTIFICATE, Manner.TWO, Manner.PROPOSE) and request.agency
-        else (),
+        introduced=await _introductions(request) if request.meets(BINDS) and request.agency else (),
     )
 
 
