@@ -152,8 +152,8 @@ def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
     if fact.track is Track.TRANSPORT and fact.code == "sent":
         return ()
     if fact.track is Track.TRANSPORT and fact.code == "failed":
-        known = labels.say_or(f"code.{fact.reason}", labels.say("failure.other", lang), lang)
-        return (labels.say_or(f"failure.{fact.reason}", known, lang),)
+        code_text = labels.say_or(f"code.{fact.reason}", labels.say("failure.other", lang), lang)
+        return (labels.say_or(f"failure.{fact.reason}", code_text, lang),)
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)
     texts = (heir_text(fact.heir, fact.heir_by, lang), reason, fact.note)
     return tuple(dict.fromkeys(text for t in texts if (text := without_reference(t))))

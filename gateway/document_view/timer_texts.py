@@ -85,7 +85,7 @@ def _pause_text(row: TimerRow, lang: str) -> str:
 
 
 def _step_texts(row: TimerRow, lang: str) -> Sequence[str]:
-    """Write the steps in their order; people who are told at the same moment stand together."""
+    """Write the steps in their order; people with the same moment stand together."""
     groups: dict[tuple[str, Means], list[str]] = {}
     for step in row.steps:
         receivers = groups.setdefault((_moment_text(row, step, lang), step.by), [])

@@ -154,8 +154,8 @@ def document_word(own: OutState, states: Iterable[str]) -> str:
     counts as queued."""
     recipient_states = tuple(states)
     if recipient_states and own not in _OWN_WORD:
-        if asked := ASKED_BACK.intersection(recipient_states):
-            return worst(asked)
+        if recall_states := ASKED_BACK.intersection(recipient_states):
+            return worst(recall_states)
         if is_given_back(recipient_states):
             return GIVEN_BACK
         return worst(recipient_states)

@@ -170,11 +170,11 @@ def _bound(row: ListedRow, key: str) -> LocalBinding:
 
 def judge_held(change: HeldChange) -> JudgedRow:
     """Judge a change of who speaks for a code."""
-    present, wanted = change.present, change.wanted
-    changes = tuple((name, present.get(name), wanted[name]) for name in sorted(wanted))
+    present, requested = change.present, change.wanted
+    changes = tuple((name, present.get(name), requested[name]) for name in sorted(requested))
     if not change.is_known:
         return replace(_conflict(change.row, RowReason.UNKNOWN), changes=changes)
-    standing = RowStanding.SAME if change.is_decided and present == wanted else RowStanding.READY
+    standing = RowStanding.SAME if change.is_decided and present == requested else RowStanding.READY
     return JudgedRow(row=change.row, standing=standing, changes=changes)
 
 

@@ -109,15 +109,15 @@ def of_today(revision: str, code: str | None = None) -> str:
     version has no steps."""
     today_revision = _BASELINE if revision == _SAME else revision
     if today_revision < _BASELINE:
-        way = ", then ".join(
+        programs = ", then ".join(
             f"{name} (schema {last})" for last, name in _LAST_PROGRAMS.items() if revision <= last
         )
         raise errors.Misconfigured(
             f"schema {revision} is of before {_BASELINE}, where the steps of this version begin",
             code=code,
             hint=(
-                f"run `gateway migrate up` of the program {way}, built from the commit behind the +; a backup: restore it "
-                f"with the first of them and back it up anew with the last; from there this version goes on"
+                f"run `gateway migrate up` of the program {programs}, built from the commit behind the +; a backup: "
+                f"restore it with the first of them and back it up anew with the last; from there this version goes on"
             ),
         )
     return today_revision

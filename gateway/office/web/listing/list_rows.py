@@ -129,13 +129,13 @@ class RowRenderer:
 
     def rows(self, lines: Sequence[ListLine]) -> list[ShownLine]:
         """Render lines; what is to be known of a sender stands in its first row alone."""
-        rows, told = [], set[tuple[str, str]]()
+        rows, noted_senders = [], set[tuple[str, str]]()
         for line in lines:
             row, note = self.row(line), note_of(line)
-            if note in OF_SENDER and (key := (line.card.party_code.casefold(), note)) in told:
+            if note in OF_SENDER and (key := (line.card.party_code.casefold(), note)) in noted_senders:
                 row = replace(row, note="")
             elif note in OF_SENDER:
-                told.add(key)
+                noted_senders.add(key)
             rows.append(row)
         return rows
 

@@ -355,8 +355,8 @@ def _proposal_title(request: PageRequest, content: ProposalContent, names: Mappi
         what = "codes" if listed.kind == AGENCY else "list"
         return request.say(f"delegated.what.{what}", number=listed.sequence, issuer=listed.issuer)
     if content.sealing_codes:
-        what = "reforms.what.seals" if content.seals else "reforms.what.rights"
-        return f"{request.say(what)}: {name_list(content.sealing_codes, names)}"
+        summary_key = "reforms.what.seals" if content.seals else "reforms.what.rights"
+        return f"{request.say(summary_key)}: {name_list(content.sealing_codes, names)}"
     if not content.bindings:
         return request.say("reforms.what.anchors")
     codes = tuple(dict.fromkeys(change.code for change in content.bindings))

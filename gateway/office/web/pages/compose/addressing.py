@@ -85,7 +85,7 @@ def read_rows(form: Form, earlier: Sequence[Recipient]) -> tuple[Recipient, ...]
             if picked:
                 recipient = replace(recipient, given=key.removeprefix(_NAME_MARK))
             if key_of(recipient) not in ("", _NAME_MARK):
-                _put(recipients, recipient, recipient.given or "")
+                _merge_recipient(recipients, recipient, recipient.given or "")
     return tuple(recipients.values())
 
 
@@ -95,16 +95,16 @@ def answer_row(recipients: Sequence[Recipient], key: str, code: str) -> tuple[Re
     for recipient in recipients:
         if key_of(recipient) == key:
             recipient = Recipient(code=code, role=recipient.role, given=key.removeprefix(_NAME_MARK))
-        _put(rows, recipient, recipient.given or "")
+        _merge_recipient(rows, recipient, recipient.given or "")
     return tuple(rows.values())
 
 
-def _put(rows: dict[str, Recipient], recipient: Recipient, written: str) -> None:
+def _merge_recipient(rows: dict[str, Recipient], recipient: Recipient, written_name: str) -> None:
     """Add a recipient; where its agency has a row, that row names what was written too."""
     former = rows.setdefault(key_of(recipient), recipient)
     names = (former.code, former.name or "", *(former.given or "").split(_JOINT))
-    if former is not recipient and fold(written_out(written)) not in map(fold, ("", *names)):
-        given = _JOINT.join(filter(None, (former.given, written)))[:_LONGEST_TEXT]
+    if former is not recipient and fold(written_out(written_name)) not in map(fold, ("", *names)):
+        given = _JOINT.join(filter(None, (former.given, written_name)))[:_LONGEST_TEXT]
         rows[key_of(recipient)] = replace(former, given=given, mapped_by=_TOGETHER)
 
 
@@ -159,7 +159,7 @@ def merge_offers(
             skipped += 1
             continue
         for recipient in _recipients_of_offer(offer, members, role):
-            _put(rows, recipient, offer.item.name)
+            _merge_recipient(rows, recipient, offer.item.name)
     return tuple(rows.values())[:MOST], skipped
 
 
@@ -218,9 +218,9 @@ def _recipients_of_offer(
         if _is_code(item.name):
             return (Recipient(code=item.name.upper(), role=role_of_recipient),)
         return (Recipient(name=item.name, parent=item.parent, role=role_of_recipient),)
-    written = item.text.strip()[:_LONGEST_TEXT] if offer.kind is OfferKind.OLD else None
+    written_text = item.text.strip()[:_LONGEST_TEXT] if offer.kind is OfferKind.OLD else None
     return tuple(
-        Recipient(code=agency.code, name=agency.name, role=role_of_recipient, given=written)
+        Recipient(code=agency.code, name=agency.name, role=role_of_recipient, given=written_text)
         for agency in offer.agencies
     )
 
