@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from gateway.domain import figures as folding
+from gateway.domain import figure_cells
 from gateway.domain.document import URGENCY_KEYS, OutState
 from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import DAY, IN, MEASURES, OUT, PAIRS, Dimension
@@ -190,7 +190,7 @@ async def test_each_event_counts_once_when_a_process_dies_or_two_count_at_once(
 
     monkeypatch.setattr(figures, "describe", other_was_first)
     assert await figures.fold_next(store, 20) == 0
-    monkeypatch.setattr(folding, "changes_of", die)
+    monkeypatch.setattr(figure_cells, "changes_of", die)
     with pytest.raises(KeyboardInterrupt):
         await figures.fold_next(store, 20)
 
