@@ -382,8 +382,8 @@ async def put_list_in_force(
     now = services.clock.now()
     await work.listed.lock()
     received = await work.lists.get(change.issuer, change.sequence)
-    entire_digest = await judge_list(services, work, received)
-    judged, kind = entire_digest.only(change.kind), change.kind
+    judged_list = await judge_list(services, work, received)
+    judged, kind = judged_list.only(change.kind), change.kind
     if judged.compared(kind) != change.trust or judged.effect != change.effect:
         raise Clash(
             "the registry or the list changed since, and it would bind something else now: propose it again",
@@ -396,9 +396,9 @@ async def put_list_in_force(
         "proposed_by": proposal.proposed_by,
     }
     bound, moved = await _bring_in_force(work, judged, (proposal.proposed_by, by), facts)
-    waits = entire_digest.only(EXCHANGE if kind == AGENCY else AGENCY).is_effective
+    waits = judged_list.only(EXCHANGE if kind == AGENCY else AGENCY).is_effective
     state, due = (received.state, received.due_at) if waits else (ListState.DONE, None)
-    await _finish(work, entire_digest, state, now, bound=bound, ended=ended, moved=moved, due=due)
+    await _finish(work, judged_list, state, now, bound=bound, ended=ended, moved=moved, due=due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

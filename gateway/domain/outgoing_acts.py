@@ -13,7 +13,7 @@ from gateway.domain.states import ASKED_BACK, is_given_back
 
 
 class Standing(StrEnum):
-    """What an outgoing document is, as far as acts on it go. The first that fits counts."""
+    """Standing of an outgoing document towards acts on it. The first that fits counts."""
 
     SEALED = "sealed"
     CANCELLED = "cancelled"

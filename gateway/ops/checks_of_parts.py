@@ -342,14 +342,16 @@ _OF_PROCESS = {
 async def processes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Report what the node's living processes see of themselves, because another one may have other secrets or folders."""
     now = subject.clock.now()
-    match = [b for b in await subject.pool.run(partial(all_beats, subject.heartbeat, now)) if b.lives(now)]
-    for beat in match:
+    live_beats = [
+        b for b in await subject.pool.run(partial(all_beats, subject.heartbeat, now)) if b.lives(now)
+    ]
+    for beat in live_beats:
         for check, why in beat.faults.items():
             cause, cure = _OF_PROCESS[check.partition(".")[0]]
             fault = red(cause, cause, cure, process=beat.process, why=why)
             yield fault.worded("faulty", stops=subject.node is not None and beat.process == own_name())
-    if len({(beat.version, beat.settings) for beat in match}) > 1:
-        rows = ", ".join(f"{beat.process}: {beat.version} {beat.settings}" for beat in match)
+    if len({(beat.version, beat.settings) for beat in live_beats}) > 1:
+        rows = ", ".join(f"{beat.process}: {beat.version} {beat.settings}" for beat in live_beats)
         yield yellow("process", "process.differ", "systemctl restart gateway.target", processes=rows)
 
 

@@ -47,16 +47,16 @@ def shorter_subject(subject: str) -> str | None:
     text = " ".join(nfc(subject).split())
     if _without(text) == text:
         return None
-    first, *remaining = _CLAUSE.split(text)
-    remaining_text = [clause for clause in remaining if _without(clause) == clause]
-    return ", ".join(filter(None, (" ".join(_without(first).split()).rstrip(" :-"), *remaining_text)))
+    first, *clauses = _CLAUSE.split(text)
+    plain_clauses = [clause for clause in clauses if _without(clause) == clause]
+    return ", ".join(filter(None, (" ".join(_without(first).split()).rstrip(" :-"), *plain_clauses)))
 
 
 def _without(text: str) -> str:
     """Return the text without personal data, and without brackets that then stand around nothing."""
     # Letter by letter, so that places in the folded text are those of the text; a space folds to nothing.
     folded = text.translate(_LETTERS)
-    remaining_text, end = "", 0
+    plain_clauses, end = "", 0
     for match in _PERSONAL.finditer(folded):
-        remaining_text, end = remaining_text + text[end : match.start()], match.end()
-    return re.sub(r"\( *\)", "", remaining_text + text[end:]) if end else text
+        plain_clauses, end = plain_clauses + text[end : match.start()], match.end()
+    return re.sub(r"\( *\)", "", plain_clauses + text[end:]) if end else text

@@ -117,8 +117,8 @@ class HeldChanges:
             if row.sequence in waiting and self._wanted.get(code, ("", ""))[1] == row.digest
         }
         is_snapshot = header.kind is FeedKind.SNAPSHOT
-        due_codes = {*rows} - same if is_snapshot else stage.listed(rows) | {*self._wanted}
-        for part in lookup.in_parts(sorted(due_codes - same)):
+        dropped_codes = {*rows} - same if is_snapshot else stage.listed(rows) | {*self._wanted}
+        for part in lookup.in_parts(sorted(dropped_codes - same)):
             await self._connection.execute(delete(HELD_ROW).where(HELD_ROW.c.code.in_(part)))
         values = [
             {

@@ -385,7 +385,7 @@ class ListRow(RegistryModel, table=True):
 
 
 class HeldRow(RegistryModel, table=True):
-    """What a list changes in who speaks for a code, held until its judge or two people put it in force. `wanted`: the
+    """Change by a list of who speaks for a code, held until its judge or two people put it in force. `wanted`: the
     fields and their new values, as JSON; `digest` names exactly this change."""
 
     __tablename__ = "registry_held_row"

@@ -358,21 +358,25 @@ def _sent_line(document: OutgoingDocument, attempts: Sequence[_Attempt], lang: s
     """Make the line of a number: of the attempts that stand together, with the ends of the others in its note."""
     standing = [attempt for attempt in attempts if attempt.ending not in STRUCK]
     last = next(attempt for attempt in attempts if attempt.document.id == document.id)
-    shown_rows = standing or [last]
-    if last not in shown_rows:
-        last = shown_rows[-1]
+    standing_attempts = standing or [last]
+    if last not in standing_attempts:
+        last = standing_attempts[-1]
     # A recipient that got it again counts with its last delivery.
-    by_code = {d.recipient.code.casefold(): d for attempt in shown_rows for d in attempt.deliveries}
+    by_code = {d.recipient.code.casefold(): d for attempt in standing_attempts for d in attempt.deliveries}
     deliveries, facts = list(by_code.values()), last.facts
-    parts = [part for attempt in shown_rows for part in attempt.parts]
-    remaining = [attempt for attempt in attempts if attempt is not last and attempt.ending is not Ending.NONE]
+    parts = [part for attempt in standing_attempts for part in attempt.parts]
+    ended_attempts = [
+        attempt for attempt in attempts if attempt is not last and attempt.ending is not Ending.NONE
+    ]
     earlier = [
-        labels.say("book.note.other", lang, end=text) for a in remaining if (text := _end_text(a, lang))
+        labels.say("book.note.other", lang, end=text) for a in ended_attempts if (text := _end_text(a, lang))
     ]
     on_paper = labels.say("book.note.source.paper", lang)
     draft = replace(
         last.document.draft,
-        recipients=tuple({r.code: r for a in shown_rows for r in a.document.draft.recipients}.values()),
+        recipients=tuple(
+            {r.code: r for a in standing_attempts for r in a.document.draft.recipients}.values()
+        ),
     )
     cells: dict[str, Cell] = {
         "code": draft.code,
@@ -389,7 +393,7 @@ def _sent_line(document: OutgoingDocument, attempts: Sequence[_Attempt], lang: s
         "note": joined_text(
             on_paper if draft.delivery_mode is DeliveryMode.PAPER and standing else "",
             _end_text(last, lang),
-            *(_left_text(attempt, lang) for attempt in shown_rows),
+            *(_left_text(attempt, lang) for attempt in standing_attempts),
             *earlier,
         ),
     }

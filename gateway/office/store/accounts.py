@@ -327,7 +327,7 @@ class AccountWork:
         arrived = _newest(IncomingRow.arrived_at, IncomingRow)
         rows = await self._tx.tuples(select(col(HostedAgencyRow.id), sent, arrived))
         moments = {id: [at for at in pair if at is not None] for id, *pair in rows}
-        return {id: max(match) for id, match in moments.items() if match}
+        return {id: max(times) for id, times in moments.items() if times}
 
     def new_id(self, prefix: str) -> str:
         return self._clock.new_id(prefix)

@@ -114,10 +114,10 @@ _AT_ONCE = 500
 
 def _sent_lines(agency_id: str) -> tuple[ColumnElement[bool], ...]:
     """Select one document for each number: of several attempts the last that was not cancelled, else the last."""
-    later_rows = select(_A.id).where(
+    later_attempts = select(_A.id).where(
         *_other_attempts(agency_id), _place_of_attempt(_A) > _place_of_attempt(_O)
     )
-    return *IS_LINE, not_(exists(later_rows))
+    return *IS_LINE, not_(exists(later_attempts))
 
 
 def _other_attempts(agency_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -54,7 +54,7 @@ class ToldActs:
 
     async def since(self) -> Sequence[ToldAct]:
         """Return what has come of the person's acts since the last look."""
-        person, previous = self.request.person.person.id, self.request.deps.clock.now() - _JUST_NOW
+        person, since = self.request.person.person.id, self.request.deps.clock.now() - _JUST_NOW
         async with self.request.deps.store.read(self.request.scope()) as work:
             last = await work.events.last_position()
             from_place = self.place - _OVERLAP if self._reported else self.place
@@ -66,7 +66,7 @@ class ToldActs:
                 for act in acts
                 if act.person_id == person
                 and act.failed_at is not None
-                and act.failed_at >= previous
+                and act.failed_at >= since
                 and act.id not in self._reported
             ]
             documents = [await work.incoming.get(id) for id in sorted(fresh)]

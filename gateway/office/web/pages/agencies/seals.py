@@ -143,16 +143,14 @@ def _posted_offers(request: PageRequest) -> list[ShownOffer]:
     words = zip_longest(
         *(form.all(f"offered_{name}") for name in ("kind", "name", "organisation")), fillvalue=""
     )
-    for content, shown_rows in zip(form.all("offered")[:_MOST_OFFERED], [*words], strict=False):
+    for content, texts in zip(form.all("offered")[:_MOST_OFFERED], [*words], strict=False):
         try:
-            der, kind = base64.b64decode(content, validate=True), CertificateKind(shown_rows[0])
+            der, kind = base64.b64decode(content, validate=True), CertificateKind(texts[0])
             x509.load_der_x509_certificate(der)
         except ValueError:
             continue
         facts = certificate_facts(der)
-        offer = ShownOffer(
-            content=content, facts=facts, kind=kind, name=shown_rows[1], organisation=shown_rows[2]
-        )
+        offer = ShownOffer(content=content, facts=facts, kind=kind, name=texts[1], organisation=texts[2])
         offers.append(offer)
     return offers
 
