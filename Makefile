@@ -71,12 +71,12 @@ fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S sec
 	$(BIN)/python -m tests.fuzz.api $(CALLS)
 
 lint: $(VENV)/.dev ## format and mend what can be mended
-	$(BIN)/ruff format gateway labs clients tests bench tools
-	$(BIN)/ruff check --fix gateway labs clients tests bench tools
+	$(BIN)/ruff format gateway office labs clients tests bench tools
+	$(BIN)/ruff check --fix gateway office labs clients tests bench tools
 
 check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, types, import contracts, dead code, words, dependencies
-	$(BIN)/ruff format --check gateway labs clients tests bench tools
-	$(BIN)/ruff check gateway labs clients tests bench tools
+	$(BIN)/ruff format --check gateway office labs clients tests bench tools
+	$(BIN)/ruff check gateway office labs clients tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/dead_code.py
@@ -97,10 +97,10 @@ clean: ## remove what the targets made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Wheels alone, with pinned digests: nothing is compiled and nothing else is fetched.
-$(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml labs/pyproject.toml
+$(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml office/pyproject.toml labs/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock -r labs/requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable . --editable labs
+	$(PIP) install --no-deps --no-build-isolation --editable . --editable office --editable labs
 	@touch $@
 
 # Few of these tools are started in a run of the tests, so they are compiled on first use.

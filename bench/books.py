@@ -38,11 +38,11 @@ from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.book import Book, PaperLetter, Span
 from gateway.domain.wall_clock import midnight
-from gateway.office.book import books
-from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store import migrate
 from gateway.store.row import Moment, Row, to_json
 from gateway.store.tables import DeliveryRow, IncomingRow, OutgoingRow, PaperOutgoingRow, RegisterEntryRow
+from gateway_office.book import books
+from gateway_office.store.store import OfficeWork, SqlOfficeStore
 
 YEAR = datetime.now(UTC).year - 1
 _ROUNDS, _LIMIT, _AT_ONCE = 40, 50, 5_000

@@ -25,9 +25,9 @@ import asyncpg
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
 import gateway
-from gateway.office import mail
-from gateway.office.bootstrap import office
 from gateway.workers import clocks, event_log, heartbeat, key_watch, revocation
+from gateway_office import mail
+from gateway_office.bootstrap import office
 
 # SQLite reports its work in pieces of so many instructions.
 PIECE = 100

@@ -21,7 +21,7 @@ import asyncpg
 
 from bench import counting, pair, register, stage, traffic
 from bench.counting import Counts
-from gateway.office.bootstrap.office import Office
+from gateway_office.bootstrap.office import Office
 from tests.services import postgres
 
 SIZE, AT_ONCE, ALONE, WARM = 10_000, 32, 8, 8

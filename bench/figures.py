@@ -20,11 +20,11 @@ from sqlalchemy import text
 from gateway.clock import SystemClock
 from gateway.domain.account import HostedAgency
 from gateway.domain.figures import DAY, IN, MEASURES, MONTH, OUT, PAIRS, Dimension
-from gateway.office.book import reports
-from gateway.office.policy.reports import REPORTS, By, Question
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
 from gateway.store.figures import list_types, list_units
+from gateway_office.book import reports
+from gateway_office.policy.reports import REPORTS, By, Question
+from gateway_office.store.store import SqlOfficeStore
 
 AGENCY = "agy_bench"
 LAST = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)

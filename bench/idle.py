@@ -83,7 +83,7 @@ async def _compiled(folder: Path) -> Mapping[str, str]:
     variables = {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
     loaded = (
         *("gateway.__main__", "gateway.cli.serve", "gateway.cli.applications", "gateway.bootstrap.node"),
-        *("gateway.office.bootstrap.office", "gateway.program", "gateway.ops.metrics"),
+        *("gateway_office.bootstrap.office", "gateway.program", "gateway.ops.metrics"),
         *("aiosqlite", "pydantic.dataclasses"),
     )
     words = (sys.executable, "-c", f"import {', '.join(loaded)}")

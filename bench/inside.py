@@ -23,12 +23,12 @@ from sqlalchemy import text
 
 from bench.lists_fill import SCOPE, SEED, fill
 from gateway.clock import SystemClock
-from gateway.office.domain.content import searched_words
-from gateway.office.domain.listing import Filter, Side
-from gateway.office.store.contents import _place
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
 from gateway.store.tables_office import ListRow
+from gateway_office.domain.content import searched_words
+from gateway_office.domain.listing import Filter, Side
+from gateway_office.store.contents import _place
+from gateway_office.store.store import SqlOfficeStore
 
 PAGES, WORDS_OF_PAGE, VOCABULARY = 3, 300, 30_000
 _TEMPLATES = 2_000

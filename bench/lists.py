@@ -26,9 +26,9 @@ from bench.lists_fill import NOW, SCOPE, SEED, TYPES, WORDS, Spread, fill
 from gateway.clock import SystemClock
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.domain.listing import Filter, ListOrder, Origin, Side, Tab
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import migrate
+from gateway_office.domain.listing import Filter, ListOrder, Origin, Side, Tab
+from gateway_office.store.store import SqlOfficeStore
 
 
 def questions(spread: Spread, documents: int) -> dict[str, Callable[[Any], Awaitable[Any]]]:

@@ -31,12 +31,12 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.states import Track
 from gateway.domain.status import Duty, Fact, Waits
-from gateway.office.domain.listing import Origin, due_within, incoming_line, outgoing_line
-from gateway.office.store.lists_write import list_row
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import incoming, outgoing
 from gateway.store.deliveries import delivery_row, fact_row
 from gateway.store.tables import FactRow, IncomingRow, OutgoingRow
+from gateway_office.domain.listing import Origin, due_within, incoming_line, outgoing_line
+from gateway_office.store.lists_write import list_row
+from gateway_office.store.store import SqlOfficeStore
 
 SCOPE = AgencyScope(agency_id="agy_bench", principal_id="prn_bench")
 NOW = datetime.now(UTC)

@@ -26,10 +26,10 @@ from bench.pair import Broken
 from bench.servers import Servers
 from gateway.clock import SystemClock
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.settings import load
 from gateway.store.row import among
 from gateway.store.tables_node import EventRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.services.process import free_ports
 
 LOOK_S = 0.25

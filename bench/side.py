@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import heartbeat, machine, stage, traffic
 from gateway.cli.serve import freeze_loaded
-from gateway.office.bootstrap.office import Office
+from gateway_office.bootstrap.office import Office
 
 Answer = dict[str, object]
 

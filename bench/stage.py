@@ -22,12 +22,12 @@ from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import freeze_loaded
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, PrincipalKind
-from gateway.office.bootstrap.office import Office, open_office
 from gateway.settings import Settings, load
 from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from gateway_labs.demo.story import at_work
+from gateway_office.bootstrap.office import Office, open_office
 
 SENDER, RECEIVER = "Z91", "Z91.07"
 # Large enough for the 200 MB document and its base64.

@@ -18,11 +18,11 @@ from bench.stage import RECEIVER, SENDER
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Draft, FileRole, OutgoingDocument, Recipient, RecipientRole, Signer
 from gateway.domain.event import EventKind
-from gateway.office.bootstrap.office import Office
 from gateway.outgoing import accept, intake
 from gateway.outgoing.intake import Order
 from gateway.store.row import among, one_of
 from gateway.store.tables import DeliveryRow
+from gateway_office.bootstrap.office import Office
 
 PATIENCE_S = 300.0
 LOOK_S = 0.1  # how late an answer may be noticed; polling more often would cost CPU that is to be measured

@@ -17,11 +17,11 @@ from typing import Any, TypeVar, cast
 from gateway.bootstrap.node import Wrap
 from gateway.cli.serve import freeze_loaded
 from gateway.domain.certificates import ANY_KEY, KeyUse
-from gateway.office.bootstrap.office import open_office
 from gateway.ports.axis import Axis, Outcome, Parcel
 from gateway.ports.services import EnvelopeSigner
 from gateway.settings import load
 from gateway.trust.keys import KeyDirectory
+from gateway_office.bootstrap.office import open_office
 
 P = TypeVar("P")
 

@@ -25,8 +25,8 @@ from bench.pair import Broken, Side
 from bench.servers import Servers
 from bench.worker import Counted
 from gateway.domain.event import EventKind
-from gateway.office.bootstrap.office import open_office
 from gateway.settings import load
+from gateway_office.bootstrap.office import open_office
 
 SIZE = 10_000
 WARM_UP = 16

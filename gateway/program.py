@@ -1,103 +1,12 @@
-"""The installed program: the exchange, with the office added to its applications. Only this module knows both. In:
-command-line words. Out: an exit code."""
+"""The installed program. In: command-line words. Out: an exit code."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 import gateway.shared_methods  # noqa: F401 - before the classes that share them
-from gateway.bootstrap import extensions
-from gateway.bootstrap.extensions import Extension, Noun
 from gateway.cli import main as program
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from gateway.api.admission import Entry
-    from gateway.api.routes import Route
-    from gateway.bootstrap.node import OpenNode
-    from gateway.ports.services import HealthProbe
-    from gateway.settings import Settings
-
-# Every path except those of the API and of monitoring.
-PAGES = re.compile("/(?!api/|problems|docs|metrics|healthz|readyz).*")
-
-
-def _open(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
-    from gateway.office.bootstrap.office import open_office
-
-    return open_office(settings)
-
-
-def _calls(node: OpenNode) -> Sequence[Route]:
-    from gateway.office import calls
-    from gateway.office.bootstrap.office import Office
-
-    return calls.routes(node) if isinstance(node, Office) else ()
-
-
-def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:
-    """Add the office's pages. Their modules, a tenth of all, are imported in a thread at the first request, so that the
-    event loop is not blocked."""
-    from gateway.api.late import LateRoutes
-    from gateway.office.bootstrap.office import Office
-
-    if not isinstance(node, Office):
-        return
-    stops: list[Callable[[], None]] = []
-
-    async def make_routes() -> web.UrlDispatcher:
-        await node.pool.run(partial(import_module, "gateway.office.web.app"))
-        from gateway.office.web import app
-
-        deps = app.deps_of(node, health, entry)
-        stops.append(deps.live.stop)
-        return app.routes_over(deps)
-
-    async def stop(_: web.Application) -> None:
-        """End the open streams, so that the node stops without waiting for them."""
-        for end_stream in stops:
-            end_stream()
-
-    app.router.register_resource(LateRoutes(PAGES, make_routes))
-    app.on_shutdown.append(stop)
-
-
-OFFICE = Extension(
-    opens=_open,
-    adds_calls=_calls,
-    adds_pages=_add_pages,
-    nouns={
-        "book": Noun(
-            sentence="The register books: lines, gaps, files; mail entered by hand.",
-            after_noun="inbox",
-            module="gateway.office.cli.book",
-        ),
-        "report": Noun(
-            sentence="Reports: figures of documents of a period, as a table or a file.",
-            after_noun="book",
-            module="gateway.office.cli.report",
-        ),
-        "todo": Noun(
-            sentence="What needs a hand: overdue, refused, failed, asked back, due.",
-            after_noun="hold",
-            module="gateway.office.cli.todo",
-        ),
-        "calendar": Noun(
-            sentence="Holidays and swap days, which office hours leave out or add.",
-            after_noun="todo",
-            module="gateway.office.cli.calendar",
-        ),
-    },
-    verbs={"people": ("gateway.office.cli.people_accounts",)},
-)
-
-extensions.hang(OFFICE)
 
 
 def run(args: Sequence[str]) -> int:

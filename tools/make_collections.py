@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.api.openapi import document
 from gateway.api.resources import ROUTES
-from gateway.office import calls as office_calls
+from gateway_office import calls as office_calls
 
 TARGET = Path(__file__).resolve().parent.parent / "clients" / "http"
 HTTP, POSTMAN = TARGET / "gateway.http", TARGET / "gateway.postman_collection.json"

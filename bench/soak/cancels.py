@@ -37,9 +37,9 @@ from gateway.deciding import agency_profile
 from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import OUT_NUMBERING
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import DeliveryRow, InboxRow, IncomingRow, OutboxRow
 from gateway.store.tables_node import EventRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.plain_count import Ours, check
 
 _TIMEOUT = ClientTimeout(total=45, connect=5)

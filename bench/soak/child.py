@@ -18,8 +18,8 @@ from bench.soak.switches import Switched
 from gateway import program
 from gateway.bootstrap import extensions
 from gateway.clock import SystemClock
-from gateway.office.bootstrap.office import Office, open_office
 from gateway.settings import Settings
+from gateway_office.bootstrap.office import Office, open_office
 
 
 class OffClock(SystemClock):

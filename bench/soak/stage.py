@@ -17,12 +17,12 @@ from bench.soak.plan import Plan
 from gateway.bootstrap.core import open_core
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
-from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings, load
 from gateway.store import migrate
 from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
+from gateway_office.bootstrap.office import open_office
 
 _CLOCK = SystemClock()
 

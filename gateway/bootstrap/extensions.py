@@ -1,6 +1,6 @@
-"""Additions of an extension to the exchange, which does not know it: a larger node, calls of the API, pages, commands.
-In: one `Extension` for each, added once by the program's entry, or by another distribution with an entry point of the group
-`gateway.storeys`. Out: the node as its settings want it. Without one the exchange works alone."""
+"""Additions of other distributions to the exchange, which does not know them: a larger node, calls of the API, pages,
+commands. In: one `Extension` for each, by an entry point of the group `gateway.storeys`. Out: the node as its settings want
+it. Without one the exchange works alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
+
+from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 
+class OfficeMissing(GatewayError):
+    """The settings want the office, whose package is not installed."""
+
+    code = "GW-OFFICE-MISSING"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noun:
     """A first word of the command line: its sentence in the help, the word that it follows, the module that has it."""
@@ -29,10 +37,16 @@ class Noun:
     module: str
 
 
+def _is_trial(settings: Settings) -> bool:
+    return settings.node.trial == "on"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
     """The additions of one extension; each of them may be missing."""
 
+    wanted: Callable[[Settings], bool] = _is_trial
+    """Whether a node with these settings gets them; unless said otherwise they are for trials. Commands are for all."""
     opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
     adds_calls: Callable[[OpenNode], Sequence[Route]] | None = None
     """Calls for the API and its description."""
@@ -43,40 +57,31 @@ class Extension:
 
 
 _GROUP = "gateway.storeys"
-_hung: list[Extension] = []
-
-
-def hang(extension: Extension) -> None:
-    """Add an extension to the whole process; the same one again changes nothing."""
-    if extension not in _hung:
-        _hung.append(extension)
 
 
 @cache
 def _load_installed() -> tuple[Extension, ...]:
-    """Load those of other distributions, and only when needed: the search takes as long as printing a version."""
+    """Load them, and only when needed: the search takes as long as printing a version."""
     from importlib.metadata import entry_points
 
     return tuple(e.load() for e in entry_points(group=_GROUP))
 
 
-def _all() -> Sequence[Extension]:
-    return (*_hung, *_load_installed())
-
-
 def nouns() -> Mapping[str, Noun]:
-    return {word: noun for s in _all() for word, noun in s.nouns.items()}
+    return {word: noun for s in _load_installed() for word, noun in s.nouns.items()}
 
 
 def verbs(noun: str) -> Sequence[str]:
-    return [module for s in _all() for module in s.verbs.get(noun, ())]
+    return [module for s in _load_installed() for module in s.verbs.get(noun, ())]
 
 
 def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
-    """Open the node with everything that its settings want."""
+    """Open the node with everything that its settings want. Raises OfficeMissing."""
     for extension in _extensions_for(settings):
         if extension.opens is not None:
             return extension.opens(settings)
+    if settings.node.office == "on":
+        raise OfficeMissing
     from gateway.bootstrap.node import open_node
 
     return open_node(settings)
@@ -95,6 +100,4 @@ def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: 
 
 
 def _extensions_for(settings: Settings) -> Sequence[Extension]:
-    """Return the extensions for these settings. A real node gets none of other distributions: theirs are for trials."""
-    hung = _hung if settings.node.office == "on" else ()
-    return (*hung, *_load_installed()) if settings.node.trial == "on" else hung
+    return [extension for extension in _load_installed() if extension.wanted(settings)]

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
-from gateway.office.bootstrap.office import Office
+from gateway_office.bootstrap.office import Office
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
 from tests.support.contract import complaints
 from tests.support.town.doors import serving

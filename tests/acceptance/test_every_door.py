@@ -27,10 +27,10 @@ from gateway.domain.states import Track
 from gateway.errors import Clash, Refused
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.web.forms import Form
-from gateway.office.web.pages.compose import fields
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import Order, receive_files
+from gateway_office.web.forms import Form
+from gateway_office.web.pages.compose import fields
 from tests.support import api, request_fields
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door
 

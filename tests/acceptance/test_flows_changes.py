@@ -12,8 +12,8 @@ import pytest
 from gateway.domain.document import DocumentChange, InState, Kind
 from gateway.errors import Clash, Refused
 from gateway.incoming import process, reading, seal
-from gateway.office.letters import comments
 from gateway.outgoing import manage, recall
+from gateway_office.letters import comments
 from tests.support.api import pdf
 from tests.support.hosted import save_hosted
 from tests.support.node import (

@@ -18,10 +18,10 @@ from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.errors import Clash, Refused
-from gateway.office.book import books
-from gateway.office.letters import follow_up
 from gateway.outgoing import drafting, manage, numbering
 from gateway.policy.verdict import ReasonCode, Verdict
+from gateway_office.book import books
+from gateway_office.letters import follow_up
 from tests.support import first_pages, pdf_pki, pdfs
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.packets import TODAY

@@ -19,10 +19,10 @@ from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform,
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
 from gateway.incoming import process
-from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
 from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
+from gateway_office.store.store import SqlOfficeStore
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
 from tests.support.fixtures import cheap_passwords as cheap_passwords

@@ -29,7 +29,6 @@ from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unrea
 from gateway.incoming import admit, check, handover, seal, verify
 from gateway.incoming import process as deciding_packets
 from gateway.incoming.reading import load_context, open_envelope, open_file
-from gateway.office.letters import comments
 from gateway.ops import backup
 from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package
@@ -38,6 +37,7 @@ from gateway.policy.incoming import Admission, Ruling
 from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 from gateway.store import dump
 from gateway.store.blobs import FileBlobs
+from gateway_office.letters import comments
 from tests.long.acceptance.test_cli import CommandRun, run_command
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock

@@ -14,13 +14,13 @@ import pytest
 
 from gateway.domain.diagnosis import Tag
 from gateway.domain.document import InState
-from gateway.office.node.machine import NodeMachine
 from gateway.ops.checks import Watch
 from gateway.outgoing import manage
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
 from gateway.words import labels
 from gateway_labs.simulators.settings import HubOptions
+from gateway_office.node.machine import NodeMachine
 from tests.acceptance.test_vxp import CODES, OnHub, TwoNodes, passes_in_little_memory
 from tests.services.process import kept_ports
 from tests.support import node

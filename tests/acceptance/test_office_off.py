@@ -16,8 +16,6 @@ from gateway.bootstrap.node import OpenNode, open_node, unused_jobs
 from gateway.cli.applications import build_application
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.pace import Beat
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.domain.listing import is_listed_in, is_listed_out
 from gateway.ops.checks import Watch
 from gateway.policy.upkeep import JOBS, OF_OFFICE, late_jobs
 from gateway.settings.reading import load
@@ -25,6 +23,8 @@ from gateway.store.row import from_json
 from gateway.store.tables import IncomingRow, OutgoingRow
 from gateway.store.tables_office import ListRow
 from gateway_labs.demo import stage, story
+from gateway_office.bootstrap.office import Office, open_office
+from gateway_office.domain.listing import is_listed_in, is_listed_out
 
 
 @pytest.fixture(scope="module")

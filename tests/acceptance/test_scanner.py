@@ -13,11 +13,11 @@ from gateway.domain.diagnosis import check_words, condition
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.errors import Refused, ScannerDown
-from gateway.office.web.pages.compose import editor
 from gateway.ops.checks import Watch
 from gateway.outgoing.intake import Order
 from gateway.settings import Settings
 from gateway.words import labels
+from gateway_office.web.pages.compose import editor
 from tests.services.clamav import Clamd
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, draft, opened
 from tests.support.scanner import INFECTED

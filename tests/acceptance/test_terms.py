@@ -27,10 +27,10 @@ from gateway.domain.proof import Terms
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.envelope import Business, OtherInfo
 from gateway.incoming.settle import MARK_TERMS
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
+from gateway_office.bootstrap.office import Office, open_office
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.long.acceptance.test_cli import run_command
 from tests.support import accounts, people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about

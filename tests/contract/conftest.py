@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS, database_of
 

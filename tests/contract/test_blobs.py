@@ -15,10 +15,10 @@ import pytest
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.identity import Digest
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs as sweeper
 from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, path_of
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing, digest

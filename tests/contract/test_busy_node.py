@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
+from gateway_office.store.store import SqlOfficeStore
 from tests.contract.test_blobs import keep
 from tests.support.stores import NORTH
 from tests.support.waiting import within_limit

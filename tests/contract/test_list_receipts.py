@@ -18,7 +18,6 @@ from gateway.domain.delegated import ListState
 from gateway.domain.event import EventKind
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.errors import Clash
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry import feed_file, receipts
 from gateway.registry.binding_events import SqlBindingLog
@@ -30,6 +29,7 @@ from gateway.registry.receipts import DueReceipt, Overview, SqlReceipts, write_r
 from gateway.registry.reforms import adapter
 from gateway.registry.tables import REFORM, as_utc
 from gateway.trust.key_material import RECEIPTS
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway.domain.document import OutState
-from gateway.office import lister as listers
-from gateway.office.lister import Lister
-from gateway.office.store import store as stores
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables_office import ListChangeRow, ListRow
 from gateway.workers.loop import StepResult
+from gateway_office import lister as listers
+from gateway_office.lister import Lister
+from gateway_office.store import store as stores
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, stored
 from tests.support.waiting import within_limit

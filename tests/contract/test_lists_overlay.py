@@ -28,10 +28,10 @@ from gateway.domain.document import (
 )
 from gateway.domain.states import HAS_IT, Track
 from gateway.domain.status import Fact
-from gateway.office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Origin, Side, Tab, Tag
-from gateway.office.store.lists_write import MOST_OPEN
-from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store.tables_office import ListChangeRow, ListRow
+from gateway_office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Origin, Side, Tab, Tag
+from gateway_office.store.lists_write import MOST_OPEN
+from gateway_office.store.store import OfficeWork, SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import (
     NORTH,

@@ -17,11 +17,11 @@ from gateway.domain import sealed_log
 from gateway.domain.event import EventKind
 from gateway.domain.sealed_log import Logged
 from gateway.errors import Clash, Misconfigured, NotFound
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store import log_reading
 from gateway.store.log_reading import EventFilter, erase_texts
 from gateway.store.tables_node import EventRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper

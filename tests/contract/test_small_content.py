@@ -23,12 +23,12 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.pace import SMALL
-from gateway.office.store.store import SqlOfficeStore
 from gateway.ports.services import Readable
 from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FEW, FileBlobs, path_of
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
+from gateway_office.store.store import SqlOfficeStore
 from tests.contract.test_blobs import digest_for, drop, take
 from tests.support.clock import ManualClock
 from tests.support.stored_content import Lying

@@ -20,7 +20,7 @@ from gateway.domain.account import (
     PrincipalKind,
 )
 from gateway.domain.document import InState
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import stores
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest

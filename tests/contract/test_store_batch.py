@@ -26,12 +26,12 @@ from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Identity
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.events import NODE
 from gateway.store.sqlite_file import GroupedTransaction
 from gateway.store.tables_node import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.work import SqlWork
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,

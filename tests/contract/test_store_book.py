@@ -23,9 +23,9 @@ from gateway.domain.document import (
 )
 from gateway.domain.identity import DocumentId
 from gateway.domain.wall_clock import VIETNAM
-from gateway.office.store.book import IncomingSummary
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import OutgoingRow
+from gateway_office.store.book import IncomingSummary
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.account import ApiCall, ApiScope, CallCount, PrincipalKind
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH
 

@@ -17,7 +17,7 @@ from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.queues import Lease, OutboxTarget, Stopped
 from gateway.domain.routes import Trail
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused, stored

@@ -11,9 +11,9 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import Identity
-from gateway.office.store import partners
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.inbox import REPEAT
+from gateway_office.store import partners
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, digest, inbox_item, outgoing, stored
 

@@ -22,15 +22,15 @@ from gateway.domain.document import (
     OutgoingDocument,
     OutState,
 )
-from gateway.office.domain.content import Reading, WordPage
-from gateway.office.domain.listing import Filter, Side
-from gateway.office.store import contents
-from gateway.office.store.content_marks import QUIET_TIME
-from gateway.office.store.contents import MOST_TRIES, ContentPage, DueContent
-from gateway.office.store.lists_write import first_place
-from gateway.office.store.store import SqlOfficeStore
-from gateway.office.web.listing.inside import find_inside
 from gateway.store.tables_office import ContentDueRow, ContentReadRow, ContentTextRow
+from gateway_office.domain.content import Reading, WordPage
+from gateway_office.domain.listing import Filter, Side
+from gateway_office.store import contents
+from gateway_office.store.content_marks import QUIET_TIME
+from gateway_office.store.contents import MOST_TRIES, ContentPage, DueContent
+from gateway_office.store.lists_write import first_place
+from gateway_office.store.store import SqlOfficeStore
+from gateway_office.web.listing.inside import find_inside
 from tests.support.clock import ManualClock
 from tests.support.statements import noted_statements
 from tests.support.stores import (

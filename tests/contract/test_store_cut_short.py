@@ -18,12 +18,12 @@ from gateway import errors
 from gateway.domain.document import OutState, ReplyLink
 from gateway.domain.identity import DocumentId
 from gateway.domain.queues import OutboxTarget
-from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import dispatch
 from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import Fate, Outcome
 from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,

@@ -23,7 +23,7 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,

@@ -12,7 +12,7 @@ from gateway.domain.agency_profile import EMBLEM, ProfileVersion, fingerprint
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import png
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH

@@ -13,9 +13,9 @@ from sqlmodel import col
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.store.tables_node import EventCounterRow, EventRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, opened
 from tests.support.waiting import within_limit

@@ -18,15 +18,15 @@ from gateway.domain import figure_cells
 from gateway.domain.document import URGENCY_KEYS, OutState
 from gateway.domain.event import Event, EventKind
 from gateway.domain.figures import DAY, IN, MEASURES, OUT, PAIRS, Dimension
-from gateway.office.book import reports
-from gateway.office.domain.listing import Side
-from gateway.office.policy.reports import BY_TIME, REPORTS, By, Question
-from gateway.office.store.store import SqlOfficeStore
-from gateway.office.web.listing.asking import PATHS, figure_address, read_address
-from gateway.office.web.pages.reports import list_path
 from gateway.pool import ThreadPool
 from gateway.store import figures, figures_check, log_reading
 from gateway.store.tables_figures import FigureDayRow, FigureFrozenRow
+from gateway_office.book import reports
+from gateway_office.domain.listing import Side
+from gateway_office.policy.reports import BY_TIME, REPORTS, By, Question
+from gateway_office.store.store import SqlOfficeStore
+from gateway_office.web.listing.asking import PATHS, figure_address, read_address
+from gateway_office.web.pages.reports import list_path
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.office_year import AGENCIES, Counts, OfficeYear, count

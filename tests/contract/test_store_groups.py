@@ -7,8 +7,8 @@ import pytest
 from gateway import errors
 from gateway.domain.document import RecipientRole
 from gateway.domain.registry import GroupMember
-from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import addressing
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from sqlalchemy import insert, text
 
 from gateway.errors import StoreFailure
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import BlobRow, JobRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START
 from tests.support.stores import NORTH
 from tests.support.waiting import wait_until

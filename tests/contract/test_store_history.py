@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, QueueSample
 from gateway.domain.wall_clock import local
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import committing
 

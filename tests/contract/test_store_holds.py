@@ -10,9 +10,9 @@ import pytest
 
 from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
 from gateway.errors import Clash, NotFound
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.blob_refs import ReadableContent
 from gateway.store.tables import BlobRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.api_calls import Remembered
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing
 

@@ -10,7 +10,7 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Kind
 from gateway.domain.proof import Identity
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest, opened, refused
 

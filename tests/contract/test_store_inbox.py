@@ -12,7 +12,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Step
 from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, incoming, refused, stored
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import Plan, RowChange
-from gateway.office.store.store import KEEPING_AGE, MOST_KEEPINGS, SqlOfficeStore
-from gateway.office.web.deps import Preview, Previews
-from gateway.office.web.pages.list_bulk import BulkOutcome, BulkResult
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile, CodeFileForm
 from gateway.policy.texts import Letters
 from gateway.pool import ThreadPool
 from gateway.store.row import from_json, to_json
+from gateway_office.store.store import KEEPING_AGE, MOST_KEEPINGS, SqlOfficeStore
+from gateway_office.web.deps import Preview, Previews
+from gateway_office.web.pages.list_bulk import BulkOutcome, BulkResult
 from tests.support.clock import ManualClock
 
 

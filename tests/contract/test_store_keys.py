@@ -11,8 +11,8 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyEnd
 from gateway.errors import StaleLease
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.people import SqlKeyEnds
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest, outbox_item, refused, stored
 

@@ -32,12 +32,12 @@ from gateway.domain.signatures import LegalValue
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.domain.text import bare_words, name_key, number_key
-from gateway.office.domain.listing import Filter, ListLine, ListOrder, Side, Tab, type_key
-from gateway.office.store.lists import COUNT_FRESH, ListPage
-from gateway.office.store.lists_figures import Lag
-from gateway.office.store.lists_write import place
-from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store.tables_office import ListFillRow, ListRow
+from gateway_office.domain.listing import Filter, ListLine, ListOrder, Side, Tab, type_key
+from gateway_office.store.lists import COUNT_FRESH, ListPage
+from gateway_office.store.lists_figures import Lag
+from gateway_office.store.lists_write import place
+from gateway_office.store.store import OfficeWork, SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, folded, incoming, outgoing, stored
 

@@ -10,8 +10,8 @@ from gateway.domain.document import FileItem, FileRole, InState, Urgency
 from gateway.domain.identity import Digest
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.status import Duty
-from gateway.office.domain.listing import Filter, Side
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.domain.listing import Filter, Side
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
 

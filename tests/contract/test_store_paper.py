@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import PaperPart
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, outgoing
 

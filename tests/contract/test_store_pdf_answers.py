@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from gateway.domain.certificates import Answer, Question, RevocationSource
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

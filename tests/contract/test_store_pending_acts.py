@@ -12,8 +12,8 @@ from gateway.domain.account import NumberingMode
 from gateway.domain.agency_profile import NUMBERING, SETTINGS, UNDO_SECONDS, ProfileVersion, find_in_force
 from gateway.domain.document import Assignment
 from gateway.errors import Clash
-from gateway.office.domain.pending import ActKind, ActValues, PendingAct
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.domain.pending import ActKind, ActValues, PendingAct
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 

@@ -15,9 +15,9 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.tables import BlobRow, JobRow
 from gateway.store.tables_node import EventRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, committing, delivery, digest, incoming, outbox_item, outgoing, stored
 

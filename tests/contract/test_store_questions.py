@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import bindparam, func, select, union_all
 from sqlmodel import col
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import drivers
 from gateway.store.row import among_numbers, pairs_table
 from gateway.store.tables import JobRow, OutboxRow
 from gateway.store.tables_node import EventRow, HostedAgencyRow
 from gateway.store.transaction import BoundQuery
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outbox_item, stored

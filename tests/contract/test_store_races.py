@@ -16,11 +16,11 @@ from gateway.domain.identity import Digest, DocumentId
 from gateway.domain.proof import Identity
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blob_refs import KeptContent, ReadableContent
 from gateway.store.blobs import FileBlobs
 from gateway.store.work import SqlWork
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import (

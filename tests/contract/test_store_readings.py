@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START
 from tests.support.stores import NORTH, SOUTH, committing
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import Clash, NotFound
-from gateway.office.domain.task import AskState, RecallAsk
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.domain.task import AskState, RecallAsk
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing
 

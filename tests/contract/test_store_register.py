@@ -9,7 +9,7 @@ import pytest
 from gateway import errors
 from gateway.domain.book import RegisterEntry
 from gateway.domain.document import IncomingDocument
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 

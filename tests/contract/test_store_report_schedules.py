@@ -11,12 +11,12 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import NotFound, StaleLease
-from gateway.office.policy import report_schedules as rules
-from gateway.office.policy.report_schedules import PeriodKind, Problem, ReportSchedule, ScheduleWish
-from gateway.office.store import report_schedules
-from gateway.office.store.report_schedules import LEASE, SqlReportSchedules
-from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.store import figures
+from gateway_office.policy import report_schedules as rules
+from gateway_office.policy.report_schedules import PeriodKind, Problem, ReportSchedule, ScheduleWish
+from gateway_office.store import report_schedules
+from gateway_office.store.report_schedules import LEASE, SqlReportSchedules
+from gateway_office.store.store import OfficeWork, SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing
 

@@ -11,9 +11,9 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import reporting
 from gateway.store.reporting import PartnerMail, Pile
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import (
     NORTH,

@@ -7,7 +7,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from gateway.domain.certificates import Answer, PendingRevocation, Question, RevocationSource
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item
 

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.domain.account import HostedAgency
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import due_work
 from gateway.store import store as stores
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import committing, opened, outbox_item, stored
 

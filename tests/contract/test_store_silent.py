@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, delivery, incoming, outgoing, stored
 

@@ -12,7 +12,7 @@ from gateway import errors
 from gateway.domain import system_box
 from gateway.domain.account import ApiKey, ApiScope, PrincipalKind
 from gateway.domain.system_box import MOST_TRIES, PAUSES, BoxItem, BoxKind, BoxState
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from gateway import errors
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import InState, OutState, Source
-from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import (
+from gateway_office.accounts import tags_and_views
+from gateway_office.domain.listing import (
     MOST_ON_ONE,
     MOST_TAGS,
     NO_BOOK,
@@ -24,7 +24,7 @@ from gateway.office.domain.listing import (
     Side,
     Tag,
 )
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, draft, folded, incoming, outgoing, stored
 

@@ -13,17 +13,17 @@ from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
-from gateway.office.domain.task import TaskNote
-from gateway.office.domain.work_file import FileKind, WorkFile
-from gateway.office.store import todo
-from gateway.office.store.reminders import Claim
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.deliveries import delivery_row, fact_row
 from gateway.store.events import NODE
 from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow
 from gateway.store.tables_office import WorkFileRow
+from gateway_office.domain.task import TaskNote
+from gateway_office.domain.work_file import FileKind, WorkFile
+from gateway_office.store import todo
+from gateway_office.store.reminders import Claim
+from gateway_office.store.store import SqlOfficeStore
 from tests.long.contract.test_store_plans import fill, plan
 from tests.support.clock import ManualClock
 from tests.support.stores import (

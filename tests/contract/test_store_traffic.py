@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from gateway.domain.document import InState
 from gateway.domain.wall_clock import local
-from gateway.office.domain.listing import Side
-from gateway.office.store import partners
-from gateway.office.store.partners import LONGEST_DAYS, Flow, TrafficQuery
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.domain.listing import Side
+from gateway_office.store import partners
+from gateway_office.store.partners import LONGEST_DAYS, Flow, TrafficQuery
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, incoming, outgoing, stored
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from gateway.domain.handling import PartState, Share, UnitPart
 from gateway.errors import Clash
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 

@@ -11,7 +11,7 @@ from gateway.domain.comments import Comment
 from gateway.domain.document import IncomingDocument
 from gateway.domain.handling import PartState, Share, Unit, UnitPart
 from gateway.errors import Clash, NotFound
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, refused, seed_incoming
 

@@ -8,9 +8,9 @@ import pytest
 
 from gateway import errors
 from gateway.domain.document import Assignment, Urgency
-from gateway.office.accounts import tags_and_views
-from gateway.office.domain.listing import MOST_VIEWS, Filter, ListOrder, Side, person_viewer
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.accounts import tags_and_views
+from gateway_office.domain.listing import MOST_VIEWS, Filter, ListOrder, Side, person_viewer
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored, unit_viewer
 

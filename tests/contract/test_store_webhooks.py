@@ -20,8 +20,8 @@ from gateway.domain.webhook import (
     WebhookDelivery,
 )
 from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.webhooks import Report
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.statements import noted_statements
 from tests.support.stores import NORTH, SOUTH, committing

@@ -8,9 +8,9 @@ import pytest
 
 from gateway import errors
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,

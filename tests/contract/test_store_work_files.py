@@ -9,10 +9,10 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.errors import Denied, NotFound
-from gateway.office.domain.work_file import FileKind
-from gateway.office.letters.work_files import archive_file, close_file, list_open
-from gateway.office.services import TodoServices
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.domain.work_file import FileKind
+from gateway_office.letters.work_files import archive_file, close_file, list_open
+from gateway_office.services import TodoServices
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH
 

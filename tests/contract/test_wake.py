@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import outbox
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, listening
 from tests.support.stores import committing, opened, outbox_item, stored, with_agencies

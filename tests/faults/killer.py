@@ -25,8 +25,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from gateway.bootstrap.node import Wrap
 from gateway.clock import SystemClock
-from gateway.office.bootstrap.office import open_office
 from gateway_labs.demo import stage, story
+from gateway_office.bootstrap.office import open_office
 from tests.support.town.builder import stage_in
 
 P = TypeVar("P")

@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.domain.document import InState
-from gateway.office.domain.pending import ActKind, ActValues
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import pending
+from gateway_office.domain.pending import ActKind, ActValues
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import pending
 from tests.faults.test_hold_crash import clock_after, crashes
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.node import PROVINCE, Town, opened

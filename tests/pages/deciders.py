@@ -12,11 +12,11 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import people
 from gateway.domain.person import Role
-from gateway.office.accounts import sign_in
-from gateway.office.accounts.acting import Administrator
-from gateway.office.bootstrap.office import Office
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.accounts import sign_in
+from gateway_office.accounts.acting import Administrator
+from gateway_office.bootstrap.office import Office
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.support.accounts import MACHINE, ORIGIN, Someone, post, someone, with_factor
 
 Skip = Callable[[timedelta], None]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
-from gateway.office.domain.session import form_token
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.domain.session import form_token
+from gateway_office.web.page_handling import COOKIE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import Event, EventKind
 from gateway.domain.status import Fact
 from gateway.incoming.act import StatusCall
-from gateway.office.bootstrap.office import Office
 from gateway_labs.demo import stage
 from gateway_labs.demo.acts import Acts
+from gateway_office.bootstrap.office import Office
 from tests.pages.site import Site
 from tests.support import accounts
 from tests.support.waiting import LIMIT_S

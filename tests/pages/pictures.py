@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page, ViewportSize
 
-from gateway.office.web.page_handling import LANG_COOKIE
+from gateway_office.web.page_handling import LANG_COOKIE
 
 FOLDER = "LIENTHONG_PICTURES"
 # Of these looks alone, with commas between them, such as vi-light-wide; without it of all.

@@ -12,11 +12,11 @@ from pathlib import Path
 from playwright.async_api import BrowserContext
 
 from gateway.bootstrap.node import Wrap
-from gateway.office.accounts import sessions, sign_in
-from gateway.office.bootstrap.office import Office
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
 from gateway_labs.demo import stage
+from gateway_office.accounts import sessions, sign_in
+from gateway_office.bootstrap.office import Office
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.support.accounts import ORIGIN, Someone
 from tests.support.clock import MovableClock
 from tests.support.town.acts import Town

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN

@@ -14,9 +14,9 @@ from gateway.domain.document import Urgency
 from gateway.domain.person import ProposalContent, SignedIn
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
 from tests.long.pages.test_lists import arrive
 from tests.pages import deciders
 from tests.pages.guest import Guest, calling

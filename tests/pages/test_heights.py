@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page
 
-from gateway.office.accounts import units
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
+from gateway_office.accounts import units
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
 from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town

@@ -6,8 +6,8 @@ from __future__ import annotations
 import html
 import re
 
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site

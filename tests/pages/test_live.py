@@ -11,12 +11,12 @@ from datetime import timedelta
 import aiohttp
 import pytest_asyncio
 
-from gateway.office.accounts import admin, sessions, sign_in
-from gateway.office.accounts.acting import Administrator
-from gateway.office.bootstrap.office import account_rules
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.deps import MOST_LIVE_PER_PERSON
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.accounts import admin, sessions, sign_in
+from gateway_office.accounts.acting import Administrator
+from gateway_office.bootstrap.office import account_rules
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.deps import MOST_LIVE_PER_PERSON
+from gateway_office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN
 from tests.support.waiting import within_limit

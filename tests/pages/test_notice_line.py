@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from gateway.office.accounts import sign_in
-from gateway.office.domain.notice import NoticeKind, NoticeWish
-from gateway.office.domain.roles import PostRole
-from gateway.office.notices import NoticeBoard
+from gateway_office.accounts import sign_in
+from gateway_office.domain.notice import NoticeKind, NoticeWish
+from gateway_office.domain.roles import PostRole
+from gateway_office.notices import NoticeBoard
 from tests.pages.guest import calling
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN

@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 from gateway.domain.document import Assignment, IncomingDocument, Urgency
 from gateway.domain.person import AccountStanding
 from gateway.incoming.act import StatusCall
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
 from tests.pages import axe
 from tests.pages.composing import LETTER, NEW, arrived, list_written, press
 from tests.pages.effort import Hand

@@ -17,11 +17,11 @@ from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.states import REQUESTED, document_word
 from gateway.domain.status import Fact, incoming_word
 from gateway.incoming.reading import DocumentContext
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.store.store import OfficeWork
 from gateway.ops.evidence import contents
 from gateway_labs.demo import stage
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.store.store import OfficeWork
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN

@@ -8,9 +8,9 @@ from dataclasses import replace
 from gateway.domain.document import Urgency
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
 from gateway.outgoing import drafting
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import aiohttp
 
-from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.accounts import sessions, sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import Urgency
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.watching import Watcher

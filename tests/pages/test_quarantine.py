@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 
 from gateway.domain.status import Fact
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
 from gateway.store import reporting
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail
 from tests.pages.quarantine import land_broken, land_changed, packets_aside

@@ -13,10 +13,10 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.person import AccountStanding
 from gateway.errors import Denied
-from gateway.office.accounts import admin, sessions
-from gateway.office.accounts.acting import Administrator
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.accounts import admin, sessions
+from gateway_office.accounts.acting import Administrator
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site

@@ -11,9 +11,9 @@ from gateway.domain.document import Assignment, IncomingDocument
 from gateway.domain.person import Role
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
 from gateway.outgoing import drafting
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import calling
 from tests.pages.mail import UNIT, Mail, at
 from tests.pages.site import Site

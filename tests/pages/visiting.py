@@ -7,7 +7,7 @@ from typing import Protocol
 from playwright.async_api import FloatRect, Locator, Page, Response
 
 from gateway.domain.account import AgencyScope
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages.site import Site
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from lxml import html
 from playwright.async_api import Page
 
-from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import PageRoute
+from gateway_office.web.pages import ROUTES
+from gateway_office.web.routes import PageRoute
 
 # A part of an address that is filled in: its name, and what it may be.
 PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")

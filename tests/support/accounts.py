@@ -13,12 +13,12 @@ import pytest
 from gateway.domain.event import Event
 from gateway.domain.person import Credentials, Person
 from gateway.errors import Denied
-from gateway.office.accounts import admin, credentials, posts, sessions, sign_in
-from gateway.office.accounts.acting import Acting, Administrator
-from gateway.office.accounts.sign_in import OpenedSession, TypedSignIn
-from gateway.office.domain.roles import PostRole
-from gateway.office.domain.session import CallOrigin
-from gateway.office.services import AccountServices
+from gateway_office.accounts import admin, credentials, posts, sessions, sign_in
+from gateway_office.accounts.acting import Acting, Administrator
+from gateway_office.accounts.sign_in import OpenedSession, TypedSignIn
+from gateway_office.domain.roles import PostRole
+from gateway_office.domain.session import CallOrigin
+from gateway_office.services import AccountServices
 
 PASSWORD = "Trời mưa 7 ngày"
 MACHINE = Administrator(principal_id="operator")

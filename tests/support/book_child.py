@@ -10,10 +10,10 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.domain.book import Book, Span
-from gateway.office.book import book_pdf
-from gateway.office.book.books import Ask
-from gateway.office.services import BookServices
 from gateway.pool import ThreadPool
+from gateway_office.book import book_pdf
+from gateway_office.book.books import Ask
+from gateway_office.services import BookServices
 from tests.support.stores import NORTH, opened
 
 

@@ -14,7 +14,7 @@ from gateway.api.openapi import document
 from gateway.api.resources import ROUTES
 from gateway.api.server import HEADERS
 from gateway.domain.wall_clock import local
-from gateway.office import calls
+from gateway_office import calls
 from tests.support.clock import START
 
 ALL = (*ROUTES, *calls.routes(None))  # type: ignore[arg-type]  # the description does not ask the desk

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.wake import ANY
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.waiting import wait_until
 
 

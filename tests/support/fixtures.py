@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated, with_agencies

@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings
 from gateway_labs.demo import stage
+from gateway_office.bootstrap.office import open_office
 from tests.support.node import DEPARTMENT
 
 

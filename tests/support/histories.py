@@ -13,8 +13,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutgoingDocument, OutState, Recipient
 from gateway.domain.hold import Hold
 from gateway.errors import Clash, GatewayError
-from gateway.office.letters import follow_up
 from gateway.outgoing import manage, more_recipients
+from gateway_office.letters import follow_up
 from tests.acceptance.test_hold import lift_sent, seal_sent
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.plain_count import Ours, check

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.office.bootstrap.office import Office, open_office
 from gateway_labs.demo import stage
+from gateway_office.bootstrap.office import Office, open_office
 from tests.support.hooks import near
 from tests.support.node import DEPARTMENT
 

@@ -17,9 +17,9 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.log import JsonLines, Throttle
-from gateway.office import lister
 from gateway.workers.clocks import FiguresClock
 from gateway.workers.loop import Loop, Trouble, longest_sleep_s
+from gateway_office import lister
 from tests.support.node import LEASE_S, PDF, Town, document
 
 HOUR = timedelta(hours=1)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from gateway.clock import SystemClock
 from gateway.errors import Clash, Refused
-from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import manage, numbering
+from gateway_office.bootstrap.office import open_office
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.town.builder import settings_of
 

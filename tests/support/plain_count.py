@@ -17,10 +17,10 @@ from gateway.domain.figures import DAY, IN, OUT
 from gateway.domain.numbers import NumberState
 from gateway.domain.states import NOT_HELD, Track
 from gateway.domain.status import Fact, RequestState, fold_delivery
-from gateway.office.book import books
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import figures
 from gateway.store.tables_figures import FigureDayRow
+from gateway_office.book import books
+from gateway_office.store.store import SqlOfficeStore
 
 _ENOUGH = 10_000
 

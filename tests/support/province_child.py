@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.clock import SystemClock
-from gateway.office.bootstrap.office import open_office
 from gateway.settings import Settings
 from gateway_labs.demo import stage
+from gateway_office.bootstrap.office import open_office
 from tests.support.node import Town
 from tests.support.town.axes import HOSTED, SYSTEMS, both
 

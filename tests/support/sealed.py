@@ -14,7 +14,6 @@ from sqlalchemy import text
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.sealed_log import PublishedSeal
-from gateway.office.store.store import SqlOfficeStore
 from gateway.ops.audit import Inputs, verify
 from gateway.ops.audit_checks import AuditReport
 from gateway.policy.upkeep import Rhythm
@@ -23,6 +22,7 @@ from gateway.store.engine import EngineRole, open_engine
 from gateway.store.log_reading import seal_numbered
 from gateway.trust.seals import SealKey
 from gateway.workers.event_log import LogSealer, TimeAuthority
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.pki import key
 from tests.support.stores import NORTH

@@ -12,13 +12,13 @@ from sqlalchemy.sql.dml import Update
 from sqlmodel import col
 
 from gateway.incoming import receive
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import blobs
 from gateway.store.blobs import path_of
 from gateway.store.tables import BlobRow
+from gateway_office.store.store import SqlOfficeStore
 
 if TYPE_CHECKING:
-    from gateway.office.bootstrap.office import Office
+    from gateway_office.bootstrap.office import Office
 
 _ROW = BlobRow
 

@@ -31,12 +31,12 @@ from gateway.domain.document import (
 from gateway.domain.handling import Share, unit_key
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.queues import InboxPacket, OutboxItem, OutboxTarget
-from gateway.office.domain.listing import Viewer, share_viewer
-from gateway.office.store.store import OfficeWork, SqlOfficeStore
 from gateway.ports.services import Clock
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
+from gateway_office.domain.listing import Viewer, share_viewer
+from gateway_office.store.store import OfficeWork, SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.once import once
 

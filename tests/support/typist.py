@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import gateway.bootstrap.node
 import gateway.bootstrap.signing
-import gateway.office.bootstrap.office
 import gateway.trust.pdf_signing.agency_key  # noqa: F401 - all of these only to be there before the fork
 from gateway import program
 

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
-from gateway.office.bootstrap.office import Office
 from gateway.pool import ThreadPool
 from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock
@@ -26,6 +25,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.keys import KeyDirectory
 from gateway_labs.authority import Authority
 from gateway_labs.demo.people import Invited
+from gateway_office.bootstrap.office import Office
 from tests.support import envelopes, oracles, pki
 from tests.support.broker import Broker
 from tests.support.clock import ManualClock

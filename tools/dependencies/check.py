@@ -127,15 +127,18 @@ def accepted(path: Path, today: date) -> set[str]:
 
 def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    office_project = tomllib.loads((ROOT / "office" / "pyproject.toml").read_text(encoding="utf-8"))
     labs_project = tomllib.loads((ROOT / "labs" / "pyproject.toml").read_text(encoding="utf-8"))
     node, labs, tools = (locked(ROOT / name) for name in LOCKS)
-    wanted_by_labs = labs_project["project"]["dependencies"][1:]  # the first is the product
+    wanted_by_office = office_project["project"]["dependencies"][1:]  # the first is the exchange
+    wanted_by_labs = labs_project["project"]["dependencies"][2:]  # the first are the exchange and the office
     wrong = [
         *digests_wrong(node),
         *digests_wrong(labs),
         *digests_wrong(tools),
         *digests_wrong(locked(ROOT / CLIENT_LOCK)),
         *bounds_wrong(node, project["project"]["dependencies"]),
+        *bounds_wrong(node, wanted_by_office),
         *bounds_wrong(labs, wanted_by_labs),
         *licences_wrong({*node, *labs}),
     ]

@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 from gateway.bootstrap.node import OpenNode, open_node
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.errors import GatewayError
-from gateway.office.bootstrap.office import Office, open_office
 from gateway.transport.routed import RoutedAxis
 from gateway_labs.demo import axes_stage, live, stage, story
 from gateway_labs.demo.acts import Acts
@@ -26,6 +25,7 @@ from gateway_labs.demo.axes_between import Admin, service, vhost
 from gateway_labs.demo.axes_stage import AXES, BROKER, LGSP, MIDDLE, VXP, Between, cast
 from gateway_labs.demo.people import Invited
 from gateway_labs.simulators.settings import HubAgency
+from gateway_office.bootstrap.office import Office, open_office
 
 Say = Callable[..., None]
 _NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})

@@ -16,8 +16,6 @@ from cryptography import x509
 from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.domain.seals import SealChange
-from gateway.office.bootstrap.office import Office
-from gateway.office.domain.roles import PostRole
 from gateway.pool import ThreadPool
 from gateway.settings import AmqpSettings, AxisSettings, Settings
 from gateway.settings.options import LgspSettings, NamedAxis, RouteSettings, Secret, VxpSettings
@@ -29,6 +27,8 @@ from gateway_labs.demo.axes_between import Service, Vhost
 from gateway_labs.demo.people import Invited
 from gateway_labs.demo.pictures import write_seals
 from gateway_labs.demo.stage import Cast
+from gateway_office.bootstrap.office import Office
+from gateway_office.domain.roles import PostRole
 
 BROKER, LGSP, VXP = "broker", "lgsp", "vxp"
 MIDDLE = "province"

@@ -25,10 +25,6 @@ from gateway.domain.person import Proposal, ProposalContent
 from gateway.domain.proof import Binding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.domain.wall_clock import local
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.domain.notice import Audience, NoticeKind, NoticeWish
-from gateway.office.domain.roles import NODE
-from gateway.office.notices import NoticeBoard
 from gateway.ops import backup, restore
 from gateway.ports.services import Clock
 from gateway.settings import Settings
@@ -38,6 +34,10 @@ from gateway_labs.demo.offices import Offices
 from gateway_labs.demo.people import TwoDeciders
 from gateway_labs.demo.stage import Cast, Steps
 from gateway_labs.trial_node import as_csv, binding_of
+from gateway_office.bootstrap.office import Office, open_office
+from gateway_office.domain.notice import Audience, NoticeKind, NoticeWish
+from gateway_office.domain.roles import NODE
+from gateway_office.notices import NoticeBoard
 
 _STORY_STEP = "told"
 

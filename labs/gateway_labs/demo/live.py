@@ -12,12 +12,12 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from gateway.domain.account import ApiScope, PrincipalKind
-from gateway.office.bootstrap.office import Office, open_office
-from gateway.office.domain.roles import PostRole
 from gateway.settings import Settings
 from gateway.words import labels
 from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited
+from gateway_office.bootstrap.office import Office, open_office
+from gateway_office.domain.roles import PostRole
 
 # Rights of the demo's keys: every right, for one agency each.
 SCOPES = frozenset(ApiScope)

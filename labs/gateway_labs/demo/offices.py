@@ -36,16 +36,6 @@ from gateway.domain.status import Duty, Waits
 from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
 from gateway.incoming import act, by_hand, seal
-from gateway.office import todo
-from gateway.office.accounts import agency_profile, posts, program_keys, tags_and_views
-from gateway.office.accounts.acting import Acting, rights_of
-from gateway.office.book import books
-from gateway.office.bootstrap.office import Office
-from gateway.office.domain.listing import Side
-from gateway.office.domain.roles import PostRole, Right
-from gateway.office.domain.session import Factor, Session
-from gateway.office.domain.task import TaskKind
-from gateway.office.letters import follow_up
 from gateway.outgoing import addressing, drafting, intake
 from gateway.policy import timers
 from gateway.ports.axis import Fate, Parcel
@@ -54,6 +44,16 @@ from gateway_labs.demo import papers, people, stage
 from gateway_labs.demo.acts import Acts, in_one
 from gateway_labs.demo.papers import Paper, printed
 from gateway_labs.demo.stage import Steps
+from gateway_office import todo
+from gateway_office.accounts import agency_profile, posts, program_keys, tags_and_views
+from gateway_office.accounts.acting import Acting, rights_of
+from gateway_office.book import books
+from gateway_office.bootstrap.office import Office
+from gateway_office.domain.listing import Side
+from gateway_office.domain.roles import PostRole, Right
+from gateway_office.domain.session import Factor, Session
+from gateway_office.domain.task import TaskKind
+from gateway_office.letters import follow_up
 
 # Receivers of each sender on the desks.
 WAYS: Mapping[str, tuple[str, ...]] = {"province": ("department", "commune"), "department": ("province",)}

@@ -16,11 +16,11 @@ from gateway.domain.person import Person, Proposal, ProposalContent, Role, Signe
 from gateway.domain.proof import Binding
 from gateway.domain.seals import SealChange, SealingRightChange
 from gateway.errors import NotFound
-from gateway.office.accounts import admin, credentials, posts
-from gateway.office.accounts.acting import Administrator
-from gateway.office.domain.roles import NODE, PostRole
-from gateway.office.domain.session import CallOrigin
-from gateway.office.services import AccountServices
+from gateway_office.accounts import admin, credentials, posts
+from gateway_office.accounts.acting import Administrator
+from gateway_office.domain.roles import NODE, PostRole
+from gateway_office.domain.session import CallOrigin
+from gateway_office.services import AccountServices
 
 MACHINE = Administrator(principal_id="operator")
 

@@ -23,8 +23,6 @@ from gateway.deciding.proposals import seal_change
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.proof import Binding
 from gateway.domain.seals import CAPACITIES, CertificateKind, SealChange
-from gateway.office.bootstrap.office import Office
-from gateway.office.domain.roles import PostRole
 from gateway.ops.evidence import pack_file
 from gateway.ports.services import Clock
 from gateway.settings import Settings, load
@@ -36,6 +34,8 @@ from gateway_labs.demo import papers, people
 from gateway_labs.demo.papers import printed
 from gateway_labs.demo.pictures import write_seals
 from gateway_labs.trial_node import as_csv, binding_of, certified
+from gateway_office.bootstrap.office import Office
+from gateway_office.domain.roles import PostRole
 
 DEMO_FOLDER = Path(__file__).parent
 ACTORS = ("province", "department", "commune")

@@ -28,7 +28,6 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.errors import GatewayError, Refused
-from gateway.office.bootstrap.office import open_office
 from gateway.outgoing import recall
 from gateway.ports.services import Clock
 from gateway.settings import Settings
@@ -36,6 +35,7 @@ from gateway.store.repository import Page
 from gateway.store.work import SqlWork
 from gateway_labs.demo import stage
 from gateway_labs.demo.acts import Acts
+from gateway_office.bootstrap.office import open_office
 
 Say = Callable[..., None]
 T = TypeVar("T")

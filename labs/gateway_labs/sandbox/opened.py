@@ -18,7 +18,6 @@ from gateway.bootstrap.node import Wrap
 from gateway.cli import serve
 from gateway.cli.applications import build_application
 from gateway.errors import GatewayError, Misconfigured
-from gateway.office.bootstrap.office import Office, open_office
 from gateway.ops.checks import Watch
 from gateway.pool import ThreadPool
 from gateway.transport.embedded import EmbeddedAxis
@@ -28,6 +27,7 @@ from gateway_labs.sandbox.clock import SandboxClock
 from gateway_labs.sandbox.doors import SandboxDoor
 from gateway_labs.sandbox.hall import Hall
 from gateway_labs.sandbox.memory import Memory
+from gateway_office.bootstrap.office import Office, open_office
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

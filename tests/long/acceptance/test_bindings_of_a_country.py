@@ -22,11 +22,11 @@ from gateway.deciding import approvals, delegation
 from gateway.deciding import people as deciding
 from gateway.domain.delegated import ListState
 from gateway.domain.person import DelegationChange, SignedIn
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
 from gateway.registry.feed_file import BodyLine
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.pages import deciders
 from tests.pages.deciders import Decider
 from tests.support import feeds, pki

@@ -15,11 +15,11 @@ from gateway.api.inbox_view import inbox_item
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.signatures import LegalValue, SignatureWord
-from gateway.office.domain.listing import doubt_of
 from gateway.ops.evidence import contents
 from gateway.ops.pdf import verify_pdf
 from gateway.workers.clocks import SignaturesClock
 from gateway_labs.demo import stage
+from gateway_office.domain.listing import doubt_of
 from tests.support import pdf_pki, pdfs
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock

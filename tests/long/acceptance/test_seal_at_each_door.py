@@ -22,15 +22,15 @@ from gateway.document_view.seals import lead_verdict, seal_text, signer_text, va
 from gateway.domain.document import IncomingDocument
 from gateway.edxml.envelope import OtherInfo
 from gateway.incoming.reading import DocumentContext
-from gateway.office.domain.roles import PostRole
-from gateway.office.lister import Lister
-from gateway.office.web.page_handling import COOKIE
 from gateway.ops.checks import Watch
 from gateway.ops.evidence import contents
 from gateway.settings import Settings
 from gateway.webhooks import NewWebhook
 from gateway.words import labels
 from gateway.workers.clocks import SignaturesClock
+from gateway_office.domain.roles import PostRole
+from gateway_office.lister import Lister
+from gateway_office.web.page_handling import COOKIE
 from tests.support import hooks, pdf_pki, pdfs
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock

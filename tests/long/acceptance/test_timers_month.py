@@ -23,29 +23,30 @@ from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.domain.timer_table import TIMERS, Means, Timer
 from gateway.domain.wall_clock import VIETNAM, local
-from gateway.office import mail, todo
-from gateway.office.accounts import requests
-from gateway.office.accounts.acting import Administrator
-from gateway.office.accounts.requests import RequestDraft
-from gateway.office.domain.account_request import AccountRequest, RequestForm, RequestLine, RequestState
-from gateway.office.domain.notice import NoticeKind, NoticeWish
-from gateway.office.domain.roles import Post, PostRole
-from gateway.office.domain.work_file import FileKind
-from gateway.office.duties import DutySources
-from gateway.office.letters import work_files
-from gateway.office.mail import DigestMail, SmtpMailer
-from gateway.office.notices import NoticeBoard, Reminders
-from gateway.office.policy.reminders import UnitPeople
-from gateway.office.policy.signing_in import IdleRules
-from gateway.office.services import AccountRules, AccountServices, TodoServices
-from gateway.office.store.accounts import SqlAccounts
-from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.reform_words import ReportDuty, report_duties
 from gateway.policy.upkeep import CertificateEnding
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
 from gateway.store.tables_node import EventRow
 from gateway.trust.person_secrets import PersonSecrets
+from gateway_office import mail, todo
+from gateway_office.accounts import requests
+from gateway_office.accounts.acting import Administrator
+from gateway_office.accounts.requests import RequestDraft
+from gateway_office.domain.account_request import AccountRequest, RequestForm, RequestLine, RequestState
+from gateway_office.domain.notice import NoticeKind, NoticeWish
+from gateway_office.domain.roles import Post, PostRole
+from gateway_office.domain.work_file import FileKind
+from gateway_office.duties import DutySources
+from gateway_office.letters import work_files
+from gateway_office.mail import DigestMail, SmtpMailer
+from gateway_office.notices import NoticeBoard, Reminders
+from gateway_office.policy.reminders import UnitPeople
+from gateway_office.policy.signing_in import IdleRules
+from gateway_office.services import AccountRules, AccountServices, TodoServices
+from gateway_office.store.accounts import SqlAccounts
+from gateway_office.store.store import SqlOfficeStore
+from tests.office.unit.todo.conftest import Certificates, TodoOffice, certificates, office, services
 from tests.support.clock import ManualClock
 from tests.support.mail_server import MailServer, running
 from tests.support.stores import (
@@ -58,7 +59,6 @@ from tests.support.stores import (
     outgoing,
     seed_incoming,
 )
-from tests.unit.office.todo.conftest import Certificates, TodoOffice, certificates, office, services
 
 __all__ = ["certificates", "office", "services"]
 CLERK, HEAD, OFFICER, UNIT_HEAD = (f"{name}@north.example" for name in ("clerk", "head", "officer", "unit"))

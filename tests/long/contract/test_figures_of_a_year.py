@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import date
 
 from gateway.domain.event import Event
-from gateway.office.book import reports
-from gateway.office.policy.reports import REPORTS, By, ColumnForm, Question, ReportColumn
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import figures, figures_check
 from gateway.store.row import to_json
 from gateway.store.tables_node import EventRow
+from gateway_office.book import reports
+from gateway_office.policy.reports import REPORTS, By, ColumnForm, Question, ReportColumn
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.office_year import AGENCIES, Counts, OfficeYear, count
 
 DOCUMENTS = int(os.environ.get("FIGURES_DOCUMENTS", "4000"))

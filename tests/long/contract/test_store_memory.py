@@ -22,7 +22,6 @@ from gateway.domain.account import ApiScope, ClientCertificate, HostedAgency, Ke
 from gateway.domain.certificates import KeyEnd
 from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.domain.seals import CertificateKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.seals import SqlSeals
@@ -31,6 +30,7 @@ from gateway.store import memory as memories
 from gateway.store.memory import Memory
 from gateway.store.people import SqlKeyEnds
 from gateway.store.server_connection import DirectConnection
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted

@@ -13,12 +13,12 @@ from sqlmodel import SQLModel
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.pace import Horizon
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import events, inbox, jobs, outbox, reporting
 from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import EventRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import (
     NORTH,

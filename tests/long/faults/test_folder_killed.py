@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway.office.bootstrap.office import open_office
+from gateway_office.bootstrap.office import open_office
 from tests.support import api
 from tests.support.folder import sidecar
 from tests.support.folder_child import with_folder

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import make_url
 
 from gateway.domain.account import AgencyScope
-from gateway.office.bootstrap.office import open_office
+from gateway_office.bootstrap.office import open_office
 from tests.long.acceptance.test_province import LATE, PROMPT, WRONG
 from tests.services.process import kept_ports
 from tests.support import api

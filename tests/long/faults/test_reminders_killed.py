@@ -12,10 +12,10 @@ from pathlib import Path
 from gateway.bootstrap.node import Wrap
 from gateway.domain.document import Urgency
 from gateway.domain.event import EventKind
-from gateway.office import mail
-from gateway.office.mail import DigestMail, SmtpMailer
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
+from gateway_office import mail
+from gateway_office.mail import DigestMail, SmtpMailer
 from tests.faults.killer import Counter, Killer, stand_still
 from tests.faults.test_hold_crash import clock_after, crashes
 from tests.support.clock import START, ManualClock

@@ -13,9 +13,9 @@ import pytest
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
-from gateway.office.bootstrap.office import open_office
 from gateway.webhooks import NewWebhook
 from gateway_labs.demo import stage
+from gateway_office.bootstrap.office import open_office
 from tests.support import api
 from tests.support.hooks import Receiver, near, receiving
 from tests.support.node import DEPARTMENT

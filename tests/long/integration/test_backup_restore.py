@@ -21,7 +21,6 @@ from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
-from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import backup, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
@@ -30,6 +29,7 @@ from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.folder_marks import MARK, read_mark
 from gateway.store.tables_node import FolderMarkRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap

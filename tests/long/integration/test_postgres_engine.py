@@ -15,10 +15,10 @@ from asyncpg import Connection
 from sqlalchemy import event, select, text
 
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.store import engine, migrate
 from gateway.store.engine import ServerLimits
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from sqlalchemy import insert
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
 from gateway.store import migrate
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 

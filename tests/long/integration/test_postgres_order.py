@@ -25,7 +25,6 @@ from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Misconfigured, NotFound
 from gateway.incoming import handover
-from gateway.office.store.store import SqlOfficeStore
 from gateway.outgoing import manage, requests
 from gateway.outgoing.services import OutgoingServices
 from gateway.settings import load
@@ -33,6 +32,7 @@ from gateway.store import leases
 from gateway.store.accounts import to_hosted_row
 from gateway.store.tables_node import HostedAgencyRow
 from gateway_labs.demo import stage
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.node import Town
 from tests.support.stores import (

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Collection
 import asyncpg
 import pytest
 
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.wake import ANY, GATHER_S
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, listening
 from tests.support.stores import opened, with_agencies

@@ -18,10 +18,10 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import ApiCall, ClientCertificate, KeyAuth
 from gateway.errors import Denied
-from gateway.office.accounts import admin, posts, sessions, sign_in
-from gateway.office.accounts.acting import Administrator
-from gateway.office.domain.roles import Manner, PostRole, Right
 from gateway_labs.demo import stage
+from gateway_office.accounts import admin, posts, sessions, sign_in
+from gateway_office.accounts.acting import Administrator
+from gateway_office.domain.roles import Manner, PostRole, Right
 from tests.pages import axe
 from tests.pages.guest import Answer, Guest, calling
 from tests.pages.site import Site

@@ -7,8 +7,8 @@ from playwright.async_api import Page, ViewportSize, expect
 
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
 from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.visiting import Enter

@@ -9,10 +9,10 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from gateway.domain.agency_profile import UNSIGNED_IN
-from gateway.office.accounts import admin, agency_profile, units
-from gateway.office.accounts.acting import Administrator
-from gateway.office.accounts.posts import WantedPost
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import admin, agency_profile, units
+from gateway_office.accounts.acting import Administrator
+from gateway_office.accounts.posts import WantedPost
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import Mail
 from tests.pages.site import Site

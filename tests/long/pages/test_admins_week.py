@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages.conftest import LOCALE, ZONE
 from tests.pages.effort import Hand
 from tests.pages.quarantine import land_broken, put_aside

@@ -10,7 +10,7 @@ from datetime import timedelta
 from playwright.async_api import Page, expect
 
 from gateway.domain.states import Track
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import UNIT, Mail, at
 from tests.pages.site import Site

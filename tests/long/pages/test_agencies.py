@@ -12,9 +12,9 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import registry_changes as reforms
 from gateway.domain.registry import AgencyFilter
-from gateway.office.book.table_files import XlsxColumn, XlsxWriter
-from gateway.office.domain.roles import PostRole
-from gateway.office.node.exchange import NodeContacts
+from gateway_office.book.table_files import XlsxColumn, XlsxWriter
+from gateway_office.domain.roles import PostRole
+from gateway_office.node.exchange import NodeContacts
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider
 from tests.pages.site import Site

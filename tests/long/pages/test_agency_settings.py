@@ -11,7 +11,7 @@ from playwright.async_api import FilePayload, Page, ViewportSize, expect
 from gateway.domain.agency_profile import EMBLEM, HEADING_PARENT, HEADING_PLACE, NUMBERING, UNDO_SECONDS
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record

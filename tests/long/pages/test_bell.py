@@ -6,7 +6,7 @@ from __future__ import annotations
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.document import Urgency
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_lists import arrive
 from tests.pages import axe
 from tests.pages.site import Site

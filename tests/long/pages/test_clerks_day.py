@@ -14,10 +14,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, Source, Urgency
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
 from gateway.outgoing import recall
 from gateway_labs.demo import stage
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
+from tests.office.unit.book.test_export import rows_of
 from tests.pages.effort import Hand
 from tests.pages.neighbours import MORE_COMMUNES, NAMES, NEIGHBOURS, SIGNER, Town
 from tests.pages.neighbours import site as site
@@ -26,7 +27,6 @@ from tests.pages.site import Site
 from tests.support.clock import START
 from tests.support.letters import Letter
 from tests.support.printed import FOLDER
-from tests.unit.office.book.test_export import rows_of
 
 ACTOR = "department"
 EARLY, LATE = 26, 14

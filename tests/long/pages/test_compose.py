@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_outgoing import sent
 from tests.pages import axe
 from tests.pages.composing import (

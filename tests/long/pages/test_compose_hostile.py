@@ -16,10 +16,10 @@ from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from gateway.domain.document import OutgoingDocument
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.domain.session import form_token
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.domain.session import form_token
+from gateway_office.web.page_handling import COOKIE
 from tests.pages.site import Site
 from tests.pages.visiting import scope_of
 from tests.support.accounts import ORIGIN

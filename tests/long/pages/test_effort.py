@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import Page, ViewportSize, expect
 
 from gateway.domain.document import Assignment, IncomingDocument
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
 from tests.pages.effort import Hand
 from tests.pages.mail import UNIT
 from tests.pages.neighbours import NAMES, NEIGHBOURS, SIGNER, Town

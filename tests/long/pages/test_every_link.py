@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sessions, sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages import deciders
 from tests.pages.all_links import Links
 from tests.pages.guest import calling

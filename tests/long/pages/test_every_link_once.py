@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_every_link import ACTOR, met_by
 from tests.pages.site import Site
 from tests.support.cases import Cases

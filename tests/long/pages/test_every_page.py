@@ -10,9 +10,9 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutState
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import SIGN_IN
-from gateway.office.web.pages import ROUTES
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import SIGN_IN
+from gateway_office.web.pages import ROUTES
 from tests.pages import axe, pictures
 from tests.pages.site import Site
 from tests.pages.summary import CHECKED, Record

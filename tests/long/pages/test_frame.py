@@ -8,9 +8,9 @@ import itertools
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.office.accounts import sessions
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
+from gateway_office.accounts import sessions
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.pages import axe
 from tests.pages.composing import BY_HAND, SUBJECT, fill_in, list_written, press
 from tests.pages.guest import calling

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.domain.account import AgencyScope
-from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.listing import Filter, Side, Tab
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sessions, sign_in
+from gateway_office.domain.listing import Filter, Side, Tab
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN

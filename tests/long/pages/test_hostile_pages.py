@@ -13,12 +13,12 @@ import pytest_asyncio
 from gateway.domain.document import FileRole, IncomingDocument, Kind, OutgoingDocument
 from gateway.incoming import seal
 from gateway.incoming.act import StatusCall
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.domain.session import form_token
-from gateway.office.node.exchange import TokenSigning
 from gateway.outgoing import drafting, intake
 from gateway.outgoing import files as seal_out
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.domain.session import form_token
+from gateway_office.node.exchange import TokenSigning
 from tests.long.pages.test_outgoing import sent
 from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail, at

@@ -19,7 +19,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
 from gateway.incoming import by_hand, seal
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.effort import Hand
 from tests.pages.mail import UNIT, Mail, at

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, Page, expect
 
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.composing import LETTER, NEW, give_files, list_written, placed, press
 from tests.pages.site import Site

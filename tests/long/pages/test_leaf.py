@@ -8,7 +8,7 @@ from urllib.parse import quote
 from playwright.async_api import Page
 
 from gateway.domain.event import EventKind
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site

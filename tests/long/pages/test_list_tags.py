@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import InState, Source
-from gateway.office.accounts import tags_and_views
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import tags_and_views
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_lists import arrive, numbers
 from tests.pages import axe
 from tests.pages.site import Site

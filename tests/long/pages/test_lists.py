@@ -21,7 +21,7 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.event import EventKind
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record

@@ -14,8 +14,8 @@ from gateway.domain.document import OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
-from gateway.office.domain.listing import Filter, Side
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.listing import Filter, Side
+from gateway_office.domain.roles import PostRole
 from tests.pages.site import Site
 from tests.pages.visiting import Enter, scope_of
 from tests.support.stores import delivery, draft, outgoing

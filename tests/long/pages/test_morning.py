@@ -13,8 +13,8 @@ from playwright.async_api import Page, Route, expect
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import OutgoingDocument, Urgency
 from gateway.domain.event import EventKind
-from gateway.office.domain.roles import PostRole
-from gateway.office.letters import received
+from gateway_office.domain.roles import PostRole
+from gateway_office.letters import received
 from tests.long.pages.test_every_page import taken_bytes
 from tests.long.pages.test_leaf import SHIFTS
 from tests.pages import axe

@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Recipient
 from gateway.domain.pace import Beat, QueueSample
-from gateway.office.domain.roles import PostRole
 from gateway.policy import upkeep
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from gateway.deciding import agency_profile
 from gateway.domain.agency_profile import OUT_BOOKS, OUT_NUMBERING, SIGNING_ACTS
 from gateway.domain.numbers import NumberState
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.composing import list_written, prepared, press
 from tests.pages.site import Site

@@ -14,11 +14,11 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.domain.pace import Metric
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import COOKIE
 from gateway.ops import backup
 from gateway.store.log_reading import EventFilter, search_log
 from gateway.workers.heartbeat import slots
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import COOKIE
 from tests.pages import axe
 from tests.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside
 from tests.pages.site import Site

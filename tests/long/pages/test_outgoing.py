@@ -15,10 +15,10 @@ from gateway.domain.document import DeliveryMode, FileRole, OutgoingDocument, Ou
 from gateway.domain.event import EventKind
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.page_handling import LANG_COOKIE
 from gateway.outgoing import accept, intake, manage
 from gateway.outgoing.intake import Order
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.page_handling import LANG_COOKIE
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record

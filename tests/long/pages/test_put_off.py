@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import local
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.web.pages.dashboard import MOST_LINES
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.web.pages.dashboard import MOST_LINES
 from tests.pages.guest import calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site

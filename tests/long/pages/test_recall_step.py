@@ -12,10 +12,10 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import Kind, OutgoingDocument
-from gateway.office.accounts import posts
-from gateway.office.accounts.acting import Administrator
-from gateway.office.domain.roles import PostRole
 from gateway.settings import Settings
+from gateway_office.accounts import posts
+from gateway_office.accounts.acting import Administrator
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_accounts import at_work
 from tests.long.pages.test_outgoing import at, sent
 from tests.pages import axe

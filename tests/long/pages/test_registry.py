@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sessions, sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.mail import Mail
 from tests.pages.site import Site

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from lxml import html
 
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.policy.reports import REPORTS
 from gateway.store import figures
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.policy.reports import REPORTS
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN

@@ -17,12 +17,12 @@ import pytest
 from gateway.deciding import people
 from gateway.domain.person import Role
 from gateway.errors import Denied
-from gateway.office.accounts import sessions, sign_in
-from gateway.office.domain.roles import PostRole
-from gateway.office.domain.session import form_token
-from gateway.office.web.page_handling import COOKIE, SIGN_IN
-from gateway.office.web.pages import ROUTES
-from gateway.office.web.routes import Access, PageRoute
+from gateway_office.accounts import sessions, sign_in
+from gateway_office.domain.roles import PostRole
+from gateway_office.domain.session import form_token
+from gateway_office.web.page_handling import COOKIE, SIGN_IN
+from gateway_office.web.pages import ROUTES
+from gateway_office.web.routes import Access, PageRoute
 from tests.pages.site import Site
 from tests.pages.walking import PLACE, pattern
 from tests.support.accounts import ORIGIN, Someone

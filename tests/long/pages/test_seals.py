@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page
 
 from gateway.domain.seals import CertificateKind
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_agencies import GO, decide
 from tests.pages import axe, deciders
 from tests.pages.site import Site

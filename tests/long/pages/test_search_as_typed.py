@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from lxml import html
 
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site
 from tests.support.accounts import ORIGIN

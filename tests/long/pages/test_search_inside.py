@@ -9,8 +9,8 @@ from datetime import timedelta
 from playwright.async_api import Page, expect
 
 from gateway.domain.document import IncomingDocument
-from gateway.office.domain.roles import PostRole
 from gateway_labs.demo import stage
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site

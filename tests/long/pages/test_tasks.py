@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from playwright.async_api import Locator, Page, expect
 
-from gateway.office.accounts import sign_in
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import sign_in
+from gateway_office.domain.roles import PostRole
 from tests.pages.guest import calling
 from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site

@@ -11,8 +11,8 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import delegation
 from gateway.domain.delegated import ListState
-from gateway.office.domain.roles import PostRole
 from gateway.registry.receipts import DueReceipt, write_receipt
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider
 from tests.pages.site import Site

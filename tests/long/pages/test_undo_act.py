@@ -9,8 +9,8 @@ from playwright.async_api import Browser, Page, expect
 
 from gateway.domain.agency_profile import UNDO_SECONDS, ProfileVersion
 from gateway.domain.document import InState
-from gateway.office.domain.pending import ActFault
-from gateway.office.domain.roles import PostRole
+from gateway_office.domain.pending import ActFault
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import Mail, at
 from tests.pages.site import Site

@@ -7,8 +7,8 @@ from playwright.async_api import Page, expect
 
 from gateway.domain.document import Assignment, Informed
 from gateway.incoming.act import StatusCall
-from gateway.office.accounts import units
-from gateway.office.domain.roles import PostRole
+from gateway_office.accounts import units
+from gateway_office.domain.roles import PostRole
 from tests.pages import axe
 from tests.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.pages.site import Site

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest_asyncio
 
 from gateway.domain.webhook import DeliveryState, Try, TryCode, WebhookDelivery
-from gateway.office.domain.roles import PostRole
 from gateway.store.webhooks import LeasedEndpoint, Report
+from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_accounts import at_work
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site

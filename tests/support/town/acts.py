@@ -35,12 +35,12 @@ from gateway.edxml.envelope import Envelope
 from gateway.errors import Unreachable
 from gateway.incoming import act, process, reading, receive
 from gateway.incoming.act import StatusCall, StatusDone
-from gateway.office.bootstrap.office import Office
 from gateway.outgoing import accept, dispatch, intake, package, recall
 from gateway.outgoing.intake import Accepted, Once, Order
 from gateway.ports.axis import Parcel, each_axis
 from gateway.ports.services import EnvelopeSigner
 from gateway.transport.rest.axis import RestAxis
+from gateway_office.bootstrap.office import Office
 from tests.hostile import forge
 from tests.support import envelopes
 from tests.support.clock import ManualClock

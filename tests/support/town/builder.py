@@ -23,11 +23,11 @@ from gateway.bootstrap.node import Wrap
 from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
-from gateway.office.bootstrap.office import open_office
 from gateway.ops.checks import Watch
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.demo import stage, story
+from gateway_office.bootstrap.office import open_office
 from tests.support.clock import ManualClock, MovableClock
 from tests.support.once import once
 from tests.support.town.acts import Town

@@ -33,12 +33,12 @@ from gateway.cli.serve import listening
 from gateway.clock import SystemClock
 from gateway.domain import account
 from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyAuth, PrincipalKind
-from gateway.office import calls as calls_of_office
-from gateway.office.bootstrap.office import Office
-from gateway.office.web.app import add_static, add_status
 from gateway.ops.checks import Watch
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway_labs.demo import story
+from gateway_office import calls as calls_of_office
+from gateway_office.bootstrap.office import Office
+from gateway_office.web.app import add_static, add_status
 from tests.interop.vxp_client import SdkClient
 from tests.support.clock import ManualClock
 from tests.support.contract import complaints

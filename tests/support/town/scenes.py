@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.domain.person import Person
-from gateway.office.bootstrap.office import Office, account_rules, open_office
-from gateway.office.domain.roles import PostRole
-from gateway.office.services import AccountServices
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.demo import desks, people, stage, story
 from gateway_labs.demo.people import Invited
+from gateway_office.bootstrap.office import Office, account_rules, open_office
+from gateway_office.domain.roles import PostRole
+from gateway_office.services import AccountServices
 from tests.support.accounts import Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock, MovableClock
 from tests.support.waiting import wait_until

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip as library
 
 from gateway.api.compression import LEAST, VARIES, gzip, takes_gzip
-from gateway.office.web import answers, app
+from gateway_office.web import answers, app
 from tests.support.api import Answer, Door, meta
 from tests.support.cases import Cases
 

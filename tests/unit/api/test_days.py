@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from gateway.api.models import MessageIn
 from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY
 from gateway.errors import BadForm
-from gateway.office.web.dates import typed_day
 from gateway.store import transaction
+from gateway_office.web.dates import typed_day
 from tests.support.api import Door
 from tests.support.cases import Cases
 from tests.support.contract import ALL, DOCUMENT

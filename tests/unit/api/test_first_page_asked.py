@@ -15,9 +15,9 @@ from gateway.cli.node import CommandContext
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState
 from gateway.errors import Refused
-from gateway.office.domain.listing import doubt_of, incoming_line, may_be_taken, note_of
-from gateway.office.letters.received import doubt
 from gateway.outgoing.intake import Order
+from gateway_office.domain.listing import doubt_of, incoming_line, may_be_taken, note_of
+from gateway_office.letters.received import doubt
 from tests.support import first_pages, letters
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, form, meta
 from tests.support.node import Town

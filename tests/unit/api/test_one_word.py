@@ -10,8 +10,8 @@ from gateway.cli import documents, operations
 from gateway.cli.command import Invocation
 from gateway.cli.node import CommandContext, chosen
 from gateway.domain.document import DeliveryMode, OutgoingDocument
-from gateway.office.domain.listing import outgoing_line
 from gateway.words import labels
+from gateway_office.domain.listing import outgoing_line
 from tests.support import evidence
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door
 from tests.support.cases import Cases

@@ -18,10 +18,10 @@ from gateway.api.vxp.application import OPERATIONS
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.incoming import act, box
-from gateway.office import todo
-from gateway.office.domain.task import TaskKind
-from gateway.office.letters import received
 from gateway.ops.checks_of_parts import system_findings
+from gateway_office import todo
+from gateway_office.domain.task import TaskKind
+from gateway_office.letters import received
 from tests.interop import edxml_files
 from tests.interop.vxp_client import SdkClient
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import register
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import committing, delivery, folded, incoming, outbox_item, outgoing
 

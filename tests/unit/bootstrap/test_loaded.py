@@ -14,7 +14,7 @@ SERVED = """
 import json, sys
 from gateway.http_calls import load_library
 load_library()
-import gateway.program, gateway.cli.serve, gateway.cli.applications, gateway.office.bootstrap.office, gateway.ops.checks
+import gateway.program, gateway.cli.serve, gateway.cli.applications, gateway_office.bootstrap.office, gateway.ops.checks
 """
 OTHER_PARTS = (
     *("aio_pika", "aiormq", "asyncpg", "sqlalchemy.dialects.postgresql"),
@@ -26,7 +26,7 @@ SHUT = (
     "gateway.folder.worker",
     "gateway.trust.pkcs11_keys",
 )
-NOT_CALLED = ("gateway.api.resources", "gateway.api.openapi", "gateway.office.calls", "gateway.office.web")
+NOT_CALLED = ("gateway.api.resources", "gateway.api.openapi", "gateway_office.calls", "gateway_office.web")
 NOT_USED = ("gateway.ops.evidence.make", "gateway.outgoing.ready_envelope")
 # A little above what is loaded: 1,156 modules, 383 of them ours, since a node keeps figures, numbers of outgoing documents
 # and the table of timers, marks of its folders, readings by programs, budgets of unsent bytes, and what lists may not do.

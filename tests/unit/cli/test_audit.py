@@ -18,11 +18,11 @@ from gateway.clock import SystemClock
 from gateway.domain import sealed_log
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.office.store.store import SqlOfficeStore
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
 from gateway.trust import seals
 from gateway.workers.event_log import LogSealer
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.passphrases import make_cheap
 from tests.support.tsa import tsa
 from tests.unit.cli.conftest import CommandRun, Terminal, set_up

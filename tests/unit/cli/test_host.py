@@ -11,7 +11,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState
-from gateway.office.store.store import SqlOfficeStore
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import stores
 from tests.support.clock import ManualClock
 from tests.unit.cli.conftest import Terminal

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509 import ocsp as protocol
 
 from gateway.clock import SystemClock
-from gateway.office.bootstrap.office import open_office
 from gateway_labs.demo import stage
+from gateway_office.bootstrap.office import open_office
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, Town, document
 from tests.support.responder import Reply, Responder, responding

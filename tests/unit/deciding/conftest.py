@@ -14,13 +14,13 @@ from sqlalchemy import select, text
 from gateway.deciding import DecisionServices
 from gateway.domain.event import EventKind
 from gateway.errors import Denied, GatewayError
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS
 from tests.support.fixtures import cheap_passwords as cheap_passwords

@@ -17,8 +17,8 @@ from gateway.domain.person import Proposal
 from gateway.domain.proof import Identity
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash
-from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.directory import SqlDirectory
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone

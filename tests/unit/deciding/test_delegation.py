@@ -22,7 +22,6 @@ from gateway.domain.person import DelegationChange, Proposal
 from gateway.domain.proof import Binding
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.feed import FeedOutcome, SqlFeed
@@ -30,6 +29,7 @@ from gateway.registry.feed_file import AgencyLine, TrustLine
 from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.lists import ReceivedList
 from gateway.registry.tables import AGENCY as AGENCY_ROW
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, people, pki
 from tests.support.clock import ManualClock
 from tests.support.people import Someone

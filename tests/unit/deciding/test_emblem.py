@@ -12,10 +12,10 @@ from PIL import Image
 
 from gateway.deciding import emblem
 from gateway.errors import Clash
-from gateway.office.store.store import SqlOfficeStore
 from gateway.pool import ThreadPool
 from gateway.store.blobs import SCRATCH, FileBlobs
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
+from gateway_office.store.store import SqlOfficeStore
 from tests.support import png
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock

@@ -12,8 +12,8 @@ import gateway
 from gateway.api.resources import ROUTES
 from gateway.domain.document import Kind
 from gateway.domain.fields import FIELDS
-from gateway.office.web.pages import ROUTES as PAGES
 from gateway.settings.options import AxisSettings, LimitSettings
+from gateway_office.web.pages import ROUTES as PAGES
 from tests.support.cases import Cases
 from tests.unit.docs.test_docs import ROOT, commands
 

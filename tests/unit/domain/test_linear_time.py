@@ -13,10 +13,10 @@ from gateway.domain import fields, text
 from gateway.domain.document import Draft
 from gateway.domain.fields import DRAFT, entries, has_bad_characters, tidy
 from gateway.edxml import workbook
-from gateway.office.web.pages.agencies import common
 from gateway.policy import admission, pdf_fields, pdf_head, recipients_block, texts
 from gateway.policy.admission import clean_name, stored_names
 from gateway.policy.profile import Profile
+from gateway_office.web.pages.agencies import common
 from tests.support.cases import Cases
 from tests.support.patterns import attacks_on
 from tests.support.work import TooMuchWork, Work

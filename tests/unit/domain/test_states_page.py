@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway.domain.document import InState
 from gateway.domain.states import CODES, STATES
-from gateway.office.domain.task import AskState
 from gateway.words.labels import has, say
+from gateway_office.domain.task import AskState
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "states.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.edxml import workbook
 from gateway.errors import BadForm
-from gateway.office.book.table_files import XlsxColumn, XlsxWriter
+from gateway_office.book.table_files import XlsxColumn, XlsxWriter
 from tests.support.cases import Cases
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -15,9 +15,9 @@ from gateway.edxml import verify as envelopes
 from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
 from gateway.incoming.services import TAKEN_AT_ONCE
-from gateway.office.store.store import OfficeWork
 from gateway.ports.services import Scanner
 from gateway.trust.keys import FileSigner
+from gateway_office.store.store import OfficeWork
 from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.faulty import Faulty

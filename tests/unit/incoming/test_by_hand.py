@@ -18,8 +18,8 @@ from gateway.domain.event import EventKind
 from gateway.errors import Clash, Refused
 from gateway.incoming import by_hand, reading
 from gateway.incoming.by_hand import Attached, EnteredDocument, TypedMail
-from gateway.office.letters import received
 from gateway.policy.verdict import ReasonCode, Verdict
+from gateway_office.letters import received
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, opened

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.office.bootstrap.office import outages_of
 from gateway.ops import axis_view
 from gateway.pool import ThreadPool
 from gateway.ports.axis import AxisState
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.workers.heartbeat import HEARD_LATELY, Pulse, own_name
+from gateway_office.bootstrap.office import outages_of
 from tests.support.clock import START, ManualClock
 from tests.support.parcels import parcel
 

@@ -27,7 +27,6 @@ from gateway.domain.pace import Beat, Metric
 from gateway.domain.sealed_log import LogHead
 from gateway.domain.wall_clock import moment_text
 from gateway.errors import TransportFailure
-from gateway.office.store.store import SqlOfficeStore
 from gateway.ops import checks
 from gateway.ops.checks_of_parts import log_findings
 from gateway.ops.subject import Subject
@@ -42,6 +41,7 @@ from gateway.trust.keys import KeyDirectory
 from gateway.words import labels
 from gateway.workers.heartbeat import Pulse
 from gateway_labs.authority import Authority
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel

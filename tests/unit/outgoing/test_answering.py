@@ -8,9 +8,9 @@ from datetime import timedelta
 from gateway.domain.document import IncomingDocument, OutgoingDocument, ReplyLink
 from gateway.domain.wall_clock import local
 from gateway.errors import BrokerRefused
-from gateway.office import todo
-from gateway.office.domain.task import TaskKind
 from gateway.outgoing import answering
+from gateway_office import todo
+from gateway_office.domain.task import TaskKind
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 

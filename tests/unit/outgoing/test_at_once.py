@@ -17,10 +17,10 @@ from gateway.domain.share import Share
 from gateway.edxml import build
 from gateway.edxml.envelope import Envelope
 from gateway.errors import SignerDown
-from gateway.office.store.store import OfficeWork
 from gateway.outgoing import manage, package
 from gateway.outgoing.services import SIGNED_AT_ONCE
 from gateway.trust.keys import FileSigner
+from gateway_office.store.store import OfficeWork
 from tests.support.node import DEPARTMENT, PDF, Town
 
 LARGE = PDF + bytes(100_000)

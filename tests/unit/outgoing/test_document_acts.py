@@ -9,8 +9,8 @@ import pytest
 from gateway.domain.document import DeliveryMode, OutgoingDocument, Recipient
 from gateway.domain.outgoing_acts import Act, Standing, objection, standing_of
 from gateway.errors import Clash, Refused
-from gateway.office.letters import follow_up
 from gateway.outgoing import manage, more_recipients, recall
+from gateway_office.letters import follow_up
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.unit.outgoing.test_endings import seal

@@ -12,9 +12,9 @@ import pytest
 
 from gateway.domain.document import DocumentChange, Draft, FileRole, OutgoingDocument, OutState, Recipient
 from gateway.errors import Clash, Refused, StaleVersion
-from gateway.office.letters import follow_up
 from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import receive_files
+from gateway_office.letters import follow_up
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, draft
 
 LEAD, SOURCE, APPENDIX = FileRole.LEAD, FileRole.SOURCE, FileRole.APPENDIX

@@ -14,11 +14,11 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.agency_profile import OUT_NUMBERING
 from gateway.domain.document import DeliveryMode, OutgoingDocument, OutState, Recipient
 from gateway.domain.figures import OUT
-from gateway.office import todo
-from gateway.office.domain.task import TaskKind
 from gateway.outgoing import dispatch, files, manage, more_recipients
 from gateway.outgoing.sign_again import KeyFaults
 from gateway.policy.outgoing import Handover, Means
+from gateway_office import todo
+from gateway_office.domain.task import TaskKind
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 from tests.support.plain_count import Ours
 

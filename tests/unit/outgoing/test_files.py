@@ -11,9 +11,9 @@ import pytest
 from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
-from gateway.office.letters import follow_up
 from gateway.outgoing import files, intake
 from gateway.outgoing.more_recipients import send_to_more
+from gateway_office.letters import follow_up
 from tests.support.api import pdf
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 from tests.support.stored_content import Lying

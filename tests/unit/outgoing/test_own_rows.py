@@ -10,10 +10,10 @@ import pytest
 
 from gateway.domain.document import Lane, OutgoingDocument, ReplyLink, Urgency
 from gateway.errors import StoreFailure
-from gateway.office.store.store import OfficeWork
 from gateway.outgoing import files
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.workers import couriers
+from gateway_office.store.store import OfficeWork
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town
 
 MOST = 3

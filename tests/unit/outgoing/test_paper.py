@@ -22,16 +22,16 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Clash, Refused
-from gateway.office import todo
-from gateway.office.book import books
-from gateway.office.letters import follow_up
-from gateway.office.store import partners
 from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy import outgoing as rules
 from gateway.policy.outgoing import Handover, Means
 from gateway.policy.profile import Profile
 from gateway.store import reporting
+from gateway_office import todo
+from gateway_office.book import books
+from gateway_office.letters import follow_up
+from gateway_office.store import partners
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
 from tests.support.statements import noted_statements

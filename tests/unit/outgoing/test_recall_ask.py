@@ -12,13 +12,13 @@ import pytest
 from gateway.domain.document import Kind, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, Denied, NotFound, Refused
-from gateway.office import todo
-from gateway.office.domain.roles import Delegation, Post, PostRole, Right
-from gateway.office.domain.task import AskState, RecallAsk, TaskKind
-from gateway.office.letters import follow_up
-from gateway.office.letters.follow_up import Actor, WantedRecall
-from gateway.office.policy.rights import Loan, Rights
 from gateway.outgoing import recall
+from gateway_office import todo
+from gateway_office.domain.roles import Delegation, Post, PostRole, Right
+from gateway_office.domain.task import AskState, RecallAsk, TaskKind
+from gateway_office.letters import follow_up
+from gateway_office.letters.follow_up import Actor, WantedRecall
+from gateway_office.policy.rights import Loan, Rights
 from tests.support.node import DEPARTMENT, PROVINCE, Town
 
 WHY = "Sent to the wrong agency by mistake."

@@ -23,9 +23,9 @@ from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.status import RequestKind
 from gateway.errors import Refused
-from gateway.office import todo as gather
-from gateway.office.domain.task import Task, TaskKind
 from gateway.outgoing import drafting, manage, recall, requests
+from gateway_office import todo as gather
+from gateway_office.domain.task import Task, TaskKind
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 from tests.support.stored_content import Lying

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookForm, BookLine, Gap, NumberRun
-from gateway.office.book.book_lines import gaps_sentence
 from gateway.policy import book as rules
 from gateway.policy.verdict import ReasonCode
 from gateway.words import labels
+from gateway_office.book.book_lines import gaps_sentence
 
 TODAY = date(2026, 11, 20)
 

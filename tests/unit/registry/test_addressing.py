@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.domain.document import Recipient
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
 from gateway.domain.text import fold
-from gateway.office.web.pages.compose.addressing import merge_offers
 from gateway.outgoing.addressing import list_offers
 from gateway.policy.recipients_block import is_code, written_out
 from gateway.registry.directory import SqlDirectory
+from gateway_office.web.pages.compose.addressing import merge_offers
 from tests.support.cases import Cases
 
 TODAY = date(2026, 11, 20)

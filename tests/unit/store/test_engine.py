@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.transaction import transaction
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 
 

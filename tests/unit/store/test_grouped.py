@@ -17,10 +17,10 @@ from sqlmodel import col
 
 from gateway import commits as groups
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import drivers
 from gateway.store.sqlite_file import StoreDriver
 from gateway.store.tables_node import HostedAgencyRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 from tests.support.waiting import LIMIT_S, within_limit
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import sqlite_file
 from gateway.store.sqlite_file import WriteAheadLog
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 
 

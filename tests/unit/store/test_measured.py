@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from gateway.errors import StoreFailure
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import engine
 from gateway.store.store import Measured
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.transaction import Transaction
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 
 

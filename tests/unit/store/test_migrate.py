@@ -19,13 +19,13 @@ from sqlmodel import SQLModel
 from gateway import errors
 from gateway.domain.account import HostedAgency
 from gateway.domain.queues import list_subject
-from gateway.office.store.store import SqlOfficeStore
 from gateway.registry.tables import METADATA as REGISTRY
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.migrate import MigrationStep
 from gateway.store.migrations.versions import r0301_holds_marks_numbers_figures
 from gateway.store.row import with_indexes
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.stores import NORTH, draft, outgoing

@@ -29,12 +29,12 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.types import Boolean, Float, Integer
 
 from gateway import errors
-from gateway.office.store.store import SqlOfficeStore
 from gateway.store import drivers
 from gateway.store.drivers import Statements
 from gateway.store.row import Moment
 from gateway.store.tables import BlobRow
 from gateway.store.tables_node import HostedAgencyRow
+from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.waiting import LIMIT_S
 

@@ -13,8 +13,8 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 from sqlmodel import SQLModel
 
-import gateway.office.store
 import gateway.store
+import gateway_office.store
 from gateway.store import leases
 from gateway.store.drivers import tables_of
 from tests.support.cases import Cases
@@ -25,7 +25,7 @@ DIALECTS: tuple[Any, ...] = (sqlite.dialect(), postgresql.dialect())  # type: ig
 def _statements_by_name() -> dict[str, ClauseElement]:
     """Return every statement that a module of the stores keeps."""
     statements: dict[str, ClauseElement] = {}
-    for package in (gateway.store, gateway.office.store):
+    for package in (gateway.store, gateway_office.store):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 parts = vars(leases.SharedRows) if isinstance(value, leases.SharedRows) else ()

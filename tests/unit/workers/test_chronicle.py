@@ -12,11 +12,11 @@ import pytest
 
 from gateway.domain.pace import SAMPLED_EVERY, Beat, QueueSample
 from gateway.errors import TransportFailure, Unreachable
-from gateway.office.domain.notice import Mail
-from gateway.office.mail import WatchedMail
 from gateway.pool import ThreadPool
 from gateway.store.history import SqlHistory
 from gateway.workers.heartbeat import Chronicle, Pulse
+from gateway_office.domain.notice import Mail
+from gateway_office.mail import WatchedMail
 from tests.support.clock import START, ManualClock
 
 

@@ -10,7 +10,7 @@ from tests.unit.domain.test_linear_time import assert_linear
 ASKED_BY = {
     "gateway.edxml.safe_xml._TAG": "match",
     "gateway.edxml.safe_xml._SIGNATURE_END": "match",
-    "gateway.office.web.pages.agencies.common._PATTERNS": "fullmatch",
+    "gateway_office.web.pages.agencies.common._PATTERNS": "fullmatch",
 }
 NOT_TRIED = {
     "gateway.edxml.dialects._ANY": "refers back to a separator; each of its repeats is bounded by a few digits",

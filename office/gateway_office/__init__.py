@@ -1,0 +1,23 @@
+"""The office: what persons at pages need, above the exchange, which never imports it."""
+
+from gateway.words import labels
+
+SUBJECTS = {
+    "account": "account entry lending new_password",
+    "accounts": "duty ended factor password post right standing",
+    "agencies": "agencies",
+    "calls": "calls",
+    "compose": "compose",
+    "desk": "bell tour",
+    "help": "help",
+    "leaf": "leaf",
+    "lists": "listing tab tile pane",
+    "recalls": "recall_ask recalls",
+    "reforms": "reforms",
+    "reports": "report",
+    "tags": "tags",
+    "tasks": "chart dashboard lamp task tasks",
+    "told": "told",
+}
+
+labels.add_catalogues("gateway_office.words", SUBJECTS)

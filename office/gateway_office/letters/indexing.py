@@ -1,0 +1,162 @@
+"""Reads the words of documents' files, so that a search finds them. In: documents that are marked to be read, of all
+agencies; limits of pages, bytes and seconds. Out: their words in the store, and for each file what came of reading it.
+Files are opened by a child process of its own, at low priority, which ends when nothing is left to read.
+
+A document may be hidden while its files are read: the unit of work that writes the words looks at it again, under a lock.
+A fault is a result as any other and is not tried again; a document during whose reading the child or the node ended is
+tried three times."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from gateway import log
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import IncomingDocument, OutgoingDocument
+from gateway.domain.pdf import DRAWN_KINDS, READ_KINDS, PageLook, PageWish
+from gateway.errors import GatewayError, NotFound, StoreFailure
+from gateway.trust.page_drawing.drawer import PageDrawer
+from gateway.workers.loop import StepResult, Turn
+from gateway_office.domain.content import Reading, WordPage, may_be_searched
+from gateway_office.domain.listing import Side
+from gateway_office.letters.previews import LIMIT, READER, LookedFile, PreviewDrawer
+from gateway_office.store.contents import DueContent
+from gateway_office.store.store import OfficeWork, SqlOfficeStore
+
+_EVERY = timedelta(seconds=30)
+_DOCUMENTS_AT_ONCE = 4
+_ROWS_AT_ONCE = 500
+_WINDOW = 10
+_NODE = "node"
+_log = logging.getLogger(__name__)
+Document = IncomingDocument | OutgoingDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexLimits:
+    """Limits of reading: pages of a document, bytes and seconds of a file. Nothing is read where it is off."""
+
+    is_on: bool = True
+    pages: int = 60
+    size: int = 20 * 1024 * 1024
+    seconds: float = 20.0
+
+
+@dataclass(slots=True, kw_only=True)
+class ContentIndexer:
+    """Worker that reads the words of files. `rest` ends its idle child process."""
+
+    store: SqlOfficeStore
+    looking: PreviewDrawer
+    pages: PageDrawer
+    limits: IndexLimits
+    rest: Callable[[], None]
+    _turn: Turn = field(default_factory=lambda: Turn(_EVERY))
+    _is_at_work: bool = False
+
+    def is_due(self, now: datetime) -> bool:
+        return self._is_at_work or self._turn.has_come(now)
+
+    async def step(self) -> StepResult:
+        """Read some documents; when none are left, mark older ones, then remove traces of removed words."""
+        now = self.looking.services.clock.now()
+        if not self.is_due(now):
+            return StepResult.NOTHING
+        self._is_at_work = await (self._read_some() if self.limits.is_on else self._clear())
+        if self._is_at_work:
+            return StepResult.MORE
+        self._turn.mark_done(now)
+        await self.looking.services.pool.run(self.rest)
+        return StepResult.NOTHING
+
+    async def _clear(self) -> bool:
+        queue = self.store.content_queue
+        return await queue.clear(_ROWS_AT_ONCE) or await queue.rewrite()
+
+    async def _read_some(self) -> bool:
+        queue = self.store.content_queue
+        claimed = await queue.claim(_DOCUMENTS_AT_ONCE)
+        for due in claimed:
+            try:
+                await self._read(due)
+            except GatewayError as error:  # it comes back later
+                log.action(_log, "contents.postponed", str(error), document=due.document_id, code=error.code)
+        return bool(claimed) or await queue.fill(_ROWS_AT_ONCE) or await queue.rewrite()
+
+    async def _read(self, due: DueContent) -> None:
+        scope = AgencyScope(agency_id=due.agency_id, principal_id=_NODE)
+        async with self.store.read(scope) as work:
+            document = await _load(work, due)
+            was_read = bool(await work.office.contents.readings(due.document_id))
+        pages: list[WordPage] = []
+        readings: dict[int, Reading] = {}
+        is_readable = document is not None and may_be_searched(document) and not was_read
+        if document is not None and is_readable:
+            for file in self.looking.files(document):
+                if due.is_last:
+                    readings[file.n] = Reading.UNREADABLE
+                elif file.kind in READ_KINDS | DRAWN_KINDS:
+                    readings[file.n] = await self._read_file(scope, file, pages)
+        async with self.store.changing(scope) as work:
+            current = await _load(work, due) if is_readable else None
+            if document is None or not is_readable:
+                await work.office.contents.drop(due)
+            elif current is not None and _is_unchanged(document, current):
+                await work.office.contents.keep(due, pages, readings, self.looking.services.clock.now())
+            # Otherwise it was changed meanwhile: its mark stays, and it comes back later.
+
+    async def _read_file(self, scope: AgencyScope, file: LookedFile, pages: list[WordPage]) -> Reading:
+        """Read one file and add its words to the pages; what was read before a fault is kept."""
+        if file.kind not in READ_KINDS:
+            return Reading.NO_TEXT
+        if file.size > self.limits.size:
+            return Reading.TOO_LARGE
+        services, count = self.looking.services, len(pages)
+        with services.blobs.scratch() as scratch:
+            async for piece in await file.opened(scope):
+                await services.pool.run(partial(scratch.file.write, piece))
+            await services.pool.run(scratch.file.flush)
+            look = await self._read_pages(scratch.path, file, pages)
+        if look.fault == READER:  # the file may have stopped it, or the node that ended
+            raise StoreFailure(look.detail)
+        if look.fault is not None:
+            log.action(_log, "contents.fault", look.detail, document=file.document_id, code=look.fault)
+            return Reading.TOO_LARGE if look.fault == LIMIT else Reading.UNREADABLE
+        return Reading.WORDS if len(pages) > count else Reading.NO_TEXT
+
+    async def _read_pages(self, path: Path, file: LookedFile, pages: list[WordPage]) -> PageLook:
+        """Read window after window; return the last look."""
+        deadline = time.monotonic() + self.limits.seconds
+        page, look = 1, PageLook()
+        while look.fault is None and (page == 1 or page <= look.pages) and page <= self.limits.pages:
+            window = min(_WINDOW, self.limits.pages - page + 1)
+            wish = PageWish(kind=file.kind, page=page, window=window, words=True)
+            look = await self.pages.draw(path, wish)
+            texts = enumerate(look.words[: max(0, self.limits.pages - len(pages))], page)
+            pages += [WordPage(n=file.n, page=number, text=text) for number, text in texts if text]
+            page += window
+            if time.monotonic() > deadline:
+                return PageLook(
+                    fault=LIMIT, detail=f"reading it takes longer than {self.limits.seconds:.0f} s"
+                )
+        return look
+
+
+async def _load(work: OfficeWork, due: DueContent) -> Document | None:
+    try:
+        documents = work.incoming if due.side is Side.IN else work.outgoing
+        return await documents.get(due.document_id)
+    except NotFound:
+        return None
+
+
+def _is_unchanged(document: Document, current: Document) -> bool:
+    """Tell whether the document may still be read, and has the files that were read."""
+    digests = [[(file.n, file.sha256) for file in version.files] for version in (document, current)]
+    return may_be_searched(current) and digests[0] == digests[1]

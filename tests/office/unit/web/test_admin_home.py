@@ -1,0 +1,69 @@
+"""Accounts that need their administrator, each by its gravest reason."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from gateway.domain.person import AccountStanding, Person
+from gateway_office.accounts.admin import AccountLine
+from gateway_office.domain.roles import Post, PostRole
+from gateway_office.web.pages.administration.home import Attention, list_attention
+from tests.support.cases import Cases
+
+NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+UNIT = "Phòng Tổng hợp"
+
+
+def account(
+    *posts: tuple[PostRole, str, datetime | None],
+    standing: AccountStanding = AccountStanding.ACTIVE,
+    enrolled: bool = True,
+    link_until: datetime | None = None,
+) -> AccountLine:
+    person = Person(
+        id="prn_1",
+        name="Hoàng Văn Mới",
+        login="hoangvanmoi",
+        roles=frozenset(),
+        added_by="x",
+        added_at=NOW,
+        roles_by="x",
+        roles_at=NOW,
+        enrolled_at=NOW if enrolled else None,
+        standing=standing,
+    )
+    held = tuple(
+        Post(person_id="prn_1", role=role, agency_id="a", unit=unit, given_by="x", given_at=NOW, until=until)
+        for role, unit, until in posts
+    )
+    return AccountLine(person=person, posts=held, link_until=link_until)
+
+
+CLERK = (PostRole.CLERK, "", None)
+
+
+def test_each_reason_is_found_and_the_gravest_is_told(cases: Cases) -> None:
+    for name, line, attention in (
+        ("well", account(CLERK), None),
+        ("in a unit", account((PostRole.OFFICER, "phòng tổng hợp", None)), None),
+        ("left", account((PostRole.CLERK, "", NOW - DAY)), Attention.LEFT),
+        (
+            "left and locked",
+            account((PostRole.CLERK, "", NOW - DAY), standing=AccountStanding.LOCKED),
+            "left",
+        ),
+        ("another post holds", account((PostRole.OFFICER, UNIT, NOW - DAY), CLERK), None),
+        ("withdrawn", account((PostRole.CLERK, "", NOW - DAY), standing=AccountStanding.WITHDRAWN), None),
+        ("locked", account(CLERK, standing=AccountStanding.LOCKED), Attention.LOCKED),
+        ("suspended", account(CLERK, standing=AccountStanding.SUSPENDED), Attention.SUSPENDED),
+        ("link over", account(CLERK, enrolled=False, link_until=NOW - DAY), Attention.LINK_OVER),
+        ("link good", account(CLERK, enrolled=False, link_until=NOW + DAY), None),
+        ("no unit", account((PostRole.OFFICER, "", None)), Attention.NO_UNIT),
+        ("a closed unit", account((PostRole.UNIT_HEAD, "Phòng Cũ", None)), Attention.NO_UNIT),
+        ("ends soon", account((PostRole.CLERK, "", NOW + 3 * DAY)), Attention.ENDS_SOON),
+        ("ends later", account((PostRole.CLERK, "", NOW + 30 * DAY)), None),
+    ):
+        with cases.case(name):
+            rows = list(list_attention([line], {"phong tong hop"}, NOW))
+            assert [row.attention for row in rows] == ([attention] if attention else [])
