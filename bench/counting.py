@@ -25,6 +25,7 @@ import asyncpg
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
 import gateway
+import gateway_office
 from gateway.workers import clocks, event_log, heartbeat, key_watch, revocation
 from gateway_office import mail
 from gateway_office.bootstrap import office
@@ -46,10 +47,22 @@ _BY_THE_CLOCK = (
         for name, _ in inspect.getmembers(event_log.LogSealer, inspect.isfunction)
     ),
 )
-_BELOW = ("store/", "office/store/", "registry/", "log.py", "pool.py", "commits.py", "workers/loop.py")
+_BELOW = (
+    "store/",
+    "gateway_office/store/",
+    "registry/",
+    "log.py",
+    "pool.py",
+    "commits.py",
+    "workers/loop.py",
+)
 _BENCH = f"{Path(__file__).parent}/"
 _LIBRARY = re.compile(r".*/(?:site-packages|python3\.\d+)/([^/]+)")
-_PROGRAM = f"{Path(gateway.__file__).parent}/"
+# Of each distribution: what stands before the path of a module, and what is put there instead.
+_PROGRAM = {
+    f"{Path(gateway.__file__).parent}/": "",
+    f"{Path(gateway_office.__file__).parent}/": "gateway_office/",
+}
 # Calls of the driver; each waits for the server once.
 _SERVER_CALLS = frozenset(
     {"bind", "bind_execute", "bind_execute_many", "close_statement", "execute", "prepare", "query"}
@@ -149,17 +162,24 @@ def _frames() -> Iterator[str]:
         starts.append(at.gr_frame)
     for frame in starts:
         while frame is not None:
-            path = frame.f_code.co_filename
-            if path.startswith(_PROGRAM):
-                yield f"{path.removeprefix(_PROGRAM)}:{frame.f_code.co_name}"
+            if name := _name_within(frame.f_code.co_filename):
+                yield f"{name}:{frame.f_code.co_name}"
             frame = frame.f_back
 
 
+def _name_within(path: str) -> str:
+    """Name a module of the program as `store/batch.py` or `gateway_office/mail.py`; nothing for any other."""
+    for folder, name in _PROGRAM.items():
+        if path.startswith(folder):
+            return name + path.removeprefix(folder)
+    return ""
+
+
 def _module(code: CodeType) -> str:
-    """Name a module of the program as `store/batch.py`, any other by its library."""
+    """Name a module of the program by its path, any other by its library."""
     path = code.co_filename
-    if path.startswith(_PROGRAM):
-        return path.removeprefix(_PROGRAM)
+    if name := _name_within(path):
+        return name
     if path.startswith(_BENCH):
         return "bench"
     library = _LIBRARY.match(path)

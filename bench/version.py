@@ -11,6 +11,8 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 _THEIRS = ("gateway", "schemas", "config")
+# Parts that earlier versions had inside of these.
+_LATER = ("office",)
 _OURS = ("bench", "tests")
 
 
@@ -23,7 +25,7 @@ async def root(revision: str, into: Path) -> Path:
     into.mkdir(parents=True)
     other = Path(revision)
     if (other / "gateway").is_dir():
-        for name in _THEIRS:
+        for name in (*_THEIRS, *(name for name in _LATER if (other / name).is_dir())):
             (into / name).symlink_to((other / name).resolve())
     else:
         await asyncio.to_thread(_unpack, revision, into)
@@ -33,7 +35,13 @@ async def root(revision: str, into: Path) -> Path:
 
 
 def _unpack(revision: str, into: Path) -> None:
-    words = ["git", "-C", str(_ROOT), "archive", "--format=tar", revision, *_THEIRS]
+    git = ["git", "-C", str(_ROOT)]
+    has = [
+        n
+        for n in _LATER
+        if not subprocess.run([*git, "cat-file", "-e", f"{revision}:{n}"], capture_output=True).returncode
+    ]
+    words = [*git, "archive", "--format=tar", revision, *_THEIRS, *has]
     archive = subprocess.run(words, capture_output=True, check=False)
     if archive.returncode:
         raise NoSuchVersion(f"{revision}: {archive.stderr.decode(errors='replace').strip()}")

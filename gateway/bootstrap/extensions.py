@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gateway.errors import GatewayError
+from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
-
-
-class OfficeMissing(GatewayError):
-    """The settings want the office, whose package is not installed."""
-
-    code = "GW-OFFICE-MISSING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +70,16 @@ def verbs(noun: str) -> Sequence[str]:
 
 
 def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
-    """Open the node with everything that its settings want. Raises OfficeMissing."""
+    """Open the node with everything that its settings want. Raises Misconfigured."""
     for extension in _extensions_for(settings):
         if extension.opens is not None:
             return extension.opens(settings)
     if settings.node.office == "on":
-        raise OfficeMissing
+        raise Misconfigured(
+            "node.office is on, but the package lienthong-gateway-office is not installed",
+            code="GW-C-005",
+            hint='Install it, or set office = "off" under [node].',
+        )
     from gateway.bootstrap.node import open_node
 
     return open_node(settings)

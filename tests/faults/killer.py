@@ -79,7 +79,9 @@ class Counted:
     def __getattr__(self, attribute: str) -> Any:
         value = getattr(self._inner, attribute)
         if attribute in _HARMLESS or not callable(value):
-            if not callable(value) and type(value).__module__.startswith("gateway.store"):
+            if not callable(value) and type(value).__module__.startswith(
+                ("gateway.store", "gateway_office.store")
+            ):
                 return Counted(f"{self._name}.{attribute}", value, self._counter)
             return value
         return self._counted(f"{self._name}.{attribute}", value)

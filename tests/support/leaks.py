@@ -68,7 +68,8 @@ WATCH = Watch()
 
 def start() -> None:
     """Begin to hear every logger and to learn every secret that is made; call it before anything is logged."""
-    logging.getLogger("gateway").setLevel(logging.DEBUG)
+    for package in ("gateway", "gateway_office"):
+        logging.getLogger(package).setLevel(logging.DEBUG)
     _learn_settings()
     for module, name in ((secrets, "token_urlsafe"), (pyotp, "random_base32")):
         setattr(module, name, _learned(getattr(module, name)))

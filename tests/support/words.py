@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from gateway.words.labels import SUBJECTS, Text, read_catalogue
+import gateway_office
+from gateway.words import labels
+from gateway.words.labels import Text, read_catalogue
+
+# Of the exchange and of the office.
+SUBJECTS = {**labels.SUBJECTS, **gateway_office.SUBJECTS}
 
 # What no clerk should have to read: machines, codes of the wire, digests, names of keys, times of another place.
 MACHINE_WORDS = re.compile(

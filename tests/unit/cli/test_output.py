@@ -150,7 +150,9 @@ def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
 
 
 def test_every_command_label_is_used() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").rglob("*.py"))
+    packages = (ROOT / "gateway", ROOT / "office")
+    files = (path for package in packages for path in package.rglob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
     # keys that are made of a word and something known only when it is said
     keys = ("cli.token.", "explain.", "doctor.revocation.asked.", *re.findall(r'f"(cli\.[a-z_.]+)\{', source))
     keys += tuple(f"{prefix}." for prefix in re.findall(r'[a-z_]:(cli\.[a-z_.]+)[ "]', source))  # of columns
@@ -171,7 +173,13 @@ def test_every_command_label_is_used() -> None:
 def column_labels() -> dict[str, set[str]]:
     """Return the labels of all columns of lists of all commands, with the files that declare them."""
     labels_of: dict[str, set[str]] = {}
-    for file in sorted([*(ROOT / "gateway").rglob("cli/*.py"), *(ROOT / "labs").rglob("*.py")]):
+    for file in sorted(
+        [
+            *(ROOT / "gateway").rglob("cli/*.py"),
+            *(ROOT / "office").rglob("cli/*.py"),
+            *(ROOT / "labs").rglob("*.py"),
+        ]
+    ):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("output.columns", "columns"):
                 for column in output.columns(ast.literal_eval(node.args[0])):

@@ -38,7 +38,7 @@ PAGES = sorted(
         *DOCS.rglob("*.md"),
     ]
 )
-SOURCES = sorted((ROOT / "gateway").rglob("*.py"))
+SOURCES = sorted(path for package in ("gateway", "office") for path in (ROOT / package).rglob("*.py"))
 PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()}
 COMMON = {"-o", "--output", "-q", "--quiet", "--lang", "--config", "--agency", "-v", "--verbose", "--help"}
 WRITING = {"--yes", "--dry-run"}

@@ -10,27 +10,29 @@ from pathlib import Path
 import pytest
 
 import gateway.words
+import gateway_office.words
 from gateway.words.labels import (
     LANGUAGES,
     SUBJECT_OF,
-    SUBJECTS,
     CatalogueError,
     CountedText,
     parsed_catalogue,
     read_catalogue,
 )
 from tests.support.cases import Cases
+from tests.support.words import SUBJECTS
 
-FOLDER = Path(gateway.words.__file__).parent
-FILES = sorted(FOLDER.glob("*/*.po"))
+FOLDERS = [Path(package.__file__).parent for package in (gateway.words, gateway_office.words)]
+FILES = sorted(path for folder in FOLDERS for path in folder.glob("*/*.po"))
 HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 GOOD = 'msgid "a.b"\nmsgstr "words"\n'
 
 
 def test_there_is_one_file_for_each_subject_and_language() -> None:
+    assert len(FILES) == len(LANGUAGES) * len(SUBJECTS)
     expected_files = {f"{lang}/{subject}.po" for lang in LANGUAGES for subject in SUBJECTS}
 
-    assert {path.relative_to(FOLDER).as_posix() for path in FILES} == expected_files
+    assert {f"{path.parent.name}/{path.name}" for path in FILES} == expected_files
 
 
 def test_every_entry_stands_in_the_file_that_its_head_names() -> None:
@@ -63,7 +65,7 @@ def _shape(subject: str, lang: str) -> list[tuple[str, str | None]]:
 
 
 def _notes(subject: str, lang: str) -> list[str]:
-    return re.findall(r"^#.*$", (FOLDER / lang / f"{subject}.po").read_text(encoding="utf-8"), re.M)
+    return re.findall(r"^#.*$", _file(subject, lang).read_text(encoding="utf-8"), re.M)
 
 
 def test_files_are_composed_unicode_and_say_what_they_are_about() -> None:
@@ -116,3 +118,7 @@ def test_the_rule_of_the_catalogue_chooses_the_form() -> None:
         assert isinstance(text, CountedText)
         for n in (0, 1, 2, "1", "1,204", "1.204", "many", None):
             assert text.form({"n": n}) == ("one" if n in for_one else "many"), (rule, n)
+
+
+def _file(subject: str, lang: str) -> Path:
+    return next(path for path in FILES if (path.parent.name, path.stem) == (lang, subject))

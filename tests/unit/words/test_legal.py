@@ -26,6 +26,9 @@ def repository_texts() -> dict[str, str]:
     """Read what the product says: the installed program, and the pages and settings beside it."""
     beside = [
         *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "office").rglob("*.py"),
+        *(ROOT / "office").rglob("*.po"),
+        *(ROOT / "office").rglob("*.html"),
         *(ROOT / "labs").rglob("*.py"),
         *(ROOT / "labs").rglob("*.po"),
         *(ROOT / "config").rglob("*.toml"),

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gateway
+import gateway_office
 from gateway.words import labels
 from gateway.words.labels import read_catalogue
 from tests.support.cases import Cases
 
-WEB = Path(gateway.__file__).parent / "office" / "web"
+WEB = Path(gateway_office.__file__).parent / "web"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
 VIEW = Path(gateway.__file__).parent / "document_view"
 CODE = sorted((*WEB.rglob("*.py"), *VIEW.rglob("*.py")))

@@ -1,6 +1,6 @@
-"""A node in production has the product and no laboratory: everything of it can be loaded, two nodes carry a document by
-their public doors alone, and nothing of the laboratory is there. The program runs in a Python of its own, in which the
-laboratory is not installed."""
+"""A node in production has no laboratory, and one that only exchanges no office either: everything of it can be loaded, two
+nodes carry a document by their public doors alone, and nothing of the others is there. The program runs in a Python of
+its own, in which they are not installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 import venv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +37,36 @@ import importlib, pkgutil, sys, gateway
 for found in pkgutil.walk_packages(gateway.__path__, "gateway."):
     if not found.name.endswith(("__main__", ".env")) and ".versions" not in found.name:
         importlib.import_module(found.name)
-print(sorted(name for name in sys.modules if name.startswith("gateway_labs")))
+print(*sorted({name.partition(".")[0] for name in sys.modules if name.startswith("gateway_")}))
 """
+WITHOUT = {"on": ("gateway_labs",), "off": ("gateway_labs", "gateway_office")}
+"""What is not installed where a node's office is on or off."""
+
+
+@pytest.fixture(scope="module", params=WITHOUT)
+def office(request: pytest.FixtureRequest) -> str:
+    """Whether the nodes have an office, for which its package is needed."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build an environment with all packages that are installed here but the laboratory; return its interpreter."""
+def python(office: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build an environment with all packages that are installed here but the others; return its interpreter."""
     folder = tmp_path_factory.mktemp("product") / "venv"
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if "gateway_labs" not in path.name:
+        if not any(name in path.name for name in WITHOUT[office]):
             (packages / path.name).symlink_to(path)
     return folder / "bin" / "python"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office:
+class Node:
     """One node, by the commands that its people type."""
 
     python: Path
+    office: str
     folder: Path
     settings: Settings
 
@@ -83,24 +92,25 @@ class Office:
             "GATEWAY_NODE_NAME": self.settings.node.name,
             "GATEWAY_NODE_DATA_DIR": str(self.settings.node.data_dir),
             "GATEWAY_AXIS_FOLDER": str(self.settings.axis.folder),
+            "GATEWAY_NODE_OFFICE": self.office,
             "GATEWAY_API_PORT": "0",
         }
 
 
 @pytest.fixture
-async def offices(python: Path, tmp_path: Path) -> tuple[Office, Office]:
+async def nodes(python: Path, office: str, tmp_path: Path) -> tuple[Node, Node]:
     await stage.prepare(tmp_path, {"one": [stage.SENDER], "two": [stage.RECEIVER]})
     north, south = (
-        Office(python=python, folder=tmp_path, settings=stage.settings_of(tmp_path, name))
+        Node(python=python, office=office, folder=tmp_path, settings=stage.settings_of(tmp_path, name))
         for name in ("one", "two")
     )
     return north, south
 
 
 @pytest.fixture
-def at_work(offices: tuple[Office, Office]) -> Iterator[str]:
-    """Let both offices serve, and yield the address of the first."""
-    running = [office.serve() for office in offices]
+def at_work(nodes: tuple[Node, Node]) -> Iterator[str]:
+    """Let both nodes serve, and yield the address of the first."""
+    running = [node.serve() for node in nodes]
     try:
         yield next(iter([address(process) for process in running]))
     finally:
@@ -120,29 +130,44 @@ def address(process: subprocess.Popen[str]) -> str:
     raise AssertionError("the node ended before it said its address")
 
 
-def test_every_module_loads_and_none_brings_the_laboratory(python: Path) -> None:
+def test_every_module_loads_and_none_brings_what_is_not_installed(python: Path, office: str) -> None:
     process = subprocess.run([python, "-c", LOADS_EVERYTHING], capture_output=True, text=True, check=False)
 
-    assert (process.stdout.strip(), process.stderr) == ("[]", "")
+    assert (process.stdout.strip(), process.stderr) == ("gateway_office" if office == "on" else "", "")
 
 
-def test_its_commands_are_unknown_and_all_others_are_there(python: Path, tmp_path: Path) -> None:
+def test_the_commands_of_others_are_unknown_and_its_own_are_there(
+    python: Path, office: str, tmp_path: Path
+) -> None:
     def gateway_command(*words: str) -> subprocess.CompletedProcess[str]:
         call = [str(python), "-m", "gateway", "--lang", "en", *words]
         return subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    for word in ("demo", "sandbox", "conformance", "simulate"):
+    for word in (
+        "demo",
+        "sandbox",
+        "conformance",
+        "simulate",
+        *(("book", "report") if office == "off" else ()),
+    ):
         process = gateway_command(word)
         assert (process.returncode, f"No such command '{word}'" in process.stderr) == (2, True)
     help_text = gateway_command("--help").stdout
     assert "\n  serve " in help_text
     assert "\n  demo " not in help_text
+    assert ("\n  book " in help_text) == (office == "on")
 
 
-def test_two_nodes_carry_a_document_by_their_public_doors(
-    offices: tuple[Office, Office], at_work: str
+def test_a_node_that_wants_an_office_says_that_it_is_not_installed(
+    nodes: tuple[Node, Node], office: str
 ) -> None:
-    north, south = offices
+    if office == "off":
+        asked = replace(nodes[0], office="on").type("status")
+        assert (asked.returncode, "lienthong-gateway-office" in asked.stderr) == (1, True)
+
+
+def test_two_nodes_carry_a_document_by_their_public_doors(nodes: tuple[Node, Node], at_work: str) -> None:
+    north, south = nodes
     meta = north.folder / "meta.json"
     meta.write_text(json.dumps(META), encoding="utf-8")
     to = ("--to", stage.RECEIVER, "--meta", meta, "--confirm", "first-page-other")
