@@ -110,7 +110,7 @@ async def papers(folder: Path, size: int, count: int) -> list[Path]:
 
 def environment(root: Path) -> dict[str, str]:
     """Return the environment of a process that imports from there."""
-    return {**os.environ, "PYTHONPATH": str(root)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "office")])}
 
 
 async def _start(module: str, *words: str, piped: bool = False, root: Path | None = None) -> Process:

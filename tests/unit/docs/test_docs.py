@@ -39,7 +39,8 @@ PAGES = sorted(
     ]
 )
 SOURCES = sorted(path for package in ("gateway", "office") for path in (ROOT / package).rglob("*.py"))
-PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()}
+OTHERS = {"gateway_office", "gateway_labs"}
+PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()} | OTHERS
 COMMON = {"-o", "--output", "-q", "--quiet", "--lang", "--config", "--agency", "-v", "--verbose", "--help"}
 WRITING = {"--yes", "--dry-run"}
 
@@ -163,7 +164,7 @@ CHECKS_OF_FOLDERS = frozenset({"folder.data", "folder.axis", "folder.keys"})
 
 
 def is_module_like(span: str) -> bool:
-    if re.fullmatch(r"(gateway|tests|docs|schemas|config)/[\w./*-]*|[\w/]+\.py", span):
+    if re.fullmatch(r"(gateway|office|labs|tests|docs|schemas|config)/[\w./*-]*|[\w/]+\.py", span):
         return True
     if re.search(r"\.(md|toml|pem|db)$", span):
         return False
@@ -178,7 +179,8 @@ def is_there(span: str) -> bool:
             any(base.glob(span.rstrip("/"))) for base in (ROOT, ROOT / "gateway", ROOT / "gateway" / "edxml")
         )
     part: Any = None
-    *path, last = ["gateway", *span.removesuffix("()").split(".")]
+    words = span.removesuffix("()").split(".")
+    *path, last = words if words[0] in OTHERS else ["gateway", *words]
     try:
         importlib.import_module(".".join([*path, last]))
     except ModuleNotFoundError:
