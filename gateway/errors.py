@@ -277,7 +277,7 @@ class StoreFailure(GatewayError):
 
 
 class StaleVersion(StoreFailure):
-    """Somebody changed this row first; read it again."""
+    """Another unit changed this row first; read it again."""
 
     code = "GW-S-412"
     permanent = True

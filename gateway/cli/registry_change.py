@@ -213,7 +213,7 @@ async def list_(
     code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
-    """List approved changes, the latest effective day first, with the day by which each must be reported."""
+    """List approved changes, the latest effective day first, with the last day on which each may be reported."""
     records = await registry_changes.list_reforms(core.deciding, limit, code and code.strip().upper())
     rows = [_reform_record(core, r) for r in records]
     cells = [

@@ -4,7 +4,7 @@ limits are refused; an ill-formed file is refused with its place, never repaired
 opened. First the octets are made plain UTF-8: a byte order mark is dropped, and a JSON string that some transports wrap
 around the whole file is unwrapped once.
 
-For a person, `view` shows an untrusted file as lines of a tree, as far as it is readable: a bounded number, the last one
+For a person, `view` shows an untrusted file as lines of a tree, as far as they can be read: a bounded number, the last one
 marked where reading ended, with the byte and the reason. Texts are cut, and an embedded file is shown by its size alone.
 Pure."""
 

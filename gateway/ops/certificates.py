@@ -66,7 +66,7 @@ class IssuerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustState:
-    """All trusted certificates and revocation answers by which this node judges certificates."""
+    """All trusted certificates and revocation answers with which this node judges certificates."""
 
     certificates: tuple[FolderCertificate, ...]
     issuers: tuple[IssuerState, ...]

@@ -269,7 +269,7 @@ class _Task:
     def _replan(
         self, agency: HostedAgency, planned: OutgoingDocument, packed: Packed | None
     ) -> OutgoingDocument:
-        """Plan the document for the agency as it is now. Raises _AgencyChanged where its envelope was signed under the
+        """Plan the document for the agency of today. Raises _AgencyChanged where its envelope was signed under the
         old name, and Clash where the agency itself signed it."""
         if self.signed is not None:
             raise Clash("the agency changed while its envelope was taken in; send it again")

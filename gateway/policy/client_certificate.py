@@ -1,4 +1,4 @@
-"""Reads the certificate by which a program authenticates in TLS: from the header that the TLS proxy writes, and from the
+"""Reads the certificate with which a program authenticates in TLS: from the header that the TLS proxy writes, and from the
 file that an administrator binds to a key. In: the values of a header; the bytes of a file. Out: one `ClientCertificate`,
 or `NotACertificate` with a reason that quotes no input. Pure.
 

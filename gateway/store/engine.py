@@ -129,7 +129,7 @@ def _server_engine(url: URL, role: EngineRole, limits: ServerLimits) -> AsyncEng
 
 def _split_tls(url: URL) -> tuple[URL, dict[str, Any]]:
     """Return the URL without its TLS options, and the driver's TLS argument. With a certificate authority (`ca`) the
-    server's certificate and name are checked, whatever else the URL says; without one the URL stays as it is, and the
+    server's certificate and name are checked, whatever else the URL says; without one the URL is not changed, and the
     driver encrypts without checking the server."""
     ca = url.query.get("ca")
     if not isinstance(ca, str):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from alembic.script import Script
 
 _FOLDER = Path(__file__).parent / "migrations"
-_LOCK = 0x67774D49  # any fixed number: the advisory lock by which nodes of one database migrate one at a time
+_LOCK = (
+    0x67774D49  # any fixed number: the advisory lock with which nodes of one database migrate one at a time
+)
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
 # The first step, and the last of the earlier steps, which are removed: both leave the same schema (decision 0030).
 _BASELINE, _SAME = "0300", "0226"

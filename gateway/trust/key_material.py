@@ -110,7 +110,7 @@ def raw_low_s(r: int, s: int, curve: str) -> bytes:
 
 
 def refuse_other_purpose(data: bytes, purpose: bytes | tuple[bytes, ...], agency_code: str) -> None:
-    """Raise Misconfigured for bytes that a key of this purpose must not sign, whoever asks."""
+    """Raise Misconfigured for bytes that a key of this purpose must not sign, for any caller."""
     if not data.startswith(purpose):
         raise Misconfigured(
             f"the exchange key of {agency_code or 'the feed'} was asked to sign what is not of its purpose; it did not",

@@ -85,8 +85,8 @@ async def choose(request: PageRequest, content: bytes = b"") -> web.StreamRespon
     if request.is_act:
         problems, waits = await _choose(request, place, key, content)
         if not problems:
-            told = "admin.rights_asked" if waits else "admin.setting"
-            return request.confirm(PATH, told, **{"co-quan": place.key})
+            message_key = "admin.rights_asked" if waits else "admin.setting"
+            return request.confirm(PATH, message_key, **{"co-quan": place.key})
     else:
         problems = []
     state = next(s for s in await states_of(request, place.id) if s.setting.key == key)
@@ -114,16 +114,16 @@ async def choose(request: PageRequest, content: bytes = b"") -> web.StreamRespon
 
 
 def _table_rows(
-    request: PageRequest, setting: ProfileSetting, chosen: str, typed: Sequence[str]
+    request: PageRequest, setting: ProfileSetting, chosen: str, typed_cells: Sequence[str]
 ) -> Sequence[Sequence[str]]:
     """Return the rows of a table as the form shows them: those typed, else those in force, and empty ones to fill. The
     ready-made books get their names in the reader's language."""
     width = len(setting.columns)
     if not width:
         return ()
-    if typed:
-        return [typed[n : n + width] for n in range(0, len(typed), width)]
-    shown = [
+    if typed_cells:
+        return [typed_cells[n : n + width] for n in range(0, len(typed_cells), width)]
+    rows = [
         [
             dates.day_text(date.fromisoformat(cell)) if column.is_day and cell else cell
             for column, cell in zip(setting.columns, cells, strict=True)
@@ -131,8 +131,8 @@ def _table_rows(
         for cells in split_table(chosen or setting.ready_made)
     ]
     if not chosen and setting.key == OUT_BOOKS:
-        shown = [[row[0], request.say_or(f"books.series.{row[0]}", ""), *row[2:]] for row in shown]
-    return [*shown, *([[""] * width] * _EMPTY_ROWS)]
+        rows = [[row[0], request.say_or(f"books.series.{row[0]}", ""), *row[2:]] for row in rows]
+    return [*rows, *([[""] * width] * _EMPTY_ROWS)]
 
 
 def _typed_value(setting: ProfileSetting, form: Form) -> str:
