@@ -22,7 +22,7 @@ from gateway.words.labels import (
 from tests.support.cases import Cases
 from tests.support.words import SUBJECTS
 
-FOLDERS = [Path(package.__file__).parent for package in (gateway.words, gateway_office.words)]
+FOLDERS = [Path(package.__file__ or "").parent for package in (gateway.words, gateway_office.words)]
 FILES = sorted(path for folder in FOLDERS for path in folder.glob("*/*.po"))
 HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 GOOD = 'msgid "a.b"\nmsgstr "words"\n'
