@@ -73,7 +73,7 @@ def code_table() -> set[str]:
 
 
 def test_every_number_of_the_rulebook_has_a_state() -> None:
-    """R1 to R140 with R23a, and the thirty timers."""
+    """R1 to R140 with R23a, 141 rules; and T1 to T27 with T1u, T2u and T7n, the thirty timers of the rulebook."""
     numbers = [
         *(f"R{n}" for n in range(1, 141)),
         "R23a",
