@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import AsyncIterator
 
+import pytest
 from pypdf import PdfWriter
 
+from gateway.domain.document import FileRole
+from gateway.errors import OverBudget
+from gateway.outgoing import drafting, intake
 from gateway.outgoing.unsent import UnsentBudget
 from gateway.store.data_folder import Room, free_space
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, meta
+from tests.support.cases import Cases
 
 KB = 1024
 
@@ -78,6 +84,32 @@ async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: D
 
     assert 150 * KB < await budget.used(agency_id) < 200 * KB
     assert (await send(door, 2, key=key, send=True, size=150)).status == 202
+
+
+async def test_files_of_drafts_and_each_way_to_upload_ask_the_budget(door: Door, cases: Cases) -> None:
+    key, out, scope = await door.key(DEPARTMENT), door.node.out, await door.town.scope(DEPARTMENT)
+    draft = await send(door, 1, key=key, size=10)
+    octets = {"Content-Type": "application/octet-stream"}
+    wish = {"name": "a.pdf", "size": 2 * KB * KB, "part_size": KB * KB}
+    begun = await door.ask("POST", "/uploads", key=key, json=wish, once="up")
+    out.unsent.limit = 50 * KB
+
+    async def put(path: str, raw: bytes, **params: str) -> Answer:
+        return await door.ask("PUT", path, key=key, params=params, data=io.BytesIO(raw), headers=octets)
+
+    with cases.case("a whole file"):
+        assert (await put("/uploads/file", paper(100), name="a.pdf")).status == 507
+    with cases.case("a part"):
+        assert (await put(f"/uploads/{begun.json['id']}/parts/1", bytes(KB * KB))).status == 507
+    with cases.case("a file of a draft"):
+        async with intake.receive_files(out) as files:
+            await files.add(FileRole.APPENDIX, "b.pdf", FileRole.APPENDIX, _chunks(paper(100)))
+            with pytest.raises(OverBudget):
+                await drafting.add_files(out, scope, draft.json["id"], files)
+
+
+async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw
 
 
 async def test_a_process_that_starts_counts_from_rows_and_then_no_document_costs_a_query(door: Door) -> None:
