@@ -135,6 +135,20 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     await axe.check(page, record_property, "/van-ban-di/{id}/goi-tin/{digest}")
 
 
+async def test_a_document_that_left_late_after_its_signing_is_marked(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    """R45 (sent on the day of signing, at the latest on the next working morning)."""
+    now = site.node.clock.now()
+    late = await sent(site, "15", signed_at=now - timedelta(days=8))
+    in_time = await sent(site, "16", signed_at=now)
+    await enter()
+
+    for document, marks in ((late, 1), (in_time, 0)):
+        await page.goto(at(document))
+        assert await page.get_by_text("Gửi muộn").count() == marks, document.draft.number
+
+
 async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser(
     site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
