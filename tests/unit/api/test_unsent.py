@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 from pypdf import PdfWriter
@@ -59,6 +61,16 @@ async def test_drafts_beyond_the_budget_are_refused_with_used_and_allowed_and_ot
     id = answers[0].json["id"]
     assert (await door.ask("DELETE", f"/messages/{id}", key=keys[DEPARTMENT])).status < 300
     assert (await send(door, 7, key=keys[DEPARTMENT])).status == 202
+
+
+async def test_calls_at_once_take_no_more_than_calls_one_after_the_other(door: Door) -> None:
+    door.node.out.unsent.limit = 500 * KB
+    key = await door.key(DEPARTMENT)
+    papers = await asyncio.gather(*(send(door, n, key=key, size=240) for n in range(1, 9)))
+
+    assert {answer.status for answer in papers} <= {202, 507}
+    kept = (await door.ask("GET", "/limits", key=key)).json["unsent_bytes"]
+    assert kept <= 500 * KB, kept
 
 
 async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: Door) -> None:
@@ -125,7 +137,8 @@ async def test_a_process_that_starts_counts_from_rows_and_then_no_document_costs
     budget = UnsentBudget(limit=10_000 * KB, count=count)
 
     for _ in range(9):
-        await budget.admit(agency_id, 100 * KB)
+        with ExitStack() as call:
+            await budget.admit(agency_id, 100 * KB, call)
     assert counts == [agency_id]
     assert await budget.used(agency_id) > 100 * KB
 
