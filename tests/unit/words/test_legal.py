@@ -109,10 +109,10 @@ def test_what_works_cites_tests_that_exist_and_name_the_rule(cases: Cases) -> No
 
 def _functions_of(file: Path) -> dict[str, str]:
     """Return the text of each test of a file, by its name; nothing where there is no such file."""
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return {
-        node.name: ast.get_source_segment(text, node) or ""
-        for node in ast.walk(ast.parse(text))
+        node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        for node in ast.walk(ast.parse("\n".join(lines)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
