@@ -210,7 +210,7 @@ STRANGER = "Dấu đúng, chưa xác định người ký"
 
 
 def test_what_a_sender_has_not_registered_is_told_of_the_sender_and_warns_of_no_letter(cases: Cases) -> None:
-    kinds = (
+    kinds: tuple[tuple[SealWord, SignatoryWord | None, Grade, list[str]], ...] = (
         (SealWord.UNREGISTERED, None, Grade.GOOD, [UNREGISTERED]),
         (SealWord.OWN, SignatoryWord.UNKNOWN, Grade.GOOD, [STRANGER]),
         (SealWord.OWN, SignatoryWord.ENDED, Grade.DOUBT, []),

@@ -34,6 +34,7 @@ from gateway.domain.wall_clock import midnight
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.incoming import reading
 from gateway.office import introductions
+from gateway.office.domain.roles import Manner, Right
 from gateway.office.node.exchange import ComparedCertificate, certificate_facts
 from gateway.office.web import dates, duty_table, forms
 from gateway.office.web.duty_table import INTRODUCTIONS
@@ -42,7 +43,7 @@ from gateway.office.web.page_requests import PageRequest, url_for
 from gateway.office.web.pages.agencies import common
 from gateway.office.web.pages.agencies.common import both, get, post
 from gateway.office.web.pages.agencies.proposals import BINDS, LIST, TRUSTED, TRUSTS, agency_bound
-from gateway.office.web.pages.incoming import access
+from gateway.office.web.pages.content import note_read
 from gateway.office.web.routes import FormBody
 from gateway.ops.specimen import OfferedCertificate, read_specimen
 from gateway.stored_content import Door
@@ -113,15 +114,16 @@ async def preview_seal(request: PageRequest) -> web.StreamResponse:
 
 async def _offers_of_letter(request: PageRequest) -> Sequence[ShownOffer]:
     """Read the certificates in the files of the letter that the address names, where the person may read it."""
-    offers: dict[str, ShownOffer] = {}
-    incoming = await access.find(request, request.ask("van-ban")) if request.ask("van-ban") else None
-    if incoming is None or not incoming.content:
+    id, offers = request.ask("van-ban"), dict[str, ShownOffer]()
+    if not id or not request.may(Right.SEE_CONTENT, Manner.YES):
         return ()
-    for file in incoming.main.files:
+    async with request.deps.store.read(request.scope()) as work:
+        letter = await work.incoming.get(id)
+    for file in letter.files:
         if file.found_type != "pdf" or file.size > _MOST_BYTES:
             continue
-        opened = await reading.open_file(*request.incoming, incoming.main.id, file.n, Door.PAGES)
-        await access.note_read(request, incoming, opened.name)
+        opened = await reading.open_file(*request.incoming, id, file.n, Door.PAGES)
+        await note_read(request, id, opened.name, assigned=False)
         content = b"".join([piece async for piece in opened.pieces])
         with suppress(NotFound, Misconfigured):
             offered = await request.deps.pool.run(partial(_read, request, content))
