@@ -34,12 +34,13 @@ from gateway.domain.status import Fact, RequestState, incoming_word
 from gateway.errors import Clash, Denied, NotFound
 from gateway.incoming import handling, reading
 from gateway.incoming.reading import DocumentContext, SenderRequest
+from gateway.office import introductions
 from gateway.office.book import books
 from gateway.office.domain.listing import Side
 from gateway.office.domain.roles import Manner, Right
 from gateway.office.domain.task import Submission, SubmissionState
 from gateway.office.letters import comments
-from gateway.office.web import answers
+from gateway.office.web import answers, duty_table
 from gateway.office.web.answers import can_show
 from gateway.office.web.listing import list_rows
 from gateway.office.web.page_requests import PageRequest, merged, url_for
@@ -311,6 +312,7 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
         and not incoming.waits
         and request.may(Right.ANSWER, Manner.YES),
         "freeze": request.may(Right.FREEZE, Manner.YES),
+        "register": introductions.is_introduction(document) and duty_table.may_register(request),
         "reply": incoming.content
         and request.may(Right.REPLY)
         and request.may(Right.DRAFT)
