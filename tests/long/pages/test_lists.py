@@ -395,7 +395,7 @@ async def test_a_view_is_kept_until_it_is_removed(site: Site, page: Page, enter:
     await page.goto("/van-ban-den")
     assert len(await numbers(page)) == 2
     await page.locator(".filters > summary").click()
-    await page.get_by_role("link", name="Văn bản khẩn").click()
+    await page.locator(".views").get_by_role("link", name="Văn bản khẩn").click()
     await page.wait_for_url("**khan=1**")
 
     assert await numbers(page) == ["2/SNN"]
