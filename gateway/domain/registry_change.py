@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import DEFAULT_SCHEME, RowSource
+from gateway.domain.registry import AgencyColumns, RowSource
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
@@ -36,26 +36,8 @@ class BuiltOnImport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgencyRecord:
+class AgencyRecord(AgencyColumns):
     """Agency as an import writes it: exactly the columns of the file."""
-
-    code: str
-    name: str
-    alias: str | None = None
-    parent: str | None = None
-    valid_from: date | None = None
-    valid_to: date | None = None
-    successor: str | None = None
-    email: str | None = None
-    address: str | None = None
-    phone: str | None = None
-    decision: str | None = None
-    host: str | None = None
-    contact: str | None = None
-    """Name of the person to call there."""
-    next_host: str | None = None
-    next_host_from: date | None = None
-    scheme: str = DEFAULT_SCHEME
 
     def moved_by(self, on: date) -> AgencyRecord:
         """Return the record with a planned move of its host done, where its day has come."""

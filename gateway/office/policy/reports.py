@@ -357,6 +357,10 @@ class ReportTable:
     before: tuple[Figure, ...]
     also: ReportTable | None = None
 
+    def by_column(self, figures: Sequence[Figure]) -> dict[str, Figure]:
+        keys = (column.key for column in self.question.columns)
+        return dict(zip(keys, figures, strict=True))
+
 
 def make_table(
     question: Question, sums: Sums, before: Sums, total: Mapping[str, int] | None = None

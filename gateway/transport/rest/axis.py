@@ -195,7 +195,7 @@ class RestAxis:
         try:
             if tried:
                 ago = self._now() - max(tried)
-                answer = await self._doubt.search(system, parcel, facts, kind, routes, ago, is_others)
+                answer = await self._doubt.search(system, facts, kind, routes, ago, is_others)
                 if isinstance(answer, Outcome):
                     if answer.fate is Fate.NEVER:
                         await self._in_pool(
@@ -290,9 +290,8 @@ class RestAxis:
         """Add the session that vouches for the arrival: of the system that stands for the recipient, where several
         fetched it. The node is None, because no node published it."""
         fetchers = await self._pool.run(partial(self._ledger.list_fetchers, arrival.packet_id))
-        ids = [fetcher.partition("/")[0] for fetcher in fetchers]
         own_ids = self._systems.ids_for(arrival.recipient)
-        system = next((id for id in ids if id in own_ids), next(iter(ids), ""))
+        system = next((id for id in fetchers if id in own_ids), next(iter(fetchers), ""))
         return replace(arrival, node=None, session=f"{self._dialect.name}:{system}")
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
@@ -369,10 +368,8 @@ class RestAxis:
             if not self._systems.may(system):
                 continue
             try:
-                for context in self._dialect.contexts(system, self._fetcher.hosted):
-                    await self._dialect.list_waiting(
-                        system, DOCUMENTS, context, sweep=False, item=lambda _: None
-                    )
+                if self._fetcher.hosted:
+                    await self._dialect.list_waiting(system, DOCUMENTS, sweep=False, item=lambda _: None)
                 answers[system.id] = SystemAnswer()
                 self._note_answer()
             except CallFailed as why:
@@ -404,7 +401,7 @@ class RestAxis:
             self._note_answer(why, systems[0])
 
     async def _ask_kind(self, system: System, kind: str) -> None:
-        await self._dialect.list_waiting(system, kind, "", sweep=False, item=lambda _: None)
+        await self._dialect.list_waiting(system, kind, sweep=False, item=lambda _: None)
 
     def _note_answer(self, why: CallFailed | None = None, system: System | None = None) -> None:
         """Note how a question ended that did not concern a single packet."""
