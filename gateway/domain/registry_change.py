@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -176,6 +176,23 @@ class Life:
     def last_turn(self) -> date | None:
         """First day of its present name and parent; None if it never had others."""
         return self.former[-1].until + _DAY if self.former else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryView:
+    """Part of the registry around a reform: the life of each code that it names, of all their parents, and of all their
+    successors. `aliases` maps each old code in use to its agency's; `below` has the units directly under a code;
+    `same_name` maps a new or renamed code to a sibling with the same name."""
+
+    lives: Mapping[str, Life]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    same_name: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    queued: Mapping[str, int] = field(default_factory=dict)
+    open_documents: Mapping[str, int] = field(default_factory=dict)
+    hosted: frozenset[str] = frozenset()
+    """Codes that this node speaks for."""
 
 
 Lives = Mapping[str, Life]
