@@ -1,4 +1,4 @@
-"""Types for identities, so that a code, an id or a digest is never a bare string; and for secrets, so that none is printed."""
+"""Types for identities, so that a code, an id or a digest is never a bare string; and for secrets, which stay unprinted."""
 
 import re
 from collections.abc import Callable
