@@ -65,14 +65,9 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One parcel that the axis gave a node for one of its agencies, until `settle`. Only the adapter reads `token`. `node`
-    is the publishing node that the axis vouches for (A1), None where it vouches for none. `flaw` tells why the bytes are no
-    whole parcel, such as missing parts; such a parcel is quarantined with this text. `file` is a finished file with the
-    bytes, if there is one. `axis` is the axis's name where a node has several. `session` is the authenticated session with
-    a foreign axis, which itself vouches for the sender, because it rewrites files."""
+class CarriedParcel:
+    """A parcel that came over the axis, as its label states it. `axis` is the axis's name where a node has several."""
 
-    token: str
     recipient: str
     packet_id: str
     kind: str
@@ -81,11 +76,22 @@ class Arrival:
     digest: Digest
     size: int
     deliveries: int
+    axis: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival(CarriedParcel):
+    """One parcel that the axis gave a node for one of its agencies, until `settle`. Only the adapter reads `token`. `node`
+    is the publishing node that the axis vouches for (A1), None where it vouches for none. `flaw` tells why the bytes are no
+    whole parcel, such as missing parts; such a parcel is quarantined with this text. `file` is a finished file with the
+    bytes, if there is one. `session` is the authenticated session with
+    a foreign axis, which itself vouches for the sender, because it rewrites files."""
+
+    token: str
     open: Callable[[], BinaryIO]
     node: str | None = None
     flaw: str = ""
     file: Path | None = None
-    axis: str = ""
     session: str | None = None
 
 
@@ -107,22 +113,13 @@ class Promises:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadParcel:
+class DeadParcel(CarriedParcel):
     """A parcel that was delivered too often without being settled and waits for a person. `recipient` has the recipients'
     codes, separated by spaces."""
 
     id: str
-    recipient: str
-    packet_id: str
-    kind: str
-    sender: str
-    lane: Lane
-    digest: Digest
-    size: int
-    deliveries: int
     dead_at: datetime | None
     reason: str
-    axis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,7 +177,6 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
     budget, agencies = call.deps.out.unsent, call.caller.key.agency_ids
-    types = {t for t in profile.allowed_types if profile.accepts(t)}
     return Limits.from_object(
         profile,
         max_files=options.max_parts - 1,
@@ -190,7 +189,7 @@ async def read_limits(call: Call) -> Limits:
         max_lease_seconds=options.lease_s,
         calls_per_second=options.rate_per_s,
         calls_at_once=None if options.rate_per_s is None else options.burst,
-        file_types=sorted(types),
+        file_types=sorted(profile.allowed_types),
         lead_types=sorted(profile.lead_types),
     )
 

@@ -34,6 +34,7 @@ from gateway.office.web.pages.operations.state import (
     tab_question,
 )
 from gateway.office.web.routes import Access
+from gateway.ops.plain_data import plain_fields
 from gateway.ports.axis import DeadParcel
 from gateway.words import labels
 
@@ -157,19 +158,8 @@ async def drop(request: PageRequest) -> web.StreamResponse:
 async def dead_letter_file(request: PageRequest) -> web.StreamResponse:
     """Send the axis' record of it. Its bytes hold a document, which an operator does not read."""
     parcel = await request.deps.operations.dead.get(request.path("id"))
-    facts = {
-        "id": parcel.id,
-        "packet": parcel.packet_id,
-        "kind": parcel.kind,
-        "sender": parcel.sender,
-        "recipient": parcel.recipient,
-        "lane": str(parcel.lane),
-        "size": parcel.size,
-        "sha256": str(parcel.digest),
-        "deliveries": parcel.deliveries,
-        "dead_at": parcel.dead_at.isoformat() if parcel.dead_at else None,
-        "reason": parcel.reason,
-    }
+    names = "id packet=packet_id kind sender recipient lane size sha256=digest deliveries dead_at reason"
+    facts = plain_fields(parcel, names)
     return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(facts).encode())
 
 
