@@ -278,7 +278,8 @@ class EmbeddedAxis:
                 raise _not_dead(id)
             digest, packet_id, recipient = rows[0]
         self._removed = time.monotonic()
-        action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
+        names = {"packet_id": packet_id, "recipient": recipient, "digest": digest}
+        action(_log, "axis.dead_dropped", **names, reason=reason)
         if self._files.has(Digest(digest)):
             await self._remove_unneeded(digest)
 

@@ -307,7 +307,7 @@ class JoinedDeadDesk:
         else:
             parcel = await self._broker.drop(id)
         names = {"packet_id": parcel.packet_id, "recipient": parcel.recipient, "digest": parcel.digest}
-        action(_log, "axis.dead_dropped", reason, **names)
+        action(_log, "axis.dead_dropped", **names, reason=reason)
 
 
 def _id_of_set(packet: PartSet) -> str:
