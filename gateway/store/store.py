@@ -24,6 +24,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
+from gateway.domain.registry import fold_code
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
 from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, outgoing, readings, uploads
@@ -392,10 +393,24 @@ class SqlStore:
         async with self.viewing_few() as tx:
             return int(await tx.scalar(inbox.UNPROVED_BYTES))
 
-    async def unsent_bytes(self, agency_id: str) -> int:
-        """Return the size of what an agency keeps and has not sent: drafts, uploads, and documents that wait."""
+    async def unsent_bytes(self, agency_id: str) -> Mapping[str, int]:
+        """Return the size of what an agency keeps and has not sent, under the empty name: drafts, uploads, and documents
+        that wait."""
         async with self.viewing_few() as tx:
-            return int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))
+            return {"": int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))}
+
+    async def partner_bytes(self, agency_id: str) -> Mapping[str, int]:
+        """Return the size of the mail that nobody at the agency has dealt with, by the casefolded code of its sender."""
+        return (await self.all_partner_bytes(agency_id)).get(agency_id, {})
+
+    async def all_partner_bytes(self, agency_id: str | None = None) -> Mapping[str, Mapping[str, int]]:
+        """Return these sizes by agency, of one agency or of all."""
+        sums: dict[str, dict[str, int]] = {}
+        async with self.viewing_few() as tx:
+            for at, sender, size in await tx.tuples(inbox.partner_bytes(agency_id)):
+                at_agency = sums.setdefault(at, {})
+                at_agency[fold_code(sender)] = at_agency.get(fold_code(sender), 0) + int(size)
+        return sums
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` quarantined packets without a proved sender, of all agencies, the oldest first."""

@@ -366,6 +366,31 @@ async def test_a_parcel_nobody_can_settle_goes_to_the_dead_list_with_its_reason(
     assert "3 times" in reason
 
 
+async def test_a_parcel_set_aside_lies_on_the_dead_list_at_once_and_comes_again_when_it_is_taken_back(
+    rig: Rig,
+) -> None:
+    axis = await rig.node("one", ["Z92", "Z93"])
+    await axis.publish(parcel("large"), ["Z92", "Z93"])
+    first, second = await received(axis, count=2)
+    content = bytes_of(second)
+    await axis.settle(first, is_done=True)
+
+    await axis.put_aside(second)
+    await axis.put_aside(second)
+    await axis.publish(parcel("other", b"others"), ["Z92"])
+    others = await received(axis)
+    await rig.dead()
+    (dead,) = await axis.dead_list()
+    await axis.dead_retry(dead.id)
+    again = await received(axis)
+
+    assert [arrival.packet_id for arrival in others] == ["other"]
+    assert dead.is_aside
+    assert (dead.packet_id, dead.sender, dead.size) == ("large", second.sender, second.size)
+    assert second.recipient in {arrival.recipient for arrival in again}
+    assert {bytes_of(arrival) for arrival in again} == {content}
+
+
 async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> None:
     axes = [await rig.node("one", ["Z92"]) for _ in range(3)]
     for n in range(30):

@@ -13,6 +13,7 @@ from gateway.api.call import DOCUMENT, MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ResponseModel, ScopeWord
 from gateway.api.words import table
+from gateway.budgets import OWN
 from gateway.domain.document import InState
 from gateway.domain.states import CODES, STATES
 
@@ -54,6 +55,21 @@ class Me(ResponseModel):
     )
 
 
+class PartnerBytes(ResponseModel):
+    """Bytes of a partner's mail that nobody has dealt with."""
+
+    code: str
+    bytes: int
+
+
+_MOST_PARTNERS = 20
+
+
+def _largest(sizes: Mapping[str, int]) -> list[PartnerBytes]:
+    largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PARTNERS]
+    return [PartnerBytes(code=code.upper(), bytes=size) for code, size in largest]
+
+
 class Limits(ResponseModel):
     """Limits of a call. Sizes are original bytes, before any encoding (R13)."""
 
@@ -65,6 +81,13 @@ class Limits(ResponseModel):
     )
     unsent_bytes: int | None = Field(
         description="Bytes that the key's agency keeps; null for a key of several"
+    )
+    max_partner_bytes: int | None = Field(
+        description="Bytes of mail that one partner may have here before anybody deals with it; less while the disk "
+        "is nearly full; null: no limit. Above it, its mail waits on the axis"
+    )
+    partners: list[PartnerBytes] | None = Field(
+        description="The partners that have most such bytes; null for a key of several agencies"
     )
     max_meta_bytes: int
     max_import_bytes: int
@@ -177,12 +200,15 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
     budget, agencies = call.deps.out.unsent, call.caller.key.agency_ids
+    partners = call.deps.inn.partners.budget
     types = {t for t in profile.allowed_types if profile.accepts(t)}
     return Limits.from_object(
         profile,
         max_files=options.max_parts - 1,
         max_unsent_bytes=budget.limit or None,
-        unsent_bytes=await budget.used(agencies[0]) if len(agencies) == 1 else None,
+        unsent_bytes=(await budget.used(agencies[0])).get(OWN, 0) if len(agencies) == 1 else None,
+        max_partner_bytes=partners.allowed if partners.limit else None,
+        partners=_largest(await partners.used(agencies[0])) if len(agencies) == 1 else None,
         max_meta_bytes=options.meta_bytes,
         max_import_bytes=options.import_bytes,
         max_page_rows=MOST_ROWS,

@@ -185,7 +185,12 @@ def _delivery(
     read = label.read(message, node)
     label.must_fit(read, message.body)
     return BrokerDelivery(
-        read, lane, codes, open=partial(io.BytesIO, message.body), end=partial(_end, message)
+        read,
+        lane,
+        codes,
+        open=partial(io.BytesIO, message.body),
+        end=partial(_end, message),
+        put_aside=partial(_bury, message),
     )
 
 
@@ -350,6 +355,7 @@ class Assembly:
                 codes,
                 open=joined.open,
                 end=partial(self._end, joined.token),
+                put_aside=partial(self._put_aside, joined.token),
                 from_channel=False,
                 flaw=joined.flaw,
             )
@@ -361,6 +367,10 @@ class Assembly:
         self._room.set()
         if not is_done:
             self._look_at = 0.0
+
+    async def _put_aside(self, token: str) -> None:
+        await self._tell(partial(self._spool.put_aside, why=ParkedReason.NO_ROOM), token)
+        self._room.set()
 
     async def _tell(self, act: Callable[[str], None], token: str) -> None:
         await self._pool.run(partial(act, token))
