@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gateway.ports.axis import Arrival, DeadParcel, ManagedAxis
 
 _log = logging.getLogger(__name__)
-FULL = "GW-PARTNER"
 _Holder = tuple[str, str]
 FindReceiver = Callable[[str, str], Awaitable["HostedAgency | None"]]
 _ALWAYS_LAND = frozenset({Kind.STATUS.value, Kind.RECALL.value})
@@ -54,7 +53,7 @@ class PartnerMail:
         self._aside = {} if self._aside is None else self._aside
         _keep_smallest(self._aside, (agency_id, sender), arrival.size)
         why = f"{arrival.sender} has {room.used} bytes here that nobody has dealt with, {room.allowed} are allowed now"
-        log.action(_log, "arrival.set_aside", why, packet=arrival.packet_id, size=arrival.size, code=FULL)
+        log.action(_log, "arrival.set_aside", why, packet=arrival.packet_id, size=arrival.size)
         return False
 
     async def take_back(self, axis: ManagedAxis, receiving: FindReceiver) -> int:

@@ -516,8 +516,37 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
         )
     if facts["failed"]:
         yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **facts)
+    if (full := await _full_partners(subject)) is not None:
+        yield full
     if facts["held"]:
         yield yellow("quarantine", "queues.held", "gateway inbox list --quarantine", **facts)
+
+
+# Share of its budget above which a partner is reported: its next letter may have to wait.
+_NEARLY_FULL = 0.8
+
+
+async def _full_partners(subject: Subject) -> Diagnosis | None:
+    """Return a finding about the partner with most mail that nobody has dealt with, where that is near its budget."""
+    allowed = subject.settings.limits.partner_mb * MB
+    sizes = [
+        (size, sender, agency_id)
+        for agency_id, senders in (await subject.store.all_partner_bytes()).items()
+        for sender, size in senders.items()
+        if allowed and size > _NEARLY_FULL * allowed
+    ]
+    if not sizes:
+        return None
+    size, sender, agency_id = max(sizes)
+    codes = {agency.id: agency.code for agency in await subject.store.hosted()}
+    facts = {
+        "code": sender.upper(),
+        "agency": codes.get(agency_id, ""),
+        "used": size // MB,
+        "allowed": allowed // MB,
+    }
+    cure = f"gateway inbox list --state new --agency {facts['agency']}"
+    return yellow("partners", "queues.partner", cure, count=len(sizes), **facts)
 
 
 def _lateness(load: Load, now: datetime) -> Diagnosis | None:

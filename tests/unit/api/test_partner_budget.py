@@ -6,14 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.incoming.partners import PartnerMail
 from gateway.ports.axis import DeadParcel
-from gateway.store.data_folder import Room, free_space
 from gateway.workers.clocks import AsideClock
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door
 from tests.unit.api.test_unsent import KB, send
-
-TINY = 1
 
 
 def limit(door: Door, kilobytes: int) -> None:
@@ -22,7 +18,7 @@ def limit(door: Door, kilobytes: int) -> None:
 
 async def send_all(door: Door, numbers: Sequence[int], *, key: str, to: str = PROVINCE) -> None:
     for n in numbers:
-        assert (await send(door, n, key=key, send=True, size=150, to=to)).status == 202
+        assert (await send(door, n, key=key, send=True, size=20, to=to)).status == 202
     await door.town.carry()
 
 
@@ -43,7 +39,7 @@ async def take_back(door: Door) -> None:
 async def test_a_partner_beyond_its_budget_waits_whole_until_its_mail_is_dealt_with_and_others_go_on(
     door: Door,
 ) -> None:
-    limit(door, 600)
+    limit(door, 80)
     keys = {code: await door.key(code) for code in (DEPARTMENT, PROVINCE, COMMUNE)}
 
     await send_all(door, (1, 2, 3, 4), key=keys[DEPARTMENT])
@@ -62,10 +58,10 @@ async def test_a_partner_beyond_its_budget_waits_whole_until_its_mail_is_dealt_w
     }
     assert states["7"] == "delivered"
     limits = (await door.ask("GET", "/limits", key=keys[PROVINCE])).json
-    assert limits["max_partner_bytes"] == 600 * KB
+    assert limits["max_partner_bytes"] == 80 * KB
     largest, *_ = limits["partners"]
     assert largest["code"] == DEPARTMENT
-    assert 300 * KB < largest["bytes"] <= 600 * KB
+    assert 40 * KB < largest["bytes"] <= 80 * KB
 
     await take_back(door)
     assert len(await waiting(door)) == 2
@@ -77,35 +73,3 @@ async def test_a_partner_beyond_its_budget_waits_whole_until_its_mail_is_dealt_w
 
     assert await numbers_at(door, keys[PROVINCE]) == ["1", "2", "3", "4", "8"]
     assert await waiting(door) == []
-
-
-async def test_a_process_that_starts_takes_back_what_an_earlier_one_set_aside(door: Door) -> None:
-    limit(door, TINY)
-    key = await door.key(DEPARTMENT)
-    await send_all(door, (1, 2), key=key)
-    assert len(await waiting(door)) == 1
-
-    started = PartnerMail(budget=door.node.inn.partners.budget)
-    started.budget.limit = 10_000 * KB
-    object.__setattr__(door.node.inn, "partners", started)
-    await take_back(door)
-
-    assert await numbers_at(door, await door.key(PROVINCE)) == ["1", "2"]
-
-
-async def test_while_the_disk_grows_full_partners_that_hold_mail_wait_first_and_the_others_go_on(
-    door: Door,
-) -> None:
-    """The disk leaves half of each budget."""
-    limit(door, 500)
-    keys = {code: await door.key(code) for code in (DEPARTMENT, COMMUNE)}
-    await send_all(door, (1,), key=keys[DEPARTMENT])
-    room = door.node.blobs._room
-    free = free_space(room.folder).bytes
-    door.node.blobs._room = Room(folder=room.folder, reserve=free // 3)
-
-    await send_all(door, (2,), key=keys[DEPARTMENT])
-    await send_all(door, (3,), key=keys[COMMUNE])
-
-    assert await numbers_at(door, await door.key(PROVINCE)) == ["1", "3"]
-    assert [parcel.sender for parcel in await waiting(door)] == [DEPARTMENT]

@@ -12,7 +12,7 @@ from gateway.api.resources import ROUTES
 from gateway.domain.document import Kind
 from gateway.domain.fields import FIELDS
 from gateway.office.web.pages import ROUTES as PAGES
-from gateway.settings.options import AxisSettings, LimitSettings
+from gateway.settings.options import AxisSettings
 from tests.support.cases import Cases
 from tests.unit.docs.test_docs import ROOT, commands
 
@@ -53,11 +53,6 @@ def leaves(*words: str) -> list[str]:
 @missing
 def test_not_there_groups_of_recipients_for_programs() -> None:
     assert [path for path in api_paths() if "group" in path] or leaves("group")
-
-
-@missing
-def test_not_there_a_budget_of_a_partner() -> None:
-    assert [name for name in get_type_hints(LimitSettings) if "partner" in name]
 
 
 @missing
