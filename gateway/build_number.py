@@ -22,7 +22,7 @@ def of_checkout(version: str, root: Path) -> str:
     if not commit:
         return version
     with suppress(OSError, ValueError):
-        counted, number = (folder / _COUNTED).read_text("ascii").split()
+        counted, number = (folder / _COUNTED).read_text("utf-8").split()
         if counted == commit:
             return number
     count = _count(root, commit)
@@ -31,7 +31,7 @@ def of_checkout(version: str, root: Path) -> str:
     number = f"{version.rpartition('.')[0]}.{count}+{commit[:8]}"
     with suppress(OSError):
         growing = folder / f"{_COUNTED}.{os.getpid()}"
-        growing.write_text(f"{commit} {number}\n", "ascii")
+        growing.write_text(f"{commit} {number}\n", "utf-8")
         growing.replace(folder / _COUNTED)
     return number
 
@@ -51,7 +51,7 @@ def _commit(folder: Path) -> str:
     with suppress(FileNotFoundError):
         shared = folder / (folder / "commondir").read_text("utf-8").strip()
     with suppress(FileNotFoundError):
-        return (shared / name).read_text("ascii").strip()
+        return (shared / name).read_text("utf-8").strip()
     with suppress(FileNotFoundError):
         for line in (shared / "packed-refs").read_text("utf-8").splitlines():
             if line.endswith(f" {name}"):
