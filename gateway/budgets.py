@@ -22,10 +22,6 @@ async def _count_nothing(_: str) -> Mapping[str, int]:
     return {}
 
 
-def _plenty() -> float:
-    return 1.0
-
-
 class Room(NamedTuple):
     """Bytes that a holder uses and may use now, and whether more fit."""
 
@@ -37,45 +33,42 @@ class Room(NamedTuple):
 @dataclass(slots=True, kw_only=True)
 class ByteBudget:
     """Budget of each holder at each agency, in this process. `limit` 0: none. `count` reads the bytes of the agency's
-    holders from rows; `share` is the share of the budget that the disk leaves."""
+    holders from rows; `share` is the share of the budget that the disk leaves. With `lets_one` a holder of nothing always
+    fits."""
 
     limit: int = 0
     count: Callable[[str], Awaitable[Mapping[str, int]]] = _count_nothing
-    share: Callable[[], float] = _plenty
+    share: Callable[[], float] = lambda: 1.0
+    lets_one: bool = False
     _counted: dict[str, Mapping[str, int]] = field(default_factory=dict)
-    _added: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    @property
-    def allowed(self) -> int:
-        """Bytes that each holder may use now."""
-        return int(self.limit * self.share())
+    _added: dict[tuple[str, str], int] = field(default_factory=dict)
 
     async def used(self, agency_id: str) -> Mapping[str, int]:
         """Count the bytes of the agency's holders; one that holds none may be missing."""
-        self._counted[agency_id], self._added[agency_id] = await self.count(agency_id), {}
+        self._counted[agency_id] = await self.count(agency_id)
+        self._added = {holder: size for holder, size in self._added.items() if holder[0] != agency_id}
         return self._counted[agency_id]
 
-    async def take(self, agency_id: str, size: int, holder: str = OWN) -> Room:
+    async def take(self, agency_id: str, name: str, size: int) -> Room:
         """Add that many bytes of a holder if they fit, and return its room."""
         if not self.limit:
             return Room(used=0, allowed=0, fits=True)
-        allowed, added = self.allowed, self._added.get(agency_id, {}).get(holder, 0)
-        used = self._counted.get(agency_id, {}).get(holder, 0) + added
+        allowed, added = int(self.limit * self.share()), self._added.get((agency_id, name), 0)
+        used = self._counted.get(agency_id, {}).get(name, 0) + added
         if agency_id not in self._counted or added > self.limit // 10 or used + size > allowed:
-            used = (await self.used(agency_id)).get(holder, 0)
-        room = Room(used=used, allowed=allowed, fits=used + size <= allowed)
-        if room.fits:
-            added_here = self._added.setdefault(agency_id, {})
-            added_here[holder] = added_here.get(holder, 0) + size
-        return room
+            used = (await self.used(agency_id)).get(name, 0)
+        fits = used + size <= allowed or (self.lets_one and not used)
+        if fits:
+            self._added[agency_id, name] = self._added.get((agency_id, name), 0) + size
+        return Room(used=used, allowed=allowed, fits=fits)
 
     async def admit(self, agency_id: str, size: int) -> None:
         """Admit that many bytes of an agency itself. Raise OverBudget where they do not fit."""
-        room = await self.take(agency_id, size)
-        if not room.fits:
+        used, allowed, fits = await self.take(agency_id, OWN, size)
+        if not fits:
             raise OverBudget(
-                f"the agency keeps {room.used} unsent bytes, {room.allowed} are allowed now, and these would be {size} "
-                "more; send or discard drafts and uploads first",
-                used=room.used,
-                allowed=room.allowed,
+                f"the agency keeps {used} unsent bytes, {allowed} are allowed now, and these would be {size} more; send or "
+                "discard drafts and uploads first",
+                used=used,
+                allowed=allowed,
             )

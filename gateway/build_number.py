@@ -4,46 +4,35 @@ each commit, and its count kept in git's folder. Where it cannot be asked, the n
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
-
-_COUNTED = "gateway-build"
-_ANSWER_S = 10.0
 
 
 def of_checkout(version: str, root: Path) -> str:
     """Return the number of the commit that is checked out at `root`; the stated version where there is none."""
     try:
-        folder = _git_folder(root)
+        folder = root / ".git"
+        if folder.is_file():  # of a worktree
+            folder = root / folder.read_text("utf-8").removeprefix("gitdir:").strip()
         commit = _commit(folder)
     except (OSError, ValueError):
         return version
-    if not commit:
-        return version
+    kept = folder / "gateway-build"
     with suppress(OSError, ValueError):
-        counted, number = (folder / _COUNTED).read_text("utf-8").split()
-        if counted == commit:
+        counted, number = kept.read_text("utf-8").split()
+        if counted == commit and number.endswith(f"+{commit[:8]}"):
             return number
     count = _count(root, commit)
     if not count:
         return f"{version}+{commit[:8]}"
     number = f"{version.rpartition('.')[0]}.{count}+{commit[:8]}"
     with suppress(OSError):
-        growing = folder / f"{_COUNTED}.{os.getpid()}"
-        growing.write_text(f"{commit} {number}\n", "utf-8")
-        growing.replace(folder / _COUNTED)
+        kept.write_text(f"{commit} {number}", "utf-8")
     return number
 
 
-def _git_folder(root: Path) -> Path:
-    """Return git's folder of this checkout, which a worktree has elsewhere."""
-    folder = root / ".git"
-    return folder if folder.is_dir() else root / folder.read_text("utf-8").removeprefix("gitdir:").strip()
-
-
 def _commit(folder: Path) -> str:
-    """Return the commit that is checked out; empty before the first one."""
+    """Return the commit that is checked out. An error when there is none yet."""
     name = (folder / "HEAD").read_text("utf-8").strip()
     if not name.startswith("ref:"):
         return name
@@ -52,11 +41,9 @@ def _commit(folder: Path) -> str:
         shared = folder / (folder / "commondir").read_text("utf-8").strip()
     with suppress(FileNotFoundError):
         return (shared / name).read_text("utf-8").strip()
-    with suppress(FileNotFoundError):
-        for line in (shared / "packed-refs").read_text("utf-8").splitlines():
-            if line.endswith(f" {name}"):
-                return line.partition(" ")[0]
-    return ""
+    packed = (shared / "packed-refs").read_text("utf-8").splitlines()
+    (commit,) = [line.partition(" ")[0] for line in packed if line.endswith(f" {name}")]
+    return commit
 
 
 def _count(root: Path, commit: str) -> str:
@@ -64,9 +51,6 @@ def _count(root: Path, commit: str) -> str:
     import subprocess  # git is asked once for each commit
 
     words = ("git", "-C", str(root), "rev-list", "--count", commit)
-    try:
-        return subprocess.run(  # noqa: S603 - git from the PATH of whoever works in this checkout
-            words, check=True, capture_output=True, text=True, timeout=_ANSWER_S
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    with suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=10).stdout.strip()  # noqa: S603 - git from the PATH of whoever works in this checkout
+    return ""

@@ -121,15 +121,7 @@ TRACE_S = 3600.0
 BURST, FAULT_S = 20, 600.0
 _MOST_WINDOWS = 1000
 _Cause = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """Most lines of one cause in `span_s` seconds."""
-
-    cause: _Cause
-    most: int
-    span_s: float
+_Limit = tuple[_Cause, int, float]  # a cause has that many lines in so many seconds
 
 
 @dataclass(slots=True)
@@ -162,9 +154,9 @@ class Throttle(logging.Filter):
 
     def _count(self, record: logging.LogRecord, limits: Sequence[_Limit]) -> bool:
         now = self._now_s()
-        windows = [self._window(limit, now) for limit in limits]
-        for window, limit in zip(windows, limits, strict=True):
-            if window.written_count >= limit.most:
+        windows = [self._window(cause, span_s, now) for cause, _, span_s in limits]
+        for window, (_, most, _) in zip(windows, limits, strict=True):
+            if window.written_count >= most:
                 window.suppressed_at = window.suppressed_at if window.suppressed else record.created
                 window.suppressed += 1
                 return False
@@ -174,7 +166,7 @@ class Throttle(logging.Filter):
         for window in windows:
             window.written_count, window.suppressed = window.written_count + 1, 0
         if record.exc_info:
-            cause = limits[-1].cause
+            cause, *_ = limits[-1]
             last = self._traced.get(cause)
             is_new = last is None or now - last >= TRACE_S
             vars(record).update(traced=is_new)
@@ -182,12 +174,12 @@ class Throttle(logging.Filter):
                 self._traced[cause] = now
         return True
 
-    def _window(self, limit: _Limit, now: float) -> _Window:
+    def _window(self, cause: _Cause, span_s: float, now: float) -> _Window:
         """Return the present window of the cause; a new one takes over how many lines were left out in the last one."""
-        window = self._windows.get(limit.cause)
+        window = self._windows.get(cause)
         if window is None:
             self._forget(now)
-            window = self._windows[limit.cause] = _Window(now, limit.span_s)
+            window = self._windows[cause] = _Window(now, span_s)
         elif now - window.since >= window.span_s:
             window.since, window.written_count = now, 0
         return window
@@ -210,8 +202,8 @@ def _limits(record: logging.LogRecord) -> Sequence[_Limit]:
     is_complaint = cause or code or record.levelno >= logging.WARNING or record.getMessage() != action
     if record.levelno <= logging.DEBUG or not is_complaint:
         return ()
-    fault = _Limit(("fault", record.name, action, code), BURST, FAULT_S)
-    return (fault, _Limit(cause, 1, WINDOW_S)) if cause else (fault,)
+    fault = ("fault", record.name, action, code), BURST, FAULT_S
+    return (fault, (cause, 1, WINDOW_S)) if cause else (fault,)
 
 
 def _cause(record: logging.LogRecord, error: BaseException | None, code: str) -> _Cause:

@@ -497,14 +497,16 @@ def _incoming_services(
         office=out.office,
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
-        partners=PartnerMail(
-            budget=ByteBudget(
-                limit=core.settings.limits.partner_mb * MB,
-                count=core.store.partner_bytes,
-                share=out.blobs.room_share,
-            )
-        ),
+        partners=_partner_mail(core, out),
     )
+
+
+def _partner_mail(core: NodeCore, out: OutgoingServices) -> PartnerMail:
+    async def count(agency_id: str) -> Mapping[str, int]:
+        return (await core.store.partner_bytes(agency_id)).get(agency_id, {})
+
+    limit = core.settings.limits.partner_mb * MB
+    return PartnerMail(budget=ByteBudget(limit=limit, count=count, share=out.blobs.room_share, lets_one=True))
 
 
 def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:

@@ -88,7 +88,8 @@ _FRESH: Mapping[str, Any] = {
 # Packets of all agencies, the oldest first.
 OLDEST_FIRST = select(InboxRow).order_by(col(InboxRow.received_at), col(InboxRow.id))
 # Packets in quarantine without a proved sender (A7, unproved senders).
-IS_UNPROVED = and_(col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
+_IS_KEPT_OUT = col(InboxRow.state).in_(("quarantined", "malformed"))
+IS_UNPROVED = and_(_IS_KEPT_OUT, col(InboxRow.sender_code).is_(None))
 # Marked as slow, because in a flood of packets these are many rows.
 UNPROVED_BYTES = (
     select(func.coalesce(func.sum(col(InboxRow.size)), 0))
@@ -101,18 +102,19 @@ def partner_bytes(agency_id: str | None) -> CompoundSelect[Any]:
     """Return the query of the bytes that nobody has dealt with, by agency and sender, of one agency or all: packets that
     are not settled, and documents that no person decided on and no program fetched. Unproved senders have a quota of
     their own."""
-    size = func.coalesce(func.sum(col(InboxRow.size)), 0)
-    named = func.coalesce(col(InboxRow.sender_code), col(InboxRow.transport_sender))
+    size, sender = (
+        func.sum(col(InboxRow.size)),
+        func.coalesce(InboxRow.sender_code, InboxRow.transport_sender),
+    )
     is_open = or_(
-        one_of(col(InboxRow.state), (LANDED, WAITING, "held")),
-        and_(col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_not(None)),
+        one_of(col(InboxRow.state), (LANDED, WAITING, "held")), and_(_IS_KEPT_OUT, not_(IS_UNPROVED))
     )
     is_fetched = exists().where(
         same(HandoverRow.agency_id, IncomingRow.agency_id),
         same(HandoverRow.incoming_id, IncomingRow.id),
         col(HandoverRow.state) == ACKED,
     )
-    packets = select(col(InboxRow.agency_id), named, size).where(is_open)
+    packets = select(col(InboxRow.agency_id), sender, size).where(is_open)
     documents = (
         select(col(IncomingRow.agency_id), col(IncomingRow.sender_code), size)
         .join_from(IncomingRow, InboxRow, same(IncomingRow.inbox_id, InboxRow.id))
@@ -121,10 +123,8 @@ def partner_bytes(agency_id: str | None) -> CompoundSelect[Any]:
     if agency_id is not None:
         packets = packets.where(col(InboxRow.agency_id) == agency_id)
         documents = documents.where(col(IncomingRow.agency_id) == agency_id)
-    return union_all(
-        packets.group_by(InboxRow.agency_id, named),
-        documents.group_by(IncomingRow.agency_id, IncomingRow.sender_code),
-    )
+    of_documents = documents.group_by(IncomingRow.agency_id, IncomingRow.sender_code)
+    return union_all(packets.group_by(InboxRow.agency_id, sender), of_documents)
 
 
 def _count(packet: InboxPacket, took_s: float | None) -> None:

@@ -3,6 +3,7 @@ clock. Out: units of work on SQLite or PostgreSQL, by the same code; the duratio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -399,17 +400,13 @@ class SqlStore:
         async with self.viewing_few() as tx:
             return {"": int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))}
 
-    async def partner_bytes(self, agency_id: str) -> Mapping[str, int]:
-        """Return the size of the mail that nobody at the agency has dealt with, by the casefolded code of its sender."""
-        return (await self.all_partner_bytes(agency_id)).get(agency_id, {})
-
-    async def all_partner_bytes(self, agency_id: str | None = None) -> Mapping[str, Mapping[str, int]]:
-        """Return these sizes by agency, of one agency or of all."""
-        sums: dict[str, dict[str, int]] = {}
+    async def partner_bytes(self, agency_id: str | None = None) -> Mapping[str, Mapping[str, int]]:
+        """Return the size of the mail that nobody at an agency has dealt with, by agency, of one or all, and by the
+        casefolded code of its sender."""
+        sums: dict[str, Counter[str]] = {}
         async with self.viewing_few() as tx:
             for at, sender, size in await tx.tuples(inbox.partner_bytes(agency_id)):
-                at_agency = sums.setdefault(at, {})
-                at_agency[fold_code(sender)] = at_agency.get(fold_code(sender), 0) + int(size)
+                sums.setdefault(at, Counter())[fold_code(sender)] += int(size)
         return sums
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:

@@ -55,21 +55,6 @@ class Me(ResponseModel):
     )
 
 
-class PartnerBytes(ResponseModel):
-    """Bytes of a partner's mail that nobody has dealt with."""
-
-    code: str
-    bytes: int
-
-
-_MOST_PARTNERS = 20
-
-
-def _largest(sizes: Mapping[str, int]) -> list[PartnerBytes]:
-    largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PARTNERS]
-    return [PartnerBytes(code=code.upper(), bytes=size) for code, size in largest]
-
-
 class Limits(ResponseModel):
     """Limits of a call. Sizes are original bytes, before any encoding (R13)."""
 
@@ -86,8 +71,8 @@ class Limits(ResponseModel):
         description="Bytes of mail that one partner may have here before anybody deals with it; less while the disk "
         "is nearly full; null: no limit. Above it, its mail waits on the axis"
     )
-    partners: list[PartnerBytes] | None = Field(
-        description="The partners that have most such bytes; null for a key of several agencies"
+    partners: dict[str, int] | None = Field(
+        description="Such bytes of the partners that have most, by code; null for a key of several agencies"
     )
     max_meta_bytes: int
     max_import_bytes: int
@@ -196,6 +181,11 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
     return Calls.paged(rows, cursor)
 
 
+def _largest(sizes: Mapping[str, int]) -> Mapping[str, int]:
+    largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:20]
+    return {code.upper(): size for code, size in largest}
+
+
 @ROUTES("GET /limits", "Sizes, counts and file types")
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
@@ -207,7 +197,7 @@ async def read_limits(call: Call) -> Limits:
         max_files=options.max_parts - 1,
         max_unsent_bytes=budget.limit or None,
         unsent_bytes=(await budget.used(agencies[0])).get(OWN, 0) if len(agencies) == 1 else None,
-        max_partner_bytes=partners.allowed if partners.limit else None,
+        max_partner_bytes=int(partners.limit * partners.share()) or None,
         partners=_largest(await partners.used(agencies[0])) if len(agencies) == 1 else None,
         max_meta_bytes=options.meta_bytes,
         max_import_bytes=options.import_bytes,
