@@ -1,5 +1,5 @@
 """Budgets of bytes that others may fill on the node: an agency with what it has not sent (drafts, uploads, documents that
-wait), and a partner with mail that nobody at the agency has dealt with. In: an agency, the holder, and the size of what
+wait), and a partner with its unhandled mail. In: an agency, the holder, and the size of what
 comes. Out: whether it fits, with used and allowed bytes; OverBudget where the holder calls and can be told.
 
 Rows are the truth. Between two counts a process only adds what it admitted itself, so that no document costs a query; it

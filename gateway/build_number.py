@@ -52,5 +52,5 @@ def _count(root: Path, commit: str) -> str:
 
     words = ("git", "-C", str(root), "rev-list", "--count", commit)
     with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=10).stdout.strip()  # noqa: S603 - git from the PATH of whoever works in this checkout
+        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=10).stdout.strip()  # noqa: S603 - the git of a checkout's owner
     return ""

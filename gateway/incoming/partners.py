@@ -1,6 +1,6 @@
 """Keeps one partner's mail from filling an agency's mailbox and the disk. In: an arrival that has not landed. Out: whether
-it may land. Bytes count that nobody has dealt with: packets on their way to a document, held or in quarantine, and
-documents that no person decided on and no program fetched. A parcel without room is set aside whole on the axis, and
+it may land. Unhandled mail counts: packets on their way to a document, held or in quarantine, and documents that no
+person decided on and no program fetched. A parcel without room is set aside whole on the axis, and
 taken again as soon as there is room: nothing is refused, and nothing lost.
 
 The sender is the one that the axis names. A false name gains nothing: the packet then fails verification as unproved,
@@ -33,7 +33,7 @@ class PartnerMail:
     by agency and partner; None at start, when an earlier process may have set some aside."""
 
     budget: ByteBudget = field(default_factory=ByteBudget)
-    _aside: dict[tuple[str, str], int] | None = None
+    _smallest: dict[tuple[str, str], int] | None = None
 
     async def may_land(self, agency_id: str, arrival: Arrival) -> bool:
         """Tell whether the arrival may land; its bytes count from now on."""
@@ -42,9 +42,9 @@ class PartnerMail:
         holder = agency_id, fold_code(arrival.sender)
         used, allowed, fits = await self.budget.take(*holder, arrival.size)
         if not fits:
-            self._aside = self._aside or {}
-            self._aside[holder] = min(arrival.size, self._aside.get(holder, arrival.size))
-            why = f"{arrival.sender} has {used} bytes here that nobody has dealt with, {allowed} are allowed now"
+            self._smallest = self._smallest or {}
+            self._smallest[holder] = min(arrival.size, self._smallest.get(holder, arrival.size))
+            why = f"{arrival.sender} has {used} bytes of unhandled mail here, {allowed} are allowed now"
             log.action(_log, "arrival.set_aside", why, packet=arrival.packet_id, size=arrival.size)
         return fits
 
@@ -53,11 +53,11 @@ class PartnerMail:
     ) -> int:
         """Let parcels that were set aside come again as far as there is room; return how many. The dead list is read only
         where a partner has room again, because reading it costs a broker much. `receiving` finds the agency of a parcel."""
-        if self._aside is not None and not any(
-            [(await self.budget.take(*holder, size)).fits for holder, size in self._aside.items()]
+        if self._smallest is not None and not any(
+            [(await self.budget.take(*holder, size)).fits for holder, size in self._smallest.items()]
         ):
             return 0
-        remaining, taken = dict[tuple[str, str], int](), 0
+        remaining, count = dict[tuple[str, str], int](), 0
         try:
             for parcel in [parcel for parcel in await axis.dead_list() if parcel.is_aside]:
                 agencies = [await receiving(code, parcel.kind) for code in parcel.recipient.split()]
@@ -66,9 +66,9 @@ class PartnerMail:
                 remaining |= {h: min(parcel.size, remaining.get(h, parcel.size)) for h in full}
                 if holders and not full:
                     await axis.dead_retry(parcel.id)
-                    taken += 1
+                    count += 1
         except GatewayError as error:  # the axis is away, or another process took it first
             log.action(_log, "arrival.stays_aside", str(error), code=error.code)
             return 0
-        self._aside = remaining
-        return taken
+        self._smallest = remaining
+        return count

@@ -525,11 +525,11 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def _full_partners(subject: Subject) -> Diagnosis | None:
-    """Return a finding about the partner with most mail that nobody has dealt with, where that is near its budget."""
+    """Return a finding about the partner with most unhandled mail, where that is near its budget."""
     allowed, hosted = subject.settings.limits.partner_mb * MB, await subject.store.hosted()
     sizes = await subject.store.partner_bytes()
-    found = [(size, code, a.code) for a in hosted for code, size in sizes.get(a.id, {}).items()]
-    full = [holder for holder in found if allowed and holder[0] > _NEARLY_FULL * allowed]
+    holders = [(size, code, a.code) for a in hosted for code, size in sizes.get(a.id, {}).items()]
+    full = [holder for holder in holders if allowed and holder[0] > _NEARLY_FULL * allowed]
     if not full:
         return None
     size, code, agency = max(full)

@@ -44,7 +44,7 @@ class Fate(StrEnum):
 
 
 # Reason of a parcel on the dead list that its node could not take for want of room.
-ASIDE = "set aside: its sender has too much mail here that nobody has dealt with; it is taken again once there is room"
+ASIDE = "set aside: its sender has too much unhandled mail here; it is taken again once there is room"
 # Code of an outcome: no node of the axis receives for the recipient.
 UNROUTABLE = "unroutable"
 

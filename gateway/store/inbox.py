@@ -99,8 +99,8 @@ UNPROVED_BYTES = (
 
 
 def partner_bytes(agency_id: str | None) -> CompoundSelect[Any]:
-    """Return the query of the bytes that nobody has dealt with, by agency and sender, of one agency or all: packets that
-    are not settled, and documents that no person decided on and no program fetched. Unproved senders have a quota of
+    """Return the query of the bytes of unhandled mail, by agency and sender, of one agency or all: packets that are not
+    settled, and documents that no person decided on and no program fetched. Unproved senders have a quota of
     their own."""
     size, sender = (
         func.sum(col(InboxRow.size)),

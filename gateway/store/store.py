@@ -401,8 +401,7 @@ class SqlStore:
             return {"": int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))}
 
     async def partner_bytes(self, agency_id: str | None = None) -> Mapping[str, Mapping[str, int]]:
-        """Return the size of the mail that nobody at an agency has dealt with, by agency, of one or all, and by the
-        casefolded code of its sender."""
+        """Return the size of unhandled mail by agency, of one or all, and by the casefolded code of its sender."""
         sums: dict[str, Counter[str]] = {}
         async with self.viewing_few() as tx:
             for at, sender, size in await tx.tuples(inbox.partner_bytes(agency_id)):

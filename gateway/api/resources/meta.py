@@ -68,7 +68,7 @@ class Limits(ResponseModel):
         description="Bytes that the key's agency keeps; null for a key of several"
     )
     max_partner_bytes: int | None = Field(
-        description="Bytes of mail that one partner may have here before anybody deals with it; less while the disk "
+        description="Bytes of unhandled mail that one partner may have here; less while the disk "
         "is nearly full; null: no limit. Above it, its mail waits on the axis"
     )
     partners: dict[str, int] | None = Field(

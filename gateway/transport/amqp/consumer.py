@@ -152,7 +152,9 @@ class Consumer:
         reason = describe_error(error)
         if is_missing(error):
             self.missing_since = self.missing_since or self._clock.now()
-        if reason != self.reason and not isinstance(error, Unreachable):
+        if reason != self.reason and not isinstance(
+            error, Unreachable | ConnectionError
+        ):  # the link says these
             _log.error(reason, extra={"action": "axis.not_fetching", "node": self._node})
         self.reason = reason
 
