@@ -43,6 +43,8 @@ class Fate(StrEnum):
     NEVER = "never"
 
 
+# Reason of a parcel on the dead list that its node could not take for want of room.
+ASIDE = "set aside: its sender has too much unhandled mail here; it is taken again once there is room"
 # Code of an outcome: no node of the axis receives for the recipient.
 UNROUTABLE = "unroutable"
 
@@ -121,6 +123,11 @@ class DeadParcel(CarriedParcel):
     dead_at: datetime | None
     reason: str
 
+    @property
+    def is_aside(self) -> bool:
+        """True for a parcel that a node set aside for want of room, and takes again by itself."""
+        return self.reason.endswith(ASIDE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisState:
@@ -171,6 +178,10 @@ class Axis(Protocol):
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         """End a delivery: remove the parcel when `is_done`, because the node has stored it durably; otherwise deliver it
         again. A stale token changes nothing."""
+
+    async def put_aside(self, arrival: Arrival) -> None:
+        """End a delivery by moving the parcel to the dead list at once, with the reason `ASIDE`. A stale token changes
+        nothing."""
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until a parcel may have arrived, or the time is over."""

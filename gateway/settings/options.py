@@ -250,6 +250,7 @@ class LimitSettings:
     quarantine_mb: Annotated[int, Between(10, 1_000_000)] = 1024
     disk_free_mb: Annotated[int, Between(0, 1_000_000)] = 200
     unsent_mb: Annotated[int, Between(0, 10_000_000)] = 2000
+    partner_mb: Annotated[int, Between(0, 10_000_000)] = 500
 
 
 DELIVERY_MODES = Pairs(("electronic", "both", "paper"))

@@ -299,6 +299,9 @@ class RestAxis:
         if is_done:
             self._fetcher.note_settled(arrival.packet_id)
 
+    async def put_aside(self, arrival: Arrival) -> None:
+        await self._shelf.put_aside(arrival)
+
     async def wait(self, timeout_s: float) -> None:
         self._fetcher.start()
         await self._shelf.wait(timeout_s)

@@ -189,6 +189,10 @@ class Fetcher:
         counts = await self._shelf.counts()
         if counts["waiting"] + counts["leased"] >= _MOST_WAITING:
             return False
+        # More of a sender without room here is safe at the axis.
+        if await self._shelf.has_aside(line.sender):
+            self._put_off[line.doc_id] = (time.monotonic() + _FIRST_PAUSE_S, _FIRST_PAUSE_S)
+            return True
         try:
             await self._fetch(system, kind, line)
             self._put_off.pop(line.doc_id, None)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 
 import pytest
 from pypdf import PdfWriter
 
+from gateway.budgets import OWN, ByteBudget
 from gateway.domain.document import FileRole
 from gateway.errors import OverBudget
 from gateway.outgoing import drafting, intake
-from gateway.outgoing.unsent import UnsentBudget
 from gateway.store.data_folder import Room, free_space
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, meta
 from tests.support.cases import Cases
@@ -89,12 +89,12 @@ async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: D
     assert put.status == 200, str(put)
     sent = await send(door, 1, key=key, send=True, size=150)
     assert sent.status == 202, sent.json
-    assert await budget.used(agency_id) > 300 * KB
+    assert (await budget.used(agency_id))[OWN] > 300 * KB
     assert (await send(door, 2, key=key, send=True, size=250)).status == 507
 
     await door.town.carry()
 
-    assert 150 * KB < await budget.used(agency_id) < 200 * KB
+    assert 150 * KB < (await budget.used(agency_id))[OWN] < 200 * KB
     assert (await send(door, 2, key=key, send=True, size=150)).status == 202
 
 
@@ -127,20 +127,20 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 async def test_a_process_that_starts_counts_from_rows_and_then_no_document_costs_a_query(door: Door) -> None:
     counts = []
 
-    async def count(agency_id: str) -> int:
+    async def count(agency_id: str) -> Mapping[str, int]:
         counts.append(agency_id)
         return await door.node.store.unsent_bytes(agency_id)
 
     agency_id = (await door.town.scope(DEPARTMENT)).agency_id
     first = await send(door, 1)
     assert first.status == 202
-    budget = UnsentBudget(limit=10_000 * KB, count=count)
+    budget = ByteBudget(limit=10_000 * KB, count=count)
 
     for _ in range(9):
         with ExitStack() as call:
             await budget.admit(agency_id, 100 * KB, call)
     assert counts == [agency_id]
-    assert await budget.used(agency_id) > 100 * KB
+    assert (await budget.used(agency_id))[OWN] > 100 * KB
 
 
 async def test_while_the_disk_grows_full_those_who_keep_most_are_refused_first_and_arrivals_go_on(
