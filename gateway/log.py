@@ -1,7 +1,7 @@
 """Writes structured log lines: one JSON object each, with an `action` and ids; never content, keys or tokens. The ids of
 a request or a packet are bound once, and every line about its processing contains them. No error fills the disk: each
-cause gets one line a minute in the whole process, with the number of lines left out; only unforeseen errors have a stack
-trace."""
+fault writes at most 20 lines in ten minutes, and each cause one a minute, in the whole process, with the number of lines
+left out; only unforeseen errors have a stack trace."""
 
 import errno
 import json
@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -117,26 +117,27 @@ OUTAGES = frozenset(
 )
 WINDOW_S = 60.0
 TRACE_S = 3600.0
-# Other complaints are each about something different, such as a packet, so this many of one sort are written in a
-# minute.
-BURST = 20
+# A fault writes at most so many lines in that time, whatever each of them is about.
+BURST, FAULT_S = 20, 600.0
 _MOST_WINDOWS = 1000
 _Cause = tuple[object, ...]
+_Limit = tuple[_Cause, int, float]  # a cause has that many lines in so many seconds
 
 
 @dataclass(slots=True)
 class _Window:
-    """One minute of one cause: its start, and the numbers of lines written and left out."""
+    """Present span of one cause: its start, how many lines it has, and since when how many were left out."""
 
     since: float
-    at: float
+    span_s: float
     written_count: int = 0
     suppressed: int = 0
+    suppressed_at: float = 0.0
 
 
 class Throttle(logging.Filter):
-    """Filter that limits the lines of each cause in the whole process. The cause's next line tells how many were left
-    out (`suppressed`) and since when (`suppressed_since`)."""
+    """Filter that limits the lines of each fault, and of each cause, in the whole process. The next line tells how many
+    were left out (`suppressed`) and since when (`suppressed_since`)."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -145,27 +146,27 @@ class Throttle(logging.Filter):
         self._traced: dict[_Cause, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        cause, most = _cause(record)
-        if not cause:
+        limits = _limits(record)
+        if not limits:
             return True
         with self._lock:
-            return self._count(record, cause, most)
+            return self._count(record, limits)
 
-    def _count(self, record: logging.LogRecord, cause: _Cause, most: int) -> bool:
-        now, window = self._now_s(), self._windows.get(cause)
-        if window is None or now - window.since >= WINDOW_S:
-            if window is not None and window.suppressed:
-                began = datetime.fromtimestamp(window.at, UTC)
-                vars(record).update(
-                    suppressed=window.suppressed, suppressed_since=began.isoformat(timespec="seconds")
-                )
-            self._forget(now)
-            window = self._windows[cause] = _Window(since=now, at=record.created)
-        if window.written_count >= most:
-            window.suppressed += 1
-            return False
-        window.written_count += 1
+    def _count(self, record: logging.LogRecord, limits: Sequence[_Limit]) -> bool:
+        now = self._now_s()
+        windows = [self._window(cause, span_s, now) for cause, _, span_s in limits]
+        for window, (_, most, _) in zip(windows, limits, strict=True):
+            if window.written_count >= most:
+                window.suppressed_at = window.suppressed_at if window.suppressed else record.created
+                window.suppressed += 1
+                return False
+        if suppressed := sum(window.suppressed for window in windows):
+            began = datetime.fromtimestamp(min(w.suppressed_at for w in windows if w.suppressed), UTC)
+            vars(record).update(suppressed=suppressed, suppressed_since=began.isoformat(timespec="seconds"))
+        for window in windows:
+            window.written_count, window.suppressed = window.written_count + 1, 0
         if record.exc_info:
+            cause, *_ = limits[-1]
             last = self._traced.get(cause)
             is_new = last is None or now - last >= TRACE_S
             vars(record).update(traced=is_new)
@@ -173,36 +174,52 @@ class Throttle(logging.Filter):
                 self._traced[cause] = now
         return True
 
+    def _window(self, cause: _Cause, span_s: float, now: float) -> _Window:
+        """Return the present window of the cause; a new one takes over how many lines were left out in the last one."""
+        window = self._windows.get(cause)
+        if window is None:
+            self._forget(now)
+            window = self._windows[cause] = _Window(now, span_s)
+        elif now - window.since >= window.span_s:
+            window.since, window.written_count = now, 0
+        return window
+
     def _forget(self, now: float) -> None:
         """Drop ended windows once there are many, because causes contain host names, whose number is unlimited."""
         if len(self._windows) >= _MOST_WINDOWS:
             self._windows = {
-                cause: window for cause, window in self._windows.items() if now - window.since < WINDOW_S
+                cause: window for cause, window in self._windows.items() if now - window.since < window.span_s
             }
             self._traced = {cause: at for cause, at in self._traced.items() if now - at < TRACE_S}
 
 
-def _cause(record: logging.LogRecord) -> tuple[_Cause, int]:
-    """Return the cause of the line's complaint, and how many such lines are written in a minute; an empty cause for a
-    line that is no complaint."""
-    if record.levelno <= logging.DEBUG:
-        return (), 0
+def _limits(record: logging.LogRecord) -> Sequence[_Limit]:
+    """Return the limits of the line: of its fault, and of the cause where that is one whichever fault it makes; none for a
+    line that is no complaint. A line that says more than its action explains something that went wrong."""
     error = record.exc_info[1] if record.exc_info else None
     code = str(getattr(record, "code", "") or getattr(error, "code", ""))
+    cause, action = _cause(record, error, code), getattr(record, "action", "")
+    is_complaint = cause or code or record.levelno >= logging.WARNING or record.getMessage() != action
+    if record.levelno <= logging.DEBUG or not is_complaint:
+        return ()
+    fault = ("fault", record.name, action, code), BURST, FAULT_S
+    return (fault, (cause, 1, WINDOW_S)) if cause else (fault,)
+
+
+def _cause(record: logging.LogRecord, error: BaseException | None, code: str) -> _Cause:
+    """Return the cause of the line's complaint; empty where each line is about something different, such as a packet."""
     axis = getattr(record, "axis", "")
     if (ended := getattr(record, "ends", "")) != "":
-        return ("ended", ended, axis or getattr(record, "server", "")), 1
+        return ("ended", ended, axis or getattr(record, "server", ""))
     if code in OUTAGES:
-        return (code, axis, _subject(record, error)), 1
+        return (code, axis, _subject(record, error))
     if error is not None and not code.startswith("GW-"):
         kind = type(error).__name__
         is_known = is_foreseen(error)
-        return (kind, getattr(error, "errno", 0)) if is_known else (kind, *_origin(error.__traceback__)), 1
+        return (kind, getattr(error, "errno", 0)) if is_known else (kind, *_origin(error.__traceback__))
     if hasattr(record, "failures"):  # a loop that fails again and again has one cause
-        return ("broke", code, _subject(record, error)), 1
-    if code or record.levelno >= logging.WARNING:
-        return (record.name, getattr(record, "action", ""), code), BURST
-    return (), 0
+        return ("broke", code, _subject(record, error))
+    return ()
 
 
 def _subject(record: logging.LogRecord, error: BaseException | None) -> str:

@@ -17,16 +17,17 @@ from gateway import __version__
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import NodeCore, data_room, open_core, open_marks
+from gateway.budgets import ByteBudget
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
 from gateway.holding import HoldService
 from gateway.http_calls import Bounds, parse_url
+from gateway.incoming.partners import PartnerMail
 from gateway.incoming.receive import FeedFilter
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
 from gateway.outgoing.services import OutgoingServices
-from gateway.outgoing.unsent import UnsentBudget
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
@@ -53,6 +54,7 @@ from gateway.workers import couriers, event_log
 from gateway.workers import loop as drain
 from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.clocks import (
+    AsideClock,
     AxisListsClock,
     Clocks,
     FiguresClock,
@@ -208,7 +210,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
-        signatures, lists = SignaturesClock(), ListsClock()
+        signatures, lists, waiting_mail = SignaturesClock(), ListsClock(), AsideClock()
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool | StepResult:
@@ -256,6 +258,11 @@ class OpenNode(NodeCore):
             **self._growth_loop(),
             **self._folder_loop(events),
             **self._axis_lists_loop(),
+            "aside": Loop(
+                step=lambda: waiting_mail.step(self.inn, self.axis),
+                then=("landing",),
+                is_due=waiting_mail.is_due,
+            ),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }
 
@@ -457,7 +464,7 @@ def _outgoing_services(
         office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
         own_rows=core.store.own_rows,
         admits=gate.check,
-        unsent=UnsentBudget(
+        unsent=ByteBudget(
             limit=core.settings.limits.unsent_mb * MB, count=core.store.unsent_bytes, share=blobs.room_share
         ),
     )
@@ -492,7 +499,16 @@ def _incoming_services(
         office=out.office,
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
+        partners=_partner_mail(core, out),
     )
+
+
+def _partner_mail(core: NodeCore, out: OutgoingServices) -> PartnerMail:
+    async def count(agency_id: str) -> Mapping[str, int]:
+        return (await core.store.partner_bytes(agency_id)).get(agency_id, {})
+
+    limit = core.settings.limits.partner_mb * MB
+    return PartnerMail(budget=ByteBudget(limit=limit, count=count, share=out.blobs.room_share, lets_one=True))
 
 
 def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:

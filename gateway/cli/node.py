@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
@@ -39,14 +39,12 @@ class WhichAgency(NotFound):
     label_key = "cli.which_agency"
 
 
-@asynccontextmanager
-async def at_node(settings: Settings) -> AsyncIterator[OpenNode]:
+def at_node(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """Open the wired node, for commands that are about no single agency."""
     from gateway.bootstrap.extensions import open_with_storeys
 
     must_exist(settings)
-    async with open_with_storeys(settings) as node:
-        yield node
+    return open_with_storeys(settings)
 
 
 @asynccontextmanager
@@ -60,28 +58,23 @@ async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[Comma
         )
 
 
-@asynccontextmanager
-async def at_core(settings: Settings) -> AsyncIterator[NodeCore]:
+def at_core(settings: Settings) -> AbstractAsyncContextManager[NodeCore]:
     """Open the parts that need no trust or axis: a new node must have keys and accounts before it can open whole."""
     from gateway.bootstrap.core import open_core
 
     must_exist(settings)
-    async with open_core(settings) as core:
-        yield core
+    return open_core(settings)
 
 
-@asynccontextmanager
-async def at_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
+def at_registry(settings: Settings) -> AbstractAsyncContextManager[OpenRegistry]:
     """Open the registry of codes alone, for commands about thousands of them."""
     from gateway.bootstrap.core import open_registry
 
     must_exist(settings)
-    async with open_registry(settings) as registry:
-        yield registry
+    return open_registry(settings)
 
 
-@asynccontextmanager
-async def at_axis(settings: Settings) -> AsyncIterator[ManagedAxis]:
+def at_axis(settings: Settings) -> AbstractAsyncContextManager[ManagedAxis]:
     """Open the axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
     from gateway.bootstrap.axis import open_axis
 
@@ -91,8 +84,7 @@ async def at_axis(settings: Settings) -> AsyncIterator[ManagedAxis]:
                 f"there is no axis in {alone.axis.folder} yet",
                 hint="it is made when the first node starts (gateway serve); its folder is set with axis.folder",
             )
-    async with open_axis(settings) as axis:
-        yield axis
+    return open_axis(settings)
 
 
 def must_exist(settings: Settings) -> None:

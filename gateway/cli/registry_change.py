@@ -1,4 +1,4 @@
-"""`gateway registry change`: dated changes of the organisation. In: a change as JSON or as options, a person. Out: its
+"""`gateway registry change`: dated changes of the organisation. In: a change as JSON, a table of codes, a person. Out: its
 effects, sentence by sentence, conflicts, and the result, code by code; the proposal; the registry changed once a second
 person approved; or all of it undone. Input becomes a `Reform` in the registry's own spelling; unreadable input is refused
 by field."""
@@ -21,7 +21,6 @@ from gateway.cli.node import operator_id
 from gateway.cli.output import REFUSED
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
 from gateway.cli.registry import read_table
-from gateway.cli.send import day
 from gateway.deciding import approvals, registry_changes
 from gateway.domain.person import Proposal, ProposalState
 from gateway.domain.registry_change import Life
@@ -67,40 +66,15 @@ verb = _change.verb
 
 
 @verb(
-    "merge --from Z91.01 --to Z91.03 --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91'"
-    " --effective 2027-01-01",
     "--file merger.json --with-units --propose --as 'A. Clerk'",
-    "--codes communes.csv --decision 12/QD-UBND --decided 2026-11-01 --issuer 'Z91' --effective 2027-01-01",
+    "--file decision.json --codes communes.csv",
     writes=True,
 )
 async def plan(
     call: Invocation,
     core: NodeCore,
-    kind: Annotated[
-        str | None,
-        typer.Argument(help="rename, recode, merge, consolidate, split, dissolve, move or create."),
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="The change as JSON; - reads standard input.", dir_okay=False)
-    ] = None,
+    file: Annotated[Path, typer.Option(help="The change as JSON; - reads standard input.", dir_okay=False)],
     codes: CodeTable = None,
-    from_: Annotated[list[str] | None, typer.Option("--from", help="A code that changes or ends.")] = None,
-    to: Annotated[
-        list[str] | None,
-        typer.Option(help="A successor: its code; a new one as CODE=NAME, or CODE=NAME@PARENT."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The new name, of a rename.")] = None,
-    parent: Annotated[str | None, typer.Option(help="The new parent, of a move.")] = None,
-    decision: Annotated[str, typer.Option(help="Number of the deciding document.")] = "",
-    decided: Annotated[str | None, typer.Option(help="Its date.")] = None,
-    issuer: Annotated[str, typer.Option(help="Its issuer.")] = "",
-    effective: Annotated[str | None, typer.Option(help="The first day of the new state.")] = None,
-    mail_to: Annotated[
-        str | None, typer.Option(help="For a split: the agency that takes mail to the old code; or 'triage'.")
-    ] = None,
-    queued: Annotated[
-        str, typer.Option(help="Our mail that still waits for an ended code: redirect, hold or return.")
-    ] = "hold",
     with_units: WithUnits = False,
     details: Details = False,
     propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
@@ -110,21 +84,7 @@ async def plan(
     """Show the effects of a change and the obstacles to it; with --propose hand it to a second person."""
     if propose and not as_:
         raise typer.BadParameter("--propose needs --as NAME")
-    if file is not None:
-        change_json = read_json(file)
-    else:
-        change_json = options_to_json(
-            kind=kind or ("recode" if codes else None),
-            sources=from_ or [],
-            targets=to or [],
-            name=name,
-            parent=parent,
-            decision={"number": decision, "issued_on": decided, "issuer": issuer},
-            effective=effective,
-            mail_to=mail_to,
-            queued=queued,
-        )
-    reform = parse_reform(change_json)
+    reform = parse_reform(read_json(file))
     if codes is not None:
         pairs = recode_file.read_pairs(read_table(call, codes))
         reform = await registry_changes.reform_with_codes(core.deciding, reform, pairs)
@@ -258,36 +218,6 @@ _LISTS = 200
 _MOST_BYTES = 4_000_000
 
 
-def options_to_json(
-    *,
-    kind: str | None,
-    sources: Sequence[str],
-    targets: Sequence[str],
-    name: str | None,
-    parent: str | None,
-    decision: Mapping[str, str | None],
-    effective: str | None,
-    mail_to: str | None,
-    queued: str,
-) -> dict[str, Any]:
-    """Return the options in the form of the JSON file."""
-    if kind is None or effective is None:
-        raise typer.BadParameter("say the kind of change and --effective DATE, or give --file")
-    issued = decision["issued_on"]
-    return {
-        "kind": kind,
-        "sources": list(sources),
-        "targets": [_target(t) for t in targets],
-        "name": name,
-        "parent": parent,
-        "decision": {**decision, "issued_on": day(issued) if issued else None},
-        "effective_on": day(effective),
-        "mail_to": None if mail_to == TRIAGE else mail_to,
-        "triage": mail_to == TRIAGE,
-        "queued": queued,
-    }
-
-
 def read_json(file: Path) -> Any:
     """Read the JSON of a file."""
     try:
@@ -392,13 +322,6 @@ def life_json(life: Life | None) -> dict[str, Any] | None:
     former = [output.fields(f, "until name parent") for f in life.former]
     names = "code name parent valid_from valid_to successor"
     return output.fields(life.record, names, source=life.source, former=former)
-
-
-def _target(text: str) -> dict[str, str | None]:
-    """Parse `CODE`, `CODE=NAME` or `CODE=NAME@PARENT`."""
-    code, _, name_part = text.partition("=")
-    name, _, parent = name_part.rpartition("@") if "@" in name_part else (name_part, "", "")
-    return {"code": code, "name": name or None, "parent": parent or None}
 
 
 def _code(text: str) -> str:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from gateway.deciding import DecisionServices, proposals
 from gateway.domain.event import EventKind
 from gateway.domain.person import ImportChange, Proposal, ProposalContent, SignedIn
-from gateway.domain.registry_change import ImportRecord, Life, Plan
+from gateway.domain.registry_change import ImportRecord, Life, Plan, RegistryView
 from gateway.domain.registry_reform import Reform, ReformRecord, ReformState, Remark
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.policy import reform as reform_rules
 from gateway.policy import reform_words
 from gateway.policy.reform import BuiltOn, ReformPlan
-from gateway.policy.reform_words import RegistryView, sentences
+from gateway.policy.reform_words import sentences
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -188,15 +188,8 @@ def in_english(remarks: Sequence[Remark]) -> str:
 async def _planned_reform(view: SqlDecision, reform: Reform, today: date) -> ReformPlan:
     nearby = await view.reforms.load_context(reform)
     waiting = await view.waits.count_use(reform.ended)
-    registry = RegistryView(
-        lives=nearby.lives,
-        aliases=nearby.aliases,
-        below=nearby.below,
-        same_name=nearby.same_name,
-        certificates=nearby.certificates,
-        queued=waiting.queued,
-        open_documents=waiting.open_documents,
-        hosted=waiting.hosted,
+    registry = replace(
+        nearby, queued=waiting.queued, open_documents=waiting.open_documents, hosted=waiting.hosted
     )
     return reform_rules.plan_reform(reform, registry, today)
 

@@ -175,7 +175,10 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
+    """`sender_notes` are no rows of the letter: they say what its sender has not registered."""
+
     rows: tuple[CheckRow, ...]
+    sender_notes: tuple[CheckRow, ...] = ()
 
     @property
     def grade(self) -> Grade:
@@ -221,10 +224,14 @@ def panel(
     files = [labels.say("incoming.check.files", lang, count=len(document.files))] if document.files else ()
     old = [m.partition(":")[2] for m in marks if m.startswith("old_code:")][:1]
     codes = [labels.say("incoming.check.old_code", lang, code=code) for code in old]
+    seal = _seal_row(document, lang)
+    is_of_sender = (
+        seal is not None and seal.grade is Grade.NOTE
+    )  # by `_GRADES` what is not registered is a note
     rows = [
         _row(words, "envelope_signature", lang, _vouchers(document, lang), STOLEN if STOLEN in marks else ""),
         *(_pdf_row(m, lang, content=content) for m in document.signatures),
-        _seal_row(document, lang),
+        None if is_of_sender else seal,
         _signer_row(document, lang),
         _row(words, "certificate_confirmed", lang),
         _row(words, "revocation", lang, unknown, REVOKED if REVOKED in marks else ""),
@@ -235,7 +242,10 @@ def panel(
         _pages_row(document, lang),
         _row(words, "first_page", lang, _first_page_details(words, lang, content=content)),
     ]
-    return Panel(rows=tuple(row for row in rows if row is not None))
+    return Panel(
+        rows=tuple(row for row in rows if row is not None),
+        sender_notes=(seal,) if seal is not None and is_of_sender else (),
+    )
 
 
 def _row(

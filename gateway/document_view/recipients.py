@@ -11,7 +11,7 @@ from datetime import datetime
 
 from gateway.document_view.facts import FactView, sent_fact
 from gateway.domain.document import Delivery
-from gateway.domain.states import CODES, Track
+from gateway.domain.states import ASKED_BACK, CODES, Track
 from gateway.domain.status import Fact
 from gateway.words import labels
 
@@ -51,7 +51,6 @@ _STOP_STEP = {"failed": 0, "rejected": 2}
 _WITHOUT_STEPS = frozenset({"paper", "cancelled", "draft", "blocked"})
 # The step after the others, for a document that its sender asks back.
 RECALLED = "recalled"
-_ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
 _AGREED, _AGREES = "request_agreed", "15"
 
 
@@ -110,7 +109,7 @@ def progress_of(facts: Sequence[Fact], word: str) -> Progress | None:
         reached=reached,
         stopped=_STOP_STEP.get(word),
         at=tuple(at),
-        is_asked_back=word in _ASKED_BACK or bool(agreed),
+        is_asked_back=word in ASKED_BACK or bool(agreed),
         given_back_at=max(agreed, default=None),
     )
 

@@ -155,10 +155,9 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaperLetter:
-    """Outgoing letter on paper, as a line of the book."""
+class PaperEntry:
+    """What a line of the book says about a letter on paper. `catch_up`: the reason of a late entry, after a stop."""
 
-    id: str
     number: str
     symbol: str
     issued_on: date
@@ -166,13 +165,20 @@ class PaperLetter:
     subject: str
     signer: str
     recipients: str
-    entered_at: datetime
-    entered_by: str
     copy_holder: str = ""
     copies: int | None = None
     dispatched_on: date | None = None
     note: str = ""
     catch_up: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperLetter(PaperEntry):
+    """Outgoing letter on paper, as a line of the book."""
+
+    id: str
+    entered_at: datetime
+    entered_by: str
     struck_at: datetime | None = None
     struck_by: str | None = None
     struck_reason: str | None = None

@@ -11,6 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+# W8 (permitted keys): the orders of the two curves, from FIPS 186-4 D.1.2, for low s.
+CURVE_ORDERS = {
+    "secp256r1": int("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551", 16),
+    "secp384r1": int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
+    ),
+}
+
 
 class CertificateText:
     """Base of values that have a certificate as text, in Base64 of DER, because they are stored as text."""

@@ -1,4 +1,4 @@
-"""Types for identities, so that a code, an id or a digest is never a bare string."""
+"""Types for identities, so that a code, an id or a digest is never a bare string; and for secrets, which stay unprinted."""
 
 import re
 from collections.abc import Callable
@@ -7,6 +7,27 @@ from typing import Any, ClassVar, Self
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _BYTES = 32
+
+
+class Secret:
+    """Text that is never printed; only `reveal` returns it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "********"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 class _Text(str):

@@ -80,17 +80,7 @@ class GivenNumber:
         is_again = self.state in (NumberState.ISSUED, NumberState.VOID) and is_same
         if not (is_again or self.serves(by, subject_id)):
             return None
-        return replace(
-            self,
-            state=NumberState.ISSUED,
-            at=now,
-            by=by,
-            until=None,
-            subject_id=subject_id,
-            document_id=document_id,
-            code=code,
-            reason="",
-        )
+        return self._issued(now, by, subject_id, document_id, code)
 
     def give(
         self, now: datetime, by: str, subject_id: str, document_id: str, code: str
@@ -98,6 +88,9 @@ class GivenNumber:
         """Issue a free number to the document that gets it without a reservation."""
         if self.standing(now).state is not NumberState.FREE:
             return None
+        return self._issued(now, by, subject_id, document_id, code)
+
+    def _issued(self, now: datetime, by: str, subject_id: str, document_id: str, code: str) -> GivenNumber:
         return replace(
             self,
             state=NumberState.ISSUED,

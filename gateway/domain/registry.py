@@ -170,8 +170,8 @@ class RowSource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgencyEntry:
-    """Registry entry of an agency at a date."""
+class AgencyColumns:
+    """Columns of an agency in the order of a file of codes."""
 
     code: str
     name: str
@@ -180,11 +180,11 @@ class AgencyEntry:
     valid_from: date | None = None
     valid_to: date | None = None
     successor: str | None = None
-    source: RowSource = RowSource.IMPORTED
     email: str | None = None
     address: str | None = None
     phone: str | None = None
-    check: str | None = None
+    decision: str | None = None
+    """Document that gave the code or ended it."""
     host: str | None = None
     """Node that hosts this code on the axis, if the registry states it."""
     contact: str | None = None
@@ -193,8 +193,14 @@ class AgencyEntry:
     next_host_from: date | None = None
     """Day from which `next_host` hosts the code; no node: none does from that day on."""
     scheme: str = DEFAULT_SCHEME
-    decision: str | None = None
-    """Document that gave the code or ended it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyEntry(AgencyColumns):
+    """Registry entry of an agency at a date."""
+
+    source: RowSource = RowSource.IMPORTED
+    check: str | None = None
 
     @property
     def is_of_other_scheme(self) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from gateway.domain.identity import Digest
-from gateway.domain.registry import DEFAULT_SCHEME, RowSource
+from gateway.domain.registry import AgencyColumns, RowSource
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 
 SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an imported one
@@ -36,26 +36,8 @@ class BuiltOnImport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgencyRecord:
+class AgencyRecord(AgencyColumns):
     """Agency as an import writes it: exactly the columns of the file."""
-
-    code: str
-    name: str
-    alias: str | None = None
-    parent: str | None = None
-    valid_from: date | None = None
-    valid_to: date | None = None
-    successor: str | None = None
-    email: str | None = None
-    address: str | None = None
-    phone: str | None = None
-    decision: str | None = None
-    host: str | None = None
-    contact: str | None = None
-    """Name of the person to call there."""
-    next_host: str | None = None
-    next_host_from: date | None = None
-    scheme: str = DEFAULT_SCHEME
 
     def moved_by(self, on: date) -> AgencyRecord:
         """Return the record with a planned move of its host done, where its day has come."""
@@ -194,6 +176,23 @@ class Life:
     def last_turn(self) -> date | None:
         """First day of its present name and parent; None if it never had others."""
         return self.former[-1].until + _DAY if self.former else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryView:
+    """Part of the registry around a reform: the life of each code that it names, of all their parents, and of all their
+    successors. `aliases` maps each old code in use to its agency's; `below` has the units directly under a code;
+    `same_name` maps a new or renamed code to a sibling with the same name."""
+
+    lives: Mapping[str, Life]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    same_name: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
+    queued: Mapping[str, int] = field(default_factory=dict)
+    open_documents: Mapping[str, int] = field(default_factory=dict)
+    hosted: frozenset[str] = frozenset()
+    """Codes that this node speaks for."""
 
 
 Lives = Mapping[str, Life]

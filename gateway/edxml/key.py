@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
+from gateway.domain.certificates import CURVE_ORDERS
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import BadSignature, SignerMismatch, UnknownSender
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from gateway.domain.proof import Binding
 
 _CACHE_SIZE = 1024
-_ORDERS = {
-    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "secp384r1": int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
-    ),
-}
 _CURVES: Final[Mapping[str, tuple[str, ec.ECDSA]]] = {
     "ecdsa-sha256": ("secp256r1", ec.ECDSA(SHA256())),
     "ecdsa-sha384": ("secp384r1", ec.ECDSA(SHA384())),
@@ -124,7 +119,7 @@ def _split_pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | N
     half = (key.bits + 7) // 8
     if len(value) != 2 * half:
         return None
-    order = _ORDERS[key.curve]
+    order = CURVE_ORDERS[key.curve]
     r, s = int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big")
     if not (0 < r < order and 0 < s < order) or (native and s > order // 2):
         return None

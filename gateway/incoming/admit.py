@@ -53,7 +53,7 @@ async def run(
     agency = await services.agency(packet.agency_id)
     former = await related.sent_under_former(services, agency, translate.replies(proved.envelope.model))
     kind, notice = proved.envelope.model.kind, checked.old.notice if checked.old else None
-    is_answered = "01" in answers(kind, PacketEnding.ADMITTED, services.profile, authenticated=True)
+    is_answered = "01" in answers(kind, PacketEnding.ADMITTED, authenticated=True)
     put_arrival = None
     if is_answered and kind.is_whole and checked.ruling.decision is Admission.ALLOWED:
         answered = acknowledge.of_packet(packet, proved)
@@ -287,8 +287,7 @@ class _NewPacket:
         await ask(services, work, target, kind, request.packet_id or PacketId(packet.id), why)
         await self._add(request, is_held=False)
         taken_in = target.state not in UNDECIDED
-        ending = PacketEnding.ADMITTED
-        codes = answers(model.kind, ending, services.profile, authenticated=True, taken_in=taken_in)
+        codes = answers(model.kind, PacketEnding.ADMITTED, authenticated=True, taken_in=taken_in)
         if "15" in codes and self.agency.answer_recall:
             await agree(services, work, self.agency, target, request)
 
@@ -348,8 +347,7 @@ class _NewPacket:
     ) -> None:
         """Answer the packet with 01, but only once: a packet that waited was answered when it was stored. `notice` tells
         the sender about an ended code; `more_facts` are stored in the same statement."""
-        kind, profile = self.proved.envelope.model.kind, self.services.profile
-        owes = "01" in answers(kind, ending, profile, authenticated=True)
+        owes = "01" in answers(self.proved.envelope.model.kind, ending, authenticated=True)
         fact = self.leased.item.id, Fact(track=Track.BUSINESS, code="01", at=self.services.clock.now())
         if owes and not self.leased.has_landed:  # a new packet cannot have been answered yet
             await self.work.facts.add_all([*more_facts, fact])

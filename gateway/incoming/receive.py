@@ -49,6 +49,9 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
         await services.axis.settle(arrival, is_done=False)
         return
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
+    if not await services.partners.may_land(agency.id, arrival):
+        await services.axis.put_aside(arrival)
+        return
     if await (_take_small if arrival.size <= SMALL else _take_large)(services, scope, arrival, at):
         await services.axis.settle(arrival, is_done=True)
     # The axis delivers an arrival again that is not settled.
@@ -287,6 +290,9 @@ class FeedFilter:
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         await self._axis.settle(arrival, is_done=is_done)
+
+    async def put_aside(self, arrival: Arrival) -> None:
+        await self._axis.put_aside(arrival)
 
     async def wait(self, timeout_s: float) -> None:
         await self._axis.wait(timeout_s)

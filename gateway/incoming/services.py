@@ -15,6 +15,7 @@ from gateway.domain.share import Share
 from gateway.domain.wall_clock import VIETNAM
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound
+from gateway.incoming.partners import PartnerMail
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports.axis import Axis
@@ -83,6 +84,8 @@ class IncomingServices:
     """Stores revocation answers; None where revocation is known from files only."""
     pdf_asking: PdfAsking | None = None
     """Asks about the certificates of PDF signatures; None where their revocation is known from files only."""
+    partners: PartnerMail = field(default_factory=PartnerMail)
+    """Budgets of partners, and their mail that waits on the axis for room."""
     general_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(GENERAL_AT_ONCE))
     taken_at_once: Share = field(default_factory=lambda: Share(TAKEN_AT_ONCE))
     """Share of memory for file packets that are settled as they land; beyond it they land, and a worker claims them."""

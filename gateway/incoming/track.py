@@ -21,6 +21,7 @@ from gateway.domain.proof import Identity, Receipt, Terms
 from gateway.domain.queues import LeasedInbox
 from gateway.domain.states import CODES, Track
 from gateway.domain.status import (
+    MAY_HAVE_LEFT,
     REOPENED,
     Fact,
     RequestKind,
@@ -283,10 +284,18 @@ class _NewStatus:
         return [d for d in documents if d.kind.is_whole]
 
     async def _deliveries(self, outgoing_id: str) -> Sequence[Delivery]:
-        """Return the delivery to this sender, else those to codes that it took over from."""
+        """Return the delivery to this sender and those to codes that it took over from. Where it has one of its own, what
+        it says counts for the others while they did not decide themselves; the answer to a request never does."""
         deliveries = await self.work.deliveries.of_document(outgoing_id)
         alike = [d for d in deliveries if d.recipient.code.casefold() in self.known_as]
-        return [d for d in alike if d.recipient.code.casefold() == self.sender.casefold()] or alike
+        own = [d for d in alike if d.recipient.code.casefold() == self.sender.casefold()]
+        if not own or len(own) == len(alike):
+            return alike
+        if self.status.code in ("15", "16"):
+            return own
+        facts = await self.work.facts.of_subjects([d.id for d in alike])
+        has_left = [d for d in alike if d.state != "cancelled" or MAY_HAVE_LEFT in d.marks]
+        return [d for d in alike if d in own or (d in has_left and not _has_decided(facts[d.id]))]
 
     def _not_what_was_sent(self, receipt: Receipt, why: str) -> InvalidEnvelope:
         return BadSignature(
@@ -295,6 +304,11 @@ class _NewStatus:
             f"{receipt.of_document_id} and body {receipt.body_digest}: {why}",
             step=11,
         )
+
+
+def _has_decided(facts: Sequence[Fact]) -> bool:
+    """Tell whether the recipient itself said more than that the document arrived."""
+    return any(f.track is Track.BUSINESS and f.code != "01" and not f.heir for f in facts)
 
 
 def _measure_first_01(

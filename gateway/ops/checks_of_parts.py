@@ -494,6 +494,8 @@ def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str,
 LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
 # A recipient may lack a queue at the axis for this long before a person has to act.
 QUEUE_MISSING = timedelta(hours=1)
+# Share of its budget above which a partner is reported: its next letter may have to wait.
+_NEARLY_FULL = 0.8
 
 
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -516,8 +518,24 @@ async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
         )
     if facts["failed"]:
         yield yellow("outbox", "queues.failed", "gateway outbox list --state failed", **facts)
+    if (full := await _full_partners(subject)) is not None:
+        yield full
     if facts["held"]:
         yield yellow("quarantine", "queues.held", "gateway inbox list --quarantine", **facts)
+
+
+async def _full_partners(subject: Subject) -> Diagnosis | None:
+    """Return a finding about the partner with most unhandled mail, where that is near its budget."""
+    allowed, hosted = subject.settings.limits.partner_mb * MB, await subject.store.hosted()
+    sizes = await subject.store.partner_bytes()
+    holders = [(size, code, a.code) for a in hosted for code, size in sizes.get(a.id, {}).items()]
+    full = [holder for holder in holders if allowed and holder[0] > _NEARLY_FULL * allowed]
+    if not full:
+        return None
+    size, code, agency = max(full)
+    facts = {"code": code.upper(), "agency": agency, "used": size // MB, "allowed": allowed // MB}
+    cure = f"gateway inbox list --state new --agency {agency}"
+    return yellow("partners", "queues.partner", cure, count=len(full), **facts)
 
 
 def _lateness(load: Load, now: datetime) -> Diagnosis | None:

@@ -21,6 +21,7 @@ from gateway.domain.signatures import FileVerdict, PdfFacts, RoleRule, SignerVer
 from gateway.edxml import attachment
 from gateway.errors import Misconfigured, NotFound, StoreFailure
 from gateway.ops import seal_file
+from gateway.ops.plain_data import plain_fields
 from gateway.policy import etsi, pdf_verdict, seal_verdict
 from gateway.policy.pdf_fields import is_complete, read_fields
 from gateway.policy.recipients_block import items_of
@@ -97,10 +98,7 @@ def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
     """Return one file's verdict as plain data, with the names of the API."""
     conclusion = etsi.conclude_file(verdict)
     return {
-        "file": verdict.file,
-        "verdict": str(verdict.verdict),
-        "code": verdict.why,
-        "detail": verdict.detail,
+        **plain_fields(verdict, "file verdict code=why detail"),
         "indication": conclusion.indication.value if conclusion else None,
         "sub_indication": conclusion.reason if conclusion else None,
         "rule": verdict.rule,
@@ -112,28 +110,12 @@ def verdict_json(verdict: FileVerdict) -> dict[str, Any]:
 def _signer_json(signer: SignerVerdict) -> dict[str, Any]:
     conclusion = etsi.conclude(signer)
     return {
-        "name": signer.name,
-        "organisation": signer.organisation,
-        "role": signer.role,
-        "claimed_at": signer.claimed_at.isoformat() if signer.claimed_at else None,
-        "trusted_at": signer.trusted_at.isoformat() if signer.trusted_at else None,
-        "verdict": str(signer.verdict),
-        "code": signer.why,
-        "detail": signer.detail,
+        **plain_fields(signer, "name organisation role claimed_at trusted_at verdict code=why detail"),
         "indication": conclusion.indication.value,
         "sub_indication": conclusion.reason,
-        "now": {"verdict": str(signer.now), "code": signer.now_why},
-        "serial": signer.serial,
-        "issuer": signer.issuer,
-        "copy_form": signer.copy_form,
-        "sha256": signer.sha256,
-        "seal": signer.seal,
-        "seal_code": signer.seal_code,
-        "seal_act": signer.seal_act,
-        "seal_over": signer.seal_over,
-        "person": signer.person,
-        "position": signer.position,
-        "capacity": signer.capacity,
+        "now": plain_fields(signer, "verdict=now code=now_why"),
+        **plain_fields(signer, "serial issuer copy_form sha256 seal seal_code seal_act seal_over"),
+        **plain_fields(signer, "person position capacity"),
     }
 
 
@@ -202,12 +184,7 @@ def read_pdf(path: Path, trust: Path | None, now: datetime) -> dict[str, Any]:
         "signatures": str(verdict.verdict),
         "fields": {FIELD_NAMES[name]: _field_json(field) for name, field in fields.items()},
         "recipients": [
-            {
-                "text": recipient.text,
-                "kind": str(recipient.kind),
-                "name": recipient.name,
-                "role": recipient.role,
-            }
+            plain_fields(recipient, "text kind name role")
             for recipient in items_of(fields.recipients.value or "")
         ],
     }

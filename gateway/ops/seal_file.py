@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.domain.seals import CertificateKind, RegisteredCertificate, SealingRight, SealRegister
 from gateway.errors import Misconfigured
+from gateway.ops.plain_data import plain_fields
 
 NAME = "seals.json"
 MOST_BYTES = 16 * 1024 * 1024
@@ -19,32 +20,13 @@ MOST_BYTES = 16 * 1024 * 1024
 
 def certificate_json(certificate: RegisteredCertificate) -> dict[str, Any]:
     """Return a registered certificate as plain data."""
-    return {
-        "id": certificate.id,
-        "code": certificate.code,
-        "kind": str(certificate.kind),
-        "sha256": certificate.fingerprint,
-        "valid_from": certificate.valid_from.isoformat(),
-        "valid_to": certificate.valid_to.isoformat(),
-        "state": certificate.state,
-        "name": certificate.name,
-        "position": certificate.position,
-        "capacity": certificate.capacity,
-    }
+    names = "id code kind sha256=fingerprint valid_from valid_to state name position capacity"
+    return plain_fields(certificate, names)
 
 
 def right_json(right: SealingRight) -> dict[str, Any]:
     """Return a right to seal for another agency as plain data."""
-    return {
-        "id": right.id,
-        "acting_code": right.acting_code,
-        "code": right.code,
-        "act_number": right.act_number,
-        "act_date": right.act_date.isoformat(),
-        "valid_from": right.valid_from.isoformat(),
-        "valid_to": right.valid_to.isoformat() if right.valid_to else None,
-        "state": right.state,
-    }
+    return plain_fields(right, "id acting_code code act_number act_date valid_from valid_to state")
 
 
 def to_json(

@@ -19,6 +19,7 @@ from gateway.errors import CannotTell, InvalidEnvelope, Misconfigured, NotFound
 from gateway.ops import pdf
 from gateway.ops.evidence import judge
 from gateway.ops.evidence.judge import JudgedSignature
+from gateway.ops.plain_data import plain_fields
 from gateway.policy.trust import TrustPolicy
 from gateway.trust import folder
 
@@ -84,10 +85,8 @@ def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
         "at": then.at.isoformat(),
         "now": {"at": now.at.isoformat(), "verdict": now.word, "code": now.code},
         "path": signed.path if signed else "general",  # the fast path never refuses
-        "steps": [
-            {"n": step.n, "name": step.name, "ok": step.ok, "detail": step.detail} for step in then.steps
-        ],
-        "notes": [{"code": note.code, "detail": note.detail} for note in then.notes if note.code],
+        "steps": [plain_fields(step, "n name ok detail") for step in then.steps],
+        "notes": [plain_fields(note, "code detail") for note in then.notes if note.code],
         "signer": {
             "code": signed.sender_code,
             "subject": evidence.subject if evidence else None,
@@ -106,14 +105,7 @@ def report(then: JudgedSignature, now: JudgedSignature) -> dict[str, Any]:
 
 
 def _chain_link(link: ChainLink) -> dict[str, Any]:
-    return {
-        "subject": link.subject,
-        "serial": link.serial,
-        "sha256": link.sha256,
-        "not_before": link.not_before.isoformat(),
-        "not_after": link.not_after.isoformat(),
-        "anchor": link.anchor,
-    }
+    return plain_fields(link, "subject serial sha256 not_before not_after anchor")
 
 
 def _revocation_facts(evidence: Evidence, now: Evidence | None) -> dict[str, Any]:
@@ -137,12 +129,9 @@ def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
         "message": {"id": signed.packet_id, "kind": signed.kind.value},
         # W6a (signed terms); null means that nothing was said.
         "terms": {
-            "reply_required": terms.reply_required,
-            "due_at": _moment_text(terms.due_at),
-            "delivery_mode": terms.delivery_mode,
+            **plain_fields(terms, "reply_required due_at delivery_mode"),
             "recipients": [{"code": code, "role": role} for code, role in terms.roles],
-            "register_no": terms.register_no,
-            "register_year": terms.register_year,
+            **plain_fields(terms, "register_no register_year"),
         }
         if terms
         else None,
@@ -151,17 +140,8 @@ def _commitment(signed: SignedEnvelope[Envelope]) -> dict[str, Any] | None:
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "of_message": receipt.of_packet_id,
-        "of_document": receipt.of_document_id,
-        "of_sender": receipt.of_sender,
-        "body_sha256": receipt.body_digest,
-        "file_sha256": receipt.file_digest,
-        "size": receipt.size,
-        "received_at": _moment_text(receipt.received_at),
-        "status_code": receipt.status_code,
-        "verdict": receipt.verdict,
-    }
+    names = "of_message=of_packet_id of_document=of_document_id of_sender body_sha256=body_digest"
+    return plain_fields(receipt, f"{names} file_sha256=file_digest size received_at status_code verdict")
 
 
 def _moment_text(moment: datetime | None) -> str | None:

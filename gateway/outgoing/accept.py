@@ -159,8 +159,9 @@ class _Task:
         # A number is given in the transaction that stores the document, so a job signs the envelope after it.
         if packed is None and self.signs and not gives_number:
             packed = await package.sign_document(services, known_as, planned, self.request_files.received)
-        await services.unsent.admit(self.scope.agency_id, self.request_files.size)
-        contents = await self.request_files.keep_all() if packed is None else []
+        files = self.request_files
+        await services.unsent.admit(self.scope.agency_id, files.size, files.stack)
+        contents = await files.keep_all() if packed is None else []
 
         async def store_document(work: SqlWork) -> Accepted:
             agency = await work.agency()

@@ -98,7 +98,7 @@ async def add_files(
     pass."""
     await _refuse_bad(services, scope, files)
     await check.identify_signers(services, await check.hosted_agency(services, scope), files)
-    await services.unsent.admit(scope.agency_id, files.size)
+    await services.unsent.admit(scope.agency_id, files.size, files.stack)
     contents = await files.keep_all()
     new = [received.item for received in files.received]
     has_lead = any(f.role is FileRole.LEAD for f in new)

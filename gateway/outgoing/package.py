@@ -153,11 +153,24 @@ async def _pack_document(services: OutgoingServices, scope: AgencyScope, job: Jo
 async def _pack_answer(
     services: OutgoingServices, scope: AgencyScope, job: Job, packet: StatusPacket
 ) -> None:
-    task = _status_task(await hosted_agency(services, scope), packet, services.clock.now())
+    agency = await _answering_agency(services, scope, packet)
+    packet = replace(packet, sender_code=agency.code)
+    task = _status_task(agency, packet, services.clock.now())
     packed = await _sign(services, task, await _open_signer(services, task))
     async with services.store.changing(scope) as work:
         await work.jobs.finish(job.lease)
         await put_status(services, work, scope.agency_id, job.subject_id, packet, packed)
+
+
+async def _answering_agency(
+    services: OutgoingServices, scope: AgencyScope, packet: StatusPacket
+) -> HostedAgency:
+    """Return the agency that signs an answer: the heir, where the code has ended and the heir is hosted here."""
+    agency, today = await hosted_agency(services, scope), services.today()
+    if packet.receipt is None or await services.directory.find(agency.code, today) is not None:
+        return agency
+    heir = (await services.directory.resolve(agency.code, today)).successor
+    return next((a for a in await services.store.hosted() if a.code == heir), agency)
 
 
 async def sign_document(

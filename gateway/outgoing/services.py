@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from gateway.budgets import ByteBudget
 from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyUse
 from gateway.domain.office_calendar import OfficeCalendar
@@ -16,7 +17,6 @@ from gateway.domain.share import Share
 from gateway.domain.wall_clock import local
 from gateway.edxml.policy import XmlPolicy
 from gateway.outgoing.reach import Reach
-from gateway.outgoing.unsent import UnsentBudget
 from gateway.policy import trust
 from gateway.policy.profile import Profile, for_agency
 from gateway.ports.axis import ManagedAxis
@@ -72,7 +72,7 @@ class OutgoingServices:
     """Limits to one at a time the envelopes signed elsewhere in another form than ours: each is held in memory whole
     while it is read (G1, bounded memory)."""
 
-    unsent: UnsentBudget = field(default_factory=UnsentBudget)
+    unsent: ByteBudget = field(default_factory=ByteBudget)
 
     reach: Reach = field(default_factory=Reach)
 

@@ -6,6 +6,7 @@ changes. Nothing here approves a file: the document that carries it is checked a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from gateway.domain.account import AgencyScope
@@ -77,7 +78,7 @@ async def add_part(
             problem = f"part {n} has {part_size} bytes, {size} came"
             raise BadForm(problem, code="GW-UPLOAD-SIZE", hint="send it again")
 
-    with services.blobs.scratch(few=True) as scratch:
+    with ExitStack() as call, services.blobs.scratch(few=True) as scratch:
         spool = Spool(scratch, services.pool)
         await spool.fill(chunks, check_size)
         check_size(spool.size, least=part_size)
@@ -85,7 +86,7 @@ async def add_part(
         _refuse_changed(f"part {n}", part.sha256, announced)
         if stored_part is not None:
             return _refuse_other_bytes(stored_part, part)
-        await services.unsent.admit(scope.agency_id, part_size)
+        await services.unsent.admit(scope.agency_id, part_size, call)
         content = await services.blobs.keep(scratch, part.sha256, part_size)
         async with services.store.changing(scope) as work:
             upload = await work.uploads.get(id)
@@ -119,7 +120,7 @@ async def store_file(
         upload = _with_findings(
             services, _new_upload(services, scope, announcement, max(file.size, USUAL_PART)), files
         )
-        await services.unsent.admit(scope.agency_id, files.size)
+        await services.unsent.admit(scope.agency_id, files.size, files.stack)
         contents = await files.keep_all()
         async with services.store.begin(scope) as work:
             for earlier in await work.uploads.all():

@@ -300,14 +300,15 @@ def unread_part(name: str, facts: FileFacts, pointer: str) -> Iterator[Reason]:
 
 
 def _types(name: str, ending: str, facts: FileFacts, profile: Profile, pointer: str) -> Iterator[Reason]:
-    if not profile.accepts(facts.found_type):
+    if facts.found_type not in profile.allowed_types:
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=facts.found_type)
-    elif ending and not profile.accepts(ending):
+    elif ending and ending not in profile.allowed_types:
         # The bytes of a text named `.bat` are harmless, but the receiver's machine would run it.
         yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=name, type=ending)
     for member, member_type in zip(facts.members, facts.member_types, strict=False):
         ending = _ending_of(_visible_name(member.rpartition("/")[2]))
-        wrong = next((kind for kind in (member_type, ending) if kind and not profile.accepts(kind)), None)
+        kinds = filter(None, (member_type, ending))
+        wrong = next((kind for kind in kinds if kind not in profile.allowed_types), None)
         if wrong is not None:
             yield reason(ReasonCode.TYPE_NOT_ALLOWED, pointer, name=f"{name}: {member[:120]}", type=wrong)
             return

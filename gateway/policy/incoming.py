@@ -32,32 +32,14 @@ class PacketEnding(StrEnum):
 
 
 def answers(
-    kind: Kind,
-    ending: PacketEnding,
-    profile: Profile,
-    *,
-    authenticated: bool,
-    taken_in: bool = False,
+    kind: Kind, ending: PacketEnding, *, authenticated: bool, taken_in: bool = False
 ) -> tuple[str, ...]:
     """Return the status codes to send now; none to an unproved sender (A7) or for a status. `taken_in`: the document
     that a recall concerns was taken in (03)."""
     if not authenticated or kind is Kind.STATUS:
         return ()
-    arrived = ("01",) if profile.answer_arrived else ()
-    is_agreed = (
-        kind is Kind.RECALL and ending is PacketEnding.ADMITTED and not taken_in and profile.auto_recall_15
-    )
-    return (*arrived, "15") if is_agreed else arrived
-
-
-def answers_refusal(reason: str, profile: Profile) -> bool:
-    """Tell whether the node sends this refusal by itself; otherwise the packet is held for the clerk."""
-    switches = {
-        "DAMAGED": profile.answer_damaged,
-        "WRONG_ADDRESSEE": profile.answer_wrong_addressee,
-        "MALWARE": profile.answer_malware,
-    }
-    return switches.get(reason, False)
+    is_agreed = kind is Kind.RECALL and ending is PacketEnding.ADMITTED and not taken_in
+    return ("01", "15") if is_agreed else ("01",)
 
 
 class Admission(StrEnum):
@@ -121,13 +103,12 @@ def check(packet: ArrivedPacket, profile: Profile) -> Ruling:
         return Ruling(
             decision=Admission.SEALED, verdict=check_declared(packet.secrecy, None, profile), code="SECRET"
         )
-    obstacles = _find_obstacles(packet)
-    for code, detail in obstacles:
-        if answers_refusal(code, profile):
-            return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
+    if (obstacle := _find_obstacle(packet)) is not None:
+        code, detail = obstacle
+        return Ruling(decision=Admission.UNACTIONABLE, code=code, detail=detail)
     page, differences = _first_page(packet)
-    reasons = tuple(_hold_reasons(obstacles, packet.findings)) if obstacles or packet.findings else ()
-    verdict = Verdict.make(reasons, (*_warnings(packet, profile), *differences))
+    reasons = (reason(ReasonCode.SCHEMA, f.place, finding=f.code, detail=f.detail) for f in packet.findings)
+    verdict = Verdict.make(tuple(reasons), (*_warnings(packet, profile), *differences))
     verdict += check_declared(None, packet.category, profile)
     verdict += _judge_unsigned(packet, profile)
     verdict += _judge_seal(packet, profile)
@@ -197,26 +178,16 @@ def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:
     return ""
 
 
-def _find_obstacles(packet: ArrivedPacket) -> Sequence[tuple[str, str]]:
-    """Return reason code and detail of each case in which no person could act."""
-    obstacles = []
+def _find_obstacle(packet: ArrivedPacket) -> tuple[str, str] | None:
+    """Return reason code and detail of the first thing that leaves a person nothing to act on."""
     if not is_for_us(packet):
-        obstacles.append(("WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])))
+        return "WRONG_ADDRESSEE", ", ".join(packet.addressed_to[:5])
     for arrived in packet.files:
         if arrived.facts is not None and arrived.facts.malware is not None:
-            obstacles.append(("MALWARE", f"{arrived.name}: {arrived.facts.malware}"))
+            return "MALWARE", f"{arrived.name}: {arrived.facts.malware}"
         if arrived.damaged is not None:
-            obstacles.append(("DAMAGED", f"{arrived.name}: {arrived.damaged}"))
-    return obstacles
-
-
-def _hold_reasons(obstacles: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> Iterator[Reason]:
-    """Yield the obstacles that the profile leaves to a clerk, and findings of the schema, as reasons to hold."""
-    for code, detail in obstacles:
-        if code != "MALWARE":  # the verdict on the file reports it already
-            yield reason(ReasonCode.SCHEMA, "", finding=code, detail=detail)
-    for finding in findings:
-        yield reason(ReasonCode.SCHEMA, finding.place, finding=finding.code, detail=finding.detail)
+            return "DAMAGED", f"{arrived.name}: {arrived.damaged}"
+    return None
 
 
 def _warnings(packet: ArrivedPacket, profile: Profile) -> Iterator[Reason]:

@@ -62,9 +62,8 @@ def is_in_force(rule: Rule, on: date) -> bool:
 
 def find_rules(text: str) -> Iterator[tuple[int, str]]:
     """Yield each rule that a text names, with its line."""
-    for n, line in enumerate(text.splitlines(), start=1):
-        for match in _RULE.finditer(line):
-            yield n, match[0]
+    for match in _RULE.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, match[0]
 
 
 def replacements(bases: LegalBases, act: Act) -> str:

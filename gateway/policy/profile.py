@@ -58,7 +58,6 @@ class Profile:
         "R10, R11, R12",
         "types by content; a type added here is not inspected for active content unless the inspector knows it",
     )
-    rar_allowed: bool = _setting(False, "R12", "a rar is opaque: its members are not seen")
     lead_types: frozenset[str] = _setting(
         frozenset({"pdf"}),
         "R11",
@@ -143,13 +142,6 @@ class Profile:
         "Decree 30/2020 article 4, Decision 28/2018 article 10",
         "offer the fourth urgency, express with a stated hour",
     )
-    answer_arrived: bool = _setting(True, "docs/flow.md", "01 by itself when a packet is stored")
-    answer_damaged: bool = _setting(True, "docs/flow.md", "02 by itself for a packet that cannot be opened")
-    answer_wrong_addressee: bool = _setting(
-        True, "docs/flow.md", "02 by itself when no recipient code is ours"
-    )
-    answer_malware: bool = _setting(True, "docs/flow.md", "02 by itself for malware")
-    auto_recall_15: bool = _setting(True, "R70", "15 by itself for the recall of a document not yet taken in")
     waiting_for: timedelta = _setting(  # noqa: RUF009 - a field
         timedelta(days=3), "docs/flow.md", "how long a packet waits for the document it acts on"
     )
@@ -172,10 +164,6 @@ class Profile:
     retry_limit: timedelta = _setting(  # noqa: RUF009 - a field
         timedelta(hours=72), "docs/flow.md", "after this the delivery has failed"
     )
-
-    def accepts(self, found_type: str) -> bool:
-        """Tell whether files of this content type are allowed."""
-        return found_type in self.allowed_types or (found_type == "rar" and self.rar_allowed)
 
 
 def for_agency(profile: Profile, chosen: Mapping[str, ProfileVersion]) -> Profile:

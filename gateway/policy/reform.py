@@ -14,9 +14,9 @@ from datetime import date, datetime, timedelta
 
 from gateway.domain import registry_change
 from gateway.domain.registry import PENDING_SCHEME, AgencyCode, BadCode, CodeForm, RowSource
-from gateway.domain.registry_change import BuiltOnImport, ImportRecord, Life
+from gateway.domain.registry_change import BuiltOnImport, ImportRecord, Life, RegistryView
 from gateway.domain.registry_reform import Reform, ReformKind, ReformRecord, ReformState, Remark, Target
-from gateway.policy.reform_words import RegistryView, sentences
+from gateway.policy.reform_words import sentences
 
 MOST_CODES = 200
 LONGEST_NAME = 200

@@ -4,32 +4,15 @@ with parameters; for each unreported reform in force, when its report is due and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from gateway.domain.registry_change import Life
+from gateway.domain.registry_change import Life, RegistryView
 from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind, ReformRecord, ReformState, Remark
 
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryView:
-    """Part of the registry around a reform: the life of each code that it names, of all their parents, and of all their
-    successors. `aliases` maps each old code in use to its agency's; `below` has the units directly under a code;
-    `same_name` maps a new or renamed code to a sibling with the same name."""
-
-    lives: Mapping[str, Life]
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    same_name: Mapping[str, str] = field(default_factory=dict)
-    certificates: Mapping[str, int] = field(default_factory=dict)
-    queued: Mapping[str, int] = field(default_factory=dict)
-    open_documents: Mapping[str, int] = field(default_factory=dict)
-    hosted: frozenset[str] = frozenset()
-    """Codes that this node speaks for."""
 
 
 def sentences(reform: Reform, view: RegistryView, lives_after: Mapping[str, Life]) -> Iterator[Remark]:

@@ -43,6 +43,8 @@ class Fate(StrEnum):
     NEVER = "never"
 
 
+# Reason of a parcel on the dead list that its node could not take for want of room.
+ASIDE = "set aside: its sender has too much unhandled mail here; it is taken again once there is room"
 # Code of an outcome: no node of the axis receives for the recipient.
 UNROUTABLE = "unroutable"
 
@@ -65,14 +67,9 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One parcel that the axis gave a node for one of its agencies, until `settle`. Only the adapter reads `token`. `node`
-    is the publishing node that the axis vouches for (A1), None where it vouches for none. `flaw` tells why the bytes are no
-    whole parcel, such as missing parts; such a parcel is quarantined with this text. `file` is a finished file with the
-    bytes, if there is one. `axis` is the axis's name where a node has several. `session` is the authenticated session with
-    a foreign axis, which itself vouches for the sender, because it rewrites files."""
+class CarriedParcel:
+    """A parcel that came over the axis, as its label states it. `axis` is the axis's name where a node has several."""
 
-    token: str
     recipient: str
     packet_id: str
     kind: str
@@ -81,11 +78,22 @@ class Arrival:
     digest: Digest
     size: int
     deliveries: int
+    axis: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival(CarriedParcel):
+    """One parcel that the axis gave a node for one of its agencies, until `settle`. Only the adapter reads `token`. `node`
+    is the publishing node that the axis vouches for (A1), None where it vouches for none. `flaw` tells why the bytes are no
+    whole parcel, such as missing parts; such a parcel is quarantined with this text. `file` is a finished file with the
+    bytes, if there is one. `session` is the authenticated session with
+    a foreign axis, which itself vouches for the sender, because it rewrites files."""
+
+    token: str
     open: Callable[[], BinaryIO]
     node: str | None = None
     flaw: str = ""
     file: Path | None = None
-    axis: str = ""
     session: str | None = None
 
 
@@ -107,22 +115,18 @@ class Promises:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadParcel:
+class DeadParcel(CarriedParcel):
     """A parcel that was delivered too often without being settled and waits for a person. `recipient` has the recipients'
     codes, separated by spaces."""
 
     id: str
-    recipient: str
-    packet_id: str
-    kind: str
-    sender: str
-    lane: Lane
-    digest: Digest
-    size: int
-    deliveries: int
     dead_at: datetime | None
     reason: str
-    axis: str = ""
+
+    @property
+    def is_aside(self) -> bool:
+        """True for a parcel that a node set aside for want of room, and takes again by itself."""
+        return self.reason.endswith(ASIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +178,10 @@ class Axis(Protocol):
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         """End a delivery: remove the parcel when `is_done`, because the node has stored it durably; otherwise deliver it
         again. A stale token changes nothing."""
+
+    async def put_aside(self, arrival: Arrival) -> None:
+        """End a delivery by moving the parcel to the dead list at once, with the reason `ASIDE`. A stale token changes
+        nothing."""
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until a parcel may have arrived, or the time is over."""

@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.domain.certificates import CURVE_ORDERS
 from gateway.domain.event import ACTIVE
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
@@ -272,17 +273,9 @@ OFFICER_TAG = b"lienthong-registry/2 officer\n"
 MOST_ISSUERS = 32
 LARGEST_CERTIFICATE = 64 * 1024
 LEAST_RSA = 2048
-_CURVES: Mapping[str, tuple[str, int, hashes.HashAlgorithm]] = {
-    "ecdsa-sha256": (
-        "secp256r1",
-        0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-        hashes.SHA256(),
-    ),
-    "ecdsa-sha384": (
-        "secp384r1",
-        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
-        hashes.SHA384(),
-    ),
+_CURVES: Mapping[str, tuple[str, hashes.HashAlgorithm]] = {
+    "ecdsa-sha256": ("secp256r1", hashes.SHA256()),
+    "ecdsa-sha384": ("secp384r1", hashes.SHA384()),
 }
 
 
@@ -406,9 +399,9 @@ def check_signature(
 def _check_curve(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes, algorithm: str) -> None:
     """Verify an ECDSA signature given as r and s joined, with s the lower of its two possible values, so that a
     signature has one form."""
-    name, order, digest = _CURVES[algorithm]
+    name, digest = _CURVES[algorithm]
     half = (key.key_size + 7) // 8
     r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-    if key.curve.name != name or len(signature) != 2 * half or not 0 < s <= order // 2:
+    if key.curve.name != name or len(signature) != 2 * half or not 0 < s <= CURVE_ORDERS[name] // 2:
         raise ValueError
     key.verify(encode_dss_signature(r, s), message, ec.ECDSA(digest))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.event import ACTIVE
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
-from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, RegistryChange
+from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, RegistryChange, RegistryView
 from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
@@ -263,17 +263,6 @@ _KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AroundReform:
-    """Registry around a reform: see `policy.reform_words.RegistryView`."""
-
-    lives: Mapping[str, Life]
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    below: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    same_name: Mapping[str, str] = field(default_factory=dict)
-    certificates: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaning:
     """Reforms, rows and certificates that depend on a reform, and the present lives around its codes."""
 
@@ -289,13 +278,13 @@ class SqlReforms:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def load_context(self, reform: Reform) -> AroundReform:
-        """Read the registry around a planned reform."""
+    async def load_context(self, reform: Reform) -> RegistryView:
+        """Read the registry around a planned reform; documents and hosted codes are not known here."""
         with failures_named():
             codes = reform.involved_codes
             forms = [target.alias for step in reform.flat for target in step.targets if target.alias]
             lives = await lives_around(self._connection, [*codes, *forms])
-            return AroundReform(
+            return RegistryView(
                 lives=lives,
                 aliases=await aliases_of(self._connection, [*codes, *forms]),
                 below=await codes_below(self._connection, reform.ended, reform.effective_on),

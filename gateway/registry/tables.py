@@ -52,18 +52,9 @@ class RegistryModel(SQLModel, metaclass=TableClass):
     metadata: ClassVar[MetaData] = MetaData()
 
 
-class AgencyRow(RegistryModel, table=True):
-    """One agency code; unique for ever, closed but never deleted (R82)."""
+class AgencyColumns(RegistryModel):
+    """Columns that an agency has now and in each earlier period."""
 
-    __tablename__ = "agency"
-    __table_args__ = (
-        index("ix_agency_alias", "alias"),
-        index("ix_agency_folded", "folded"),
-        index("ix_agency_parent", "parent", "code"),
-        index("ix_agency_successor", "successor"),
-    )
-
-    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
     alias: str | None = Field(default=None, sa_type=CODE_TYPE)
     name: str
     folded: str = Field(sa_type=FOLDED_TYPE)
@@ -78,11 +69,25 @@ class AgencyRow(RegistryModel, table=True):
     check_note: str | None = None
     scheme: str = DEFAULT_SCHEME
     decision: str | None = None
-    updated_at: datetime = Field(sa_type=DateTime(timezone=True))
     host: str | None = None
     contact: str | None = None
     next_host: str | None = None
     next_host_from: date | None = None
+
+
+class AgencyRow(AgencyColumns, table=True):
+    """One agency code; unique for ever, closed but never deleted (R82)."""
+
+    __tablename__ = "agency"
+    __table_args__ = (
+        index("ix_agency_alias", "alias"),
+        index("ix_agency_folded", "folded"),
+        index("ix_agency_parent", "parent", "code"),
+        index("ix_agency_successor", "successor"),
+    )
+
+    code: str = Field(primary_key=True, sa_type=CODE_TYPE)
+    updated_at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
 class BindingRow(RegistryModel, table=True):
@@ -245,7 +250,7 @@ class ReformCodeRow(RegistryModel, table=True):
     ending: str | None = Field(default=None, sa_type=Text)
 
 
-class PeriodRow(RegistryModel, table=True):
+class PeriodRow(AgencyColumns, table=True):
     """Belief about one code: an earlier period, or its whole row."""
 
     __tablename__ = "agency_period"
@@ -257,24 +262,6 @@ class PeriodRow(RegistryModel, table=True):
     id: str = Field(primary_key=True)
     code: str = Field(sa_type=CODE_TYPE)
     until: date | None = None
-    alias: str | None = Field(default=None, sa_type=CODE_TYPE)
-    name: str
-    folded: str = Field(sa_type=FOLDED_TYPE)
-    parent: str | None = Field(default=None, sa_type=CODE_TYPE)
-    valid_from: date | None = None
-    valid_to: date | None = None
-    successor: str | None = None
-    source: str
-    email: str | None = None
-    address: str | None = None
-    phone: str | None = None
-    check_note: str | None = None
-    scheme: str = DEFAULT_SCHEME
-    decision: str | None = None
-    host: str | None = None
-    contact: str | None = None
-    next_host: str | None = None
-    next_host_from: date | None = None
     believed_from: datetime = Field(sa_type=DateTime(timezone=True))
     believed_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     change_id: str

@@ -10,26 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
-
-class Secret:
-    """Text that is never printed; only `reveal` returns it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "********"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
+from gateway.domain.identity import Secret as Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +250,7 @@ class LimitSettings:
     quarantine_mb: Annotated[int, Between(10, 1_000_000)] = 1024
     disk_free_mb: Annotated[int, Between(0, 1_000_000)] = 200
     unsent_mb: Annotated[int, Between(0, 10_000_000)] = 2000
+    partner_mb: Annotated[int, Between(0, 10_000_000)] = 500
 
 
 DELIVERY_MODES = Pairs(("electronic", "both", "paper"))

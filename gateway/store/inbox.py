@@ -9,20 +9,34 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    and_,
+    bindparam,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlmodel import col
 
 from gateway import errors, meters
+from gateway.domain.document import UNDECIDED
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
 from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
 from gateway.ports.services import Clock
 from gateway.store import leases
 from gateway.store.drivers import SLOW
+from gateway.store.incoming import ACKED
 from gateway.store.pending_writes import PendingWrite
 from gateway.store.repository import Page, WatchedRows
-from gateway.store.row import to_json, value_of
-from gateway.store.tables import InboxRow
+from gateway.store.row import one_of, same, to_json, value_of
+from gateway.store.tables import HandoverRow, InboxRow, IncomingRow
 from gateway.store.transaction import BoundQuery, Transaction
 
 LANDED, WAITING = "landed", "waiting"
@@ -74,13 +88,43 @@ _FRESH: Mapping[str, Any] = {
 # Packets of all agencies, the oldest first.
 OLDEST_FIRST = select(InboxRow).order_by(col(InboxRow.received_at), col(InboxRow.id))
 # Packets in quarantine without a proved sender (A7, unproved senders).
-IS_UNPROVED = and_(col(InboxRow.state).in_(("quarantined", "malformed")), col(InboxRow.sender_code).is_(None))
+_IS_KEPT_OUT = col(InboxRow.state).in_(("quarantined", "malformed"))
+IS_UNPROVED = and_(_IS_KEPT_OUT, col(InboxRow.sender_code).is_(None))
 # Marked as slow, because in a flood of packets these are many rows.
 UNPROVED_BYTES = (
     select(func.coalesce(func.sum(col(InboxRow.size)), 0))
     .where(IS_UNPROVED)
     .execution_options(**{SLOW: True})
 )
+
+
+def partner_bytes(agency_id: str | None) -> CompoundSelect[Any]:
+    """Return the query of the bytes of unhandled mail, by agency and sender, of one agency or all: packets that are not
+    settled, and documents that no person decided on and no program fetched. Unproved senders have a quota of
+    their own."""
+    size, sender = (
+        func.sum(col(InboxRow.size)),
+        func.coalesce(InboxRow.sender_code, InboxRow.transport_sender),
+    )
+    is_open = or_(
+        one_of(col(InboxRow.state), (LANDED, WAITING, "held")), and_(_IS_KEPT_OUT, not_(IS_UNPROVED))
+    )
+    is_fetched = exists().where(
+        same(HandoverRow.agency_id, IncomingRow.agency_id),
+        same(HandoverRow.incoming_id, IncomingRow.id),
+        col(HandoverRow.state) == ACKED,
+    )
+    packets = select(col(InboxRow.agency_id), sender, size).where(is_open)
+    documents = (
+        select(col(IncomingRow.agency_id), col(IncomingRow.sender_code), size)
+        .join_from(IncomingRow, InboxRow, same(IncomingRow.inbox_id, InboxRow.id))
+        .where(one_of(col(IncomingRow.state), UNDECIDED), not_(is_fetched))
+    )
+    if agency_id is not None:
+        packets = packets.where(col(InboxRow.agency_id) == agency_id)
+        documents = documents.where(col(IncomingRow.agency_id) == agency_id)
+    of_documents = documents.group_by(IncomingRow.agency_id, IncomingRow.sender_code)
+    return union_all(packets.group_by(InboxRow.agency_id, sender), of_documents)
 
 
 def _count(packet: InboxPacket, took_s: float | None) -> None:

@@ -10,7 +10,7 @@ repeats or contradicts it is recognised; it is written when a packet is admitted
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -205,20 +205,7 @@ class SqlIncomingDocuments(WatchedRows):
     ) -> IncomingDocument:
         """Save the document with the stored version + 1 and return it. StaleVersion when `expect_version` is given and is
         not the stored version."""
-        self._check_own(document.agency_id, f"the document {document.id}")
-        if expect_version in (None, document.version):
-            saved = replace(document, version=document.version + 1)
-            if await self._write(_UPDATE_AS_READ, saved, read=document.version):
-                return saved
-        stored = await self.get(document.id)
-        if expect_version is not None and stored.version != expect_version:
-            raise errors.StaleVersion(
-                f"the incoming document {document.id} is at version {stored.version}, not {expect_version}; "
-                "read it again"
-            )
-        saved = replace(document, version=stored.version + 1)
-        await self._write(_UPDATE, saved)
-        return saved
+        return await self._save(document, expect_version, self.get, self._write)
 
     async def page(
         self,
@@ -267,10 +254,12 @@ class SqlIncomingDocuments(WatchedRows):
         """Note that the document gets other files, so that nothing stays that was made of those before."""
         self._follower.in_files_changed(document)
 
-    async def _write(self, query: Update, document: IncomingDocument, **read: int) -> bool:
+    async def _write(self, document: IncomingDocument, read: int | None) -> bool:
+        statement, known = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
         columns = incoming_row(document).values("agency_id", "id")
         is_written = (
-            await self._tx.change(query, agency=self._agency_id, at_id=document.id, **read, **columns) == 1
+            await self._tx.change(statement, agency=self._agency_id, at_id=document.id, **known, **columns)
+            == 1
         )
         if is_written:
             self._follower.in_changed(document)

@@ -17,7 +17,6 @@ from typing import Any, cast
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Update,
     and_,
     bindparam,
     exists,
@@ -174,18 +173,7 @@ class SqlOutgoingDocuments(WatchedRows):
     ) -> OutgoingDocument:
         """Save the document with the stored version + 1 and return it. StaleVersion when `expect_version` is given and is
         not the stored version."""
-        if expect_version in (None, document.version):
-            saved = replace(document, version=document.version + 1)
-            if await self._write(_UPDATE_AS_READ, saved, read=document.version):
-                return saved
-        stored = await self.get(document.id)
-        if expect_version is not None and stored.version != expect_version:
-            raise errors.StaleVersion(
-                f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"
-            )
-        saved = replace(document, version=stored.version + 1)
-        await self._write(_UPDATE, saved)
-        return saved
+        return await self._save(document, expect_version, self.get, self._write)
 
     async def wanting_replies(self, since: date, by: date, limit: int) -> Sequence[OutgoingDocument]:
         """Return up to `limit` sent documents that ask for a reply by a day from `since` to `by`, the earliest first."""
@@ -231,10 +219,11 @@ class SqlOutgoingDocuments(WatchedRows):
             oldest_first=oldest_first,
         )
 
-    async def _write(self, statement: Update, document: OutgoingDocument, **read: int) -> bool:
+    async def _write(self, document: OutgoingDocument, read: int | None) -> bool:
+        statement, known = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
         columns = (await self._make_row(document)).values("agency_id", "id", "trace")
         is_written = (
-            await self._tx.change(statement, agency=self._agency_id, at_id=document.id, **read, **columns)
+            await self._tx.change(statement, agency=self._agency_id, at_id=document.id, **known, **columns)
             == 1
         )
         if is_written:

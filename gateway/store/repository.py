@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -78,6 +78,7 @@ def follow_nothing(tx: Transaction, agency_id: str) -> Follower:
 
 R = TypeVar("R", bound=Row)
 V = TypeVar("V")
+D = TypeVar("D", IncomingDocument, OutgoingDocument)
 
 
 @cache
@@ -264,6 +265,29 @@ class WatchedRows(AgencyRows):
         self._agency_id = scope.agency_id
         self._clock = clock
         self._follower = follower
+
+    async def _save(
+        self,
+        document: D,
+        expect_version: int | None,
+        load: Callable[[str], Awaitable[D]],
+        write: Callable[[D, int | None], Awaitable[bool]],
+    ) -> D:
+        """Save a document with the stored version + 1 and return it. `write` gets the version that must be the stored one,
+        or None. StaleVersion when `expect_version` is given and is not the stored version."""
+        self._check_own(document.agency_id, f"the document {document.id}")
+        if expect_version in (None, document.version):
+            saved = replace(document, version=document.version + 1)
+            if await write(saved, document.version):
+                return saved
+        stored = await load(document.id)
+        if expect_version is not None and stored.version != expect_version:
+            raise errors.StaleVersion(
+                f"the document {document.id} is at version {stored.version}, not {expect_version}; read it again"
+            )
+        saved = replace(document, version=stored.version + 1)
+        await write(saved, None)
+        return saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@ clock. Out: units of work on SQLite or PostgreSQL, by the same code; the duratio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.hold import Hold
 from gateway.domain.pace import ordinary_places
 from gateway.domain.queues import InboxPacket, Job, Lease, LeasedInbox, LeasedOutbox, OutboxItem
+from gateway.domain.registry import fold_code
 from gateway.errors import StoreFailure
 from gateway.ports.services import Clock
 from gateway.store import events, holds, inbox, jobs, leases, migrate, outbox, outgoing, readings, uploads
@@ -392,10 +394,19 @@ class SqlStore:
         async with self.viewing_few() as tx:
             return int(await tx.scalar(inbox.UNPROVED_BYTES))
 
-    async def unsent_bytes(self, agency_id: str) -> int:
-        """Return the size of what an agency keeps and has not sent: drafts, uploads, and documents that wait."""
+    async def unsent_bytes(self, agency_id: str) -> Mapping[str, int]:
+        """Return the size of what an agency keeps and has not sent, under the empty name: drafts, uploads, and documents
+        that wait."""
         async with self.viewing_few() as tx:
-            return int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))
+            return {"": int(await tx.scalar(outgoing.UNSENT_BYTES, agency=agency_id))}
+
+    async def partner_bytes(self, agency_id: str | None = None) -> Mapping[str, Mapping[str, int]]:
+        """Return the size of unhandled mail by agency, of one or all, and by the casefolded code of its sender."""
+        sums: dict[str, Counter[str]] = {}
+        async with self.viewing_few() as tx:
+            for at, sender, size in await tx.tuples(inbox.partner_bytes(agency_id)):
+                sums.setdefault(at, Counter())[fold_code(sender)] += int(size)
+        return sums
 
     async def oldest_unproved(self, limit: int) -> Sequence[InboxPacket]:
         """Return up to `limit` quarantined packets without a proved sender, of all agencies, the oldest first."""

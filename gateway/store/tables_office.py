@@ -211,7 +211,8 @@ class KeepingRow(Row, table=True):
 
 
 class SavedViewRow(OfAgency, table=True):
-    """A person's saved list view. `folded` is the name without accents and case: names that read the same are one."""
+    """A person's saved list view. `folded` is the name without accents and case: names that read the same are one.
+    `is_first` is unused: it marked the view that a list opened with."""
 
     person_id: str = Field(primary_key=True)
     side: str = Field(primary_key=True)

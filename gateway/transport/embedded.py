@@ -27,7 +27,7 @@ from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.log import action
-from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import ASIDE, Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
 from gateway.ports.services import Clock, Pool
 from gateway.transport import queue_file
 from gateway.transport.parcel import (
@@ -212,6 +212,12 @@ class EmbeddedAxis:
             ring(self._name)
         return [None] * len(settled)
 
+    async def put_aside(self, arrival: Arrival) -> None:
+        """Move the row to the dead list."""
+        buried = (self._clock.now().timestamp(), ASIDE, arrival.token)
+        await self._queue.change(lambda queue: queue.execute(queue_file.BURY_LEASED, buried))
+        self._held.pop(arrival.token, None)
+
     async def wait(self, timeout_s: float) -> None:
         """Wait until a row is due: a publish by this process wakes at once, one by another within `POLL_S`."""
         waited_s = 0.0
@@ -278,7 +284,8 @@ class EmbeddedAxis:
                 raise _not_dead(id)
             digest, packet_id, recipient = rows[0]
         self._removed = time.monotonic()
-        action(_log, "axis.dead_dropped", reason, packet_id=packet_id, recipient=recipient, digest=digest)
+        names = {"packet_id": packet_id, "recipient": recipient, "digest": digest}
+        action(_log, "axis.dead_dropped", **names, reason=reason)
         if self._files.has(Digest(digest)):
             await self._remove_unneeded(digest)
 

@@ -105,9 +105,10 @@ DUE_ORDINARY = _due("AND q.lane = 1")
 LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
 BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
 
-# Both name the lease's token: a consumer that is late finds it changed, and changes nothing.
+# These name the lease's token: a consumer that is late finds it changed, and changes nothing.
 DELETE_LEASED = "DELETE FROM queue WHERE token = ?"
 RELEASE_LEASE = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
+BURY_LEASED = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE token = ?"
 
 STILL_NEEDED = "SELECT 1 FROM queue WHERE digest = ? LIMIT 1"
 NEEDED_OF = "SELECT DISTINCT digest FROM queue WHERE digest IN (SELECT value FROM json_each(?))"

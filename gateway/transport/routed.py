@@ -163,6 +163,10 @@ class RoutedAxis:
         if axis is not None:  # where the axis is no longer configured, its lease just expires
             await axis.settle(arrival, is_done=is_done)
 
+    async def put_aside(self, arrival: Arrival) -> None:
+        if (axis := self._axes.get(arrival.axis)) is not None:
+            await axis.put_aside(arrival)
+
     async def wait(self, timeout_s: float) -> None:
         await self._in.wait(timeout_s)
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 
+from gateway.domain.certificates import CURVE_ORDERS
 from gateway.errors import Misconfigured
 from gateway.trust.asn1 import make_ready
 
@@ -31,15 +32,6 @@ KeyKind: TypeAlias = Literal["ecdsa-p256", "ecdsa-p384", "rsa-3072"]
 
 # An agency code becomes a directory name, so no code may lead out of the key directory or hide in it.
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,74}")
-
-# W8 (permitted keys): the orders of the two curves, from FIPS 186-4 D.1.2, for low s.
-CURVE_ORDERS = {
-    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "secp384r1": int(
-        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
-        16,
-    ),
-}
 
 # First bytes of content that a key may sign, so that a key of one purpose signs nothing of another (threat 120).
 ENVELOPES = b'<ds:SignedInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'

@@ -29,7 +29,6 @@ from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
 from gateway.trust import key_material as material
 from gateway.trust.folder_stamps import FolderLook, Stamp
-from gateway.trust.key_material import CURVE_ORDERS as CURVE_ORDERS
 from gateway.trust.key_material import EXCHANGE, FILE, TOKEN
 from gateway.trust.key_material import KeyEntry as KeyEntry
 from gateway.trust.key_material import KeyKind as KeyKind

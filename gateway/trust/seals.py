@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.atomic_files import write_file
+from gateway.domain.certificates import CURVE_ORDERS
 from gateway.domain.sealed_log import (
     MOST_SEAL_BYTES,
     MOST_STAMP,
@@ -38,7 +39,7 @@ from gateway.domain.sealed_log import (
 )
 from gateway.errors import Clash, InvalidProof, Misconfigured, StoreFailure, Unreachable
 from gateway.http_calls import Bounds, HttpRequest, ask
-from gateway.trust.key_material import CURVE_ORDERS, public_pem, raw_low_s, spki
+from gateway.trust.key_material import public_pem, raw_low_s, spki
 from gateway.trust.keys import own_key
 
 if TYPE_CHECKING:

@@ -181,11 +181,14 @@ def basis_of_timer(timer: str, lang: str = "vi") -> str:
 
 def find_acts(bases: LegalBases, text: str) -> Iterator[tuple[int, str, Act | None]]:
     """Yield each mention of an act: its line, the text, and the act; None for one that is not in the table."""
-    for n, line in enumerate(text.splitlines(), start=1):
-        for match in (*_FULL_NUMBER.finditer(line), *_STANDARD.finditer(line)):
-            yield n, match[0], _act_of_number(bases, match[0])
-        for match in _SHORT_NUMBER.finditer(line):
-            yield n, match[0], _act_of_short(bases, match["kind"], match["number"])
+    for match in (*_FULL_NUMBER.finditer(text), *_STANDARD.finditer(text)):
+        yield _line_at(text, match.start()), match[0], _act_of_number(bases, match[0])
+    for match in _SHORT_NUMBER.finditer(text):
+        yield _line_at(text, match.start()), match[0], _act_of_short(bases, match["kind"], match["number"])
+
+
+def _line_at(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
 
 
 @cache

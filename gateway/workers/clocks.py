@@ -2,7 +2,8 @@
 idempotency keys, uploads, and sealed holds that a crash or a missing key of the head left unsettled. Another judges PDF
 signatures again for which answers of authorities were missing; one judges lists of certificates, one takes the lists of
 agencies of foreign axes and the issuer's fetched list, and tells the issuer which list is in force. Others check every few
-seconds whether packets of unproved senders fill the quarantine, and whether tables of a server have grown. In: the clock.
+seconds whether packets of unproved senders fill the quarantine, each minute whether mail of partners that was set aside
+has room, and whether tables of a server have grown. In: the clock.
 Out: rows that ended, bindings and agencies of lists. Content of a hold is unreadable at once; it does not wait for this
 loop."""
 
@@ -13,18 +14,20 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from gateway import holding, log
 from gateway.deciding import DecisionServices, delegation
 from gateway.errors import GatewayError
 from gateway.holding import HoldService
-from gateway.incoming import rejudge, seal, settle
+from gateway.incoming import check, rejudge, seal, settle
 from gateway.incoming.services import IncomingServices
 from gateway.stored_content import tell_readings
 from gateway.workers.loop import Turn
 
 if TYPE_CHECKING:
+    from gateway.ports.axis import ManagedAxis
     from gateway.registry.axis_lists import SqlAxisLists
 
 _log = logging.getLogger(__name__)
@@ -93,6 +96,17 @@ class QuarantineClock(_Clock):
         if not self._turn.take(services.clock.now()):
             return False
         return bool(await settle.keep_quota(services))
+
+
+class AsideClock(_Clock):
+    every = timedelta(minutes=1)
+
+    async def step(self, services: IncomingServices, axis: ManagedAxis) -> bool:
+        """Let mail of partners that was set aside come again as far as there is room for it."""
+        if not self._turn.take(services.clock.now()):
+            return False
+        find_receiver = partial(check.receiving_agency, services)
+        return bool(await services.partners.take_back(axis, find_receiver))
 
 
 class GrowthClock(_Clock):

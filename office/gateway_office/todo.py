@@ -318,17 +318,30 @@ async def _note(
     if listed is None:
         raise NotFound(f"there is no task {task} to do; look with: gateway todo list")
     check(listed)
+    return await save_note(services, scope, task, listed.subject_id, act, begun=listed.since, **changes)
+
+
+async def save_note(
+    services: TodoServices,
+    scope: AgencyScope,
+    task: str,
+    subject_id: str,
+    act: str,
+    begun: datetime | None = None,
+    **changes: str | datetime | None,
+) -> TaskNote:
+    """Record what a person notes on a task about that subject; what was noted before the task has begun anew is over."""
     now = services.clock.now()
     async with services.store.changing(scope) as work:
         await work.agency()
         stored = (await work.office.tasks.notes([task])).get(task)
         noted = stored or TaskNote(task=task, noted_by=scope.principal_id, noted_at=now)
-        if noted.noted_at < listed.since:
+        if begun is not None and noted.noted_at < begun:
             noted = replace(noted, closed_at=None, snoozed_until=None)
         changed = replace(noted, noted_by=scope.principal_id, noted_at=now, **changes)  # type: ignore[arg-type]  # its fields
         await work.office.tasks.save_note(changed)
         data = {"task": task, "what": act, "person": changed.owner, "note": changed.note}
-        await work.events.append(EventKind.TASK_NOTED, listed.subject_id, now, data)
+        await work.events.append(EventKind.TASK_NOTED, subject_id, now, data)
     services.wake()
     return changed
 

@@ -25,6 +25,7 @@ from gateway.store.work import SqlWork
 from gateway_office.store.store import SqlOfficeStore
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
+from tests.support.cases import Cases
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
 from tests.support.people import Someone
@@ -214,6 +215,35 @@ async def test_what_waits_for_an_ended_code_is_held_or_returned_with_its_success
     assert COMMUNE in (row.last_error or "")
     assert (await town.standing(sent)).word == ("failed" if queued is QueuedMail.RETURN else "sending")
     assert await town.incoming(COMMUNE) == ()
+
+
+async def test_what_lay_with_an_agency_on_the_day_of_its_end_is_answered_by_its_heir(
+    town: Town, cases: Cases
+) -> None:
+    """Its own key ended with its code. The heir answers in its name, also where it had a copy of its own."""
+    both = await two_deciders(town)
+    await town.carry()  # the axis knows who is hosted here
+    alone = await waiting(town, "5", DEPARTMENT)
+    together = await waiting(town, "6", DEPARTMENT, COMMUNE)
+    await town.dispatch()
+    await town.land()
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=(Target(code=COMMUNE),))
+    town.clock.advance(5 * DAY)
+    await town.process()
+    for arrived in await town.incoming(DEPARTMENT):
+        await town.status(arrived, "03")
+    town.clock.advance(DAY)
+    await town.carry_around()
+
+    for sent, states in (
+        (alone, {DEPARTMENT: "accepted"}),
+        (together, {DEPARTMENT: "accepted", COMMUNE: "accepted"}),
+    ):
+        with cases.case(sent.draft.number):
+            assert {code: d.state for code, d in (await town.deliveries(sent)).items()} == states
+            facts = (await town.facts_by(sent))[DEPARTMENT]
+            assert {f.heir for f in facts if f.code in ("01", "03")} == {COMMUNE}
+            assert all("12/QĐ-UBND" in (f.heir_by or "") for f in facts if f.heir)
 
 
 async def test_mail_to_a_code_that_was_split_waits_for_a_person_and_its_sender_reads_who_took_over(

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from gateway.deciding import delegation
 from gateway.document_view.facts import heir_text
 from gateway.document_view.recipients import recipient_view
@@ -78,6 +80,9 @@ async def test_threat_147_an_heir_by_the_feed_key_alone_answers_for_nobody(
     assert entry is not None
     assert (entry.valid_to, entry.successor) == (None, None)
     assert entry.name == "UBND xã Đổi Tên", "the rest of the row and of the list takes effect"
+    async with town.node.store.reading() as tx:
+        kinds = {kind for (kind,) in await tx.tuples(text("SELECT kind FROM event"))}
+    assert str(EventKind.CODES_CHANGED) not in kinds, "the list's own signature vouches for the new name"
 
 
 async def test_threat_147_no_column_of_a_row_moves_a_verdict_by_the_feed_key(

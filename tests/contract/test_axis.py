@@ -22,6 +22,7 @@ from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Axis, Fate, Promises
 from gateway.transport.embedded import EmbeddedAxis
+from gateway.transport.rest.axis import RestAxis
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received
 from tests.support.town.foreign_rigs import foreign_rig
 from tests.support.town.rigs import Rig, RoutedRig, amqp_rig, embedded_rig
@@ -364,6 +365,50 @@ async def test_a_parcel_nobody_can_settle_goes_to_the_dead_list_with_its_reason(
     assert packet_ids == ["healthy"]
     assert dead == "poison"
     assert "3 times" in reason
+
+
+async def test_a_parcel_set_aside_lies_on_the_dead_list_at_once_and_comes_again_when_it_is_taken_back(
+    rig: Rig,
+) -> None:
+    axis = await rig.node("one", ["Z92", "Z93"])
+    await axis.publish(parcel("large"), ["Z92", "Z93"])
+    first, second = await received(axis, count=2)
+    content = bytes_of(second)
+    await axis.settle(first, is_done=True)
+
+    await axis.put_aside(second)
+    await axis.put_aside(second)
+    await rig.dead()
+    (dead,) = await axis.dead_list()
+    await axis.dead_retry(dead.id)
+    again = await received(axis)
+
+    assert dead.is_aside
+    assert (dead.packet_id, dead.sender) == ("large", second.sender)
+    assert second.recipient in {arrival.recipient for arrival in again}
+    assert {bytes_of(arrival) for arrival in again} == {content}
+
+
+async def test_a_foreign_axis_keeps_what_its_node_has_no_room_for(rig: Rig) -> None:
+    """Once a packet of a sender was set aside, its next ones are not fetched: here they would only fill the disk."""
+    axis = await rig.node("one", ["Z92"])
+    foreign_axis = getattr(axis, "axis", None)
+    if not isinstance(foreign_axis, RestAxis):
+        return
+    await axis.publish(parcel("first"), ["Z92"])
+    (first,) = await received(axis)
+    await axis.put_aside(first)
+
+    await axis.publish(parcel("second", b"others"), ["Z92"])
+    await foreign_axis.look()
+    kept = await axis.counts()
+    (dead,) = await axis.dead_list()
+    await axis.dead_retry(dead.id)
+    foreign_axis._fetcher._put_off.clear()
+    await foreign_axis.look()
+
+    assert (kept["waiting"], kept["dead"]) == (0, 1)
+    assert {arrival.size for arrival in await received(axis, count=2)} == {17, 6}
 
 
 async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> None:

@@ -29,7 +29,7 @@ from tests.support.stores import NORTH, SOUTH, committing, digest
 async def test_a_hosted_agency_comes_back_as_it_was_is_found_by_code_or_alias_and_hosted_once(
     store: SqlOfficeStore,
 ) -> None:
-    """R133 (focal office)."""
+    """R42 (one central desk)."""
     agency = HostedAgency(
         id="agy_west", code="Z91.03", name="West", numbering=NumberingMode.B, aliases=("Z91.OLD", "Z91.01")
     )

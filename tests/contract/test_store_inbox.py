@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import errors
+from gateway.domain.document import InState
 from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Step
@@ -306,3 +307,38 @@ async def test_inbox_pages_filter_by_state(store: SqlOfficeStore, clock: ManualC
         (held_packet,),
     )
     assert second_page.next_cursor is None
+
+
+async def test_bytes_of_a_partner_count_until_somebody_has_dealt_with_them(
+    store: SqlOfficeStore, clock: ManualClock
+) -> None:
+    """Open packets, and documents without a decision; not what is settled, fetched, or of a sender that is not proved."""
+    packets = [
+        inbox_item(clock, size=1),
+        inbox_item(clock, size=20, state="held", sender_code="Z91.02"),
+        inbox_item(clock, size=300, state="quarantined", sender_code="Z91.03"),
+        inbox_item(clock, size=4_000, state="quarantined"),
+        *(
+            inbox_item(clock, size=size, state="done", sender_code="z91.02")
+            for size in (50_000, 600_000, 7_000_000, 80_000_000)
+        ),
+    ]
+    new, held, taken_in, fetched = packets[-4:]
+    documents = [
+        incoming(clock, inbox_id=new.id, sender_code="z91.02"),
+        incoming(clock, inbox_id=held.id, state=InState.HELD),
+        incoming(clock, inbox_id=taken_in.id, state=InState.ACCEPTED),
+        incoming(clock, inbox_id=fetched.id),
+    ]
+    await stored(store, *packets, *documents)
+    await stored(store, inbox_item(clock, scope=SOUTH, size=5), scope=SOUTH)
+    async with committing(store) as work:
+        await work.handovers.offer(documents[-1].id)
+    async with committing(store) as work:
+        await work.handovers.lease("program", 1, clock.now() + timedelta(minutes=1))
+    async with committing(store) as work:
+        await work.handovers.ack(documents[-1].id, "program", clock.now())
+
+    north, south = {"z91.02": 650_021, "z91.03": 300}, {"z91.02": 5}
+    assert await store.partner_bytes(NORTH.agency_id) == {NORTH.agency_id: north}
+    assert await store.partner_bytes() == {NORTH.agency_id: north, SOUTH.agency_id: south}

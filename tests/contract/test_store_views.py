@@ -28,20 +28,18 @@ async def test_a_view_belongs_to_one_person_of_one_agency(store: SqlOfficeStore,
     )
 
 
-async def test_a_name_that_reads_the_same_is_replaced_and_one_view_is_first(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
-    await tags_and_views.save_view(store, NORTH, Side.IN, "Khẩn", "khan=1", clock.now(), is_first=True)
+async def test_a_name_that_reads_the_same_is_replaced(store: SqlOfficeStore, clock: ManualClock) -> None:
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Khẩn", "khan=1", clock.now())
     await tags_and_views.save_view(store, NORTH, Side.IN, " khan ", "khan=khan", clock.now())
-    await tags_and_views.save_view(store, NORTH, Side.IN, "Quá hạn", "qua-han=1", clock.now(), is_first=True)
-    await tags_and_views.save_view(store, NORTH, Side.IN, "Mới", "tab=new", clock.now(), is_first=True)
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Quá hạn", "qua-han=1", clock.now())
+    await tags_and_views.save_view(store, NORTH, Side.IN, "Mới", "tab=new", clock.now())
 
     views = await tags_and_views.views_of(store, NORTH, Side.IN)
 
-    assert [(v.name, v.query, v.is_first) for v in views] == [
-        ("khan", "khan=khan", False),
-        ("Mới", "tab=new", True),
-        ("Quá hạn", "qua-han=1", False),
+    assert [(v.name, v.query) for v in views] == [
+        ("khan", "khan=khan"),
+        ("Mới", "tab=new"),
+        ("Quá hạn", "qua-han=1"),
     ]
     await tags_and_views.remove_view(store, NORTH, Side.IN, "Moi")
     assert len(await tags_and_views.views_of(store, NORTH, Side.IN)) == 2

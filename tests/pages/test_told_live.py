@@ -30,11 +30,15 @@ async def test_the_number_reaches_the_row_and_the_foot(
     await enter()
     with site.clock.standing():
         deed = await press(page, document.id)
+        # The list, which is renewed at its end, counts the letter until it is told that the act took effect.
+        await expect(page.locator(f"[data-id='{document.id}'] .pending")).to_have_count(1)
+        await expect(page.locator("[data-tab=new] .count")).to_have_text("1")
         site.clock.skip(WAIT)
         await expect(page.locator("[data-last]")).to_have_text(f"{document.code} đã vào sổ, số đến 1")
     # The list may have been renewed by then, without letters that no longer wait.
     if await deed.count():
         await expect(deed).to_have_text("Số đến 1")
+        await expect(page.locator("[data-tab=new] .count")).to_have_text("0")
     await expect(page.locator("#said")).to_contain_text("số đến 1")
     assert await page.evaluate("window.stays")
 

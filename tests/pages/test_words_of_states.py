@@ -6,9 +6,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from gateway.deciding import people
 from gateway.domain.document import Assignment, IncomingDocument
-from gateway.domain.person import Role
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import drafting
@@ -89,32 +87,3 @@ async def test_a_recalled_document_tells_its_recall_in_its_picture(site: Site, m
 def _pages(*documents: IncomingDocument) -> tuple[str, ...]:
     lists = ("/van-ban-den?tab=accepted", "/van-ban-den?tab=all", "/tim-kiem?q=so&phia=in")
     return (*lists, "/so-van-ban?so=incoming", "/can-xu-ly", "/tong-quan", "/thong-bao", *map(at, documents))
-
-
-async def test_a_letter_that_introduces_a_seal_leads_an_administrator_to_its_proposal(
-    site: Site, mail: Mail
-) -> None:
-    """R23 (certificates): the list of proposals has the form with the sender's code, without the letter's subject."""
-    _, arrived = await mail.comes()
-    person = site.person(PostRole.AGENCY_ADMIN, "department")
-    link = f'href="/co-quan/de-nghi/mau-dau?ma={arrived.sender_code}"'
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-        before = (await guest.get("/co-quan/de-nghi")).text
-        async with site.node.store.changing(await mail.scope("department")) as work:
-            letter = await work.incoming.get(arrived.id)
-            await work.incoming.save(replace(letter, type_name="Giới thiệu con dấu, chữ ký, trụ sở"))
-        refused = (
-            await guest.get("/co-quan/de-nghi")
-        ).text  # without the role, the form would refuse the person
-        async with site.node.deciding.decisions.read() as view:
-            staged = [decider for decider in await view.people.all() if Role.PEOPLE in decider.roles]
-        for decider in staged:  # their secrets no test knows
-            await people.block(site.node.deciding, "operator", decider.name)
-        await people.give(site.node.deciding, None, "operator", person.login, (Role.TRUST,))
-        after = (await guest.get("/co-quan/de-nghi")).text
-        form = await guest.get(f"/co-quan/de-nghi/mau-dau?ma={arrived.sender_code}")
-
-    assert [link in text for text in (before, refused, after)] == [False, False, True]
-    assert arrived.subject not in after
-    assert (form.status, arrived.sender_code in form.text) == (200, True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from playwright.async_api import FloatRect, Locator, Page, Response
+from playwright.async_api import FloatRect, Locator, Page, Response, ViewportSize
 
 from gateway.domain.account import AgencyScope
 from gateway_office.domain.roles import PostRole
 from tests.pages.site import Site
+
+NARROW: ViewportSize = {"width": 1024, "height": 768}
+"""A screen on which no paper stands beside a list: each form has a page of its own."""
 
 
 class Enter(Protocol):

@@ -1,6 +1,6 @@
 """Random histories of documents of one agency: sent, cancelled, called back, sealed, lifted, recalled, answered, in any
-order, and with packets that left without a record. In the end states, numbers, book and figures of both sides are compared
-with a plain count of the rows."""
+order, with packets that left without a record, and with one recipient that becomes part of the other while documents are
+open. In the end states, numbers, book and figures of both sides are compared with a plain count of the rows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from datetime import timedelta
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutgoingDocument, OutState, Recipient
 from gateway.domain.hold import Hold
+from gateway.domain.registry_reform import QueuedMail, ReformKind, Target
 from gateway.errors import Clash, GatewayError
 from gateway.outgoing import manage, more_recipients
 from gateway_office.letters import follow_up
+from tests.acceptance.test_flows_reform import reformed, today
 from tests.acceptance.test_hold import lift_sent, seal_sent
+from tests.acceptance.test_roll_over import two_deciders
+from tests.support import people
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.plain_count import Ours, check
 from tests.unit.outgoing.test_endings import choose_own_book, leave_and_die
@@ -30,6 +34,7 @@ class History:
     random: random.Random
     holds: list[Hold] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    heirs: dict[str, str] = field(default_factory=dict)
 
     async def live(self, steps: int) -> None:
         """Take random steps, with what is not allowed at the moment refused; then carry all to its place."""
@@ -45,6 +50,7 @@ class History:
             self.recall: 3,
             self.answer: 6,
             self.leave_and_die: 3,
+            self.merge: 1,
             self.work: 8,
         }
         for _ in range(steps):
@@ -109,6 +115,26 @@ class History:
     async def leave_and_die(self) -> None:
         await leave_and_die(self.town)
 
+    async def merge(self) -> None:
+        """Let one recipient become part of the other, by a reform that two people approve; mail to it is on its way."""
+        if self.heirs:
+            raise Clash("they are one agency already")
+        ended, heir = self.random.sample((PROVINCE, COMMUNE), 2)
+        queued = self.random.choice([*QueuedMail])
+        with people.cheap():
+            both = await two_deciders(self.town)
+            await reformed(
+                self.town,
+                both,
+                ReformKind.MERGE,
+                sources=(ended,),
+                targets=(Target(code=heir),),
+                effective_on=today(self.town) + timedelta(days=1),
+                queued=queued,
+            )
+        self.heirs[ended] = heir
+        self.town.clock.advance(timedelta(days=1))
+
     async def work(self) -> None:
         await getattr(self.town, self.random.choice(("pack", "dispatch", "land", "process", "carry")))()
 
@@ -127,4 +153,4 @@ class History:
             code: Ours(self.town.node.store, await self.town.scope(code))
             for code in (DEPARTMENT, PROVINCE, COMMUNE)
         }
-        await check(ours[DEPARTMENT], ours, year=2026)
+        await check(ours[DEPARTMENT], ours, year=2026, heirs=self.heirs)

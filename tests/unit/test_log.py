@@ -165,15 +165,34 @@ def test_causes_that_differ_do_not_hide_each_other(
     assert len(lines.read()) == 6
 
 
-def test_what_is_about_one_document_is_written_each_time_up_to_a_number_a_minute(
-    logger: logging.Logger, lines: Lines, minutes: Minutes
+def test_a_fault_writes_at_most_twenty_lines_in_ten_minutes_whatever_each_line_is_about(
+    logger: logging.Logger, lines: Lines, minutes: Minutes, cases: Cases
 ) -> None:
-    for n in range(1000):
-        log.action(logger, "inbox.quarantined", "no signature", inbox=str(n), code="SIG-NONE")
-        log.action(logger, "message.accepted", document=str(n))
+    """Complaints about single packets, explanations without a code, and failures of a loop whose texts all differ."""
 
-    actions = [line["action"] for line in lines.read()]
-    assert (actions.count("inbox.quarantined"), actions.count("message.accepted")) == (log.BURST, 1000)
+    def complain(second: int) -> None:
+        log.action(logger, "inbox.quarantined", "no signature", inbox=str(second), code="SIG-NONE")
+        log.action(logger, "axis.fetch_failed", f"{second} is not there", packet=str(second))
+        logger.error(
+            f"file{chr(97 + second % 26)} number{chr(97 + second // 26 % 26)} broke",
+            extra={"action": "sealer.broke", "code": "GW-C-000", "failures": 1},
+        )
+        log.action(logger, "message.accepted", document=str(second))
+        log.action(logger, "axis.dead_dropped", packet_id=str(second), reason="a person's")
+
+    for second in range(1200):
+        minutes.now = float(second)
+        complain(second)
+
+    log_lines = lines.read()
+    for action in ("inbox.quarantined", "axis.fetch_failed", "sealer.broke"):
+        with cases.case(action):
+            of_action = [line for line in log_lines if line["action"] == action]
+            assert len(of_action) == 2 * log.BURST
+            assert sum(line.get("suppressed", 0) for line in of_action) == 600 - log.BURST
+    for action in ("message.accepted", "axis.dead_dropped"):
+        with cases.case(action):
+            assert sum(line["action"] == action for line in log_lines) == 1200
 
 
 def test_an_error_that_nobody_foresaw_has_its_trace_once_an_hour(

@@ -13,6 +13,7 @@ from gateway.api.call import DOCUMENT, MOST_ROWS, Call, PageOut, PageQuery
 from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ResponseModel, ScopeWord
 from gateway.api.words import table
+from gateway.budgets import OWN
 from gateway.domain.document import InState
 from gateway.domain.states import CODES, STATES
 
@@ -65,6 +66,13 @@ class Limits(ResponseModel):
     )
     unsent_bytes: int | None = Field(
         description="Bytes that the key's agency keeps; null for a key of several"
+    )
+    max_partner_bytes: int | None = Field(
+        description="Bytes of unhandled mail that one partner may have here; less while the disk "
+        "is nearly full; null: no limit. Above it, its mail waits on the axis"
+    )
+    partners: dict[str, int] | None = Field(
+        description="Such bytes of the partners that have most, by code; null for a key of several agencies"
     )
     max_meta_bytes: int
     max_import_bytes: int
@@ -173,16 +181,23 @@ async def list_calls(call: Call, query: CallsQuery) -> Calls:
     return Calls.paged(rows, cursor)
 
 
+def _largest(sizes: Mapping[str, int]) -> Mapping[str, int]:
+    largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:20]
+    return {code.upper(): size for code, size in largest}
+
+
 @ROUTES("GET /limits", "Sizes, counts and file types")
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
     budget, agencies = call.deps.out.unsent, call.caller.key.agency_ids
-    types = {t for t in profile.allowed_types if profile.accepts(t)}
+    partners = call.deps.inn.partners.budget
     return Limits.from_object(
         profile,
         max_files=options.max_parts - 1,
         max_unsent_bytes=budget.limit or None,
-        unsent_bytes=await budget.used(agencies[0]) if len(agencies) == 1 else None,
+        unsent_bytes=(await budget.used(agencies[0])).get(OWN, 0) if len(agencies) == 1 else None,
+        max_partner_bytes=int(partners.limit * partners.share()) or None,
+        partners=_largest(await partners.used(agencies[0])) if len(agencies) == 1 else None,
         max_meta_bytes=options.meta_bytes,
         max_import_bytes=options.import_bytes,
         max_page_rows=MOST_ROWS,
@@ -190,7 +205,7 @@ async def read_limits(call: Call) -> Limits:
         max_lease_seconds=options.lease_s,
         calls_per_second=options.rate_per_s,
         calls_at_once=None if options.rate_per_s is None else options.burst,
-        file_types=sorted(types),
+        file_types=sorted(profile.allowed_types),
         lead_types=sorted(profile.lead_types),
     )
 

@@ -32,6 +32,7 @@ from gateway.edxml.envelope import Envelope
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import CannotTell, InvalidEnvelope
 from gateway.ops.evidence.pack_file import Pack
+from gateway.ops.plain_data import plain_fields
 from gateway.policy.trust import TrustPolicy, decide
 from gateway.trust.evidence import NodeTrust
 
@@ -55,14 +56,10 @@ class ReportLine:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "step": self.step,
-            "ok": self.ok,
-            "note": self.note,
+            **plain_fields(self, "step ok note"),
             "member": self.member or None,
             "detail": self.detail or None,
-            "proved_at": self.proved_at.isoformat() if self.proved_at else None,
-            "trusted_time": self.trusted,
-            "decides": self.decides,
+            **plain_fields(self, "proved_at trusted_time=trusted decides"),
             **({"params": dict(self.params)} if self.params else {}),
         }
 

@@ -28,6 +28,7 @@ from gateway.ops.evidence.contents import MOST_STORY, read_story
 from gateway.ops.evidence.judge import Anchor, PackReport, ReportLine
 from gateway.ops.evidence.pack_file import Pack, check_total_size
 from gateway.ops.evidence.pdfs import PDF_STEP, PdfTrust, read_pdfs
+from gateway.ops.plain_data import plain_fields
 from gateway.trust import folder, revocation, seals
 from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
 from gateway.trust.key_material import spki
@@ -96,15 +97,7 @@ def _manifest_line(pack: Pack, trusted: BroughtTrust) -> ReportLine:
 
 
 def _about_pack(pack: Pack) -> dict[str, str]:
-    manifest = pack.manifest
-    return {
-        "pack": manifest.pack,
-        "made_at": manifest.made_at,
-        "node": manifest.node,
-        "agency": manifest.agency,
-        "software": manifest.software,
-        **manifest.about,
-    }
+    return plain_fields(pack.manifest, "pack made_at node agency software") | pack.manifest.about
 
 
 _MOST_KEY = 64 * 1024

@@ -83,7 +83,7 @@ class AmqpAxis:
             part_bytes=options.part_bytes,
             confirm_s=options.confirm_s,
         )
-        dead_letters = DeadLetters(self._in, self._publisher, node, options.delivery_limit)
+        dead_letters = DeadLetters(self._in, self._publisher, node, options.delivery_limit, self._hosted)
         self._dead = JoinedDeadDesk(dead_letters, aside_sets, pool, self._assembly.look_soon)
 
     async def __aenter__(self) -> Self:
@@ -129,6 +129,9 @@ class AmqpAxis:
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         await self._handout.settle(arrival.token, is_done=is_done)
+
+    async def put_aside(self, arrival: Arrival) -> None:
+        await self._handout.settle(arrival.token, is_done=False, is_aside=True)
 
     async def wait(self, timeout_s: float) -> None:
         """Fetch until a delivery is ready, at most `timeout_s`."""

@@ -152,7 +152,9 @@ class Consumer:
         reason = describe_error(error)
         if is_missing(error):
             self.missing_since = self.missing_since or self._clock.now()
-        if reason != self.reason and not isinstance(error, Unreachable):
+        if reason != self.reason and not isinstance(
+            error, Unreachable | ConnectionError
+        ):  # the link says these
             _log.error(reason, extra={"action": "axis.not_fetching", "node": self._node})
         self.reason = reason
 
@@ -185,7 +187,12 @@ def _delivery(
     read = label.read(message, node)
     label.must_fit(read, message.body)
     return BrokerDelivery(
-        read, lane, codes, open=partial(io.BytesIO, message.body), end=partial(_end, message)
+        read,
+        lane,
+        codes,
+        open=partial(io.BytesIO, message.body),
+        end=partial(_end, message),
+        put_aside=partial(_bury, message),
     )
 
 
@@ -350,6 +357,7 @@ class Assembly:
                 codes,
                 open=joined.open,
                 end=partial(self._end, joined.token),
+                put_aside=partial(self._put_aside, joined.token),
                 from_channel=False,
                 flaw=joined.flaw,
             )
@@ -361,6 +369,10 @@ class Assembly:
         self._room.set()
         if not is_done:
             self._look_at = 0.0
+
+    async def _put_aside(self, token: str) -> None:
+        await self._tell(partial(self._spool.put_aside, why=ParkedReason.NO_ROOM), token)
+        self._room.set()
 
     async def _tell(self, act: Callable[[str], None], token: str) -> None:
         await self._pool.run(partial(act, token))

@@ -23,11 +23,12 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Clash, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports.axis import DeadParcel
+from gateway.ports.axis import ASIDE, DeadParcel
 from gateway.ports.services import Pool
 from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, Link, await_answer, describe_error
+from gateway.transport.amqp.handout import Hosted
 from gateway.transport.amqp.label import PART, PartLimits
 from gateway.transport.amqp.parts_set import HOLD, PARKED, ParkedReason, PartSet, opener
 from gateway.transport.amqp.parts_shelf import PartsFolder
@@ -43,8 +44,10 @@ _log = logging.getLogger(__name__)
 class DeadLetters:
     """The broker's dead queue of one node: parcels delivered too often, or refused by this node."""
 
-    def __init__(self, link: Link, publisher: Publisher, node: str, delivery_limit: int) -> None:
-        self._link, self._publisher, self._node = link, publisher, node
+    def __init__(
+        self, link: Link, publisher: Publisher, node: str, delivery_limit: int, hosted: Hosted
+    ) -> None:
+        self._link, self._publisher, self._node, self._hosted = link, publisher, node, hosted
         # The broker does not say how often it delivered a dead message, but it buries one at the first return over
         # the limit.
         self._deliveries = delivery_limit + 1
@@ -59,14 +62,18 @@ class DeadLetters:
             return io.BytesIO(message.body)
 
     async def retry(self, id: str) -> DeadParcel:
-        """Send a dead parcel again. One that was never settled goes to this node alone, not to its other recipients. A
-        refused one goes to where its codes are bound today, because it may have come to the wrong node."""
+        """Send a dead parcel again. One that was never settled, or set aside, goes to this node alone, not to its other
+        recipients. A refused one goes to where its codes are bound today, because it may have come to the wrong node."""
         async with self._hold(id) as message:
             parcel = self._parcel(message)
             keys, copy = _recipients(message), _copy_of(message)
             copy.headers[names.FIRST_NODE] = label.publishing_node(message, self._node) or ""
             # One part of a set is useless to another node, which got all parts from the sender.
-            if _why(message) == "rejected" and not (PART in message.headers and len(keys) > 1):
+            if (
+                _why(message) == "rejected"
+                and not parcel.is_aside
+                and not (PART in message.headers and len(keys) > 1)
+            ):
                 await self._resend_to(keys, copy, parcel.lane)
             else:
                 copy.headers[names.FIRST_RECIPIENTS] = list(keys)
@@ -116,7 +123,22 @@ class DeadLetters:
             size=read.size,
             deliveries=deliveries,
             dead_at=_died_at(message),
-            reason=_refusal(message) if refused else f"delivered {deliveries} times and never settled",
+            reason=self._refusal(message) if refused else f"delivered {deliveries} times and never settled",
+        )
+
+    def _refusal(self, message: AbstractIncomingMessage) -> str:
+        """Explain why this node rejected the message: one that it could take was set aside."""
+        try:
+            read = label.read(message)
+            if PART not in message.headers:
+                label.must_fit(read, message.body)
+        except label.Unreadable as why:
+            return f"its label cannot be read: {why}"
+        with contextlib.suppress(label.Unreadable):
+            if PART not in message.headers and self._hosted.hosted_codes(_recipients(message)):
+                return ASIDE
+        return (
+            "this node could not take it: none of its codes is hosted here, or its set of parts was refused"
         )
 
     @contextlib.asynccontextmanager
@@ -197,17 +219,6 @@ def _why(message: AbstractIncomingMessage) -> str:
 def _died_at(message: AbstractIncomingMessage) -> datetime | None:
     at = _death(message).get("time")
     return at.astimezone(UTC) if isinstance(at, datetime) else None
-
-
-def _refusal(message: AbstractIncomingMessage) -> str:
-    """Explain why this node rejected the message."""
-    try:
-        read = label.read(message)
-        if PART not in message.headers:
-            label.must_fit(read, message.body)
-    except label.Unreadable as why:
-        return f"its label cannot be read: {why}"
-    return "this node could not take it: none of its codes is hosted here, or its set of parts was refused"
 
 
 _MARK = "set-"  # ids of the dead queue are hexadecimal, so none begins like this
@@ -307,7 +318,7 @@ class JoinedDeadDesk:
         else:
             parcel = await self._broker.drop(id)
         names = {"packet_id": parcel.packet_id, "recipient": parcel.recipient, "digest": parcel.digest}
-        action(_log, "axis.dead_dropped", reason, **names)
+        action(_log, "axis.dead_dropped", **names, reason=reason)
 
 
 def _id_of_set(packet: PartSet) -> str:
@@ -335,6 +346,8 @@ def _parcel_of_set(packet: PartSet, why: ParkedReason) -> DeadParcel:
 def _reason(why: ParkedReason, offers: int) -> str:
     if why is ParkedReason.FOR_NOBODY:
         return "none of its codes is hosted here any more; it lands by itself when one is again"
+    if why is ParkedReason.NO_ROOM:
+        return ASIDE
     return f"handed out {offers} times and never settled"
 
 

@@ -44,7 +44,8 @@ class Hosted:
 
 class BrokerDelivery:
     """One delivery, handed out as one arrival per code. It is over when all arrivals are settled or its lease ends.
-    `end` is called once, with True when every arrival was done. A delivery with `from_channel` ends with the channel."""
+    `end` is called once, with True when every arrival was done, or `put_aside` when one was put aside. A delivery with
+    `from_channel` ends with the channel."""
 
     def __init__(
         self,
@@ -54,13 +55,15 @@ class BrokerDelivery:
         *,
         open: Callable[[], BinaryIO],
         end: Callable[[bool], Awaitable[None]],
+        put_aside: Callable[[], Awaitable[None]],
         from_channel: bool = True,
         flaw: str = "",
     ) -> None:
         self._label, self.lane, self._untaken = label, lane, deque(codes)
         self._open_payload, self.end, self.from_channel, self._flaw = open, end, from_channel, flaw
+        self.put_aside = put_aside
         self.tokens: set[str] = set()
-        self.failed = False
+        self.failed = self.is_aside = False
         self._lease: asyncio.TimerHandle | None = None
 
     @property
@@ -151,16 +154,17 @@ class HandOut:
                 ready.popleft()
         return arrivals
 
-    async def settle(self, token: str, *, is_done: bool) -> None:
+    async def settle(self, token: str, *, is_done: bool, is_aside: bool = False) -> None:
         """Settle one arrival; the last one ends its delivery. A stale token changes nothing."""
         delivery = self._open.pop(token, None)
         if delivery is None:
             return
         delivery.tokens.discard(token)
         delivery.failed |= not is_done
+        delivery.is_aside |= is_aside
         if delivery.settled:
             delivery.end_lease()
-            await delivery.end(not delivery.failed)
+            await (delivery.put_aside() if delivery.is_aside else delivery.end(not delivery.failed))
 
     async def wait_for_delivery(self) -> None:
         """Wait until a delivery can be taken."""

@@ -39,6 +39,7 @@ class ParkedReason(StrEnum):
 
     NEVER_SETTLED = "never settled"
     FOR_NOBODY = "for nobody"
+    NO_ROOM = "no room"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,6 @@ from typing import Any, BinaryIO
 
 from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
-from gateway.log import action
 from gateway.ports.axis import Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, TextOrBase64
@@ -32,8 +31,10 @@ from gateway.transport.rest.dialect import (
     ListedAgency,
     Out,
     printable,
+    read_waiting,
     streamed,
     text,
+    with_list,
 )
 from gateway.transport.rest.line import Line, NoRights, NotSent, OddAnswerError, Question, Refused
 from gateway.transport.rest.systems import Login, System
@@ -41,7 +42,6 @@ from gateway.transport.rest.systems import Login, System
 _log = logging.getLogger(__name__)
 _SLOW_S = 60.0
 _MOST_SHUT_OUT = 3
-_SETTLED = frozenset({"done", "fail"})
 _ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 # Permanent refusals: the guide's own table without its 20, which is a failure of the service.
 FINAL = frozenset({"10", "18", "19", "21", "22", "23"})
@@ -82,9 +82,6 @@ class LgspDialect:
         await self._sessions.close()
         await self._line.close()
 
-    def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
-        return ("",) if hosted else ()
-
     def final(self, word: str) -> bool:
         return word in self._final
 
@@ -123,25 +120,16 @@ class LgspDialect:
         raise OddAnswerError("sendEdoc: the service took the file and gave it no docId")
 
     async def list_waiting(
-        self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
+        self, system: System, kind: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
-        def note(row: Mapping[str, Any]) -> None:
-            doc_id = text(row, "docid")
-            if text(row, "status").lower() in _SETTLED:
-                return
-            if not ID.fullmatch(doc_id):
-                action(_log, "axis.odd_id", "no call can name it: it stays with the axis", packet=doc_id[:50])
-                return
-            item(Listed(doc_id=doc_id, sender=text(row, "from"), to=text(row, "to")))
-
         today = local(self._clock.now()).date()
         since = today - timedelta(days=self._days.sweep if sweep else self._days.look)
         # The service's clock may be ahead of ours.
         params = {"messageType": kind, "fromDate": f"{since:%Y/%m/%d}"}
         params["toDate"] = f"{today + timedelta(days=1):%Y/%m/%d}"
-        await self._list(system, "syncReceivedEdocList", params, note)
+        await self._list(system, "syncReceivedEdocList", params, read_waiting(item))
 
-    async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
+    async def fetch(self, system: System, doc_id: str, begin: Callable[[], Out]) -> None:
         files: list[TextOrBase64] = []
 
         def make() -> Answer:
@@ -161,7 +149,7 @@ class LgspDialect:
         )
         await self._ask_with_token(system, question, make, judge)
 
-    async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
+    async def settle(self, system: System, doc_id: str, word: str) -> None:
         raw = json.dumps({"docId": doc_id, "status": word}).encode()
         question = Question(
             operation="updateStatus",
@@ -197,12 +185,9 @@ class LgspDialect:
         """Call an operation that answers with a list, and pass each row to `note`."""
         question = Question(operation=operation, method="GET", path=f"v1/{operation}", params=params)
 
-        def judge(status: int, answer: Answer) -> None:
-            self._judge(operation)(status, answer)
-            if not answer.has_list and "data" not in answer.values:
-                raise BadAnswer("there is no list in it")
-
-        await self._ask_with_token(system, question, lambda: Answer(item=note), judge)
+        await self._ask_with_token(
+            system, question, lambda: Answer(item=note), with_list(self._judge(operation))
+        )
 
     async def _ask_with_token(
         self,

@@ -138,7 +138,7 @@ class RestAxis:
         if parcel.size > self._options.max_bytes:
             return dict.fromkeys(routes, too_large(parcel.size, self._options.max_bytes))
         folded = {route: fold_code(route) for route in routes}
-        tries = await self._in_pool(partial(self._ledger.sent, parcel.digest, list(folded.values())))
+        tries = await self._pool.run(partial(self._ledger.sent, parcel.digest, list(folded.values())))
         open_routes = [route for route in routes if not _is_sent(tries.get(folded[route]))]
         outcomes = {route: _delivered(tries[folded[route]]) for route in routes if route not in open_routes}
         if not open_routes:
@@ -189,16 +189,16 @@ class RestAxis:
             # Where calls name only some recipients, the axis may have the file for others already.
             if not only or kind != DOCUMENTS:
                 return False
-            has_it = await self._in_pool(partial(self._ledger.has_it, doc_id))
+            has_it = await self._pool.run(partial(self._ledger.has_it, doc_id))
             return bool(has_it) and not set(marks) & set(has_it)
 
         try:
             if tried:
                 ago = self._now() - max(tried)
-                answer = await self._doubt.search(system, parcel, facts, kind, routes, ago, is_others)
+                answer = await self._doubt.search(system, facts, kind, routes, ago, is_others)
                 if isinstance(answer, Outcome):
                     if answer.fate is Fate.NEVER:
-                        await self._in_pool(
+                        await self._pool.run(
                             partial(self._ledger.mark, parcel.digest, marks, ASKED_PERSON, self._now())
                         )
                     return answer
@@ -213,7 +213,7 @@ class RestAxis:
         if isinstance(doc_id, Outcome):
             return doc_id
         if await is_others(doc_id):
-            await self._in_pool(partial(self._ledger.unmark, parcel.digest, marks))
+            await self._pool.run(partial(self._ledger.unmark, parcel.digest, marks))
             return Outcome(fate=Fate.NEVER, code=SENT_BEFORE, detail=_not_again_detail(doc_id))
         return await self._note_sent(parcel, marks, doc_id, handed)
 
@@ -237,7 +237,7 @@ class RestAxis:
             self._note_failure(system, why)
             return unknown_outcome(str(why))
         except CallFailed as why:
-            await self._in_pool(partial(self._ledger.unmark, parcel.digest, marks))
+            await self._pool.run(partial(self._ledger.unmark, parcel.digest, marks))
             self._note_failure(system, why)
             return self._refusal(system, why)
         self._note_answer()
@@ -245,13 +245,13 @@ class RestAxis:
 
     async def _note_try(self, parcel: Parcel, marks: Sequence[str], handed: Handed | None) -> None:
         mark = partial(self._ledger.mark, parcel.digest, marks, TRYING, self._now(), handed=handed)
-        await self._in_pool(mark)
+        await self._pool.run(mark)
 
     async def _note_sent(
         self, parcel: Parcel, marks: Sequence[str], doc_id: str, handed: Handed | None
     ) -> Outcome:
         at = self._now()
-        await self._in_pool(partial(self._ledger.mark, parcel.digest, marks, SENT, at, doc_id, handed))
+        await self._pool.run(partial(self._ledger.mark, parcel.digest, marks, SENT, at, doc_id, handed))
         return _delivered(SentFile(state=SENT, at=at, doc_id=doc_id, handed=handed))
 
     def _refusal(self, system: System, why: CallFailed) -> Outcome:
@@ -290,15 +290,17 @@ class RestAxis:
         """Add the session that vouches for the arrival: of the system that stands for the recipient, where several
         fetched it. The node is None, because no node published it."""
         fetchers = await self._pool.run(partial(self._ledger.list_fetchers, arrival.packet_id))
-        ids = [fetcher.partition("/")[0] for fetcher in fetchers]
         own_ids = self._systems.ids_for(arrival.recipient)
-        system = next((id for id in ids if id in own_ids), next(iter(ids), ""))
+        system = next((id for id in fetchers if id in own_ids), next(iter(fetchers), ""))
         return replace(arrival, node=None, session=f"{self._dialect.name}:{system}")
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
         await self._shelf.settle(arrival, is_done=is_done)
         if is_done:
             self._fetcher.note_settled(arrival.packet_id)
+
+    async def put_aside(self, arrival: Arrival) -> None:
+        await self._shelf.put_aside(arrival)
 
     async def wait(self, timeout_s: float) -> None:
         self._fetcher.start()
@@ -369,10 +371,8 @@ class RestAxis:
             if not self._systems.may(system):
                 continue
             try:
-                for context in self._dialect.contexts(system, self._fetcher.hosted):
-                    await self._dialect.list_waiting(
-                        system, DOCUMENTS, context, sweep=False, item=lambda _: None
-                    )
+                if self._fetcher.hosted:
+                    await self._dialect.list_waiting(system, DOCUMENTS, sweep=False, item=lambda _: None)
                 answers[system.id] = SystemAnswer()
                 self._note_answer()
             except CallFailed as why:
@@ -404,7 +404,7 @@ class RestAxis:
             self._note_answer(why, systems[0])
 
     async def _ask_kind(self, system: System, kind: str) -> None:
-        await self._dialect.list_waiting(system, kind, "", sweep=False, item=lambda _: None)
+        await self._dialect.list_waiting(system, kind, sweep=False, item=lambda _: None)
 
     def _note_answer(self, why: CallFailed | None = None, system: System | None = None) -> None:
         """Note how a question ended that did not concern a single packet."""
@@ -426,9 +426,6 @@ class RestAxis:
         if self._down is None:
             warn(_log, "axis.down", str(why), axis=self._dialect.name, code=why.code)
         self._down, self._why, self._since = self._down or self._clock.now(), str(why), None
-
-    async def _in_pool(self, work: Callable[[], T]) -> T:
-        return await self._pool.run(work)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

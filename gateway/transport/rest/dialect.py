@@ -3,15 +3,19 @@ credentials of a system and a request. Out: the axis's answer as our values, or 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
+from gateway.log import action
 from gateway.ports.axis import Parcel
 from gateway.ports.services import Pool
+from gateway.transport.rest.answers import Answer, BadAnswer
 from gateway.transport.rest.systems import System
 
+_log = logging.getLogger(__name__)
 ID = re.compile(r"[!-~]{1,200}")
 """Form of an id that a call can name."""
 _LONGEST = 300
@@ -69,6 +73,7 @@ class ListedAgency:
 
 
 Out = Callable[[bytes], object]
+Judge = Callable[[int, Answer], None]
 
 
 class Dialect(Protocol):
@@ -87,14 +92,14 @@ class Dialect(Protocol):
         names; else empty."""
 
     async def list_waiting(
-        self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
+        self, system: System, kind: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
         """Pass every unsettled packet to `item`; `sweep` looks back as far as possible, where a short look is cheaper."""
 
-    async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
+    async def fetch(self, system: System, doc_id: str, begin: Callable[[], Out]) -> None:
         """Fetch one packet and write its bytes as they come; `begin` starts each try afresh and returns the writer."""
 
-    async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
+    async def settle(self, system: System, doc_id: str, word: str) -> None:
         """Report a packet to the axis as `done` or `fail`."""
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
@@ -102,10 +107,6 @@ class Dialect(Protocol):
 
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
         """Pass every agency that the axis knows to `item`."""
-
-    def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
-        """Return the agencies for which this system must ask one by one; one empty text where a single question serves
-        all."""
 
     def digest(self, opener: Callable[[], BinaryIO]) -> str:
         """Return the digest that the axis needs before a file; sync."""
@@ -117,6 +118,33 @@ class Dialect(Protocol):
 
 
 _PIECE = 256 * 1024
+_SETTLED = frozenset({"done", "fail"})
+
+
+def read_waiting(item: Callable[[Listed], None]) -> Callable[[Mapping[str, Any]], None]:
+    """Return a reader of rows that passes every unsettled packet to `item`."""
+
+    def note(row: Mapping[str, Any]) -> None:
+        doc_id = text(row, "docid")
+        if text(row, "status").lower() in _SETTLED:
+            return
+        if not ID.fullmatch(doc_id):
+            action(_log, "axis.odd_id", "no call can name it: it stays with the axis", packet=doc_id[:50])
+            return
+        item(Listed(doc_id=doc_id, sender=text(row, "from"), to=text(row, "to")))
+
+    return note
+
+
+def with_list(judge: Judge) -> Judge:
+    """Return the check that also demands a list in the answer."""
+
+    def judge_list(status: int, answer: Answer) -> None:
+        judge(status, answer)
+        if not answer.has_list and "data" not in answer.values:
+            raise BadAnswer("there is no list in it")
+
+    return judge_list
 
 
 def streamed(

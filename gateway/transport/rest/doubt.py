@@ -1,4 +1,4 @@
-"""Decides sends whose outcome is unknown. In: the parcel, its envelope's fields, and the axis's list of packets sent by
+"""Decides sends whose outcome is unknown. In: its envelope's fields, and the axis's list of packets sent by
 us. Out: the axis's id where it has the file, None where the parcel may be sent again, an outcome where that cannot be
 decided. The list only hints: similar packets are fetched, and their identity compared. For an axis without such a list a
 person is asked, except for statuses, because a repeated status counts once."""
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import BinaryIO, Protocol
 
 from gateway.domain.registry import fold_code
-from gateway.ports.axis import Fate, Outcome, Parcel
+from gateway.ports.axis import Fate, Outcome
 from gateway.transport.rest.dialect import STATUSES, Dialect, InSentList
 from gateway.transport.rest.systems import System
 
@@ -39,8 +39,8 @@ class EnvelopeFields(Protocol):
 ReadFields = Callable[[Callable[[], BinaryIO]], EnvelopeFields | None]
 """Reads the fields of the envelope that the argument opens; None where it is unreadable."""
 
-CompareIdentity = Callable[[System, str, str, str], Awaitable[bool]]
-"""Tells whether the axis's packet with this id has this identity; asked by a system for an agency."""
+CompareIdentity = Callable[[System, str, str], Awaitable[bool]]
+"""Tells whether the axis's packet with this id has this identity; asked by a system."""
 
 IsOfOtherRecipients = Callable[[str], Awaitable[bool]]
 
@@ -55,14 +55,13 @@ class Doubt:
     async def search(
         self,
         system: System,
-        parcel: Parcel,
         fields: EnvelopeFields | None,
         kind: str,
         routes: Sequence[str],
         ago_s: float,
         is_others: IsOfOtherRecipients,
     ) -> str | Outcome | None:
-        """Search the axis for the parcel. `ago_s`: seconds since the last known try ended; `is_others`: tells whether an
+        """Search the axis for the file. `ago_s`: seconds since the last known try ended; `is_others`: tells whether an
         id of the axis belongs to a packet for other recipients only."""
         if not self._dialect.lists_sent or fields is None:
             if self._resend or kind == STATUSES:
@@ -82,9 +81,7 @@ class Doubt:
 
         await self._dialect.sent_list(system, kind, note)
         for doc_id in list(alike)[:_MOST_ALIKE]:
-            if not await is_others(doc_id) and await self._says(
-                system, doc_id, parcel.sender, fields.identity
-            ):
+            if not await is_others(doc_id) and await self._says(system, doc_id, fields.identity):
                 return doc_id
         if len(alike) > _MOST_ALIKE:
             return unknown_outcome(

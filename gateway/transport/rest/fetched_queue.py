@@ -17,12 +17,13 @@ from typing import BinaryIO
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports.axis import Fate, Parcel
+from gateway.ports.axis import ASIDE, Fate, Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.rest.line import NotSent
 
 _ROWS_OF = "SELECT 1 FROM queue WHERE packet_id = ? LIMIT 1"
+_ASIDE_OF = "SELECT 1 FROM queue WHERE dead_reason = ? AND sender = ? LIMIT 1"
 _ALL_IDS = "SELECT DISTINCT packet_id FROM queue"
 _LEFT_S = 3600.0
 
@@ -132,6 +133,10 @@ class FetchedQueue(EmbeddedAxis):
     async def has(self, doc_id: str) -> bool:
         """Tell whether a row of the packet still waits, is leased, or is dead."""
         return bool(await self._queue.search(_ROWS_OF, (doc_id,)))
+
+    async def has_aside(self, sender: str) -> bool:
+        """Tell whether a packet of this sender was set aside for want of room."""
+        return bool(await self._queue.search(_ASIDE_OF, (ASIDE, sender)))
 
     async def ids(self) -> frozenset[str]:
         """Return the ids of all packets that wait, are leased, or are dead."""

@@ -56,7 +56,7 @@ class Fetcher:
         self._task: asyncio.Task[None] | None = None
         self._bell, self._looking = asyncio.Event(), asyncio.Lock()
         self._put_off: dict[str, tuple[float, float]] = {}
-        self._sweeps: dict[tuple[str, str, str], datetime] = {}
+        self._sweeps: dict[tuple[str, str], datetime] = {}
 
     def host(self, codes: Sequence[str]) -> None:
         self.hosted = tuple(codes)
@@ -120,29 +120,28 @@ class Fetcher:
             listed = False
             refused: CallFailed | None = None
             for system in self._systems.all():
-                if not self._systems.may(system):
+                if not self._systems.may(system) or not self._hosted_of(system):
                     continue
-                for context in self._dialect.contexts(system, self._hosted_of(system)):
-                    try:
-                        refusals = await self._open_context(system, context)
-                    except CallFailed as why:
-                        self._note_answer(why, system)
-                        continue
-                    listed |= len(refusals) < len(KINDS)
-                    refused = refused or next(iter(refusals), None)
+                try:
+                    refusals = await self._take_all(system)
+                except CallFailed as why:
+                    self._note_answer(why, system)
+                    continue
+                listed |= len(refusals) < len(KINDS)
+                refused = refused or next(iter(refusals), None)
             if refused is not None and not listed:
                 self._note_answer(refused)
 
     def _hosted_of(self, system: System) -> list[str]:
         return [code for code in self.hosted if system.speaks_for(code)]
 
-    async def _open_context(self, system: System, context: str) -> Sequence[CallFailed]:
-        """Fetch both kinds of packets for one context, and return the refusals to list them. NoRights, Lost or NotSent
+    async def _take_all(self, system: System) -> Sequence[CallFailed]:
+        """Fetch both kinds of packets of one system, and return the refusals to list them. NoRights, Lost or NotSent
         are raised, because the axis cannot be asked further then."""
         refusals = []
         for kind in KINDS:
             try:
-                await self._take_kind(system, context, kind)
+                await self._take_kind(system, kind)
             except (NoRights, Lost, NotSent):
                 raise
             except CallFailed as why:  # the axis answers, and the other kind may have a list
@@ -150,7 +149,7 @@ class Fetcher:
                 refusals.append(why)
         return refusals
 
-    async def _take_kind(self, system: System, context: str, kind: str) -> None:
+    async def _take_kind(self, system: System, kind: str) -> None:
         """Fetch the packets of one list. After a failed sweep the next look uses the short list again, and the sweep is
         repeated an hour later. A sweep that found no room for its packets, or too many, is repeated at the next look."""
         lines: dict[str, Listed] = {}
@@ -159,15 +158,15 @@ class Fetcher:
             if line.doc_id and len(lines) < _MOST_LISTED:
                 lines.setdefault(line.doc_id, line)
 
-        name, now = (system.id, context, kind), self._clock.now()
+        name, now = (system.id, kind), self._clock.now()
         due = self._sweeps.get(name, now)
         sweep = due <= now or due - now > _SWEPT  # the clock may have been ahead when the time was noted
         if sweep:
             self._sweeps[name] = now + _NOT_SWEPT
-        await self._dialect.list_waiting(system, kind, context, sweep=sweep, item=note)
+        await self._dialect.list_waiting(system, kind, sweep=sweep, item=note)
         self._note_answer()
         for line in lines.values():
-            if not await self._take_packet(system, context, kind, line, sweep=sweep):
+            if not await self._take_packet(system, kind, line, sweep=sweep):
                 if sweep:
                     self._sweeps.pop(name, None)
                 return
@@ -176,13 +175,10 @@ class Fetcher:
         elif sweep and not any(doc_id in self._put_off for doc_id in lines):
             self._sweeps[name] = now + _SWEPT
 
-    async def _take_packet(
-        self, system: System, context: str, kind: str, line: Listed, *, sweep: bool
-    ) -> bool:
+    async def _take_packet(self, system: System, kind: str, line: Listed, *, sweep: bool) -> bool:
         """Fetch one packet; False where the queue is full. A known packet that has ended is only reported again: where
         the axis was not told, or at a sweep, because some axes list ended packets for ever."""
-        name = f"{system.id}/{context}" if context else system.id
-        packet = await self._pool.run(partial(self._ledger.get_fetched, name, kind, line.doc_id))
+        packet = await self._pool.run(partial(self._ledger.get_fetched, system.id, kind, line.doc_id))
         if packet is not None:
             if packet.end_word and (sweep or not packet.is_reported):
                 await self._report(packet)  # the axis was not told, or forgot
@@ -193,8 +189,12 @@ class Fetcher:
         counts = await self._shelf.counts()
         if counts["waiting"] + counts["leased"] >= _MOST_WAITING:
             return False
+        # More of a sender without room here is safe at the axis.
+        if await self._shelf.has_aside(line.sender):
+            self._put_off[line.doc_id] = (time.monotonic() + _FIRST_PAUSE_S, _FIRST_PAUSE_S)
+            return True
         try:
-            await self._fetch(system, name, context, kind, line)
+            await self._fetch(system, kind, line)
             self._put_off.pop(line.doc_id, None)
         except NoRights:
             raise
@@ -205,16 +205,14 @@ class Fetcher:
             action(_log, "axis.fetch_failed", str(why), packet=line.doc_id, axis=self._dialect.name)
         return True
 
-    async def _fetch(self, system: System, name: str, context: str, kind: str, line: Listed) -> None:
+    async def _fetch(self, system: System, kind: str, line: Listed) -> None:
         """Download one packet and queue it for its recipients here."""
         draft = PartialDownload(self._shelf.drafts)
         try:
-            await self._dialect.fetch(system, line.doc_id, context, lambda: draft.begin().write)
+            await self._dialect.fetch(system, line.doc_id, lambda: draft.begin().write)
             digest = await self._pool.run(draft.flushed)
             facts = await self._pool.run(partial(self._reads, draft.open))
-            recipients = self._recipients(
-                system, context, line, facts.recipients if facts is not None else ()
-            )
+            recipients = self._recipients(system, line, facts.recipients if facts is not None else ())
             if not recipients:
                 return  # no recipient here: the packet stays at the axis
             lane = Lane.URGENT if facts is not None and facts.is_urgent else Lane.NORMAL
@@ -223,20 +221,19 @@ class Fetcher:
             if facts is not None and fold_code(sender) == fold_code(system.id):
                 sender = facts.sender
             # Noted before the packet can be taken, because its taker asks which system fetched it.
-            await self._pool.run(partial(self._ledger.note_coming, line.doc_id, name))
+            await self._pool.run(partial(self._ledger.note_coming, line.doc_id, system.id))
             if await self._shelf.add(line.doc_id, kind_word, sender, lane, draft, recipients):
                 now = self._clock.now().timestamp()
-                await self._pool.run(partial(self._ledger.note_fetched, name, kind, line.doc_id, digest, now))
+                noting = partial(self._ledger.note_fetched, system.id, kind, line.doc_id, digest, now)
+                await self._pool.run(noting)
                 meters.AXIS_FETCHED.add(kind=kind)
         finally:
             await asyncio.shield(self._pool.run(draft.discard))  # also when cancelled once more
 
-    def _recipients(self, system: System, context: str, line: Listed, codes: Sequence[str]) -> list[str]:
+    def _recipients(self, system: System, line: Listed, codes: Sequence[str]) -> list[str]:
         """Return the recipients hosted here: those in the file, else the one in the list, else the system's first
         agency, so that a person sees even an unreadable file."""
         mine = {fold_code(code): code for code in self._hosted_of(system)}
-        if context:
-            mine = {key: code for key, code in mine.items() if key == fold_code(context)}
         recipients = [mine[fold_code(code)] for code in codes if fold_code(code) in mine]
         if not recipients and fold_code(line.to) in mine:
             recipients = [mine[fold_code(line.to)]]
@@ -265,8 +262,7 @@ class Fetcher:
 
     async def _report(self, packet: FetchedPacket) -> bool:
         """Report to the axis that a packet ended; False where it takes no reports now. NoRights is raised."""
-        id, _, context = packet.system.partition("/")
-        system = next((s for s in self._systems.all() if s.id == id), None)
+        system = next((s for s in self._systems.all() if s.id == packet.system), None)
         word = packet.end_word or "done"
         if system is None:
             return True
@@ -274,7 +270,7 @@ class Fetcher:
         if time.monotonic() < put_off:
             return True
         try:
-            await self._dialect.settle(system, packet.doc_id, context, word)
+            await self._dialect.settle(system, packet.doc_id, word)
         except CallFailed as why:
             pause = min(2 * pause, _LAST_PAUSE_S)
             self._put_off[f"say {packet.doc_id}"] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
@@ -289,11 +285,11 @@ class Fetcher:
         await self._pool.run(partial(self._ledger.note_reported, packet, self._clock.now().timestamp()))
         return True
 
-    async def has_identity(self, system: System, doc_id: str, agency: str, identity: str) -> bool:
+    async def has_identity(self, system: System, doc_id: str, identity: str) -> bool:
         """Tell whether the axis's packet with this id contains the envelope with this identity."""
         draft = PartialDownload(self._shelf.drafts)
         try:
-            await self._dialect.fetch(system, doc_id, agency, lambda: draft.begin().write)
+            await self._dialect.fetch(system, doc_id, lambda: draft.begin().write)
             await self._pool.run(draft.flushed)
             facts = await self._pool.run(partial(self._reads, draft.open))
             return facts is not None and facts.identity == identity

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from gateway.log import action
 from gateway.ports.axis import Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.rest.answers import Answer, BadAnswer, Base64File
@@ -20,8 +19,10 @@ from gateway.transport.rest.dialect import (
     ListedAgency,
     Out,
     printable,
+    read_waiting,
     streamed,
     text,
+    with_list,
 )
 from gateway.transport.rest.line import Line, NoRights, OddAnswerError, Question, Refused
 from gateway.transport.rest.systems import System
@@ -58,9 +59,6 @@ class VxpDialect:
 
     async def close(self) -> None:
         await self._line.close()
-
-    def contexts(self, system: System, hosted: Sequence[str]) -> Sequence[str]:
-        return ("",) if hosted else ()
 
     def final(self, word: str) -> bool:
         return word in self._final or word == TOO_MANY
@@ -103,20 +101,12 @@ class VxpDialect:
         raise OddAnswerError("sendEdoc: the axis took the file and gave it no DocId")
 
     async def list_waiting(
-        self, system: System, kind: str, agency: str, *, sweep: bool, item: Callable[[Listed], None]
+        self, system: System, kind: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
-        def note(row: Mapping[str, Any]) -> None:
-            doc_id = text(row, "docid")
-            if text(row, "status").lower() in ("done", "fail"):
-                return
-            if not ID.fullmatch(doc_id):
-                action(_log, "axis.odd_id", "no call can name it: it stays with the axis", packet=doc_id[:50])
-                return
-            item(Listed(doc_id=doc_id, sender=text(row, "from"), to=text(row, "to")))
+        parameters = {"servicetype": "eDoc", "messagetype": kind}
+        await self._listed(system, "getReceivedEdocList", parameters, read_waiting(item))
 
-        await self._listed(system, "getReceivedEdocList", {"servicetype": "eDoc", "messagetype": kind}, note)
-
-    async def fetch(self, system: System, doc_id: str, agency: str, begin: Callable[[], Out]) -> None:
+    async def fetch(self, system: System, doc_id: str, begin: Callable[[], Out]) -> None:
         files: list[Base64File] = []
 
         def make() -> Answer:
@@ -136,7 +126,7 @@ class VxpDialect:
         )
         await self._line.ask(question, make, judge)
 
-    async def settle(self, system: System, doc_id: str, agency: str, word: str) -> None:
+    async def settle(self, system: System, doc_id: str, word: str) -> None:
         headers = self._signed(system, "application/json", {"docId": doc_id, "status": word})
         question = Question(
             operation="updateStatus", path="updateStatus", headers=headers, body=lambda: b"{}"
@@ -184,12 +174,7 @@ class VxpDialect:
         headers = self._signed(system, "application/json", parameters)
         question = Question(operation=operation, path=operation, headers=headers)
 
-        def judge(status: int, answer: Answer) -> None:
-            self._judge(operation)(status, answer)
-            if not answer.has_list and "data" not in answer.values:
-                raise BadAnswer("there is no list in it")
-
-        await self._line.ask(question, lambda: Answer(item=note), judge)
+        await self._line.ask(question, lambda: Answer(item=note), with_list(self._judge(operation)))
 
     def _signed(self, system: System, content_type: str, parameters: Mapping[str, str]) -> dict[str, str]:
         return signing.headers(system.id, system.secret, self._clock.now(), content_type, parameters)

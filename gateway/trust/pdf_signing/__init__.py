@@ -6,20 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.domain.identity import Secret
 
-class Pin:
+
+class Pin(Secret):
     """PIN or passphrase. Only `reveal` returns it; it occurs in no repr, message or file."""
 
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "********"
+    __slots__ = ()
 
     def __reduce__(self) -> str:
         raise TypeError("a PIN is not written anywhere")

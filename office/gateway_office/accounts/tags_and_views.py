@@ -90,23 +90,14 @@ async def views_of(store: SqlOfficeStore, scope: AgencyScope, side: Side) -> Seq
 
 
 async def save_view(
-    store: SqlOfficeStore,
-    scope: AgencyScope,
-    side: Side,
-    name: str,
-    query: str,
-    at: datetime,
-    *,
-    is_first: bool = False,
+    store: SqlOfficeStore, scope: AgencyScope, side: Side, name: str, query: str, at: datetime
 ) -> SavedView:
     """Save a view in place of the one of that name. Raise Clash (`GW-VIEW`) when the name is none, or there are too
     many."""
     title = " ".join(name.split())
     if not bare_words(title) or len(title) > LONGEST_VIEW_NAME or len(query) > LONGEST_VIEW_QUERY:
         raise Clash(f"a view needs a name of at most {LONGEST_VIEW_NAME} letters", code="GW-VIEW")
-    view = SavedView(
-        person_id=scope.principal_id, side=side, name=title, query=query, saved_at=at, is_first=is_first
-    )
+    view = SavedView(person_id=scope.principal_id, side=side, name=title, query=query, saved_at=at)
     async with store.changing(scope) as work:
         views = await work.office.views.of_person(scope.principal_id, side)
         if len(views) >= MOST_VIEWS and fold(title) not in {fold(v.name) for v in views}:

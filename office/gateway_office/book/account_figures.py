@@ -4,7 +4,7 @@ several roles counts in each line, and once in the total."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from gateway.domain.figures import USE, Dimension
@@ -33,10 +33,10 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
         for post in all_posts
         if post.agency_id in agencies and post.person_id in people and post.holds(midnight(today))
     ]
-    key_of: Callable[[Post], str] = _agency_of if question.by is By.AGENCY else _role_of
     by_line: dict[str, list[Post]] = {}
     for post in posts:
-        by_line.setdefault(key_of(post), []).append(post)
+        key = post.agency_id if question.by is By.AGENCY else post.role.value
+        by_line.setdefault(key, []).append(post)
     lines = {key: _count(of_line, people, now) for key, of_line in by_line.items()}
     past = _count(posts, people, before)
     return make_table(
@@ -45,14 +45,6 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
         {"": {name: past[name] for name in ("active", "sign_ins")}},
         total=_count(posts, people, now),
     )
-
-
-def _agency_of(post: Post) -> str:
-    return post.agency_id
-
-
-def _role_of(post: Post) -> str:
-    return post.role.value
 
 
 def _count(posts: Collection[Post], people: dict[str, Person], sign_ins: _SignIns) -> dict[str, int]:

@@ -26,6 +26,7 @@ from gateway.domain.book import (
     Cover,
     NumberRun,
     OutgoingLine,
+    PaperEntry,
     PaperLetter,
     Span,
     Summary,
@@ -320,22 +321,10 @@ SENT_TEXTS = (*_NEEDED, "copy_holder", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TypedLine:
-    """Line as the clerk typed it. `catch_up`: the reason of a late entry, after a stop."""
+class TypedLine(PaperEntry):
+    """Line as the clerk typed it."""
 
-    number: str
-    symbol: str
-    issued_on: date
-    type_name: str
-    subject: str
-    signer: str
-    recipients: str
-    copy_holder: str = ""
-    copies: int | None = None
-    dispatched_on: date | None = None
-    note: str = ""
     secrecy: str = "none"
-    catch_up: str | None = None
 
 
 async def enter(services: BookServices, scope: AgencyScope, sent: TypedLine) -> PaperLetter:

@@ -34,7 +34,7 @@ from gateway_office.domain.notice import Mail, Mailer, MailFile
 from gateway_office.domain.roles import NODE, Manner, Right
 from gateway_office.policy import report_schedules as rules
 from gateway_office.policy.report_schedules import Problem, ReportSchedule, ScheduleWish
-from gateway_office.policy.reports import By, Figure, ReportTable
+from gateway_office.policy.reports import By, ReportTable
 from gateway_office.services import AccountServices, OfficeIncomingServices
 from gateway_office.store import report_schedules
 from gateway_office.store.report_schedules import SqlReportSchedules
@@ -432,14 +432,10 @@ def _facts(
 
 def figures_json(table: ReportTable) -> dict[str, object]:
     """Return the figures as an event has them."""
-    names = [column.key for column in table.question.columns]
-
-    def by_column(values: Sequence[Figure]) -> dict[str, Figure]:
-        return dict(zip(names, values, strict=True))
-
+    lines = table.lines[:MOST_LINES]
     return {
-        "lines": [{"key": line.key, "figures": by_column(line.figures)} for line in table.lines[:MOST_LINES]],
+        "lines": [{"key": line.key, "figures": table.by_column(line.figures)} for line in lines],
         "left_off": max(len(table.lines) - MOST_LINES, 0),
-        "total": by_column(table.total),
-        "before": by_column(table.before),
+        "total": table.by_column(table.total),
+        "before": table.by_column(table.before),
     }

@@ -31,7 +31,7 @@ from gateway_office.policy.report_schedules import (
     ScheduleWish,
     known_lines,
 )
-from gateway_office.policy.reports import REPORTS, Figure, ReportColumn, ReportTable
+from gateway_office.policy.reports import REPORTS, ReportColumn, ReportTable
 
 if TYPE_CHECKING:
     from gateway_office.bootstrap.office import Office
@@ -132,11 +132,6 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
 async def _report(office: Office, call: Call) -> web.Response:
     table = await _ask(office, call, call.query_of(ReportQuery))
     question = table.question
-    names = [column.key for column in question.columns]
-
-    def by_column(figures: Sequence[Figure]) -> dict[str, Figure]:
-        return dict(zip(names, figures, strict=True))
-
     return call.tell(
         ReportTableOut(
             name=question.report.key,
@@ -148,12 +143,12 @@ async def _report(office: Office, call: Call) -> web.Response:
                 ReportLineOut(
                     key=line.key,
                     title=reports.label(question.by, line.key, call.lang, {}),
-                    figures=by_column(line.figures),
+                    figures=table.by_column(line.figures),
                 )
                 for line in table.lines
             ],
-            total=by_column(table.total),
-            before=by_column(table.before),
+            total=table.by_column(table.total),
+            before=table.by_column(table.before),
         )
     )
 

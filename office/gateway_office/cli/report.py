@@ -113,7 +113,7 @@ async def show(
             (reports.before_text(question, lang), table.before),
         )
     ]
-    records = [{"id": line.key, **dict(zip(keys, line.figures, strict=True))} for line in table.lines]
+    records = [{"id": line.key, **table.by_column(line.figures)} for line in table.lines]
     is_table = call.output is OutputFormat.TABLE and not call.quiet
     output.rows(
         call,
@@ -121,7 +121,7 @@ async def show(
         [*records, {}, {}] if is_table else records,
         [output.Column(f"report.by.{question.by}"), *(output.Column(f"report.column.{key}") for key in keys)],
         cells,
-        extra=_extra(table),
+        extra={"total": table.by_column(table.total), "before": table.by_column(table.before)},
     )
 
 
@@ -303,14 +303,6 @@ async def _names(call: Invocation, context: OfficeCommandContext, table: ReportT
     return await reports.names_of(
         node.inn, node.accounts, table.question, keys, _today(context), call.lang.value
     )
-
-
-def _extra(table: ReportTable) -> dict[str, Any]:
-    keys = [column.key for column in table.question.columns]
-    return {
-        "total": dict(zip(keys, table.total, strict=True)),
-        "before": dict(zip(keys, table.before, strict=True)),
-    }
 
 
 def _today(context: OfficeCommandContext) -> date:

@@ -461,15 +461,13 @@ MOST_VIEWS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedView:
-    """A saved view of a list. `query` is the part of the list's address behind the question mark. `is_first`: the list
-    opens with it."""
+    """A saved view of a list. `query` is the part of the list's address behind the question mark."""
 
     person_id: str
     side: Side
     name: str
     query: str
     saved_at: datetime
-    is_first: bool = False
 
 
 class ListOrder(StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.domain.account import AgencyScope
-from gateway.domain.document import OutgoingDocument, OutState, Signer
+from gateway.domain.document import STANDING, OutgoingDocument, Signer
 from gateway.domain.registry import AgencyEntry
 from gateway.domain.text import fold
 from gateway_office.services import OfficeOutgoingServices
@@ -18,7 +18,6 @@ from gateway_office.services import OfficeOutgoingServices
 _LAST = 20
 _REMEMBERED_FOR = timedelta(minutes=1)
 _MOST_AGENCIES = 500
-_SENT = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ def habits_of(documents: Iterable[OutgoingDocument]) -> Habits:
     signers: dict[str, Signer] = {}
     codes: dict[str, float] = {}
     sent_documents = [
-        document for document in documents if document.state in _SENT and not document.is_sealed
+        document for document in documents if document.state in STANDING and not document.is_sealed
     ]
     for age, document in enumerate(sent_documents):
         signer = document.draft.signer

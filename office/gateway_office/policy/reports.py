@@ -151,6 +151,19 @@ _REPLIES = (
     ),
     *(_count("owed"), ReportColumn(key="overdue", measure="owed", form=ColumnForm.OVERDUE)),
 )
+
+
+def _replies(key: str, side: str) -> Report:
+    return Report(
+        key=key,
+        side=side,
+        lines=(By.PARTNER, By.UNIT, By.TYPE, By.MONTH),
+        columns=_REPLIES,
+        drawn=("asked", "replied"),
+        due=Dimension.REPLY_DUE,
+    )
+
+
 REPORTS: Mapping[str, Report] = {
     report.key: report
     for report in (
@@ -199,22 +212,8 @@ REPORTS: Mapping[str, Report] = {
             ),
             drawn=("on_time", "late"),
         ),
-        Report(
-            key="replies-owed",
-            side=IN,
-            lines=(By.PARTNER, By.UNIT, By.TYPE, By.MONTH),
-            columns=_REPLIES,
-            drawn=("asked", "replied"),
-            due=Dimension.REPLY_DUE,
-        ),
-        Report(
-            key="replies-awaited",
-            side=OUT,
-            lines=(By.PARTNER, By.UNIT, By.TYPE, By.MONTH),
-            columns=_REPLIES,
-            drawn=("asked", "replied"),
-            due=Dimension.REPLY_DUE,
-        ),
+        _replies("replies-owed", IN),
+        _replies("replies-awaited", OUT),
         Report(
             key="paper",
             side=OUT,
@@ -356,6 +355,10 @@ class ReportTable:
     total: tuple[Figure, ...]
     before: tuple[Figure, ...]
     also: ReportTable | None = None
+
+    def by_column(self, figures: Sequence[Figure]) -> dict[str, Figure]:
+        keys = (column.key for column in self.question.columns)
+        return dict(zip(keys, figures, strict=True))
 
 
 def make_table(

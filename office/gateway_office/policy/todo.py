@@ -111,14 +111,8 @@ def of_recalls_due(
         due = timers.answer_recall(office, request.asked_at, document.draft.urgency)
         if now >= due.at:
             key = f"{delivery.id}:{request.request_id}"
-            yield replace(
-                _outgoing_task(TaskKind.RECALL_DUE, key, document, request.asked_at),
-                counterpart=delivery.recipient.code,
-                counterpart_name=delivery.recipient.name or "",
-                due_at=due.at,
-                is_late=True,
-                timer=due.timer.value,
-            )
+            task = _outgoing_task(TaskKind.RECALL_DUE, key, document, request.asked_at)
+            yield replace(_owed_by(task, delivery, due, now), is_late=True)
 
 
 def of_unit_replies(
@@ -175,15 +169,8 @@ def of_partner_replies(
                 continue
             due = timers.partner_reply(office, document.reply_by)
             since = document.packed_at or document.created_at
-            yield replace(
-                _outgoing_task(TaskKind.REPLY_DUE, delivery.id, document, since),
-                counterpart=delivery.recipient.code,
-                counterpart_name=delivery.recipient.name or "",
-                due_at=due.at,
-                is_late=due.is_late(now),
-                wall_clock=True,
-                timer=due.timer.value,
-            )
+            task = _outgoing_task(TaskKind.REPLY_DUE, delivery.id, document, since)
+            yield replace(_owed_by(task, delivery, due, now), wall_clock=True)
 
 
 def of_returned_parts(
@@ -478,6 +465,18 @@ def _outgoing_task(kind: TaskKind, key: str, document: OutgoingDocument, since: 
         due_at=since,
         is_late=False,
         wall_clock=False,
+    )
+
+
+def _owed_by(task: Task, delivery: Delivery, due: Due, now: datetime) -> Task:
+    """Return the task with the recipient who owes an answer, and its time."""
+    return replace(
+        task,
+        counterpart=delivery.recipient.code,
+        counterpart_name=delivery.recipient.name or "",
+        due_at=due.at,
+        is_late=due.is_late(now),
+        timer=due.timer.value,
     )
 
 

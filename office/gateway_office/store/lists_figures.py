@@ -36,17 +36,6 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DayFigures:
-    """Figures of one day: documents sent and received, how long until 01, and from there until 03."""
-
-    day: date
-    sent: int = 0
-    received: int = 0
-    delivered: Lag | None = None
-    taken_in: Lag | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
     """A slow recipient: how many documents it took in, and the mean time from 01 to 03 in seconds."""
 
@@ -60,7 +49,7 @@ class Charts:
     """Figures behind the charts, over the days before and with `today`. `hours`: arrivals by weekday, Monday first, and
     hour. `states`: documents of today by the word shown."""
 
-    days: tuple[DayFigures, ...]
+    days: Mapping[date, Figures]
     states: Mapping[str, int]
     slowest: tuple[Slow, ...]
     hours: tuple[tuple[int, ...], ...]
@@ -89,7 +78,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Stored figures of a day. `slow`: by recipient, how many it took in and the seconds of all together."""
+    """Stored figures of a day: documents sent, and received by the hour, how long until 01, and from there until 03.
+    `slow`: by recipient, how many it took in and the seconds of all together."""
 
     sent: int = 0
     received: int = 0
@@ -108,18 +98,9 @@ async def charts(tx: Transaction, overlay: Overlay, agency_id: str, today: date,
     # Today's documents are counted afresh; times wait until the day is worked out again.
     stored, counts = (by_day.get(today, Figures()), await _count_day(overlay, agency_id, midnight(today)))
     by_day[today] = replace(counts, delivered=stored.delivered, taken_in=stored.taken_in, slow=stored.slow)
-    figures = [(day, by_day.get(day, Figures())) for day in (first + timedelta(days=n) for n in range(days))]
+    dates = [first + timedelta(days=n) for n in range(days)]
     return Charts(
-        days=tuple(
-            DayFigures(
-                day=day,
-                sent=day_figures.sent,
-                received=day_figures.received,
-                delivered=day_figures.delivered,
-                taken_in=day_figures.taken_in,
-            )
-            for day, day_figures in figures
-        ),
+        days={day: by_day.get(day, Figures()) for day in dates},
         states=await _states(overlay, agency_id, today),
         slowest=_slowest(list(by_day.values())),
         hours=_grid(by_day),

@@ -229,11 +229,8 @@ class SqlSavedViews(AgencyRows):
         return await self._list(SavedView, _VIEW, "folded", person_id=person_id, side=side.value)
 
     async def save(self, view: SavedView) -> None:
-        """Save a view over one of the same name; letter case and accents do not matter. The list opens with at most one."""
-        if view.is_first:
-            is_first = self._where(_VIEW, person_id=view.person_id, side=view.side.value, is_first=True)
-            await self._tx.change(update(_VIEW).where(is_first).values(is_first=False))
-        row = SavedViewRow.from_value(view, agency_id=self._agency_id, folded=fold(view.name))
+        """Save a view over one of the same name; letter case and accents do not matter."""
+        row = SavedViewRow.from_value(view, agency_id=self._agency_id, folded=fold(view.name), is_first=False)
         await self._tx.upsert(row)
 
     async def remove(self, person_id: str, side: Side, name: str) -> bool:

@@ -4,14 +4,16 @@ Out: rows; those that other persons of the agency have to do stand apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import IncomingDocument
 from gateway.domain.handling import Share
 from gateway.domain.person import Proposal, ProposalContent, ProposalState, Role
 from gateway.errors import StoreFailure
+from gateway_office import introductions
 from gateway_office.accounts.acting import Acting
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Task, TaskKind
@@ -19,6 +21,7 @@ from gateway_office.todo import TodoList
 from gateway_office.web.deps import WebDeps
 
 TASKS, PROPOSALS = "/can-xu-ly", "/co-quan/de-nghi"
+INTRODUCTIONS = f"{PROPOSALS}/gioi-thieu"
 # Tasks for the head of the agency alone.
 FOR_HEADS = frozenset(
     {TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN, TaskKind.WORK, TaskKind.ASSIGN_FAILED}
@@ -80,8 +83,8 @@ class DutyTable:
     def badges(self) -> Mapping[str, int]:
         """Return the number that stands at each entry of the menu."""
         counts = {duty.key: duty.count for duty in self.own}
-        incoming, proposals = counts.get(TaskKind.TAKE_IN, 0), counts.get(PROPOSALS, 0)
-        return {"todo": self.total, "incoming": incoming, "agencies": proposals}
+        agencies = counts.get(PROPOSALS, 0) + counts.get(INTRODUCTIONS, 0)
+        return {"todo": self.total, "incoming": counts.get(TaskKind.TAKE_IN, 0), "agencies": agencies}
 
 
 def is_mine(request: Request, kind: TaskKind) -> bool:
@@ -127,9 +130,26 @@ async def of_person(request: Request) -> DutyTable:
     if request.agency is not None and request.may(Right.SEE_CONTENT, Manner.YES, Manner.OWN):
         todo_list = await request.deps.bell.latest(request.scope(), request.share)
     table = of_tasks(request, todo_list.awake) if todo_list is not None else DutyTable()
-    waiting = await _proposals(request)
+    waiting, letters = await _proposals(request), len(await introduced(request))
     decides = Duty(key=PROPOSALS, words="tasks.proposals", path=PROPOSALS, count=waiting)
-    return replace(table, own=(*((decides,) if waiting else ()), *table.own))
+    registers = Duty(key=INTRODUCTIONS, words="tasks.introductions", path=INTRODUCTIONS, count=letters)
+    return replace(table, own=(*(duty for duty in (decides, registers) if duty.count), *table.own))
+
+
+def may_register(request: Request) -> bool:
+    """Tell whether the person may propose seals and signatures of any agency."""
+    return Role.TRUST in request.person.person.roles and request.may(Right.CERTIFICATE, Manner.TWO)
+
+
+async def introduced(request: Request) -> Sequence[IncomingDocument]:
+    """List the letters that wait for the registration of their sender's seal by this person; none while the database is
+    away."""
+    if request.agency is None or not may_register(request):
+        return ()
+    try:
+        return await introductions.list_waiting(request.deps.todo, request.deps.deciding, request.scope())
+    except StoreFailure:
+        return ()
 
 
 async def _proposals(request: Request) -> int:

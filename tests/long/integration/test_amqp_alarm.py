@@ -240,6 +240,7 @@ async def test_threat_084_confirmed_parcels_survive_a_broker_that_is_killed(own:
 
 
 async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> None:
+    """R135 (security of links)."""
     async with pair(own, tmp_path) as nodes:
         access = _over_tls(nodes, own)
         async with AmqpAxis(
@@ -268,6 +269,7 @@ async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> 
 async def test_tls_that_does_not_hold_is_refused_and_said(
     own: Own, tmp_path: Path, change: dict[str, object], reason: str
 ) -> None:
+    """R135 (security of links)."""
     async with pair(own, tmp_path) as nodes:
         access = _over_tls(nodes, own)
         host = change.pop("host", None)

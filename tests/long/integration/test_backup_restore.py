@@ -231,6 +231,7 @@ async def fill(url: str) -> set[str]:
 
 
 async def test_every_table_that_there_is_comes_back_with_its_rows(office: Office, tmp_path: Path) -> None:
+    """R101 (backup)."""
     filled = await fill(office.url)
     assert {"session", "post", "task_note", "registry_reform", "list_row", "paper_outgoing"} < filled
     file, manifest = await office.back_up()
@@ -308,6 +309,7 @@ async def test_a_backup_of_before_the_baseline_is_refused_with_the_way_on(
 
 
 async def test_a_drill_proves_it_and_leaves_nothing(office: Office) -> None:
+    """R101 (backup)."""
     async with under_load(office):
         file, manifest = await office.back_up()
     paths = everything(office.folder).keys()

@@ -62,6 +62,8 @@ UNLINKED: frozenset[str] = frozenset(
         *("rights_confirm", "rights_refuse"),
         # No agency of the demonstration asks for accounts, and none has handed in its list.
         "account_request",
+        # No letter of the demonstration introduces a seal.
+        *("introductions", "introduction"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
         *(
             "seal",

@@ -23,6 +23,7 @@ from tests.pages.neighbours import NEIGHBOURS, Town
 from tests.pages.neighbours import site as site
 from tests.pages.neighbours import town as town
 from tests.pages.summary import EFFORT, Record
+from tests.pages.visiting import NARROW
 from tests.pages.watching import Watcher
 from tests.support.hosted import save_hosted
 
@@ -215,6 +216,7 @@ async def test_what_turned_doubtful_meanwhile_is_shown_and_not_taken_in(town: To
     await come_in(town, page)
     document = await town.arrived(ACTOR, sent)
     other = await page.context.new_page()
+    await other.set_viewport_size(NARROW)
     await other.goto(f"/van-ban-den/{document.id}/tam-giu")
     await other.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await other.locator("[data-main]").click()

@@ -22,7 +22,7 @@ from gateway_office.web.page_handling import LANG_COOKIE
 from tests.pages import axe
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.visiting import Enter, opened, scope_of
+from tests.pages.visiting import NARROW, Enter, opened, scope_of
 from tests.pages.watching import Watcher
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
@@ -135,6 +135,20 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     await axe.check(page, record_property, "/van-ban-di/{id}/goi-tin/{digest}")
 
 
+async def test_a_document_that_left_late_after_its_signing_is_marked(
+    site: Site, page: Page, enter: Enter
+) -> None:
+    """R45 (sent on the day of signing, at the latest on the next working morning)."""
+    now = site.node.clock.now()
+    late = await sent(site, "15", signed_at=now - timedelta(days=8))
+    in_time = await sent(site, "16", signed_at=now)
+    await enter()
+
+    for document, marks in ((late, 1), (in_time, 0)):
+        await page.goto(at(document))
+        assert await page.get_by_text("Gửi muộn").count() == marks, document.draft.number
+
+
 async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser(
     site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
@@ -212,6 +226,7 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     document = await sent(site)
     watcher.expect({422})
     await enter()
+    await page.set_viewport_size(NARROW)
     await page.goto(at(document))
     assert await page.locator(".deeds .button").locator("visible=true").count() == 2
     await page.get_by_role("link", name="Sai gì?").click()
@@ -264,6 +279,7 @@ async def test_of_two_clerks_at_once_the_second_reads_who_was_quicker(
     await enter()
     other = await context.new_page()
     for window in (page, other):
+        await window.set_viewport_size(NARROW)
         await window.goto(at(document, "/thu-hoi"))
         await window.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
         await window.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
@@ -295,6 +311,7 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page
     )
 
     site.clock.skip(timedelta(days=3))
+    await page.set_viewport_size(NARROW)
     await enter(HEAD)
     await page.goto(at(document))
     await page.get_by_role("link", name="Đôn đốc…").click()
@@ -321,6 +338,7 @@ async def test_a_key_opens_the_resend_page_and_only_control_enter_sends(
     document = await sent(site)
     watcher.expect({422})
     await enter()
+    await page.set_viewport_size(NARROW)
     await page.goto(at(document))
 
     async def resent() -> list[Any]:
@@ -408,6 +426,7 @@ async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_mea
 ) -> None:
     document = await sent(site, delivery_mode=DeliveryMode.PAPER)
     await enter()
+    await page.set_viewport_size(NARROW)
     watcher.expect({422})
 
     await page.goto(at(document))

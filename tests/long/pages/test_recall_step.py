@@ -22,7 +22,7 @@ from tests.pages import axe
 from tests.pages.guest import Guest, calling
 from tests.pages.site import Site, opened
 from tests.pages.summary import Record
-from tests.pages.visiting import Enter, scope_of
+from tests.pages.visiting import NARROW, Enter, scope_of
 from tests.support.waiting import wait_until
 
 CLERK, HEAD = PostRole.CLERK, PostRole.HEAD
@@ -74,6 +74,7 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
 ) -> None:
     document = await sent(site)
     await enter()
+    await page.set_viewport_size(NARROW)
     await page.goto(at(document, "/thu-hoi"))
     head = site.person(HEAD, "department").person
     await expect(page.get_by_text(head.name)).to_be_visible()

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from gateway.domain.seals import CertificateKind
+from gateway.deciding import people, proposals
+from gateway.domain.document import FileRole
+from gateway.domain.event import EventKind
+from gateway.domain.person import ProposalContent, Role, SignedIn
+from gateway.domain.seals import CertificateKind, SealWord
+from gateway.outgoing import accept, intake
+from gateway.outgoing.intake import Order
+from gateway_labs.demo.acts import in_one
+from gateway_office.accounts import posts, sessions, sign_in
 from gateway_office.domain.roles import PostRole
 from tests.long.pages.test_agencies import GO, decide
 from tests.pages import axe, deciders
+from tests.pages.guest import Guest, calling
+from tests.pages.mail import Mail
 from tests.pages.site import Site
 from tests.pages.summary import Record
 from tests.pages.visiting import Enter
 from tests.pages.watching import Watcher
 from tests.support import pdfs
+from tests.support.accounts import MACHINE, ORIGIN, Someone, post
 from tests.support.node import DEPARTMENT, PROVINCE
+from tests.support.packets import PDF, draft
 from tests.support.pdf_pki import agency
 from tests.support.seals import register, seal_of
 
@@ -68,6 +81,7 @@ async def test_an_agency_proposes_seals_of_its_own_code_alone(
     site: Site, page: Page, watcher: Watcher, enter: Enter, code: str, status: int
 ) -> None:
     """A person is registered with a position; what is missing is said beside the field."""
+    await _trusts(site, site.person(PostRole.AGENCY_ADMIN, "department"))
     await enter(PostRole.AGENCY_ADMIN)
     watcher.expect({404, 422})
     site.clock.skip(timedelta(seconds=31))
@@ -124,3 +138,120 @@ async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_
     text = await page.inner_text("main")
     assert text.count("Đã thôi dùng") == 2
     assert await page.locator("a[href*='/mau-dau/thoi?']").count() == 0
+
+
+async def test_what_is_not_registered_stands_folded_at_the_senders_line_and_in_full_at_its_agency(
+    site: Site, mail: Mail
+) -> None:
+    """The rail of a letter does not warn of it: it is the same for every letter of the sender."""
+    id = await _introduces(site, mail, "70")
+
+    async def is_judged() -> bool:
+        return (await mail.load(id)).checks.get("seal") == SealWord.UNREGISTERED
+
+    await mail.wait_until(is_judged)
+    person = site.person(PostRole.CLERK, "department")
+    async with calling(site.url) as guest:
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        rail = (await guest.get(f"/van-ban-den/{id}")).text
+        agency_page = (await guest.get(f"/co-quan/{PROVINCE}?muc=chung-thu-so")).text
+
+    (note,) = re.findall(r'<details class="sender-note".*?</details>', rail, re.S)
+    assert "Chưa đăng ký mẫu dấu của cơ quan gửi" in note
+    assert f'href="/co-quan/{PROVINCE}?muc=chung-thu-so"' in note
+    checked = re.findall(r'<details class="dropdown verdict-line.*?</details>', rail, re.S)[0]
+    assert "Chưa đăng ký mẫu dấu" not in checked
+    assert "Chưa đăng ký mẫu dấu" in agency_page
+
+
+INTRODUCED, TO_PROPOSE = "/co-quan/de-nghi/gioi-thieu", "Con dấu, chữ ký chờ đề nghị đăng ký"
+_KIND = "Giới thiệu con dấu, chữ ký, trụ sở"
+
+
+async def test_a_letter_that_introduces_a_seal_is_a_duty_until_it_is_proposed_or_put_aside(
+    site: Site, mail: Mail
+) -> None:
+    """R23 (certificates): of whoever may register seals. The form that the letter opens has its sender and its file."""
+    first, _ = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
+    letters = [await _introduces(site, mail, "71"), await _introduces(site, mail, "72", PDF)]
+    form_path = f"/co-quan/de-nghi/mau-dau?ma={PROVINCE}&van-ban={letters[0]}"
+    async with calling(site.url) as guest:
+        await _enters(site, guest, first.person)
+        home, listed = (await guest.get("/tong-quan")).text, (await guest.get(INTRODUCED)).text
+        without_content = (await guest.get(form_path)).text
+        assert _duty(home) == 2
+        assert listed.count("data-row") == 2
+        assert form_path.replace("&", "&amp;") in listed
+        assert "Về việc báo cáo dự toán" not in listed
+        assert (PROVINCE in without_content, 'name="offered"' in without_content) == (True, False)
+
+        # A clerk besides reads the letter, and finds its certificates in the form; that is a reading.
+        async with site.node.accounts.changing(MACHINE.principal_id) as (work, now):
+            clerk = post(PostRole.CLERK, await site.agency("department"))
+            await posts.give_post(work, MACHINE, first.person.person, clerk, now)
+        await _enters(site, guest, first.person)
+        assert form_path.replace("&", "&amp;") in (await guest.get(f"/van-ban-den/{letters[0]}")).text
+        readings = len(await mail.events(letters[0], EventKind.DOCUMENT_READ))
+        form = (await guest.get(form_path)).text
+        assert form.count('name="offered"') == 2
+        assert len(await mail.events(letters[0], EventKind.DOCUMENT_READ)) == readings + 1
+
+        aside = f"{INTRODUCED}/{letters[1]}/bo-qua"
+        assert (await guest.post(aside, {"reason": "Thôi"})).status == 422
+        assert (await guest.post(aside, {"reason": "Mẫu dấu cũ, nơi gửi đã báo thay"})).status == 303
+        assert (await guest.post(aside, {"reason": "Bấm lại một lần nữa"})).status == 404
+        assert _duty((await guest.get("/tong-quan")).text) == 1
+
+        content = ProposalContent(seals=(seal_of(PROVINCE, agency()),))
+        await proposals.propose(site.node.deciding, await _proof(site, first.person), content, "Theo văn bản")
+        assert _duty((await guest.get("/tong-quan")).text) == 0
+        assert letters[0] not in (await guest.get(INTRODUCED)).text
+
+
+async def test_whoever_may_not_register_a_senders_seal_is_led_to_no_form(site: Site, mail: Mail) -> None:
+    """An administrator proposes certificates of the own agency alone, also with the role of deciders."""
+    letter = await _introduces(site, mail, "73")
+    person = site.person(PostRole.AGENCY_ADMIN, "department")
+    await _trusts(site, person)
+    async with calling(site.url) as guest:
+        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        listed = await guest.get("/co-quan/de-nghi")
+        assert (listed.status, letter in listed.text, TO_PROPOSE in listed.text) == (200, False, False)
+        assert (await guest.get(INTRODUCED)).status == 403
+
+
+async def _trusts(site: Site, person: Someone) -> None:
+    """Give the person the role of deciders, in place of those who set the stage, whose secrets no test knows."""
+    async with site.node.deciding.decisions.read() as view:
+        staged = [decider for decider in await view.people.all() if Role.PEOPLE in decider.roles]
+    for decider in staged:
+        await people.block(site.node.deciding, "operator", decider.name)
+    await people.give(site.node.deciding, None, "operator", person.login, (Role.TRUST,))
+
+
+async def _introduces(site: Site, mail: Mail, number: str, content: bytes = SPECIMEN) -> str:
+    """Send a letter of the province, as a rule with a specimen of its seal; return its id at the department."""
+    async with intake.receive_files(site.node.out) as files:
+        await files.add(FileRole.LEAD, "gioi-thieu.pdf", FileRole.LEAD, in_one(content))
+        order = Order(draft=draft(number, DEPARTMENT, type_name=_KIND))
+        accepted = await accept.accept(site.node.out, await mail.scope("province"), order, files, None)
+    assert accepted.document is not None
+    return (await mail.wait_for_arrival("department", accepted.document)).id
+
+
+async def _enters(site: Site, guest: Guest, person: Someone) -> None:
+    site.clock.skip(timedelta(seconds=31))
+    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    guest.token = await sessions.choose_agency(site.node.accounts, token, await site.agency("department"))
+
+
+async def _proof(site: Site, person: Someone) -> SignedIn:
+    site.clock.skip(timedelta(seconds=31))
+    form = person.sign_in_form()
+    return await people.sign_in(site.node.deciding, person.person.login or "", person.password, form.code)
+
+
+def _duty(page: str) -> int:
+    """Return the number that stands at the duty in the page's bell or home; 0 where it is not named."""
+    found = re.search(rf'{TO_PROPOSE} <span class="count">(\d+)</span>', page)
+    return int(found[1]) if found else 0

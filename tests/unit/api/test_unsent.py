@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 
+import pytest
 from pypdf import PdfWriter
 
-from gateway.outgoing.unsent import UnsentBudget
+from gateway.budgets import OWN, ByteBudget
+from gateway.domain.document import FileRole
+from gateway.errors import OverBudget
+from gateway.outgoing import drafting, intake
 from gateway.store.data_folder import Room, free_space
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, meta
+from tests.support.cases import Cases
 
 KB = 1024
 
@@ -55,6 +63,16 @@ async def test_drafts_beyond_the_budget_are_refused_with_used_and_allowed_and_ot
     assert (await send(door, 7, key=keys[DEPARTMENT])).status == 202
 
 
+async def test_calls_at_once_take_no_more_than_calls_one_after_the_other(door: Door) -> None:
+    door.node.out.unsent.limit = 500 * KB
+    key = await door.key(DEPARTMENT)
+    papers = await asyncio.gather(*(send(door, n, key=key, size=240) for n in range(1, 9)))
+
+    assert {answer.status for answer in papers} <= {202, 507}
+    kept = (await door.ask("GET", "/limits", key=key)).json["unsent_bytes"]
+    assert kept <= 500 * KB, kept
+
+
 async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: Door) -> None:
     budget = door.node.out.unsent
     budget.limit = 500 * KB
@@ -71,31 +89,58 @@ async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: D
     assert put.status == 200, str(put)
     sent = await send(door, 1, key=key, send=True, size=150)
     assert sent.status == 202, sent.json
-    assert await budget.used(agency_id) > 300 * KB
+    assert (await budget.used(agency_id))[OWN] > 300 * KB
     assert (await send(door, 2, key=key, send=True, size=250)).status == 507
 
     await door.town.carry()
 
-    assert 150 * KB < await budget.used(agency_id) < 200 * KB
+    assert 150 * KB < (await budget.used(agency_id))[OWN] < 200 * KB
     assert (await send(door, 2, key=key, send=True, size=150)).status == 202
+
+
+async def test_files_of_drafts_and_each_way_to_upload_ask_the_budget(door: Door, cases: Cases) -> None:
+    key, out, scope = await door.key(DEPARTMENT), door.node.out, await door.town.scope(DEPARTMENT)
+    draft = await send(door, 1, key=key, size=10)
+    octets = {"Content-Type": "application/octet-stream"}
+    wish = {"name": "a.pdf", "size": 2 * KB * KB, "part_size": KB * KB}
+    begun = await door.ask("POST", "/uploads", key=key, json=wish, once="up")
+    out.unsent.limit = 50 * KB
+
+    async def put(path: str, raw: bytes, **params: str) -> Answer:
+        return await door.ask("PUT", path, key=key, params=params, data=io.BytesIO(raw), headers=octets)
+
+    with cases.case("a whole file"):
+        assert (await put("/uploads/file", paper(100), name="a.pdf")).status == 507
+    with cases.case("a part"):
+        assert (await put(f"/uploads/{begun.json['id']}/parts/1", bytes(KB * KB))).status == 507
+    with cases.case("a file of a draft"):
+        async with intake.receive_files(out) as files:
+            await files.add(FileRole.APPENDIX, "b.pdf", FileRole.APPENDIX, _chunks(paper(100)))
+            with pytest.raises(OverBudget):
+                await drafting.add_files(out, scope, draft.json["id"], files)
+
+
+async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
+    yield raw
 
 
 async def test_a_process_that_starts_counts_from_rows_and_then_no_document_costs_a_query(door: Door) -> None:
     counts = []
 
-    async def count(agency_id: str) -> int:
+    async def count(agency_id: str) -> Mapping[str, int]:
         counts.append(agency_id)
         return await door.node.store.unsent_bytes(agency_id)
 
     agency_id = (await door.town.scope(DEPARTMENT)).agency_id
     first = await send(door, 1)
     assert first.status == 202
-    budget = UnsentBudget(limit=10_000 * KB, count=count)
+    budget = ByteBudget(limit=10_000 * KB, count=count)
 
     for _ in range(9):
-        await budget.admit(agency_id, 100 * KB)
+        with ExitStack() as call:
+            await budget.admit(agency_id, 100 * KB, call)
     assert counts == [agency_id]
-    assert await budget.used(agency_id) > 100 * KB
+    assert (await budget.used(agency_id))[OWN] > 100 * KB
 
 
 async def test_while_the_disk_grows_full_those_who_keep_most_are_refused_first_and_arrivals_go_on(

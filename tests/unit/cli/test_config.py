@@ -10,6 +10,7 @@ AMQP = '[axis]\nkind = "amqp"\n[amqp]\npassword = "invented"\nservers = '
 
 
 def test_what_the_node_could_not_use_is_a_fault_of_the_check(terminal: Terminal, tmp_path: Path) -> None:
+    """R135 (security of links): no link to another machine is in clear text."""
     file = tmp_path / "gateway.toml"
     for text, *names in (
         ('[office]\nhours = "25:00-26:00"\n', "office.hours"),

@@ -1,4 +1,4 @@
-"""A change as a person types it becomes the same reform as its JSON."""
+"""A change as JSON becomes a reform in the spelling of the registry."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from gateway.cli import registry_change as form
 from gateway.domain.registry_reform import QueuedMail, ReformKind, Target
 
 
-def test_options_are_read_with_codes_in_capitals_and_new_agencies_by_name_and_parent() -> None:
-    fields = form.options_to_json(
-        kind="split",
-        sources=["z91.01"],
-        targets=["z91.08=Sở Một@z91", "Z91.09=Sở Hai"],
-        name=None,
-        parent=None,
-        decision={"number": " 12/QĐ-UBND ", "issued_on": "01/11/2026", "issuer": "UBND"},
-        effective="01/07/2027",
-        mail_to="triage",
-        queued="return",
-    )
+def test_a_change_is_read_with_codes_in_capitals_and_its_texts_tidied() -> None:
+    fields = {
+        "kind": "split",
+        "sources": ["z91.01"],
+        "targets": [
+            {"code": "z91.08", "name": " Sở Một", "parent": "z91"},
+            {"code": "Z91.09", "name": "Sở Hai"},
+        ],
+        "decision": {"number": " 12/QĐ-UBND ", "issued_on": "2026-11-01", "issuer": "UBND"},
+        "effective_on": "2027-07-01",
+        "triage": True,
+        "queued": "return",
+    }
 
     reform = form.parse_reform(fields)
 

@@ -20,8 +20,8 @@ from gateway.domain.document import (
     Urgency,
 )
 from gateway.domain.identity import Digest, DocumentId
-from gateway.domain.seals import SealWord
-from gateway.domain.signatures import FileVerdict, SignatureWord
+from gateway.domain.seals import SealWord, SignatoryWord
+from gateway.domain.signatures import FileVerdict, SignatureWord, SignerVerdict
 from gateway.policy.verdict import ReasonCode, reason
 from gateway.words import labels
 from tests.support.cases import Cases
@@ -203,3 +203,27 @@ def test_a_first_page_is_told_by_how_it_agrees_with_the_data(cases: Cases) -> No
             assert ["16/UBND" in detail for detail in row.details] == ([True] if changed["warnings"] else [])
             assert sum("16/UBND" in d for r in panel.rows for d in r.details) == len(row.details)
     assert len(panel_of(document(found=GOOD)).rows) == len(panel.rows) - 1
+
+
+UNREGISTERED = "Chưa đăng ký mẫu dấu của cơ quan gửi"
+STRANGER = "Dấu đúng, chưa xác định người ký"
+
+
+def test_what_a_sender_has_not_registered_is_told_of_the_sender_and_warns_of_no_letter(cases: Cases) -> None:
+    kinds: tuple[tuple[SealWord, SignatoryWord | None, Grade, list[str]], ...] = (
+        (SealWord.UNREGISTERED, None, Grade.GOOD, [UNREGISTERED]),
+        (SealWord.OWN, SignatoryWord.UNKNOWN, Grade.GOOD, [STRANGER]),
+        (SealWord.OWN, SignatoryWord.ENDED, Grade.DOUBT, []),
+        (SealWord.OWN, SignatoryWord.KNOWN, Grade.GOOD, []),
+    )
+    for seal, person, grade, sentences in kinds:
+        signer = SignerVerdict(field="Dau", verdict=SignatureWord.VALID, seal=seal)
+        by_person = SignerVerdict(field="Ky", verdict=SignatureWord.VALID, person=person, position="Chủ tịch")
+        signers = (signer, *((by_person,) if person else ()))
+        verdict = FileVerdict(n=1, file="cong-van.pdf", verdict=SignatureWord.VALID, signers=signers)
+        words = {"seal": seal, **({"signatory": person} if person else {})}
+        panel = panel_of(document(found=words, signatures=(verdict,)))
+        with cases.case(f"{seal}, {person}"):
+            assert (panel.grade, [row.word for row in panel.sender_notes]) == (grade, sentences)
+            assert panel.is_clean == (grade is Grade.GOOD)
+            assert panel.passed == len(panel.weighed) - (grade is not Grade.GOOD)

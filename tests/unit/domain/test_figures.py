@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain import figure_cells, figures
@@ -16,6 +16,8 @@ from gateway.store.figures import fact_from_json, fact_to_json
 from tests.support.office_year import OfficeYear, count
 
 Rows = Mapping[Cell, Sequence[int]]
+# Years that are counted here; `tests/long/unit/domain/test_figures_of_many.py` counts more.
+FEW = 25
 
 
 def rows_of(events: Sequence[Event], sizes: Sequence[int]) -> dict[Cell, list[int]]:
@@ -40,6 +42,7 @@ def rows_of(events: Sequence[Event], sizes: Sequence[int]) -> dict[Cell, list[in
     return {cell: values for cell, values in cells.items() if any(values)}
 
 
+@settings(max_examples=FEW)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.lists(st.integers(1, 60), min_size=1, max_size=5))
 def test_any_batches_give_the_cells_of_one_pass(seed: int, documents: int, sizes: list[int]) -> None:
     events = OfficeYear(seed, documents, days=40).events()
@@ -47,6 +50,7 @@ def test_any_batches_give_the_cells_of_one_pass(seed: int, documents: int, sizes
     assert rows_of(events, sizes) == rows_of(events, [len(events) or 1])
 
 
+@settings(max_examples=FEW)
 @given(st.integers(0, 2**32))
 def test_cells_are_those_of_an_independent_count(seed: int) -> None:
     events = OfficeYear(seed, 60, days=40).events()

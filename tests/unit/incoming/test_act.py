@@ -28,9 +28,12 @@ async def arrive(town: Town) -> IncomingDocument:
 
 
 async def test_a_status_said_twice_is_told_once(town: Town) -> None:
+    """R116 (automatic receipt): 01 goes out by itself, 03 with the act of a person."""
     sent = await town.send("15")
     await town.carry()
     arrived = await town.only()
+    assert await town.statuses(PROVINCE) == 1
+    assert (await town.delivery(sent)).state == "delivered"
 
     first = await town.status(arrived, "03", register_no="4")
     second = await town.status(arrived, "03")

@@ -426,6 +426,10 @@ def quarantined(ward: Ward) -> None:
     asyncio.run(landed(ward, state="quarantined"))
 
 
+def partner_full(ward: Ward) -> None:
+    asyncio.run(landed(ward, state="held", sender_code="Z91.07", size=450 * 1024**2))
+
+
 def wrong_password(ward: Ward) -> Ward:
     return ward.with_settings(keys=replace(ward.settings.keys, password=Secret("wrong")))
 
@@ -465,6 +469,12 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
         None,
     ),
     "quarantine": (quarantined, "quarantine", "yellow", "gateway inbox list --quarantine"),
+    "a partner has little room": (
+        partner_full,
+        "partners",
+        "yellow queues.partner",
+        "gateway inbox list --state new --agency Z91.02",
+    ),
 }
 
 
@@ -533,10 +543,10 @@ def test_work_that_nobody_took_up_again_is_yellow(ward: Ward) -> None:
     ]
 
 
-async def landed(ward: Ward, *, state: str, claimed: bool = False) -> None:
+async def landed(ward: Ward, *, state: str, claimed: bool = False, **fields: Any) -> None:
     async with store_of(ward.subject) as store:
         async with store.begin(SCOPE) as work:
-            item = await work.inbox.land(inbox_item(ward.clock, scope=SCOPE))
+            item = await work.inbox.land(inbox_item(ward.clock, scope=SCOPE, **fields))
             if state != "landed":
                 await work.inbox.settle(replace(item, state=state), None)
             await work.commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from gateway.bootstrap import guards
@@ -50,6 +51,9 @@ async def test_a_worker_with_another_secret_is_red_at_its_first_sign_of_life(tow
     town.clock.advance(KEPT_FOR[Tag.READY])
     ready = await watch.ready()
     assert (condition(ready), check_words(ready)["process.keys"]) == ("degraded", "faulty")
+    assert EVERY + max(checks._DEFAULT_AGE, *KEPT_FOR.values()) <= timedelta(seconds=45), (
+        "wherever it is read"
+    )
     assert 'gateway_check{check="process.keys"} 2.0' in (await metrics.Scrape(node=node).text()).decode()
 
     await beat_of_another(town, node.settings)

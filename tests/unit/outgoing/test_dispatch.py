@@ -63,7 +63,12 @@ async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, F
     await town.carry()
 
     assert (await town.delivery(sent)).state == "delivered"
-    assert (await town.only()).envelope_digest == packed.envelope_digest
+    arrived = await town.only()
+    assert arrived.envelope_digest == packed.envelope_digest
+    sent_at = [fact.at for fact in await town.facts(sent) if fact.code == "sent"]
+    assert [*sent_at, arrived.arrived_at] == [town.clock.now()] * 2, (
+        "when the axis took it, not when it was tried"
+    )
 
 
 async def test_what_the_axis_refuses_for_good_has_failed_at_once_and_may_be_sent_again(

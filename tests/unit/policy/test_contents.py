@@ -72,7 +72,6 @@ def test_threats_060_064_076_what_only_warns_and_what_a_profile_allows_r12() -> 
     locked = judged("a.zip", "zip", encrypted=True, members=("a.txt",), member_types=("unknown",))
     assert "encrypted" in codes(locked)
     assert codes(judged("a.rar", "rar")) == ["type-not-allowed"]
-    assert judged("a.rar", "rar", replace(PROFILE, rar_allowed=True)).allowed
 
 
 def test_threat_065_malware_does_not_pass_nor_what_is_unscanned_unless_the_profile_says_so() -> None:

@@ -18,7 +18,7 @@ def test_the_shipped_numbers_are_those_of_the_rulebook() -> None:
         100,
     )
     assert profile.lead_types == {"pdf"}
-    assert not profile.rar_allowed
+    assert "rar" not in profile.allowed_types
     assert (profile.waiting_for.days, profile.recall_purge.days) == (3, 30)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.domain import registry_change
 from gateway.domain.registry import PENDING_SCHEME, RowSource
-from gateway.domain.registry_change import AgencyRecord, Life
+from gateway.domain.registry_change import AgencyRecord, Life, RegistryView
 from gateway.domain.registry_reform import (
     DecidingDocument,
     Reform,
@@ -24,7 +24,6 @@ from gateway.domain.registry_reform import (
 from gateway.policy import reform as rules
 from gateway.policy import reform_words
 from gateway.policy.reform import BuiltOn, plan_step, undo_obstacles
-from gateway.policy.reform_words import RegistryView
 from tests.support.cases import Cases
 
 DAY = timedelta(days=1)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from gateway.domain.registry_change import Life
+from gateway.domain.registry_change import Life, RegistryView
 from gateway.domain.registry_reform import Reform, ReformKind, Target
 from gateway.policy.reform import MOST_STEPS, ReformPlan, add_unit_moves, join_steps, plan_reform
-from gateway.policy.reform_words import RegistryView
 from tests.unit.policy.test_reform import DAY, JULY, TODAY, lives, new, reform
 
 UNITS = tuple(f"Z91.01.{n:02}" for n in range(1, 4))

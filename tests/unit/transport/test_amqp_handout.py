@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +51,12 @@ class Counter:
         )
         self.handout.add(
             BrokerDelivery(
-                label, lane, [f"Z92.{n}" for n in range(codes)], open=lambda: io.BytesIO(b"x"), end=end
+                label,
+                lane,
+                [f"Z92.{n}" for n in range(codes)],
+                open=lambda: io.BytesIO(b"x"),
+                end=end,
+                put_aside=partial(end, False),
             )
         )
 

@@ -241,7 +241,7 @@ async def test_a_dead_parcel_can_be_tried_again_from_the_start_or_dropped_with_a
         await axis.dead_drop(id, "sent again by hand")
     assert await axis.dead_list() == []
     assert payloads(tmp_path) == []
-    assert [(record.message, record.__dict__["packet_id"]) for record in caplog.records] == [
+    assert [(record.__dict__["reason"], record.__dict__["packet_id"]) for record in caplog.records] == [
         ("sent again by hand", "p1")
     ]
 

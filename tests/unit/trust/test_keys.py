@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.domain.certificates import ANY_KEY, KeyUse
+from gateway.domain.certificates import ANY_KEY, CURVE_ORDERS, KeyUse
 from gateway.domain.document import Kind
 from gateway.domain.identity import Digest, PacketId
 from gateway.edxml.signature import Qualifier, parse, sign_body
@@ -23,7 +23,7 @@ from gateway.policy.trust import fingerprint
 from gateway.ports.services import EnvelopeSigner
 from gateway.registry.feed_judge import OFFICER_TAG, TAG
 from gateway.trust.key_material import ENVELOPES, FEEDS, OFFICERS
-from gateway.trust.keys import CURVE_ORDERS, KeyDirectory, KeyKind, own_key, password_from
+from gateway.trust.keys import KeyDirectory, KeyKind, own_key, password_from
 from gateway_labs.authority import Authority
 from tests.support import pki
 

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.domain.certificates import CURVE_ORDERS
 from gateway.errors import Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
-from gateway.trust.key_material import CURVE_ORDERS, ENVELOPES, TOKEN
+from gateway.trust.key_material import ENVELOPES, TOKEN
 from gateway.trust.keys import KeyDirectory, KeyKind
 from gateway.trust.pkcs11_keys import Pkcs11Token, label
 from gateway_labs.authority import Authority

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.certificates import CURVE_ORDERS
 from gateway.domain.sealed_log import NO_SEAL, Seal
 from gateway.errors import InvalidProof, Misconfigured
 from gateway.trust import seals
-from gateway.trust.key_material import CURVE_ORDERS
 from gateway.trust.keys import KeyDirectory
 from tests.support.cases import Cases
 from tests.support.pki import key

@@ -76,7 +76,7 @@ def code_table() -> set[str]:
 
 
 def test_every_number_of_the_rulebook_has_a_state() -> None:
-    """R1 to R140 with R23a, and the thirty timers."""
+    """R1 to R140 with R23a, 141 rules; and T1 to T27 with T1u, T2u and T7n, the thirty timers of the rulebook."""
     numbers = [
         *(f"R{n}" for n in range(1, 141)),
         "R23a",
@@ -112,10 +112,10 @@ def test_what_works_cites_tests_that_exist_and_name_the_rule(cases: Cases) -> No
 
 def _functions_of(file: Path) -> dict[str, str]:
     """Return the text of each test of a file, by its name; nothing where there is no such file."""
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return {
-        node.name: ast.get_source_segment(text, node) or ""
-        for node in ast.walk(ast.parse(text))
+        node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        for node in ast.walk(ast.parse("\n".join(lines)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 

@@ -24,7 +24,6 @@ from gateway_office.store.lists import ListCount, Tiles
 from gateway_office.store.lists_figures import Charts
 from gateway_office.todo import TodoList
 from gateway_office.web import charts, duty_table
-from gateway_office.web.charts import QueueChart
 from gateway_office.web.duty_table import Duty
 from gateway_office.web.listing import list_rows
 from gateway_office.web.listing.asking import PATHS
@@ -215,17 +214,15 @@ async def _lamps(request: PageRequest) -> Sequence[tuple[str, Diagnosis, str, st
 
 async def _chart_values(request: PageRequest, figures: Charts) -> Mapping[str, object]:
     """Make the charts that have figures."""
-    codes = {slow.code for slow in figures.slowest}
+    codes, days = {slow.code for slow in figures.slowest}, figures.days.values()
     return {
         "figures": figures,
-        "traffic": _traffic(figures) if any(day.sent or day.received for day in figures.days) else None,
-        "speed": _speed(figures) if any(day.delivered or day.taken_in for day in figures.days) else None,
+        "traffic": _traffic(figures) if any(day.sent or day.received for day in days) else None,
+        "speed": _speed(figures) if any(day.delivered or day.taken_in for day in days) else None,
         "states": charts.stack(dict(figures.states)),
         "slowest": charts.bars([(s.code, s.n, s.seconds) for s in figures.slowest]),
         "names": {code: code for code in codes} | await agency_names(request, codes),
         "shades": charts.shades(figures.hours) if any(map(any, figures.hours)) else None,
-        "is_operator": is_operator(request),
-        "waited": await _queue_chart(request),
     }
 
 
@@ -261,27 +258,20 @@ async def _count_expiring(request: PageRequest) -> int:
     return sum(c.code in codes and c.ends_at <= now + _EXPIRING for c in certificates)
 
 
-async def _queue_chart(request: PageRequest) -> QueueChart | None:
-    """Chart the queues of the whole node, for an operator."""
-    if not is_operator(request):
-        return None
-    now = request.deps.clock.now()
-    return charts.queue_chart(await request.deps.operations.machine.samples(now - charts.QUEUE_SPAN), now)
-
-
 def _traffic(figures: Charts) -> charts.Lines:
     return charts.lines(
         _day_names(figures),
         {
-            "sent": [float(day.sent) for day in figures.days],
-            "received": [float(day.received) for day in figures.days],
+            "sent": [float(day.sent) for day in figures.days.values()],
+            "received": [float(day.received) for day in figures.days.values()],
         },
     )
 
 
 def _speed(figures: Charts) -> charts.Lines:
     """Chart minutes: until 01, and from there until 03; median and 90th percentile."""
-    delivered, taken_in = [day.delivered for day in figures.days], [day.taken_in for day in figures.days]
+    delivered = [day.delivered for day in figures.days.values()]
+    taken_in = [day.taken_in for day in figures.days.values()]
     return charts.lines(
         _day_names(figures),
         {
@@ -294,7 +284,7 @@ def _speed(figures: Charts) -> charts.Lines:
 
 
 def _day_names(figures: Charts) -> list[str]:
-    return [day.day.strftime("%d/%m") for day in figures.days]
+    return [day.strftime("%d/%m") for day in figures.days]
 
 
 ROUTES = (

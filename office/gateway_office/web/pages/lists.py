@@ -84,9 +84,6 @@ class ListFindings:
 async def show_list(request: PageRequest, side: Side) -> web.StreamResponse:
     sight = list_rows.seen_by(request)
     views = await tags_and_views.views_of(request.deps.store, request.scope(), side)
-    first = next((view for view in views if view.is_first), None)
-    if first is not None and not request.http.query_string and not request.is_piece:
-        return request.go_back(f"{asking.PATHS[side]}?{first.query}")
     tags = await list_rows.known_tags(request)
     tokens = await known_tokens(request, side, tags)
     query, had_tokens = _read_tokens(request, tokens)
@@ -346,7 +343,6 @@ async def save_view(request: PageRequest, side: Side) -> web.StreamResponse:
             # An empty address would open the list without the view.
             question.query or f"tab={question.tab}",
             request.deps.clock.now(),
-            is_first=request.form.text("first") == "1",
         )
     except Clash as error:
         return await view_page(request, side, [("name", request.why(error))])

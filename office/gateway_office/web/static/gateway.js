@@ -118,19 +118,26 @@
     return shut;
   };
   // The letter's own page, and the forms of its acts; a file, a packet or a slip opens as elsewhere.
-  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi(?:/de-nghi(?:/(?:phe-duyet|khong-phe-duyet|rut-lai))?)?|don-doc";
+  const ACTS = "tiep-nhan|tam-giu|tu-choi|trinh|chuyen-xu-ly|tra-lai|tien-do|xong-phan-viec|mo-lai|dong-y|khong-dong-y|niem-phong|gui-lai|sua-lai|gui-them|huy-gui|hoan-tac|sai-gi|thu-hoi(?:/de-nghi(?:/(?:phe-duyet|khong-phe-duyet|rut-lai))?)?|don-doc";
   const LETTER = new RegExp(`^/van-ban-(?:den|di)/((?:inb|msg)_[0-9A-Za-z]+)(?:/(${ACTS}))?$`);
   window.gateway = { tell, ask, swap, leave, plain, words, combobox, LETTER };
-  // On a wide screen the form of an act opens beside its paper, in the list of that side.
-  const hasPane = () => document.querySelector("[data-pane]")?.getClientRects().length;
+  // On a wide screen the form of an act stands beside its paper, in the list of that side, whether its link was pressed or
+  // its address was typed or came by mail. `data-beside` says whose lists show papers, and "page" that no form was sent.
+  const beside = ({ pathname, search }) => {
+    const [, id, act] = LETTER.exec(pathname) ?? [];
+    const hasPane = () => document.querySelector("[data-pane]")?.getClientRects().length;
+    if (!act || !body.dataset.beside || !window.matchMedia("(min-width: 68.75rem)").matches || hasPane()) return "";
+    return `/van-ban-${id.startsWith("inb_") ? "den" : "di"}?tab=all#${id}/${act}${search}`;
+  };
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href]");
-    if (!link || !plain(event) || link.target || link.origin !== location.origin || hasPane() || !window.matchMedia("(min-width: 68.75rem)").matches) return;
-    const [, id, act] = LETTER.exec(link.pathname) ?? [];
-    if (!act) return;
+    const place = link && plain(event) && !link.target && link.origin === location.origin && beside(link);
+    if (!place) return;
     event.preventDefault();
-    location.assign(`/van-ban-${id.startsWith("inb_") ? "den" : "di"}?tab=all#${id}/${act}${link.search}`);
+    location.assign(place);
   });
+  const typed = body.dataset.beside === "page" && beside(location);
+  if (typed) location.replace(typed);
   // On the letter's own page what became of the act takes the place of the sentence that it waits.
   document.addEventListener("gateway:acted", ({ detail }) => {
     const place = document.querySelector(`[data-awaits="${detail.id}"]`);

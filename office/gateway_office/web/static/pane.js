@@ -183,8 +183,10 @@
     if (deed) {
       const word = document.createElement("span");
       Object.assign(word, { textContent: detail.word, className: detail.failed ? "late" : "" });
+      // A list that was renewed while the act waited counts its letter still.
+      const isCounted = row.querySelector(".pending") !== null;
       row.querySelector(".pending")?.remove();
-      if (detail.failed && row.classList.contains("done-row")) countNew(1);
+      if (row.classList.contains("done-row") && detail.failed !== isCounted) countNew(detail.failed ? 1 : -1);
       row.classList.toggle("done-row", !detail.failed);
       deed.replaceChildren(...(detail.failed ? [word, ...(former.get(detail.id) ?? [])] : [word]));
       former.delete(detail.id);

@@ -120,6 +120,12 @@ async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None
     first, second, third = await lines(town, Book.INCOMING)
 
     today = town.node.out.today()
+    sender = await town.agency(DEPARTMENT)
+    assert (first.cells["author"], first.cells["code"]) == (
+        sender.name,
+        f"{document.number}/{document.symbol}",
+    )
+    assert document.subject in str(first.cells["subject"]), "as the sender wrote it, typed by nobody here"
     assert (first.number, second.number) == ("1", "2")
     assert first.cells["arrived_on"] == first.cells["handed_over_on"] == today
     assert first.cells["to_places"] == "Phòng Tổng hợp"

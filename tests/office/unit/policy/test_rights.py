@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway_office.domain.roles import NODE, Delegation, Manner, Post, PostRole, Right
 from gateway_office.policy import rights
 from gateway_office.policy.rights import NEVER_DELEGATED, Grant, LendingObjection, Loan, Rights, manner
+from gateway_office.web.pages import ROUTES
 from tests.support.cases import Cases
 from tests.support.clock import START
 
@@ -104,6 +105,14 @@ def test_of_two_posts_the_one_that_allows_more_counts() -> None:
     assert both.best_grant(Right.DRAFT, "agy_a", NOW) == Grant(manner=Manner.YES, role=PostRole.CLERK)
     assert both.may(Right.PROGRESS, "agy_a", NOW, Manner.OWN)
     assert both.best_grant(Right.DRAFT, "agy_b", NOW) is None
+
+
+def test_figures_are_open_to_heads_and_viewers_and_change_nothing() -> None:
+    """R140 (openness of figures)."""
+    for role in (PostRole.HEAD, PostRole.VIEWER):
+        assert manner(role, Right.REPORTS, own=True) is Manner.YES
+    pages = [route for route in ROUTES if route.path == "/bao-cao" or route.path.startswith("/bao-cao/")]
+    assert {route.method for route in pages} == {"GET"}
 
 
 def test_a_post_is_over_at_its_last_moment() -> None:

@@ -29,13 +29,10 @@ from gateway.domain.person import (
 from gateway.domain.proof import Binding
 from gateway.domain.registry_reform import Reform
 from gateway.domain.seals import SealChange
-from gateway.domain.wall_clock import day_text, local
 from gateway.errors import Clash, Denied, Misconfigured, NotFound
 from gateway.ops.certificates import binding_to_propose, check_never_signed_pdfs
 from gateway.policy import two_people
-from gateway.policy.numbering import INTRODUCTION
 from gateway.words import labels
-from gateway_office.domain.listing import Filter, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.exchange import certificate_facts
 from gateway_office.web import duty_table, forms
@@ -48,7 +45,6 @@ from gateway_office.web.pages.agencies.headlines import headline, name_list, nam
 from gateway_office.web.routes import FormBody, Needs
 
 LIST = duty_table.PROPOSALS
-_MOST_INTRODUCED = 20
 CODES = Needs(right=Right.CODES)
 TRUSTED = Needs(right=Right.CERTIFICATE, manners=(Manner.TWO,))
 SEES = (CODES, Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE)))
@@ -76,25 +72,7 @@ async def list_proposals(request: PageRequest) -> web.StreamResponse:
         title=request.say("agencies.proposals"),
         open_ones=[_proposal_row(request, p, people_names, names) for p in visible_open],
         decided=[_proposal_row(request, p, people_names, names) for p in visible_decided],
-        introduced=await _introductions(request) if request.meets(BINDS) and request.agency else (),
     )
-
-
-async def _introductions(request: PageRequest) -> list[tuple[str, str, str]]:
-    """List the senders of letters that introduce a seal and signatures, R23 (certificates), the newest first: name, day of
-    arrival, and where their certificates are proposed."""
-    criteria = Filter(side=Side.IN, type_name=labels.say(f"type.{INTRODUCTION}", "vi"))
-    async with request.deps.store.read(request.scope()) as work:
-        page = await work.office.lists.page(criteria, limit=_MOST_INTRODUCED)
-        letters = [await work.incoming.get(line.id) for line in page.lines]
-    return [
-        (
-            letter.sender_name or letter.sender_code,
-            day_text(local(letter.arrived_at).date()),
-            url_for(f"{LIST}/mau-dau", ma=letter.sender_code),
-        )
-        for letter in letters
-    ]
 
 
 async def show_proposal(request: PageRequest) -> web.StreamResponse:

@@ -1,15 +1,18 @@
 """The proposal that a certificate signs PDFs for an agency, as its seal or as a person's signature. In: a specimen (a
 signed PDF) or a certificate file, and the agency. Out: the certificates in it, with what their subjects say as an offer;
 then a proposal for the one that the person chose, with position, capacity and period. A second person approves it as any
-other. For an agency's page also: all that is registered for it."""
+other. Letters that introduce seals lead here, filled in, without their subjects, or a person puts them aside. For an
+agency's page also: all that is registered for it."""
 
 from __future__ import annotations
 
 import base64
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -29,14 +32,20 @@ from gateway.domain.seals import (
 )
 from gateway.domain.wall_clock import midnight
 from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.incoming import reading
 from gateway.ops.specimen import OfferedCertificate, read_specimen
+from gateway.stored_content import Door
+from gateway_office import introductions
+from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.exchange import ComparedCertificate, certificate_facts
-from gateway_office.web import dates, forms
+from gateway_office.web import dates, duty_table, forms
+from gateway_office.web.duty_table import INTRODUCTIONS
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.page_requests import PageRequest, url_for
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.agencies.common import both, get, post
-from gateway_office.web.pages.agencies.proposals import BINDS, LIST, TRUSTED, agency_bound
+from gateway_office.web.pages.agencies.proposals import BINDS, LIST, TRUSTED, TRUSTS, agency_bound
+from gateway_office.web.pages.content import note_read
 from gateway_office.web.routes import FormBody
 
 SEALS = f"{LIST}/mau-dau"
@@ -64,8 +73,10 @@ async def seal_page(
     problems: Problems | None = None,
     offers: Sequence[ShownOffer] = (),
 ) -> web.StreamResponse:
-    """Ask for agency and file; then show the certificates of the file."""
-    form_values = {"agency": request.ask("ma")} if form_values is None else form_values
+    """Ask for agency and file; then show the certificates of the file. A letter that introduces them has both."""
+    if form_values is None:
+        form_values, offers = {"agency": request.ask("ma")}, await _offers_of_letter(request)
+        form_values |= {"chosen": offers[0].content} if offers else {}
     code = form_values.get("agency", "")
     return await request.form_page(
         "agencies/seal.html",
@@ -99,6 +110,25 @@ async def preview_seal(request: PageRequest) -> web.StreamResponse:
     # Kind and name follow the certificate that is chosen, while nothing else is chosen or typed.
     first = {"agency": code, "chosen": offers[0].content}
     return await seal_page(request, {**form_values, **first}, None, offers)
+
+
+async def _offers_of_letter(request: PageRequest) -> Sequence[ShownOffer]:
+    """Read the certificates in the files of the letter that the address names, where the person may read it."""
+    id, offers = request.ask("van-ban"), dict[str, ShownOffer]()
+    if not id or not request.may(Right.SEE_CONTENT, Manner.YES):
+        return ()
+    async with request.deps.store.read(request.scope()) as work:
+        letter = await work.incoming.get(id)
+    for file in letter.files:
+        if file.found_type != "pdf" or file.size > _MOST_BYTES:
+            continue
+        opened = await reading.open_file(*request.incoming, id, file.n, Door.PAGES)
+        await note_read(request, id, opened.name, assigned=False)
+        content = b"".join([piece async for piece in opened.pieces])
+        with suppress(NotFound, Misconfigured):
+            offered = await request.deps.pool.run(partial(_read, request, content))
+            offers |= {offer.content: offer for offer in map(_offer, offered)}
+    return list(offers.values())[:_MOST_OFFERED]
 
 
 def _read(request: PageRequest, content: bytes) -> Sequence[OfferedCertificate]:
@@ -223,6 +253,25 @@ async def registered_seals(request: PageRequest, code: str) -> RegisteredSeals:
     )
 
 
+async def list_introductions(request: PageRequest) -> web.StreamResponse:
+    return await request.page(
+        "agencies/introductions.html",
+        title=request.say("tasks.introductions"),
+        letters=await duty_table.introduced(request),
+        form_of=lambda letter: url_for(SEALS, **{"ma": letter.sender_code, "van-ban": letter.id}),
+    )
+
+
+async def put_aside(request: PageRequest) -> web.StreamResponse:
+    problems, reason = request.short_reason(), request.form.text("reason")
+    if problems or not request.is_act:
+        return await _question(request, problems, "put_aside", back=INTRODUCTIONS)
+    await introductions.put_aside(
+        request.deps.todo, request.deps.deciding, request.scope(), request.path("id"), reason
+    )
+    return request.confirm(INTRODUCTIONS, "introductions.put_aside")
+
+
 async def entitle(request: PageRequest) -> web.StreamResponse:
     """Propose that one agency may seal for another, by a written act."""
     code = request.form.text("agency") if request.is_act else request.ask("ma")
@@ -324,5 +373,7 @@ ROUTES = (
     post(SEALS, "seal_looked_at", preview_seal, needs=BINDS, body=FormBody.PARTS),
     post(f"{SEALS}/lap", "seal_proposed", propose_seal, needs=BINDS),
     *both(f"{LIST}/dong-dau-thay", "seal_right_page", "seal_right_proposed", entitle, needs=BINDS),
+    get(INTRODUCTIONS, "introductions", list_introductions, needs=(TRUSTS,)),
+    *both(f"{INTRODUCTIONS}/{{id}}/bo-qua", "introduction", "introduction_aside", put_aside, needs=(TRUSTS,)),
     *both(f"{SEALS}/thoi", "seal_end_page", "seal_ended", withdraw, needs=(TRUSTED,)),
 )

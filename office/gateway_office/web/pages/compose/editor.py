@@ -17,6 +17,7 @@ from aiohttp import web
 
 from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.document import (
+    STANDING,
     URGENCY_KEYS,
     DeliveryMode,
     DocumentChange,
@@ -25,7 +26,6 @@ from gateway.domain.document import (
     IncomingDocument,
     Kind,
     OutgoingDocument,
-    OutState,
     Recipient,
     RecipientRole,
     ReplyLink,
@@ -54,7 +54,6 @@ from gateway_office.web.pages.incoming.access import IncomingView
 from gateway_office.web.pages.outgoing import detail
 
 MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
-_SENT = (OutState.QUEUED, OutState.PACKED, OutState.PAPER)
 _CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
 # Rights to prepare a change; sending is checked again.
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
@@ -352,7 +351,7 @@ async def _same_lead(request: PageRequest, document: OutgoingDocument) -> list[t
     return [
         (file, sees_all or file.accepted_by == request.person.person.id)
         for file in twins
-        if file.id != document.id and file.state in _SENT and file.kind is Kind.DOCUMENT
+        if file.id != document.id and file.state in STANDING and file.kind is Kind.DOCUMENT
     ]
 
 

@@ -36,12 +36,13 @@ from gateway.incoming import handling, reading
 from gateway.incoming.reading import DocumentContext, SenderRequest
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import Door
+from gateway_office import introductions
 from gateway_office.book import books
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
 from gateway_office.letters import comments
-from gateway_office.web import answers
+from gateway_office.web import answers, duty_table
 from gateway_office.web.answers import can_show
 from gateway_office.web.listing import list_rows
 from gateway_office.web.page_requests import PageRequest, merged, url_for
@@ -311,6 +312,7 @@ def _possible_acts(request: PageRequest, incoming: IncomingView, records: Incomi
         and not incoming.waits
         and request.may(Right.ANSWER, Manner.YES),
         "freeze": request.may(Right.FREEZE, Manner.YES),
+        "register": introductions.is_introduction(document) and duty_table.may_register(request),
         "reply": incoming.content
         and request.may(Right.REPLY)
         and request.may(Right.DRAFT)

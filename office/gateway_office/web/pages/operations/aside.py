@@ -16,6 +16,7 @@ from gateway.domain.queues import InboxPacket
 from gateway.edxml.parse import View
 from gateway.errors import BadForm, Clash, InvalidEnvelope, NotFound, TransportFailure
 from gateway.incoming import process
+from gateway.ops.plain_data import plain_fields
 from gateway.ports.axis import DeadParcel
 from gateway.words import labels
 from gateway_office.accounts import acting
@@ -157,19 +158,8 @@ async def drop(request: PageRequest) -> web.StreamResponse:
 async def dead_letter_file(request: PageRequest) -> web.StreamResponse:
     """Send the axis' record of it. Its bytes hold a document, which an operator does not read."""
     parcel = await request.deps.operations.dead.get(request.path("id"))
-    facts = {
-        "id": parcel.id,
-        "packet": parcel.packet_id,
-        "kind": parcel.kind,
-        "sender": parcel.sender,
-        "recipient": parcel.recipient,
-        "lane": str(parcel.lane),
-        "size": parcel.size,
-        "sha256": str(parcel.digest),
-        "deliveries": parcel.deliveries,
-        "dead_at": parcel.dead_at.isoformat() if parcel.dead_at else None,
-        "reason": parcel.reason,
-    }
+    names = "id packet=packet_id kind sender recipient lane size sha256=digest deliveries dead_at reason"
+    facts = plain_fields(parcel, names)
     return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(facts).encode())
 
 

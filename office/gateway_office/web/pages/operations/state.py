@@ -363,7 +363,6 @@ async def show_traffic(request: PageRequest) -> web.StreamResponse:
         by_partner=partners[:_MOST_PARTNERS],
         names=await agency_names(request, {line.partner for line in partners}),
         most=_MOST_PARTNERS if len(partners) > _MOST_PARTNERS else 0,
-        plot=_plot(query, flows),
         longest=LONGEST_DAYS,
     )
 
@@ -458,22 +457,6 @@ def _path_of_rows(side: Side, first: date, last: date, partner: str, result: str
     days = {"tu": dates.day_text(first), "den": dates.day_text(last)}
     tab = _TABS.get((side, result), "all")
     return url_for(PATHS[side], tab=tab, **days, **({"co-quan": partner} if partner else {}))
-
-
-def _plot(query: TrafficQuery, flows: Sequence[Flow]) -> charts.Lines:
-    days = [query.first + timedelta(days=n) for n in range(max(0, (query.last - query.first).days) + 1)]
-    counted: Counter[tuple[Side, date]] = Counter()
-    for flow in flows:
-        counted[flow.side, flow.day] += flow.n
-    keys = {Side.OUT: "sent", Side.IN: "received"}
-    return charts.lines(
-        [day.strftime("%d/%m") for day in days[:LONGEST_DAYS]],
-        {
-            key: [float(counted[side, day]) for day in days[:LONGEST_DAYS]]
-            for side, key in keys.items()
-            if query.side in (None, side)
-        },
-    )
 
 
 TRAFFIC_ROUTES = (get(_TRAFFIC, "operations_traffic", show_traffic),)
