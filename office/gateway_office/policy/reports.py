@@ -133,12 +133,12 @@ def _today(key: str) -> ReportColumn:
     return ReportColumn(key=key, measure=key, form=ColumnForm.TODAY)
 
 
-def _share(key: str, measure: str, *over: str, **more: object) -> ReportColumn:
-    return ReportColumn(key=key, measure=measure, over=over, form=ColumnForm.SHARE, **more)  # type: ignore[arg-type]
+def _share(key: str, measure: str, *bases: str, **more: object) -> ReportColumn:
+    return ReportColumn(key=key, measure=measure, over=bases, form=ColumnForm.SHARE, **more)  # type: ignore[arg-type]
 
 
-def _hours(key: str, measure: str, over: str) -> ReportColumn:
-    return ReportColumn(key=key, measure=measure, over=(over,), form=ColumnForm.HOURS)
+def _hours(key: str, measure: str, base: str) -> ReportColumn:
+    return ReportColumn(key=key, measure=measure, over=(base,), form=ColumnForm.HOURS)
 
 
 _TRAFFIC = (By.DAY, By.MONTH, By.QUARTER, By.TYPE, By.URGENCY, By.PARTNER, By.UNIT)
@@ -405,10 +405,14 @@ def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
     value = sums.get(_named(column, name), 0)
     if column.form in (ColumnForm.COUNT, ColumnForm.OVERDUE):
         return value
-    over = sum(sums.get(_named(column, part), 0) for part in column.over)
-    if not over:
+    divisor = sum(sums.get(_named(column, part), 0) for part in column.over)
+    if not divisor:
         return None
-    return round(100 * value / over, 1) if column.form is ColumnForm.SHARE else round(value / over / 3600, 1)
+    return (
+        round(100 * value / divisor, 1)
+        if column.form is ColumnForm.SHARE
+        else round(value / divisor / 3600, 1)
+    )
 
 
 def _named(column: ReportColumn, measure: str) -> str:
