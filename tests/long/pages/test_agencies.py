@@ -187,7 +187,7 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
     async with page.expect_download() as coming:
         await page.get_by_role("link", name="Tải danh sách lỗi").click()
     faults = (await (await coming.value).path()).read_text(encoding="utf-8-sig").splitlines()
-    assert faults[0] == "Dòng,Cột,Đang ghi,Cách sửa"
+    assert faults[0] == '"Dòng","Cột","Đang ghi","Cách sửa"'
     assert len(faults) == 1 + (await counted(page))["error"]
     assert "31/02/2027" in "".join(faults)
     assert await page.locator(f"form {GO}").count() == 0
