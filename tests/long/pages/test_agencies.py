@@ -342,6 +342,7 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
 async def test_an_agency_proposes_certificates_of_its_own_code_alone(
     site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
+    await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
     await enter(PostRole.AGENCY_ADMIN)
     watcher.expect({404, 422})
     site.clock.skip(timedelta(seconds=31))
