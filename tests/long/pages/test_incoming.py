@@ -116,6 +116,7 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     for document in (agreed, retained):
         await mail.wait_until(partial(mail.is_asked_back, document))
     await enter()
+    await page.set_viewport_size(NARROW)
     await opened(page, at(agreed))
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
     assert "Nơi gửi thông báo thu hồi" in await page.inner_text(".request")
