@@ -17,9 +17,9 @@ def of_checkout(version: str, root: Path) -> str:
         commit = _commit(folder)
     except (OSError, ValueError):
         return version
-    kept = folder / "gateway-build"
+    count_file = folder / "gateway-build"
     with suppress(OSError, ValueError):
-        counted, number = kept.read_text("utf-8").split()
+        counted, number = count_file.read_text("utf-8").split()
         if counted == commit and number.endswith(f"+{commit[:8]}"):
             return number
     count = _count(root, commit)
@@ -27,7 +27,7 @@ def of_checkout(version: str, root: Path) -> str:
         return f"{version}+{commit[:8]}"
     number = f"{version.rpartition('.')[0]}.{count}+{commit[:8]}"
     with suppress(OSError):
-        kept.write_text(f"{commit} {number}", "utf-8")
+        count_file.write_text(f"{commit} {number}", "utf-8")
     return number
 
 

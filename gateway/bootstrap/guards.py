@@ -1,7 +1,8 @@
 """Wires the guards: the rules as the settings want them, the judges of certificates, and the protection against malware and
 secrets. In: settings, and the store and pool that are open. Out: frozen values for the policies (what may be sent, whom to
-trust how long, how large an envelope may be); a `NodeTrust` with its anchors and the answers about revocation, and the loop
-that asks for them; the scanner for malware and the sealed hold. Nothing runs on import."""
+trust how long, how large an envelope may be); budgets of agencies and partners; a `NodeTrust` with its anchors and the
+answers about revocation, and the loop that asks for them; the scanner for malware and the sealed hold. Nothing runs on
+import."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gateway import __version__
+from gateway.budgets import ByteBudget
 from gateway.domain import office_profile
 from gateway.domain.account import read_network
 from gateway.domain.agency_profile import OF_RULES, SETTINGS, ProfileVersion
@@ -25,6 +27,7 @@ from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.folder.layout import NOTE, FolderRules
 from gateway.holding import HoldService
+from gateway.incoming.partners import PartnerMail
 from gateway.incoming.services import IncomingServices, PdfAsking
 from gateway.policy import timers
 from gateway.policy.profile import Profile
@@ -189,6 +192,19 @@ def pdf_asking(core: NodeCore) -> PdfAsking | None:
     if sources is None:
         return None
     return PdfAsking(authorities=PdfAuthorities(sources), answers=core.store.pdf_answers)
+
+
+def unsent_budget(core: NodeCore, blobs: FileBlobs) -> ByteBudget:
+    limit = core.settings.limits.unsent_mb * MB
+    return ByteBudget(limit=limit, count=core.store.unsent_bytes, share=blobs.room_share)
+
+
+def partner_mail(core: NodeCore, blobs: FileBlobs) -> PartnerMail:
+    async def count(agency_id: str) -> Mapping[str, int]:
+        return (await core.store.partner_bytes(agency_id)).get(agency_id, {})
+
+    limit = core.settings.limits.partner_mb * MB
+    return PartnerMail(budget=ByteBudget(limit=limit, count=count, share=blobs.room_share, lets_one=True))
 
 
 def webhook_reach(settings: Settings) -> Reach:

@@ -17,13 +17,11 @@ from gateway import __version__
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import NodeCore, data_room, open_core, open_marks
-from gateway.budgets import ByteBudget
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
 from gateway.holding import HoldService
 from gateway.http_calls import Bounds, parse_url
-from gateway.incoming.partners import PartnerMail
 from gateway.incoming.receive import FeedFilter
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
@@ -464,9 +462,7 @@ def _outgoing_services(
         office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
         own_rows=core.store.own_rows,
         admits=gate.check,
-        unsent=ByteBudget(
-            limit=core.settings.limits.unsent_mb * MB, count=core.store.unsent_bytes, share=blobs.room_share
-        ),
+        unsent=guards.unsent_budget(core, blobs),
     )
 
 
@@ -499,16 +495,8 @@ def _incoming_services(
         office=out.office,
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
-        partners=_partner_mail(core, out),
+        partners=guards.partner_mail(core, out.blobs),
     )
-
-
-def _partner_mail(core: NodeCore, out: OutgoingServices) -> PartnerMail:
-    async def count(agency_id: str) -> Mapping[str, int]:
-        return (await core.store.partner_bytes(agency_id)).get(agency_id, {})
-
-    limit = core.settings.limits.partner_mb * MB
-    return PartnerMail(budget=ByteBudget(limit=limit, count=count, share=out.blobs.room_share, lets_one=True))
 
 
 def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:

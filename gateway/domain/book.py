@@ -156,7 +156,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperEntry:
-    """What a line of the book says about a letter on paper. `catch_up`: the reason of a late entry, after a stop."""
+    """Content of a line of the book about a letter on paper. `catch_up`: the reason of a late entry, after a stop."""
 
     number: str
     symbol: str

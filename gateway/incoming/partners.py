@@ -54,7 +54,7 @@ class PartnerMail:
         """Let parcels that were set aside come again as far as there is room; return how many. The dead list is read only
         where a partner has room again, because reading it costs a broker much. `receiving` finds the agency of a parcel."""
         if self._smallest is not None and not any(
-            [(await self.budget.take(*holder, size)).fits for holder, size in self._smallest.items()]
+            [(await self.budget.ask(*holder, size)).fits for holder, size in self._smallest.items()]
         ):
             return 0
         remaining, count = dict[tuple[str, str], int](), 0

@@ -44,7 +44,9 @@ class Fate(StrEnum):
 
 
 # Reason of a parcel on the dead list that its node could not take for want of room.
-ASIDE = "set aside: its sender has too much unhandled mail here; it is taken again once there is room"
+NO_ROOM_REASON = (
+    "set aside: its sender has too much unhandled mail here; it is taken again once there is room"
+)
 # Code of an outcome: no node of the axis receives for the recipient.
 UNROUTABLE = "unroutable"
 
@@ -126,7 +128,7 @@ class DeadParcel(CarriedParcel):
     @property
     def is_aside(self) -> bool:
         """True for a parcel that a node set aside for want of room, and takes again by itself."""
-        return self.reason.endswith(ASIDE)
+        return self.reason.endswith(NO_ROOM_REASON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +182,8 @@ class Axis(Protocol):
         again. A stale token changes nothing."""
 
     async def put_aside(self, arrival: Arrival) -> None:
-        """End a delivery by moving the parcel to the dead list at once, with the reason `ASIDE`. A stale token changes
-        nothing."""
+        """End a delivery by moving the parcel to the dead list at once, with the reason `NO_ROOM_REASON`. A stale token
+        changes nothing."""
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until a parcel may have arrived, or the time is over."""

@@ -255,10 +255,12 @@ class SqlIncomingDocuments(WatchedRows):
         self._follower.in_files_changed(document)
 
     async def _write(self, document: IncomingDocument, read: int | None) -> bool:
-        statement, known = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
+        statement, condition = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
         columns = incoming_row(document).values("agency_id", "id")
         is_written = (
-            await self._tx.change(statement, agency=self._agency_id, at_id=document.id, **known, **columns)
+            await self._tx.change(
+                statement, agency=self._agency_id, at_id=document.id, **condition, **columns
+            )
             == 1
         )
         if is_written:

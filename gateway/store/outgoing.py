@@ -220,10 +220,12 @@ class SqlOutgoingDocuments(WatchedRows):
         )
 
     async def _write(self, document: OutgoingDocument, read: int | None) -> bool:
-        statement, known = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
+        statement, condition = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
         columns = (await self._make_row(document)).values("agency_id", "id", "trace")
         is_written = (
-            await self._tx.change(statement, agency=self._agency_id, at_id=document.id, **known, **columns)
+            await self._tx.change(
+                statement, agency=self._agency_id, at_id=document.id, **condition, **columns
+            )
             == 1
         )
         if is_written:

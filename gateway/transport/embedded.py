@@ -27,7 +27,7 @@ from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.log import action
-from gateway.ports.axis import ASIDE, Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import NO_ROOM_REASON, Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
 from gateway.ports.services import Clock, Pool
 from gateway.transport import queue_file
 from gateway.transport.parcel import (
@@ -214,7 +214,7 @@ class EmbeddedAxis:
 
     async def put_aside(self, arrival: Arrival) -> None:
         """Move the row to the dead list."""
-        buried = (self._clock.now().timestamp(), ASIDE, arrival.token)
+        buried = (self._clock.now().timestamp(), NO_ROOM_REASON, arrival.token)
         await self._queue.change(lambda queue: queue.execute(queue_file.BURY_LEASED, buried))
         self._held.pop(arrival.token, None)
 

@@ -19,7 +19,7 @@ from gateway_office.services import TodoServices
 
 _MOST, _MOST_PROPOSALS = 50, 200
 _ENDED = frozenset({InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED})
-_MADE = (ProposalState.OPEN, ProposalState.APPROVED)
+_ON_ITS_WAY = (ProposalState.OPEN, ProposalState.APPROVED)
 
 
 def is_introduction(document: IncomingDocument) -> bool:
@@ -33,20 +33,20 @@ async def list_waiting(
     criteria = Filter(side=Side.IN, type_name=labels.say(f"type.{INTRODUCTION}", "vi"))
     async with services.store.read(scope) as work:
         page = await work.office.lists.page(criteria, limit=_MOST)
-        letters = [await work.incoming.get(line.id) for line in page.lines]
-        notes = await work.office.tasks.notes([_task(letter) for letter in letters])
-    letters = [letter for letter in letters if is_introduction(letter) and _task(letter) not in notes]
+        notes = await work.office.tasks.notes([_task(line.id) for line in page.lines])
+        waiting = [line.id for line in page.lines if _task(line.id) not in notes]
+        letters = [letter for id in waiting if is_introduction(letter := await work.incoming.get(id))]
     if not letters:
         return ()
     async with deciding.decisions.read() as view:
-        proposals = await view.proposals.list_in_states(_MADE, _MOST_PROPOSALS)
-    made = [
+        proposals = await view.proposals.list_in_states(_ON_ITS_WAY, _MOST_PROPOSALS)
+    proposed_seals = [
         (change.code, proposal.proposed_at) for proposal in proposals for change in proposal.content.seals
     ]
     return [
         letter
         for letter in letters
-        if not any(code == letter.sender_code and letter.arrived_at <= at for code, at in made)
+        if not any(code == letter.sender_code and letter.arrived_at <= at for code, at in proposed_seals)
     ]
 
 
@@ -59,8 +59,8 @@ async def put_aside(
     if letter is None:
         raise NotFound("there is no such letter that waits for the registration of a seal")
     now = services.clock.now()
-    await todo.save_note(services, scope, _task(letter), letter.id, "settled", closed_at=now, note=why)
+    await todo.save_note(services, scope, _task(letter.id), letter.id, "settled", closed_at=now, note=why)
 
 
-def _task(letter: IncomingDocument) -> str:
-    return f"introduction:{letter.id}"
+def _task(id: str) -> str:
+    return f"introduction:{id}"

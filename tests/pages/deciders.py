@@ -48,10 +48,7 @@ class Decider:
 
 async def two(node: Office, url: str, skip: Skip, by: Administrator = MACHINE) -> tuple[Decider, Decider]:
     """Add two deciders in place of those who set the stage, whose secrets no test knows; `by` adds the first account."""
-    async with node.deciding.decisions.read() as view:
-        staged = [person for person in await view.people.all() if Role.PEOPLE in person.roles]
-    for person in staged:
-        await people.block(node.deciding, "operator", person.name)
+    await _block_staged(node)
     deciders: list[Decider] = []
     for login in ("kiemsoat.mot", "kiemsoat.hai"):
         by = deciders[0].person.by if deciders else by
@@ -61,3 +58,16 @@ async def two(node: Office, url: str, skip: Skip, by: Administrator = MACHINE) -
         skip(timedelta(seconds=31))
     skip(_OLD_ENOUGH)
     return deciders[0], deciders[1]
+
+
+async def entrust(node: Office, person: Someone) -> None:
+    """Give a person the role of deciders, in place of those who set the stage."""
+    await _block_staged(node)
+    await people.give(node.deciding, None, "operator", person.login, (Role.TRUST,))
+
+
+async def _block_staged(node: Office) -> None:
+    async with node.deciding.decisions.read() as view:
+        staged = [person for person in await view.people.all() if Role.PEOPLE in person.roles]
+    for person in staged:
+        await people.block(node.deciding, "operator", person.name)

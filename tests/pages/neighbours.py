@@ -90,7 +90,7 @@ class _Shut:
     async def publish(self, parcel: Parcel, codes: Sequence[str]) -> Mapping[str, Outcome]:
         open_codes = [code for code in codes if code != self._line.shut]
         reached = dict(await self._real.publish(parcel, open_codes)) if open_codes else {}
-        refused = Outcome(fate=Fate.NEVER, code="unroutable", detail="it is not connected to the axis")
+        refused = Outcome(fate=Fate.NEVER, code="axis-refused", detail="the axis takes nothing for it")
         return {code: reached.get(code, refused) for code in codes}
 
 

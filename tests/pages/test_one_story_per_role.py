@@ -20,7 +20,7 @@ from tests.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.pages.quarantine import SECRET_WORDS, land_broken
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.visiting import Enter, opened, scope_of
+from tests.pages.visiting import NARROW, Enter, opened, scope_of
 from tests.pages.watching import Watcher
 from tests.support.waiting import wait_until
 
@@ -144,6 +144,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await expect(page.locator("[data-row]")).to_have_count(0)
 
     await mail.second_unit()
+    await page.set_viewport_size(NARROW)  # on a wide screen the form opens beside its paper
     await opened(page, at(document, "/chuyen-xu-ly"))
     await page.check(f"[name=lead_unit][value='{OTHER_UNIT}']")
     await page.fill("#why", "Không thuộc việc của phòng trước")

@@ -20,6 +20,8 @@ from pathlib import Path
 import sbom
 import sign
 
+from gateway import build_number
+
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 SCRIPTS = ("check.sh", "install.sh", "upgrade.sh", "rollback.sh", "gateway-node")
@@ -60,13 +62,9 @@ def version(root: Path = ROOT) -> str:
     if found is None:
         raise SystemExit("gateway/__init__.py states no version")
 
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", root, *words], check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    changed = ".changed" if git("status", "--porcelain", "--untracked-files=no") else ""
-    return f"{found[1]}.{git('rev-list', '--count', 'HEAD')}+{git('rev-parse', '--short=8', 'HEAD')}{changed}"
+    words = ["git", "-C", root, "status", "--porcelain", "--untracked-files=no"]
+    status = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return build_number.of_checkout(f"{found[1]}.0", root) + (".changed" if status else "")
 
 
 def staged(work: Path) -> Path:

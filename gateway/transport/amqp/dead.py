@@ -23,7 +23,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Clash, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports.axis import ASIDE, DeadParcel
+from gateway.ports.axis import NO_ROOM_REASON, DeadParcel
 from gateway.ports.services import Pool
 from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
@@ -136,7 +136,7 @@ class DeadLetters:
             return f"its label cannot be read: {why}"
         with contextlib.suppress(label.Unreadable):
             if PART not in message.headers and self._hosted.hosted_codes(_recipients(message)):
-                return ASIDE
+                return NO_ROOM_REASON
         return (
             "this node could not take it: none of its codes is hosted here, or its set of parts was refused"
         )
@@ -347,7 +347,7 @@ def _reason(why: ParkedReason, offers: int) -> str:
     if why is ParkedReason.FOR_NOBODY:
         return "none of its codes is hosted here any more; it lands by itself when one is again"
     if why is ParkedReason.NO_ROOM:
-        return ASIDE
+        return NO_ROOM_REASON
     return f"handed out {offers} times and never settled"
 
 

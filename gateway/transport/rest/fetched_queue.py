@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports.axis import ASIDE, Fate, Parcel
+from gateway.ports.axis import NO_ROOM_REASON, Fate, Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.rest.line import NotSent
@@ -136,7 +136,7 @@ class FetchedQueue(EmbeddedAxis):
 
     async def has_aside(self, sender: str) -> bool:
         """Tell whether a packet of this sender was set aside for want of room."""
-        return bool(await self._queue.search(_ASIDE_OF, (ASIDE, sender)))
+        return bool(await self._queue.search(_ASIDE_OF, (NO_ROOM_REASON, sender)))
 
     async def ids(self) -> frozenset[str]:
         """Return the ids of all packets that wait, are leased, or are dead."""

@@ -411,7 +411,7 @@ async def nothing_is_left(town: Town, page: Page) -> None:
     for hours in (0, 5, 4):
         town.site.clock.skip(timedelta(hours=hours))
         await come_in(page, town.site, "/can-xu-ly")
-        await expect(page.locator(".empty")).to_contain_text("Không còn việc nào quá hạn.")
+        await expect(page.locator(".empty")).to_contain_text("Không còn việc nào phải làm ngay.")
     assert await page.locator("[data-row]").count() == 0
 
 

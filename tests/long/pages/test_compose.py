@@ -37,6 +37,8 @@ BLOCK = """Nơi nhận:
 - 000.00.12.Z91;
 - Sở Không Có;
 - Lưu: VT."""
+# The sample's first page has the number 118/UBND-VP.
+OTHER_NUMBER = "input[name=confirm][value=first-page-other]"
 
 
 async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
@@ -196,6 +198,7 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
     await enter(CLERK, "province")
     await prepared(page)
     with site.clock.standing():
+        await page.check(OTHER_NUMBER)
         await press(page, "send")
         await prepared(page, to="Z91.12 (để biết)")
         assert "Văn bản 90/UBND-VP ngày 20/11/2026 đã gửi lúc" in await page.locator("#gui").inner_text()
@@ -203,6 +206,7 @@ async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
         await press(page, "send")
         assert "Vẫn gửi lần nữa" in await page.locator("[data-problems]").inner_text()
         await page.check("#again")
+        await page.check(OTHER_NUMBER)
         await press(page, "send")
 
         assert page.url.endswith("/da-gui")
@@ -306,6 +310,7 @@ async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_
     assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
 
     with site.clock.standing():
+        await page.check(OTHER_NUMBER)
         await press(page, "send")
         (document,) = await list_written(site)
 
@@ -329,7 +334,7 @@ async def test_a_file_of_another_document_is_sent_only_by_who_confirms_it(
 
     with site.clock.standing():
         await press(page, "send")
-        await page.check("input[name=confirm][value=first-page-other]")
+        await page.check(OTHER_NUMBER)
         await press(page, "send")
 
     assert page.url.endswith("/da-gui")

@@ -25,7 +25,7 @@ from tests.pages.effort import Hand
 from tests.pages.mail import UNIT, Mail, at
 from tests.pages.site import Site
 from tests.pages.summary import Record
-from tests.pages.visiting import Enter, box_of, opened
+from tests.pages.visiting import NARROW, Enter, box_of, opened
 from tests.pages.watching import Watcher
 from tests.support.accounts import with_factor
 from tests.support.hosted import save_hosted
@@ -36,6 +36,7 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
 ) -> None:
     sent, document = await mail.comes(due_in=7)
     await enter()
+    await page.set_viewport_size(NARROW)
     await opened(page, at(document))
     await axe.check(page, record_property, "/van-ban-den/{id}")
     await page.keyboard.press("t")
@@ -80,6 +81,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
 ) -> None:
     sent, document = await mail.comes()
     await enter()
+    await page.set_viewport_size(NARROW)
     await opened(page, at(document, "/tam-giu"))
     await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await page.locator("[data-main]").click()
@@ -114,6 +116,7 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     for document in (agreed, retained):
         await mail.wait_until(partial(mail.is_asked_back, document))
     await enter()
+    await page.set_viewport_size(NARROW)
     await opened(page, at(agreed))
     await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
     assert "Nơi gửi thông báo thu hồi" in await page.inner_text(".request")
@@ -174,6 +177,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
     row = await page.locator("[data-row]", has_text="Đơn đề nghị sửa đường").inner_text()
     await opened(page, at(paper))
     title = await page.inner_text("h1")
+    await page.set_viewport_size(NARROW)
     await opened(page, at(paper, "/chuyen-xu-ly"))
     promise = await page.inner_text("main")
     await enter(PostRole.OFFICER)
@@ -186,6 +190,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
     assert paper.id not in promise
     assert "(04)" not in promise
     assert "không báo gì cho nơi gửi" in promise
+    assert paper.id not in progress
     assert "Nơi gửi thấy trạng thái" not in progress
     assert "nơi gửi không thấy" in progress
 
@@ -209,6 +214,7 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     await enter()
     await opened(page, at(child))
     assert page.url.endswith(at(document))
+    await page.set_viewport_size(NARROW)
     await opened(page, at(document, "/dong-y"))
     await axe.check(page, record_property, "/van-ban-den/{id}/dong-y")
     table = await page.inner_text("main table")

@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page
 from gateway.deciding import people, proposals
 from gateway.domain.document import FileRole
 from gateway.domain.event import EventKind
-from gateway.domain.person import ProposalContent, Role, SignedIn
+from gateway.domain.person import ProposalContent, SignedIn
 from gateway.domain.seals import CertificateKind, SealWord
 from gateway.outgoing import accept, intake
 from gateway.outgoing.intake import Order
@@ -81,7 +81,7 @@ async def test_an_agency_proposes_seals_of_its_own_code_alone(
     site: Site, page: Page, watcher: Watcher, enter: Enter, code: str, status: int
 ) -> None:
     """A person is registered with a position; what is missing is said beside the field."""
-    await _trusts(site, site.person(PostRole.AGENCY_ADMIN, "department"))
+    await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
     await enter(PostRole.AGENCY_ADMIN)
     watcher.expect({404, 422})
     site.clock.skip(timedelta(seconds=31))
@@ -212,21 +212,12 @@ async def test_whoever_may_not_register_a_senders_seal_is_led_to_no_form(site: S
     """An administrator proposes certificates of the own agency alone, also with the role of deciders."""
     letter = await _introduces(site, mail, "73")
     person = site.person(PostRole.AGENCY_ADMIN, "department")
-    await _trusts(site, person)
+    await deciders.entrust(site.node, person)
     async with calling(site.url) as guest:
         guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         listed = await guest.get("/co-quan/de-nghi")
         assert (listed.status, letter in listed.text, TO_PROPOSE in listed.text) == (200, False, False)
         assert (await guest.get(INTRODUCED)).status == 403
-
-
-async def _trusts(site: Site, person: Someone) -> None:
-    """Give the person the role of deciders, in place of those who set the stage, whose secrets no test knows."""
-    async with site.node.deciding.decisions.read() as view:
-        staged = [decider for decider in await view.people.all() if Role.PEOPLE in decider.roles]
-    for decider in staged:
-        await people.block(site.node.deciding, "operator", decider.name)
-    await people.give(site.node.deciding, None, "operator", person.login, (Role.TRUST,))
 
 
 async def _introduces(site: Site, mail: Mail, number: str, content: bytes = SPECIMEN) -> str:

@@ -121,4 +121,4 @@ async def test_without_scripts_a_task_is_put_off_and_taken_up_on_pages_of_its_ow
     assert f"/can-xu-ly/viec?viec=take_in%3A{document.id}" in letter.text
     assert (taken.status, closed.status) == (303, 303)
     assert person.person.name in mine.text.partition("<main")[2]
-    assert "Không còn việc nào quá hạn" in empty.text
+    assert "Không còn việc nào phải làm ngay" in empty.text

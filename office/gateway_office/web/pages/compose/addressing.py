@@ -104,8 +104,8 @@ def _merge_recipient(rows: dict[str, Recipient], recipient: Recipient, written_n
     former = rows.setdefault(key_of(recipient), recipient)
     names = (former.code, former.name or "", *(former.given or "").split(_JOINT))
     if former is not recipient and fold(written_out(written_name)) not in map(fold, ("", *names)):
-        given = _JOINT.join(filter(None, (former.given, written_name)))[:_LONGEST_TEXT]
-        rows[key_of(recipient)] = replace(former, given=given, mapped_by=_TOGETHER)
+        written_names = _JOINT.join(filter(None, (former.given, written_name)))[:_LONGEST_TEXT]
+        rows[key_of(recipient)] = replace(former, given=written_names, mapped_by=_TOGETHER)
 
 
 def role_of(text: str) -> RecipientRole:

@@ -54,7 +54,8 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
     if request.is_piece and request.ask("vung"):
         return request.piece("outgoing/_recipients.html", **region)
     document_acts = access.acts_of(outgoing, now, lambda right, manners: request.may(right, *manners))
-    undo, writes = _may_undo(request, document), document.state is OutState.DRAFT and bool(document_acts)
+    undo = _may_undo(request, document)
+    writes = document.state is OutState.DRAFT and request.can("compose_draft")
     state = document_word(document.state, [row.word for row in rows])
     return await request.page(
         "outgoing/detail.html",
