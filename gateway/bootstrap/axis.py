@@ -22,7 +22,7 @@ from gateway.transport.routed import HostOf, RoutedAxis, nobody
 
 if TYPE_CHECKING:
     from gateway.transport.amqp.axis import AmqpAxis
-    from gateway.transport.rest.axis import RestAxis
+    from gateway_foreign.rest.axis import RestAxis
 
 FOREIGN_AXES = ("vxp", "lgsp")
 MB = 1024 * 1024
@@ -69,7 +69,7 @@ def _axis(
 ) -> EmbeddedAxis | AmqpAxis | RestAxis:
     node, max_bytes, amqp = settings.node.name, settings.limits.envelope_mb * MB, settings.amqp
     if settings.axis.kind in FOREIGN_AXES:
-        from gateway.bootstrap.foreign_axis import foreign_axis
+        from gateway_foreign.wiring import foreign_axis
 
         return foreign_axis(settings, clock, pool, name)
     if settings.axis.kind == "embedded":

@@ -288,8 +288,8 @@ class OpenNode(NodeCore):
         rules, sources = self.settings.registry, dict[str, ListSource]()
         tell_issuer: Callable[[], Awaitable[None]] | None = None
         if rules.axis_list_h:
-            from gateway.transport.rest.agency_list import read_agencies
-            from gateway.transport.rest.axis import RestAxis
+            from gateway_foreign.rest.agency_list import read_agencies
+            from gateway_foreign.rest.axis import RestAxis
 
             foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, RestAxis)}
             for name, axis in foreign.items():

@@ -87,8 +87,8 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
 
 
 def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
-    from gateway.api.vxp import application
-    from gateway.api.vxp.caller import VxpDeps
+    from gateway_foreign.compat import application
+    from gateway_foreign.compat.caller import VxpDeps
 
     compat = node.settings.compat
     vxp = VxpDeps(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
-    from gateway.transport.rest.axis import RestAxis
+    from gateway_foreign.rest.axis import RestAxis
 
 verb = noun("axis").verb
 Sender = Annotated[
@@ -184,7 +184,7 @@ def _route_lines(call: Invocation, explained: RouteExplained) -> Iterator[str]:
 @asynccontextmanager
 async def _open_foreign(call: Invocation) -> AsyncIterator[RestAxis]:
     """Open the foreign axis; raise Misconfigured where there is none."""
-    from gateway.transport.rest.axis import RestAxis
+    from gateway_foreign.rest.axis import RestAxis
 
     async with at_axis(call.settings()) as axis:
         foreign = [a for a in each_axis(axis).values() if isinstance(a, RestAxis)]
@@ -289,7 +289,7 @@ async def agencies(
     out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
 ) -> None:
     """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed."""
-    from gateway.transport.rest.agency_list import write_agencies
+    from gateway_foreign.rest.agency_list import write_agencies
 
     async with _open_foreign(call) as axis:
         with new_file(out, alone=True) as file:

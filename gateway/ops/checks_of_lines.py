@@ -209,7 +209,7 @@ async def _folder_steps(settings: Settings) -> AsyncIterator[Diagnosis]:
 
 
 async def _session_steps(settings: Settings, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
-    from gateway.transport.rest.axis import RestAxis
+    from gateway_foreign.rest.axis import RestAxis
 
     started = time.monotonic()
     if host := clear_host(settings):

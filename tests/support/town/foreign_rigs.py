@@ -21,13 +21,13 @@ from gateway.edxml.envelope import Attachment, Code, Envelope, Organisation, Oth
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Arrival, ManagedAxis, Outcome, Parcel
-from gateway.transport.lgsp.dialect import LgspDialect
-from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
-from gateway.transport.rest.fetched_queue import FetchedQueue
-from gateway.transport.rest.ledger import Ledger
-from gateway.transport.rest.line import Line
-from gateway.transport.rest.systems import System, Systems
-from gateway.transport.vxp.dialect import VxpDialect
+from gateway_foreign.lgsp.dialect import LgspDialect
+from gateway_foreign.rest.axis import RestAxis, RestOptions, keeper
+from gateway_foreign.rest.fetched_queue import FetchedQueue
+from gateway_foreign.rest.ledger import Ledger
+from gateway_foreign.rest.line import Line
+from gateway_foreign.rest.systems import System, Systems
+from gateway_foreign.vxp.dialect import VxpDialect
 from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S
 from tests.support.town import lgsp, vxp
