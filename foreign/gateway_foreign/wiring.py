@@ -1,5 +1,6 @@
-"""Wires the foreign axes, which are asked over HTTP. In: settings. Out: an axis whose dialect, credentials, shelf and
-ledger are this node's. The fields of an envelope are read by `edxml`, which no adapter may know."""
+"""Wires the foreign axes, which are asked over HTTP; entry points of the group `gateway.axes` name the function of each
+kind. In: settings. Out: an axis whose dialect, credentials, shelf and ledger are this node's. The fields of an envelope
+are read by `edxml`, which no adapter may know."""
 
 from __future__ import annotations
 
@@ -10,8 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.forms import Handed
-from gateway.edxml import foreign, forms
-from gateway.edxml.foreign import EnvelopeSummary
+from gateway.edxml import forms
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.ports.axis import Parcel
@@ -25,17 +25,14 @@ from gateway_foreign.rest.fetched_queue import FetchedQueue
 from gateway_foreign.rest.ledger import Ledger
 from gateway_foreign.rest.line import Line
 from gateway_foreign.rest.systems import Login, System, Systems
+from gateway_foreign.summary import EnvelopeSummary, summarise
 from gateway_foreign.vxp.dialect import VxpDialect
 
 MB = 1024 * 1024
 
 
-def foreign_axis(settings: Settings, clock: Clock, pool: Pool, name: str = "") -> RestAxis:
-    """Wire one axis. `name`: among several. Misconfigured when its address or its credentials are missing."""
-    return (_vxp if settings.axis.kind == "vxp" else _lgsp)(settings, clock, pool, name)
-
-
-def _vxp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
+def make_vxp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
+    """Make the client of the national axis. `name`: among several. Misconfigured when its address is missing."""
     vxp = settings.vxp
     system = None
     if vxp.secret is not None and vxp.system:
@@ -53,7 +50,8 @@ def _vxp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
     return _axis(settings, dialect, Systems(vxp.credentials, system), ground, clock, pool, options)
 
 
-def _lgsp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
+def make_lgsp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAxis:
+    """Make the client of a provincial service, likewise."""
     lgsp = settings.lgsp
     ground = _ground(settings, lgsp, clock, pool, name)
     dialect = LgspDialect(
@@ -146,7 +144,7 @@ def _shelf(settings: Settings, folder: Path, clock: Clock, pool: Pool) -> Fetche
 
 
 def _reads(settings: Settings) -> Callable[[Callable[[], BinaryIO]], EnvelopeSummary | None]:
-    return partial(foreign.summarise, limits=_limits(settings))
+    return partial(summarise, limits=_limits(settings))
 
 
 def _shapes(settings: Settings) -> Shapes:

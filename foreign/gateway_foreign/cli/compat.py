@@ -153,7 +153,7 @@ async def reoffer(
 
 
 async def _store_key(core: NodeCore, key: ApiKey, old_ends_at: datetime | None = None) -> tuple[str, ApiKey]:
-    from gateway.bootstrap.guards import system_secrets
+    from gateway_foreign.compat.secret_box import system_secrets
 
     secrets = system_secrets(core.settings)
     secret, sealed = await core.pool.run(lambda: secrets.new(key.id))

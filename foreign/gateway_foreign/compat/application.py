@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 
 from aiohttp import web
 
 from gateway.api.admission import Entry
 from gateway.api.app import FAILURE, LANG, REQUEST_ID, ROUTE
 from gateway.api.caller import Caller
+from gateway.api.deps import ApiDeps
 from gateway.api.problems import Problem
 from gateway.api.server import LONGEST_HEADER
 from gateway.api.words import Lang, say
+from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import Address
 from gateway.errors import Denied
 from gateway_foreign.compat import box, lists, sending
 from gateway_foreign.compat.caller import VxpCall, VxpDeps, named_system, who_calls
+from gateway_foreign.compat.secret_box import system_secrets
 from gateway_foreign.vxp import wire
 
 Answer = Callable[[VxpCall], Awaitable[web.StreamResponse]]
@@ -45,6 +49,19 @@ _CAUSE = "X-Failure"
 # A list of recipients stands in two headers, in one of them with every quote escaped.
 _LONGEST_HEADER = 64 * 1024
 _LONGEST_TEXT = 2000
+
+
+def add_interface(app: web.Application, node: OpenNode, api: ApiDeps) -> None:
+    """Add the operations for the document systems of this node, as its settings say."""
+    compat = node.settings.compat
+    deps = VxpDeps(
+        api=api,
+        keys=node.store.accounts,
+        secrets=system_secrets(node.settings),
+        fresh=timedelta(hours=compat.fresh_h),
+        sent=timedelta(days=compat.sent_days),
+    )
+    add_operations(app, deps, Entry(api.options))
 
 
 def add_operations(app: web.Application, deps: VxpDeps, entry: Entry) -> None:

@@ -20,8 +20,8 @@ from gateway.domain import account
 from gateway.domain.account import Address, AgencyScope, ApiKey, HostedAgency
 from gateway.errors import Denied, NotFound
 from gateway.store.accounts import HostedAccounts
-from gateway.trust.sealing import SystemSecretBox
 from gateway_foreign.compat.hand_over import Reader
+from gateway_foreign.compat.secret_box import SystemSecretBox
 from gateway_foreign.vxp import wire
 from gateway_foreign.vxp.wire import NotSigned
 

@@ -18,9 +18,10 @@ from gateway.domain.forms import Form, Handed
 from gateway.domain.registry import fold_code
 from gateway.errors import TransportFailure
 from gateway.log import warn
-from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises, SystemAnswer
 from gateway.ports.services import Clock, Pool
 from gateway.transport.parcel import too_large
+from gateway_foreign.rest.agency_list import read_agencies
 from gateway_foreign.rest.dialect import DOCUMENTS, STATUSES, Dialect, ListedAgency
 from gateway_foreign.rest.doubt import Doubt, ReadFields, unknown_outcome
 from gateway_foreign.rest.fetched_queue import FetchedQueue
@@ -75,17 +76,8 @@ class RestOptions:
     settle_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemAnswer:
-    """Result of asking with one system; `why` is empty when it worked. `mend`: the file with its credentials, when they
-    were refused."""
-
-    why: str = ""
-    mend: str = ""
-
-
 class RestAxis:
-    """Foreign axis as a `ManagedAxis`; `promises` tells which of its guarantees the axis keeps."""
+    """Foreign axis as a `ManagedAxis` and a `ForeignAxis`; `promises` tells which of its guarantees the axis keeps."""
 
     def __init__(
         self,
@@ -278,7 +270,6 @@ class RestAxis:
         self._fetcher.host([code for code in codes if not code.startswith("@")])
 
     def hosts(self, codes: Sequence[str]) -> None:
-        """Host the codes for one look, without writing them down."""
         self._fetcher.host(codes)
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
@@ -363,9 +354,10 @@ class RestAxis:
         await self._dialect.agencies(systems[0], item)
         self._note_answer()
 
+    async def read_agencies(self) -> tuple[bytes, int]:
+        return await read_agencies(self.agencies, self._pool)
+
     async def ask(self) -> Mapping[str, SystemAnswer]:
-        """Ask once with each system, and return the result by system id. Systems with the same login are refused
-        together."""
         answers: dict[str, SystemAnswer] = {}
         for system in self._systems.all():
             if not self._systems.may(system):

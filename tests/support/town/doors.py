@@ -25,7 +25,6 @@ from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
-from gateway.bootstrap.guards import system_secrets
 from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
@@ -35,6 +34,7 @@ from gateway.ops.checks import Watch
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway_foreign.compat import application
 from gateway_foreign.compat.caller import VxpDeps
+from gateway_foreign.compat.secret_box import system_secrets
 from gateway_labs.demo import story
 from gateway_office import calls as calls_of_office
 from gateway_office.bootstrap.office import Office
