@@ -1,6 +1,6 @@
 """Implements the axis port over a foreign axis called over HTTP. Sending: the ledger makes sure that a parcel is handed
 over once; after an unknown outcome the axis is asked before it is sent again. Receiving: packets listed by the axis are
-fetched into a queue in this node's folder (`shelf`), from which takers lease them; the axis is told `done` only when all
+fetched into a queue in this node's folder (`shelf`), from which takers lease them; `done` is reported only when all
 takers have stored a packet. Until then the axis lists it again, so a kill at any point costs only a second fetch."""
 
 from __future__ import annotations

@@ -36,11 +36,11 @@ _NOT_NOW = (429, 503)  # statuses by which a service refuses before it processes
 
 
 class CallFailed(Unreachable):
-    """The service did not do what was asked."""
+    """The service did not carry out a call."""
 
 
 class NotSent(CallFailed):
-    """Nothing of the question reached the service."""
+    """The service received no byte of the call."""
 
 
 class Lost(CallFailed):
