@@ -51,7 +51,7 @@ test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash po
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
-	$(BIN)/pytest -q -m "not long" $(or $(ONLY),tests/unit)
+	$(BIN)/pytest -q -m "not long" $(or $(ONLY),tests/unit tests/office/unit tests/foreign/unit)
 
 property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
 	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -m long --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
@@ -71,12 +71,12 @@ fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S sec
 	$(BIN)/python -m tests.fuzz.api $(CALLS)
 
 lint: $(VENV)/.dev ## format and mend what can be mended
-	$(BIN)/ruff format gateway office labs clients tests bench tools
-	$(BIN)/ruff check --fix gateway office labs clients tests bench tools
+	$(BIN)/ruff format gateway office foreign labs clients tests bench tools
+	$(BIN)/ruff check --fix gateway office foreign labs clients tests bench tools
 
 check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, types, import contracts, dead code, words, dependencies
-	$(BIN)/ruff format --check gateway office labs clients tests bench tools
-	$(BIN)/ruff check gateway office labs clients tests bench tools
+	$(BIN)/ruff format --check gateway office foreign labs clients tests bench tools
+	$(BIN)/ruff check gateway office foreign labs clients tests bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/dead_code.py
@@ -97,10 +97,10 @@ clean: ## remove what the targets made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Wheels alone, with pinned digests: nothing is compiled and nothing else is fetched.
-$(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml office/pyproject.toml labs/pyproject.toml
+$(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml office/pyproject.toml foreign/pyproject.toml labs/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock -r labs/requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable . --editable office --editable labs
+	$(PIP) install --no-deps --no-build-isolation --editable . --editable office --editable foreign --editable labs
 	@touch $@
 
 # Few of these tools are started in a run of the tests, so they are compiled on first use.

@@ -25,6 +25,7 @@ import asyncpg
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
 import gateway
+import gateway_foreign
 import gateway_office
 from gateway.workers import clocks, event_log, heartbeat, key_watch, revocation
 from gateway_office import mail
@@ -62,6 +63,7 @@ _LIBRARY = re.compile(r".*/(?:site-packages|python3\.\d+)/([^/]+)")
 _PROGRAM = {
     f"{Path(gateway.__file__).parent}/": "",
     f"{Path(gateway_office.__file__).parent}/": "gateway_office/",
+    f"{Path(gateway_foreign.__file__).parent}/": "gateway_foreign/",
 }
 # Calls of the driver; each waits for the server once.
 _SERVER_CALLS = frozenset(

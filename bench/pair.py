@@ -110,7 +110,8 @@ async def papers(folder: Path, size: int, count: int) -> list[Path]:
 
 def environment(root: Path) -> dict[str, str]:
     """Return the environment of a process that imports from there."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "office")])}
+    parts = (root, root / "office", root / "foreign")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, parts))}
 
 
 async def _start(module: str, *words: str, piped: bool = False, root: Path | None = None) -> Process:

@@ -12,7 +12,7 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parent.parent
 _THEIRS = ("gateway", "schemas", "config")
 # Parts that earlier versions had inside of these.
-_LATER = ("office",)
+_LATER = ("office", "foreign")
 _OURS = ("bench", "tests")
 
 

@@ -43,6 +43,7 @@ ALLOWED: Final = {
     "gateway/cli/command.py:*_commands": "click calls them",
     "gateway_labs/hung.py:variable LABS": "the entry point names it",
     "gateway_office/extension.py:variable OFFICE": "the same",
+    "gateway_foreign/wiring.py:function make_*": "the entry points name them",
     "gateway/transport/amqp/connection.py:METHODS": "pamqp's table, changed in place",
     "gateway/trust/apart.py:dont_write_bytecode": "a switch of the interpreter",
     "gateway/trust/page_drawing/child.py:MAX_IMAGE_PIXELS": "Pillow asks it",

@@ -1,11 +1,12 @@
-"""Wires the axis: the embedded one, a message broker or a foreign axis, as the settings say, or several of them behind a
-table of routes. In: settings. Out: an open axis, closed whatever happens. Part of the wiring; nothing runs on import."""
+"""Wires the axis: the embedded one, a message broker, or a kind that another distribution brings, as the settings say, or
+several of them behind a table of routes. Such a kind is the name of an entry point of the group `gateway.axes`, whose
+function makes the axis. It is apart from `gateway.storeys`, as an axis alone is opened by commands that open no node.
+In: settings. Out: an open axis, closed whatever happens. Part of the wiring; nothing runs on import."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.registry import node_name_fault
@@ -13,18 +14,15 @@ from gateway.domain.routes import Pattern, RouteTable
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.ports.axis import ManagedAxis
-from gateway.ports.services import Clock
+from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.axes import rules
 from gateway.transport.amqp.access import Access, read_servers
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.routed import HostOf, RoutedAxis, nobody
 
-if TYPE_CHECKING:
-    from gateway.transport.amqp.axis import AmqpAxis
-    from gateway.transport.rest.axis import RestAxis
-
-FOREIGN_AXES = ("vxp", "lgsp")
+AxisFactory = Callable[[Settings, Clock, Pool, str], AbstractAsyncContextManager[ManagedAxis]]
+"""Makes an axis from the settings of one; the last is its name among several. Raises Misconfigured."""
 MB = 1024 * 1024
 
 
@@ -66,12 +64,8 @@ def join_axes(
 
 def _axis(
     settings: Settings, clock: Clock, pool: ThreadPool, name: str
-) -> EmbeddedAxis | AmqpAxis | RestAxis:
+) -> AbstractAsyncContextManager[ManagedAxis]:
     node, max_bytes, amqp = settings.node.name, settings.limits.envelope_mb * MB, settings.amqp
-    if settings.axis.kind in FOREIGN_AXES:
-        from gateway.bootstrap.foreign_axis import foreign_axis
-
-        return foreign_axis(settings, clock, pool, name)
     if settings.axis.kind == "embedded":
         return EmbeddedAxis(
             settings.axis.folder,
@@ -82,6 +76,8 @@ def _axis(
             max_bytes=max_bytes,
             lease_s=settings.workers.lease_s,
         )
+    if settings.axis.kind != "amqp":
+        return _load_factory(settings.axis.kind)(settings, clock, pool, name)
     from gateway.transport.amqp.axis import AmqpAxis, AmqpOptions
 
     options = AmqpOptions(
@@ -92,6 +88,19 @@ def _axis(
     )
     parts = settings.node.data_dir / (f"parts-{name}" if name else "parts")
     return AmqpAxis(broker_access(settings), node, parts, clock, pool, options, SettledClock(clock))
+
+
+def _load_factory(kind: str) -> AxisFactory:
+    from importlib.metadata import entry_points
+
+    for entry_point in entry_points(group="gateway.axes", name=kind):
+        factory: AxisFactory = entry_point.load()
+        return factory
+    raise Misconfigured(
+        f"axis.kind is {kind}, but the package lienthong-gateway-foreign is not installed",
+        code="GW-C-006",
+        hint="Install it, or choose another axis.kind.",
+    )
 
 
 def broker_access(settings: Settings) -> Access:

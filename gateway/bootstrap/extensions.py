@@ -1,6 +1,6 @@
-"""Additions of other distributions to the exchange, which does not know them: a larger node, calls of the API, pages,
-commands. In: one `Extension` for each, by an entry point of the group `gateway.storeys`. Out: the node as its settings want
-it. Without one the exchange works alone."""
+"""Additions of other distributions to the exchange, which does not know them: a larger node, calls of the API and beside
+it, pages, commands. In: one `Extension` for each, by an entry point of the group `gateway.storeys`; kinds of axes come by
+`bootstrap.axis`. Out: the node as its settings want it. Without one the exchange works alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.api.admission import Entry
+    from gateway.api.deps import ApiDeps
     from gateway.api.routes import Route
     from gateway.bootstrap.node import OpenNode
     from gateway.ports.services import HealthProbe
@@ -44,6 +45,8 @@ class Extension:
     opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
     adds_calls: Callable[[OpenNode], Sequence[Route]] | None = None
     """Calls for the API and its description."""
+    adds_paths: Callable[[web.Application, OpenNode, ApiDeps], None] | None = None
+    """Calls of another interface for programs (`compat.vxp`)."""
     adds_pages: Callable[[web.Application, OpenNode, HealthProbe, Entry], None] | None = None
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -71,7 +74,14 @@ def verbs(noun: str) -> Sequence[str]:
 
 def open_with_storeys(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """Open the node with everything that its settings want. Raises Misconfigured."""
-    for extension in _extensions_for(settings):
+    extensions = _extensions_for(settings)
+    if settings.compat.vxp and not any(extension.adds_paths for extension in extensions):
+        raise Misconfigured(
+            "compat.vxp is true, but the package lienthong-gateway-foreign is not installed",
+            code="GW-C-006",
+            hint="Install it, or set vxp = false under [compat].",
+        )
+    for extension in extensions:
         if extension.opens is not None:
             return extension.opens(settings)
     if settings.node.office == "on":
@@ -89,6 +99,12 @@ def calls(node: OpenNode) -> Sequence[Route]:
     """Return the calls that extensions add to the API."""
     hung = [s.adds_calls(node) for s in _extensions_for(node.settings) if s.adds_calls is not None]
     return [route for s in hung for route in s]
+
+
+def add_paths(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
+    for extension in _extensions_for(node.settings):
+        if extension.adds_paths is not None:
+            extension.adds_paths(app, node, deps)
 
 
 def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: Entry) -> None:

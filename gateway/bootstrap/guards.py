@@ -49,7 +49,7 @@ from gateway.trust.pdf_answer_files import find_answers
 from gateway.trust.pdf_authorities import PdfAuthorities, read_pdf_sources
 from gateway.trust.pdf_signatures import sandbox
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
-from gateway.trust.sealing import SealedSecrets, SystemSecretBox
+from gateway.trust.sealing import SealedSecrets
 from gateway.webhooks import Sender, WebhookService
 from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.revocation import RevocationAsker
@@ -232,12 +232,6 @@ def webhook_service(
         pool=pool,
         wake=lambda: store.wake.ring("webhooks", "sequencer"),
     )
-
-
-def system_secrets(settings: Settings) -> SystemSecretBox:
-    """Open the secrets of document systems that speak as the national axis's clients do."""
-    password = settings.keys.password
-    return SystemSecretBox(settings.keys.folder, password.reveal().encode() if password else None)
 
 
 def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard:

@@ -29,7 +29,7 @@ from gateway.outgoing.services import OutgoingServices
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
-from gateway.ports.axis import Axis, ManagedAxis, ManyAxes, each_state
+from gateway.ports.axis import Axis, ForeignAxis, ManagedAxis, ManyAxes, each_state
 from gateway.ports.services import Clock, Pool, Scanner
 from gateway.registry.feed import SqlFeed
 from gateway.settings import Settings
@@ -288,13 +288,9 @@ class OpenNode(NodeCore):
         rules, sources = self.settings.registry, dict[str, ListSource]()
         tell_issuer: Callable[[], Awaitable[None]] | None = None
         if rules.axis_list_h:
-            from gateway.transport.rest.agency_list import read_agencies
-            from gateway.transport.rest.axis import RestAxis
-
-            foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, RestAxis)}
+            foreign = {n: axis for n, axis in self._axes().items() if isinstance(axis, ForeignAxis)}
             for name, axis in foreign.items():
-                read = partial(read_agencies, axis, self.pool)
-                take = partial(take_axis_list, self.axis_lists, read)
+                take = partial(take_axis_list, self.axis_lists, axis.read_agencies)
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
         if rules.feed_url:
             from gateway.bootstrap.feed_fetch import fetch_feed

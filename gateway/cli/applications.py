@@ -18,7 +18,7 @@ from gateway.api.deps import ApiDeps, ApiOptions, PackFile
 from gateway.api.routes import Route
 from gateway.api.server import CallLog
 from gateway.bootstrap import extensions
-from gateway.bootstrap.guards import profile_defaults, system_secrets
+from gateway.bootstrap.guards import profile_defaults
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import AgencyScope, key_prefix
 from gateway.ports.services import HealthProbe
@@ -32,8 +32,7 @@ def build_application(node: OpenNode, health: HealthProbe, more: Iterable[Route]
     calls = CallLog(node.store.calls, node.settled, timedelta(days=node.settings.api.calls_days))
     deps = replace(api_deps(node, health), calls=calls)
     app = build(deps, lambda: (*every_route(), *extensions.calls(node), *more))
-    if node.settings.compat.vxp:
-        _add_vxp(app, node, deps)
+    extensions.add_paths(app, node, deps)
     extensions.add_pages(app, node, health, Entry(deps.options))
     return app
 
@@ -84,21 +83,6 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
             profile_defaults=profile_defaults(node.settings),
         ),
     )
-
-
-def _add_vxp(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
-    from gateway.api.vxp import application
-    from gateway.api.vxp.caller import VxpDeps
-
-    compat = node.settings.compat
-    vxp = VxpDeps(
-        api=deps,
-        keys=node.store.accounts,
-        secrets=system_secrets(node.settings),
-        fresh=timedelta(hours=compat.fresh_h),
-        sent=timedelta(days=compat.sent_days),
-    )
-    application.add_operations(app, vxp, Entry(deps.options))
 
 
 def _split_names(words: str) -> frozenset[str]:

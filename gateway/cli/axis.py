@@ -8,9 +8,7 @@ makes the changes to the broker."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -27,14 +25,13 @@ from gateway.clock import SystemClock
 from gateway.domain.diagnosis import Diagnosis
 from gateway.errors import Misconfigured
 from gateway.ops import axis_view
-from gateway.ports.axis import ManagedAxis, each_axis
+from gateway.ports.axis import ManagedAxis
 
 if TYPE_CHECKING:
     from gateway.bootstrap.axis_route import RouteExplained
     from gateway.bootstrap.core import NodeCore
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
-    from gateway.transport.rest.axis import RestAxis
 
 verb = noun("axis").verb
 Sender = Annotated[
@@ -181,31 +178,16 @@ def _route_lines(call: Invocation, explained: RouteExplained) -> Iterator[str]:
     yield output.plain(call.word(f"axis.route.turn.{explained.turn}", axis=explained.by))
 
 
-@asynccontextmanager
-async def _open_foreign(call: Invocation) -> AsyncIterator[RestAxis]:
-    """Open the foreign axis; raise Misconfigured where there is none."""
-    from gateway.transport.rest.axis import RestAxis
-
-    async with at_axis(call.settings()) as axis:
-        foreign = [a for a in each_axis(axis).values() if isinstance(a, RestAxis)]
-        if not foreign:
-            kind = call.settings().axis_kind
-            raise Misconfigured(
-                f"axis.kind is {kind}: only a foreign axis is asked that", hint="gateway axis status"
-            )
-        yield foreign[0]
-
-
 @verb()
 async def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault comes with its cure. Exit 6 if a step
     fails."""
-    from gateway.bootstrap.axis import FOREIGN_AXES, broker_access
+    from gateway.bootstrap.axis import broker_access
     from gateway.ops.checks_of_lines import examine_axes
 
     settings = call.settings()
     if not settings.axes:
-        if settings.axis.kind not in ("amqp", *FOREIGN_AXES):
+        if settings.axis.kind == "embedded":
             raise Misconfigured(
                 f"axis.kind is {settings.axis.kind}: there is no broker to examine",
                 hint="gateway axis status",
@@ -246,55 +228,6 @@ def print_timed(call: Invocation, finding: Diagnosis) -> None:
 def finding_json(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
     lang, names = call.lang.value, "id=check server step=check state=level.state ms cause"
     return output.fields(finding, names, says=finding.says(lang), cure=finding.mends(lang))
-
-
-@verb("", "--show 3")
-async def odd(
-    call: Invocation,
-    show: Annotated[
-        int | None, typer.Option(help="Print the kept answer of that number, as it came.")
-    ] = None,
-) -> None:
-    """List answers of a foreign axis that are not in its specification, newest first; secrets are removed."""
-    async with _open_foreign(call) as axis:
-        answers = await axis.odd_answers()
-    if show is not None:
-        head = next((a[5] for a in answers if a[0] == show), None)
-        if head is None:
-            raise typer.BadParameter(f"there is no kept answer {show}")
-        print(output.plain(head.decode("utf-8", "replace")))
-        return
-    rows = [
-        {
-            "id": id,
-            "at": datetime.fromtimestamp(at, UTC),
-            "operation": operation,
-            "status": status,
-            "why": why,
-        }
-        for id, at, operation, status, why, _ in answers
-    ]
-    lines = (
-        output.plain(
-            call.word("axis.odd.line", **{**row, "at": output.clock(datetime.fromisoformat(str(row["at"])))})
-        )
-        for row in rows
-    )
-    output.answer(call, {"data": rows}, lines)
-
-
-@verb("--out axis.csv")
-async def agencies(
-    call: Invocation,
-    out: Annotated[Path, typer.Option(help="Write this CSV, for: gateway registry import.", dir_okay=False)],
-) -> None:
-    """Write the agencies that a foreign axis knows as a list for the registry; nothing is changed."""
-    from gateway.transport.rest.agency_list import write_agencies
-
-    async with _open_foreign(call) as axis:
-        with new_file(out, alone=True) as file:
-            counts = await write_agencies(axis, file)
-    call.say("axis.agencies.written", count=counts.count, left_out=counts.left_out, file=out)
 
 
 def _make_plan(

@@ -376,10 +376,6 @@ NOUNS = {
     "people": "People who decide about the trust of this node; two of them for every change.",
     "proposals": "Changes of trust: one person proposes, another one approves.",
     "tokens": "API keys of the programs that act for an agency.",
-    "compat": (
-        "Document systems that use the national axis's library: their credentials, and entries that they could "
-        "not take."
-    ),
     "webhooks": "Webhooks: addresses of an agency's programs that receive events.",
     "queue": "Queues of the axis and of this node.",
     "axis": "The axis between nodes.",

@@ -1,8 +1,7 @@
-"""Reads envelopes of an axis that rewrites them: the fields that an axis needs to route and find one, and its content
-where the session with that axis vouches for it. In: a file, or its opener. Out: `EnvelopeSummary`; or `Verified` with
-path "axis", without a verified signature. Its body digest covers the content alone: two copies that differ only in what
-axes change (order, trace, Direction, packing of files) have the same one (rule A9). Files are streamed, never whole in
-memory, except for a small one wrapped as a JSON string."""
+"""Reads envelopes of an axis that rewrites them, where the session with that axis vouches for their content. In: a file.
+Out: `Verified` with path "axis", without a verified signature. Its body digest covers the content alone: two copies that
+differ only in what axes change (order, trace, Direction, packing of files) have the same one (rule A9). Files are
+streamed, never whole in memory, except for a small one wrapped as a JSON string."""
 
 from __future__ import annotations
 
@@ -10,12 +9,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 from gateway.domain.identity import Digest
 from gateway.domain.proof import FileSlice, Finding, SignedEnvelope, Step
 from gateway.edxml import reader
-from gateway.edxml.attachment import pieces
 from gateway.edxml.envelope import Envelope, outline_header
 from gateway.edxml.parse import OctetSource
 from gateway.edxml.policy import EnvelopeLimits
@@ -24,48 +21,6 @@ from gateway.errors import BreaksRule, MalformedXml
 
 PATH = "axis"
 _DOMAIN = b"gateway content 1\n"
-_URGENT = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvelopeSummary:
-    """Fields of an envelope that an axis uses. `identity` is the same in every copy: for a document its kind, sender and
-    id; for a status also its code and time, with the id of the document that it answers."""
-
-    kind: str
-    sender: str
-    recipients: tuple[str, ...]
-    identity: str
-    notation: str
-    title: str
-    is_urgent: bool
-
-
-def summarise(opener: Callable[[], BinaryIO], limits: EnvelopeLimits) -> EnvelopeSummary | None:
-    """Return the summary of an envelope; None for a file that is no envelope of a known form."""
-    try:
-        model = reader.read(pieces(opener), limits).envelope
-    except MalformedXml:
-        return None
-    target, status = model.response_for[0] if model.response_for else None, model.status
-    identity = f"{model.kind} {_sender(model)} {model.document_id or ''}"
-    notation = f"{model.code.number or ''}/{model.code.notation or ''}" if model.code else ""
-    receivers = model.to
-    if status is not None:
-        when = status.timestamp.isoformat() if status.timestamp else ""
-        identity = f"{model.kind} {_sender(model)} {(target.document_id if target else '') or ''} {status.code} {when}"
-        notation = (target.code if target else "") or ""
-    codes = [target.organ_id if target else None] if status is not None else [r.organ_id for r in receivers]
-    priority = model.other.priority if model.other else None
-    return EnvelopeSummary(
-        kind=model.kind.value,
-        sender=_sender(model),
-        recipients=tuple(code.strip() for code in codes if code),
-        identity=identity,
-        notation=notation,
-        title=model.subject or "",
-        is_urgent=priority is not None and _URGENT <= priority <= 4,
-    )
 
 
 def _sender(model: Envelope) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from gateway.bootstrap.axis import FOREIGN_AXES, broker_access, open_axis
+from gateway.bootstrap.axis import broker_access, open_axis
 from gateway.domain.certificates import KeyUse
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, green, red, yellow
 from gateway.edxml.key import value_fault
@@ -35,7 +35,7 @@ from gateway.ops.checks_of_parts import CLOCK_SKEW, LIES_SOON, clock_set_back
 from gateway.ops.checks_of_trust import closed_registry
 from gateway.ops.subject import Check, Subject, run_check
 from gateway.outgoing import services
-from gateway.ports.axis import AxisState, ManagedAxis
+from gateway.ports.axis import AxisState, ForeignAxis, ManagedAxis
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
 from gateway.transport.embedded import EmbeddedAxis
@@ -179,11 +179,10 @@ async def examine_axes(settings: Settings, codes: Sequence[str]) -> AsyncIterato
             async with aclosing(examine(access, axis_settings.node.name, codes)) as findings:  # type: ignore[type-var]  # it is a generator
                 async for finding in findings:
                     yield name, finding
-        elif axis_settings.axis.kind in FOREIGN_AXES:
-            async for finding in _session_steps(axis_settings, codes):
-                yield name, finding
         else:
-            async for finding in _folder_steps(axis_settings):
+            is_folder = axis_settings.axis.kind == "embedded"
+            steps = _folder_steps(axis_settings) if is_folder else _session_steps(axis_settings, codes)
+            async for finding in steps:
                 yield name, finding
 
 
@@ -209,14 +208,12 @@ async def _folder_steps(settings: Settings) -> AsyncIterator[Diagnosis]:
 
 
 async def _session_steps(settings: Settings, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
-    from gateway.transport.rest.axis import RestAxis
-
     started = time.monotonic()
     if host := clear_host(settings):
         yield _step("tls", YELLOW, "tls.clear", "axis.cure.https", host=host)
     try:
         async with open_axis(settings) as axis:
-            if not isinstance(axis, RestAxis):
+            if not isinstance(axis, ForeignAxis):
                 return
             axis.hosts(codes)
             answers = await axis.ask()

@@ -242,6 +242,30 @@ class ManyAxes(Protocol):
         """Choose the form of mail from `sender` to `code` on axes that take another form than the standard one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemAnswer:
+    """Result of asking with one system; `why` is empty when it worked. `mend`: the file with its credentials, when they
+    were refused."""
+
+    why: str = ""
+    mend: str = ""
+
+
+@runtime_checkable
+class ForeignAxis(Protocol):
+    """An axis of others, at which this node signs in with the credentials of systems, and which knows agencies."""
+
+    def hosts(self, codes: Sequence[str]) -> None:
+        """Host the codes for one look, without writing them down."""
+
+    async def ask(self) -> Mapping[str, SystemAnswer]:
+        """Ask once with each system, and return the result by system id. Systems with the same login are refused
+        together."""
+
+    async def read_agencies(self) -> tuple[bytes, int]:
+        """Read the agencies that the axis knows, as CSV; return it with the number of entries that are no agency's."""
+
+
 def each_axis(axis: ManagedAxis) -> Mapping[str, ManagedAxis]:
     """Return the single axes by name; an axis that is not made of several has the empty name."""
     return axis.axes if isinstance(axis, ManyAxes) else {"": axis}

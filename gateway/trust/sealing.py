@@ -1,8 +1,8 @@
-"""Encrypts secrets that the node needs in plain: those with which document systems sign their calls, and those of
-webhooks. Unlike an API key, which is only hashed, they are stored encrypted, so that the database or its copy reveals
+"""Encrypts secrets that the node needs in plain: those of webhooks, and those of document systems, with which these sign
+their calls. Unlike an API key, which is only hashed, they are stored encrypted, so that the database or its copy reveals
 none of them without the node's keys. In: a key of the node in a file beside its exchange keys; a purpose, which
-separates kinds of secrets; the owner of a secret. Out: a new secret with its encrypted form; the decrypted secret, or
-the headers of Standard Webhooks for a body."""
+separates kinds of secrets; the owner of a secret. Out: the encrypted bytes, and these decrypted; a new secret of a
+webhook, or the headers of Standard Webhooks for a body."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.domain.account import ApiKey
 from gateway.domain.webhook import KeptSecret
 from gateway.errors import Misconfigured
 from gateway.trust.keys import own_key
@@ -65,35 +64,6 @@ class SealingKey:
 
 
 _SECRET_BYTES = 32
-_SYSTEM_PURPOSE = b"lienthong system secrets 1"
-
-
-class SystemSecretBox:
-    """Secrets of document systems, encrypted for this node. Sync: the first call reads a file."""
-
-    def __init__(self, keys_folder: Path, password: bytes | None) -> None:
-        self._key = SealingKey(keys_folder, password, _SYSTEM_PURPOSE, "the secrets of document systems")
-
-    def new(self, key_id: str) -> tuple[str, str]:
-        """Return a new secret, in characters that any settings file takes, and its encrypted form."""
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
-        return secret, self.sealed(secret, key_id)
-
-    def sealed(self, secret: str, key_id: str) -> str:
-        """Return the encrypted form of a secret that was made elsewhere."""
-        return self._key.seal(secret.encode(), key_id)
-
-    def opened(self, key: ApiKey) -> str:
-        """Return the secret of a system in plain; quick except for the first call, which reads the key file."""
-        raw = self._key.open(key.sealed or "", key.id)
-        if raw is None:
-            raise Misconfigured(
-                f"the secret of system {key.system} was sealed with another key than {self._key.path}",
-                hint=f"put that key back from a backup, or give it a new secret: gateway compat rotate {key.system}",
-            )
-        return raw.decode()
-
-
 PREFIX = "whsec_"
 _WEBHOOK_PURPOSE = b"lienthong webhook secrets 1"
 

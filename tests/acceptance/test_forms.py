@@ -29,7 +29,7 @@ from gateway.ops.evidence.make import EvidenceMaker
 from gateway.outgoing import files, manage
 from gateway.ports.axis import Fate
 from gateway.settings.options import RouteSettings
-from gateway.transport.rest.axis import SENT_BEFORE
+from gateway_foreign.rest.axis import SENT_BEFORE
 from gateway_labs.simulators.settings import HubOptions
 from tests.support import api, node
 from tests.support.clock import ManualClock

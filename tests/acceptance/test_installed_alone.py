@@ -1,6 +1,6 @@
-"""A node in production has no laboratory, and one that only exchanges no office either: everything of it can be loaded, two
-nodes carry a document by their public doors alone, and nothing of the others is there. The program runs in a Python of
-its own, in which they are not installed."""
+"""A node in production has no laboratory, one over a broker or a folder needs no foreign axes, and one that only exchanges
+no office either: everything of it can be loaded, two nodes carry a document by their public doors alone, and nothing of
+the others is there. The program runs in a Python of its own, in which they are not installed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sysconfig
 import urllib.error
 import urllib.request
 import venv
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,10 @@ for found in pkgutil.walk_packages(gateway.__path__, "gateway."):
         importlib.import_module(found.name)
 print(*sorted({name.partition(".")[0] for name in sys.modules if name.startswith("gateway_")}))
 """
-WITHOUT = {"on": ("gateway_labs",), "off": ("gateway_labs", "gateway_office")}
+WITHOUT = {
+    "on": ("gateway_labs", "gateway_foreign"),
+    "off": ("gateway_labs", "gateway_foreign", "gateway_office"),
+}
 """What is not installed where a node's office is on or off."""
 
 
@@ -69,6 +72,8 @@ class Node:
     office: str
     folder: Path
     settings: Settings
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Further settings, by their variables."""
 
     def type(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self._call(*words), env=self._env, capture_output=True, text=True, check=False)
@@ -94,6 +99,7 @@ class Node:
             "GATEWAY_AXIS_FOLDER": str(self.settings.axis.folder),
             "GATEWAY_NODE_OFFICE": self.office,
             "GATEWAY_API_PORT": "0",
+            **self.others,
         }
 
 
@@ -148,6 +154,7 @@ def test_the_commands_of_others_are_unknown_and_its_own_are_there(
         "sandbox",
         "conformance",
         "simulate",
+        "compat",
         *(("book", "report") if office == "off" else ()),
     ):
         process = gateway_command(word)
@@ -158,12 +165,19 @@ def test_the_commands_of_others_are_unknown_and_its_own_are_there(
     assert ("\n  book " in help_text) == (office == "on")
 
 
-def test_a_node_that_wants_an_office_says_that_it_is_not_installed(
+def test_a_node_that_wants_what_is_not_installed_says_what_to_install(
     nodes: tuple[Node, Node], office: str
 ) -> None:
-    if office == "off":
-        asked = replace(nodes[0], office="on").type("status")
-        assert (asked.returncode, "lienthong-gateway-office" in asked.stderr) == (1, True)
+    if office == "on":
+        return
+    for variable, value, code, package in (
+        ("GATEWAY_NODE_OFFICE", "on", "GW-C-005", "lienthong-gateway-office"),
+        ("GATEWAY_AXIS_KIND", "vxp", "GW-C-006", "lienthong-gateway-foreign"),
+        ("GATEWAY_COMPAT_VXP", "true", "GW-C-006", "lienthong-gateway-foreign"),
+    ):
+        asked = replace(nodes[0], others={variable: value}).type("status")
+
+        assert (asked.returncode, package in asked.stderr, code in asked.stderr) == (1, True, True)
 
 
 def test_two_nodes_carry_a_document_by_their_public_doors(nodes: tuple[Node, Node], at_work: str) -> None:

@@ -22,7 +22,7 @@ from gateway.domain.identity import Digest
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Axis, Fate, Promises
 from gateway.transport.embedded import EmbeddedAxis
-from gateway.transport.rest.axis import RestAxis
+from gateway_foreign.rest.axis import RestAxis
 from tests.support.parcels import LEASE_S, bytes_of, nothing_more, parcel, received
 from tests.support.town.foreign_rigs import foreign_rig
 from tests.support.town.rigs import Rig, RoutedRig, amqp_rig, embedded_rig

@@ -16,7 +16,7 @@ from gateway.errors import Clash
 from gateway.pool import ThreadPool
 from gateway.registry.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry.directory import SqlDirectory
-from gateway.transport.rest.agency_list import read_agencies
+from gateway_foreign.rest.agency_list import read_agencies
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.measuring import measured

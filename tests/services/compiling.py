@@ -17,7 +17,7 @@ from pathlib import Path
 from _pytest.assertion import rewrite
 
 ROOT = Path(__file__).parents[2]
-_FOLDERS = ("gateway", "labs", "clients/python", "bench", "tests")
+_FOLDERS = ("gateway", "office", "foreign", "labs", "clients/python", "bench", "tests")
 # Libraries that only tests load: they are installed without bytecode, like tools that are seldom started.
 _LIBRARIES = ("_pytest", "playwright")
 # Those of them that pytest treats as tests.

@@ -68,7 +68,7 @@ WATCH = Watch()
 
 def start() -> None:
     """Begin to hear every logger and to learn every secret that is made; call it before anything is logged."""
-    for package in ("gateway", "gateway_office"):
+    for package in ("gateway", "gateway_office", "gateway_foreign"):
         logging.getLogger(package).setLevel(logging.DEBUG)
     _learn_settings()
     for module, name in ((secrets, "token_urlsafe"), (pyotp, "random_base32")):

@@ -125,21 +125,21 @@ def accepted(path: Path, today: date) -> set[str]:
     return {row["id"] for row in rows if row["reason"] and row["until"] >= today}
 
 
+def wanted_by(part: str) -> list[str]:
+    """List what a distribution wants of others than ours."""
+    project = tomllib.loads((ROOT / part / "pyproject.toml").read_text(encoding="utf-8"))
+    return [line for line in project["project"]["dependencies"] if not line.startswith("lienthong-gateway")]
+
+
 def main() -> int:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    office_project = tomllib.loads((ROOT / "office" / "pyproject.toml").read_text(encoding="utf-8"))
-    labs_project = tomllib.loads((ROOT / "labs" / "pyproject.toml").read_text(encoding="utf-8"))
     node, labs, tools = (locked(ROOT / name) for name in LOCKS)
-    wanted_by_office = office_project["project"]["dependencies"][1:]  # the first is the exchange
-    wanted_by_labs = labs_project["project"]["dependencies"][2:]  # the first are the exchange and the office
     wrong = [
         *digests_wrong(node),
         *digests_wrong(labs),
         *digests_wrong(tools),
         *digests_wrong(locked(ROOT / CLIENT_LOCK)),
-        *bounds_wrong(node, project["project"]["dependencies"]),
-        *bounds_wrong(node, wanted_by_office),
-        *bounds_wrong(labs, wanted_by_labs),
+        *(fault for part in (".", "office", "foreign") for fault in bounds_wrong(node, wanted_by(part))),
+        *bounds_wrong(labs, wanted_by("labs")),
         *licences_wrong({*node, *labs}),
     ]
     wrong += [

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-ROOTS = ("gateway", "office/gateway_office", "clients/python/gateway_client")
+ROOTS = ("gateway", "office/gateway_office", "foreign/gateway_foreign", "clients/python/gateway_client")
 # These show or try the product and are not used in service. A migration runs once.
 LEFT_OUT = (
     "gateway/demo/",

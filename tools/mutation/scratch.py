@@ -72,7 +72,8 @@ class Scratch:
         coverage = (
             "import os; os.getenv('COVERAGE_PROCESS_START') and __import__('coverage').process_startup()"
         )
-        roots = (self.root, self.root / "clients" / "python", self.root / "labs", self.root / "office")
+        parts = ("clients/python", "labs", "office", "foreign")
+        roots = (self.root, *(self.root / part for part in parts))
         (copy / "scratch.pth").write_text("\n".join([*map(str, roots), coverage, ""]))
         shutil.copy2(original / "pyvenv.cfg", self.root / ".venv")
         self.python.parent.mkdir()

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from gateway.transport.vxp import signing
+from gateway_foreign.vxp import signing
 from gateway_labs.conformance.score import StepFailed
 
 BASE = "/api/v1"

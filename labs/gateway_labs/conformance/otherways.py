@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.transport.vxp.signing import file_digest
+from gateway_foreign.vxp.signing import file_digest
 from gateway_labs.conformance.kit import PARTNER_CODE, Kit, sha256
 from gateway_labs.conformance.score import Check, StepFailed
 from gateway_labs.sandbox import packets

@@ -22,7 +22,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from gateway.atomic_files import write_private
-from gateway.bootstrap.guards import system_secrets
 from gateway.bootstrap.node import OpenNode
 from gateway.bootstrap.trial import MARK
 from gateway.deciding.proposals import seal_change
@@ -41,6 +40,7 @@ from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner
 from gateway.settings import Settings, load
 from gateway.trust.keys import KeyDirectory
+from gateway_foreign.compat.secret_box import system_secrets
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from gateway_labs.demo import papers, people

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.domain import vxp as wire
+from gateway_foreign.vxp import wire
 from gateway_labs.simulators import server
 from gateway_labs.simulators.hub import Entry, Hub, HubSaysNo
 from gateway_labs.simulators.server import (

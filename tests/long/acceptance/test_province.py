@@ -17,7 +17,7 @@ import pytest
 
 from gateway.domain.document import OutgoingDocument
 from gateway.errors import GatewayError
-from tests.acceptance.test_lgsp import behind
+from tests.foreign.acceptance.test_lgsp import behind
 from tests.services.process import kept_ports
 from tests.support import node
 from tests.support.clock import ManualClock

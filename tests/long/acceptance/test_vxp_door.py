@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.foreign.interop.vxp_client import SdkClient
 from tests.interop import edxml_files
-from tests.interop.vxp_client import SdkClient
 from tests.long.acceptance.test_drain import ROOT, Served
 from tests.services.process import kept_ports
 from tests.support import api

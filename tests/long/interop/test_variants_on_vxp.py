@@ -15,7 +15,7 @@ import pytest
 
 from gateway_labs.simulators import again
 from gateway_labs.simulators.settings import HubOptions
-from tests.interop.vxp_client import SdkClient
+from tests.foreign.interop.vxp_client import SdkClient
 from tests.support import node
 from tests.support.clock import ManualClock
 from tests.support.node import PROVINCE, Town

@@ -39,7 +39,7 @@ from gateway.outgoing import accept, dispatch, intake, package, recall
 from gateway.outgoing.intake import Accepted, Once, Order
 from gateway.ports.axis import Parcel, each_axis
 from gateway.ports.services import EnvelopeSigner
-from gateway.transport.rest.axis import RestAxis
+from gateway_foreign.rest.axis import RestAxis
 from gateway_office.bootstrap.office import Office
 from tests.hostile import forge
 from tests.support import envelopes

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.settings import AxisSettings, Secret, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
-from gateway.transport.rest.axis import RestAxis
+from gateway_foreign.rest.axis import RestAxis
 from gateway_labs.simulators.settings import HubOptions
 from tests.support.clock import ManualClock
 from tests.support.packets import COMMUNE, DEPARTMENT, PROVINCE

@@ -25,9 +25,6 @@ from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.api.server import CallLog
-from gateway.api.vxp import application
-from gateway.api.vxp.caller import VxpDeps
-from gateway.bootstrap.guards import system_secrets
 from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
@@ -35,11 +32,14 @@ from gateway.domain import account
 from gateway.domain.account import ApiKey, ApiScope, ClientCertificate, KeyAuth, PrincipalKind
 from gateway.ops.checks import Watch
 from gateway.ops.evidence.make import EvidenceMaker
+from gateway_foreign.compat import application
+from gateway_foreign.compat.caller import VxpDeps
+from gateway_foreign.compat.secret_box import system_secrets
 from gateway_labs.demo import story
 from gateway_office import calls as calls_of_office
 from gateway_office.bootstrap.office import Office
 from gateway_office.web.app import add_static, add_status
-from tests.interop.vxp_client import SdkClient
+from tests.foreign.interop.vxp_client import SdkClient
 from tests.support.clock import ManualClock
 from tests.support.contract import complaints
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE

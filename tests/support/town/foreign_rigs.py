@@ -15,19 +15,20 @@ from typing import Any, cast
 
 from gateway.domain.document import Kind, Lane
 from gateway.domain.identity import Digest
-from gateway.edxml import attachment, foreign, reader
+from gateway.edxml import attachment, reader
 from gateway.edxml.build import AttachmentContent, write
 from gateway.edxml.envelope import Attachment, Code, Envelope, Organisation, OtherInfo
 from gateway.edxml.policy import EnvelopeLimits
 from gateway.pool import ThreadPool
 from gateway.ports.axis import Arrival, ManagedAxis, Outcome, Parcel
-from gateway.transport.lgsp.dialect import LgspDialect
-from gateway.transport.rest.axis import RestAxis, RestOptions, keeper
-from gateway.transport.rest.fetched_queue import FetchedQueue
-from gateway.transport.rest.ledger import Ledger
-from gateway.transport.rest.line import Line
-from gateway.transport.rest.systems import System, Systems
-from gateway.transport.vxp.dialect import VxpDialect
+from gateway_foreign.lgsp.dialect import LgspDialect
+from gateway_foreign.rest.axis import RestAxis, RestOptions, keeper
+from gateway_foreign.rest.fetched_queue import FetchedQueue
+from gateway_foreign.rest.ledger import Ledger
+from gateway_foreign.rest.line import Line
+from gateway_foreign.rest.systems import System, Systems
+from gateway_foreign.summary import summarise
+from gateway_foreign.vxp.dialect import VxpDialect
 from tests.support.clock import LeaseClock
 from tests.support.parcels import LEASE_S
 from tests.support.town import lgsp, vxp
@@ -107,7 +108,7 @@ class Enveloping:
         dead = []
         for parcel in await self.axis.dead_list():
             with await self.axis.dead_open(parcel.id) as file:
-                label = foreign.summarise(partial(io.BytesIO, file.read()), LIMITS)
+                label = summarise(partial(io.BytesIO, file.read()), LIMITS)
             assert label is not None
             dead.append(replace(parcel, packet_id=label.title))
         return dead
@@ -150,7 +151,7 @@ class ForeignRig:
             Systems(None, System(id=name, secret=f"secret of {name}", source="the test", login=login)),
             shelf,
             ledger,
-            partial(foreign.summarise, limits=LIMITS),
+            partial(summarise, limits=LIMITS),
             self.clock,
             self.pool,
             RestOptions(max_bytes=self.max_bytes, poll_s=0.05),

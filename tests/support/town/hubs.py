@@ -16,7 +16,7 @@ from pathlib import Path
 from gateway.bootstrap.axis import open_axis
 from gateway.ports.services import Clock
 from gateway.settings import load
-from gateway.transport.rest.axis import RestAxis
+from gateway_foreign.rest.axis import RestAxis
 from gateway_labs.simulators import server
 from gateway_labs.simulators.hub import Hub
 from gateway_labs.simulators.lgsp import Lgsp

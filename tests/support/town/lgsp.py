@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.ports.services import Clock
 from gateway.settings import Settings
-from gateway.transport.rest.axis import RestAxis
-from gateway.transport.rest.systems import Login
+from gateway_foreign.rest.axis import RestAxis
+from gateway_foreign.rest.systems import Login
 from gateway_labs.simulators.lgsp import Lgsp
 from gateway_labs.simulators.settings import HubLogin, HubSystem
 from tests.support.town.hubs import Simulated, at_work, axis_alone, started, system

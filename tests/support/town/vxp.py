@@ -13,7 +13,7 @@ from typing import Any
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway.settings.options import Secret
-from gateway.transport.rest.axis import RestAxis
+from gateway_foreign.rest.axis import RestAxis
 from gateway_labs.simulators.vxp import Vxp
 from tests.support.town.hubs import Simulated, at_work, axis_alone, started, system
 

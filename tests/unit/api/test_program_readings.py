@@ -13,11 +13,11 @@ import pytest
 from gateway.domain import figures
 from gateway.domain.event import Event, EventKind
 from gateway.stored_content import tell_readings
+from tests.foreign.unit.compat.test_door import arrive
 from tests.support.api import DEPARTMENT, Door
 from tests.support.node import Town
 from tests.support.town.doors import VxpDoor, open_vxp_door
 from tests.unit.api.test_evidence import both_ids
-from tests.unit.api.test_vxp_door import arrive
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ OTHER_PARTS = (
     *("alembic", "pyrage", "rich", "pypdf", "PIL", "signxml", "xmlschema", "jinja2", "lxml"),
 )
 SHUT = (
-    "gateway.api.vxp.application",
-    "gateway.transport.rest.axis",
+    "gateway_foreign.compat.application",
+    "gateway_foreign.rest.axis",
     "gateway.folder.worker",
     "gateway.trust.pkcs11_keys",
 )

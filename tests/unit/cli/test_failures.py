@@ -11,7 +11,7 @@ from gateway.cli import main, output
 from gateway.cli.output import OutputManner
 from gateway.domain.evidence import SpoiledPack
 from gateway.policy.verdict import ReasonCode, Verdict, reason
-from gateway.transport.rest import line  # its errors are among those that commands print
+from gateway_foreign.rest import line  # its errors are among those that commands print
 from tests.support.cases import Cases
 from tests.unit.cli.conftest import Terminal
 

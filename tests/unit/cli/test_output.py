@@ -150,7 +150,7 @@ def test_what_is_typed_wins_over_the_environment_wherever_it_stands(
 
 
 def test_every_command_label_is_used() -> None:
-    packages = (ROOT / "gateway", ROOT / "office")
+    packages = (ROOT / "gateway", ROOT / "office", ROOT / "foreign")
     files = (path for package in packages for path in package.rglob("*.py"))
     source = "".join(path.read_text(encoding="utf-8") for path in files)
     # keys that are made of a word and something known only when it is said
@@ -177,6 +177,7 @@ def column_labels() -> dict[str, set[str]]:
         [
             *(ROOT / "gateway").rglob("cli/*.py"),
             *(ROOT / "office").rglob("cli/*.py"),
+            *(ROOT / "foreign").rglob("cli/*.py"),
             *(ROOT / "labs").rglob("*.py"),
         ]
     ):

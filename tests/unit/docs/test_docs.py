@@ -38,8 +38,10 @@ PAGES = sorted(
         *DOCS.rglob("*.md"),
     ]
 )
-SOURCES = sorted(path for package in ("gateway", "office") for path in (ROOT / package).rglob("*.py"))
-OTHERS = {"gateway_office", "gateway_labs"}
+SOURCES = sorted(
+    path for package in ("gateway", "office", "foreign") for path in (ROOT / package).rglob("*.py")
+)
+OTHERS = {"gateway_office", "gateway_foreign", "gateway_labs"}
 PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()} | OTHERS
 COMMON = {"-o", "--output", "-q", "--quiet", "--lang", "--config", "--agency", "-v", "--verbose", "--help"}
 WRITING = {"--yes", "--dry-run"}
@@ -164,7 +166,7 @@ CHECKS_OF_FOLDERS = frozenset({"folder.data", "folder.axis", "folder.keys"})
 
 
 def is_module_like(span: str) -> bool:
-    if re.fullmatch(r"(gateway|office|labs|tests|docs|schemas|config)/[\w./*-]*|[\w/]+\.py", span):
+    if re.fullmatch(r"(gateway|office|foreign|labs|tests|docs|schemas|config)/[\w./*-]*|[\w/]+\.py", span):
         return True
     if re.search(r"\.(md|toml|pem|db)$", span):
         return False

@@ -81,17 +81,3 @@ def test_a_real_signature_is_broken_on_the_way_and_without_a_sender_nobody_can_b
         examined(raw)
 
     assert refused.value.code == "ENV-DIALECT"
-
-
-def test_said_names_who_to_whom_what() -> None:
-    raw = unsigned(envelopes.document())
-
-    claims = foreign.summarise(partial(io.BytesIO, raw), LIMITS)
-
-    assert claims is not None
-    assert claims.sender == envelopes.SENDER
-    assert claims.recipients == (envelopes.RECEIVER, envelopes.SECOND_RECEIVER)
-    assert envelopes.DOCUMENT_ID in claims.identity
-    assert claims.notation == "118/STN-VP"
-    assert foreign.summarise(partial(io.BytesIO, passed(raw)), LIMITS) == claims
-    assert foreign.summarise(partial(io.BytesIO, b"<html/>"), LIMITS) is None

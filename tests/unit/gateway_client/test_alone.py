@@ -43,7 +43,9 @@ def test_it_imports_python_s_own_library_and_works_where_nothing_else_is_install
     assert len(SOURCES) >= 10
     assert names - sys.stdlib_module_names == {"gateway_client"}
 
-    sources = (path for package in ("gateway", "office") for path in (ROOT / package).rglob("*.py"))
+    sources = (
+        path for package in ("gateway", "office", "foreign") for path in (ROOT / package).rglob("*.py")
+    )
     users = {source for source in sources if "gateway_client" in source.read_text(encoding="utf-8")}
     assert users == set()
 

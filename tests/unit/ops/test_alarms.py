@@ -31,8 +31,6 @@ from gateway.domain.pace import Metric
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.domain.webhook import Reach
 from gateway.folder.layout import NOTE, check_and_note_root, open_base
-from gateway.incoming import box
-from gateway.incoming.box import Reader
 from gateway.ops import checks
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
@@ -48,6 +46,8 @@ from gateway.trust.clamav import ClamScanner, read_address
 from gateway.workers import couriers
 from gateway.workers.clock_guard import ClockGuard
 from gateway.workers.loop import Trouble
+from gateway_foreign.compat import hand_over
+from gateway_foreign.compat.hand_over import Reader
 from tests.support.faulty import lose_database
 from tests.support.folder import Desk
 from tests.support.hooks import Hooked, answers, receiving
@@ -294,8 +294,8 @@ async def system_gives_up(town: Town) -> None:
     await town.carry()
     inn, reader = town.node.inn, Reader(system="qlvb", scope=await town.scope(PROVINCE))
     for _ in range(MOST_TRIES):
-        (waiting,) = await box.documents(inn, reader, 10)
-        await box.say(inn, reader, waiting.doc_id, None, "disk full", timedelta(hours=1))
+        (waiting,) = await hand_over.documents(inn, reader, 10)
+        await hand_over.say(inn, reader, waiting.doc_id, None, "disk full", timedelta(hours=1))
         town.clock.advance(PAUSES[-1])
 
 

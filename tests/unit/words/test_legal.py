@@ -29,6 +29,7 @@ def repository_texts() -> dict[str, str]:
         *(ROOT / "office").rglob("*.py"),
         *(ROOT / "office").rglob("*.po"),
         *(ROOT / "office").rglob("*.html"),
+        *(ROOT / "foreign").rglob("*.py"),
         *(ROOT / "labs").rglob("*.py"),
         *(ROOT / "labs").rglob("*.po"),
         *(ROOT / "config").rglob("*.toml"),

@@ -14,7 +14,7 @@ ASKED_BY = {
 }
 NOT_TRIED = {
     "gateway.edxml.dialects._ANY": "refers back to a separator; each of its repeats is bounded by a few digits",
-    "gateway.transport.rest.line._CONTENT": "what is shorter than 120 letters is tried 120 times at most",
+    "gateway_foreign.rest.line._CONTENT": "what is shorter than 120 letters is tried 120 times at most",
 }
 
 

@@ -1,0 +1,1 @@
+"""Commands about foreign axes, and about document systems that use the national axis's library."""
