@@ -19,10 +19,10 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
-from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring.decisions import SqlDecisions
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder
@@ -37,7 +37,7 @@ from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
 
 if TYPE_CHECKING:
-    from gateway.registry.axis_lists import SqlAxisLists
+    from gateway.registry_authoring.axis_lists import SqlAxisLists
     from gateway.trust.pkcs11_keys import TokenKeys
 
 
@@ -57,7 +57,7 @@ class NodeCore:
     @property
     def axis_lists(self) -> SqlAxisLists:
         """Lists of agencies that foreign axes gave. Where the node asks for none, those of earlier days."""
-        from gateway.registry.axis_lists import SqlAxisLists
+        from gateway.registry_authoring.axis_lists import SqlAxisLists
 
         rules = self.settings.registry
         return SqlAxisLists(

@@ -31,7 +31,7 @@ from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
 from gateway.ports.axis import Axis, ManagedAxis, ManyAxes, each_state
 from gateway.ports.services import Clock, Pool, Scanner
-from gateway.registry.feed import SqlFeed
+from gateway.registry_authoring.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, figures, reporting, restored
@@ -298,7 +298,7 @@ class OpenNode(NodeCore):
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
         if rules.feed_url:
             from gateway.bootstrap.feed_fetch import fetch_feed
-            from gateway.registry.axis_lists import FETCHED_FEED
+            from gateway.registry_authoring.axis_lists import FETCHED_FEED
 
             take = partial(fetch_feed, self)
             sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=take)

@@ -28,7 +28,7 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.policy.recode_file import CodePair
-    from gateway.registry.decisions import SqlDecision
+    from gateway.registry_authoring.decisions import SqlDecision
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
 MOST_OWED = 1000

@@ -28,7 +28,7 @@ from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
-    from gateway.registry.feed import SqlFeed
+    from gateway.registry_authoring.feed import SqlFeed
     from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileBlobs, FileScratch
     from gateway.store.work import SqlWork

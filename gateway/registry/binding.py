@@ -26,8 +26,8 @@ from gateway.errors import Clash, Denied, NotFound, Refused
 from gateway.ports.services import Clock
 from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
-from gateway.registry.importing import AT_ONCE, lock_table
 from gateway.registry.tables import BINDING, as_utc, aware, value_of
+from gateway.registry_authoring.importing import AT_ONCE, lock_table
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
 

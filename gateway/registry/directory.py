@@ -32,10 +32,11 @@ from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import binding, binding_events, importing, listed, lookup, reforms, resolving, seals
+from gateway.registry import binding, binding_events, lookup, resolving, seals
 from gateway.registry.binding import Speaker, SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
+from gateway.registry_authoring import importing, listed, reforms
 from gateway.store.memory import Memory
 from gateway.store.repository import Page
 

@@ -31,9 +31,10 @@ from gateway.domain.registry import (
 from gateway.domain.registry_change import LONGEST_CHAIN
 from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
 from gateway.domain.text import fold, old_spelling
-from gateway.registry import lookup, reforms, takeovers
+from gateway.registry import lookup
 from gateway.registry.lookup import CANDIDATES, in_parts
 from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, TAKEOVER, host_on, to_entry
+from gateway.registry_authoring import reforms, takeovers
 from gateway.words.reading import AGENCIES
 
 CODE_SLIPS = 2  # most edits between a written code and the one offered

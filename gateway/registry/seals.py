@@ -28,8 +28,8 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, NotFound, Refused
 from gateway.ports.services import Clock
 from gateway.registry.binding_events import SqlBindingLog, certificate_of
-from gateway.registry.importing import lock_table
 from gateway.registry.tables import SEAL, SEALING_RIGHT, as_utc, aware, value_of
+from gateway.registry_authoring.importing import lock_table
 
 APPROVALS = (EventKind.SEAL_APPROVED, EventKind.SEALING_RIGHT_APPROVED)
 WITHDRAWALS = (EventKind.SEAL_WITHDRAWN, EventKind.SEALING_RIGHT_WITHDRAWN)

@@ -14,8 +14,8 @@ import pytest
 from gateway.domain.axis_list import AxisListState
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.transport.rest.agency_list import read_agencies
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock

@@ -19,15 +19,15 @@ from gateway.domain.event import EventKind
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry import feed_file, receipts
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import Header, ReceiptLine
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.receipts import DueReceipt, Overview, SqlReceipts, write_receipt
-from gateway.registry.reforms import adapter
 from gateway.registry.tables import REFORM, as_utc
+from gateway.registry_authoring import feed_file, receipts
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_file import Header, ReceiptLine
+from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.registry_authoring.receipts import DueReceipt, Overview, SqlReceipts, write_receipt
+from gateway.registry_authoring.reforms import adapter
 from gateway.trust.key_material import RECEIPTS
 from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, pki

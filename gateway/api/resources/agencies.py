@@ -21,7 +21,7 @@ from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises
-from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE, SqlReceipts
+from gateway.registry_authoring.receipts import LONGEST_RECEIPT, MEDIA_TYPE, SqlReceipts
 
 # Number of changes that a plan shows; its counts are complete.
 _MOST_PLAN_ROWS = 500

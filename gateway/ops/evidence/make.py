@@ -39,7 +39,7 @@ from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
 from gateway.ops.evidence.pack_file import PreparedPack, part_of, prepare
 from gateway.ports.services import Pool
-from gateway.registry import listed
+from gateway.registry_authoring import listed
 from gateway.store import log_reading
 from gateway.store.events import NODE
 from gateway.store.log_reading import StoredLeaf

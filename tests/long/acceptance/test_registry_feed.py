@@ -25,7 +25,7 @@ from gateway.ops import checks_of_trust
 from gateway.ops.subject import Subject
 from gateway.policy.delegation import judge_held
 from gateway.ports.axis import Arrival, Fate, Parcel
-from gateway.registry.feed_file import AgencyLine
+from gateway.registry_authoring.feed_file import AgencyLine
 from gateway.settings import Settings, load
 from gateway_labs.authority import Authority
 from tests.long.acceptance.test_cli import Office

@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StoreFailure
-from gateway.registry import feed_file
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import FeedOutcome, SqlFeed
-from gateway.registry.feed_file import AgencyLine, FeedKind
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
+from gateway.registry_authoring.feed_file import AgencyLine, FeedKind
+from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.store.memory import Memory
 from tests.hostile import feed_child
 from tests.support import feeds, pki, stores

@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import delegation
 from gateway.domain.delegated import ListState
-from gateway.registry.receipts import DueReceipt, write_receipt
+from gateway.registry_authoring.receipts import DueReceipt, write_receipt
 from gateway_office.domain.roles import PostRole
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider

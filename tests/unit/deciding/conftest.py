@@ -15,9 +15,9 @@ from gateway.deciding import DecisionServices
 from gateway.domain.event import EventKind
 from gateway.errors import Denied, GatewayError
 from gateway.pool import ThreadPool
-from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
+from gateway.registry_authoring.decisions import SqlDecisions
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
 from gateway_office.store.store import SqlOfficeStore

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.domain.registry import AgencyEntry, CodeStanding, RowSource
 from gateway.errors import NotFound, StoreFailure
 from gateway.pool import ThreadPool
-from gateway.registry import feed as feed_apply
-from gateway.registry import feed_judge
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import FeedOutcome, SqlFeed
-from gateway.registry.feed_file import FeedKind, ProposalLine
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring import feed as feed_apply
+from gateway.registry_authoring import feed_judge
+from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
+from gateway.registry_authoring.feed_file import FeedKind, ProposalLine
+from gateway.registry_authoring.feed_judge import FeedRoom
 from tests.support import feeds, pki
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS, database_of

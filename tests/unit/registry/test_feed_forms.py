@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.pool import ThreadPool
-from gateway.registry import feed_file, feed_judge, snapshot
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import FeedKind, FeedRefused, TrustLine
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring import feed_file, feed_judge, snapshot
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_file import FeedKind, FeedRefused, TrustLine
+from gateway.registry_authoring.feed_judge import FeedRoom
 from tests.support import feeds, pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock

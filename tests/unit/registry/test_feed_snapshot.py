@@ -15,13 +15,13 @@ from sqlalchemy import insert
 from gateway.domain.registry import AgencyEntry, RowSource
 from gateway.domain.registry_change import AgencyRecord
 from gateway.pool import ThreadPool
-from gateway.registry import feed_file, snapshot
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import FeedKind, FeedRefused
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.importing import row_values
 from gateway.registry.tables import AGENCY
+from gateway.registry_authoring import feed_file, snapshot
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_file import FeedKind, FeedRefused
+from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.registry_authoring.importing import row_values
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores

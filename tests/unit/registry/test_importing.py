@@ -18,9 +18,9 @@ from gateway.domain.registry_change import AgencyRecord, Plan
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.planning import Base, on_circles, plan
+from gateway.registry_authoring import csv_file
+from gateway.registry_authoring.planning import Base, on_circles, plan
 from gateway.store.memory import Memory
 from tests.support import pki
 from tests.support.cases import Cases

@@ -16,7 +16,7 @@ TODAY = date(2026, 11, 20)
 
 
 def bundled() -> list[dict[str, str]]:
-    text = resources.files("gateway.registry").joinpath("starter.csv").read_text("utf-8")
+    text = resources.files("gateway.registry_authoring").joinpath("starter.csv").read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

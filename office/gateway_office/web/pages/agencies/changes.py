@@ -21,7 +21,7 @@ from gateway.edxml import workbook
 from gateway.errors import BadForm, Clash
 from gateway.policy import code_file, reform_words
 from gateway.policy.code_file import CodeFile, CodeFileForm
-from gateway.registry.axis_lists import list_all, to_look_at, waiting_lines
+from gateway.registry_authoring.axis_lists import list_all, to_look_at, waiting_lines
 from gateway_office.book import table_files
 from gateway_office.web import answers, forms
 from gateway_office.web.answers import FileContent

@@ -24,8 +24,7 @@ from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, Registry
 from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
-from gateway.registry import lookup, takeovers
-from gateway.registry.importing import lock_table, record_change, row_values, update_rows
+from gateway.registry import lookup
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -37,6 +36,8 @@ from gateway.registry.tables import (
     record_of,
     value_of,
 )
+from gateway.registry_authoring import takeovers
+from gateway.registry_authoring.importing import lock_table, record_change, row_values, update_rows
 
 MOST_LEGACY = 100_000
 

@@ -23,8 +23,8 @@ from gateway.domain.registry_change import Plan, RowProblem
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Clock
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.importing import BY_AXIS
 from gateway.registry.tables import AXIS_LIST, as_utc, aware, failures_named
+from gateway.registry_authoring.importing import BY_AXIS
 
 FETCHED_FEED = "@feed"
 """Stands in place of an axis for the signed list that is fetched from its address; no axis has such a name."""

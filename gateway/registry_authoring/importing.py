@@ -30,10 +30,11 @@ from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Plan, Re
 from gateway.domain.text import fold
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import csv_file, lookup, planning, takeovers
+from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.planning import Base
 from gateway.registry.tables import AGENCY, CHANGE, as_utc, aware
+from gateway.registry_authoring import csv_file, planning, takeovers
+from gateway.registry_authoring.planning import Base
 
 BY_AXIS = "axis:"
 """Beginning of the principal of a list that a foreign axis gave: it adds agencies, and decides no take-over."""
@@ -221,7 +222,7 @@ _STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
     """Add or update the starter rows and return their number; 0 when this list was loaded before."""
-    raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
+    raw = resources.files("gateway.registry_authoring").joinpath("starter.csv").read_bytes()
     digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
     async with writer.begin() as connection:
         await lock_table(connection, "agency")

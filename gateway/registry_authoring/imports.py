@@ -16,8 +16,7 @@ from gateway.domain.registry_change import RECORD_FIELDS, BuiltOnImport, ImportR
 from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Pool
-from gateway.registry import importing, lookup, planning, reforms, takeovers
-from gateway.registry.importing import lock_table, record_change, to_change, update_rows
+from gateway.registry import lookup
 from gateway.registry.lookup import in_parts
 from gateway.registry.tables import (
     AGENCY,
@@ -29,6 +28,8 @@ from gateway.registry.tables import (
     aware,
     failures_named,
 )
+from gateway.registry_authoring import importing, planning, reforms, takeovers
+from gateway.registry_authoring.importing import lock_table, record_change, to_change, update_rows
 
 UNDONE = ":undone"  # suffix of the id of the change that undid another one
 MAX_LISTED = 200

@@ -26,17 +26,18 @@ from gateway.domain.registry_change import SPEAKING_FIELDS, AgencyRecord, Regist
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.ports.services import Clock
-from gateway.registry import feed_file, lookup, takeovers
+from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.feed_file import FeedKind, Header
-from gateway.registry.feed_stage import FeedStage, StagedRow
-from gateway.registry.importing import lock_table, record_change
 from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
+from gateway.registry_authoring import feed_file, takeovers
+from gateway.registry_authoring.feed_file import FeedKind, Header
+from gateway.registry_authoring.feed_stage import FeedStage, StagedRow
+from gateway.registry_authoring.importing import lock_table, record_change
 from gateway.store.row import from_json
 from gateway.store.tables_node import HostedAgencyRow
 
 if TYPE_CHECKING:
-    from gateway.registry.lists import ReceivedList
+    from gateway.registry_authoring.lists import ReceivedList
 
 _UNDECIDED = (ListState.NEW, ListState.WAITING)
 _DAYS = frozenset({"valid_from", "valid_to", "next_host_from"})

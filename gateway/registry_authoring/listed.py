@@ -35,9 +35,9 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import SqlBindings, key_digest
 from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
-from gateway.registry.importing import lock_table
-from gateway.registry.lists import ReceivedList
 from gateway.registry.tables import AGENCY, BINDING, PROPOSAL, as_utc, aware
+from gateway.registry_authoring.importing import lock_table
+from gateway.registry_authoring.lists import ReceivedList
 from gateway.store.events import NODE
 from gateway.store.tables_node import EventRow
 from gateway.trust.chain import usage_holds
