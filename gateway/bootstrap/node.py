@@ -358,7 +358,7 @@ async def open_node(
         published = await pool.run(partial(published_seal, settings, (await core.store.log.head()).log_id))
         await restored.mark_if_behind(core.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(core.store)
-        await core.directory.report_differences()
+        await core.directory_changes.report_differences()
         marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
         room = data_room(settings, marks)
@@ -477,7 +477,7 @@ def _incoming_services(
         store=out.store,
         blobs=out.blobs,
         # Arrivals of the registry feed come by the same axis.
-        axis=FeedFilter(out.axis, wrapper("feed", core.feed), out.blobs, core.pool),
+        axis=FeedFilter(out.axis, wrapper("feed", core.feed).accept, out.blobs, core.pool),
         directory=out.directory,
         trust=wrapper("trust", judges.trust),
         inspector=out.inspector,

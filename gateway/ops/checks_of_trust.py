@@ -53,8 +53,7 @@ _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
 def closed_registry(subject: Subject) -> SqlDirectory:
     """Return the registry, also of a node that is not open."""
-    store = subject.store
-    return SqlDirectory(store.writer, store.reader, store.memory, subject.clock)
+    return SqlDirectory(subject.store.reader, subject.store.memory, subject.clock)
 
 
 async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:

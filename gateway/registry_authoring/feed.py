@@ -48,13 +48,7 @@ from gateway.registry_authoring.feed_file import Ends, FeedKind, FeedRefused, He
 from gateway.registry_authoring.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
 from gateway.registry_authoring.feed_stage import CertificateLine, FeedStage, StagedRow
 from gateway.registry_authoring.held_rows import HeldChanges
-from gateway.registry_authoring.importing import (
-    CODES_KEPT,
-    lock_table,
-    record_change,
-    row_values,
-    update_rows,
-)
+from gateway.registry_authoring.rows import CODES_KEPT, lock_table, record_change, row_values, update_rows
 
 if TYPE_CHECKING:
     from gateway.registry_authoring.receipts import SqlReceipts

@@ -32,7 +32,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner, Pool
-from gateway.registry.binding import MOST_AT_ONCE, key_digest
+from gateway.registry.binding import key_digest
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -45,6 +45,7 @@ from gateway.registry.tables import (
     record_of,
 )
 from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.binding_changes import MOST_AT_ONCE
 from gateway.registry_authoring.feed_file import (
     FORM_2,
     AgencyLine,

@@ -28,11 +28,12 @@ from gateway.errors import Clash
 from gateway.ports.services import Clock
 from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog
+from gateway.registry.endings import is_decided
 from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
 from gateway.registry_authoring import feed_file, takeovers
 from gateway.registry_authoring.feed_file import FeedKind, Header
 from gateway.registry_authoring.feed_stage import FeedStage, StagedRow
-from gateway.registry_authoring.importing import lock_table, record_change
+from gateway.registry_authoring.rows import keep_belief, lock_table, record_change
 from gateway.store.row import from_json
 from gateway.store.tables_node import HostedAgencyRow
 
@@ -143,7 +144,7 @@ class HeldChanges:
             AGENCY.c.source == RowSource.SYNCED.value,
             AGENCY.c.successor.is_not(None),
             AGENCY.c.code.in_(select(BINDING.c.code)),
-            ~select(TAKEOVER.c.code).where(takeovers.is_decided()).exists(),
+            ~select(TAKEOVER.c.code).where(is_decided()).exists(),
         )
         for code, successor in await self._connection.execute(query):
             changes = self._wanted.get(code, ({}, ""))[0]
@@ -191,7 +192,7 @@ class SqlHeldRows:
         await lock_table(self._connection, "agency")
         held, now = await self._of_list(received), self._clock.now()
         by, change_id = str(facts.get("proposal") or received.name), self._clock.new_id()
-        await lookup.keep_belief(self._connection, codes, change_id, now)
+        await keep_belief(self._connection, codes, change_id, now)
         for code in codes:
             values = {name: _value(name, text) for name, text in held[code][0].items()}
             row = update(AGENCY).where(AGENCY.c.code == code)

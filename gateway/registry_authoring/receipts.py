@@ -24,6 +24,7 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, EnvelopeSigner
 from gateway.registry.binding_events import SqlBindingLog
+from gateway.registry.endings import reform_of
 from gateway.registry.tables import (
     AGENCY,
     FEED,
@@ -40,8 +41,7 @@ from gateway.registry.tables import (
 from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.feed_file import FeedRefused, FeedSeal, Header, ReceiptLine
 from gateway.registry_authoring.feed_judge import AHEAD, check_signature
-from gateway.registry_authoring.importing import lock_table
-from gateway.registry_authoring.reforms import reform_of
+from gateway.registry_authoring.rows import lock_table
 from gateway.trust.key_material import RECEIPTS
 
 MEDIA_TYPE = "application/octet-stream"

@@ -91,7 +91,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 
 async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig: Rig, town: Town) -> None:
     issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
-    door = FeedFilter(north, town.node.feed, town.node.blobs, town.node.pool)
+    door = FeedFilter(north, town.node.feed.accept, town.node.blobs, town.node.pool)
     good = feeds.feed(await lines(town), 4)
     bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
 

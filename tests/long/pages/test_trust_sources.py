@@ -147,7 +147,7 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     await take(site, 1)
     der = pki.signer(CODES[0], "p256").certificate_der
-    await site.node.directory.bind(CODES[0], der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+    await site.node.directory_changes.bind(CODES[0], der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
     await take(site, 2, successor=CODES[1], valid_to=date(2026, 1, 31), decision="12/QĐ-UBND")
     await both[0].comes_in(context)
     await page.goto(f"{SOURCES}/danh-muc?ben={ISSUER}&so=2")
