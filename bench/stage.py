@@ -122,10 +122,10 @@ def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Ce
 
 async def _register(settings: Settings, certificates: Mapping[str, x509.Certificate]) -> None:
     async with open_office(settings) as node:
-        plan = await node.directory.plan_import(_registry(tuple(certificates)))
-        await node.directory.apply(plan, "bench")
+        plan = await node.directory_changes.plan_import(_registry(tuple(certificates)))
+        await node.directory_changes.apply(plan, "bench")
         for code, certificate in certificates.items():
-            await node.directory.bind(
+            await node.directory_changes.bind(
                 code,
                 certificate.public_bytes(serialization.Encoding.DER),
                 certificate.not_valid_before_utc,

@@ -106,10 +106,10 @@ async def _register(
     settings: Settings, hosted: Sequence[str], plan: Plan, certificates: Mapping[str, x509.Certificate]
 ) -> None:
     async with open_office(settings) as node:
-        rows = await node.directory.plan_import(_registry([*plan.codes, *plan.absent]))
-        await node.directory.apply(rows, "soak")
+        rows = await node.directory_changes.plan_import(_registry([*plan.codes, *plan.absent]))
+        await node.directory_changes.apply(rows, "soak")
         for code, certificate in certificates.items():
-            await node.directory.bind(
+            await node.directory_changes.bind(
                 code,
                 certificate.public_bytes(serialization.Encoding.DER),
                 certificate.not_valid_before_utc,

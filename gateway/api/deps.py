@@ -14,6 +14,7 @@ from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, HealthProbe, Pool
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.store.accounts import HostedAccounts
 from gateway.store.blobs import FileBlobs
 from gateway.store.store import SqlStore
@@ -76,6 +77,7 @@ class ApiDeps:
     accounts: HostedAccounts
     blobs: FileBlobs
     directory: SqlDirectory
+    directory_changes: SqlDirectoryChanges
     out: OutgoingServices
     inn: IncomingServices
     axis: ManagedAxis

@@ -19,10 +19,11 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
-from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.decisions import SqlDecisions
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder
@@ -37,7 +38,7 @@ from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.key_watch import KeyWatch
 
 if TYPE_CHECKING:
-    from gateway.registry.axis_lists import SqlAxisLists
+    from gateway.registry_authoring.axis_lists import SqlAxisLists
     from gateway.trust.pkcs11_keys import TokenKeys
 
 
@@ -55,16 +56,21 @@ class NodeCore:
     keys: KeyDirectory
 
     @property
+    def directory_changes(self) -> SqlDirectoryChanges:
+        """Changes of the directory that one principal makes."""
+        return directory_changes(self.settings, self.store, self.clock, self.pool)
+
+    @property
     def axis_lists(self) -> SqlAxisLists:
         """Lists of agencies that foreign axes gave. Where the node asks for none, those of earlier days."""
-        from gateway.registry.axis_lists import SqlAxisLists
+        from gateway.registry_authoring.axis_lists import SqlAxisLists
 
         rules = self.settings.registry
         return SqlAxisLists(
             self.store.writer,
             self.store.reader,
             self.clock,
-            self.directory,
+            self.directory_changes,
             every=timedelta(hours=rules.axis_list_h or 24),
             most_new=rules.axis_list_most_new,
         )
@@ -78,10 +84,11 @@ class NodeCore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRegistry:
-    """The directory and the store below it."""
+    """The directory, its changes, and the store below them."""
 
     store: SqlStore
     directory: SqlDirectory
+    directory_changes: SqlDirectoryChanges
 
 
 @asynccontextmanager
@@ -98,7 +105,7 @@ async def open_core(
             clock=time,
             pool=pool,
             store=store,
-            directory=directory(settings, store, time, pool),
+            directory=directory(store, time),
             deciding=decision_services(settings, store, time, pool),
             feed=SqlFeed(
                 FeedRoom(
@@ -120,7 +127,8 @@ async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
     clock = SystemClock()
     store = SqlStore(settings.database.address, clock)
     async with _open(settings, store) as pool:
-        yield OpenRegistry(store=store, directory=directory(settings, store, clock, pool))
+        changes = directory_changes(settings, store, clock, pool)
+        yield OpenRegistry(store=store, directory=directory(store, clock), directory_changes=changes)
 
 
 @asynccontextmanager
@@ -134,10 +142,15 @@ async def _open(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool
         yield pool
 
 
-def directory(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectory:
+def directory(store: SqlStore, clock: Clock) -> SqlDirectory:
     """Return the registry, which counts only bindings that the events confirm."""
+    return SqlDirectory(store.reader, store.memory, clock)
+
+
+def directory_changes(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectoryChanges:
+    """Return what changes the registry."""
     two = settings.registry.two_people == "yes"
-    return SqlDirectory(store.writer, store.reader, store.memory, clock, pool, two_people=two)
+    return SqlDirectoryChanges(store.writer, store.reader, clock, pool, two_people=two)
 
 
 def places(settings: Settings) -> dict[str, Path]:

@@ -17,8 +17,8 @@ from gateway.deciding import delegation
 from gateway.errors import Clash, GatewayError, NotFound
 from gateway.http_calls import Bounds, HttpRequest, ask, read_pieces
 from gateway.outgoing.services import signing_keys_from
-from gateway.registry.feed_file import MOST_BYTES
-from gateway.registry.receipts import MEDIA_TYPE, DueReceipt, write_receipt
+from gateway.registry_authoring.feed_file import MOST_BYTES
+from gateway.registry_authoring.receipts import MEDIA_TYPE, DueReceipt, write_receipt
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore

@@ -31,7 +31,7 @@ from gateway.policy.first_page import read_first_page
 from gateway.policy.upkeep import OF_OFFICE, Rhythm
 from gateway.ports.axis import Axis, ForeignAxis, ManagedAxis, ManyAxes, each_state
 from gateway.ports.services import Clock, Pool, Scanner
-from gateway.registry.feed import SqlFeed
+from gateway.registry_authoring.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.stopwatch import Stopwatch
 from gateway.store import data_folder, figures, reporting, restored
@@ -294,7 +294,7 @@ class OpenNode(NodeCore):
                 sources[name] = ListSource(every=timedelta(hours=rules.axis_list_h), take=take)
         if rules.feed_url:
             from gateway.bootstrap.feed_fetch import fetch_feed
-            from gateway.registry.axis_lists import FETCHED_FEED
+            from gateway.registry_authoring.axis_lists import FETCHED_FEED
 
             take = partial(fetch_feed, self)
             sources[FETCHED_FEED] = ListSource(every=timedelta(hours=rules.feed_h), take=take)
@@ -354,7 +354,7 @@ async def open_node(
         published = await pool.run(partial(published_seal, settings, (await core.store.log.head()).log_id))
         await restored.mark_if_behind(core.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(core.store)
-        await core.directory.report_differences()
+        await core.directory_changes.report_differences()
         marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
         room = data_room(settings, marks)
@@ -473,7 +473,7 @@ def _incoming_services(
         store=out.store,
         blobs=out.blobs,
         # Arrivals of the registry feed come by the same axis.
-        axis=FeedFilter(out.axis, wrapper("feed", core.feed), out.blobs, core.pool),
+        axis=FeedFilter(out.axis, wrapper("feed", core.feed).accept, out.blobs, core.pool),
         directory=out.directory,
         trust=wrapper("trust", judges.trust),
         inspector=out.inspector,

@@ -62,6 +62,7 @@ def api_deps(node: OpenNode, health: HealthProbe) -> ApiDeps:
         accounts=node.store.accounts,
         blobs=node.blobs,
         directory=node.directory,
+        directory_changes=node.directory_changes,
         out=node.out,
         inn=node.inn,
         axis=node.axis,

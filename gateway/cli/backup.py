@@ -297,7 +297,7 @@ async def restored(
         people = await _two_people(call, core, confirmed_by, approved_by)
         call.ask("cli.ask.restored", at=output.clock(gate.copied_at(mark_event)))
         for code, fingerprint in withdrawn:
-            await core.directory.unbind(code, fingerprint)
+            await core.directory_changes.unbind(code, fingerprint)
         published = published_seal(call.settings(), (await core.store.log.head()).log_id)
         await gate.confirm(core.store, core.clock, BOOK, year, last, people, published)
         output.record(call, {"confirmed": True, "confirmed_by": people[0], "approved_by": people[1]})

@@ -145,11 +145,11 @@ async def _set_host(
     call: Invocation, registry: OpenRegistry, code: str, node: str, since: date | None
 ) -> None:
     entry = await entry_of(registry.directory, code)
-    plan = await registry.directory.plan_import(_registry_file([(entry, node)], since))
+    plan = await registry.directory_changes.plan_import(_registry_file([(entry, node)], since))
     _refuse_problems(plan)
     old = next((change.fields["host"][0] for change in plan.changed if "host" in change.fields), entry.host)
     call.ask("host.ask.move", code=entry.code, old=old or "–", new=node or "–")
-    change = await registry.directory.apply(plan, await operator_id(registry.store))
+    change = await registry.directory_changes.apply(plan, await operator_id(registry.store))
     output.record(call, {"id": change.id, "code": entry.code, "from": old, "to": node or None})
     call.say("host.next.move")
 
@@ -163,14 +163,14 @@ async def _set_hosts(
 ) -> None:
     """Change the hosts in one change of the registry, all or none."""
     moves = await _find_moves(registry, hosts, pattern)
-    plan = await registry.directory.plan_import(_registry_file(moves, since))
+    plan = await registry.directory_changes.plan_import(_registry_file(moves, since))
     _refuse_problems(plan)
     counts = {"changed": len(plan.changed), "unchanged": plan.unchanged}
     if not plan.changed:
         output.record(call, {"id": None, **counts})
         return
     call.ask("host.ask.move_many", **counts)
-    change = await registry.directory.apply(plan, await operator_id(registry.store))
+    change = await registry.directory_changes.apply(plan, await operator_id(registry.store))
     output.record(call, {"id": change.id, **counts})
     call.say("host.next.move")
 

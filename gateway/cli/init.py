@@ -174,7 +174,7 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
         if existing is None:
             await core.store.accounts.add_hosted(agency)
         agency = existing or agency
-        await core.directory.load_starter()
+        await core.directory_changes.load_starter()
         entries = core.keys.entries(agency.code)
         entry = entries[0] if entries else core.keys.generate(agency.code)
         core.keys.request(agency.code, entry.key_id, agency.name)

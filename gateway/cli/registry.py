@@ -153,17 +153,17 @@ async def import_(
 
 async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -> None:
     async with at_registry(call.settings()) as node:
-        plan = await node.directory.plan_import(_read_file(call, file))
+        plan = await node.directory_changes.plan_import(_read_file(call, file))
         if plan.problems or not apply:
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
         if not apply:
-            two = node.directory.needs_two(plan)
+            two = node.directory_changes.needs_two(plan)
             call.say("cli.import.two" if two else "cli.preview_only")
             return
         counts = {"added": len(plan.added), "changed": len(plan.changed), "closed": len(plan.closed)}
         call.ask("cli.ask.import", **counts)
-        change = await node.directory.apply(plan, await operator_id(node.store))
+        change = await node.directory_changes.apply(plan, await operator_id(node.store))
         output.record(call, {"id": change.id, "at": output.stamp(change.at), **counts})
 
 
@@ -172,7 +172,7 @@ async def _propose_import(
 ) -> None:
     async with at_core(call.settings()) as node:
         content = _read_file(call, file)
-        plan = await node.directory.plan_import(content)
+        plan = await node.directory_changes.plan_import(content)
         if plan.problems or call.output is OutputFormat.TABLE:
             _print_plan(call, plan, details=details)
         _refuse_problems(file, plan)
@@ -192,7 +192,7 @@ async def imports(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number.")] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
-    changes = await node.directory.changes(limit=10_000)
+    changes = await node.directory_changes.list_applied(limit=10_000)
     undone_ids = {str(c.summary["undid"]) for c in changes if "undid" in c.summary}
     imported = [c for c in changes if c.is_import]
     rows = [

@@ -29,9 +29,9 @@ from gateway.ports.axis import TO_NODE, Fate, Outcome, Parcel
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway.registry.feed import FeedOutcome, FeedProposal
-    from gateway.registry.feed_file import Header
-    from gateway.registry.snapshot import Difference
+    from gateway.registry_authoring.feed import FeedOutcome, FeedProposal
+    from gateway.registry_authoring.feed_file import Header
+    from gateway.registry_authoring.snapshot import Difference
     from gateway.trust.keys import FileSigner
 
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
@@ -91,7 +91,7 @@ def countersign(
 ) -> None:
     """Sign a list as an officer of its issuer, after comparing the digest of its certificates. Nodes that delegated trust
     to the issuer need two such signatures."""
-    from gateway.registry.snapshot import sign_as_officer
+    from gateway.registry_authoring.snapshot import sign_as_officer
     from gateway.trust.key_material import OFFICERS
 
     signer = _signer(sign, certificate, password_file, OFFICERS)
@@ -101,7 +101,7 @@ def countersign(
 @verb("list-7.feed list-8.feed", "list-7.feed list-8.feed -o ndjson")
 def diff(call: Invocation, older: Feed, newer: Feed) -> None:
     """Show the differences between two snapshots, row by row. Signatures are not checked: see verify."""
-    from gateway.registry.snapshot import differences
+    from gateway.registry_authoring.snapshot import differences
 
     if call.output is OutputFormat.JSON:
         output.document({"data": [_difference(d) for d in differences(older, newer)]})
@@ -160,7 +160,7 @@ async def publish(
 
 def _parcel(file: Path, node: str) -> Parcel:
     """Make a parcel of the file, named by the file's own header."""
-    from gateway.registry.feed_file import ends
+    from gateway.registry_authoring.feed_file import ends
 
     header = ends(file).header
     with file.open("rb") as stream:
@@ -243,7 +243,7 @@ _OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "versi
 @feed.verb(name="status")
 async def feed_status(call: Invocation, core: NodeCore) -> None:
     """Show the list in force, since when it is, and the lists refused lately."""
-    from gateway.registry.feed import InForce
+    from gateway.registry_authoring.feed import InForce
 
     in_force = await core.feed.in_force()
     refused = await core.feed.refusals(MOST_ROWS)

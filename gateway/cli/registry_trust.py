@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.deciding.delegation import JudgedList, TrustedIssuer
     from gateway.domain.delegated import BindingOrigin, JudgedRow
-    from gateway.registry.lists import ReceivedList
+    from gateway.registry_authoring.lists import ReceivedList
 
 Issuer = Annotated[str, typer.Argument(help="Name of the issuer, as its certificate has it.")]
 Number = Annotated[int, typer.Argument(help="Number of the list.", min=1)]

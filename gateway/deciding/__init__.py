@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gateway.ports.services import Clock, Pool
 
 if TYPE_CHECKING:
-    from gateway.registry.decisions import SqlDecisions
+    from gateway.registry_authoring.decisions import SqlDecisions
     from gateway.trust.folder import AnchorFile
     from gateway.trust.person_secrets import PersonSecrets
 

@@ -20,7 +20,7 @@ from gateway.policy import two_people
 from gateway.policy.two_people import OBJECTION_WORDS, Objection
 
 if TYPE_CHECKING:
-    from gateway.registry.decisions import SqlDecision
+    from gateway.registry_authoring.decisions import SqlDecision
 
 
 async def approve(

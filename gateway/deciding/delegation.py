@@ -39,8 +39,8 @@ from gateway.errors import Clash, NotFound
 from gateway.policy import delegation as rules
 
 if TYPE_CHECKING:
-    from gateway.registry.decisions import SqlDecision
-    from gateway.registry.lists import ReceivedList
+    from gateway.registry_authoring.decisions import SqlDecision
+    from gateway.registry_authoring.lists import ReceivedList
 
 NODE = "node"
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import two_people
 
 if TYPE_CHECKING:
-    from gateway.registry.decisions import SqlDecision
+    from gateway.registry_authoring.decisions import SqlDecision
 
 CODE_GOOD_FOR = timedelta(hours=72)
 LONGEST_NAME = 100

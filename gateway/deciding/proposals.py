@@ -23,7 +23,7 @@ from gateway.errors import Clash, Denied, NotFound
 from gateway.policy import trust, two_people
 
 if TYPE_CHECKING:
-    from gateway.registry.decisions import SqlDecision
+    from gateway.registry_authoring.decisions import SqlDecision
 
 MOST_CHANGES = 200
 LONGEST_REASON = 500

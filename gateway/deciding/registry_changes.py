@@ -28,7 +28,7 @@ from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.policy.recode_file import CodePair
-    from gateway.registry.decisions import SqlDecision
+    from gateway.registry_authoring.decisions import SqlDecision
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
 MOST_OWED = 1000
@@ -274,7 +274,7 @@ async def put_import_in_force(
 ) -> None:
     """Apply the import in the approving unit of work. It is planned again, and must have the proposed effect."""
     now = services.clock.now()
-    await work.imports.lock_registry()
+    await work.reforms.lock_registry()
     plan = await work.imports.plan(change.file, local(now).date())
     if plan.problems or plan.effect != change.effect:
         raise Clash(
@@ -312,7 +312,7 @@ async def undo_import(services: DecisionServices, actor: SignedIn, id: str, reas
     now = services.clock.now()
     async with services.decisions.changing(actor.person.id) as work:
         await proposals.must_trust(work, actor, "undoes an import of codes")
-        await work.imports.lock_registry()
+        await work.reforms.lock_registry()
         undone = await work.imports.get(id)
         if against := await _against_undoing_import(work, undone, services):
             raise Clash(in_english(against), code=FAST)

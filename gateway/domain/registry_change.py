@@ -1,7 +1,7 @@
 """Values about changes of the registry: the rows an import would write, problems of a file, the plan shown before
 anything changes, the record kept afterwards; and the life of a code over time with the effect of a reform on it. In:
 lives before, and a reform. Out: lives after, or the agency behind a code on a day. Frozen values, pure;
-`registry.importing` makes the imports, and `policy.reform` has checked a reform before."""
+`registry_authoring.importing` makes the imports, and `policy.reform` has checked a reform before."""
 
 from __future__ import annotations
 

@@ -2,18 +2,20 @@
 durable; only then may the axis forget it (G2, nothing is lost). The row is unique on (agency, file digest) alone: landing
 is at least once, `admit` exactly once. A parcel that the axis calls broken, or whose bytes are not those announced, lands
 unread in quarantine. A packet without obstacles is settled in the unit that lands it, a file packet only while few bytes
-are being handled; any other lands, and a worker claims it. Registry feeds for the node are left to `FeedFilter`."""
+are being handled; any other lands, and a worker claims it. `FeedFilter` hands registry feeds
+for the node to the callable that the wiring gives it."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log, meters
@@ -28,7 +30,6 @@ from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
 
 if TYPE_CHECKING:
-    from gateway.registry.feed import SqlFeed
     from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileBlobs, FileScratch
     from gateway.store.work import SqlWork
@@ -258,14 +259,17 @@ def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
     return "", ""
 
 
-LARGEST_FEED = 512 * 1024 * 1024  # the most bytes that a feed may have (registry.feed_form)
+LARGEST_FEED = 512 * 1024 * 1024  # the most bytes that a feed may have (`registry_authoring.feed_file`)
 
 
 class FeedFilter:
-    """Axis that shows only the arrivals of agencies, and brings registry feeds to the node itself."""
+    """Axis that shows only the arrivals of agencies, and brings registry feeds to the node itself. `accept_feed` takes a
+    feed's file and its sender; on return the feed is in force, or its refusal is stored."""
 
-    def __init__(self, axis: Axis, feed: SqlFeed, blobs: FileBlobs, pool: Pool) -> None:
-        self._axis, self._feed, self._blobs, self._pool = axis, feed, blobs, pool
+    def __init__(
+        self, axis: Axis, accept_feed: Callable[[Path, str], Awaitable[object]], blobs: FileBlobs, pool: Pool
+    ) -> None:
+        self._axis, self._accept_feed, self._blobs, self._pool = axis, accept_feed, blobs, pool
         self._feed_arrivals: list[Arrival] = []
 
     async def take(self, limit: int, lease_s: float) -> Sequence[Arrival]:
@@ -315,7 +319,7 @@ class FeedFilter:
         with self._blobs.scratch() as scratch:
             await self._pool.run(partial(_copy_feed, arrival, scratch))
             by = f"node {arrival.node}" if arrival.node else "axis"
-            await self._feed.accept(scratch.path, by)
+            await self._accept_feed(scratch.path, by)
         await self._axis.settle(arrival, is_done=True)
 
 

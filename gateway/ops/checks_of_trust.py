@@ -26,8 +26,8 @@ from gateway.errors import GatewayError
 from gateway.ops import certificates
 from gateway.ops.subject import Subject
 from gateway.outgoing import services
-from gateway.registry.decisions import SqlDecision
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.decisions import SqlDecision
 from gateway.store.events import NODE
 from gateway.store.people import SqlPeople
 from gateway.trust import authorities
@@ -53,8 +53,7 @@ _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
 
 def closed_registry(subject: Subject) -> SqlDirectory:
     """Return the registry, also of a node that is not open."""
-    store = subject.store
-    return SqlDirectory(store.writer, store.reader, store.memory, subject.clock)
+    return SqlDirectory(subject.store.reader, subject.store.memory, subject.clock)
 
 
 async def anchors(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -204,7 +203,7 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
     if not rules.axis_list_h and not rules.feed_url:
         return
     from gateway.domain.axis_list import AxisListState
-    from gateway.registry.axis_lists import FETCHED_FEED, is_overdue, list_all, newest_by_axis
+    from gateway.registry_authoring.axis_lists import FETCHED_FEED, is_overdue, list_all, newest_by_axis
 
     for newest in newest_by_axis(await list_all(subject.store.reader)):
         is_feed = newest.axis == FETCHED_FEED
@@ -226,8 +225,8 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 async def _receipt_finding(subject: Subject) -> Diagnosis | None:
     """Tell whether the issuer knows which of its lists is in force here; None before the first outcome."""
-    from gateway.registry.feed_judge import in_force
     from gateway.registry.tables import aware
+    from gateway.registry_authoring.feed_judge import in_force
 
     async with subject.store.reader.connect() as connection:
         row = await in_force(connection)

@@ -28,7 +28,7 @@ from gateway.ops.checks import Watch
 from gateway.ops.checks_of_lines import Peer
 from gateway.ops.subject import Subject
 from gateway.ports.axis import AxisState, each_axis
-from gateway.registry.decisions import SqlDecision
+from gateway.registry_authoring.decisions import SqlDecision
 from gateway.store import data_folder, reporting
 from gateway.store.reporting import Load, Pile
 from gateway.workers.heartbeat import WORKER, living

@@ -33,7 +33,6 @@ from gateway.domain.event import (
     EventKind,
     binding_subject,
 )
-from gateway.log import action
 from gateway.ports.services import Clock
 from gateway.registry.tables import BINDING, aware
 from gateway.store.events import NODE, SqlEvents, to_domain
@@ -191,16 +190,6 @@ def _missing_of_lists(
             name = f"{begun.data['issuer']} {begun.data['sequence']}" if begun is not None else subject
             faults.append(BindingDifference(code=name, fingerprint=subject, kind="missing", detail=detail))
     return faults
-
-
-async def alert(connection: AsyncConnection, log: SqlBindingLog, diffs: Sequence[BindingDifference]) -> None:
-    """Write an event for each difference that has none yet."""
-    for diff in diffs:
-        data = {"code": diff.code, "fingerprint": diff.fingerprint, "what": diff.kind, "detail": diff.detail}
-        earlier = await log.list_for_code(connection, diff.code)
-        if not any(e.kind is EventKind.BINDING_ORPHAN and data.items() <= e.data.items() for e in earlier):
-            action(_log, "binding.untold", diff.detail, code=diff.code, fingerprint=diff.fingerprint)
-            await log.tell(connection, EventKind.BINDING_ORPHAN, diff.code, "node", data)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -1,7 +1,7 @@
-"""Implements the directory of agency codes on SQL: the queries of flows, screens and API, and the registry's own
-changes. In: two engines, the cache (`memory`), the clock, optionally the pool. Out: domain values only. Each call is one
-transaction, or a cached answer that is still valid; statements are in `lookup`, `importing` and `binding`, filters of a
-list here. Database errors are raised as StoreFailure."""
+"""Implements the directory of agency codes on SQL: the queries of flows, screens and API. In: an engine that reads, the
+cache (`memory`), the clock. Out: domain values only. It writes nothing: changes are in `registry_authoring`. Each call is
+one transaction, or a cached answer that is still valid; statements are in `lookup`, `resolving`, `binding`, `seals` and
+`endings`, filters of a list here. Database errors are raised as StoreFailure."""
 
 from __future__ import annotations
 
@@ -25,21 +25,18 @@ from gateway.domain.registry import (
     Resolution,
     Revision,
 )
-from gateway.domain.registry_change import Plan, RegistryChange
 from gateway.domain.registry_reform import LegacyCode
 from gateway.domain.seals import SealRegister
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import VIETNAM, local
-from gateway.errors import Clash
-from gateway.ports.services import Clock, Pool
-from gateway.registry import binding, binding_events, importing, listed, lookup, reforms, resolving, seals
-from gateway.registry.binding import Speaker, SqlBindings
+from gateway.ports.services import Clock
+from gateway.registry import binding, binding_events, endings, lookup, resolving, seals
+from gateway.registry.binding import Speaker
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.tables import AGENCY, BINDING, CHANGE, PERIOD, as_utc, aware, failures_named, to_entry
+from gateway.registry.tables import AGENCY, BINDING, PERIOD, as_utc, aware, failures_named, to_entry
 from gateway.store.memory import Memory
 from gateway.store.repository import Page
 
-NEEDS_TWO = "REG-TWO-PEOPLE"
 MAX_MATCHES = 200  # rows that one search returns at most; beyond, a person must narrow it
 
 
@@ -48,22 +45,10 @@ Key = tuple[str | date | None, ...]
 
 
 class SqlDirectory:
-    """Directory of agency codes at a date; an answer is unknown rather than a guess. Changes need a plan, and some need
-    two people (K6, R81)."""
+    """Directory of agency codes at a date; an answer is unknown rather than a guess."""
 
-    def __init__(
-        self,
-        writer: AsyncEngine,
-        reader: AsyncEngine,
-        memory: Memory,
-        clock: Clock,
-        pool: Pool | None = None,
-        *,
-        two_people: bool = False,
-    ) -> None:
-        """With `two_people`, an import that changes known agencies must be proposed and approved instead of applied."""
-        self._writer, self._reader, self._memory, self._two_people = writer, reader, memory, two_people
-        self._clock, self._log, self._pool = clock, SqlBindingLog(clock), pool
+    def __init__(self, reader: AsyncEngine, memory: Memory, clock: Clock) -> None:
+        self._reader, self._memory, self._clock, self._log = reader, memory, clock, SqlBindingLog(clock)
 
     async def find(self, code: str, on: date) -> AgencyEntry | None:
         """Return the entry of this code in force on that day; letter case does not matter. For aliases and names use
@@ -139,7 +124,7 @@ class SqlDirectory:
     async def legacy(self, code: str | None = None) -> Sequence[LegacyCode]:
         """Return the table of old codes, or the lines of one code: its heirs, since when, and the decision."""
         async with self._reading() as connection:
-            return await reforms.legacy_codes(connection, code and code.strip().upper())
+            return await endings.legacy_codes(connection, code and code.strip().upper())
 
     async def search(self, text: str, limit: int = 20, near: str = "") -> Sequence[AgencyEntry]:
         """Find entries by the beginning of a code, or by words of the name; codes that begin with `near` come first."""
@@ -179,13 +164,32 @@ class SqlDirectory:
 
     async def last_changed(self, codes: Collection[str]) -> Mapping[str, datetime]:
         """Return when each code's entry, or a certificate bound to it, last changed; for one page of a list."""
+        now = self._clock.now()
         async with self._reading() as connection:
-            return await last_touched(connection, codes, self._clock.now())
+            rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
+            times_by_code = {code: aware(at) for code, at in await connection.execute(rows)}
+            bound = select(BINDING.c.code, BINDING.c.created_at, BINDING.c.valid_to, BINDING.c.state)
+            for row in await connection.execute(bound.where(BINDING.c.code.in_(times_by_code))):
+                times = [times_by_code[row.code], aware(row.created_at)]
+                if row.state == WITHDRAWN and row.valid_to is not None and aware(row.valid_to) <= now:
+                    times.append(aware(row.valid_to))
+                times_by_code[row.code] = max(times)
+            return times_by_code
 
     async def revisions(self, codes: Collection[str]) -> Mapping[str, Revision]:
         """Return how often and when each code's entry changed; for one page of a list."""
         async with self._reading() as connection:
-            return await _revisions(connection, codes)
+            rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
+            query = (
+                select(PERIOD.c.code, func.count().label("times"))
+                .where(PERIOD.c.code.in_(codes))
+                .group_by(PERIOD.c.code)
+            )
+            earlier = {row.code: row.times for row in await connection.execute(query)}
+            return {
+                row.code: Revision(number=1 + earlier.get(row.code, 0), at=aware(row.updated_at))
+                for row in await connection.execute(rows)
+            }
 
     async def hosting(self, on: date) -> AsyncIterator[Hosting]:
         """Yield which node hosts which code on that day, by node and code; then the nodes that take mail of ended codes."""
@@ -194,70 +198,6 @@ class SqlDirectory:
                 yield hosting_now
             for ended in await resolving.still_hosted(connection, on):
                 yield ended
-
-    async def changes(self, since: datetime | None = None, limit: int = 100) -> Sequence[RegistryChange]:
-        """Return applied changes since that moment, oldest first."""
-        query = select(CHANGE).order_by(CHANGE.c.at, CHANGE.c.id).limit(limit)
-        if since is not None:
-            query = query.where(CHANGE.c.at >= as_utc(since))
-        async with self._reading() as connection:
-            rows = (await connection.execute(query)).all()
-        return [importing.to_change(row) for row in rows]
-
-    async def plan_import(self, csv_bytes: bytes) -> Plan:
-        """Plan the import of a file; nothing is written, and every bad row is among the problems."""
-        with failures_named():
-            return await importing.plan_import(
-                self._reader, self._pool, csv_bytes, local(self._clock.now()).date()
-            )
-
-    async def apply(self, plan: Plan, principal: str) -> RegistryChange:
-        """Put the plan in force. Clash when it has problems, the registry changed since, or a second person must
-        approve."""
-        if self.needs_two(plan):
-            raise Clash(
-                f"this import changes {len(plan.rewrites)} agencies that are known: a second person approves it",
-                code=NEEDS_TWO,
-                hint="propose it on the pages, or with: gateway registry import FILE --propose --number NO --as NAME",
-            )
-        with failures_named():
-            return await importing.apply(self._writer, self._clock, self._log, plan, principal)
-
-    def needs_two(self, plan: Plan) -> bool:
-        """Tell whether a second person must approve the plan, because it rewrites known agencies."""
-        return self._two_people and bool(plan.rewrites)
-
-    async def load_starter(self) -> int:
-        """Add missing rows of the bundled level-1 list; return the number of rows written."""
-        with failures_named():
-            return await importing.load_starter(self._writer, self._clock)
-
-    async def bind(
-        self,
-        code: str,
-        certificate_der: bytes,
-        valid_from: datetime | None,
-        valid_to: datetime | None,
-        proposed_by: str,
-        approved_by: str,
-    ) -> Binding:
-        """Bind the certificate to this code for that time, on the word of two people (K1, K6) who were authenticated
-        before; people use it through `deciding.approvals`."""
-        async with self._binding("node") as bound:
-            await bound.bind(code, certificate_der, valid_from, valid_to, (proposed_by, approved_by), {})
-        return Binding(code=code, certificate_der=certificate_der, valid_from=valid_from, valid_to=valid_to)
-
-    async def unbind(
-        self,
-        code: str,
-        fingerprint: str,
-        at: datetime | None = None,
-        principal_id: str = "node",
-        reason: str = "",
-    ) -> None:
-        """End the certificate's binding for good at that moment, by default now; one person may do it (K6)."""
-        async with self._binding(principal_id) as bound:
-            await bound.withdraw(code, fingerprint, self._clock.now() if at is None else at, reason)
 
     async def in_force(self, at: datetime) -> Sequence[Binding]:
         """Return every binding that packets are judged by at that moment, by code."""
@@ -272,7 +212,7 @@ class SqlDirectory:
     async def origins(self, codes: Collection[str] | None = None) -> Sequence[BindingOrigin]:
         """List the bindings that have not ended, each with what it rests on, by code: of a page of codes, or of all."""
         async with self._reading() as connection:
-            return await listed.origins(connection, self._log, self._clock.now(), codes)
+            return await binding.origins(connection, self._log, self._clock.now(), codes)
 
     async def differences(self) -> Sequence[BindingDifference]:
         """Return the rows of bindings that differ from the events, which are not used (threat 114)."""
@@ -283,15 +223,6 @@ class SqlDirectory:
         """Return code and id of the rows about seals that differ from the events, which are not used."""
         async with self._reading() as connection:
             return await seals.unconfirmed(connection, self._log)
-
-    async def report_differences(self) -> Sequence[BindingDifference]:
-        """Return the differences, and write an alert for each that has none yet. For the start of a node."""
-        differences = await self.differences()
-        if differences:
-            with failures_named():
-                async with self._writer.begin() as connection:
-                    await binding_events.alert(connection, self._log, differences)
-        return differences
 
     async def _as_of(self, code: str, on: date) -> AgencyEntry | None:
         capitals = code.strip().upper()
@@ -321,12 +252,6 @@ class SqlDirectory:
 
     def _today(self) -> date:
         return local(self._clock.now()).date()
-
-    @asynccontextmanager
-    async def _binding(self, principal_id: str) -> AsyncIterator[SqlBindings]:
-        with failures_named():
-            async with self._writer.begin() as connection:
-                yield SqlBindings(connection, self._clock, principal_id)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -406,35 +331,6 @@ def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
     last = func.max(func.coalesce(BINDING.c.valid_to, as_utc(_NEVER)))
     query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
     return query.having(last > as_utc(now), last <= as_utc(last_moment)).scalar_subquery()
-
-
-async def last_touched(
-    connection: AsyncConnection, codes: Collection[str], now: datetime
-) -> Mapping[str, datetime]:
-    """Return when each code last changed, for as many codes as one statement takes."""
-    rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
-    times_by_code = {code: aware(at) for code, at in await connection.execute(rows)}
-    bound = select(BINDING.c.code, BINDING.c.created_at, BINDING.c.valid_to, BINDING.c.state)
-    for row in await connection.execute(bound.where(BINDING.c.code.in_(times_by_code))):
-        times = [times_by_code[row.code], aware(row.created_at)]
-        if row.state == WITHDRAWN and row.valid_to is not None and aware(row.valid_to) <= now:
-            times.append(aware(row.valid_to))
-        times_by_code[row.code] = max(times)
-    return times_by_code
-
-
-async def _revisions(connection: AsyncConnection, codes: Collection[str]) -> Mapping[str, Revision]:
-    rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
-    query = (
-        select(PERIOD.c.code, func.count().label("times"))
-        .where(PERIOD.c.code.in_(codes))
-        .group_by(PERIOD.c.code)
-    )
-    earlier = {row.code: row.times for row in await connection.execute(query)}
-    return {
-        row.code: Revision(number=1 + earlier.get(row.code, 0), at=aware(row.updated_at))
-        for row in await connection.execute(rows)
-    }
 
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:

@@ -3,26 +3,22 @@ an earlier moment, of its name and parent on a day. In: a connection and the tex
 Exact queries use an index whatever the size of the table; candidates for a nearest match are a bounded range. Whether an
 entry is in force is judged by `resolving`.
 
-The present belief is the row itself with its open periods (`tables`); it is stored before a change overwrites it. Fields
-set by approved reforms to come are listed here too, because an import must not change those silently."""
+The present belief is the row itself with its open periods (`tables`); it is stored before a change overwrites it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, insert, literal, null, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
-from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.domain.text import fold
-from gateway.registry.tables import AGENCY, PERIOD, REFORM, REFORM_CODE, as_utc, host_on, to_entry
+from gateway.registry.tables import AGENCY, PERIOD, as_utc, host_on, to_entry
 
 CANDIDATES = 200  # most rows of each kind considered for a nearest match
 ROWS_AT_ONCE = 1000  # rows of a long list read between two turns of the event loop
@@ -167,11 +163,6 @@ async def _all(connection: AsyncConnection, query: Select[tuple[object, ...]]) -
 
 
 CODES_AT_ONCE = 500
-_ROW = tuple(
-    name
-    for name in PERIOD.c.keys()  # noqa: SIM118 - a collection of columns, not a mapping
-    if name not in ("id", "until", "believed_from", "believed_to", "change_id")
-)
 _PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
 
 
@@ -252,51 +243,7 @@ async def find_belief(connection: AsyncConnection, code: str, on: date, at: date
     return replace(agency, name=earlier[0].name, parent=earlier[0].parent) if earlier else agency
 
 
-async def keep_belief(
-    connection: AsyncConnection, codes: Iterable[str], change_id: str, at: datetime
-) -> None:
-    """Store the present rows of these codes, which are about to change, as the belief until `at`."""
-    now = as_utc(at)
-    for part in in_parts(list(codes)):
-        columns = [AGENCY.c[name] for name in _ROW]
-        query = select(
-            (literal(f"{change_id}:") + AGENCY.c.code).label("id"),
-            null().label("until"),
-            *columns,
-            AGENCY.c.updated_at.label("believed_from"),
-            literal(now, PERIOD.c.believed_to.type).label("believed_to"),
-            literal(change_id).label("change_id"),
-        ).where(AGENCY.c.code.in_(part))
-        names = ["id", "until", *_ROW, "believed_from", "believed_to", "change_id"]
-        await connection.execute(insert(PERIOD).from_select(names, query))
-        await asyncio.sleep(0)  # on SQLite nothing else here waits
-
-
 def in_parts(codes: Collection[str]) -> Iterable[list[str]]:
     """Split the codes into lists that one statement takes."""
     listed = list(codes)
     return (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE))
-
-
-# Fields that a reform writes for a code that it ends, begins or changes.
-_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
-    ReformEffect.ENDED: ("valid_to", "successor"),
-    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
-    ReformEffect.CHANGED: ("name", "parent"),
-    ReformEffect.HEIR: (),
-}
-
-
-async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:
-    """Return the fields set by approved reforms to come, by code, with the reform's id; the later reform where two set
-    the same."""
-    query = (
-        select(REFORM_CODE.c.code, REFORM_CODE.c.part, REFORM.c.id)
-        .join(REFORM, REFORM_CODE.c.reform_id == REFORM.c.id)
-        .where(REFORM.c.state == ReformState.APPROVED.value, REFORM.c.effective_on > today)
-        .order_by(REFORM.c.effective_on, REFORM.c.id)
-    )
-    fields_by_code: dict[str, dict[str, str]] = defaultdict(dict)
-    for code, part, id in await connection.execute(query):
-        fields_by_code[code] |= dict.fromkeys(_WRITTEN_FIELDS[ReformEffect(part)], id)
-    return dict(fields_by_code)

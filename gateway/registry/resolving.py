@@ -31,7 +31,7 @@ from gateway.domain.registry import (
 from gateway.domain.registry_change import LONGEST_CHAIN
 from gateway.domain.registry_reform import ReformEffect, ReformKind, ReformState
 from gateway.domain.text import fold, old_spelling
-from gateway.registry import lookup, reforms, takeovers
+from gateway.registry import endings, lookup
 from gateway.registry.lookup import CANDIDATES, in_parts
 from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, TAKEOVER, host_on, to_entry
 from gateway.words.reading import AGENCIES
@@ -94,7 +94,7 @@ async def judge(
             resolution,
             standing=CodeStanding.CLOSED,
             successor=await successor_of(rows, agency, on),
-            ending=await reforms.ending_of(rows.connection, agency.code),
+            ending=await endings.ending_of(rows.connection, agency.code),
         )
     if in_force(agency, on) and not agency.has_no_code:
         return resolution
@@ -390,7 +390,7 @@ async def leading_to(
                 AGENCY.c.valid_to < on,
                 AGENCY.c.source != RowSource.STARTER.value,
             )
-            query = query.where(takeovers.is_decided()).order_by(TAKEOVER.c.at) if decided else query
+            query = query.where(endings.is_decided()).order_by(TAKEOVER.c.at) if decided else query
             for code, alias, successor, *by in await connection.execute(query):
                 if code not in targets and code not in codes:
                     onward[code] = frontier[successor]

@@ -28,7 +28,7 @@ from gateway.workers.loop import Turn
 
 if TYPE_CHECKING:
     from gateway.ports.axis import ManagedAxis
-    from gateway.registry.axis_lists import SqlAxisLists
+    from gateway.registry_authoring.axis_lists import SqlAxisLists
 
 _log = logging.getLogger(__name__)
 # How long an idempotency key is kept after its first use.

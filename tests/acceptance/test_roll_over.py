@@ -241,9 +241,9 @@ async def test_threat_102_a_closed_agency_and_a_successors_certificate_for_it_ar
     key = town.node.keys.signer(DEPARTMENT, town.clock.now())
     today = town.node.out.today()
     closing = f"code,name,valid_to,successor\n{DEPARTMENT},Closed,{today.isoformat()},{COMMUNE}\n"
-    plan = await town.node.directory.plan_import(closing.encode())
+    plan = await town.node.directory_changes.plan_import(closing.encode())
     with pytest.raises(Clash, match="second person"):
-        await town.node.directory.apply(plan, "operator")
+        await town.node.directory_changes.apply(plan, "operator")
     change_id = await registry_changes.propose_import(
         town.node.deciding, await both[0].signed_in(), plan, closing.encode(), "closing.csv", "5/QD"
     )
@@ -267,10 +267,10 @@ async def test_threat_115_an_import_cannot_change_which_certificate_speaks_for_a
     bindings_before = await town.node.directory.bindings(DEPARTMENT)
     fake = f"code,name,certificate\n{DEPARTMENT},Renamed,fake.pem\n".encode()
 
-    plan = await town.node.directory.plan_import(fake)
+    plan = await town.node.directory_changes.plan_import(fake)
     assert plan.problems
     with pytest.raises(Clash):
-        await town.node.directory.apply(plan, "operator")
+        await town.node.directory_changes.apply(plan, "operator")
 
     assert AGENCY.name == "agency"
     assert list(await town.node.directory.bindings(DEPARTMENT)) == list(bindings_before)

@@ -19,9 +19,9 @@ from gateway.domain.event import EventKind
 from gateway.domain.registry_change import AgencyRecord
 from gateway.domain.wall_clock import local
 from gateway.ops.evidence.make import EvidenceMaker
-from gateway.registry import feed_file
-from gateway.registry.feed import FeedOutcome
-from gateway.registry.feed_file import AgencyLine, BodyLine
+from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.feed import FeedOutcome
+from gateway.registry_authoring.feed_file import AgencyLine, BodyLine
 from tests.acceptance.test_roll_over import two_deciders
 from tests.support import feeds, people
 from tests.support.cases import Cases

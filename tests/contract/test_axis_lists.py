@@ -14,8 +14,9 @@ import pytest
 from gateway.domain.axis_list import AxisListState
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway_foreign.rest.agency_list import read_agencies
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
@@ -39,21 +40,26 @@ async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeSt
 
 
 @pytest.fixture
-async def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
-    directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
-    await directory.apply(await directory.plan_import(KNOWN.encode()), "operator")
-    return directory
+async def changes(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectoryChanges:
+    changes = SqlDirectoryChanges(store.writer, store.reader, clock)
+    await changes.apply(await changes.plan_import(KNOWN.encode()), "operator")
+    return changes
 
 
 @pytest.fixture
-def lists(store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock) -> SqlAxisLists:
-    return lists_of(store, directory, clock)
+def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
+    return SqlDirectory(store.reader, store.memory, clock)
+
+
+@pytest.fixture
+def lists(store: SqlOfficeStore, changes: SqlDirectoryChanges, clock: ManualClock) -> SqlAxisLists:
+    return lists_of(store, changes, clock)
 
 
 def lists_of(
-    store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock, most_new: int = 5_000
+    store: SqlOfficeStore, changes: SqlDirectoryChanges, clock: ManualClock, most_new: int = 5_000
 ) -> SqlAxisLists:
-    return SqlAxisLists(store.writer, store.reader, clock, directory, every=EVERY, most_new=most_new)
+    return SqlAxisLists(store.writer, store.reader, clock, changes, every=EVERY, most_new=most_new)
 
 
 async def claimed(lists: SqlAxisLists, axis: str = "bc") -> str:
@@ -63,7 +69,11 @@ async def claimed(lists: SqlAxisLists, axis: str = "bc") -> str:
 
 
 async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
-    lists: SqlAxisLists, directory: SqlDirectory, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+    lists: SqlAxisLists,
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    clock: ManualClock,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = [f"Z92.{n // 80 + 10}.{n % 80 + 10},Đơn vị {n}," for n in range(3_958)]
     lines += [f"Z93.{n + 10},Đơn vị trùng {n},000.00.77.Z93" for n in range(20)]
@@ -86,23 +96,23 @@ async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
     known = await directory.find("Z91.01", today)
     assert known is not None
     assert known.name == "Sở Tài chính", "a known agency is changed by two people"
-    plan = await directory.plan_import(await lists.waiting_lines(taken.id))
+    plan = await changes.plan_import(await lists.waiting_lines(taken.id))
     assert [change.code for change in plan.changed] == ["Z91.01"]
-    (change, *_) = [c for c in await directory.changes(limit=10) if c.by == "axis:bc"]
+    (change, *_) = [c for c in await changes.list_applied(limit=10) if c.by == "axis:bc"]
     assert change.summary["added"] == 3_959
 
 
 async def test_too_many_new_agencies_wait_for_a_person(
-    store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock
+    store: SqlOfficeStore, directory: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
-    lists = lists_of(store, directory, clock, most_new=2)
+    lists = lists_of(store, changes, clock, most_new=2)
     content = f"{HEADING}Z92,Tỉnh khác,\nZ92.01,Sở A,\nZ92.02,Sở B,\n".encode()
 
     taken = await lists.take(await claimed(lists), content, 0)
 
     assert (taken.is_large, taken.added, taken.waiting) == (True, 0, 3)
     assert await directory.find("Z92", clock.now().date()) is None
-    assert len((await directory.plan_import(await lists.waiting_lines(taken.id))).added) == 3
+    assert len((await changes.plan_import(await lists.waiting_lines(taken.id))).added) == 3
 
     clock.advance(EVERY.total_seconds())
     same = await lists.take(await claimed(lists), KNOWN_AGAIN, 0)

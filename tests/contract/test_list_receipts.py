@@ -19,15 +19,16 @@ from gateway.domain.event import EventKind
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, Target
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry import feed_file, receipts
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import Header, ReceiptLine
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.receipts import DueReceipt, Overview, SqlReceipts, write_receipt
-from gateway.registry.reforms import adapter
+from gateway.registry.endings import adapter
 from gateway.registry.tables import REFORM, as_utc
+from gateway.registry_authoring import feed_file, receipts
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_file import Header, ReceiptLine
+from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.registry_authoring.receipts import DueReceipt, Overview, SqlReceipts, write_receipt
 from gateway.trust.key_material import RECEIPTS
 from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, pki
@@ -49,6 +50,7 @@ class Issuer:
 
     feed: SqlFeed
     directory: SqlDirectory
+    directory_changes: SqlDirectoryChanges
     clock: ManualClock
     folder: Path
 
@@ -96,11 +98,11 @@ async def issuer(
 
 
 async def issuing(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, folder: Path) -> Issuer:
-    directory = SqlDirectory(store.writer, store.reader, store.memory, clock, pool)
-    await directory.apply(await directory.plan_import(KNOWN.encode()), "operator")
+    changes = SqlDirectoryChanges(store.writer, store.reader, clock, pool)
+    await changes.apply(await changes.plan_import(KNOWN.encode()), "operator")
     for code in ("Z91.01", "Z91.02"):
         der = pki.signer(code, "p256").certificate_der
-        await directory.bind(code, der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+        await changes.bind(code, der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
     room = FeedRoom(
         writer=store.writer,
         reader=store.reader,
@@ -109,7 +111,13 @@ async def issuing(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, f
         issuers=folder / "feed",
         scratch=folder,
     )
-    return Issuer(feed=SqlFeed(room), directory=directory, clock=clock, folder=folder)
+    return Issuer(
+        feed=SqlFeed(room),
+        directory=SqlDirectory(store.reader, store.memory, clock),
+        directory_changes=changes,
+        clock=clock,
+        folder=folder,
+    )
 
 
 async def test_the_issuer_sees_who_has_its_lists_and_who_is_behind_since_when(issuer: Issuer) -> None:
@@ -182,11 +190,11 @@ async def test_threat_155_a_forged_or_foreign_receipt_changes_nothing(issuer: Is
     line, seal = receipts.read_receipt(good)
     other = pki.signer("Z91.02", "p256")
     withdrawn = replace(pki.signer("Z91.03", "p256"), agency_code="Z91.03")
-    await issuer.directory.bind(
+    await issuer.directory_changes.bind(
         "Z91.03", withdrawn.certificate_der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh"
     )
     fingerprint = hashlib.sha256(withdrawn.certificate_der).hexdigest()
-    await issuer.directory.unbind("Z91.03", fingerprint, issuer.clock.now(), "an", "The key was lost")
+    await issuer.directory_changes.unbind("Z91.03", fingerprint, issuer.clock.now(), "an", "The key was lost")
     issuer.tick()
 
     def sealed(changed: ReceiptLine, by: pki.KeySigner = other, tag: bytes = RECEIPTS) -> bytes:

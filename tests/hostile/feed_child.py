@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import event
 
 from gateway.pool import ThreadPool
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.store.engine import EngineRole, open_engine
 from tests.support.clock import ManualClock
 

@@ -12,8 +12,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.registry import feed_file, feed_judge
-from gateway.registry.feed_file import (
+from gateway.registry_authoring import feed_file, feed_judge
+from gateway.registry_authoring.feed_file import (
     FORM_2,
     AgencyLine,
     BodyLine,
@@ -23,7 +23,7 @@ from gateway.registry.feed_file import (
     TrustDigest,
     TrustLine,
 )
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring.feed_judge import FeedRoom
 from tests.support import pki
 from tests.support.clock import START
 

@@ -151,15 +151,15 @@ async def _register(node: Office) -> list[Invited]:
     """Register agencies and their certificates."""
     codes = ((SENDER, "Sở Thử nghiệm"), (RECEIVER, "Sở Mô phỏng"), (STRANGER, "Xã Mẫu"))
     rows = "".join(f"{code},{name}\n" for code, name in codes)
-    plan = await node.directory.plan_import(f"code,name\n{rows}".encode())
-    await node.directory.apply(plan, "threats")
+    plan = await node.directory_changes.plan_import(f"code,name\n{rows}".encode())
+    await node.directory_changes.apply(plan, "threats")
     own = node.keys.signer(RECEIVER, node.clock.now())
     certificates: Sequence[tuple[str, bytes]] = (
         (RECEIVER, own.certificate_der),
         *((binding.agency_code, binding.certificate_der) for binding in BOUND),
     )
     for code, certificate in certificates:
-        await node.directory.bind(
+        await node.directory_changes.bind(
             code, certificate, pki.NOT_BEFORE, pki.NOT_AFTER, proposed_by="one", approved_by="another"
         )
     return []

@@ -21,7 +21,7 @@ from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises
-from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE, SqlReceipts
+from gateway.registry_authoring.receipts import LONGEST_RECEIPT, MEDIA_TYPE, SqlReceipts
 
 # Number of changes that a plan shows; its counts are complete.
 _MOST_PLAN_ROWS = 500
@@ -265,7 +265,7 @@ async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
 
 @ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
 async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
-    rows = await call.deps.directory.changes(query.since, query.limit)
+    rows = await call.deps.directory_changes.list_applied(query.since, query.limit)
     return Changes(data=[Change.from_object(c, source_sha256=c.source_digest) for c in rows])
 
 
@@ -390,12 +390,12 @@ async def read_agency(call: Call) -> Agency:
 async def import_agencies(call: Call, query: ImportQuery) -> Import:
     parsing.need_type(call.request, "text/csv")
     raw = await parsing.read_body(call.request, call.deps.options.import_bytes, call.deps.options.upload_s)
-    plan = await call.deps.directory.plan_import(raw)
+    plan = await call.deps.directory_changes.plan_import(raw)
     if query.dry_run:
         return _import_view(plan, None)
     if plan.problems:
         raise BadCall("bad-file", *(_fault(p) for p in plan.problems[:_MOST_PLAN_ROWS]))
-    change = await call.deps.directory.apply(plan, call.caller.key.principal.id)
+    change = await call.deps.directory_changes.apply(plan, call.caller.key.principal.id)
     return _import_view(plan, change)
 
 

@@ -39,7 +39,7 @@ from gateway.ops.evidence.judge import ANY_PAST, UNKNOWN, JudgedSignature, judge
 from gateway.ops.evidence.log import JoinedTrees, LogProofs, ProvedLeaf
 from gateway.ops.evidence.pack_file import PreparedPack, part_of, prepare
 from gateway.ports.services import Pool
-from gateway.registry import listed
+from gateway.registry import binding
 from gateway.store import log_reading
 from gateway.store.events import NODE
 from gateway.store.log_reading import StoredLeaf
@@ -280,7 +280,7 @@ async def _load_leaves(
     queries = [(agency_id, subject) for subject in subjects]
     codes = sorted(set(senders))
     async with store.reading() as tx:
-        batches = await listed.batches_of(tx.connection, codes)
+        batches = await binding.batches_of(tx.connection, codes)
     queries += [(NODE, binding_subject(code)) for code in codes]
     queries += [(NODE, batch_subject(batch)) for batch in batches]
     for owner, subject in queries:

@@ -165,8 +165,8 @@ async def register(
 ) -> list[Invited]:
     """Fill the registry with all four agencies, and bind their certificates and seals by two persons. Where there is an
     office, return the accounts of its persons with their codes: made first, while no person can make any."""
-    plan = await node.directory.plan_import(stage.registry_csv(cast(), AXES))
-    await node.directory.apply(plan, "demo")
+    plan = await node.directory_changes.plan_import(stage.registry_csv(cast(), AXES))
+    await node.directory_changes.apply(plan, "demo")
     invited = await people.invite(node.accounts, await _persons(node)) if isinstance(node, Office) else []
     bindings = [trial_node.binding_of(code, x) for code, x in certificates.items()]
     both = await people.two_deciders(node.deciding, cast().deciders)

@@ -118,9 +118,9 @@ async def _import_agencies(node: OpenNode, cast: Cast) -> None:
         for agency in cast.data["agencies"]
         if await node.directory.entry(agency["code"]) is None
     ]
-    plan = await node.directory.plan_import(as_csv([("code", "name", "parent", "email"), *rows]))
+    plan = await node.directory_changes.plan_import(as_csv([("code", "name", "parent", "email"), *rows]))
     if plan.added:
-        await node.directory.apply(plan, "demo")
+        await node.directory_changes.apply(plan, "demo")
 
 
 async def _proposed(

@@ -202,10 +202,10 @@ def seals_to_register(data_dir: Path, cast: Cast) -> tuple[SealChange, ...]:
 
 async def enter(node: OpenNode) -> list[people.Invited]:
     """Add registry rows, and accounts where there is an office; return codes of new accounts."""
-    await node.directory.load_starter()
-    plan = await node.directory.plan_import(registry_csv(cast(), ACTORS))
-    if (plan.added or plan.changed) and not node.directory.needs_two(plan):
-        await node.directory.apply(plan, "demo")
+    await node.directory_changes.load_starter()
+    plan = await node.directory_changes.plan_import(registry_csv(cast(), ACTORS))
+    if (plan.added or plan.changed) and not node.directory_changes.needs_two(plan):
+        await node.directory_changes.apply(plan, "demo")
     return await people.invite(node.accounts, await accounts(node)) if isinstance(node, Office) else []
 
 

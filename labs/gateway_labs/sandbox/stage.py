@@ -193,8 +193,8 @@ async def enter(node: OpenNode, folder: Path) -> None:
     """Fill the registry with all agencies, bind their certificates by two persons, and add the API key. Once."""
     players = cast()
     if await node.directory.entry(players.old.code) is None:
-        plan = await node.directory.plan_import(_registry(players, node))
-        await node.directory.apply(plan, "sandbox")
+        plan = await node.directory_changes.plan_import(_registry(players, node))
+        await node.directory_changes.apply(plan, "sandbox")
     if not await node.directory.bindings(players.code):
         both = await people.two_deciders(node.deciding, _DECIDERS)
         bound, _ = certificates(node.settings)

@@ -57,7 +57,9 @@ def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         contacts=contacts,
         bell=bell,
         rings=RingBoard(bell=bell, quarantined=quarantine.waiting, partners=contacts.partners),
-        previews=Previews(keepings=node.store.keepings, planned=node.directory.plan_import, pool=node.pool),
+        previews=Previews(
+            keepings=node.store.keepings, planned=node.directory_changes.plan_import, pool=node.pool
+        ),
         evidence=EvidenceMaker(node),
         signing=TokenSigning(node),
         operations=Operations(

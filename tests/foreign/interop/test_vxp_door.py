@@ -385,8 +385,8 @@ async def rename(door: VxpDoor, code: str, name: str) -> None:
 
 
 async def import_agencies(door: VxpDoor, table: str) -> None:
-    directory = door.node.directory
-    await directory.apply(await directory.plan_import(table.encode()), "test")
+    changes = door.node.directory_changes
+    await changes.apply(await changes.plan_import(table.encode()), "test")
 
 
 async def test_lists_of_agencies_and_what_no_client_changes(door: VxpDoor) -> None:

@@ -23,7 +23,7 @@ from gateway.deciding import people as deciding
 from gateway.domain.delegated import ListState
 from gateway.domain.person import DelegationChange, SignedIn
 from gateway.ops.checks import Watch
-from gateway.registry.feed_file import BodyLine
+from gateway.registry_authoring.feed_file import BodyLine
 from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE

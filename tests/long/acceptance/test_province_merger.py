@@ -85,7 +85,8 @@ async def test_a_province_of_1200_units_is_merged_with_documents_in_flight(
 ) -> None:
     both = await two_deciders(town)
     services, directory = town.node.deciding, town.node.directory
-    await directory.apply(await directory.plan_import(agencies()), "operator")
+    changes = town.node.directory_changes
+    await changes.apply(await changes.plan_import(agencies()), "operator")
     asked = await questions(town)
     effective_on = today(town) + 5 * DAY
 

@@ -25,7 +25,7 @@ from gateway.ops import checks_of_trust
 from gateway.ops.subject import Subject
 from gateway.policy.delegation import judge_held
 from gateway.ports.axis import Arrival, Fate, Parcel
-from gateway.registry.feed_file import AgencyLine
+from gateway.registry_authoring.feed_file import AgencyLine
 from gateway.settings import Settings, load
 from gateway_labs.authority import Authority
 from tests.long.acceptance.test_cli import Office
@@ -91,7 +91,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 
 async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig: Rig, town: Town) -> None:
     issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
-    door = FeedFilter(north, town.node.feed, town.node.blobs, town.node.pool)
+    door = FeedFilter(north, town.node.feed.accept, town.node.blobs, town.node.pool)
     good = feeds.feed(await lines(town), 4)
     bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
 

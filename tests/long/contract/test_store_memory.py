@@ -24,7 +24,8 @@ from gateway.domain.event import BINDING_KINDS, EventKind
 from gateway.domain.seals import CertificateKind
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.seals import SqlSeals
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.seal_changes import SqlSeals
 from gateway.store import drivers
 from gateway.store import memory as memories
 from gateway.store.memory import Memory
@@ -54,6 +55,7 @@ class Process:
 
     store: SqlOfficeStore
     directory: SqlDirectory
+    directory_changes: SqlDirectoryChanges
     clock: ManualClock
 
     async def answers(self) -> list[object]:
@@ -76,8 +78,8 @@ class Process:
 
     async def imports(self, *rows: str) -> None:
         head = "code,alias,name,parent,valid_from,valid_to,successor"
-        plan = await self.directory.plan_import("\n".join([head, *rows]).encode())
-        await self.directory.apply(plan, "operator")
+        plan = await self.directory_changes.plan_import("\n".join([head, *rows]).encode())
+        await self.directory_changes.apply(plan, "operator")
 
     async def seal(self, code: str, der: bytes) -> None:
         change = seal_change(code, CertificateKind.SEAL, der)
@@ -95,7 +97,8 @@ def seal(name: str) -> bytes:
 
 
 def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
-    return Process(store, SqlDirectory(store.writer, store.reader, store.memory, clock), clock)
+    directory = SqlDirectory(store.reader, store.memory, clock)
+    return Process(store, directory, SqlDirectoryChanges(store.writer, store.reader, clock), clock)
 
 
 @pytest.fixture
@@ -104,7 +107,7 @@ async def near(store: SqlOfficeStore, clock: ManualClock) -> Process:
     near = process(store, clock)
     await near.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
     der = pki.der(pki.root().issue(CODE, pki.key("p256", "one")))
-    await near.directory.bind(CODE, der, None, None, "an", "binh")
+    await near.directory_changes.bind(CODE, der, None, None, "an", "binh")
     await near.seal(CODE, seal("one"))
     await store.accounts.add_key(
         secret_hash=SECRET,
@@ -135,7 +138,7 @@ async def _end_key(by: Process) -> None:
 
 
 async def _unbind(by: Process) -> None:
-    await by.directory.unbind(CODE, await _fingerprint(by))
+    await by.directory_changes.unbind(CODE, await _fingerprint(by))
 
 
 async def _close(by: Process) -> None:
@@ -158,7 +161,7 @@ async def _bind_to_key(by: Process) -> None:
 
 async def _bind(by: Process) -> None:
     der = pki.der(pki.root().issue(OTHER, pki.key("p256", "two")))
-    await by.directory.bind(OTHER, der, None, None, "an", "binh")
+    await by.directory_changes.bind(OTHER, der, None, None, "an", "binh")
 
 
 CHANGES: dict[str, Callable[[Process], Awaitable[None]]] = {
@@ -226,7 +229,7 @@ async def test_a_take_over_taken_away_past_the_program_counts_no_more(near: Proc
 async def test_a_later_day_and_a_later_moment_are_other_questions(near: Process) -> None:
     await near.imports(f"{CODE},,Sở Một,Z91,,{near.clock.now().date()},{OTHER}")
     fingerprint = await _fingerprint(near)
-    await near.directory.unbind(CODE, fingerprint, near.clock.now() + timedelta(hours=1))
+    await near.directory_changes.unbind(CODE, fingerprint, near.clock.now() + timedelta(hours=1))
     today = near.clock.now().date()
     assert await near.directory.find(CODE, today) is not None
     assert await near.directory.bound([CODE], near.clock.now()) == {CODE}

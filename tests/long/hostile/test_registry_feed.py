@@ -20,11 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import StoreFailure
-from gateway.registry import feed_file
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import FeedOutcome, SqlFeed
-from gateway.registry.feed_file import AgencyLine, FeedKind
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
+from gateway.registry_authoring.feed_file import AgencyLine, FeedKind
+from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.store.memory import Memory
 from tests.hostile import feed_child
 from tests.support import feeds, pki, stores
@@ -40,7 +41,8 @@ class Office:
     def __init__(self, room: FeedRoom, folder: Path, clock: ManualClock) -> None:
         self.room, self.folder, self.clock = room, folder, clock
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(room.writer, room.reader, Memory(room.reader), clock, room.pool)
+        self.directory = SqlDirectory(room.reader, Memory(room.reader), clock)
+        self.directory_changes = SqlDirectoryChanges(room.writer, room.reader, clock, room.pool)
 
     async def accept_file(self, raw: bytes, name: str = "given.feed") -> FeedOutcome:
         path = self.folder / name
@@ -50,7 +52,12 @@ class Office:
     async def standing(self) -> tuple[Any, ...]:
         """Return all rows that a feed may change."""
         rows = (await self.directory.entries(limit=1000)).items
-        return rows, await self.feed.in_force(), await self.feed.proposals(), await self.directory.changes()
+        return (
+            rows,
+            await self.feed.in_force(),
+            await self.feed.proposals(),
+            await self.directory_changes.list_applied(),
+        )
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ async def number(store: SqlOfficeStore) -> int:
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
     store = SqlOfficeStore(NOBODY, clock)
-    directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
+    directory = SqlDirectory(store.reader, store.memory, clock)
 
     with pytest.raises(errors.Misconfigured, match="does not answer"):
         await store.open()

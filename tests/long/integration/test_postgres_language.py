@@ -37,7 +37,7 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
 async def test_codes_and_names_are_found_by_their_beginning(url: str) -> None:
     clock = ManualClock()
     store = SqlOfficeStore(url, clock)
-    directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
+    directory = SqlDirectory(store.reader, store.memory, clock)
     names = {"Z91": "don vi a", "Z91.1": "don vi đ", "Z911": "đon vi", "Z92": "so y"}
     rows = [
         {

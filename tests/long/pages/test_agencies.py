@@ -206,8 +206,8 @@ async def test_a_preview_is_for_the_registry_that_it_was_made_on_and_for_its_own
     await enter(PostRole.CODES)
     await uploaded(page, f"code,name\n{PROVINCE}.79,Chi cục Bảy\n")
     address = page.url
-    plan = await site.node.directory.plan_import(f"code,name\n{PROVINCE}.80,Chi cục Tám\n".encode())
-    await site.node.directory.apply(plan, "other")
+    plan = await site.node.directory_changes.plan_import(f"code,name\n{PROVINCE}.80,Chi cục Tám\n".encode())
+    await site.node.directory_changes.apply(plan, "other")
 
     watcher.expect({422})
     await page.click(GO)
@@ -265,8 +265,8 @@ async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
 ) -> None:
     twins = f"{PROVINCE}.81", f"{DEPARTMENT}.81"
     lines = "".join(f"{code},Phòng Nội vụ Mẫu,{code.rpartition('.')[0]}\n" for code in twins)
-    plan = await site.node.directory.plan_import(f"code,name,parent\n{lines}".encode())
-    await site.node.directory.apply(plan, "other")
+    plan = await site.node.directory_changes.plan_import(f"code,name,parent\n{lines}".encode())
+    await site.node.directory_changes.apply(plan, "other")
     watcher.expect({422})
     await site.signed_in(plain_page.context, site.person(PostRole.CODES))
     await plain_page.goto(f"{NEW}?kind=rename&name=X&at=2")

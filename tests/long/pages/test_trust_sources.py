@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import delegation
 from gateway.domain.delegated import ListState
-from gateway.registry.receipts import DueReceipt, write_receipt
+from gateway.registry_authoring.receipts import DueReceipt, write_receipt
 from gateway_office.domain.roles import PostRole
 from tests.pages import axe, deciders
 from tests.pages.deciders import Decider
@@ -147,7 +147,7 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     await take(site, 1)
     der = pki.signer(CODES[0], "p256").certificate_der
-    await site.node.directory.bind(CODES[0], der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+    await site.node.directory_changes.bind(CODES[0], der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
     await take(site, 2, successor=CODES[1], valid_to=date(2026, 1, 31), decision="12/QĐ-UBND")
     await both[0].comes_in(context)
     await page.goto(f"{SOURCES}/danh-muc?ben={ISSUER}&so=2")

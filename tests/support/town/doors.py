@@ -318,6 +318,7 @@ def api_of(
         accounts=node.store.accounts,
         blobs=node.blobs,
         directory=node.directory,
+        directory_changes=node.directory_changes,
         out=node.out,
         inn=node.inn,
         axis=node.axis,

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.delegated import ListState
 from gateway.policy.trust import fingerprint
-from gateway.registry.receipts import LONGEST_RECEIPT, MEDIA_TYPE, DueReceipt, write_receipt
+from gateway.registry_authoring.receipts import LONGEST_RECEIPT, MEDIA_TYPE, DueReceipt, write_receipt
 from tests.support import api, feeds
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Answer, Door
 from tests.support.town.axes import on_two

@@ -57,7 +57,9 @@ class Desk:
     async def bind(self, certificate: x509.Certificate) -> None:
         async with open_core(load(self.folder / "gateway.toml", os.environ)) as office:
             der = certificate.public_bytes(Encoding.DER)
-            await office.directory.bind(CODE, der, certificate.not_valid_before_utc, None, "an", "binh")
+            await office.directory_changes.bind(
+                CODE, der, certificate.not_valid_before_utc, None, "an", "binh"
+            )
 
     async def sign_a_pdf(self) -> None:
         async with open_core(load(self.folder / "gateway.toml", os.environ)) as office:

@@ -68,7 +68,7 @@ class Node:
         """Bind a certificate here, so that the next list has it; return its SHA-256."""
         der = pki.signer(code, "p256").certificate_der
         async with open_core(load(self.folder / "gateway.toml", os.environ)) as core:
-            await core.directory.bind(code, der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+            await core.directory_changes.bind(code, der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
         return pki_sha256(der)
 
     async def forget(self, code: str, sha256: str) -> None:

@@ -15,9 +15,10 @@ from gateway.deciding import DecisionServices
 from gateway.domain.event import EventKind
 from gateway.errors import Denied, GatewayError
 from gateway.pool import ThreadPool
-from gateway.registry.decisions import SqlDecisions
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.decisions import SqlDecisions
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
 from gateway_office.store.store import SqlOfficeStore
@@ -78,7 +79,12 @@ def services(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_pa
 
 @pytest.fixture
 def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(store.writer, store.reader, store.memory, clock)
+    return SqlDirectory(store.reader, store.memory, clock)
+
+
+@pytest.fixture
+def changes(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectoryChanges:
+    return SqlDirectoryChanges(store.writer, store.reader, clock)
 
 
 class Edit(Protocol):

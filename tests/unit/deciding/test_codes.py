@@ -18,6 +18,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway_office.store.store import SqlOfficeStore
 from tests.support import people
 from tests.support.clock import ManualClock
@@ -37,22 +38,22 @@ RENAMED = "code,name,phone,alias\nZ91.01,Sở Tài chính,0999,\nZ91.07,Sở Y t
 
 
 @pytest.fixture
-async def both(services: DecisionServices, directory: SqlDirectory, clock: ManualClock) -> Both:
-    await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
+async def both(services: DecisionServices, changes: SqlDirectoryChanges, clock: ManualClock) -> Both:
+    await changes.apply(await changes.plan_import(AGENCIES.encode()), "operator")
     pair = await people.two(services)
     clock.advance(25 * 3600)
     return pair
 
 
-async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
-    plan = await directory.plan_import(text.encode())
+async def proposed(both: Both, changes: SqlDirectoryChanges, text: str) -> Proposal:
+    plan = await changes.plan_import(text.encode())
     return await registry_changes.propose_import(
         both[0].services, await both[0].signed_in(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
     )
 
 
 async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock: ManualClock) -> None:
-    strict = SqlDirectory(store.writer, store.reader, store.memory, clock, two_people=True)
+    strict = SqlDirectoryChanges(store.writer, store.reader, clock, two_people=True)
     await strict.load_starter()
     plan = await strict.plan_import("code,name\nH49,Tên đã nhập\nZ91,UBND tỉnh\n".encode())
     assert not strict.needs_two(plan), "a starter row counts as empty"
@@ -63,16 +64,20 @@ async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock:
     for line in ("Z91,UBND thành phố,", "Z91,UBND tỉnh,2026-01-01"):
         changed = await strict.plan_import(f"code,name,valid_to\n{line}\n".encode())
         await refused(strict.apply(changed, "operator"), "REG-TWO-PEOPLE", Clash)
-    entry = await strict.entry("Z91")
+    entry = await SqlDirectory(store.reader, store.memory, clock).entry("Z91")
     assert entry is not None
     assert (entry.name, entry.host, entry.valid_to) == ("UBND tỉnh", "north", None)
 
 
 async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices
+    both: Both,
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    store: SqlOfficeStore,
+    services: DecisionServices,
 ) -> None:
     rows = await agency_rows(store)
-    proposal = await proposed(both, directory, RENAMED)
+    proposal = await proposed(both, changes, RENAMED)
     assert await agency_rows(store) == rows, "a proposal writes nothing"
     assert proposal.content.imports[0].file == RENAMED.encode()
 
@@ -92,10 +97,10 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
 
 
 async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore
+    both: Both, directory: SqlDirectory, changes: SqlDirectoryChanges, store: SqlOfficeStore
 ) -> None:
-    elsewhere, second = [await proposed(both, directory, RENAMED) for _ in range(2)]
-    await directory.apply(await directory.plan_import(b"code,name\nZ95,Other\n"), "operator")
+    elsewhere, second = [await proposed(both, changes, RENAMED) for _ in range(2)]
+    await changes.apply(await changes.plan_import(b"code,name\nZ95,Other\n"), "operator")
     await people.approved(both[1], elsewhere)
     rows = await agency_rows(store)
 
@@ -104,10 +109,15 @@ async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
 
 
 async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
+    both: Both,
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    store: SqlOfficeStore,
+    services: DecisionServices,
+    clock: ManualClock,
 ) -> None:
     rows = await agency_rows(store)
-    proposal = await proposed(both, directory, RENAMED)
+    proposal = await proposed(both, changes, RENAMED)
     await people.approved(both[1], proposal)
     then = clock.now()
     clock.advance(3600)
@@ -131,7 +141,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
         await registry_changes.undo_import(services, await both[1].signed_in(), proposal.id, "Once more")
     (event,) = await event_data(services, proposal.id, EventKind.CODES_UNDONE)
     assert event["reason"] == "The list was of another year"
-    assert [change.summary.get("undid") for change in await directory.changes()][-1] == proposal.id
+    assert [change.summary.get("undid") for change in await changes.list_applied()][-1] == proposal.id
 
 
 @pytest.mark.parametrize(
@@ -147,6 +157,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
 async def test_what_a_later_import_stands_on_is_not_undone(
     both: Both,
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
     store: SqlOfficeStore,
     clock: ManualClock,
     proposal: str,
@@ -154,10 +165,10 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     key: str | None,
 ) -> None:
     services = both[0].services
-    change = await proposed(both, directory, proposal)
+    change = await proposed(both, changes, proposal)
     await people.approved(both[1], change)
     clock.advance(60)
-    await directory.apply(await directory.plan_import(f"{later_import}\n".encode()), "operator")
+    await changes.apply(await changes.plan_import(f"{later_import}\n".encode()), "operator")
     rows = await agency_rows(store)
 
     if key is not None:
@@ -170,9 +181,13 @@ async def test_what_a_later_import_stands_on_is_not_undone(
 
 
 async def test_an_import_whose_code_sent_a_document_is_not_undone(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
+    both: Both,
+    changes: SqlDirectoryChanges,
+    store: SqlOfficeStore,
+    services: DecisionServices,
+    clock: ManualClock,
 ) -> None:
-    proposal = await proposed(both, directory, RENAMED)
+    proposal = await proposed(both, changes, RENAMED)
     await people.approved(both[1], proposal)
     await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
     received = Identity(
@@ -200,9 +215,9 @@ async def test_an_import_whose_code_sent_a_document_is_not_undone(
 
 
 async def test_seven_days_and_a_later_reform_end_the_undoing(
-    both: Both, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
+    both: Both, changes: SqlDirectoryChanges, services: DecisionServices, clock: ManualClock
 ) -> None:
-    proposal = await proposed(both, directory, RENAMED)
+    proposal = await proposed(both, changes, RENAMED)
     await people.approved(both[1], proposal)
     clock.advance(60)
     renamed = Reform(
@@ -227,11 +242,11 @@ async def test_seven_days_and_a_later_reform_end_the_undoing(
 
 
 async def test_files_with_problems_or_without_a_number_are_not_proposed(
-    both: Both, directory: SqlDirectory, services: DecisionServices
+    both: Both, changes: SqlDirectoryChanges, services: DecisionServices
 ) -> None:
     bad, same = b"code,name\nz91,Bad\n", "code,name\nZ91.02,Sở Nội vụ\n".encode()
     for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
-        plan = await directory.plan_import(file)
+        plan = await changes.plan_import(file)
         with pytest.raises(Clash):
             await registry_changes.propose_import(
                 services, await both[0].signed_in(), plan, file, "a.csv", number

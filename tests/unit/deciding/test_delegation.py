@@ -24,11 +24,11 @@ from gateway.domain.wall_clock import local
 from gateway.errors import Clash, Denied
 from gateway.pool import ThreadPool
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import FeedOutcome, SqlFeed
-from gateway.registry.feed_file import AgencyLine, TrustLine
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.lists import ReceivedList
 from gateway.registry.tables import AGENCY as AGENCY_ROW
+from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
+from gateway.registry_authoring.feed_file import AgencyLine, TrustLine
+from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.registry_authoring.lists import ReceivedList
 from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, people, pki
 from tests.support.clock import ManualClock

@@ -16,6 +16,7 @@ from gateway.domain.registry import AgencyEntry, CodeStanding
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformState, Target
 from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway_office.store.store import SqlOfficeStore
 from tests.support import people
 from tests.support.clock import ManualClock
@@ -37,9 +38,9 @@ Z91.03.01,,Ban Thi đua,Z91.03,north
 
 @pytest.fixture
 async def both(
-    services: DecisionServices, directory: SqlDirectory, clock: ManualClock
+    services: DecisionServices, changes: SqlDirectoryChanges, clock: ManualClock
 ) -> tuple[Someone, Someone]:
-    await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
+    await changes.apply(await changes.plan_import(AGENCIES.encode()), "operator")
     pair = await people.two(services)
     clock.advance(25 * 3600)  # an account decides when it is a day old
     return pair
@@ -162,7 +163,7 @@ async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
 
 
 async def test_what_was_believed_at_a_moment_stays_known(
-    both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock
+    both: tuple[Someone, Someone], directory: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
     start = clock.now()
     clock.advance(60)
@@ -173,7 +174,7 @@ async def test_what_was_believed_at_a_moment_stays_known(
     undone = clock.now()
     clock.advance(60)
     corrected = b"code,name\nZ91.03,S\xe1\xbb\x9f N\xe1\xbb\x99i v\xe1\xbb\xa5 t\xe1\xbb\x89nh\n"
-    await directory.apply(await directory.plan_import(corrected), "operator")
+    await changes.apply(await changes.plan_import(corrected), "operator")
 
     async def name(on: date, at: object) -> str | None:
         return name_of(await directory.belief("Z91.03", on, at))  # type: ignore[arg-type]
@@ -212,10 +213,13 @@ async def test_undoing_restores_every_row_and_leaves_the_history(
 
 
 async def test_two_people_give_a_body_its_code_on_its_first_day_and_an_undo_takes_it_back_r79(
-    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlOfficeStore
+    both: tuple[Someone, Someone],
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    store: SqlOfficeStore,
 ) -> None:
     prepared = "code,name,scheme,parent,valid_from,decision\nCHO-01,Sở Sắp có,PENDING,Z91,2027-07-01,2/QĐ\n"
-    await directory.apply(await directory.plan_import(prepared.encode()), "operator")
+    await changes.apply(await changes.plan_import(prepared.encode()), "operator")
     rows = await agency_rows(store)
 
     id = await in_force(both, reform(ReformKind.RECODE, "CHO-01", to=(Target(code="Z91.15"),)))
@@ -236,7 +240,11 @@ async def test_two_people_give_a_body_its_code_on_its_first_day_and_an_undo_take
 
 @pytest.mark.parametrize("built", ["reform", "row", "import", "days"])
 async def test_what_something_was_built_on_is_not_undone(
-    both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock, built: str
+    both: tuple[Someone, Someone],
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    clock: ManualClock,
+    built: str,
 ) -> None:
     id = await in_force(both, MERGED)
     if built == "reform":
@@ -245,7 +253,7 @@ async def test_what_something_was_built_on_is_not_undone(
         )
     if built in ("row", "import"):
         line = "Z91.31.01,Phòng Ngân sách,Z91.31" if built == "row" else "Z91.02,Sở Kế hoạch,Z91"
-        await directory.apply(await directory.plan_import(f"code,name,parent\n{line}\n".encode()), "operator")
+        await changes.apply(await changes.plan_import(f"code,name,parent\n{line}\n".encode()), "operator")
     if built == "days":
         clock.advance(7 * 86400 + 1)
 
@@ -255,7 +263,7 @@ async def test_what_something_was_built_on_is_not_undone(
 
 
 async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
-    both: tuple[Someone, Someone], directory: SqlDirectory, clock: ManualClock
+    both: tuple[Someone, Someone], changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
     merged = await in_force(both, MERGED)
     renamed = await in_force(both, reform(ReformKind.RENAME, "Z91.03", name="Sở Nội vụ và Lao động"))
@@ -268,7 +276,7 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
         )
     ).encode()
 
-    plan = await directory.plan_import(file)
+    plan = await changes.plan_import(file)
 
     assert [(problem.line, problem.column) for problem in plan.problems] == [
         (2, "valid_to"),
@@ -279,11 +287,11 @@ async def test_an_import_does_not_cross_a_reform_to_come_until_it_is_undone(
     assert renamed in plan.problems[2].advice
     assert plan.rows == ()
     address = b"code,name,email\nZ91.02,S\xe1\xbb\x9f K,a@z91.example\n"
-    assert not (await directory.plan_import(address)).problems
+    assert not (await changes.plan_import(address)).problems
     await reforming.undo_reform(both[0].services, await both[0].signed_in(), renamed, "wrong")
-    assert {problem.line for problem in (await directory.plan_import(file)).problems} == {2}
+    assert {problem.line for problem in (await changes.plan_import(file)).problems} == {2}
     clock.advance(datetime(2027, 7, 1, tzinfo=UTC) - clock.now())
-    assert not (await directory.plan_import(file)).problems
+    assert not (await changes.plan_import(file)).problems
 
 
 async def merger_proposed(both: tuple[Someone, Someone]) -> Proposal:
@@ -310,12 +318,12 @@ async def test_one_person_alone_changes_nothing_and_a_wrong_number_of_the_decisi
 
 
 async def test_threat_115_a_registry_that_changed_after_the_proposal_is_not_reformed(
-    both: tuple[Someone, Someone], directory: SqlDirectory, edit: Edit
+    both: tuple[Someone, Someone], directory: SqlDirectory, changes: SqlDirectoryChanges, edit: Edit
 ) -> None:
     """Nor by a proposal that was edited in the database."""
     proposal = await merger_proposed(both)
     file = "code,name,host\nZ91.02,Sở Kế hoạch và Đầu tư,south\n"
-    await directory.apply(await directory.plan_import(file.encode()), "operator")
+    await changes.apply(await changes.plan_import(file.encode()), "operator")
 
     await refused(people.approved(both[1], proposal), "REG-MOVED", Clash)
     assert (await directory.resolve("Z91.01", JULY)).standing is CodeStanding.ACTIVE

@@ -19,6 +19,7 @@ from gateway.domain.proof import Binding
 from gateway.errors import Clash, Denied, NotFound
 from gateway.registry.binding import fingerprint
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from tests.support import people, pki
 from tests.support.clock import ManualClock
 from tests.unit.deciding.conftest import Edit, event_data, kinds, refused
@@ -263,7 +264,7 @@ TAMPERED = {
 
 @pytest.mark.parametrize("how", TAMPERED)
 async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_used(
-    services: DecisionServices, directory: SqlDirectory, edit: Edit, how: str
+    services: DecisionServices, directory: SqlDirectory, changes: SqlDirectoryChanges, edit: Edit, how: str
 ) -> None:
     an, binh = await people.two(services)
     binding, other = certificate("Z91.07", "one"), certificate("Z91.07", "two")
@@ -271,7 +272,7 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     values = {"pem": as_pem(other.certificate_der)} if ":pem" in TAMPERED[how] else {}
     await edit(TAMPERED[how], **values)
 
-    differences = await directory.report_differences()
+    differences = await changes.report_differences()
     used = [*await directory.bindings("Z91.07"), *await directory.bindings("Z91.08")]
 
     assert differences, how
@@ -280,7 +281,7 @@ async def test_threat_114_a_row_changed_past_the_application_is_named_and_not_us
     assert await directory.in_force(services.clock.now()) == used
     alerts = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
     assert alerts.count(EventKind.BINDING_ORPHAN) == len(differences)
-    await directory.report_differences()
+    await changes.report_differences()
     alerts_after = [*await kinds(services, "binding:Z91.07"), *await kinds(services, "binding:Z91.08")]
     assert alerts_after == alerts, "each is told once"
 

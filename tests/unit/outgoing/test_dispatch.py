@@ -92,8 +92,8 @@ async def test_what_the_axis_refuses_for_good_has_failed_at_once_and_may_be_sent
 
 
 async def test_an_unroutable_recipient_fails_at_once_while_the_others_are_delivered(town: Town) -> None:
-    plan = await town.node.directory.plan_import(f"code,name\n{NOBODY},Cơ quan chưa nối\n".encode())
-    await town.node.directory.apply(plan, "test")
+    plan = await town.node.directory_changes.plan_import(f"code,name\n{NOBODY},Cơ quan chưa nối\n".encode())
+    await town.node.directory_changes.apply(plan, "test")
 
     sent = await town.send("15", PROVINCE, NOBODY, COMMUNE, confirm=("recipient-unhosted",))
     await town.carry()

@@ -46,7 +46,7 @@ async def new_key(town: Town, code: str = DEPARTMENT, storage: str = "file") -> 
     issued = await made_key(town, code, storage)
     der = issued.public_bytes(Encoding.DER)
     times = (issued.not_valid_before_utc, issued.not_valid_after_utc)
-    await town.node.directory.bind(code, der, *times, "one", "two")
+    await town.node.directory_changes.bind(code, der, *times, "one", "two")
     return der
 
 
@@ -196,7 +196,9 @@ async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(
     await town.send("15")
     await town.carry()
     times = (town.clock.now() + DAY, issued.not_valid_after_utc)
-    await town.node.directory.bind(DEPARTMENT, issued.public_bytes(Encoding.DER), *times, "one", "two")
+    await town.node.directory_changes.bind(
+        DEPARTMENT, issued.public_bytes(Encoding.DER), *times, "one", "two"
+    )
     await town.send("16")
     await town.carry()
     town.clock.advance(2 * DAY)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support.clock import ManualClock
@@ -41,5 +42,10 @@ async def memory(url: str, writer: AsyncEngine) -> AsyncIterator[Memory]:
 
 
 @pytest.fixture
-def directory(writer: AsyncEngine, reader: AsyncEngine, memory: Memory, clock: ManualClock) -> SqlDirectory:
-    return SqlDirectory(writer, reader, memory, clock)
+def directory(reader: AsyncEngine, memory: Memory, clock: ManualClock) -> SqlDirectory:
+    return SqlDirectory(reader, memory, clock)
+
+
+@pytest.fixture
+def changes(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock) -> SqlDirectoryChanges:
+    return SqlDirectoryChanges(writer, reader, clock)

@@ -16,6 +16,7 @@ from gateway.domain.text import fold
 from gateway.outgoing.addressing import list_offers
 from gateway.policy.recipients_block import is_code, written_out
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway_office.web.pages.compose.addressing import merge_offers
 from tests.support.cases import Cases
 
@@ -42,10 +43,10 @@ Du lịch (để p/h);
 
 
 @pytest.fixture
-async def book(directory: SqlDirectory) -> SqlDirectory:
-    plan = await directory.plan_import(AGENCIES.encode())
+async def book(directory: SqlDirectory, changes: SqlDirectoryChanges) -> SqlDirectory:
+    plan = await changes.plan_import(AGENCIES.encode())
     assert plan.problems == ()
-    await directory.apply(plan, "operator")
+    await changes.apply(plan, "operator")
     return directory
 
 
@@ -157,10 +158,10 @@ Z91.34,,Trung tâm Mẫu,Z91,,,
 
 
 async def test_no_name_outside_the_directory_is_certain_and_each_entry_is_shown(
-    book: SqlDirectory, cases: Cases
+    book: SqlDirectory, changes: SqlDirectoryChanges, cases: Cases
 ) -> None:
     """Entries that end at one agency are one row that names each of them; none goes without a word."""
-    await book.apply(await book.plan_import((AGENCIES + MORE).encode()), "operator")
+    await changes.apply(await changes.plan_import((AGENCIES + MORE).encode()), "operator")
     names = {row.split(",", 2)[0]: next(csv.reader([row]))[2] for row in (AGENCIES + MORE).splitlines()[1:]}
     texts = [f"- {kind} {stem}{place};" for kind in KINDS for stem in STEMS for place in PLACES]
     texts += [
@@ -259,7 +260,9 @@ TEXTS = (
 )
 
 
-async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirectory) -> None:
+async def test_many_texts_at_once_are_answered_as_each_by_itself(
+    book: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
     """An agency renamed from a later day on answers to both names, with the name of the day."""
     parents = (None, "Z91", "z92", "Ủy ban nhân dân tỉnh Sao Mai", "Z92.20", "Không có")
     queries = [(text, parent) for text in TEXTS for parent in parents]
@@ -270,7 +273,7 @@ async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirect
     assert together[-1] == together[0]
 
     renamed = AGENCIES.replace("Sở Thử nghiệm,Z91", "Sở Đổi mới,Z91")
-    await book.apply(await book.plan_import(renamed.encode()), "operator")
+    await changes.apply(await changes.plan_import(renamed.encode()), "operator")
     queries = [(text, "Z91") for text in ("Sở Đổi mới", "Sở Thử nghiệm", "Z91.07")]
 
     together = await book.resolve_all(queries, TODAY)
@@ -278,9 +281,11 @@ async def test_many_texts_at_once_are_answered_as_each_by_itself(book: SqlDirect
     assert list(together) == [await book.resolve(text, TODAY, parent) for text, parent in queries]
 
 
-async def test_a_long_list_takes_few_looks_at_the_registry(book: SqlDirectory, reader: AsyncEngine) -> None:
+async def test_a_long_list_takes_few_looks_at_the_registry(
+    book: SqlDirectory, changes: SqlDirectoryChanges, reader: AsyncEngine
+) -> None:
     communes = "".join(f"Z91.{n + 100},,Ủy ban nhân dân xã Đông {n},Z91,,,\n" for n in range(40))
-    await book.apply(await book.plan_import((AGENCIES + communes).encode()), "operator")
+    await changes.apply(await changes.plan_import((AGENCIES + communes).encode()), "operator")
     statements: list[str] = []
     event.listen(reader.sync_engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
 

@@ -14,6 +14,7 @@ from gateway.errors import StoreFailure
 from gateway.registry import binding, lookup
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY, METADATA
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from tests.support import pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -36,10 +37,10 @@ Z92.24,,Sở Giải thể,Z92,,2024-12-31,
 
 
 @pytest.fixture
-async def filled(directory: SqlDirectory) -> SqlDirectory:
-    plan = await directory.plan_import(AGENCIES.encode())
+async def filled(directory: SqlDirectory, changes: SqlDirectoryChanges) -> SqlDirectory:
+    plan = await changes.plan_import(AGENCIES.encode())
     assert plan.problems == ()
-    await directory.apply(plan, "operator")
+    await changes.apply(plan, "operator")
     return directory
 
 
@@ -158,12 +159,12 @@ async def test_a_circle_of_successors_offers_none_and_a_database_without_tables_
     assert caught.value.__cause__ is not None
 
 
-async def test_only_imported_rows_may_refuse(directory: SqlDirectory) -> None:
+async def test_only_imported_rows_may_refuse(directory: SqlDirectory, changes: SqlDirectoryChanges) -> None:
     """R48 (starter rows only warn): so does silence about units under one; without others all do."""
-    await directory.load_starter()
+    await changes.load_starter()
     for text in ("Q77", "không ai biết"):
         assert not (await directory.resolve(text, TODAY)).may_refuse
-    await directory.apply(await directory.plan_import(AGENCIES.encode()), "operator")
+    await changes.apply(await changes.plan_import(AGENCIES.encode()), "operator")
 
     refuses = {"H49": False, "000.00.00.H49": False, "H49.99": False, "000.00.98.H49": False}
     refuses |= {"Z91": True, "Z91.99": True, "Q77": True}
@@ -202,13 +203,14 @@ async def test_children_are_the_entries_directly_below_and_come_in_pages_that_mi
     assert len(codes) == len(AGENCIES.splitlines()) - 1
 
 
-async def test_changes_are_told_since_a_moment(filled: SqlDirectory, clock: ManualClock) -> None:
+@pytest.mark.usefixtures("filled")
+async def test_changes_are_told_since_a_moment(changes: SqlDirectoryChanges, clock: ManualClock) -> None:
     clock.advance(timedelta(hours=1))
     changed_at = clock.now()
-    await filled.load_starter()
+    await changes.load_starter()
 
-    everything = await filled.changes()
-    newer = await filled.changes(since=changed_at)
+    everything = await changes.list_applied()
+    newer = await changes.list_applied(since=changed_at)
 
     assert [change.by for change in everything] == ["operator", "starter"]
     assert [(change.by, change.at) for change in newer] == [("starter", changed_at)]
@@ -289,11 +291,13 @@ async def test_the_list_is_narrowed(filled: SqlDirectory, cases: Cases) -> None:
     assert second.next_cursor is None
 
 
-async def test_a_list_by_certificate_knows_what_ends_soon(filled: SqlDirectory, clock: ManualClock) -> None:
+async def test_a_list_by_certificate_knows_what_ends_soon(
+    filled: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
+) -> None:
     now = clock.now()
     for code, days in (("Z91.07", 20), ("Z91.12", 45), ("Z92", 300)):
         der = pki.der(pki.root().issue(code, pki.key("p256", code)))
-        await filled.bind(code, der, now, now + timedelta(days=days), "one", "two")
+        await changes.bind(code, der, now, now + timedelta(days=days), "one", "two")
 
     async def codes_in(**conditions: object) -> list[str]:
         return [row.code for row in (await filled.filtered(AgencyFilter(**conditions))).items]  # type: ignore[arg-type]
@@ -307,18 +311,18 @@ async def test_a_list_by_certificate_knows_what_ends_soon(filled: SqlDirectory, 
 
 
 async def test_a_row_changed_when_it_was_written_or_a_certificate_was_bound_or_withdrawn(
-    filled: SqlDirectory, clock: ManualClock
+    filled: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
     imported_at = clock.now()
     certificate = pki.root().issue("Z91.07", pki.key("p256", "Z91.07"))
     codes = ["Z91", "Z91.07", "Z99"]
 
     clock.advance(timedelta(days=2))
-    await filled.bind("Z91.07", pki.der(certificate), None, None, "one", "two")
+    await changes.bind("Z91.07", pki.der(certificate), None, None, "one", "two")
     assert await filled.last_changed(codes) == {"Z91": imported_at, "Z91.07": clock.now()}
 
     clock.advance(timedelta(days=2))
-    await filled.unbind("Z91.07", binding.fingerprint(pki.der(certificate)))
+    await changes.unbind("Z91.07", binding.fingerprint(pki.der(certificate)))
     assert await filled.last_changed(codes) == {"Z91": imported_at, "Z91.07": clock.now()}
     for days, codes_changed in ((1, ["Z91.07"]), (4, ["Z91.07"]), (5, [])):
         agency_filter = AgencyFilter(changed_since=TODAY + timedelta(days=days))

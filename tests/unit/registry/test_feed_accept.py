@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.domain.registry import AgencyEntry, CodeStanding, RowSource
 from gateway.errors import NotFound, StoreFailure
 from gateway.pool import ThreadPool
-from gateway.registry import feed as feed_apply
-from gateway.registry import feed_judge
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import FeedOutcome, SqlFeed
-from gateway.registry.feed_file import FeedKind, ProposalLine
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring import feed as feed_apply
+from gateway.registry_authoring import feed_judge
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
+from gateway.registry_authoring.feed_file import FeedKind, ProposalLine
+from gateway.registry_authoring.feed_judge import FeedRoom
 from tests.support import feeds, pki
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS, database_of
@@ -71,7 +72,7 @@ async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
 
 
 async def test_a_first_snapshot_comes_into_force_whole(
-    feed: SqlFeed, directory: SqlDirectory, give: Give, tmp_path: Path
+    feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give, tmp_path: Path
 ) -> None:
     outcome = await give(feeds.feed(LIST, 7))
 
@@ -82,7 +83,7 @@ async def test_a_first_snapshot_comes_into_force_whole(
     in_force = await feed.in_force()
     assert in_force is not None
     assert (in_force.issuer, in_force.sequence, in_force.kind) == ("Registry issuer", 7, "snapshot")
-    (change,) = await directory.changes()
+    (change,) = await changes.list_applied()
     assert (change.by, change.summary["added"]) == ("operator", 3)
     assert change.summary["feed"] == {"issuer": "Registry issuer", "sequence": 7, "kind": "snapshot"}
     assert not list(tmp_path.glob(".feed*"))
@@ -102,25 +103,25 @@ async def test_a_list_says_from_which_day_another_node_hosts_a_code(
 
 
 async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it_no_longer_proposes(
-    feed: SqlFeed, directory: SqlDirectory, give: Give
+    feed: SqlFeed, changes: SqlDirectoryChanges, give: Give
 ) -> None:
     own = feeds.proposal("Z91.01", pki.signer("Z91.01", "p256").certificate_der)
     raw = feeds.feed([*LIST, own], 7)
     await give(raw)
 
     assert (await give(raw)).verdict == "repeat"
-    assert len(await directory.changes()) == 1
+    assert len(await changes.list_applied()) == 1
     assert await feed.refusals() == []
     await give(feeds.feed(LIST, 8))
     assert await feed.proposals() == []
 
 
 async def test_a_list_keeps_the_contact_that_was_written_here(
-    feed: SqlFeed, directory: SqlDirectory, give: Give
+    feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give
 ) -> None:
     await give(feeds.feed(LIST, 7))
     written = "code,name,parent,host,contact\nZ91.01,Sở Một,Z91,north,Người Đầu Mối\n"
-    await directory.apply(await directory.plan_import(written.encode()), "operator")
+    await changes.apply(await changes.plan_import(written.encode()), "operator")
 
     await give(
         feeds.feed([LIST[0], feeds.agency("Z91.01", "Sở Một mới", parent="Z91", host="north"), LIST[2]], 8)
@@ -165,10 +166,12 @@ async def test_a_code_that_a_later_snapshot_lacks_is_closed_the_day_before(
     assert mapped.entry.code == "Z91.03"
 
 
-async def test_rows_that_were_imported_here_stay(feed: SqlFeed, directory: SqlDirectory, give: Give) -> None:
-    await directory.load_starter()
-    plan = await directory.plan_import(b"code,name\nZ95,Own\nZ91.01,Old name\n")
-    await directory.apply(plan, "operator")
+async def test_rows_that_were_imported_here_stay(
+    feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give
+) -> None:
+    await changes.load_starter()
+    plan = await changes.plan_import(b"code,name\nZ95,Own\nZ91.01,Old name\n")
+    await changes.apply(plan, "operator")
     await give(feeds.feed(LIST, 1))
     await give(feeds.feed(LIST[:1], 2))
 
@@ -217,13 +220,13 @@ async def test_threat_090_changes_on_another_base_are_refused(feed: SqlFeed, giv
 
 
 async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
-    feed: SqlFeed, directory: SqlDirectory, give: Give
+    feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give
 ) -> None:
     """Threat 115: the binding in force stays unchanged."""
     pinned, fresh = pki.signer("Z91.01", "p256"), pki.signer("Z91.01", "rsa-2048")
     certificate = x509.load_der_x509_certificate(pinned.certificate_der)
     times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    await directory.bind("Z91.01", pinned.certificate_der, *times, "one", "two")
+    await changes.bind("Z91.01", pinned.certificate_der, *times, "one", "two")
     bindings_before = await directory.bindings("Z91.01")
 
     outcome = await give(feeds.feed([*LIST, feeds.proposal("Z91.01", fresh.certificate_der)], 1))
@@ -232,7 +235,7 @@ async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
     assert await directory.bindings("Z91.01") == bindings_before
     (waiting,) = await feed.proposals()
     proposal = await feed.proposal("z91.01", waiting.fingerprint.upper())
-    await directory.bind("Z91.01", proposal.certificate_der, *times, "one", "two")
+    await changes.bind("Z91.01", proposal.certificate_der, *times, "one", "two")
     assert len(await directory.bindings("Z91.01")) == 2
     assert await feed.proposals() == []
     with pytest.raises(NotFound):
@@ -240,13 +243,13 @@ async def test_threat_115_a_certificate_of_a_feed_waits_for_two_people(
 
 
 async def test_threat_090_a_key_bound_to_one_code_cannot_be_proposed_for_another(
-    feed: SqlFeed, directory: SqlDirectory, give: Give
+    feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give
 ) -> None:
     """Threat 90: a certificate moved between codes; the key counts, whatever certificate carries it."""
     key = pki.key("p256", "moved")
     certificate, other = (pki.der(pki.root().issue(code, key)) for code in ("Z91.01", "Z91.02"))
     span = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
-    await directory.bind("Z91.01", certificate, *span, "one", "two")
+    await changes.bind("Z91.01", certificate, *span, "one", "two")
 
     moved = await give(feeds.feed([*LIST, feeds.proposal("Z91.02", other)], 1))
 
@@ -302,13 +305,18 @@ async def test_checking_writes_nothing(
 
 
 async def test_an_import_between_judging_and_applying_is_not_overwritten(
-    feed: SqlFeed, room: FeedRoom, directory: SqlDirectory, give: Give, tmp_path: Path
+    feed: SqlFeed,
+    room: FeedRoom,
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    give: Give,
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "given.feed"
     path.write_bytes(feeds.feed(LIST, 1))
     async with feed_judge.judge_feed(room, path) as judged:
-        plan = await directory.plan_import(b"code,name\nZ95,Own\n")
-        await directory.apply(plan, "operator")
+        plan = await changes.plan_import(b"code,name\nZ95,Own\n")
+        await changes.apply(plan, "operator")
         with pytest.raises(StoreFailure, match="take it again"):
             await feed_apply.apply_feed(room, judged, "operator")
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.pool import ThreadPool
-from gateway.registry import feed_file, feed_judge, snapshot
-from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import FeedKind, FeedRefused, TrustLine
-from gateway.registry.feed_judge import FeedRoom
+from gateway.registry_authoring import feed_file, feed_judge, snapshot
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_file import FeedKind, FeedRefused, TrustLine
+from gateway.registry_authoring.feed_judge import FeedRoom
 from tests.support import feeds, pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -106,20 +106,20 @@ def sha256(officer: pki.KeySigner) -> str:
 
 
 async def test_an_exported_list_names_what_is_bound_and_what_was_revoked(
-    room: FeedRoom, directory: SqlDirectory, clock: ManualClock, tmp_path: Path
+    room: FeedRoom, changes: SqlDirectoryChanges, clock: ManualClock, tmp_path: Path
 ) -> None:
     feed = SqlFeed(room)
-    await directory.apply(await directory.plan_import(b"code,name\nZ91,A\nZ91.01,B\n"), "operator")
-    await directory.bind(CODE, CERTIFICATE, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
-    older, newer, changes = (tmp_path / f"{name}.feed" for name in ("older", "newer", "changes"))
+    await changes.apply(await changes.plan_import(b"code,name\nZ91,A\nZ91.01,B\n"), "operator")
+    await changes.bind(CODE, CERTIFICATE, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
+    older, newer, delta = (tmp_path / f"{name}.feed" for name in ("older", "newer", "delta"))
     first = await feed.export(older, feeds.ISSUER, with_trust=True)
     assert (first.format, first.trust_rows) == (feed_file.FORM_2, 1)
     clock.advance(60)
-    await directory.unbind(CODE, pki_sha256(), reason="stolen")
-    await feed.export_changes(changes, feeds.ISSUER, older, with_trust=True)
+    await changes.unbind(CODE, pki_sha256(), reason="stolen")
+    await feed.export_changes(delta, feeds.ISSUER, older, with_trust=True)
     await feed.export(newer, feeds.ISSUER, since=older, with_trust=True)
 
-    for path, kind in ((newer, FeedKind.SNAPSHOT), (changes, FeedKind.CHANGES)):
+    for path, kind in ((newer, FeedKind.SNAPSHOT), (delta, FeedKind.CHANGES)):
         ends = feed_file.ends(path)
         (row,) = [line for line in feed_file.lines(path, ends) if isinstance(line, TrustLine)]
         assert (ends.header.kind, row.certificate, row.revoked_at) == (kind, None, clock.now())

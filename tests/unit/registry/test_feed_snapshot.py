@@ -15,13 +15,14 @@ from sqlalchemy import insert
 from gateway.domain.registry import AgencyEntry, RowSource
 from gateway.domain.registry_change import AgencyRecord
 from gateway.pool import ThreadPool
-from gateway.registry import feed_file, snapshot
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.feed import SqlFeed
-from gateway.registry.feed_file import FeedKind, FeedRefused
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.importing import row_values
 from gateway.registry.tables import AGENCY
+from gateway.registry_authoring import feed_file, snapshot
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.feed import SqlFeed
+from gateway.registry_authoring.feed_file import FeedKind, FeedRefused
+from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.registry_authoring.rows import row_values
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
@@ -34,7 +35,8 @@ class Side:
     def __init__(self, room: FeedRoom, folder: Path) -> None:
         self.room, self.folder = room, folder
         self.feed = SqlFeed(room)
-        self.directory = SqlDirectory(room.writer, room.reader, Memory(room.reader), room.clock, room.pool)
+        self.directory = SqlDirectory(room.reader, Memory(room.reader), room.clock)
+        self.directory_changes = SqlDirectoryChanges(room.writer, room.reader, room.clock, room.pool)
 
     async def holds(self, rows: Mapping[str, AgencyRecord]) -> None:
         """Replace the registry's rows by exactly these, as imported."""
@@ -81,7 +83,7 @@ async def test_rows_stand_by_their_bytes_on_both_databases(issuer_url: str | Non
     async with side(tmp_path / "issuer", issuer_url) as issuer:
         await issuer.holds(rows)
         certificate = pki.signer("Z91.A", "p256").certificate_der
-        await issuer.directory.bind("Z91.A", certificate, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two")
+        await issuer.directory_changes.bind("Z91.A", certificate, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two")
 
         header = await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER, sequence=3)
 
@@ -103,7 +105,7 @@ async def test_starter_rows_are_not_given_on_and_a_row_that_no_receiver_would_ta
         assert [path.name for path in tmp_path.iterdir()] == ["issuer"]
 
         await issuer.holds({})
-        assert await issuer.directory.load_starter() > 0
+        assert await issuer.directory_changes.load_starter() > 0
         assert (await issuer.feed.export(tmp_path / "1.feed", feeds.ISSUER)).rows == 0
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.registry.feed_file import AgencyLine
-from gateway.registry.feed_stage import LONGEST_CHAIN, PROBLEMS, FeedStage
+from gateway.registry_authoring.feed_file import AgencyLine
+from gateway.registry_authoring.feed_stage import LONGEST_CHAIN, PROBLEMS, FeedStage
 from tests.support import feeds
 
 CODES = [f"Z91.{n:02}" for n in range(8)]

@@ -18,9 +18,10 @@ from gateway.domain.registry_change import AgencyRecord, Plan
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry import csv_file
 from gateway.registry.directory import SqlDirectory
-from gateway.registry.planning import Base, on_circles, plan
+from gateway.registry_authoring import csv_file
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.planning import Base, on_circles, plan
 from gateway.store.memory import Memory
 from tests.support import pki
 from tests.support.cases import Cases
@@ -36,9 +37,9 @@ def problems_of(text: str, base: Base = EMPTY) -> list[tuple[int, str, str]]:
     return [(problem.line, problem.column, problem.found) for problem in planned.problems]
 
 
-async def do_import(directory: SqlDirectory, text: str) -> Plan:
-    planned = await directory.plan_import(text.encode())
-    await directory.apply(planned, "operator")
+async def do_import(changes: SqlDirectoryChanges, text: str) -> Plan:
+    planned = await changes.plan_import(text.encode())
+    await changes.apply(planned, "operator")
     return planned
 
 
@@ -199,27 +200,34 @@ def test_the_forms_and_cells_that_spreadsheets_write_are_read_alike() -> None:
 
 
 async def test_a_plan_writes_nothing_and_is_the_same_from_the_pool(
-    directory: SqlDirectory, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine, memory: Memory
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    clock: ManualClock,
+    writer: AsyncEngine,
+    reader: AsyncEngine,
+    memory: Memory,
 ) -> None:
     raw = b"code,name\nZ91,Sao Mai\n"
     with closing(ThreadPool(1)) as pool:
-        pooled = SqlDirectory(writer, reader, memory, clock, pool)
-        assert await pooled.plan_import(raw) == await directory.plan_import(raw)
+        pooled = SqlDirectoryChanges(writer, reader, clock, pool)
+        assert await pooled.plan_import(raw) == await changes.plan_import(raw)
 
     assert await everything(directory) == {}
-    assert await directory.changes() == []
+    assert await changes.list_applied() == []
 
 
-async def test_added_changed_closed_and_unchanged_are_told_apart(directory: SqlDirectory) -> None:
+async def test_added_changed_closed_and_unchanged_are_told_apart(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
     await do_import(
-        directory, "code,name,email\nZ91,Sao Mai,a@sao-mai.example\nZ92,Bình Minh,\nZ93,Hoàng Hôn,\n"
+        changes, "code,name,email\nZ91,Sao Mai,a@sao-mai.example\nZ92,Bình Minh,\nZ93,Hoàng Hôn,\n"
     )
 
     text = (
         "code,name,email,valid_to,successor\nZ91,Sao Mai,b@sao-mai.example,,\n"
         "Z92,Bình Minh,,2026-12-31,Z94\nZ93,Hoàng Hôn,,,\nZ94,Mới,,,\n"
     )
-    planned = await directory.plan_import(text.encode())
+    planned = await changes.plan_import(text.encode())
 
     assert [record.code for record in planned.added] == ["Z94"]
     assert {change.code: dict(change.fields) for change in planned.changed} == {
@@ -231,58 +239,66 @@ async def test_added_changed_closed_and_unchanged_are_told_apart(directory: SqlD
     assert planned.unchanged == 1
 
 
-async def test_an_absent_column_keeps_and_an_empty_cell_clears(directory: SqlDirectory) -> None:
+async def test_an_absent_column_keeps_and_an_empty_cell_clears(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
     """A column that the file leaves out keeps its values."""
     first = "code,name,email,phone\nZ91,Sao Mai,a@sao-mai.example,000 1\nZ92,Bình Minh,,\n"
-    await do_import(directory, first)
-    await do_import(directory, "code,name,phone\nZ91,Sao Mai Mới,\n")
+    await do_import(changes, first)
+    await do_import(changes, "code,name,phone\nZ91,Sao Mai Mới,\n")
 
     entries = await everything(directory)
     assert {code: entry.name for code, entry in entries.items()} == {"Z91": "Sao Mai Mới", "Z92": "Bình Minh"}
     assert (entries["Z91"].email, entries["Z91"].phone) == ("a@sao-mai.example", None)
 
 
-async def test_an_empty_parent_is_the_next_shorter_code_where_it_is_known(directory: SqlDirectory) -> None:
-    await do_import(directory, "code,name\nZ91.07.01,Phòng\nZ91.07,Sở\nZ92.05,Sở\n000.00.01.Z91,Cũ\n")
+async def test_an_empty_parent_is_the_next_shorter_code_where_it_is_known(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
+    await do_import(changes, "code,name\nZ91.07.01,Phòng\nZ91.07,Sở\nZ92.05,Sở\n000.00.01.Z91,Cũ\n")
 
     parents = {code: entry.parent for code, entry in (await everything(directory)).items()}
 
     assert parents == {"Z91.07.01": "Z91.07", "Z91.07": None, "Z92.05": None, "000.00.01.Z91": None}
 
 
-async def test_a_plan_with_problems_is_not_applied(directory: SqlDirectory) -> None:
+async def test_a_plan_with_problems_is_not_applied(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
     """One bad row hides none of the good ones, and nothing is written."""
-    planned = await directory.plan_import("code,name\nZ95,Tốt\nz96,Sai\nZ97,Khác\n".encode())
+    planned = await changes.plan_import("code,name\nZ95,Tốt\nz96,Sai\nZ97,Khác\n".encode())
 
     assert [x.line for x in planned.problems] == [3]
     assert [x.code for x in planned.added] == ["Z95", "Z97"]
     with pytest.raises(Clash, match=r"1 problems and was not imported: line 3, code: found 'z96'"):
-        await directory.apply(planned, "operator")
+        await changes.apply(planned, "operator")
     assert await everything(directory) == {}
 
 
-async def test_a_plan_made_on_an_older_registry_is_not_applied(directory: SqlDirectory) -> None:
+async def test_a_plan_made_on_an_older_registry_is_not_applied(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
     """Nor one that was applied before."""
-    stale = await directory.plan_import(b"code,name\nZ91,Sao Mai\n")
-    applied = await do_import(directory, "code,name\nZ92,Bình Minh\n")
+    stale = await changes.plan_import(b"code,name\nZ91,Sao Mai\n")
+    applied = await do_import(changes, "code,name\nZ92,Bình Minh\n")
 
     for planned in (stale, applied):
         with pytest.raises(Clash, match="changed since this plan was made"):
-            await directory.apply(planned, "operator")
+            await changes.apply(planned, "operator")
     assert list(await everything(directory)) == ["Z92"]
-    assert len(await directory.changes()) == 1
+    assert len(await changes.list_applied()) == 1
 
 
 async def test_the_change_is_kept_with_its_source_and_counts(
-    directory: SqlDirectory, clock: ManualClock
+    changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
     """R78 (deciding document)."""
     text = "code,name\nZ91,Sao Mai\n"
-    planned = await directory.plan_import(text.encode())
+    planned = await changes.plan_import(text.encode())
 
-    applied = await directory.apply(planned, "operator:an")
+    applied = await changes.apply(planned, "operator:an")
 
-    assert list(await directory.changes()) == [applied]
+    assert list(await changes.list_applied()) == [applied]
     assert (applied.by, applied.at) == ("operator:an", clock.now())
     assert applied.source_digest == hashlib.sha256(text.encode()).hexdigest()
     assert applied.summary == {
@@ -294,18 +310,20 @@ async def test_the_change_is_kept_with_its_source_and_counts(
     }
 
 
-async def test_threat_115_an_import_never_touches_bindings(directory: SqlDirectory) -> None:
+async def test_threat_115_an_import_never_touches_bindings(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
     """K6: changing a binding needs two people (threat 115). A code that ends no longer vouches for its agency; its end
     is no part of the binding, and moves with the code."""
     certificate = pki.signer("Z91", "p256").certificate_der
-    await directory.bind("Z91", certificate, None, None, "an", "binh")
-    await do_import(directory, "code,name\nZ91,Sao Mai\n")
+    await changes.bind("Z91", certificate, None, None, "an", "binh")
+    await do_import(changes, "code,name\nZ91,Sao Mai\n")
     bindings_before = await directory.bindings("Z91")
 
-    await do_import(directory, "code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
+    await do_import(changes, "code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
     (ended,) = await directory.bindings("Z91")
     assert (ended.certificate_der, ended.valid_to) == (certificate, datetime(2026, 1, 2, tzinfo=VIETNAM))
-    await do_import(directory, "code,name,valid_to,successor\nZ91,Sao Mai,2030-01-01,\nZ92,Khác,,\n")
+    await do_import(changes, "code,name,valid_to,successor\nZ91,Sao Mai,2030-01-01,\nZ92,Khác,,\n")
 
     (binding,) = await directory.bindings("Z91")
     assert (binding.certificate_der, binding.valid_to) == (certificate, datetime(2030, 1, 2, tzinfo=VIETNAM))
@@ -330,6 +348,7 @@ ROWS = st.dictionaries(
 @given(first=ROWS, second=ROWS)
 async def test_what_the_preview_shows_is_what_applying_does(
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
     first: dict[str, tuple[str, str, str, str]],
     second: dict[str, tuple[str, str, str, str]],
 ) -> None:
@@ -339,9 +358,9 @@ async def test_what_the_preview_shows_is_what_applying_does(
             f"{code},{','.join(cells)}\n" for code, cells in rows.items()
         )
         entries_before = await everything(directory)
-        planned = await do_import(directory, text)
+        planned = await do_import(changes, text)
         entries_after = await everything(directory)
-        same = await directory.plan_import(text.encode())
+        same = await changes.plan_import(text.encode())
 
         changed = {change.code for change in (*planned.changed, *planned.closed)}
         assert {record.code for record in planned.added} == entries_after.keys() - entries_before.keys()
@@ -361,16 +380,16 @@ def _text(entry: AgencyEntry, field: str) -> str | None:
 
 
 async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
-    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
     first = "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Tài chính,1/QĐ\nZ91.02,Sở Y tế,1/QĐ\n"
-    await directory.apply(await directory.plan_import(first.encode()), "operator")
+    await changes.apply(await changes.plan_import(first.encode()), "operator")
     revised_text = (
         "code,name,decision\nZ91.01,Sở Tài chính,1/QĐ\nZ91.03,Sở Tài chính,2/QĐ\nZ91.04,Sở Y tê,2/QĐ\n"
         "Z92,Sở Y tế,\nZ92.01,Sở Y tế,\n"
     )
 
-    plan = await directory.plan_import(revised_text.encode())
+    plan = await changes.plan_import(revised_text.encode())
 
     assert plan.problems == ()
     assert [(doubt.line, doubt.column, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
@@ -379,17 +398,17 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
         (5, "name", "2 agencies have the name of one under another parent, as Z91.02"),
         (5, "decision", "2 agencies begin or end without a decision"),
     ]
-    await directory.apply(plan, "operator")
-    assert not (await directory.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts
+    await changes.apply(plan, "operator")
+    assert not (await changes.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts
 
 
-async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlDirectory) -> None:
+async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(changes: SqlDirectoryChanges) -> None:
     text = (
         "code,name,decision\nZ91,UBND tỉnh Mẫu,1/QĐ\nZ92,SỞ TÀI CHÍNH,1/QĐ\nZ93,So Y te,1/QĐ\n"
         "Z94,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ95,Thanh tra,1/QĐ\n"
     )
 
-    plan = await directory.plan_import(text.encode())
+    plan = await changes.plan_import(text.encode())
 
     assert plan.problems == ()
     assert [(doubt.line, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
@@ -397,12 +416,13 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(directory: SqlD
         (3, "the name is in capitals"),
         (4, "the name has no accents"),
     ]
-    await directory.apply(plan, "operator")
-    assert (await directory.plan_import(text.encode())).doubts == ()
+    await changes.apply(plan, "operator")
+    assert (await changes.plan_import(text.encode())).doubts == ()
 
 
 async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r84(
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
     text = (
         "code,name,decision\nZ91,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ91.01,sở Y tế,1/QĐ\n"
@@ -410,7 +430,7 @@ async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r8
         "Z91.05,Sở Giáo dục và Đào tạo,1/QĐ\nZ91.06,Phòng Kinh tế xã Mẫu,1/QĐ\n"
     )
 
-    plan = await directory.plan_import(text.encode())
+    plan = await changes.plan_import(text.encode())
 
     assert plan.problems == ()
     assert [(doubt.line, doubt.found, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
@@ -424,19 +444,19 @@ async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r8
             "Z91.02 under the same parent has a name that differs by accents or case alone",
         ),
     ]
-    await directory.apply(plan, "operator")
+    await changes.apply(plan, "operator")
     assert (await everything(directory))["Z91.04"].name == "Sở Tư pháp"
-    assert (await directory.plan_import(text.encode())).doubts == ()
+    assert (await changes.plan_import(text.encode())).doubts == ()
 
 
 async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
-    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
     """A code below one that does not exist is doubted too."""
-    await do_import(directory, "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
+    await do_import(changes, "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
     text = "code,name,decision\nZ91.02,Sở Y tế,2/QĐ\nZ91.01,Sở Y tế,1/QĐ\nZ95.10.01,Phòng Mồ côi,1/QĐ\n"
 
-    plan = await directory.plan_import(text.encode())
+    plan = await changes.plan_import(text.encode())
 
     assert plan.problems == ()
     doubts = [(doubt.line, doubt.column) for doubt in plan.doubts]
@@ -455,9 +475,10 @@ MAU.01,Công ty Mẫu Một,DN,,1/QĐ
 
 async def test_codes_of_another_scheme_are_kept_as_such_and_their_dots_mean_nothing(
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
     """R76 (schemes of codes)."""
-    planned = await do_import(directory, COMPANIES)
+    planned = await do_import(changes, COMPANIES)
 
     assert planned.doubts == ()
     entries = await everything(directory)
@@ -473,7 +494,7 @@ async def test_codes_of_another_scheme_are_kept_as_such_and_their_dots_mean_noth
     answer = await directory.resolve("0199990000", date(2026, 11, 20))
     assert answer.entry is not None
     assert (answer.standing, answer.entry.scheme) == (CodeStanding.ACTIVE, "DN")
-    assert (await directory.plan_import(COMPANIES.encode())).unchanged == 4
+    assert (await changes.plan_import(COMPANIES.encode())).unchanged == 4
 
 
 def test_a_code_never_changes_its_scheme_nor_takes_the_form_of_another(cases: Cases) -> None:
@@ -502,9 +523,10 @@ CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2/QĐ
 
 async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_decision_gives_it_one_r79(
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
     today = date(2026, 11, 20)
-    await do_import(directory, PENDING)
+    await do_import(changes, PENDING)
 
     for text, parent in (("CHO-01", None), ("Sở Sắp có", "Z91")):
         answer = await directory.resolve(text, today, parent)
@@ -515,7 +537,7 @@ async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_d
         page = await directory.filtered(AgencyFilter(standing=standing))
         assert [entry.code for entry in page.items] == codes
     with pytest.raises(Clash, match="has no code yet"):
-        await directory.bind(
+        await changes.bind(
             "CHO-01", pki.signer("Z91", "p256").certificate_der, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two"
         )
     assert problems_of("code,name,scheme,host,alias\nCHO-01,A,PENDING,north,X-1\n") == [
@@ -528,7 +550,7 @@ async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_d
         "Z91.15,Sở Sắp có,,Z91,2026-11-15,,,3/QĐ\n"
         "CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2026-11-14,Z91.15,3/QĐ\n"
     )
-    planned = await do_import(directory, decided)
+    planned = await do_import(changes, decided)
 
     assert [change.code for change in planned.rewrites] == ["CHO-01"]  # so two people approve it
     old = await directory.resolve("CHO-01", today)

@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import AgencyCode, CodeStanding, RowSource
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 
 TODAY = date(2026, 11, 20)
 
 
 def bundled() -> list[dict[str, str]]:
-    text = resources.files("gateway.registry").joinpath("starter.csv").read_text("utf-8")
+    text = resources.files("gateway.registry_authoring").joinpath("starter.csv").read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 
@@ -68,8 +69,9 @@ def test_a_successor_is_in_force_by_the_same_list_and_what_is_not_known_of_its_c
 
 async def test_a_dissolved_province_is_told_as_closed_with_its_successor_and_refuses_nothing(
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
-    await directory.load_starter()
+    await changes.load_starter()
 
     today = await directory.resolve("Ủy ban nhân dân tỉnh Hải Dương", TODAY)
     resolution = await directory.resolve("H23", date(2025, 6, 30))
@@ -79,16 +81,16 @@ async def test_a_dissolved_province_is_told_as_closed_with_its_successor_and_ref
 
 
 async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_stay(
-    directory: SqlDirectory, writer: AsyncEngine
+    directory: SqlDirectory, changes: SqlDirectoryChanges, writer: AsyncEngine
 ) -> None:
-    await directory.load_starter()
-    planned = await directory.plan_import("code,name\nH23,Tên đã nhập\n".encode())
-    await directory.apply(planned, "operator")
+    await changes.load_starter()
+    planned = await changes.plan_import("code,name\nH23,Tên đã nhập\n".encode())
+    await changes.apply(planned, "operator")
     async with writer.begin() as connection:
         await connection.execute(text("UPDATE agency SET valid_to = NULL, successor = NULL"))
         await connection.execute(text("DELETE FROM registry_change"))
 
-    assert await directory.load_starter() == 90
+    assert await changes.load_starter() == 90
 
     assert (await directory.resolve("H02", TODAY)).successor == "H05"
     assert (await directory.resolve("H23", TODAY)).standing is CodeStanding.ACTIVE
@@ -99,10 +101,11 @@ async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_
 
 async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(
     directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
 ) -> None:
-    assert await directory.load_starter() == 91
-    assert await directory.load_starter() == 0
-    assert len(await directory.changes()) == 1
+    assert await changes.load_starter() == 91
+    assert await changes.load_starter() == 0
+    assert len(await changes.list_applied()) == 1
 
     answer = await directory.resolve("Ủy ban nhân dân tỉnh Quảng Ninh", TODAY)
 
@@ -112,11 +115,13 @@ async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(
     assert answer.entry.check == "2025 reorganisation: stays a unit of its own (NQ 202/2025/QH15)"
 
 
-async def test_an_imported_row_replaces_a_starter_row_whole(directory: SqlDirectory) -> None:
-    await directory.load_starter()
+async def test_an_imported_row_replaces_a_starter_row_whole(
+    directory: SqlDirectory, changes: SqlDirectoryChanges
+) -> None:
+    await changes.load_starter()
 
-    planned = await directory.plan_import("code,name\nH49,Ủy ban nhân dân tỉnh Quảng Ninh\n".encode())
-    await directory.apply(planned, "operator")
+    planned = await changes.plan_import("code,name\nH49,Ủy ban nhân dân tỉnh Quảng Ninh\n".encode())
+    await changes.apply(planned, "operator")
     entry = await directory.find("H49", TODAY)
 
     (change,) = planned.changed

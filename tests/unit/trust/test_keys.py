@@ -21,7 +21,7 @@ from gateway.edxml.signature import Qualifier, parse, sign_body
 from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.policy.trust import fingerprint
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry.feed_judge import OFFICER_TAG, TAG
+from gateway.registry_authoring.feed_judge import OFFICER_TAG, TAG
 from gateway.trust.key_material import ENVELOPES, FEEDS, OFFICERS
 from gateway.trust.keys import KeyDirectory, KeyKind, own_key, password_from
 from gateway_labs.authority import Authority

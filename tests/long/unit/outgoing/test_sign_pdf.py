@@ -113,7 +113,7 @@ async def test_threat_120_a_certificate_bound_for_exchange_never_signs_a_documen
     room: Room, code: str
 ) -> None:
     der = agency().certificate.public_bytes(Encoding.DER)
-    await room.office.directory.bind(code, der, None, None, "A. Clerk", "A. Leader")
+    await room.office.directory_changes.bind(code, der, None, None, "A. Clerk", "A. Leader")
 
     why = await refusal(room, await room.plan(), room.opened())
 

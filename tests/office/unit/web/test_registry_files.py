@@ -9,8 +9,8 @@ import pytest
 from gateway.domain.identity import Digest
 from gateway.domain.registry_change import AgencyRecord
 from gateway.policy import code_file as columns
-from gateway.registry import csv_file
-from gateway.registry.planning import Base, plan
+from gateway.registry_authoring import csv_file
+from gateway.registry_authoring.planning import Base, plan
 from gateway_office.web.pages.agencies import common
 from tests.support.cases import Cases
 

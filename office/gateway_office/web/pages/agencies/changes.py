@@ -21,7 +21,7 @@ from gateway.edxml import workbook
 from gateway.errors import BadForm, Clash
 from gateway.policy import code_file, reform_words
 from gateway.policy.code_file import CodeFile, CodeFileForm
-from gateway.registry.axis_lists import list_all, to_look_at, waiting_lines
+from gateway.registry_authoring.axis_lists import list_all, to_look_at, waiting_lines
 from gateway_office.book import table_files
 from gateway_office.web import answers, forms
 from gateway_office.web.answers import FileContent
@@ -204,7 +204,7 @@ async def apply_import(request: PageRequest) -> web.StreamResponse:
     if (preview := await _kept_preview(request)) is None:
         return request.confirm(PATH, "reforms.import_gone")
     try:
-        await request.deps.registry.apply(preview.plan, request.person.person.id)
+        await request.deps.directory_changes.apply(preview.plan, request.person.person.id)
     except Clash as error:
         texts = {_NEEDS_TWO: "reforms.import.two"} if not preview.plan.problems else {}
         key = "reforms.import.faulty" if preview.plan.problems else "reforms.import.moved"
@@ -236,7 +236,7 @@ async def _plan_and_preview(
 ) -> web.StreamResponse:
     deps = request.deps
     table = await deps.pool.run(lambda: code_file.rename_columns(file.csv, columns))
-    plan = await deps.registry.plan_import(table)
+    plan = await deps.directory_changes.plan_import(table)
     preview = Preview(
         name=name,
         headings=tuple(names),
@@ -256,7 +256,7 @@ async def _kept_preview(request: PageRequest) -> Preview | None:
 
 
 async def ask_file(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    changes = await request.deps.registry.changes(limit=_CHANGES)
+    changes = await request.deps.directory_changes.list_applied(limit=_CHANGES)
     imports = [change for change in changes if change.is_import]
     undone = {str(change.summary["undid"]): change.by for change in changes if "undid" in change.summary}
     return await request.form_page(
@@ -311,7 +311,7 @@ async def _preview_page(request: PageRequest, preview: Preview, problems: Proble
         columns=[("", request.say("reforms.column.none"))]
         + [(column, request.say(f"reforms.column.{column}")) for column in code_file.COLUMNS],
         may_apply=not plan.problems and bool(plan.rows),
-        needs_two=request.deps.registry.needs_two(plan),
+        needs_two=request.deps.directory_changes.needs_two(plan),
         given=request.form.flat() if problems else {},
         is_same=not plan.problems and not plan.rows,
     )

@@ -22,8 +22,8 @@ from gateway.domain.delegated import AGENCY, EXCHANGE
 from gateway.domain.person import DelegationChange
 from gateway.domain.wall_clock import day_text
 from gateway.errors import Clash, NotFound
-from gateway.registry.axis_lists import FETCHED_FEED, list_all
-from gateway.registry.receipts import AwaitedChange, NodeStanding, Overview, SqlReceipts
+from gateway.registry_authoring.axis_lists import FETCHED_FEED, list_all
+from gateway.registry_authoring.receipts import AwaitedChange, NodeStanding, Overview, SqlReceipts
 from gateway_office.node.exchange import certificate_facts
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest, url_for

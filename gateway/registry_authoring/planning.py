@@ -25,7 +25,7 @@ from gateway.domain.registry_change import (
     RowProblem,
 )
 from gateway.domain.text import fold
-from gateway.registry.csv_file import Cell, CsvLine, printable
+from gateway.registry_authoring.csv_file import Cell, CsvLine, printable
 from gateway.words.reading import NAME_JOINTS, SHORT_NAMES
 
 

@@ -33,11 +33,12 @@ from gateway.domain.event import ACTIVE, WITHDRAWN, Bound, EventKind
 from gateway.domain.registry import RowSource
 from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.services import Clock, Pool
-from gateway.registry.binding import SqlBindings, key_digest
-from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
-from gateway.registry.importing import lock_table
-from gateway.registry.lists import ReceivedList
+from gateway.registry.binding import facts_of_lists, key_digest
+from gateway.registry.binding_events import SqlBindingLog, certificate_of
 from gateway.registry.tables import AGENCY, BINDING, PROPOSAL, as_utc, aware
+from gateway.registry_authoring.binding_changes import SqlBindings
+from gateway.registry_authoring.lists import ReceivedList
+from gateway.registry_authoring.rows import lock_table
 from gateway.store.events import NODE
 from gateway.store.tables_node import EventRow
 from gateway.trust.chain import usage_holds
@@ -166,7 +167,7 @@ class SqlListed:
         query = select(*columns, func.count().label("number"), first.label("first"))
         query = query.where(BINDING.c.state == ACTIVE, live).group_by(*columns).order_by(first.desc())
         rows = (await self._connection.execute(query)).all()
-        facts = await _facts_of(self._connection, self._log, rows)
+        facts = await facts_of_lists(self._connection, self._log, rows)
         return [
             BindingSource(
                 origin=BindingOrigin(
@@ -228,60 +229,6 @@ class SqlListed:
             "list_id": batch,
             "proof": proof,
         }
-
-
-async def origins(
-    connection: AsyncConnection, log: SqlBindingLog, at: datetime, codes: Collection[str] | None = None
-) -> Sequence[BindingOrigin]:
-    """Return the confirmed bindings that have not ended, each with what it rests on, by code: of these codes, which may be
-    as many as one statement takes, or of all."""
-    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(at))
-    query = select(BINDING).where(live).order_by(BINDING.c.code, BINDING.c.created_at)
-    query = query if codes is None else query.where(BINDING.c.code.in_(sorted(codes)))
-    rows = await confirm(connection, log, (await connection.execute(query)).all())
-    facts = await _facts_of(connection, log, rows)
-    return [
-        BindingOrigin(
-            code=row.code,
-            fingerprint=row.fingerprint,
-            valid_from=row.valid_from and aware(row.valid_from),
-            valid_to=row.valid_to and aware(row.valid_to),
-            since=aware(row.created_at),
-            proposed_by=row.proposed_by,
-            approved_by=row.approved_by,
-            proof=row.proof or "",
-            **facts.get(row.list_id or "", {}),
-        )
-        for row in rows
-    ]
-
-
-async def batches_of(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:
-    """Return the batches with which certificates of these codes ever came into force."""
-    mine = (BINDING.c.code.in_(sorted(codes)), BINDING.c.list_id.is_not(None))
-    rows = await connection.execute(select(BINDING.c.list_id).where(*mine).distinct())
-    return sorted(row.list_id for row in rows)
-
-
-async def _facts_of(
-    connection: AsyncConnection, log: SqlBindingLog, rows: Sequence[Row[Any]]
-) -> dict[str, dict[str, Any]]:
-    """Return what the events say of the lists that these rows came with, by their ids."""
-    batches = {row.list_id for row in rows if row.list_id is not None}
-    of_lists = await log.of_subjects(connection, {batch_subject(batch) for batch in batches})
-    facts: dict[str, dict[str, Any]] = {}
-    for batch in batches:
-        for event in of_lists.get(batch_subject(batch), ()):
-            if event.kind is EventKind.LIST_BOUND:
-                facts[batch] = {
-                    "batch": batch,
-                    "issuer": event.data["issuer"],
-                    "sequence": event.data["sequence"],
-                    "trust": event.data["trust"],
-                    "policy": event.data.get("policy"),
-                    "officers": tuple(event.data.get("officers", ())),
-                }
-    return facts
 
 
 def _moment(value: datetime | str) -> datetime:

@@ -12,7 +12,7 @@ import asyncio
 import csv
 import hashlib
 import io
-import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -20,50 +20,50 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Plan, RegistryChange, RowChange
-from gateway.domain.text import fold
+from gateway.domain.registry_reform import ReformEffect, ReformState
 from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
-from gateway.registry import csv_file, lookup, planning, takeovers
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.planning import Base
-from gateway.registry.tables import AGENCY, CHANGE, as_utc, aware
+from gateway.registry.lookup import ROWS_AT_ONCE
+from gateway.registry.tables import AGENCY, CHANGE, REFORM, REFORM_CODE
+from gateway.registry_authoring import csv_file, planning, takeovers
+from gateway.registry_authoring.planning import Base
+from gateway.registry_authoring.rows import (
+    CODES_KEPT,
+    keep_belief,
+    lock_table,
+    record_change,
+    row_values,
+    update_rows,
+)
 
 BY_AXIS = "axis:"
 """Beginning of the principal of a list that a foreign axis gave: it adds agencies, and decides no take-over."""
-AT_ONCE = 1000  # rows read or written between two turns of the event loop
-CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
 MAX_PROBLEMS_IN_MESSAGE = 20  # problems listed in the refusal; the plan has all of them
 
 _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
 
 
-async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
-    """Plan the import of a file, without writing anything; every bad row is in `problems`."""
-    async with reader.connect() as connection:
-        return await make_plan(connection, pool, csv_bytes, today)
-
-
 async def apply(
-    writer: AsyncEngine, clock: Clock, log: SqlBindingLog, plan: Plan, principal: str
+    connection: AsyncConnection, clock: Clock, log: SqlBindingLog, plan: Plan, principal: str
 ) -> RegistryChange:
     """Apply the plan, with its record and event. Clash when it has problems, or the registry changed since it was made."""
     refuse_problems(plan)
+    await lock_table(connection, "agency")
+    if await _digest(connection) != plan.base_digest:
+        raise Clash(
+            "the registry changed since this plan was made; nothing was imported: make the plan again"
+        )
     id = clock.new_id()
-    async with writer.begin() as connection:
-        await lock_table(connection, "agency")
-        if await _digest(connection) != plan.base_digest:
-            raise Clash(
-                "the registry changed since this plan was made; nothing was imported: make the plan again"
-            )
-        change = await write(connection, plan, id, principal, clock.now())
-        await log.note(connection, EventKind.CODES_IMPORTED, id, principal, import_facts(plan))
+    change = await write(connection, plan, id, principal, clock.now())
+    await log.note(connection, EventKind.CODES_IMPORTED, id, principal, import_facts(plan))
     return change
 
 
@@ -76,7 +76,7 @@ def refuse_problems(plan: Plan) -> None:
 
 async def make_plan(connection: AsyncConnection, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
     """Plan the import against the registry as this connection sees it."""
-    base = replace(await read_base(connection), reserved=await lookup.held_back_by_reforms(connection, today))
+    base = replace(await read_base(connection), reserved=await held_back_by_reforms(connection, today))
     moved = {code: record.moved_by(today) for code, record in base.records.items() if record.next_host_from}
     base = replace(base, records={**base.records, **moved}) if moved else base
     work = partial(_plan, base, csv_bytes)
@@ -91,9 +91,11 @@ async def write(
         id=id, at=now, by=principal, source_digest=plan.source_digest, summary=_summary(plan)
     )
     added = {a.code for a in plan.added}
-    await lookup.keep_belief(connection, [r.code for r in plan.rows if r.code not in added], id, now)
-    for start in range(0, len(plan.rows), AT_ONCE):
-        part = [row_values(agency, RowSource.IMPORTED, now) for agency in plan.rows[start : start + AT_ONCE]]
+    await keep_belief(connection, [r.code for r in plan.rows if r.code not in added], id, now)
+    for start in range(0, len(plan.rows), ROWS_AT_ONCE):
+        part = [
+            row_values(agency, RowSource.IMPORTED, now) for agency in plan.rows[start : start + ROWS_AT_ONCE]
+        ]
         if new := [row for row in part if row["code"] in added]:
             await connection.execute(insert(AGENCY), new)
         await update_rows(connection, [row for row in part if row["code"] not in added])
@@ -142,67 +144,15 @@ async def _digest(connection: AsyncConnection) -> Digest:
 
 async def _every_row(connection: AsyncConnection) -> AsyncIterator[tuple[Any, ...]]:
     async with connection.stream(select(*_COLUMNS).order_by(AGENCY.c.code)) as result:
-        async for part in result.partitions(AT_ONCE):
+        async for part in result.partitions(ROWS_AT_ONCE):
             for row in part:
                 yield tuple(row)
             await asyncio.sleep(0)  # lets other tasks run: on SQLite nothing else here yields
 
 
-async def lock_table(connection: AsyncConnection, table: str) -> None:
-    """Lock the table against other writers until the transaction ends. SQLite needs no lock, because it has one writer."""
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
-
-
-async def record_change(connection: AsyncConnection, change: RegistryChange) -> None:
-    """Store the record of a change for ever, in the caller's transaction."""
-    await connection.execute(
-        insert(CHANGE).values(
-            id=change.id,
-            at=as_utc(change.at),
-            by_principal=change.by,
-            source_digest=change.source_digest,
-            summary=json.dumps(change.summary, ensure_ascii=False),
-        )
-    )
-
-
-def to_change(row: Row[Any]) -> RegistryChange:
-    """Return a change from its stored row."""
-    return RegistryChange(
-        id=row.id,
-        at=aware(row.at),
-        by=row.by_principal,
-        source_digest=Digest(row.source_digest),
-        summary=json.loads(row.summary),
-    )
-
-
-def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
-    """Return all columns of a row for this record."""
-    return {name: getattr(agency, name) for name in RECORD_FIELDS} | {
-        "folded": fold(agency.name),
-        "source": source.value,
-        "check_note": None,
-        "updated_at": as_utc(at),
-    }
-
-
 def _plan(base: Base, csv_bytes: bytes) -> Plan:
     source_digest = Digest(hashlib.sha256(csv_bytes).hexdigest())
     return planning.plan(base, csv_file.read(csv_bytes), source_digest)
-
-
-async def update_rows(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Update the row of each code with these columns, which are the same for all rows."""
-    if rows:
-        statement = (
-            update(AGENCY)
-            .where(AGENCY.c.code == bindparam("_code"))
-            .values({name: bindparam(f"_{name}") for name in rows[0] if name != "code"})
-        )
-        values = [{f"_{name}": value for name, value in row.items()} for row in rows]
-        await connection.execute(statement, values)
 
 
 def _summary(plan: Plan) -> dict[str, object]:
@@ -219,37 +169,34 @@ LOADED_BY = "starter"
 _STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 
-async def load_starter(writer: AsyncEngine, clock: Clock) -> int:
+async def load_starter(connection: AsyncConnection, clock: Clock) -> int:
     """Add or update the starter rows and return their number; 0 when this list was loaded before."""
-    raw = resources.files("gateway.registry").joinpath("starter.csv").read_bytes()
+    raw = resources.files("gateway.registry_authoring").joinpath("starter.csv").read_bytes()
     digest, now = Digest(hashlib.sha256(raw).hexdigest()), clock.now()
-    async with writer.begin() as connection:
-        await lock_table(connection, "agency")
-        loaded = select(CHANGE.c.id).where(
-            CHANGE.c.source_digest == digest, CHANGE.c.by_principal == LOADED_BY
-        )
-        if (await connection.execute(loaded)).first() is not None:
-            return 0
-        sources = {agency.code: agency.source for agency in await connection.execute(_STARTER_CODES)}
-        values = {
-            row["code"]: row_values(_starter_record(row), RowSource.STARTER, now)
-            | {"check_note": row["check_note"]}
-            for row in csv.DictReader(io.StringIO(raw.decode("utf-8")))
-        }
-        added = [agency for code, agency in values.items() if code not in sources]
-        changed = [code for code in values if sources.get(code) == RowSource.STARTER]
-        if added:
-            await connection.execute(insert(AGENCY), added)
-        await update_rows(connection, [values[code] for code in changed])
-        summary: dict[str, object] = {
-            "added": len(added),
-            "changed": len(changed),
-            "unchanged": len(sources) - len(changed),
-        }
-        await record_change(
-            connection,
-            RegistryChange(id=clock.new_id(), at=now, by=LOADED_BY, source_digest=digest, summary=summary),
-        )
+    await lock_table(connection, "agency")
+    loaded = select(CHANGE.c.id).where(CHANGE.c.source_digest == digest, CHANGE.c.by_principal == LOADED_BY)
+    if (await connection.execute(loaded)).first() is not None:
+        return 0
+    sources = {agency.code: agency.source for agency in await connection.execute(_STARTER_CODES)}
+    values = {
+        row["code"]: row_values(_starter_record(row), RowSource.STARTER, now)
+        | {"check_note": row["check_note"]}
+        for row in csv.DictReader(io.StringIO(raw.decode("utf-8")))
+    }
+    added = [agency for code, agency in values.items() if code not in sources]
+    changed = [code for code in values if sources.get(code) == RowSource.STARTER]
+    if added:
+        await connection.execute(insert(AGENCY), added)
+    await update_rows(connection, [values[code] for code in changed])
+    summary: dict[str, object] = {
+        "added": len(added),
+        "changed": len(changed),
+        "unchanged": len(sources) - len(changed),
+    }
+    await record_change(
+        connection,
+        RegistryChange(id=clock.new_id(), at=now, by=LOADED_BY, source_digest=digest, summary=summary),
+    )
     return len(added) + len(changed)
 
 
@@ -261,3 +208,27 @@ def _starter_record(row: dict[str, str]) -> AgencyRecord:
         successor=row["successor"] or None,
         decision=row["decision"],
     )
+
+
+# Fields that a reform writes for a code that it ends, begins or changes.
+_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
+    ReformEffect.ENDED: ("valid_to", "successor"),
+    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
+    ReformEffect.CHANGED: ("name", "parent"),
+    ReformEffect.HEIR: (),
+}
+
+
+async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:
+    """Return the fields set by approved reforms to come, by code, with the reform's id; the later reform where two set
+    the same."""
+    query = (
+        select(REFORM_CODE.c.code, REFORM_CODE.c.part, REFORM.c.id)
+        .join(REFORM, REFORM_CODE.c.reform_id == REFORM.c.id)
+        .where(REFORM.c.state == ReformState.APPROVED.value, REFORM.c.effective_on > today)
+        .order_by(REFORM.c.effective_on, REFORM.c.id)
+    )
+    fields_by_code: dict[str, dict[str, str]] = defaultdict(dict)
+    for code, part, id in await connection.execute(query):
+        fields_by_code[code] |= dict.fromkeys(_WRITTEN_FIELDS[ReformEffect(part)], id)
+    return dict(fields_by_code)

@@ -32,20 +32,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner, Pool
-from gateway.registry import feed_file
-from gateway.registry.binding import MOST_AT_ONCE, key_digest
-from gateway.registry.feed_file import (
-    FORM_2,
-    AgencyLine,
-    BodyLine,
-    Ends,
-    FeedKind,
-    FeedRefused,
-    FeedSeal,
-    Header,
-    OfficerLine,
-)
-from gateway.registry.feed_stage import AT_ONCE, FeedStage
+from gateway.registry.binding import key_digest
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -57,6 +44,20 @@ from gateway.registry.tables import (
     as_utc,
     record_of,
 )
+from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.binding_changes import MOST_AT_ONCE
+from gateway.registry_authoring.feed_file import (
+    FORM_2,
+    AgencyLine,
+    BodyLine,
+    Ends,
+    FeedKind,
+    FeedRefused,
+    FeedSeal,
+    Header,
+    OfficerLine,
+)
+from gateway.registry_authoring.feed_stage import AT_ONCE, FeedStage
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may be ahead of ours
 

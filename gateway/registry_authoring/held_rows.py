@@ -26,17 +26,19 @@ from gateway.domain.registry_change import SPEAKING_FIELDS, AgencyRecord, Regist
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.ports.services import Clock
-from gateway.registry import feed_file, lookup, takeovers
+from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.feed_file import FeedKind, Header
-from gateway.registry.feed_stage import FeedStage, StagedRow
-from gateway.registry.importing import lock_table, record_change
+from gateway.registry.endings import is_decided
 from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
+from gateway.registry_authoring import feed_file, takeovers
+from gateway.registry_authoring.feed_file import FeedKind, Header
+from gateway.registry_authoring.feed_stage import FeedStage, StagedRow
+from gateway.registry_authoring.rows import keep_belief, lock_table, record_change
 from gateway.store.row import from_json
 from gateway.store.tables_node import HostedAgencyRow
 
 if TYPE_CHECKING:
-    from gateway.registry.lists import ReceivedList
+    from gateway.registry_authoring.lists import ReceivedList
 
 _UNDECIDED = (ListState.NEW, ListState.WAITING)
 _DAYS = frozenset({"valid_from", "valid_to", "next_host_from"})
@@ -142,7 +144,7 @@ class HeldChanges:
             AGENCY.c.source == RowSource.SYNCED.value,
             AGENCY.c.successor.is_not(None),
             AGENCY.c.code.in_(select(BINDING.c.code)),
-            ~select(TAKEOVER.c.code).where(takeovers.is_decided()).exists(),
+            ~select(TAKEOVER.c.code).where(is_decided()).exists(),
         )
         for code, successor in await self._connection.execute(query):
             changes = self._wanted.get(code, ({}, ""))[0]
@@ -190,7 +192,7 @@ class SqlHeldRows:
         await lock_table(self._connection, "agency")
         held, now = await self._of_list(received), self._clock.now()
         by, change_id = str(facts.get("proposal") or received.name), self._clock.new_id()
-        await lookup.keep_belief(self._connection, codes, change_id, now)
+        await keep_belief(self._connection, codes, change_id, now)
         for code in codes:
             values = {name: _value(name, text) for name, text in held[code][0].items()}
             row = update(AGENCY).where(AGENCY.c.code == code)

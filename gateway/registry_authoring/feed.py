@@ -32,12 +32,6 @@ from gateway.domain.registry_change import RegistryChange
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound, StoreFailure
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry import feed_file, feed_judge, lists, snapshot
-from gateway.registry.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
-from gateway.registry.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
-from gateway.registry.feed_stage import CertificateLine, FeedStage, StagedRow
-from gateway.registry.held_rows import HeldChanges
-from gateway.registry.importing import CODES_KEPT, lock_table, record_change, row_values, update_rows
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -49,9 +43,15 @@ from gateway.registry.tables import (
     failures_named,
     value_of,
 )
+from gateway.registry_authoring import feed_file, feed_judge, lists, snapshot
+from gateway.registry_authoring.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
+from gateway.registry_authoring.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
+from gateway.registry_authoring.feed_stage import CertificateLine, FeedStage, StagedRow
+from gateway.registry_authoring.held_rows import HeldChanges
+from gateway.registry_authoring.rows import CODES_KEPT, lock_table, record_change, row_values, update_rows
 
 if TYPE_CHECKING:
-    from gateway.registry.receipts import SqlReceipts
+    from gateway.registry_authoring.receipts import SqlReceipts
 
 REFUSALS_KEPT = 200  # any node on the axis can cause refusals; the oldest are dropped
 LONGEST_REASON = 2000
@@ -305,7 +305,7 @@ class SqlFeed:
     @property
     def receipts(self) -> SqlReceipts:
         """Receipts of issued lists, and of the list in force."""
-        from gateway.registry.receipts import SqlReceipts
+        from gateway.registry_authoring.receipts import SqlReceipts
 
         return SqlReceipts(self._room.writer, self._room.reader, self._room.clock)
 

@@ -7,16 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, insert
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.registry_change import AgencyRecord
-from gateway.registry.tables import AGENCY, TAKEOVER, as_utc
-
-
-def is_decided() -> ColumnElement[bool]:
-    """Return the condition that a decision names the successor of a registry row."""
-    return and_(TAKEOVER.c.code == AGENCY.c.code, TAKEOVER.c.successor == AGENCY.c.successor)
+from gateway.registry.tables import TAKEOVER, as_utc
 
 
 async def note(connection: AsyncConnection, records: Iterable[AgencyRecord], by: str, now: datetime) -> None:

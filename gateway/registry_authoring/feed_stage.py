@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from gateway.registry import feed_file
-from gateway.registry.feed_file import AgencyLine, BodyLine, Header, ProposalLine, TrustLine
+from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.feed_file import AgencyLine, BodyLine, Header, ProposalLine, TrustLine
 
 CertificateLine: TypeAlias = ProposalLine | TrustLine
 

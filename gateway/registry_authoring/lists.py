@@ -28,9 +28,10 @@ from gateway.domain.delegated import (
 )
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
-from gateway.registry import feed_file, feed_judge
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.feed_file import (
+from gateway.registry.tables import LIST, PROPOSAL, as_utc, aware
+from gateway.registry_authoring import feed_file, feed_judge
+from gateway.registry_authoring.feed_file import (
     Ends,
     FeedKind,
     Header,
@@ -39,8 +40,7 @@ from gateway.registry.feed_file import (
     TrustDigest,
     TrustLine,
 )
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.tables import LIST, PROPOSAL, as_utc, aware
+from gateway.registry_authoring.feed_judge import FeedRoom
 
 DAMAGED = "TRUST-DAMAGED"
 _AT_ONCE = 500

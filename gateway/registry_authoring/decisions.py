@@ -16,14 +16,14 @@ from gateway.domain.document import UNDECIDED, WORKED_ON
 from gateway.domain.figures import IN, OUT
 from gateway.domain.queues import SIGNATURES_JOB, list_subject
 from gateway.ports.services import Clock, Pool
-from gateway.registry.binding import SqlBindings
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.held_rows import SqlHeldRows
-from gateway.registry.imports import SqlImports
-from gateway.registry.listed import SqlListed
-from gateway.registry.lists import SqlLists
-from gateway.registry.reforms import SqlReforms
-from gateway.registry.seals import SqlSeals
+from gateway.registry_authoring.binding_changes import SqlBindings
+from gateway.registry_authoring.held_rows import SqlHeldRows
+from gateway.registry_authoring.imports import SqlImports
+from gateway.registry_authoring.listed import SqlListed
+from gateway.registry_authoring.lists import SqlLists
+from gateway.registry_authoring.reforms import SqlReforms
+from gateway.registry_authoring.seal_changes import SqlSeals
 from gateway.store.events import NODE, SqlEvents
 from gateway.store.jobs import SqlJobs
 from gateway.store.people import SqlKeyEnds, SqlPeople, SqlProposals

@@ -16,8 +16,6 @@ from gateway.domain.registry_change import RECORD_FIELDS, BuiltOnImport, ImportR
 from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Pool
-from gateway.registry import importing, lookup, planning, reforms, takeovers
-from gateway.registry.importing import lock_table, record_change, to_change, update_rows
 from gateway.registry.lookup import in_parts
 from gateway.registry.tables import (
     AGENCY,
@@ -29,6 +27,8 @@ from gateway.registry.tables import (
     aware,
     failures_named,
 )
+from gateway.registry_authoring import importing, planning, reforms, takeovers
+from gateway.registry_authoring.rows import keep_belief, record_change, to_change, update_rows
 
 UNDONE = ":undone"  # suffix of the id of the change that undid another one
 MAX_LISTED = 200
@@ -40,11 +40,6 @@ class SqlImports:
 
     def __init__(self, connection: AsyncConnection, pool: Pool | None = None) -> None:
         self._connection, self._pool = connection, pool
-
-    async def lock_registry(self) -> None:
-        """Lock the registry against other writers until the unit of work ends."""
-        with failures_named():
-            await lock_table(self._connection, "agency")
 
     async def plan(self, csv_bytes: bytes, today: date) -> Plan:
         """Plan the file against the present registry."""
@@ -108,7 +103,7 @@ class SqlImports:
             raise Clash(f"the import {id} is undone already; look at it again")
         with failures_named():
             begun, changed = await self._codes_of(imported)
-            await lookup.keep_belief(self._connection, [*begun, *changed], id + UNDONE, at)
+            await keep_belief(self._connection, [*begun, *changed], id + UNDONE, at)
             for part in in_parts(begun):
                 await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
             for part in in_parts(changed):

@@ -1,6 +1,6 @@
-"""Stores reforms in SQL: reads the registry around a planned one, puts it in force, undoes it; reads stored reforms, how
-a code ended, and the table of old codes. In: an open transaction of the database that holds the registry. Out: the
-present state, and the earlier one. Decides nothing: `policy.reform` does. Certificate bindings are never touched (K6)."""
+"""Stores reforms in SQL: reads the registry around a planned one, puts it in force, undoes it; reads stored reforms. In: an
+open transaction of the database that holds the registry. Out: the present state, and the earlier one. Decides nothing:
+`policy.reform` does. Certificate bindings are never touched (K6)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.event import ACTIVE
 from gateway.domain.identity import Digest
 from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import LONGEST_CHAIN, Former, Life, RegistryChange, RegistryView
-from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEffect, ReformRecord, ReformState
+from gateway.domain.registry_reform import Ending, Reform, ReformEffect, ReformRecord, ReformState
 from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
-from gateway.registry import lookup, takeovers
-from gateway.registry.importing import lock_table, record_change, row_values, update_rows
+from gateway.registry import lookup
+from gateway.registry.endings import IS_APPROVED, adapter, reform_of
 from gateway.registry.tables import (
     AGENCY,
     BINDING,
@@ -37,13 +35,8 @@ from gateway.registry.tables import (
     record_of,
     value_of,
 )
-
-MOST_LEGACY = 100_000
-
-
-@cache
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+from gateway.registry_authoring import takeovers
+from gateway.registry_authoring.rows import keep_belief, lock_table, record_change, row_values, update_rows
 
 
 async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str, Life]:
@@ -157,52 +150,12 @@ async def listed_reforms(
         mine = select(REFORM_CODE.c.reform_id).where(REFORM_CODE.c.code == code)
         query = query.where(REFORM.c.id.in_(mine))
     if owed_on is not None:
-        query = query.where(REFORM.c.effective_on <= owed_on, REFORM.c.reported_at.is_(None), _APPROVED)
+        query = query.where(REFORM.c.effective_on <= owed_on, REFORM.c.reported_at.is_(None), IS_APPROVED)
     return [to_record(row) for row in await connection.execute(query)]
-
-
-async def ending_of(connection: AsyncConnection, code: str) -> Ending | None:
-    """Return how a code ended, where an approved reform ended it; else None."""
-    query = _ended().where(REFORM_CODE.c.code == code).limit(1)
-    row = (await connection.execute(query)).first()
-    return None if row is None else _ending(row)
-
-
-async def legacy_codes(connection: AsyncConnection, code: str | None = None) -> list[LegacyCode]:
-    """Return the table of old codes, by code, one line for each heir."""
-    query = _ended() if code is None else _ended().where(REFORM_CODE.c.code == code)
-    lines: list[LegacyCode] = []
-    for row in await connection.execute(query.order_by(None).order_by(REFORM_CODE.c.code).limit(MOST_LEGACY)):
-        ending = _ending(row)
-        lines += [
-            LegacyCode(
-                code=row.code,
-                heir=heir,
-                since=ending.since,
-                decision=ending.decision,
-                kind=ending.kind,
-                reform_id=row.id,
-                is_successor=heir is not None and heir == ending.successor,
-            )
-            for heir in ending.heirs or (None,)
-        ]
-    return lines
-
-
-def _ending(row: Row[Any]) -> Ending:
-    if row.ending is None:
-        return reform_of(row.content).endings[row.code]
-    ending: Ending = adapter(Ending).validate_json(row.ending)
-    return ending
 
 
 def to_record(row: Row[Any]) -> ReformRecord:
     return value_of(ReformRecord, row, reform=reform_of(row.content), state=ReformState(row.state))
-
-
-def reform_of(content: str) -> Reform:
-    reform: Reform = adapter(Reform).validate_json(content)
-    return reform
 
 
 def lives_of(text: str) -> dict[str, Life | None]:
@@ -217,7 +170,7 @@ async def later_reforms(connection: AsyncConnection, row: Row[Any]) -> Sequence[
         select(REFORM.c.id)
         .distinct()
         .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
-        .where(REFORM_CODE.c.code.in_(mine), REFORM.c.id != row.id, _APPROVED)
+        .where(REFORM_CODE.c.code.in_(mine), REFORM.c.id != row.id, IS_APPROVED)
         .where(REFORM.c.approved_at >= row.approved_at)
         .order_by(REFORM.c.id)
     )
@@ -238,25 +191,6 @@ async def leaning_on(
     )
     codes_now = [*(await connection.execute(rows.limit(20))).scalars()]
     return sorted({*codes_now, *(await connection.execute(earlier.limit(20))).scalars()})
-
-
-_APPROVED = REFORM.c.state == ReformState.APPROVED.value
-
-
-def _ended() -> Select[Any]:
-    """Select ended codes with their reform, newest first, so that the valid end of a code that ended twice comes first."""
-    return (
-        select(
-            REFORM.c.id,
-            REFORM_CODE.c.code,
-            REFORM_CODE.c.ending,
-            # A decision may have thousands of steps.
-            case((REFORM_CODE.c.ending.is_(None), REFORM.c.content)).label("content"),
-        )
-        .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
-        .where(REFORM_CODE.c.part == ReformEffect.ENDED.value, _APPROVED)
-        .order_by(REFORM.c.approved_at.desc(), REFORM.c.id.desc())
-    )
 
 
 _KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
@@ -381,7 +315,7 @@ class SqlReforms:
             change = f"{id}:undone"
             await self._write(new, old, change, at)
             await takeovers.forget(self._connection, id)
-            row_filter = (REFORM.c.id == id, REFORM.c.state == ReformState.APPROVED.value)
+            row_filter = (REFORM.c.id == id, IS_APPROVED)
             undone_columns = {
                 "state": ReformState.UNDONE.value,
                 "undone_by": by,
@@ -410,7 +344,7 @@ class SqlReforms:
         self, old: Mapping[str, Life | None], new: Mapping[str, Life | None], change_id: str, at: datetime
     ) -> None:
         """Write rows and earlier periods of these codes as in `new`; the rows before stay as the belief of their time."""
-        await lookup.keep_belief(self._connection, new, change_id, at)
+        await keep_belief(self._connection, new, change_id, at)
         await self._write_periods(old, new, change_id, at)
         # A code that is gone never was in force: its belief stays, and keeps the code from being given to another body.
         gone = [code for code, life in new.items() if life is None]

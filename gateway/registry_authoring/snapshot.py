@@ -26,8 +26,9 @@ from gateway.domain.event import ACTIVE, WITHDRAWN
 from gateway.domain.registry import DEFAULT_SCHEME, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry import feed_file, feed_judge
-from gateway.registry.feed_file import (
+from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
+from gateway.registry_authoring import feed_file, feed_judge
+from gateway.registry_authoring.feed_file import (
     FORM_1,
     FORM_2,
     AgencyLine,
@@ -41,9 +42,8 @@ from gateway.registry.feed_file import (
     TrustLine,
     code_of,
 )
-from gateway.registry.feed_judge import FeedRoom
-from gateway.registry.feed_stage import AT_ONCE
-from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
+from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.registry_authoring.feed_stage import AT_ONCE
 
 AnyLine: TypeAlias = BodyLine
 

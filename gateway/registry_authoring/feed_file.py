@@ -26,7 +26,7 @@ from gateway.domain.fields import has_bad_characters
 from gateway.domain.registry import AgencyCode, BadCode, CodeForm
 from gateway.domain.registry_change import AgencyRecord
 from gateway.errors import Clash
-from gateway.registry.csv_file import node_host
+from gateway.registry_authoring.csv_file import node_host
 
 LONGEST_LINE = 32 * 1024  # the longest valid row, every cell full of three-byte letters, has 14 KiB
 LONGEST_EDGE = 4 * 1024  # header and seal are read before anything is known about the file

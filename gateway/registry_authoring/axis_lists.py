@@ -22,9 +22,9 @@ from gateway.domain.axis_list import AxisList, AxisListState
 from gateway.domain.registry_change import Plan, RowProblem
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Clock
-from gateway.registry.directory import SqlDirectory
-from gateway.registry.importing import BY_AXIS
 from gateway.registry.tables import AXIS_LIST, as_utc, aware, failures_named
+from gateway.registry_authoring.changes import SqlDirectoryChanges
+from gateway.registry_authoring.importing import BY_AXIS
 
 FETCHED_FEED = "@feed"
 """Stands in place of an axis for the signed list that is fetched from its address; no axis has such a name."""
@@ -45,13 +45,13 @@ class SqlAxisLists:
         writer: AsyncEngine,
         reader: AsyncEngine,
         clock: Clock,
-        directory: SqlDirectory,
+        changes: SqlDirectoryChanges,
         *,
         every: timedelta,
         most_new: int,
     ) -> None:
         self._writer, self._reader, self._clock = writer, reader, clock
-        self._directory, self._every, self._most_new = directory, every, most_new
+        self._changes, self._every, self._most_new = changes, every, most_new
 
     async def claim(self, axis: str, every: timedelta | None = None) -> str | None:
         """Begin the list of an axis that is due now, and return its id; None where none is due, or another process has
@@ -79,8 +79,8 @@ class SqlAxisLists:
         is_large = len(new) > self._most_new
         if new and not is_large:
             axis = id.rpartition(":")[0]
-            added = await self._directory.plan_import(_join(_lines_of(lines, new)))
-            await self._directory.apply(added, f"{BY_AXIS}{axis}")
+            added = await self._changes.plan_import(_join(_lines_of(lines, new)))
+            await self._changes.apply(added, f"{BY_AXIS}{axis}")
         waiting = _lines_of(lines, changed | new if is_large else changed)[1:]
         await self._finish(
             id,
@@ -124,7 +124,7 @@ class SqlAxisLists:
         others."""
         conflicts: list[Mapping[str, str]] = []
         for _ in range(_MOST_ROUNDS):
-            plan = await self._directory.plan_import(_join(lines))
+            plan = await self._changes.plan_import(_join(lines))
             if not plan.problems:
                 return lines, plan, conflicts
             conflicts += [_conflict(lines, problem) for problem in _first_of_each_line(plan)]

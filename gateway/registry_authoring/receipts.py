@@ -23,12 +23,8 @@ from gateway.domain.registry_reform import ReformKind, ReformState
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
 from gateway.ports.services import Clock, EnvelopeSigner
-from gateway.registry import feed_file
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.feed_file import FeedRefused, FeedSeal, Header, ReceiptLine
-from gateway.registry.feed_judge import AHEAD, check_signature
-from gateway.registry.importing import lock_table
-from gateway.registry.reforms import reform_of
+from gateway.registry.endings import reform_of
 from gateway.registry.tables import (
     AGENCY,
     FEED,
@@ -42,6 +38,10 @@ from gateway.registry.tables import (
     host_on,
     value_of,
 )
+from gateway.registry_authoring import feed_file
+from gateway.registry_authoring.feed_file import FeedRefused, FeedSeal, Header, ReceiptLine
+from gateway.registry_authoring.feed_judge import AHEAD, check_signature
+from gateway.registry_authoring.rows import lock_table
 from gateway.trust.key_material import RECEIPTS
 
 MEDIA_TYPE = "application/octet-stream"
