@@ -60,7 +60,7 @@ def test_a_count_above_its_limit_and_a_file_that_got_worse_are_named_with_the_pl
 
     assert "tree: per 1,000 lines names 500.0 (limit 250)" in report
     assert "tree/module.py: 4, before 3; say it plainly" in report
-    assert "each (line 1), found (line 3), load_row: What is told of the row. (line 2)" in report
+    assert "each (line 1), found (line 3), load_row: What is told of the row. (line 1)" in report
 
 
 def test_a_name_is_allowed_in_its_place_alone(tmp_path: Path) -> None:
