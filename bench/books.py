@@ -142,7 +142,7 @@ def _body(body: str) -> Any:
 
 async def fill(store: SqlOfficeStore, rows: int, agencies: int, years: int) -> int:
     """Write the lines of so many agencies, half of them in each book; return how many lines."""
-    many, made = years * max(1, rows // (2 * agencies * years)), models()
+    many, statements = years * max(1, rows // (2 * agencies * years)), models()
     for n in range(agencies):
         await store.accounts.add_hosted(HostedAgency(id=_agency(n), code=f"Z91.{n:02}", name=f"Agency {n}"))
     async with store.writing() as tx:
@@ -180,7 +180,7 @@ async def fill(store: SqlOfficeStore, rows: int, agencies: int, years: int) -> i
     for n in range(agencies):
         async with store.writing() as tx:
             for kind, changed, paper in copies:
-                await tx.connection.execute(_copy(made[kind], _agency(n), changed, paper))
+                await tx.connection.execute(_copy(statements[kind], _agency(n), changed, paper))
             await tx.commit()
     return 2 * many * agencies
 
@@ -193,7 +193,7 @@ def questions(of_year: int) -> Mapping[str, Callable[[OfficeWork], Awaitable[obj
     """Return what pages ask, by name."""
     year, month = Span(year=YEAR), Span(year=YEAR, since=date(YEAR, 6, 1), until=date(YEAR, 6, 30))
 
-    def shown(book: Book, span: Span, last: str = "") -> Callable[[OfficeWork], Awaitable[object]]:
+    def load_page(book: Book, span: Span, last: str = "") -> Callable[[OfficeWork], Awaitable[object]]:
         async def ask(work: OfficeWork) -> None:
             cursor = await books.line_named(work, book, last) if last else None
             await books.read_page(work, book, span, limit=_LIMIT, cursor=cursor)
@@ -207,21 +207,21 @@ def questions(of_year: int) -> Mapping[str, Callable[[OfficeWork], Awaitable[obj
         Book.INCOMING: str(of_year // 2),
         Book.OUTGOING: f"msg_{of_year // 2 // _ON_PAPER * _ON_PAPER + 1:08}",
     }
-    asked: dict[str, Callable[[OfficeWork], Awaitable[object]]] = {}
+    calls: dict[str, Callable[[OfficeWork], Awaitable[object]]] = {}
     for book, last in middle.items():
-        asked[f"{book}, first lines of a year"] = shown(book, year)
-        asked[f"{book}, lines further on"] = shown(book, year, last)
-        asked[f"{book}, lines of a month"] = shown(book, month)
-        asked[f"{book}, closing lines of a year"] = closing(book)
-    return asked
+        calls[f"{book}, first lines of a year"] = load_page(book, year)
+        calls[f"{book}, lines further on"] = load_page(book, year, last)
+        calls[f"{book}, lines of a month"] = load_page(book, month)
+        calls[f"{book}, closing lines of a year"] = closing(book)
+    return calls
 
 
 async def measure(store: SqlOfficeStore, agencies: int, of_year: int) -> dict[str, list[float]]:
     """Ask each question of any agency several times; return milliseconds by question."""
-    rng, asked = random.Random(_SEED), questions(of_year)
-    took: dict[str, list[float]] = {name: [] for name in asked}
+    rng, calls = random.Random(_SEED), questions(of_year)
+    took: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(_ROUNDS):
-        for name, ask in asked.items():
+        for name, ask in calls.items():
             scope = AgencyScope(agency_id=_agency(rng.randrange(agencies)), principal_id="prn_bench")
             began = time.perf_counter()
             async with store.read(scope) as work:

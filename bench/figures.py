@@ -121,10 +121,10 @@ def questions(years: int) -> Iterator[tuple[str, Question]]:
     for report in REPORTS.values():
         for by in report.lines:
             for name, since in periods.items():
-                until = LAST - timedelta(days=9) if name == "odd year" else LAST
+                end = LAST - timedelta(days=9) if name == "odd year" else LAST
                 yield (
                     f"{report.key} by {by}, {name}",
-                    Question(report=report, by=by, since=since, until=until),
+                    Question(report=report, by=by, since=since, until=end),
                 )
         for choice, value in CHOSEN.items():
             for by in report.lines_of(By(choice)) if report.side in (IN, OUT) else ():
@@ -140,10 +140,10 @@ def _months_before(months: int) -> date:
 
 async def measure(store: SqlOfficeStore, years: int) -> list[tuple[float, str]]:
     """Time each question several times, with the units and types that the page has beside it; the slowest first."""
-    asked = list(questions(years))
+    named_questions = list(questions(years))
     times = []
     for _ in range(_ROUNDS):
-        for name, question in asked:
+        for name, question in named_questions:
             began = time.perf_counter()
             await reports.make(store, [AGENCY], question, LAST)
             async with store.reading() as tx:

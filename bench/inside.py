@@ -217,12 +217,12 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=200_000)
     parser.add_argument("--searches", type=int, default=200)
     parser.add_argument("--database", default="")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "node.db"
-        url = given.database or f"sqlite:///{file}"
-        asyncio.run(run(given.documents, url, given.searches))
-        if not given.database:
+        url = arguments.database or f"sqlite:///{file}"
+        asyncio.run(run(arguments.documents, url, arguments.searches))
+        if not arguments.database:
             print(f"file of {file.stat().st_size / 1e6:,.0f} MB")
 
 

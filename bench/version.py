@@ -12,7 +12,7 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parent.parent
 _THEIRS = ("gateway", "schemas", "config")
 # Parts that earlier versions had inside of these.
-_LATER = ("office", "foreign")
+_NEWER = ("office", "foreign")
 _OURS = ("bench", "tests")
 
 
@@ -25,7 +25,7 @@ async def root(revision: str, into: Path) -> Path:
     into.mkdir(parents=True)
     other = Path(revision)
     if (other / "gateway").is_dir():
-        for name in (*_THEIRS, *(name for name in _LATER if (other / name).is_dir())):
+        for name in (*_THEIRS, *(name for name in _NEWER if (other / name).is_dir())):
             (into / name).symlink_to((other / name).resolve())
     else:
         await asyncio.to_thread(_unpack, revision, into)
@@ -38,7 +38,7 @@ def _unpack(revision: str, into: Path) -> None:
     git = ["git", "-C", str(_ROOT)]
     has = [
         n
-        for n in _LATER
+        for n in _NEWER
         if not subprocess.run([*git, "cat-file", "-e", f"{revision}:{n}"], capture_output=True).returncode
     ]
     words = [*git, "archive", "--format=tar", revision, *_THEIRS, *has]

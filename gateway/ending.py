@@ -47,10 +47,10 @@ async def bring_back(work: SqlWork, id: str, facts: Mapping[str, object], now: d
         return
     document = await work.outgoing.save(replace(document, state=OutState.PACKED, state_reason=None))
     await work.events.append(EventKind.MESSAGE_LEFT, document.id, now, facts)
-    async for given in _numbers_of(work, document):
-        if given.state is NumberState.VOID and document.kind.is_whole:
+    async for number in _numbers_of(work, document):
+        if number.state is NumberState.VOID and document.kind.is_whole:
             by, code = work.scope.principal_id, document.draft.code
-            issued = given.issue(now, by, document.id, document.document_id, code)
+            issued = number.issue(now, by, document.id, document.document_id, code)
             if issued is not None:
                 await work.given.save(issued)
                 why = labels.say("books.number.why.left", "vi")
@@ -102,16 +102,16 @@ async def _end_number(
 ) -> None:
     """Give the reservation of the document back; let its issued number go to the draft that the document became, to
     another attempt that stands, or become void with the reason."""
-    given = await work.given.of_subject(document.id)
-    if given is None:
+    number = await work.given.of_subject(document.id)
+    if number is None:
         return
-    if given.state is NumberState.RESERVED:
-        await release(work, given, now, labels.say("books.number.why.discarded", "vi"))
+    if number.state is NumberState.RESERVED:
+        await release(work, number, now, labels.say("books.number.why.discarded", "vi"))
     elif heir := str(facts.get(UNDONE) or "") or await _standing_attempt(work, document):
-        await work.given.save(replace(given, subject_id=heir))
-    elif given.state is NumberState.ISSUED:
+        await work.given.save(replace(number, subject_id=heir))
+    elif number.state is NumberState.ISSUED:
         word = "sealed" if SEALED in facts else "cancelled"
-        await void(work, given, now, document.state_reason or labels.say(f"books.number.why.{word}", "vi"))
+        await void(work, number, now, document.state_reason or labels.say(f"books.number.why.{word}", "vi"))
 
 
 async def _standing_attempt(work: SqlWork, document: OutgoingDocument) -> str:
@@ -124,5 +124,5 @@ async def _standing_attempt(work: SqlWork, document: OutgoingDocument) -> str:
 async def _numbers_of(work: SqlWork, document: OutgoingDocument) -> AsyncIterator[GivenNumber]:
     """Yield the number that an attempt to send this document has, if the node gave one."""
     for attempt in await work.outgoing.by_document_id(document.document_id):
-        if (given := await work.given.of_subject(attempt.id)) is not None:
-            yield given
+        if (number := await work.given.of_subject(attempt.id)) is not None:
+            yield number

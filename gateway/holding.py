@@ -51,7 +51,7 @@ class Suspect:
 
     kind: HeldKind
     subject_id: str
-    before: str
+    prior_state: str
     owners: Sequence[tuple[str, str]]
     sender_code: str | None = None
     document_id: str | None = None
@@ -71,7 +71,7 @@ async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hol
         why=_check_reason(why),
         begun_at=clock.now(),
         begun_by=work.scope.principal_id,
-        before=suspect.before,
+        before=suspect.prior_state,
         sender_code=suspect.sender_code,
         document_id=suspect.document_id,
         handed_over=suspect.handed_over,

@@ -112,8 +112,8 @@ async def tell_readings(services: ReadingServices) -> int:
     for reading in await services.store.untold_readings(today):
         scope = AgencyScope(agency_id=reading.agency_id, principal_id=reading.reader_id)
         async with services.store.changing(scope) as work:
-            if (further := await work.readings.take(reading)) is not None:
-                await _tell_further(work, further)
+            if (more_readings := await work.readings.take(reading)) is not None:
+                await _tell_further(work, more_readings)
                 count += 1
     return count
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Count how much of a Python tree is written in words that only its authors know. Usage: [FOLDER] [--worst N | --check].
+"""Count how much of a Python tree is written in words that only its authors know. Usage: [FOLDER] [--worst N], --check or
+--record.
 
 Four counts, each per 1,000 lines of the tree:
 - names: functions, classes, parameters and local variables that are a bare participle, pronoun or filler (`told`,
@@ -9,7 +10,9 @@ Four counts, each per 1,000 lines of the tree:
 - comments: lines of comments and docstrings that speak of "whoever", "nobody", "what is told" and the like;
 - generic: names that are one general noun (`item`, `data`), so that renaming by script does not pass for naming.
 A name is judged by its last word (`_facts_told` by `told`); predicates (`is_known`) pass. `pyproject.toml` holds the
-terms that are allowed, each with its reason, and the limits of each folder, which `--check` demands.
+terms of the field, the places that keep a name which others read, and the limits of each folder. `plain_words.json`
+holds the count of each file, in names, docstrings and comments. `--check` demands the limits, and that no file has more
+than its count; `--record` writes the counts where their sum has not risen, as after moves.
 """
 
 from __future__ import annotations
@@ -17,11 +20,14 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import json
 import re
 import sys
 import tokenize
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 
@@ -47,8 +53,12 @@ GENERIC = words(
     current"""
 )
 SETTINGS = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["plain_words"]
-# Terms of the field: one word, or the last two of a name.
-ALLOWED = frozenset(SETTINGS["allowed"])
+# Terms of the field: the last two words of a name.
+TERMS = frozenset(SETTINGS["terms"])
+# Patterns of `file:Class.name` or `file:function.name`, and those of them that met a name.
+PLACES = SETTINGS["places"]
+met_places: set[str] = set()
+RECORD = Path("tools/plain_words.json")
 PREDICATE = re.compile(r"^_*(is|has|was|are|can|should|needs|may|must)_")
 OPENERS = words(
     """what who whoever whose whom where whether how when nobody somebody everybody anybody nothing something
@@ -69,22 +79,32 @@ def words_of(name: str) -> list[str]:
 def is_vague(name: str) -> bool:
     """Tell whether a name leaves open what it names."""
     words = words_of(name)
-    if not words or PREDICATE.match(name) or {"_".join(words[-2:]), words[-1]} & ALLOWED:
+    if not words or PREDICATE.match(name) or "_".join(words[-2:]) in TERMS:
         return False
     return words[-1] in VAGUE or (len(words) == 1 and words[0] in BARE)
 
 
-def bound_names(tree: ast.AST) -> list[tuple[str, int]]:
-    """List the names that the module itself gives: definitions, parameters, assignments and loop variables."""
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.append((node.name, node.lineno))
+def bound_names(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, str, int]]:
+    """Yield the names that the module itself gives (definitions, parameters, assignments and loop variables), each with the
+    class or function around it."""
+    for node in ast.iter_child_nodes(tree):
+        inner = scope
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, scope, node.lineno
+            inner = node.name
         elif isinstance(node, ast.arg):
-            names.append((node.arg, node.lineno))
+            yield node.arg, scope, node.lineno
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.append((node.id, node.lineno))
-    return names
+            yield node.id, scope, node.lineno
+        yield from bound_names(node, inner)
+
+
+def keeps_name(path: Path, scope: str, name: str) -> bool:
+    """Tell whether the settings let this place keep its name."""
+    place = f"{path.as_posix()}:{scope}.{name}"
+    met = {pattern for pattern in PLACES if fnmatchcase(place, pattern)}
+    met_places.update(met)
+    return bool(met)
 
 
 def is_generic(name: str) -> bool:
@@ -137,9 +157,13 @@ def judge(path: Path) -> Counts:
     """Count one file."""
     text = path.read_text(encoding="utf-8-sig")
     tree = ast.parse(text)
-    bound = bound_names(tree)
-    counts = Counts(text.count("\n"), generic=sum(is_generic(name) for name, _ in bound))
-    counts.names = [(name, line) for name, line in bound if is_vague(name) and not name.startswith("test_")]
+    bound = list(bound_names(tree))
+    counts = Counts(text.count("\n"), generic=sum(is_generic(name) for name, _, _ in bound))
+    counts.names = [
+        (name, line)
+        for name, scope, line in bound
+        if is_vague(name) and not name.startswith("test_") and not keeps_name(path, scope, name)
+    ]
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             docstring = ast.get_docstring(node)
@@ -178,31 +202,62 @@ def show(files: dict[Path, Counts], worst: int) -> None:
             print(f"       :{line} {text}")
 
 
+def judge_all() -> dict[str, dict[Path, Counts]]:
+    """Count every folder that has limits."""
+    return {folder: judge_tree(Path(folder)) for folder in SETTINGS["limits"]}
+
+
 def check() -> int:
-    """Print each folder that is above its limits; return 1 where there is one."""
-    failures = 0
+    """Print folders above their limits, files above their recorded count, and what is to be recorded or deleted; return 1
+    where there is any."""
+    faults, folders = list[str](), judge_all()
     for folder, limits in SETTINGS["limits"].items():
-        files = judge_tree(Path(folder))
-        rates = total(files).rates()
+        rates = total(folders[folder]).rates()
         above = [
             f"{name} {rates[name]} (limit {limit})" for name, limit in limits.items() if rates[name] > limit
         ]
         if above:
-            failures = 1
-            print(f"{folder}: per 1,000 lines {', '.join(above)}")
-            show(files, 8)
-    return failures
+            faults.append(f"{folder}: per 1,000 lines {', '.join(above)}")
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    files = {path.as_posix(): counts for tree in folders.values() for path, counts in tree.items()}
+    for path, counts in files.items():
+        if counts.total > record.get(path, 0):
+            places = ", ".join(f"{text} (line {line})" for text, line in [*counts.names, *counts.docstrings])
+            faults.append(f"{path}: {counts.total}, before {record.get(path, 0)}; say it plainly: {places}")
+    fallen = [path for path, count in record.items() if path not in files or files[path].total < count]
+    if fallen:
+        faults.append(f"fewer than recorded, run tools/plain_words.py --record: {', '.join(fallen)}")
+    idle = [pattern for pattern in PLACES if pattern not in met_places]
+    faults += [
+        f"{pattern}: keeps no name any more; delete it from tool.plain_words.places" for pattern in idle
+    ]
+    print("\n".join(faults), end="\n" * bool(faults))
+    return int(bool(faults))
+
+
+def record_counts() -> int:
+    """Write the count of each file; return 1, and write nothing, where their sum would rise."""
+    files = {path.as_posix(): counts.total for tree in judge_all().values() for path, counts in tree.items()}
+    new = {path: count for path, count in sorted(files.items()) if count}
+    old = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else new
+    if sum(new.values()) > sum(old.values()):
+        risen = [path for path, count in new.items() if count > old.get(path, 0)]
+        print(f"{sum(new.values())} in all, before {sum(old.values())}; more in {', '.join(risen)}")
+        return 1
+    RECORD.write_text(json.dumps(new, indent=0) + "\n", encoding="utf-8")
+    return 0
 
 
 def main() -> int:
-    """Show one folder, or check all that have limits."""
+    """Show one folder, or check or record all that have limits."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", default="gateway", type=Path)
     parser.add_argument("--worst", type=int, default=15)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
-    if arguments.check:
-        return check()
+    if arguments.check or arguments.record:
+        return check() if arguments.check else record_counts()
     show(judge_tree(arguments.folder), arguments.worst)
     return 0
 

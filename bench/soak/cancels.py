@@ -194,7 +194,7 @@ async def _choose_numbers(store: SqlOfficeStore, site: Site) -> None:
         await agency_profile.choose(store, SystemClock(), scope, "Storm", OUT_NUMBERING, "B")
 
 
-async def _wait_for_rest(storm: _Storm, stores: Mapping[str, SqlOfficeStore]) -> None:
+async def _wait_for_quiet(storm: _Storm, stores: Mapping[str, SqlOfficeStore]) -> None:
     """Wait until no row changed for as long as a lease lasts."""
     last, still = None, 0.0
     while still < 1.5 * storm.plan.lease_s:
@@ -251,7 +251,7 @@ async def storm(plan: Plan, folder: Path) -> bool:
             await asyncio.gather(*(send(n) for n in range(1, plan.n + 1)))
             await killing
             say(f"all sent: {len(run.sent)}, {dict(run.acts)}")
-            await _wait_for_rest(run, stores)
+            await _wait_for_quiet(run, stores)
             say("at rest")
             for clerk in clerks:
                 clerk.cancel()

@@ -40,7 +40,7 @@ def _is_trial(settings: Settings) -> bool:
 class Extension:
     """The additions of one extension; each of them may be missing."""
 
-    wanted: Callable[[Settings], bool] = _is_trial
+    is_wanted: Callable[[Settings], bool] = _is_trial
     """Whether a node with these settings gets them; unless said otherwise they are for trials. Commands are for all."""
     opens: Callable[[Settings], AbstractAsyncContextManager[OpenNode]] | None = None
     adds_calls: Callable[[OpenNode], Sequence[Route]] | None = None
@@ -114,4 +114,4 @@ def add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry: 
 
 
 def _extensions_for(settings: Settings) -> Sequence[Extension]:
-    return [extension for extension in _load_installed() if extension.wanted(settings)]
+    return [extension for extension in _load_installed() if extension.is_wanted(settings)]

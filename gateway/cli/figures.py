@@ -38,7 +38,7 @@ async def check(
             "id": difference.cell.key,
             "key": difference.cell.key,
             "day": difference.cell.day.isoformat(),
-            "kept": dict(difference.kept),
+            "kept": dict(difference.stored),
             "counted": dict(difference.counted),
         }
         for difference in differences

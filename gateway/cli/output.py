@@ -46,7 +46,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 
 def local_times(text: str) -> str:
     """Write every time in a programmers' sentence as `stamp` does."""
-    return _INSTANT.sub(lambda found: str(stamp(datetime.fromisoformat(found[0]))), text)
+    return _INSTANT.sub(lambda match: str(stamp(datetime.fromisoformat(match[0]))), text)
 
 
 def clock(at: datetime | None) -> str:
@@ -216,11 +216,11 @@ def print_lines(call: Invocation, texts: Iterable[str]) -> None:
 
 def members(kind: type[E], texts: Iterable[str], noun: str) -> frozenset[E]:
     """Return the members of an enumeration that were typed; a usage error lists them all for an unknown one."""
-    names, typed = {str(member) for member in kind}, set(texts)
-    if unknown := sorted(typed - names):
+    names, inputs = {str(member) for member in kind}, set(texts)
+    if unknown := sorted(inputs - names):
         expected = f"expected some of {', '.join(sorted(names))}"
         raise typer.BadParameter(f"no such {noun}: {', '.join(unknown)}; {expected}")
-    return frozenset(map(kind, typed))
+    return frozenset(map(kind, inputs))
 
 
 def answer(call: Invocation, content: object, texts: Iterable[str]) -> None:

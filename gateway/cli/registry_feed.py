@@ -214,9 +214,9 @@ def _print_outcome(call: Invocation, outcome: FeedOutcome, *, refused: int) -> N
 
 def _difference(difference: Difference) -> dict[str, Any]:
     kind = "changed" if difference.older and difference.newer else "added" if difference.newer else "gone"
-    what = "proposal" if difference.is_proposal else "agency"
+    row_kind = "proposal" if difference.is_proposal else "agency"
     return output.fields(
-        difference, "id=code code what kind fields", what=what, kind=kind, fields=dict(difference.fields)
+        difference, "id=code code what kind fields", what=row_kind, kind=kind, fields=dict(difference.fields)
     )
 
 

@@ -55,8 +55,8 @@ async def bindings(
         origins = (
             () if by_source else await core.directory.origins([c.upper() for c in code] if code else None)
         )
-        known = [s.origin for s in sources] or origins
-        names = await view.people.names({p for o in known for p in (o.proposed_by, o.approved_by)})
+        binding_origins = [s.origin for s in sources] or origins
+        names = await view.people.names({p for o in binding_origins for p in (o.proposed_by, o.approved_by)})
     if by_source:
         records = [
             {"id": s.origin.batch or s.origin.proposed_by, "count": s.count, **_origin(s.origin, names)}

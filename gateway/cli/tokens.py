@@ -285,13 +285,13 @@ async def make(
     scopes: tuple[str, ...],
     life: timedelta | None,
     networks: tuple[Network, ...] = (),
-    way: KeyAuth | None = None,
+    auth: KeyAuth | None = None,
     certificate: ClientCertificate | None = None,
 ) -> tuple[str, ApiKey]:
     """Make a new key for the agency; return its secret, which can never be read again, and its row. A key that only a
     certificate opens has no secret."""
-    accounts, way = core.store.accounts, way or KeyAuth.SECRET
-    has_secret = way is not KeyAuth.CERTIFICATE
+    accounts, auth = core.store.accounts, auth or KeyAuth.SECRET
+    has_secret = auth is not KeyAuth.CERTIFICATE
     prefix = key_prefix(core.settings.node.trial)
     secret = prefix + secrets.token_urlsafe(32) if has_secret else ""
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
@@ -303,7 +303,7 @@ async def make(
         expires_at=core.clock.now() + life if life else None,
         prefix=secret[:KEY_PREFIX_LENGTH],
         networks=networks,
-        way=way,
+        way=auth,
         certificate=certificate,
     )
     return secret, key

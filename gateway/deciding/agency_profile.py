@@ -58,7 +58,7 @@ class ProfileDefaults:
         if setting.default == HOSTED:
             return await store.accounts.numbering_at_hosting(agency_id)
         if setting.default == SHIPPED:
-            return setting.choices[0] if setting.choices else setting.ready_made
+            return setting.choices[0] if setting.choices else setting.default_table
         if setting.default.startswith(AMOUNT):
             return setting.default.removeprefix(AMOUNT)
         if setting.default.startswith(OF_RULES):
@@ -129,8 +129,8 @@ async def choose(
     )
     async with store.changing(scope) as work:
         await work.agency()
-        before = await work.profile.value(key, now)
-        if key == RIGHTS_CONFIRMED and before == ON and value != ON:
+        old_value = await work.profile.value(key, now)
+        if key == RIGHTS_CONFIRMED and old_value == ON and value != ON:
             raise Clash(
                 "a second administrator confirms that rights may change without one again",
                 code="GW-RIGHTS-OFF",
@@ -143,7 +143,7 @@ async def choose(
         details = {
             "setting": key,
             "value": value,
-            "before": before or "",
+            "before": old_value or "",
             "from": version.from_when.isoformat(),
         }
         await work.events.append(EventKind.PROFILE_SET, scope.agency_id, now, details)

@@ -214,8 +214,8 @@ async def judge_list(services: DecisionServices, view: SqlDecision, received: Re
     for start in range(0, len(rows), _AT_ONCE):
         part, now = rows[start : start + _AT_ONCE], services.clock.now()
         judged += await services.pool.run(partial(rules.judge_rows, part, certificates, ground, facts, now))
-    held = map(rules.judge_held, await view.held_rows.load(received))
-    return JudgedList(received=received, rows=[*judged, *held])
+    judged_changes = map(rules.judge_held, await view.held_rows.load(received))
+    return JudgedList(received=received, rows=[*judged, *judged_changes])
 
 
 async def judge_undecided(services: DecisionServices) -> int:

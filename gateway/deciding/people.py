@@ -144,11 +144,11 @@ def _name(text: str) -> str:
     return name
 
 
-async def _tell(work: SqlDecision, person: Person, what: str, now: datetime) -> None:
+async def _tell(work: SqlDecision, person: Person, change: str, now: datetime) -> None:
     """Record the alert of a change of rights in the node: R122 (a second person confirms)."""
     day = local(now).date()
     await work.events.append(
-        EventKind.RIGHTS_CHANGED, rights_subject(day), now, {"what": what, "person": person.id}
+        EventKind.RIGHTS_CHANGED, rights_subject(day), now, {"what": change, "person": person.id}
     )
 
 

@@ -63,15 +63,15 @@ class EventNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSentence:
-    """Sentence about one event. `thing` is what it is about, empty where the sentence names nothing to open."""
+    """Sentence about one event. `subject` is what it is about, empty where the sentence names nothing to open."""
 
-    before: str
-    thing: str
-    after: str
+    opening: str
+    subject: str
+    closing: str
 
     @property
     def text(self) -> str:
-        return f"{self.before}{self.thing}{self.after}"
+        return f"{self.opening}{self.subject}{self.closing}"
 
 
 def people_in(event: EventLike) -> set[str]:
@@ -91,14 +91,14 @@ def say_event(event: EventLike, actor: str, names: EventNames, lang: str) -> Eve
     key, subject_name = _template(event), _name_subject(event, names, lang)
     kind = labels.say_or(f"event.{event.kind}", event.kind, lang)
     params = _Parameters(event, names, lang, who=actor, what=_SUBJECT_MARK, kind=kind[:1].lower() + kind[1:])
-    before, mark, after = labels.say(key, lang, **params.all()).partition(_SUBJECT_MARK)
+    opening, mark, closing = labels.say(key, lang, **params.all()).partition(_SUBJECT_MARK)
     if not mark or not subject_name:
-        return EventSentence(before=_capital(f"{before}{after}".rstrip()), thing="", after="")
+        return EventSentence(opening=_capital(f"{opening}{closing}".rstrip()), subject="", closing="")
     # A sentence begins with a capital, whichever part comes first.
     return EventSentence(
-        before=_capital(before),
-        thing=subject_name if before else _capital(subject_name),
-        after=after.rstrip(),
+        opening=_capital(opening),
+        subject=subject_name if opening else _capital(subject_name),
+        closing=closing.rstrip(),
     )
 
 

@@ -238,7 +238,7 @@ def _event_lines(events: Sequence[Event], names: Mapping[str, str], lang: str) -
             )
 
 
-def _named(entry: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, ...]:
+def _unit_text(entry: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, ...]:
     """Return the unit, and the person of it."""
     unit, person = str(entry.get("unit", "")), str(entry.get("person") or "")
     return (f"{unit}: {names.get(person, person)}" if person else unit,)
@@ -246,12 +246,12 @@ def _named(entry: Mapping[str, object], names: Mapping[str, str]) -> tuple[str, 
 
 def persons_in(events: Iterable[Event]) -> set[str]:
     """Return the persons whom the events name: who acted, and to whom work was given."""
-    named = {event.principal_id for event in events}
+    person_ids = {event.principal_id for event in events}
     for event in events:
-        named |= {str(event.data["person"])} if event.data.get("person") else set()
+        person_ids |= {str(event.data["person"])} if event.data.get("person") else set()
         for key in ("persons", "informed"):
-            named |= {entry["person"] for entry in event.data.get(key) or () if entry.get("person")}
-    return named
+            person_ids |= {entry["person"] for entry in event.data.get(key) or () if entry.get("person")}
+    return person_ids
 
 
 def _event_text(event: Event, lang: str, names: Mapping[str, str]) -> tuple[str, ...]:
@@ -262,7 +262,7 @@ def _event_text(event: Event, lang: str, names: Mapping[str, str]) -> tuple[str,
         case EventKind.INBOX_HANDED_BACK:
             return str(data.get("unit", "")), str(data.get("reason", ""))
         case EventKind.INBOX_PART_GIVEN | EventKind.INBOX_INFORMED:
-            return _named(data, names)
+            return _unit_text(data, names)
         case EventKind.INBOX_SUBMITTED | EventKind.INBOX_OPINION:
             words = str(data.get("note") or data.get("opinion") or "")
             return (words,) if words else ()
@@ -279,7 +279,7 @@ def _instruction_lines(event: Event, lang: str, names: Mapping[str, str]) -> tup
         lines.append(labels.say("incoming.given.helping", lang, units=", ".join(map(str, units))))
     for key in ("persons", "informed"):
         if entries := data.get(key):
-            listed = "; ".join(text for entry in entries for text in _named(entry, names))
+            listed = "; ".join(text for entry in entries for text in _unit_text(entry, names))
             lines.append(labels.say(f"incoming.given.{key}", lang, names=listed))
     if deadline := data.get("deadline"):
         day = date.fromisoformat(str(deadline)).strftime("%d/%m/%Y")

@@ -79,8 +79,8 @@ def _pause_text(row: TimerRow, lang: str) -> str:
     if row.counting in (Counting.OFFICE_HOURS, Counting.WORKING_DAYS):
         pauses.append(say("timer.pause.closed", lang))
     if row.may_rest:
-        rest = say("timer.pause.rest", lang)
-        pauses.append(rest if pauses else rest[:1].upper() + rest[1:])
+        pause = say("timer.pause.rest", lang)
+        pauses.append(pause if pauses else pause[:1].upper() + pause[1:])
     return ", ".join(pauses) or say("timer.pause.none", lang)
 
 

@@ -112,7 +112,7 @@ def _stored_day(word: str) -> str | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSetting:
     """One setting: a whole number within its bounds, one or several of its choices, a line of text, or a table. `default`
-    names what holds where the agency chose nothing; `ready_made` is a table that holds there. The choices of SEVERAL are
+    names what holds where the agency chose nothing; `default_table` is a table that holds there. The choices of SEVERAL are
     the tails of the label `words`. `rule` is the rule behind the setting, whose basis is shown with it."""
 
     key: str
@@ -124,7 +124,7 @@ class ProfileSetting:
     words: str = ""
     rule: str = ""
     columns: tuple[Column, ...] = ()
-    ready_made: str = ""
+    default_table: str = ""
     reads: Callable[[str], str | None] | None = None
     """Reads a text that has a form of its own."""
 
@@ -300,7 +300,7 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
                 Column(name="marks"),
                 Column(name="series", choices=("type", "one")),
             ),
-            ready_made=READY_BOOKS,
+            default_table=READY_BOOKS,
         ),
         ProfileSetting(key=ABBREVIATION, form=ValueForm.TEXT, default=SHIPPED, most=25, rule="R35"),
         ProfileSetting(

@@ -96,12 +96,12 @@ class JudgedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldChange:
-    """Change of who speaks for a code that a list wants: fields as they are and as wanted. `is_known`: the registry has the
-    code and its successor; `is_decided`: its take-over rests on a decision already."""
+    """Change that a list asks for of who speaks for a code: fields at present and as requested. `is_known`: the registry
+    has the code and its successor; `is_decided`: its take-over rests on a decision already."""
 
     row: ListedRow
     present: Mapping[str, str | None]
-    wanted: Mapping[str, str | None]
+    requested: Mapping[str, str | None]
     is_known: bool
     is_decided: bool
 
@@ -263,10 +263,8 @@ def _policy(issuer: str, version: int, event: Event) -> TrustPolicy:
         issuer=issuer,
         version=version,
         officers=tuple(
-            Officer(
-                fingerprint=fingerprint, name=name, until=datetime.fromisoformat(until) if until else None
-            )
-            for fingerprint, name, until in zip_longest(
+            Officer(fingerprint=fingerprint, name=name, until=datetime.fromisoformat(end) if end else None)
+            for fingerprint, name, end in zip_longest(
                 data["officers"], data.get("names") or [], data.get("until") or [], fillvalue=""
             )
         ),
@@ -287,8 +285,8 @@ def proof_line(bound: Bound) -> str:
 
 
 def _read_line(line: str) -> Bound:
-    code, fingerprint, since, until = json.loads(line)
-    moments = [m and datetime.fromisoformat(m) for m in (since, until)]
+    code, fingerprint, since, end = json.loads(line)
+    moments = [m and datetime.fromisoformat(m) for m in (since, end)]
     return Bound(code=code, fingerprint=fingerprint, valid_from=moments[0], valid_to=moments[1])
 
 

@@ -66,12 +66,12 @@ def values_of(fact: FigureFact) -> dict[Dimension, str]:
 
 
 def changes_of(
-    before: Mapping[FactKey, FigureFact], after: Mapping[FactKey, FigureFact]
+    old_facts: Mapping[FactKey, FigureFact], new_facts: Mapping[FactKey, FigureFact]
 ) -> dict[Cell, list[int]]:
     """Return by how much the measures of each cell change when these facts change; cells that stay are left out."""
     changed: dict[Cell, list[int]] = {}
-    for key, fact in after.items():
-        old = before.get(key)
+    for key, fact in new_facts.items():
+        old = old_facts.get(key)
         cells, counted = _cells_of(key[0], fact), measure(fact)
         if old is not None:
             counted_before = measure(old)

@@ -166,7 +166,7 @@ def describe_received(document: IncomingDocument) -> dict[str, object]:
 
 def keys_of(events: Iterable[Event]) -> tuple[set[FactKey], set[FactKey]]:
     """Return the keys of facts that these events may change, and the documents all of whose deliveries they may change."""
-    keys, whole = set[FactKey](), set[FactKey]()
+    keys, parents = set[FactKey](), set[FactKey]()
     for event in events:
         if (own_key := _key_of_person(event)) is not None:
             keys.add(own_key)
@@ -176,19 +176,19 @@ def keys_of(events: Iterable[Event]) -> tuple[set[FactKey], set[FactKey]]:
         if delivery := event.data.get("delivery"):
             keys.add((event.agency_id, str(delivery)))
         if event.kind in _OF_ALL_DELIVERIES:
-            whole.add((event.agency_id, event.subject_id))
-    return keys, whole
+            parents.add((event.agency_id, event.subject_id))
+    return keys, parents
 
 
-def fold(known: Mapping[FactKey, FigureFact], events: Iterable[Event]) -> Facts:
-    """Apply events in order; return the facts that changed. `known` has those that `keys_of` names and that exist."""
-    facts: Facts = dict(known)
+def fold(old_facts: Mapping[FactKey, FigureFact], events: Iterable[Event]) -> Facts:
+    """Apply events in order; return the facts that changed. `old_facts` has those that `keys_of` names and that exist."""
+    facts: Facts = dict(old_facts)
     for event in events:
         if (own_key := _key_of_person(event)) is not None:
             _used(facts, event, own_key)
         elif event.agency_id is not None and (change := _FOLDS.get(event.kind)) is not None:
             change(facts, event, event.agency_id)
-    return {key: fact for key, fact in facts.items() if known.get(key) != fact}
+    return {key: fact for key, fact in facts.items() if old_facts.get(key) != fact}
 
 
 def _accepted(facts: Facts, event: Event, agency_id: str) -> None:
@@ -309,13 +309,13 @@ def _delivery(facts: Facts, event: Event, agency_id: str) -> tuple[FactKey, Figu
 
 
 def _sent(facts: Facts, event: Event, agency_id: str) -> None:
-    if (found := _delivery(facts, event, agency_id)) is not None:
-        facts[found[0]] = found[1]._replace(failed=event.kind is EventKind.DELIVERY_FAILED)
+    if (pair := _delivery(facts, event, agency_id)) is not None:
+        facts[pair[0]] = pair[1]._replace(failed=event.kind is EventKind.DELIVERY_FAILED)
 
 
 def _handed(facts: Facts, event: Event, agency_id: str) -> None:
-    if (found := _delivery(facts, event, agency_id)) is not None:
-        facts[found[0]] = found[1]._replace(handed=True)
+    if (pair := _delivery(facts, event, agency_id)) is not None:
+        facts[pair[0]] = pair[1]._replace(handed=True)
 
 
 _KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
@@ -323,10 +323,10 @@ _KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "as
 
 def _reported(facts: Facts, event: Event, agency_id: str) -> None:
     """Apply a recipient's status. Its state is the word of all its statuses together, whatever their order."""
-    found = _delivery(facts, event, agency_id)
-    if found is None or event.data.get("counts") is False:
+    pair = _delivery(facts, event, agency_id)
+    if pair is None or event.data.get("counts") is False:
         return
-    key, fact = found
+    key, fact = pair
     word = str(event.data.get("state") or "")
     if word not in {*TAKEN_IN, "delivered", "rejected"}:
         word = {**_KEY_OF_CODE, "06": "done"}.get(str(event.data.get("code")), "")
@@ -347,20 +347,20 @@ def _with_word(fact: FigureFact, word: str, at: datetime) -> FigureFact:
 
 
 def _asked_back(facts: Facts, event: Event, agency_id: str) -> None:
-    if (found := _delivery(facts, event, agency_id)) is not None:
-        facts[found[0]] = found[1]._replace(request=str(event.data.get("kind") or ""))
+    if (pair := _delivery(facts, event, agency_id)) is not None:
+        facts[pair[0]] = pair[1]._replace(request=str(event.data.get("kind") or ""))
 
 
 _RECALLS = ("recall", "take_back")
 
 
 def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
-    found = _delivery(facts, event, agency_id)
-    if found is not None and found[1].request in _RECALLS and event.data.get("state") == "request_agreed":
-        facts[found[0]] = found[1]._replace(recalled=True)
+    pair = _delivery(facts, event, agency_id)
+    if pair is not None and pair[1].request in _RECALLS and event.data.get("state") == "request_agreed":
+        facts[pair[0]] = pair[1]._replace(recalled=True)
 
 
-def _reply_came(facts: Facts, event: Event, agency_id: str) -> None:
+def _reply_received(facts: Facts, event: Event, agency_id: str) -> None:
     """Mark our document as answered by the agency that sent the reply."""
     code, day = str(event.data.get("from") or "").casefold(), local(event.at).date()
     document = facts.get((agency_id, event.subject_id))
@@ -449,7 +449,7 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.PAPER_HANDED: _handed,
     EventKind.RECALL_REQUESTED: _asked_back,
     EventKind.REQUEST_ANSWERED: _answered_back,
-    EventKind.INBOX_ANSWERED: _reply_came,
+    EventKind.INBOX_ANSWERED: _reply_received,
     EventKind.INBOX_RECEIVED: _received,
     EventKind.INBOX_HELD: _received,
     EventKind.INBOX_STATUS: _handled,

@@ -102,15 +102,15 @@ def required_parts(assignment: Assignment) -> tuple[RequiredPart, ...]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """Extent of an agency's work that concerns one person: parts of the units whose keys are `units`, unless they are a
-    named person's; every part of the units that the person leads, whose keys are `led`; and parts of these `persons`."""
+    named person's; every part of the units that the person leads (`leading`); and parts of these `persons`."""
 
     units: frozenset[str] = frozenset()
-    led: frozenset[str] = frozenset()
+    leading: frozenset[str] = frozenset()
     persons: frozenset[str] = frozenset()
 
     def covers(self, key: str, person_id: str | None) -> bool:
         """Tell whether a part of the unit with this key, or of that person of it, concerns the person."""
-        return key in self.led or (key in self.units if person_id is None else person_id in self.persons)
+        return key in self.leading or (key in self.units if person_id is None else person_id in self.persons)
 
     def covers_assignment(self, assignment: Assignment | None) -> bool:
         """Tell whether the assignment makes a part that concerns the person, also one for information alone."""

@@ -57,7 +57,7 @@ class GivenNumber:
             return False
         return self.subject_id == subject_id if self.subject_id else self.by == by
 
-    def reserve(self, now: datetime, by: str, until: datetime, subject_id: str = "") -> GivenNumber | None:
+    def reserve(self, now: datetime, by: str, end: datetime, subject_id: str = "") -> GivenNumber | None:
         """Reserve a free number."""
         if self.standing(now).state is not NumberState.FREE:
             return None
@@ -66,7 +66,7 @@ class GivenNumber:
             state=NumberState.RESERVED,
             at=now,
             by=by,
-            until=until,
+            until=end,
             subject_id=subject_id,
             reason="",
         )

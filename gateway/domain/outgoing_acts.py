@@ -34,7 +34,7 @@ class Act(StrEnum):
     RESEND = "resend"
     CORRECT = "correct"
     """Begin a corrected document for the recipients that refused it."""
-    FURTHER = "further"
+    ADD_RECIPIENTS = "further"
     """Send it to further recipients."""
     URGE = "urge"
     REPLACE = "replace"
@@ -44,7 +44,7 @@ class Act(StrEnum):
     SLIP = "slip"
 
 
-_CHANGES = (Act.RESEND, Act.CORRECT, Act.FURTHER, Act.REPLACE, Act.UPDATE)
+_CHANGES = (Act.RESEND, Act.CORRECT, Act.ADD_RECIPIENTS, Act.REPLACE, Act.UPDATE)
 _TABLE: Mapping[Standing, Mapping[Act, str]] = {
     Standing.SEALED: {**dict.fromkeys(_CHANGES, "sealed"), Act.SLIP: "sealed"},
     Standing.CANCELLED: {**dict.fromkeys(_CHANGES, "cancelled"), Act.CANCEL: "cancelled"},
@@ -52,7 +52,7 @@ _TABLE: Mapping[Standing, Mapping[Act, str]] = {
     Standing.PART: {**dict.fromkeys((*_CHANGES[1:], Act.RECALL), "part")},
     Standing.RECALL_OPEN: {**dict.fromkeys((*_CHANGES, Act.URGE), "recall_open"), Act.CANCEL: "on_axis"},
     Standing.RECALLED: {
-        **dict.fromkeys((Act.RESEND, Act.CORRECT, Act.FURTHER, Act.UPDATE, Act.URGE), "recalled"),
+        **dict.fromkeys((Act.RESEND, Act.CORRECT, Act.ADD_RECIPIENTS, Act.UPDATE, Act.URGE), "recalled"),
         Act.CANCEL: "on_axis",
     },
     Standing.PAPER: {**dict.fromkeys(_CHANGES, "not_sent"), Act.RECALL: "not_left"},

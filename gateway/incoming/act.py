@@ -98,9 +98,9 @@ async def set_status(
     """Record the status on the document and queue its answer to the sender. Raises Refused for missing fields, Clash for
     a conflict with the document's state, and NotFound for a document that is not ours."""
     async with services.store.changing(scope) as work:
-        done = await set_status_in(services, work, incoming_id, call, expect_version)
+        outcome = await set_status_in(services, work, incoming_id, call, expect_version)
     services.wake()
-    return done
+    return outcome
 
 
 async def set_status_in(

@@ -189,7 +189,7 @@ async def _end(
 
 def _share(unit: str | Share) -> Share:
     """Return the share of a unit, with the parts of its persons."""
-    return unit if isinstance(unit, Share) else Share(led=frozenset({unit_key(unit)}))
+    return unit if isinstance(unit, Share) else Share(leading=frozenset({unit_key(unit)}))
 
 
 def open_parts(parts: Sequence[UnitPart], share: Share) -> list[UnitPart]:
@@ -217,7 +217,7 @@ async def give_on(
     async with services.store.changing(scope) as work:
         document = await work.incoming.get(incoming_id)
         parts = (await work.parts.of_documents([document.id]))[document.id]
-        part = next((p for p in open_parts(parts, Share(led=share.led)) if p.id == part_id), None)
+        part = next((p for p in open_parts(parts, Share(leading=share.leading)) if p.id == part_id), None)
         if part is None or part.is_informed or document.assignment is None or document.state not in WORKED_ON:
             raise Clash(f"there is no part in {incoming_id} that could be given on", code="GW-PART")
         members = {m.person_id for m in await work.units.members(now) if unit_key(m.unit) == part.key}
@@ -226,19 +226,19 @@ async def give_on(
             raise Refused(Verdict(reasons=(refusal,)))
         if any(p is not part and p.person_id == (person or None) for p in parts if _is_like(p, part)):
             raise Clash("this person has a part of the document already", code="GW-PART")
-        given = replace(part, person_id=person or None)
-        await work.parts.change_open(given)
+        new_part = replace(part, person_id=person or None)
+        await work.parts.change_open(new_part)
         changed = replace(document, assignment=_with_person(document.assignment, part, person))
         await work.incoming.save(changed, expect_version=expect_version)
         details = {"unit": part.unit, "lead": part.is_lead, "person": person}
         await work.events.append(EventKind.INBOX_PART_GIVEN, document.id, now, details)
     services.wake()
-    return given
+    return new_part
 
 
-def _is_like(part: UnitPart, given: UnitPart) -> bool:
+def _is_like(part: UnitPart, pattern: UnitPart) -> bool:
     """Tell whether it is open work of the same unit."""
-    return part.state is PartState.OPEN and not part.is_informed and part.key == given.key
+    return part.state is PartState.OPEN and not part.is_informed and part.key == pattern.key
 
 
 def _with_person(assignment: Assignment, part: UnitPart, person: str) -> Assignment:

@@ -44,7 +44,7 @@ async def read(services: IncomingServices, path: Path, seen_at: datetime) -> Pdf
 
 async def _stored(asking: PdfAsking, oldest: datetime, links: Sequence[Unanswered]) -> Sequence[Answer]:
     """Return stored answers about these certificates; those fetched before the time `oldest` only where they revoke."""
-    answers = [answer for link in links for answer in await asking.answers.about(_question(link))]
+    answers = [answer for link in links for answer in await asking.answers.list_about(_question(link))]
     return [answer for answer in answers if answer.revokes or answer.fetched_at >= oldest]
 
 

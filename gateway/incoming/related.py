@@ -92,7 +92,7 @@ def marks_with_copy(document: IncomingDocument, copies: list[IncomingDocument]) 
     return (*other_marks, copy_mark(PAPER_COPY, copies[0])) if copies else document.marks
 
 
-LEAD_AGAIN = "lead_again"
+REPEATED_LEAD = "lead_again"
 
 
 def marks_with_lead(document: IncomingDocument, twins: Sequence[IncomingDocument]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def marks_with_lead(document: IncomingDocument, twins: Sequence[IncomingDocument
     for twin in twins:
         is_other = number_word(twin.number, twin.symbol) != own_number and twin.document_id not in replaced
         if is_other and twin.kind.is_whole and twin.state not in _ENDED:
-            return (*document.marks, f"{LEAD_AGAIN}:{twin.code or _NO_NUMBER}")
+            return (*document.marks, f"{REPEATED_LEAD}:{twin.code or _NO_NUMBER}")
     return document.marks
 
 

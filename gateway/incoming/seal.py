@@ -48,7 +48,7 @@ async def document(
         suspect = Suspect(
             kind=HeldKind.INCOMING,
             subject_id=main.id,
-            before=main.state,
+            prior_state=main.state,
             owners=_owners(packets),
             sender_code=main.sender_code,
             document_id=main.document_id,
@@ -103,7 +103,7 @@ async def unread(
 ) -> Hold:
     """Seal a packet on arrival, in the caller's transaction: it declares itself secret, or belongs to a sealed document.
     `state_before` is the state that it gets when the hold is lifted."""
-    begun = await freeze(services.clock, work, replace(_suspect_packet(row), before=state_before), why)
+    begun = await freeze(services.clock, work, replace(_suspect_packet(row), prior_state=state_before), why)
     await work.inbox.settle(replace(row, state=SEALED, code=_CODE), leased.lease)
     return begun
 
@@ -142,7 +142,7 @@ def _suspect_packet(row: InboxPacket) -> Suspect:
     return Suspect(
         kind=HeldKind.PACKET,
         subject_id=row.id,
-        before=row.state,
+        prior_state=row.state,
         owners=_owners({row.id}),
         sender_code=row.sender_code,
         document_id=row.document_id,

@@ -163,8 +163,8 @@ class _NewStatus:
         )
         await self._settle(None, now)
         if topic.proved and topic.document.state is OutState.CANCELLED:
-            left = {"from": self.sender, "code": status.code}
-            await ending.bring_back(work, topic.document.id, left, now)
+            proof = {"from": self.sender, "code": status.code}
+            await ending.bring_back(work, topic.document.id, proof, now)
         kind = EventKind.REQUEST_ANSWERED if track is Track.REQUEST else EventKind.DELIVERY_STATUS
         for delivery in topic.deliveries:
             facts = list(await work.facts.of_subject(delivery.id))

@@ -76,12 +76,12 @@ def _certificate(content: Mapping[str, Any]) -> RegisteredCertificate:
 
 
 def _right(content: Mapping[str, Any]) -> SealingRight:
-    since, until = date.fromisoformat(content["valid_from"]), content["valid_to"]
+    since, end = date.fromisoformat(content["valid_from"]), content["valid_to"]
     return SealingRight(
         **{name: str(content[name]) for name in ("id", "acting_code", "code", "act_number", "state")},
         **_UNSTATED,
         act_date=date.fromisoformat(content["act_date"]),
         valid_from=since,
-        valid_to=date.fromisoformat(until) if until else None,
+        valid_to=date.fromisoformat(end) if end else None,
         created_at=datetime.min,
     )

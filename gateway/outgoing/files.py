@@ -138,7 +138,7 @@ async def seal_document(
         suspect = Suspect(
             kind=HeldKind.OUTGOING,
             subject_id=document.id,
-            before=document.state,
+            prior_state=document.state,
             owners=[(kind, part.id) for part in parts for kind in ("source", "envelope")],
             document_id=document.document_id,
             leftovers=[file.sha256 for part in parts for file in part.files],
@@ -194,9 +194,9 @@ async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: Out
         await work.jobs.cancel("pack", document.id)
     rows = await stopping.stop_rows(services, work, document.id)
     handed = {part.delivery_id for part in await work.paper.of_document(document.id) if part.handed_over}
-    left = {*rows.in_hand, *handed}
+    departed_ids = {*rows.in_hand, *handed}
     deliveries = await work.deliveries.of_document(document.id)
-    waiting = [d for d in deliveries if d.state in stopping.UNSENT and d.id not in left]
+    waiting = [d for d in deliveries if d.state in stopping.UNSENT and d.id not in departed_ids]
     if document.state in STANDING and len(waiting) == len(deliveries):
         await stopping.end_document(services, work, document, waiting, rows, {ending.SEALED: True})
         return

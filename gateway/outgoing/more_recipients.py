@@ -24,7 +24,7 @@ async def send_to_more(
 ) -> Accepted:
     """Send the document to more recipients. Refused with every reason; one reason is a recipient that has it already."""
     async with services.store.read(scope) as work:
-        document = await refusing.require_by_id(work, id, Act.FURTHER)
+        document = await refusing.require_by_id(work, id, Act.ADD_RECIPIENTS)
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=recipients)
     return await accept_with_files(services, scope, document, Order(draft=draft, confirm=confirm), once)
 

@@ -35,7 +35,7 @@ from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.store.register import refuse_closed
 from gateway.store.work import SqlWork
 
-_GONE = NOT_HELD | {"request_agreed"}
+_ENDED_STATES = NOT_HELD | {"request_agreed"}
 _MOST_SKIPPED = 50
 """Numbers that one late entry may skip; more is a slip of the keyboard."""
 
@@ -84,9 +84,9 @@ async def reserve_for(
 async def give_back(services: OutgoingServices, scope: AgencyScope, draft_id: str) -> None:
     """Give back the number that is reserved for a draft, if there is one."""
     async with services.store.begin(scope) as work:
-        given = await work.given.of_subject(draft_id)
-        if given is not None and given.state is NumberState.RESERVED:
-            await ending.release(work, given, services.clock.now(), "")
+        number = await work.given.of_subject(draft_id)
+        if number is not None and number.state is NumberState.RESERVED:
+            await ending.release(work, number, services.clock.now(), "")
             await work.commit()
 
 
@@ -113,9 +113,9 @@ async def expected(work: SqlWork, profile: Profile, draft: Draft, now: datetime,
     """Return the number that the draft would get now, in print: the one reserved for it, else the next one, which
     is not reserved by that."""
     place = place_of(profile, draft, now)
-    kept = await work.given.of_subject(draft_id) if draft_id else None
-    if kept is not None and place.has(kept):
-        return printed(kept.number)
+    own_number = await work.given.of_subject(draft_id) if draft_id else None
+    if own_number is not None and place.has(own_number):
+        return printed(own_number.number)
     free = await work.given.first_free(place.series.key, place.year, now)
     if free is not None:
         return printed(free.number)
@@ -135,24 +135,24 @@ async def reserve(
     """Reserve the next number for a draft, or without one for the person. Clash where the node gives no numbers."""
     require_own_book(profile)
     free, is_new = await _next_free(work, profile, place_of(profile, draft, now), now)
-    until = rules.reserved_until(now, days)
-    number = _required(free.reserve(now, work.scope.principal_id, until, subject_id))
+    end = rules.reserved_until(now, days)
+    number = _required(free.reserve(now, work.scope.principal_id, end, subject_id))
     await _store(work, number, is_new=is_new)
-    await record_number(work, EventKind.NUMBER_RESERVED, number, until=until.isoformat())
+    await record_number(work, EventKind.NUMBER_RESERVED, number, until=end.isoformat())
     return number
 
 
 async def find(work: SqlWork, id: str) -> GivenNumber:
     """Return a number by its name for programs, `year.series.number`. NotFound when it was never given."""
-    year, _, rest = id.partition(".")
-    series, _, number = rest.rpartition(".")
+    year, _, place = id.partition(".")
+    series, _, number = place.rpartition(".")
     is_name = year.isdigit() and number.isdigit() and len(year) == 4 and len(number) <= 9
-    given = await work.given.find(series, int(year), int(number)) if is_name else None
-    if given is None:
+    given_number = await work.given.find(series, int(year), int(number)) if is_name else None
+    if given_number is None:
         raise NotFound(
             f"no number {id[:60]} was given in this agency", hint="list them with: gateway numbers list"
         )
-    return given
+    return given_number
 
 
 async def refuse_standing(work: SqlWork, number: GivenNumber) -> None:
@@ -165,7 +165,7 @@ async def refuse_standing(work: SqlWork, number: GivenNumber) -> None:
     if document is None or document.state in (OutState.DRAFT, OutState.CANCELLED):
         return
     deliveries = await work.deliveries.of_document(document.id)
-    if any(delivery.state not in _GONE for delivery in deliveries):
+    if any(delivery.state not in _ENDED_STATES for delivery in deliveries):
         raise Clash(
             f"{document.id} has this number and is on its way or has arrived; cancel or recall it first",
             code="GW-NUMBER-STANDS",
@@ -184,9 +184,9 @@ async def give(
     """Issue the next number to a document that has none; return it with the number, and with the identity that follows.
     Raise NumberMoved where it is not the expected one."""
     place = place_of(profile, document.draft, now)
-    kept = await work.given.of_subject(document.id) if document.state is OutState.DRAFT else None
-    if kept is not None and place.has(kept):
-        free, is_new = replace(kept, state=NumberState.FREE), False
+    own_number = await work.given.of_subject(document.id) if document.state is OutState.DRAFT else None
+    if own_number is not None and place.has(own_number):
+        free, is_new = replace(own_number, state=NumberState.FREE), False
     else:
         free, is_new = await _next_free(work, profile, place, now)
     draft = replace(document.draft, number=printed(free.number))
@@ -202,7 +202,7 @@ async def give(
 async def issue(work: SqlWork, profile: Profile, document: OutgoingDocument, now: datetime) -> None:
     """Issue the number that the document states, by one statement. Refused where it is not reserved for it."""
     place, draft, by = place_of(profile, document.draft, now), document.draft, work.scope.principal_id
-    number = _whole(draft.number)
+    number = _parse_number(draft.number)
     if number is not None:
         issued = replace(
             free_number(place.series.key, place.year, number, now),
@@ -225,20 +225,20 @@ async def find_objection(
 ) -> Reason | None:
     """Return the reason against a stated number where the node gives the numbers. A document that was sent before the node
     gave numbers keeps its own."""
-    place, number = place_of(profile, draft, now), _whole(draft.number)
-    given = None if number is None else await work.given.find(place.series.key, place.year, number)
-    if given is None:
+    place, number = place_of(profile, draft, now), _parse_number(draft.number)
+    given_number = None if number is None else await work.given.find(place.series.key, place.year, number)
+    if given_number is None:
         earlier = await work.outgoing.by_document_id(DocumentId(identity))
         if any(d.state is not OutState.DRAFT and d.id != subject_id for d in earlier):
             return None
-    elif given.issue(now, work.scope.principal_id, subject_id, identity, draft.code) is not None:
+    elif given_number.issue(now, work.scope.principal_id, subject_id, identity, draft.code) is not None:
         return None
-    code = _OBJECTIONS.get(given.standing(now).state if given else NumberState.FREE)
+    code = _OBJECTIONS.get(given_number.standing(now).state if given_number else NumberState.FREE)
     params = {"text": draft.code, "number": draft.number}
-    if given is not None:
-        params |= {"other": given.code, "why": given.reason}
-    if given is not None and given.until is not None:
-        params["until_on"] = local(given.until).date().isoformat()
+    if given_number is not None:
+        params |= {"other": given_number.code, "why": given_number.reason}
+    if given_number is not None and given_number.until is not None:
+        params["until_on"] = local(given_number.until).date().isoformat()
     suggest = await expected(work, profile, draft, now)
     return reason(code or ReasonCode.NUMBER_NOT_GIVEN, "/number", suggest=suggest, **params)
 
@@ -273,18 +273,18 @@ async def take_letter(
     during an outage brings its number, and reserves those that it skipped for the others of that time."""
     draft = Draft(number=letter.number, symbol=letter.symbol, issued_on=letter.issued_on)
     place, by = place_of(profile, draft, now), work.scope.principal_id
-    number = _whole(letter.number)
-    given = None if number is None else await work.given.find(place.series.key, place.year, number)
+    number = _parse_number(letter.number)
+    given_number = None if number is None else await work.given.find(place.series.key, place.year, number)
     is_new = False
     if not letter.number:
-        given, is_new = await _next_free(work, profile, place, now)
-    elif number is not None and given is None and is_late:
-        given, is_new = await _skip_to(work, place, number, now), True
-    letter = replace(letter, number=letter.number or printed(given.number if given else 0))
+        given_number, is_new = await _next_free(work, profile, place, now)
+    elif number is not None and given_number is None and is_late:
+        given_number, is_new = await _skip_to(work, place, number, now), True
+    letter = replace(letter, number=letter.number or printed(given_number.number if given_number else 0))
     issued = None
-    if given is not None:
-        free = given.standing(now).state is NumberState.FREE
-        act = given.give if free else given.issue
+    if given_number is not None:
+        free = given_number.standing(now).state is NumberState.FREE
+        act = given_number.give if free else given_number.issue
         issued = act(now, by, letter.id, letter.id, letter.code)
     if issued is None:
         suggest = await expected(work, profile, draft, now)
@@ -299,9 +299,9 @@ async def take_letter(
 
 async def strike_letter(work: SqlWork, id: str, why: str, now: datetime) -> None:
     """Make the number of a struck letter void, where the node gave it."""
-    given = await work.given.of_subject(id)
-    if given is not None and given.state is NumberState.ISSUED:
-        await ending.void(work, given, now, why)
+    given_number = await work.given.of_subject(id)
+    if given_number is not None and given_number.state is NumberState.ISSUED:
+        await ending.void(work, given_number, now, why)
 
 
 def require_own_book(profile: Profile) -> None:
@@ -369,7 +369,7 @@ async def _store(work: SqlWork, number: GivenNumber, *, is_new: bool) -> None:
         await work.given.save(number)
 
 
-def _whole(text: str) -> int | None:
+def _parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 

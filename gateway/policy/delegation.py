@@ -170,7 +170,7 @@ def _bound(row: ListedRow, key: str) -> LocalBinding:
 
 def judge_held(change: HeldChange) -> JudgedRow:
     """Judge a change of who speaks for a code."""
-    present, requested = change.present, change.wanted
+    present, requested = change.present, change.requested
     changes = tuple((name, present.get(name), requested[name]) for name in sorted(requested))
     if not change.is_known:
         return replace(_conflict(change.row, RowReason.UNKNOWN), changes=changes)

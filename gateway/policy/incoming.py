@@ -136,10 +136,10 @@ def _judge_seal(packet: ArrivedPacket, profile: Profile) -> Verdict:
     signer = packet.wrong_seal
     if signer is None or profile.wrong_seal != HOLD:
         return NOTHING
-    code, whose = ReasonCode.SEAL_UNKNOWN_ARRIVAL, dict[str, str]()
+    code, owner = ReasonCode.SEAL_UNKNOWN_ARRIVAL, dict[str, str]()
     if signer.seal is SealWord.OTHER:
-        code, whose = ReasonCode.SEAL_OTHER_ARRIVAL, {"agency": signer.seal_code}
-    params = {"name": packet.files[0].name, "who": signer.name, **whose, **told_by(profile, WRONG_SEAL)}
+        code, owner = ReasonCode.SEAL_OTHER_ARRIVAL, {"agency": signer.seal_code}
+    params = {"name": packet.files[0].name, "who": signer.name, **owner, **told_by(profile, WRONG_SEAL)}
     return Verdict(reasons=(reason(code, "/files/0", **params),))
 
 

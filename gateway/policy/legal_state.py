@@ -45,14 +45,14 @@ class LegalFinding:
 
 def judge(bases: LegalBases, texts: Mapping[str, str], on: date) -> list[LegalFinding]:
     """Judge the table and the texts on that day; faults first."""
-    found = [
+    findings = [
         *_missing_entries(bases, texts),
         *_ended_bases(bases, on),
         *_bad_citations(bases, texts, on),
         *_not_compared(bases, on),
         *_not_kept(bases, on),
     ]
-    return sorted(found, key=lambda finding: finding.is_note)
+    return sorted(findings, key=lambda finding: finding.is_note)
 
 
 def is_in_force(rule: Rule, on: date) -> bool:
@@ -72,11 +72,11 @@ def replacements(bases: LegalBases, act: Act) -> str:
 
 
 def _missing_entries(bases: LegalBases, texts: Mapping[str, str]) -> Iterator[LegalFinding]:
-    told: set[str] = set()
+    reported: set[str] = set()
     for path, text in texts.items():
         for n, rule in find_rules(text):
-            if rule not in bases.rules and rule not in told:
-                told.add(rule)
+            if rule not in bases.rules and rule not in reported:
+                reported.add(rule)
                 yield LegalFinding(fault=Fault.RULE_WITHOUT_ENTRY, subject=rule, place=f"{path}:{n}")
 
 

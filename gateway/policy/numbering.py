@@ -221,10 +221,10 @@ def warn_of_capacity(
     day, name = draft.issued_on or today, _person(signer.name)
     facts = {"name": signer.name, "capacity": capacity}
     ended = limited = None
-    for person, allowed, scope, act, since, until in split_table(profile.signing_acts):
+    for person, allowed, scope, act, since, last_day in split_table(profile.signing_acts):
         if _person(person) != name or allowed != capacity:
             continue
-        if not (since <= day.isoformat() and (not until or day.isoformat() <= until)):
+        if not (since <= day.isoformat() and (not last_day or day.isoformat() <= last_day)):
             ended = act
         elif _covers(profile, scope, draft):
             return

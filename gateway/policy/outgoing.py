@@ -147,7 +147,7 @@ def lead_page(files: Sequence[tuple[FileItem, FileFacts]]) -> FirstPage | None:
     return next((facts.page_fields for item, facts in files if item.role is FileRole.LEAD), None)
 
 
-def confirmed_unasked(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> tuple[ReasonCode, ...]:
+def assumed_answers(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> tuple[ReasonCode, ...]:
     """Return the questions that are answered for a program which cannot be asked, and noted with its document. Another
     number on the page, another signer and a person who was not competent are surely known, and refused."""
     is_other = first_page.names_another(lead_page(files), draft)

@@ -309,13 +309,13 @@ def _judge_certificate(signature: SignatureFacts, at: datetime) -> _Judgement:
     return _GOOD
 
 
-def _awaits_stamp(signature: SignatureFacts, before: datetime) -> bool:
+def _awaits_stamp(signature: SignatureFacts, limit: datetime) -> bool:
     """Tell whether a timestamp may still prove an earlier time, once it is known that its authority was not revoked."""
     return any(
         stamp.fault is None
         and stamp.standing.code is None
         and stamp.standing.revocation == "unknown"
-        and stamp.at < before
+        and stamp.at < limit
         for stamp in signature.timestamps
     )
 
@@ -358,8 +358,8 @@ def check_lead(
     if lead is None:
         return NOTHING
     pointer = f"/files/{lead.n - 1}"
-    told = told_by(profile, UNSIGNED_OUT)
-    broken, doubts = tuple(_lead_faults(lead, pointer, told)), tuple(_lead_doubts(lead, pointer))
+    choice = told_by(profile, UNSIGNED_OUT)
+    broken, doubts = tuple(_lead_faults(lead, pointer, choice)), tuple(_lead_doubts(lead, pointer))
     only_to_know = all(recipient.role is RecipientRole.TO_KNOW for recipient in recipients)
     questions = tuple(_signer_questions(lead, pointer, stated, profile))
     quiet = {q.code for q in questions if only_to_know or kind is Kind.RECALL}
@@ -381,8 +381,8 @@ def _signer_questions(
     if lead.verdict is SignatureWord.INVALID or person is None or not is_sealed:
         return
     if person.person is SignatoryWord.UNKNOWN:
-        told = told_by(profile, UNKNOWN_SIGNER)
-        yield reason(ReasonCode.SIGNATORY_UNKNOWN, pointer, name=lead.file, who=person.name, **told)
+        choice = told_by(profile, UNKNOWN_SIGNER)
+        yield reason(ReasonCode.SIGNATORY_UNKNOWN, pointer, name=lead.file, who=person.name, **choice)
     elif person.person is not SignatoryWord.KNOWN:
         yield reason(ReasonCode.SIGNATORY_ENDED, pointer, name=lead.file, who=person.name)
     elif header_word(lead, stated) is HeaderWord.OTHER and stated is not None:
@@ -391,7 +391,7 @@ def _signer_questions(
         yield reason(ReasonCode.SIGNER_OTHER, "/signer", name=lead.file, who=signed, sent=header)
 
 
-def _lead_faults(lead: FileVerdict, pointer: str, told: Mapping[str, str]) -> Iterator[Reason]:
+def _lead_faults(lead: FileVerdict, pointer: str, choice: Mapping[str, str]) -> Iterator[Reason]:
     invalid = next((signer for signer in lead.signers if signer.verdict is SignatureWord.INVALID), None)
     if invalid is not None:
         yield reason(
@@ -400,12 +400,12 @@ def _lead_faults(lead: FileVerdict, pointer: str, told: Mapping[str, str]) -> It
             name=lead.file,
             who=invalid.name,
             finding=invalid.why,
-            **told,
+            **choice,
         )
     elif lead.why not in OWN_FAULTS and (
         agency_word(lead) is SignatureWord.UNSIGNED or _is_closed_doubt(lead)
     ):
-        yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file, **told)
+        yield reason(ReasonCode.UNSIGNED_LEAD, pointer, name=lead.file, **choice)
     elif (signer := seal_signer(lead)) is not None and signer.seal is SealWord.OTHER:
         yield reason(ReasonCode.SEAL_OTHER, pointer, name=lead.file, who=signer.name, agency=signer.seal_code)
     elif signer is not None and signer.seal is SealWord.UNKNOWN:

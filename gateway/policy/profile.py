@@ -195,12 +195,12 @@ def told_by(profile: Profile, key: str) -> Mapping[str, str]:
     if version is None:
         return {}
     rulebook = profile.chosen.get(RULEBOOK)
-    told = {
+    params = {
         "profile": f"{key}.{version.value}",
         "since_on": local(version.from_when).date().isoformat(),
         "set_by": version.set_by_name,
     }
-    return told | ({"rulebook": rulebook.value} if rulebook is not None else {})
+    return params | ({"rulebook": rulebook.value} if rulebook is not None else {})
 
 
 def settings() -> tuple[tuple[str, object, str, str], ...]:

@@ -43,11 +43,11 @@ _BEST_SEAL_FIRST = (
     SealWord.UNKNOWN,
     SealWord.UNREGISTERED,
 )
-_KNOWN, _UNKNOWN, _ENDED, _FOREIGN = SignatoryWord
+_REGISTERED, _UNKNOWN, _ENDED, _FOREIGN = SignatoryWord
 _O, _U, _I = LegalValue.OFFICIAL, LegalValue.UNPROVED, LegalValue.INFORMATION
 # Value of a document by the seal (row) and the person (column); None: there is no such signature. Whether it is a copy
 # was asked before. A header that names another person makes an official document an unproved one.
-_PERSONS = (_KNOWN, _UNKNOWN, _ENDED, _FOREIGN, None)
+_PERSONS = (_REGISTERED, _UNKNOWN, _ENDED, _FOREIGN, None)
 _VALUES: Mapping[SealWord | None, tuple[LegalValue, ...]] = {
     SealWord.OWN: (_O, _U, _I, _I, _I),
     SealWord.ENTITLED: (_O, _U, _I, _I, _I),
@@ -140,7 +140,7 @@ def _identify_person(
         return replace(signer, person=_ENDED if of_sender else _FOREIGN if matching else _UNKNOWN)
     return replace(
         signer,
-        person=_KNOWN,
+        person=_REGISTERED,
         person_name=registered.name or signer.name,
         position=registered.position,
         capacity=registered.capacity,
@@ -183,7 +183,7 @@ def person_word(lead: FileVerdict | None) -> SignatoryWord | None:
 def signer_of(lead: FileVerdict | None) -> Signer | None:
     """Return the registered person who signed, as a header names a signer; None where no registered person did."""
     signer = person_signer(lead)
-    if signer is None or signer.person is not _KNOWN:
+    if signer is None or signer.person is not _REGISTERED:
         return None
     name, title = signer.person_name[:50], signer.position[:100] or None
     return Signer(name=name, title=title, competence=signer.capacity or None)
@@ -191,7 +191,7 @@ def signer_of(lead: FileVerdict | None) -> Signer | None:
 
 def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord | None:
     """Tell whether the signer of the header is a registered person who signed; None where one of the two is missing."""
-    registered = [s for s in _sound(lead) if s.person is _KNOWN]
+    registered = [s for s in _sound(lead) if s.person is _REGISTERED]
     if stated is None or not stated.name.strip() or not registered:
         return None
     return HeaderWord.SAME if any(_names(stated, signer) for signer in registered) else HeaderWord.OTHER

@@ -169,8 +169,8 @@ def step_moment(
     elif step.base is Base.START or row.wall_clock or step.minutes >= 0:
         moment = _move_minutes(office, row, base, step.minutes)
     else:  # office time before the end, which is that time after the start
-        left = office_time_between(office, since, due_at) + step.minutes * MINUTE
-        moment = add_office_time(office, since, left) if left > NOTHING else since - MINUTE
+        duration = office_time_between(office, since, due_at) + step.minutes * MINUTE
+        moment = add_office_time(office, since, duration) if duration > NOTHING else since - MINUTE
     return moment if moment >= since else None
 
 

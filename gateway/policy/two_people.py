@@ -85,10 +85,10 @@ def check_confirming(
     *,
     recorded_digest: str | None,
     shown_digest: str,
-    before: str,
+    account_digest: str,
 ) -> Objection | None:
     """Return the objection to confirming a change of rights in an agency (R122), or None. The caller has checked that
-    both administer it. `before` is the digest of the present account."""
+    both administer it. `account_digest` is the digest of the present account."""
     objection = _check_proposal(proposal, proposer, approver, now, (recorded_digest, shown_digest))
     if objection is not None:
         return objection
@@ -96,7 +96,7 @@ def check_confirming(
         return Objection.OWN
     if not (proposer.is_active and approver.is_active):
         return Objection.INACTIVE
-    if any(change.before != before for change in proposal.content.rights):
+    if any(change.before != account_digest for change in proposal.content.rights):
         return Objection.STALE
     return _check_recent_roles(proposer, approver, now)
 

@@ -152,8 +152,8 @@ def listed_binding(row: Row[Any], events: Sequence[Event]) -> Bound | None:
         return None
     for ended in (e for e in events if e.kind is EventKind.LIST_ENDED):
         at = datetime.fromisoformat(str(ended.data["at"]))
-        until = at if bound.valid_to is None else min(at, bound.valid_to)
-        bound = replace(bound, valid_to=until, state=WITHDRAWN)
+        end = at if bound.valid_to is None else min(at, bound.valid_to)
+        bound = replace(bound, valid_to=end, state=WITHDRAWN)
     return bound
 
 

@@ -343,7 +343,7 @@ def issuer_key(issuers: Path, feed_ends: Ends) -> str:
 def valid_officers(
     officers: Sequence[OfficerLine],
     header_line: bytes,
-    named: Sequence[str],
+    fingerprints: Sequence[str],
     times: Sequence[datetime],
     issuer: str = "",
 ) -> tuple[str, ...]:
@@ -352,7 +352,7 @@ def valid_officers(
     by its digest, is no officer's: a thief of that key would have one of two signatures."""
     valid: dict[str, str] = {}
     for line in officers:
-        if line.officer not in named:
+        if line.officer not in fingerprints:
             continue
         try:
             der = feed_file.unpack(line.certificate, "an officer's certificate")

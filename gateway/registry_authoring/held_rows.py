@@ -165,21 +165,21 @@ class SqlHeldRows:
 
     async def load(self, received: ReceivedList) -> list[HeldChange]:
         """Return the held changes of a list, beside the present registry."""
-        held = await self._of_list(received)
-        present = {row.code: record_of(row) for row in await _rows_of(self._connection, AGENCY, held)}
-        decided = {(row.code, row.successor) for row in await _rows_of(self._connection, TAKEOVER, held)}
-        heirs = {code: changes.get("successor") for code, (changes, _) in held.items()}
+        changed = await self._of_list(received)
+        present = {row.code: record_of(row) for row in await _rows_of(self._connection, AGENCY, changed)}
+        decided = {(row.code, row.successor) for row in await _rows_of(self._connection, TAKEOVER, changed)}
+        heirs = {code: changes.get("successor") for code, (changes, _) in changed.items()}
         rows = await _rows_of(self._connection, AGENCY, {*filter(None, heirs.values())})
         present_codes = {row.code for row in rows} | {None}
         return [
             HeldChange(
                 row=ListedRow(code=code, kind=AGENCY_KIND, fingerprint=digest),
                 present={name: _text(getattr(present.get(code), name, None)) for name in changes},
-                wanted=changes,
+                requested=changes,
                 is_known=code in present and heirs[code] in present_codes,
                 is_decided=heirs[code] is None or (code, heirs[code]) in decided,
             )
-            for code, (changes, digest) in sorted(held.items())
+            for code, (changes, digest) in sorted(changed.items())
         ]
 
     async def apply(
@@ -190,17 +190,17 @@ class SqlHeldRows:
         if not codes:
             return 0
         await lock_table(self._connection, "agency")
-        held, now = await self._of_list(received), self._clock.now()
+        changed, now = await self._of_list(received), self._clock.now()
         by, change_id = str(facts.get("proposal") or received.name), self._clock.new_id()
         await keep_belief(self._connection, codes, change_id, now)
         for code in codes:
-            values = {name: _value(name, text) for name, text in held[code][0].items()}
+            values = {name: _value(name, text) for name, text in changed[code][0].items()}
             row = update(AGENCY).where(AGENCY.c.code == code)
             await self._connection.execute(row.values(**values, updated_at=as_utc(now)))
-        await self._refuse_shared_aliases({held[code][0].get("alias") for code in codes} - {None})
+        await self._refuse_shared_aliases({changed[code][0].get("alias") for code in codes} - {None})
         for part in lookup.in_parts(codes):
             await self._connection.execute(delete(HELD_ROW).where(HELD_ROW.c.code.in_(part)))
-        inherited = [code for code in codes if "successor" in held[code][0]]
+        inherited = [code for code in codes if "successor" in changed[code][0]]
         records = [record_of(row) for row in await _rows_of(self._connection, AGENCY, inherited)]
         await takeovers.note(self._connection, records, by, now)
         summary = {"added": 0, "changed": len(codes), "closed": 0, "codes": {"changed": codes[:_MOST_NAMED]}}

@@ -180,8 +180,8 @@ _LISTED = (AGENCY.c.source != RowSource.STARTER.value, AGENCY.c.scheme == DEFAUL
 async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: FeedDraft) -> None:
     order = AGENCY.c.code.collate(_COLLATION[connection.dialect.name])
     columns = [AGENCY.c[name] for name in RECORD_FIELDS]
-    others = select(AGENCY.c.code).where(AGENCY.c.scheme != DEFAULT_SCHEME)
-    omitted = frozenset((await connection.execute(others)).scalars())
+    foreign_codes = select(AGENCY.c.code).where(AGENCY.c.scheme != DEFAULT_SCHEME)
+    omitted = frozenset((await connection.execute(foreign_codes)).scalars())
     query = select(*columns).where(*_LISTED).order_by(order)
     async with connection.stream(query) as result:
         async for part in result.partitions(AT_ONCE):

@@ -106,7 +106,7 @@ class _ContentInsert(RowInsert):
     def add_conflict_clause(self, insert: Any) -> Insert:
         """Add the clause that updates an existing row where that is needed. Any: as in `RowInsert`."""
         columns, excluded = table_of(_B).c, insert.excluded
-        assignments = {name: excluded[name] for name in self.over}
+        assignments = {name: excluded[name] for name in self.columns}
         assignments |= {name: func.coalesce(columns[name], excluded[name]) for name in _OWNER}
         upsert: Insert = insert.on_conflict_do_update(
             index_elements=["digest"],
@@ -141,8 +141,8 @@ def _one_owner(insert: _OwnerInsert, dialect: str) -> Insert:
     return insert.add_conflict_clause(rows)
 
 
-_CONTENT = _ContentInsert(_B, missing=False, over=("stored_at", "head", "body"), table=table_of(_B).name)
-_FURTHER_OWNERS = _OwnerInsert(_R, missing=True, over=(), table=table_of(_R).name)
+_CONTENT = _ContentInsert(_B, missing=False, columns=("stored_at", "head", "body"), table=table_of(_B).name)
+_FURTHER_OWNERS = _OwnerInsert(_R, missing=True, columns=(), table=table_of(_R).name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

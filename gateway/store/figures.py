@@ -64,21 +64,21 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
     async with store.reading() as tx:
         place = await read_place(tx)
         end, events = await load_events(tx, place, limit)
-        before = await _load_facts(tx, events)
+        old_facts = await _load_facts(tx, events)
     if end <= place:
         return 0
-    after = figures.fold(before, events)
+    new_facts = figures.fold(old_facts, events)
     async with store.writing() as tx:
         if not await _move(tx, place, end):
             return 0
         if place == 0:
             for table in (_FACT, _CELL):
                 await tx.change(delete(table))
-        for (agency_id, id), fact in after.items():
+        for (agency_id, id), fact in new_facts.items():
             found_by = {"parent": fact.parent, "side": fact.side, "day": fact.day}
             row = FigureFactRow(agency_id=agency_id, id=id, body=fact_to_json(fact), **found_by)
             tx.upsert_later(row, "body", "side", "day")
-        cells = figure_cells.changes_of(before, after)
+        cells = figure_cells.changes_of(old_facts, new_facts)
         # Sorted, because a range of keys is then written page by page.
         rows = [dict(zip(_COLUMNS, (*cell, *cells[cell]), strict=True)) for cell in sorted(cells)]
         tx.add_up_later(_CELL, MEASURES, rows)
@@ -174,13 +174,13 @@ async def _move(tx: Transaction, place: int, new_place: int) -> bool:
 
 
 async def _load_facts(tx: Transaction, events: Sequence[Event]) -> Facts:
-    keys, whole = figures.keys_of(events)
+    keys, parents = figures.keys_of(events)
     facts: Facts = {}
-    for column, wanted in ((col(_FACT.id), keys), (col(_FACT.parent), whole)):
-        agencies = sorted({agency_id for agency_id, _ in wanted})
-        for part in in_parts(sorted(id for _, id in wanted)):
+    for column, fact_keys in ((col(_FACT.id), keys), (col(_FACT.parent), parents)):
+        agencies = sorted({agency_id for agency_id, _ in fact_keys})
+        for part in in_parts(sorted(id for _, id in fact_keys)):
             query = select(_FACT).where(col(_FACT.agency_id).in_(agencies), column.in_(part))
-            if wanted is whole:
+            if fact_keys is parents:
                 query = query.where(col(_FACT.parent) != "")
             facts |= {
                 (row.agency_id, row.id): fact_from_json(row.body) for row in await tx.rows(_FACT, query)
@@ -194,9 +194,9 @@ async def describe(tx: Transaction, events: Sequence[Event]) -> Sequence[Event]:
     bare = [event for event in events if _lacks_description(event)]
     if not bare:
         return events
-    known = await _describe_outgoing(tx, bare) | await _describe_incoming(tx, bare)
+    descriptions = await _describe_outgoing(tx, bare) | await _describe_incoming(tx, bare)
     return [
-        replace(event, data={**event.data, **known.get((event.agency_id or "", event.subject_id), {})})
+        replace(event, data={**event.data, **descriptions.get((event.agency_id or "", event.subject_id), {})})
         if _lacks_description(event)
         else event
         for event in events
@@ -339,15 +339,15 @@ async def find_counted(tx: Transaction, agency_id: str, figure_filter: FigureFil
     return documents
 
 
-def split_into_spans(since: date, until: date) -> list[tuple[str, date, date]]:
+def split_into_spans(since: date, last_day: date) -> list[tuple[str, date, date]]:
     """Split a period into whole months, and days before and after them; in the order of time."""
     first = since if since.day == 1 else _next_month(since)
-    end = _next_month(until)  # whole months end before it
-    last = end if until + timedelta(days=1) == end else until.replace(day=1)
+    end = _next_month(last_day)  # whole months end before it
+    last = end if last_day + timedelta(days=1) == end else last_day.replace(day=1)
     if first >= last:
-        return [(DAY, since, until)] if since <= until else []
+        return [(DAY, since, last_day)] if since <= last_day else []
     spans = [(DAY, since, first - timedelta(days=1)), (MONTH, first, last - timedelta(days=1))]
-    spans.append((DAY, last, until))
+    spans.append((DAY, last, last_day))
     return [span for span in spans if span[1] <= span[2]]
 
 

@@ -42,7 +42,7 @@ class FigureDifference:
     """One cell whose kept figures are not those of the log: its measures that differ, as kept and as counted."""
 
     cell: Cell
-    kept: Mapping[str, int]
+    stored: Mapping[str, int]
     counted: Mapping[str, int]
 
 
@@ -102,7 +102,7 @@ class _Recount:
         self._db = sqlite3.connect("")
         keys, sums = ", ".join(_KEY), [f"{kind}_{name}" for kind in _KINDS for name in MEASURES]
         marks = ", ".join("?" * (len(_KEY) + len(sums)))
-        over = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
+        assignments = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
         for statement in (
             "CREATE TABLE fact (agency_id, id, parent, body, PRIMARY KEY (agency_id, id)) WITHOUT ROWID",
             "CREATE INDEX parent ON fact (agency_id, parent) WHERE parent <> ''",
@@ -110,7 +110,7 @@ class _Recount:
         ):
             self._db.execute(statement)
         # Only names of our own columns are put into the text.
-        self._put = f"INSERT INTO cell VALUES ({marks}) ON CONFLICT DO UPDATE SET {over}"  # noqa: S608
+        self._put = f"INSERT INTO cell VALUES ({marks}) ON CONFLICT DO UPDATE SET {assignments}"  # noqa: S608
         differ = " OR ".join(f"counted_{name} <> kept_{name}" for name in MEASURES)
         self._differing = f"SELECT * FROM cell WHERE {differ} ORDER BY day, {keys}"  # noqa: S608
 
@@ -118,13 +118,13 @@ class _Recount:
         self._db.close()
 
     def add(self, events: Sequence[Event]) -> None:
-        before = self._load(events)
-        after = figures.fold(before, events)
+        old_facts = self._load(events)
+        new_facts = figures.fold(old_facts, events)
         self._db.executemany(
             "INSERT OR REPLACE INTO fact VALUES (?, ?, ?, ?)",
-            [(*key, fact.parent, fact_to_json(fact)) for key, fact in after.items()],
+            [(*key, fact.parent, fact_to_json(fact)) for key, fact in new_facts.items()],
         )
-        changes = figure_cells.changes_of(before, after)
+        changes = figure_cells.changes_of(old_facts, new_facts)
         self._db.executemany(
             self._put,
             [
@@ -144,20 +144,20 @@ class _Recount:
     def differences(self, most: int) -> Iterator[FigureDifference]:
         """Yield cells that differ, by day; a cell that is missing on one side has zeros there."""
         for row in self._db.execute(self._differing).fetchmany(most):
-            key, counted, kept = row[: len(_KEY)], row[len(_KEY) : -len(MEASURES)], row[-len(MEASURES) :]
-            differing = [place for place in zip(MEASURES, counted, kept, strict=True) if place[1] != place[2]]
+            key, counted, stored = row[: len(_KEY)], row[len(_KEY) : -len(MEASURES)], row[-len(MEASURES) :]
+            differing = [m for m in zip(MEASURES, counted, stored, strict=True) if m[1] != m[2]]
             yield FigureDifference(
                 cell=Cell._make((*key[:5], date.fromisoformat(key[5]), key[6])),
                 counted={name: n for name, n, _ in differing},
-                kept={name: n for name, _, n in differing},
+                stored={name: n for name, _, n in differing},
             )
 
     def _load(self, events: Sequence[Event]) -> Facts:
-        keys, whole = figures.keys_of(events)
+        keys, parents = figures.keys_of(events)
         by_key = "SELECT agency_id, id, body FROM fact WHERE (agency_id, id) IN (SELECT j.value ->> 0, j.value ->> 1 "
         by_parent = by_key.replace("(agency_id, id)", "parent <> '' AND (agency_id, parent)")
         facts: dict[FactKey, FigureFact] = {}
-        for query, wanted in ((by_key, keys), (by_parent, whole)):
-            rows = self._db.execute(f"{query}FROM json_each(?) j)", (json.dumps(sorted(wanted)),))
+        for query, fact_keys in ((by_key, keys), (by_parent, parents)):
+            rows = self._db.execute(f"{query}FROM json_each(?) j)", (json.dumps(sorted(fact_keys)),))
             facts |= {(agency_id, id): fact_from_json(body) for agency_id, id, body in rows}
         return facts

@@ -26,7 +26,7 @@ _LOCK = (
     0x67774D49  # any fixed number: the advisory lock with which nodes of one database migrate one at a time
 )
 _VERSION = table("alembic_version", column("version_num"))  # Alembic's own
-# The first step, and the last of the earlier steps, which are removed: both leave the same schema (decision 0030).
+# The first step, and the last of the earlier steps, which are removed: both leave the same schema (decision 0001).
 _BASELINE, _SAME = "0300", "0226"
 # The last programs before a baseline, by their last schema: a database is walked through them one after the other. A bundle
 # has such a number; one that is built from the commit behind it calls itself 0.1.0.

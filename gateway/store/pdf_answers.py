@@ -53,7 +53,7 @@ class SqlPdfAnswers(StoredAnswers):
             await tx.commit()
         return True
 
-    async def about(self, question: Question) -> Sequence[Answer]:
+    async def list_about(self, question: Question) -> Sequence[Answer]:
         """Return the current answers about the certificate that an OCSP question names, the newest first: to that
         question, and the lists of its issuer."""
         is_about = and_(col(_ROW.source) == RevocationSource.OCSP.value, col(_ROW.about) == question.about)

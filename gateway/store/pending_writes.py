@@ -28,12 +28,12 @@ Finish = Callable[[Any, list[Values]], Awaitable[None]]
 @dataclass(frozen=True, slots=True, eq=False)
 class RowInsert:
     """Kind of insert into a table; get it by `row_insert`, which returns the same object for the same arguments. For a row
-    that exists already, `over` names the columns to update, with `adds` by adding the new value to the old one; without
-    `over` it stays unchanged (`missing`) or is a clash."""
+    that exists already, `columns` names the columns to update, with `adds` by adding the new value to the old one; without
+    `columns` it stays unchanged (`missing`) or is a clash."""
 
     kind: type[Row]
     missing: bool
-    over: tuple[str, ...]
+    columns: tuple[str, ...]
     table: str
     adds: bool = False
 
@@ -57,14 +57,16 @@ class RowInsert:
     def keep_last(self, rows: Sequence[Values]) -> Sequence[Values]:
         """Return the rows; of several with the same key the last, because one statement cannot update a row twice."""
         key = [column.name for column in table_of(self.kind).primary_key]
-        return list({tuple(row[name] for name in key): row for row in rows}.values()) if self.over else rows
+        if not self.columns:
+            return rows
+        return list({tuple(row[name] for name in key): row for row in rows}.values())
 
     def add_conflict_clause(self, insert: Any) -> Insert:
         """Add the ON CONFLICT clause that existing rows need. Any: the dialects' inserts share no base type that has it."""
-        if self.over:
+        if self.columns:
             key = [column.name for column in table_of(self.kind).primary_key]
             old, new = table_of(self.kind).c, insert.excluded
-            assignments = {name: old[name] + new[name] if self.adds else new[name] for name in self.over}
+            assignments = {name: old[name] + new[name] if self.adds else new[name] for name in self.columns}
             insert = insert.on_conflict_do_update(index_elements=key, set_=assignments)
         elif self.missing:
             insert = insert.on_conflict_do_nothing()
@@ -74,7 +76,7 @@ class RowInsert:
 
 @cache
 def row_insert(kind: type[Row], *columns: str, missing: bool = False, adds: bool = False) -> RowInsert:
-    return RowInsert(kind=kind, missing=missing, over=columns, table=table_of(kind).name, adds=adds)
+    return RowInsert(kind=kind, missing=missing, columns=columns, table=table_of(kind).name, adds=adds)
 
 
 @dataclass(slots=True)
@@ -177,7 +179,7 @@ def exactly_one(error: Callable[[], Exception]) -> Check:
 @cache
 def _insert_one(insert: RowInsert, dialect: str) -> Insert:
     table = table_of(insert.kind)
-    if not (insert.missing or insert.over):
+    if not (insert.missing or insert.columns):
         return table.insert().inline()
     return insert.add_conflict_clause(insert_of(dialect, table))
 

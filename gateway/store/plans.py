@@ -5,7 +5,7 @@ estimates ten rows for an agency's whole register, and scans it for one document
 change from day to day, untested (docs/performance.md).
 
 A server measures by itself, but only after a minute: until then a new node would scan an agency's whole register for one
-document (decision 0057). In: its engine. Out: the names of the tables that have grown and were measured now."""
+document (the price list there). In: its engine. Out: the names of the tables that have grown and were measured now."""
 
 from __future__ import annotations
 

@@ -299,10 +299,10 @@ class SqlGivenNumbers(AgencyRows):
         series: str = "",
         states: Sequence[str] = (),
         limit: int,
-        after: tuple[str, int] = ("", 0),
+        cursor: tuple[str, int] = ("", 0),
     ) -> Sequence[GivenNumber]:
         """List numbers of a year by series and number, of some states or all."""
-        book, number = after
+        book, number = cursor
         is_later = or_(col(_G.book) > book, and_(col(_G.book) == book, col(_G.number) > number))
         conditions = [self._where(_G, is_later, year=year)]
         if series:

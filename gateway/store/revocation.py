@@ -121,7 +121,7 @@ class SqlRevocationAnswers(StoredAnswers):
         claimed = []
         async with self._changing() as tx:
             for row in rows:
-                due_question = _to_asked(row)
+                due_question = _to_asked_question(row)
                 unmoved = (*_matches(_QUESTION, due_question.question), col(_QUESTION.due_at) == row.due_at)
                 if await tx.change(update(_QUESTION).where(*unmoved).values(due_at=now + hold)):
                     claimed.append(due_question)
@@ -160,7 +160,7 @@ class SqlRevocationAnswers(StoredAnswers):
     async def questions(self) -> Sequence[AskedQuestion]:
         """Return all questions with their state."""
         order = (col(_QUESTION.source), col(_QUESTION.issuer), col(_QUESTION.about))
-        return await self._values(_to_asked, select(_QUESTION).order_by(*order))
+        return await self._values(_to_asked_question, select(_QUESTION).order_by(*order))
 
     async def version(self) -> str:
         """Return a text that changes whenever an answer or a question is added."""
@@ -244,7 +244,7 @@ def _new_row(question: Question, now: datetime) -> QuestionRow:
     return QuestionRow(source=source, issuer=issuer, about=target, first_at=now, due_at=now)
 
 
-def _to_asked(row: QuestionRow) -> AskedQuestion:
+def _to_asked_question(row: QuestionRow) -> AskedQuestion:
     return value_of(AskedQuestion, row, question=value_of(Question, row))
 
 

@@ -56,7 +56,7 @@ class DeclaredIndex(NamedTuple):
 
     name: str
     columns: tuple[str, ...]
-    where: TextClause | None = None
+    condition: TextClause | None = None
     unique: bool = False
 
 
@@ -242,9 +242,9 @@ def equal(table: type[Row], /, *conditions: ColumnElement[bool], **values: objec
     return and_(*(getattr(table, name) == value for name, value in values.items()), *conditions)
 
 
-def same(left: Any, right: Any) -> ColumnElement[bool]:
+def same(column: Any, other_column: Any) -> ColumnElement[bool]:
     """Return the condition that two columns are equal in rows of the same agency. Any: columns of two tables."""
-    return and_(left.table.c.agency_id == right.table.c.agency_id, left == right)
+    return and_(column.table.c.agency_id == other_column.table.c.agency_id, column == other_column)
 
 
 @cache

@@ -507,10 +507,10 @@ class SqlStore:
         async with self.changing_rows() as tx:
             return await tx.change(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < used_before))
 
-    async def untold_readings(self, before: datetime) -> Sequence[FurtherReadings]:
+    async def untold_readings(self, end: datetime) -> Sequence[FurtherReadings]:
         """Return readings by programs before that moment that no event tells yet, of all agencies."""
         async with self.viewing_few() as tx:
-            return await readings.untold_before(tx, before)
+            return await readings.untold_before(tx, end)
 
     async def forget_uploads(self, now: datetime) -> int:
         """Delete expired uploads of every agency; return how many."""

@@ -29,7 +29,7 @@ _WANTS_REPLY = text("reply_by IS NOT NULL")
 _RETURNED = text("state IN ('failed', 'rejected')")
 _MARKED = text("marks <> '[]'")
 _IS_REQUEST = text("track = 'request' AND code = 'asked'")
-_IS_UNTOLD = text("count > 0")
+_HAS_COUNT = text("count > 0")
 _OWNED = text("agency_id IS NOT NULL")
 MAY_BE_FREE = text("state IN ('free', 'reserved')")
 HAS_SUBJECT = text("subject_id <> ''")
@@ -476,7 +476,7 @@ class ProgramReadingRow(OfAgency, table=True):
     """Readings of one document by one program. The first has an event of its own; `count` further ones, from `first_at` to
     `last_at` of one day, have none yet."""
 
-    __table_args__ = (partial_index("ix_program_reading_untold", _IS_UNTOLD, "last_at"),)
+    __table_args__ = (partial_index("ix_program_reading_untold", _HAS_COUNT, "last_at"),)
 
     document_id: str = _key()
     reader_id: str = _key()

@@ -116,7 +116,7 @@ _IN_STATE = _PARTS.where(col(_PART.state) == bindparam("state"))
 
 def _is_covered(share: Share) -> ColumnElement[bool]:
     """Return the SQL condition that the share covers the part (`Share.covers`)."""
-    of_led = col(_PART.unit_key).in_(sorted(share.led))
+    of_led = col(_PART.unit_key).in_(sorted(share.leading))
     of_units = and_(col(_PART.unit_key).in_(sorted(share.units)), col(_PART.person_id).is_(None))
     return or_(of_led, of_units, col(_PART.person_id).in_(sorted(share.persons)))
 

@@ -200,7 +200,7 @@ class PdfAuthorities:
     ) -> Iterator[tuple[RevocationSource, AuthorityCall]]:
         """Yield the addresses to ask, responders first; those that the file gives come before those in the certificate."""
         own = self.sources.issuers.get(fingerprint(issuer))
-        for source, given, named, bounds in (
+        for source, configured_urls, certificate_urls, bounds in (
             (
                 RevocationSource.OCSP,
                 own.ocsp if own else (),
@@ -210,10 +210,10 @@ class PdfAuthorities:
             (RevocationSource.LIST, own.lists if own else (), _lists(certificate), self.sources.list_bounds),
         ):
             needs_nonce = own is not None and own.needs_nonce
-            for url in given:
+            for url in configured_urls:
                 yield source, AuthorityCall(url=url, bounds=bounds, needs_nonce=needs_nonce)
-            for url in named:
-                if url not in given and self._is_permitted(url):
+            for url in certificate_urls:
+                if url not in configured_urls and self._is_permitted(url):
                     yield (
                         source,
                         AuthorityCall(

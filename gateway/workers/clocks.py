@@ -191,8 +191,8 @@ class AxisListsClock(_Clock):
                 log.action(_log, "axis_list.failed", str(error), list=id)
                 await lists.fail(id, str(error))
                 continue
-            taken = await lists.get(id)
-            counts = {"added": taken.added, "waiting": taken.waiting, "conflicts": taken.conflicts}
+            received = await lists.get(id)
+            counts = {"added": received.added, "waiting": received.waiting, "conflicts": received.conflicts}
             log.action(_log, "axis_list.taken", "", list=id, **counts)
         if tell_issuer is not None:
             await tell_issuer()

@@ -226,15 +226,15 @@ def _unused_accounts(
     tasks: dict[str, list[Task]] = {}
     if rules.lock_new is None:
         return tasks
-    held, agencies = [post for post in posts if post.holds(now)], dict[str, set[str]]()
-    for post in held:
+    current, agencies = [post for post in posts if post.holds(now)], dict[str, set[str]]()
+    for post in current:
         agencies.setdefault(post.person_id, set()).add(post.agency_id)
     for id, agency_ids in agencies.items():
         person, due_at = people[id], people[id].added_at + rules.lock_new
         is_open = person.standing is AccountStanding.ACTIVE and person.blocked_at is None
         if person.last_login_at is not None or not is_open or not due_at - _UNUSED_AHEAD <= now <= due_at:
             continue
-        if not is_needed(person, held, people):
+        if not is_needed(person, current, people):
             for agency_id in agency_ids:
                 duty = make_duty(Timer.T20, person.id, person.added_at, due_at, person.name, person.id)
                 tasks.setdefault(agency_id, []).append(duty)

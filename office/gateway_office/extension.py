@@ -66,7 +66,7 @@ def _add_pages(app: web.Application, node: OpenNode, health: HealthProbe, entry:
 
 
 OFFICE = Extension(
-    wanted=lambda settings: settings.node.office == "on",
+    is_wanted=lambda settings: settings.node.office == "on",
     opens=_open,
     adds_calls=_calls,
     adds_pages=_add_pages,

@@ -19,7 +19,7 @@ from gateway_office.services import TodoServices
 
 _MOST, _MOST_PROPOSALS = 50, 200
 _ENDED = frozenset({InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED})
-_ON_ITS_WAY = (ProposalState.OPEN, ProposalState.APPROVED)
+_PENDING = (ProposalState.OPEN, ProposalState.APPROVED)
 
 
 def is_introduction(document: IncomingDocument) -> bool:
@@ -39,7 +39,7 @@ async def list_waiting(
     if not letters:
         return ()
     async with deciding.decisions.read() as view:
-        proposals = await view.proposals.list_in_states(_ON_ITS_WAY, _MOST_PROPOSALS)
+        proposals = await view.proposals.list_in_states(_PENDING, _MOST_PROPOSALS)
     proposed_seals = [
         (change.code, proposal.proposed_at) for proposal in proposals for change in proposal.content.seals
     ]

@@ -192,8 +192,8 @@ async def send_rights_alerts(reminders: Reminders, hosted: Sequence[HostedAgency
             own = (person.email,) if person is not None and person.email else ()
             for address in dict.fromkeys((*admins, *operators, *own)):
                 lines.setdefault(address, []).append(event)
-        for address, told in lines.items():
-            sent += await _send_alert(reminders, place, address, told, names)
+        for address, alerts in lines.items():
+            sent += await _send_alert(reminders, place, address, alerts, names)
     return sent
 
 
@@ -386,8 +386,8 @@ def _write_mail(
 def _task_line(task: Task) -> str:
     due = f"{local(task.due_at):%H:%M %d/%m/%Y}"
     if task.kind is TaskKind.DUTY:
-        what = ": ".join(filter(None, (labels.say(f"timer.{task.timer}", _LANG), _duty_name(task))))
-        return _plain(labels.say("mail.line.duty", _LANG, what=what, due=due))
+        duty = ": ".join(filter(None, (labels.say(f"timer.{task.timer}", _LANG), _duty_name(task))))
+        return _plain(labels.say("mail.line.duty", _LANG, what=duty, due=due))
     return _plain(
         labels.say(
             "mail.line.late" if task.is_late else "mail.line.due",

@@ -168,7 +168,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
     open_asks = await work.office.recalls.open(MOST_OF_A_KIND)
     asks = [(ask, await work.outgoing.get(ask.document_id)) for ask in open_asks]
     recalled = await work.office.tasks.recalled(now - todo.LOOK_BACK, MOST_OF_A_KIND)
-    left = await work.office.tasks.left_after_all(now - todo.LOOK_BACK, MOST_OF_A_KIND)
+    departed = await work.office.tasks.left_after_all(now - todo.LOOK_BACK, MOST_OF_A_KIND)
     stuck = await work.systems.stuck(MOST_OF_A_KIND)
     untaken = [(box_item, await _document_of(work, box_item)) for box_item in stuck]
     expected = await _wanted_replies(work, now)
@@ -194,7 +194,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_take_backs(office, unsettled, now),
         *todo.of_asks(office, asks, now),
         *todo.of_recalls_due(office, recalled, now),
-        *todo.of_left_after_all(office, left, now),
+        *todo.of_left_after_all(office, departed, now),
         *todo.of_stuck(office, untaken, now),
         *todo.of_unassigned(office, free, now),
         *todo.of_submissions(office, [(s, d) for s, d in opinions if d.id not in acted], now),
@@ -203,7 +203,7 @@ async def _agency_tasks(work: OfficeWork, office: OfficeCalendar, now: datetime)
         *todo.of_late_parts(office, late_parts, now),
     ]
     counted = (waiting, requested, replies, returned, unsent, unsettled, asks, stuck, expected)
-    counted_too = (unassigned, opinions, returned_parts, recalled, left)
+    counted_too = (unassigned, opinions, returned_parts, recalled, departed)
     begun_tasks = [
         replace(task, begun_by=actors.get(task.subject_id, "")) if task.kind in _BEGUN else task
         for task in tasks

@@ -383,7 +383,7 @@ async def test_many_pages_of_the_same_second_find_room(
 async def test_a_filter_that_nothing_meets_ends_the_look_and_the_reader_may_go_on(
     store: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "MOST_LOOKED", 2)
+    monkeypatch.setattr(contents, "PAGES_AT_MOST", 2)
     monkeypatch.setattr(contents, "_WINDOW", 2)
     wanted = incoming(clock)
     await stored(store, wanted)

@@ -215,7 +215,7 @@ async def test_a_changed_or_missing_figure_is_named_and_counting_anew_heals_it(s
     _, differences = await figures_check.check(store)
     assert differences
     assert {d.cell.dimension for d in differences} == {Dimension.ALL}
-    assert all(d.kept == {"taken": 77} and d.counted["taken"] != 77 for d in differences)
+    assert all(d.stored == {"taken": 77} and d.counted["taken"] != 77 for d in differences)
 
     await figures.clear(store)
     await counted(store)

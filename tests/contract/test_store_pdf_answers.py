@@ -30,7 +30,7 @@ def answer(
 
 
 async def bodies(store: SqlOfficeStore, question: Question = QUESTION) -> list[bytes]:
-    return [a.body for a in await store.pdf_answers.about(question)]
+    return [a.body for a in await store.pdf_answers.list_about(question)]
 
 
 async def test_the_newest_answers_and_lists_are_given_and_an_older_one_is_not_taken(
@@ -47,7 +47,7 @@ async def test_the_newest_answers_and_lists_are_given_and_an_older_one_is_not_ta
 
     assert await bodies(store) == [b"second", b"list"]
     assert await bodies(store, OTHER) == [b"other", b"list"]
-    stored = (await answers.about(QUESTION))[0]
+    stored = (await answers.list_about(QUESTION))[0]
     assert stored == answer(b"second", START + HOUR)
 
 

@@ -94,7 +94,7 @@ async def test_after_a_lease_ran_out_another_goes_on_where_the_first_one_was(
     with pytest.raises(StaleLease):
         async with committing(store) as work:
             await rows(work).mark_sent(schedule.id, "first", ("prn_an", "prn_binh"), clock.now())
-    sent = rules.done(second, [Problem.NO_ADDRESS], clock.now())
+    sent = rules.advance(second, [Problem.NO_ADDRESS], clock.now())
     async with committing(store) as work:
         await rows(work).release(sent, "second")
     async with store.read(NORTH) as work:

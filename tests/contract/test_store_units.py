@@ -90,7 +90,7 @@ async def test_a_share_finds_parts_of_the_unit_of_the_person_and_of_all_whom_it_
             return {p.id for p, _ in await work.parts.open_of(share, 9)}
 
     assert await found(Share(units=key, persons=frozenset({"prn_1"}))) == {whole.id, own.id}
-    assert await found(Share(led=key)) == {whole.id, own.id, other.id}
+    assert await found(Share(leading=key)) == {whole.id, own.id, other.id}
     assert await found(Share(persons=frozenset({"prn_2"}))) == {other.id}
     assert await found(Share()) == set()
     async with store.read(NORTH) as work:

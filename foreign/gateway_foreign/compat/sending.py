@@ -139,7 +139,7 @@ async def _send(
         await _refuse_other_content(work, call, envelope.order, model)
     # There is no person to ask here: what may be doubted stays noted with the document, what is sure is refused.
     inspected = [(received.item, received.facts) for received in files.received]
-    order = replace(envelope.order, confirm=rules.confirmed_unasked(envelope.order.draft, inspected))
+    order = replace(envelope.order, confirm=rules.assumed_answers(envelope.order.draft, inspected))
     accepted = await accept(services, scope, order, files, once, envelope.signed)
     return accepted.replayed[1] if accepted.replayed is not None else document_id
 

@@ -97,7 +97,7 @@ async def list_numbers(call: Call, query: NumbersQuery) -> Numbers:
     check_words("state", query.state, _STATES)
     now = call.deps.clock.now()
     series, _, number = (query.cursor or "").rpartition(" ")
-    after = (series, int(number)) if number.isdigit() else ("", 0)
+    position = (series, int(number)) if number.isdigit() else ("", 0)
     async with call.deps.store.read(call.scope()) as work:
         numbers = await work.given.page(
             query.year or local(now).year,
@@ -105,11 +105,11 @@ async def list_numbers(call: Call, query: NumbersQuery) -> Numbers:
             series=query.series,
             states=query.state,
             limit=query.limit + 1,
-            after=after,
+            cursor=position,
         )
-    shown = numbers[: query.limit]
-    cursor = f"{shown[-1].book} {shown[-1].number}" if len(numbers) > len(shown) else None
-    return Numbers.paged([_view(n.standing(now)) for n in shown], call.next_page(cursor))
+    page = numbers[: query.limit]
+    cursor = f"{page[-1].book} {page[-1].number}" if len(numbers) > len(page) else None
+    return Numbers.paged([_view(n.standing(now)) for n in page], call.next_page(cursor))
 
 
 @ROUTES("GET /numbers/next", "Number and notation that a document would get now")

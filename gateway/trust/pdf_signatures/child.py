@@ -216,8 +216,8 @@ def _timestamps(
     """Yield the timestamps that vouch for a signature, the last first. Each authority is judged for the time before which
     its timestamp existed: that of a valid later one, else our own first sight of the file."""
     proved = seen_at
-    later = sorted((s for s in reading.stamps if s[0] > sig.revision), key=lambda s: s[0], reverse=True)
-    for _, stamp in later:
+    stamps = sorted((s for s in reading.stamps if s[0] > sig.revision), key=lambda s: s[0], reverse=True)
+    for _, stamp in stamps:
         facts = _timestamp(stamp, reading.inside, trust, proved)
         if facts.fault is None and facts.standing.code is None and facts.standing.revocation == "good":
             proved = min(proved, facts.at)
@@ -305,8 +305,8 @@ def _answer(question: dict[str, Any], folder: PdfFolder) -> bytes:  # Any: JSON 
 
     def read(file: BinaryIO) -> PdfFacts:
         trust = folder.read()
-        known = replace(trust, material=trust.material + _fetched(question.get("answers", ())))
-        return collect(file, known, seen_at, now)
+        full_trust = replace(trust, material=trust.material + _fetched(question.get("answers", ())))
+        return collect(file, full_trust, seen_at, now)
 
     return ANSWER.dump_json(_read(question, make, read))
 

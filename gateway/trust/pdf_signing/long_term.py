@@ -59,7 +59,7 @@ class ProofGatherer:
     time_roots: Sequence[x509.Certificate] = ()
     authorities: PdfAuthorities | None = None
     _fetched: Material = field(default_factory=Material)
-    _asked: set[Unanswered] = field(default_factory=set)
+    _asked_links: set[Unanswered] = field(default_factory=set)
 
     def check_key(self, key: AgencyKey, at: datetime) -> KeyState:
         """Return the standing of the key's certificate now, after asking where that is allowed."""
@@ -126,9 +126,9 @@ class ProofGatherer:
         """Ask about certificates that were not asked about yet; return whether there is an answer."""
         answers = []
         for link in links if self.authorities is not None else ():
-            if link in self._asked or self.authorities is None:
+            if link in self._asked_links or self.authorities is None:
                 continue
-            self._asked.add(link)
+            self._asked_links.add(link)
             try:
                 answers.append(self.authorities.ask(link, at))
             except GatewayError as error:
@@ -143,14 +143,14 @@ class ProofGatherer:
 
 
 def _path(
-    leaf: asn1_x509.Certificate, others: Sequence[asn1_x509.Certificate]
+    leaf: asn1_x509.Certificate, other_certificates: Sequence[asn1_x509.Certificate]
 ) -> Iterator[asn1_x509.Certificate]:
     """Yield the certificate and those above it that are at hand, without the anchor."""
     current, count = leaf, 0
     while current is not None and count < cms.LONGEST_PATH:
         yield current
         issuer, count = current.issuer.hashable, count + 1
-        above = (c for c in others if c.subject.hashable == issuer and c.sha256 != current.sha256)
+        above = (c for c in other_certificates if c.subject.hashable == issuer and c.sha256 != current.sha256)
         current = next(above, None)
 
 

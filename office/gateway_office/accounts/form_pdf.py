@@ -162,14 +162,14 @@ def _day_or_never(at: datetime | None) -> str:
 
 
 def _begin(form: str, heading: FormHeading, today: date, out: IO[bytes], **words: str) -> PdfSheets:
-    about = _say(f"account_form.about.{form}", **words)
-    sheets = PdfSheets(out, about, heading.agency)
+    subject = _say(f"account_form.about.{form}", **words)
+    sheets = PdfSheets(out, subject, heading.agency)
     sheets.letterhead(
         heading.parent,
         heading.agency,
         _say("outgoing.slip.country"),
         _say("outgoing.slip.motto"),
-        below=(_say("account_form.number", number=heading.number or "……"), *_subject_below(form, about)),
+        below=(_say("account_form.number", number=heading.number or "……"), *_subject_below(form, subject)),
         date_line=_say(
             "account_form.date",
             place=heading.place or "……",
@@ -181,7 +181,7 @@ def _begin(form: str, heading: FormHeading, today: date, out: IO[bytes], **words
     )
     sheets.space(8)
     if form not in account_forms.REQUESTS:
-        for n, text in enumerate(about.split("\n")):
+        for n, text in enumerate(subject.split("\n")):
             sheets.line(text, size=14 if n else 15, bold=True, align=Align.CENTRE)
         sheets.space(4)
     receiver = heading.receiver or _DOTS
@@ -190,8 +190,8 @@ def _begin(form: str, heading: FormHeading, today: date, out: IO[bytes], **words
     return sheets
 
 
-def _subject_below(form: str, about: str) -> tuple[str, ...]:
-    return (_say("account_form.subject", about=about),) if form in account_forms.REQUESTS else ()
+def _subject_below(form: str, subject: str) -> tuple[str, ...]:
+    return (_say("account_form.subject", about=subject),) if form in account_forms.REQUESTS else ()
 
 
 def _table(sheets: PdfSheets, keys: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -116,7 +116,7 @@ async def objection_to_confirming(
         now,
         recorded_digest=digests[0] if len(digests) == 1 else None,
         shown_digest=shown_digest,
-        before=await account_digest(work, proposal.content.rights[0]),
+        account_digest=await account_digest(work, proposal.content.rights[0]),
     )
     if objection is None and not await _administers(
         work, Administrator.person(proposal.proposed_by), proposal, now

@@ -133,8 +133,8 @@ async def _propose(
         unit=wish.unit,
         until=wish.ends_at,
     )
-    before = await pending_rights.account_digest(work, change)
-    return await pending_rights.propose(work, by, replace(change, before=before), now)
+    digest = await pending_rights.account_digest(work, change)
+    return await pending_rights.propose(work, by, replace(change, before=digest), now)
 
 
 async def _must_have(work: AccountWork, person: Person, agency_id: str, role: PostRole) -> None:

@@ -163,13 +163,13 @@ async def answer(
             answered_at=now,
         )
         await work.requests.save(answered)
-        done = sum(bool(line.is_done) for line in lines)
+        agreed = sum(bool(line.is_done) for line in lines)
         details = {
             "form": request.form.value,
             "number": request.number,
             "state": answered.state.value,
-            "done": done,
-            "refused": len(lines) - done,
+            "done": agreed,
+            "refused": len(lines) - agreed,
         }
         await work.tell_agency(request.agency_id, EventKind.ACCOUNT_ANSWERED, id, now, details)
         await work.plan_reminder(request.agency_id, f"{ANSWER_KEY}{id}", now)
@@ -292,8 +292,8 @@ def _decided_lines(request: AccountRequest, answer: Answer) -> list[RequestLine]
 async def _check_last_clerk(
     work: AccountWork, request: AccountRequest, lines: Sequence[RequestLine], answer: Answer, now: datetime
 ) -> None:
-    done = [line for line in lines if line.is_done]
-    warnings = await _warnings(work, request, done, now)
+    agreed = [line for line in lines if line.is_done]
+    warnings = await _warnings(work, request, agreed, now)
     last = sorted(login for login, warning in warnings.items() if warning.last_clerk)
     if last and not answer.despite_warnings:
         raise Clash(f"without {', '.join(last)} the agency has no clerk; confirm it", code="GW-LAST-CLERK")
@@ -307,8 +307,8 @@ async def _warnings(
     logins += [line.login for line in lines if (line.change, line.value) == ends_clerk]
     if not logins:
         return {}
-    people, held = await view.people.all(), await view.posts.all()
-    return account_forms.end_warnings(request.agency_id, logins, people, held, now)
+    people, posts = await view.people.all(), await view.posts.all()
+    return account_forms.end_warnings(request.agency_id, logins, people, posts, now)
 
 
 async def _carry_out(

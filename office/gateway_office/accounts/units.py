@@ -45,7 +45,7 @@ async def list_units(
         units = await view.units_of(agency_id).all()
         members = await view.units_of(agency_id).members(now)
         keys = frozenset(unit.key for unit in units)
-        parts = await view.parts_of(agency_id).open_of(Share(led=keys), MOST_PARTS * 10)
+        parts = await view.parts_of(agency_id).open_of(Share(leading=keys), MOST_PARTS * 10)
     details = [
         UnitDetail(
             unit=unit,
@@ -148,7 +148,7 @@ async def close_unit(services: AccountServices, by: Administrator, agency_id: st
         unit = await store.get(id)
         _check_open(unit)
         has_members = any(unit_key(member.unit) == unit.key for member in await store.members(now))
-        parts = await work.parts_of(agency_id).open_of(Share(led=frozenset({unit.key})), 1)
+        parts = await work.parts_of(agency_id).open_of(Share(leading=frozenset({unit.key})), 1)
         if has_members or parts:
             raise Clash(f"the unit {unit.name} still has persons or open parts", code="GW-UNIT")
         closed = replace(unit, closed_at=now)

@@ -27,7 +27,7 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
         all_posts = await SqlPosts(tx).all()
         people = {p.id: p for p in await SqlPeople(tx).all() if p.standing is not AccountStanding.WITHDRAWN}
         now = await _load_sign_ins(tx, agencies, (question.since, question.until))
-        before = await _load_sign_ins(tx, agencies, question.before)
+        earlier = await _load_sign_ins(tx, agencies, question.before)
     posts = [
         post
         for post in all_posts
@@ -38,7 +38,7 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
         key = post.agency_id if question.by is By.AGENCY else post.role.value
         by_line.setdefault(key, []).append(post)
     lines = {key: _count(of_line, people, now) for key, of_line in by_line.items()}
-    past = _count(posts, people, before)
+    past = _count(posts, people, earlier)
     return make_table(
         question,
         lines,

@@ -529,12 +529,12 @@ def _refusals(attempt: _Attempt, lang: str) -> list[str]:
     for delivery in attempt.deliveries:
         refused = [fact for fact in attempt.facts[delivery.id] if _is_status(fact, "02")]
         if delivery.state == "rejected" and refused:
-            who, why = (
+            name, why = (
                 delivery.recipient.name or delivery.recipient.code,
                 without_reference(refused[-1].reason) or "",
             )
             day = day_text(local(refused[-1].at).date())
-            texts.append(labels.say("book.note.refused", lang, who=who, day=day, reason=why).rstrip(": "))
+            texts.append(labels.say("book.note.refused", lang, who=name, day=day, reason=why).rstrip(": "))
     return texts[:_MOST_NAMED]
 
 
@@ -545,7 +545,7 @@ def _left_text(attempt: _Attempt, lang: str) -> str:
             facts = attempt.facts[delivery.id]
             cancelled = [fact.at for fact in facts if fact.code == "cancelled"]
             proved = [fact.at for fact in facts if fact.track is Track.BUSINESS]
-            who = delivery.recipient.name or delivery.recipient.code
+            name = delivery.recipient.name or delivery.recipient.code
             days = [day_text(local(min(times)).date()) for times in (cancelled, proved)]
-            return labels.say("book.note.left", lang, day=days[0], who=who, on=days[1])
+            return labels.say("book.note.left", lang, day=days[0], who=name, on=days[1])
     return ""

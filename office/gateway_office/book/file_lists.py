@@ -76,13 +76,13 @@ async def write(
     say = partial(labels.say, lang=lang)
     if code:
         columns, title = _CONTENTS, say("book.file_list.contents")
-        about = say("book.file_list.file", code=code)
+        subject = say("book.file_list.file", code=code)
         rows = [
             _content_row(n, document, agency)
             for n, document in enumerate(await _documents_in(services, scope, year, code), start=1)
         ]
     else:
-        columns, title, about = _FILES, say("book.file_list.files"), say("book.file_list.year", year=year)
+        columns, title, subject = _FILES, say("book.file_list.files"), say("book.file_list.year", year=year)
         rows = [
             [file.code, "", "", "", note_text(file, lang)] for file in await list_files(services, scope, year)
         ]
@@ -90,7 +90,7 @@ async def write(
     if form == "pdf":
         today = local(services.clock.now()).date()
         letterhead = await services.store.accounts.letterhead(scope.agency_id)
-        write_pdf = partial(_write_pdf, letterhead, title, about, titles, columns, rows, today, lang, out)
+        write_pdf = partial(_write_pdf, letterhead, title, subject, titles, columns, rows, today, lang, out)
         await services.pool.run(write_pdf)
         return len(rows)
     wide = [XlsxColumn(title=name, width=width) for name, width in zip(titles, columns.values(), strict=True)]
@@ -98,7 +98,7 @@ async def write(
     async def pieces() -> AsyncIterator[Piece]:
         yield lambda: [(row, False) for row in rows]
 
-    await table_files.write(services.pool, out, form, f"{title} {about}", wide, pieces())
+    await table_files.write(services.pool, out, form, f"{title} {subject}", wide, pieces())
     return len(rows)
 
 
@@ -151,7 +151,7 @@ def _day(day: date | None) -> str:
 def _write_pdf(
     letterhead: Letterhead,
     title: str,
-    about: str,
+    subject: str,
     titles: Sequence[str],
     columns: Mapping[str, int],
     rows: Sequence[Sequence[Cell]],
@@ -160,7 +160,7 @@ def _write_pdf(
     out: BinaryIO,
 ) -> None:
     say = partial(labels.say, lang=lang)
-    sheets = PdfSheets(out, f"{title} {about}", letterhead.agency, lang=lang, across=True)
+    sheets = PdfSheets(out, f"{title} {subject}", letterhead.agency, lang=lang, across=True)
     day, month = f"{today:%d}", f"{today:%m}"
     sheets.letterhead(
         letterhead.parent,
@@ -174,7 +174,7 @@ def _write_pdf(
     )
     sheets.space(8)
     sheets.line(title.upper(), size=14, bold=True, align=Align.CENTRE)
-    sheets.line(about, align=Align.CENTRE)
+    sheets.line(subject, align=Align.CENTRE)
     sheets.space(4)
     table = zip(titles, columns.items(), strict=True)
     sheets.table(

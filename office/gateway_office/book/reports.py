@@ -95,8 +95,8 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
     """Answer the question for these agencies."""
     if question.report.of_accounts:
         return await account_figures.make(store, agencies, question, today)
-    before = replace(question, since=question.before[0], until=question.before[1])
-    queries = [*_queries(question, agencies, today), *_queries(before, agencies, today, Group.AGENCY)]
+    earlier = replace(question, since=question.before[0], until=question.before[1])
+    queries = [*_queries(question, agencies, today), *_queries(earlier, agencies, today, Group.AGENCY)]
     answers = await sum_all(store, [(query, group) for query, group, _ in queries])
     half = len(queries) // 2
     prefixes = [prefix for *_, prefix in queries]
@@ -252,11 +252,11 @@ def choice_text(question: Question, lang: str) -> str:
 def change_texts(table: ReportTable, lang: str) -> list[str]:
     """Return by how much each total has changed since the period before, in percent."""
     texts = []
-    for now, before in zip(table.total, table.before, strict=True):
-        if now is None or not before:
+    for now, earlier in zip(table.total, table.before, strict=True):
+        if now is None or not earlier:
             texts.append("–")
             continue
-        percent = round(100 * (now - before) / before)
+        percent = round(100 * (now - earlier) / earlier)
         texts.append(f"{'+' if percent > 0 else ''}{figure_text(percent, lang)} %")
     return texts
 
@@ -266,8 +266,8 @@ def file_name(question: Question, form: str) -> str:
 
 
 def before_text(question: Question, lang: str) -> str:
-    since, until = question.before
-    return labels.say("report.before", lang, since=day_text(since), until=day_text(until))
+    since, last_day = question.before
+    return labels.say("report.before", lang, since=day_text(since), until=day_text(last_day))
 
 
 def heading_of(question: Question, agency: str, lang: str) -> str:

@@ -78,7 +78,7 @@ async def readers(accounts: AccountServices, agency_id: str) -> Mapping[str, Rea
                 by_id[person.id] = Reader(person=person)
             elif granted is not None and granted.manner is Manner.OWN:
                 share = rights.share(Right.REPORTS, agency_id, now)
-                by_id[person.id] = Reader(person=person, units=share.units | share.led)
+                by_id[person.id] = Reader(person=person, units=share.units | share.leading)
     return by_id
 
 
@@ -251,7 +251,7 @@ class Sender:
         now = clock.now()
         reasons = [*dict.fromkeys(problems.values()), *await self._webhook_problems(agency, schedule)]
         async with self.inn.store.changing(scope) as work:
-            await _rows(work).release(rules.done(schedule, reasons, now), token)
+            await _rows(work).release(rules.advance(schedule, reasons, now), token)
             facts = _facts(schedule, problems, figures)
             await work.events.append(schedule.wish.event_kind, schedule.id, now, facts)
         log.action(_log, "report.sent", agency=agency.code, schedule=schedule.id)
@@ -352,14 +352,14 @@ class Sender:
     async def _make(
         self, agency: HostedAgency, schedule: ReportSchedule, units: Sequence[str]
     ) -> ReportTable:
-        wish, (since, until) = schedule.wish, schedule.span
+        wish, (since, last_day) = schedule.wish, schedule.span
         own = replace(wish, unit=units[0]) if units else wish
         question = reports.ask(
             reports.report_named(wish.report),
             # A week of a person's own units has no lines that are kept by month.
             by=wish.by if wish.by in {*rules.known_lines(own)} else rules.usual_line(own),
             since=since,
-            until=until,
+            until=last_day,
             units=units,
             only={**wish.only, "unit": ""},
         )
@@ -413,12 +413,12 @@ def _units(wish: ScheduleWish) -> tuple[str, ...]:
 def _facts(
     schedule: ReportSchedule, problems: Mapping[str, Problem], figures: ReportTable | None
 ) -> dict[str, object]:
-    wish, (since, until) = schedule.wish, schedule.span
+    wish, (since, last_day) = schedule.wish, schedule.span
     facts: dict[str, object] = {
         "report": wish.report,
         "by": wish.by,
         "since": since.isoformat(),
-        "until": until.isoformat(),
+        "until": last_day.isoformat(),
         **wish.only,
         "sent": len(wish.people) - len(problems),
         "left_out": [{"person": id, "why": why.value} for id, why in problems.items()],

@@ -115,16 +115,16 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
     report = reports.report_named(call.path("name"))
     if report.of_node:
         raise NotFound(f"the report {report.key} is about the whole node; its operator has it")
-    until = query.until or today
-    since = query.since or until.replace(day=1)
+    last_day = query.until or today
+    since = query.since or last_day.replace(day=1)
     only = {"unit": query.unit, "partner": query.partner, "type": query.type, "urgency": query.urgency or ""}
     try:
-        question = reports.ask(report, by=query.by, since=since, until=until, only=only)
+        question = reports.ask(report, by=query.by, since=since, until=last_day, only=only)
     except BadForm as error:
         raise bad_value(f"?{error.field}", error.detail) from error
     if query.by and query.by != question.by:
         raise bad_value("?by", ", ".join(question.lines))
-    if since > until:
+    if since > last_day:
         raise bad_value("?to", f"{since} …")
     return await reports.make(office.store, [call.scope().agency_id], question, today)
 
@@ -228,7 +228,7 @@ class ScheduleRemoved(ResponseModel):
 
 
 async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -> ScheduleOut:
-    wish, (since, until) = schedule.wish, schedule.span
+    wish, (since, last_day) = schedule.wish, schedule.span
     is_paused = schedule.paused_at is not None
     return ScheduleOut(
         id=schedule.id,
@@ -242,7 +242,7 @@ async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -
         webhook=wish.webhook,
         state="paused" if is_paused else "active",
         since=since,
-        until=until,
+        until=last_day,
         next_at=None
         if is_paused
         else await scheduled.next_send(office.inn, call.scope().agency_id, schedule),

@@ -294,15 +294,15 @@ async def answer(
     refusals = dict(cell.partition("=")[::2] for cell in refuse or ())
     if refusals.keys() - {str(n) for n in range(1, len(account_request.lines) + 1)}:
         raise typer.BadParameter(f"the request has the lines 1 to {len(account_request.lines)}")
-    done = [not refuse_all and str(n) not in refusals for n in range(1, len(account_request.lines) + 1)]
+    agreed = [not refuse_all and str(n) not in refusals for n in range(1, len(account_request.lines) + 1)]
     names = iter(login or ())
     decisions = tuple(
         requests.Decision(
             is_done=is_done, refusal=refusals.get(str(n), ""), login=next(names, "") if is_done else ""
         )
-        for n, is_done in enumerate(done, start=1)
+        for n, is_done in enumerate(agreed, start=1)
     )
-    call.ask("cli.ask.account_answer", id=id, done=sum(done), refused=len(done) - sum(done))
+    call.ask("cli.ask.account_answer", id=id, done=sum(agreed), refused=len(agreed) - sum(agreed))
     reply = requests.Answer(words=words, decisions=decisions, despite_warnings=last_clerk)
     answered, codes = await requests.answer(services, by, id, reply)
     links = [_person_record(person) | _link_record(call, code) for person, code in codes]

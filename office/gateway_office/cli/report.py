@@ -285,12 +285,12 @@ async def _ask(
 ) -> tuple[Question, Sequence[str]]:
     """Return the question, and the agencies that it is about."""
     report, today = reports.report_named(name), _today(context)
-    until = day(last_day) if last_day else today
+    end = day(last_day) if last_day else today
     question = reports.ask(
         report,
         by=by,
-        since=day(since) if since else until.replace(day=1),
-        until=until,
+        since=day(since) if since else end.replace(day=1),
+        until=end,
         only=only,
     )
     if not report.of_node and question.by != "agency":

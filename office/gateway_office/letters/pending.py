@@ -70,9 +70,9 @@ async def begin(
     if not wait:
         async with services.store.changing(scope) as work:
             await _refuse_second(work, document.id)
-            done = await _perform(services, work, pending)
+            changed = await _perform(services, work, pending)
         services.wake()
-        return ActResult(document=done)
+        return ActResult(document=changed)
     async with services.store.begin(scope) as work:
         await _check(services, work, pending)
         # Left without a commit: nothing of the check stays.
@@ -206,8 +206,8 @@ async def _perform(
     """Do the act, with its submission or opinion, in this unit of work."""
     values, id = pending.act_values, pending.document_id
     if await _reports(work, pending):
-        done = await act.set_status_in(services, work, id, _call(pending), pending.version)
-        document = done.document
+        outcome = await act.set_status_in(services, work, id, _call(pending), pending.version)
+        document = outcome.document
     elif values.assignment is not None:
         document = await act.assign_in(services, work, id, values.assignment, pending.version, values.why)
     else:

@@ -59,19 +59,19 @@ def is_unused(person: Person, since: date) -> bool:
 
 def count(people: Sequence[Person], year: int) -> AccountFigures:
     """Count the accounts of that year, each change at the last one of its account."""
-    first, after = date(year, 1, 1), date(year + 1, 1, 1)
+    first, end = date(year, 1, 1), date(year + 1, 1, 1)
 
     def in_year(days: Iterable[date | None]) -> int:
-        return sum(day is not None and first <= day < after for day in days)
+        return sum(day is not None and first <= day < end for day in days)
 
-    known = [person for person in people if local(person.added_at).date() < after]
-    withdrawn = [p for p in known if p.standing is AccountStanding.WITHDRAWN]
+    counted = [person for person in people if local(person.added_at).date() < end]
+    withdrawn = [p for p in counted if p.standing is AccountStanding.WITHDRAWN]
     return AccountFigures(
-        given=len(known)
+        given=len(counted)
         - sum(p.standing_at is not None and local(p.standing_at).date() < first for p in withdrawn),
-        unused=sum(is_unused(person, first) for person in known),
-        added=in_year(local(p.added_at).date() for p in known),
-        changed=in_year(local(p.roles_at).date() for p in known if p.roles_at != p.added_at),
+        unused=sum(is_unused(person, first) for person in counted),
+        added=in_year(local(p.added_at).date() for p in counted),
+        changed=in_year(local(p.roles_at).date() for p in counted if p.roles_at != p.added_at),
         ended=in_year(local(p.standing_at).date() if p.standing_at else None for p in withdrawn),
     )
 
@@ -171,14 +171,14 @@ def end_warnings(
     """Map those of the sign-in names whose end needs a second look, if all of them ended together."""
     active = {p.id: p for p in people if p.is_active}
     by_login = {p.login: p for p in active.values() if p.login}
-    held = [post for post in posts if post.holds(now) and post.person_id in active]
+    current = [post for post in posts if post.holds(now) and post.person_id in active]
     leaving = {by_login[login].id: login for login in logins if login in by_login}
-    clerks = {p.person_id for p in held if (p.agency_id, p.role) == (agency_id, PostRole.CLERK)}
+    clerks = {p.person_id for p in current if (p.agency_id, p.role) == (agency_id, PostRole.CLERK)}
     is_last = bool(clerks) and clerks <= leaving.keys()
     warnings = {
         login: EndWarning(
             last_clerk=is_last and id in clerks,
-            elsewhere=tuple(sorted({p.agency_id for p in held if p.person_id == id} - {agency_id})),
+            elsewhere=tuple(sorted({p.agency_id for p in current if p.person_id == id} - {agency_id})),
         )
         for id, login in leaving.items()
     }
@@ -187,7 +187,7 @@ def end_warnings(
 
 def state_after(lines: Collection[RequestLine]) -> RequestState:
     """Return the state of a request by the answers to its lines."""
-    done = sum(bool(line.is_done) for line in lines)
-    if not done:
+    agreed = sum(bool(line.is_done) for line in lines)
+    if not agreed:
         return RequestState.REFUSED
-    return RequestState.DONE if done == len(lines) else RequestState.PARTLY
+    return RequestState.DONE if agreed == len(lines) else RequestState.PARTLY

@@ -127,7 +127,7 @@ def failed(schedule: ReportSchedule, problem: Problem, now: datetime) -> ReportS
     return replace(schedule, problem=problem.value, tries=schedule.tries + 1, not_before=now + pause)
 
 
-def done(schedule: ReportSchedule, problems: Sequence[Problem], now: datetime) -> ReportSchedule:
+def advance(schedule: ReportSchedule, problems: Sequence[Problem], now: datetime) -> ReportSchedule:
     """Return the schedule with the next period, after this one was sent; `problems` are those of persons left out."""
     return replace(
         schedule,

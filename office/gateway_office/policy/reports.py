@@ -87,7 +87,7 @@ class ReportColumn:
     key: str
     measure: str
     form: ColumnForm = ColumnForm.COUNT
-    over: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
     side: str = ""
     of_document: bool = False
     """Counted once for a document, however many recipients it has: unknown by recipient."""
@@ -134,11 +134,11 @@ def _today(key: str) -> ReportColumn:
 
 
 def _share(key: str, measure: str, *bases: str, **more: object) -> ReportColumn:
-    return ReportColumn(key=key, measure=measure, over=bases, form=ColumnForm.SHARE, **more)  # type: ignore[arg-type]
+    return ReportColumn(key=key, measure=measure, bases=bases, form=ColumnForm.SHARE, **more)  # type: ignore[arg-type]
 
 
 def _hours(key: str, measure: str, base: str) -> ReportColumn:
-    return ReportColumn(key=key, measure=measure, over=(base,), form=ColumnForm.HOURS)
+    return ReportColumn(key=key, measure=measure, bases=(base,), form=ColumnForm.HOURS)
 
 
 _TRAFFIC = (By.DAY, By.MONTH, By.QUARTER, By.TYPE, By.URGENCY, By.PARTNER, By.UNIT)
@@ -362,7 +362,7 @@ class ReportTable:
 
 
 def make_table(
-    question: Question, sums: Sums, before: Sums, total: Mapping[str, int] | None = None
+    question: Question, sums: Sums, earlier: Sums, total: Mapping[str, int] | None = None
 ) -> ReportTable:
     """Make the lines, those by time in its order, others with the most first. Without a `total` it is the sum of them."""
     columns = question.columns
@@ -376,7 +376,7 @@ def make_table(
         question=question,
         lines=tuple(lines),
         total=_figures(columns, _total(sums) if total is None else total, question, of_total=True),
-        before=_figures(columns, _total(before), question, of_total=True),
+        before=_figures(columns, _total(earlier), question, of_total=True),
     )
 
 
@@ -402,10 +402,10 @@ def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
     name = OVERDUE if column.form is ColumnForm.OVERDUE else column.measure
     if column.form is ColumnForm.TODAY:
         return sums.get(name)
-    value = sums.get(_named(column, name), 0)
+    value = sums.get(_sum_key(column, name), 0)
     if column.form in (ColumnForm.COUNT, ColumnForm.OVERDUE):
         return value
-    divisor = sum(sums.get(_named(column, part), 0) for part in column.over)
+    divisor = sum(sums.get(_sum_key(column, part), 0) for part in column.bases)
     if not divisor:
         return None
     return (
@@ -415,7 +415,7 @@ def _figure(column: ReportColumn, sums: Mapping[str, int]) -> Figure:
     )
 
 
-def _named(column: ReportColumn, measure: str) -> str:
+def _sum_key(column: ReportColumn, measure: str) -> str:
     return f"{column.side}.{measure}" if column.side else measure
 
 
@@ -425,6 +425,6 @@ def measures_of(question: Question, side: str = "") -> tuple[str, ...]:
         name
         for column in question.columns
         if column.side == side and column.form is not ColumnForm.OVERDUE
-        for name in (column.measure, *column.over)
+        for name in (column.measure, *column.bases)
     ]
     return tuple(dict.fromkeys(name for name in names if name != OVERDUE))

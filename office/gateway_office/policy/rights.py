@@ -145,7 +145,7 @@ class Rights:
         }
         return Share(
             units=frozenset().union(*keys.values()),
-            led=frozenset().union(*(keys[grant] for grant in grants if grant.role is PostRole.UNIT_HEAD)),
+            leading=frozenset().union(*(keys[grant] for grant in grants if grant.role is PostRole.UNIT_HEAD)),
             persons=frozenset(grant.on_behalf_of or self.person_id for grant in grants),
         )
 

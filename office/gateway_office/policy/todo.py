@@ -101,10 +101,10 @@ def of_arrivals(
 
 
 def of_recalls_due(
-    office: OfficeCalendar, asked: Iterable[tuple[Delivery, OutgoingDocument, Sequence[Fact]]], now: datetime
+    office: OfficeCalendar, rows: Iterable[tuple[Delivery, OutgoingDocument, Sequence[Fact]]], now: datetime
 ) -> Iterator[Task]:
     """List recalls and take-backs of ours that their recipient has not answered in its time (T11)."""
-    for delivery, document, facts in asked:
+    for delivery, document, facts in rows:
         request = open_request(fold_delivery(facts))
         if request is None or request.kind is RequestKind.UPDATE or document.state is OutState.CANCELLED:
             continue
@@ -283,10 +283,10 @@ def of_returned(
 
 
 def of_left_after_all(
-    office: OfficeCalendar, left: Iterable[tuple[Delivery, OutgoingDocument, Sequence[Fact]]], now: datetime
+    office: OfficeCalendar, rows: Iterable[tuple[Delivery, OutgoingDocument, Sequence[Fact]]], now: datetime
 ) -> Iterator[Task]:
     """List deliveries that had left although they were cancelled, until their recipient is asked to give them back."""
-    for delivery, document, facts in left:
+    for delivery, document, facts in rows:
         if document.kind.is_whole and not fold_delivery(facts).requests:
             since = min(fact.at for fact in facts if fact.track is Track.BUSINESS)
             yield _to_settle(TaskKind.LEFT_AFTER_ALL, office, delivery, document, since, now)

@@ -257,13 +257,13 @@ class SqlAccountRequests(NodeRows):
         """List all that wait for an answer, oldest first."""
         return await self._list(_to_request, _R, "made_at", "id", state=RequestState.OPEN.value)
 
-    async def listed(self, agency_id: str | None, limit: int, after: str = "") -> Sequence[AccountRequest]:
-        """List requests, newest first: of one agency, or of all for None; those that follow the one of the id `after`."""
+    async def listed(self, agency_id: str | None, limit: int, cursor: str = "") -> Sequence[AccountRequest]:
+        """List requests, newest first: of one agency, or of all for None; those that follow the one of the id `cursor`."""
         query = select(_R)
         if agency_id is not None:
             query = query.where(col(_R.agency_id) == agency_id)
-        if after:
-            last = await self.get(after)
+        if cursor:
+            last = await self.get(cursor)
             is_before = and_(col(_R.made_at) == last.made_at, col(_R.id) < last.id)
             query = query.where(or_(col(_R.made_at) < last.made_at, is_before))
         newest = query.order_by(col(_R.made_at).desc(), col(_R.id).desc()).limit(limit)

@@ -60,7 +60,7 @@ _LIST_SPREAD = 12
 _MICROSECONDS = 1_000_000
 _WINDOW = 200
 # A filter that nearly no match meets ends the look after so many pages; the reader may go on from there.
-MOST_LOOKED = 4_000
+PAGES_AT_MOST = 4_000
 # PostgreSQL sorts all matches of a word. A common one is found among the next rows instead, few at a time, because each is
 # unpacked for it; any other among the matches of a span of time, each longer than the one before.
 _NEAR, _NEAR_WINDOW = 200, 60
@@ -215,7 +215,7 @@ class SqlContents(AgencyRows):
         pairs: dict[str, tuple[ListLine, Any]] = {}
         judged: set[str] = set()
         page_count = 0
-        while band < len(bands) and page_count < MOST_LOOKED:
+        while band < len(bands) and page_count < PAGES_AT_MOST:
             rows, is_full = await self._window(bands[band], low, high)
             fresh = {
                 row.document_id: row for row in reversed(rows) if row.fits and row.document_id not in judged
@@ -413,9 +413,9 @@ class SqlContentQueue(OwnTransactions):
             await tx.hold("contents")
             rows = await tx.rows(_D, query, now=now)
             for row in rows:
-                again = {"not_before": now + CLAIMED_FOR, "tries": row.tries + 1}
+                renewal = {"not_before": now + CLAIMED_FOR, "tries": row.tries + 1}
                 await tx.change(
-                    update_by_key(_D), at_agency_id=row.agency_id, at_document_id=row.document_id, **again
+                    update_by_key(_D), at_agency_id=row.agency_id, at_document_id=row.document_id, **renewal
                 )
         return [value_of(DueContent, row, is_last=row.tries >= MOST_TRIES) for row in rows]
 
@@ -446,8 +446,8 @@ class SqlContentQueue(OwnTransactions):
     async def clear(self, limit: int) -> bool:
         """Remove so many pages, and all marks and results; False when nothing was left. Reading begins anew afterwards."""
         async with self._reading() as tx:
-            left = [await tx.tuples(select(literal(1)).select_from(t).limit(1)) for t in (_T, _D, _READ)]
-            if not any(left) and await _state(tx, _FILL) is None:
+            remaining = [await tx.tuples(select(literal(1)).select_from(t).limit(1)) for t in (_T, _D, _READ)]
+            if not any(remaining) and await _state(tx, _FILL) is None:
                 return False
         async with self._changing() as tx:
             places = [place for (place,) in await tx.tuples(select(col(_T.place)).limit(limit))]

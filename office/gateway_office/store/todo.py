@@ -50,7 +50,7 @@ _I, _O, _D, _F, _N = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow
 _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
-_UNTIL = bindparam("until", type_=Moment)
+_END = bindparam("until", type_=Moment)
 
 
 def _mine(table: type[Row], **columns: object) -> Select[Any]:
@@ -58,9 +58,9 @@ def _mine(table: type[Row], **columns: object) -> Select[Any]:
 
 
 _MINE_IN = _mine(_I)
-_IS_WHOLE = col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value])
+_COMPLETE = col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value])
 # State by state, and ordered by time alone: else SQLite walks through the whole index that has the order.
-TO_TAKE_IN = _mine(_I, state=bindparam("state")).where(_IS_WHOLE).order_by(col(_I.arrived_at)).limit(_LIMIT)
+TO_TAKE_IN = _mine(_I, state=bindparam("state")).where(_COMPLETE).order_by(col(_I.arrived_at)).limit(_LIMIT)
 REPLIES = (
     _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
 )
@@ -69,26 +69,26 @@ _IS_UNACKED = or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED)
 UNASSIGNED = (
     _mine(_I, state=InState.ACCEPTED.value)
     .outerjoin(_H, same(_H.incoming_id, _I.id))
-    .where(col(_I.arrived_at) >= _SINCE, _IS_WHOLE, _IS_UNACKED)
+    .where(col(_I.arrived_at) >= _SINCE, _COMPLETE, _IS_UNACKED)
     .order_by(col(_I.arrived_at), col(_I.id))
     .limit(_LIMIT)
 )
 # Its literals are those of the partial index, which no server would see behind params.
-_IS_ASKED = and_(
+_IS_REQUEST = and_(
     col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
     col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
     col(_F.at) >= _SINCE,
 )
 WITH_REQUESTS = (
     _MINE_IN.join(_F, same(_F.subject_id, _I.id))
-    .where(_IS_ASKED, col(_I.state) != InState.SEALED.value)
+    .where(_IS_REQUEST, col(_I.state) != InState.SEALED.value)
     .order_by(col(_F.at), col(_I.id))
     .limit(_LIMIT)
 )
 RECALLED = (
     _mine(_D)
     .join(_F, same(_F.subject_id, _D.id))
-    .where(_IS_ASKED)
+    .where(_IS_REQUEST)
     .order_by(col(_F.at), col(_D.id))
     .limit(_LIMIT)
 )
@@ -118,7 +118,7 @@ PENDING = (
         col(_B.agency_id).concat("") == bindparam("agency"),
         col(_B.state).in_(bindparam("states", _UNSENT_STATES, expanding=True, literal_execute=True)),
         col(_B.kind) == Kind.STATUS.value,
-        col(_B.created_at).between(_SINCE, _UNTIL),
+        col(_B.created_at).between(_SINCE, _END),
     )
     .order_by(col(_B.created_at), col(_B.id))
     .limit(_LIMIT)
@@ -140,7 +140,7 @@ UNANSWERED = (
     select(col(_D.code), col(_D.updated_at))
     .where(
         equal(_D, agency_id=bindparam("agency"), state=bindparam("state")),
-        col(_D.updated_at).between(_SINCE, _UNTIL),
+        col(_D.updated_at).between(_SINCE, _END),
     )
     .order_by(col(_D.updated_at).desc(), col(_D.id))
     .limit(_LIMIT)
@@ -183,8 +183,8 @@ class SqlTasks(AgencyRows):
         self, since: datetime, limit: int
     ) -> Sequence[tuple[IncomingDocument, Sequence[Fact]]]:
         """List documents about which their sender asked something since then, answered or not, each with all its facts."""
-        found = await self._values(incoming.to_incoming, WITH_REQUESTS, since=since, most=limit)
-        documents = {document.id: document for document in found}
+        letters = await self._values(incoming.to_incoming, WITH_REQUESTS, since=since, most=limit)
+        documents = {document.id: document for document in letters}
         facts = await self._facts_of(list(documents))
         return [(document, facts[id]) for id, document in documents.items()]
 

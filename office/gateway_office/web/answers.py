@@ -141,8 +141,8 @@ def static_bytes(name: str) -> bytes:
     raw = (resources.files("gateway_office.web") / "static" / name).read_bytes()
     kind = name.rpartition(".")[2]
     if kind == "css":
-        first, *rest = raw.split(b"/*")
-        raw = first + b"".join(part.partition(b"*/")[2] for part in rest)
+        first, *parts = raw.split(b"/*")
+        raw = first + b"".join(part.partition(b"*/")[2] for part in parts)
     # A comment of a script has a line of its own, and no text has several lines.
     lines = [line.strip() for line in raw.splitlines()] if kind in ("css", "js") else [raw]
     return b"\n".join(line for line in lines if line and not (kind == "js" and line.startswith(b"//")))

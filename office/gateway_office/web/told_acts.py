@@ -58,8 +58,8 @@ class ToldActs:
         async with self.request.deps.store.read(self.request.scope()) as work:
             last = await work.events.last_position()
             from_place = self.place - _OVERLAP if self._reported else self.place
-            done = await work.events.own_after(from_place, EventKind.INBOX_STATUS)
-            fresh = {id for place, id in done.items() if place not in self._reported}
+            effects = await work.events.own_after(from_place, EventKind.INBOX_STATUS)
+            fresh = {id for place, id in effects.items() if place not in self._reported}
             acts = (await work.office.pending.all(_MOST_ACTS)).values()
             failed = [
                 act
@@ -71,7 +71,7 @@ class ToldActs:
             ]
             documents = [await work.incoming.get(id) for id in sorted(fresh)]
             failures = [(act, await work.incoming.get(act.document_id)) for act in failed]
-        self._reported |= {*done, *(act.id for act in failed), self.place}
+        self._reported |= {*effects, *(act.id for act in failed), self.place}
         self.place = last
         return [*self._effects(documents), *self._failures(failures)]
 

@@ -127,7 +127,7 @@ def figure(asked: Question, column: ReportColumn, sums: dict[str, int], *, of_to
     if column.form is ColumnForm.OVERDUE:
         is_known = of_total or asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
         return sums.get(f"overdue.{column.measure}", 0) if is_known else None
-    value, over = sums.get(f"{side}.{column.measure}", 0), sums.get(f"{side}.{column.over}", 0)
+    value, over = sums.get(f"{side}.{column.measure}", 0), sums.get(f"{side}.{column.bases}", 0)
     if column.form is ColumnForm.COUNT:
         return value
     if not over:

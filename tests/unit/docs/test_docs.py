@@ -33,6 +33,7 @@ PAGES = sorted(
     [
         ROOT / "README.md",
         ROOT / "CHANGELOG.md",
+        ROOT / "CONTRIBUTING.md",
         ROOT / "schemas" / "README.md",
         ROOT / "clients" / "python" / "README.md",
         *DOCS.rglob("*.md"),
@@ -390,15 +391,42 @@ def test_every_finding_of_doctor_is_explained() -> None:
 
     assert len(checks) >= 8
     assert checks - explained == set()
+
+
+def test_a_decision_that_is_named_anywhere_holds_and_a_retired_number_leads_to_one() -> None:
+    """In pages, comments and docstrings; the index has each page once, and no number twice."""
+    index = text_of(DOCS / "decisions" / "README.md")
     pages = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
-    assert pages == set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", text_of(DOCS / "decisions" / "README.md")))
+    numbers, retired = {name[:4] for name in pages}, re.findall(r"^\| (\d{4}) \|", index, flags=re.MULTILINE)
+    merged = {n for name in pages for n in re.findall(r"\d{4}", rows_of_merged(DOCS / "decisions" / name))}
+    sources = [
+        path
+        for folder in ("gateway", "office", "labs", "tests", "bench", "tools", "docs")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in {".py", ".md", ".toml", ".html"} and path.name != Path(__file__).name
+    ]
+    dead = {
+        f"{short_name(path)}: {name}"
+        for path in [*sources, *ROOT.glob("*.md")]
+        for name in re.findall(r"\bdecisions?[ /](\d{4}\b[\w.-]*)", text_of(path), flags=re.IGNORECASE)
+        if name[:4] not in numbers or (name.endswith(".md") and name not in pages)
+    }
+
+    assert dead == set()
+    assert sorted(re.findall(r"^\| \[\d{4}\]\((\S+)\)", index, flags=re.MULTILINE)) == sorted(pages)
+    assert merged <= set(retired)
+    assert not numbers & set(retired)
+
+
+def rows_of_merged(page: Path) -> str:
+    return "".join(re.findall(r"^Merged here: .*$", text_of(page), flags=re.MULTILINE))
 
 
 # --- languages ------------------------------------------------------------------------------------------------
 
 
 def test_vietnamese_letters_stand_in_labels_alone() -> None:
-    """Decision 0005. Signs such as ‖, — and … are no letters."""
+    """Decision 0028. Signs such as ‖, — and … are no letters."""
     places = []
     for path in SOURCES:
         if path.is_relative_to(ROOT / "gateway" / "words") or short_name(path) in LETTERS_ALLOWED:

@@ -96,7 +96,7 @@ def test_what_happened_is_one_sentence_with_names(cases: Cases) -> None:
 def test_the_thing_stands_apart_so_that_a_page_can_link_it() -> None:
     sentence = say_event(event(EventKind.INBOX_STATUS, "inb_1", code="03"), "A", NAMES, "vi")
 
-    assert (sentence.before, sentence.thing, sentence.after) == (
+    assert (sentence.opening, sentence.subject, sentence.closing) == (
         "A tiếp nhận ",
         "văn bản 12/UBND-VP của Sở Thử nghiệm",
         "",

@@ -42,7 +42,7 @@ def test_a_named_part_concerns_its_person_and_the_head_of_the_unit_alone() -> No
     named = Assignment(lead_unit="Phòng A", persons=(UnitPerson(unit="Phòng A", person="prn_1"),))
     unit = frozenset({"phong a"})
     person, colleague = (Share(units=unit, persons=frozenset({id})) for id in ("prn_1", "prn_2"))
-    head, outsider = Share(units=unit, led=unit), Share(led=frozenset({"phong b"}))
+    head, outsider = Share(units=unit, leading=unit), Share(leading=frozenset({"phong b"}))
 
     assert [s.covers_assignment(named) for s in (person, colleague, head, outsider)] == [
         True,

@@ -175,7 +175,7 @@ async def member(town: Town, document: IncomingDocument, unit: str) -> UnitMembe
 
 def share(unit: str, person: str = "", *, leads: bool = False) -> Share:
     keys = frozenset({unit_key(unit)})
-    return Share(units=keys, led=keys if leads else frozenset(), persons=frozenset({person}))
+    return Share(units=keys, leading=keys if leads else frozenset(), persons=frozenset({person}))
 
 
 async def test_a_named_person_has_the_units_part_and_one_who_is_informed_ends_it_by_seeing(

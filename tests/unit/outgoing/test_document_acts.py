@@ -24,7 +24,7 @@ async def attempt(town: Town, act: Act, document: OutgoingDocument) -> object:
             return await manage.resend(out, scope, id, [r.code for r in document.draft.recipients[:1]])
         case Act.CORRECT:
             return await follow_up.begin_correction(out, scope, id)
-        case Act.FURTHER:
+        case Act.ADD_RECIPIENTS:
             recipient = Recipient(code=COMMUNE, role=document.draft.recipients[0].role)
             return await more_recipients.send_to_more(out, scope, id, (recipient,))
         case Act.REPLACE:
@@ -126,7 +126,7 @@ async def test_a_document_that_is_recalled_is_not_sent_again_and_its_reason_is_t
     await town.carry()
     await recall_from(town, sent, PROVINCE)
 
-    for act in (Act.RESEND, Act.FURTHER, Act.REPLACE):
+    for act in (Act.RESEND, Act.ADD_RECIPIENTS, Act.REPLACE):
         with pytest.raises(Clash) as clash:
             await attempt(town, act, sent)
         assert clash.value.code == "GW-RECALL-OPEN"

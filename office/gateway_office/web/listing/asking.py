@@ -263,8 +263,8 @@ def read_address(
 
 def _read_figure(side: Side, parameters: Mapping[str, str], today: date) -> FigureFilter | None:
     """Read the filter of a report's figure from the address of its list; it has both days."""
-    since, until = (dates.typed_day(parameters[name], today) for name in ("tu", "den"))
-    if since is None or until is None:
+    since, last_day = (dates.typed_day(parameters[name], today) for name in ("tu", "den"))
+    if since is None or last_day is None:
         return None
     values = {dimension: parameters[name] for name, dimension in _OF_FIGURE.items() if parameters[name]}
     if Dimension.URGENCY in values:
@@ -273,7 +273,7 @@ def _read_figure(side: Side, parameters: Mapping[str, str], today: date) -> Figu
         side=IN if side is Side.IN else OUT,
         measure=parameters["so-lieu"],
         since=since,
-        until=until,
+        until=last_day,
         values=tuple(values.items()),
     )
 

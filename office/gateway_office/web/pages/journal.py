@@ -223,10 +223,10 @@ def _row(
     old_value, new_value = _first(data, _OLD_KEYS), _first(data, _NEW_KEYS)
     verb = event.kind.rpartition(".")[2]
     is_bad = verb in _BAD or new_value in _BAD
-    who = entry.actor or request.say_or(f"journal.principal.{principal}", principal)
+    actor = entry.actor or request.say_or(f"journal.principal.{principal}", principal)
     return {
         "entry": entry,
-        "who": who,
+        "who": actor,
         "sentence": say_event(event, _actor(request, entry), names, request.lang),
         "place": place,
         "what": request.say_or(f"event.{event.kind}", event.kind),

@@ -40,13 +40,13 @@ _COLUMNS = (
 
 
 async def show_numbers(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    year, state, after = request.query_year(), request.ask("trang-thai"), request.ask("sau")[:60]
+    year, state, cursor = request.query_year(), request.ask("trang-thai"), request.ask("sau")[:60]
     states = (state,) if state in tuple(NumberState) else ()
     profile, now = await profile_of(*request.outgoing), request.deps.clock.now()
     async with request.deps.store.read(request.scope()) as work:
-        numbers = await _load(request, work, year, states, _ROWS + 1, _place(after))
-    shown = [number.standing(now) for number in numbers[:_ROWS]]
-    more = f"{shown[-1].book} {shown[-1].number}" if len(numbers) > _ROWS else ""
+        numbers = await _load(request, work, year, states, _ROWS + 1, _place(cursor))
+    page = [number.standing(now) for number in numbers[:_ROWS]]
+    more = f"{page[-1].book} {page[-1].number}" if len(numbers) > _ROWS else ""
     query = {"nam": str(year)} | ({"trang-thai": state} if states else {})
     return await request.form_page(
         "books/numbers.html",
@@ -55,10 +55,10 @@ async def show_numbers(request: PageRequest, problems: Problems | None = None) -
         year=year,
         state=state if states else "",
         states=[(s.value, request.say(f"books.number.{s}")) for s in NumberState],
-        numbers=shown,
+        numbers=page,
         printed=printed,
         series_name=lambda number: series_name(request, profile.out_books, number),
-        names=await page_requests.names_of(request, {n.by for n in shown}, "incoming.by"),
+        names=await page_requests.names_of(request, {n.by for n in page}, "incoming.by"),
         following=url_for(PATH, **merged(query, sau=more)) if more else "",
         gives=gives_numbers(profile),
         types=[("", ""), *((key, request.say(f"type.{key}")) for key in fields.TYPES)],
@@ -123,12 +123,12 @@ async def file(request: PageRequest) -> web.StreamResponse:
     columns = [XlsxColumn(title=request.say(f"books.number.column.{name}"), width=w) for name, w in _COLUMNS]
 
     async def pieces(work: OfficeWork) -> AsyncIterator[partial[list[tuple[Sequence[Cell], bool]]]]:
-        after = ("", 0)
-        while numbers := await _load(request, work, year, states, _AT_ONCE, after):
+        cursor = ("", 0)
+        while numbers := await _load(request, work, year, states, _AT_ONCE, cursor):
             names = await work.office.books.names([*{number.by for number in numbers}])
             rows = [(_cells(request, profile.out_books, n, names.get(n.by, n.by)), False) for n in numbers]
             yield partial(list, rows)
-            after = (numbers[-1].book, numbers[-1].number)
+            cursor = (numbers[-1].book, numbers[-1].number)
 
     with deps.blobs.scratch() as scratch:
         async with deps.store.read(request.scope()) as work:
@@ -146,10 +146,10 @@ async def _load(
     year: int,
     states: Sequence[str],
     limit: int,
-    after: tuple[str, int],
+    cursor: tuple[str, int],
 ) -> Sequence[GivenNumber]:
     now = request.deps.clock.now()
-    return await work.given.page(year, now=now, states=states, limit=limit, after=after)
+    return await work.given.page(year, now=now, states=states, limit=limit, cursor=cursor)
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -157,8 +157,8 @@ def _place(text: str) -> tuple[str, int]:
     return (series, int(number)) if number.isascii() and number.isdigit() else ("", 0)
 
 
-def _cells(request: PageRequest, books: str, given: GivenNumber, name: str) -> list[Cell]:
-    number = given.standing(request.deps.clock.now())
+def _cells(request: PageRequest, books: str, stored: GivenNumber, name: str) -> list[Cell]:
+    number = stored.standing(request.deps.clock.now())
     return [
         printed(number.number),
         series_name(request, books, number),

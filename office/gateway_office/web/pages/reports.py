@@ -73,8 +73,8 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
     sight = await _sight(request)
     question, problems = await _read_question(request, sight)
     table = await reports.make(request.deps.store, sight.agencies, question, request.today)
-    shown = table.lines[:MOST_LINES]
-    names = await _names(request, question, [line.key for line in shown])
+    lines = table.lines[:MOST_LINES]
+    names = await _names(request, question, [line.key for line in lines])
     query = merged(dict(request.http.query), told=None)
     issuer = await _issuer(request, sight)
     return await request.page(
@@ -91,14 +91,14 @@ async def show_report(request: PageRequest) -> web.StreamResponse:
         lines=[
             (
                 reports.label(question.by, line.key, request.lang, names),
-                _shown(request, table, line.key, line.figures),
+                _cells(request, table, line.key, line.figures),
                 _narrower_path(question, sight, line.key),
             )
-            for line in shown
+            for line in lines
         ],
         also=_also(request, table.also) if table.also is not None else None,
-        left_out=len(table.lines) - len(shown),
-        total=_shown(request, table, None, table.total),
+        left_out=len(table.lines) - len(lines),
+        total=_cells(request, table, None, table.total),
         before=[ShownFigure(text=reports.figure_text(value, request.lang)) for value in table.before],
         before_title=reports.before_text(question, request.lang),
         change=reports.change_texts(table, request.lang),
@@ -140,7 +140,7 @@ async def _sight(request: PageRequest) -> Sight:
         share = request.share_of(Right.REPORTS)
         async with request.deps.store.reading() as tx:
             units = await list_units(tx, request.agency.id)
-        mine = tuple(unit for unit in units if unit_key(unit) in share.units | share.led)
+        mine = tuple(unit for unit in units if unit_key(unit) in share.units | share.leading)
         return Sight(agencies=(request.agency.id,), reports=of_agency, units=mine or (reports.NO_UNIT_YET,))
     if request.agency is None or request.may(Right.REPORTS, Manner.TOTALS):
         agencies = reports.agencies_below(await request.deps.store.hosted(), request.ask("duoi"))
@@ -155,7 +155,7 @@ async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, 
     # The address of a report that the person does not have, as from a colleague, leads to the first one.
     key = request.http.match_info.get("report", "")
     report = next((report for report in sight.reports if report.key == key), sight.reports[0])
-    (since, until), problems = request.query_days("tu", "den")
+    (since, last_day), problems = request.query_days("tu", "den")
     today = request.today
     only = {by.value: request.ask(field) for by, field in _CHOICES.items() if by in report.lines}
     if sight.units is not None:
@@ -169,8 +169,8 @@ async def _read_question(request: PageRequest, sight: Sight) -> tuple[Question, 
         reports.ask,
         report,
         by=request.ask("theo") or (By.AGENCY if sight.of_node else ""),
-        since=since or (until or today).replace(day=1),
-        until=until or today,
+        since=since or (last_day or today).replace(day=1),
+        until=last_day or today,
     )
     try:
         return ask(units=() if chosen else sight.units or (), only=only), problems
@@ -239,7 +239,7 @@ async def _issuer(request: PageRequest, sight: Sight) -> Letterhead:
 # --- figures that lead to their documents ---------------------------------------------------------------------------
 
 
-def _shown(
+def _cells(
     request: PageRequest, table: ReportTable, key: str | None, figures: Sequence[Figure]
 ) -> list[ShownFigure]:
     question = table.question
@@ -257,16 +257,16 @@ def _shown(
 
 def _journal_path(question: Question, column: ReportColumn, key: str | None) -> str:
     """Return the lines of the log behind a number of readings; empty where its filter does not know them."""
-    since, until, words = question.since, question.until, dict[str, str]()
+    since, last_day, words = question.since, question.until, dict[str, str]()
     if key and question.by in BY_TIME:
-        since, until = _days_of(question.by, key, question)
+        since, last_day = _days_of(question.by, key, question)
     elif key and question.by is By.PERSON:
         words["nguoi"] = key
     elif key:
         return ""
     if column.key != "reads" or question.units:
         return ""
-    return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **_days(since, until))
+    return url_for("/nhat-ky", loai=EventKind.DOCUMENT_READ.value, **words, **_days(since, last_day))
 
 
 def _narrower_path(question: Question, sight: Sight, key: str) -> str:
@@ -286,10 +286,10 @@ def _also(request: PageRequest, table: ReportTable) -> Mapping[str, object]:
     return {
         "titles": reports.titles(table.question, lang),
         "lines": [
-            (reports.label(by, line.key, lang, {}), _shown(request, table, line.key, line.figures))
+            (reports.label(by, line.key, lang, {}), _cells(request, table, line.key, line.figures))
             for line in table.lines
         ],
-        "total": _shown(request, table, None, table.total),
+        "total": _cells(request, table, None, table.total),
     }
 
 
@@ -301,25 +301,25 @@ def list_path(question: Question, column: ReportColumn, key: str | None) -> str:
     is_partial = by in (By.PERSON, By.REASON) or (by is By.PARTNER and key is None)
     if column.form is not ColumnForm.COUNT or question.units or is_partial or side not in (IN, OUT):
         return ""
-    since, until = question.since, question.until
+    since, end = question.since, question.until
     values = (
         {} if question.choice is None else {question.choice.by.dimension: reports.key_of(question.choice)}
     )
     if key is not None and by in BY_TIME:
-        since, until = _days_of(by, key, question)
+        since, end = _days_of(by, key, question)
     elif key is not None and key and by in CHOICES:
         values[by.dimension] = key
     elif key is not None:
         return ""
     return figure_address(
         FigureFilter(
-            side=side, measure=column.measure, since=since, until=until, values=tuple(sorted(values.items()))
+            side=side, measure=column.measure, since=since, until=end, values=tuple(sorted(values.items()))
         )
     )
 
 
-def _days(since: date, until: date) -> dict[str, str]:
-    return {"tu": day_text(since), "den": day_text(until)}
+def _days(since: date, last_day: date) -> dict[str, str]:
+    return {"tu": day_text(since), "den": day_text(last_day)}
 
 
 def _days_of(by: By, key: str, question: Question) -> tuple[date, date]:

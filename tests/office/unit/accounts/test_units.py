@@ -64,7 +64,7 @@ async def test_a_rename_takes_posts_and_rights_along_and_the_former_name_stays_t
 
     acting = await officer.acts()
     share = acting.rights.share(Right.SEE_CONTENT, NORTH, acting.at)
-    assert (share.units, share.led, share.persons) == (
+    assert (share.units, share.leading, share.persons) == (
         frozenset({"phong ke hoach", "phong kinh te"}),
         frozenset(),
         frozenset({officer.person.id}),

@@ -27,7 +27,7 @@ PRINTED = sorted(
 )
 DOOR = [*sorted(API.rglob("*.py")), *sorted(API.rglob("*.html")), *PRINTED]
 _LABEL = re.compile(r"""\bsay\(\s*(["'])([^"'{}]+)\1\s*(~|\+)?""")
-_MESSAGE = re.compile(r"""\.said\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
+_MESSAGE = re.compile(r"""\.confirm\((?:[^()]|\([^()]*\))*?,\s*"([a-z0-9_.-]+)\"""", re.S)
 _PREFIX = re.compile(r"""f?["']([a-zA-Z0-9_.-]+\.)(?:\{|["']\s*(?:~|\+))""")
 # The catalogues of the pages, those of the API among them.
 _SUBJECTS = (

@@ -192,11 +192,11 @@ def address_of_node(request: PageRequest) -> str:
 async def link_page(request: PageRequest, person: Person, code: str) -> web.Response:
     """Show a one-time link, on this page alone."""
     address = address_of_node(request).rstrip("/")
-    until = request.person.at + request.deps.accounts.rules.link
+    end = request.person.at + request.deps.accounts.rules.link
     return await request.page(
         "admin/once.html",
         title=request.say("admin.link.title"),
-        once=request.say("admin.link.once", name=person.name, until=dates.moment_text(until)),
+        once=request.say("admin.link.once", name=person.name, until=dates.moment_text(end)),
         about=(request.say("admin.login"), person.login or person.name, "code"),
         name=request.say("admin.link"),
         secret=f"{address}/lien-ket/{code}",
@@ -264,13 +264,13 @@ async def post_choice(request: PageRequest) -> dict[str, Any]:  # Any: values of
     """Return the choices of a post's fields."""
     sees_all = is_everywhere(request)
     places = await list_places(request, together=False)
-    here = chosen_place(request, places, "") if request.agency is not None else places[0]
-    names = await units.names_of_units(request.deps.accounts, here.id) if here.id else ()
+    chosen = chosen_place(request, places, "") if request.agency is not None else places[0]
+    names = await units.names_of_units(request.deps.accounts, chosen.id) if chosen.id else ()
     return {
         "units": [(name, f"{'– ' * depth}{name}") for name, depth in names],
         "roles": [("", request.say("admin.choose")), *_roles(request, sees_all=sees_all)],
         "places": [(place.key, place.name) for place in places],
-        "here": here.key,
+        "here": chosen.key,
     }
 
 

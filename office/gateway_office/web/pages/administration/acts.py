@@ -133,8 +133,8 @@ async def give_post(request: PageRequest) -> web.StreamResponse:
         except Clash as error:
             problems = [("role", request.why(error))]
         else:
-            told = "admin.rights_asked" if waiting is not None else "admin.post_given"
-            return request.confirm(accounts.path_of(person), told)
+            outcome = "admin.rights_asked" if waiting is not None else "admin.post_given"
+            return request.confirm(accounts.path_of(person), outcome)
     return await request.question(
         problems,
         "admin.post.give",

@@ -120,8 +120,8 @@ def _attention(
         return Attention.SUSPENDED
     if line.person.enrolled_at is None and line.link_until is not None and line.link_until <= now:
         return Attention.LINK_OVER
-    held = [post for post in line.posts if post.holds(now) and post.role in _IN_UNITS]
-    if any(not post.unit or (unit_keys and unit_key(post.unit) not in unit_keys) for post in held):
+    posts = [post for post in line.posts if post.holds(now) and post.role in _IN_UNITS]
+    if any(not post.unit or (unit_keys and unit_key(post.unit) not in unit_keys) for post in posts):
         return Attention.NO_UNIT
     return Attention.ENDS_SOON if last is not None and last <= now + _ENDS_SOON else None
 

@@ -86,8 +86,8 @@ async def _printer(request: PageRequest, place: Place, form: str) -> Callable[[I
 
 
 def _since(request: PageRequest, today: date) -> date:
-    typed = request.ask("tu")
-    return (dates.typed_day(typed, today) if typed else None) or account_forms.half_year_start(today)
+    text = request.ask("tu")
+    return (dates.typed_day(text, today) if text else None) or account_forms.half_year_start(today)
 
 
 async def _letterhead(request: PageRequest, place: Place) -> Letterhead:

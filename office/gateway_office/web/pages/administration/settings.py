@@ -34,7 +34,7 @@ from gateway_office.web.pages.administration.accounts import Place, both, get, p
 from gateway_office.web.routes import FormBody
 
 PATH = f"{accounts.HOME}/co-quan"
-_EMPTY_ROWS, _MOST_SHOWN = 3, 5
+_EMPTY_ROWS, _SHOWN_ROWS = 3, 5
 # More than an emblem may have, so that a photo too is refused on the page of the form.
 _MOST_READ = 32 * 1024 * 1024
 
@@ -128,7 +128,7 @@ def _table_rows(
             dates.day_text(date.fromisoformat(cell)) if column.is_day and cell else cell
             for column, cell in zip(setting.columns, cells, strict=True)
         ]
-        for cells in split_table(chosen or setting.ready_made)
+        for cells in split_table(chosen or setting.default_table)
     ]
     if not chosen and setting.key == OUT_BOOKS:
         rows = [[row[0], request.say_or(f"books.series.{row[0]}", ""), *row[2:]] for row in rows]
@@ -154,7 +154,7 @@ async def _choose(request: PageRequest, place: Place, key: str, content: bytes) 
     if text and day is None:
         return [("day", request.say("listing.day.unreadable"))], False
     deps, by, name = request.deps, accounts.administrator(request), request.person.person.name
-    typed = _typed_value(find_setting(key), request.form)
+    value = _typed_value(find_setting(key), request.form)
     if key == EMBLEM and not content and "remove" not in request.form:
         return [("file", request.say("profile.emblem.missing"))], False
     try:
@@ -165,7 +165,7 @@ async def _choose(request: PageRequest, place: Place, key: str, content: bytes) 
 
             picture = await emblem.check(deps.blobs, deps.pool, content, deps.looking.pages)
         chosen = await agency_profile.choose(
-            deps.store, deps.accounts, by, name, place.id, key, typed, day, picture
+            deps.store, deps.accounts, by, name, place.id, key, value, day, picture
         )
     except Clash as error:
         field = "file" if key == EMBLEM else "value"
@@ -207,8 +207,8 @@ def value_words(request: PageRequest, key: str, value: str) -> str:
         )
     if setting.form is ValueForm.TABLE:
         rows = split_table(value)
-        value = "; ".join(" ".join(filter(None, row[:3])) for row in rows[:_MOST_SHOWN])
-        value += "; …" if len(rows) > _MOST_SHOWN else ""
+        value = "; ".join(" ".join(filter(None, row[:3])) for row in rows[:_SHOWN_ROWS])
+        value += "; …" if len(rows) > _SHOWN_ROWS else ""
     return value or request.say("admin.setting.none")
 
 

@@ -330,8 +330,8 @@ def _proposal_title(request: PageRequest, content: ProposalContent, names: Mappi
         return request.say("delegated.what.policy", issuer=content.delegations[0].issuer)
     if content.lists:
         listed = content.lists[0]
-        what = "codes" if listed.kind == AGENCY else "list"
-        return request.say(f"delegated.what.{what}", number=listed.sequence, issuer=listed.issuer)
+        kind = "codes" if listed.kind == AGENCY else "list"
+        return request.say(f"delegated.what.{kind}", number=listed.sequence, issuer=listed.issuer)
     if content.sealing_codes:
         summary_key = "reforms.what.seals" if content.seals else "reforms.what.rights"
         return f"{request.say(summary_key)}: {name_list(content.sealing_codes, names)}"

@@ -336,12 +336,12 @@ async def withdraw(request: PageRequest) -> web.StreamResponse:
         problems += [("since", request.say("listing.day.unreadable"))] if since and day is None else []
         services, reason = request.deps.deciding, request.form.text("reason")
         at = midnight(day) if day is not None else now
-        done, problems = await common.perform_signed(
+        outcome, problems = await common.perform_signed(
             request,
             problems,
             lambda person: proposals.withdraw_seal(services, person.person.id, id, at, reason),
         )
-        if done is not None:
+        if outcome is not None:
             return request.confirm(f"/co-quan/{code}", "seals.withdrawn", muc="chung-thu-so")
     return await _question(
         request,

@@ -266,12 +266,12 @@ async def recall_policy(request: PageRequest) -> web.StreamResponse:
     issuer, problems = request.ask("ben"), Problems()
     if request.is_act:
         services, reason = request.deps.deciding, request.form.text("reason")
-        done, problems = await common.perform_signed(
+        outcome, problems = await common.perform_signed(
             request,
             request.short_reason(),
             lambda person: delegation.recall_policy(services, person, issuer, reason),
         )
-        if done is not None:
+        if outcome is not None:
             return request.confirm(SOURCES, "delegated.recalled")
     await _require_policy(request, issuer)
     return await _question(request, problems, "recall", issuer=issuer, query={"ben": issuer}, grave=True)

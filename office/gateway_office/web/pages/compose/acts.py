@@ -244,8 +244,8 @@ async def _reserve_number(
         problem = ("symbol", request.say("compose.number.book"))
         return await editor.refused(request, typed_form.sheet, [problem])
     else:
-        given = await numbering.reserve_for(out, scope, draft, subject_id=stored.id)
-        draft = replace(draft, number=printed(given.number))
+        reserved = await numbering.reserve_for(out, scope, draft, subject_id=stored.id)
+        draft = replace(draft, number=printed(reserved.number))
     await uploads.save_over(request, stored, draft)
     return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", "compose.numbered"), "van-ban")
 

@@ -319,18 +319,18 @@ async def number_state(request: PageRequest, sheet: Sheet) -> ShownNumber:
     symbol = "" if draft.symbol else propose_symbol(profile, draft.type_key, year)
     if not (gives_numbers(profile) and sheet.kind.is_whole):
         return ShownNumber(symbol=symbol)
-    now, given = out.clock.now(), None
+    now, number = out.clock.now(), None
     async with request.deps.store.read(scope) as work:
         if sheet.document is not None:
-            given = await work.given.of_subject(sheet.document.id)
+            number = await work.given.of_subject(sheet.document.id)
         is_placed = bool(draft.symbol or draft.type_key)
         expected = await numbering.expected(work, profile, draft, now) if is_placed else ""
-    is_kept = given is not None and given.state is NumberState.RESERVED
+    is_kept = number is not None and number.state is NumberState.RESERVED
     return ShownNumber(
         is_given=True,
         expected=expected,
-        reserved=printed(given.number) if given is not None and is_kept else "",
-        until=given.until if given is not None and is_kept else None,
+        reserved=printed(number.number) if number is not None and is_kept else "",
+        until=number.until if number is not None and is_kept else None,
         symbol=symbol,
     )
 

@@ -338,8 +338,8 @@ async def _list_givable(
     request: PageRequest, parts: Sequence[UnitPart]
 ) -> list[tuple[UnitPart, list[tuple[str, str]]]]:
     """List the parts of units that the person leads, each with the persons to whom it may be given."""
-    led = request.share_of(Right.INSTRUCT).led
-    own_parts = [part for part in parts if part.key in led]
+    led_units = request.share_of(Right.INSTRUCT).leading
+    own_parts = [part for part in parts if part.key in led_units]
     if not own_parts:
         return []
     async with request.deps.store.read(request.scope()) as work:

@@ -175,7 +175,7 @@ def acts_of(
     candidates = (
         (MAY_ISSUE, "resend", f"{base_path}/gui-lai", no_resend(outgoing)),
         (MAY_ISSUE, "anew", f"{base_path}/sua-lai", no_correction(outgoing)),
-        (MAY_ISSUE, "further", f"{base_path}/gui-them", refusal(outgoing, Act.FURTHER)),
+        (MAY_ISSUE, "further", f"{base_path}/gui-them", refusal(outgoing, Act.ADD_RECIPIENTS)),
         (MAY_URGE, "urge", f"{base_path}/don-doc", no_urging(outgoing, now)),
         (MAY_RECALL, "fix", f"{base_path}/sai-gi", no_fix(outgoing)),
         cancel,

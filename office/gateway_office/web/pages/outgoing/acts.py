@@ -440,7 +440,7 @@ async def correct(request: PageRequest) -> web.StreamResponse:
 
 async def add_recipients(request: PageRequest) -> web.StreamResponse:
     outgoing = await access.find(request)
-    if (objection := access.refusal(outgoing, Act.FURTHER)) and not request.is_act:
+    if (objection := access.refusal(outgoing, Act.ADD_RECIPIENTS)) and not request.is_act:
         return await show_refusal(request, outgoing, "further", objection)
     roles = [(role.value, request.say(f"role.{role}")) for role in _ROLES]
     repeat = partial(ask, request, outgoing, "further", do="outgoing.further.do", roles=roles)
