@@ -125,7 +125,7 @@ class Shell(StrEnum):
 
 @verb("bash > ~/.local/share/bash-completion/completions/gateway", 'zsh > "${fpath[1]}/_gateway"')
 def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
-    """Print the script with which a shell completes commands and options; put it where your shell looks."""
+    """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
 
     output.lines([get_completion_script(prog_name=PROGRAM, complete_var=_COMPLETE_VAR, shell=shell.value)])

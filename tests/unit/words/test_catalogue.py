@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import gateway.words
-import gateway_office.words
 from gateway.words.labels import (
     LANGUAGES,
     SUBJECT_OF,
@@ -19,10 +18,11 @@ from gateway.words.labels import (
     parsed_catalogue,
     read_catalogue,
 )
+from gateway_office import words as office_words
 from tests.support.cases import Cases
 from tests.support.words import SUBJECTS
 
-FOLDERS = [Path(package.__file__ or "").parent for package in (gateway.words, gateway_office.words)]
+FOLDERS = [Path(package.__file__ or "").parent for package in (gateway.words, office_words)]
 FILES = sorted(path for folder in FOLDERS for path in folder.glob("*/*.po"))
 HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 GOOD = 'msgid "a.b"\nmsgstr "words"\n'
