@@ -21,14 +21,12 @@ from unittest.mock import patch
 
 from bench import counting, pair, stage, traffic
 from bench.counting import Counts
-from gateway.edxml import pattern
 from gateway.incoming import receive
 from gateway.outgoing import dispatch, package
 from gateway.pool import ThreadPool
 from gateway.store import batch, blobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import OwnRows
-from gateway.trust import pdf
 from gateway_office.bootstrap.office import Office
 
 SIZE, AT_ONCE, DOCUMENTS, PAIRS, COUNTED = 10_000, 32, 96, 9, 2
@@ -92,12 +90,6 @@ SHORT_CUTS: Mapping[str, ShortCut] = {
     ),
     "memory": ShortCut("answers of the database are remembered", _both_of_memory),
     "small-as-rows": ShortCut("small files of a request are rows", lambda: patch.object(blobs, "SMALL", 0)),
-    "third-reader": ShortCut(
-        "own envelopes are read by a pattern", lambda: patch.object(pattern, "read", lambda *_: None)
-    ),
-    "plain-pdf": ShortCut(
-        "plain PDFs are read by patterns", lambda: patch.object(pdf, "read_plain", lambda *_: None)
-    ),
     "brief": ShortCut(
         "brief work stays on the event loop", lambda: patch.object(ThreadPool, "brief", ThreadPool.run)
     ),
