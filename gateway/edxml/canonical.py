@@ -23,7 +23,7 @@ from xml.parsers import expat
 
 from gateway.domain.identity import Digest, known_digest
 from gateway.domain.proof import Binding, FileSlice, Finding
-from gateway.edxml import names, native, pattern, safe_xml, signature, terms
+from gateway.edxml import names, native, safe_xml, signature, terms
 from gateway.edxml.attachment import is_base64
 from gateway.edxml.key import value_fault
 from gateway.edxml.names import CONTENT, DECLARATION, HEADER, QCVN
@@ -60,8 +60,6 @@ class Fast:
     b: int
     tree: etree._Element | None = field(default=None, compare=False, repr=False)
     """Input of `schema.holds`, where the envelope without its files' octets is small."""
-    is_usual: bool = field(default=False, compare=False)
-    """True when `pattern` read all of it, so that nothing in it is unusual."""
 
 
 def read_fast(pieces: Iterable[bytes], size: int, policy: XmlPolicy) -> Fast | None:
@@ -352,8 +350,7 @@ def _read_cut(cut: _Cut, raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> 
     if parts is None or end - begin > limits.signature_bytes or not octets.startswith(DECLARATION):
         raise NotMine
     body = octets[len(DECLARATION) : begin] + octets[end:]
-    usual = None if opens else pattern.read(body, cut.files, limits)
-    read = usual or native.read(body, raw, cut.files, limits, opens=opens)
+    read = native.read(body, raw, cut.files, limits, opens=opens)
     root, element, properties = _prove_canonical(octets, parts)
     fast = Fast(
         envelope=read.envelope,
@@ -366,7 +363,6 @@ def _read_cut(cut: _Cut, raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> 
         a=cut.a,
         b=cut.b,
         tree=_strip_content(root, element),
-        is_usual=usual is not None,
     )
     return fast, hashlib.sha256(properties).digest()
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import xmlschema
     from lxml import etree
 
-    from gateway.edxml.envelope import Business, Envelope
     from gateway.edxml.names import Element
     from gateway.edxml.policy import EnvelopeLimits
 
@@ -141,12 +140,8 @@ _HEADER = ("edXMLEnvelope", "edXMLHeader")
 _MOST_PROBLEMS = 100
 
 
-def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
-    """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature. `usual` is the
-    model read from it, where nothing was unusual: then all its dates exist."""
-    if usual is not None:
-        name = DOCUMENT if usual.status is None else STATUS
-        return compiled(name).validate(root) and _has_distinct_receivers(usual) and _is_whole(usual.business)
+def holds(root: etree._Element) -> bool:
+    """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature."""
     header = _find(root, *_HEADER)
     return compiled(_schema_for(header)).validate(root) and not _extra_problems(root, header)
 
@@ -294,21 +289,6 @@ def _operation_problems(business: etree._Element) -> Iterator[SchemaProblem]:
             yield problem_at(
                 part, "operation", f"{local} belongs to operation {owner} and this is {number or 'none'}"
             )
-
-
-def _has_distinct_receivers(model: Envelope) -> bool:
-    """Check receivers as `_repeated_receivers` does, on a model instead of a tree."""
-    return len(model.to) < 2 or len({(to.organ_id or "").upper() for to in model.to}) == len(model.to)
-
-
-def _is_whole(business: Business | None) -> bool:
-    """Check the operation as `_operation_problems` does, on a model instead of a tree."""
-    if business is None:
-        return True
-    number, info, replaced = business.doc_type, business.document_info, business.replacements
-    needed = {1: (business.reason,), 2: (business.document_id, info), 3: (replaced or None,)}
-    is_misplaced = (info is not None and number != 2) or (bool(replaced) and number != 3)
-    return not is_misplaced and None not in needed.get(number or 0, ())
 
 
 MOST_SKELETON_ELEMENTS = 200_000

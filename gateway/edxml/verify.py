@@ -139,19 +139,15 @@ _NO_FACTS: Final = TransportFacts()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """A verified envelope. `canonical` holds the canonical octets when the general path decided: the file slices count
-    in them. `tree` is the input of `schema.holds`, where the reader of small files left one; `is_usual`: nothing in it
-    is unusual."""
+    in them. `tree` is the input of `schema.holds`, where the reader of small files left one."""
 
     signed: SignedEnvelope[Envelope]
     canonical: bytes | None
     tree: etree._Element | None = None
-    is_usual: bool = False
 
     def keeps_form(self) -> bool:
         """Tell whether this reading already shows that the schema holds; where it does not, call `schema.check`."""
-        if self.tree is None:
-            return False
-        return schema.holds(self.tree, self.signed.model if self.is_usual else None)
+        return self.tree is not None and schema.holds(self.tree)
 
 
 def examine(
@@ -260,7 +256,7 @@ def _fast(
         steps=passed_steps(fast.size, parts.algorithm),
         signature_digest=known_digest(hashlib.sha256(parts.value).hexdigest()),
     )
-    return Verified(signed=signed, canonical=None, tree=fast.tree, is_usual=fast.is_usual)
+    return Verified(signed=signed, canonical=None, tree=fast.tree)
 
 
 def _general(

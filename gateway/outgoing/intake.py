@@ -10,7 +10,6 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from gateway.domain.account import AgencyScope
@@ -88,8 +87,6 @@ class Once:
     render: Callable[[Accepted], tuple[int, str]]
 
 
-# The inspector reads a file of at most this size in a millisecond or two, whatever its content.
-_BRIEF = 16 * 1024
 # The signatures of at most this many files of one document are read, so that it cannot block the PDF reader for others.
 MOST_SIGNED = 20
 
@@ -131,9 +128,7 @@ class RequestFiles:
         await spool.fill(chunks, partial(self._check_size, name, n, self.total))
         is_lead = role is FileRole.LEAD
         look = partial(self._look, spool, name, is_lead=is_lead)
-        pool = self.services.pool
-        run = pool.brief if self._is_brief(spool, is_lead=is_lead) else pool.run
-        digest, facts, signatures = await run(look)
+        digest, facts, signatures = await self.services.pool.run(look)
         facts = await self._scan(scratch, name, digest, facts, signatures)
         file = FileItem(
             n=n,
@@ -171,13 +166,6 @@ class RequestFiles:
         excess = admission.over_limit(name, size, self.total, self.services.profile, f"/files/{n - 1}")
         if excess is not None:
             raise Refused(Verdict(reasons=(excess,)))
-
-    def _is_brief(self, spool: Spool, *, is_lead: bool) -> bool:
-        """Tell whether inspecting the file takes less time than a hop to the thread pool. So small a file is not written
-        yet."""
-        if spool.size > _BRIEF:
-            return False
-        return self.services.inspector.is_brief(BytesIO(spool.unwritten), reads_page=is_lead)
 
     def _look(self, spool: Spool, name: str, *, is_lead: bool) -> tuple[Digest, FileFacts, PdfFacts | None]:
         """Write the end of the file and inspect it. Returns its digest, its facts and its signatures; the signatures are

@@ -44,11 +44,6 @@ class Spool:
                 pieces, self._waiting, self._waiting_size = self._waiting, [], 0
                 await self._pool.run(partial(self._write, pieces))
 
-    @property
-    def unwritten(self) -> bytes:
-        """Bytes that were received but not written yet."""
-        return b"".join(self._waiting)
-
     def end(self) -> Digest:
         """Write the remaining bytes and return the digest; afterwards the whole file can be read. Blocks."""
         pieces, self._waiting = self._waiting, []

@@ -182,8 +182,6 @@ class FileInspector:
         self._read_fields = read_fields
         self._remembered: OrderedDict[tuple[Digest, str, bool], FileFacts] = OrderedDict()
         self._turn = threading.Lock()
-        # Set at the first PDF: loading the library takes long, so the pool does it.
-        self._is_brief_pdf: Callable[[BinaryIO, int, bool], bool] | None = None
 
     def inspect(
         self, file: Readable, name: str, *, reads_page: bool = False, digest: Digest | None = None
@@ -205,12 +203,6 @@ class FileInspector:
                 while len(self._remembered) > _MOST_REMEMBERED:
                     self._remembered.popitem(last=False)
         return facts
-
-    def is_brief(self, stream: BinaryIO, *, reads_page: bool) -> bool:
-        """Tell whether inspecting a small file takes less time than a switch to the pool: it is a PDF without the
-        library."""
-        is_brief = self._is_brief_pdf
-        return is_brief is not None and is_brief(stream, self._limits.pdf_objects, reads_page)
 
     def _facts(self, file: Readable, name: str, *, reads_page: bool) -> FileFacts:
         try:
@@ -276,10 +268,9 @@ class FileInspector:
     ) -> None:
         if facts.found_type == "pdf":
             # Loaded at the first PDF, because the library is large.
-            from gateway.trust.pdf import is_brief, look_into_pdf
+            from gateway.trust.pdf import look_into_pdf
             from gateway.trust.pdf_layout import first_page
 
-            self._is_brief_pdf = is_brief
             read_page = first_page if reads_page else None
             pdf = look_into_pdf(stream, budget.deadline, self._limits.pdf_objects, read_page)
             facts.pages, facts.encrypted, facts.broken = (pdf.pages, pdf.encrypted, pdf.broken)

@@ -1,13 +1,12 @@
 """Reads facts about a PDF that rules need: number of pages, whether it needs a password, active content (R57, threats
 63, 64), and the text of its first page (R2, read by `pdf_layout.first_page`). In: a seekable stream and a deadline. Out:
-`PdfTraits`. `pdf_plain` reads small plain files; a library reads all others within limits: every read checks the
-deadline, the walk counts objects, and decompressed streams have a limit. Signatures are not read here."""
+`PdfTraits`. A library reads within limits: every read checks the deadline, the walk counts objects, and decompressed
+streams have a limit. Signatures are not read here."""
 
 from __future__ import annotations
 
 import io
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -20,7 +19,6 @@ from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
 from gateway.domain.pdf import PdfText
-from gateway.trust.pdf_plain import PlainPdf, pattern_of_names, read_plain
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings would quote content
 _TAIL = 1024  # readers look for the end mark in so many last bytes
@@ -45,11 +43,6 @@ _ACTIONS = {
     "/Rendition": "javascript",
 }
 _EMBEDDING = dict.fromkeys(("/RichMedia", "/FileAttachment", "/Screen", "/3D"), "embedded-file")
-_ACTING = pattern_of_names(
-    [name.removeprefix("/") for name in (*_NAMES, *_ACTIONS, *_EMBEDDING)], kinds=("S", "Subtype")
-)
-# Least size of an object: a file shorter than so many objects cannot exceed their number.
-_LEAST_OBJECT = 2
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
 # Errors that the library raises over a hostile file, besides its own.
 LIBRARY = (
@@ -100,12 +93,8 @@ def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, read_page: ReadPage | None = None
 ) -> PdfTraits:
     """Return the traits of a PDF; `deadline` is a `time.monotonic` value. Bad content becomes `broken`, never an error.
-    `read_page` reads the text of the first page, where it is wanted. The library is used only for a file that is not
-    plain, or whose first page has content to read."""
+    `read_page` reads the text of the first page, where it is wanted."""
     try:
-        plain = _plain(stream, deadline, most_objects)
-        if plain is not None and not (read_page and plain.draws):
-            return PdfTraits(pages=plain.pages, first_page=PdfText() if read_page else None)
         file = timed(stream, deadline)
         if _has_much_behind(file):  # the library would step through all of it
             return PdfTraits(broken="junk-after")
@@ -114,26 +103,10 @@ def look_into_pdf(
             reader = open_pdf(file)
             if reader is None:
                 return PdfTraits(encrypted=True)
-            facts = _walk(reader, most_objects) if plain is None else PdfTraits(pages=plain.pages)
+            facts = _walk(reader, most_objects)
             return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
         return PdfTraits(broken="too-long-to-read" if time.monotonic() > deadline else "unreadable")
-
-
-def is_brief(stream: BinaryIO, most_objects: int, reads_page: bool) -> bool:
-    """Tell whether the traits of this PDF can be read without the library."""
-    plain = _plain(stream, math.inf, most_objects)
-    return plain is not None and not (reads_page and plain.draws)
-
-
-def _plain(stream: BinaryIO, deadline: float, most_objects: int) -> PlainPdf | None:
-    """Return the facts of a small plain PDF, else None. Searching costs by the byte, so the library is as fast with
-    large files."""
-    size = stream.seek(0, io.SEEK_END)
-    if size > most_objects * _LEAST_OBJECT or time.monotonic() > deadline:
-        return None
-    stream.seek(0)
-    return read_plain(stream.read(), _ACTING)
 
 
 def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:

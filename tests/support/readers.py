@@ -1,20 +1,17 @@
 """This module holds the readers of native files (F13) against each other: whatever one says of any bytes, the others
-must say, to the last field. They are the stream of expat, and beside the tree of libxml2 the reader tag by tag and the
-pattern of what our own writer makes. They are compared before the digests are judged, so that an unsigned file is
-compared as well."""
+must say, to the last field. They are the stream of expat, and the reader tag by tag beside the tree of libxml2. They are
+compared before the digests are judged, so that an unsigned file is compared as well."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
-from unittest.mock import patch
 from xml.parsers import expat
 
 from lxml import etree
 
-from gateway.edxml import canonical, pattern, schema
+from gateway.edxml import canonical, schema
 from gateway.edxml.names import DECLARATION
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.edxml.scan import EnvelopeScan, NotMine
@@ -34,8 +31,6 @@ def both(raw: bytes, limits: EnvelopeLimits | None = None) -> Reading | None:
     streamed, closed = (_streamed(raw, limits, opens=opens) for opens in (True, False))
     assert _read_tree(raw, limits, opens=True) == streamed, "the two readers differ"
     assert _read_tree(raw, limits, opens=False) == closed, "the two readers differ about closed files"
-    with _tag_by_tag():
-        assert _read_tree(raw, limits, opens=False) == closed, "tag by tag and the pattern differ"
     _read_in_pieces(raw, XmlPolicy(limits=limits))
     return streamed
 
@@ -52,12 +47,7 @@ def fast(raw: bytes, policy: XmlPolicy, piece: int = 1 << 18) -> canonical.Fast 
         assert canonical.read_closed(lambda: pieces, len(raw), policy) == closed, (
             "the reader of pieces differs"
         )
-        with _tag_by_tag():
-            tags = canonical.read_small(pieces, len(raw), policy, opens=False)
-        assert tags == closed, "tag by tag and the pattern differ"
         assert canonical.read_large(pieces, len(raw), policy, opens=False) == closed, "the two readers differ"
-        if closed is not None:
-            _judged_alike(closed)
     return parsed
 
 
@@ -67,21 +57,6 @@ def _read_in_pieces(raw: bytes, policy: XmlPolicy) -> None:
     large = canonical.read_large([raw], len(raw), policy, opens=False)
     pieces = [raw[at : at + 1021] for at in range(0, len(raw), 1021)]
     assert canonical.read_closed(lambda: pieces, len(raw), policy) == large, "the reader of pieces differs"
-
-
-@contextmanager
-def _tag_by_tag() -> Iterator[None]:
-    with patch.object(pattern, "read", return_value=None):
-        yield
-
-
-def _judged_alike(parsed: canonical.Fast) -> bool:
-    """Tell whether the schema holds, by the tree and, in a usual file, by the model too."""
-    assert parsed.tree is not None
-    holds = schema.holds(parsed.tree)
-    if parsed.is_usual:
-        assert schema.holds(parsed.tree, parsed.envelope) is holds, "the model and the tree say two things"
-    return holds
 
 
 def _tree(parsed: canonical.Fast | None) -> bytes | None:
@@ -118,5 +93,6 @@ def _read_tree(raw: bytes, limits: EnvelopeLimits, *, opens: bool) -> Reading | 
     except (NotMine, UnicodeError, InvalidEnvelope):
         return None
     form = schema.check(schema.skeleton([raw], limits))
-    assert _judged_alike(reading.parsed) is (form is None), "the schema says two things"
+    assert reading.parsed.tree is not None
+    assert schema.holds(reading.parsed.tree) is (form is None), "the schema says two things"
     return reading

@@ -11,6 +11,8 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from moved import paths_of
+
 ROOTS = ("gateway", "office/gateway_office", "foreign/gateway_foreign", "clients/python/gateway_client")
 # These show or try the product and are not used in service. A migration runs once.
 LEFT_OUT = (
@@ -101,9 +103,22 @@ def choose(tree: Path) -> list[Fault]:
     return [_make_fault(number, tree, file, place) for number, (file, place) in enumerate(chosen, 1)]
 
 
+def find(tree: Path, fault: Fault) -> tuple[str, Place] | None:
+    """Find the file of a fault in this checkout, and the place in it; of one written anew, its later form. None where it is
+    gone."""
+    for file in paths_of(fault.file):
+        if (tree / file).exists() and (place := locate((tree / file).read_bytes(), fault)) is not None:
+            return file, place
+    return None if fault.later is None else find(tree, fault.later)
+
+
 def locate(source: bytes, fault: Fault) -> Place | None:
-    """Find the place of a fault in this version of its file; None where it is gone."""
-    places = [place for place in find_places(source) if place.key == _key(fault)]
+    """Find the place of a fault in this version of its file; None where it is gone. Where its function has another name, it
+    is the one place with the same source."""
+    alike = [place for place in find_places(source) if place.key[1:] == _key(fault)[1:]]
+    places = [place for place in alike if place.function == fault.function]
+    if not places and len(alike) == 1:
+        return alike[0]
     return places[fault.occurrence] if fault.occurrence < len(places) else None
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from faults import Fault, locate
+from faults import Fault, find
 from record import Record, Test
 from running import run_tests
 from scratch import Scratch
@@ -116,23 +116,21 @@ def _try_in_parallel(
 
 def try_fault(fault: Fault, record: Record, dropped: set[str], scratch: Scratch) -> Outcome:
     """Set one fault and run its tests until the first fails."""
-    path = scratch.root / fault.file
-    place = locate(path.read_bytes(), fault) if path.exists() else None
-    if place is None and fault.later is not None:
-        return try_fault(fault.later, record, dropped, scratch)
-    if place is None:
+    found = find(scratch.root, fault)
+    if found is None:
         return Outcome(fault.number, MISSING)
-    selection = record.select(fault.file, place.lines, dropped)
+    file, place = found
+    selection = record.select(file, place.lines, dropped)
     outcome = Outcome(fault.number, SURVIVED, executing=selection.executing, chosen=len(selection.tests))
     if not selection.tests:
         outcome.outcome = NOT_EXECUTED
         return outcome
     begin = time.monotonic()
-    with scratch.fault(fault.file, place.apply(path.read_bytes()), fault.number):
+    with scratch.fault(file, place.apply((scratch.root / file).read_bytes()), fault.number):
         for tests in (selection.tests[:FIRST_TESTS], selection.tests[FIRST_TESTS:]):
             if outcome.outcome == SURVIVED and tests:
                 remaining = FAULT_TIMEOUT_S - (time.monotonic() - begin)
-                report = run_tests(scratch, _order(tests), remaining, "-x", file=fault.file)
+                report = run_tests(scratch, _order(tests), remaining, "-x", file=file)
                 outcome.ran += report.ran
                 outcome.cpu_s = round(outcome.cpu_s + report.cpu_s, 1)
                 if report.failed:

@@ -155,7 +155,6 @@ def test_a_large_file_that_stays_closed_is_read_once_and_by_no_stream() -> None:
 
     assert parsed is not None
     assert opened == 1
-    assert parsed.is_usual
     assert parsed == read_large([raw], len(raw), POLICY, opens=False)
 
 
@@ -167,7 +166,6 @@ def test_with_much_beside_its_files_it_streams() -> None:
 
     assert parsed == read_large([raw], len(raw), POLICY, opens=False)
     assert parsed is not None
-    assert not parsed.is_usual
 
 
 def test_another_size_than_was_announced_is_not_mine() -> None:
