@@ -43,22 +43,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeCore:
-    """The parts of a node that are there before trust and an axis are."""
+class OpenRegistry:
+    """The directory, and the parts below it."""
 
     settings: Settings
     clock: Clock
     pool: ThreadPool
     store: SqlStore
     directory: SqlDirectory
-    deciding: DecisionServices
-    feed: SqlFeed
-    keys: KeyDirectory
 
     @property
     def directory_changes(self) -> SqlDirectoryChanges:
         """Changes of the directory that one principal makes."""
-        return directory_changes(self.settings, self.store, self.clock, self.pool)
+        two = self.settings.registry.two_people == "yes"
+        return SqlDirectoryChanges(
+            self.store.writer, self.store.reader, self.clock, self.pool, two_people=two
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeCore(OpenRegistry):
+    """The parts of a node that are there before trust and an axis are."""
+
+    deciding: DecisionServices
+    feed: SqlFeed
+    keys: KeyDirectory
 
     @property
     def axis_lists(self) -> SqlAxisLists:
@@ -82,15 +91,6 @@ class NodeCore:
         return entry.host_on(today) if entry is not None else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRegistry:
-    """The directory, its changes, and the store below them."""
-
-    store: SqlStore
-    directory: SqlDirectory
-    directory_changes: SqlDirectoryChanges
-
-
 @asynccontextmanager
 async def open_core(
     settings: Settings, clock: Clock | None = None, store: SqlStore | None = None
@@ -105,7 +105,7 @@ async def open_core(
             clock=time,
             pool=pool,
             store=store,
-            directory=directory(store, time),
+            directory=SqlDirectory(store.reader, store.memory, time),
             deciding=decision_services(settings, store, time, pool),
             feed=SqlFeed(
                 FeedRoom(
@@ -127,8 +127,8 @@ async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
     clock = SystemClock()
     store = SqlStore(settings.database.address, clock)
     async with _open(settings, store) as pool:
-        changes = directory_changes(settings, store, clock, pool)
-        yield OpenRegistry(store=store, directory=directory(store, clock), directory_changes=changes)
+        directory = SqlDirectory(store.reader, store.memory, clock)
+        yield OpenRegistry(settings=settings, clock=clock, pool=pool, store=store, directory=directory)
 
 
 @asynccontextmanager
@@ -140,17 +140,6 @@ async def _open(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool
         stack.push_async_callback(store.close)
         await store.open()
         yield pool
-
-
-def directory(store: SqlStore, clock: Clock) -> SqlDirectory:
-    """Return the registry, which counts only bindings that the events confirm."""
-    return SqlDirectory(store.reader, store.memory, clock)
-
-
-def directory_changes(settings: Settings, store: SqlStore, clock: Clock, pool: Pool) -> SqlDirectoryChanges:
-    """Return what changes the registry."""
-    two = settings.registry.two_people == "yes"
-    return SqlDirectoryChanges(store.writer, store.reader, clock, pool, two_people=two)
 
 
 def places(settings: Settings) -> dict[str, Path]:

@@ -177,7 +177,7 @@ async def duties(services: DecisionServices) -> Sequence[reform_words.ReportDuty
     """List every report that is owed today, by its due day."""
     today = _today(services)
     async with services.decisions.read() as view:
-        return reform_words.report_duties(await view.reforms.unreported(today, MOST_OWED), today)
+        return reform_words.report_duties(await view.reforms.listed(MOST_OWED, owed_on=today), today)
 
 
 def in_english(remarks: Sequence[Remark]) -> str:

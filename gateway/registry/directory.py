@@ -157,7 +157,9 @@ class SqlDirectory:
     ) -> Page[AgencyEntry]:
         """List the matching entries in code order, a page at a time."""
         async with self._reading() as connection:
-            entries = await list_filtered(connection, criteria, self._clock.now(), cursor or "", limit + 1)
+            after = (AGENCY.c.code > (cursor or ""), *_conditions(criteria, self._clock.now()))
+            query = select(AGENCY).where(*after).order_by(AGENCY.c.code).limit(limit + 1)
+            entries = [to_entry(row) for row in await connection.execute(query)]
             rows = await lookup.as_of(connection, entries, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None
         return Page(items=tuple(rows[:limit]), next_cursor=more)
@@ -262,18 +264,6 @@ class SqlDirectory:
 
 _BEHIND = "\uffff"  # sorts behind every letter of a code
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-async def list_filtered(
-    connection: AsyncConnection, criteria: AgencyFilter, now: datetime, after_code: str, limit: int
-) -> Sequence[AgencyEntry]:
-    query = (
-        select(AGENCY)
-        .where(AGENCY.c.code > after_code, *_conditions(criteria, now))
-        .order_by(AGENCY.c.code)
-        .limit(limit)
-    )
-    return [to_entry(row) for row in await connection.execute(query)]
 
 
 def _conditions(criteria: AgencyFilter, now: datetime) -> Iterator[ColumnElement[bool]]:

@@ -22,7 +22,7 @@ from gateway.domain.axis_list import AxisList, AxisListState
 from gateway.domain.registry_change import Plan, RowProblem
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Clock
-from gateway.registry.tables import AXIS_LIST, as_utc, aware, failures_named
+from gateway.registry.tables import AXIS_LIST, as_utc, failures_named, value_of
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.registry_authoring.importing import BY_AXIS
 
@@ -223,16 +223,4 @@ def _pack(content: bytes) -> str:
 
 
 def _to_list(row: Row[Any]) -> AxisList:
-    return AxisList(
-        id=row.id,
-        axis=row.axis,
-        at=aware(row.at),
-        state=AxisListState(row.state),
-        added=row.added,
-        waiting=row.waiting,
-        conflicts=row.conflicts,
-        left_out=row.left_out,
-        is_large=row.is_large,
-        problems=tuple(json.loads(row.problems)),
-        fault=row.fault,
-    )
+    return value_of(AxisList, row, state=AxisListState(row.state), problems=tuple(json.loads(row.problems)))

@@ -29,7 +29,7 @@ from gateway.domain.delegated import (
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.tables import LIST, PROPOSAL, as_utc, aware
+from gateway.registry.tables import LIST, PROPOSAL, as_utc, value_of
 from gateway.registry_authoring import feed_file, feed_judge
 from gateway.registry_authoring.feed_file import (
     Ends,
@@ -304,19 +304,11 @@ def _officer_lines(officers: Sequence[OfficerLine]) -> str:
 
 
 def _to_list(row: Row[Any]) -> ReceivedList:
-    return ReceivedList(
-        issuer=row.issuer,
-        sequence=row.sequence,
-        digest=row.digest,
-        trust=row.trust,
-        size=row.size,
-        made_at=aware(row.made_at),
-        received_at=aware(row.received_at),
+    return value_of(
+        ReceivedList,
+        row,
         state=ListState(row.state),
-        due_at=row.due_at and aware(row.due_at),
         counts=json.loads(row.counts),
-        header=row.header,
-        issuer_key=row.issuer_key,
         officers=tuple(row.officers.splitlines()),
     )
 

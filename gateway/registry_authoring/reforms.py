@@ -141,19 +141,6 @@ async def reform_row(connection: AsyncConnection, id: str) -> Row[Any]:
     return row
 
 
-async def listed_reforms(
-    connection: AsyncConnection, limit: int, code: str | None = None, *, owed_on: date | None = None
-) -> list[ReformRecord]:
-    """Return reforms, latest to take effect first; only those of a code, or those in effect and not yet reported."""
-    query = select(REFORM).order_by(REFORM.c.effective_on.desc(), REFORM.c.id.desc()).limit(limit)
-    if code is not None:
-        mine = select(REFORM_CODE.c.reform_id).where(REFORM_CODE.c.code == code)
-        query = query.where(REFORM.c.id.in_(mine))
-    if owed_on is not None:
-        query = query.where(REFORM.c.effective_on <= owed_on, REFORM.c.reported_at.is_(None), IS_APPROVED)
-    return [to_record(row) for row in await connection.execute(query)]
-
-
 def to_record(row: Row[Any]) -> ReformRecord:
     return value_of(ReformRecord, row, reform=reform_of(row.content), state=ReformState(row.state))
 
@@ -283,15 +270,21 @@ class SqlReforms:
             row = await reform_row(self._connection, id)
         return lives_of(row.lives_before), lives_of(row.lives_after)
 
-    async def listed(self, limit: int, code: str | None = None) -> Sequence[ReformRecord]:
-        """Return reforms, latest to take effect first; with a code, those that change or name it."""
+    async def listed(
+        self, limit: int, code: str | None = None, *, owed_on: date | None = None
+    ) -> Sequence[ReformRecord]:
+        """Return reforms, latest to take effect first: those that change or name a code, or those in effect on a day and
+        not reported yet."""
         with failures_named():
-            return await listed_reforms(self._connection, limit, code)
-
-    async def unreported(self, on: date, limit: int) -> Sequence[ReformRecord]:
-        """Return reforms in effect on that day that are not reported yet."""
-        with failures_named():
-            return await listed_reforms(self._connection, limit, owed_on=on)
+            query = select(REFORM).order_by(REFORM.c.effective_on.desc(), REFORM.c.id.desc()).limit(limit)
+            if code is not None:
+                mine = select(REFORM_CODE.c.reform_id).where(REFORM_CODE.c.code == code)
+                query = query.where(REFORM.c.id.in_(mine))
+            if owed_on is not None:
+                query = query.where(
+                    REFORM.c.effective_on <= owed_on, REFORM.c.reported_at.is_(None), IS_APPROVED
+                )
+            return [to_record(row) for row in await self._connection.execute(query)]
 
     async def leaning_on(self, id: str) -> Leaning:
         """Return what depends on a reform, and the lives around its codes."""

@@ -18,7 +18,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, RegistryChange
 from gateway.domain.text import fold
 from gateway.registry.lookup import in_parts
-from gateway.registry.tables import AGENCY, CHANGE, PERIOD, as_utc, aware
+from gateway.registry.tables import AGENCY, CHANGE, PERIOD, as_utc, value_of
 
 CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
 _ROW = tuple(
@@ -63,13 +63,8 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
 
 def to_change(row: Row[Any]) -> RegistryChange:
     """Return a change from its stored row."""
-    return RegistryChange(
-        id=row.id,
-        at=aware(row.at),
-        by=row.by_principal,
-        source_digest=Digest(row.source_digest),
-        summary=json.loads(row.summary),
-    )
+    values = {"source_digest": Digest(row.source_digest), "summary": json.loads(row.summary)}
+    return value_of(RegistryChange, row, by=row.by_principal, **values)
 
 
 def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[str, Any]:
