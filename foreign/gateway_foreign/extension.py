@@ -21,7 +21,7 @@ def _add_calls(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
 
 
 FOREIGN = Extension(
-    wanted=lambda settings: settings.compat.vxp,
+    is_wanted=lambda settings: settings.compat.vxp,
     adds_paths=_add_calls,
     nouns={
         "compat": Noun(

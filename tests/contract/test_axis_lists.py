@@ -17,7 +17,6 @@ from gateway.pool import ThreadPool
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry_authoring.changes import SqlDirectoryChanges
-from gateway_foreign.rest.agency_list import read_agencies
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.measuring import measured
@@ -154,14 +153,14 @@ async def test_a_list_without_the_columns_of_a_list_is_refused_whole(lists: SqlA
 
 
 async def test_the_list_of_a_service_is_read_as_it_comes(
-    tmp_path: Path, clock: ManualClock, pool: ThreadPool, directory: SqlDirectory, lists: SqlAxisLists
+    tmp_path: Path, clock: ManualClock, directory: SqlDirectory, lists: SqlAxisLists
 ) -> None:
     codes = ["Z91.01", "Z94.01", "Z94.02", "TEST.EXTRA"]
     async with (
         lgsp.of_agencies(tmp_path, codes, now=clock.now) as hub,
         lgsp.client(tmp_path / "node", hub.url, "Z94.01", clock) as axis,
     ):
-        content, left_out = await read_agencies(axis, pool)
+        content, left_out = await axis.read_agencies()
     assert content.startswith(HEADING.encode())
     assert left_out == 1
 

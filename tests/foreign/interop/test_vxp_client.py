@@ -15,7 +15,7 @@ import pytest
 from tests.foreign.interop.vxp_client import SdkClient
 from tests.support.town.vxp import NORTH, SOUTH, start
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[2] / "interop" / "samples"
 
 
 def sample_file(name: str) -> bytes:
