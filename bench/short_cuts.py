@@ -34,10 +34,10 @@ SIZE, AT_ONCE, DOCUMENTS, PAIRS, COUNTED = 10_000, 32, 96, 9, 2
 
 @dataclass(frozen=True, slots=True)
 class ShortCut:
-    """One second way. `off` turns it off while its context is open."""
+    """One second way. `turn_off` turns it off while its context is open."""
 
-    what: str
-    off: Callable[[], AbstractContextManager[object]]
+    purpose: str
+    turn_off: Callable[[], AbstractContextManager[object]]
 
 
 async def _nothing(*_: Any) -> None:
@@ -56,18 +56,18 @@ async def _each_row_alone(services: Any, rows: Sequence[Any]) -> None:
     await asyncio.gather(*(_run(services, [row]) for row in rows))
 
 
-async def _ask_again(self: Memory, keys: Any, read: Any) -> dict[Any, Any]:
+async def _read_all(self: Memory, keys: Any, read: Any) -> dict[Any, Any]:
     async with self._engine.connect() as connection:
         return dict(await read(connection, list(keys)))
 
 
-async def _ask_one_again(self: Memory, key: Any, read: Any) -> Any:
+async def _read_one(self: Memory, key: Any, read: Any) -> Any:
     async with self._engine.connect() as connection:
         return await read(connection)
 
 
 def _both_of_memory() -> AbstractContextManager[object]:
-    return patch.multiple(Memory, ask=_ask_one_again, ask_all=_ask_again)
+    return patch.multiple(Memory, ask=_read_one, ask_all=_read_all)
 
 
 SHORT_CUTS: Mapping[str, ShortCut] = {
@@ -111,9 +111,9 @@ class _Line:
 
     async def cpu(self, documents: int) -> float:
         """Return the milliseconds of a document."""
-        before = time.process_time()
+        start = time.process_time()
         await self.send(documents)
-        return (time.process_time() - before) * 1000 / documents
+        return (time.process_time() - start) * 1000 / documents
 
 
 async def measure(folder: Path, names: Sequence[str], documents: int, pairs: int) -> dict[str, Any]:
@@ -144,12 +144,12 @@ async def _compare(line: _Line, short_cut: ShortCut, documents: int, pairs: int)
     for n in range(pairs):
         ms = {}
         for is_off in (n % 2 == 0, n % 2 == 1):
-            with short_cut.off() if is_off else nullcontext():
+            with short_cut.turn_off() if is_off else nullcontext():
                 ms[is_off] = await line.cpu(documents)
         differences.append(ms[True] - ms[False])
         plain.append(ms[False])
     return {
-        "what": short_cut.what,
+        "purpose": short_cut.purpose,
         "ms": round(median(plain), 2),
         "gains_ms": round(median(differences), 2),
         "gains_percent": round(100 * median(differences) / median(plain), 1),
@@ -161,12 +161,12 @@ async def _count(line: _Line, counts: Counts, short_cut: ShortCut, documents: in
     """Return the calls of a document without the short cut, less those with it: the least of the turns of each."""
     calls: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
     for is_off in (False, True) * COUNTED:
-        with short_cut.off() if is_off else nullcontext():
+        with short_cut.turn_off() if is_off else nullcontext():
             counts.begin()
             await line.send(documents)
             counts.on = False
-        each = (counting.by_module(of).total() // documents for of in (counts.python_calls, counts.c_calls))
-        calls[is_off].append(tuple[int, int](each))
+        python, c = (counting.by_module(kind).total() for kind in (counts.python_calls, counts.c_calls))
+        calls[is_off].append((python // documents, c // documents))
     least = {is_off: [min(kind) for kind in zip(*turns, strict=True)] for is_off, turns in calls.items()}
     return {
         "python_calls": least[False][0],

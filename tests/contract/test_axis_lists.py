@@ -13,7 +13,6 @@ import pytest
 
 from gateway.domain.axis_list import AxisListState
 from gateway.errors import Clash
-from gateway.pool import ThreadPool
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry_authoring.changes import SqlDirectoryChanges
