@@ -187,7 +187,14 @@ def test_a_node_that_wants_what_is_not_installed_says_what_to_install(
         return
     wishes = ({"NODE_OFFICE": "on"}, {"AXIS_KIND": "vxp"}, {"AXIS_KIND": "lgsp"}, {"COMPAT_VXP": "true"})
     node = nodes[0].settings.node
-    words = [nodes[0].python, "-c", OPENS_EACH, node.name, node.data_dir, json.dumps(wishes)]
+    words: list[str | Path] = [
+        nodes[0].python,
+        "-c",
+        OPENS_EACH,
+        node.name,
+        node.data_dir,
+        json.dumps(wishes),
+    ]
     process = subprocess.run(words, capture_output=True, text=True, check=False)
 
     foreign = "GW-C-006 lienthong-gateway-foreign"
