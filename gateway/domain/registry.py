@@ -161,6 +161,13 @@ def node_name_fault(name: str) -> str | None:
     return None
 
 
+def parse_node_name(text: str) -> str:
+    """Return the name of a node; ValueError for a text that cannot be one."""
+    if (fault := node_name_fault(text)) is not None:
+        raise ValueError(fault)
+    return text
+
+
 class RowSource(StrEnum):
     """Source of a registry row. Starter rows only warn; the others may refuse and redirect (R48)."""
 

@@ -1,6 +1,7 @@
 """Changes the directory of agency codes, and lists what changed. In: two engines, the clock, optionally the pool; a plan or
 a certificate, with who vouches for it. Out: the stored change. Each call is one transaction; database errors are raised as
-StoreFailure. Decisions of persons change more at once, in the unit of work of `decisions`."""
+StoreFailure. Decisions of persons change more at once, in the unit of work of `decisions`. A module that
+plans imports is loaded at the first one, because most nodes serve for years without one."""
 
 from __future__ import annotations
 
@@ -20,7 +21,6 @@ from gateway.ports.services import Clock, Pool
 from gateway.registry import binding_events
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.tables import CHANGE, as_utc, failures_named
-from gateway.registry_authoring import importing
 from gateway.registry_authoring.binding_changes import SqlBindings, alert
 from gateway.registry_authoring.rows import to_change
 
@@ -52,6 +52,8 @@ class SqlDirectoryChanges:
 
     async def plan_import(self, csv_bytes: bytes) -> Plan:
         """Plan the import of a file; nothing is written, and every bad row is among the problems."""
+        from gateway.registry_authoring import importing
+
         with failures_named():
             async with self._reader.connect() as connection:
                 today = local(self._clock.now()).date()
@@ -60,6 +62,8 @@ class SqlDirectoryChanges:
     async def apply(self, plan: Plan, principal: str) -> RegistryChange:
         """Put the plan in force. Clash when it has problems, the registry changed since, or a second person must
         approve."""
+        from gateway.registry_authoring import importing
+
         if self.needs_two(plan):
             raise Clash(
                 f"this import changes {len(plan.rewrites)} agencies that are known: a second person approves it",
@@ -75,6 +79,8 @@ class SqlDirectoryChanges:
 
     async def load_starter(self) -> int:
         """Add missing rows of the bundled level-1 list; return the number of rows written."""
+        from gateway.registry_authoring import importing
+
         async with self._writing() as connection:
             return await importing.load_starter(connection, self._clock)
 

@@ -26,8 +26,8 @@ from gateway.domain.registry import (
     AgencyCode,
     BadCode,
     CodeForm,
-    node_name_fault,
     other_code_fault,
+    parse_node_name,
     scheme_fault,
 )
 from gateway.domain.registry_change import RowProblem
@@ -235,13 +235,6 @@ def _any_code(text: str) -> str:
     return text if other_code_fault(text) is None else _code(text)
 
 
-def node_host(text: str) -> str:
-    """Return the name of a node; ValueError for a text that cannot be one."""
-    if (fault := node_name_fault(text)) is not None:
-        raise ValueError(fault)
-    return text
-
-
 def _date(text: str) -> date:
     if match := _ISO_DATE.fullmatch(text):
         year, month, day = match.groups()
@@ -262,8 +255,8 @@ _READERS: Mapping[str, Callable[[str], Cell]] = {
     "valid_from": _date,
     "valid_to": _date,
     "successor": _code,
-    "host": node_host,
-    "next_host": node_host,
+    "host": parse_node_name,
+    "next_host": parse_node_name,
     "next_host_from": _date,
     "scheme": _scheme,
 }

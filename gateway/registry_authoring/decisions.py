@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 from sqlmodel import col
@@ -19,7 +20,6 @@ from gateway.ports.services import Clock, Pool
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry_authoring.binding_changes import SqlBindings
 from gateway.registry_authoring.held_rows import SqlHeldRows
-from gateway.registry_authoring.imports import SqlImports
 from gateway.registry_authoring.listed import SqlListed
 from gateway.registry_authoring.lists import SqlLists
 from gateway.registry_authoring.reforms import SqlReforms
@@ -33,6 +33,9 @@ from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, IdentityRow, IncomingRow
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from gateway.registry_authoring.imports import SqlImports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class SqlDecision:
     """One unit of work of one principal: everything becomes visible together at `commit`, or not at all."""
 
     def __init__(self, tx: Transaction, clock: Clock, pool: Pool, principal_id: str) -> None:
-        self._tx, self._clock = tx, clock
+        self._tx, self._clock, self._pool = tx, clock, pool
         self.people = SqlPeople(tx)
         self.proposals = SqlProposals(tx)
         self.bindings = SqlBindings(tx.connection, clock, principal_id)
@@ -60,10 +63,16 @@ class SqlDecision:
         self.held_rows = SqlHeldRows(tx.connection, clock, principal_id)
         self.seals = SqlSeals(tx.connection, clock, principal_id)
         self.reforms = SqlReforms(tx.connection)
-        self.imports = SqlImports(tx.connection, pool)
         self.waits = SqlWaits(tx)
         self.key_ends = SqlKeyEnds(tx)
         self.events = SqlEvents(tx, AgencyScope(agency_id=NODE, principal_id=principal_id), clock)
+
+    @property
+    def imports(self) -> SqlImports:
+        """Imports of codes; their modules are loaded at the first one."""
+        from gateway.registry_authoring.imports import SqlImports
+
+        return SqlImports(self._tx.connection, self._pool)
 
     async def rejudge_mail_of(self, code: str) -> None:
         """Add a job for each hosted agency that looks again whose seals stand on the mail of that sender, and of each one

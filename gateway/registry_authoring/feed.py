@@ -43,7 +43,7 @@ from gateway.registry.tables import (
     failures_named,
     value_of,
 )
-from gateway.registry_authoring import feed_file, feed_judge, lists, snapshot
+from gateway.registry_authoring import feed_file, feed_judge, lists
 from gateway.registry_authoring.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
 from gateway.registry_authoring.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
 from gateway.registry_authoring.feed_stage import CertificateLine, FeedStage, StagedRow
@@ -385,6 +385,8 @@ class SqlFeed:
     ) -> Header:
         """Write a signed snapshot of the registry; `since` is an earlier one, whose number it follows. `with_trust`: in the
         form that officers sign. The list is recorded, so that receipts of it are taken."""
+        from gateway.registry_authoring import snapshot
+
         with _failures_named():
             base = (await self._room.pool.run(partial(snapshot.check, since))).header if since else None
             number = sequence if base is None else base.sequence + 1
@@ -404,6 +406,8 @@ class SqlFeed:
         by: str = "operator",
     ) -> Header:
         """Write the signed changes since an earlier snapshot, which lead from it to the present list."""
+        from gateway.registry_authoring import snapshot
+
         between = snapshot.draft_path(target)
         try:
             await self.export(between, signer, since=since, with_trust=with_trust, by=by)

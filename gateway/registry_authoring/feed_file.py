@@ -23,10 +23,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gateway.domain.delegated import ListState
 from gateway.domain.fields import has_bad_characters
-from gateway.domain.registry import AgencyCode, BadCode, CodeForm
+from gateway.domain.registry import AgencyCode, BadCode, CodeForm, parse_node_name
 from gateway.domain.registry_change import AgencyRecord
 from gateway.errors import Clash
-from gateway.registry_authoring.csv_file import node_host
 
 LONGEST_LINE = 32 * 1024  # the longest valid row, every cell full of three-byte letters, has 14 KiB
 LONGEST_EDGE = 4 * 1024  # header and seal are read before anything is known about the file
@@ -185,12 +184,12 @@ class AgencyLine(_FeedLine):
     valid_from: date | None = None
     valid_to: date | None = None
     successor: Code | None = None
-    host: Annotated[str, AfterValidator(node_host)] | None = None
+    host: Annotated[str, AfterValidator(parse_node_name)] | None = None
     email: Text | None = None
     address: Text | None = None
     phone: Text | None = None
     decision: Text | None = None
-    next_host: Annotated[str, AfterValidator(node_host)] | None = None
+    next_host: Annotated[str, AfterValidator(parse_node_name)] | None = None
     next_host_from: date | None = None
 
     @model_validator(mode="after")

@@ -30,10 +30,10 @@ from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.endings import is_decided
 from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
-from gateway.registry_authoring import feed_file, takeovers
+from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.feed_file import FeedKind, Header
 from gateway.registry_authoring.feed_stage import FeedStage, StagedRow
-from gateway.registry_authoring.rows import keep_belief, lock_table, record_change
+from gateway.registry_authoring.rows import keep_belief, lock_table, note_takeovers, record_change
 from gateway.store.row import from_json
 from gateway.store.tables_node import HostedAgencyRow
 
@@ -202,7 +202,7 @@ class SqlHeldRows:
             await self._connection.execute(delete(HELD_ROW).where(HELD_ROW.c.code.in_(part)))
         inherited = [code for code in codes if "successor" in changed[code][0]]
         records = [record_of(row) for row in await _rows_of(self._connection, AGENCY, inherited)]
-        await takeovers.note(self._connection, records, by, now)
+        await note_takeovers(self._connection, records, by, now)
         summary = {"added": 0, "changed": len(codes), "closed": 0, "codes": {"changed": codes[:_MOST_NAMED]}}
         digest, person_id = Digest(received.digest), self._principal_id
         change = RegistryChange(id=change_id, at=now, by=person_id, source_digest=digest, summary=summary)

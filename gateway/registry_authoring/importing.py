@@ -33,12 +33,13 @@ from gateway.ports.services import Clock, Pool
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.lookup import ROWS_AT_ONCE
 from gateway.registry.tables import AGENCY, CHANGE, REFORM, REFORM_CODE
-from gateway.registry_authoring import csv_file, planning, takeovers
+from gateway.registry_authoring import csv_file, planning
 from gateway.registry_authoring.planning import Base
 from gateway.registry_authoring.rows import (
     CODES_KEPT,
     keep_belief,
     lock_table,
+    note_takeovers,
     record_change,
     row_values,
     update_rows,
@@ -100,7 +101,7 @@ async def write(
             await connection.execute(insert(AGENCY), new)
         await update_rows(connection, [row for row in part if row["code"] not in added])
     if not principal.startswith(BY_AXIS):
-        await takeovers.note(connection, plan.rows, id, now)
+        await note_takeovers(connection, plan.rows, id, now)
     await record_change(connection, change)
     return change
 

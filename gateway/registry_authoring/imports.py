@@ -27,8 +27,14 @@ from gateway.registry.tables import (
     aware,
     failures_named,
 )
-from gateway.registry_authoring import importing, planning, reforms, takeovers
-from gateway.registry_authoring.rows import keep_belief, record_change, to_change, update_rows
+from gateway.registry_authoring import importing, planning, reforms
+from gateway.registry_authoring.rows import (
+    forget_takeovers,
+    keep_belief,
+    record_change,
+    to_change,
+    update_rows,
+)
 
 UNDONE = ":undone"  # suffix of the id of the change that undid another one
 MAX_LISTED = 200
@@ -108,7 +114,7 @@ class SqlImports:
                 await self._connection.execute(delete(AGENCY).where(AGENCY.c.code.in_(part)))
             for part in in_parts(changed):
                 await self._restore(id, part, at)
-            await takeovers.forget(self._connection, id)
+            await forget_takeovers(self._connection, id)
             await self._refuse_broken_ground(begun, changed)
             summary = {"added": 0, "changed": len(changed), "closed": len(begun), "unchanged": 0, "undid": id}
             undone = RegistryChange(

@@ -35,8 +35,15 @@ from gateway.registry.tables import (
     record_of,
     value_of,
 )
-from gateway.registry_authoring import takeovers
-from gateway.registry_authoring.rows import keep_belief, lock_table, record_change, row_values, update_rows
+from gateway.registry_authoring.rows import (
+    forget_takeovers,
+    keep_belief,
+    lock_table,
+    note_takeovers,
+    record_change,
+    row_values,
+    update_rows,
+)
 
 
 async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str, Life]:
@@ -256,7 +263,7 @@ class SqlReforms:
             ]
             await self._connection.execute(insert(REFORM_CODE), parts)
             ended = [life.record for code, life in new.items() if code in endings]
-            await takeovers.note(self._connection, ended, record.id, record.approved_at)
+            await note_takeovers(self._connection, ended, record.id, record.approved_at)
             await self._record(record.id, record, content, old, new)
 
     async def get(self, id: str) -> ReformRecord:
@@ -307,7 +314,7 @@ class SqlReforms:
             old, new = await self.lives_of(id)
             change = f"{id}:undone"
             await self._write(new, old, change, at)
-            await takeovers.forget(self._connection, id)
+            await forget_takeovers(self._connection, id)
             row_filter = (REFORM.c.id == id, IS_APPROVED)
             undone_columns = {
                 "state": ReformState.UNDONE.value,

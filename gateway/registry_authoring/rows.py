@@ -1,6 +1,6 @@
 """Writes rows of agency codes, and the records of their changes. In: a caller's transaction, the new rows. Out: the rows;
-the rows before, kept as the belief of their time; and the record of the change, which stays for ever. Imports, reforms,
-lists and held rows all write through it."""
+the rows before, kept as the belief of their time; the record of the change, which stays for ever; and the decisions
+on which it rests that a successor speaks for an ended code. Imports, reforms, lists and held rows all write through it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, literal, null, select, text, update
+from sqlalchemy import Row, bindparam, delete, insert, literal, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.identity import Digest
@@ -18,7 +18,7 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, RegistryChange
 from gateway.domain.text import fold
 from gateway.registry.lookup import in_parts
-from gateway.registry.tables import AGENCY, CHANGE, PERIOD, as_utc, value_of
+from gateway.registry.tables import AGENCY, CHANGE, PERIOD, TAKEOVER, as_utc, value_of
 
 CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
 _ROW = tuple(
@@ -93,3 +93,28 @@ async def lock_table(connection: AsyncConnection, table: str) -> None:
     """Lock the table against other writers until the transaction ends. SQLite needs no lock, because it has one writer."""
     if connection.dialect.name == "postgresql":
         await connection.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+async def note_takeovers(
+    connection: AsyncConnection, records: Iterable[AgencyRecord], by: str, now: datetime
+) -> None:
+    """Store that the take-overs of these codes rest on this decision; a row that was changed since rests on nothing. A list
+    of an issuer or of an axis alone writes none."""
+    values = [
+        {
+            "code": r.code,
+            "successor": r.successor,
+            "by_id": by,
+            "decision": r.decision or "",
+            "at": as_utc(now),
+        }
+        for r in records
+        if r.successor is not None
+    ]
+    if values:
+        await connection.execute(insert(TAKEOVER), values)
+
+
+async def forget_takeovers(connection: AsyncConnection, by: str) -> None:
+    """Remove the take-overs that rest on a decision, because it is undone."""
+    await connection.execute(delete(TAKEOVER).where(TAKEOVER.c.by_id == by))
