@@ -127,12 +127,16 @@ def figure(asked: Question, column: ReportColumn, sums: dict[str, int], *, of_to
     is_known = of_total or asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
     if column.form is ColumnForm.OVERDUE:
         return sums.get(f"overdue.{column.measure}", 0) if is_known else None
-    value, over = sums.get(f"{side}.{column.measure}", 0), 0
+    value, divisor = sums.get(f"{side}.{column.measure}", 0), 0
     for base in column.bases:
         owed = next((c.measure for c in asked.columns if c.form is ColumnForm.OVERDUE), "")
-        over += sums.get(f"{side}.{base}" if base != OVERDUE else f"overdue.{owed}" if is_known else "", 0)
+        divisor += sums.get(f"{side}.{base}" if base != OVERDUE else f"overdue.{owed}" if is_known else "", 0)
     if column.form is ColumnForm.COUNT:
         return value
-    if not over:
+    if not divisor:
         return None
-    return round(100 * value / over, 1) if column.form is ColumnForm.SHARE else round(value / over / 3_600, 1)
+    return (
+        round(100 * value / divisor, 1)
+        if column.form is ColumnForm.SHARE
+        else round(value / divisor / 3_600, 1)
+    )
