@@ -13,7 +13,7 @@ from gateway.store import figures, figures_check
 from gateway.store.row import to_json
 from gateway.store.tables_node import EventRow
 from gateway_office.book import reports
-from gateway_office.policy.reports import REPORTS, By, ColumnForm, Question, ReportColumn
+from gateway_office.policy.reports import OVERDUE, REPORTS, By, ColumnForm, Question, ReportColumn
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.office_year import AGENCIES, Counts, OfficeYear, count
 
@@ -124,12 +124,19 @@ def figures_of(asked: Question, sums: dict[str, int], *, of_total: bool) -> tupl
 
 def figure(asked: Question, column: ReportColumn, sums: dict[str, int], *, of_total: bool) -> object:
     side = column.side or asked.report.side
+    is_known = of_total or asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
     if column.form is ColumnForm.OVERDUE:
-        is_known = of_total or asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
         return sums.get(f"overdue.{column.measure}", 0) if is_known else None
-    value, over = sums.get(f"{side}.{column.measure}", 0), sums.get(f"{side}.{column.bases}", 0)
+    value, divisor = sums.get(f"{side}.{column.measure}", 0), 0
+    for base in column.bases:
+        owed = next((c.measure for c in asked.columns if c.form is ColumnForm.OVERDUE), "")
+        divisor += sums.get(f"{side}.{base}" if base != OVERDUE else f"overdue.{owed}" if is_known else "", 0)
     if column.form is ColumnForm.COUNT:
         return value
-    if not over:
+    if not divisor:
         return None
-    return round(100 * value / over, 1) if column.form is ColumnForm.SHARE else round(value / over / 3_600, 1)
+    return (
+        round(100 * value / divisor, 1)
+        if column.form is ColumnForm.SHARE
+        else round(value / divisor / 3_600, 1)
+    )
