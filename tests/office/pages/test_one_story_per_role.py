@@ -1,5 +1,6 @@
 """Each role does its most frequent work, in one browser session each, with scripts. The tests under
-tests/office/long/pages tell the whole days and every side way of them; `test_plain_day.py` tells the same day without scripts."""
+tests/office/long/pages tell the whole days and every side way of them; `test_plain_day.py` tells the same day without
+scripts."""
 
 from __future__ import annotations
 
