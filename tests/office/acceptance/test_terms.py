@@ -32,7 +32,8 @@ from gateway_office.bootstrap.office import Office, open_office
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.long.acceptance.test_cli import run_command
-from tests.support import accounts, people
+from tests.office.support import accounts
+from tests.support import people
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
 from tests.support.waiting import wait_until
 

@@ -17,7 +17,7 @@ from gateway_office.accounts.acting import Administrator
 from gateway_office.bootstrap.office import Office
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
-from tests.support.accounts import MACHINE, ORIGIN, Someone, post, someone, with_factor
+from tests.office.support.accounts import MACHINE, ORIGIN, Someone, post, someone, with_factor
 
 Skip = Callable[[timedelta], None]
 _OLD_ENOUGH = timedelta(days=2)

@@ -10,7 +10,7 @@ from gateway_labs.demo import stage
 from gateway_labs.demo.acts import Acts
 from gateway_office.bootstrap.office import Office
 from tests.office.pages.site import Site
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.waiting import LIMIT_S
 
 UNIT, OTHER_UNIT = "Phòng Tổng hợp", "Phòng Kế hoạch"

@@ -17,7 +17,7 @@ from gateway_office.accounts import sessions, sign_in
 from gateway_office.bootstrap.office import Office
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
-from tests.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import ORIGIN, Someone
 from tests.support.clock import MovableClock
 from tests.support.town.acts import Town
 from tests.support.town.builder import Change, open_town, unchanged

@@ -9,7 +9,7 @@ from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MESSAGE = "Không đọc được ngày"

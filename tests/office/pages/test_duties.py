@@ -22,7 +22,7 @@ from tests.office.pages import deciders
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import ORIGIN, Someone
 from tests.support.cases import Cases
 from tests.support.node import DEPARTMENT
 from tests.support.pdf_pki import agency

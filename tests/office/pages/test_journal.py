@@ -11,7 +11,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 
 LINE = re.compile(r'<li class="journal-line" data-row>.*?<p>(.*?)</p>(.*?)</li>', re.S)
 

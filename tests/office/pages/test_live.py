@@ -18,7 +18,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.web.deps import MOST_LIVE_PER_PERSON
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.waiting import within_limit
 
 

@@ -11,7 +11,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.notices import NoticeBoard
 from tests.office.pages.guest import calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 
 NOTE = re.compile(r'role="note"><details( open)?><summary>(.*?)</summary>(.*?)</details>', re.S)
 TEXT = "Thay ổ đĩa của máy chủ"

@@ -24,7 +24,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.store.store import OfficeWork
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 _MOST = 500

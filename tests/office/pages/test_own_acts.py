@@ -14,7 +14,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import ORIGIN, Someone
 from tests.support.cases import Cases
 
 

@@ -8,7 +8,7 @@ from gateway_office.accounts import sessions, sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 
 
 async def test_the_page_of_a_signed_in_person_is_as_long_as_what_stands_in_it(site: Site) -> None:

@@ -13,7 +13,7 @@ from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.quarantine import land_broken, land_changed, packets_aside
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MAIN = re.compile(r'class="button main" href="([^"]+)"')

@@ -23,7 +23,7 @@ from tests.office.pages.site import Site
 from tests.office.pages.summary import Record
 from tests.office.pages.visiting import opened
 from tests.office.pages.watching import Watcher
-from tests.support.accounts import PASSWORD, Someone
+from tests.office.support.accounts import PASSWORD, Someone
 
 DOOR = "/dang-nhap"
 AWAY = (

@@ -15,7 +15,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import calling
 from tests.office.pages.mail import UNIT, Mail, at
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 WAITS_FOR_UNIT = "chờ phân công"

@@ -17,7 +17,7 @@ from gateway_labs.demo.people import Invited
 from gateway_office.bootstrap.office import Office, account_rules, open_office
 from gateway_office.domain.roles import PostRole
 from gateway_office.services import AccountServices
-from tests.support.accounts import Someone, taken_up, with_factor
+from tests.office.support.accounts import Someone, taken_up, with_factor
 from tests.support.clock import START, ManualClock, MovableClock
 from tests.support.waiting import wait_until
 

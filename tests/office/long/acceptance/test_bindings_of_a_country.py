@@ -29,8 +29,8 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages import deciders
 from tests.office.pages.deciders import Decider
+from tests.office.support.accounts import ORIGIN
 from tests.support import feeds, pki
-from tests.support.accounts import ORIGIN
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.fixtures import BOTH_KINDS

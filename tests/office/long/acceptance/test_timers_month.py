@@ -46,9 +46,9 @@ from gateway_office.policy.signing_in import IdleRules
 from gateway_office.services import AccountRules, AccountServices, TodoServices
 from gateway_office.store.accounts import SqlAccounts
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.mail_server import MailServer, running
 from tests.office.unit.todo.conftest import Certificates, TodoOffice, certificates, office, services
 from tests.support.clock import ManualClock
-from tests.support.mail_server import MailServer, running
 from tests.support.stores import (
     NORTH,
     SOUTH,

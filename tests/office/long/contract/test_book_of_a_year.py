@@ -69,7 +69,7 @@ def test_the_pdf_of_a_hundred_thousand_lines_takes_less_than_200_mb(tmp_path: Pa
     url, file = f"sqlite:///{migrated(tmp_path)}", tmp_path / "book.pdf"
     asyncio.run(enter_letters(url))
 
-    command = [sys.executable, "-m", "tests.support.book_child", url, str(file)]
+    command = [sys.executable, "-m", "tests.office.support.book_child", url, str(file)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert run.returncode == 0, run.stderr[-2000:]

@@ -18,8 +18,8 @@ from gateway_office import mail
 from gateway_office.mail import DigestMail, SmtpMailer
 from tests.faults.killer import Counter, Killer, stand_still
 from tests.faults.test_hold_crash import clock_after, crashes
+from tests.office.support.mail_server import MailServer, ReceivedMail, running
 from tests.support.clock import START, ManualClock
-from tests.support.mail_server import MailServer, ReceivedMail, running
 from tests.support.node import PROVINCE, Town, opened
 
 MAILS = 3

@@ -27,7 +27,7 @@ from tests.office.pages.guest import Answer, Guest, calling
 from tests.office.pages.site import Site
 from tests.office.pages.summary import Record
 from tests.office.pages.watching import Watcher
-from tests.support.accounts import ORIGIN, PASSWORD, Someone
+from tests.office.support.accounts import ORIGIN, PASSWORD, Someone
 
 NEW = "Mây trắng 9 tầng"
 

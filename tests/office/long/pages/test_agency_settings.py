@@ -17,8 +17,8 @@ from tests.office.pages.site import Site
 from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, box_of, opened, scope_of
 from tests.office.pages.watching import Watcher
+from tests.office.support.printed_words import pictures
 from tests.support import png
-from tests.support.printed_words import pictures
 
 PATH = "/quan-tri/co-quan"
 A4: ViewportSize = {"width": 794, "height": 1123}

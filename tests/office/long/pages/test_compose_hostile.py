@@ -22,7 +22,7 @@ from gateway_office.domain.session import form_token
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import scope_of
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
 

@@ -15,7 +15,7 @@ from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 ROLES = (PostRole.CLERK, PostRole.HEAD, PostRole.UNIT_HEAD, PostRole.OFFICER, PostRole.VIEWER)

@@ -13,7 +13,7 @@ from tests.office.pages import deciders
 from tests.office.pages.all_links import Links
 from tests.office.pages.guest import calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import ORIGIN, Someone
 from tests.support.cases import Cases
 
 ACTOR, MOST = "department", 6

@@ -17,7 +17,7 @@ from gateway_office.domain.listing import Filter, Side, Tab
 from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 
 OWN = "department"
 HOME, BELL = "/tong-quan", "/thong-bao"

@@ -24,7 +24,7 @@ from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import scope_of
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"

@@ -27,7 +27,7 @@ from tests.office.pages.site import Site
 from tests.office.pages.summary import Record
 from tests.office.pages.visiting import NARROW, Enter, box_of, opened
 from tests.office.pages.watching import Watcher
-from tests.support.accounts import with_factor
+from tests.office.support.accounts import with_factor
 from tests.support.hosted import save_hosted
 
 

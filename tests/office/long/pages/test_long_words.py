@@ -15,7 +15,7 @@ from tests.office.pages import quarantine
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import Enter, opened
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.cases import Cases
 
 WORD = "Ẫ" * 500

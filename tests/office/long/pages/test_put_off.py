@@ -14,7 +14,7 @@ from gateway_office.web.pages.dashboard import MOST_LINES
 from tests.office.pages.guest import calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 
 LINES = re.compile(r'<a class="letter-what" data-open href="/van-ban-den/(\w+)\?viec=')
 PRESSING = re.compile(r'href="(/can-xu-ly\?gap=1)">[^<]*<span class="count">(\d+)</span>')

@@ -12,7 +12,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.node import DEPARTMENT, PROVINCE
 
 

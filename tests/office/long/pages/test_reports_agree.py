@@ -15,7 +15,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.policy.reports import REPORTS
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 REPORT_KEYS = [key for key, report in REPORTS.items() if not (report.of_node or report.of_accounts)]

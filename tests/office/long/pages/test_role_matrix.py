@@ -25,7 +25,7 @@ from gateway_office.web.pages import ROUTES
 from gateway_office.web.routes import Access, PageRoute
 from tests.office.pages.site import Site
 from tests.office.pages.walking import PLACE, pattern
-from tests.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import ORIGIN, Someone
 
 OWN, OTHER = "department", "province"
 ROLES: Mapping[str, PostRole] = {

@@ -26,8 +26,8 @@ from tests.office.pages.site import Site
 from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
 from tests.office.pages.watching import Watcher
+from tests.office.support.accounts import MACHINE, ORIGIN, Someone, post
 from tests.support import pdfs
-from tests.support.accounts import MACHINE, ORIGIN, Someone, post
 from tests.support.node import DEPARTMENT, PROVINCE
 from tests.support.packets import PDF, draft
 from tests.support.pdf_pki import agency

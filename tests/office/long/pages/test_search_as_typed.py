@@ -13,7 +13,7 @@ from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from tests.office.pages.guest import Guest, calling
 from tests.office.pages.site import Site
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 FIELDS = {"/van-ban-den": "in", "/van-ban-di": "out", "/tim-kiem": ""}

@@ -14,7 +14,7 @@ from tests.office.pages.neighbours import NEIGHBOURS, Town
 from tests.office.pages.neighbours import site as site
 from tests.office.pages.neighbours import town as town
 from tests.office.pages.watching import Watcher
-from tests.support.accounts import ORIGIN
+from tests.office.support.accounts import ORIGIN
 
 ACTOR = "department"
 LATE = timedelta(hours=2, minutes=30)

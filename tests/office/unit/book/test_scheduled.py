@@ -30,7 +30,7 @@ from gateway_office.policy import report_schedules as rules
 from gateway_office.policy.report_schedules import PeriodKind, ReportSchedule, ScheduleWish
 from gateway_office.services import AccountServices
 from gateway_office.store.report_schedules import LEASE
-from tests.support.mail_server import MailServer, ReceivedMail, running
+from tests.office.support.mail_server import MailServer, ReceivedMail, running
 from tests.support.node import COMMUNE, DEPARTMENT, Town
 
 HEAD, OFFICER, LEAVER = "head@north.example", "officer@north.example", "leaver@north.example"

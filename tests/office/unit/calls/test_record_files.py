@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 
+from tests.office.support.printed_words import printed
 from tests.support.api import COMMUNE, Door
-from tests.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 FILE = {"organ": "Z91.07", "year": 2026, "notation": "15.TH"}

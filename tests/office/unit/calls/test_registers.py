@@ -10,8 +10,8 @@ import pytest
 
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
+from tests.office.support.printed_words import printed
 from tests.support.api import COMMUNE, DEPARTMENT, Door
-from tests.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 

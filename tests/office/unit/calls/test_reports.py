@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.store import figures
+from tests.office.support.printed_words import printed
 from tests.support.api import COMMUNE, Door
-from tests.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 

@@ -23,7 +23,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.domain.task import Submission, SubmissionState, TaskKind
 from gateway_office.letters import pending
 from gateway_office.letters.pending import ActResult
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.clock import START, ManualClock
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.hosted import save_hosted

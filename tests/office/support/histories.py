@@ -19,9 +19,9 @@ from gateway_office.letters import follow_up
 from tests.acceptance.test_flows_reform import reformed, today
 from tests.acceptance.test_hold import lift_sent, seal_sent
 from tests.acceptance.test_roll_over import two_deciders
+from tests.office.support.plain_count import Ours, check
 from tests.support import people
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
-from tests.support.plain_count import Ours, check
 from tests.unit.outgoing.test_endings import choose_own_book, leave_and_die
 
 Act = Callable[[], Awaitable[object]]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.test_hold import _cheap as _cheap
 from tests.acceptance.test_hold import town as town
-from tests.support.histories import History
+from tests.office.support.histories import History
 from tests.support.node import Town
 from tests.support.seed import SEED
 
