@@ -16,8 +16,8 @@ from gateway.errors import Clash
 from gateway.pool import ThreadPool
 from gateway.registry.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry.directory import SqlDirectory
+from gateway.store.store import SqlStore
 from gateway.transport.rest.agency_list import read_agencies
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.measuring import measured
 from tests.support.stores import opened
@@ -33,25 +33,25 @@ HEADING = "code,name,alias\n"
 
 
 @pytest.fixture
-async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with opened(store_url, clock) as node_store:
         yield node_store
 
 
 @pytest.fixture
-async def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
+async def directory(store: SqlStore, clock: ManualClock) -> SqlDirectory:
     directory = SqlDirectory(store.writer, store.reader, store.memory, clock)
     await directory.apply(await directory.plan_import(KNOWN.encode()), "operator")
     return directory
 
 
 @pytest.fixture
-def lists(store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock) -> SqlAxisLists:
+def lists(store: SqlStore, directory: SqlDirectory, clock: ManualClock) -> SqlAxisLists:
     return lists_of(store, directory, clock)
 
 
 def lists_of(
-    store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock, most_new: int = 5_000
+    store: SqlStore, directory: SqlDirectory, clock: ManualClock, most_new: int = 5_000
 ) -> SqlAxisLists:
     return SqlAxisLists(store.writer, store.reader, clock, directory, every=EVERY, most_new=most_new)
 
@@ -93,7 +93,7 @@ async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
 
 
 async def test_too_many_new_agencies_wait_for_a_person(
-    store: SqlOfficeStore, directory: SqlDirectory, clock: ManualClock
+    store: SqlStore, directory: SqlDirectory, clock: ManualClock
 ) -> None:
     lists = lists_of(store, directory, clock, most_new=2)
     content = f"{HEADING}Z92,Tỉnh khác,\nZ92.01,Sở A,\nZ92.02,Sở B,\n".encode()

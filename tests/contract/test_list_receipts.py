@@ -28,8 +28,8 @@ from gateway.registry.feed_judge import FeedRoom
 from gateway.registry.receipts import DueReceipt, Overview, SqlReceipts, write_receipt
 from gateway.registry.reforms import adapter
 from gateway.registry.tables import REFORM, as_utc
+from gateway.store.store import SqlStore
 from gateway.trust.key_material import RECEIPTS
-from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -95,7 +95,7 @@ async def issuer(
         yield await issuing(store, clock, pool, tmp_path)
 
 
-async def issuing(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, folder: Path) -> Issuer:
+async def issuing(store: SqlStore, clock: ManualClock, pool: ThreadPool, folder: Path) -> Issuer:
     directory = SqlDirectory(store.writer, store.reader, store.memory, clock, pool)
     await directory.apply(await directory.plan_import(KNOWN.encode()), "operator")
     for code in ("Z91.01", "Z91.02"):

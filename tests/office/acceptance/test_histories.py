@@ -8,10 +8,10 @@ import random
 from tests.acceptance.test_hold import _cheap as _cheap
 from tests.acceptance.test_hold import town as town
 from tests.office.support.histories import History
-from tests.support.node import Town
+from tests.office.support.node import OfficeTown
 
 
-async def test_states_numbers_book_and_figures_are_a_plain_count_of_the_rows(town: Town) -> None:
+async def test_states_numbers_book_and_figures_are_a_plain_count_of_the_rows(town: OfficeTown) -> None:
     history = History(town, random.Random(39))
     await history.live(60)
     assert "merge" in history.told

@@ -33,8 +33,16 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.long.acceptance.test_cli import run_command
 from tests.office.support import accounts
+from tests.office.support.node import (
+    DEPARTMENT,
+    PDF,
+    PROVINCE,
+    OfficeTown,
+    document,
+    receipt_for,
+    status_about,
+)
 from tests.support import people
-from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, document, receipt_for, status_about
 from tests.support.waiting import wait_until
 
 SENDER, RECEIVER, OTHER = "Z91", "Z92", "Z92.01"
@@ -186,7 +194,7 @@ async def test_role_reply_hour_and_paper_are_seen_at_the_other_node_and_the_arri
             assert f"Số đến {status['register_no']}/{year}" in page_text
 
 
-async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(town: Town) -> None:
+async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(town: OfficeTown) -> None:
     paper = Business(doc_type=0, paper=1)
     await town.brought(town.forge(document("200", FILES, business=paper), FILES))
     await town.brought(town.forge(document("201", FILES), FILES))
@@ -197,7 +205,7 @@ async def test_paper_1_without_terms_says_that_paper_follows_and_0_says_nothing(
     assert (docs["200"].role, docs["200"].reply_required, docs["200"].due_at) == (None, None, None)
 
 
-async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: Town) -> None:
+async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: OfficeTown) -> None:
     model = document("200", FILES, due_date=town.node.out.today())
     other = document("201", FILES, due_date=town.node.out.today())
     await town.brought(town.forge(model, FILES))
@@ -208,7 +216,7 @@ async def test_a_day_for_the_answer_wants_one_unless_its_sender_says_no(town: To
     assert reply_by_number == {"200": True, "201": False}
 
 
-async def test_a5_whoever_is_known_by_an_alias_reads_the_row_of_that_code(town: Town) -> None:
+async def test_a5_whoever_is_known_by_an_alias_reads_the_row_of_that_code(town: OfficeTown) -> None:
     alias = (await town.agency(PROVINCE)).aliases[0]
     model = document("200", FILES, to=("Z95", alias))
     terms = Terms(roles=(("Z95", RecipientRole.TO_ACT), (alias, RecipientRole.TO_KNOW)))
@@ -217,7 +225,7 @@ async def test_a5_whoever_is_known_by_an_alias_reads_the_row_of_that_code(town: 
     assert (await town.only()).role is RecipientRole.TO_KNOW
 
 
-async def test_a4_a_repeat_with_other_terms_is_a_repeat_and_the_first_terms_stand(town: Town) -> None:
+async def test_a4_a_repeat_with_other_terms_is_a_repeat_and_the_first_terms_stand(town: OfficeTown) -> None:
     model = document("200", FILES)
     await town.brought(town.forge(model, FILES, id="pkt-1", terms=Terms(reply_required=True)))
     same = await town.brought(town.forge(model, FILES, id="pkt-1", terms=Terms(reply_required=True)))
@@ -233,7 +241,7 @@ async def test_a4_a_repeat_with_other_terms_is_a_repeat_and_the_first_terms_stan
     assert "khác lần đầu" in (other.reason or "")
 
 
-async def test_a_packet_that_contradicts_its_terms_is_quarantined(town: Town) -> None:
+async def test_a_packet_that_contradicts_its_terms_is_quarantined(town: OfficeTown) -> None:
     packet = town.forge(document("200", FILES), FILES)
     model = document("201", FILES, other=OtherInfo(priority=4))
     timed = town.forge(model, FILES, terms=Terms(due_at=HOUR))
@@ -246,7 +254,7 @@ async def test_a_packet_that_contradicts_its_terms_is_quarantined(town: Town) ->
     assert good.state == "done"
 
 
-async def test_an_update_that_says_nothing_keeps_what_was_said(town: Town) -> None:
+async def test_an_update_that_says_nothing_keeps_what_was_said(town: OfficeTown) -> None:
     sent = await town.send(
         "15", reply_required=True, urgency=Urgency.TIMED_EXPRESS, due_at=datetime(2026, 11, 21, 2, tzinfo=UTC)
     )
@@ -265,7 +273,7 @@ async def test_an_update_that_says_nothing_keeps_what_was_said(town: Town) -> No
     assert new.role is old.role is RecipientRole.TO_ACT
 
 
-async def test_the_arrival_number_of_a_proved_03_stands_at_its_delivery(town: Town) -> None:
+async def test_the_arrival_number_of_a_proved_03_stands_at_its_delivery(town: OfficeTown) -> None:
     sent = await town.send("15")
     await town.carry()
     stored = await town.document(sent)

@@ -32,20 +32,9 @@ from gateway.store.tables_office import ListChangeRow, ListRow
 from gateway_office.domain.listing import NO_BOOK, TABS, Filter, ListLine, ListOrder, Origin, Side, Tab, Tag
 from gateway_office.store.lists_write import MOST_OPEN
 from gateway_office.store.store import OfficeWork, SqlOfficeStore
+from tests.office.support.stores import folded, opened, with_agencies
 from tests.support.clock import START, ManualClock
-from tests.support.stores import (
-    NORTH,
-    SOUTH,
-    committing,
-    delivery,
-    draft,
-    folded,
-    incoming,
-    opened,
-    outgoing,
-    stored,
-    with_agencies,
-)
+from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
 TODAY = date(2026, 11, 20)
 SUBJECTS = ("Quyết định về thủy lợi", "Báo cáo lũ", "Kế hoạch lụ", "báo cáo lu")

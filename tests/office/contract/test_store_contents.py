@@ -31,20 +31,10 @@ from gateway_office.store.contents import MOST_TRIES, ContentPage, DueContent
 from gateway_office.store.lists_write import first_place
 from gateway_office.store.store import SqlOfficeStore
 from gateway_office.web.listing.inside import find_inside
+from tests.office.support.stores import folded, unit_viewer
 from tests.support.clock import ManualClock
 from tests.support.statements import noted_statements
-from tests.support.stores import (
-    NORTH,
-    SOUTH,
-    committing,
-    digest,
-    draft,
-    folded,
-    incoming,
-    outgoing,
-    stored,
-    unit_viewer,
-)
+from tests.support.stores import NORTH, SOUTH, committing, digest, draft, incoming, outgoing, stored
 
 TEXT = "Kế hoạch phòng chống lụt bão năm 2026 của Ủy ban nhân dân xã Bản Giao"
 

@@ -38,8 +38,9 @@ from gateway_office.store.lists import COUNT_FRESH, ListPage
 from gateway_office.store.lists_figures import Lag
 from gateway_office.store.lists_write import place
 from gateway_office.store.store import OfficeWork, SqlOfficeStore
+from tests.office.support.stores import folded
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, folded, incoming, outgoing, stored
+from tests.support.stores import NORTH, SOUTH, committing, delivery, draft, incoming, outgoing, stored
 
 
 @pytest.fixture(params=["open", "folded"])

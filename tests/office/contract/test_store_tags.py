@@ -25,8 +25,9 @@ from gateway_office.domain.listing import (
     Tag,
 )
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.stores import folded
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, draft, folded, incoming, outgoing, stored
+from tests.support.stores import NORTH, SOUTH, committing, draft, incoming, outgoing, stored
 
 OUT, IN = Filter(side=Side.OUT, sort=ListOrder.NEWEST), Filter(side=Side.IN, sort=ListOrder.NEWEST)
 

@@ -11,8 +11,9 @@ from gateway.domain.document import Assignment, Urgency
 from gateway_office.accounts import tags_and_views
 from gateway_office.domain.listing import MOST_VIEWS, Filter, ListOrder, Side, person_viewer
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.stores import unit_viewer
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored, unit_viewer
+from tests.support.stores import NORTH, SOUTH, committing, incoming, outgoing, stored
 
 OTHER = replace(NORTH, principal_id="prn_other")
 

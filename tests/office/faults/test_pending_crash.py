@@ -14,9 +14,9 @@ from gateway_office.domain.pending import ActKind, ActValues
 from gateway_office.domain.roles import PostRole
 from gateway_office.letters import pending
 from tests.faults.test_hold_crash import clock_after, crashes
+from tests.office.support.node import PROVINCE, OfficeTown, opened
+from tests.office.support.scenes import TownScene
 from tests.support.fixtures import cheap_passwords as cheap_passwords
-from tests.support.node import PROVINCE, Town, opened
-from tests.support.town.scenes import TownScene
 
 
 async def press(folder: Path) -> None:
@@ -36,7 +36,7 @@ async def press(folder: Path) -> None:
         )
 
 
-async def run_due(town: Town) -> bool:
+async def run_due(town: OfficeTown) -> bool:
     return await pending.run_due(town.node.inn, town.node.accounts)
 
 

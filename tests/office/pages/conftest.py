@@ -17,10 +17,10 @@ from tests.office.pages.site import Site, opened
 from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
 from tests.office.pages.watching import Watcher
+from tests.office.support.scenes import TownScene
 from tests.services import chromium
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.services import missing
-from tests.support.town.scenes import TownScene
 from tests.support.waiting import LIMIT_S
 
 # The tests of the pages, those that take long too.

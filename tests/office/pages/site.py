@@ -18,17 +18,17 @@ from gateway_office.bootstrap.office import Office
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.office.support.accounts import ORIGIN, Someone
+from tests.office.support.scenes import TownScene
+from tests.office.support.town import OfficeTown, open_town
 from tests.support.clock import MovableClock
-from tests.support.town.acts import Town
-from tests.support.town.builder import Change, open_town, unchanged
-from tests.support.town.scenes import TownScene
+from tests.support.town.builder import Change, unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """A town at work, and who may come in."""
 
-    town: Town
+    town: OfficeTown
     clock: MovableClock
 
     @property

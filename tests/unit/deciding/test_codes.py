@@ -18,7 +18,7 @@ from gateway.domain.proof import Identity
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -51,7 +51,7 @@ async def proposed(both: Both, directory: SqlDirectory, text: str) -> Proposal:
     )
 
 
-async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: ManualClock) -> None:
     strict = SqlDirectory(store.writer, store.reader, store.memory, clock, two_people=True)
     await strict.load_starter()
     plan = await strict.plan_import("code,name\nH49,Tên đã nhập\nZ91,UBND tỉnh\n".encode())
@@ -69,7 +69,7 @@ async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock:
 
 
 async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices
+    both: Both, directory: SqlDirectory, store: SqlStore, services: DecisionServices
 ) -> None:
     rows = await agency_rows(store)
     proposal = await proposed(both, directory, RENAMED)
@@ -92,7 +92,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
 
 
 async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore
+    both: Both, directory: SqlDirectory, store: SqlStore
 ) -> None:
     elsewhere, second = [await proposed(both, directory, RENAMED) for _ in range(2)]
     await directory.apply(await directory.plan_import(b"code,name\nZ95,Other\n"), "operator")
@@ -104,7 +104,7 @@ async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
 
 
 async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
+    both: Both, directory: SqlDirectory, store: SqlStore, services: DecisionServices, clock: ManualClock
 ) -> None:
     rows = await agency_rows(store)
     proposal = await proposed(both, directory, RENAMED)
@@ -147,7 +147,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
 async def test_what_a_later_import_stands_on_is_not_undone(
     both: Both,
     directory: SqlDirectory,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
     proposal: str,
     later_import: str,
@@ -170,7 +170,7 @@ async def test_what_a_later_import_stands_on_is_not_undone(
 
 
 async def test_an_import_whose_code_sent_a_document_is_not_undone(
-    both: Both, directory: SqlDirectory, store: SqlOfficeStore, services: DecisionServices, clock: ManualClock
+    both: Both, directory: SqlDirectory, store: SqlStore, services: DecisionServices, clock: ManualClock
 ) -> None:
     proposal = await proposed(both, directory, RENAMED)
     await people.approved(both[1], proposal)

@@ -30,16 +30,16 @@ from gateway_office.web.page_handling import COOKIE
 from tests.office.pages import deciders
 from tests.office.pages.deciders import Decider
 from tests.office.support.accounts import ORIGIN
+from tests.office.support.node import OfficeTown
+from tests.office.support.scenes import TownScene
+from tests.office.support.town import open_town
 from tests.support import feeds, pki
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 from tests.support.fixtures import BOTH_KINDS
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.measuring import measured
-from tests.support.node import Town
-from tests.support.town.builder import open_town
 from tests.support.town.doors import Served
-from tests.support.town.scenes import TownScene
 
 COUNT, NODES, UNDER = 10_000, 3, "Z93"
 ISSUER = "Registry issuer"
@@ -73,7 +73,7 @@ def template(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def towns(template: str, tmp_path: Path) -> AsyncIterator[list[Town]]:
+async def towns(template: str, tmp_path: Path) -> AsyncIterator[list[OfficeTown]]:
     """Open three nodes that know nothing of each other."""
     async with AsyncExitStack() as stack:
         towns = []
@@ -87,7 +87,7 @@ async def towns(template: str, tmp_path: Path) -> AsyncIterator[list[Town]]:
 
 @pytest.mark.timeout(900)
 async def test_10000_bindings_of_an_issuer_come_into_force_on_three_nodes_after_two_approvals(
-    towns: list[Town], listed: bytes, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    towns: list[OfficeTown], listed: bytes, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     for n, town in enumerate(towns):
         both = await deciders.two(
@@ -117,7 +117,7 @@ async def test_10000_bindings_of_an_issuer_come_into_force_on_three_nodes_after_
         await _check_told(town, both[0], capsys)
 
 
-async def _delegate(town: Town, both: tuple[Decider, Decider]) -> None:
+async def _delegate(town: OfficeTown, both: tuple[Decider, Decider]) -> None:
     """Set the policy: one person proposes, two in all stand behind it."""
     change = DelegationChange(
         issuer=ISSUER,
@@ -133,14 +133,14 @@ async def _delegate(town: Town, both: tuple[Decider, Decider]) -> None:
     await approvals.approve(services, approver, proposal.id, proposal.content.expected, proposal.digest)
 
 
-async def _signed_in(town: Town, decider: Decider) -> SignedIn:
+async def _signed_in(town: OfficeTown, decider: Decider) -> SignedIn:
     town.clock.advance(timedelta(seconds=31))
     person = decider.person
     typed = pyotp.TOTP(person.totp or "").at(town.clock.now())
     return await deciding.sign_in(town.node.deciding, person.login, person.password, typed)
 
 
-async def _check_told(town: Town, decider: Decider, capsys: pytest.CaptureFixture[str]) -> None:
+async def _check_told(town: OfficeTown, decider: Decider, capsys: pytest.CaptureFixture[str]) -> None:
     """Check that the commands and the page name the list that all these bindings rest on."""
     call = Invocation(output=OutputFormat.JSON)
     capsys.readouterr()

@@ -31,19 +31,19 @@ from gateway.workers.clocks import SignaturesClock
 from gateway_office.domain.roles import PostRole
 from gateway_office.lister import Lister
 from gateway_office.web.page_handling import COOKIE
+from tests.office.support.node import DEPARTMENT, PROVINCE, OfficeTown, document
+from tests.office.support.scenes import TownScene
+from tests.office.support.town import open_town
 from tests.support import hooks, pdf_pki, pdfs
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.evidence import pack_of, unpacked
 from tests.support.hooks import Hooked, Receiver
 from tests.support.live_authority import DAY, HOUR, LiveAuthority, live
-from tests.support.node import DEPARTMENT, PROVINCE, Town, document
 from tests.support.pdf_pki import SIGNED, Holder
 from tests.support.pki import NOT_AFTER
 from tests.support.seals import person_of, register, right_of, seal_of
-from tests.support.town.builder import open_town
 from tests.support.town.doors import Door, Served
-from tests.support.town.scenes import TownScene
 
 PARENT, OTHER = "Z91.01", "Z91.02"
 PERSON = "Nguyễn Văn Hỏi"
@@ -56,7 +56,7 @@ ROLES = f'[[rule]]\nrole = "person"\npart = "common_name"\nis = "{PERSON}"\n'
 class Place:
     """A node with all its doors, and the authority that it asks about certificates."""
 
-    town: Town
+    town: OfficeTown
     door: Door
     session: str
     program: Receiver

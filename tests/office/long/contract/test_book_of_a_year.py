@@ -17,8 +17,9 @@ from gateway.domain.book import PaperLetter
 from gateway.domain.event import EventKind
 from gateway.store.row import to_json
 from gateway.store.tables import PaperOutgoingRow
+from tests.office.support.stores import opened, with_agencies
 from tests.support.clock import ManualClock
-from tests.support.stores import NORTH, migrated, opened, with_agencies
+from tests.support.stores import NORTH, migrated
 
 LINES, PART = 100_000, 5_000
 MOST_KIB = 200 * 1024

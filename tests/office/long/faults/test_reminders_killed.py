@@ -19,8 +19,8 @@ from gateway_office.mail import DigestMail, SmtpMailer
 from tests.faults.killer import Counter, Killer, stand_still
 from tests.faults.test_hold_crash import clock_after, crashes
 from tests.office.support.mail_server import MailServer, ReceivedMail, running
+from tests.office.support.node import PROVINCE, OfficeTown, opened
 from tests.support.clock import START, ManualClock
-from tests.support.node import PROVINCE, Town, opened
 
 MAILS = 3
 
@@ -42,7 +42,7 @@ def ids_of(folder: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-async def remind(town: Town, wrap: Wrap | None = None) -> None:
+async def remind(town: OfficeTown, wrap: Wrap | None = None) -> None:
     wrap, pool = wrap or Wrap(), ThreadPool(1)
     server = MailServer(mails=Mailbox(town.node.settings.node.data_dir / "mails"))
     async with running(server):
@@ -85,7 +85,7 @@ def test_a_kill_between_two_steps_loses_no_reminder(tmp_path: Path) -> None:
     folder = tmp_path / "node"
     asyncio.run(arrive(folder))
 
-    async def remind_and_be_killed(town: Town) -> None:
+    async def remind_and_be_killed(town: OfficeTown) -> None:
         await remind(town, Killer(Counter(stand_still)))
 
     counts = []

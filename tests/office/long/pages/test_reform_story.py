@@ -26,7 +26,7 @@ from tests.office.pages import axe, deciders
 from tests.office.pages.deciders import Decider
 from tests.office.pages.summary import Record
 from tests.office.pages.watching import Watcher
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
+from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown, opened
 
 DAY = timedelta(days=1)
 HEIR = f"{PROVINCE}.31"
@@ -36,13 +36,13 @@ GO = "[data-main]"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[OfficeTown]:
     async with opened(tmp_path / "node") as town:
         yield town
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def address(town: Town) -> AsyncIterator[str]:
+async def address(town: OfficeTown) -> AsyncIterator[str]:
     app = build_application(town.node, Watch(node=town.node))
     async with listening(app, "api", "127.0.0.1", 0, 1.0) as url:
         yield url
@@ -53,7 +53,7 @@ def origin(address: str) -> str:
     return address
 
 
-def today(town: Town) -> date:
+def today(town: OfficeTown) -> date:
     return local(town.clock.now()).date()
 
 
@@ -63,7 +63,7 @@ async def check_notice(page: Page, notice: str) -> None:
     assert await page.locator("[data-told]").count() == 1
 
 
-async def merged(page: Page, town: Town, proposer: Decider, record: Record) -> str:
+async def merged(page: Page, town: OfficeTown, proposer: Decider, record: Record) -> str:
     """State the merger step by step and propose it; return the address of the proposal."""
     await page.goto(f"{NEW}?ma={DEPARTMENT}")
     await axe.check(page, record, "wizard 1")
@@ -104,7 +104,7 @@ async def approved(page: Page, context: BrowserContext, other: Decider, address:
 
 
 async def at_home(
-    town: Town, page: Page, context: BrowserContext, both: tuple[Decider, Decider], record: Record
+    town: OfficeTown, page: Page, context: BrowserContext, both: tuple[Decider, Decider], record: Record
 ) -> None:
     """Host the new agency on this node with a key; its certificate is proposed and approved on the pages."""
     await town.node.store.accounts.add_hosted(
@@ -129,7 +129,7 @@ async def at_home(
 
 
 async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
-    town: Town,
+    town: OfficeTown,
     address: str,
     context: BrowserContext,
     page: Page,
