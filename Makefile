@@ -44,14 +44,14 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 	$(BIN)/gateway demo
 
 test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
-	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
+	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash points, soak, fuzz, every page; before a release
 	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
-	$(BIN)/pytest -q -m "not long" $(or $(ONLY),tests/unit tests/office/unit tests/foreign/unit)
+	$(BIN)/pytest -q -m "not long" $(or $(ONLY),tests/unit tests/office/unit tests/foreign/unit tests/bench/unit)
 
 property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
 	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -m long --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
@@ -86,7 +86,7 @@ check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, type
 	$(BIN)/python tools/dependencies/check.py
 
 pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide, on a phone, ten in dark (long)
-	LIENTHONG_PICTURES=dist/pictures $(SERVICES) $(BIN)/pytest -q -m long tests/long/pages/test_every_page.py
+	LIENTHONG_PICTURES=dist/pictures $(SERVICES) $(BIN)/pytest -q -m long tests/office/long/pages/test_every_page.py
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)

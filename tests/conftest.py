@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from gateway.trust.keys import FileSigner
-from tests.pages.summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.office.pages.summary import pytest_terminal_summary as pytest_terminal_summary
 from tests.support import leaks, once
 from tests.support.broker import Broker, fresh_vhost
 from tests.support.databases import fresh_database, migrated_template

@@ -40,7 +40,7 @@ from gateway.domain.event import EventKind
 from gateway.store.tables import DeliveryRow, InboxRow, IncomingRow, OutboxRow
 from gateway.store.tables_node import EventRow
 from gateway_office.store.store import SqlOfficeStore
-from tests.support.plain_count import Ours, check
+from tests.office.support.plain_count import Ours, check
 
 _TIMEOUT = ClientTimeout(total=45, connect=5)
 _AGAIN_S = 0.3

@@ -22,7 +22,6 @@ from gateway.incoming import process
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
 from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
-from gateway_office.store.store import SqlOfficeStore
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
 from tests.support.cases import Cases
@@ -187,7 +186,7 @@ async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_insid
         await step()
 
     strict = OneAtATime(town.node.store)
-    services = replace(town.node.inn, store=cast("SqlOfficeStore", strict))
+    services = replace(town.node.inn, store=cast("SqlStore", strict))
     (leased,) = [
         x for x in await town.node.store.claim_inbox(50, LEASE_S) if x.item.transport_sender == PROVINCE
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS, database_of
 
@@ -31,5 +31,5 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def blobs(root: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
+def blobs(root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
     return FileBlobs(root, store, clock, pool)

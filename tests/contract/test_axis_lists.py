@@ -16,7 +16,7 @@ from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.axis_lists import MOST_KEPT, SqlAxisLists, newest_by_axis, to_look_at
 from gateway.registry_authoring.changes import SqlDirectoryChanges
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.measuring import measured
 from tests.support.stores import opened
@@ -32,30 +32,30 @@ HEADING = "code,name,alias\n"
 
 
 @pytest.fixture
-async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with opened(store_url, clock) as node_store:
         yield node_store
 
 
 @pytest.fixture
-async def changes(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectoryChanges:
+async def changes(store: SqlStore, clock: ManualClock) -> SqlDirectoryChanges:
     changes = SqlDirectoryChanges(store.writer, store.reader, clock)
     await changes.apply(await changes.plan_import(KNOWN.encode()), "operator")
     return changes
 
 
 @pytest.fixture
-def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
+def directory(store: SqlStore, clock: ManualClock) -> SqlDirectory:
     return SqlDirectory(store.reader, store.memory, clock)
 
 
 @pytest.fixture
-def lists(store: SqlOfficeStore, changes: SqlDirectoryChanges, clock: ManualClock) -> SqlAxisLists:
+def lists(store: SqlStore, changes: SqlDirectoryChanges, clock: ManualClock) -> SqlAxisLists:
     return lists_of(store, changes, clock)
 
 
 def lists_of(
-    store: SqlOfficeStore, changes: SqlDirectoryChanges, clock: ManualClock, most_new: int = 5_000
+    store: SqlStore, changes: SqlDirectoryChanges, clock: ManualClock, most_new: int = 5_000
 ) -> SqlAxisLists:
     return SqlAxisLists(store.writer, store.reader, clock, changes, every=EVERY, most_new=most_new)
 
@@ -101,7 +101,7 @@ async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
 
 
 async def test_too_many_new_agencies_wait_for_a_person(
-    store: SqlOfficeStore, directory: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
+    store: SqlStore, directory: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
     lists = lists_of(store, changes, clock, most_new=2)
     content = f"{HEADING}Z92,Tỉnh khác,\nZ92.01,Sở A,\nZ92.02,Sở B,\n".encode()

@@ -18,7 +18,7 @@ from gateway.domain.identity import Digest
 from gateway.store import blobs as sweeper
 from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FileBlobs, path_of
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stored_content import Lying
 from tests.support.stores import NORTH, SOUTH, committing, digest
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("lies_in")
 
 
 @pytest.fixture
-def lying(store: SqlOfficeStore, root: Path) -> Lying:
+def lying(store: SqlStore, root: Path) -> Lying:
     return Lying(store, root)
 
 
@@ -45,7 +45,7 @@ def digest_for(content: bytes) -> Digest:
 
 
 async def keep(
-    blobs: FileBlobs, store: SqlOfficeStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
+    blobs: FileBlobs, store: SqlStore, content: bytes, owner: str = "msg-1", scope: AgencyScope = NORTH
 ) -> Digest:
     """Store content and let its owner refer to it, as every caller does; return the digest."""
     digest = await take(blobs, content)
@@ -54,21 +54,19 @@ async def keep(
     return digest.digest
 
 
-async def keep_unowned(blobs: FileBlobs, store: SqlOfficeStore, content: bytes) -> Digest:
+async def keep_unowned(blobs: FileBlobs, store: SqlStore, content: bytes) -> Digest:
     name = await keep(blobs, store, content, owner="msg-gone")
     await drop(store, "msg-gone")
     return name
 
 
-async def refer(
-    store: SqlOfficeStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH
-) -> None:
+async def refer(store: SqlStore, name: Digest, owner: str = "msg-1", scope: AgencyScope = NORTH) -> None:
     """Let an owner refer to content that is stored already."""
     async with committing(store, scope) as work:
         await work.blobs.add(name, "document", owner)
 
 
-async def drop(store: SqlOfficeStore, owner: str = "msg-1") -> None:
+async def drop(store: SqlStore, owner: str = "msg-1") -> None:
     async with committing(store) as work:
         await work.blobs.drop("document", owner)
 
@@ -78,7 +76,7 @@ def age(path: Path, at: datetime) -> None:
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 
-async def read(blobs: FileBlobs, store: SqlOfficeStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
+async def read(blobs: FileBlobs, store: SqlStore, name: Digest, scope: AgencyScope = NORTH) -> bytes:
     async with store.read(scope) as view:
         reader = await blobs.open(view, name)
     with reader() as file:
@@ -95,7 +93,7 @@ def left_file(tmp_path: Path) -> Path:
 
 
 async def test_a_finished_file_is_taken_over_without_a_copy(
-    blobs: FileBlobs, store: SqlOfficeStore, left_file: Path, root: Path
+    blobs: FileBlobs, store: SqlStore, left_file: Path, root: Path
 ) -> None:
     age(left_file, datetime(2000, 1, 1))
     with blobs.scratch() as scratch:
@@ -129,7 +127,7 @@ async def test_a_file_that_is_not_ours_alone_is_not_taken_over(
 
 
 async def test_what_was_kept_is_read_again_and_leaves_no_scratch(
-    blobs: FileBlobs, store: SqlOfficeStore, root: Path, lies_in: str
+    blobs: FileBlobs, store: SqlStore, root: Path, lies_in: str
 ) -> None:
     name = await keep(blobs, store, b"content")
 
@@ -149,7 +147,7 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
 
 
 async def test_damaged_or_lost_content_is_healed_when_the_true_bytes_come_again(
-    blobs: FileBlobs, store: SqlOfficeStore, root: Path, lying: Lying
+    blobs: FileBlobs, store: SqlStore, root: Path, lying: Lying
 ) -> None:
     name = await keep(blobs, store, b"content")
 
@@ -176,7 +174,7 @@ async def test_a_size_that_was_not_written_is_refused(blobs: FileBlobs, lying: L
     assert not await lying.is_there(digest("x"))
 
 
-async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlOfficeStore) -> None:
+async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, store: SqlStore) -> None:
     name = await keep(blobs, store, b"content", scope=SOUTH)
 
     async with store.read(NORTH) as view:
@@ -186,9 +184,7 @@ async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, st
     assert await read(blobs, store, name, SOUTH) == b"content"
 
 
-async def test_reading_says_when_the_bytes_are_gone(
-    blobs: FileBlobs, store: SqlOfficeStore, lying: Lying
-) -> None:
+async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: SqlStore, lying: Lying) -> None:
     name = await keep(blobs, store, b"content")
     await lying.lose(name)
 
@@ -197,13 +193,13 @@ async def test_reading_says_when_the_bytes_are_gone(
             await blobs.open(view, name)
 
 
-async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlOfficeStore) -> None:
+async def test_a_reference_to_what_was_never_kept_is_refused(store: SqlStore) -> None:
     async with store.begin(NORTH) as work:
         with pytest.raises(errors.StoreFailure):
             await work.blobs.add(digest("never"), "document", "msg-1")
 
 
-async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, store: SqlOfficeStore) -> None:
+async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, store: SqlStore) -> None:
     first, two = await keep(blobs, store, b"one"), await keep(blobs, store, b"two")
     for name in (first, two):
         await refer(store, name)
@@ -216,7 +212,7 @@ async def test_dropping_an_owner_drops_its_references_only(blobs: FileBlobs, sto
 
 
 async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_it(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, lying: Lying
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, lying: Lying
 ) -> None:
     wanted_digest = await keep(blobs, store, b"w")
     dropped, kept_digest = [await keep_unowned(blobs, store, content) for content in (b"d", b"a")]
@@ -240,7 +236,7 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
 
 
 async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock, root: Path, lying: Lying
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, lying: Lying
 ) -> None:
     """A copy of the content is being made: what its rows refer to must still be there when its turn comes."""
     name = await keep_unowned(blobs, store, b"released after the copy of the rows")
@@ -257,7 +253,7 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
 
 async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_that(
     blobs: FileBlobs,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
     root: Path,
     lying: Lying,
@@ -272,7 +268,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
     remove = sweeper.remove_content
 
-    async def and_a_copy_begins(root: Path, store: SqlOfficeStore, digest: str, before: datetime) -> bool:
+    async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
         sweeper.hold_sweep(root)
         age(root / sweeper.NO_SWEEP, clock.now())
         return await remove(root, store, digest, before)
@@ -286,7 +282,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
 
 async def test_every_blob_is_looked_at_however_many_are_still_wanted(
     blobs: FileBlobs,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
     lying: Lying,
     monkeypatch: pytest.MonkeyPatch,
@@ -303,7 +299,7 @@ async def test_every_blob_is_looked_at_however_many_are_still_wanted(
 
 
 async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
     names = [await keep_unowned(blobs, store, bytes([n])) for n in range(8)]
     clock.advance(DAY + timedelta(seconds=1))
@@ -324,7 +320,7 @@ async def test_the_sweeper_spares_what_is_referred_to_while_it_looks(
 
 
 async def test_the_sweeper_spares_what_is_kept_again_while_it_looks(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
     contents = [bytes([n]) for n in range(8)]
     for content in contents:
@@ -352,7 +348,7 @@ async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: Man
     assert [path.exists() for path in (*dead, *fresh)] == [False, False, True, True]
 
 
-async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOfficeStore, root: Path) -> None:
+async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
     name = digest_for(b"content")
     path_of(root, name).parent.mkdir(parents=True)
     path_of(root, name).write_bytes(b"cont")
@@ -363,7 +359,7 @@ async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlOff
 
 
 async def test_what_is_being_written_stays_although_the_clock_was_put_forward(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
     large = bytes(100_000)
     with blobs.scratch() as scratch:
@@ -378,7 +374,7 @@ async def test_what_is_being_written_stays_although_the_clock_was_put_forward(
 
 async def test_a_row_whose_bytes_are_missing_is_reported_and_no_other(
     blobs: FileBlobs,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
     lying: Lying,
     caplog: pytest.LogCaptureFixture,

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.pool import ThreadPool
 from gateway.store.blobs import FileBlobs
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.contract.test_blobs import keep
 from tests.support.stores import NORTH
 from tests.support.waiting import within_limit
@@ -26,7 +26,7 @@ def pool() -> Iterator[ThreadPool]:
 
 @pytest.mark.usefixtures("lies_in")
 async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
-    blobs: FileBlobs, store: SqlOfficeStore, pool: ThreadPool
+    blobs: FileBlobs, store: SqlStore, pool: ThreadPool
 ) -> None:
     """Threads that verify wait for a connection: a connection must never wait for a thread, or both wait for ever."""
     name = await keep(blobs, store, b"content")

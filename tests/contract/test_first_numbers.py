@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.domain.event import EventKind
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing
 from tests.support.waiting import wait_until, within_limit
@@ -23,7 +23,7 @@ _NUMBER_FIRST = text(
 
 
 async def test_an_agency_whose_first_counter_another_process_has_just_written_is_numbered_after_it(
-    store: SqlOfficeStore, store_url: str, clock: ManualClock
+    store: SqlStore, store_url: str, clock: ManualClock
 ) -> None:
     if not store_url.startswith("postgresql"):
         pytest.skip("one process at a time writes an SQLite file")

@@ -29,8 +29,8 @@ from gateway.registry_authoring.feed import SqlFeed
 from gateway.registry_authoring.feed_file import Header, ReceiptLine
 from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.registry_authoring.receipts import DueReceipt, Overview, SqlReceipts, write_receipt
+from gateway.store.store import SqlStore
 from gateway.trust.key_material import RECEIPTS
-from gateway_office.store.store import SqlOfficeStore
 from tests.support import feeds, pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -97,7 +97,7 @@ async def issuer(
         yield await issuing(store, clock, pool, tmp_path)
 
 
-async def issuing(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, folder: Path) -> Issuer:
+async def issuing(store: SqlStore, clock: ManualClock, pool: ThreadPool, folder: Path) -> Issuer:
     changes = SqlDirectoryChanges(store.writer, store.reader, clock, pool)
     await changes.apply(await changes.plan_import(KNOWN.encode()), "operator")
     for code in ("Z91.01", "Z91.02"):

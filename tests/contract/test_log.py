@@ -20,8 +20,8 @@ from gateway.errors import Clash, Misconfigured, NotFound
 from gateway.pool import ThreadPool
 from gateway.store import log_reading
 from gateway.store.log_reading import EventFilter, erase_texts
+from gateway.store.store import SqlStore
 from gateway.store.tables_node import EventRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support import proofs
 from tests.support.clock import ManualClock
 from tests.support.sealed import OTHER_KEY, Book, codes, seal_key, tamper
@@ -29,11 +29,11 @@ from tests.support.stores import NORTH, SOUTH, committing, opened
 
 
 @pytest.fixture
-def book(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> Book:
+def book(store: SqlStore, clock: ManualClock, pool: ThreadPool) -> Book:
     return Book(store=store, clock=clock, pool=pool)
 
 
-async def leaves(store: SqlOfficeStore) -> list[log_reading.LeafWithEvent]:
+async def leaves(store: SqlStore) -> list[log_reading.LeafWithEvent]:
     return await log_reading.leaves(store, 0, 10_000)
 
 
@@ -118,7 +118,7 @@ async def test_threat_116_events_out_of_id_order_are_each_sealed_once(book: Book
                 if n % 5:
                     await work.commit()
 
-        async def seal(chosen: SqlOfficeStore) -> None:
+        async def seal(chosen: SqlStore) -> None:
             for _ in range(6):
                 await chosen.number_events(3)
                 await chosen.log.grow(2)

@@ -26,9 +26,9 @@ from gateway.domain.pace import SMALL
 from gateway.ports.services import Readable
 from gateway.store.blob_refs import KeptContent
 from gateway.store.blobs import FEW, FileBlobs, path_of
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRefRow, BlobRow
 from gateway.store.work import SqlWork
-from gateway_office.store.store import SqlOfficeStore
 from tests.contract.test_blobs import digest_for, drop, take
 from tests.support.clock import ManualClock
 from tests.support.stored_content import Lying
@@ -41,9 +41,7 @@ def only_sqlite(store_url: str) -> None:
         pytest.skip("a server keeps its files and its journal as its own settings say")
 
 
-async def keep(
-    blobs: FileBlobs, store: SqlOfficeStore, contents: Sequence[bytes], owner: str = "msg-1"
-) -> None:
+async def keep(blobs: FileBlobs, store: SqlStore, contents: Sequence[bytes], owner: str = "msg-1") -> None:
     digests = sorted([await take(blobs, content) for content in contents], key=lambda digest: digest.digest)
     async with committing(store) as work:
         for digest in digests:
@@ -57,7 +55,7 @@ def files(folder: Path) -> list[Path]:
 @pytest.mark.parametrize(("size", "is_row"), [(0, True), (1, True), (SMALL, True), (SMALL + 1, False)])
 async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
     blobs: FileBlobs,
-    store: SqlOfficeStore,
+    store: SqlStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     size: int,
@@ -84,9 +82,7 @@ async def test_content_up_to_64_kib_is_a_row_and_costs_no_file_and_no_fsync(
         assert file.read() == content
 
 
-async def test_several_contents_are_opened_at_once_rows_and_files(
-    blobs: FileBlobs, store: SqlOfficeStore
-) -> None:
+async def test_several_contents_are_opened_at_once_rows_and_files(blobs: FileBlobs, store: SqlStore) -> None:
     contents = [b"", b"one", os.urandom(SMALL + 1)]
     await keep(blobs, store, contents)
 
@@ -103,7 +99,7 @@ async def test_several_contents_are_opened_at_once_rows_and_files(
             await blobs.open_all(view, [digest_for(b"one")])
 
 
-async def rows(store: SqlOfficeStore) -> tuple[int, int]:
+async def rows(store: SqlStore) -> tuple[int, int]:
     """Count the contents, and the owners that are not in a content's own row alone. A server has all of them."""
     async with store.reading() as tx:
         counted = [
@@ -114,14 +110,14 @@ async def rows(store: SqlOfficeStore) -> tuple[int, int]:
     return counted[0][0][0], counted[1][0][0] - (first[0][0] if on_server else 0)
 
 
-async def reads(store: SqlOfficeStore, blobs: FileBlobs, scope: AgencyScope, content: bytes) -> bool:
+async def reads(store: SqlStore, blobs: FileBlobs, scope: AgencyScope, content: bytes) -> bool:
     async with store.read(scope) as view:
         blob_content = await view.blobs.find(digest_for(content))
     return blob_content is not None and blob_content.body == content
 
 
 async def test_a_content_is_one_row_with_its_first_owner_and_each_further_owner_is_one_more(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
     """A document there and back leaves on one node: its envelope, of two owners, and its 01, of two owners."""
     stored_at, counted = set[object](), list[tuple[int, int]]()
@@ -141,7 +137,7 @@ async def test_a_content_is_one_row_with_its_first_owner_and_each_further_owner_
 
 
 async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
-    blobs: FileBlobs, store: SqlOfficeStore, clock: ManualClock
+    blobs: FileBlobs, store: SqlStore, clock: ManualClock
 ) -> None:
     await keep(blobs, store, [b"content"], owner="msg-1")
     await keep(blobs, store, [b"content"], owner="msg-2")
@@ -166,7 +162,7 @@ async def test_the_first_owner_lets_go_and_the_next_one_takes_its_place(
 
 
 async def test_damaged_bytes_are_healed_for_who_may_read_them(
-    blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
+    blobs: FileBlobs, store: SqlStore, tmp_path: Path
 ) -> None:
     await keep(blobs, store, [b"content"])
     await Lying(store, tmp_path / "content").write(digest_for(b"content"), b"c0ntent")
@@ -180,7 +176,7 @@ async def test_damaged_bytes_are_healed_for_who_may_read_them(
 
 
 async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own_it(
-    blobs: FileBlobs, store: SqlOfficeStore
+    blobs: FileBlobs, store: SqlStore
 ) -> None:
     """The same circular lands for several agencies of the node at once."""
     owners = [(scope, f"msg-{n}") for n in range(3) for scope in (NORTH, SOUTH)]
@@ -204,7 +200,7 @@ async def test_units_that_share_a_transaction_and_bring_the_same_content_all_own
 
 
 async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
-    blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
+    blobs: FileBlobs, store: SqlStore, tmp_path: Path
 ) -> None:
     digest = await take(blobs, b"content")
     async with store.begin(NORTH) as work:
@@ -218,7 +214,7 @@ async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
 
 async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgotten_whole(
     blobs: FileBlobs,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -249,7 +245,7 @@ async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgot
 
 @pytest.mark.usefixtures("only_sqlite")
 async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_came_and_went_beside_it(
-    blobs: FileBlobs, store: SqlOfficeStore, tmp_path: Path
+    blobs: FileBlobs, store: SqlStore, tmp_path: Path
 ) -> None:
     """Rows of all sizes move from page to page while others come and go; nothing that moved leaves a copy behind."""
     chance, stored_contents, removed_contents = random.Random(8), dict[str, bytes](), dict[str, bytes]()
@@ -275,7 +271,7 @@ async def test_what_was_forgotten_can_be_read_in_no_file_of_the_node_whatever_ca
 
 @pytest.mark.usefixtures("only_sqlite")
 async def test_a_reader_keeps_the_journal_from_being_cut_and_holds_no_writer_up(
-    blobs: FileBlobs, store: SqlOfficeStore, store_url: str, tmp_path: Path
+    blobs: FileBlobs, store: SqlStore, store_url: str, tmp_path: Path
 ) -> None:
     """A backup of some hours is such a reader."""
     journal = Path(f"{store_url.removeprefix('sqlite:///')}-wal")
@@ -322,7 +318,7 @@ def test_what_a_full_disk_did_not_take_leaves_no_file(blobs: FileBlobs, tmp_path
 
 @pytest.mark.usefixtures("only_sqlite")
 async def test_forgetting_what_is_no_row_leaves_the_journal_alone(
-    blobs: FileBlobs, store: SqlOfficeStore, store_url: str
+    blobs: FileBlobs, store: SqlStore, store_url: str
 ) -> None:
     """A repeat is forgotten each time it comes: mostly nothing of it was ever written."""
     journal, large = Path(f"{store_url.removeprefix('sqlite:///')}-wal"), os.urandom(SMALL + 1)

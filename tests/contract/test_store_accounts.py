@@ -20,14 +20,14 @@ from gateway.domain.account import (
     PrincipalKind,
 )
 from gateway.domain.document import InState
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import stores
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
 
 async def test_a_hosted_agency_comes_back_as_it_was_is_found_by_code_or_alias_and_hosted_once(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     """R42 (one central desk)."""
     agency = HostedAgency(
@@ -46,7 +46,7 @@ async def test_a_hosted_agency_comes_back_as_it_was_is_found_by_code_or_alias_an
         await store.accounts.add_hosted(HostedAgency(id="agy_other", code="Z91.01", name="Other"))
 
 
-async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlOfficeStore) -> None:
+async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlStore) -> None:
     get = store.accounts.principal_for
     first = await get(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
 
@@ -58,7 +58,7 @@ async def test_a_principal_is_made_once_per_kind_name_and_agency(store: SqlOffic
 
 
 async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_revoked(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
     scopes = {ApiScope.MESSAGES_SEND, ApiScope.INBOX_READ}
@@ -93,7 +93,7 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_expires_or_is_r
         await store.accounts.revoke_key("key_none")
 
 
-async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(store: SqlOfficeStore) -> None:
+async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(store: SqlStore) -> None:
     principal = await store.accounts.principal_for(PrincipalKind.OPERATOR, "operator")
 
     async def add(secret: str, agency_id: str) -> None:
@@ -113,7 +113,7 @@ async def test_a_key_needs_a_secret_of_its_own_and_agencies_that_are_hosted(stor
 
 
 async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, "qlvb", NORTH.agency_id)
     certificate = ClientCertificate(
@@ -167,7 +167,7 @@ async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
 
 
 async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     assert await store.accounts.leave(SOUTH.agency_id) == {}
 
@@ -184,7 +184,7 @@ async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_sam
         await store.accounts.add_hosted(HostedAgency(id="agy_third", code="Z91.02", name="Third"))
 
 
-async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlOfficeStore) -> None:
+async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlStore) -> None:
     async with store.read(SOUTH) as work:
         assert (await work.agency()).code == "Z91.02"
 
@@ -198,7 +198,7 @@ async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlOfficeS
 
 
 async def test_an_agency_with_open_work_stays_and_the_work_is_told(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """Only its own work counts, and only what is not decided."""
     waiting, decided = stores.incoming(clock), stores.incoming(clock, state=InState.ACCEPTED)

@@ -28,10 +28,10 @@ from gateway.domain.states import Track
 from gateway.domain.status import Fact
 from gateway.store.events import NODE
 from gateway.store.sqlite_file import GroupedTransaction
+from gateway.store.store import SqlStore
 from gateway.store.tables_node import EventCounterRow, EventRow
 from gateway.store.transaction import Transaction
 from gateway.store.work import SqlWork
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -99,13 +99,13 @@ def claiming(clock: ManualClock, body: str, packet: str) -> Body:
     return claim
 
 
-async def shared(store: SqlOfficeStore, *bodies: Body, scope: AgencyScope = NORTH) -> Sequence[Any]:
+async def shared(store: SqlStore, *bodies: Body, scope: AgencyScope = NORTH) -> Sequence[Any]:
     """Return the outcome of each, asked for at the same time."""
     return await asyncio.gather(*(store.share(scope, body) for body in bodies), return_exceptions=True)
 
 
 async def test_units_of_several_agencies_that_come_together_are_committed_together(
-    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+    store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     await shared(store, *(accepting(clock) for _ in range(2)))  # the first call prepares the statements
     commits.clear()
@@ -126,7 +126,7 @@ async def test_units_of_several_agencies_that_come_together_are_committed_togeth
 
 
 async def test_who_fails_leaves_nothing_and_takes_nobody_along(
-    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+    store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     good, bad = accepting(clock), accepting(clock)
 
@@ -146,7 +146,7 @@ async def test_who_fails_leaves_nothing_and_takes_nobody_along(
 
 
 async def test_who_wants_what_another_one_claims_hears_no_as_if_he_had_come_later(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     ends = await shared(
         store,
@@ -163,7 +163,7 @@ async def test_who_wants_what_another_one_claims_hears_no_as_if_he_had_come_late
 
 
 async def test_who_holds_the_same_name_sees_what_the_other_one_wrote(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -179,9 +179,7 @@ async def test_who_holds_the_same_name_sees_what_the_other_one_wrote(
     assert sorted(await shared(store, numbered, numbered, numbered)) == [1, 2, 3]
 
 
-async def test_who_changes_the_same_row_sees_the_last_change(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_who_changes_the_same_row_sees_the_last_change(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(clock)
     async with committing(store) as work:
         await work.outgoing.add(document)
@@ -197,7 +195,7 @@ async def test_who_changes_the_same_row_sees_the_last_change(
 
 
 async def test_who_adds_to_the_facts_of_a_delivery_sees_those_of_who_asks_for_many(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     many = [delivery(document, code) for code in ("Z91.02", "Z91.03")]
@@ -227,7 +225,7 @@ async def test_who_adds_to_the_facts_of_a_delivery_sees_those_of_who_asks_for_ma
 
 
 async def test_a_unit_that_had_to_write_at_once_and_fails_leaves_nothing(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     lost = outgoing(clock)
 
@@ -245,7 +243,7 @@ async def test_a_unit_that_had_to_write_at_once_and_fails_leaves_nothing(
 
 
 async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async def told_at_once(work: SqlWork) -> None:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "at-once", clock.now())
@@ -278,7 +276,7 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
 
 
 async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_each_is_told(
-    store: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit may be on disk: the caller has to look."""
     questions: list[str] = []
@@ -306,7 +304,7 @@ async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_e
         assert len(await view.outgoing.of_many(questions)) == 3
 
 
-async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_each_unit_runs_where_it_was_asked_for(store: SqlStore, clock: ManualClock) -> None:
     asked_by = ContextVar("asked_by", default="nobody")
 
     async def find_owner(work: SqlWork) -> str:
@@ -323,7 +321,7 @@ async def test_each_unit_runs_where_it_was_asked_for(store: SqlOfficeStore, cloc
 
 
 async def test_who_waits_for_something_else_between_questions_is_committed_with_the_others(
-    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+    store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     """A unit that waits for a thread or the loop, or fails, neither gets another unit's answer nor blocks the others."""
     asked_by = ContextVar("asked_by", default="nobody")
@@ -366,7 +364,7 @@ async def test_who_waits_for_something_else_between_questions_is_committed_with_
 
 
 async def test_who_is_cut_short_before_his_turn_is_not_done_and_the_others_are(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     finished: list[str] = []
 
@@ -388,7 +386,7 @@ async def test_who_is_cut_short_before_his_turn_is_not_done_and_the_others_are(
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=12))
 async def test_any_claims_end_as_in_some_order_one_after_another(
-    store: SqlOfficeStore, clock: ManualClock, claims: list[tuple[int, int]]
+    store: SqlStore, clock: ManualClock, claims: list[tuple[int, int]]
 ) -> None:
     """Each that was refused meets one that was not; no two that were not meet."""
     run = clock.new_id()
@@ -405,7 +403,7 @@ async def test_any_claims_end_as_in_some_order_one_after_another(
 
 
 async def test_what_a_question_says_of_all_its_rows_it_says_for_each_unit_that_asks(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """Bounds, sums and questions put together: none of them reaches into what another unit asked."""
     subjects = [f"msg-{n}" for n in range(6)]
@@ -445,7 +443,7 @@ async def test_what_a_question_says_of_all_its_rows_it_says_for_each_unit_that_a
 
 
 async def test_what_concerns_documents_that_arrive_together_is_asked_at_once_and_is_each_ones_own(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     packet = inbox_item(clock)
     arrivals = [incoming(clock, number=str(n // 2), document_id=DocumentId(f"d-{n}")) for n in range(6)]
@@ -473,7 +471,7 @@ async def test_what_concerns_documents_that_arrive_together_is_asked_at_once_and
 
 
 async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_waits_for_what_another_holds(
-    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+    store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     documents = [outgoing(clock, document_id=DocumentId("d-1")) for _ in range(4)]
     async with committing(store) as work:
@@ -506,7 +504,7 @@ async def test_views_that_are_asked_for_together_are_each_ones_own_and_nobody_wa
 
 
 async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(
-    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+    store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     await shared(store, *(accepting(clock) for _ in range(2)))  # the first call prepares the statements
     commits.clear()
@@ -523,7 +521,7 @@ async def test_who_may_wait_goes_with_the_next_unit_and_else_by_itself(
 
 
 async def test_who_waits_for_others_is_done_when_the_store_closes(
-    store: SqlOfficeStore, clock: ManualClock, commits: list[Transaction]
+    store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     patient = asyncio.create_task(_waiting_for(store, accepting(clock), 3600.0))
     await asyncio.sleep(0)
@@ -534,5 +532,5 @@ async def test_who_waits_for_others_is_done_when_the_store_closes(
     assert len(commits) == 1
 
 
-async def _waiting_for(store: SqlOfficeStore, body: Body, patience_s: float) -> None:
+async def _waiting_for(store: SqlStore, body: Body, patience_s: float) -> None:
     await store.share(NORTH, body, patience_s=patience_s)

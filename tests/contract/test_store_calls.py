@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.account import ApiCall, ApiScope, CallCount, PrincipalKind
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH
 
 
-async def key(store: SqlOfficeStore, name: str) -> str:
+async def key(store: SqlStore, name: str) -> str:
     principal = await store.accounts.principal_for(PrincipalKind.PROGRAM, name, NORTH.agency_id)
     new_row = await store.accounts.add_key(
         secret_hash=name * 8,
@@ -41,7 +41,7 @@ def call(clock: ManualClock, key_id: str, status: int = 200, route: str = "/api/
 
 
 @pytest.fixture
-async def seeded(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
+async def seeded(store: SqlStore, clock: ManualClock) -> tuple[str, list[ApiCall]]:
     """Store one key with five calls, two of them refused."""
     id = await key(store, "qlvb")
     calls = [call(clock, id, status) for status in (200, 403, 200, 404)]
@@ -51,7 +51,7 @@ async def seeded(store: SqlOfficeStore, clock: ManualClock) -> tuple[str, list[A
 
 
 async def test_calls_come_newest_first_are_counted_since_a_moment_and_go_for_age_and_number(
-    store: SqlOfficeStore, seeded: tuple[str, list[ApiCall]], clock: ManualClock
+    store: SqlStore, seeded: tuple[str, list[ApiCall]], clock: ManualClock
 ) -> None:
     id, calls = seeded
     newest = list(reversed(calls))

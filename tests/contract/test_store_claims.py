@@ -17,7 +17,7 @@ from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.queues import Lease, OutboxTarget, Stopped
 from gateway.domain.routes import Trail
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.interleave import Order, orders, play
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, opened, outbox_item, refused, stored
@@ -27,7 +27,7 @@ WORKERS = {"job": "packer", "outbox": "dispatcher", "inbox": "receiver"}
 TABLES = ("job", "outbox", "inbox")
 
 
-async def add_row(store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
+async def add_row(store: SqlStore, clock: ManualClock, table: str) -> None:
     async with committing(store) as work:
         if table == "job":
             await work.jobs.add("pack", "msg-1")
@@ -37,7 +37,7 @@ async def add_row(store: SqlOfficeStore, clock: ManualClock, table: str) -> None
             await work.inbox.land(inbox_item(clock))
 
 
-async def claim(store: SqlOfficeStore, table: str, limit: int = 10) -> Sequence[Lease]:
+async def claim(store: SqlStore, table: str, limit: int = 10) -> Sequence[Lease]:
     """Claim rows as a worker does; check that the look that wakes it said truly whether any are due."""
     is_due = await due(store, table)
     claims = await take(store, table, limit)
@@ -45,7 +45,7 @@ async def claim(store: SqlOfficeStore, table: str, limit: int = 10) -> Sequence[
     return claims
 
 
-async def take(store: SqlOfficeStore, table: str, limit: int) -> list[Lease]:
+async def take(store: SqlStore, table: str, limit: int) -> list[Lease]:
     if table == "job":
         return [job.lease for job in await store.claim_jobs("pack", limit, LEASE_S)]
     if table == "outbox":
@@ -53,12 +53,12 @@ async def take(store: SqlOfficeStore, table: str, limit: int) -> list[Lease]:
     return [row.lease for row in await store.claim_inbox(limit, LEASE_S)]
 
 
-async def due(store: SqlOfficeStore, table: str) -> bool:
+async def due(store: SqlStore, table: str) -> bool:
     """Tell whether the look of a sleeping process finds a due row."""
     return WORKERS[table] in (await store.signs(LEASE_S, ("answer", "pack"))).due
 
 
-async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: Lease) -> None:
+async def finish(store: SqlStore, clock: ManualClock, table: str, lease: Lease) -> None:
     async with committing(store) as work:
         if table == "job":
             await work.jobs.finish(lease)
@@ -72,7 +72,7 @@ async def finish(store: SqlOfficeStore, clock: ManualClock, table: str, lease: L
 class Race:
     """Two workers at one row, and the lease running out; beside them the plain model that says who must win."""
 
-    def __init__(self, store: SqlOfficeStore, clock: ManualClock, table: str) -> None:
+    def __init__(self, store: SqlStore, clock: ManualClock, table: str) -> None:
         self.store, self.clock, self.table = store, clock, table
         self.leases: dict[str, Lease] = {}
         self.holder: str | None = None
@@ -118,7 +118,7 @@ class Race:
     ids=", ".join,
 )
 async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
-    store: SqlOfficeStore, clock: ManualClock, table: str, order: Order
+    store: SqlStore, clock: ManualClock, table: str, order: Order
 ) -> None:
     await add_row(store, clock, table)
     race = Race(store, clock, table)
@@ -132,7 +132,7 @@ async def test_g7_two_workers_in_any_order_finish_a_row_at_most_once(
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_two_processes_claim_disjoint_rows_and_leave_none(
-    store: SqlOfficeStore, clock: ManualClock, store_url: str, table: str
+    store: SqlStore, clock: ManualClock, store_url: str, table: str
 ) -> None:
     for _ in range(12):
         await add_row(store, clock, table)
@@ -146,7 +146,7 @@ async def test_two_processes_claim_disjoint_rows_and_leave_none(
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
-    store: SqlOfficeStore, clock: ManualClock, table: str
+    store: SqlStore, clock: ManualClock, table: str
 ) -> None:
     await add_row(store, clock, table)
     (first,) = await claim(store, table)
@@ -167,7 +167,7 @@ async def test_a_claim_counts_attempts_and_a_renewed_lease_holds_longer(
 
 
 async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that_has_leases(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await add_row(store, clock, "job")
     (lease,) = await claim(store, "job")
@@ -180,7 +180,7 @@ async def test_a_lease_is_worth_nothing_in_another_agency_and_is_of_a_table_that
 
 
 async def test_a_discarded_result_takes_its_whole_transaction_along(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await add_row(store, clock, "job")
     (late,) = await claim(store, "job")
@@ -199,9 +199,7 @@ async def test_a_discarded_result_takes_its_whole_transaction_along(
     await finish(store, clock, "job", present)
 
 
-async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_r46_the_urgent_lane_goes_first_then_the_oldest(store: SqlStore, clock: ManualClock) -> None:
     lanes = [Lane.NORMAL, Lane.NORMAL, Lane.URGENT, Lane.URGENT]
     out_ids, in_ids = [], []
     async with committing(store) as work:
@@ -221,7 +219,7 @@ async def test_r46_the_urgent_lane_goes_first_then_the_oldest(
 
 
 async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await add_row(store, clock, "outbox")
     (claim,) = await store.claim_outbox(1, LEASE_S)
@@ -245,7 +243,7 @@ async def test_a_retried_outbox_row_waits_with_the_recipients_that_remain(
 
 
 async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     for _ in range(3):
         await add_row(store, clock, "outbox")
@@ -269,7 +267,7 @@ async def test_several_outbox_rows_are_sent_at_once_or_none_of_them(
         await work.outbox.mark_sent(together, clock.now())
 
 
-async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_failed_or_sent_outbox_row_is_final(store: SqlStore, clock: ManualClock) -> None:
     await add_row(store, clock, "outbox")
     await add_row(store, clock, "outbox")
     first, second = await store.claim_outbox(2, LEASE_S)
@@ -290,7 +288,7 @@ async def test_a_failed_or_sent_outbox_row_is_final(store: SqlOfficeStore, clock
 
 
 async def test_an_outbox_row_at_rest_is_stopped_and_tells_whether_it_may_have_left(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """Not while a courier has it. A try that wrote no word, or a word of doubt, may have reached the axis."""
     fresh, silent, doubted, refused = (outbox_item(clock) for _ in range(4))
@@ -319,7 +317,7 @@ async def test_an_outbox_row_at_rest_is_stopped_and_tells_whether_it_may_have_le
 
 
 async def test_jobs_wait_for_their_time_their_kind_and_their_turn_oldest_first(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         await work.jobs.add("pack", "msg-late", not_before=clock.now() + timedelta(seconds=10))
@@ -348,7 +346,7 @@ async def test_jobs_wait_for_their_time_their_kind_and_their_turn_oldest_first(
     assert [job.subject_id for job in await store.claim_jobs("pack", 2, LEASE_S)] == ["msg-1", "msg-2"]
 
 
-async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_jobs_payload_comes_back_as_it_was(store: SqlStore, clock: ManualClock) -> None:
     packet = StatusPacket(
         packet_id=PacketId("p"),
         sender_code="Z91.01",
@@ -368,7 +366,7 @@ async def test_a_jobs_payload_comes_back_as_it_was(store: SqlOfficeStore, clock:
 
 
 async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await add_row(store, clock, "job")
     (lease,) = await claim(store, "job")
@@ -388,7 +386,7 @@ async def test_a_job_says_why_it_waits_and_can_be_cancelled_unless_someone_is_at
     assert await claim(store, "job") == []
 
 
-async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlStore, clock: ManualClock) -> None:
     item = outbox_item(clock, kind=Kind.STATUS, lane=Lane.URGENT, targets=(OutboxTarget(code="Z91.02"),))
 
     async with committing(store) as work:
@@ -403,7 +401,7 @@ async def test_the_outbox_keeps_an_item_once_and_as_it_was(store: SqlOfficeStore
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_are_only_minutes_apart(
-    store: SqlOfficeStore, clock: ManualClock, table: str
+    store: SqlStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
     await add_row(store, clock, table)
@@ -442,7 +440,7 @@ async def test_a_lease_is_over_once_the_clock_is_right_and_is_kept_while_clocks_
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_it_is_right_and_the_longest_delay_is_waited_for(
-    store: SqlOfficeStore, clock: ManualClock, table: str
+    store: SqlStore, clock: ManualClock, table: str
 ) -> None:
     clock.advance(timedelta(days=400))
     await add_row(store, clock, table)
@@ -462,7 +460,7 @@ async def test_a_retry_planned_while_the_clock_was_ahead_is_due_once_it_is_right
 
 
 async def test_a_time_that_a_person_set_is_kept_and_one_that_no_program_sets_is_not(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         await work.jobs.add("signatures", "in-soon", not_before=clock.now() + timedelta(hours=6))
@@ -478,7 +476,7 @@ async def test_a_time_that_a_person_set_is_kept_and_one_that_no_program_sets_is_
     assert len(await claim(store, "job")) == 1
 
 
-async def put_off(store: SqlOfficeStore, table: str, lease: Lease, later: datetime) -> None:
+async def put_off(store: SqlStore, table: str, lease: Lease, later: datetime) -> None:
     async with committing(store) as work:
         if table == "job":
             await work.jobs.retry(lease, later, "the signer is away")
@@ -491,7 +489,7 @@ async def put_off(store: SqlOfficeStore, table: str, lease: Lease, later: dateti
 @pytest.mark.parametrize("limit", [1, 3, 16])
 @pytest.mark.parametrize("table", ["outbox", "inbox"])
 async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
-    store: SqlOfficeStore, clock: ManualClock, table: str, limit: int
+    store: SqlStore, clock: ManualClock, table: str, limit: int
 ) -> None:
     await add_row(store, clock, table)
     ids: list[str] = []
@@ -514,7 +512,7 @@ async def test_ordinary_mail_moves_under_a_steady_stream_of_urgent_mail(
 
 
 async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     ordinary = []
     async with committing(store) as work:
@@ -532,7 +530,7 @@ async def test_the_share_is_the_oldest_ordinary_rows_and_no_more_than_a_quarter(
     assert [d.lane for d in batch][:6] == [Lane.URGENT] * 6
 
 
-async def lanes_of_a_batch(store: SqlOfficeStore, table: str, limit: int) -> list[Lane]:
+async def lanes_of_a_batch(store: SqlStore, table: str, limit: int) -> list[Lane]:
     if table == "outbox":
         return [row.item.lane for row in await store.claim_outbox(limit, LEASE_S)]
     return [row.item.lane for row in await store.claim_inbox(limit, LEASE_S)]
@@ -540,7 +538,7 @@ async def lanes_of_a_batch(store: SqlOfficeStore, table: str, limit: int) -> lis
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_one_look_says_of_a_row_what_its_claim_would_say(
-    store: SqlOfficeStore, clock: ManualClock, table: str
+    store: SqlStore, clock: ManualClock, table: str
 ) -> None:
     """Due, held, held too long, done: a worker that waits to be rung for misses none of them."""
     assert not await due(store, table)
@@ -560,7 +558,7 @@ async def test_one_look_says_of_a_row_what_its_claim_would_say(
 
 
 async def test_one_look_tells_of_jobs_that_are_asked_for_events_without_a_number_and_a_changed_register(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         await work.jobs.add("answer", "box-1")
@@ -584,7 +582,7 @@ async def test_one_look_tells_of_jobs_that_are_asked_for_events_without_a_number
 
 
 async def test_a_row_that_is_written_under_a_lease_ends_under_it_and_is_claimed_once_that_is_over(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     items = [outbox_item(clock) for _ in range(3)]
     assert store.own_rows.lease(items[0].id) is None
@@ -608,7 +606,7 @@ async def test_a_row_that_is_written_under_a_lease_ends_under_it_and_is_claimed_
 
 
 async def test_a_process_that_goes_gives_back_what_it_leased_to_itself(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     item = outbox_item(clock)
     store.own_rows.open(lambda: None, 10, LEASE_S)

@@ -21,9 +21,9 @@ from gateway.domain.queues import OutboxTarget
 from gateway.outgoing import dispatch
 from gateway.outgoing.services import OutgoingServices
 from gateway.ports.axis import Fate, Outcome
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 from gateway.store.transaction import _STATEMENTS
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -53,7 +53,7 @@ def blob(name: str, clock: ManualClock) -> BlobRow:
 @on_a_server
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open(
-    store: SqlOfficeStore, times: int
+    store: SqlStore, times: int
 ) -> None:
     started = asyncio.Event()
 
@@ -87,7 +87,7 @@ async def test_who_is_cut_short_however_often_hears_that_and_leaves_nothing_open
 
 @pytest.mark.parametrize(("subject", "failure"), [("a\ud800b", errors.StoreFailure), (2**70, errors.BadForm)])
 async def test_a_value_that_no_database_has_is_told_in_words(
-    store: SqlOfficeStore, subject: object, failure: type[errors.GatewayError]
+    store: SqlStore, subject: object, failure: type[errors.GatewayError]
 ) -> None:
     """A number beyond the span is the caller's."""
     query = select(col(BlobRow.digest)).where(
@@ -101,7 +101,7 @@ async def test_a_value_that_no_database_has_is_told_in_words(
 
 
 async def test_what_was_refused_in_a_unit_is_not_called_committed(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """On SQLite the rest of it holds; a server has undone all of it."""
     document, messages = outgoing(clock), list[str]()
@@ -120,7 +120,7 @@ async def test_what_was_refused_in_a_unit_is_not_called_committed(
 
 @on_a_server
 async def test_what_left_is_not_sent_again_because_a_clerk_has_its_document_in_hand(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """A courier keeps deliveries, then what they answer; a clerk what is answered, then what answers it."""
     received = incoming(clock, document_id=DocumentId("d-1"))

@@ -23,7 +23,7 @@ from gateway.domain.document import (
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.states import Track
 from gateway.domain.status import Fact
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -42,7 +42,7 @@ from tests.support.stores import (
 VIETNAM = timezone(timedelta(hours=7))
 
 
-async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_an_outgoing_document_comes_back_as_it_was(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(
         clock,
         draft=draft(
@@ -75,7 +75,7 @@ async def test_an_outgoing_document_comes_back_as_it_was(store: SqlOfficeStore, 
 
 
 async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     first = outgoing(clock, draft=draft(external_id="qlvb-1"))
     await stored(store, first)
@@ -94,7 +94,7 @@ async def test_an_external_id_is_unique_in_one_agency_and_free_in_another(
 
 
 async def test_a_child_that_carries_its_parents_draft_does_not_clash(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     parent = outgoing(clock, draft=draft(external_id="qlvb-1"))
     child = outgoing(clock, kind=Kind.RECALL, parent_id=parent.id, draft=parent.draft)
@@ -110,7 +110,7 @@ async def test_a_child_that_carries_its_parents_draft_does_not_clash(
 
 
 async def test_a_document_id_finds_every_packet_newest_first_and_letter_for_letter(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     older = outgoing(clock, document_id=DocumentId("Z91,Abc"))
     clock.advance(1)
@@ -125,9 +125,7 @@ async def test_a_document_id_finds_every_packet_newest_first_and_letter_for_lett
         assert await work.outgoing.by_packet_id(newer.packet_id) == newer
 
 
-async def test_a_document_is_found_by_what_its_system_calls_it(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_document_is_found_by_what_its_system_calls_it(store: SqlStore, clock: ManualClock) -> None:
     older, newer, nameless, long = (
         outgoing(clock, draft=draft(callback_data=d)) for d in ("QLVB-1", "QLVB-1", None, "x" * 201)
     )
@@ -142,9 +140,7 @@ async def test_a_document_is_found_by_what_its_system_calls_it(
         assert [d.id for d in await work.outgoing.by_own_id("QLVB-1")] == [newer.id]
 
 
-async def test_saving_counts_versions_and_refuses_a_stale_one(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_saving_counts_versions_and_refuses_a_stale_one(store: SqlStore, clock: ManualClock) -> None:
     document, arrived = outgoing(clock), incoming(clock)
 
     async with store.begin(NORTH) as work:
@@ -164,7 +160,7 @@ async def test_saving_counts_versions_and_refuses_a_stale_one(
 
 
 async def test_pages_follow_each_other_newest_first_while_rows_are_added(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     documents = []
     async with committing(store) as work:
@@ -187,7 +183,7 @@ async def test_pages_follow_each_other_newest_first_while_rows_are_added(
     assert cursor is None
 
 
-async def test_pages_go_the_other_way_round_too(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_pages_go_the_other_way_round_too(store: SqlStore, clock: ManualClock) -> None:
     documents = []
     async with committing(store) as work:
         for n in range(5):
@@ -208,16 +204,14 @@ async def test_pages_go_the_other_way_round_too(store: SqlOfficeStore, clock: Ma
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "bnVsbA", "WyIyMDI2LTExLTIwIiwgIngiXQ", "W10", "A" * 5000])
-async def test_a_cursor_that_is_not_ours_is_named_so(store: SqlOfficeStore, cursor: str) -> None:
+async def test_a_cursor_that_is_not_ours_is_named_so(store: SqlStore, cursor: str) -> None:
     async with store.read(NORTH) as view:
         for page in (view.outgoing.page, view.incoming.page, view.outbox.page, view.inbox.page):
             with pytest.raises(errors.NotFound, match="cursor"):
                 await page(limit=10, cursor=cursor)
 
 
-async def test_outgoing_lists_filter_by_states_words_and_days(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_outgoing_lists_filter_by_states_words_and_days(store: SqlStore, clock: ManualClock) -> None:
     flood = outgoing(clock, draft=draft(number="12", subject="Về việc phòng, chống lụt bão năm 2026"))
     clock.advance(timedelta(days=1))
     harvest = outgoing(
@@ -253,7 +247,7 @@ async def test_outgoing_lists_filter_by_states_words_and_days(
 
 
 async def test_incoming_documents_are_found_by_sender_and_document_id(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     first = incoming(clock, document_id=DocumentId("Z91.02,Abc"), sender_code="H1.Z91")
     clock.advance(1)
@@ -270,7 +264,7 @@ async def test_incoming_documents_are_found_by_sender_and_document_id(
 
 
 async def test_incoming_lists_filter_by_state_words_and_hand_over(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     fresh = await seed_incoming(store, incoming(clock, subject="Kế hoạch thu hoạch"))
     accepted = await seed_incoming(store, incoming(clock, state=InState.ACCEPTED))
@@ -294,7 +288,7 @@ async def test_incoming_lists_filter_by_state_words_and_hand_over(
         assert await ids(handover="available") == [fresh.id]
 
 
-async def test_deliveries_keep_the_order_of_the_recipients(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_deliveries_keep_the_order_of_the_recipients(store: SqlStore, clock: ManualClock) -> None:
     document, other = outgoing(clock), outgoing(clock)
     codes = ["Z91.09", "Z91.02", "Z91.05"]
 
@@ -314,9 +308,7 @@ async def test_deliveries_keep_the_order_of_the_recipients(store: SqlOfficeStore
         await work.deliveries.save_state("none", "sent", (), clock.now())
 
 
-async def test_a_fact_is_added_once_whatever_is_absent_in_it(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_fact_is_added_once_whatever_is_absent_in_it(store: SqlStore, clock: ManualClock) -> None:
     bare = Fact(track=Track.TRANSPORT, code="sent", at=clock.now())
     stated = replace(bare, stated_at=datetime(2026, 11, 20, 8, 0, tzinfo=VIETNAM))
 
@@ -341,9 +333,7 @@ async def test_a_fact_is_added_once_whatever_is_absent_in_it(
     assert bare in facts
 
 
-async def test_many_facts_and_states_are_kept_as_one_by_one(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_many_facts_and_states_are_kept_as_one_by_one(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(clock)
     three = [delivery(document, code) for code in ("Z91.02", "Z91.03", "Z91.04")]
     ids = [d.id for d in three]
@@ -366,7 +356,7 @@ async def test_many_facts_and_states_are_kept_as_one_by_one(
 
 
 async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_stays(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     first, other = (delivery(document, code) for code in ("Z91.02", "Z91.03"))
@@ -393,7 +383,7 @@ async def test_several_facts_of_one_subject_are_added_at_once_and_what_is_there_
         assert await view.facts.of_subjects([first.id]) == {first.id: []}
 
 
-async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_documents_are_read_several_at_once(store: SqlStore, clock: ManualClock) -> None:
     documents = [outgoing(clock) for _ in range(3)]
     await stored(store, *documents)
 
@@ -406,7 +396,7 @@ async def test_documents_are_read_several_at_once(store: SqlOfficeStore, clock: 
 
 
 async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_the_clock_is_right(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     async with store.begin(NORTH) as work:
@@ -420,7 +410,7 @@ async def test_a_hand_over_leased_while_the_clock_was_ahead_is_available_once_th
 
 
 async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     documents = []
     for _ in range(3):
@@ -453,7 +443,7 @@ async def test_a_hand_over_is_leased_oldest_first_and_acknowledged_once(
 
 
 async def test_documents_are_found_by_a_mark_that_they_lack_and_not_by_their_words(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     for marks in ((), ("late",), ("late", "purged"), ("purged",)):
         await seed_incoming(

@@ -12,7 +12,7 @@ from gateway.domain.agency_profile import EMBLEM, ProfileVersion, fingerprint
 from gateway.domain.event import EventKind
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import png
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH
@@ -21,7 +21,7 @@ RED, BLUE = png.picture(colour="crimson"), png.picture(colour="navy")
 
 
 async def test_the_picture_in_force_is_printed_and_earlier_ones_stay_with_their_agency(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async def choose(
         text: str = "", picture: bytes = b"", day: date | None = None, scope: AgencyScope = NORTH

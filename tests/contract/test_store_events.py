@@ -14,8 +14,8 @@ from sqlmodel import col
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.registry.binding_events import SqlBindingLog
+from gateway.store.store import SqlStore
 from gateway.store.tables_node import EventCounterRow, EventRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, opened
 from tests.support.waiting import within_limit
@@ -23,21 +23,19 @@ from tests.support.waiting import within_limit
 NODE = AgencyScope(agency_id="", principal_id="prn_node")
 
 
-async def append(
-    store: SqlOfficeStore, clock: ManualClock, scope: AgencyScope, *, commit: bool = True
-) -> None:
+async def append(store: SqlStore, clock: ManualClock, scope: AgencyScope, *, commit: bool = True) -> None:
     async with store.begin(scope) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now(), {"n": 1})
         if commit:
             await work.commit()
 
 
-def gives_numbers_at_once(store: SqlOfficeStore) -> bool:
+def gives_numbers_at_once(store: SqlStore) -> bool:
     return store.writer.dialect.name == "sqlite"
 
 
 async def test_an_event_has_its_number_when_it_is_committed_or_when_the_sequencer_gave_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """With one writer at a time the number comes with the event; on a server no reader sees it before it is numbered."""
     at_once = gives_numbers_at_once(store)
@@ -55,14 +53,14 @@ async def test_an_event_has_its_number_when_it_is_committed_or_when_the_sequence
 
 
 @pytest.fixture
-def one_writer(store: SqlOfficeStore) -> SqlOfficeStore:
+def one_writer(store: SqlStore) -> SqlStore:
     if not gives_numbers_at_once(store):
         pytest.skip("a server numbers what is committed")
     return store
 
 
 async def test_what_is_not_committed_leaves_no_gap_wherever_it_stood_in_its_group(
-    one_writer: SqlOfficeStore, clock: ManualClock
+    one_writer: SqlStore, clock: ManualClock
 ) -> None:
     scopes = (NORTH, SOUTH, NODE)
     for lost in range(4):
@@ -76,7 +74,7 @@ async def test_what_is_not_committed_leaves_no_gap_wherever_it_stood_in_its_grou
 
 
 async def test_numbers_go_on_behind_those_that_another_process_and_the_registry_gave(
-    one_writer: SqlOfficeStore, clock: ManualClock, store_url: str
+    one_writer: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
     registry = SqlBindingLog(clock)
     async with opened(store_url, clock) as other:
@@ -93,7 +91,7 @@ async def test_numbers_go_on_behind_those_that_another_process_and_the_registry_
 
 
 async def test_what_an_older_program_left_unnumbered_is_numbered_behind_what_has_numbers(
-    one_writer: SqlOfficeStore, clock: ManualClock, store_url: str
+    one_writer: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
     await append(one_writer, clock, NORTH)
     await append(one_writer, clock, SOUTH)
@@ -121,7 +119,7 @@ async def test_what_an_older_program_left_unnumbered_is_numbered_behind_what_has
 
 
 async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_gap(
-    one_writer: SqlOfficeStore, clock: ManualClock, tmp_path: Path
+    one_writer: SqlStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """The file and its journal as they lie at that moment are what a killed process leaves."""
     await append(one_writer, clock, NORTH)
@@ -145,13 +143,13 @@ async def test_a_crash_in_the_middle_of_a_unit_leaves_neither_its_numbers_nor_a_
 
 
 async def test_nobody_sees_a_number_before_a_smaller_one(
-    store: SqlOfficeStore, clock: ManualClock, store_url: str
+    store: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
     """A reader that reads behind the last number that it saw misses nothing, while others write and undo."""
     numbers: list[int] = []
     async with opened(store_url, clock) as second:
 
-        async def write(which: SqlOfficeStore) -> None:
+        async def write(which: SqlStore) -> None:
             for n in range(20):
                 await append(which, clock, NORTH, commit=n % 4 != 0)
                 await which.number_events(3)
@@ -168,7 +166,7 @@ async def test_nobody_sees_a_number_before_a_smaller_one(
 
 
 async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
-    store: SqlOfficeStore, clock: ManualClock, store_url: str
+    store: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
     async with opened(store_url, clock) as second:
         stores = (store, second)
@@ -191,9 +189,7 @@ async def test_numbers_are_dense_with_several_writers_rollbacks_and_sequencers(
     assert (await store.counts())["event.unnumbered"] == 0
 
 
-async def test_several_events_of_one_subject_keep_their_order(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_several_events_of_one_subject_keep_their_order(store: SqlStore, clock: ManualClock) -> None:
     events_written = [(EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
     async with committing(store) as work:
         await work.events.append_many("msg-1", clock.now(), events_written)
@@ -205,7 +201,7 @@ async def test_several_events_of_one_subject_keep_their_order(
     assert [(e.kind, e.data) for e in stored] == events_written
 
 
-async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_events_of_several_subjects_keep_their_order(store: SqlStore, clock: ManualClock) -> None:
     events_written = [(f"msg-{n % 2}", EventKind.DELIVERY_SENT, {"to": f"Z91.{n}"}) for n in range(5)]
     async with committing(store) as work:
         await work.events.append_all(clock.now(), events_written)
@@ -218,7 +214,7 @@ async def test_events_of_several_subjects_keep_their_order(store: SqlOfficeStore
 
 
 async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())
@@ -231,7 +227,7 @@ async def test_a_unit_reads_its_own_events_and_keeps_each_of_them_once(
     assert [e.kind for e in stored] == [EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED]
 
 
-async def test_reading_continues_behind_a_number(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_reading_continues_behind_a_number(store: SqlStore, clock: ManualClock) -> None:
     for _ in range(5):
         await append(store, clock, NORTH)
     await store.number_events()
@@ -241,9 +237,7 @@ async def test_reading_continues_behind_a_number(store: SqlOfficeStore, clock: M
     assert [e.agency_seq for e in page] == [3, 4]
 
 
-async def test_the_nodes_own_events_are_in_no_agencys_sequence(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_the_nodes_own_events_are_in_no_agencys_sequence(store: SqlStore, clock: ManualClock) -> None:
     await append(store, clock, NODE)
     await append(store, clock, NORTH)
     await store.number_events()
@@ -256,7 +250,7 @@ async def test_the_nodes_own_events_are_in_no_agencys_sequence(
     ]
 
 
-async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_reader_is_woken_when_events_are_numbered(store: SqlStore, clock: ManualClock) -> None:
     """The process that gives the numbers wakes the reader: each time anew, also for numbers that come in one moment."""
     for _ in range(3):
         waiting = asyncio.create_task(store.wait_events(3600))
@@ -268,7 +262,7 @@ async def test_a_reader_is_woken_when_events_are_numbered(store: SqlOfficeStore,
         await within_limit(waiting, "the reader is woken")
 
 
-async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlOfficeStore) -> None:
+async def test_a_reader_comes_back_by_itself_when_nothing_happens(store: SqlStore) -> None:
     await within_limit(store.wait_events(0.01), "the reader comes back")
 
     assert await store.number_events() == 0

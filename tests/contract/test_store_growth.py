@@ -7,8 +7,8 @@ from contextlib import suppress
 from sqlalchemy import insert, text
 
 from gateway.errors import StoreFailure
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow, JobRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START
 from tests.support.stores import NORTH
 from tests.support.waiting import wait_until
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 _ENOUGH = 60
 
 
-async def jobs(store: SqlOfficeStore, first: int, number: int) -> None:
+async def jobs(store: SqlStore, first: int, number: int) -> None:
     """Insert so many jobs; a server counts them a moment later."""
     rows = [
         {
@@ -35,7 +35,7 @@ async def jobs(store: SqlOfficeStore, first: int, number: int) -> None:
 
 
 async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     growth = store.growth
     if growth is None:
@@ -64,7 +64,7 @@ async def test_a_table_is_measured_when_it_is_young_and_each_time_it_has_doubled
     assert count == 2.5 * _ENOUGH
 
 
-async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(store: SqlOfficeStore) -> None:
+async def test_a_table_that_somebody_holds_keeps_no_other_from_being_measured(store: SqlStore) -> None:
     growth = store.growth
     if growth is None:
         assert store.writer.dialect.name == "sqlite"

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gateway.domain.pace import HISTORY_KEPT, SAMPLED_EVERY, Beat, QueueSample
 from gateway.domain.wall_clock import local
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import committing
 
@@ -15,7 +15,7 @@ LONG_AGO = START - timedelta(days=365)
 
 
 async def test_what_waits_is_sampled_with_the_age_of_the_oldest_once_for_all_processes(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         await work.jobs.add("pack", "msg_1")
@@ -31,9 +31,7 @@ async def test_what_waits_is_sampled_with_the_age_of_the_oldest_once_for_all_pro
     assert len(await store.history.samples(LONG_AGO)) == len(depths)
 
 
-async def test_a_job_grows_its_day_and_the_longest_pause_is_kept(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_job_grows_its_day_and_the_longest_pause_is_kept(store: SqlStore, clock: ManualClock) -> None:
     for minutes in (0, 5, 65, 70):
         at = START + timedelta(minutes=minutes)
         await store.history.record([Beat(job="landing", at=at, beats=10)], [], at)
@@ -51,7 +49,7 @@ async def test_a_job_grows_its_day_and_the_longest_pause_is_kept(
     assert (day.last_at, day.code) == (START + timedelta(minutes=70), "GW-T-101")
 
 
-async def test_what_was_told_before_counts_once(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_what_was_told_before_counts_once(store: SqlStore, clock: ManualClock) -> None:
     backup = Beat(job="backup", at=START, failed_at=START - timedelta(hours=1), code="GW-S-501")
     for _ in range(3):
         clock.advance(300)
@@ -62,7 +60,7 @@ async def test_what_was_told_before_counts_once(store: SqlOfficeStore, clock: Ma
     assert sum(s.failures for s in await store.history.days(local(LONG_AGO).date())) == 1
 
 
-async def test_several_processes_add_to_the_same_day(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_several_processes_add_to_the_same_day(store: SqlStore, clock: ManualClock) -> None:
     beats = [Beat(job="landing", at=START + timedelta(seconds=n), failed_at=START, beats=1) for n in range(4)]
 
     await asyncio.gather(*(store.history.record([s], [], clock.now()) for s in beats))
@@ -72,7 +70,7 @@ async def test_several_processes_add_to_the_same_day(store: SqlOfficeStore, cloc
     assert (day.last_at, day.failures) == (START + timedelta(seconds=3), 1)
 
 
-async def test_age_ends_both(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_age_ends_both(store: SqlStore, clock: ManualClock) -> None:
     await store.history.record([Beat(job="landing", at=START)], [], START)
     clock.advance(HISTORY_KEPT)
     await store.history.record([], [], clock.now())
@@ -87,9 +85,7 @@ async def test_age_ends_both(store: SqlOfficeStore, clock: ManualClock) -> None:
     assert all(sample.at > START for sample in await store.history.samples(LONG_AGO))
 
 
-async def test_a_job_that_is_not_set_up_any_more_is_forgotten(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_job_that_is_not_set_up_any_more_is_forgotten(store: SqlStore, clock: ManualClock) -> None:
     await store.history.record([Beat(job="digest", at=START), Beat(job="landing", at=START)], [], START)
     await store.history.record([], [], clock.now(), {"digest"})
 

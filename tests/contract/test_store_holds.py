@@ -11,8 +11,8 @@ import pytest
 from gateway.domain.hold import OWNER, HeldContent, HeldKind, Hold, HoldState
 from gateway.errors import Clash, NotFound
 from gateway.store.blob_refs import ReadableContent
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest
 
@@ -33,13 +33,13 @@ def hold(clock: ManualClock, subject: str = "inb_1", **fields: Any) -> Hold:
     return replace(new_hold, **fields)
 
 
-async def add(store: SqlOfficeStore, *holds: Hold) -> None:
+async def add(store: SqlStore, *holds: Hold) -> None:
     async with committing(store) as work:
         for hold in holds:
             await work.holds.add(hold)
 
 
-async def test_a_hold_reads_back_as_it_was_saved(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_hold_reads_back_as_it_was_saved(store: SqlStore, clock: ManualClock) -> None:
     new_hold = hold(clock)
     await add(store, new_hold)
     settled = replace(new_hold, state=HoldState.SEALED, recipient="f" * 64, is_settled=True)
@@ -57,7 +57,7 @@ async def test_a_hold_reads_back_as_it_was_saved(store: SqlOfficeStore, clock: M
 
 
 async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_room(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     first, second, third = hold(clock), hold(clock), hold(clock)
     await add(store, first)
@@ -80,7 +80,7 @@ async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_ro
     ],
 )
 async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
-    store: SqlOfficeStore, clock: ManualClock, state: HoldState, keeps: bool
+    store: SqlStore, clock: ManualClock, state: HoldState, keeps: bool
 ) -> None:
     await add(store, hold(clock, state=state))
 
@@ -92,7 +92,7 @@ async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
 
 
 async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     holds = []
     for n in range(3):
@@ -110,7 +110,7 @@ async def test_holds_are_listed_newest_first_counted_and_found_while_unsettled(
     assert await store.open_holds() == {"frozen": 2, "sealed": 1}
 
 
-async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeStore) -> None:
+async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -> None:
     content = digest("content")
     async with store.writing() as tx:
         tx.insert(BlobRow(digest=content, size=5, stored_at=ManualClock().now(), body=b"bytes"))
@@ -148,7 +148,7 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlOfficeSt
     ],
 )
 async def test_an_agency_stays_while_a_hold_of_it_is_open_or_not_brought_to_its_end(
-    store: SqlOfficeStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
+    store: SqlStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
 ) -> None:
     """An agency that left has no person to decide on its holds, and no worker ends them."""
     await add(store, hold(clock, state=state, is_settled=is_settled))

@@ -8,13 +8,13 @@ import pytest
 
 from gateway import errors
 from gateway.store.api_calls import Remembered
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing
 
 
 async def begin(
-    store: SqlOfficeStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
+    store: SqlStore, clock: ManualClock, digest: str = "d", scope: object = NORTH
 ) -> Remembered | None:
     async with committing(store, NORTH if scope is NORTH else SOUTH) as work:
         return await work.idempotency.begin("prn_1", "key", digest, lease_end(clock))
@@ -24,18 +24,18 @@ def lease_end(clock: ManualClock) -> datetime:
     return clock.now() + timedelta(seconds=60)
 
 
-async def finish(store: SqlOfficeStore, mine: datetime, status: int = 201, body: str = "{}") -> None:
+async def finish(store: SqlStore, mine: datetime, status: int = 201, body: str = "{}") -> None:
     async with committing(store) as work:
         await work.idempotency.finish("prn_1", "key", mine, status, body)
 
 
-async def release(store: SqlOfficeStore, mine: datetime) -> None:
+async def release(store: SqlStore, mine: datetime) -> None:
     async with committing(store) as work:
         await work.idempotency.release("prn_1", "key", mine)
 
 
 async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     first = await begin(store, clock)
     while_running = await begin(store, clock)
@@ -47,7 +47,7 @@ async def test_the_first_runs_and_its_repeats_hear_that_it_runs_then_its_answer(
     assert afterwards == Remembered(digest="d", running=False, status=201, body='{"id": 1}')
 
 
-async def test_keys_are_apart_by_agency_and_owner(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_keys_are_apart_by_agency_and_owner(store: SqlStore, clock: ManualClock) -> None:
     await begin(store, clock)
 
     async with store.begin(NORTH) as work:
@@ -56,7 +56,7 @@ async def test_keys_are_apart_by_agency_and_owner(store: SqlOfficeStore, clock: 
 
 
 async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await begin(store, clock)
     clock.advance(60)
@@ -71,7 +71,7 @@ async def test_a_dead_requests_key_is_taken_over_by_its_repeat_only(
 
 
 async def test_a_key_whose_request_died_while_the_clock_was_ahead_is_taken_over_by_its_repeat(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     clock.advance(timedelta(days=400))
     await begin(store, clock)
@@ -84,7 +84,7 @@ async def test_a_key_whose_request_died_while_the_clock_was_ahead_is_taken_over_
 
 
 async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the_first_nor_its_document_stored(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     mine = lease_end(clock)
     await begin(store, clock)
@@ -116,7 +116,7 @@ async def test_a_key_that_was_taken_over_is_neither_released_nor_answered_by_the
 
 
 async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await begin(store, clock)
     await release(store, lease_end(clock))
@@ -130,9 +130,7 @@ async def test_a_failed_request_releases_its_key_and_an_answered_one_keeps_it(
     assert remembered.running is False
 
 
-async def test_a_key_is_not_taken_over_with_the_end_that_it_has(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_key_is_not_taken_over_with_the_end_that_it_has(store: SqlStore, clock: ManualClock) -> None:
     """Two machines' clocks can name one moment; the fence must tell their requests apart all the same."""
     same = clock.now()
     async with store.begin(NORTH) as work:
@@ -143,7 +141,7 @@ async def test_a_key_is_not_taken_over_with_the_end_that_it_has(
     assert second == Remembered(digest="d", running=True)
 
 
-async def test_keys_are_forgotten_after_their_days(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_keys_are_forgotten_after_their_days(store: SqlStore, clock: ManualClock) -> None:
     await begin(store, clock)
     await finish(store, lease_end(clock))
     clock.advance(timedelta(days=7))

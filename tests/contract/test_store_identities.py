@@ -10,7 +10,7 @@ import pytest
 from gateway import errors
 from gateway.domain.document import Kind
 from gateway.domain.proof import Identity
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest, opened, refused
 
@@ -30,7 +30,7 @@ def identity(clock: ManualClock) -> Identity:
 
 
 async def test_a4_an_identity_is_found_by_body_and_by_packet_and_either_again_conflicts(
-    store: SqlOfficeStore, identity: Identity
+    store: SqlStore, identity: Identity
 ) -> None:
     async with committing(store) as work:
         await work.identities.claim(identity)
@@ -50,7 +50,7 @@ async def test_a4_an_identity_is_found_by_body_and_by_packet_and_either_again_co
 
 
 async def test_packets_without_an_id_or_of_others_do_not_conflict(
-    store: SqlOfficeStore, identity: Identity
+    store: SqlStore, identity: Identity
 ) -> None:
     async with committing(store) as work:
         for n in range(2):
@@ -61,7 +61,7 @@ async def test_packets_without_an_id_or_of_others_do_not_conflict(
 
 
 async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(
-    store: SqlOfficeStore, identity: Identity, clock: ManualClock
+    store: SqlStore, identity: Identity, clock: ManualClock
 ) -> None:
     kinds = [Kind.DOCUMENT, Kind.STATUS, Kind.REPLACEMENT, Kind.UPDATE]
     async with store.begin(NORTH) as work:
@@ -78,9 +78,9 @@ async def test_a9_new_and_replacement_packets_of_a_document_come_newest_first(
 
 
 async def test_g3_only_one_of_many_admitting_transactions_wins(
-    store: SqlOfficeStore, identity: Identity, clock: ManualClock, store_url: str
+    store: SqlStore, identity: Identity, clock: ManualClock, store_url: str
 ) -> None:
-    async def admit(through: SqlOfficeStore, n: int) -> bool:
+    async def admit(through: SqlStore, n: int) -> bool:
         async with through.begin(NORTH) as work:
             try:
                 await work.identities.claim(replace(identity, inbox_id=f"box-{n}"))

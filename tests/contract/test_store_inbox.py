@@ -13,20 +13,20 @@ from gateway.domain.event import EventKind
 from gateway.domain.identity import DocumentId
 from gateway.domain.proof import Step
 from gateway.domain.queues import MOST_COPIES, AxisNote, InboxPacket, Lease, LeasedInbox
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item, incoming, refused, stored
 
 LEASE_S = 60
 
 
-async def landed(store: SqlOfficeStore, clock: ManualClock) -> LeasedInbox:
+async def landed(store: SqlStore, clock: ManualClock) -> LeasedInbox:
     await stored(store, inbox_item(clock))
     (claim,) = await store.claim_inbox(1, LEASE_S)
     return claim
 
 
-async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -> InboxPacket:
+async def settled(store: SqlStore, clock: ManualClock, **fields: object) -> InboxPacket:
     claim = await landed(store, clock)
     async with committing(store) as work:
         await work.inbox.settle(replace(claim.item, **fields), claim.lease)  # type: ignore[arg-type]  # test fields
@@ -35,7 +35,7 @@ async def settled(store: SqlOfficeStore, clock: ManualClock, **fields: object) -
 
 
 async def test_a3_the_same_bytes_land_once_per_agency_and_transport_ids_claim_nothing(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     first = inbox_item(clock)
     second = replace(inbox_item(clock), file_digest=first.file_digest, transport_packet_id="other")
@@ -62,7 +62,7 @@ def lease_of(item: InboxPacket, clock: ManualClock) -> Lease:
 
 
 async def land_and_settle(
-    store: SqlOfficeStore, clock: ManualClock, item: InboxPacket, other: Lease | None = None
+    store: SqlStore, clock: ManualClock, item: InboxPacket, other: Lease | None = None
 ) -> None:
     lease = lease_of(item, clock)
     async with committing(store) as work:
@@ -71,14 +71,14 @@ async def land_and_settle(
         await work.inbox.settle(replace(item, state="done"), other or lease)
 
 
-async def load_packet(store: SqlOfficeStore, id: str) -> InboxPacket:
+async def load_packet(store: SqlStore, id: str) -> InboxPacket:
     async with store.read(NORTH) as view:
         return await view.inbox.get(id)
 
 
 @pytest.mark.parametrize("asked_between", [False, True])
 async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
-    store: SqlOfficeStore, clock: ManualClock, asked_between: bool
+    store: SqlStore, clock: ManualClock, asked_between: bool
 ) -> None:
     item = inbox_item(clock)
     lease = lease_of(item, clock)
@@ -99,7 +99,7 @@ async def test_what_lands_and_is_settled_in_one_unit_is_there_as_it_ended(
 
 
 async def test_what_lands_to_be_settled_is_settled_by_its_lease_alone_and_else_waits_for_a_worker(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     item = inbox_item(clock)
 
@@ -118,7 +118,7 @@ async def test_what_lands_to_be_settled_is_settled_by_its_lease_alone_and_else_w
 
 
 async def test_a3_bytes_that_are_here_land_in_no_other_unit_and_leave_nothing_of_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     first = await landed(store, clock)
     second = replace(inbox_item(clock), file_digest=first.item.file_digest)
@@ -131,7 +131,7 @@ async def test_a3_bytes_that_are_here_land_in_no_other_unit_and_leave_nothing_of
         assert not await view.events.of_subject(second.id)
 
 
-async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_verdict_is_written_with_its_steps(store: SqlStore, clock: ManualClock) -> None:
     steps = (Step(n=1, name="size", ok=True), Step(n=2, name="encoding", ok=False, detail="BOM"))
 
     packet = await settled(
@@ -156,7 +156,7 @@ async def test_a_verdict_is_written_with_its_steps(store: SqlOfficeStore, clock:
     assert (await store.counts())["inbox.quarantined"] == 1
 
 
-async def test_a_postponed_packet_is_landed_and_due_later(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_postponed_packet_is_landed_and_due_later(store: SqlStore, clock: ManualClock) -> None:
     claim = await landed(store, clock)
 
     async with committing(store) as work:
@@ -170,9 +170,7 @@ async def test_a_postponed_packet_is_landed_and_due_later(store: SqlOfficeStore,
     assert (second.item.state, second.item.attempts) == ("landed", 2)
 
 
-async def test_a_person_acts_only_when_no_worker_holds_the_row(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_person_acts_only_when_no_worker_holds_the_row(store: SqlStore, clock: ManualClock) -> None:
     claim = await landed(store, clock)
     discarded = replace(claim.item, state="discarded", reason="test packet")
 
@@ -189,7 +187,7 @@ async def test_a_person_acts_only_when_no_worker_holds_the_row(
         assert (await work.inbox.get(claim.item.id)).state == "discarded"
 
 
-async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_waiting_packets_are_found_by_what_they_need(store: SqlStore, clock: ManualClock) -> None:
     waiting = await settled(store, clock, state="waiting", needs=("Z91.02", "d-1"))
 
     async with store.read(NORTH) as view:
@@ -209,7 +207,7 @@ async def test_waiting_packets_are_found_by_what_they_need(store: SqlOfficeStore
 
 @pytest.mark.parametrize("state", ["waiting", "held", "quarantined"])
 async def test_a_reopened_packet_is_verified_from_the_start(
-    store: SqlOfficeStore, clock: ManualClock, state: str
+    store: SqlStore, clock: ManualClock, state: str
 ) -> None:
     settled_packet = await settled(store, clock, state=state, code="X", reason="y")
 
@@ -224,7 +222,7 @@ async def test_a_reopened_packet_is_verified_from_the_start(
 
 
 async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdicts(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     claim = await landed(store, clock)
     copies = [AxisNote(packet_id=f"copy-{n}", kind="edoc", sender="Z91.02", node="n") for n in range(2)]
@@ -249,7 +247,7 @@ async def test_what_was_told_of_other_copies_is_tried_in_turn_and_survives_verdi
 
 
 async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_tries_one(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     claim = await landed(store, clock)
     async with committing(store) as work:
@@ -266,7 +264,7 @@ async def test_only_so_many_copies_are_remembered_and_only_the_owner_of_a_lease_
 
 @pytest.mark.parametrize(("state", "stays"), [("waiting", True), ("held", False), ("quarantined", False)])
 async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
-    store: SqlOfficeStore, clock: ManualClock, state: str, stays: bool
+    store: SqlStore, clock: ManualClock, state: str, stays: bool
 ) -> None:
     settled_packet = await settled(store, clock, state="held", code="X")
     async with committing(store) as work:
@@ -281,7 +279,7 @@ async def test_a_release_is_used_up_by_the_next_verdict_but_that_it_waits(
     assert last.item.released is stays
 
 
-async def test_a_finished_packet_is_not_reopened(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_finished_packet_is_not_reopened(store: SqlStore, clock: ManualClock) -> None:
     finished = await settled(store, clock, state="done", incoming_id="inc-1")
 
     async with store.begin(NORTH) as work:
@@ -291,7 +289,7 @@ async def test_a_finished_packet_is_not_reopened(store: SqlOfficeStore, clock: M
             await work.inbox.reopen("none")
 
 
-async def test_inbox_pages_filter_by_state(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_inbox_pages_filter_by_state(store: SqlStore, clock: ManualClock) -> None:
     held_packet = await settled(store, clock, state="held")
     clock.advance(1)
     quarantined = await settled(store, clock, state="quarantined")
@@ -310,7 +308,7 @@ async def test_inbox_pages_filter_by_state(store: SqlOfficeStore, clock: ManualC
 
 
 async def test_bytes_of_a_partner_count_until_somebody_has_dealt_with_them(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     """Open packets, and documents without a decision; not what is settled, fetched, or of a sender that is not proved."""
     packets = [

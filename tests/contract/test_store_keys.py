@@ -12,7 +12,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.certificates import KeyEnd
 from gateway.errors import StaleLease
 from gateway.store.people import SqlKeyEnds
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, digest, outbox_item, refused, stored
 
@@ -32,13 +32,13 @@ def end(clock: ManualClock, at: timedelta = timedelta(), stolen: timedelta | Non
     )
 
 
-async def save_end(store: SqlOfficeStore, end_of_key: KeyEnd) -> None:
+async def save_end(store: SqlStore, end_of_key: KeyEnd) -> None:
     async with store.writing() as tx:
         await SqlKeyEnds(tx).save(end_of_key)
         await tx.commit()
 
 
-async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlStore, clock: ManualClock) -> None:
     await save_end(store, end(clock, 2 * DAY))
     await save_end(store, end(clock, DAY, stolen=-DAY))
     await save_end(store, end(clock, 5 * DAY, stolen=-2 * DAY))
@@ -49,7 +49,7 @@ async def test_of_two_ends_of_a_key_the_earlier_holds(store: SqlOfficeStore, clo
 
 @pytest.mark.parametrize("first", ["", "the key"])
 async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
-    store: SqlOfficeStore, clock: ManualClock, first: str
+    store: SqlStore, clock: ManualClock, first: str
 ) -> None:
     """The node ends a revoked certificate without naming its key; a person may name it before or after."""
     for key_id in (first, "the key" if not first else ""):
@@ -58,7 +58,7 @@ async def test_an_end_keeps_the_key_that_any_of_its_reports_named(
     assert [key_end.key_id for key_end in await store.key_ends("Z91")] == ["the key"]
 
 
-async def test_an_end_is_told_by_one_process_alone(store: SqlOfficeStore) -> None:
+async def test_an_end_is_told_by_one_process_alone(store: SqlStore) -> None:
     answers = await asyncio.gather(*(store.record_key_expiring("aa", 30, {"code": "Z91"}) for _ in range(5)))
 
     assert sorted(answers) == [False, False, False, False, True]
@@ -68,9 +68,7 @@ async def test_an_end_is_told_by_one_process_alone(store: SqlOfficeStore) -> Non
     assert [event.data["days"] for event in events] == [30, 7]
 
 
-async def test_envelopes_are_found_by_what_signed_them_and_when(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_envelopes_are_found_by_what_signed_them_and_when(store: SqlStore, clock: ManualClock) -> None:
     for n, (scope, signed_by) in enumerate(((NORTH, "aa"), (NORTH, "bb"), (SOUTH, "aa"), (NORTH, None))):
         async with committing(store, scope) as work:
             at = clock.now() + n * DAY
@@ -84,9 +82,7 @@ async def test_envelopes_are_found_by_what_signed_them_and_when(
     assert [e.id for e in late] == ["obx_2"]
 
 
-async def test_only_who_holds_the_row_gives_it_another_envelope(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_only_who_holds_the_row_gives_it_another_envelope(store: SqlStore, clock: ManualClock) -> None:
     await stored(store, outbox_item(clock, id="obx_1", signed_by="aa"))
     (claim,) = await store.claim_outbox(1, 60)
     clock.advance(61)

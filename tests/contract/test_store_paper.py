@@ -10,13 +10,13 @@ import pytest
 
 from gateway import errors
 from gateway.store.deliveries import PaperPart
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, outgoing
 
 
 async def test_what_waits_is_handed_over_once_and_by_its_own_agency_alone(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     to = [delivery(document, f"Z91.0{n}") for n in range(1, 4)]

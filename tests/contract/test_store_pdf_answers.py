@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from gateway.domain.certificates import Answer, Question, RevocationSource
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import START
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -29,12 +29,12 @@ def answer(
     )
 
 
-async def bodies(store: SqlOfficeStore, question: Question = QUESTION) -> list[bytes]:
+async def bodies(store: SqlStore, question: Question = QUESTION) -> list[bytes]:
     return [a.body for a in await store.pdf_answers.list_about(question)]
 
 
 async def test_the_newest_answers_and_lists_are_given_and_an_older_one_is_not_taken(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     answers = store.pdf_answers
     assert await answers.keep(answer(b"first"))
@@ -51,14 +51,14 @@ async def test_the_newest_answers_and_lists_are_given_and_an_older_one_is_not_ta
     assert stored == answer(b"second", START + HOUR)
 
 
-async def test_an_answer_that_revokes_is_given_after_a_newer_one_too(store: SqlOfficeStore) -> None:
+async def test_an_answer_that_revokes_is_given_after_a_newer_one_too(store: SqlStore) -> None:
     await store.pdf_answers.keep(answer(b"revoked", revokes=True))
     await store.pdf_answers.keep(answer(b"good", START + HOUR))
 
     assert await bodies(store) == [b"revoked", b"good"]
 
 
-async def test_answers_in_use_are_kept_and_those_that_are_not_stored_are_named(store: SqlOfficeStore) -> None:
+async def test_answers_in_use_are_kept_and_those_that_are_not_stored_are_named(store: SqlStore) -> None:
     answers = store.pdf_answers
     first, second, file = answer(b"first"), answer(b"second", START + HOUR), answer(b"file", START, LISTED)
     await answers.keep(first)

@@ -15,9 +15,9 @@ from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.event import EventKind
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow, JobRow
 from gateway.store.tables_node import EventRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, committing, delivery, digest, incoming, outbox_item, outgoing, stored
 
@@ -51,9 +51,7 @@ def _called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield calls
 
 
-async def test_what_waits_is_found_by_who_asks_in_the_same_unit(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_what_waits_is_found_by_who_asks_in_the_same_unit(store: SqlStore, clock: ManualClock) -> None:
     async with store.writing() as tx:
         for n, name in enumerate("abc"):
             tx.insert(_blob(name, n, clock))
@@ -71,7 +69,7 @@ async def test_what_waits_is_found_by_who_asks_in_the_same_unit(
 
 
 async def test_rows_and_those_that_they_name_are_written_in_the_order_of_asking(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     documents = [outgoing(clock) for _ in range(3)]
     async with committing(store) as work:
@@ -91,7 +89,7 @@ async def test_rows_and_those_that_they_name_are_written_in_the_order_of_asking(
 
 
 async def test_a_unit_of_which_something_was_refused_cannot_commit(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     item = outbox_item(clock)
     await stored(store, item)
@@ -114,7 +112,7 @@ async def _put_and_commit(work: Any, item: Any) -> None:
 
 
 async def test_one_row_may_be_written_over_twice_and_the_last_word_stays(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     for body in (b"first", b"second"):
         async with store.writing() as tx:
@@ -129,7 +127,7 @@ async def test_one_row_may_be_written_over_twice_and_the_last_word_stays(
 
 
 async def test_many_rows_of_every_kind_of_value_come_as_they_were_given(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     kinds = [*EventKind][:40]
     async with committing(store) as work:
@@ -150,7 +148,7 @@ async def test_many_rows_of_every_kind_of_value_come_as_they_were_given(
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 async def test_a_server_is_called_once_for_all_that_a_unit_writes(
-    store: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(3):  # the first two times a statement is asked through the library
         document, item = outgoing(clock), outbox_item(clock)
@@ -168,9 +166,7 @@ async def test_a_server_is_called_once_for_all_that_a_unit_writes(
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
-async def test_one_question_to_a_server_is_one_call(
-    store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_question_to_a_server_is_one_call(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         with _called(monkeypatch) as calls:
             assert await store.claim_outbox(10, 60) == []

@@ -12,10 +12,10 @@ from sqlmodel import col
 
 from gateway.store import drivers
 from gateway.store.row import among_numbers, pairs_table
+from gateway.store.store import SqlStore
 from gateway.store.tables import JobRow, OutboxRow
 from gateway.store.tables_node import EventRow, HostedAgencyRow
 from gateway.store.transaction import BoundQuery
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outbox_item, stored
@@ -38,7 +38,7 @@ _POSITIONS = select(col(EventRow.position)).where(among_numbers(col(EventRow.pos
 
 
 @pytest.fixture
-async def filled(store: SqlOfficeStore, clock: ManualClock) -> Sequence[str]:
+async def filled(store: SqlStore, clock: ManualClock) -> Sequence[str]:
     """Store three rows of one agency, one of another, and jobs; return the ids of the rows."""
     items = [outbox_item(clock, subject_id=f"msg-{n % 2}") for n in range(3)]
     for item in items:
@@ -67,7 +67,7 @@ def _questions(ids: Sequence[str]) -> Sequence[BoundQuery]:
     ]
 
 
-async def _alone(store: SqlOfficeStore, questions: Sequence[BoundQuery]) -> list[list[Any]]:
+async def _alone(store: SqlStore, questions: Sequence[BoundQuery]) -> list[list[Any]]:
     answers = []
     for query, values in questions:
         async with store.reading() as tx:
@@ -89,12 +89,12 @@ def _calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield calls
 
 
-def is_server(store: SqlOfficeStore) -> bool:
+def is_server(store: SqlStore) -> bool:
     return store.writer.dialect.name == "postgresql"
 
 
 async def test_several_questions_of_one_view_find_what_each_finds_by_itself(
-    store: SqlOfficeStore, filled: Sequence[str], monkeypatch: pytest.MonkeyPatch, cases: Cases
+    store: SqlStore, filled: Sequence[str], monkeypatch: pytest.MonkeyPatch, cases: Cases
 ) -> None:
     questions = _questions(filled)
     expected = await _alone(store, questions)

@@ -19,8 +19,8 @@ from gateway.domain.status import Fact
 from gateway.pool import ThreadPool
 from gateway.store.blob_refs import KeptContent, ReadableContent
 from gateway.store.blobs import FileBlobs
+from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import (
@@ -43,13 +43,13 @@ Act = Callable[[SqlWork, int], Awaitable[bool]]
 
 
 @pytest.fixture
-async def twin(store: SqlOfficeStore, store_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def twin(store: SqlStore, store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     """Open the same database once more, as another process would."""
     async with opened(store_url, clock) as second:
         yield second
 
 
-async def race(stores: Sequence[SqlOfficeStore], act: Act) -> list[bool]:
+async def race(stores: Sequence[SqlStore], act: Act) -> list[bool]:
     """Begin several acts at once, every other one through the other process, and return the outcome of each."""
 
     async def delivery_row(n: int) -> bool:
@@ -73,7 +73,7 @@ def identity(clock: ManualClock, n: int, *, body: str) -> Identity:
 
 
 async def test_g3_r117_of_those_who_ask_at_once_for_what_may_be_there_once_one_is_first(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, cases: Cases
+    store: SqlStore, twin: SqlStore, clock: ManualClock, cases: Cases
 ) -> None:
     """A packet's body, another content under its id, an external id, a number, a key of idempotency."""
     ends_at = clock.now() + timedelta(seconds=60)
@@ -110,9 +110,7 @@ async def test_g3_r117_of_those_who_ask_at_once_for_what_may_be_there_once_one_i
             assert sum(await race([store, twin], act)) == 1
 
 
-async def test_two_clerks_take_one_document_once(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_two_clerks_take_one_document_once(store: SqlStore, twin: SqlStore, clock: ManualClock) -> None:
     document = await seed_incoming(store, incoming(clock))
 
     async def take(work: SqlWork, n: int) -> bool:
@@ -126,7 +124,7 @@ async def test_two_clerks_take_one_document_once(
 
 
 async def test_no_change_of_a_document_is_lost_under_another(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, twin: SqlStore, clock: ManualClock
 ) -> None:
     arrived = await seed_incoming(store, incoming(clock))
     sent = outgoing(clock)
@@ -148,7 +146,7 @@ async def test_no_change_of_a_document_is_lost_under_another(
 
 
 async def test_a_delivery_stands_as_all_its_facts_make_it(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, twin: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
     delivery_row = delivery(document, "Z91.02")
@@ -169,7 +167,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
 
 
 async def test_a_packet_never_waits_for_a_document_that_is_here(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, twin: SqlStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, document_id=DocumentId("d-1"))
     packets = [inbox_item(clock) for _ in range(AT_ONCE)]
@@ -192,7 +190,7 @@ async def test_a_packet_never_waits_for_a_document_that_is_here(
 
 
 async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, twin: SqlStore, clock: ManualClock
 ) -> None:
     item = inbox_item(clock)
     async with committing(store) as work:
@@ -213,7 +211,7 @@ async def test_a_packet_that_somebody_opens_again_is_not_given_up_too(
 
 
 async def keep_all(
-    names: Sequence[Digest], store: SqlOfficeStore, clock: ManualClock, folder: Path
+    names: Sequence[Digest], store: SqlStore, clock: ManualClock, folder: Path
 ) -> list[KeptContent]:
     """Keep small contents of those names in the content store."""
     pool = ThreadPool(2)
@@ -228,7 +226,7 @@ async def keep_all(
 
 
 async def test_documents_with_the_same_files_never_stand_in_each_others_way(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, tmp_path: Path
+    store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""
     names = [digest(n) for n in range(4)]
@@ -245,7 +243,7 @@ async def test_documents_with_the_same_files_never_stand_in_each_others_way(
 
 
 async def test_documents_that_bring_the_same_small_files_at_once_wait_for_each_other_and_never_in_a_circle(
-    store: SqlOfficeStore, twin: SqlOfficeStore, clock: ManualClock, tmp_path: Path
+    store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Each unit keeps its files in the order of their digests, as a request's tray hands them out."""
     digests = sorted(

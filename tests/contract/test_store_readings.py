@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import START
 from tests.support.stores import NORTH, SOUTH, committing
 
 KEY, OTHER = "prn_1", "prn_2"
 
 
-async def test_the_first_is_told_at_once_and_further_ones_are_folded_by_day(store: SqlOfficeStore) -> None:
+async def test_the_first_is_told_at_once_and_further_ones_are_folded_by_day(store: SqlStore) -> None:
     noon, next_day = START, START + timedelta(days=1)
     async with committing(store, NORTH) as work:
         assert await work.readings.note("inb_1", KEY, noon) == (True, None)

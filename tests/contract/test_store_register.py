@@ -9,7 +9,7 @@ import pytest
 from gateway import errors
 from gateway.domain.book import RegisterEntry
 from gateway.domain.document import IncomingDocument
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
@@ -20,7 +20,7 @@ def entry(document: IncomingDocument, number: str, book: str = "in", year: int =
     )
 
 
-async def take(store: SqlOfficeStore, commit: bool = True) -> int:
+async def take(store: SqlStore, commit: bool = True) -> int:
     async with store.begin(NORTH) as work:
         number = await work.register.next_number("in", 2026)
         if commit:
@@ -28,13 +28,13 @@ async def take(store: SqlOfficeStore, commit: bool = True) -> int:
         return number
 
 
-async def test_mode_b_numbers_are_dense_under_twenty_at_once(store: SqlOfficeStore) -> None:
+async def test_mode_b_numbers_are_dense_under_twenty_at_once(store: SqlStore) -> None:
     numbers = await asyncio.gather(*(take(store) for _ in range(20)))
 
     assert sorted(numbers) == list(range(1, 21))
 
 
-async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlOfficeStore) -> None:
+async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlStore) -> None:
     commits = [True, False, True, False, False, True]
 
     numbers = await asyncio.gather(*(take(store, commit) for commit in commits))
@@ -44,7 +44,7 @@ async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlOfficeStore)
     assert await take(store) == 4
 
 
-async def test_every_agency_book_and_year_counts_by_itself(store: SqlOfficeStore) -> None:
+async def test_every_agency_book_and_year_counts_by_itself(store: SqlStore) -> None:
     async with committing(store) as work:
         first = [await work.register.next_number("in", 2026) for _ in range(2)]
         other_numbers = [
@@ -57,7 +57,7 @@ async def test_every_agency_book_and_year_counts_by_itself(store: SqlOfficeStore
     assert (first, other_numbers, south) == ([1, 2], [1, 1], 1)
 
 
-async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlStore, clock: ManualClock) -> None:
     document = await seed_incoming(store, incoming(clock))
     two = await seed_incoming(store, incoming(clock))
 
@@ -78,7 +78,7 @@ async def test_a_number_is_taken_once_in_its_book_and_year(store: SqlOfficeStore
     assert clash.value.params["sender"] == document.sender_name
 
 
-async def test_a_book_reads_by_number(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_book_reads_by_number(store: SqlStore, clock: ManualClock) -> None:
     numbers = ["10", "9", "12a", "1"]
 
     async with store.begin(NORTH) as work:
@@ -93,7 +93,7 @@ async def test_a_book_reads_by_number(store: SqlOfficeStore, clock: ManualClock)
 
 @pytest.mark.parametrize("slip", ["9999999999", "2147483647", "5000"])
 async def test_one_number_typed_far_ahead_neither_moves_the_run_nor_overflows_it(
-    store: SqlOfficeStore, clock: ManualClock, slip: str
+    store: SqlStore, clock: ManualClock, slip: str
 ) -> None:
     async with committing(store) as work:
         for number in ("1", "02", "40", slip):
@@ -105,7 +105,7 @@ async def test_one_number_typed_far_ahead_neither_moves_the_run_nor_overflows_it
 
 
 async def test_a_number_far_ahead_is_left_out_when_the_run_comes_to_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         for number in ("1", "1002", "1003"):

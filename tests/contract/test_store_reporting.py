@@ -13,7 +13,7 @@ from gateway.domain.document import Lane
 from gateway.domain.event import EventKind
 from gateway.store import reporting
 from gateway.store.reporting import PartnerMail, Pile
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import (
     NORTH,
@@ -30,7 +30,7 @@ from tests.support.stores import (
 AFTER_SILENCE = START + timedelta(minutes=31)
 
 
-async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlOfficeStore) -> None:
+async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlStore) -> None:
     load = await reporting.load(store, START)
 
     assert (load.outbox, load.inbox, load.jobs, load.deliveries) == ({}, {}, {}, {})
@@ -43,7 +43,7 @@ async def test_an_empty_node_has_nothing_to_report_and_takes_changes(store: SqlO
 
 
 async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     for scope in (NORTH, SOUTH):
         document = outgoing(clock, scope=scope)
@@ -73,7 +73,7 @@ async def test_every_pile_has_its_count_and_oldest_over_all_agencies(
 
 
 async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async def add(code: str, *states: str) -> None:
         for state in states:
@@ -95,7 +95,7 @@ async def test_mail_to_one_partner_is_counted_by_what_becomes_of_it(
 
 
 async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     async with committing(store) as work:
         await work.outbox.add(outbox_item(clock))
@@ -120,7 +120,7 @@ async def test_what_a_process_holds_is_due_at_once_when_it_lets_go(
 
 
 async def test_another_process_keeps_what_it_holds(
-    store: SqlOfficeStore, store_url: str, clock: ManualClock
+    store: SqlStore, store_url: str, clock: ManualClock
 ) -> None:
     await stored(store, outbox_item(clock))
     async with opened(store_url, clock) as other:

@@ -7,7 +7,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from gateway.domain.certificates import Answer, PendingRevocation, Question, RevocationSource
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, inbox_item
 
@@ -31,12 +31,12 @@ def answer(
     )
 
 
-async def bodies(store: SqlOfficeStore) -> list[bytes]:
+async def bodies(store: SqlStore) -> list[bytes]:
     return sorted(a.body for a in await store.revocation.current({}))
 
 
 async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await store.revocation.plan([LISTED, QUESTION], START)
     await store.revocation.plan([QUESTION, OTHER], START + HOUR)
@@ -48,7 +48,7 @@ async def test_new_questions_are_due_at_once_and_unwanted_ones_are_forgotten(
     assert by_question[OTHER].first_at == START + HOUR
 
 
-async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore) -> None:
+async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlStore) -> None:
     await store.revocation.plan([LISTED, QUESTION, OTHER], START)
 
     both = await asyncio.gather(*(store.revocation.claim(START, 10, HOUR) for _ in range(2)))
@@ -60,7 +60,7 @@ async def test_a_question_is_given_to_one_asker_at_a_time(store: SqlOfficeStore)
 
 
 async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_clock_is_right(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     await store.revocation.plan([QUESTION], START)
     await store.revocation.record_failure(QUESTION, START + 400 * DAY, "nobody there")
@@ -69,7 +69,7 @@ async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_cl
     assert await store.revocation.claim(START, 10, HOUR) == []
 
 
-async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlOfficeStore) -> None:
+async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlStore) -> None:
     await store.revocation.plan([QUESTION], START)
     await store.revocation.record_failure(QUESTION, START + HOUR, "nobody there")
     (question_before,) = await store.revocation.questions()
@@ -90,7 +90,7 @@ async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlOffic
     assert question_after.answered_at == START
 
 
-async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: SqlOfficeStore) -> None:
+async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: SqlStore) -> None:
     assert await store.revocation.keep(answer(b"revoked", START + HOUR, revokes=True), START)
 
     assert not await store.revocation.keep(answer(b"old and good", START), START)
@@ -98,21 +98,21 @@ async def test_threat_045_an_older_answer_is_never_kept_over_a_newer_one(store: 
     assert await bodies(store) == [b"revoked"]
 
 
-async def test_threat_045_an_answer_that_revokes_counts_beside_every_newer_one(store: SqlOfficeStore) -> None:
+async def test_threat_045_an_answer_that_revokes_counts_beside_every_newer_one(store: SqlStore) -> None:
     for n, revokes in enumerate((False, True, False, False)):
         await store.revocation.keep(answer(b"%d" % n, START + n * HOUR, revokes=revokes), START)
 
     assert await bodies(store) == [b"1", b"3"]
 
 
-async def test_the_same_bytes_again_are_the_same_row(store: SqlOfficeStore) -> None:
+async def test_the_same_bytes_again_are_the_same_row(store: SqlStore) -> None:
     for _ in range(2):
         assert await store.revocation.keep(answer(b"same"), START)
 
     assert len(await store.revocation.current({})) == 1
 
 
-async def test_questions_do_not_share_their_answers(store: SqlOfficeStore) -> None:
+async def test_questions_do_not_share_their_answers(store: SqlStore) -> None:
     await store.revocation.keep(answer(b"of aa"), START)
     await store.revocation.keep(answer(b"of bb", START - DAY, OTHER), START)
     await store.revocation.keep(answer(b"list", START - DAY, LISTED), START)
@@ -120,7 +120,7 @@ async def test_questions_do_not_share_their_answers(store: SqlOfficeStore) -> No
     assert await bodies(store) == [b"list", b"of aa", b"of bb"]
 
 
-async def test_the_version_changes_with_every_answer_and_every_question(store: SqlOfficeStore) -> None:
+async def test_the_version_changes_with_every_answer_and_every_question(store: SqlStore) -> None:
     versions = {await store.revocation.version()}
     await store.revocation.plan([QUESTION], START)
     versions.add(await store.revocation.version())
@@ -133,7 +133,7 @@ async def test_the_version_changes_with_every_answer_and_every_question(store: S
     assert await store.revocation.version() in versions
 
 
-async def test_what_is_known_already_is_not_read_again(store: SqlOfficeStore) -> None:
+async def test_what_is_known_already_is_not_read_again(store: SqlStore) -> None:
     first = answer(b"good")
     await store.revocation.keep(first, START)
     cache = {first.digest: first}
@@ -143,7 +143,7 @@ async def test_what_is_known_already_is_not_read_again(store: SqlOfficeStore) ->
     assert newest_answer is first
 
 
-async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlOfficeStore) -> None:
+async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlStore) -> None:
     used, unused, newest = (answer(b"%d" % n, START + n * HOUR) for n in range(3))
     for a in (used, unused, newest):
         await store.revocation.keep(a, START)
@@ -157,7 +157,7 @@ async def test_only_what_is_old_replaced_and_unused_is_pruned(store: SqlOfficeSt
     assert sorted(a.body for a in stored) == [b"0", b"2"]
 
 
-async def test_hurrying_makes_every_question_due(store: SqlOfficeStore) -> None:
+async def test_hurrying_makes_every_question_due(store: SqlStore) -> None:
     await store.revocation.plan([QUESTION, OTHER], START)
     await store.revocation.claim(START, 10, DAY)
 
@@ -165,9 +165,7 @@ async def test_hurrying_makes_every_question_due(store: SqlOfficeStore) -> None:
     assert len(await store.revocation.claim(START + HOUR, 10, DAY)) == 2
 
 
-async def test_a_packet_waits_for_its_agency_until_it_is_known(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_packet_waits_for_its_agency_until_it_is_known(store: SqlStore, clock: ManualClock) -> None:
     mine, theirs = inbox_item(clock), inbox_item(clock, scope=SOUTH)
     for scope, item in ((NORTH, mine), (SOUTH, theirs)):
         async with committing(store, scope) as work:

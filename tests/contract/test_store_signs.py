@@ -12,7 +12,7 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.event import EventKind
 from gateway.store import due_work
 from gateway.store import store as stores
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import committing, opened, outbox_item, stored
 
@@ -43,11 +43,11 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     return Looks(monkeypatch)
 
 
-async def due(store: SqlOfficeStore) -> Collection[str]:
+async def due(store: SqlStore) -> Collection[str]:
     return (await store.signs(LEASE_S, ("answer", "pack"))).due
 
 
-async def quiet(store: SqlOfficeStore) -> None:
+async def quiet(store: SqlStore) -> None:
     """Give every event its number, so that nothing is due."""
     while await store.number_events():
         pass
@@ -55,7 +55,7 @@ async def quiet(store: SqlOfficeStore) -> None:
 
 
 async def test_while_nobody_writes_a_file_is_asked_once_and_a_server_each_time(
-    store: SqlOfficeStore, looks: Looks
+    store: SqlStore, looks: Looks
 ) -> None:
     await quiet(store)
     looks.take()
@@ -67,7 +67,7 @@ async def test_while_nobody_writes_a_file_is_asked_once_and_a_server_each_time(
 
 
 async def test_what_is_due_is_asked_for_until_it_is_done(
-    store: SqlOfficeStore, clock: ManualClock, looks: Looks
+    store: SqlStore, clock: ManualClock, looks: Looks
 ) -> None:
     await quiet(store)
     await stored(store, outbox_item(clock))
@@ -82,7 +82,7 @@ async def test_what_is_due_is_asked_for_until_it_is_done(
 
 
 async def test_what_another_process_wrote_is_seen_at_the_next_look(
-    store: SqlOfficeStore, clock: ManualClock, store_url: str
+    store: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
     await quiet(store)
     signs_before = await store.signs(LEASE_S, ())
@@ -94,9 +94,7 @@ async def test_what_another_process_wrote_is_seen_at_the_next_look(
         assert (await store.signs(LEASE_S, ())).marks["hosting"] != signs_before.marks["hosting"]
 
 
-async def test_what_time_alone_makes_due_is_due_when_it_comes(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_what_time_alone_makes_due_is_due_when_it_comes(store: SqlStore, clock: ManualClock) -> None:
     """A wait that ends; also for a clock that is put back meanwhile."""
     async with committing(store) as work:
         await work.jobs.add("pack", "msg-1", clock.now() + 10 * MINUTE)
@@ -108,7 +106,7 @@ async def test_what_time_alone_makes_due_is_due_when_it_comes(
 
 
 async def test_a_lease_that_runs_out_is_seen_though_nobody_writes(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     await stored(store, outbox_item(clock))
     assert await store.claim_outbox(1, LEASE_S)
@@ -120,7 +118,7 @@ async def test_a_lease_that_runs_out_is_seen_though_nobody_writes(
     assert await due(store) == {"dispatcher"}
 
 
-async def test_events_that_wait_for_their_numbers_are_due(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_events_that_wait_for_their_numbers_are_due(store: SqlStore, clock: ManualClock) -> None:
     await quiet(store)
     async with committing(store) as work:
         await work.events.append(EventKind.MESSAGE_ACCEPTED, "msg-1", clock.now())

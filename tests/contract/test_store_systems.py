@@ -12,7 +12,7 @@ from gateway import errors
 from gateway.domain import system_box
 from gateway.domain.account import ApiKey, ApiScope, PrincipalKind
 from gateway.domain.system_box import MOST_TRIES, PAUSES, BoxItem, BoxKind, BoxState
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
@@ -28,7 +28,7 @@ def status(clock: ManualClock, id: str) -> BoxItem:
     )
 
 
-async def test_documents_are_taken_held_and_given_back(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_documents_are_taken_held_and_given_back(store: SqlStore, clock: ManualClock) -> None:
     document = await seed_incoming(store, incoming(clock))
     ends_at = clock.now() + timedelta(minutes=30)
     async with committing(store) as work:
@@ -51,7 +51,7 @@ async def test_documents_are_taken_held_and_given_back(store: SqlOfficeStore, cl
         assert await work.systems.documents("q", "vxp:q", None, 10) == []
 
 
-async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_statuses_wait_pause_and_are_given_up(store: SqlStore, clock: ManualClock) -> None:
     item = status(clock, "evt_1")
     async with committing(store) as work:
         await work.systems.note("q", [item, status(clock, "evt_2")], 7)
@@ -79,7 +79,7 @@ async def test_statuses_wait_pause_and_are_given_up(store: SqlOfficeStore, clock
     assert await store.systems.stuck_by_system() == {"q": 1}
 
 
-async def test_what_is_settled_is_kept_for_a_while(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_what_is_settled_is_kept_for_a_while(store: SqlStore, clock: ManualClock) -> None:
     async with committing(store) as work:
         await work.systems.note("q", [replace(status(clock, "evt_1"), state=BoxState.DONE)], 1)
     clock.advance(system_box.RETENTION + timedelta(days=1))
@@ -90,7 +90,7 @@ async def test_what_is_settled_is_kept_for_a_while(store: SqlOfficeStore, clock:
 
 
 async def test_a_system_has_one_credential_unless_it_changes_over(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     accounts = store.accounts
     key = ApiKey(

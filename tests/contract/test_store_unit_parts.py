@@ -8,12 +8,12 @@ from datetime import date, timedelta
 
 from gateway.domain.handling import PartState, Share, UnitPart
 from gateway.errors import Clash
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, seed_incoming
 
 
-async def add_part(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
+async def add_part(store: SqlStore, clock: ManualClock) -> UnitPart:
     document = await seed_incoming(store, incoming(clock))
     clock.advance(timedelta(days=2))  # given later than it came
     unit_part = UnitPart(
@@ -35,7 +35,7 @@ async def add_part(store: SqlOfficeStore, clock: ManualClock) -> UnitPart:
 
 
 async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_one_is_too_late(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     unit_part = await add_part(store, clock)
 

@@ -11,7 +11,7 @@ from gateway.domain.comments import Comment
 from gateway.domain.document import IncomingDocument
 from gateway.domain.handling import PartState, Share, Unit, UnitPart
 from gateway.errors import Clash, NotFound
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, incoming, refused, seed_incoming
 
@@ -31,7 +31,7 @@ def part(clock: ManualClock, document: IncomingDocument, **changes: object) -> U
     return replace(made, **changes)  # type: ignore[arg-type]  # fields of a part
 
 
-async def test_a_unit_is_one_agencys_and_its_name_is_taken_once(store: SqlOfficeStore) -> None:
+async def test_a_unit_is_one_agencys_and_its_name_is_taken_once(store: SqlStore) -> None:
     below = Unit(id="unt_2", name="Tổ Một", parent_id=UNIT.id, position=1)
     async with committing(store) as work:
         await work.units.add(UNIT)
@@ -50,7 +50,7 @@ async def test_a_unit_is_one_agencys_and_its_name_is_taken_once(store: SqlOffice
 
 
 async def test_open_parts_follow_a_rename_and_ended_ones_keep_their_name(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     async with committing(store) as work:
@@ -75,7 +75,7 @@ async def test_open_parts_follow_a_rename_and_ended_ones_keep_their_name(
 
 
 async def test_a_share_finds_parts_of_the_unit_of_the_person_and_of_all_whom_it_leads(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     whole, own = part(clock, document), part(clock, document, person_id="prn_1")
@@ -99,7 +99,7 @@ async def test_a_share_finds_parts_of_the_unit_of_the_person_and_of_all_whom_it_
 
 
 async def test_comments_are_unread_by_who_has_seen_the_letter_before_them(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     async with committing(store) as work:

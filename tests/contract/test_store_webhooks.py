@@ -20,8 +20,8 @@ from gateway.domain.webhook import (
     WebhookDelivery,
 )
 from gateway.errors import Clash, NotFound, StaleLease, StaleVersion
+from gateway.store.store import SqlStore
 from gateway.store.webhooks import Report
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.statements import noted_statements
 from tests.support.stores import NORTH, SOUTH, committing
@@ -29,7 +29,7 @@ from tests.support.stores import NORTH, SOUTH, committing
 LEASE_S = 60.0
 
 
-async def added(store: SqlOfficeStore, clock: ManualClock, **more: object) -> Endpoint:
+async def added(store: SqlStore, clock: ManualClock, **more: object) -> Endpoint:
     endpoint = Endpoint(
         id=clock.new_id("whk_"),
         agency_id=NORTH.agency_id,
@@ -46,7 +46,7 @@ async def added(store: SqlOfficeStore, clock: ManualClock, **more: object) -> En
     return endpoint
 
 
-async def happened(store: SqlOfficeStore, clock: ManualClock, count: int = 3) -> int:
+async def happened(store: SqlStore, clock: ManualClock, count: int = 3) -> int:
     for n in range(count):
         async with committing(store) as work:
             await work.events.append(EventKind.DELIVERY_SENT, f"msg_{n}", clock.now(), {})
@@ -71,7 +71,7 @@ def delivery(endpoint: Endpoint, sequence: int, clock: ManualClock, state: Deliv
 
 
 async def test_what_was_kept_is_read_as_it_was_and_an_agency_has_so_many(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     endpoint = await added(store, clock, paused_why=PauseWhy.GONE, paused_at=clock.now())
 
@@ -88,7 +88,7 @@ async def test_what_was_kept_is_read_as_it_was_and_an_agency_has_so_many(
 
 
 async def test_one_is_taken_by_one_worker_and_only_when_there_is_something(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock)
@@ -108,7 +108,7 @@ async def test_one_is_taken_by_one_worker_and_only_when_there_is_something(
 
 
 async def test_the_slow_are_taken_apart_and_a_lease_can_be_given_back(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     rows = store.webhooks
     await added(store, clock)
@@ -123,7 +123,7 @@ async def test_the_slow_are_taken_apart_and_a_lease_can_be_given_back(
 
 
 async def test_a_report_is_kept_whole_and_what_waits_comes_when_it_is_due(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock)
@@ -153,7 +153,7 @@ async def test_a_report_is_kept_whole_and_what_waits_comes_when_it_is_due(
 
 
 async def test_figures_of_many_endpoints_take_as_many_queries_as_of_one(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     endpoints, rows = [await added(store, clock) for _ in range(3)], store.webhooks
     last = await happened(store, clock)
@@ -179,9 +179,7 @@ async def test_figures_of_many_endpoints_take_as_many_queries_as_of_one(
     assert await rows.figures(NORTH.agency_id, []) == {}
 
 
-async def test_people_and_workers_do_not_overwrite_each_other(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_people_and_workers_do_not_overwrite_each_other(store: SqlStore, clock: ManualClock) -> None:
     endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock)
     (mine,) = await rows.claim(5, LEASE_S, slow=False)
@@ -204,7 +202,7 @@ async def test_people_and_workers_do_not_overwrite_each_other(
         await rows.change(NORTH, endpoint.id, changed, EventKind.WEBHOOK_CHANGED, version=1)
 
 
-async def test_told_anew_removed_and_tidied(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_told_anew_removed_and_tidied(store: SqlStore, clock: ManualClock) -> None:
     endpoint, rows = await added(store, clock), store.webhooks
     last = await happened(store, clock, 6)
     (mine,) = await rows.claim(5, LEASE_S, slow=False)

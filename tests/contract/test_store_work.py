@@ -10,7 +10,6 @@ from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import (
     NORTH,
@@ -27,7 +26,7 @@ from tests.support.stores import (
 )
 
 
-async def test_the_adapter_fits_the_port(store: SqlOfficeStore) -> None:
+async def test_the_adapter_fits_the_port(store: SqlStore) -> None:
     port: SqlStore = store
 
     async with port.begin(NORTH) as work:
@@ -37,7 +36,7 @@ async def test_the_adapter_fits_the_port(store: SqlOfficeStore) -> None:
 
 
 async def test_everything_written_becomes_visible_together_at_commit(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -56,7 +55,7 @@ async def test_everything_written_becomes_visible_together_at_commit(
 
 
 async def test_a_unit_that_commits_by_itself_does_so_however_its_body_ends_without_an_error(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -72,7 +71,7 @@ async def test_a_unit_that_commits_by_itself_does_so_however_its_body_ends_witho
 
 
 async def test_a_unit_that_commits_by_itself_is_undone_by_an_error_in_it_or_in_its_commit(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -99,9 +98,7 @@ async def test_a_unit_that_commits_by_itself_is_undone_by_an_error_in_it_or_in_i
         await work.outgoing.add(document)
 
 
-async def test_leaving_without_commit_rolls_everything_back(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_leaving_without_commit_rolls_everything_back(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(clock)
 
     async with store.begin(NORTH) as work:
@@ -116,9 +113,7 @@ async def test_leaving_without_commit_rolls_everything_back(
     assert await store.claim_jobs("pack", 10, 60) == []
 
 
-async def test_an_error_inside_rolls_back_and_passes_through(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_an_error_inside_rolls_back_and_passes_through(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(clock)
 
     async def fail() -> None:
@@ -133,9 +128,7 @@ async def test_an_error_inside_rolls_back_and_passes_through(
         assert await view.outgoing.by_packet_id(document.packet_id) is None
 
 
-async def test_a_cancelled_unit_of_work_lets_the_next_one_in(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_a_cancelled_unit_of_work_lets_the_next_one_in(store: SqlStore, clock: ManualClock) -> None:
     document = outgoing(clock)
     inside = asyncio.Event()
 
@@ -156,7 +149,7 @@ async def test_a_cancelled_unit_of_work_lets_the_next_one_in(
         await work.outgoing.add(document)
 
 
-async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlStore, clock: ManualClock) -> None:
     first, second = outgoing(clock), outgoing(clock)
 
     async with committing(store) as work:
@@ -169,7 +162,7 @@ async def test_a_clash_leaves_the_unit_of_work_usable(store: SqlOfficeStore, clo
         assert (await view.outgoing.get(second.id)).id == second.id
 
 
-async def test_after_commit_the_unit_of_work_is_over(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_after_commit_the_unit_of_work_is_over(store: SqlStore, clock: ManualClock) -> None:
     async with store.begin(NORTH) as work:
         await work.commit()
 
@@ -179,13 +172,13 @@ async def test_after_commit_the_unit_of_work_is_over(store: SqlOfficeStore, cloc
             await work.commit()
 
 
-async def test_reading_cannot_write(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_reading_cannot_write(store: SqlStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
         with pytest.raises(errors.StoreFailure):
             await view.outgoing.add(outgoing(clock))
 
 
-async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_view_does_not_change_while_it_is_read(store: SqlStore, clock: ManualClock) -> None:
     async with store.read(NORTH) as view:
         page_before = await view.outgoing.page(limit=10)
         await stored(store, outgoing(clock))
@@ -194,9 +187,7 @@ async def test_a_view_does_not_change_while_it_is_read(store: SqlOfficeStore, cl
     assert page_before.items == page_after.items == ()
 
 
-async def test_no_agency_sees_or_changes_what_is_another_ones(
-    store: SqlOfficeStore, clock: ManualClock
-) -> None:
+async def test_no_agency_sees_or_changes_what_is_another_ones(store: SqlStore, clock: ManualClock) -> None:
     document, arrived, item = outgoing(clock), incoming(clock), outbox_item(clock)
     delivery_row = delivery(document, "Z91.02")
     async with committing(store) as work:
@@ -234,7 +225,7 @@ async def test_no_agency_sees_or_changes_what_is_another_ones(
         await other.deliveries.save_state(delivery_row.id, "sent", (), clock.now())
 
 
-async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_a_row_cannot_point_into_another_agency(store: SqlStore, clock: ManualClock) -> None:
     arrived = incoming(clock, scope=SOUTH)
     await stored(store, arrived, scope=SOUTH)
 
@@ -243,11 +234,11 @@ async def test_a_row_cannot_point_into_another_agency(store: SqlOfficeStore, clo
 
 
 async def test_writers_of_two_processes_take_turns(
-    store: SqlOfficeStore, clock: ManualClock, store_url: str
+    store: SqlStore, clock: ManualClock, store_url: str
 ) -> None:
     async with opened(store_url, clock) as second:
 
-        async def count_up(through: SqlOfficeStore) -> None:
+        async def count_up(through: SqlStore) -> None:
             async with committing(through) as work:
                 await work.register.next_number("in", 2026)
 

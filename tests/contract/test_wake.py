@@ -13,7 +13,7 @@ import pytest
 
 from gateway.domain.event import EventKind
 from gateway.store import outbox
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, listening
 from tests.support.stores import committing, opened, outbox_item, stored, with_agencies
@@ -29,19 +29,19 @@ def wakers(url: str) -> Path:
 
 
 @pytest.fixture
-async def first(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def first(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with with_agencies(url, clock) as store:
         yield store
 
 
 @pytest.fixture
-async def two(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def two(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with opened(url, clock) as store:
         yield store
 
 
 async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a_moment_none_is_missing(
-    first: SqlOfficeStore, two: SqlOfficeStore
+    first: SqlStore, two: SqlStore
 ) -> None:
     local_ear, remote_ear = await listening(first), await listening(two)
 
@@ -61,9 +61,7 @@ async def test_a_ring_is_heard_in_another_process_and_only_once_at_home_and_of_a
     await remote_ear.wait_for(*names)
 
 
-async def test_only_who_rang_itself_has_made_the_work_and_only_once(
-    first: SqlOfficeStore, two: SqlOfficeStore
-) -> None:
+async def test_only_who_rang_itself_has_made_the_work_and_only_once(first: SqlStore, two: SqlStore) -> None:
     remote_ear = await listening(two)
 
     first.wake.ring("packer", "dispatcher")
@@ -74,7 +72,7 @@ async def test_only_who_rang_itself_has_made_the_work_and_only_once(
 
 
 async def test_what_was_just_made_here_is_claimed_without_looking_first_and_anything_else_is_not(
-    first: SqlOfficeStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    first: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stored(first, outbox_item(clock), outbox_item(clock))
     first.wake.ring("dispatcher")
@@ -88,7 +86,7 @@ async def test_what_was_just_made_here_is_claimed_without_looking_first_and_anyt
 
 
 async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
-    first: SqlOfficeStore, two: SqlOfficeStore, clock: ManualClock
+    first: SqlStore, two: SqlStore, clock: ManualClock
 ) -> None:
     await listening(two)
     waiting = asyncio.create_task(two.wait_events(3600))
@@ -101,7 +99,7 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
     await within_limit(waiting, "the reader is woken")
 
 
-async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: str) -> None:
+async def test_a_command_that_ends_at_once_is_heard(two: SqlStore, url: str) -> None:
     remote_ear = await listening(two)
 
     async with opened(url, ManualClock()) as short:
@@ -112,7 +110,7 @@ async def test_a_command_that_ends_at_once_is_heard(two: SqlOfficeStore, url: st
 
 
 async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
-    first: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
+    first: SqlStore, two: SqlStore, wakers: Path
 ) -> None:
     remote_ear = Ear(two)
     os.mkfifo(wakers / "1-dead")
@@ -125,7 +123,7 @@ async def test_the_pipe_of_who_was_killed_goes_at_the_next_ring(
 
 
 async def test_who_hears_and_never_reads_holds_nobody_up(
-    first: SqlOfficeStore, two: SqlOfficeStore, wakers: Path
+    first: SqlStore, two: SqlStore, wakers: Path
 ) -> None:
     remote_ear = Ear(two)
     os.mkfifo(wakers / "1-hangs")
@@ -142,7 +140,7 @@ async def test_who_hears_and_never_reads_holds_nobody_up(
 
 
 async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
-    first: SqlOfficeStore, url: str, wakers: Path
+    first: SqlStore, url: str, wakers: Path
 ) -> None:
     local_ear = Ear(first)
     async with opened(url, ManualClock()) as other:
@@ -155,7 +153,7 @@ async def test_who_closes_leaves_no_pipe_and_the_others_go_on(
 
 
 async def test_without_a_place_for_pipes_it_rings_at_home_and_says_so(
-    first: SqlOfficeStore, wakers: Path, caplog: pytest.LogCaptureFixture
+    first: SqlStore, wakers: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     wakers.write_text("a file of another hand")
 

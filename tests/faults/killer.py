@@ -23,10 +23,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from gateway.bootstrap.node import Wrap
+from gateway.bootstrap.node import Wrap, open_node
 from gateway.clock import SystemClock
 from gateway_labs.demo import stage, story
-from gateway_office.bootstrap.office import open_office
 from tests.support.town.builder import stage_in
 
 P = TypeVar("P")
@@ -140,7 +139,7 @@ class _Opened:
 
 
 class Killer(Wrap):
-    """The wrapper that `open_office` puts around each port."""
+    """The wrapper that `open_node` puts around each port."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
@@ -164,7 +163,7 @@ async def tell(folder: Path, offset_s: float = 0.0, stop: Stop = lambda call, wh
     """Tell the story in a staged folder; return its calls, its result and what the folder holds."""
     counter = Counter(stop)
     clock = LaterClock(timedelta(seconds=offset_s))
-    result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False)
+    result = await story.once(folder, wrap=Killer(counter), clock=clock, envelopes=False, office=False)
     return {
         "calls": counter.calls,
         "ok": result.ok,
@@ -199,7 +198,7 @@ async def leftovers(folder: Path, clock: LaterClock) -> dict[str, Any]:
     """Find what is wrong after the sweeper: blobs without an owner, files without a row and rows without their bytes,
     gaps in mode B and in the numbers of events, statuses sent twice."""
     settings = stage.settings_for(folder)
-    async with open_office(settings, clock=clock) as node:
+    async with open_node(settings, clock=clock) as node:
         await node.blobs.sweep(clock.now() + timedelta(hours=25))
     with closing(sqlite3.connect(folder / "gateway.db")) as rows:
         blobs = {digest for (digest,) in rows.execute("select digest from blob")}

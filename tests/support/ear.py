@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.waiting import wait_until
 
 
 class Ear:
     """Listens from the moment it is made."""
 
-    def __init__(self, store: SqlOfficeStore) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self.names: list[str] = []
         store.wake.listen(self._note)
         store.wake.start()
@@ -25,7 +25,7 @@ class Ear:
         await wait_until(lambda: set(names) <= set(self.names), f"the rings {', '.join(names)}")
 
 
-async def listening(store: SqlOfficeStore) -> Ear:
+async def listening(store: SqlStore) -> Ear:
     """Return an ear that a ring cannot miss: on a server, once its line is there."""
     ear = Ear(store)
     if store.writer.dialect.name == "postgresql":

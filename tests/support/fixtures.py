@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.pool import ThreadPool
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.stores import copied, migrated, with_agencies
@@ -73,7 +73,7 @@ def database_of(request: pytest.FixtureRequest, kind: str) -> str:
 
 
 @pytest.fixture
-async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     """Open a store that hosts two agencies."""
     async with with_agencies(url, clock) as opened:
         yield opened

@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.bootstrap.node import open_node
 from gateway.settings import Settings
 from gateway_labs.demo import stage
-from gateway_office.bootstrap.office import open_office
 from tests.support.node import DEPARTMENT
 
 
@@ -21,7 +21,7 @@ def with_folder(folder: Path, root: Path) -> Settings:
 
 
 async def main(folder: Path, root: Path) -> None:
-    async with open_office(with_folder(folder, root)) as node:
+    async with open_node(with_folder(folder, root)) as node:
         await node.run_workers(asyncio.Event())
 
 

@@ -8,17 +8,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.bootstrap.node import OpenNode, open_node
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway_labs.demo import stage
-from gateway_office.bootstrap.office import Office, open_office
 from tests.support.hooks import near
 from tests.support.node import DEPARTMENT
 
 AT_ONCE = 25
 
 
-async def make(node: Office, count: int) -> None:
+async def make(node: OpenNode, count: int) -> None:
     """Make the events that are still missing, each once: a process that died before had committed whole batches."""
     agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
@@ -39,7 +39,7 @@ async def make(node: Office, count: int) -> None:
 async def main(folder: Path, count: int) -> None:
     settings = near(stage.settings_for(folder), timeout_s=5)
     settings = replace(settings, workers=replace(settings.workers, lease_s=15))
-    async with open_office(settings) as node, asyncio.TaskGroup() as tasks:
+    async with open_node(settings) as node, asyncio.TaskGroup() as tasks:
         tasks.create_task(node.run_workers(asyncio.Event()))
         await make(node, count)
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.bootstrap.node import open_node
 from gateway.clock import SystemClock
 from gateway.errors import Clash, Refused
 from gateway.outgoing import manage, numbering
-from gateway_office.bootstrap.office import open_office
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.town.builder import settings_of
 
@@ -56,7 +56,7 @@ async def call_once(town: Town, act: str, symbol: str) -> None:
 
 
 async def main(folder: Path, database: str, callers: int, seed: int) -> None:
-    async with open_office(settings_of(folder, database), SystemClock()) as node:
+    async with open_node(settings_of(folder, database), SystemClock()) as node:
         town = Town(node=node, clock=node.clock)  # type: ignore[arg-type]  # a clock that no test moves
         print(READY, flush=True)
         chance = random.Random(seed)

@@ -18,30 +18,30 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 # By file or folder: what its tests share with each other, and with those of another one.
 TOGETHER = {
     "tests/long/acceptance/test_bundle.py": "the bundle",
-    "tests/acceptance/test_office_off.py": "a story told without the office",
+    "tests/office/acceptance/test_office_off.py": "a story told without the office",
     "tests/acceptance/test_seals.py": "sealed papers",
     "tests/labs/conformance/test_run.py": "a sandbox that is judged",
     "tests/labs/sandbox/test_opened.py": "a sandbox that is used",
     "tests/long/faults/test_bench_servers.py": "four nodes",
     "tests/long/faults/test_reach.py": "four nodes",
-    "tests/pages": "a browser",
+    "tests/office/pages": "a browser",
     "tests/threats": "the doors of a node",
-    "tests/unit/bench/test_counts.py": "the counts",
+    "tests/bench/unit/test_counts.py": "the counts",
 }
 
 # The dearest first.
 FIRST = (
     "tests/long/faults/test_log_volume.py",
     "tests/long/acceptance/test_conformance.py",
-    "tests/long/pages/test_every_page.py",
-    "tests/long/pages/test_clerks_day.py",
+    "tests/office/long/pages/test_every_page.py",
+    "tests/office/long/pages/test_clerks_day.py",
     "tests/long/faults/test_soak.py",
     "tests/long/faults/test_crash.py",
     "tests/long/faults/test_bench_servers.py",
     "tests/long/acceptance/test_bundle.py",
     "tests/faults/test_crash.py",
     "tests/faults/test_soak.py",
-    "tests/long/pages/test_role_matrix.py",
+    "tests/office/long/pages/test_role_matrix.py",
     "tests/long/faults/test_province_killed.py",
     "tests/long/faults/test_unforeseen_calls.py",
     "tests/unit/cli/test_registry_import.py",

@@ -10,10 +10,10 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gateway.bootstrap.node import open_node
 from gateway.clock import SystemClock
 from gateway.settings import Settings
 from gateway_labs.demo import stage
-from gateway_office.bootstrap.office import open_office
 from tests.support.node import Town
 from tests.support.town.axes import HOSTED, SYSTEMS, both
 
@@ -34,7 +34,7 @@ def settings_of(folder: Path, name: str, ports: dict[str, int]) -> Settings:
 
 
 async def main(folder: Path, name: str, ports: dict[str, int], ahead_s: float) -> None:
-    async with open_office(settings_of(folder, name, ports), ClockAhead(ahead_s)) as node:
+    async with open_node(settings_of(folder, name, ports), ClockAhead(ahead_s)) as node:
         town = Town(node=node, clock=node.clock)  # type: ignore[arg-type]  # a clock that no test moves
         for number, sender, to in json.loads((folder / f"{name}.orders.json").read_text("utf-8")):
             # Asked again after each kill: the same document is accepted once.

@@ -20,9 +20,9 @@ from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.log_reading import seal_numbered
+from gateway.store.store import SqlStore
 from gateway.trust.seals import SealKey
 from gateway.workers.event_log import LogSealer, TimeAuthority
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.pki import key
 from tests.support.stores import NORTH
@@ -39,7 +39,7 @@ def seal_key(owner: str = "seal") -> SealKey:
 class Book:
     """One node's log at work."""
 
-    store: SqlOfficeStore
+    store: SqlStore
     clock: ManualClock
     pool: ThreadPool
     authority: TimeAuthority | None = None

@@ -14,11 +14,11 @@ from sqlmodel import col
 from gateway.incoming import receive
 from gateway.store import blobs
 from gateway.store.blobs import path_of
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
-from gateway_office.store.store import SqlOfficeStore
 
 if TYPE_CHECKING:
-    from gateway_office.bootstrap.office import Office
+    from gateway.bootstrap.node import OpenNode
 
 _ROW = BlobRow
 
@@ -35,12 +35,12 @@ def lies_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 class Lying:
     """The content of one store and its folder."""
 
-    def __init__(self, store: SqlOfficeStore, root: Path) -> None:
+    def __init__(self, store: SqlStore, root: Path) -> None:
         self._store = store
         self._root = root
 
     @classmethod
-    def in_node(cls, node: Office) -> Lying:
+    def in_node(cls, node: OpenNode) -> Lying:
         return cls(node.store, node.room.folder)
 
     async def is_there(self, digest: str) -> bool:

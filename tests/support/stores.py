@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -28,17 +28,20 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
-from gateway.domain.handling import Share, unit_key
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.queues import InboxPacket, OutboxItem, OutboxTarget
 from gateway.ports.services import Clock
 from gateway.store import migrate
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
-from gateway_office.domain.listing import Viewer, share_viewer
-from gateway_office.store.store import OfficeWork, SqlOfficeStore
+from gateway.store.store import SqlStore
+from gateway.store.work import SqlWork
 from tests.support.clock import ManualClock
 from tests.support.once import once
+
+S = TypeVar("S", bound=SqlStore)
+U = TypeVar("U", bound=SqlWork)
+Unit_co = TypeVar("Unit_co", bound=SqlWork, covariant=True)
 
 NORTH = AgencyScope(agency_id="agy_north", principal_id="prn_north")
 SOUTH = AgencyScope(agency_id="agy_south", principal_id="prn_south")
@@ -52,15 +55,16 @@ def migrated(folder: Path) -> Path:
     return Path(shutil.copy(cache_folder / "blank.db", folder))
 
 
-def unit_viewer(unit: str) -> Viewer:
-    """Return the search words of an officer of that unit."""
-    return share_viewer(Share(units=frozenset({unit_key(unit)})))
+class BeginsUnits(Protocol[Unit_co]):
+    """A store, of the exchange or a larger one, whose units of work have that type."""
+
+    def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[Unit_co]: ...
+
+    def changing(self, scope: AgencyScope) -> AbstractAsyncContextManager[Unit_co]: ...
 
 
 @asynccontextmanager
-async def refused(
-    store: SqlOfficeStore, scope: AgencyScope, error: type[Exception]
-) -> AsyncIterator[OfficeWork]:
+async def refused(store: BeginsUnits[U], scope: AgencyScope, error: type[Exception]) -> AsyncIterator[U]:
     """Open a unit of work in which a statement is refused with that error, at the latest when it ends."""
     with pytest.raises(error):  # noqa: PT012 - it may be refused at either place
         async with store.begin(scope) as work:
@@ -68,15 +72,9 @@ async def refused(
             await work.commit()
 
 
-def committing(store: SqlOfficeStore, scope: AgencyScope = NORTH) -> AbstractAsyncContextManager[OfficeWork]:
+def committing(store: BeginsUnits[U], scope: AgencyScope = NORTH) -> AbstractAsyncContextManager[U]:
     """Open a unit of work that commits at its end."""
     return store.changing(scope)
-
-
-async def folded(store: SqlOfficeStore, at_once: int = 100) -> None:
-    """Write the rows of lists of every document that changed."""
-    while await store.fold_lists(at_once):
-        pass
 
 
 def copied(blank: Path, folder: Path) -> str:
@@ -84,10 +82,14 @@ def copied(blank: Path, folder: Path) -> str:
     return f"sqlite:///{shutil.copy(blank, folder / 'node.db')}"
 
 
+def opened(url: str, clock: Clock) -> AbstractAsyncContextManager[SqlStore]:
+    """Open a store on that database."""
+    return opening(SqlStore(url, clock))
+
+
 @asynccontextmanager
-async def opened(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
-    """Open a store on that database; close it at the end, because an open connection outlives the event loop badly."""
-    store = SqlOfficeStore(url, clock)
+async def opening(store: S) -> AsyncIterator[S]:
+    """Open that store; close it at the end, because an open connection outlives the event loop badly."""
     try:
         await store.open()
         yield store
@@ -107,10 +109,15 @@ async def remembering(url: str) -> AsyncIterator[Memory]:
         await engine.dispose()
 
 
-@asynccontextmanager
-async def with_agencies(url: str, clock: Clock) -> AsyncIterator[SqlOfficeStore]:
+def with_agencies(url: str, clock: Clock) -> AbstractAsyncContextManager[SqlStore]:
     """Open a store on that migrated database that hosts NORTH and SOUTH."""
-    async with opened(url, clock) as store:
+    return hosting(SqlStore(url, clock))
+
+
+@asynccontextmanager
+async def hosting(store: S) -> AsyncIterator[S]:
+    """Open that store on a migrated database, and let it host NORTH and SOUTH."""
+    async with opening(store):
         await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
         await store.accounts.add_hosted(HostedAgency(id=SOUTH.agency_id, code="Z91.02", name="South"))
         yield store
@@ -232,7 +239,7 @@ def inbox_item(clock: ManualClock, *, scope: AgencyScope = NORTH, **fields: Any)
 
 
 async def stored(
-    store: SqlOfficeStore,
+    store: SqlStore,
     *rows: OutgoingDocument | Delivery | IncomingDocument | OutboxItem | InboxPacket,
     scope: AgencyScope = NORTH,
 ) -> None:
@@ -252,7 +259,7 @@ async def stored(
                     await work.inbox.land(row)
 
 
-async def seed_incoming(store: SqlOfficeStore, document: IncomingDocument) -> IncomingDocument:
+async def seed_incoming(store: SqlStore, document: IncomingDocument) -> IncomingDocument:
     """Store and commit an incoming document, for tests about what hangs on it."""
     scope = AgencyScope(agency_id=document.agency_id, principal_id="prn_seed")
     async with store.begin(scope) as work:

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.edxml.envelope import Code, Envelope
 from gateway.pool import ThreadPool
@@ -24,8 +25,6 @@ from gateway.store import migrate
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.keys import KeyDirectory
 from gateway_labs.authority import Authority
-from gateway_labs.demo.people import Invited
-from gateway_office.bootstrap.office import Office
 from tests.support import envelopes, oracles, pki
 from tests.support.broker import Broker
 from tests.support.clock import ManualClock
@@ -57,7 +56,7 @@ class Ground:
     folder: Path
 
     @property
-    def node(self) -> Office:
+    def node(self) -> OpenNode:
         return self.town.node
 
     def stray_files(self) -> list[Path]:
@@ -147,7 +146,7 @@ async def _prepare(settings: Settings, clock: Clock) -> None:
     (settings.trust.folder / "ca.pem").write_bytes(pki.root().certificate.public_bytes(Encoding.PEM))
 
 
-async def _register(node: Office) -> list[Invited]:
+async def _register(node: OpenNode) -> None:
     """Register agencies and their certificates."""
     codes = ((SENDER, "Sở Thử nghiệm"), (RECEIVER, "Sở Mô phỏng"), (STRANGER, "Xã Mẫu"))
     rows = "".join(f"{code},{name}\n" for code, name in codes)
@@ -162,7 +161,6 @@ async def _register(node: Office) -> list[Invited]:
         await node.directory_changes.bind(
             code, certificate, pki.NOT_BEFORE, pki.NOT_AFTER, proposed_by="one", approved_by="another"
         )
-    return []
 
 
 OURS = Agencies(name="threatened", at=NOW - DAY, prepare=_prepare, register=_register)

@@ -92,9 +92,8 @@ class Result:
 
     @property
     def entry(self) -> str:
-        file = self.test.replace(
-            "tests/long/", "tests/", 1
-        )  # a long test goes on with the subject of a short one
+        # A long test goes on with the subject of a short one, and so does a test of the office.
+        file = self.test.replace("tests/office/", "tests/", 1).replace("tests/long/", "tests/", 1)
         place = max((prefix for prefix in _PLACES if file.startswith(prefix)), key=len, default="tests")
         return self.recorded.get("entry") or _PLACES[place]
 

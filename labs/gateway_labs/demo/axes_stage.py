@@ -22,7 +22,7 @@ from gateway.settings.options import LgspSettings, NamedAxis, RouteSettings, Sec
 from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
-from gateway_labs.demo import people, signers, stage
+from gateway_labs.demo import deciders, people, signers, stage
 from gateway_labs.demo.axes_between import Service, Vhost
 from gateway_labs.demo.people import Invited
 from gateway_labs.demo.pictures import write_seals
@@ -169,8 +169,8 @@ async def register(
     await node.directory_changes.apply(plan, "demo")
     invited = await people.invite(node.accounts, await _persons(node)) if isinstance(node, Office) else []
     bindings = [trial_node.binding_of(code, x) for code, x in certificates.items()]
-    both = await people.two_deciders(node.deciding, cast().deciders)
-    await people.bind_all(node.deciding, both, bindings, seals)
+    both = await deciders.two_deciders(node.deciding, cast().deciders)
+    await deciders.bind_all(node.deciding, both, bindings, seals)
     return [x for x in invited if x.role in (PostRole.CLERK, PostRole.HEAD, PostRole.OPERATOR)]
 
 

@@ -29,9 +29,9 @@ from gateway.ops import backup, restore
 from gateway.ports.services import Clock
 from gateway.settings import Settings
 from gateway_labs.authority import Authority
-from gateway_labs.demo import people, stage, story
+from gateway_labs.demo import deciders, people, stage, story
+from gateway_labs.demo.deciders import TwoDeciders
 from gateway_labs.demo.offices import Offices
-from gateway_labs.demo.people import TwoDeciders
 from gateway_labs.demo.stage import Cast, Steps
 from gateway_labs.trial_node import as_csv, binding_of
 from gateway_office.bootstrap.office import Office, open_office
@@ -58,7 +58,7 @@ async def days_ago(settings: Settings, cast: Cast, clock: Clock, say: story.Say)
     if steps.is_done(_STORY_STEP):
         return
     async with open_office(settings, clock) as node:
-        await stage.enter(node)
+        await people.enter(node)
         await lay_out_organisation(node, cast)
         offices = Offices(node=node, cast=cast, steps=steps)
         async with story.at_work(node):
@@ -93,23 +93,23 @@ async def _nothing() -> None:
 _TOMORROW, _NEXT_MONTH = timedelta(days=1), timedelta(days=30)
 
 
-async def lay_out_organisation(node: OpenNode, cast: Cast) -> None:
+async def lay_out_organisation(node: Office, cast: Cast) -> None:
     """Lay out the organisation once: binding certificates is the last of it."""
     await _import_agencies(node, cast)
     bindings = await stage.unbound(node)
     if not bindings:
         return
-    both = await people.two_deciders(node.deciding, cast.deciders)
+    both = await deciders.two_deciders(node.deciding, cast.deciders)
     decided = {r.reform.decision.number for r in await registry_changes.list_reforms(node.deciding, 100)}
     # Before the first binding the two persons need not have been there for a day.
     for key, begins in (("done", _TOMORROW), ("planned", _NEXT_MONTH)):
         if cast.data["changes"][key]["number"] not in decided:
             proposal = await _proposed(node, both, cast, key, begins)
-            await people.agreed(node.deciding, both, proposal)
-    await people.bind_all(node.deciding, both, bindings, await stage.seals_of(node.settings.node.data_dir))
+            await deciders.agreed(node.deciding, both, proposal)
+    await deciders.bind_all(node.deciding, both, bindings, await stage.seals_of(node.settings.node.data_dir))
     await _proposed(node, both, cast, "waiting", _NEXT_MONTH, cast.words("waiting_why"))
     await _partners_certificate(node, both, cast)
-    await stage.share_deciding(node, both)
+    await people.share_decisions(node, both)
 
 
 async def _import_agencies(node: OpenNode, cast: Cast) -> None:

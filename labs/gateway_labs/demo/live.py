@@ -56,7 +56,7 @@ async def serve(
         async with story.at_work(node):
             say("demo.desks")
             await desks.just_now(node, cast)
-            listed = [x for x in await stage.accounts(node) if x.role in ROLES_WITH_LINKS]
+            listed = [x for x in await people.accounts(node) if x.role in ROLES_WITH_LINKS]
             invited = await people.renew_links(node.accounts, listed)
             await answer(node, lambda url: _explain(say, url, folder, keys, invited))
 

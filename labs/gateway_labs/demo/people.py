@@ -1,7 +1,6 @@
-"""The persons of the demonstration: a clerk, a head, an officer and an administrator in each agency, those of the node, and
-the two who bind its certificates as persons of a real node do. In: a node without an administrator; certificates. Out: for
-each account the one-time code that makes it its person's own, and a new one for accounts that never signed in; bound
-certificates. The two persons' passphrases are random and forgotten: they decide nothing on a demonstration later."""
+"""The persons of the demonstration with accounts in an office: a clerk, a head, an officer and an administrator in each
+agency, and those of the node. In: an open node with its office, without an administrator. Out: for each account the
+one-time code that makes it its person's own, and a new one for accounts that never signed in."""
 
 from __future__ import annotations
 
@@ -9,15 +8,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import pyotp
-
-from gateway.deciding import DecisionServices, approvals, people, proposals
-from gateway.domain.person import Person, Proposal, ProposalContent, Role, SignedIn
-from gateway.domain.proof import Binding
-from gateway.domain.seals import SealChange, SealingRightChange
+from gateway.domain.person import Person, Role
 from gateway.errors import NotFound
+from gateway_labs.demo import stage
+from gateway_labs.demo.deciders import TwoDeciders, share_deciding
 from gateway_office.accounts import admin, credentials, posts
 from gateway_office.accounts.acting import Administrator
+from gateway_office.bootstrap.office import Office
 from gateway_office.domain.roles import NODE, PostRole
 from gateway_office.domain.session import CallOrigin
 from gateway_office.services import AccountServices
@@ -35,6 +32,50 @@ class Invited:
     agency_id: str
     unit: str = ""
     code: str = field(default="", repr=False)
+
+
+async def register(node: Office) -> list[Invited]:
+    """Do the same as `stage.register`, with the accounts of all persons; return the codes of new ones. They are made first,
+    while no person can make any."""
+    invited = await enter(node)
+    if both := await stage.bind(node):
+        await share_decisions(node, both)
+    return invited
+
+
+async def enter(node: Office) -> list[Invited]:
+    """Add registry rows and accounts; return the codes of new ones."""
+    await stage.enter(node)
+    return await invite(node.accounts, await accounts(node))
+
+
+async def share_decisions(node: Office, both: TwoDeciders) -> None:
+    """Let those of the node who have accounts decide what it trusts, at the pages."""
+    await share_deciding(node.deciding, both, [person.login for person in deciders()])
+
+
+def deciders() -> list[Invited]:
+    """Return those of the node who decide what it trusts: the operator, a second one, and the keeper of codes."""
+    data = stage.cast().data
+    second = make_invited({PostRole.OPERATOR: data["second_operator"]}, PostRole.OPERATOR, "")
+    first, keeper = [
+        make_invited(data["people"]["node"], role, "") for role in (PostRole.OPERATOR, PostRole.CODES)
+    ]
+    return [first, second, keeper]
+
+
+async def accounts(node: Office) -> list[Invited]:
+    """Return all persons of the cast, whether the account exists yet or not."""
+    cast = stage.cast()
+    by_actor, unit = cast.data["people"], cast.words("lead_unit")
+    hosted = {agency.code: agency.id for agency in await node.store.hosted()}
+    persons = [deciders()[1]]
+    persons += [make_invited(by_actor["node"], role, unit) for role in by_actor["node"]]
+    for actor in stage.ACTORS:
+        persons += [
+            make_invited(by_actor[actor], role, unit, hosted[cast.code(actor)]) for role in by_actor[actor]
+        ]
+    return persons
 
 
 async def invite(services: AccountServices, persons: list[Invited]) -> list[Invited]:
@@ -97,76 +138,3 @@ async def _invited(services: AccountServices, person: Invited) -> Invited:
     account = admin.NewAccount(login=person.login, name=person.name, posts=(post,))
     _, code = await admin.add(services, MACHINE, account)
     return replace(person, code=code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwoDeciders:
-    """Both deciders, signed in."""
-
-    proposer: SignedIn
-    approver: SignedIn
-
-
-async def two_deciders(services: DecisionServices, called: tuple[str, ...]) -> TwoDeciders:
-    """Make two new deciders; those of an earlier run, whose secrets are lost, are blocked."""
-    await approvals.begin_set_up(services, "operator")
-    async with services.decisions.read() as view:
-        by_name = {p.name: p for p in await view.people.all()}
-    for name in by_name:
-        if name.startswith(called) and by_name[name].is_active:
-            await people.block(services, "operator", name)
-    numbered = [(name, *(f"{name} {n}" for n in range(2, 100))) for name in called]
-    names = [next(p for p in row if p not in by_name) for row in numbered]
-    # Both are added before either can administer persons: later the operator could not add the second.
-    codes = [(name, await _added(services, name)) for name in names]
-    proposer, approver = [await _signed_in(services, name, code) for name, code in codes]
-    return TwoDeciders(proposer=proposer, approver=approver)
-
-
-async def share_deciding(services: DecisionServices, both: TwoDeciders, logins: Sequence[str]) -> None:
-    """Let persons with accounts decide what the node trusts: each has the role from another one of the two, so that one
-    may approve what the other proposes."""
-    for n, login in enumerate(logins):
-        giver = (both.proposer, both.approver)[n % 2]
-        await people.give(services, giver, "operator", login, (Role.TRUST,))
-
-
-async def bind_all(
-    services: DecisionServices,
-    both: TwoDeciders,
-    bindings: Sequence[Binding],
-    seals: Sequence[SealChange] = (),
-) -> None:
-    """Bind all of them in one proposal, as at the first set-up of any node, and register seals."""
-    now = services.clock.now()
-    content = ProposalContent(
-        bindings=tuple(proposals.binding_change([], b, now, services.overlap) for b in bindings),
-        seals=tuple(seals),
-    )
-    await agreed(services, both, await proposals.propose(services, both.proposer, content, "demo"))
-
-
-async def entitle_all(
-    services: DecisionServices, both: TwoDeciders, rights: Sequence[SealingRightChange]
-) -> None:
-    """Let agencies seal for others, in one proposal."""
-    content = ProposalContent(sealing_rights=tuple(rights))
-    await agreed(services, both, await proposals.propose(services, both.proposer, content, "demo"))
-
-
-async def agreed(services: DecisionServices, both: TwoDeciders, proposal: Proposal) -> None:
-    """Approve the proposal, as the second person who compared it."""
-    await approvals.approve(services, both.approver, proposal.id, proposal.content.expected, proposal.digest)
-
-
-async def _added(services: DecisionServices, name: str) -> str:
-    _, code = await people.add(services, None, "operator", name, (Role.TRUST, Role.PEOPLE))
-    return code
-
-
-async def _signed_in(services: DecisionServices, name: str, code: str) -> SignedIn:
-    passphrase, totp = secrets.token_urlsafe(24), services.secrets.new_totp()
-    now, factor = services.clock.now(), pyotp.TOTP(totp)
-    await people.enrol(services, name, code, passphrase, totp, factor.at(now))
-    # A code is good once, and enrolling used the present one.
-    return await people.sign_in(services, name, passphrase, factor.at(now, counter_offset=1))

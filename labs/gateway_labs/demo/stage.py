@@ -30,12 +30,11 @@ from gateway.trust import seals
 from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
-from gateway_labs.demo import papers, people
+from gateway_labs.demo import deciders, papers
+from gateway_labs.demo.deciders import TwoDeciders
 from gateway_labs.demo.papers import printed
 from gateway_labs.demo.pictures import write_seals
 from gateway_labs.trial_node import as_csv, binding_of, certified
-from gateway_office.bootstrap.office import Office
-from gateway_office.domain.roles import PostRole
 
 DEMO_FOLDER = Path(__file__).parent
 ACTORS = ("province", "department", "commune")
@@ -162,14 +161,28 @@ def write_revocation(settings: Settings, clock: Clock) -> None:
     trial_node.write_revocation(settings.trust.folder, _authority(settings, clock), clock.now())
 
 
-async def register(node: OpenNode) -> list[people.Invited]:
-    """Add registry rows, accounts and certificate bindings, once the node is open; return codes of new accounts."""
-    invited = await enter(node)
-    if bindings := await unbound(node):
-        both = await people.two_deciders(node.deciding, cast().deciders)
-        await people.bind_all(node.deciding, both, bindings, await seals_of(node.settings.node.data_dir))
-        await share_deciding(node, both)
-    return invited
+async def register(node: OpenNode) -> None:
+    """Add registry rows and certificate bindings, once the node is open."""
+    await enter(node)
+    await bind(node)
+
+
+async def enter(node: OpenNode) -> None:
+    """Add registry rows."""
+    await node.directory_changes.load_starter()
+    plan = await node.directory_changes.plan_import(registry_csv(cast(), ACTORS))
+    if (plan.added or plan.changed) and not node.directory_changes.needs_two(plan):
+        await node.directory_changes.apply(plan, "demo")
+
+
+async def bind(node: OpenNode) -> TwoDeciders | None:
+    """Bind the certificates that are not bound yet; return the two who decided it, None where all were."""
+    bindings = await unbound(node)
+    if not bindings:
+        return None
+    both = await deciders.two_deciders(node.deciding, cast().deciders)
+    await deciders.bind_all(node.deciding, both, bindings, await seals_of(node.settings.node.data_dir))
+    return both
 
 
 async def seals_of(data_dir: Path) -> tuple[SealChange, ...]:
@@ -200,15 +213,6 @@ def seals_to_register(data_dir: Path, cast: Cast) -> tuple[SealChange, ...]:
     return tuple(changes)
 
 
-async def enter(node: OpenNode) -> list[people.Invited]:
-    """Add registry rows, and accounts where there is an office; return codes of new accounts."""
-    await node.directory_changes.load_starter()
-    plan = await node.directory_changes.plan_import(registry_csv(cast(), ACTORS))
-    if (plan.added or plan.changed) and not node.directory_changes.needs_two(plan):
-        await node.directory_changes.apply(plan, "demo")
-    return await people.invite(node.accounts, await accounts(node)) if isinstance(node, Office) else []
-
-
 async def unbound(node: OpenNode) -> list[Binding]:
     """Return the agencies' certificates that are not bound yet."""
     bindings = []
@@ -219,35 +223,6 @@ async def unbound(node: OpenNode) -> list[Binding]:
         signer = node.keys.signer(code, node.clock.now())
         bindings.append(binding_of(code, x509.load_der_x509_certificate(signer.certificate_der)))
     return bindings
-
-
-async def share_deciding(node: OpenNode, both: people.TwoDeciders) -> None:
-    """Let those of the node who have accounts decide what it trusts, at the pages."""
-    if isinstance(node, Office):
-        await people.share_deciding(node.deciding, both, [person.login for person in deciders()])
-
-
-def deciders() -> list[people.Invited]:
-    """Return those of the node who decide what it trusts: the operator, a second one, and the keeper of codes."""
-    second = people.make_invited({PostRole.OPERATOR: cast().data["second_operator"]}, PostRole.OPERATOR, "")
-    of_node = cast().data["people"]["node"]
-    first, keeper = [people.make_invited(of_node, role, "") for role in (PostRole.OPERATOR, PostRole.CODES)]
-    return [first, second, keeper]
-
-
-async def accounts(node: Office) -> list[people.Invited]:
-    """Return all persons of the cast, whether the account exists yet or not."""
-    by_actor = cast().data["people"]
-    hosted = {agency.code: agency.id for agency in await node.store.hosted()}
-    unit = cast().words("lead_unit")
-    persons = [deciders()[1]]
-    persons += [people.make_invited(by_actor["node"], role, unit) for role in by_actor["node"]]
-    for actor in ACTORS:
-        persons += [
-            people.make_invited(by_actor[actor], role, unit, hosted[cast().code(actor)])
-            for role in by_actor[actor]
-        ]
-    return persons
 
 
 def _authority(settings: Settings, clock: Clock) -> Authority:

@@ -35,7 +35,6 @@ from gateway.store.repository import Page
 from gateway.store.work import SqlWork
 from gateway_labs.demo import stage
 from gateway_labs.demo.acts import Acts
-from gateway_office.bootstrap.office import open_office
 
 Say = Callable[..., None]
 T = TypeVar("T")
@@ -85,9 +84,7 @@ async def once(
         if keep is not None:
             stage.write_settings(settings, folder)
         cast = await prepare_cast(settings, clock, desks=False) if signs else stage.cast()
-        opens = open_office if office else open_node
-        async with opens(settings, clock=clock, wrap=wrap) as node:
-            await stage.register(node)
+        async with _opened(settings, clock, wrap, office=office) as node:
             async with at_work(node):
                 story = DemoStory(node=node, cast=cast, say=say)
                 await story.tell()
@@ -97,6 +94,24 @@ async def once(
             if keep is not None and envelopes:
                 await keep_envelopes(node, keep / "envelopes")
     return replace(counted, seconds=round(monotonic() - began, 3), wrong=tuple(wrong))
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, clock: Clock | None, wrap: Wrap | None, *, office: bool
+) -> AsyncIterator[OpenNode]:
+    """Open a node with its agencies; with an office, whose distribution need not be installed otherwise."""
+    if not office:
+        async with open_node(settings, clock, wrap) as node:
+            await stage.register(node)
+            yield node
+        return
+    from gateway_labs.demo import people
+    from gateway_office.bootstrap.office import open_office
+
+    async with open_office(settings, clock, wrap) as office_node:
+        await people.register(office_node)
+        yield office_node
 
 
 async def prepare_cast(settings: Settings, clock: Clock | None = None, *, desks: bool = True) -> stage.Cast:

@@ -43,7 +43,7 @@ from gateway.trust.keys import KeyDirectory
 from gateway_foreign.compat.secret_box import system_secrets
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
-from gateway_labs.demo import papers, people
+from gateway_labs.demo import deciders, papers
 from gateway_labs.demo.papers import Paper
 from gateway_labs.demo.pictures import write_seals
 from gateway_labs.demo.signers import DemoSigners
@@ -196,11 +196,11 @@ async def enter(node: OpenNode, folder: Path) -> None:
         plan = await node.directory_changes.plan_import(_registry(players, node))
         await node.directory_changes.apply(plan, "sandbox")
     if not await node.directory.bindings(players.code):
-        both = await people.two_deciders(node.deciding, _DECIDERS)
+        both = await deciders.two_deciders(node.deciding, _DECIDERS)
         bound, _ = certificates(node.settings)
         bindings = [binding_of(code, c) for code, c in bound.items()]
-        await people.bind_all(node.deciding, both, bindings, await _signers_to_register(players, folder))
-        await people.entitle_all(node.deciding, both, _rights(players, node.out.today()))
+        await deciders.bind_all(node.deciding, both, bindings, await _signers_to_register(players, folder))
+        await deciders.entitle_all(node.deciding, both, _rights(players, node.out.today()))
     await _give_key(node, players, api_key(folder))
     await _let_system_in(node, players, system_secret(folder))
 

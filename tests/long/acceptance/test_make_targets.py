@@ -51,7 +51,7 @@ CHANGING: dict[str, Reader] = {
 }
 ELSEWHERE = {
     "run": ("gateway demo", "tests/acceptance/test_make_run.py"),
-    "pictures": ("tests/long/pages/test_every_page.py", "tests/long/pages/test_every_page.py"),
+    "pictures": ("tests/office/long/pages/test_every_page.py", "tests/office/long/pages/test_every_page.py"),
     "bundle": ("tools/bundle/build.py", "tests/long/acceptance/test_bundle.py"),
 }
 

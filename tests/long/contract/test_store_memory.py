@@ -31,7 +31,7 @@ from gateway.store import memory as memories
 from gateway.store.memory import Memory
 from gateway.store.people import SqlKeyEnds
 from gateway.store.server_connection import DirectConnection
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import pki
 from tests.support.clock import ManualClock
 from tests.support.hosted import save_hosted
@@ -53,7 +53,7 @@ END = KeyEnd(agency_code=CODE, key_id="k1", fingerprint="f1", at=ManualClock().n
 class Process:
     """One of several that share the database."""
 
-    store: SqlOfficeStore
+    store: SqlStore
     directory: SqlDirectory
     directory_changes: SqlDirectoryChanges
     clock: ManualClock
@@ -96,13 +96,13 @@ def seal(name: str) -> bytes:
     return root().issue(name, agency=True).certificate.public_bytes(Encoding.DER)
 
 
-def process(store: SqlOfficeStore, clock: ManualClock) -> Process:
+def process(store: SqlStore, clock: ManualClock) -> Process:
     directory = SqlDirectory(store.reader, store.memory, clock)
     return Process(store, directory, SqlDirectoryChanges(store.writer, store.reader, clock), clock)
 
 
 @pytest.fixture
-async def near(store: SqlOfficeStore, clock: ManualClock) -> Process:
+async def near(store: SqlStore, clock: ManualClock) -> Process:
     """Return a process that knows two codes, a certificate and an ended key."""
     near = process(store, clock)
     await near.imports("Z91,,UBND tỉnh,,,,", f"{CODE},,Sở Một,Z91,,,", f"{OTHER},,Sở Hai,Z91,,,")
@@ -260,7 +260,7 @@ async def _listed(query: Awaitable[Sequence[object]]) -> list[object]:
     return rows
 
 
-async def _version(store: SqlOfficeStore) -> list[tuple[str, str]]:
+async def _version(store: SqlStore) -> list[tuple[str, str]]:
     async with store.reading() as tx:
         return [tuple(row) for row in await tx.tuples(text("SELECT subject, token FROM memory_version"))]
 

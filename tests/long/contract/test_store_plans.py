@@ -16,9 +16,9 @@ from gateway.domain.pace import Horizon
 from gateway.store import events, inbox, jobs, outbox, reporting
 from gateway.store.inbox import inbox_row
 from gateway.store.outbox import from_domain as outbox_row
+from gateway.store.store import SqlStore
 from gateway.store.tables import DeliveryRow, InboxRow, JobRow, OutboxRow
 from gateway.store.tables_node import EventRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import START, ManualClock
 from tests.support.stores import (
     NORTH,
@@ -54,7 +54,7 @@ def _in_a_file(element: Explain, compiler: Any, **kw: Any) -> str:
     return f"EXPLAIN QUERY PLAN {compiler.process(element.statement, **kw)}"
 
 
-async def fill(store: SqlOfficeStore, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+async def fill(store: SqlStore, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
     """Insert the rows, and refresh a server's statistics of the table as it would soon do itself; SQLite keeps none."""
     async with store.writer.begin() as connection:
         await connection.execute(insert(table), rows)
@@ -62,7 +62,7 @@ async def fill(store: SqlOfficeStore, table: type[SQLModel], rows: list[dict[str
             await connection.execute(text("ANALYZE"))
 
 
-async def plan(store: SqlOfficeStore, statement: Executable, **values: object) -> str:
+async def plan(store: SqlStore, statement: Executable, **values: object) -> str:
     async with store.writing() as tx:
         return "\n".join(str(tuple(row)) for row in await tx.tuples(Explain(statement), **values))
 
@@ -87,7 +87,7 @@ def times(clock: ManualClock) -> dict[str, datetime]:
 
 
 async def test_r46_a_claim_from_a_long_backlog_sorts_nothing_and_takes_the_urgent_first(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     landed = waiting(inbox_row(inbox_item(clock)).model_dump(), "received_at")
     await fill(store, OutboxRow, waiting(outbox_row(outbox_item(clock)).model_dump(), "created_at"))
@@ -105,7 +105,7 @@ async def test_r46_a_claim_from_a_long_backlog_sorts_nothing_and_takes_the_urgen
 
 
 async def test_a_claim_from_many_jobs_sorts_nothing_and_takes_the_oldest(
-    store: SqlOfficeStore, clock: ManualClock
+    store: SqlStore, clock: ManualClock
 ) -> None:
     rows = [
         JobRow(
@@ -126,7 +126,7 @@ async def test_a_claim_from_many_jobs_sorts_nothing_and_takes_the_oldest(
     assert oldest.id == rows[-1]["id"]
 
 
-async def test_the_last_events_are_found_without_a_walk_through_all_of_them(store: SqlOfficeStore) -> None:
+async def test_the_last_events_are_found_without_a_walk_through_all_of_them(store: SqlStore) -> None:
     """Also when the server's figures are of a time when many had no number."""
     rows = [
         {
@@ -153,7 +153,7 @@ async def test_the_last_events_are_found_without_a_walk_through_all_of_them(stor
 
 @pytest.mark.parametrize("which", [reporting.DELIVERIES, reporting.SILENT], ids=["by state", "late"])
 async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
-    store: SqlOfficeStore, clock: ManualClock, which: Select[Any]
+    store: SqlStore, clock: ManualClock, which: Select[Any]
 ) -> None:
     document = outgoing(clock)
     await stored(store, document, delivery(document, "Z91.02", "sent"))
@@ -180,7 +180,7 @@ async def test_a_scrape_reads_no_delivery_that_came_to_its_end(
     assert (await reporting.load(store, clock.now())).deliveries == {"sent": 1}
 
 
-async def test_what_ended_is_history_and_counted_nowhere(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_what_ended_is_history_and_counted_nowhere(store: SqlStore, clock: ManualClock) -> None:
     async with committing(store) as work:
         for state in ("waiting", "sent", "failed", "cancelled"):
             await work.outbox.add(outbox_item(clock, kind=Kind.STATUS, state=state))

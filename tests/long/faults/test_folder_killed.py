@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway_office.bootstrap.office import open_office
+from gateway.bootstrap.node import open_node
 from tests.support import api
 from tests.support.folder import sidecar
 from tests.support.folder_child import with_folder
@@ -53,7 +53,7 @@ async def test_each_document_is_sent_once_and_each_bad_one_told_while_the_node_i
         await run_until(folder, root, dropping, target)
 
     assert out(services) == 0
-    async with open_office(with_folder(folder, root)) as node, node.store.reading() as tx:
+    async with open_node(with_folder(folder, root)) as node, node.store.reading() as tx:
         rows = await tx.tuples(text("SELECT body FROM outgoing_document"))
     sent = Counter(json.loads(body)["draft"]["number"] for (body,) in rows)
     assert sent == {str(10_000 + n): 1 for n in range(DOCUMENTS)}

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from gateway.bootstrap.node import open_node
 from gateway.domain.account import AgencyScope
-from gateway_office.bootstrap.office import open_office
 from tests.long.acceptance.test_province import LATE, PROMPT, WRONG
 from tests.services.process import kept_ports
 from tests.support import api
@@ -92,7 +92,7 @@ class Province:
         """Count the states of all deliveries, while no node runs."""
         counts: Counter[str] = Counter()
         for name, codes in HOSTED.items():
-            async with open_office(
+            async with open_node(
                 settings_of(self.folder, name, self.ports), ClockAhead(self.ahead_s)
             ) as node:
                 for code in codes:
@@ -108,7 +108,7 @@ class Province:
         """Count each number, by agency."""
         counts: dict[str, Counter[str]] = {}
         for name, codes in HOSTED.items():
-            async with open_office(
+            async with open_node(
                 settings_of(self.folder, name, self.ports), ClockAhead(self.ahead_s)
             ) as node:
                 for code in codes:

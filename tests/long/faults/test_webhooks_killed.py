@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.bootstrap.node import open_node
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import Event, EventKind
 from gateway.webhooks import NewWebhook
 from gateway_labs.demo import stage
-from gateway_office.bootstrap.office import open_office
 from tests.support import api
 from tests.support.hooks import Receiver, near, receiving
 from tests.support.node import DEPARTMENT
@@ -47,7 +47,7 @@ async def test_events_while_the_node_is_killed_are_neither_lost_nor_forged(tmp_p
 
 
 async def hook(folder: Path, url: str) -> str:
-    async with open_office(near(stage.settings_for(folder))) as node:
+    async with open_node(near(stage.settings_for(folder))) as node:
         agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
         assert agency is not None
         scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
@@ -71,7 +71,7 @@ async def run_until(folder: Path, receiver: Receiver, count: int | None) -> list
         await child.wait()
     if count is not None:
         return []
-    async with open_office(near(stage.settings_for(folder))) as node:
+    async with open_node(near(stage.settings_for(folder))) as node:
         agency = await node.store.accounts.hosted_by_code(DEPARTMENT)
         assert agency is not None
         retries, last_seq = list[Event](), 0

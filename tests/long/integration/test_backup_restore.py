@@ -28,8 +28,8 @@ from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.folder_marks import MARK, read_mark
+from gateway.store.store import SqlStore
 from gateway.store.tables_node import FolderMarkRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
@@ -82,7 +82,7 @@ class Office:
 
     url: str
     folder: Path
-    store: SqlOfficeStore
+    store: SqlStore
     blobs: FileBlobs
     clock: ManualClock
     pool: ThreadPool

@@ -18,7 +18,7 @@ from gateway import errors
 from gateway.registry.directory import SqlDirectory
 from gateway.store import engine, migrate
 from gateway.store.engine import ServerLimits
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, outgoing, with_agencies
 from tests.support.tcp_proxy import TcpProxy
@@ -36,7 +36,7 @@ async def url(migrated_postgres_url: str, clock: ManualClock) -> str:
 
 
 @pytest.fixture
-async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with opened(url, clock) as store:
         yield store
 
@@ -49,7 +49,7 @@ async def line(url: str) -> AsyncIterator[TcpProxy]:
 
 
 @pytest.fixture
-async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def far(line: TcpProxy, url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     """Open the store over a line that can be cut."""
     async with opened(_through(line, url), clock) as store:
         yield store
@@ -60,9 +60,9 @@ def _through(line: TcpProxy, url: str) -> str:
 
 
 @asynccontextmanager
-async def opened(url: str, clock: ManualClock, limits: ServerLimits = TWO) -> AsyncIterator[SqlOfficeStore]:
+async def opened(url: str, clock: ManualClock, limits: ServerLimits = TWO) -> AsyncIterator[SqlStore]:
     """Open a store with the product's time limits unless others are given: a busy machine may be slow."""
-    store = SqlOfficeStore(url, clock, limits)
+    store = SqlStore(url, clock, limits)
     try:
         yield store
     finally:
@@ -95,13 +95,13 @@ async def until_none(admin: Connection, state: str) -> None:
     await wait_until(is_none, f"no other client is {state}")
 
 
-async def number(store: SqlOfficeStore) -> int:
+async def number(store: SqlStore) -> int:
     async with committing(store) as work:
         return await work.register.next_number("in", 2026)
 
 
 async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock: ManualClock) -> None:
-    store = SqlOfficeStore(NOBODY, clock)
+    store = SqlStore(NOBODY, clock)
     directory = SqlDirectory(store.reader, store.memory, clock)
 
     with pytest.raises(errors.Misconfigured, match="does not answer"):
@@ -121,7 +121,7 @@ async def test_a_server_that_is_not_there_is_one_named_failure_everywhere(clock:
 async def test_an_address_with_words_the_driver_does_not_know_is_misconfigured(
     url: str, clock: ManualClock
 ) -> None:
-    store = SqlOfficeStore(f"{url}?colour=red", clock)
+    store = SqlStore(f"{url}?colour=red", clock)
 
     with pytest.raises(errors.Misconfigured, match=r"database\.url.*colour"):
         await store.open()
@@ -130,7 +130,7 @@ async def test_an_address_with_words_the_driver_does_not_know_is_misconfigured(
 
 
 async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noticed(
-    store: SqlOfficeStore, url: str
+    store: SqlStore, url: str
 ) -> None:
     theirs: list[Connection] = []
     event.listen(
@@ -146,7 +146,7 @@ async def test_a_server_that_was_restarted_between_two_units_of_work_is_not_noti
 
 
 async def test_a_server_that_goes_in_the_middle_of_a_unit_of_work_stores_nothing_of_it(
-    store: SqlOfficeStore, url: str, clock: ManualClock
+    store: SqlStore, url: str, clock: ManualClock
 ) -> None:
     document = outgoing(clock)
 
@@ -163,7 +163,7 @@ async def test_a_server_that_goes_in_the_middle_of_a_unit_of_work_stores_nothing
 
 
 async def test_a_statement_that_takes_too_long_is_broken_off(
-    store: SqlOfficeStore, url: str, clock: ManualClock
+    store: SqlStore, url: str, clock: ManualClock
 ) -> None:
     async with opened(url, clock, replace(TWO, statement_s=0.5)) as hurried, hurried.writing() as tx:
         with pytest.raises(errors.StoreFailure, match="statement timeout"):
@@ -173,7 +173,7 @@ async def test_a_statement_that_takes_too_long_is_broken_off(
 
 
 async def test_who_waits_too_long_for_another_transaction_is_told_so(
-    store: SqlOfficeStore, url: str, clock: ManualClock
+    store: SqlStore, url: str, clock: ManualClock
 ) -> None:
     async with opened(url, clock, replace(TWO, lock_s=0.3)) as hurried, store.begin(NORTH) as work:
         await work.register.next_number("in", 2026)
@@ -185,11 +185,11 @@ async def test_who_waits_too_long_for_another_transaction_is_told_so(
 
 
 async def test_a_transaction_in_which_nothing_happens_is_ended_by_the_server(
-    store: SqlOfficeStore, url: str, clock: ManualClock
+    store: SqlStore, url: str, clock: ManualClock
 ) -> None:
     admin = await asyncpg.connect(url)
 
-    async def hang(hurried: SqlOfficeStore) -> None:
+    async def hang(hurried: SqlStore) -> None:
         async with committing(hurried) as work:
             await work.register.next_number("in", 2026)
             await until_none(admin, "idle in transaction")
@@ -213,9 +213,7 @@ async def test_more_units_of_work_than_connections_wait_their_turn_and_who_finds
             await number(store)
 
 
-async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(
-    far: SqlOfficeStore, line: TcpProxy
-) -> None:
+async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(far: SqlStore, line: TcpProxy) -> None:
     assert await number(far) == 1
 
     await line.refuse()
@@ -226,9 +224,7 @@ async def test_a_line_that_breaks_and_heals_leaves_nothing_behind(
     assert await number(far) == 2
 
 
-async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(
-    far: SqlOfficeStore, line: TcpProxy
-) -> None:
+async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(far: SqlStore, line: TcpProxy) -> None:
     async def commit_into_nothing() -> None:
         async with committing(far) as work:
             await work.register.next_number("in", 2026)
@@ -240,7 +236,7 @@ async def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(
 
 
 async def test_a_server_that_says_nothing_any_more_is_given_up(
-    store: SqlOfficeStore, url: str, line: TcpProxy, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, url: str, line: TcpProxy, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "CONNECT_S", 1.5)
     async with opened(_through(line, url), clock, replace(TWO, statement_s=1.5)) as hurried:

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
 from gateway.store import migrate
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.databases import fresh_database
 
@@ -36,7 +36,7 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
 
 async def test_codes_and_names_are_found_by_their_beginning(url: str) -> None:
     clock = ManualClock()
-    store = SqlOfficeStore(url, clock)
+    store = SqlStore(url, clock)
     directory = SqlDirectory(store.reader, store.memory, clock)
     names = {"Z91": "don vi a", "Z91.1": "don vi đ", "Z911": "đon vi", "Z92": "so y"}
     rows = [

@@ -30,9 +30,9 @@ from gateway.outgoing.services import OutgoingServices
 from gateway.settings import load
 from gateway.store import leases
 from gateway.store.accounts import to_hosted_row
+from gateway.store.store import SqlStore
 from gateway.store.tables_node import HostedAgencyRow
 from gateway_labs.demo import stage
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.node import Town
 from tests.support.stores import (
@@ -55,7 +55,7 @@ Meeting = Callable[[OutgoingServices, OutgoingDocument], Awaitable[object]]
 
 
 @pytest.fixture
-async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with with_agencies(migrated_postgres_url, clock) as opened:
         yield opened
 
@@ -74,7 +74,7 @@ async def until_it_waits(url: str, task: asyncio.Future[Any]) -> None:
         await connection.close()
 
 
-async def sent(store: SqlOfficeStore, clock: ManualClock, state: str) -> OutgoingDocument:
+async def sent(store: SqlStore, clock: ManualClock, state: str) -> OutgoingDocument:
     """Store a document with two deliveries in that state, and its envelope in the outbox."""
     document = outgoing(
         clock,
@@ -119,7 +119,7 @@ async def withdrawing(services: OutgoingServices, document: OutgoingDocument) ->
 
 @pytest.mark.parametrize("meeting", [cancelling, resending, asking, withdrawing])
 async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier_does(
-    town: Town, store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
+    town: Town, store: SqlStore, clock: ManualClock, migrated_postgres_url: str, meeting: Meeting
 ) -> None:
     document = await sent(store, clock, "failed")
     services = replace(town.node.out, store=store, clock=clock)
@@ -134,7 +134,7 @@ async def test_whoever_changes_several_deliveries_goes_through_them_as_a_courier
 
 
 async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
-    town: Town, store: SqlOfficeStore, clock: ManualClock
+    town: Town, store: SqlStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
     services = replace(town.node.inn, store=store, clock=clock)
@@ -149,7 +149,7 @@ async def test_handing_over_a_document_does_not_wait_for_who_works_on_it(
 
 
 async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_it(
-    store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
+    store: SqlStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
     document = outgoing(clock)
     async with committing(store) as work:
@@ -163,7 +163,7 @@ async def test_an_agency_does_not_leave_while_a_document_is_being_accepted_for_i
 
 
 async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
-    store: SqlOfficeStore, clock: ManualClock, migrated_postgres_url: str
+    store: SqlStore, clock: ManualClock, migrated_postgres_url: str
 ) -> None:
     """The question waits for the change of the agency, and is answered from the new row."""
     (north, _) = await store.hosted()
@@ -186,7 +186,7 @@ async def test_what_is_to_be_accepted_while_an_agency_leaves_hears_that_it_left(
 
 @pytest.mark.parametrize("off_s", [-61, -21, -19, 0, 19, 21, 61])
 async def test_a_clock_that_is_off_by_more_than_a_third_of_a_lease_is_refused(
-    store: SqlOfficeStore, off_s: int
+    store: SqlStore, off_s: int
 ) -> None:
     gap = await store.clock_gap(lambda: SystemClock().now() + timedelta(seconds=off_s))
 

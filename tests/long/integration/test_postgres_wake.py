@@ -10,27 +10,27 @@ from collections.abc import AsyncIterator, Collection
 import asyncpg
 import pytest
 
+from gateway.store.store import SqlStore
 from gateway.store.wake import ANY, GATHER_S
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.ear import Ear, listening
 from tests.support.stores import opened, with_agencies
 
 
 @pytest.fixture
-async def store_a(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store_a(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with with_agencies(migrated_postgres_url, clock) as store:
         yield store
 
 
 @pytest.fixture
-async def store_b(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store_b(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     async with opened(migrated_postgres_url, clock) as store:
         yield store
 
 
 async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
-    store_a: SqlOfficeStore, store_b: SqlOfficeStore, migrated_postgres_url: str
+    store_a: SqlStore, store_b: SqlStore, migrated_postgres_url: str
 ) -> None:
     ear = await listening(store_b)
     ear.names.clear()
@@ -48,7 +48,7 @@ async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
 
 
 async def test_nothing_is_told_while_nobody_listens_and_whoever_begins_to_is_told_at_once(
-    store_a: SqlOfficeStore, store_b: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store_a: SqlStore, store_b: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute, names = asyncpg.Connection.execute, list[object]()
 
@@ -75,7 +75,7 @@ async def test_nothing_is_told_while_nobody_listens_and_whoever_begins_to_is_tol
 
 
 async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
-    store_a: SqlOfficeStore, store_b: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store_a: SqlStore, store_b: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work behind the second ring may have been committed after the other process had looked for the first."""
     ear = await listening(store_b)
@@ -97,7 +97,7 @@ async def test_a_name_that_is_rung_while_it_is_being_told_is_told_once_more(
 
 
 async def test_what_could_not_be_told_is_told_over_the_next_line(
-    store_a: SqlOfficeStore, store_b: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store_a: SqlStore, store_b: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ear = await listening(store_b)
     execute, broke = asyncpg.Connection.execute, asyncio.Event()
@@ -117,7 +117,7 @@ async def test_what_could_not_be_told_is_told_over_the_next_line(
 
 
 async def test_a_line_that_died_of_something_unforeseen_is_said_and_replaced_at_the_next_ring(
-    store_a: SqlOfficeStore, store_b: SqlOfficeStore, caplog: pytest.LogCaptureFixture
+    store_a: SqlStore, store_b: SqlStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
     died = asyncio.Event()

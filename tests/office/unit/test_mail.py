@@ -15,8 +15,8 @@ from gateway.settings.options import Secret
 from gateway.settings.reading import read_people
 from gateway_office.domain.notice import Mail
 from gateway_office.mail import NONE, STARTTLS, TLS, SmtpMailer
+from tests.office.support.mail_server import MailServer, running
 from tests.support.clock import ManualClock
-from tests.support.mail_server import MailServer, running
 from tests.support.mail_tls import server_side
 
 SECRET = "not to be told"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import text
 
+from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import (
     Delivery,
@@ -40,13 +41,11 @@ from gateway.outgoing.intake import Accepted, Once, Order
 from gateway.ports.axis import Parcel, each_axis
 from gateway.ports.services import EnvelopeSigner
 from gateway_foreign.rest.axis import RestAxis
-from gateway_office.bootstrap.office import Office
 from tests.hostile import forge
 from tests.support import envelopes
 from tests.support.clock import ManualClock
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE, draft
 from tests.support.strategies import Files
-from tests.support.town.scenes import People
 
 T = TypeVar("T")
 
@@ -71,10 +70,9 @@ class Packet:
 class Town:
     """A node and what a test does with it. Agencies are named by their codes. `url`, where it serves, is its address."""
 
-    node: Office
+    node: OpenNode
     clock: ManualClock
     url: str = ""
-    people: People = field(default_factory=dict, repr=False)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
 
     @property

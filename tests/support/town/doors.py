@@ -24,7 +24,9 @@ from gateway.api.admission import Entry
 from gateway.api.app import build
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.resources import ROUTES
+from gateway.api.routes import Route
 from gateway.api.server import CallLog
+from gateway.bootstrap.node import OpenNode
 from gateway.cli.applications import build_application
 from gateway.cli.serve import listening
 from gateway.clock import SystemClock
@@ -36,12 +38,9 @@ from gateway_foreign.compat import application
 from gateway_foreign.compat.caller import VxpDeps
 from gateway_foreign.compat.secret_box import system_secrets
 from gateway_labs.demo import story
-from gateway_office import calls as calls_of_office
-from gateway_office.bootstrap.office import Office
-from gateway_office.web.app import add_static, add_status
 from tests.foreign.interop.vxp_client import SdkClient
 from tests.support.clock import ManualClock
-from tests.support.contract import complaints
+from tests.support.contract import EXCHANGE, Description
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE
 from tests.support.town.acts import Town
 from tests.support.town.builder import Change, open_town, unchanged
@@ -101,13 +100,15 @@ class Answer:
 class Door:
     """The front door of one node."""
 
-    node: Office
+    node: OpenNode
     clock: ManualClock
     client: TestClient[Any, Any]
     deps: ApiDeps | None = None
     calls: CallLog | None = None
     keys: dict[str, str] = field(default_factory=dict)
     used: int = 0
+    description: Description = EXCHANGE
+    """Every answer is held against it."""
 
     @property
     def town(self) -> Town:
@@ -170,7 +171,7 @@ class Door:
         target = path if path.startswith(OUTSIDE) or path.startswith("/trang-thai") else BASE + path
         async with self.client.request(method, target, headers=sent, **more) as response:
             raw = await response.read()
-            wrong = complaints(
+            wrong = self.description.complaints(
                 method,
                 response.url.path,
                 response.status,
@@ -205,7 +206,7 @@ class VxpDoor:
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
-    def node(self) -> Office:
+    def node(self) -> OpenNode:
         return self.api.node
 
     async def system(
@@ -305,13 +306,16 @@ class Served(TestServer):
         await self._open.aclose()
 
 
-Hang = Callable[[web.Application, Office, ApiDeps], None]
+Hang = Callable[[web.Application, OpenNode, ApiDeps], None]
 
 
 def api_of(
-    town: Town, options: ApiOptions | None = None, hang: Hang = lambda app, node, deps: None
+    town: Town,
+    options: ApiOptions | None = None,
+    hang: Hang = lambda app, node, deps: None,
+    routes: Sequence[Route] = ROUTES,
 ) -> tuple[web.Application, ApiDeps]:
-    """Build the API of the town's node with its plain pages; `hang` adds doors to it."""
+    """Build the API of the town's node with these calls; `hang` adds doors to it."""
     node = town.node
     deps = ApiDeps(
         store=node.store,
@@ -332,10 +336,8 @@ def api_of(
         version=__version__,
         options=options or ApiOptions(),
     )
-    app = build(deps, lambda: (*ROUTES, *calls_of_office.routes(node)))
+    app = build(deps, lambda: routes)
     hang(app, node, deps)
-    add_status(app.router, node.store, town.clock, __version__)
-    add_static(app.router)
     return app, deps
 
 
@@ -361,7 +363,7 @@ async def open_vxp_door(
 ) -> AsyncIterator[VxpDoor]:
     """Open the compatibility door of a town of its own."""
 
-    def hang(app: web.Application, node: Office, deps: ApiDeps) -> None:
+    def hang(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
         vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
         application.add_operations(app, vxp, Entry(deps.options))
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.api.downloads import disposition
 from gateway.domain.account import AgencyScope
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, meta
 from tests.support.stores import inbox_item
 

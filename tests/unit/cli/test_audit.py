@@ -20,9 +20,9 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.policy.upkeep import Rhythm
 from gateway.pool import ThreadPool
+from gateway.store.store import SqlStore
 from gateway.trust import seals
 from gateway.workers.event_log import LogSealer
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.passphrases import make_cheap
 from tests.support.tsa import tsa
 from tests.unit.cli.conftest import CommandRun, Terminal, set_up
@@ -46,7 +46,7 @@ def sealed(count: int) -> None:
 
 async def _sealed(count: int) -> None:
     pool, clock = ThreadPool(1), SystemClock()
-    store = SqlOfficeStore(f"sqlite:///{DATABASE.absolute()}", clock)
+    store = SqlStore(f"sqlite:///{DATABASE.absolute()}", clock)
     try:
         (agency,) = await store.hosted()
         scope = AgencyScope(agency_id=agency.id, principal_id="prn_1")

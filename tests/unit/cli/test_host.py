@@ -11,7 +11,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import stores
 from tests.support.clock import ManualClock
 from tests.unit.cli.conftest import Terminal
@@ -72,7 +72,7 @@ def test_an_agency_with_something_undecided_stays_and_the_command_says_what(node
 async def receive(agency_id: str) -> None:
     """Receive a document that is still undecided."""
     scope = AgencyScope(agency_id=agency_id, principal_id="prn_test")
-    store = SqlOfficeStore("sqlite+aiosqlite:///data/gateway.db", SystemClock())
+    store = SqlStore("sqlite+aiosqlite:///data/gateway.db", SystemClock())
     try:
         async with store.begin(scope) as work:
             await work.incoming.add(stores.incoming(ManualClock(), scope=scope, state=InState.NEW))

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509 import ocsp as protocol
 
+from gateway.bootstrap.node import open_node
 from gateway.clock import SystemClock
 from gateway_labs.demo import stage
-from gateway_office.bootstrap.office import open_office
 from tests.support.clock import ManualClock
 from tests.support.node import DEPARTMENT, PDF, Town, document
 from tests.support.responder import Reply, Responder, responding
@@ -140,7 +140,7 @@ def _at() -> tuple[str, str]:
 
 
 async def _sent(folder: Path) -> bytes:
-    async with open_office(stage.settings_for(folder)) as node:
+    async with open_node(stage.settings_for(folder)) as node:
         town = Town(node=node, clock=ManualClock(datetime.now(UTC)))
         half_an_hour_ago = town.clock.now() - timedelta(minutes=30)
         return town.forge(document(), (("van-ban.pdf", PDF),), at=half_an_hour_ago).raw

@@ -19,9 +19,9 @@ from gateway.registry.directory import SqlDirectory
 from gateway.registry.tables import AGENCY
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.registry_authoring.decisions import SqlDecisions
+from gateway.store.store import SqlStore
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS
 from tests.support.fixtures import cheap_passwords as cheap_passwords
@@ -59,14 +59,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlOfficeStore]:
+async def store(url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
     """Open a store without hosted agencies."""
     async with opened(url, clock) as node_store:
         yield node_store
 
 
 @pytest.fixture
-def services(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecisionServices:
+def services(store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path) -> DecisionServices:
     return DecisionServices(
         decisions=SqlDecisions(store, clock, pool),
         secrets=PersonSecrets(),
@@ -78,12 +78,12 @@ def services(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_pa
 
 
 @pytest.fixture
-def directory(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectory:
+def directory(store: SqlStore, clock: ManualClock) -> SqlDirectory:
     return SqlDirectory(store.reader, store.memory, clock)
 
 
 @pytest.fixture
-def changes(store: SqlOfficeStore, clock: ManualClock) -> SqlDirectoryChanges:
+def changes(store: SqlStore, clock: ManualClock) -> SqlDirectoryChanges:
     return SqlDirectoryChanges(store.writer, store.reader, clock)
 
 
@@ -92,7 +92,7 @@ class Edit(Protocol):
 
 
 @pytest.fixture
-def edit(store: SqlOfficeStore) -> Edit:
+def edit(store: SqlStore) -> Edit:
     """Return a function that changes rows in the database, past the application."""
 
     async def execute(statement: str, **values: object) -> None:
@@ -102,7 +102,7 @@ def edit(store: SqlOfficeStore) -> Edit:
     return execute
 
 
-async def agency_rows(store: SqlOfficeStore) -> list[tuple[object, ...]]:
+async def agency_rows(store: SqlStore) -> list[tuple[object, ...]]:
     """Return every row of the registry, without the moment of its last change."""
     columns = [column for column in AGENCY.c if column.name != "updated_at"]
     async with store.reader.connect() as connection:

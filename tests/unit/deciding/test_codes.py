@@ -19,7 +19,7 @@ from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind
 from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.changes import SqlDirectoryChanges
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -52,7 +52,7 @@ async def proposed(both: Both, changes: SqlDirectoryChanges, text: str) -> Propo
     )
 
 
-async def test_one_person_adds_and_does_not_change(store: SqlOfficeStore, clock: ManualClock) -> None:
+async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: ManualClock) -> None:
     strict = SqlDirectoryChanges(store.writer, store.reader, clock, two_people=True)
     await strict.load_starter()
     plan = await strict.plan_import("code,name\nH49,Tên đã nhập\nZ91,UBND tỉnh\n".encode())
@@ -73,7 +73,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
     both: Both,
     directory: SqlDirectory,
     changes: SqlDirectoryChanges,
-    store: SqlOfficeStore,
+    store: SqlStore,
     services: DecisionServices,
 ) -> None:
     rows = await agency_rows(store)
@@ -97,7 +97,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
 
 
 async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
-    both: Both, directory: SqlDirectory, changes: SqlDirectoryChanges, store: SqlOfficeStore
+    both: Both, directory: SqlDirectory, changes: SqlDirectoryChanges, store: SqlStore
 ) -> None:
     elsewhere, second = [await proposed(both, changes, RENAMED) for _ in range(2)]
     await changes.apply(await changes.plan_import(b"code,name\nZ95,Other\n"), "operator")
@@ -112,7 +112,7 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     both: Both,
     directory: SqlDirectory,
     changes: SqlDirectoryChanges,
-    store: SqlOfficeStore,
+    store: SqlStore,
     services: DecisionServices,
     clock: ManualClock,
 ) -> None:
@@ -158,7 +158,7 @@ async def test_what_a_later_import_stands_on_is_not_undone(
     both: Both,
     directory: SqlDirectory,
     changes: SqlDirectoryChanges,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
     proposal: str,
     later_import: str,
@@ -183,7 +183,7 @@ async def test_what_a_later_import_stands_on_is_not_undone(
 async def test_an_import_whose_code_sent_a_document_is_not_undone(
     both: Both,
     changes: SqlDirectoryChanges,
-    store: SqlOfficeStore,
+    store: SqlStore,
     services: DecisionServices,
     clock: ManualClock,
 ) -> None:

@@ -29,7 +29,7 @@ from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
 from gateway.registry_authoring.feed_file import AgencyLine, TrustLine
 from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.registry_authoring.lists import ReceivedList
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import feeds, people, pki
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -79,7 +79,7 @@ def listed(
 
 @pytest.fixture
 def give(
-    services: DecisionServices, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path
+    services: DecisionServices, store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path
 ) -> Give:
     """Take a list, and let the node judge it."""
     room = FeedRoom(
@@ -607,7 +607,7 @@ async def test_a_take_over_that_a_list_alone_brought_counts_once_two_people_appr
     give: Give,
     directory: SqlDirectory,
     services: DecisionServices,
-    store: SqlOfficeStore,
+    store: SqlStore,
     clock: ManualClock,
 ) -> None:
     today = local(clock.now()).date()
@@ -628,7 +628,7 @@ async def test_a_take_over_that_a_list_alone_brought_counts_once_two_people_appr
 
 
 async def test_a_list_alone_ends_no_agency_of_this_node_and_may_name_its_host(
-    give: Give, directory: SqlDirectory, services: DecisionServices, store: SqlOfficeStore, clock: ManualClock
+    give: Give, directory: SqlDirectory, services: DecisionServices, store: SqlStore, clock: ManualClock
 ) -> None:
     own = HostedAgency(id="agy_own", code=CODES[0], name="Own", numbering=NumberingMode.B)
     await store.accounts.add_hosted(own)

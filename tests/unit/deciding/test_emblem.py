@@ -14,8 +14,8 @@ from gateway.deciding import emblem
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
 from gateway.store.blobs import SCRATCH, FileBlobs
+from gateway.store.store import SqlStore
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
-from gateway_office.store.store import SqlOfficeStore
 from tests.support import png
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
@@ -38,7 +38,7 @@ def box(root: Path) -> Iterator[PageBox]:
 
 
 @pytest.fixture
-def blobs(root: Path, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
+def blobs(root: Path, store: SqlStore, clock: ManualClock, pool: ThreadPool) -> FileBlobs:
     return FileBlobs(root, store, clock, pool)
 
 

@@ -17,7 +17,7 @@ from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind,
 from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.changes import SqlDirectoryChanges
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import Someone
@@ -192,7 +192,7 @@ def name_of(entry: AgencyEntry | None) -> str | None:
 
 
 async def test_undoing_restores_every_row_and_leaves_the_history(
-    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlOfficeStore
+    both: tuple[Someone, Someone], directory: SqlDirectory, store: SqlStore
 ) -> None:
     rows = await agency_rows(store)
     id = await in_force(both, MERGED)
@@ -216,7 +216,7 @@ async def test_two_people_give_a_body_its_code_on_its_first_day_and_an_undo_take
     both: tuple[Someone, Someone],
     directory: SqlDirectory,
     changes: SqlDirectoryChanges,
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     prepared = "code,name,scheme,parent,valid_from,decision\nCHO-01,Sở Sắp có,PENDING,Z91,2027-07-01,2/QĐ\n"
     await changes.apply(await changes.plan_import(prepared.encode()), "operator")

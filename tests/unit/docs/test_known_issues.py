@@ -34,11 +34,11 @@ from gateway.outgoing import ready_envelope
 from gateway.policy import pdf_verdict
 from gateway.settings.options import AxisSettings, Settings
 from gateway.store import dump
+from gateway.store.store import SqlStore as SqlStore  # declares all tables
 from gateway.trust import seals
 from gateway.trust.pdf_authorities import read_pdf_sources
 from gateway.trust.pdf_layout import read_text
 from gateway_office.book.file_lists import RecordFile
-from gateway_office.store.store import SqlOfficeStore as SqlOfficeStore  # declares all tables
 from gateway_office.web.pages import ROUTES as PAGES
 from tests.support.cases import Cases
 from tests.support.pdf_pages import paper

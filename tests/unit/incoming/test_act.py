@@ -14,7 +14,7 @@ from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, handover, process
 from gateway.incoming.act import StatusCall
 from gateway.words import labels
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
 

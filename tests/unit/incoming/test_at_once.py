@@ -16,8 +16,8 @@ from gateway.errors import SignerDown, StoreFailure
 from gateway.incoming import receive
 from gateway.incoming.services import TAKEN_AT_ONCE
 from gateway.ports.services import Scanner
+from gateway.store.work import SqlWork
 from gateway.trust.keys import FileSigner
-from gateway_office.store.store import OfficeWork
 from tests.support.cases import Cases
 from tests.support.clock import START
 from tests.support.faulty import Faulty
@@ -102,16 +102,16 @@ async def test_a_key_that_cannot_sign_now_keeps_nothing_from_landing(
 async def test_what_breaks_in_the_unit_leaves_nothing_of_it_and_the_packet_lands(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packet, commit, broken = town.forge(document(), FILES), OfficeWork.commit, 0
+    packet, commit, broken = town.forge(document(), FILES), SqlWork.commit, 0
 
-    async def breaks_once(work: OfficeWork) -> None:
+    async def breaks_once(work: SqlWork) -> None:
         nonlocal broken
         broken += 1
         if broken == 1:
             raise StoreFailure("the disk is full")
         await commit(work)
 
-    monkeypatch.setattr(OfficeWork, "commit", breaks_once)
+    monkeypatch.setattr(SqlWork, "commit", breaks_once)
     assert await landed(town, packet) == "landed"
     assert broken == 2
     assert await town.count("incoming_document") == 0

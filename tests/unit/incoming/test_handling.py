@@ -14,7 +14,7 @@ from gateway.domain.handling import PartState, Share, UnitMember, UnitPart, unit
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, handling
 from gateway.policy.verdict import ReasonCode, Verdict
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.node import COMMUNE, PROVINCE, Town
 
 LEAD, HELP, OTHER = "Phòng Tổng hợp", "Phòng Tài chính", "Phòng Kinh tế"

@@ -36,12 +36,12 @@ from gateway.ports.axis import AxisState
 from gateway.settings import Database, Secret, Settings, WorkerSettings, load
 from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored
+from gateway.store.store import SqlStore
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.trust.keys import KeyDirectory
 from gateway.words import labels
 from gateway.workers.heartbeat import Pulse
 from gateway_labs.authority import Authority
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.parcels import parcel
@@ -134,8 +134,8 @@ def ward(tmp_path: Path, blank: Path) -> Iterator[Ward]:
 
 
 @asynccontextmanager
-async def store_of(subject: Subject) -> AsyncIterator[SqlOfficeStore]:
-    store = SqlOfficeStore(subject.settings.database.url, subject.clock)
+async def store_of(subject: Subject) -> AsyncIterator[SqlStore]:
+    store = SqlStore(subject.settings.database.url, subject.clock)
     try:
         yield store
     finally:
@@ -413,7 +413,7 @@ def with_pdf_sources(text: str, *, waits: bool = False) -> Callable[[Ward], None
 
 
 async def a_document_waits(ward: Ward) -> None:
-    store = SqlOfficeStore(f"sqlite:///{ward.database}", ward.clock)
+    store = SqlStore(f"sqlite:///{ward.database}", ward.clock)
     try:
         async with store.begin(AgencyScope(agency_id=AGENCY.id, principal_id="node")) as work:
             await work.jobs.add("signatures", "inb_1")

@@ -19,8 +19,8 @@ from gateway.edxml.envelope import Envelope
 from gateway.errors import SignerDown
 from gateway.outgoing import manage, package
 from gateway.outgoing.services import SIGNED_AT_ONCE
+from gateway.store.work import SqlWork
 from gateway.trust.keys import FileSigner
-from gateway_office.store.store import OfficeWork
 from tests.support.node import DEPARTMENT, PDF, Town
 
 LARGE = PDF + bytes(100_000)
@@ -170,13 +170,13 @@ async def test_an_agency_that_took_another_name_meanwhile_is_written_under_the_n
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the signing and the commit."""
-    agency = OfficeWork.agency
+    agency = SqlWork.agency
 
-    async def renamed(work: OfficeWork) -> HostedAgency:
+    async def renamed(work: SqlWork) -> HostedAgency:
         return replace(await agency(work), name="Sở Thử nghiệm, tên mới")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(OfficeWork, "agency", renamed)
+        meanwhile.setattr(SqlWork, "agency", renamed)
         sent = await town.send("15")
 
     assert sent.state is OutState.QUEUED

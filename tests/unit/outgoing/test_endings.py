@@ -19,8 +19,8 @@ from gateway.outgoing.sign_again import KeyFaults
 from gateway.policy.outgoing import Handover, Means
 from gateway_office import todo
 from gateway_office.domain.task import TaskKind
+from tests.office.support.plain_count import Ours
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
-from tests.support.plain_count import Ours
 
 _COUNTED = ("documents", "recipients", "failed", "delivered", "taken", "refused", "recalled", "done")
 

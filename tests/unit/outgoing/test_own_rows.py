@@ -12,8 +12,8 @@ from gateway.domain.document import Lane, OutgoingDocument, ReplyLink, Urgency
 from gateway.errors import StoreFailure
 from gateway.outgoing import files
 from gateway.store.blob_refs import SqlBlobRefs
+from gateway.store.work import SqlWork
 from gateway.workers import couriers
-from gateway_office.store.store import OfficeWork
 from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town
 
 MOST = 3
@@ -181,11 +181,11 @@ async def test_a_unit_that_leaves_nothing_hands_nothing_over(
     await town.send("14")
     await send_own(town)
 
-    async def fails(work: OfficeWork) -> None:
+    async def fails(work: SqlWork) -> None:
         raise StoreFailure("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(OfficeWork, "commit", fails)
+        broken.setattr(SqlWork, "commit", fails)
         with pytest.raises(StoreFailure):
             await town.send("15")
 

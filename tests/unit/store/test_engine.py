@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from gateway import errors
 from gateway.store.engine import EngineRole, open_engine
+from gateway.store.store import SqlStore
 from gateway.store.transaction import transaction
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 
 
@@ -49,7 +49,7 @@ async def test_g1_the_writer_is_durable_and_checks_foreign_keys_and_the_reader_c
     await engine.dispose()
 
 
-async def test_begin_takes_the_write_lock_at_once(store: SqlOfficeStore, tmp_path: Path) -> None:
+async def test_begin_takes_the_write_lock_at_once(store: SqlStore, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "node.db", timeout=0, isolation_level=None)
 
     async with store.begin(NORTH):
@@ -60,7 +60,7 @@ async def test_begin_takes_the_write_lock_at_once(store: SqlOfficeStore, tmp_pat
     other.close()
 
 
-async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlOfficeStore) -> None:
+async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlStore) -> None:
     broken = text("SELECT * FROM nowhere WHERE x = :secret").bindparams(secret="hidden")
 
     async with transaction(store._reader) as tx:

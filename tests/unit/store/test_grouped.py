@@ -19,8 +19,8 @@ from gateway import commits as groups
 from gateway import errors
 from gateway.store import drivers
 from gateway.store.sqlite_file import StoreDriver
+from gateway.store.store import SqlStore
 from gateway.store.tables_node import HostedAgencyRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 from tests.support.waiting import LIMIT_S, within_limit
 
@@ -49,13 +49,13 @@ def _watched() -> Iterator[Commits]:
         yield Commits(monkeypatch)
 
 
-async def _add(store: SqlOfficeStore, subject: str) -> None:
+async def _add(store: SqlStore, subject: str) -> None:
     async with store.begin(NORTH) as work:
         await work.jobs.add("pack", subject)
         await work.commit()
 
 
-async def _jobs(store: SqlOfficeStore) -> list[str]:
+async def _jobs(store: SqlStore) -> list[str]:
     return sorted(job.subject_id for job in await store.claim_jobs("pack", 1000, 60))
 
 
@@ -66,7 +66,7 @@ def _on_disk(folder: Path, subject: str) -> bool:
     return len(rows) == 1
 
 
-async def test_units_that_wait_for_each_other_share_one_commit(store: SqlOfficeStore) -> None:
+async def test_units_that_wait_for_each_other_share_one_commit(store: SqlStore) -> None:
     """A stream of them is committed in bounded groups."""
     for count, commit_count in ((20, 1), (2 * groups.MOST + 1, 3)):
         names = [f"doc_{count}_{n:03}" for n in range(count)]
@@ -76,7 +76,7 @@ async def test_units_that_wait_for_each_other_share_one_commit(store: SqlOfficeS
         assert await _jobs(store) == names
 
 
-async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlOfficeStore) -> None:
+async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(store: SqlStore) -> None:
     async def put_then_another(name: str) -> None:
         await _add(store, name)
         await _add(store, f"{name}_again")
@@ -88,7 +88,7 @@ async def test_units_that_come_while_the_disk_is_busy_share_the_next_commit(stor
     assert commits.counted == 2
 
 
-async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp_path: Path) -> None:
+async def test_g1_commit_returns_when_the_disk_has_it(store: SqlStore, tmp_path: Path) -> None:
     async def add(subject: str) -> bool:
         await _add(store, subject)
         return _on_disk(tmp_path, subject)
@@ -96,7 +96,7 @@ async def test_g1_commit_returns_when_the_disk_has_it(store: SqlOfficeStore, tmp
     assert await asyncio.gather(*(add(f"doc_{n}") for n in range(5))) == [True] * 5
 
 
-async def test_a_unit_that_fails_or_is_left_without_commit_is_undone_alone(store: SqlOfficeStore) -> None:
+async def test_a_unit_that_fails_or_is_left_without_commit_is_undone_alone(store: SqlStore) -> None:
     async def lost(error: type[Exception] | None = None) -> None:
         async with store.begin(NORTH) as work:
             await work.jobs.add("pack", "lost")
@@ -111,7 +111,7 @@ async def test_a_unit_that_fails_or_is_left_without_commit_is_undone_alone(store
     assert await _jobs(store) == ["first", "second"]
 
 
-async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOfficeStore) -> None:
+async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlStore) -> None:
     holding, go_on = asyncio.Event(), asyncio.Event()
 
     async def holds() -> None:
@@ -135,7 +135,7 @@ async def test_who_is_cut_short_while_waiting_passes_the_turn_on(store: SqlOffic
     assert set(await _jobs(store)) >= {"first", "doc_2"}
 
 
-async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: SqlOfficeStore) -> None:
+async def test_who_is_cut_short_while_a_thread_works_takes_nobody_along(store: SqlStore) -> None:
     """Units settled before it in the same group are committed, and those after it too."""
     begun, go_on = asyncio.Event(), threading.Event()
 
@@ -176,7 +176,7 @@ def _blocker(
 
 
 async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     with _watched() as commits:
         commits.failing = True
@@ -189,7 +189,7 @@ async def test_a_commit_that_fails_is_told_to_each_of_its_units_and_to_no_other(
 
 
 async def test_a_transaction_that_the_database_ended_itself_fails_all_that_was_in_it(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     async def ends_it() -> None:
         async with store.writing() as tx:
@@ -213,7 +213,7 @@ def _another_writes(folder: Path) -> Iterator[sqlite3.Connection]:
         yield other
 
 
-async def test_while_another_program_writes_the_loop_goes_on(store: SqlOfficeStore, tmp_path: Path) -> None:
+async def test_while_another_program_writes_the_loop_goes_on(store: SqlStore, tmp_path: Path) -> None:
     with _another_writes(tmp_path) as other:
         mine = asyncio.create_task(_add(store, "mine"))
         turns = 0
@@ -228,7 +228,7 @@ async def test_while_another_program_writes_the_loop_goes_on(store: SqlOfficeSto
 
 
 async def test_a_unit_that_never_gets_the_file_says_so(
-    store: SqlOfficeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
     with _another_writes(tmp_path), pytest.raises(errors.StoreFailure, match="locked"):
@@ -238,14 +238,14 @@ async def test_a_unit_that_never_gets_the_file_says_so(
     assert await _jobs(store) == ["after"]
 
 
-async def _nobody_writes(store: SqlOfficeStore) -> None:
+async def _nobody_writes(store: SqlStore) -> None:
     assert store._group is not None
     async with store._group.alone():
         pass
 
 
 async def test_those_who_wait_together_for_a_file_hear_together_that_they_do_not_get_it(
-    store: SqlOfficeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.store.engine.BUSY_TIMEOUT_S", 0.05)
     tried, lock = [], drivers.lock
@@ -293,7 +293,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Traced:
 
 
 async def test_a_unit_that_comes_alone_opens_nothing_and_has_no_savepoint(
-    traced: Traced, store: SqlOfficeStore
+    traced: Traced, store: SqlStore
 ) -> None:
     """Around its own statements there are only the transaction and a look whether others wrote."""
     for name in ("first", "second"):  # a statement that is kept is prepared when it is asked for again
@@ -307,7 +307,7 @@ async def test_a_unit_that_comes_alone_opens_nothing_and_has_no_savepoint(
     assert traced.made == connections
 
 
-async def test_the_first_of_a_group_that_is_undone_takes_nobody_along(store: SqlOfficeStore) -> None:
+async def test_the_first_of_a_group_that_is_undone_takes_nobody_along(store: SqlStore) -> None:
     async def lost() -> None:
         async with store.begin(NORTH) as work:
             await work.jobs.add("pack", "lost")
@@ -323,7 +323,7 @@ async def test_the_first_of_a_group_that_is_undone_takes_nobody_along(store: Sql
     assert commits.counted >= 1
 
 
-async def test_a_unit_that_wrote_nothing_costs_no_commit(store: SqlOfficeStore) -> None:
+async def test_a_unit_that_wrote_nothing_costs_no_commit(store: SqlStore) -> None:
     with _watched() as commits:
         async with store.begin(NORTH):
             pass
@@ -331,9 +331,7 @@ async def test_a_unit_that_wrote_nothing_costs_no_commit(store: SqlOfficeStore) 
     assert commits.counted == 0
 
 
-async def test_between_two_units_the_file_is_free_for_other_programs(
-    store: SqlOfficeStore, tmp_path: Path
-) -> None:
+async def test_between_two_units_the_file_is_free_for_other_programs(store: SqlStore, tmp_path: Path) -> None:
     """The connection stays open, and holds nothing: others write, shorten the log, and what they wrote is seen."""
     await _add(store, "first")
     with closing(sqlite3.connect(tmp_path / "node.db", timeout=0, isolation_level=None)) as other:
@@ -347,7 +345,7 @@ async def test_between_two_units_the_file_is_free_for_other_programs(
 
 
 async def test_a_store_that_is_closed_in_the_middle_of_a_unit_keeps_what_is_committed(
-    store: SqlOfficeStore, tmp_path: Path
+    store: SqlStore, tmp_path: Path
 ) -> None:
     async with store.begin(NORTH) as work:
         await work.jobs.add("pack", "late")

@@ -12,12 +12,12 @@ import pytest
 from gateway import errors
 from gateway.store import sqlite_file
 from gateway.store.sqlite_file import WriteAheadLog
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.stores import NORTH
 
 
 @pytest.fixture
-async def journal(store: SqlOfficeStore) -> WriteAheadLog:
+async def journal(store: SqlStore) -> WriteAheadLog:
     """Return a journal that holds words which must not stay."""
     journal_file = store.journal
     assert journal_file is not None
@@ -34,7 +34,7 @@ def size(tmp_path: Path) -> int:
 
 
 async def test_an_attempt_that_is_cut_short_is_made_again(
-    journal: WriteAheadLog, store: SqlOfficeStore, tmp_path: Path
+    journal: WriteAheadLog, store: SqlStore, tmp_path: Path
 ) -> None:
     async with store.begin(NORTH):
         cutting = asyncio.create_task(journal.cut_if_due())

@@ -10,14 +10,13 @@ from sqlmodel import col
 
 from gateway.errors import StoreFailure
 from gateway.store import engine
-from gateway.store.store import Measured
+from gateway.store.store import Measured, SqlStore
 from gateway.store.tables_node import HostedAgencyRow
 from gateway.store.transaction import Transaction
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.stores import NORTH
 
 
-async def test_what_cannot_be_made_of_it_leaves_no_transaction_open(store: SqlOfficeStore) -> None:
+async def test_what_cannot_be_made_of_it_leaves_no_transaction_open(store: SqlStore) -> None:
     def fails(_: Transaction) -> Transaction:
         raise StoreFailure("no")
 
@@ -30,7 +29,7 @@ async def test_what_cannot_be_made_of_it_leaves_no_transaction_open(store: SqlOf
 
 
 @pytest.mark.parametrize("how", ["reading", "viewing_few", "writing"])
-async def test_what_is_open_when_the_store_closes_ends_before(store: SqlOfficeStore, how: str) -> None:
+async def test_what_is_open_when_the_store_closes_ends_before(store: SqlStore, how: str) -> None:
     begun, go_on, steps = asyncio.Event(), asyncio.Event(), list[str]()
 
     async def look() -> None:
@@ -53,7 +52,7 @@ async def test_what_is_open_when_the_store_closes_ends_before(store: SqlOfficeSt
 
 
 async def test_a_store_closes_also_where_somebody_never_ends(
-    store: SqlOfficeStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_CLOSE_WAIT_S", 0.01)
     async with store.viewing_few():

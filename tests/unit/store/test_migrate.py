@@ -25,7 +25,7 @@ from gateway.store.engine import EngineRole, open_engine
 from gateway.store.migrate import MigrationStep
 from gateway.store.migrations.versions import r0301_holds_marks_numbers_figures
 from gateway.store.row import with_indexes
-from gateway_office.store.store import SqlOfficeStore
+from gateway.store.store import SqlStore
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.stores import NORTH, draft, outgoing
@@ -54,7 +54,7 @@ async def set_revision(url: str, revision: str) -> None:
 
 
 async def open_and_close(url: str) -> None:
-    store = SqlOfficeStore(url, ManualClock())
+    store = SqlStore(url, ManualClock())
     try:
         await store.open()
     finally:
@@ -114,7 +114,7 @@ async def test_numbers_of_before_get_the_key_of_their_spellings(url: str) -> Non
     """Also where there are more rows than the step reads at once."""
     await migrate.up(url)
     clock = ManualClock()
-    store = SqlOfficeStore(url, clock)
+    store = SqlStore(url, clock)
     await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
     async with store.begin(NORTH) as unit:
         for number in ("07", "8", "9"):
@@ -157,7 +157,7 @@ async def test_a_store_goes_on_working_while_the_schema_grows_under_it(url: str,
     """Version N runs on schema N and N + 1: the next version's expand step adds, and takes nothing away."""
     await migrate.up(url)
     clock = ManualClock()
-    store = SqlOfficeStore(url, clock)
+    store = SqlStore(url, clock)
     await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
 
     async def work() -> None:

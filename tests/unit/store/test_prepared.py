@@ -32,9 +32,9 @@ from gateway import errors
 from gateway.store import drivers
 from gateway.store.drivers import Statements
 from gateway.store.row import Moment
+from gateway.store.store import SqlStore
 from gateway.store.tables import BlobRow
 from gateway.store.tables_node import HostedAgencyRow
-from gateway_office.store.store import SqlOfficeStore
 from tests.support.cases import Cases
 from tests.support.waiting import LIMIT_S
 
@@ -117,7 +117,7 @@ def test_so_many_rows_that_others_would_wait_go_to_a_thread() -> None:
     assert not drivers.is_slow(_NEW, rows[1:])
 
 
-async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlOfficeStore) -> None:
+async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(store: SqlStore) -> None:
     naive = datetime(2026, 1, 1)
     for _ in range(3):
         async with store.writing() as tx:
@@ -129,7 +129,7 @@ async def test_a_value_that_cannot_be_written_is_named_and_nothing_is_stored(sto
         assert await tx.tuples(select(BlobRow.digest)) == []  # type: ignore[call-overload]  # a column, to the table
 
 
-async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlOfficeStore) -> None:
+async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlStore) -> None:
     row = HostedAgencyRow(id="agy_1", code="Z91.77", body="{}")
     async with store.writing() as tx:
         tx.insert(row)
@@ -144,7 +144,7 @@ async def test_a_row_that_is_there_already_is_a_clash_each_time(store: SqlOffice
                 await tx.commit()
 
 
-async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlOfficeStore) -> None:
+async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlStore) -> None:
     question = select(HostedAgencyRow.code).where(HostedAgencyRow.code == "Z91.79")  # type: ignore[call-overload]  # as above
     async with store.viewing_few() as view:
         assert await view.tuples(question) == []
@@ -160,7 +160,7 @@ async def test_a_view_is_of_one_moment_and_cannot_write(store: SqlOfficeStore) -
 
 
 async def test_more_views_than_connections_are_kept_are_all_served_and_leave_nothing_open(
-    store: SqlOfficeStore,
+    store: SqlStore,
 ) -> None:
     async def look() -> int:
         async with store.viewing_few() as view:
@@ -178,7 +178,7 @@ async def test_more_views_than_connections_are_kept_are_all_served_and_leave_not
     file.close()
 
 
-async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlOfficeStore) -> None:
+async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlStore) -> None:
     async def fail() -> None:
         async with store.viewing_few() as view:
             await view.tuples(select(HostedAgencyRow))
@@ -192,7 +192,7 @@ async def test_whoever_fails_in_a_view_leaves_a_usable_one(store: SqlOfficeStore
         assert await view.tuples(select(date_of_nobody())) != []
 
 
-async def test_whoever_is_cut_short_while_a_thread_reads_leaves_a_usable_view(store: SqlOfficeStore) -> None:
+async def test_whoever_is_cut_short_while_a_thread_reads_leaves_a_usable_view(store: SqlStore) -> None:
     loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def block() -> int:
@@ -220,6 +220,6 @@ def date_of_nobody() -> Any:
     return bindparam("day", date(2026, 1, 1))
 
 
-async def test_what_a_thread_reads_is_answered_each_time_it_is_asked(store: SqlOfficeStore) -> None:
+async def test_what_a_thread_reads_is_answered_each_time_it_is_asked(store: SqlStore) -> None:
     """A statement is kept from the second time on; what is kept for a server is no use to a thread that reads SQLite."""
     assert [(await store.log.head()).size for _ in range(3)] == [0, 0, 0]

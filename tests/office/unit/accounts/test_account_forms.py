@@ -21,8 +21,8 @@ from gateway_office.domain.account_request import (
     RequestLine,
 )
 from gateway_office.policy import account_forms
+from tests.office.support.printed_words import pictures, printed
 from tests.support import png
-from tests.support.printed_words import pictures, printed
 
 TODAY = date(2026, 12, 5)
 HEADING = FormHeading(

@@ -14,8 +14,8 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.policy.reports import REPORTS, By, Question, ReportTable
 from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts
-from tests.support.accounts import NORTH, SOUTH, post
+from tests.office.support import accounts
+from tests.office.support.accounts import NORTH, SOUTH, post
 from tests.support.clock import ManualClock
 
 

@@ -17,8 +17,8 @@ from gateway_office.domain.roles import Manner, PostRole, Right
 from gateway_office.policy.signing_in import AccountMeasure
 from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts
-from tests.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 from tests.support.stores import incoming, stored
 

@@ -9,8 +9,8 @@ from gateway.errors import NotFound
 from gateway_office.accounts import admin, posts
 from gateway_office.domain.roles import Post, PostRole, Right
 from gateway_office.services import AccountServices
-from tests.support import accounts
-from tests.support.accounts import NORTH, SOUTH, Someone, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import NORTH, SOUTH, Someone, denied, post
 
 
 def anybody(person: Person, posts: tuple[Post, ...]) -> bool:

@@ -17,8 +17,9 @@ from gateway_office.accounts.program_keys import WantedKey
 from gateway_office.domain.roles import PostRole
 from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts, client_certificates
-from tests.support.accounts import DAY, NORTH, SOUTH, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import DAY, NORTH, SOUTH, denied, post
+from tests.support import client_certificates
 from tests.support.clock import ManualClock
 
 KEY = WantedKey(name="qlvb", scopes=frozenset(program_keys.DAILY), life=90 * DAY)

@@ -25,8 +25,8 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.policy.account_forms import EndWarning
 from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts
-from tests.support.accounts import NORTH, SOUTH, Someone, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import NORTH, SOUTH, Someone, denied, post
 
 DONE, WORDS = Decision(is_done=True), "Đã thực hiện theo đề nghị."
 

@@ -17,8 +17,8 @@ from gateway_office.domain.session import CallOrigin
 from gateway_office.policy.signing_in import PasswordFault, PasswordRules, SessionRules
 from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts
-from tests.support.accounts import NORTH, ORIGIN, PASSWORD, SOUTH, Someone, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import NORTH, ORIGIN, PASSWORD, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 
 NEW = "uV4#tr0p mới"

@@ -16,8 +16,8 @@ from gateway_office.domain.roles import PostRole, Right
 from gateway_office.domain.session import CallOrigin, Factor, SignInDuty
 from gateway_office.policy.signing_in import PasswordFault
 from gateway_office.services import AccountServices
-from tests.support import accounts
-from tests.support.accounts import DAY, MACHINE, ORIGIN, PASSWORD, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import DAY, MACHINE, ORIGIN, PASSWORD, denied, post
 from tests.support.clock import ManualClock
 
 

@@ -12,8 +12,8 @@ from gateway_office.accounts import posts, units
 from gateway_office.domain.roles import PostRole, Right
 from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts
-from tests.support.accounts import NORTH, SOUTH, Someone, denied, post
+from tests.office.support import accounts
+from tests.office.support.accounts import NORTH, SOUTH, Someone, denied, post
 from tests.support.clock import ManualClock
 from tests.support.stores import incoming
 

@@ -16,7 +16,7 @@ from gateway.incoming.by_hand import TypedMail
 from gateway.outgoing import numbering
 from gateway_office.book import books
 from gateway_office.book.books import Ask, BookFormat, TypedLine
-from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
+from tests.office.support.node import DEPARTMENT, PROVINCE, OfficeTown, draft
 
 LINE = TypedLine(
     number="",
@@ -33,7 +33,7 @@ MAIL = TypedMail(
 )
 
 
-async def close(town: Town, book: Book, form: BookFormat = BookFormat.PDF) -> None:
+async def close(town: OfficeTown, book: Book, form: BookFormat = BookFormat.PDF) -> None:
     scope = await town.scope(DEPARTMENT)
     ask = Ask(book=book, span=Span(year=2026))
     async with town.node.store.read(scope) as work:
@@ -41,7 +41,7 @@ async def close(town: Town, book: Book, form: BookFormat = BookFormat.PDF) -> No
     await books.record_export(town.node.book, scope, ask, form, total)
 
 
-async def test_a_late_line_does_not_open_last_years_closed_book(town: Town) -> None:
+async def test_a_late_line_does_not_open_last_years_closed_book(town: OfficeTown) -> None:
     scope = await town.scope(DEPARTMENT)
     await agency_profile.choose(town.node.store, town.clock, scope, "An", OUT_NUMBERING, "B")
     for book in (Book.OUTGOING, Book.INCOMING):

@@ -10,7 +10,7 @@ from gateway.domain.book import Book, BookLine, Span
 from gateway.domain.document import OutgoingDocument, Recipient
 from gateway.outgoing import manage, more_recipients
 from gateway_office.book import book_lines, books
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
 from tests.unit.outgoing.test_document_acts import recall_from
 from tests.unit.outgoing.test_endings import cancel, leave_and_die
 
@@ -19,7 +19,7 @@ WHO = "Ủy ban nhân dân tỉnh Sao Mai"
 WHY = ": Khác (ghi rõ): Sai thẩm quyền"
 
 
-async def read(town: Town) -> tuple[Mapping[str, BookLine], str]:
+async def read(town: OfficeTown) -> tuple[Mapping[str, BookLine], str]:
     """Return the lines of the book by number, each number once, and the closing line."""
     node: Any = town.node
     store = node.store
@@ -32,13 +32,13 @@ async def read(town: Town) -> tuple[Mapping[str, BookLine], str]:
     return {line.number: line for line in lines}, book_lines.closing_lines(summary, "vi")[-1]
 
 
-async def send(town: Town, number: str, *to: str) -> OutgoingDocument:
+async def send(town: OfficeTown, number: str, *to: str) -> OutgoingDocument:
     sent = await town.send(number, *to)
     await town.carry()
     return sent
 
 
-async def refuse(town: Town, document: OutgoingDocument) -> None:
+async def refuse(town: OfficeTown, document: OutgoingDocument) -> None:
     await town.status(await town.as_incoming(document), "02", reason="OTHER", note="Sai thẩm quyền")
     await town.carry()
 
@@ -47,7 +47,7 @@ def note(line: BookLine) -> str:
     return str(line.cells["note"])
 
 
-async def test_each_end_of_a_document_has_its_note_and_its_stroke(town: Town) -> None:
+async def test_each_end_of_a_document_has_its_note_and_its_stroke(town: OfficeTown) -> None:
     await town._host()
     for number in ("1", "2", "3", "4", "5"):
         await send(town, number)
@@ -76,12 +76,14 @@ async def test_each_end_of_a_document_has_its_note_and_its_stroke(town: Town) ->
     assert closing.startswith("Tổng số 7 văn bản, trong đó 3 gạch bỏ hoặc thu hồi")
 
 
-async def _sent(town: Town) -> list[OutgoingDocument]:
+async def _sent(town: OfficeTown) -> list[OutgoingDocument]:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         return [d for d in (await work.outgoing.page(limit=50)).items if d.kind.is_whole]
 
 
-async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_its_note(town: Town) -> None:
+async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_its_note(
+    town: OfficeTown,
+) -> None:
     """A refused document that is sent anew; and one that goes to a further recipient, which gives it back."""
     await town._host()
     refused = await send(town, "1")
@@ -113,7 +115,7 @@ async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_
     assert closing.startswith("Tổng số 3 văn bản, trong đó 0 gạch bỏ")
 
 
-async def test_a_document_that_had_left_after_all_keeps_its_line_with_both_days(town: Town) -> None:
+async def test_a_document_that_had_left_after_all_keeps_its_line_with_both_days(town: OfficeTown) -> None:
     await town._host()
     sent = await town.send("1")
     await leave_and_die(town)

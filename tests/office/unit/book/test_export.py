@@ -29,7 +29,7 @@ from gateway.outgoing import drafting
 from gateway_office.book import book_pdf, books
 from gateway_office.book.books import Ask
 from gateway_office.web import book_page
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
 
 YEAR = Span(year=2026)
 
@@ -43,13 +43,13 @@ def printed_sheets(pdf: bytes) -> list[str]:
         document.close()
 
 
-async def enter(town: Town, subject: str = "Đề nghị sửa đường", **fields: Any) -> str:
+async def enter(town: OfficeTown, subject: str = "Đề nghị sửa đường", **fields: Any) -> str:
     letter = TypedMail(sender="Hợp tác xã Một", subject=subject, received_on=town.node.out.today(), **fields)
     entry = await by_hand.enter(town.node.inn, await town.scope(COMMUNE), letter)
     return entry.document.id
 
 
-async def take_in(town: Town, number: str = "501", **fields: Any) -> Any:
+async def take_in(town: OfficeTown, number: str = "501", **fields: Any) -> Any:
     await town.send(number, COMMUNE, issued_on=town.node.out.today(), **fields)
     await town.carry()
     (document,) = [d for d in await town.incoming(COMMUNE) if d.number == number]
@@ -58,12 +58,12 @@ async def take_in(town: Town, number: str = "501", **fields: Any) -> Any:
     return accepted.document
 
 
-async def lines(town: Town, book: Book, at: str = COMMUNE, limit: int = 100) -> list[BookLine]:
+async def lines(town: OfficeTown, book: Book, at: str = COMMUNE, limit: int = 100) -> list[BookLine]:
     async with town.node.store.read(await town.scope(at)) as work:
         return [line async for part in books.read_all(work, book, YEAR, at_once=limit) for line in part]
 
 
-async def summary(town: Town, book: Book, at: str = COMMUNE, span: Span = YEAR) -> Summary:
+async def summary(town: OfficeTown, book: Book, at: str = COMMUNE, span: Span = YEAR) -> Summary:
     async with town.node.store.read(await town.scope(at)) as work:
         return await books.summary_of(work, book, span)
 
@@ -103,7 +103,7 @@ class Table(HTMLParser):
             self.rows[-1][-1] += data
 
 
-async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None:
+async def test_the_incoming_book_has_the_decrees_ten_columns(town: OfficeTown) -> None:
     """R40 (incoming register), R68 (no retyping)."""
     document = await take_in(town)
     await act.set_status(
@@ -136,7 +136,7 @@ async def test_the_incoming_book_has_the_decrees_ten_columns(town: Town) -> None
     assert third.cells["subject"] == "Báo cáo công tác tháng 11", "the type is not said again"
 
 
-async def test_struck_lines_and_catch_up_entries_say_so(town: Town) -> None:
+async def test_struck_lines_and_catch_up_entries_say_so(town: OfficeTown) -> None:
     struck = await enter(town)
     await by_hand.strike(town.node.inn, await town.scope(COMMUNE), struck, "Nhập nhầm")
     await enter(town, catch_up="Mất điện")
@@ -153,7 +153,7 @@ async def test_struck_lines_and_catch_up_entries_say_so(town: Town) -> None:
     assert total.runs[0].is_whole
 
 
-async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> None:
+async def test_the_follow_up_book_has_limit_progress_and_reply(town: OfficeTown) -> None:
     document = await take_in(town)
     assignment = Assignment(lead_unit="Phòng Tổng hợp", deadline=date(2026, 11, 27))
     await act.assign(town.node.inn, await town.scope(COMMUNE), document.id, assignment)
@@ -171,7 +171,7 @@ async def test_the_follow_up_book_has_limit_progress_and_reply(town: Town) -> No
     assert late.cells["progress"] == "Đã hoàn thành ngày 30/11/2026, quá hạn"
 
 
-async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town: Town) -> None:
+async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town: OfficeTown) -> None:
     """R39 (outgoing register)."""
     sent = await town.send("15", COMMUNE, issued_on=town.node.out.today(), to_places=("Lưu: VT", "Như trên"))
     await town.carry()
@@ -201,7 +201,7 @@ async def test_the_outgoing_book_has_recipients_proof_of_receipt_and_recall(town
     assert [(run.first, run.last, run.is_whole) for run in total.runs] == [(15, 16, True)]
 
 
-async def test_what_was_refused_and_sent_anew_has_its_number_once(town: Town) -> None:
+async def test_what_was_refused_and_sent_anew_has_its_number_once(town: OfficeTown) -> None:
     today = town.node.out.today()
     for turn in range(2):
         await town.send("15", COMMUNE, issued_on=today, subject=f"Bản {turn}")
@@ -214,7 +214,7 @@ async def test_what_was_refused_and_sent_anew_has_its_number_once(town: Town) ->
     assert [(run.first, run.last, run.is_whole, run.doubled) for run in total.runs] == [(15, 15, True, ())]
 
 
-async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: Town) -> None:
+async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: OfficeTown) -> None:
     scope, today = await town.scope(DEPARTMENT), town.node.out.today()
     await town.send("15", PROVINCE, issued_on=today)
 
@@ -233,7 +233,7 @@ async def test_outgoing_paper_stands_between_and_is_struck_by_its_agency(town: T
         assert await books.suggested(work, 2026) == 16
 
 
-def paper_letter(town: Town, number: str) -> books.TypedLine:
+def paper_letter(town: OfficeTown, number: str) -> books.TypedLine:
     return books.TypedLine(
         number=number,
         symbol="STD-VP",
@@ -245,7 +245,7 @@ def paper_letter(town: Town, number: str) -> books.TypedLine:
     )
 
 
-async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(town: Town) -> None:
+async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(town: OfficeTown) -> None:
     """R38 (printed books)."""
     for n in range(5):
         await enter(town, subject=f"=HYPERLINK({n}) <b>“Ô tô”</b>")
@@ -295,7 +295,7 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     assert "Trang 2/2" in lines
 
 
-async def test_pages_of_any_size_make_the_same_book(town: Town) -> None:
+async def test_pages_of_any_size_make_the_same_book(town: OfficeTown) -> None:
     for n in range(5):
         await enter(town, subject=str(n))
 
@@ -306,7 +306,7 @@ async def test_pages_of_any_size_make_the_same_book(town: Town) -> None:
     assert [line.number for line in books[0]] == ["1", "2", "3", "4", "5"]
 
 
-async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: Town) -> None:
+async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: OfficeTown) -> None:
     day = town.node.out.today()
     await enter(town)
     await by_hand.enter(
@@ -323,7 +323,7 @@ async def test_of_a_part_only_what_the_whole_year_lacks_is_missing(town: Town) -
     assert empty == Summary()
 
 
-async def test_the_old_form_has_fewer_columns_and_an_empty_book_says_so(town: Town) -> None:
+async def test_the_old_form_has_fewer_columns_and_an_empty_book_says_so(town: OfficeTown) -> None:
     out = BytesIO()
     ask = Ask(book=Book.OUTGOING, span=YEAR, form=BookForm.CIRCULAR_07)
 
@@ -341,7 +341,7 @@ async def test_a_span_that_cannot_be_is_refused() -> None:
         Ask(book=Book.INCOMING, span=Span(year=99999))
 
 
-async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
+async def test_the_stamp_is_for_what_is_in_the_book(town: OfficeTown) -> None:
     """R138 (arrival stamp)."""
     document = await take_in(town)
     agency = await town.agency(COMMUNE)
@@ -358,7 +358,9 @@ async def test_the_stamp_is_for_what_is_in_the_book(town: Town) -> None:
         books.stamp(agency, fresh)
 
 
-async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_suggested(town: Town) -> None:
+async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_suggested(
+    town: OfficeTown,
+) -> None:
     scope = await town.scope(COMMUNE)
     for number in ("31", "32", "9999999999"):
         await books.enter(town.node.book, scope, paper_letter(town, number))
@@ -368,7 +370,7 @@ async def test_a_number_typed_far_ahead_is_not_followed_by_the_next_one_that_is_
 
 
 async def test_a_number_that_a_draft_holds_is_not_offered_to_the_next_one_until_it_is_given_up(
-    town: Town,
+    town: OfficeTown,
 ) -> None:
     scope, out, book = await town.scope(DEPARTMENT), town.node.out, town.node.book
     today = out.today()

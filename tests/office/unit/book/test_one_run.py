@@ -24,8 +24,8 @@ from gateway.incoming.by_hand import TypedMail
 from gateway.incoming.services import IncomingServices
 from gateway.store.store import SqlStore
 from gateway_office.book import books
+from tests.office.support.node import OfficeTown, opened
 from tests.support.clock import ManualClock
-from tests.support.node import Town, opened
 from tests.support.stores import incoming
 
 START = datetime(2026, 12, 30, 3, tzinfo=UTC)
@@ -64,7 +64,7 @@ class Crashing:
 class Story:
     """One agency's book, and what must stand in it."""
 
-    def __init__(self, town: Town, scope: AgencyScope) -> None:
+    def __init__(self, town: OfficeTown, scope: AgencyScope) -> None:
         self.town, self.scope = town, scope
         self.made: list[tuple[int, str]] = []
         self.by_hand: list[str] = []
@@ -141,7 +141,7 @@ class Story:
             assert all(run.is_whole for run in summary.runs)
 
 
-async def tell(town: Town, acts: list[str]) -> None:
+async def tell(town: OfficeTown, acts: list[str]) -> None:
     """Play a story in an agency of its own, because opening a node takes longer than most stories."""
     id = town.clock.new_id("agy_")
     agency = HostedAgency(id=id, code=f"Z91.{id[-6:]}", name="Xã Mẫu", numbering=NumberingMode.B)

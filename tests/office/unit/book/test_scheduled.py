@@ -30,8 +30,8 @@ from gateway_office.policy import report_schedules as rules
 from gateway_office.policy.report_schedules import PeriodKind, ReportSchedule, ScheduleWish
 from gateway_office.services import AccountServices
 from gateway_office.store.report_schedules import LEASE
-from tests.support.mail_server import MailServer, ReceivedMail, running
-from tests.support.node import COMMUNE, DEPARTMENT, Town
+from tests.office.support.mail_server import MailServer, ReceivedMail, running
+from tests.office.support.node import COMMUNE, DEPARTMENT, OfficeTown
 
 HEAD, OFFICER, LEAVER = "head@north.example", "officer@north.example", "leaver@north.example"
 UNIT = "Phòng Tổng hợp"
@@ -41,7 +41,7 @@ UNIT = "Phòng Tổng hợp"
 class Desk:
     """An agency that has written a document in November, its people, and a mail server."""
 
-    town: Town
+    town: OfficeTown
     server: MailServer
     sender: Sender
     people: dict[str, str]
@@ -117,7 +117,7 @@ async def join(services: AccountServices, agency_id: str, email: str, role: Post
 
 
 @pytest.fixture
-async def desk(town: Town, pool: ThreadPool) -> AsyncIterator[Desk]:
+async def desk(town: OfficeTown, pool: ThreadPool) -> AsyncIterator[Desk]:
     node = town.node
     agency = await town.agency(DEPARTMENT)
     people = {}

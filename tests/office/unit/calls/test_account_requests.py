@@ -10,16 +10,16 @@ from gateway.domain.person import Role
 from gateway_office.accounts import requests
 from gateway_office.accounts.acting import Administrator
 from gateway_office.bootstrap.office import Office
-from tests.support.api import COMMUNE, Answer, Door
+from tests.office.support.api import COMMUNE, Answer, OfficeDoor
 
 NEW = {"form": "01", "number": "12/SMT-VP", "lines": [{"name": "Đặng Thị Mẫu", "role": "officer"}]}
 
 
-async def make(door: Door, body: Any, once: str = "r", **more: Any) -> Answer:
+async def make(door: OfficeDoor, body: Any, once: str = "r", **more: Any) -> Answer:
     return await door.ask("POST", "/account-requests", once=once, json=body, **more)
 
 
-async def test_a_request_is_made_once_and_followed_to_its_answer(door: Door) -> None:
+async def test_a_request_is_made_once_and_followed_to_its_answer(door: OfficeDoor) -> None:
     made, repeat, second = await make(door, NEW), await make(door, NEW), await make(door, NEW, "s")
     id = made.json["id"]
 
@@ -45,7 +45,7 @@ async def test_a_request_is_made_once_and_followed_to_its_answer(door: Door) -> 
     assert [event["type"] for event in events] == ["accounts.requested"] * 2 + ["accounts.answered"]
 
 
-async def test_another_agency_does_not_see_it(door: Door) -> None:
+async def test_another_agency_does_not_see_it(door: OfficeDoor) -> None:
     id = (await make(door, NEW)).json["id"]
 
     assert (await door.ask("GET", f"/account-requests/{id}", agency=COMMUNE)).status == 404
@@ -61,7 +61,7 @@ async def test_another_agency_does_not_see_it(door: Door) -> None:
         ({"role": "clerk"}, "/lines/0/name"),
     ],
 )
-async def test_a_fault_is_named_by_its_field(door: Door, line: dict[str, str], pointer: str) -> None:
+async def test_a_fault_is_named_by_its_field(door: OfficeDoor, line: dict[str, str], pointer: str) -> None:
     refused = await make(door, {**NEW, "lines": [line]})
 
     assert (refused.status, refused.json["code"]) == (400, "GW-REQUEST")

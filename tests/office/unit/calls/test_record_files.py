@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 
-from tests.support.api import COMMUNE, Door
-from tests.support.printed_words import printed
+from tests.office.support.api import COMMUNE, OfficeDoor
+from tests.office.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 FILE = {"organ": "Z91.07", "year": 2026, "notation": "15.TH"}
@@ -14,7 +14,7 @@ OTHER = FILE | {"notation": "16.TH"}
 CODE = "Z91.07.2026.15.TH"
 
 
-async def test_documents_tell_the_files_of_a_year_and_the_documents_in_one(door: Door) -> None:
+async def test_documents_tell_the_files_of_a_year_and_the_documents_in_one(door: OfficeDoor) -> None:
     for number, code in (("15", FILE), ("16", FILE), ("17", OTHER), ("18", None)):
         more = {"file_code": code} if code else {"file_code": None}
         await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}], **more)

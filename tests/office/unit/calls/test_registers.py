@@ -10,12 +10,12 @@ import pytest
 
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
-from tests.support.api import COMMUNE, DEPARTMENT, Door
-from tests.support.printed_words import printed
+from tests.office.support.api import COMMUNE, DEPARTMENT, OfficeDoor
+from tests.office.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 
-async def test_the_outgoing_book_is_read_page_by_page(door: Door) -> None:
+async def test_the_outgoing_book_is_read_page_by_page(door: OfficeDoor) -> None:
     ids = [(await sent(door, number))["id"] for number in ("15", "17", "18")]
 
     first = (await door.ask("GET", "/registers/outgoing?limit=2")).json
@@ -32,7 +32,7 @@ async def test_the_outgoing_book_is_read_page_by_page(door: Door) -> None:
     assert all(column["title"] for column in first["columns"])
 
 
-async def test_the_incoming_book_is_that_of_the_agency_and_of_the_days_asked_for(door: Door) -> None:
+async def test_the_incoming_book_is_that_of_the_agency_and_of_the_days_asked_for(door: OfficeDoor) -> None:
     """R42 (one desk)."""
     for number in ("15", "16"):
         await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}])
@@ -53,7 +53,7 @@ async def test_the_incoming_book_is_that_of_the_agency_and_of_the_days_asked_for
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "pdf"])
-async def test_a_book_leaves_as_a_file_and_the_log_says_who_took_it(door: Door, form: str) -> None:
+async def test_a_book_leaves_as_a_file_and_the_log_says_who_took_it(door: OfficeDoor, form: str) -> None:
     await sent(door)
 
     assert (await door.ask("HEAD", f"/registers/outgoing/file?format={form}")).status == 200  # takes nothing
@@ -77,13 +77,13 @@ async def test_a_book_leaves_as_a_file_and_the_log_says_who_took_it(door: Door, 
     assert (exported.data["format"], exported.data["lines"]) == (form, 1)
 
 
-async def test_what_cannot_be_asked_is_400(door: Door) -> None:
+async def test_what_cannot_be_asked_is_400(door: OfficeDoor) -> None:
     spans = ("?from=2026-11-20&to=2025-01-01", "?from=2025-01-01&to=2026-01-01", "?from=yesterday")
     for query in (*spans, "?cursor=msg_of_nobody", "?limit=0", "/file?format=doc"):
         assert (await door.ask("GET", f"/registers/outgoing{query}")).status == 400, query
 
 
-async def test_each_book_needs_the_right_to_its_documents(door: Door) -> None:
+async def test_each_book_needs_the_right_to_its_documents(door: OfficeDoor) -> None:
     key = await door.key(DEPARTMENT, scopes=(ApiScope.INBOX_READ,))
 
     assert (await door.ask("GET", "/registers/outgoing", key=key)).status == 403

@@ -9,18 +9,18 @@ import pytest
 
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
-from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door
+from tests.office.support.api import DEPARTMENT, PROVINCE, Answer, OfficeDoor
 from tests.unit.api.test_messages import sent
 
 LATE = timedelta(days=3)
 
 
-async def remind(door: Door, id: str, key: str = "r", **fields: Any) -> Answer:
+async def remind(door: OfficeDoor, id: str, key: str = "r", **fields: Any) -> Answer:
     body = {"recipient": PROVINCE, "by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận."}
     return await door.ask("POST", f"/messages/{id}/remind", once=key, json=body | fields)
 
 
-async def urged(door: Door, id: str) -> list[Any]:
+async def urged(door: OfficeDoor, id: str) -> list[Any]:
     agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
     assert agency is not None
     async with door.node.store.read(AgencyScope(agency_id=agency.id, principal_id="reader")) as work:
@@ -29,7 +29,7 @@ async def urged(door: Door, id: str) -> list[Any]:
         ]
 
 
-async def test_what_is_late_is_noted_with_who_reminded_of_it(door: Door) -> None:
+async def test_what_is_late_is_noted_with_who_reminded_of_it(door: OfficeDoor) -> None:
     ids = [(await sent(door, number))["id"] for number in ("15", "16")]
     await door.carry()
 
@@ -51,7 +51,7 @@ async def test_what_is_late_is_noted_with_who_reminded_of_it(door: Door) -> None
 
 
 @pytest.mark.parametrize("fields", [{"by": ""}, {"text": ""}, {"how": "shouting"}, {"recipient": None}])
-async def test_who_and_what_must_be_said(door: Door, fields: dict[str, Any]) -> None:
+async def test_who_and_what_must_be_said(door: OfficeDoor, fields: dict[str, Any]) -> None:
     id = (await sent(door))["id"]
     await door.carry()
     door.clock.advance(LATE)
@@ -60,7 +60,7 @@ async def test_who_and_what_must_be_said(door: Door, fields: dict[str, Any]) -> 
     assert await urged(door, id) == []
 
 
-async def test_of_others_documents_nobody_is_reminded(door: Door) -> None:
+async def test_of_others_documents_nobody_is_reminded(door: OfficeDoor) -> None:
     id = (await sent(door))["id"]
     other = await door.key(PROVINCE, scopes=(ApiScope.MESSAGES_SEND,))
     body = {"recipient": PROVINCE, "by": "Trần Thị Mẫu", "text": "Đề nghị tiếp nhận."}

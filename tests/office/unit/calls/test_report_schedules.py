@@ -9,17 +9,17 @@ from gateway.domain.account import ApiScope
 from gateway.domain.wall_clock import VIETNAM
 from gateway.store import figures
 from gateway_office.book.scheduled import Sender
-from tests.support.api import COMMUNE, DEPARTMENT, Door
+from tests.office.support.api import COMMUNE, DEPARTMENT, OfficeDoor
 from tests.unit.api.test_messages import sent
 
 WISH = {"report": "outgoing", "period": "month", "programs": True}
 
 
-async def make(door: Door, key: str = "s", **more: Any) -> Any:
+async def make(door: OfficeDoor, key: str = "s", **more: Any) -> Any:
     return await door.ask("POST", "/report-schedules", once=key, json=WISH | more)
 
 
-async def test_a_program_gets_the_figures_of_each_month_as_one_event(door: Door) -> None:
+async def test_a_program_gets_the_figures_of_each_month_as_one_event(door: OfficeDoor) -> None:
     await sent(door, "15", recipients=[{"code": COMMUNE, "role": "to_act"}])
     made = (await make(door)).json
     again = (await make(door)).json
@@ -44,7 +44,7 @@ async def test_a_program_gets_the_figures_of_each_month_as_one_event(door: Door)
     assert event["data"]["total"]["recipients"] == 1
 
 
-async def test_a_schedule_is_paused_resumed_and_removed(door: Door) -> None:
+async def test_a_schedule_is_paused_resumed_and_removed(door: OfficeDoor) -> None:
     made = (await make(door)).json
     path = f"/report-schedules/{made['id']}"
 
@@ -59,7 +59,7 @@ async def test_a_schedule_is_paused_resumed_and_removed(door: Door) -> None:
     assert (await door.ask("GET", "/report-schedules")).json["data"] == []
 
 
-async def test_a_wish_that_cannot_be_kept_names_the_field(door: Door) -> None:
+async def test_a_wish_that_cannot_be_kept_names_the_field(door: OfficeDoor) -> None:
     wrong: list[dict[str, Any]] = [
         {"report": "agencies"},
         {"by": "reason"},

@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 
 from gateway.store import figures
-from tests.support.api import COMMUNE, Door
-from tests.support.printed_words import printed
+from tests.office.support.api import COMMUNE, OfficeDoor
+from tests.office.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 
-async def test_a_report_counts_what_was_sent_and_what_came(door: Door) -> None:
+async def test_a_report_counts_what_was_sent_and_what_came(door: OfficeDoor) -> None:
     """R110 (statistics of documents)."""
     for number in ("15", "16"):
         await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}])
@@ -42,7 +42,9 @@ async def test_a_report_counts_what_was_sent_and_what_came(door: Door) -> None:
     assert (of_urgency["by"], of_urgency["total"]["documents"]) == ("day", 2)
 
 
-async def test_a_question_that_a_report_does_not_know_is_answered_with_those_it_knows(door: Door) -> None:
+async def test_a_question_that_a_report_does_not_know_is_answered_with_those_it_knows(
+    door: OfficeDoor,
+) -> None:
     lines = await door.ask("GET", "/reports/deadlines?by=urgency")
     missing = await door.ask("GET", "/reports/nothing")
     of_node = await door.ask("GET", "/reports/agencies")
@@ -58,7 +60,7 @@ async def test_a_question_that_a_report_does_not_know_is_answered_with_those_it_
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "pdf"])
-async def test_a_report_leaves_as_a_file(door: Door, form: str) -> None:
+async def test_a_report_leaves_as_a_file(door: OfficeDoor, form: str) -> None:
     await sent(door, "15", recipients=[{"code": COMMUNE, "role": "to_act"}])
     await door.carry()
     while await figures.fold_next(door.node.store):
@@ -83,7 +85,7 @@ async def test_a_report_leaves_as_a_file(door: Door, form: str) -> None:
             assert words in text, text
 
 
-async def test_the_review_of_the_year_has_types_and_reasons_on_one_sheet(door: Door) -> None:
+async def test_the_review_of_the_year_has_types_and_reasons_on_one_sheet(door: OfficeDoor) -> None:
     """R1 (share of documents that go electronically)."""
     recipient = [{"code": COMMUNE, "role": "to_act"}]
     await sent(door, "15", recipients=recipient)

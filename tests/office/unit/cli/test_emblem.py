@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.office.support.printed_words import pictures
 from tests.office.unit.cli.test_book import node as node
 from tests.support import png
-from tests.support.printed_words import pictures
 from tests.unit.cli.conftest import Terminal
 
 

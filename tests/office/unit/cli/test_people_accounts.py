@@ -18,7 +18,7 @@ from gateway_office.accounts import posts, requests
 from gateway_office.bootstrap.office import account_services
 from gateway_office.domain.account_request import RequestForm, RequestLine
 from gateway_office.domain.roles import PostRole
-from tests.support import accounts
+from tests.office.support import accounts
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.unit.cli.conftest import Terminal
 

@@ -19,7 +19,8 @@ from gateway.domain.wall_clock import vietnam_time
 from gateway_labs.demo import stage
 from gateway_office.bootstrap.office import account_services
 from gateway_office.store.store import SqlOfficeStore
-from tests.support import accounts, people, pki, stores
+from tests.office.support import accounts
+from tests.support import people, pki, stores
 from tests.unit.cli.conftest import Terminal
 
 

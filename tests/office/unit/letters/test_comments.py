@@ -8,10 +8,10 @@ from gateway.domain.account import AgencyScope
 from gateway.errors import Clash
 from gateway_office.letters import comments
 from gateway_office.notifications import of_comments
-from tests.support.node import PROVINCE, Town
+from tests.office.support.node import PROVINCE, OfficeTown
 
 
-async def test_a_comment_is_unread_by_the_others_who_saw_the_letter_until_they_look(town: Town) -> None:
+async def test_a_comment_is_unread_by_the_others_who_saw_the_letter_until_they_look(town: OfficeTown) -> None:
     await town.send("15")
     await town.carry()
     document, scope = await town.only(), await town.scope(PROVINCE)
@@ -36,7 +36,7 @@ async def test_a_comment_is_unread_by_the_others_who_saw_the_letter_until_they_l
     assert comment.text not in repr(await town.events(PROVINCE, document.id))
 
 
-async def test_a_comment_has_words_and_no_more_than_fit(town: Town) -> None:
+async def test_a_comment_has_words_and_no_more_than_fit(town: OfficeTown) -> None:
     await town.send("15")
     await town.carry()
     document, scope = await town.only(), await town.scope(PROVINCE)

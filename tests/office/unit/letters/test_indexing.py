@@ -19,9 +19,9 @@ from gateway_office.letters.indexing import ContentIndexer
 from gateway_office.store import contents
 from gateway_office.store.content_marks import QUIET_TIME
 from gateway_office.store.contents import MOST_TRIES
+from tests.office.support.node import PDF, OfficeTown, document, update_of
+from tests.office.support.stores import folded
 from tests.support.letters import Text, paper
-from tests.support.node import PDF, Town, document, update_of
-from tests.support.stores import folded
 from tests.unit.trust.test_docx import paragraph, written
 
 WORDS = "Kế hoạch phòng chống lụt bão"
@@ -31,7 +31,7 @@ def pdf(*pages: str) -> bytes:
     return paper([[Text(words, 90, 100, centred=False)] for words in pages])
 
 
-async def arrived(town: Town, *files: tuple[str, bytes]) -> IncomingDocument:
+async def arrived(town: OfficeTown, *files: tuple[str, bytes]) -> IncomingDocument:
     """Bring a document with these files, and write its row."""
     await town.brought(town.forge(document(files=files), files))
     await folded(town.node.store)
@@ -39,7 +39,7 @@ async def arrived(town: Town, *files: tuple[str, bytes]) -> IncomingDocument:
     return await town.only()
 
 
-async def work_through(indexer: ContentIndexer, town: Town) -> None:
+async def work_through(indexer: ContentIndexer, town: OfficeTown) -> None:
     """Step until the indexer has nothing left to do."""
     town.clock.advance(indexing._EVERY.total_seconds())
     for _ in range(100):
@@ -48,7 +48,7 @@ async def work_through(indexer: ContentIndexer, town: Town) -> None:
     raise AssertionError("the indexer does not come to an end")
 
 
-async def found(town: Town, letter: IncomingDocument, text: str) -> list[tuple[int, int]]:
+async def found(town: OfficeTown, letter: IncomingDocument, text: str) -> list[tuple[int, int]]:
     scope = AgencyScope(agency_id=letter.agency_id, principal_id="clerk")
     async with town.node.store.read(scope) as view:
         question = Filter(side=None, text=text)
@@ -56,20 +56,20 @@ async def found(town: Town, letter: IncomingDocument, text: str) -> list[tuple[i
     return [(match.n, match.page) for match in page.matches]
 
 
-async def readings(town: Town, letter: IncomingDocument) -> Sequence[Reading]:
+async def readings(town: OfficeTown, letter: IncomingDocument) -> Sequence[Reading]:
     scope = AgencyScope(agency_id=letter.agency_id, principal_id="clerk")
     async with town.node.store.read(scope) as view:
         return [reading for _, reading in sorted((await view.office.contents.readings(letter.id)).items())]
 
 
-async def hide(town: Town, letter: IncomingDocument, state: InState = InState.HELD) -> None:
+async def hide(town: OfficeTown, letter: IncomingDocument, state: InState = InState.HELD) -> None:
     scope = AgencyScope(agency_id=letter.agency_id, principal_id="clerk")
     async with town.node.store.begin(scope) as work:
         await work.incoming.save(replace(await work.incoming.get(letter.id), state=state))
         await work.commit()
 
 
-async def test_the_words_of_each_kind_of_file_are_found_with_their_page(town: Town) -> None:
+async def test_the_words_of_each_kind_of_file_are_found_with_their_page(town: OfficeTown) -> None:
     letter = await arrived(
         town,
         ("van-ban.pdf", pdf("Trang đầu", WORDS)),
@@ -101,7 +101,7 @@ class Drawer:
         return self.look
 
 
-def with_drawer(town: Town, drawer: Drawer, **limits: object) -> ContentIndexer:
+def with_drawer(town: OfficeTown, drawer: Drawer, **limits: object) -> ContentIndexer:
     indexer = town.node.indexer
     return replace(
         indexer,
@@ -110,7 +110,9 @@ def with_drawer(town: Town, drawer: Drawer, **limits: object) -> ContentIndexer:
     )
 
 
-async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps_no_words(town: Town) -> None:
+async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps_no_words(
+    town: OfficeTown,
+) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
     drawer = Drawer(meanwhile=lambda: hide(town, letter))
 
@@ -125,7 +127,7 @@ async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps
     assert await found(town, letter, "lut") == [(1, 1)]
 
 
-async def test_words_of_exchanged_files_are_read_anew_after_an_agreed_update(town: Town) -> None:
+async def test_words_of_exchanged_files_are_read_anew_after_an_agreed_update(town: OfficeTown) -> None:
     letter = await arrived(town, ("van-ban.pdf", pdf(WORDS)))
     await work_through(town.node.indexer, town)
     assert await found(town, letter, "lụt bão") == [(1, 1)]
@@ -143,7 +145,7 @@ async def test_words_of_exchanged_files_are_read_anew_after_an_agreed_update(tow
     assert await readings(town, letter) == [Reading.WORDS]
 
 
-async def test_what_was_read_is_not_read_again_and_a_fault_neither(town: Town) -> None:
+async def test_what_was_read_is_not_read_again_and_a_fault_neither(town: OfficeTown) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
     drawer = Drawer(look=PageLook(fault="PAGE-UNREADABLE"))
     indexer = with_drawer(town, drawer)
@@ -157,7 +159,7 @@ async def test_what_was_read_is_not_read_again_and_a_fault_neither(town: Town) -
     assert len(drawer.wishes) == 2
 
 
-async def test_a_node_that_dies_while_it_reads_tries_three_times_and_then_remembers(town: Town) -> None:
+async def test_a_node_that_dies_while_it_reads_tries_three_times_and_then_remembers(town: OfficeTown) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
 
     async def die() -> None:
@@ -176,7 +178,7 @@ async def test_a_node_that_dies_while_it_reads_tries_three_times_and_then_rememb
     assert await town.node.store.content_queue.claim(10) == ()
 
 
-async def test_a_file_that_ends_the_child_is_tried_three_times(town: Town) -> None:
+async def test_a_file_that_ends_the_child_is_tried_three_times(town: OfficeTown) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
     drawer = Drawer(look=PageLook(fault="PAGE-READER", detail="it ended"))
     for _ in range(MOST_TRIES + 2):
@@ -188,7 +190,7 @@ async def test_a_file_that_ends_the_child_is_tried_three_times(town: Town) -> No
 
 
 async def test_reading_is_bounded_by_pages_bytes_and_time(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: OfficeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letter = await arrived(town, ("van-ban.pdf", pdf(*(f"{WORDS} trang{n}" for n in range(25)))))
     drawer = Drawer(look=PageLook(pages=25, words=(WORDS,) * 10))
@@ -201,7 +203,7 @@ async def test_reading_is_bounded_by_pages_bytes_and_time(
         assert await readings(town, letter) == [reading]
 
 
-async def test_switched_off_nothing_is_read_and_nothing_stays(town: Town) -> None:
+async def test_switched_off_nothing_is_read_and_nothing_stays(town: OfficeTown) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
     drawer = Drawer()
     await work_through(with_drawer(town, drawer), town)

@@ -12,12 +12,12 @@ from gateway.domain.event import EventKind
 from gateway.domain.signatures import FileVerdict, SignatureWord
 from gateway.errors import Clash
 from gateway_office.letters import received
-from tests.support.node import PDF, PROVINCE, Town, document
+from tests.office.support.node import PDF, PROVINCE, OfficeTown, document
 
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def arrived(town: Town) -> IncomingDocument:
+async def arrived(town: OfficeTown) -> IncomingDocument:
     """Bring a document with as many pages as are stated, of a sender whose certificate is known not to be revoked."""
     await town.brought(town.forge(document(), FILES))
     arrived_document = await town.only()
@@ -26,7 +26,7 @@ async def arrived(town: Town) -> IncomingDocument:
 
 
 async def test_what_passed_everything_may_be_taken_in_unopened_and_one_doubtful_check_leaves_it_to_a_person(
-    town: Town,
+    town: OfficeTown,
 ) -> None:
     document = await arrived(town)
     assert received.doubt(document) is None
@@ -45,7 +45,7 @@ async def test_what_passed_everything_may_be_taken_in_unopened_and_one_doubtful_
         assert received.doubt(replace(document, checks=checks_left)) == key
 
 
-async def test_pages_signatures_state_and_kind_are_looked_at_too(town: Town) -> None:
+async def test_pages_signatures_state_and_kind_are_looked_at_too(town: OfficeTown) -> None:
     document = await arrived(town)
     lead = replace(document.files[0], pages=3)
     paged = replace(document, files=(lead,))
@@ -64,7 +64,7 @@ async def test_pages_signatures_state_and_kind_are_looked_at_too(town: Town) -> 
     assert received.doubt(replace(document, kind=Kind.RECALL)) == "state"
 
 
-async def test_numbers_are_shown_before_and_none_is_taken_by_looking(town: Town) -> None:
+async def test_numbers_are_shown_before_and_none_is_taken_by_looking(town: OfficeTown) -> None:
     scope = await town.scope(PROVINCE)
     modes = {agency.id: agency.numbering for agency in await town.node.store.hosted()}
     expected = (1, 2, 3) if modes[scope.agency_id] is NumberingMode.B else ()
@@ -75,14 +75,14 @@ async def test_numbers_are_shown_before_and_none_is_taken_by_looking(town: Town)
     assert tuple(first) == tuple(second) == expected
 
 
-async def test_read_is_told_once(town: Town) -> None:
+async def test_read_is_told_once(town: OfficeTown) -> None:
     document, scope = await arrived(town), await town.scope(PROVINCE)
 
     assert await received.mark_read(town.node.inn, scope, [document.id]) == 1
     assert await received.mark_read(town.node.inn, scope, [document.id]) == 0
 
 
-async def test_what_the_document_system_had_is_offered_once_more(town: Town) -> None:
+async def test_what_the_document_system_had_is_offered_once_more(town: OfficeTown) -> None:
     document, scope = await arrived(town), await town.scope(PROVINCE)
     async with town.node.store.begin(scope) as work:
         await work.handovers.ack(document.id, "key_1", town.clock.now())

@@ -23,38 +23,38 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.domain.task import Submission, SubmissionState, TaskKind
 from gateway_office.letters import pending
 from gateway_office.letters.pending import ActResult
-from tests.support import accounts
+from tests.office.support import accounts
+from tests.office.support.node import PROVINCE, OfficeTown, opened
+from tests.office.support.scenes import TownScene
 from tests.support.clock import START, ManualClock
 from tests.support.fixtures import cheap_passwords as cheap_passwords
 from tests.support.hosted import save_hosted
-from tests.support.node import PROVINCE, Town, opened
-from tests.support.town.scenes import TownScene
 
 WAIT = timedelta(seconds=10)
 ACTOR = "province"
 
 
 @pytest_asyncio.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[OfficeTown]:
     async with opened(tmp_path / "node", ManualClock(START), scene=TownScene.PEOPLE) as town:
         agency = await town.agency(PROVINCE)
         await save_hosted(town.node.store.accounts, replace(agency, numbering=NumberingMode.B))
         yield town
 
 
-async def arrive(town: Town, number: str = "15") -> IncomingDocument:
+async def arrive(town: OfficeTown, number: str = "15") -> IncomingDocument:
     await town.send(number)
     await town.carry()
     return next(document for document in await town.incoming(PROVINCE) if document.number == number)
 
 
-async def scope_of(town: Town, role: PostRole = PostRole.CLERK) -> AgencyScope:
+async def scope_of(town: OfficeTown, role: PostRole = PostRole.CLERK) -> AgencyScope:
     person = town.people[role, ACTOR].person
     return replace(await town.scope(PROVINCE), principal_id=person.id)
 
 
 async def press(
-    town: Town,
+    town: OfficeTown,
     document: IncomingDocument,
     kind: ActKind = ActKind.TAKE_IN,
     values: ActValues | None = None,
@@ -73,21 +73,21 @@ async def press(
     )
 
 
-async def run_due(town: Town) -> bool:
+async def run_due(town: OfficeTown) -> bool:
     return await pending.run_due(town.node.inn, town.node.accounts)
 
 
-async def load(town: Town, id: str) -> IncomingDocument:
+async def load(town: OfficeTown, id: str) -> IncomingDocument:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         return await work.incoming.get(id)
 
 
-async def act_on(town: Town, id: str) -> PendingAct | None:
+async def act_on(town: OfficeTown, id: str) -> PendingAct | None:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         return (await work.office.pending.of_documents([id])).get(id)
 
 
-async def traces(town: Town, id: str) -> tuple[int, int, Sequence[str]]:
+async def traces(town: OfficeTown, id: str) -> tuple[int, int, Sequence[str]]:
     """Count what an act leaves: events and facts of the document, and the numbers of the book."""
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         numbers = [line.number for line in await work.register.entries("incoming", 2026)]
@@ -95,7 +95,7 @@ async def traces(town: Town, id: str) -> tuple[int, int, Sequence[str]]:
     return len(events), len(facts), numbers
 
 
-async def test_until_it_is_due_nothing_has_happened_and_then_all_of_it_once(town: Town) -> None:
+async def test_until_it_is_due_nothing_has_happened_and_then_all_of_it_once(town: OfficeTown) -> None:
     document = await arrive(town)
     before, statuses = await traces(town, document.id), await town.statuses(PROVINCE)
 
@@ -122,7 +122,7 @@ async def test_until_it_is_due_nothing_has_happened_and_then_all_of_it_once(town
     assert told.principal_id == town.people[PostRole.CLERK, ACTOR].person.id
 
 
-async def test_what_was_undone_leaves_no_trace_and_its_number_goes_to_the_next(town: Town) -> None:
+async def test_what_was_undone_leaves_no_trace_and_its_number_goes_to_the_next(town: OfficeTown) -> None:
     first, second = await arrive(town, "15"), await arrive(town, "16")
     before = await traces(town, first.id)
     await press(town, first)
@@ -139,7 +139,7 @@ async def test_what_was_undone_leaves_no_trace_and_its_number_goes_to_the_next(t
         await pending.undo(town.node.inn, await scope_of(town), second.id)
 
 
-async def test_numbers_follow_the_order_in_which_people_pressed(town: Town) -> None:
+async def test_numbers_follow_the_order_in_which_people_pressed(town: OfficeTown) -> None:
     first, second = await arrive(town, "15"), await arrive(town, "16")
     await press(town, second)
     town.clock.advance(1)
@@ -150,7 +150,7 @@ async def test_numbers_follow_the_order_in_which_people_pressed(town: Town) -> N
     assert [(await load(town, d.id)).register_no for d in (second, first)] == ["1", "2"]
 
 
-async def test_without_a_wait_it_is_done_at_once(town: Town) -> None:
+async def test_without_a_wait_it_is_done_at_once(town: OfficeTown) -> None:
     document = await arrive(town)
 
     result = await press(town, document, wait=timedelta())
@@ -159,7 +159,9 @@ async def test_without_a_wait_it_is_done_at_once(town: Town) -> None:
     assert await act_on(town, document.id) is None
 
 
-async def test_of_two_clerks_the_second_is_refused_and_may_not_undo_what_the_first_did(town: Town) -> None:
+async def test_of_two_clerks_the_second_is_refused_and_may_not_undo_what_the_first_did(
+    town: OfficeTown,
+) -> None:
     document = await arrive(town)
     await press(town, document)
 
@@ -172,7 +174,7 @@ async def test_of_two_clerks_the_second_is_refused_and_may_not_undo_what_the_fir
     assert await act_on(town, document.id) is not None
 
 
-async def test_what_could_not_be_done_is_refused_when_it_is_pressed(town: Town) -> None:
+async def test_what_could_not_be_done_is_refused_when_it_is_pressed(town: OfficeTown) -> None:
     document = await arrive(town)
     agency = await town.agency(PROVINCE)
     await save_hosted(town.node.store.accounts, replace(agency, numbering=NumberingMode.C))
@@ -191,7 +193,7 @@ async def test_what_could_not_be_done_is_refused_when_it_is_pressed(town: Town) 
     assert await act_on(town, other.id) is None
 
 
-async def failed(town: Town, document: IncomingDocument, fault: str) -> None:
+async def failed(town: OfficeTown, document: IncomingDocument, fault: str) -> None:
     """Run what is due, and check that the act is kept with this reason and was not done."""
     before = await traces(town, document.id)
     town.clock.advance(WAIT)
@@ -203,7 +205,7 @@ async def failed(town: Town, document: IncomingDocument, fault: str) -> None:
     assert not await run_due(town)
 
 
-async def test_an_act_whose_person_lost_the_right_meanwhile_is_not_done(town: Town) -> None:
+async def test_an_act_whose_person_lost_the_right_meanwhile_is_not_done(town: OfficeTown) -> None:
     document = await arrive(town)
     await press(town, document)
     clerk, scope = town.people[PostRole.CLERK, ACTOR].person, await town.scope(PROVINCE)
@@ -214,7 +216,7 @@ async def test_an_act_whose_person_lost_the_right_meanwhile_is_not_done(town: To
     assert (await load(town, document.id)).state is InState.NEW
 
 
-async def test_a_recall_that_comes_meanwhile_is_not_passed_over(town: Town) -> None:
+async def test_a_recall_that_comes_meanwhile_is_not_passed_over(town: OfficeTown) -> None:
     sent = await town.send("15")
     await town.carry()
     document = (await town.incoming(PROVINCE))[-1]
@@ -225,7 +227,7 @@ async def test_a_recall_that_comes_meanwhile_is_not_passed_over(town: Town) -> N
     await failed(town, document, "changed")
 
 
-async def test_a_document_system_that_takes_it_in_meanwhile_is_not_delayed(town: Town) -> None:
+async def test_a_document_system_that_takes_it_in_meanwhile_is_not_delayed(town: OfficeTown) -> None:
     """The clerk's press then finds it changed, says so, and gives no second number."""
     document = await arrive(town)
     await press(town, document)
@@ -235,7 +237,9 @@ async def test_a_document_system_that_takes_it_in_meanwhile_is_not_delayed(town:
     await failed(town, document, "changed")
 
 
-async def test_a_failed_act_may_be_put_away_by_whoever_sees_it_or_gives_way_to_the_next(town: Town) -> None:
+async def test_a_failed_act_may_be_put_away_by_whoever_sees_it_or_gives_way_to_the_next(
+    town: OfficeTown,
+) -> None:
     document = await arrive(town)
     await press(town, document)
     async with town.node.store.begin(await scope_of(town)) as work:
@@ -249,7 +253,7 @@ async def test_a_failed_act_may_be_put_away_by_whoever_sees_it_or_gives_way_to_t
     assert (await load(town, document.id)).register_no == "1"
 
 
-async def test_a_clerk_takes_in_and_submits_in_one_press(town: Town) -> None:
+async def test_a_clerk_takes_in_and_submits_in_one_press(town: OfficeTown) -> None:
     document, head = await arrive(town), town.people[PostRole.HEAD, ACTOR].person
     await press(town, document, values=ActValues(leader=head.id))
     assert await submissions_of(town, document) == []
@@ -261,7 +265,7 @@ async def test_a_clerk_takes_in_and_submits_in_one_press(town: Town) -> None:
     assert (await load(town, document.id)).register_no == "1"
 
 
-async def test_a_head_assigns_and_thereby_answers_the_submission(town: Town) -> None:
+async def test_a_head_assigns_and_thereby_answers_the_submission(town: OfficeTown) -> None:
     document, head = await arrive(town), town.people[PostRole.HEAD, ACTOR].person
     agency = await town.agency(PROVINCE)
     await accounts.units(town.node.accounts, agency.id, "Phòng Tổng hợp", "Phòng Kế hoạch")
@@ -285,7 +289,7 @@ async def test_a_head_assigns_and_thereby_answers_the_submission(town: Town) -> 
     assert (await load(town, document.id)).assignment == other
 
 
-async def submissions_of(town: Town, document: IncomingDocument) -> Sequence[Submission]:
+async def submissions_of(town: OfficeTown, document: IncomingDocument) -> Sequence[Submission]:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
         return (await work.office.submissions.of_documents([document.id]))[document.id]
 
@@ -302,13 +306,13 @@ async def test_it_survives_the_end_of_the_process(tmp_path: Path) -> None:
         assert (await load(town, document.id)).state is InState.ACCEPTED
 
 
-async def kinds_of_tasks(town: Town, id: str) -> set[TaskKind]:
+async def kinds_of_tasks(town: OfficeTown, id: str) -> set[TaskKind]:
     tasks = (await todo.gather(town.node.todo, await scope_of(town))).tasks
     return {task.kind for task in tasks if task.subject_id == id}
 
 
 async def test_a_letter_is_no_task_while_an_act_on_it_waits_and_one_again_when_that_failed(
-    town: Town,
+    town: OfficeTown,
 ) -> None:
     await town.send("15", urgency=Urgency.VERY_URGENT)
     await town.carry()
@@ -329,7 +333,7 @@ async def test_a_letter_is_no_task_while_an_act_on_it_waits_and_one_again_when_t
 
 
 async def test_an_act_that_fails_for_now_holds_up_no_other_and_is_done_later(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: OfficeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await arrive(town, "15"), await arrive(town, "16")
     await press(town, first)

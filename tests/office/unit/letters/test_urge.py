@@ -14,23 +14,25 @@ from gateway.errors import Clash
 from gateway_office import todo
 from gateway_office.domain.task import TaskKind
 from gateway_office.letters import follow_up
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
 
 WEEK = timedelta(days=7)
 LONG = timedelta(days=3)
 
 
-async def press(town: Town, code: str = PROVINCE, **more: str) -> follow_up.Urging:
+async def press(town: OfficeTown, code: str = PROVINCE, **more: str) -> follow_up.Urging:
     fields = {"by": "Trần Thị Mẫu", "how": "phone", "text": "Đề nghị tiếp nhận.", **more}
     return await follow_up.urge(town.node.out, await town.scope(DEPARTMENT), code, every=WEEK, **fields)
 
 
-async def urged(town: Town, id: str) -> list[str]:
+async def urged(town: OfficeTown, id: str) -> list[str]:
     events = await town.events(DEPARTMENT, id)
     return [str(event.data["to"]) for event in events if event.kind is EventKind.MESSAGE_URGED]
 
 
-async def test_all_late_documents_of_one_recipient_are_urged_together_and_of_nobody_else(town: Town) -> None:
+async def test_all_late_documents_of_one_recipient_are_urged_together_and_of_nobody_else(
+    town: OfficeTown,
+) -> None:
     """R54."""
     first = await town.send("15", PROVINCE, COMMUNE)
     other = await town.send("16", PROVINCE)
@@ -50,7 +52,7 @@ async def test_all_late_documents_of_one_recipient_are_urged_together_and_of_nob
     assert await urged(town, accepted.id) == []
 
 
-async def test_a_recipient_is_urged_once_in_the_days_that_the_rules_say(town: Town) -> None:
+async def test_a_recipient_is_urged_once_in_the_days_that_the_rules_say(town: OfficeTown) -> None:
     first = await town.send("15", PROVINCE, COMMUNE)
     await town.carry()
     town.clock.advance(LONG)
@@ -67,7 +69,7 @@ async def test_a_recipient_is_urged_once_in_the_days_that_the_rules_say(town: To
     assert sorted(await urged(town, first.id)) == sorted([PROVINCE, COMMUNE, PROVINCE])
 
 
-async def test_of_two_who_press_at_once_one_is_too_late(town: Town) -> None:
+async def test_of_two_who_press_at_once_one_is_too_late(town: OfficeTown) -> None:
     sent = await town.send("15", PROVINCE)
     await town.carry()
     town.clock.advance(LONG)
@@ -78,14 +80,14 @@ async def test_of_two_who_press_at_once_one_is_too_late(town: Town) -> None:
     assert await urged(town, sent.id) == [PROVINCE]
 
 
-async def test_it_is_said_how_and_with_what_words(town: Town) -> None:
+async def test_it_is_said_how_and_with_what_words(town: OfficeTown) -> None:
     for wrong in ({"text": " "}, {"text": "x" * 4001}, {"how": "telegram"}):
         with pytest.raises(Clash) as why:
             await press(town, **wrong)
         assert why.value.code == "GW-URGE-TEXT"
 
 
-async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None:
+async def test_whom_to_phone_is_who_answered_from_there_last(town: OfficeTown) -> None:
     earlier = await town.send("14", PROVINCE)
     await town.carry()
     staff = Staff(name="Nguyễn Thị Mẫu", department="Văn phòng", phone="0203 000 001")
@@ -101,7 +103,7 @@ async def test_whom_to_phone_is_who_answered_from_there_last(town: Town) -> None
     assert (stands.contact.name, stands.contact.phone) == ("Nguyễn Thị Mẫu", "0203 000 001")
 
 
-async def test_an_answer_that_does_not_come_by_its_day_is_urged_until_it_comes(town: Town) -> None:
+async def test_an_answer_that_does_not_come_by_its_day_is_urged_until_it_comes(town: OfficeTown) -> None:
     """T9: the one who asked sees it on the list three days before, at the recipient, and by the API's mark."""
     due = local(town.clock.now()).date() + timedelta(days=5)
     letter = await town.send("15", reply_required=True, reply_due=due)

@@ -17,9 +17,9 @@ from gateway_labs.authority import Authority
 from gateway_labs.demo.pictures import seal_png
 from gateway_labs.demo.signers import DemoSigners
 from gateway_office.node.exchange import TokenSigning
+from tests.office.support.node import DEPARTMENT, OfficeTown
 from tests.support import hsm
 from tests.support.areas import area_in_mm
-from tests.support.node import DEPARTMENT, Town
 from tests.support.pki import key
 from tests.support.printed import sample
 from tests.support.tokens import KeyOnToken, fill
@@ -29,12 +29,12 @@ LABEL = "pages"
 
 
 @pytest.fixture
-def authority(town: Town) -> Authority:
+def authority(town: OfficeTown) -> Authority:
     return Authority.create("Trial", town.clock.now() - timedelta(days=2))
 
 
 async def test_a_typed_pin_signs_once_and_nothing_is_left(
-    town: Town, tmp_path: Path, authority: Authority
+    town: OfficeTown, tmp_path: Path, authority: Authority
 ) -> None:
     module = hsm.of_this_process()
     agency = await town.agency(DEPARTMENT)

@@ -15,9 +15,10 @@ from gateway_office.domain.listing import Filter, ListOrder, Origin, Side, Tab
 from gateway_office.store.lists import SqlLists
 from gateway_office.store.lists_query import make_bands
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.stores import with_agencies
 from tests.support.cases import Cases
 from tests.support.clock import START, ManualClock
-from tests.support.stores import NORTH, copied, with_agencies
+from tests.support.stores import NORTH, copied
 
 OUT, IN = Filter(side=Side.OUT), Filter(side=Side.IN)
 NEWEST = replace(OUT, sort=ListOrder.NEWEST)

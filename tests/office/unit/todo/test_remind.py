@@ -31,10 +31,10 @@ from gateway_office.policy.reminders import UnitPeople
 from gateway_office.services import AccountRules, AccountServices, TodoServices
 from gateway_office.store.accounts import SqlAccounts
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.accounts import MACHINE
+from tests.office.support.mail_server import MailServer, running
 from tests.office.unit.todo.conftest import TodoOffice, at
-from tests.support.accounts import MACHINE
 from tests.support.clock import ManualClock
-from tests.support.mail_server import MailServer, running
 from tests.support.stores import NORTH, draft, outgoing
 
 OURS = "van.thu@north.example"

@@ -12,7 +12,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway_office.domain.listing import Filter, ListOrder, Origin, Side, Tab
 from gateway_office.web.listing import asking
 from gateway_office.web.listing.asking import COLUMNS, chosen_columns
-from tests.support.stores import unit_viewer
+from tests.office.support.stores import unit_viewer
 
 TODAY = date(2026, 11, 20)
 FULL = {
