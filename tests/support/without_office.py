@@ -33,7 +33,7 @@ class Refusal(MetaPathFinder):
 
 
 def _other_entry_points(**params: Any) -> importlib.metadata.EntryPoints:
-    points = _entry_points(**params)
+    points: list[importlib.metadata.EntryPoint] = [*_entry_points(**params)]  # type: ignore[list-item]  # of a group
     return importlib.metadata.EntryPoints(p for p in points if p.module.partition(".")[0] != PACKAGE)
 
 
@@ -46,7 +46,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if early_config.known_args_namespace.without_office:
         assert PACKAGE not in sys.modules
         sys.meta_path.insert(0, Refusal())
-        importlib.metadata.entry_points = _other_entry_points
+        importlib.metadata.entry_points = _other_entry_points  # type: ignore[assignment]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

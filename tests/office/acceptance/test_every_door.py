@@ -31,8 +31,10 @@ from gateway.outgoing import drafting, manage
 from gateway.outgoing.intake import Order, receive_files
 from gateway_office.web.forms import Form
 from gateway_office.web.pages.compose import fields
+from tests.office.support import api
 from tests.office.support.api import DEPARTMENT, PDF, PROVINCE, OfficeDoor
-from tests.support import api, request_fields
+from tests.office.support.town import lay_out
+from tests.support import request_fields
 
 T = TypeVar("T")
 DOCUMENTS = [
@@ -67,7 +69,7 @@ class Office:
 @pytest.fixture
 async def office(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> AsyncIterator[Office]:
     blank = tmp_path_factory.mktemp("stage")
-    await api.stage_in(blank)
+    await lay_out(blank)
     async with api.opened(blank, tmp_path / "node") as door:
         scopes = [await _scope(door, code) for code in (DEPARTMENT, PROVINCE)]
         (tmp_path / "15.pdf").write_bytes(PDF)

@@ -1,4 +1,4 @@
-"""Letters on paper and documents of the exchange take numbers from one run; a draft that was called back gives its own back."""
+"""Letters on paper and documents of the exchange take numbers from one run; a draft called back gives its own back."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 
 from gateway.domain.document import Recipient
+from gateway.domain.text import fold
+from gateway.policy.recipients_block import written_out
 from gateway.registry.directory import SqlDirectory
 from gateway_office.web.pages.compose.addressing import merge_offers
 from tests.support.cases import Cases
-from tests.unit.registry.conftest import *  # noqa: F403
 from tests.unit.registry.test_addressing import (
     AGENCIES,
     KINDS,
@@ -16,9 +17,7 @@ from tests.unit.registry.test_addressing import (
     PLACES,
     STEMS,
     TODAY,
-    fold,
     offers,
-    written_out,
 )
 from tests.unit.registry.test_addressing import book as book
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import gateway.words
-import gateway_office.words
+import gateway
+import gateway_office
 from gateway.words.labels import (
     LANGUAGES,
     SUBJECT_OF,
@@ -22,7 +22,7 @@ from gateway.words.labels import (
 from tests.office.support.words import SUBJECTS
 from tests.support.cases import Cases
 
-FOLDERS = [Path(package.__file__ or "").parent for package in (gateway.words, gateway_office.words)]
+FOLDERS = [Path(package.__file__ or "").parent / "words" for package in (gateway, gateway_office)]
 FILES = sorted(path for folder in FOLDERS for path in folder.glob("*/*.po"))
 HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 GOOD = 'msgid "a.b"\nmsgstr "words"\n'
