@@ -44,7 +44,7 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 	$(BIN)/gateway demo
 
 test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
-	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
+	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long --ignore tests/bench/long --ignore tests/labs/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash points, soak, fuzz, every page; before a release
 	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
@@ -55,7 +55,7 @@ unit: $(VENV)/.dev ## run the unit tests alone, without servers
 
 property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accepted means it can be sent (long)
 	PROPERTY_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -m long --timeout 0 tests/unit/outgoing/test_accepted_is_sendable.py
-	EVERY_DOOR=$(DOORS) $(BIN)/pytest -q -m long --timeout 0 tests/acceptance/test_every_door.py
+	EVERY_DOOR=$(DOORS) $(BIN)/pytest -q -m long --timeout 0 tests/office/acceptance/test_every_door.py
 
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
 	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats $(ONLY)

@@ -15,9 +15,9 @@ import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
-from gateway_office.bootstrap.office import Office
+from gateway.bootstrap.node import OpenNode
 from tests.support.api import DEPARTMENT, PDF, PROVINCE
-from tests.support.contract import complaints
+from tests.support.contract import EXCHANGE
 from tests.support.town.doors import serving
 from tests.support.waiting import wait_until
 
@@ -34,7 +34,7 @@ class System:
         headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
         async with self.client.request(method, f"/api/v1{path}", headers=headers, **more) as answer:
             raw = await answer.read()
-            wrong = complaints(
+            wrong = EXCHANGE.complaints(
                 method, answer.url.path, answer.status, answer.content_type, raw, answer.headers
             )
             assert not wrong, wrong
@@ -56,7 +56,7 @@ class System:
 
 @dataclass(kw_only=True)
 class Story:
-    node: Office
+    node: OpenNode
     department: System
     province: System
 

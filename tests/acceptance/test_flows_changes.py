@@ -13,8 +13,8 @@ from gateway.domain.document import DocumentChange, InState, Kind
 from gateway.errors import Clash, Refused
 from gateway.incoming import process, reading, seal
 from gateway.outgoing import manage, recall
-from gateway_office.letters import comments
 from tests.support.api import pdf
+from tests.support.comments import add_comment
 from tests.support.hosted import save_hosted
 from tests.support.node import (
     COMMUNE,
@@ -102,7 +102,7 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
     arrived = await town.only()
     await town.status(arrived, "03", register_no="77")
     scope = await town.scope(PROVINCE)
-    await comments.add_comment(town.node.inn, scope, arrived.id, "Bên gửi báo sẽ sửa")
+    await add_comment(town, scope, arrived.id, "Bên gửi báo sẽ sửa")
     await town.update(sent, files=(("moi.pdf", OTHER),))
     await town.carry()
     await town.status(arrived, "15")

@@ -13,15 +13,12 @@ import pytest
 
 from gateway.deciding import agency_profile
 from gateway.domain.agency_profile import OUT_BOOKS, OUT_NUMBERING
-from gateway.domain.book import PaperLetter
 from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.errors import Clash, Refused
-from gateway.outgoing import drafting, manage, numbering
+from gateway.outgoing import manage, numbering
 from gateway.policy.verdict import ReasonCode, Verdict
-from gateway_office.book import books
-from gateway_office.letters import follow_up
 from tests.support import first_pages, pdf_pki, pdfs
 from tests.support.node import DEPARTMENT, PROVINCE, Town, draft
 from tests.support.packets import TODAY
@@ -151,20 +148,6 @@ async def test_a_number_of_what_is_not_sent_is_void_and_serves_only_the_same_doc
         await numbering.void_number(town.node.out, scope, f"2026.{LETTER}.1", "nhầm")
 
 
-async def test_a_number_stays_with_the_draft_that_a_document_becomes_again(town: Town) -> None:
-    await choose(town)
-    scope = await town.scope(DEPARTMENT)
-    begun = await drafting.begin(town.node.out, scope, draft("", PROVINCE, issued_on=TODAY))
-    assert (await states(town)) == {}
-    document = await _send_draft(town, begun)
-    assert document.draft.number == "01"
-
-    back = await follow_up.call_back(town.node.out, scope, document.id)
-    assert await states(town) == {1: NumberState.ISSUED}
-    await manage.discard_draft(town.node.out, scope, back.id)
-    assert await states(town) == {1: NumberState.VOID}
-
-
 async def _send_draft(town: Town, begun: OutgoingDocument) -> OutgoingDocument:
     scope = await town.scope(DEPARTMENT)
     accepted = await town.send("", send=False, issued_on=begun.draft.issued_on)
@@ -181,38 +164,6 @@ async def test_the_run_goes_on_after_the_numbers_that_others_gave(town: Town) ->
     await town.send("43")
     await choose(town)
     assert (await town.send("")).draft.number == "44"
-
-
-async def test_letters_on_paper_take_their_numbers_from_the_same_run(town: Town) -> None:
-    await choose(town)
-    scope, book = await town.scope(DEPARTMENT), town.node.book
-    line = books.TypedLine(
-        number="",
-        symbol="STD-VP",
-        issued_on=TODAY,
-        type_name="Công văn",
-        subject="Trả lời",
-        signer="Nguyễn Văn Mẫu",
-        recipients="Xã Mẫu",
-    )
-
-    first = await books.enter(book, scope, line)
-    sent = await town.send("")
-    late: PaperLetter = await books.enter(book, scope, replace(line, number="05", catch_up="Mất điện"))
-    with pytest.raises(Refused):
-        await books.enter(book, scope, replace(line, number="09"))
-    skipped = await books.enter(book, scope, replace(line, number="03", catch_up="Mất điện"))
-    await books.strike(book, scope, first.id, "Nhập nhầm")
-
-    assert [letter.number for letter in (first, late, skipped)] == ["01", "05", "03"]
-    assert sent.draft.number == "02"
-    assert await states(town) == {
-        1: NumberState.VOID,
-        2: NumberState.ISSUED,
-        3: NumberState.ISSUED,
-        4: NumberState.RESERVED,
-        5: NumberState.ISSUED,
-    }
 
 
 async def test_an_agency_decides_its_own_books(town: Town) -> None:

@@ -37,10 +37,10 @@ from gateway.policy.incoming import Admission, Ruling
 from gateway.ports.axis import ManagedAxis, Outcome, Parcel
 from gateway.store import dump
 from gateway.store.blobs import FileBlobs
-from gateway_office.letters import comments
 from tests.long.acceptance.test_cli import CommandRun, run_command
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
+from tests.support.comments import add_comment
 from tests.support.faulty import Faulty, Meanwhile
 from tests.support.node import (
     COMMUNE,
@@ -295,7 +295,7 @@ async def test_purged_content_is_gone_and_digest_header_and_decision_stay(town: 
     packet = await deliver_secret(town)
     arrived = await town.only()
     node, scope = town.node, await town.scope(PROVINCE)
-    await comments.add_comment(node.inn, scope, arrived.id, "Hình như là văn bản mật")
+    await add_comment(town, scope, arrived.id, "Hình như là văn bản mật")
     hold = await seal.document(node.inn, node.hold, scope, arrived.id, "Có dấu mật")
     decider = head(town)
 

@@ -8,9 +8,10 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,11 +60,16 @@ async def before_lifting(folder: Path) -> None:
 
 
 def crashes(folder: Path, act: Act, copies: Path) -> Iterator[Path]:
-    """Yield a copy of the folder for each different state in which a crash leaves it."""
+    """Yield a copy of the folder for each different state in which a crash of that act leaves it."""
+    return crashes_of(lambda: _acted(folder, act), folder, copies)
+
+
+def crashes_of(act: Callable[[], Coroutine[Any, Any, None]], folder: Path, copies: Path) -> Iterator[Path]:
+    """Yield a copy of the folder for each different state in which a crash leaves it, of an act that opens it itself."""
     digests: set[bytes] = set()
     child = os.fork()
     if child == 0:
-        asyncio.run(_acted(folder, act))
+        asyncio.run(act())
         os._exit(0)
     try:
         while os.WIFSTOPPED(status := os.waitpid(child, os.WUNTRACED)[1]):

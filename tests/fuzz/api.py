@@ -30,7 +30,7 @@ async def call_all(door: api.Door, folder: Path, examples: int, seed: int, phase
     """Call every operation that the node describes, with a good key."""
     key = await door.key(api.DEPARTMENT)
     config = folder / "schemathesis.toml"
-    # Which fields an answer has when some are chosen is in no schema; tests/unit/api/test_fields.py asks that.
+    # Which fields an answer has when some are chosen is in no schema; tests/office/unit/api/test_fields.py asks that.
     section = '[parameters]\n"query.fields" = ""\n'
     config.write_text(f'request-timeout = 30.0\n\n{section}\n[auth.openapi.key]\nbearer = "{key}"\n')
     words = [

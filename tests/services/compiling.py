@@ -23,7 +23,7 @@ _LIBRARIES = ("_pytest", "playwright")
 # Those of them that pytest treats as tests.
 _PLUGINS = ("hypothesis", "xdist")
 _SITE = Path(sysconfig.get_path("purelib"))
-_LONG = (ROOT / "tests" / "long", ROOT / "tests" / "office" / "long")
+_LONG = tuple((ROOT / "tests" / folder / "long") for folder in ("", "office", "bench", "labs"))
 _AT_ONCE = 20
 
 

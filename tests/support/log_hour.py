@@ -19,7 +19,6 @@ from gateway.errors import GatewayError
 from gateway.log import JsonLines, Throttle
 from gateway.workers.clocks import FiguresClock
 from gateway.workers.loop import Loop, Trouble, longest_sleep_s
-from gateway_office import lister
 from tests.support.node import LEASE_S, PDF, Town, document
 
 HOUR = timedelta(hours=1)
@@ -88,7 +87,6 @@ async def log_of(town: Town, span: timedelta = HOUR) -> HourLog:
 def _without_pauses() -> Iterator[None]:
     """Let no loop wait for work of others: they turn one after another here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lister, "GATHER_S", 0.0)
         patch.setattr(FiguresClock, "PAUSE_S", 0.0)
         yield
 

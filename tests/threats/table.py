@@ -31,6 +31,8 @@ ASIDE = "told"
 _IN_NAME = re.compile(r"threat_(\d{1,3}(?:_\d{3})*)(?!\d)|threats_(\d{1,3}(?:_\d{1,3})*)(?!\d)")
 _IN_CASE = re.compile(r"test_each_threat\w*\[(\d{3})-")
 
+_OF_SUBJECT = re.compile("^tests/(?:office/|labs/)?(?:long/)?")
+
 # Where a test tries, when it does not say so itself: the longest beginning of its path that is here.
 _PLACES = {
     "tests/acceptance": "flows",
@@ -92,8 +94,8 @@ class Result:
 
     @property
     def entry(self) -> str:
-        # A long test goes on with the subject of a short one, and so does a test of the office.
-        file = self.test.replace("tests/office/", "tests/", 1).replace("tests/long/", "tests/", 1)
+        # A long test goes on with the subject of a short one, and so does one of the office or the laboratory.
+        file = _OF_SUBJECT.sub("tests/", self.test)
         place = max((prefix for prefix in _PLACES if file.startswith(prefix)), key=len, default="tests")
         return self.recorded.get("entry") or _PLACES[place]
 

@@ -20,7 +20,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "labs/requirements.lock", "requirements-dev.lock")
 # Of the environment in which a test makes a client of the API's description; it needs other versions than we do.
-CLIENT_LOCK = "tests/long/interop/client/requirements.lock"
+CLIENT_LOCK = "tests/labs/long/interop/client/requirements.lock"
 ACCEPTED = Path(__file__).parent / "accepted.toml"
 SBOM = ROOT / "dist" / "sbom.json"
 # Licences that bind users of the node over a network, or our own code.

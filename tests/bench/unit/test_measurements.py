@@ -1,6 +1,6 @@
 """Every measurement runs in the smallest form of its command: the tests check its output, its files, and that nothing
 was lost. How fast anything was is no part of it. `fan_out`, `large` and `upload` have their tests in
-tests/long/faults/test_reach.py."""
+tests/bench/long/faults/test_reach.py."""
 
 from __future__ import annotations
 

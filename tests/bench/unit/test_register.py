@@ -12,8 +12,9 @@ from typing import Any
 from bench import register
 from gateway.domain.event import EventKind
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.stores import folded
 from tests.support.clock import ManualClock
-from tests.support.stores import committing, delivery, folded, incoming, outbox_item, outgoing
+from tests.support.stores import committing, delivery, incoming, outbox_item, outgoing
 
 ROWS = 500
 _SCHEMA = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"

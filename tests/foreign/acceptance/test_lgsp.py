@@ -12,15 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.diagnosis import Tag
 from gateway.domain.document import InState
-from gateway.ops.checks import Watch
 from gateway.outgoing import manage
 from gateway.settings import AxisSettings, Settings
 from gateway.settings.options import NamedAxis, RouteSettings
-from gateway.words import labels
 from gateway_labs.simulators.settings import HubOptions
-from gateway_office.node.machine import NodeMachine
 from tests.foreign.acceptance.test_vxp import CODES, OnHub, TwoNodes, passes_in_little_memory
 from tests.services.process import kept_ports
 from tests.support import node
@@ -236,18 +232,6 @@ async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(
 
         assert [fact.axis for fact in await on_hub.town.facts(sent) if fact.code == "sent"] == ["province"]
         assert on_hub.documents == [(PROVINCE, 1)]
-
-
-async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_it(on_lgsp: OnLgsp) -> None:
-    open_node = on_lgsp.town.node
-    steps = await NodeMachine(node=open_node, health=Watch(node=open_node)).checks(Tag.LINE)
-
-    assert [step.level for step in steps if step.check == "session"] == ["green"] * 3
-    for step in steps:
-        for lang in ("vi", "en"):
-            assert labels.say(f"operating.line.step.{step.check}", lang)
-            assert labels.say(f"operating.line.mark.{step.level.state}", lang)
-            assert step.says(lang)
 
 
 async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:

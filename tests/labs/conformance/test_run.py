@@ -19,7 +19,7 @@ from gateway_labs.conformance.run import Subject
 from gateway_labs.conformance.score import Check, Score, sheet
 from gateway_labs.conformance.steps import STEPS
 from gateway_labs.sandbox.opened import Running
-from tests.support.sandbox import BREAKAGES, Breakage, at_work, broken_copy
+from tests.labs.support.sandbox import BREAKAGES, Breakage, at_work, broken_copy
 
 # Quick ones of each group; all of them are in tests/acceptance.
 SOME = {1, 4, 19, 31}

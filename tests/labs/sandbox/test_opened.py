@@ -21,7 +21,7 @@ from gateway_labs.conformance.line import Line
 from gateway_labs.conformance.score import Check
 from gateway_labs.sandbox import opened, stage
 from gateway_labs.sandbox.opened import Running, Sandbox
-from tests.support.sandbox import at_work
+from tests.labs.support.sandbox import at_work
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fuzz.api import OPTIONS, call_all
 from tests.support import api
-from tests.support.contract import DOCUMENT
+from tests.support.contract import EXCHANGE
 from tests.support.seed import SEED
 
 
@@ -20,6 +20,6 @@ async def test_every_operation_answers_as_it_is_described(blank_node: Path, tmp_
 
     assert run.exit == 0, run.report[-6000:]
     # The description itself was read before.
-    operations = sum(len(path) for path in DOCUMENT["paths"].values()) - 1
+    operations = sum(len(path) for path in EXCHANGE.document["paths"].values()) - 1
     assert f"Tested: {operations}" in run.report
     assert "Failures:" not in run.report

@@ -13,7 +13,8 @@ from gateway.domain.document import InState
 from gateway_office.domain.pending import ActKind, ActValues
 from gateway_office.domain.roles import PostRole
 from gateway_office.letters import pending
-from tests.faults.test_hold_crash import clock_after, crashes
+from tests.faults.killer import Counter, Killer, stand_still
+from tests.faults.test_hold_crash import clock_after, crashes_of
 from tests.office.support.node import PROVINCE, OfficeTown, opened
 from tests.office.support.scenes import TownScene
 from tests.support.fixtures import cheap_passwords as cheap_passwords
@@ -40,6 +41,11 @@ async def run_due(town: OfficeTown) -> bool:
     return await pending.run_due(town.node.inn, town.node.accounts)
 
 
+async def run_due_and_be_killed(folder: Path) -> None:
+    async with opened(folder, clock_after(2), Killer(Counter(stand_still))) as town:
+        await run_due(town)
+
+
 async def recovered(folder: Path) -> bool:
     """Run what is due in the copy of a crashed node; return whether the crash had left it done."""
     async with opened(folder, clock_after(3)) as town:
@@ -61,7 +67,7 @@ def test_a_crash_between_the_hour_and_the_act_leaves_it_to_be_done_once(tmp_path
     folder = tmp_path / "node"
     asyncio.run(press(folder))
     ends = []
-    for copy in crashes(folder, run_due, tmp_path):
+    for copy in crashes_of(lambda: run_due_and_be_killed(folder), folder, tmp_path):
         ends.append(asyncio.run(recovered(copy)))
         shutil.rmtree(copy)
 

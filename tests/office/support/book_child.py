@@ -14,7 +14,8 @@ from gateway.pool import ThreadPool
 from gateway_office.book import book_pdf
 from gateway_office.book.books import Ask
 from gateway_office.services import BookServices
-from tests.support.stores import NORTH, opened
+from tests.office.support.stores import opened
+from tests.support.stores import NORTH
 
 
 async def write(url: str, file: Path) -> None:

@@ -22,7 +22,7 @@ from gateway_office.web.app import add_static, add_status
 from tests.office.support.town import OfficeTown, open_town
 from tests.support.contract import Description
 from tests.support.town.builder import Change, unchanged
-from tests.support.town.doors import Door, Served, api_of
+from tests.support.town.doors import Door, Hang, Served, api_of
 
 WITH_OFFICE = Description((*ROUTES, *calls.routes(None)))  # type: ignore[arg-type]  # it does not ask the office
 
@@ -41,17 +41,21 @@ class OfficeDoor(Door):
 
 @asynccontextmanager
 async def open_door(
-    blank: Path, folder: Path, options: ApiOptions | None = None, change: Change = unchanged
+    blank: Path,
+    folder: Path,
+    options: ApiOptions | None = None,
+    change: Change = unchanged,
+    hang: Hang = lambda app, node, deps: None,
 ) -> AsyncIterator[OfficeDoor]:
-    """Open the API of a town of its own in that folder, on a copy of another."""
+    """Open the API of a town of its own in that folder, on a copy of another; `hang` adds doors to it."""
+
+    def hang_pages(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
+        hang(app, node, deps)
+        add_status(app.router, node.store, deps.clock, __version__)
+        add_static(app.router)
+
     shutil.copytree(blank, folder, dirs_exist_ok=True)
     async with open_town(folder, change=change) as town:
-        app, deps = api_of(town, options, _add_plain_pages, (*ROUTES, *calls.routes(town.node)))
+        app, deps = api_of(town, options, hang_pages, (*ROUTES, *calls.routes(town.node)))
         async with TestClient(Served(app)) as client:
             yield OfficeDoor(node=town.node, clock=town.clock, client=client, deps=deps, calls=deps.calls)
-
-
-def _add_plain_pages(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
-    assert isinstance(node, Office)
-    add_status(app.router, node.store, deps.clock, __version__)
-    add_static(app.router)

@@ -19,9 +19,10 @@ from gateway_office.letters import follow_up
 from tests.acceptance.test_flows_reform import reformed, today
 from tests.acceptance.test_hold import lift_sent, seal_sent
 from tests.acceptance.test_roll_over import two_deciders
-from tests.office.support.plain_count import Ours, check
+from tests.office.support.book_count import check_book
+from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
 from tests.support import people
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
+from tests.support.plain_count import Ours, check
 from tests.unit.outgoing.test_endings import choose_own_book, leave_and_die
 
 Act = Callable[[], Awaitable[object]]
@@ -30,7 +31,7 @@ _CODES = ("02", "03", "03", "04", "05", "06", "15", "15", "16")
 
 @dataclass(slots=True)
 class History:
-    town: Town
+    town: OfficeTown
     random: random.Random
     holds: list[Hold] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -153,4 +154,5 @@ class History:
             code: Ours(self.town.node.store, await self.town.scope(code))
             for code in (DEPARTMENT, PROVINCE, COMMUNE)
         }
-        await check(ours[DEPARTMENT], ours, year=2026, heirs=self.heirs)
+        sent = await check(ours[DEPARTMENT], ours, year=2026, heirs=self.heirs)
+        await check_book(ours[DEPARTMENT], sent, 2026)

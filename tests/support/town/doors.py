@@ -362,13 +362,18 @@ async def open_vxp_door(
     blank: Path, folder: Path, *, options: ApiOptions | None = None, fresh: timedelta = timedelta()
 ) -> AsyncIterator[VxpDoor]:
     """Open the compatibility door of a town of its own."""
+    async with open_door(blank, folder, options, hang=vxp_operations(fresh)) as opened:
+        yield VxpDoor(api=opened)
+
+
+def vxp_operations(fresh: timedelta = timedelta()) -> Hang:
+    """Return what adds the compatibility door to an API."""
 
     def hang(app: web.Application, node: OpenNode, deps: ApiDeps) -> None:
         vxp = VxpDeps(api=deps, keys=node.store.accounts, secrets=system_secrets(node.settings), fresh=fresh)
         application.add_operations(app, vxp, Entry(deps.options))
 
-    async with open_door(blank, folder, options, hang=hang) as opened:
-        yield VxpDoor(api=opened)
+    return hang
 
 
 @asynccontextmanager

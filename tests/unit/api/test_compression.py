@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip as library
 
 from gateway.api.compression import LEAST, VARIES, gzip, takes_gzip
-from gateway_office.web import answers, app
 from tests.support.api import Answer, Door, meta
 from tests.support.cases import Cases
 
@@ -61,19 +60,6 @@ def test_how_long_a_packed_answer_is_does_not_say_what_stands_in_it() -> None:
     assert len(set(lengths)) > 10
     assert [len(gzip(body)) for body in bodies] == lengths
     assert [library.decompress(gzip(body)) for body in bodies] == bodies
-
-
-async def test_static_files_are_packed_once_and_kept_apart_by_encoding(door: Door) -> None:
-    for name in answers.STATIC:
-        packed = await door.ask("GET", f"/static/{name}", key=None, headers=GZIP)
-        plain = await door.ask("GET", f"/static/{name}", key=None, headers=PLAIN)
-        assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
-        assert ("Content-Encoding" in plain.headers, plain.headers["Vary"]) == (False, "Accept-Encoding")
-        assert packed.raw == plain.raw
-        refused = await door.ask("GET", f"/static/{name}", key=None, headers={"Accept-Encoding": "gzip;q=0"})
-        assert "Content-Encoding" not in refused.headers
-    cache = app._packed.cache_info()
-    assert cache.misses == len(answers.STATIC) <= cache.currsize
 
 
 def test_who_takes_gzip(cases: Cases) -> None:

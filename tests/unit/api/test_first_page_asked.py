@@ -4,7 +4,6 @@ sees of it."""
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,8 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import InState
 from gateway.errors import Refused
 from gateway.outgoing.intake import Order
-from gateway_office.domain.listing import doubt_of, incoming_line, may_be_taken, note_of
-from gateway_office.letters.received import doubt
 from tests.support import first_pages, letters
 from tests.support.api import DEPARTMENT, PROVINCE, Answer, Door, form, meta
-from tests.support.node import Town
 from tests.support.packets import TODAY
 
 OTHER = first_pages.printed("16", subject=first_pages.OTHER)
@@ -82,30 +78,3 @@ async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="first-page-other"):
         await handed_in()
     assert await handed_in(*CONFIRMED) is not None
-
-
-async def test_another_number_is_doubtful_to_the_receiver_and_another_subject_is_noted(
-    town: Town,
-) -> None:
-    """Neither holds it."""
-    rows = {
-        "15": (OTHER, "other", "first_page", ""),
-        "17": (first_pages.printed("17", subject=first_pages.OTHER), "differs", "", "first_page"),
-        "18": (first_pages.printed("20"), "other", "first_page", ""),
-        "19": (first_pages.printed("19"), "same", "", ""),
-    }
-    for number, (raw, _, _, _) in rows.items():
-        await town.send(number, files=(("a.pdf", raw),), confirm=tuple(CONFIRMED))
-    await town.carry()
-
-    arrived = {i.number: i for i in await town.incoming(PROVINCE)}
-    for number, (_, word, doubtful, noted) in rows.items():
-        document = arrived[number]
-        line = incoming_line(document, str(document.state), None)
-        assert (document.state, document.checks["first_page"]) == (InState.NEW, word)
-        assert doubt_of(line) == doubtful
-        assert may_be_taken(line) is not bool(doubtful)
-        assert note_of(line) == noted or note_of(line) == "revocation" != noted
-        checked = replace(document, checks=document.checks | {"revocation": "good"})
-        assert (doubt(checked) == "first_page") is bool(doubtful)
-    await town.status(arrived["15"], "03")

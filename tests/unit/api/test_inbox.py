@@ -11,9 +11,9 @@ import pytest
 
 from gateway.api.downloads import disposition
 from gateway.domain.account import AgencyScope
-from tests.office.support import accounts
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, meta
 from tests.support.stores import inbox_item
+from tests.support.units import add_units
 
 
 async def arrived(
@@ -312,7 +312,7 @@ async def to_assign(door: Door) -> dict[str, Any]:
     (item,) = await arrived(door)
     agency = await door.node.store.accounts.hosted_by_code(PROVINCE)
     assert agency is not None
-    await accounts.units(door.node.accounts, agency.id, "Phòng Tổng hợp", "Phòng Tài vụ")
+    await add_units(door.node.store, door.clock, agency.id, "Phòng Tổng hợp", "Phòng Tài vụ")
     return item
 
 
@@ -333,8 +333,9 @@ async def test_persons_and_informed_units_are_assigned_and_a_stranger_is_refused
     item = await to_assign(door)
     agency = await door.node.store.accounts.hosted_by_code(PROVINCE)
     assert agency is not None
-    async with door.node.accounts.accounts.read() as view:
-        members = await view.units_of(agency.id).members(door.node.inn.clock.now())
+    scope = AgencyScope(agency_id=agency.id, principal_id="clerk")
+    async with door.node.store.read(scope) as work:
+        members = await work.units.members(door.node.inn.clock.now())
     person = next(m for m in members if m.unit == "Phòng Tài vụ").person_id
     lead_unit, helping = ASSIGNMENT["lead_unit"], ASSIGNMENT["coordinating_units"]
 

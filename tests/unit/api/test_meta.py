@@ -6,18 +6,15 @@ import base64
 import io
 import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import pytest
 
 from gateway import log
 from gateway.api import problems
 from gateway.domain.event import EventKind
 from gateway.domain.states import CODES, STATES
 from gateway.store.data_folder import Room
-from tests.support.api import DEPARTMENT, PDF, PROVINCE, Door, meta
+from tests.support.api import DEPARTMENT, PDF, Door, meta
 
 
 async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
@@ -44,22 +41,6 @@ async def test_codes_name_every_state_and_status_in_both_languages(door: Door) -
     assert {row["key"] for row in codes["states"]} == set(STATES)
     assert {row["code"] for row in codes["statuses"]} == set(CODES)
     assert all(row["vi"] and row["en"] for rows in codes.values() for row in rows)
-
-
-async def test_a_node_whose_database_is_gone_is_not_ready(door: Door) -> None:
-    await door.node.store.close()
-    for file in door.node.settings.node.data_dir.glob("gateway.db*"):
-        file.write_bytes(b"this is no database " * 1000)
-
-    ready = await door.ask("GET", "/readyz", key=None)
-    page = await door.ask("GET", "/trang-thai", key=None)
-
-    assert ready.status == 503
-    assert ready.headers["Content-Type"] == "application/problem+json; charset=utf-8"
-    assert int(ready.headers["Retry-After"]) > 0
-    assert (ready.json["code"], ready.json["checks"]["database"]) == ("GW-503-NOT-WELL", "down")
-    assert page.status == 503
-    assert "no database" not in ready.raw.decode() + page.raw.decode()
 
 
 async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door: Door) -> None:
@@ -127,50 +108,6 @@ async def test_no_log_line_at_any_level_holds_content_or_secrets(door: Door) -> 
     assert base64.b64encode(PDF)[:60].decode() not in log_text
     assert "gwk_" not in log_text
     assert key.splitlines()[1][:40] not in log_text
-
-
-async def test_pages_load_nothing_but_their_stylesheet_in_either_language(door: Door) -> None:
-    """And can be walked by keyboard: a skip link first, its target there, every id once, every link with words."""
-    for path in ("/trang-thai", "/docs", "/problems", "/problems/clash"):
-        page = await door.ask("GET", path, key=None)
-        text = page.raw.decode()
-        english = (await door.ask("GET", f"{path}?lang=en", key=None)).raw.decode()
-        ids = re.findall(r'\sid="([^"]+)"', text)
-
-        assert page.status == 200
-        assert "default-src 'none'; style-src 'self'" in page.headers["Content-Security-Policy"]
-        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|=[\"']?(?:https?:)?//|url\(", text)
-        assert re.findall(r'<link rel="stylesheet" href="([^"]+)">', text) == ["/static/gateway.css"]
-        assert ('<html lang="vi">' in text, '<html lang="en">' in english) == (True, True)
-        assert text.count("<h1>") == english.count("<h1>") == 1
-        assert text.index('class="skip" href="#content"') < text.index("<header")
-        assert "content" in ids
-        assert len(ids) == len(set(ids))
-        assert not re.search(r"<a [^>]*>\s*</a>", text)
-
-    lost = await door.ask("GET", "/problems/none", key=None, headers={"Accept": "text/html"})
-    assert (lost.status, lost.headers["Content-Type"].startswith("text/html")) == (404, True)
-    assert lost.headers["X-Request-Id"] in lost.raw.decode()
-
-
-async def test_the_stylesheet_and_the_icon_are_served_by_the_node(door: Door) -> None:
-    style = await door.ask("GET", "/static/gateway.css", key=None)
-    icon = await door.ask("GET", "/favicon.ico", key=None)
-
-    assert style.headers["Content-Type"] == "text/css; charset=utf-8"
-    assert b"url(" not in style.raw
-    assert b"@import" not in style.raw
-    assert (icon.status, icon.headers["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
-
-
-@pytest.mark.usefixtures("keys_away")
-async def test_the_status_page_counts_what_waits(door: Door) -> None:
-    await door.send()
-
-    text = (await door.ask("GET", "/trang-thai", key=None)).raw.decode()
-
-    assert "Việc của hệ thống" in text
-    assert PROVINCE not in text
 
 
 async def test_the_documentation_shows_every_call(door: Door) -> None:

@@ -16,12 +16,11 @@ from gateway.edxml import workbook
 from gateway.policy import admission, pdf_fields, pdf_head, recipients_block, texts
 from gateway.policy.admission import clean_name, stored_names
 from gateway.policy.profile import Profile
-from gateway_office.web.pages.agencies import common
 from tests.support.cases import Cases
 from tests.support.patterns import attacks_on
 from tests.support.work import TooMuchWork, Work
 
-MODULES = (text, fields, workbook, pdf_fields, pdf_head, recipients_block, texts, admission, common)
+MODULES = (text, fields, workbook, pdf_fields, pdf_head, recipients_block, texts, admission)
 BITES = {
     "one word": "a",
     "accented word": "ạ",
@@ -57,7 +56,6 @@ READERS: dict[str, Callable[[str], Any]] = {
     "number of a page": lambda t: pdf_head._NUMBER.match(t),
     "format of a cell": lambda t: workbook._QUOTED.sub("", t),
     "recipients": recipients_block.items_of,
-    "agencies in a form": lambda t: common.split_names(f"a,a{t}!"),
 }
 SIZE, MOST = 64, 2.3
 # What a reader does whatever it is given.

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import date
 
 import pytest
 
 from gateway.edxml import workbook
 from gateway.errors import BadForm
-from gateway_office.book.table_files import XlsxColumn, XlsxWriter
 from tests.support.cases import Cases
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -64,19 +62,6 @@ def test_a_formula_gives_the_value_that_was_kept() -> None:
     rows = '<row><c r="A1" t="str"><f>CONCAT("a")</f><v>Z91</v></c><c r="B1"><f>1+1</f></c></row>'
 
     assert workbook.first_sheet(build(sheet(rows))) == ([("Z91",)], 2)
-
-
-def test_our_own_books_are_read() -> None:
-    out = io.BytesIO()
-    with XlsxWriter(
-        out, "Sổ", [XlsxColumn(title="Số", width=5), XlsxColumn(title="Ngày", width=9)]
-    ) as writer:
-        writer.add(["Số “12”", date(2026, 11, 20)])
-        writer.close()
-
-    rows_read, _ = workbook.first_sheet(out.getvalue())
-
-    assert rows_read == [("Số", "Ngày"), ("Số “12”", "2026-11-20")]
 
 
 def test_what_is_no_workbook_or_has_no_end_is_refused(cases: Cases) -> None:

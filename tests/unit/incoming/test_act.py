@@ -14,9 +14,9 @@ from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, handover, process
 from gateway.incoming.act import StatusCall
 from gateway.words import labels
-from tests.office.support import accounts
 from tests.support.hosted import save_hosted
 from tests.support.node import COMMUNE, PDF, PROVINCE, Town, document, recall_of
+from tests.support.units import add_units
 
 FILES = (("van-ban.pdf", PDF),)
 LATE = datetime(2026, 12, 31, 16, 40, tzinfo=UTC)  # 23:40 in Viet Nam
@@ -157,7 +157,7 @@ async def test_only_what_is_done_is_opened_again_with_a_reason_and_after_it_was_
 async def test_an_assignment_said_again_with_04_is_new(town: Town) -> None:
     """R67 (instructions stay)."""
     arrived = await arrive(town)
-    await accounts.units(town.node.accounts, arrived.agency_id, "Phòng A", "Phòng B")
+    await add_units(town.node.store, town.clock, arrived.agency_id, "Phòng A", "Phòng B")
 
     await town.status(arrived, "04", assignment=Assignment(lead_unit="Phòng A"))
     town.clock.advance(1)

@@ -14,8 +14,8 @@ from gateway.domain.handling import PartState, Share, UnitMember, UnitPart, unit
 from gateway.errors import Clash, Refused
 from gateway.incoming import act, handling
 from gateway.policy.verdict import ReasonCode, Verdict
-from tests.office.support import accounts
 from tests.support.node import COMMUNE, PROVINCE, Town
+from tests.support.units import add_units
 
 LEAD, HELP, OTHER = "Phòng Tổng hợp", "Phòng Tài chính", "Phòng Kinh tế"
 BY, OWN = date(2026, 11, 27), date(2026, 11, 25)
@@ -29,7 +29,7 @@ ASSIGNED = Assignment(
 
 async def assigned(town: Town) -> IncomingDocument:
     scope = await town.scope(PROVINCE)
-    await accounts.units(town.node.accounts, scope.agency_id, HELP, OTHER)
+    await add_units(town.node.store, town.clock, scope.agency_id, LEAD, HELP, OTHER)
     await town.send("15")
     await town.carry()
     arrived = await town.only()
@@ -156,10 +156,10 @@ async def test_any_unit_is_taken_where_the_agency_has_none(town: Town) -> None:
     await town.carry()
     arrived, assignment = await town.only(COMMUNE), Assignment(lead_unit="Ban X")
     scope = await town.scope(COMMUNE)
-    async with town.node.accounts.accounts.begin("operator") as work:
-        units = work.units_of(scope.agency_id)
-        for unit in await units.all():
-            await units.save(replace(unit, closed_at=town.node.inn.clock.now()))
+    await add_units(town.node.store, town.clock, scope.agency_id, "Phòng Tổng hợp")
+    async with town.node.store.begin(scope) as work:
+        for unit in await work.units.all():
+            await work.units.save(replace(unit, closed_at=town.node.inn.clock.now()))
         await work.commit()
 
     assigned_document = await act.assign(town.node.inn, scope, arrived.id, assignment)

@@ -4,7 +4,7 @@ takes nothing from them, or that they cannot reach, is not called well."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from gateway.pool import ThreadPool
 from gateway.ports.axis import AxisState
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.workers.heartbeat import HEARD_LATELY, Pulse, own_name
-from gateway_office.bootstrap.office import outages_of
 from tests.support.clock import START, ManualClock
 from tests.support.parcels import parcel
 
@@ -36,24 +35,6 @@ def beat(folder: Path, process: str, at: datetime, holds: object = HELD_ROWS, **
     folder.mkdir(exist_ok=True)
     heartbeat = {"at": at.isoformat(), "since": START.isoformat(), "stuck": [], "holds": holds, **more}
     (folder / f"{process}.json").write_text(json.dumps(heartbeat), encoding="utf-8")
-
-
-async def test_the_office_learns_since_when_another_process_cannot_reach_the_axis(
-    axis: EmbeddedAxis, tmp_path: Path
-) -> None:
-    """T14 runs from then on."""
-    down_at = START - timedelta(minutes=4)
-    pool = ThreadPool(1)
-
-    async def outages() -> Mapping[str, datetime]:
-        clock = ManualClock()
-        return await outages_of(axis, Pulse(folder=tmp_path / "beats", clock=clock, pool=pool))
-
-    beat(tmp_path / "beats", "here-1", START)
-    assert await outages() == {}
-    beat(tmp_path / "beats", "there-2", START, axes={"": ["", down_at.isoformat(), "", "gone"]})
-    assert await outages() == {"": down_at}
-    pool.close()
 
 
 async def test_what_the_workers_of_other_processes_hold_is_counted(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -17,10 +16,8 @@ from gateway.domain.figures import OUT
 from gateway.outgoing import dispatch, files, manage, more_recipients
 from gateway.outgoing.sign_again import KeyFaults
 from gateway.policy.outgoing import Handover, Means
-from gateway_office import todo
-from gateway_office.domain.task import TaskKind
-from tests.office.support.plain_count import Ours
 from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PROVINCE, Town
+from tests.support.plain_count import Ours
 
 _COUNTED = ("documents", "recipients", "failed", "delivered", "taken", "refused", "recalled", "done")
 
@@ -61,46 +58,6 @@ async def cancel(town: Town, document: OutgoingDocument) -> None:
 async def seal(town: Town, document: OutgoingDocument) -> None:
     hold = replace(town.node.hold, sealer=None)
     await files.seal_document(town.node.out, hold, await town.scope(DEPARTMENT), document.id, "Có dấu mật")
-
-
-async def tasks(town: Town) -> list[tuple[TaskKind, str]]:
-    services: Any = town.node
-    listed = await todo.gather(services.todo, await town.scope(DEPARTMENT), everything=True)
-    return [(task.kind, task.subject_id) for task in listed.tasks]
-
-
-async def test_a_document_that_had_left_all_the_same_comes_back_with_its_number_and_its_figures(
-    town: Town,
-) -> None:
-    await choose_own_book(town)
-    sent = await town.send("")
-    await leave_and_die(town)
-    await cancel(town, sent)
-    delivery = await town.delivery(sent)
-    assert (delivery.state, delivery.marks) == ("cancelled", ("may_have_left",))
-    assert [(n, state) for n, state, _ in await numbers(town)] == [(1, "void")]
-    assert await counted(town) == {}
-    assert await tasks(town) == []
-
-    await town.land()
-    await town.carry_around()
-    await town.status(await town.only(PROVINCE), "03")
-    await town.carry_around()
-
-    assert (await town.document(sent)).state is OutState.PACKED
-    assert (await town.delivery(sent)).state == "accepted"
-    assert await numbers(town) == [(1, "issued", sent.id)]
-    one = {"documents": 1, "recipients": 1, "delivered": 1, "taken": 1}
-    assert await counted(town) == one
-    assert await counted(town, PROVINCE, "in") == {"documents": 1, "taken": 1}
-    kinds = [event.kind.value for event in await town.events(DEPARTMENT, sent.id)]
-    assert kinds.count("message.left_after_all") == 1
-    assert kinds.count("number.issued") == 2
-    assert await tasks(town) == [(TaskKind.LEFT_AFTER_ALL, sent.id)]
-    assert (await town.send("")).draft.number == "02"
-
-    await town.recall(sent)
-    assert TaskKind.LEFT_AFTER_ALL not in {kind for kind, _ in await tasks(town)}
 
 
 async def test_a_document_that_is_sealed_before_it_left_ends_as_a_cancelled_one_does(town: Town) -> None:

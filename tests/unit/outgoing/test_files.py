@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.domain.document import FileRole, OutgoingDocument, OutState, Recipient
+from gateway.domain.document import FileRole, OutgoingDocument, Recipient
 from gateway.domain.event import EventKind
 from gateway.errors import AlteredContent, Clash, NotFound, Refused
 from gateway.outgoing import files, intake
 from gateway.outgoing.more_recipients import send_to_more
-from gateway_office.letters import follow_up
 from tests.support.api import pdf
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town
 from tests.support.stored_content import Lying
@@ -98,18 +97,3 @@ async def test_further_recipients_get_the_same_document_and_the_first_keep_their
     assert len(await town.incoming(PROVINCE)) == len(await town.incoming(COMMUNE)) == 1
     with pytest.raises(Refused, match="number-taken"):
         await send_to_more(town.node.out, scope, sent.id, (Recipient(code=PROVINCE),))
-
-
-async def test_a_refused_document_begins_anew_as_a_draft_to_those_who_refused_it(town: Town) -> None:
-    sent = await town.send("15", PROVINCE, COMMUNE, files=BOTH)
-    await town.carry()
-    scope = await town.scope(DEPARTMENT)
-    with pytest.raises(Clash, match="no recipient has refused"):
-        await follow_up.begin_correction(town.node.out, scope, sent.id)
-    await town.status(await town.as_incoming(sent, COMMUNE), "02")
-    await town.carry()
-
-    draft = await follow_up.begin_correction(town.node.out, scope, sent.id)
-
-    assert (draft.state, [x.code for x in draft.draft.recipients]) == (OutState.DRAFT, [COMMUNE])
-    assert [x.sha256 for x in draft.files] == [x.sha256 for x in sent.files]

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.book import Book, Span
 from gateway.domain.document import (
     DeliveryMode,
     DocumentChange,
@@ -27,11 +26,6 @@ from gateway.outgoing.manage import PaperLine
 from gateway.policy import outgoing as rules
 from gateway.policy.outgoing import Handover, Means
 from gateway.policy.profile import Profile
-from gateway.store import reporting
-from gateway_office import todo
-from gateway_office.book import books
-from gateway_office.letters import follow_up
-from gateway_office.store import partners
 from tests.support.cases import Cases
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, draft
 from tests.support.statements import noted_statements
@@ -47,34 +41,6 @@ async def waiting(town: Town, at: str = DEPARTMENT) -> list[PaperLine]:
 async def hand_over(town: Town, id: str, *to: str, on: date | None = None, **more: Any) -> None:
     handover = Handover(on=on or town.node.out.today(), **({"means": Means.POST} | more))
     await manage.close_paper(town.node.out, await town.scope(DEPARTMENT), id, handover, to)
-
-
-async def test_paper_alone_is_accepted_and_entered_and_never_goes_over_the_axis(town: Town) -> None:
-    sent = await town.send("15", PROVINCE, COMMUNE, delivery_mode=PAPER)
-    await town.carry()
-    town.clock.advance(timedelta(days=10))
-    await town.carry()
-
-    document = await town.document(sent)
-    assert (document.state, document.envelope_digest) == (OutState.PAPER, None)
-    assert [delivery.state for delivery in (await town.deliveries(sent)).values()] == ["paper", "paper"]
-    assert await town.count("outbox") == 0
-    assert await town.count("job") == 0
-    assert await town.incoming(PROVINCE) == await town.incoming(COMMUNE) == ()
-    assert [line.delivery.recipient.code for line in await waiting(town)] == [PROVINCE, COMMUNE]
-    scope = await town.scope(DEPARTMENT)
-    async with town.node.store.read(scope) as work:
-        lines = [line async for part in books.read_all(work, Book.OUTGOING, Span(year=2026)) for line in part]
-        listed = await work.office.lists.line(sent.id)
-        assert await work.blobs.holds(sent.files[0].sha256)
-    assert [(line.number, line.cells["dispatched_on"]) for line in lines] == [("15", None)]
-    assert listed is not None
-    assert (listed.state, listed.due_at, listed.attention_at) == ("paper", None, None)
-    assert (await todo.gather(town.node.todo, scope)).tasks == ()
-    load = await reporting.load(town.node.store, town.clock.now())
-    assert (dict(load.deliveries), load.late.count, load.outbox_failed) == ({}, 0, 0)
-    since = town.clock.now() - timedelta(days=30)
-    assert await partners.sent_to_since(town.node.store, since, [scope.agency_id]) == set()
 
 
 async def test_the_letters_of_many_documents_are_listed_with_one_query_of_documents(town: Town) -> None:
@@ -101,33 +67,6 @@ async def test_both_travels_and_is_on_the_list_too(town: Town) -> None:
     await hand_over(town, sent.id)
     assert await waiting(town) == []
     assert (await town.delivery(sent)).state == earlier_state
-
-
-async def test_a_person_closes_each_line_with_day_and_means_and_puts_them_right(town: Town) -> None:
-    sent = await town.send("15", PROVINCE, COMMUNE, delivery_mode=PAPER, issued_on=town.node.out.today())
-    today = town.node.out.today()
-
-    await hand_over(town, sent.id, PROVINCE, means=Means.OTHER, note="Giao tại cuộc họp")
-    assert [line.delivery.recipient.code for line in await waiting(town)] == [COMMUNE]
-    town.clock.advance(timedelta(days=1))
-    await hand_over(town, sent.id)
-    await hand_over(town, sent.id, PROVINCE, on=town.node.out.today())
-    with pytest.raises(Clash, match="nothing of"):
-        await hand_over(town, sent.id)
-
-    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
-        parts = await manage.paper_handed_over(work, today, town.node.out.today())
-        lines = [line async for part in books.read_all(work, Book.OUTGOING, Span(year=2026)) for line in part]
-    handovers = {x.delivery.recipient.code: (x.part.handed_over, x.part.means) for x in parts}
-    assert handovers == {code: (today + timedelta(days=1), "post") for code in (PROVINCE, COMMUNE)}
-    assert lines[0].cells["dispatched_on"] == today + timedelta(days=1)
-    events = [x for x in await town.events(DEPARTMENT, sent.id) if x.kind.value == "message.paper"]
-    assert [(x.data["to"], x.data.get("before")) for x in events] == [
-        (PROVINCE, None),
-        (COMMUNE, None),
-        (PROVINCE, today.isoformat()),
-    ]
-    assert [x.state for x in (await town.deliveries(sent)).values()] == ["paper", "paper"]
 
 
 async def test_what_is_said_of_it_is_checked_and_changes_nothing_when_refused(
@@ -177,17 +116,6 @@ async def test_it_is_cancelled_until_it_was_handed_over_and_not_again_after(town
     assert (await town.document(third)).state is OutState.CANCELLED
     assert await waiting(town) == []
     assert (await town.delivery(second)).state == "paper"
-
-
-async def test_a_draft_sent_on_paper_may_be_called_back(town: Town) -> None:
-    scope = await town.scope(DEPARTMENT)
-    stored = await town.send("15", send=False, delivery_mode=PAPER)
-
-    sent = await manage.send_draft(town.node.out, scope, stored.id, wait=timedelta(seconds=30))
-    reopened_draft = await follow_up.call_back(town.node.out, scope, sent.id)
-
-    assert (sent.state, reopened_draft.state) == (OutState.PAPER, OutState.DRAFT)
-    assert await waiting(town) == []
 
 
 async def test_what_changes_a_document_and_what_it_changes_both_travel(town: Town) -> None:

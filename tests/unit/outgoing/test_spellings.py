@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from gateway.domain.book import PaperLetter
-from gateway.errors import Clash, Refused
+from gateway.errors import Refused
 from gateway.outgoing import manage
 from gateway.outgoing.intake import Order
 from gateway.policy import book
@@ -85,34 +84,6 @@ async def test_digits_of_other_scripts_are_no_number(town: Town) -> None:
         ("601", "UBND-KT\u00b2"),
     ):
         assert await reasons_against(town, number, symbol, 1) == [ReasonCode.BAD_CHARACTERS]
-
-
-async def test_a_paper_letter_takes_the_number_in_each_spelling(town: Town) -> None:
-    scope, now = await town.scope(DEPARTMENT), town.clock.now()
-    letter = PaperLetter(
-        id="ppr_1",
-        number="77",
-        symbol="UBND-KT",
-        issued_on=TODAY,
-        type_name="Công văn",
-        subject="về việc thử",
-        signer="An",
-        recipients="Kho",
-        entered_at=now,
-        entered_by=scope.principal_id,
-    )
-    await reasons_against(town, "78", "UBND-KT", 1)
-    clashes = []
-    for n, (number, symbol) in enumerate((("77", "UBND-KT"), ("077", "ubnd-kt"), ("078", "UBND\u2010KT"))):
-        async with town.node.store.changing(scope) as work:
-            try:
-                await work.office.books.put_letter(
-                    replace(letter, id=f"ppr_{n}", number=number, symbol=symbol)
-                )
-            except Clash as clash:
-                clashes.append(clash.params["next_free"])
-
-    assert clashes == ["79", "79"]
 
 
 async def test_a_line_typed_by_hand_has_digits_of_no_other_script(town: Town) -> None:

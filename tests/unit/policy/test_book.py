@@ -12,7 +12,6 @@ from gateway.domain.book import Book, BookForm, BookLine, Gap, NumberRun
 from gateway.policy import book as rules
 from gateway.policy.verdict import ReasonCode
 from gateway.words import labels
-from gateway_office.book.book_lines import gaps_sentence
 
 TODAY = date(2026, 11, 20)
 
@@ -63,19 +62,6 @@ def test_the_printed_book_has_no_gap_one_line_for_a_date_and_texts_as_long_as_th
     assert rules.check_text("reason", "x" * 500).allowed
     assert [x.code for x in rules.check_text("reason", "x" * 501).reasons] == [ReasonCode.TOO_LONG]
     assert [x.code for x in rules.check_text("reason", "a\x00b").reasons] == [ReasonCode.BAD_CHARACTERS]
-
-
-def test_the_sentence_says_what_is_missing() -> None:
-    odd = rules.run_of(map(str, range(1, 200, 2)))
-    for run, sentence in (
-        (rules.run_of(map(str, range(1, 1246))), "Liên tục 1–1245, không thiếu số"),
-        (rules.run_of(["1", "2", "5", "7"]), "Từ 1 đến 7 thiếu 3 số: 3–4, 6"),
-        (rules.run_of(["3", "3"], start=1), "Từ 1 đến 3 thiếu 2 số: 1–2. Trùng số: 3"),
-        (rules.run_of([]), "Chưa có số nào"),
-        (rules.run_of(["4"], series="Công văn"), "Công văn: Liên tục 4–4, không thiếu số"),
-        (odd, "Từ 1 đến 199 thiếu 99 số: " + ", ".join(map(str, range(2, 102, 2))) + ", …"),
-    ):
-        assert gaps_sentence(run, "vi") == sentence
 
 
 @given(st.lists(st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2026, 12, 31))), max_size=40))

@@ -10,14 +10,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.domain.document import Recipient
 from gateway.domain.registry import GroupMember, Offer, OfferKind, RecipientGroup
 from gateway.domain.text import fold
 from gateway.outgoing.addressing import list_offers
 from gateway.policy.recipients_block import is_code, written_out
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.changes import SqlDirectoryChanges
-from gateway_office.web.pages.compose.addressing import merge_offers
 from tests.support.cases import Cases
 
 TODAY = date(2026, 11, 20)
@@ -181,16 +179,6 @@ async def test_no_name_outside_the_directory_is_certain_and_each_entry_is_shown(
                 assert fold(" ".join(spelled)) == fold(" ".join(known))
                 kind = 3 if known[0] == "Ủy" else 2 if known[0] in ("Chi", "Trung") else 1
                 assert [x.casefold() for x in spelled[:kind]] == [x.casefold() for x in known[:kind]]
-        rows, skipped = merge_offers((), offered, ())
-        shown = {fold(written_out(word)) for row in rows for word in words_of(row, names)}
-        for offer in offered:
-            with cases.case((near, offer.item.text, "shown")):
-                assert fold(written_out(offer.item.name)) in shown
-        assert skipped == 0
-
-
-def words_of(row: Recipient, names: dict[str, str]) -> list[str]:
-    return [row.code, row.name or "", names.get(row.code, ""), *(row.given or "").split("; ")]
 
 
 async def test_a_saved_group_stands_for_its_members_and_blocks_are_each_read_by_themselves(

@@ -15,8 +15,6 @@ from gateway.errors import TransportFailure, Unreachable
 from gateway.pool import ThreadPool
 from gateway.store.history import SqlHistory
 from gateway.workers.heartbeat import Chronicle, Pulse
-from gateway_office.domain.notice import Mail
-from gateway_office.mail import WatchedMail
 from tests.support.clock import START, ManualClock
 
 
@@ -138,25 +136,3 @@ async def test_a_job_that_is_not_set_up_here_is_not_told_of(pulse: Pulse) -> Non
     await writing.step()
 
     assert (kept_history.calls, kept_history.beats) == (1, [])
-
-
-@dataclass
-class DeadServer:
-    is_on: bool = True
-
-    async def send(self, mail: Mail) -> None:
-        raise Unreachable("no mail server")
-
-
-async def test_mail_that_does_not_leave_is_a_failure_of_the_digest_though_its_loop_goes_on(
-    pulse: Pulse,
-) -> None:
-    mailer = WatchedMail(mailer=DeadServer(), pulse=pulse)
-    letter = Mail(to=("a@example.test",), subject="s", text="t", id="m")
-
-    with pytest.raises(Unreachable):
-        await mailer.send(letter)
-
-    assert mailer.is_on
-    assert [(x.job, x.failures) for x in pulse.take_beats()] == [("digest", 1)]
-    assert pulse.take_beats() == []

@@ -20,9 +20,6 @@ from gateway.incoming import act
 from gateway.ops.checks_of_parts import system_findings
 from gateway_foreign.compat import hand_over
 from gateway_foreign.compat.application import OPERATIONS
-from gateway_office import todo
-from gateway_office.domain.task import TaskKind
-from gateway_office.letters import received
 from tests.foreign.interop.vxp_client import SdkClient
 from tests.interop import edxml_files
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE
@@ -250,18 +247,6 @@ async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
     assert [row["docId"] for row in await vxp.listed()] == [doc_id]
     with pytest.raises(Exception, match="was not given up"):
         await hand_over.repeat_offer(vxp.node.inn, scope, SYSTEM, doc_id)
-
-
-async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(vxp: VxpDoor) -> None:
-    doc_id, scope = await given_up(vxp), await scope_of(vxp, "clerk")
-    tasks = [task for task in (await todo.gather(vxp.node.todo, scope)).tasks if task.kind is TaskKind.SYSTEM]
-    assert [(task.subject_id, task.document) for task in tasks] == [(doc_id, "200/STN-VP")]
-
-    await received.repeat_offer(vxp.node.inn, scope, doc_id)
-
-    assert [row["docId"] for row in await vxp.listed()] == [doc_id]
-    open_tasks = (await todo.gather(vxp.node.todo, scope)).tasks
-    assert TaskKind.SYSTEM not in [task.kind for task in open_tasks]
 
 
 def test_the_doctor_tells_of_the_door() -> None:

@@ -17,7 +17,7 @@ from gateway.settings.options import MailSettings
 from gateway_office import mail
 from gateway_office.mail import DigestMail, SmtpMailer
 from tests.faults.killer import Counter, Killer, stand_still
-from tests.faults.test_hold_crash import clock_after, crashes
+from tests.faults.test_hold_crash import clock_after, crashes_of
 from tests.office.support.mail_server import MailServer, ReceivedMail, running
 from tests.office.support.node import PROVINCE, OfficeTown, opened
 from tests.support.clock import START, ManualClock
@@ -85,11 +85,12 @@ def test_a_kill_between_two_steps_loses_no_reminder(tmp_path: Path) -> None:
     folder = tmp_path / "node"
     asyncio.run(arrive(folder))
 
-    async def remind_and_be_killed(town: OfficeTown) -> None:
-        await remind(town, Killer(Counter(stand_still)))
+    async def remind_and_be_killed() -> None:
+        async with opened(folder, clock_after(2)) as town:
+            await remind(town, Killer(Counter(stand_still)))
 
     counts = []
-    for copy in crashes(folder, remind_and_be_killed, tmp_path):
+    for copy in crashes_of(remind_and_be_killed, folder, tmp_path):
         sent_before = len(ids_of(copy))
         counts.append((sent_before, asyncio.run(recovered(copy))))
         shutil.rmtree(copy)

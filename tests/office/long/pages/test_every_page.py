@@ -17,7 +17,7 @@ from tests.office.pages import axe, pictures
 from tests.office.pages.site import Site
 from tests.office.pages.summary import CHECKED, Record
 from tests.office.pages.walking import Walk
-from tests.support.words import MACHINE_WORDS, entries, forms, texts
+from tests.office.support.words import MACHINE_WORDS, entries, forms, texts
 
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024

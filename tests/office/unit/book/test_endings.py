@@ -11,7 +11,7 @@ from gateway.domain.document import OutgoingDocument, Recipient
 from gateway.outgoing import manage, more_recipients
 from gateway_office.book import book_lines, books
 from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
-from tests.unit.outgoing.test_document_acts import recall_from
+from tests.office.unit.outgoing.test_document_acts import recall_from
 from tests.unit.outgoing.test_endings import cancel, leave_and_die
 
 _YEAR = Span(year=2026)

@@ -20,6 +20,7 @@ from gateway_labs.demo import stage
 from gateway_office.bootstrap.office import account_services
 from gateway_office.store.store import SqlOfficeStore
 from tests.office.support import accounts
+from tests.office.support.stores import opened
 from tests.support import people, pki, stores
 from tests.unit.cli.conftest import Terminal
 
@@ -42,7 +43,7 @@ async def arrive(folder: Path, state: InState = InState.NEW) -> str:
     clock = SystemClock()
     scope = AgencyScope(agency_id=agency, principal_id="node")
     letter = stores.incoming(clock, scope=scope, urgency=Urgency.EXPRESS, state=state)
-    async with stores.opened(f"sqlite+aiosqlite:///{path}", clock) as store:
+    async with opened(f"sqlite+aiosqlite:///{path}", clock) as store:
         await _keep(store, scope, letter)
     return letter.id
 

@@ -14,8 +14,8 @@ from gateway.errors import BadForm
 from gateway.store.figures import split_into_spans
 from gateway_office.book import reports
 from gateway_office.policy.reports import REPORTS, By, ColumnForm, Question, make_table, measures_of
+from tests.office.support.words import entries
 from tests.support.cases import Cases
-from tests.support.words import entries
 
 
 def question(

@@ -12,8 +12,8 @@ from gateway.domain.states import STATES
 from gateway_office.web import icons
 from gateway_office.web.answers import templates
 from gateway_office.web.page_requests import MENU
+from tests.office.support.words import entries, forms
 from tests.support.cases import Cases
-from tests.support.words import entries, forms
 
 ROOT = Path(icons.__file__).parent
 DOCS = ROOT.parents[2] / "docs"

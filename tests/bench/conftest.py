@@ -1,0 +1,3 @@
+"""Measurements are made on stores with an office."""
+
+from tests.office.conftest import store as store
