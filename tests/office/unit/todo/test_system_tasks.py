@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.api.test_vxp_door import given_up, scope_of
-
 from gateway_office import todo
 from gateway_office.domain.task import TaskKind
 from gateway_office.letters import received
+from tests.foreign.unit.compat.test_door import given_up, scope_of
 from tests.office.support.doors import open_door
 from tests.support.town.doors import VxpDoor, vxp_operations
 

@@ -8,8 +8,15 @@ from gateway.domain.document import Recipient
 from gateway.domain.text import fold
 from gateway.policy.recipients_block import written_out
 from gateway.registry.directory import SqlDirectory
+from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway_office.web.pages.compose.addressing import merge_offers
 from tests.support.cases import Cases
+from tests.unit.registry.conftest import changes as changes
+from tests.unit.registry.conftest import directory as directory
+from tests.unit.registry.conftest import memory as memory
+from tests.unit.registry.conftest import reader as reader
+from tests.unit.registry.conftest import url as url
+from tests.unit.registry.conftest import writer as writer
 from tests.unit.registry.test_addressing import (
     AGENCIES,
     KINDS,
@@ -22,8 +29,10 @@ from tests.unit.registry.test_addressing import (
 from tests.unit.registry.test_addressing import book as book
 
 
-async def test_each_recipient_of_a_block_is_shown_in_a_row(book: SqlDirectory, cases: Cases) -> None:
-    await book.apply(await book.plan_import((AGENCIES + MORE).encode()), "operator")
+async def test_each_recipient_of_a_block_is_shown_in_a_row(
+    book: SqlDirectory, changes: SqlDirectoryChanges, cases: Cases
+) -> None:
+    await changes.apply(await changes.plan_import((AGENCIES + MORE).encode()), "operator")
     names = {row.split(",", 2)[0]: next(csv.reader([row]))[2] for row in (AGENCIES + MORE).splitlines()[1:]}
     texts = [f"- {kind} {stem}{place};" for kind in KINDS for stem in STEMS for place in PLACES]
     texts += [
