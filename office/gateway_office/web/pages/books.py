@@ -29,8 +29,10 @@ from gateway_office.book import book_lines, book_pdf, books
 from gateway_office.book.books import Ask, BookFormat
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import answers, book_page, dates, forms, routes
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import BOOKS, PageRequest, faults_on, merged, url_for
+from gateway_office.web.menu import BOOKS
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.pages.compose.uploads import file_name
 from gateway_office.web.routes import FormBody, Needs
 

@@ -25,8 +25,9 @@ from gateway_office.book.table_files import XlsxColumn, XlsxWriter
 from gateway_office.domain.roles import NODE, PostRole, Right
 from gateway_office.duties import half_of
 from gateway_office.web import dates
+from gateway_office.web.addresses import url_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.administration import accounts
 from gateway_office.web.pages.administration.accounts import HOME, Place, both, get, post
 

@@ -33,8 +33,9 @@ from gateway.webhooks import NewWebhook, parse_sequence
 from gateway_office.accounts import program_keys
 from gateway_office.accounts.program_keys import WantedKey
 from gateway_office.web import answers, dates
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, faults_on, merged, url_for
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.pages.administration import accounts
 from gateway_office.web.pages.administration.accounts import HOME, Place, both, get, post
 

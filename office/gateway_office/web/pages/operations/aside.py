@@ -23,8 +23,9 @@ from gateway_office.accounts import acting
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import answers
 from gateway_office.web.answers import FileContent
+from gateway_office.web.display_names import agency_names, claimed_sender
 from gateway_office.web.forms import Problems, whole_number
-from gateway_office.web.page_requests import PageRequest, agency_names, claimed_sender
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.operations.findings import PATH
 from gateway_office.web.pages.operations.state import (
     DECIDES,

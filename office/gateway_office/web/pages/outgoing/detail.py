@@ -30,8 +30,9 @@ from gateway.words import labels
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import dates, page_handling
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.listing import list_rows
-from gateway_office.web.page_requests import PageRequest, merged, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content, lists
 from gateway_office.web.pages.content import FilePreview, Note, Previewer
 from gateway_office.web.pages.outgoing import access, acts
