@@ -59,7 +59,7 @@ async def show(
     call: Invocation, node: NodeCore, code: Annotated[str, typer.Argument(help="An agency code.")]
 ) -> None:
     """Show one agency, the certificates bound to it, and the form of envelopes to it (`form` of its route)."""
-    from gateway.bootstrap.axis_route import form_by_settings
+    from gateway.ops.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
 
     entry = await entry_of(node.directory, code)
