@@ -74,7 +74,7 @@ lint: $(VENV)/.dev ## format and mend what can be mended
 	$(BIN)/ruff format gateway office foreign labs clients tests bench tools
 	$(BIN)/ruff check --fix gateway office foreign labs clients tests bench tools
 
-check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, types, import contracts, dead code, reach, words, size, dependencies
+check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, types, imports, dead code, reach, words, order, size, dependencies
 	$(BIN)/ruff format --check gateway office foreign labs clients tests bench tools
 	$(BIN)/ruff check gateway office foreign labs clients tests bench tools
 	$(BIN)/mypy
@@ -82,6 +82,7 @@ check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, type
 	$(BIN)/python tools/dead_code.py
 	$(BIN)/python tools/reach.py --limit 55000
 	$(BIN)/python tools/plain_words.py --check
+	$(BIN)/python tools/order.py gateway office foreign labs
 	$(BIN)/python tools/size.py --check
 	$(BIN)/python tools/dependencies/check.py
 

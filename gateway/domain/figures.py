@@ -25,6 +25,17 @@ OUT, IN, READ, USE = "out", "in", "read", "use"
 DAY, MONTH = "d", "m"
 NO_UNIT: Final = "-"
 """Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
+_KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
+_RECALLS = ("recall", "take_back")
+_WORDS_IN = frozenset({"accepted", "assigned", "processing", "done", "rejected"})
+_OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
+_OF_ALL_DELIVERIES = (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED, EventKind.MESSAGE_LEFT)
+COUNTED_TEXTS: Final = frozenset(
+    {"agency", "assignment", "mode_by", "persons", "role", "to", "to_know", "type", "unit"}
+)
+"""Texts of events that are counted: where one is deleted from the log, the figures keep it."""
+COUNTED_IF_PRESENT: Final = frozenset({"file"})
+"""Texts whose presence alone is counted, and kept."""
 
 
 class Dimension(StrEnum):
@@ -318,9 +329,6 @@ def _handed(facts: Facts, event: Event, agency_id: str) -> None:
         facts[pair[0]] = pair[1]._replace(handed=True)
 
 
-_KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
-
-
 def _reported(facts: Facts, event: Event, agency_id: str) -> None:
     """Apply a recipient's status. Its state is the word of all its statuses together, whatever their order."""
     pair = _delivery(facts, event, agency_id)
@@ -351,9 +359,6 @@ def _asked_back(facts: Facts, event: Event, agency_id: str) -> None:
         facts[pair[0]] = pair[1]._replace(request=str(event.data.get("kind") or ""))
 
 
-_RECALLS = ("recall", "take_back")
-
-
 def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
     pair = _delivery(facts, event, agency_id)
     if pair is not None and pair[1].request in _RECALLS and event.data.get("state") == "request_agreed":
@@ -377,9 +382,6 @@ def _reply_left(facts: Facts, event: Event, agency_id: str) -> None:
     key = agency_id, event.subject_id
     if (fact := facts.get(key)) is not None and fact.replied is None:
         facts[key] = fact._replace(replied=local(event.at).date())
-
-
-_WORDS_IN = frozenset({"accepted", "assigned", "processing", "done", "rejected"})
 
 
 def _handled(facts: Facts, event: Event, agency_id: str) -> None:
@@ -407,9 +409,6 @@ def _judged(facts: Facts, event: Event, agency_id: str) -> None:
 
 def _day(text: object) -> date | None:
     return date.fromisoformat(text[:10]) if isinstance(text, str) and text else None
-
-
-_OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
 
 
 def _key_of_person(event: Event) -> FactKey | None:
@@ -458,12 +457,5 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
-_OF_ALL_DELIVERIES = (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED, EventKind.MESSAGE_LEFT)
-COUNTED_TEXTS: Final = frozenset(
-    {"agency", "assignment", "mode_by", "persons", "role", "to", "to_know", "type", "unit"}
-)
-"""Texts of events that are counted: where one is deleted from the log, the figures keep it."""
-COUNTED_IF_PRESENT: Final = frozenset({"file"})
-"""Texts whose presence alone is counted, and kept."""
 COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""

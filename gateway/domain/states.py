@@ -13,6 +13,8 @@ from types import MappingProxyType
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, RecipientRole
 from gateway.domain.enums import ValueAtHand
 
+_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateWord:
@@ -143,9 +145,6 @@ def is_given_back(states: Collection[str]) -> bool:
 def worst(states: Iterable[str]) -> str:
     """Return the state of a document with several recipients: the most urgent of theirs for a person."""
     return min(states, key=lambda state: STATES[state].rank)
-
-
-_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 
 def document_word(own: OutState, states: Iterable[str]) -> str:

@@ -47,6 +47,18 @@ RULES = (
     "form",
 )
 """Every value of `SchemaProblem.rule`."""
+DOCUMENT = "edxml-document.xsd"
+STATUS = "edxml-status.xsd"
+TYPES = "edxml-types.xsd"
+_HEADER = ("edXMLEnvelope", "edXMLHeader")
+_MOST_PROBLEMS = 100
+_COMPILING = threading.Lock()
+_DATE_ALONE = len("yyyy/MM/dd")
+_DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
+MOST_SKELETON_ELEMENTS = 200_000
+_HARMLESS = dialects.KNOWN_ATTRIBUTES - {("edXMLManifest", "", "version")}
+_MAY_BE_EMPTY = frozenset({"ContentTransferEncoded", "Signature", "edXMLManifest", "AttachmentEncoded"})
+_FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +144,6 @@ def _step(element: etree._Element) -> str:
     return f"{local}[{preceding + 1}]" if preceding or following is not None else local
 
 
-DOCUMENT = "edxml-document.xsd"
-STATUS = "edxml-status.xsd"
-TYPES = "edxml-types.xsd"
-
-_HEADER = ("edXMLEnvelope", "edXMLHeader")
-_MOST_PROBLEMS = 100
-
-
 def holds(root: etree._Element) -> bool:
     """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature."""
     header = _find(root, *_HEADER)
@@ -190,9 +194,6 @@ def compiled(name: str) -> etree.XMLSchema:
         return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
 
 
-_COMPILING = threading.Lock()
-
-
 @functools.cache
 def _slow(name: str) -> xmlschema.XMLSchema10:
     import xmlschema
@@ -241,10 +242,6 @@ def _extra_problems(root: etree._Element, header: etree._Element | None) -> list
     return problems
 
 
-_DATE_ALONE = len("yyyy/MM/dd")
-_DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
-
-
 def _impossible_dates(root: etree._Element) -> list[SchemaProblem]:
     """Return problems of dates that do not exist; the schema itself checks their form."""
     wrong = [element for element in root.iter(*_DATED) if (text := element.text) and not _is_real(text)]
@@ -289,12 +286,6 @@ def _operation_problems(business: etree._Element) -> Iterator[SchemaProblem]:
             yield problem_at(
                 part, "operation", f"{local} belongs to operation {owner} and this is {number or 'none'}"
             )
-
-
-MOST_SKELETON_ELEMENTS = 200_000
-_HARMLESS = dialects.KNOWN_ATTRIBUTES - {("edXMLManifest", "", "version")}
-_MAY_BE_EMPTY = frozenset({"ContentTransferEncoded", "Signature", "edXMLManifest", "AttachmentEncoded"})
-_FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
 
 
 def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool = False) -> bytes:

@@ -14,6 +14,7 @@ from gateway.domain.registry_reform import Ending, LegacyCode, Reform, ReformEff
 from gateway.registry.tables import AGENCY, REFORM, REFORM_CODE, TAKEOVER
 
 MOST_LEGACY = 100_000
+IS_APPROVED = REFORM.c.state == ReformState.APPROVED.value
 
 
 @cache
@@ -59,9 +60,6 @@ def _ending(row: Row[Any]) -> Ending:
 def reform_of(content: str) -> Reform:
     reform: Reform = adapter(Reform).validate_json(content)
     return reform
-
-
-IS_APPROVED = REFORM.c.state == ReformState.APPROVED.value
 
 
 def _ended() -> Select[Any]:

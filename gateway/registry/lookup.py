@@ -24,6 +24,8 @@ CANDIDATES = 200  # most rows of each kind considered for a nearest match
 ROWS_AT_ONCE = 1000  # rows of a long list read between two turns of the event loop
 _AFTER_ALL = "\uffff"  # sorts after every letter of a code or a folded name
 _NAME_PREFIX = 6  # letters that a misspelt name must still share with its row
+CODES_AT_ONCE = 500
+_PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
 
 
 async def by_code(connection: AsyncConnection, code: str) -> AgencyEntry | None:
@@ -160,10 +162,6 @@ async def _first_entry(connection: AsyncConnection, query: Select[tuple[object, 
 
 async def _all(connection: AsyncConnection, query: Select[tuple[object, ...]]) -> Sequence[AgencyEntry]:
     return [to_entry(row) for row in await connection.execute(query)]
-
-
-CODES_AT_ONCE = 500
-_PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
 
 
 async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:

@@ -173,41 +173,7 @@ class ChangeRow(RegistryModel, table=True):
 METADATA = RegistryModel.metadata
 
 
-def record_of(row: Row[Any]) -> AgencyRecord:
-    """Return the fields of an `agency` row that imports, feeds and reforms write."""
-    return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
-
-
 _ENTRY_FIELDS = [f.name for f in fields(AgencyEntry) if f.name not in ("source", "check")]
-
-
-def to_entry(row: Row[Any]) -> AgencyEntry:
-    """Return a full `agency` row as a domain value."""
-    same = {name: getattr(row, name) for name in _ENTRY_FIELDS}
-    return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
-
-
-def host_on(on: date) -> ColumnElement[str | None]:
-    """Return the node that hosts a row's code on a day, of the present one and the planned one."""
-    return case((AGENCY.c.next_host_from <= on, AGENCY.c.next_host), else_=AGENCY.c.host)
-
-
-def as_utc(moment: datetime) -> datetime:
-    """Return a moment in the stored form, UTC, because SQLite keeps no zone."""
-    return moment.astimezone(UTC)
-
-
-def aware(moment: datetime) -> datetime:
-    """Return a stored time with its zone."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def value_of(kind: type[T], row: object, /, **extra: Any) -> T:
-    """Return a value whose fields are the columns of the same names in a row, except for the `extra` ones."""
-    target: Any = kind
-    columns = {f.name: getattr(row, f.name) for f in fields(target) if f.name not in extra}
-    moments = {name: aware(value) for name, value in columns.items() if isinstance(value, datetime)}
-    return kind(**columns | moments, **extra)
 
 
 class ReformRow(RegistryModel, table=True):
@@ -431,6 +397,40 @@ FEED, REFUSAL, PROPOSAL, LIST = (
 
 AXIS_LIST, RECEIPT = METADATA.tables["registry_axis_list"], METADATA.tables["registry_receipt"]
 HELD_ROW, TAKEOVER = METADATA.tables["registry_held_row"], METADATA.tables["registry_takeover"]
+
+
+def record_of(row: Row[Any]) -> AgencyRecord:
+    """Return the fields of an `agency` row that imports, feeds and reforms write."""
+    return AgencyRecord(**{name: getattr(row, name) for name in RECORD_FIELDS})
+
+
+def to_entry(row: Row[Any]) -> AgencyEntry:
+    """Return a full `agency` row as a domain value."""
+    same = {name: getattr(row, name) for name in _ENTRY_FIELDS}
+    return AgencyEntry(**same, source=RowSource(row.source), check=row.check_note)
+
+
+def host_on(on: date) -> ColumnElement[str | None]:
+    """Return the node that hosts a row's code on a day, of the present one and the planned one."""
+    return case((AGENCY.c.next_host_from <= on, AGENCY.c.next_host), else_=AGENCY.c.host)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a moment in the stored form, UTC, because SQLite keeps no zone."""
+    return moment.astimezone(UTC)
+
+
+def aware(moment: datetime) -> datetime:
+    """Return a stored time with its zone."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def value_of(kind: type[T], row: object, /, **extra: Any) -> T:
+    """Return a value whose fields are the columns of the same names in a row, except for the `extra` ones."""
+    target: Any = kind
+    columns = {f.name: getattr(row, f.name) for f in fields(target) if f.name not in extra}
+    moments = {name: aware(value) for name, value in columns.items() if isinstance(value, datetime)}
+    return kind(**columns | moments, **extra)
 
 
 @contextmanager

@@ -50,6 +50,15 @@ BY_AXIS = "axis:"
 MAX_PROBLEMS_IN_MESSAGE = 20  # problems listed in the refusal; the plan has all of them
 
 _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
+LOADED_BY = "starter"
+_STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
+# Fields that a reform writes for a code that it ends, begins or changes.
+_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
+    ReformEffect.ENDED: ("valid_to", "successor"),
+    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
+    ReformEffect.CHANGED: ("name", "parent"),
+    ReformEffect.HEIR: (),
+}
 
 
 async def apply(
@@ -166,10 +175,6 @@ def _summary(plan: Plan) -> dict[str, object]:
     return {name: len(rows) for name, rows in parts.items()} | {"unchanged": plan.unchanged, "codes": codes}
 
 
-LOADED_BY = "starter"
-_STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
-
-
 async def load_starter(connection: AsyncConnection, clock: Clock) -> int:
     """Add or update the starter rows and return their number; 0 when this list was loaded before."""
     raw = resources.files("gateway.registry_authoring").joinpath("starter.csv").read_bytes()
@@ -209,15 +214,6 @@ def _starter_record(row: dict[str, str]) -> AgencyRecord:
         successor=row["successor"] or None,
         decision=row["decision"],
     )
-
-
-# Fields that a reform writes for a code that it ends, begins or changes.
-_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
-    ReformEffect.ENDED: ("valid_to", "successor"),
-    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
-    ReformEffect.CHANGED: ("name", "parent"),
-    ReformEffect.HEIR: (),
-}
 
 
 async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:

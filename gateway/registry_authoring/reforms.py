@@ -45,6 +45,8 @@ from gateway.registry_authoring.rows import (
     update_rows,
 )
 
+_KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
+
 
 async def lives(connection: AsyncConnection, codes: Collection[str]) -> dict[str, Life]:
     """Return the lives of those of these codes that exist, each with its earlier periods."""
@@ -185,9 +187,6 @@ async def leaning_on(
     )
     codes_now = [*(await connection.execute(rows.limit(20))).scalars()]
     return sorted({*codes_now, *(await connection.execute(earlier.limit(20))).scalars()})
-
-
-_KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,60 @@ _CHIPS = 4
 """Kinds in the bar; the others open from there."""
 _EVERYBODY = "co-quan"
 """In the address of the list that shows other persons' tasks too."""
+# An act without a place is done where the subject opens.
+_ACTS: dict[TaskKind, tuple[str, str]] = {
+    TaskKind.TAKE_IN: ("", "take_in"),
+    TaskKind.DECIDE: ("", "decide"),
+    TaskKind.REJECTED: ("{path}/gui-lai", "resend"),
+    TaskKind.FAILED: ("{path}/gui-lai", "resend"),
+    TaskKind.RECALL: ("", "answer"),
+    TaskKind.REPLY: ("/phat-hanh?tra-loi={id}", "reply"),
+    TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
+    TaskKind.LEFT_AFTER_ALL: ("{path}/thu-hoi", "recall"),
+    TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
+    TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
+}
+# The page of each act.
+_ROUTES = {
+    "resend": "out_resend",
+    "reply": "compose",
+    "approve": "out_recall_ask",
+    "assign": "incoming_assign_form",
+    "opinion": "incoming_assign_form",
+    "submit": "incoming_submit_form",
+    "urge": "out_urge",
+}
+# The state of its document that each kind is drawn as, by docs/states.md.
+_SHAPES: dict[TaskKind, str] = {
+    TaskKind.TAKE_IN: "new",
+    TaskKind.DECIDE: "held",
+    TaskKind.REJECTED: "rejected",
+    TaskKind.FAILED: "failed",
+    TaskKind.RECALL: "recall_asked",
+    TaskKind.REPLY: "processing",
+    TaskKind.CERTIFICATE: "sealed",
+    TaskKind.ISSUE: "draft",
+    TaskKind.STATUS: "failed",
+    TaskKind.TAKE_BACK: "take_back_asked",
+    TaskKind.APPROVE_RECALL: "recall_asked",
+    TaskKind.LEFT_AFTER_ALL: "cancelled",
+    TaskKind.SYSTEM: "failed",
+    TaskKind.SYSTEM_STATUS: "failed",
+    TaskKind.ACT_FAILED: "failed",
+    TaskKind.ASSIGN_FAILED: "failed",
+    TaskKind.ASSIGN: "accepted",
+    TaskKind.REASSIGN: "assigned",
+    TaskKind.REPLY_DUE: "sent",
+    TaskKind.RECALL_DUE: "recall_asked",
+    TaskKind.DUTY: "sealed",
+    TaskKind.OPINION: "accepted",
+    TaskKind.START: "assigned",
+    TaskKind.WORK: "processing",
+    TaskKind.INFORMED: "accepted",
+}
+get, post, _ = routes.sharing(key="todo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,61 +284,6 @@ def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask
     )
 
 
-# An act without a place is done where the subject opens.
-_ACTS: dict[TaskKind, tuple[str, str]] = {
-    TaskKind.TAKE_IN: ("", "take_in"),
-    TaskKind.DECIDE: ("", "decide"),
-    TaskKind.REJECTED: ("{path}/gui-lai", "resend"),
-    TaskKind.FAILED: ("{path}/gui-lai", "resend"),
-    TaskKind.RECALL: ("", "answer"),
-    TaskKind.REPLY: ("/phat-hanh?tra-loi={id}", "reply"),
-    TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
-    TaskKind.LEFT_AFTER_ALL: ("{path}/thu-hoi", "recall"),
-    TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
-    TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
-    TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
-    TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
-}
-# The page of each act.
-_ROUTES = {
-    "resend": "out_resend",
-    "reply": "compose",
-    "approve": "out_recall_ask",
-    "assign": "incoming_assign_form",
-    "opinion": "incoming_assign_form",
-    "submit": "incoming_submit_form",
-    "urge": "out_urge",
-}
-# The state of its document that each kind is drawn as, by docs/states.md.
-_SHAPES: dict[TaskKind, str] = {
-    TaskKind.TAKE_IN: "new",
-    TaskKind.DECIDE: "held",
-    TaskKind.REJECTED: "rejected",
-    TaskKind.FAILED: "failed",
-    TaskKind.RECALL: "recall_asked",
-    TaskKind.REPLY: "processing",
-    TaskKind.CERTIFICATE: "sealed",
-    TaskKind.ISSUE: "draft",
-    TaskKind.STATUS: "failed",
-    TaskKind.TAKE_BACK: "take_back_asked",
-    TaskKind.APPROVE_RECALL: "recall_asked",
-    TaskKind.LEFT_AFTER_ALL: "cancelled",
-    TaskKind.SYSTEM: "failed",
-    TaskKind.SYSTEM_STATUS: "failed",
-    TaskKind.ACT_FAILED: "failed",
-    TaskKind.ASSIGN_FAILED: "failed",
-    TaskKind.ASSIGN: "accepted",
-    TaskKind.REASSIGN: "assigned",
-    TaskKind.REPLY_DUE: "sent",
-    TaskKind.RECALL_DUE: "recall_asked",
-    TaskKind.DUTY: "sealed",
-    TaskKind.OPINION: "accepted",
-    TaskKind.START: "assigned",
-    TaskKind.WORK: "processing",
-    TaskKind.INFORMED: "accepted",
-}
-
-
 def _read_until(request: PageRequest) -> datetime | None:
     now = request.deps.clock.now()
     on = dates.typed_day(request.form.text("day"), local(now).date())
@@ -292,7 +291,6 @@ def _read_until(request: PageRequest) -> datetime | None:
     return vietnam_time(on, at) if on is not None and at is not None else None
 
 
-get, post, _ = routes.sharing(key="todo")
 ROUTES = (
     get(PATH, "tasks", list_tasks, needs=SEES),
     get(f"{PATH}/viec", "task", show_task, needs=SEES),
