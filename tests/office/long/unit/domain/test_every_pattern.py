@@ -20,7 +20,11 @@ NOT_TRIED = {
 
 def test_no_pattern_of_the_program_takes_the_square_of_a_text_made_for_it(cases: Cases) -> None:
     """Each of its repeats is fed what it eats, after what leads to it, and what a search begins with again and again."""
-    uses = {use for package in ("gateway", "gateway_client", "gateway_office") for use in uses_in(package)}
+    uses = {
+        use
+        for package in ("gateway", "gateway_office", "gateway_foreign", "gateway_client")
+        for use in uses_in(package)
+    }
     assert len(uses) > 200
     assert {use.place for use in uses} >= ASKED_BY.keys() | NOT_TRIED.keys()
     for use in sorted(uses, key=lambda use: (use.place, use.method, str(use.pattern.pattern))):
