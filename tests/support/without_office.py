@@ -33,7 +33,7 @@ class Refusal(MetaPathFinder):
 
 
 def _other_entry_points(**params: Any) -> importlib.metadata.EntryPoints:
-    points: list[importlib.metadata.EntryPoint] = [*_entry_points(**params)]  # type: ignore[list-item]  # of a group
+    points: list[importlib.metadata.EntryPoint] = [*_entry_points(**params)]
     return importlib.metadata.EntryPoints(p for p in points if p.module.partition(".")[0] != PACKAGE)
 
 

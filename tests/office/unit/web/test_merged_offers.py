@@ -10,6 +10,11 @@ from gateway.policy.recipients_block import written_out
 from gateway.registry.directory import SqlDirectory
 from gateway_office.web.pages.compose.addressing import merge_offers
 from tests.support.cases import Cases
+from tests.unit.registry.conftest import directory as directory
+from tests.unit.registry.conftest import memory as memory
+from tests.unit.registry.conftest import reader as reader
+from tests.unit.registry.conftest import url as url
+from tests.unit.registry.conftest import writer as writer
 from tests.unit.registry.test_addressing import (
     AGENCIES,
     KINDS,
