@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.domain.document import Delivery, OutgoingDocument, OutState, RecipientRole
 from gateway.domain.enums import ValueAtHand
 
 
@@ -128,13 +127,6 @@ FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """States in which a person has to act."""
 
 
-def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
-    """Tell whether the recipient has the document, owes an answer, and has not given it. `answered` are the casefolded
-    codes of recipients that have answered."""
-    owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
-    return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
-
-
 def is_given_back(states: Collection[str]) -> bool:
     """Tell whether every recipient that had the document has given it back, and there is one."""
     return GIVEN_BACK in states and NOT_HELD.issuperset({*states} - {GIVEN_BACK})
@@ -143,20 +135,3 @@ def is_given_back(states: Collection[str]) -> bool:
 def worst(states: Iterable[str]) -> str:
     """Return the state of a document with several recipients: the most urgent of theirs for a person."""
     return min(states, key=lambda state: STATES[state].rank)
-
-
-_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
-
-
-def document_word(own: OutState, states: Iterable[str]) -> str:
-    """Return the word shown for an outgoing document: its own state before there are deliveries and once it is cancelled,
-    else that of its recall, open or agreed to by all, else that of its most urgent recipient. A packed document still
-    counts as queued."""
-    recipient_states = tuple(states)
-    if recipient_states and own not in _OWN_WORD:
-        if recall_states := ASKED_BACK.intersection(recipient_states):
-            return worst(recall_states)
-        if is_given_back(recipient_states):
-            return GIVEN_BACK
-        return worst(recipient_states)
-    return str(OutState.QUEUED if own is OutState.PACKED else own)

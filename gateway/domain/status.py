@@ -12,11 +12,30 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.document import (
+    Delivery,
+    IncomingDocument,
+    InState,
+    OutgoingDocument,
+    OutState,
+    RecipientRole,
+    Staff,
+)
 from gateway.domain.enums import ValueAtHand
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
-from gateway.domain.states import BUSINESS_CODES, CODES, REQUESTED, TAKEN_CODES, Track
+from gateway.domain.states import (
+    ASKED_BACK,
+    BUSINESS_CODES,
+    CODES,
+    GIVEN_BACK,
+    HAS_IT,
+    REQUESTED,
+    TAKEN_CODES,
+    Track,
+    is_given_back,
+    worst,
+)
 from gateway.domain.wall_clock import whole_second
 
 
@@ -546,3 +565,27 @@ def held_since(facts: Iterable[Fact]) -> datetime | None:
     """Return when the document was last put on hold; None if never."""
     times = [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"]
     return max(times, default=None)
+
+
+def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
+    """Tell whether the recipient has the document, owes an answer, and has not given it. `answered` are the casefolded
+    codes of recipients that have answered."""
+    owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
+    return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
+
+
+_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+
+
+def document_word(own: OutState, states: Iterable[str]) -> str:
+    """Return the word shown for an outgoing document: its own state before there are deliveries and once it is cancelled,
+    else that of its recall, open or agreed to by all, else that of its most urgent recipient. A packed document still
+    counts as queued."""
+    recipient_states = tuple(states)
+    if recipient_states and own not in _OWN_WORD:
+        if recall_states := ASKED_BACK.intersection(recipient_states):
+            return worst(recall_states)
+        if is_given_back(recipient_states):
+            return GIVEN_BACK
+        return worst(recipient_states)
+    return str(OutState.QUEUED if own is OutState.PACKED else own)

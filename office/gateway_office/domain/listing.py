@@ -26,8 +26,8 @@ from gateway.domain.document import (
 from gateway.domain.figure_cells import FigureFilter
 from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN, document_word
-from gateway.domain.status import Duty, Waits
+from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN
+from gateway.domain.status import Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
 # A document without a register book.

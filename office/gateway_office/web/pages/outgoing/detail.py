@@ -19,7 +19,8 @@ from gateway.document_view.recipients import picture
 from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
-from gateway.domain.states import SILENT, TAKEN_IN, document_word
+from gateway.domain.states import SILENT, TAKEN_IN
+from gateway.domain.status import document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.ops.evidence.contents import HeldPacket
