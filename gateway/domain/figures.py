@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
 from gateway.domain.event import Event, EventKind
 from gateway.domain.signatures import LegalValue
-from gateway.domain.states import TAKEN_IN
+from gateway.domain.states import BUSINESS_CODES, BUSINESS_STATES, CODES, DECIDED, TAKEN_IN, State
 from gateway.domain.wall_clock import local
 
 OUT, IN, READ, USE = "out", "in", "read", "use"
@@ -318,18 +318,15 @@ def _handed(facts: Facts, event: Event, agency_id: str) -> None:
         facts[found[0]] = found[1]._replace(handed=True)
 
 
-_KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
-
-
 def _reported(facts: Facts, event: Event, agency_id: str) -> None:
     """Apply a recipient's status. Its state is the word of all its statuses together, whatever their order."""
     found = _delivery(facts, event, agency_id)
     if found is None or event.data.get("counts") is False:
         return
     key, fact = found
-    word = str(event.data.get("state") or "")
-    if word not in {*TAKEN_IN, "delivered", "rejected"}:
-        word = {**_KEY_OF_CODE, "06": "done"}.get(str(event.data.get("code")), "")
+    word, code = str(event.data.get("state") or ""), str(event.data.get("code"))
+    if word not in BUSINESS_STATES:
+        word = CODES[code].key if code in BUSINESS_CODES else ""
     if not word:
         return
     facts[key] = _with_word(fact, word, event.at)
@@ -340,9 +337,9 @@ def _with_word(fact: FigureFact, word: str, at: datetime) -> FigureFact:
     return fact._replace(
         failed=False,
         delivered=fact.delivered or at,
-        refused=word == "rejected",
-        taken=(fact.taken or at) if word in TAKEN_IN else None if word == "rejected" else fact.taken,
-        done=(fact.done or at) if word == "done" else None,
+        refused=word == State.REJECTED,
+        taken=(fact.taken or at) if word in TAKEN_IN else None if word == State.REJECTED else fact.taken,
+        done=(fact.done or at) if word == State.DONE else None,
     )
 
 
@@ -356,7 +353,7 @@ _RECALLS = ("recall", "take_back")
 
 def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
     found = _delivery(facts, event, agency_id)
-    if found is not None and found[1].request in _RECALLS and event.data.get("state") == "request_agreed":
+    if found is not None and found[1].request in _RECALLS and event.data.get("state") == State.REQUEST_AGREED:
         facts[found[0]] = found[1]._replace(recalled=True)
 
 
@@ -379,9 +376,6 @@ def _reply_left(facts: Facts, event: Event, agency_id: str) -> None:
         facts[key] = fact._replace(replied=local(event.at).date())
 
 
-_WORDS_IN = frozenset({"accepted", "assigned", "processing", "done", "rejected"})
-
-
 def _handled(facts: Facts, event: Event, agency_id: str) -> None:
     """Apply a status, an assignment or an answer to a request about an incoming document."""
     key, data = (agency_id, event.subject_id), event.data
@@ -394,7 +388,7 @@ def _handled(facts: Facts, event: Event, agency_id: str) -> None:
         fact = fact._replace(unit=unit, person=persons[0] if persons else "", due=due)
     if data.get("state") == "recalled" or (data.get("code") == "15" and data.get("by_itself")):
         fact = fact._replace(recalled=True)
-    elif (word := str(data.get("state"))) in _WORDS_IN and data.get("code"):
+    elif (word := str(data.get("state"))) in DECIDED and data.get("code"):
         fact = _with_word(fact, word, event.at)._replace(delivered=None)
     facts[key] = fact
 

@@ -28,10 +28,12 @@ from gateway.domain.states import (
     ASKED_BACK,
     BUSINESS_CODES,
     CODES,
+    DECIDED,
     GIVEN_BACK,
     HAS_IT,
     REQUESTED,
     TAKEN_CODES,
+    State,
     Track,
     is_given_back,
     worst,
@@ -113,7 +115,7 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
 
 def queued_at(facts: Iterable[Fact]) -> datetime | None:
     """Return when a delivery was last queued."""
-    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
+    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == State.QUEUED]
     return max(queued, default=None)
 
 
@@ -123,7 +125,7 @@ def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
 
 
-_TRANSPORT_RANK = {"queued": 0, "sending": 1, "failed": 2}
+_TRANSPORT_RANK = {State.QUEUED: 0, State.SENDING: 1, State.FAILED: 2}
 # Only peers that answer a recall with 02 or 03 have these codes in the request track; the caller decides that.
 _ANSWERS = {
     "15": RequestState.AGREED,
@@ -132,7 +134,7 @@ _ANSWERS = {
     "02": RequestState.REFUSED,
 }
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
+_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.key in DECIDED}
 REOPENED = "reopened"
 """Mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -218,8 +220,10 @@ def _split_by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[F
     by_session = [fact for fact in facts if fact.session is not None]
     if not by_session:
         return facts, ()
-    tried = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in ("sent", "failed")]
-    carriers = {fact.axis for fact in [f for f in tried if f.code == "sent"] or tried}
+    tried = [
+        fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in (State.SENT, State.FAILED)
+    ]
+    carriers = {fact.axis for fact in [f for f in tried if f.code == State.SENT] or tried}
     signed = any(fact.session is None and fact.track is Track.BUSINESS for fact in facts)
     outweighed = tuple(
         fact for fact in by_session if signed or not (fact.is_on_route or fact.axis in carriers)
@@ -358,11 +362,11 @@ def _fold_transport(facts: tuple[Fact, ...]) -> str:
     paper has no later code but `cancelled`. Of the others the latest counts, so that a resend after `failed` is `queued`
     again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
-    for final in ("sent", "cancelled", "paper"):
+    for final in (State.SENT, State.CANCELLED, State.PAPER):
         if final in codes:
             return final
     last = _last_move(facts)
-    return "queued" if last is None else last.code
+    return State.QUEUED if last is None else last.code
 
 
 def _last_move(facts: Iterable[Fact]) -> Fact | None:
@@ -433,7 +437,7 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
     waiting = _first_open_request(requests)
     if waiting is not None:
         return f"{waiting.kind}_asked"
-    return "request_agreed" if _is_cancelled(requests) else None
+    return State.REQUEST_AGREED if _is_cancelled(requests) else None
 
 
 def _fold_in_state(
@@ -481,7 +485,7 @@ def _collect_marks(
         marks.add(NO_QUEUE)
     asked_at = {request.request_id: request.asked_at for request in requests}
     for fact in facts:
-        if fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT:
+        if fact.code == State.CANCELLED and fact.reason == MAY_HAVE_LEFT:
             marks.add(MAY_HAVE_LEFT)
         if fact.track is not Track.TRANSPORT and (mark := _stray_mark(fact, asked_at)):
             marks.add(mark)

@@ -21,7 +21,7 @@ from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery
 from gateway.domain.registry import RecipientGroup
-from gateway.domain.states import TAKEN_IN
+from gateway.domain.states import BUSINESS_STATES, NEVER_LEFT, REQUEST_ANSWERS, State
 from gateway.domain.status import Fact
 from gateway.domain.text import fold
 from gateway.ports.services import Clock
@@ -34,7 +34,7 @@ from gateway.store.transaction import Transaction
 _PAPER, _DELIVERY = PaperPartRow, DeliveryRow
 _MARKS = tuple[str, ...]
 # States that show an answer of the recipient's system.
-_ANSWERED_STATES = tuple(sorted(TAKEN_IN | {"delivered", "rejected", "request_agreed", "request_refused"}))
+_ANSWERED_STATES = tuple(sorted(BUSINESS_STATES | REQUEST_ANSWERS))
 # Statements are built once, because building one takes longer than running it.
 _OF_AGENCY = (col(_DELIVERY.agency_id) == bindparam("agency"),)
 _BY_ID = select(_DELIVERY).where(*_OF_AGENCY, col(_DELIVERY.id) == bindparam("id"))
@@ -49,7 +49,7 @@ _AS_NAMED = (col(_DELIVERY.attempt), col(_DELIVERY.position), col(_DELIVERY.id))
 _DELIVERIES = select(_DELIVERY).where(*_OF_AGENCY).order_by(*_AS_NAMED)
 _OF_DOCUMENT = _DELIVERIES.where(col(_DELIVERY.document_id) == bindparam("document"))
 _OF_DOCUMENTS = _DELIVERIES.where(among(col(_DELIVERY.document_id), "documents"))
-_NEVER_LEFT = ("draft", "blocked", "queued", "sending", "failed", "cancelled", "paper")
+_NEVER_LEFT = (State.DRAFT, State.BLOCKED, *sorted(NEVER_LEFT))
 _REACHED = (
     select(col(_DELIVERY.code))
     .where(*_OF_AGENCY, among(col(_DELIVERY.code), "codes"), col(_DELIVERY.state).not_in(_NEVER_LEFT))
@@ -221,7 +221,7 @@ def delivery_row(delivery: Delivery, position: int) -> DeliveryRow:
     return _DELIVERY.from_value(delivery, position=position, code=delivery.recipient.code)
 
 
-_CANCELLED = "cancelled"
+_CANCELLED = State.CANCELLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

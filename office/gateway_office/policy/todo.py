@@ -15,7 +15,7 @@ from gateway.domain.document import Delivery, IncomingDocument, InState, Outgoin
 from gateway.domain.handling import UnitPart
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
 from gateway.domain.office_profile import calendar_of_agency
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import (
     Duty,
     Fact,
@@ -42,7 +42,7 @@ LOOK_BACK = timedelta(days=60)
 """Older failures and refusals are history, settled or not."""
 REQUESTS_BACK = timedelta(days=365)
 CERTIFICATE_SOON = timedelta(days=30)
-_RETURNED = {"failed": TaskKind.FAILED, "rejected": TaskKind.REJECTED}
+_RETURNED = {State.FAILED: TaskKind.FAILED, State.REJECTED: TaskKind.REJECTED}
 
 
 def reply_horizon(now: datetime) -> date:
