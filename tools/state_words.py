@@ -1,6 +1,6 @@
-"""Looks for words of states outside of `gateway.domain.states`, for `make check`. A word is a state where it is compared with
-a state or code of a delivery, where several stand as one group, or where it has no other meaning. In: the two packages.
-Out: exit code 1 and a line for each place."""
+"""Looks for words of states outside of `gateway.domain.states`, for `make check`. A word is a state where it is compared
+with a state or code of a delivery, where several stand as one group, or where it has no other meaning. In: the two
+packages. Out: exit code 1 and a line for each place."""
 
 import ast
 import sys
