@@ -32,7 +32,8 @@ from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.states import Track
 from gateway.domain.status import Duty, Fact, Waits
 from gateway.store import incoming, outgoing
-from gateway.store.deliveries import delivery_row, fact_row
+from gateway.store.deliveries import delivery_row
+from gateway.store.facts import fact_row
 from gateway.store.tables import FactRow, IncomingRow, OutgoingRow
 from gateway_office.domain.listing import Origin, due_within, incoming_line, outgoing_line
 from gateway_office.store.lists_write import list_row

@@ -30,8 +30,8 @@ from gateway.ops import axis_view
 from gateway.ports.axis import ManagedAxis, each_axis
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.axis_route import RouteExplained
     from gateway.bootstrap.core import NodeCore
+    from gateway.ops.axis_route import RouteExplained
     from gateway.transport.broker.management import Management
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
     from gateway.transport.rest.axis import RestAxis
@@ -227,7 +227,7 @@ async def route(
 ) -> None:
     """Show how mail to a code is sent: the route, its axes in order, the state of each, and the axis that takes it.
     Exit 6 if none does."""
-    from gateway.bootstrap.axis_route import explain_route
+    from gateway.ops.axis_route import explain_route
 
     async with at_axis(call.settings()) as axis:
         sending_code = sender or next((agency.code for agency in await core.store.hosted()), "")

@@ -15,7 +15,7 @@ import typer
 from gateway.cli import output, tokens
 from gateway.cli.command import Invocation, Overlap, late, noun
 from gateway.cli.node import CommandContext, chosen
-from gateway.cli.send import span
+from gateway.cli.typed_times import span
 from gateway.domain.account import ApiKey, PrincipalKind
 from gateway.domain.system_box import BoxItem
 from gateway.errors import NotFound

@@ -20,7 +20,7 @@ from gateway.cli import documents, hold, output
 from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
 from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, makes_call
-from gateway.cli.send import day
+from gateway.cli.typed_times import day
 from gateway.cli.verify import moment
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import incoming_word

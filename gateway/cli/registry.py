@@ -18,7 +18,7 @@ from gateway.cli.command import Invocation, OutputFormat, noun, piped
 from gateway.cli.node import at_core, at_registry, operator_id
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
-from gateway.cli.send import day
+from gateway.cli.typed_times import day
 from gateway.deciding import registry_changes
 from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry, CodeStanding
 from gateway.domain.registry_change import Plan
@@ -59,7 +59,7 @@ async def show(
     call: Invocation, node: NodeCore, code: Annotated[str, typer.Argument(help="An agency code.")]
 ) -> None:
     """Show one agency, the certificates bound to it, and the form of envelopes to it (`form` of its route)."""
-    from gateway.bootstrap.axis_route import form_by_settings
+    from gateway.ops.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
 
     entry = await entry_of(node.directory, code)

@@ -18,7 +18,7 @@ from gateway.cli.node import operator_id
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import make_proposal
 from gateway.cli.registry import entry_of
-from gateway.cli.send import day
+from gateway.cli.typed_times import day
 from gateway.cli.verify import moment
 from gateway.deciding import proposals
 from gateway.domain.person import ProposalContent

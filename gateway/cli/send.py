@@ -1,16 +1,11 @@
 """`gateway send`: hand in a document and its files, as a document system would. In: files, and their data as flags or a
-JSON file with the names of the API. Out: the accepted document, on disk and queued. With --wait it ends when every
-recipient has reached a state, and reports progress on stderr; a refusal, a failure or a timeout is the error whose exit
-code a script acts on."""
+JSON file with the names of the API. Out: the accepted document, on disk and queued; with --wait, its state once
+recipients reached the goal."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,17 +14,15 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, existing, verb
 from gateway.cli.node import CommandContext, at_agency
-from gateway.domain.document import Delivery, OutState
-from gateway.domain.states import CODES, HAS_IT, IN_QUEUE, State
-from gateway.domain.wall_clock import is_in_span
-from gateway.errors import BrokerRefused, Clash, Waiting
+from gateway.cli.typed_times import day
+from gateway.cli.waiting import Goal, parse_goal, wait_until
 
 if TYPE_CHECKING:
     from gateway.api.models import MessageIn
     from gateway.outgoing.intake import Accepted, Order, RequestFiles
 
-_PIECE = 256 * 1024
 
+_PIECE = 256 * 1024
 Files = Annotated[
     list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
@@ -166,15 +159,6 @@ def recipients(to: list[str]) -> list[dict[str, str]]:
     return [{"code": code.strip(), "role": role.strip() or "to_act"} for code, _, role in parts]
 
 
-def day(text: str) -> str:
-    """Convert either form of a date to ISO."""
-    for form in ("%Y-%m-%d", "%d/%m/%Y"):
-        with suppress(ValueError):
-            if is_in_span(read := datetime.strptime(text, form).date()):
-                return read.isoformat()
-    raise typer.BadParameter(f"{text!r} is no date; write 2026-11-20 or 20/11/2026")
-
-
 def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     """Read the message with the API's own model, so that both ways in refuse alike."""
     from gateway.api.models import MessageIn
@@ -271,84 +255,3 @@ async def _read_pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             yield piece
-
-
-_ORDER = (*IN_QUEUE, State.SENT, *(row.key for row in CODES.values() if row.key in HAS_IT))
-_GOALS = (State.SENT, State.DELIVERED, State.ACCEPTED, State.DONE)
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_LOOK_S = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """State that every recipient should reach, and the time for it."""
-
-    state: str
-    within: timedelta
-
-
-class NotYet(Waiting):
-    """The time given was not enough; nothing is lost, and it goes on without us."""
-
-    code = "GW-NOT-YET"
-    label_key = "cli.not_yet"
-
-
-def parse_goal(wait: str | None, timeout: str) -> Goal | None:
-    """Make the goal of --wait and --timeout; a usage error lists the states."""
-    if wait is None:
-        return None
-    if wait not in _GOALS:
-        raise typer.BadParameter(f"--wait {wait!r}: expected one of {', '.join(_GOALS)}")
-    return Goal(state=wait, within=span(timeout))
-
-
-def span(text: str) -> timedelta:
-    """Parse 90s, 30m, 2h or 7d."""
-    match = re.fullmatch(r"(\d+)([smhd])", text.strip())
-    if not match:
-        raise typer.BadParameter(f"{text!r} is no length of time; write 90s, 30m, 2h or 7d")
-    return timedelta(seconds=int(match[1]) * (_UNITS | {"d": 86400})[match[2]])
-
-
-async def wait_until(call: Invocation, context: CommandContext, document_id: str, goal: Goal) -> None:
-    """Return when all recipients have reached the goal; raise Clash if refused, BrokerRefused if unsent, or Waiting."""
-    ends = context.node.clock.now() + goal.within
-    last_text = ""
-    while True:
-        async with context.node.store.read(context.scope) as work:
-            document = await work.outgoing.get(document_id)
-            deliveries = await work.deliveries.of_document(document_id)
-        if document.state in (OutState.BLOCKED, OutState.CANCELLED):
-            raise Clash(
-                f"{document_id} is {document.state}: {document.state_reason or 'it will not be sent'}"
-            )
-        if document.state is OutState.PAPER:
-            raise Clash(f"{document_id} goes on paper and never over the axis: there is nothing to wait for")
-        _raise_if_stopped(deliveries)
-        reached_count = sum(_reached(d, goal.state) for d in deliveries)
-        progress = f"{reached_count}/{len(deliveries)}"
-        if progress != last_text:
-            call.say("cli.waiting", there=progress, state=call.word(f"state.{goal.state}"))
-            last_text = progress
-        if deliveries and reached_count == len(deliveries):
-            return
-        if context.node.clock.now() >= ends:
-            raise NotYet(
-                f"{document_id}: {progress} recipients are {goal.state} after {goal.within}",
-                hint=f"it goes on by itself while the node runs (gateway serve); look with: "
-                f"gateway outbox show {document_id}",
-            )
-        await context.node.clock.sleep(_LOOK_S)
-
-
-def _reached(delivery: Delivery, state: str) -> bool:
-    return delivery.state in _ORDER and _ORDER.index(delivery.state) >= _ORDER.index(state)
-
-
-def _raise_if_stopped(deliveries: Sequence[Delivery]) -> None:
-    for delivery in deliveries:
-        if delivery.state == State.REJECTED:
-            raise Clash(f"{delivery.recipient.code} refused the document; read why with: gateway outbox show")
-        if delivery.state == State.FAILED:
-            raise BrokerRefused(f"the document could not be sent to {delivery.recipient.code}")

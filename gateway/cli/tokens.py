@@ -17,7 +17,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, late, noun
 from gateway.cli.node import at_node, chosen, operator
-from gateway.cli.send import day, span
+from gateway.cli.typed_times import day, span
 from gateway.domain import account
 from gateway.domain.account import (
     KEY_PREFIX_LENGTH,

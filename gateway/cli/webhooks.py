@@ -12,7 +12,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, Overlap, noun
 from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, carry_out, makes_call, rows_printer
-from gateway.cli.send import span
+from gateway.cli.typed_times import span
 from gateway.webhooks import parse_sequence
 
 if TYPE_CHECKING:

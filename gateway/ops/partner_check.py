@@ -13,12 +13,12 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway.bootstrap.axis_route import explain_route
 from gateway.bootstrap.core import NodeCore
 from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.routes import Turn
 from gateway.domain.wall_clock import local
+from gateway.ops.axis_route import explain_route
 from gateway.ports.axis import ManagedAxis
 from gateway.store import reporting
 

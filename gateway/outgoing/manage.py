@@ -25,7 +25,7 @@ from gateway.policy import outgoing
 from gateway.policy.numbering import gives_numbers
 from gateway.policy.outgoing import Handover
 from gateway.policy.verdict import Verdict
-from gateway.store.deliveries import PaperPart
+from gateway.store.paper_letters import PaperPart
 from gateway.store.work import SqlWork
 
 # In these states of a delivery, sending the same bytes again does not help.

@@ -12,15 +12,18 @@ from gateway.store.accounts import SqlAgencyProfile, lock_hosted
 from gateway.store.api_calls import SqlIdempotency
 from gateway.store.blob_refs import SqlBlobRefs
 from gateway.store.comments import SqlComments
-from gateway.store.deliveries import SqlDeliveries, SqlFacts, SqlPaperParts, SqlRecipientGroups
+from gateway.store.deliveries import SqlDeliveries
 from gateway.store.events import SqlEvents
+from gateway.store.facts import SqlFacts
 from gateway.store.holds import SqlHolds
 from gateway.store.inbox import SqlInbox
 from gateway.store.incoming import SqlHandovers, SqlIdentities, SqlIncomingDocuments
 from gateway.store.jobs import SqlJobs
 from gateway.store.outbox import SqlOutbox
 from gateway.store.outgoing import SqlOutgoingDocuments, SqlOutgoingNumbers
+from gateway.store.paper_letters import SqlPaperParts
 from gateway.store.readings import SqlReadings
+from gateway.store.recipient_groups import SqlRecipientGroups
 from gateway.store.register import SqlDocumentRegister, SqlGivenNumbers
 from gateway.store.repository import NO_FOLLOWER, Follower, Part
 from gateway.store.revocation import SqlPendingRevocations

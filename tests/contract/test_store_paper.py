@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import errors
-from gateway.store.deliveries import PaperPart
+from gateway.store.paper_letters import PaperPart
 from gateway_office.store.store import SqlOfficeStore
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, SOUTH, committing, delivery, outgoing

@@ -13,8 +13,9 @@ from gateway.domain.document import InState, Kind, OutState
 from gateway.domain.office_calendar import CalendarDay, DayKind
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
-from gateway.store.deliveries import delivery_row, fact_row
+from gateway.store.deliveries import delivery_row
 from gateway.store.events import NODE
+from gateway.store.facts import fact_row
 from gateway.store.incoming import incoming_row
 from gateway.store.outbox import from_domain as outbox_row
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutboxRow

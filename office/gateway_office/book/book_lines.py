@@ -47,8 +47,8 @@ from gateway.domain.status import (
 )
 from gateway.domain.text import fold
 from gateway.domain.wall_clock import day_text, local, moment_text
-from gateway.store.deliveries import PaperPart
 from gateway.store.incoming import Handover
+from gateway.store.paper_letters import PaperPart
 from gateway.words import labels
 from gateway_office.store.book import IncomingLine
 from gateway_office.store.store import OfficeWork

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import documents, output, send
+from gateway.cli import documents, output, typed_times
 from gateway.cli.command import Invocation, Limit, late, noun
 from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
@@ -355,7 +355,7 @@ async def strike(
 
 def day(text: str) -> date:
     """Read a day in either way of writing it."""
-    return date.fromisoformat(send.day(text))
+    return date.fromisoformat(typed_times.day(text))
 
 
 def _entry(id: str, entry: RegisterEntry) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, O
 from gateway.domain.states import HAS_IT, State, Track
 from gateway.domain.status import MAY_HAVE_LEFT, Fact
 from gateway.store import incoming, jobs, outgoing
-from gateway.store.deliveries import SqlFacts, to_delivery
+from gateway.store.deliveries import to_delivery
+from gateway.store.facts import SqlFacts
 from gateway.store.repository import AgencyRows, in_parts, select_by
 from gateway.store.row import Moment, Row, equal, from_json, same
 from gateway.store.tables import (

@@ -1,41 +1,37 @@
-"""One call of a person's browser: the person, the language, the form, the ways to answer, and the frame of every page: the
-menu by rights, the agency, the light of the axis, the bell, the confirmation of the last act. Made by the door, handed to
-one handler, forgotten. The frame is cheap: one query for the count of tasks, everything else from memory. The bell shows
-news that concern the person's post, are not muted and are no act of the person, the newest first; people who see no content
-get none. People are shown by their names; other principals are a program or the node itself."""
+"""One request of a person's browser: the person, the language, the form, and the ways to answer. In: what the door found
+out about a call. Out: a page, a region of one, a file or a redirect, by the one handler of the route."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import web
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.handling import Share
 from gateway.domain.person import Role
-from gateway.domain.queues import InboxPacket
 from gateway.domain.wall_clock import local
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.words import labels
 from gateway_office.accounts.acting import Acting
-from gateway_office.domain.notice import NotificationSettings, Ring, RingKind, SubjectKind
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.session import CallOrigin, form_token
-from gateway_office.web import answers, dates, duty_table
+from gateway_office.web import answers, dates
+from gateway_office.web.addresses import inside, url_for
 from gateway_office.web.deps import WebDeps
 from gateway_office.web.forms import SHORTEST_REASON, Form, Problems
+from gateway_office.web.frame import frame_values
+from gateway_office.web.question_page import show_question
 from gateway_office.web.routes import Handler, Needs, PageRoute, guard_of
 
 if TYPE_CHECKING:
     from gateway_office.services import OfficeIncomingServices, OfficeOutgoingServices
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-DENSITY, COMPACT, COMFORTABLE = "gw_density", "compact", "comfortable"
 PIECE = "X-Piece"
 """A request header for one region of a page; the answer has it too."""
 
@@ -205,48 +201,7 @@ class PageRequest:
         page_values = {"problems": problems or [], "given": self.form.flat(), **values}
         return await self.page(template, 422 if problems else 200, **page_values)
 
-    async def question(
-        self,
-        problems: Problems | None,
-        /,
-        *words: str,
-        back: str,
-        query: Mapping[str, str] = _NOTHING,
-        hidden: Mapping[str, str] = _NOTHING,
-        **values: object,
-    ) -> web.Response:
-        """Answer with a page that asks one question and carries out one act: one handler serves both, one template shows
-        all. Its title, its text and the button's words are keys of labels, with parameters from `values`: these three, or
-        the one from which they follow. The words of a button elsewhere may end in dots, as there is a page to come. `back`
-        is the address for a person who does not act, with `query`, which the form's address keeps too. `closed` is why it
-        cannot be done now: the page then has no form; `more` are further sentences, `about` names what it is about, a
-        `grave` act has a red button. `part` is a template that shows, by `place`, the content "above" the form, its
-        "fields", and the content "below"; `which` tells it the question. `look` is a class of the style sheet: the form as
-        a `card`, or the narrow page of `enter`. `has_file`: the form brings a file.
-        Problems are shown once there is a form."""
-        title, text, do = words if len(words) == 3 else _words_of_question(*words)
-        usual = {
-            "more": (),
-            "closed": "",
-            "part": "",
-            "which": "",
-            "about": (),
-            "look": "",
-            "grave": False,
-            "tabs": (),
-            "has_file": False,
-        }
-        return await self.form_page(
-            "question.html",
-            problems if self.is_act else None,
-            title=self.say(title, **values).removesuffix("…"),
-            text=self.say(text, **values) if text else "",
-            do=self.say(do, **values).removesuffix("…"),
-            hidden=hidden,
-            action=url_for(self.http.path, **query),
-            cancel=url_for(back, **query),
-            **(usual | values),
-        )
+    question = show_question
 
     def piece(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """Answer with one region of a page, for a script that swaps it."""
@@ -303,13 +258,6 @@ def faults_on(
     return decorate
 
 
-def _words_of_question(key: str) -> tuple[str, str, str]:
-    """Return the keys of a question's title, text and button: those below `key`, else the key itself, else no text."""
-    texts = (f"{key}.{part}" for part in ("means", "will", "says"))
-    title, button = (f"{key}.{part}" if labels.has(f"{key}.{part}") else key for part in ("title", "do"))
-    return title, next(filter(labels.has, texts), ""), button
-
-
 def _render(request: PageRequest, template: str, status: int, /, **values: object) -> web.Response:
     text = (
         answers.templates()
@@ -326,262 +274,3 @@ def _render(request: PageRequest, template: str, status: int, /, **values: objec
     response = web.Response(status=status, text=text, content_type="text/html", charset="utf-8")
     response.headers.update(answers.page_headers(request.nonce, request.lang))
     return response
-
-
-def inside(address: str) -> str:
-    """Return the address if it is one of this node alone, else the beginning."""
-    parts = urlsplit(address)
-    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/") and "\\" not in address
-    safe = is_ours and not address.startswith("//") and address.isprintable() and address.isascii()
-    return address if safe else "/"
-
-
-def url_for(path: str, /, **query: str) -> str:
-    """Make an address of this node alone: whatever the parts are, it leads nowhere else."""
-    safe = "/" + quote(path.lstrip("/\\"), safe="/~.,;=:@-_")
-    return f"{safe}?{urlencode(query)}" if query else safe
-
-
-def merged(query: Mapping[str, str], **other: str | None) -> dict[str, str]:
-    """Return a query with some values in place of others; None takes one out."""
-    full = {**query, **{name: value for name, value in other.items() if value is not None}}
-    return {name: value for name, value in full.items() if value != "" and other.get(name, "") is not None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MenuEntry:
-    """One entry of the menu: its key in the labels, its address, the letter after `g`, and who sees it."""
-
-    key: str
-    path: str
-    letter: str = ""
-    needs: tuple[Needs, ...] = ()
-    of_agency: bool = True
-    """Shown only where the person works for an agency, or has one of the rights of `beyond`."""
-    beyond: tuple[Needs, ...] = ()
-
-
-_SEES = (Needs(right=Right.SEE_CONTENT),)
-_SEES_OR_OWN = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
-_SEES_ALL = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES,)),)
-OPERATES = (Needs(right=Right.NOTICES, manners=(Manner.YES,)),)
-AUDITS = (Needs(right=Right.AUDIT),)
-ADMINISTERS = (Needs(right=Right.ACCOUNTS, manners=(Manner.YES,)),)
-REPORT_READERS = (
-    Needs(right=Right.REPORTS, manners=(Manner.YES, Manner.OWN, Manner.TOTALS, Manner.ACCOUNTS)),
-)
-# The books say what every document is about.
-BOOKS = _SEES_ALL
-MENU = (
-    MenuEntry(key="dashboard", path="/tong-quan", letter="h", needs=(*_SEES, *ADMINISTERS), beyond=OPERATES),
-    MenuEntry(key="outgoing", path="/van-ban-di", letter="o", needs=_SEES),
-    MenuEntry(key="incoming", path="/van-ban-den", letter="i", needs=_SEES),
-    MenuEntry(key="todo", path="/can-xu-ly", letter="t", needs=_SEES_OR_OWN),
-    MenuEntry(key="books", path="/so-van-ban", letter="", needs=BOOKS),
-    MenuEntry(key="reports", path="/bao-cao", needs=REPORT_READERS, beyond=REPORT_READERS),
-    MenuEntry(key="agencies", path="/co-quan", letter="a", of_agency=False),
-    MenuEntry(key="operations", path="/van-hanh", letter="v", needs=OPERATES, of_agency=False),
-    MenuEntry(key="audit", path="/nhat-ky", letter="", needs=AUDITS, of_agency=False),
-    MenuEntry(key="administration", path="/quan-tri", letter="", needs=ADMINISTERS, of_agency=False),
-    MenuEntry(key="help", path="/tro-giup", letter="", of_agency=False),
-)
-
-
-async def frame_values(request: PageRequest) -> Mapping[str, object]:
-    """Make the values of the frame."""
-    cookies = request.http.cookies
-    id = request.agency.id if request.agency is not None else ""
-    other = "en" if request.lang == "vi" else "vi"
-    query = merged(dict(request.http.query), told=None, lang=None)
-    duties = await duty_table.of_person(request)
-    return {
-        "menu": menu(request),
-        "light": request.deps.light(),
-        "told": request.confirmation,
-        # This page's address in the other language.
-        "other_lang": (other, url_for("/ngon-ngu", lang=other, next=url_for(request.http.path, **query))),
-        "is_narrow": cookies.get("gw_menu") == "small",
-        "is_compact": cookies.get(DENSITY) == COMPACT,
-        "has_keys": cookies.get("gw_keys") != "off",
-        # For the badges of the menu, and the bell.
-        "frame_duties": duties,
-        "bell": await bell_of(request),
-        "notice": await request.deps.notices.current(request.deps.clock.now(), id)
-        if request.acting
-        else None,
-    }
-
-
-def menu(request: PageRequest) -> tuple[MenuEntry, ...]:
-    """List the entries that the person may open."""
-    if request.acting is None or request.acting.duties:
-        return ()
-    return tuple(
-        entry
-        for entry in MENU
-        if (
-            request.agency is not None
-            or not entry.of_agency
-            or (entry.beyond and request.meets(entry.beyond))
-        )
-        and request.meets(entry.needs)
-    )
-
-
-BELL_PATH = "/thong-bao"
-RINGS_IN_FRAME = 6
-SUBJECT_PATHS: Mapping[SubjectKind, str] = {
-    SubjectKind.INCOMING: "/van-ban-den/{id}",
-    SubjectKind.OUTGOING: "/van-ban-di/{id}",
-    SubjectKind.AGENCY: "/co-quan/{id}",
-    SubjectKind.PACKET: "/van-hanh/cach-ly/{id}",
-}
-_OWN_KINDS = (
-    *(RingKind.ASSIGNED, RingKind.COMMENT, RingKind.RECALL),
-    *(RingKind.DUE, RingKind.RETURNED, RingKind.FAILED),
-)
-_ALL_KINDS = (
-    *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
-    *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT, RingKind.COMMENT),
-)
-# News about the clerk's tasks reach others when they turn them on.
-_MUTED_AT_FIRST = frozenset({RingKind.RETURNED, RingKind.FAILED, RingKind.RECALL, RingKind.SILENT})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownRing:
-    ring: Ring
-    words: str
-    path: str
-    is_unread: bool
-
-    @property
-    def title(self) -> str:
-        """Return what it is about, else what has happened."""
-        return self.ring.title or self.words
-
-    @property
-    def subject(self) -> str:
-        words = self.words if self.ring.title else ""
-        return " · ".join(filter(None, (words, self.ring.document, self.ring.party)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BellMenu:
-    """`rings` are all, `unread` counts those that were not read; `aloud` is the newest unread one to be heard."""
-
-    rings: tuple[ShownRing, ...]
-    kinds: tuple[RingKind, ...]
-    muted: frozenset[RingKind]
-
-    @property
-    def unread(self) -> int:
-        return sum(ring.is_unread for ring in self.rings)
-
-    @property
-    def aloud(self) -> ShownRing | None:
-        return next((r for r in self.rings if r.is_unread and r.ring.is_express), None)
-
-
-def bell_kinds(request: PageRequest) -> tuple[RingKind, ...]:
-    """List the kinds of news that this person may get here; none for a person without a bell."""
-    if request.acting is None or request.agency is None or request.acting.duties:
-        return ()
-    if request.may(Right.SEE_CONTENT, Manner.OWN):
-        return _OWN_KINDS
-    if not request.may(Right.SEE_CONTENT, Manner.YES):
-        return ()
-    leads = (RingKind.APPROVAL,) if request.may(Right.INSTRUCT, Manner.YES) else ()
-    return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(request) else ()))
-
-
-async def bell_of(request: PageRequest, *, fresh: bool = False) -> BellMenu | None:
-    """Make this person's bell; None for a person who has none. With `fresh` the settings are read from the database."""
-    kinds = bell_kinds(request)
-    if not kinds:
-        return None
-    board, scope = request.deps.rings, request.scope()
-    services = await board.services(scope, fresh=fresh)
-    if request.may(Right.SEE_CONTENT, Manner.OWN):
-        share = request.share_of(Right.SEE_CONTENT)
-        all_rings = [*await board.of_share(scope, share), *await board.of_comments(scope, share)]
-    else:
-        all_rings = [*await board.of_agency(scope), *await board.of_comments(scope, None)]
-    muted = _muted_by(request, services)
-    rings = [
-        ring
-        for ring in all_rings
-        if ring.kind in kinds and ring.kind not in muted and ring.by != scope.principal_id
-    ]
-    return BellMenu(rings=_shown_rings(request, services, rings), kinds=kinds, muted=muted)
-
-
-def _muted_by(request: PageRequest, settings: NotificationSettings) -> frozenset[RingKind]:
-    if settings.muted is not None:
-        return settings.muted
-    return frozenset() if _takes(request) or request.may(Right.SEE_CONTENT, Manner.OWN) else _MUTED_AT_FIRST
-
-
-def bell_news(request: PageRequest, bell: BellMenu) -> dict[str, object]:
-    """Make the news for an open page: how many, and a sentence to say aloud; which letter, and nothing of its subject."""
-    aloud = bell.aloud
-    if aloud is None:
-        return {"count": bell.unread}
-    sentence = request.say("bell.aloud", document=aloud.ring.document, party=aloud.ring.party)
-    return {"count": bell.unread, "aloud": {"id": aloud.ring.id, "says": sentence, "path": aloud.path}}
-
-
-async def bell_choice(request: PageRequest) -> dict[RingKind, bool]:
-    """Return for each kind whether this person gets it; empty for a person without a bell."""
-    kinds = bell_kinds(request)
-    if not kinds:
-        return {}
-    muted = _muted_by(request, await request.deps.rings.services(request.scope(), fresh=True))
-    return {kind: kind not in muted for kind in kinds}
-
-
-def _takes(request: PageRequest) -> bool:
-    return request.may(Right.TAKE_IN, Manner.YES)
-
-
-def _shown_rings(
-    request: PageRequest, settings: NotificationSettings, rings: Sequence[Ring]
-) -> tuple[ShownRing, ...]:
-    return tuple(
-        ShownRing(
-            ring=ring,
-            words=request.say(ring.says),
-            path=SUBJECT_PATHS[ring.subject_kind].format(id=ring.subject_id),
-            is_unread=settings.is_unread(ring),
-        )
-        for ring in rings
-    )
-
-
-NODE_ITSELF = "node"
-
-
-async def names_of(request: PageRequest, principals: Iterable[str], other: str) -> Mapping[str, str]:
-    """Return names; `other` begins the labels of principals that are no persons: `{other}.node` and `{other}.program`."""
-    names: dict[str, str] = {}
-    async with request.deps.accounts.accounts.read() as view:
-        for principal in sorted(set(principals)):
-            try:
-                names[principal] = (await view.people.get(principal)).name
-            except NotFound:
-                names[principal] = request.say(f"{other}.{'node' if principal == NODE_ITSELF else 'program'}")
-    return names
-
-
-async def agency_names(request: PageRequest, codes: Iterable[str]) -> dict[str, str]:
-    """Return the names that the registry has today, by code; a code without an entry is left out."""
-    directory, today = request.deps.inn.directory, request.today
-    entries = {code: await directory.find(code, today) for code in sorted(set(codes) - {""})}
-    return {code: entry.name for code, entry in entries.items() if entry is not None}
-
-
-async def claimed_sender(request: PageRequest, item: InboxPacket) -> str:
-    """Return the name of the agency that a packet says it comes from, or its code where the registry has no name."""
-    code = item.sender_code or item.transport_sender
-    entry = await request.deps.inn.directory.find(code, request.today)
-    return entry.name if entry is not None else code

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, Lang, OutputFormat
 from gateway.cli.inbox import safe_name
-from gateway.cli.send import day, parse_goal, recipients, span
+from gateway.cli.send import recipients
+from gateway.cli.typed_times import day, span
+from gateway.cli.waiting import parse_goal
 from gateway.domain.states import STATES
 from gateway.words import labels
 from gateway.words.labels import read_catalogue

@@ -14,8 +14,8 @@ from gateway_office.domain.content import extract, may_be_searched, read_query
 from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.store.contents import ContentMatch
 from gateway_office.store.store import OfficeWork
+from gateway_office.web.addresses import url_for
 from gateway_office.web.listing.asking import PATHS
-from gateway_office.web.page_requests import url_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

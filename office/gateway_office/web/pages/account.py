@@ -25,6 +25,8 @@ from gateway_office.domain.session import Factor, SignInDuty
 from gateway_office.policy import signing_in
 from gateway_office.web import dates
 from gateway_office.web.forms import Problems
+from gateway_office.web.frame import COMFORTABLE, COMPACT, DENSITY
+from gateway_office.web.notification_menu import bell_choice
 from gateway_office.web.page_handling import (
     FACTOR,
     PASSWORD,
@@ -33,7 +35,7 @@ from gateway_office.web.page_handling import (
     keep_choice,
     keep_session,
 )
-from gateway_office.web.page_requests import COMFORTABLE, COMPACT, DENSITY, PageRequest, bell_choice
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access, Needs, both, get, post
 
 _RULE_KEYS = ("length", "kinds", "words", "past")

@@ -1,287 +1,27 @@
-"""The register books as pages, files and prints, in the decree's columns; the sentence about gaps, the arrival stamp on a
-sheet of its own. Also entries by hand: mail on paper in the run of arrival numbers with its scan, entries made up after a
-stop, outgoing mail on paper, lines corrected or struck; and the paper dispatch list: letters to carry with their
-recipients, a sheet of it to print and be signed on, and lines closed with day and means. In: book, form and span; the typed
-fields, or a list. Out: lines, a workbook, text, a page to print; the line with its number; the list as it now is."""
+"""The register books as pages, files and prints, in the decree's columns. In: book, form and span. Out: lines with the
+sentence about gaps, a workbook, text, a page to print; the arrival stamp on a sheet of its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import date
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
 from gateway.api import downloads
-from gateway.domain.account import NumberingMode
 from gateway.domain.book import Book, BookForm, Span
-from gateway.domain.document import Assignment, IncomingDocument, Signer, Source
-from gateway.domain.wall_clock import local
-from gateway.errors import Clash, NotFound, Refused
-from gateway.incoming import by_hand
-from gateway.incoming.by_hand import Attached, TypedMail
-from gateway.outgoing import manage
-from gateway.outgoing.services import profile_of
-from gateway.policy.book import LENGTHS
-from gateway.policy.numbering import gives_numbers
-from gateway.policy.outgoing import LONGEST_NOTE, Handover, Means
 from gateway_office.book import book_lines, book_pdf, books
 from gateway_office.book.books import Ask, BookFormat
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.web import answers, book_page, dates, forms, routes
+from gateway_office.web import answers, book_page, dates, routes
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import BOOKS, PageRequest, faults_on, merged, url_for
-from gateway_office.web.pages.compose.uploads import file_name
-from gateway_office.web.routes import FormBody, Needs
+from gateway_office.web.menu import BOOKS
+from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.routes import Needs
 
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 get, post, both = routes.sharing(needs=KEEPS, key="books")
-_SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
-_FIELDS = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
-_PIECE = 65_536
-# Bytes that are still read of a refused form, so that the browser receives the reason.
-_MOST_DRAINED = 64 * 1024 * 1024
-
-
-async def enter_form(
-    request: PageRequest, form_values: Mapping[str, str] | None = None, problems: Problems | None = None
-) -> web.StreamResponse:
-    if form_values is None:
-        form_values = {"received_on": dates.day_text(request.today), "source": Source.PAPER.value}
-    return await request.form_page(
-        "books/enter.html",
-        problems,
-        title=request.say("books.enter"),
-        given=form_values,
-        id=form_values.get("id") or request.deps.clock.new_id("inb_"),
-        gives_number=request.own_agency.numbering is NumberingMode.B,
-        sources=[(source.value, request.say(f"books.source.{source}")) for source in _SOURCES],
-        lengths=LENGTHS,
-    )
-
-
-async def enter_line(request: PageRequest) -> web.StreamResponse:
-    """Enter a letter. The fields come before the file, so that no byte of it is read before them."""
-    fields: dict[str, str] = {}
-    parts = forms.parts(request.http, request.token)
-    attached = None
-    async for part in parts:
-        if part.filename is not None:
-            attached = Attached(name=file_name(part), chunks=_chunks(part)) if part.filename else None
-            break
-        await forms.add_short(fields, part)
-    letter, problems = _read_letter(request, fields)
-    entry = None
-    if not problems:
-        try:
-            entry = await by_hand.enter(*request.incoming, letter, attached)
-        except (Refused, Clash) as error:
-            problems = request.problems_of(error, _FIELDS)
-    await _drain(request.http)
-    if entry is None:
-        return await enter_form(request, fields, problems)
-    return request.confirm(f"/van-ban-den/{entry.document.id}", "books.entered")
-
-
-async def sent_form(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    form_values = request.form.flat() if problems else {"issued_on": dates.day_text(request.today)}
-    profile = await profile_of(*request.outgoing)
-    return await request.form_page(
-        "books/sent.html",
-        problems,
-        title=request.say("books.sent"),
-        given=form_values,
-        lengths=LENGTHS,
-        gives=gives_numbers(profile),
-    )
-
-
-@faults_on(sent_form, Refused, Clash, fields=_FIELDS)
-async def enter_sent(request: PageRequest) -> web.StreamResponse:
-    form, today = request.form, request.today
-    issued_on = dates.typed_day(form.text("issued_on"), today)
-    dispatched_on, copies = form.text("dispatched_on"), form.text("copies")
-    problems = [] if issued_on else [("issued_on", request.say("books.day.unreadable"))]
-    if copies and forms.whole_number(copies, 5) is None:
-        problems.append(("copies", request.say("books.number.unreadable")))
-    if problems or issued_on is None:
-        return await sent_form(request, problems)
-    letter = books.TypedLine(
-        issued_on=issued_on,
-        dispatched_on=dates.typed_day(dispatched_on, today) if dispatched_on else None,
-        copies=int(copies) if copies else None,
-        catch_up=form.text("catch_up") or None,
-        **{name: form.text(name) for name in books.SENT_TEXTS},
-    )
-    await books.enter(request.deps.book, request.scope(), letter)
-    return request.confirm("/so-van-ban", "books.sent", so=Book.OUTGOING.value, nam=str(issued_on.year))
-
-
-async def show_line(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    document, paper, id = await _load_typed_letter(request), None, request.path("id")
-    if id.startswith("ppr_"):
-        async with request.deps.store.read(request.scope()) as work:
-            paper = await work.office.books.letter(id)
-    if document is None and paper is None:
-        raise Clash("this line is of a document of the exchange; open the document to act on it")
-    form_values = request.form.flat() or (_letter_values(document) if document is not None else {})
-    return await request.form_page(
-        "books/line.html",
-        problems,
-        title=request.say("books.change"),
-        document=document,
-        paper=paper,
-        given=form_values,
-        lengths=LENGTHS,
-    )
-
-
-async def correct_line(request: PageRequest) -> web.StreamResponse:
-    document = await _load_typed_letter(request)
-    if document is None:
-        raise NotFound("only a letter that came in is put right; strike the line and enter it anew")
-    received = dates.day_text(local(document.arrived_at).date())
-    letter, problems = _read_letter(request, {**request.form.flat(), "received_on": received})
-    if not problems:
-        try:
-            await by_hand.correct(*request.incoming, document.id, letter, request.form.text("why"))
-        except (Refused, Clash) as error:
-            # The page has two reasons, one for correcting and one for striking.
-            all_problems = request.problems_of(error, _FIELDS)
-            problems = [("why" if field == "reason" else field, text) for field, text in all_problems]
-        else:
-            return request.confirm("/so-van-ban", "books.corrected")
-    return await show_line(request, problems)
-
-
-@faults_on(show_line, Refused, Clash, other="reason")
-async def strike_line(request: PageRequest) -> web.StreamResponse:
-    id, reason = request.path("id"), request.form.text("reason")
-    if id.startswith("ppr_"):
-        await books.strike(request.deps.book, request.scope(), id, reason)
-    else:
-        await by_hand.strike(*request.incoming, id, reason)
-    book = Book.OUTGOING if id.startswith("ppr_") else Book.INCOMING
-    return request.confirm("/so-van-ban", "books.struck", so=book.value)
-
-
-async def _load_typed_letter(request: PageRequest) -> IncomingDocument | None:
-    """Load the letter of the line, if it was entered by hand."""
-    id = request.path("id")
-    if not id.startswith("inb_"):
-        return None
-    async with request.deps.store.read(request.scope()) as work:
-        document = await work.incoming.get(id)
-    return None if document.source is Source.AXIS else document
-
-
-def _read_letter(request: PageRequest, form_values: Mapping[str, str]) -> tuple[TypedMail, Problems]:
-    """Read the typed letter, and list the unreadable fields."""
-    today = request.today
-    problems: Problems = []
-
-    def day(name: str, is_needed: bool) -> date | None:
-        text = form_values.get(name, "")
-        parsed = dates.typed_day(text, today) if text else None
-        if parsed is None and (text or is_needed):
-            problems.append((name, request.say("books.day.unreadable")))
-        return parsed
-
-    received_on, pages = day("received_on", True), form_values.get("pages", "")
-    if pages and not (pages.isascii() and pages.isdigit() and 0 < int(pages[:6]) < 100_000):
-        problems.append(("pages", request.say("books.number.unreadable")))
-    source = form_values.get("source", Source.PAPER.value)
-    signer = form_values.get("signer", "")
-    letter = TypedMail(
-        sender=form_values.get("sender", ""),
-        subject=form_values.get("subject", ""),
-        received_on=received_on or today,
-        source=Source(source) if source in {s.value for s in _SOURCES} else Source.PAPER,
-        number=form_values.get("number", ""),
-        symbol=form_values.get("symbol", ""),
-        issued_on=day("issued_on", False),
-        type_name=form_values.get("type_name") or None,
-        signer=Signer(name=signer) if signer else None,
-        pages=int(pages) if pages and not problems else None,
-        due_on=day("due_on", False),
-        unit=form_values.get("unit") or None,
-        register_no=form_values.get("register_no") or None,
-        catch_up=form_values.get("catch_up") or None,
-        copy_known=form_values.get("copy_known") == "1",
-        id=form_values.get("id") or None,
-    )
-    return letter, problems
-
-
-def _letter_values(document: IncomingDocument) -> dict[str, str]:
-    assignment = document.assignment or Assignment(lead_unit="")
-    fields = {
-        "sender": document.sender_name,
-        "number": document.number,
-        "symbol": document.symbol,
-        "issued_on": dates.day_text(document.issued_on),
-        "type_name": document.type_name,
-        "subject": document.subject,
-        "signer": document.signer.name if document.signer else "",
-        "pages": str(document.pages or ""),
-        "due_on": dates.day_text(document.due_on),
-        "unit": assignment.lead_unit,
-    }
-    return {name: value or "" for name, value in fields.items()}
-
-
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while piece := await part.read_chunk(_PIECE):
-        yield piece
-
-
-async def _drain(request: web.Request) -> None:
-    bytes_left = _MOST_DRAINED
-    while bytes_left > 0 and (piece := await request.content.readany()):
-        bytes_left -= len(piece)
-
-
-_PAPER_PATH = "/so-van-ban/gui-giay"
-
-
-async def close_paper_line(request: PageRequest) -> web.StreamResponse:
-    """Close one line of the list: one letter to one recipient."""
-    form, today = request.form, request.today
-    row = form.text("n")
-    on, means = dates.typed_day(form.text(f"on-{row}"), today), form.text(f"means-{row}")
-    problems = [] if on else [(f"on-{row}", request.say("books.day.unreadable"))]
-    if means not in tuple(Means):
-        problems.append(request.missing(f"means-{row}", "paper.means"))
-    if on is not None and not problems:
-        handover = Handover(on=on, means=Means(means), note=form.text(f"note-{row}"))
-        try:
-            await manage.close_paper(*request.outgoing, request.path("id"), handover, form.all("to"))
-        except (Refused, Clash) as error:
-            problems = [(field and f"{field}-{row}", text) for field, text in request.problems_of(error)]
-        else:
-            return request.confirm(_PAPER_PATH, "paper.handed_over")
-    return await show_paper_list(request, problems)
-
-
-async def show_paper_list(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
-    today = request.today
-    (since,), unread_days = request.query_days("tu")
-    async with request.deps.store.read(request.scope()) as work:
-        lines = await (manage.paper_handed_over(work, since, today) if since else manage.paper_waiting(work))
-    return await request.form_page(
-        "books/paper.html",
-        [*(problems or ()), *unread_days],
-        title=request.say("paper.list"),
-        lines=lines,
-        since=since,
-        asked_since=dates.day_text(since) if since else request.ask("tu"),
-        today=dates.day_text(today),
-        means=[(m.value, request.say(f"paper.means.{m}")) for m in Means],
-        most_note=LONGEST_NOTE,
-        is_cut=len(lines) >= manage.MOST_PAPER_LINES,
-    )
-
-
 _ROWS = 50
 _WRITERS = {
     BookFormat.XLSX: books.write_xlsx,
@@ -421,15 +161,6 @@ def _within(day: date | None, year: int) -> date | None:
 
 
 ROUTES = (
-    get("/so-van-ban/den/nhap", "book_enter_form", enter_form),
-    post("/so-van-ban/den/nhap", "book_enter", enter_line, body=FormBody.PARTS),
-    get("/so-van-ban/di/nhap", "book_sent_form", sent_form),
-    post("/so-van-ban/di/nhap", "book_sent", enter_sent),
-    get("/so-van-ban/dong/{id}", "book_line", show_line),
-    post("/so-van-ban/dong/{id}/sua", "book_correct", correct_line),
-    post("/so-van-ban/dong/{id}/gach", "book_strike", strike_line),
-    get(_PAPER_PATH, "book_paper", show_paper_list),
-    post(f"{_PAPER_PATH}/{{id:msg_[0-9A-Za-z]{{1,40}}}}", "book_paper_closed", close_paper_line),
     get("/so-van-ban", "books", show_books, needs=BOOKS),
     get("/so-van-ban/tai/{form:xlsx|csv|pdf}", "book_file", file),
     get("/so-van-ban/in", "book_print", print_book),

@@ -24,9 +24,10 @@ from gateway_office.accounts import acting
 from gateway_office.domain.content import Reading
 from gateway_office.letters.previews import DOTS, WINDOW, LookedFile, lead_of
 from gateway_office.web import answers
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.answers import FileContent
 from gateway_office.web.forms import whole_number
-from gateway_office.web.page_requests import PageRequest, merged, url_for
+from gateway_office.web.page_requests import PageRequest
 
 T = TypeVar("T")
 # Logs that a file is read, by its name.

@@ -24,12 +24,15 @@ from gateway_office.store.lists import ListCount, Tiles
 from gateway_office.store.lists_figures import Charts
 from gateway_office.todo import TodoList
 from gateway_office.web import charts, duty_table
+from gateway_office.web.addresses import url_for
+from gateway_office.web.display_names import agency_names
 from gateway_office.web.duty_table import Duty
 from gateway_office.web.listing import list_rows
 from gateway_office.web.listing.asking import PATHS
 from gateway_office.web.listing.list_rows import ListSight, ShownLine
+from gateway_office.web.notification_menu import bell_kinds
 from gateway_office.web.page_handling import AGENCY
-from gateway_office.web.page_requests import PageRequest, agency_names, bell_kinds, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import board, tasks
 from gateway_office.web.pages.administration import home
 from gateway_office.web.pages.lists import read_query

@@ -19,7 +19,8 @@ from gateway_office.accounts import credentials, sessions, sign_in
 from gateway_office.accounts.credentials import PasswordRefused
 from gateway_office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway_office.domain.listing import Side
-from gateway_office.web import forms, page_requests
+from gateway_office.web import forms, menu
+from gateway_office.web.addresses import inside
 from gateway_office.web.forms import Problems
 from gateway_office.web.listing.asking import STATES
 from gateway_office.web.page_handling import (
@@ -30,7 +31,7 @@ from gateway_office.web.page_handling import (
     keep_choice,
     keep_session,
 )
-from gateway_office.web.page_requests import PageRequest, inside
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import account
 from gateway_office.web.routes import Access, FormBody, get, post
 
@@ -40,7 +41,7 @@ async def first_page(request: PageRequest) -> web.StreamResponse:
     if request.acting is None:
         return request.go(SIGN_IN)
     message = {"told": request.ask("told")} if request.ask("told") else {}
-    entries = page_requests.menu(request)
+    entries = menu.menu(request)
     if not entries and request.agencies:
         return request.go("/chon-co-quan")
     return request.go(entries[0].path if entries else "/tai-khoan", **message)

@@ -22,9 +22,12 @@ from gateway_office.domain.listing import ListLine, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.journal import JournalEntry, JournalQuery
 from gateway_office.web import answers, dates, routes
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.answers import FileContent
+from gateway_office.web.display_names import agency_names
 from gateway_office.web.forms import Problems, whole_number
-from gateway_office.web.page_requests import AUDITS, PageRequest, agency_names, merged, url_for
+from gateway_office.web.menu import AUDITS
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access, Needs
 
 KEY, PATH = "audit", "/nhat-ky"

@@ -25,6 +25,7 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.store.lists import ListCount, ListPage
 from gateway_office.store.store import OfficeWork
 from gateway_office.web.answers import figure
+from gateway_office.web.display_names import claimed_sender
 from gateway_office.web.forms import Problems
 from gateway_office.web.listing import asking, list_rows
 from gateway_office.web.listing.asking import (
@@ -49,7 +50,7 @@ from gateway_office.web.listing.search_field import (
     type_name,
 )
 from gateway_office.web.listing.tokens import Token, read_tokens, write_tokens
-from gateway_office.web.page_requests import PageRequest, claimed_sender
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Needs, both, get, post
 
 SEE = (Needs(right=Right.SEE_CONTENT),)

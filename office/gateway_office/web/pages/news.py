@@ -2,7 +2,7 @@
 shown, what became of the person's own acts, and the bell's state, over a stream that ends soon after its session; or as a
 number for pages without one. No content of documents is in it, and no session is kept alive by it. The bell: all
 notifications of this person, read or not, and their kinds. In: a request, of a list its side and moment; rings as
-`page_requests` has them. Out: counts, outcomes, and the latest ring; the page, whole or as the list in the frame; the
+`notification_menu` has them. Out: counts, outcomes, and the latest ring; the page, whole or as the list in the frame; the
 moment until which all is read; the choice of kinds."""
 
 from __future__ import annotations
@@ -22,14 +22,8 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import duty_table
 from gateway_office.web.deps import LIVE_BETWEEN_S, LIVE_LONGEST_S, LIVE_LOOK_S, LIVE_STILL_S
 from gateway_office.web.listing import list_rows
-from gateway_office.web.page_requests import (
-    BELL_PATH,
-    RINGS_IN_FRAME,
-    PageRequest,
-    bell_kinds,
-    bell_news,
-    bell_of,
-)
+from gateway_office.web.notification_menu import BELL_PATH, RINGS_IN_FRAME, bell_kinds, bell_news, bell_of
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.account import HOME
 from gateway_office.web.pages.lists import SEE
 from gateway_office.web.pages.operations.state import is_operator

@@ -20,9 +20,10 @@ from gateway_office.book import table_files
 from gateway_office.book.books import BookFormat
 from gateway_office.book.table_files import XlsxColumn
 from gateway_office.store.store import OfficeWork
-from gateway_office.web import dates, page_requests
+from gateway_office.web import dates, display_names
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, faults_on, merged, url_for
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.pages.books import both, get, post
 from gateway_office.web.pages.compose import fields
 
@@ -58,7 +59,7 @@ async def show_numbers(request: PageRequest, problems: Problems | None = None) -
         numbers=shown,
         printed=printed,
         series_name=lambda number: series_name(request, profile.out_books, number),
-        names=await page_requests.names_of(request, {n.by for n in shown}, "incoming.by"),
+        names=await display_names.names_of(request, {n.by for n in shown}, "incoming.by"),
         following=url_for(PATH, **merged(query, sau=more)) if more else "",
         gives=gives_numbers(profile),
         types=[("", ""), *((key, request.say(f"type.{key}")) for key in fields.TYPES)],

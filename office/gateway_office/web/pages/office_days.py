@@ -14,7 +14,8 @@ from gateway_office.domain.roles import NODE
 from gateway_office.policy import calendar_file
 from gateway_office.web import dates, forms, routes
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import OPERATES, PageRequest
+from gateway_office.web.menu import OPERATES
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access, FormBody
 
 PATH = "/quan-tri/lich"

@@ -7,7 +7,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway_office.book import file_lists
-from gateway_office.web.page_requests import BOOKS, PageRequest, url_for
+from gateway_office.web.addresses import url_for
+from gateway_office.web.menu import BOOKS
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.books import get
 
 PATH = "/so-van-ban/ho-so"

@@ -19,7 +19,8 @@ from gateway_office.policy.report_schedules import FORMS, PeriodKind, ReportSche
 from gateway_office.policy.reports import REPORTS, By
 from gateway_office.web import routes
 from gateway_office.web.forms import Form
-from gateway_office.web.page_requests import ADMINISTERS, OPERATES, PageRequest
+from gateway_office.web.menu import ADMINISTERS, OPERATES
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access, Needs
 
 PATH = "/bao-cao-dinh-ky"

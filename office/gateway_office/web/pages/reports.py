@@ -36,14 +36,11 @@ from gateway_office.policy.reports import (
     ReportTable,
 )
 from gateway_office.web import charts, routes
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.forms import Problems
 from gateway_office.web.listing.asking import figure_address
-from gateway_office.web.page_requests import (
-    REPORT_READERS,
-    PageRequest,
-    merged,
-    url_for,
-)
+from gateway_office.web.menu import REPORT_READERS
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access
 
 PATH = "/bao-cao"

@@ -13,12 +13,14 @@ from gateway.errors import NotFound
 from gateway_office.domain.listing import Filter, ListLine, Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.store.lists import ListCount
+from gateway_office.web.addresses import url_for
 from gateway_office.web.listing import asking, inside, list_rows, tokens
 from gateway_office.web.listing.asking import ORIGINS, SIZES, STATES
 from gateway_office.web.listing.list_rows import split_at_matches
 from gateway_office.web.listing.search_field import SearchField, known_tokens
 from gateway_office.web.listing.tokens import Token
-from gateway_office.web.page_requests import PageRequest, menu, url_for
+from gateway_office.web.menu import menu
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Needs, get
 
 SEE = (Needs(right=Right.SEE_CONTENT),)

@@ -21,9 +21,11 @@ from gateway_office.domain.notice import SubjectKind
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Task, TaskKind
 from gateway_office.web import dates, duty_table, routes
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.duty_table import DutyTable, is_mine
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import SUBJECT_PATHS, PageRequest, faults_on, merged, url_for
+from gateway_office.web.notification_menu import SUBJECT_PATHS
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.routes import Needs
 
 PATH = duty_table.TASKS

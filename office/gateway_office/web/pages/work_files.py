@@ -9,7 +9,7 @@ from gateway.errors import NotFound
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.work_file import LONGEST_CODE, LONGEST_TITLE, FileKind
 from gateway_office.letters import work_files
-from gateway_office.web import dates, page_requests, routes
+from gateway_office.web import dates, display_names, routes
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.compose import DRAFTS
@@ -24,7 +24,7 @@ async def show_files(request: PageRequest, problems: Problems | None = None) -> 
         problems,
         title=request.say("timer.file.title"),
         files=files,
-        names=await page_requests.names_of(request, {file.owner for file in files}, "incoming.by"),
+        names=await display_names.names_of(request, {file.owner for file in files}, "incoming.by"),
         kinds=[(kind.value, request.say(f"timer.file.kind.{kind}")) for kind in FileKind],
         today=request.today,
         longest={"code": LONGEST_CODE, "title": LONGEST_TITLE},

@@ -11,7 +11,7 @@ from gateway.domain.document import InState
 from gateway.domain.states import STATES
 from gateway_office.web import icons
 from gateway_office.web.answers import templates
-from gateway_office.web.page_requests import MENU
+from gateway_office.web.menu import MENU
 from tests.support.cases import Cases
 from tests.support.words import entries, forms
 

@@ -4,15 +4,19 @@ review, printed forms, API keys of programs and what they called, webhooks."""
 from __future__ import annotations
 
 from gateway_office.web.pages.administration import (
+    account_review,
     accounts,
     acts,
+    api_keys,
+    first_steps,
+    key_calls,
     paper_forms,
-    programs,
     requests,
     rights,
     settings,
     timers,
     units,
+    webhooks,
 )
 from gateway_office.web.routes import PageRoute
 
@@ -20,10 +24,14 @@ ROUTES: tuple[PageRoute, ...] = (
     *accounts.ROUTES,
     *units.ROUTES,
     *acts.ROUTES,
+    *account_review.ROUTES,
     *rights.ROUTES,
     *requests.ROUTES,
     *paper_forms.ROUTES,
-    *programs.ROUTES,
+    *api_keys.ROUTES,
+    *key_calls.ROUTES,
+    *first_steps.ROUTES,
+    *webhooks.ROUTES,
     *settings.ROUTES,
     *timers.ROUTES,
 )

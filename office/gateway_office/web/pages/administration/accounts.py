@@ -30,8 +30,11 @@ from gateway_office.domain.roles import NODE, Manner, Post, PostRole, Right
 from gateway_office.policy import signing_in
 from gateway_office.policy.signing_in import RunningLimit
 from gateway_office.web import dates, routes
+from gateway_office.web.addresses import url_for
+from gateway_office.web.display_names import names_of
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import ADMINISTERS, PageRequest, faults_on, names_of, url_for
+from gateway_office.web.menu import ADMINISTERS
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.routes import Access
 
 HOME = "/quan-tri"

@@ -17,7 +17,8 @@ from gateway_office.accounts import admin
 from gateway_office.domain.roles import NODE
 from gateway_office.policy import account_forms
 from gateway_office.web import dates
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.addresses import url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.administration import accounts
 from gateway_office.web.pages.administration.accounts import HOME, Place, get
 

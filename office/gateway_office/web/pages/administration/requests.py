@@ -30,7 +30,8 @@ from gateway_office.policy import account_forms, signing_in
 from gateway_office.policy.account_forms import LineFault
 from gateway_office.web import dates
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import OPERATES, PageRequest, faults_on
+from gateway_office.web.menu import OPERATES
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.pages.administration import accounts
 from gateway_office.web.pages.administration.accounts import HOME, Place, both, get, post
 

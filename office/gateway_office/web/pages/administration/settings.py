@@ -26,7 +26,7 @@ from gateway.domain.person import Proposal
 from gateway.errors import Clash, NotFound
 from gateway.words.legal import bases_of_rules
 from gateway_office.accounts import agency_profile
-from gateway_office.web import answers, dates, forms, page_requests
+from gateway_office.web import answers, dates, display_names, forms
 from gateway_office.web.forms import Form, Problems
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.administration import accounts
@@ -52,7 +52,7 @@ async def show_settings(request: PageRequest) -> web.StreamResponse:
         bases={
             s.setting.key: bases_of_rules((s.setting.rule,), request.lang) for s in states if s.setting.rule
         },
-        names=await page_requests.names_of(request, people, "incoming.by"),
+        names=await display_names.names_of(request, people, "incoming.by"),
         value_words=lambda key, value: value_words(request, key, value),
     )
 

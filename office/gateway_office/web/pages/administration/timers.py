@@ -15,7 +15,8 @@ from gateway.errors import Clash
 from gateway_office import duties
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import OPERATES, PageRequest, faults_on
+from gateway_office.web.menu import OPERATES
+from gateway_office.web.page_requests import PageRequest, faults_on
 from gateway_office.web.pages.administration import accounts
 from gateway_office.web.pages.administration.accounts import both, get
 from gateway_office.web.pages.administration.settings import PATH as SETTINGS_PATH

@@ -18,8 +18,9 @@ from gateway.policy.reform import ReformPlan
 from gateway.words import labels
 from gateway_office.domain.roles import Right
 from gateway_office.web import dates, routes
+from gateway_office.web.addresses import url_for
 from gateway_office.web.forms import Problems, whole_number
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.routes import Access, Needs
 

@@ -24,10 +24,11 @@ from gateway.policy.code_file import CodeFile, CodeFileForm
 from gateway.registry.axis_lists import list_all, to_look_at, waiting_lines
 from gateway_office.book import table_files
 from gateway_office.web import answers, forms
+from gateway_office.web.addresses import url_for
 from gateway_office.web.answers import FileContent
 from gateway_office.web.deps import Preview
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.agencies.change_wizard import PROPOSES, both, get, post
 from gateway_office.web.pages.agencies.common import ImportWord, TemplateValues

@@ -11,10 +11,11 @@ from datetime import datetime
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.exchange import SIX_MONTHS
+from gateway_office.web.addresses import url_for
 from gateway_office.web.listing import list_rows
 from gateway_office.web.listing.asking import PATHS
 from gateway_office.web.listing.list_rows import ShownLine
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.lists import read_query
 
 _LATEST = 5

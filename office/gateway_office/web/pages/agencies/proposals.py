@@ -36,9 +36,10 @@ from gateway.words import labels
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.exchange import certificate_facts
 from gateway_office.web import duty_table, forms
+from gateway_office.web.addresses import url_for
 from gateway_office.web.duty_table import may_decide, waits_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.agencies.common import TemplateValues, both, get, post
 from gateway_office.web.pages.agencies.headlines import headline, name_list, names_in, names_of_codes

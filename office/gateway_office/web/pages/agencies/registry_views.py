@@ -18,7 +18,8 @@ from gateway.store.repository import Page
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway_office.web import dates
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.addresses import url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common, exchanged
 from gateway_office.web.pages.agencies.common import get
 from gateway_office.web.pages.agencies.headlines import names_of_codes

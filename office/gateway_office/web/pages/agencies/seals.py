@@ -39,9 +39,10 @@ from gateway_office import introductions
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.exchange import ComparedCertificate, certificate_facts
 from gateway_office.web import dates, duty_table, forms
+from gateway_office.web.addresses import url_for
 from gateway_office.web.duty_table import INTRODUCTIONS
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.agencies.common import both, get, post
 from gateway_office.web.pages.agencies.proposals import BINDS, LIST, TRUSTED, TRUSTS, agency_bound

@@ -25,8 +25,9 @@ from gateway.errors import Clash, NotFound
 from gateway.registry.axis_lists import FETCHED_FEED, list_all
 from gateway.registry.receipts import AwaitedChange, NodeStanding, Overview, SqlReceipts
 from gateway_office.node.exchange import certificate_facts
+from gateway_office.web.addresses import url_for
 from gateway_office.web.forms import Problems
-from gateway_office.web.page_requests import PageRequest, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.agencies.common import both, get
 from gateway_office.web.pages.agencies.proposals import LIST, TRUSTS, VIEWS, list_values

@@ -26,10 +26,11 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.letters import pending
 from gateway_office.letters.pending import ActResult
 from gateway_office.policy.rights import Grant
-from gateway_office.web import page_requests
+from gateway_office.web import display_names
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.dates import clock_text
 from gateway_office.web.forms import Problems, whole_number
-from gateway_office.web.page_requests import PageRequest, merged, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
 from gateway_office.web.routes import Handler, Needs
 
@@ -180,7 +181,7 @@ async def leaders_of(request: PageRequest) -> list[tuple[str, str]]:
 
 
 async def names_of_people(request: PageRequest, principals: Iterable[str]) -> Mapping[str, str]:
-    return await page_requests.names_of(request, principals, "incoming.by")
+    return await display_names.names_of(request, principals, "incoming.by")
 
 
 async def name_of(request: PageRequest, principal: str) -> str:
@@ -341,7 +342,7 @@ async def last_act_words(request: PageRequest, id: str) -> str:
     async with request.deps.store.read(request.scope()) as work:
         events = await work.events.of_subject(id)
     last = max(events, key=lambda event: (event.at, event.id), default=None)
-    if last is None or last.principal_id == page_requests.NODE_ITSELF:
+    if last is None or last.principal_id == display_names.NODE_ITSELF:
         return request.say("incoming.conflict.node")
     person = await name_of(request, last.principal_id)
     return request.say("incoming.conflict", person=person, time=clock_text(last.at, request.deps.clock.now()))

@@ -25,8 +25,9 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission
 from gateway_office.letters import comments, pending, received
 from gateway_office.web import answers, dates
+from gateway_office.web.addresses import merged
 from gateway_office.web.forms import SHORTEST_REASON, Problems
-from gateway_office.web.page_requests import PageRequest, merged
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import lists
 from gateway_office.web.pages.incoming import access, assigning, detail
 from gateway_office.web.pages.incoming.access import IncomingView

@@ -43,9 +43,10 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.domain.task import Submission, SubmissionState
 from gateway_office.letters import comments
 from gateway_office.web import answers, duty_table
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.answers import can_show
 from gateway_office.web.listing import list_rows
-from gateway_office.web.page_requests import PageRequest, merged, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content, lists
 from gateway_office.web.pages.content import FilePreview, Note, Previewer
 from gateway_office.web.pages.incoming import access, assigning

@@ -30,9 +30,12 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.node.machine import QueuePile
 from gateway_office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQuery
 from gateway_office.web import answers, charts, dates, routes
+from gateway_office.web.addresses import url_for
+from gateway_office.web.display_names import agency_names
 from gateway_office.web.forms import Problems
 from gateway_office.web.listing.asking import PATHS
-from gateway_office.web.page_requests import OPERATES, PageRequest, agency_names, url_for
+from gateway_office.web.menu import OPERATES
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.operations.findings import PATH as PATH
 from gateway_office.web.pages.operations.findings import describe_findings, first_step, name_agencies

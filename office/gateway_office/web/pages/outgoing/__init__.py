@@ -6,7 +6,7 @@ from functools import partial
 
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import routes
-from gateway_office.web.pages.outgoing import acts, detail
+from gateway_office.web.pages.outgoing import cancelling, detail, recall, recall_approval, resending, urging
 from gateway_office.web.pages.outgoing.access import PATH, PRINTS, READS, SEES
 from gateway_office.web.routes import Needs, PageRoute
 
@@ -29,13 +29,13 @@ ROUTES: tuple[PageRoute, ...] = (
     get(_PACKET + "/tai", "out_packet_kept", detail.send_packet, needs=READS),
     post(PATH + "/chung-cu", "out_evidence", detail.send_evidence, needs=READS),
     get(PATH + "/phieu-gui", "out_slip", detail.print_slip, needs=PRINTS),
-    *both(PATH + "/gui-lai", "out_resend", "out_resent", acts.resend, needs=ISSUES),
-    *both(PATH + "/sua-lai", "out_anew", "out_anew_begun", acts.correct, needs=ISSUES),
-    *both(PATH + "/gui-them", "out_further", "out_further_sent", acts.add_recipients, needs=ISSUES),
-    *both(PATH + "/huy-gui", "out_cancel", "out_cancelled", acts.cancel, needs=ISSUES),
-    post(PATH + "/hoan-tac", "out_undone", acts.undo, needs=ISSUES),
+    *both(PATH + "/gui-lai", "out_resend", "out_resent", resending.resend, needs=ISSUES),
+    *both(PATH + "/sua-lai", "out_anew", "out_anew_begun", resending.correct, needs=ISSUES),
+    *both(PATH + "/gui-them", "out_further", "out_further_sent", resending.add_recipients, needs=ISSUES),
+    *both(PATH + "/huy-gui", "out_cancel", "out_cancelled", cancelling.cancel, needs=ISSUES),
+    post(PATH + "/hoan-tac", "out_undone", cancelling.undo, needs=ISSUES),
     get(PATH + "/sai-gi", "out_fix", detail.choose_fix, needs=RECALLS),
-    *both(PATH + "/thu-hoi", "out_recall", "out_recalled", acts.send_recall, needs=RECALLS),
-    *both(PATH + "/don-doc", "out_urge", "out_urged", acts.urge, needs=URGES),
-    *acts.STEP_ROUTES,
+    *both(PATH + "/thu-hoi", "out_recall", "out_recalled", recall.send_recall, needs=RECALLS),
+    *both(PATH + "/don-doc", "out_urge", "out_urged", urging.urge, needs=URGES),
+    *recall_approval.STEP_ROUTES,
 )

@@ -24,7 +24,7 @@ from gateway.outgoing.stopping import UNSENT
 from gateway.words import labels
 from gateway_office.domain.listing import ListLine
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.web import dates, page_requests
+from gateway_office.web import dates, display_names
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
 from gateway_office.web.routes import Needs
@@ -71,7 +71,7 @@ class OutgoingView:
         acts = [
             event
             for event in self.events
-            if event.principal_id != page_requests.NODE_ITSELF and event.kind in _PERSONS_ACTS
+            if event.principal_id != display_names.NODE_ITSELF and event.kind in _PERSONS_ACTS
         ]
         return max(acts, key=lambda event: (event.at, event.id), default=None)
 
@@ -125,7 +125,7 @@ async def note_read(request: PageRequest, document: OutgoingDocument, file: str)
 
 
 async def names_of_people(request: PageRequest, principals: Iterable[str]) -> Mapping[str, str]:
-    return await page_requests.names_of(request, principals, "outgoing.by")
+    return await display_names.names_of(request, principals, "outgoing.by")
 
 
 async def conflict(request: PageRequest, outgoing: OutgoingView) -> str:

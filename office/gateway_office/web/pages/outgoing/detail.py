@@ -31,11 +31,12 @@ from gateway.words import labels
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
 from gateway_office.web import dates, page_handling
+from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.listing import list_rows
-from gateway_office.web.page_requests import PageRequest, merged, url_for
+from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content, lists
 from gateway_office.web.pages.content import FilePreview, Note, Previewer
-from gateway_office.web.pages.outgoing import access, acts
+from gateway_office.web.pages.outgoing import access, act_pages, recall_approval
 from gateway_office.web.pages.outgoing.access import DocumentAct, OutgoingView
 
 # With more recipients the page holds only the requested timeline.
@@ -73,7 +74,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         audits=request.may(Right.AUDIT),
         readings=count_readings(outgoing.events) if request.may(Right.AUDIT, Manner.YES) else None,
         undo=undo,
-        recall_ask=await acts.latest_request(request, outgoing),
+        recall_ask=await recall_approval.latest_request(request, outgoing),
         replaced_by=[child for child in outgoing.children if child.kind is Kind.REPLACEMENT],
         changes=[child for child in outgoing.children if child.kind.asks],
         others=await _namesake_states(request, outgoing),
@@ -265,7 +266,7 @@ async def _order_page(request: PageRequest, outgoing: OutgoingView) -> web.Strea
 async def print_slip(request: PageRequest) -> web.StreamResponse:
     outgoing = await access.find(request)
     if objection := access.no_slip(outgoing):
-        return await acts.show_refusal(request, outgoing, "slip", objection)
+        return await act_pages.show_refusal(request, outgoing, "slip", objection)
     today = local(request.deps.clock.now())
     letterhead = letterhead_of(*await request.deps.store.accounts.with_profile(request.own_agency.id))
     return await request.page(

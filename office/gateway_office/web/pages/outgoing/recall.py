@@ -1,0 +1,76 @@
+"""The recall of an outgoing document, in the agency's name. In: the form with recipients and reason. Out: the recall sent,
+a request for the head's approval, or the problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from aiohttp import web
+
+from gateway.outgoing import recall
+from gateway_office.web.forms import Problems
+from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.pages.outgoing import access
+from gateway_office.web.pages.outgoing.act_pages import ask, attempt, show_refusal
+from gateway_office.web.pages.outgoing.recall_approval import STEP_PLACE, approvers, ask_head, latest_request
+
+_NOTICE = "notice"
+_TAKE_BACK = "take_back"
+
+
+async def send_recall(request: PageRequest) -> web.StreamResponse:
+    outgoing, form = await access.find(request), request.form
+    codes, is_take_back = list(form.all("to")), form.text("form") == _TAKE_BACK
+    if not request.is_act:
+        if objection := access.no_recall(outgoing):
+            return await show_refusal(request, outgoing, "recall", objection)
+        if (open_request := await latest_request(request, outgoing)) is not None and open_request.is_open:
+            return request.go(outgoing.path + STEP_PLACE)
+        codes = [d.recipient.code for d in access.recallable(outgoing)]
+    heads = await approvers(request)
+    repeat = partial(
+        ask,
+        request,
+        outgoing,
+        "recall",
+        title="outgoing.recall.do",
+        do="recalls.ask.do" if heads else "outgoing.recall.do",
+        grave=not heads,
+        chosen=codes,
+        can={d.id for d in access.recallable(outgoing)},
+        heads=heads,
+        forms=[(form, request.say(f"outgoing.recall.{form}")) for form in (_NOTICE, _TAKE_BACK)],
+        form_asked=_TAKE_BACK if request.ask("hinh-thuc") == "lay-lai" else _NOTICE,
+    )
+    problems = _missing_in_recall(request, codes, is_take_back, by_name=not heads)
+    if problems or not request.is_act:
+        return await repeat(problems)
+    if heads:
+        return await ask_head(request, outgoing, repeat)
+    act = partial(
+        recall.recall,
+        *request.outgoing,
+        outgoing.document.id,
+        reason=form.text("reason"),
+        approved_by=form.text("approved_by") or None,
+        notice_no=form.text("notice_no") or None,
+        take_back=is_take_back,
+        recipients=codes,
+        expect_version=outgoing.document.version,
+    )
+    message = "outgoing.take_back" if is_take_back else "outgoing.recalled"
+    return await attempt(request, outgoing, act, message, repeat)
+
+
+def _missing_in_recall(
+    request: PageRequest, codes: Sequence[str], is_take_back: bool, *, by_name: bool
+) -> Problems:
+    form, problems = request.form, Problems()
+    if not codes:
+        problems.append(("to", request.say("outgoing.choose_one")))
+    problems += request.short_reason()
+    for name in (*(("approved_by",) if by_name else ()), *(() if is_take_back else ("notice_no",))):
+        if not form.text(name):
+            problems.append(request.missing(name, f"outgoing.recall.{name}"))
+    return problems
