@@ -19,6 +19,9 @@ LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # maps the lowest five bits of a byte to a letter
 _random = random_bytes.RandomBatch(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
 _PAIRS = [first + second for first in LETTERS for second in LETTERS]
+# A clock that was set ahead is accepted after this time, because a wrong date would be corrected within a day.
+ACCEPTED_AFTER_S = 24 * 3600.0
+_SLEWED = timedelta(seconds=20)
 
 
 @lru_cache(maxsize=16)
@@ -42,11 +45,6 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-
-
-# A clock that was set ahead is accepted after this time, because a wrong date would be corrected within a day.
-ACCEPTED_AFTER_S = 24 * 3600.0
-_SLEWED = timedelta(seconds=20)
 
 
 class SettledClock:

@@ -21,6 +21,8 @@ MOST = 64
 # soon again: with longer pauses, many of its commits would come first.
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.004
+# For connections that get their lock from `take_lock`: waiting inside SQLite would block the event loop.
+NO_WAIT = "PRAGMA busy_timeout = 0"
 
 
 class Driver(Protocol):
@@ -254,10 +256,6 @@ def write_transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connec
         if connection.in_transaction:  # not after a full disk: SQLite has rolled back by itself
             connection.execute("ROLLBACK")
         raise
-
-
-# For connections that get their lock from `take_lock`: waiting inside SQLite would block the event loop.
-NO_WAIT = "PRAGMA busy_timeout = 0"
 
 
 async def take_lock(connection: sqlite3.Connection, patience_s: float) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gateway.store.work import SqlWork
     from gateway.trust.hold_seal import KeyUnsealer, RecipientSealer
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldService:
@@ -98,9 +100,6 @@ def _check_reason(why: str) -> str:
     if not why.strip():
         raise Refused(Verdict(reasons=(reason(ReasonCode.MISSING, "/reason", field="reason"),)))
     return why.strip()
-
-
-_log = logging.getLogger(__name__)
 
 
 async def settle_all(services: HoldService) -> int:

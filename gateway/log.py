@@ -22,6 +22,37 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 # Longest id to log, because ids from outside can be of any length.
 _LONGEST = 200
 _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound")
+_LONGEST_WHY, _LONGEST_TRACE = 1000, 8000
+# Errors of a disk that is missing, full or read-only, or of a lost connection: a stack trace would add nothing.
+_OF_DISKS_AND_LINES = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.ENODEV,
+        errno.ENOTCONN,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+    }
+)
+# Errors that drivers of databases and brokers raise when the server is down.
+_OF_DRIVERS = frozenset({"OperationalError", "InterfaceError", "PostgresConnectionError", "AMQPError"})
+# Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
+OUTAGES = frozenset(
+    {
+        *("GW-S-000", "GW-S-411", "GW-S-507", "GW-S-508", "GW-S-509"),
+        *("GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"),
+    }
+)
+WINDOW_S = 60.0
+TRACE_S = 3600.0
+# A fault writes at most so many lines in that time, whatever each of them is about.
+BURST, FAULT_S = 20, 600.0
+_MOST_WINDOWS = 1000
+_Cause = tuple[object, ...]
+_Limit = tuple[_Cause, int, float]  # a cause has that many lines in so many seconds
 
 
 class _Bound(AbstractContextManager[None]):
@@ -72,30 +103,9 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-_LONGEST_WHY, _LONGEST_TRACE = 1000, 8000
-
-
 def _library_action(logger: str) -> str:
     """Return an action for a line without one: such lines are written by libraries."""
     return f"library.{logger.partition('.')[0]}"
-
-
-# Errors of a disk that is missing, full or read-only, or of a lost connection: a stack trace would add nothing.
-_OF_DISKS_AND_LINES = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EIO,
-        errno.EROFS,
-        errno.ESTALE,
-        errno.ENODEV,
-        errno.ENOTCONN,
-        errno.EHOSTUNREACH,
-        errno.ENETUNREACH,
-    }
-)
-# Errors that drivers of databases and brokers raise when the server is down.
-_OF_DRIVERS = frozenset({"OperationalError", "InterfaceError", "PostgresConnectionError", "AMQPError"})
 
 
 def is_foreseen(error: BaseException | None) -> bool:
@@ -106,22 +116,6 @@ def is_foreseen(error: BaseException | None) -> bool:
         return error.errno in _OF_DISKS_AND_LINES
     is_coded = str(getattr(error, "code", "")).startswith("GW-")
     return is_coded or any(kind.__name__ in _OF_DRIVERS for kind in type(error).__mro__)
-
-
-# Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
-OUTAGES = frozenset(
-    {
-        *("GW-S-000", "GW-S-411", "GW-S-507", "GW-S-508", "GW-S-509"),
-        *("GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"),
-    }
-)
-WINDOW_S = 60.0
-TRACE_S = 3600.0
-# A fault writes at most so many lines in that time, whatever each of them is about.
-BURST, FAULT_S = 20, 600.0
-_MOST_WINDOWS = 1000
-_Cause = tuple[object, ...]
-_Limit = tuple[_Cause, int, float]  # a cause has that many lines in so many seconds
 
 
 @dataclass(slots=True)

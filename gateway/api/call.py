@@ -58,6 +58,13 @@ LONGEST_KEY = 255
 # A cursor and the digest of its query, between them a sign that no cursor of the store has.
 _BOUND, _BOUND_BY = "~", 8
 _OF_PAGE = {"cursor", "limit", "fields", "wait"}
+Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
+STOPPING = web.AppKey("stopping", asyncio.Event)
+# Any: an OpenAPI document is JSON.
+DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
+# How often a waiting call looks whether its client is still there, and whether another process did something.
+_LOOK_S = 1.0
+IN_FLIGHT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +232,6 @@ def _moment(text: object) -> object:
         return text.replace(" ", "+")
 
 
-Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
 Since = Annotated[Instant, BeforeValidator(_moment)]
 
 
@@ -283,14 +289,6 @@ async def page_of(call: Call, load: Awaitable[Page[T]]) -> Page[T]:
     return replace(page, next_cursor=call.next_page(page.next_cursor))
 
 
-STOPPING = web.AppKey("stopping", asyncio.Event)
-# Any: an OpenAPI document is JSON.
-DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
-
-# How often a waiting call looks whether its client is still there, and whether another process did something.
-_LOOK_S = 1.0
-
-
 async def wait_until(
     call: Call, wait_s: float, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]
 ) -> T:
@@ -309,9 +307,6 @@ def _is_over(request: web.Request) -> bool:
     """Tell whether the caller has gone, or the node is stopping."""
     transport = request.transport
     return transport is None or transport.is_closing() or request.app[STOPPING].is_set()
-
-
-IN_FLIGHT = timedelta(seconds=60)
 
 
 async def once(call: Call, act: Callable[[], Awaitable[str]], *, status: int = 202) -> web.Response:

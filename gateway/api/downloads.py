@@ -22,6 +22,8 @@ _LOG = logging.getLogger(__name__)
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ")
 _PIECE = 256 * 1024
+# Numbers of any length: an end far behind the file is its end.
+_RANGE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})", re.ASCII)
 
 
 async def send_file(
@@ -107,10 +109,6 @@ def disposition(name: str, kind: str = "attachment") -> str:
     """Format a plain name for old clients and the true one in UTF-8 (RFC 6266, RFC 8187), safely for the header."""
     plain = "".join(letter if letter in _SAFE else "_" for letter in name).strip() or "file"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
-
-
-# Numbers of any length: an end far behind the file is its end.
-_RANGE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})", re.ASCII)
 
 
 class _Unfit(Enum):

@@ -59,6 +59,102 @@ _TAGS = {
     "node": "The node itself",
     "pages": "Pages for people",
 }
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+BINARY: Json = {"type": "string", "format": "binary"}
+JSON, HTML = "application/json", "text/html"
+ANY_FILE = "*/*"
+# Each header's description, and its schema.
+_HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
+    {
+        "X-Request-Id": ("Id of this call, given or generated; report it to the operator", _TEXT),
+        "Content-Language": ("Language of the texts", shapes.closed(("vi", "en"))),
+        "ETag": ("Version of the answer; send it in If-Match", {"type": "string"}),
+        "Link": ('The next page: `<…>; rel="next"`; absent on the last one', _TEXT),
+        "Location": ("Address of the document", {"type": "string", "format": "uri-reference"}),
+        "Idempotency-Replayed": (
+            "`true`: this repeats the first answer under this key; otherwise absent",
+            shapes.closed(("true",)),
+        ),
+        "X-Normalized": (
+            "Text was converted into this Unicode form; otherwise absent",
+            shapes.closed(("NFC",)),
+        ),
+        "Retry-After": ("Seconds to wait before the same call again", {"type": "integer", "minimum": 1}),
+        "Content-Range": ("The range of bytes, and the total size", _TEXT),
+        "Accept-Ranges": ("`bytes`: ranges may be requested", _TEXT),
+        "Content-Disposition": ("Name of the file (RFC 6266)", _TEXT),
+        "X-Content-SHA256": (
+            "SHA-256 of the file, in hexadecimal; compare it",
+            {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        ),
+        "RateLimit-Limit": ("Calls that this key may make at once, if calls are limited", _COUNT),
+        "RateLimit-Remaining": ("Calls that are left now", _COUNT),
+        "RateLimit-Reset": ("Seconds until all calls are available again", _COUNT),
+        "X-Key-Expires": (
+            "End of this key, sent in its last 30 days; ask the agency's administrator for another one",
+            {"type": "string", "format": "date-time"},
+        ),
+        "X-Certificate-Expires": (
+            "End of the client certificate bound to this key, sent in its last 30 days; have a new one bound",
+            {"type": "string", "format": "date-time"},
+        ),
+        "Deprecation": ("Time since which this call is deprecated, as `@` and a Unix time (RFC 9745)", _TEXT),
+        "Sunset": ("Time of its removal (RFC 8594)", _TEXT),
+        "WWW-Authenticate": ("How to authenticate: `Bearer`", _TEXT),
+        "Allow": ("The methods that are supported", _TEXT),
+        "Accept": ("The media types that are accepted", _TEXT),
+        "Accept-Encoding": ("The content encodings that are accepted", _TEXT),
+    }
+)
+# Headers that every answer of their kind has; others only where they apply.
+_ALWAYS = frozenset({"X-Request-Id", "Content-Disposition", "WWW-Authenticate"})
+# Failures of any call, and those of a call with a key.
+_ANYWHERE = frozenset({400, 405, 408, 429})
+_KEYED = frozenset({401, 403})
+_FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
+    {
+        400: ("BadRequest", "The request has the wrong shape", ()),
+        401: ("Unauthorized", "No valid key", ("WWW-Authenticate",)),
+        403: ("Forbidden", "The key may not do this", ()),
+        404: ("NotFound", "Not found, or another agency's", ()),
+        405: ("MethodNotAllowed", "The path does not support this method", ("Allow",)),
+        408: ("TooSlow", "The request took too long to arrive; try again", ()),
+        409: (
+            "Conflict",
+            "The current state forbids it, or the first call is still running",
+            ("Retry-After",),
+        ),
+        410: ("Gone", "The node no longer has this cursor", ()),
+        412: ("VersionDiffers", "The version is not the current one", ()),
+        413: ("TooLarge", "Over a limit; see readLimits", ()),
+        415: ("UnsupportedMedia", "Wrong media type", ("Accept", "Accept-Encoding")),
+        416: ("NoSuchPart", "The requested range is outside the file", ("Content-Range",)),
+        422: ("RuleBroken", "A rule forbids it; every reason is listed", ()),
+        429: (
+            "TooManyCalls",
+            "This key or this address calls too often (see readLimits): wait for the seconds in Retry-After",
+            ("Retry-After",),
+        ),
+        503: ("NotNow", "Not now; try again", ("Retry-After",)),
+    }
+)
+# Present where the node counts calls, and where a key ends soon.
+_OF_KEY = (
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "X-Key-Expires",
+    "X-Certificate-Expires",
+)
+# Rule tables that limit each model.
+RULED: Mapping[str, tuple[Mapping[str, Rule], ...]] = {
+    "MessageIn": (DRAFT,),
+    "UpdateIn": (DRAFT, CHANGE),
+    "ReplaceIn": (DRAFT, CHANGE),
+    "RecallIn": (CHANGE,),
+    "StatusIn": (STATUS,),
+}
 
 
 def document(routes: Iterable[Route], version: str, day: date) -> Json:
@@ -214,90 +310,6 @@ def _parts(meta: Json) -> Json:
     return {"type": "object", "required": ["meta"], "properties": {"meta": meta, **files}}
 
 
-_TEXT: Json = {"type": "string"}
-_COUNT: Json = {"type": "integer", "minimum": 0}
-BINARY: Json = {"type": "string", "format": "binary"}
-JSON, HTML = "application/json", "text/html"
-ANY_FILE = "*/*"
-
-# Each header's description, and its schema.
-_HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
-    {
-        "X-Request-Id": ("Id of this call, given or generated; report it to the operator", _TEXT),
-        "Content-Language": ("Language of the texts", shapes.closed(("vi", "en"))),
-        "ETag": ("Version of the answer; send it in If-Match", {"type": "string"}),
-        "Link": ('The next page: `<…>; rel="next"`; absent on the last one', _TEXT),
-        "Location": ("Address of the document", {"type": "string", "format": "uri-reference"}),
-        "Idempotency-Replayed": (
-            "`true`: this repeats the first answer under this key; otherwise absent",
-            shapes.closed(("true",)),
-        ),
-        "X-Normalized": (
-            "Text was converted into this Unicode form; otherwise absent",
-            shapes.closed(("NFC",)),
-        ),
-        "Retry-After": ("Seconds to wait before the same call again", {"type": "integer", "minimum": 1}),
-        "Content-Range": ("The range of bytes, and the total size", _TEXT),
-        "Accept-Ranges": ("`bytes`: ranges may be requested", _TEXT),
-        "Content-Disposition": ("Name of the file (RFC 6266)", _TEXT),
-        "X-Content-SHA256": (
-            "SHA-256 of the file, in hexadecimal; compare it",
-            {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        ),
-        "RateLimit-Limit": ("Calls that this key may make at once, if calls are limited", _COUNT),
-        "RateLimit-Remaining": ("Calls that are left now", _COUNT),
-        "RateLimit-Reset": ("Seconds until all calls are available again", _COUNT),
-        "X-Key-Expires": (
-            "End of this key, sent in its last 30 days; ask the agency's administrator for another one",
-            {"type": "string", "format": "date-time"},
-        ),
-        "X-Certificate-Expires": (
-            "End of the client certificate bound to this key, sent in its last 30 days; have a new one bound",
-            {"type": "string", "format": "date-time"},
-        ),
-        "Deprecation": ("Time since which this call is deprecated, as `@` and a Unix time (RFC 9745)", _TEXT),
-        "Sunset": ("Time of its removal (RFC 8594)", _TEXT),
-        "WWW-Authenticate": ("How to authenticate: `Bearer`", _TEXT),
-        "Allow": ("The methods that are supported", _TEXT),
-        "Accept": ("The media types that are accepted", _TEXT),
-        "Accept-Encoding": ("The content encodings that are accepted", _TEXT),
-    }
-)
-# Headers that every answer of their kind has; others only where they apply.
-_ALWAYS = frozenset({"X-Request-Id", "Content-Disposition", "WWW-Authenticate"})
-
-# Failures of any call, and those of a call with a key.
-_ANYWHERE = frozenset({400, 405, 408, 429})
-_KEYED = frozenset({401, 403})
-_FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
-    {
-        400: ("BadRequest", "The request has the wrong shape", ()),
-        401: ("Unauthorized", "No valid key", ("WWW-Authenticate",)),
-        403: ("Forbidden", "The key may not do this", ()),
-        404: ("NotFound", "Not found, or another agency's", ()),
-        405: ("MethodNotAllowed", "The path does not support this method", ("Allow",)),
-        408: ("TooSlow", "The request took too long to arrive; try again", ()),
-        409: (
-            "Conflict",
-            "The current state forbids it, or the first call is still running",
-            ("Retry-After",),
-        ),
-        410: ("Gone", "The node no longer has this cursor", ()),
-        412: ("VersionDiffers", "The version is not the current one", ()),
-        413: ("TooLarge", "Over a limit; see readLimits", ()),
-        415: ("UnsupportedMedia", "Wrong media type", ("Accept", "Accept-Encoding")),
-        416: ("NoSuchPart", "The requested range is outside the file", ("Content-Range",)),
-        422: ("RuleBroken", "A rule forbids it; every reason is listed", ()),
-        429: (
-            "TooManyCalls",
-            "This key or this address calls too often (see readLimits): wait for the seconds in Retry-After",
-            ("Retry-After",),
-        ),
-        503: ("NotNow", "Not now; try again", ("Retry-After",)),
-    }
-)
-
-
 def components() -> Json:
     """Describe the shared headers, failures, and the form of a failure."""
     return {
@@ -349,16 +361,6 @@ def problem_schema() -> Json:
         "required": required,
         "properties": properties,
     }
-
-
-# Present where the node counts calls, and where a key ends soon.
-_OF_KEY = (
-    "RateLimit-Limit",
-    "RateLimit-Remaining",
-    "RateLimit-Reset",
-    "X-Key-Expires",
-    "X-Certificate-Expires",
-)
 
 
 def _responses(route: Route) -> Json:
@@ -440,16 +442,6 @@ def _failure(text: str, headers: tuple[str, ...], *more: str) -> Json:
 
 def _refer(names: list[str]) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-# Rule tables that limit each model.
-RULED: Mapping[str, tuple[Mapping[str, Rule], ...]] = {
-    "MessageIn": (DRAFT,),
-    "UpdateIn": (DRAFT, CHANGE),
-    "ReplaceIn": (DRAFT, CHANGE),
-    "RecallIn": (CHANGE,),
-    "StatusIn": (STATUS,),
-}
 
 
 def limited(schemas: Json) -> Json:

@@ -20,6 +20,21 @@ from gateway.domain.signatures import FileVerdict, LegalValue
 from gateway.policy import etsi
 from gateway.words import labels
 
+# Field names of the domain and of the API, which are those of a message.
+FIELD_NAMES = {
+    "number": "number",
+    "symbol": "symbol",
+    "issued_on": "date",
+    "type_key": "type",
+    "subject": "subject",
+    "signer": "signer_name",
+    "title": "signer_title",
+    "competence": "signer_competence",
+    "pages": "pages",
+    "signed_at": "signed_at",
+    "recipients": "recipients_block",
+}
+
 
 class PdfSignerOut(ResponseModel):
     """One signature: the signer, the claimed and the trusted time, and the verdict."""
@@ -97,22 +112,6 @@ def signatures(verdicts: Sequence[FileVerdict], lang: Lang) -> list[FileSignatur
 def legal_value_text(value: LegalValue | None, lead: FileVerdict | None, lang: Lang) -> str:
     """Say in words what a document is worth beside paper."""
     return value_text(value, lead, lang)
-
-
-# Field names of the domain and of the API, which are those of a message.
-FIELD_NAMES = {
-    "number": "number",
-    "symbol": "symbol",
-    "issued_on": "date",
-    "type_key": "type",
-    "subject": "subject",
-    "signer": "signer_name",
-    "title": "signer_title",
-    "competence": "signer_competence",
-    "pages": "pages",
-    "signed_at": "signed_at",
-    "recipients": "recipients_block",
-}
 
 
 class PlaceOut(ResponseModel):

@@ -19,6 +19,10 @@ from gateway.words import labels
 from gateway.words.legal import basis_of_code
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+MEDIA = "application/problem+json"
+PAGES = "/problems/"
+_SIZES = frozenset({ReasonCode.FILE_TOO_LARGE, ReasonCode.DOCUMENT_TOO_LARGE})
+_RETRY_AFTER_S = "5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +65,6 @@ def bad_value(place: str, expected: str, field: str = "", suggest: str | None = 
 def pointer(*steps: object) -> str:
     """Return the JSON pointer (RFC 6901) of these steps."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-
-
-MEDIA = "application/problem+json"
-PAGES = "/problems/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +167,6 @@ OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
 _BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "no-such-page", 405: "method-not-allowed"}
 _BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 416: "no-such-part"}
 _BY_STATUS |= {417: "expectation-failed"}
-_SIZES = frozenset({ReasonCode.FILE_TOO_LARGE, ReasonCode.DOCUMENT_TOO_LARGE})
-_RETRY_AFTER_S = "5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,44 @@ D = TypeVar("D", bound="DataclassInstance")
 M = TypeVar("M", bound=BaseModel)
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 _NO_LETTERS = frozenset({"Cc", "Cs"})
+Day = Annotated[dt.date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+"""Day in a request. Any other one no later arithmetic would survive."""
+Instant = Annotated[AwareDatetime, Field(ge=midnight(FIRST_DAY), le=midnight(LAST_DAY))]
+"""Moment in a request."""
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# States of packets that did not become a document (yet), and how they end.
+SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
+PACKET_STATES = (*SET_ASIDE, "landed", "done", "released", "returned", "discarded", "dropped")
+BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
+HANDOVERS = ("available", "leased", "acked")
+ONLY_BYTES = "application/octet-stream"
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "pdf": "application/pdf",
+        "doc": "application/msword",
+        "docx": _OFFICE + "wordprocessingml.document",
+        "xls": "application/vnd.ms-excel",
+        "xlsx": _OFFICE + "spreadsheetml.sheet",
+        "ppt": "application/vnd.ms-powerpoint",
+        "pptx": _OFFICE + "presentationml.presentation",
+        "odt": _OPEN_DOCUMENT + "text",
+        "ods": _OPEN_DOCUMENT + "spreadsheet",
+        "rtf": "application/rtf",
+        "txt": "text/plain",
+        "csv": "text/csv",
+        "jpeg": "image/jpeg",
+        "png": "image/png",
+        "zip": "application/zip",
+        "rar": "application/vnd.rar",
+        "xml": "application/xml",
+    }
+)
+_KNOWN_MEDIA = frozenset(MEDIA_TYPES.values())
+# Any, here and below: pydantic's `include`, a tree of names that ends in True.
+Include = dict[str, Any]
 
 
 def stamp(at: datetime) -> str:
@@ -97,17 +135,11 @@ def split(text: object) -> object:
 Asking = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
 # One entry of a list in a query.
 Piece = Annotated[str, StringConstraints(max_length=40), AfterValidator(_one_line)]
-Day = Annotated[dt.date, Field(ge=FIRST_DAY, le=LAST_DAY)]
-"""Day in a request. Any other one no later arithmetic would survive."""
-Instant = Annotated[AwareDatetime, Field(ge=midnight(FIRST_DAY), le=midnight(LAST_DAY))]
-"""Moment in a request."""
-Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Moment = Annotated[
     AwareDatetime,
     PlainSerializer(stamp, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RequestModel(BaseModel):
@@ -203,13 +235,6 @@ def shown_type(field: DocumentField) -> tuple[Any, Any]:
     return kind, Field(description=field.rule.says)
 
 
-# States of packets that did not become a document (yet), and how they end.
-SET_ASIDE = ("waiting", "held", "quarantined", "malformed", "sealed")
-PACKET_STATES = (*SET_ASIDE, "landed", "done", "released", "returned", "discarded", "dropped")
-BUSINESS = {Kind.DOCUMENT: "new", Kind.REPLACEMENT: "replace", Kind.UPDATE: "update", Kind.RECALL: "recall"}
-HANDOVERS = ("available", "leased", "acked")
-
-
 def closed(words: Iterable[str]) -> dict[str, Any]:
     """Return the schema of a text that is one of these words."""
     return {"type": "string", "enum": list(dict.fromkeys(map(str, words)))}
@@ -243,42 +268,9 @@ FactWord = Annotated[str, WithJsonSchema(growing((*CODES, *STATES)))]
 RuleWord = Annotated[str, WithJsonSchema(growing(ReasonCode))]
 
 
-ONLY_BYTES = "application/octet-stream"
-
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
-
-MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "pdf": "application/pdf",
-        "doc": "application/msword",
-        "docx": _OFFICE + "wordprocessingml.document",
-        "xls": "application/vnd.ms-excel",
-        "xlsx": _OFFICE + "spreadsheetml.sheet",
-        "ppt": "application/vnd.ms-powerpoint",
-        "pptx": _OFFICE + "presentationml.presentation",
-        "odt": _OPEN_DOCUMENT + "text",
-        "ods": _OPEN_DOCUMENT + "spreadsheet",
-        "rtf": "application/rtf",
-        "txt": "text/plain",
-        "csv": "text/csv",
-        "jpeg": "image/jpeg",
-        "png": "image/png",
-        "zip": "application/zip",
-        "rar": "application/vnd.rar",
-        "xml": "application/xml",
-    }
-)
-_KNOWN_MEDIA = frozenset(MEDIA_TYPES.values())
-
-
 def media_type(name: str) -> str:
     """Return the media type of a short type, or of a claimed one that is on the list."""
     return MEDIA_TYPES.get(name) or (name if name in _KNOWN_MEDIA else ONLY_BYTES)
-
-
-# Any, here and below: pydantic's `include`, a tree of names that ends in True.
-Include = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

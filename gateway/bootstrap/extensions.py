@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gateway.ports.services import HealthProbe
     from gateway.settings import Settings
 
+_GROUP = "gateway.storeys"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noun:
@@ -48,9 +50,6 @@ class Extension:
     nouns: Mapping[str, Noun] = field(default_factory=dict)
     verbs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Modules that add verbs to a noun of the exchange, each by its `register`."""
-
-
-_GROUP = "gateway.storeys"
 
 
 @cache

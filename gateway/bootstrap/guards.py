@@ -58,6 +58,9 @@ if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
 
 MB = 1024 * 1024
+# Sections in which the processes of one node may differ.
+_OF_ONE_PROCESS = frozenset({"api", "metrics"})
+SEALED = "sealed"  # in the content folder, which all nodes of one database share; no backup has it
 
 
 def profile(settings: Settings) -> Profile:
@@ -249,10 +252,6 @@ def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard
     )
 
 
-# Sections in which the processes of one node may differ.
-_OF_ONE_PROCESS = frozenset({"api", "metrics"})
-
-
 def own_view(settings: Settings, marks: FolderMarks, guard: ClockGuard) -> Mapping[str, object]:
     """Return what this process sees of itself: its version, a digest of its settings, and its faults by check."""
     password = settings.keys.password
@@ -264,9 +263,6 @@ def own_view(settings: Settings, marks: FolderMarks, guard: ClockGuard) -> Mappi
     common = [getattr(settings, name) for name in (*SECTIONS, *LISTS) if name not in _OF_ONE_PROCESS]
     digest = hashlib.sha256(repr(common).encode()).hexdigest()[:12]
     return {"version": __version__, "settings": digest, "faults": faults}
-
-
-SEALED = "sealed"  # in the content folder, which all nodes of one database share; no backup has it
 
 
 def scanner(settings: Settings, pool: Pool) -> Scanner:

@@ -86,6 +86,8 @@ _OWN_BATCHES = 4
 # Loops that neither claim work nor write anything that a wrong time would spoil.
 _CLAIM_NOTHING = frozenset({"pulse", "hosting"})
 P = TypeVar("P")
+# An authority is asked every hour and again a little later; three hours are no hiccup any more.
+UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
 
 class Wrap:
@@ -537,10 +539,6 @@ def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
         roots=seals.read_time_roots(settings.trust.folder / "tsa" / "ca.pem"),
         bounds=Bounds(answer_bytes=seals.STAMP_BOUNDS.answer_bytes, seconds=settings.log.tsa_timeout_s),
     )
-
-
-# An authority is asked every hour and again a little later; three hours are no hiccup any more.
-UNSTAMPED_TOO_LONG = timedelta(hours=3)
 
 
 def open_chronicle(node: OpenNode, unused: Collection[str]) -> Chronicle:

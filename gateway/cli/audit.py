@@ -39,6 +39,7 @@ UntilOption = Annotated[str | None, typer.Option(help="Before this time (RFC 333
 
 
 verb = noun("audit").verb
+_REPORT_EVERY = 100_000
 
 
 @verb("--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json")
@@ -191,9 +192,6 @@ def _terms_json(terms: EventFilter) -> dict[str, object]:
 def _hit_record(hit: Hit) -> dict[str, Any]:
     names = "id=event.id leaf at=event.at kind=event.kind subject=event.subject_id principal=event.principal_id agency"
     return output.fields(hit, names, agency=hit.event.agency_id or None, data=hit.event.data)
-
-
-_REPORT_EVERY = 100_000
 
 
 @verb(

@@ -39,6 +39,91 @@ if TYPE_CHECKING:
 
 Opens = Callable[["Invocation"], AbstractAsyncContextManager[Any]]
 F = TypeVar("F", bound=Callable[..., Coroutine[object, object, None] | None])
+Limit = Annotated[int, typer.Option(min=1, max=500)]
+Cursor = Annotated[str | None, typer.Option(help="Continue where the last list ended.")]
+Why = Annotated[str, typer.Option(help="Reason; it is recorded.")]
+Overlap = Annotated[
+    str, typer.Option(help="How long the previous one stays valid: 24h, 7d; 0h for not at all.")
+]
+States = Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")]
+OPENED: dict[str, Opens] = {
+    "CommandContext": lambda call: at_agency(call.settings(), call.agency),
+    "OpenNode": lambda call: at_node(call.settings()),
+    "NodeCore": lambda call: at_core(call.settings()),
+    "ManagedAxis": lambda call: at_axis(call.settings()),
+    "OpenRegistry": lambda call: at_registry(call.settings()),
+}
+"""Openers of a command's second parameter, by its type."""
+NOUNS = {
+    "serve": "Run the API, the pages and the workers until stopped.",
+    "init": "Set up a node: settings, database, your agency, its key pair and the first API key (printed once).",
+    "send": "Send a document.",
+    "sign": "Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark.",
+    "watch": "Print events as they happen, oldest first.",
+    "status": "Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed.",
+    "verify": "Check an envelope offline: signer, recipients, and whether the signature is valid.",
+    "read": "Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·).",
+    "explain": "Print what an envelope says: sender, recipients, document and files.",
+    "doctor": "Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work.",
+    "backup": "Copy everything the node keeps into one sealed file, while it runs.",
+    "restore": (
+        "Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is "
+        "compared."
+    ),
+    "restored": (
+        "Show what to check on a restored node; with two names, confirm the check and let the node work "
+        "again."
+    ),
+    "completion": "Print the script by which a shell completes commands and options; put it where your shell looks.",
+    "version": "Print the version of the gateway and of Python.",
+    "config": "Settings: those in force and the source of each.",
+    "outbox": "Outgoing documents and their state at each recipient.",
+    "inbox": "Incoming documents, and packets that did not become one.",
+    "hold": "Documents under seal because they may be secret.",
+    "registry": "Agency codes: their agencies on any day, and their successors.",
+    "agency": "The profile of an agency of this node.",
+    "numbers": "Numbers of outgoing documents, where the node gives them.",
+    "rules": "Rules that the node follows, and the acts that they rest on.",
+    "host": "The agencies that this node hosts.",
+    "keys": "Exchange keys, with which the node signs packets for the agency.",
+    "people": "People who decide about the trust of this node; two of them for every change.",
+    "proposals": "Changes of trust: one person proposes, another one approves.",
+    "tokens": "API keys of the programs that act for an agency.",
+    "compat": (
+        "Document systems that use the national axis's library: their credentials, and entries that they could "
+        "not take."
+    ),
+    "webhooks": "Webhooks: addresses of an agency's programs that receive events.",
+    "queue": "Queues of the axis and of this node.",
+    "axis": "The axis between nodes.",
+    "ping": (
+        "Examine the route to a partner without sending anything: its code, route, axis, certificate, last packet, "
+        "mail."
+    ),
+    "folder": "The hot folders: documents sent and received as files.",
+    "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
+    "evidence": "Evidence packs: proofs that a document was sent or received.",
+    "audit": "The log of all events: search it, prove it, publish its seals.",
+    "figures": "Figures of reports: compare them with the event log, or count them anew.",
+    "migrate": "The database's schema: its version and its updates.",
+}
+# Words whose commands are in another word's module.
+_MODULE_OF = {
+    "config": "init",
+    "migrate": "init",
+    "doctor": "status",
+    "watch": "status",
+    "ping": "axis",
+    "read": "verify",
+    "explain": "verify",
+    "restore": "backup",
+    "restored": "backup",
+    "completion": "main",
+    "version": "main",
+}
+# Words with commands in further modules, in the order of the help.
+_MORE = {"registry": ("registry_feed", "registry_trust", "registry_change", "registry_seals", "host")}
+DASH = Path("-")
 
 
 class OutputFormat(StrEnum):
@@ -156,15 +241,6 @@ def _root_only(
     """Its signature is the list of options of the root alone."""
 
 
-Limit = Annotated[int, typer.Option(min=1, max=500)]
-Cursor = Annotated[str | None, typer.Option(help="Continue where the last list ended.")]
-Why = Annotated[str, typer.Option(help="Reason; it is recorded.")]
-Overlap = Annotated[
-    str, typer.Option(help="How long the previous one stays valid: 24h, 7d; 0h for not at all.")
-]
-States = Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")]
-
-
 def existing(help: str, *names: str) -> Any:
     """Make an option that names a file. Any, here and below: as the library has it."""
     return typer.Option(*names, help=help, exists=True, dir_okay=False)
@@ -265,16 +341,6 @@ noun, verb = ROOT.noun, ROOT.verb
 ROOT.callback()(lambda: None)  # makes a word of a single command too
 
 
-OPENED: dict[str, Opens] = {
-    "CommandContext": lambda call: at_agency(call.settings(), call.agency),
-    "OpenNode": lambda call: at_node(call.settings()),
-    "NodeCore": lambda call: at_core(call.settings()),
-    "ManagedAxis": lambda call: at_axis(call.settings()),
-    "OpenRegistry": lambda call: at_registry(call.settings()),
-}
-"""Openers of a command's second parameter, by its type."""
-
-
 def _runner(row: CommandRow) -> Callable[..., None]:
     """Make the function for the library: it takes the own and the common options, and runs the command to its end."""
     function = row.function
@@ -339,77 +405,6 @@ def _is_typed(ctx: typer.Context, key: str) -> bool:
     """Tell whether an option stood after the command: the environment must not win over an option before the noun."""
     source = ctx.get_parameter_source(key)
     return source is not None and source.name == "COMMANDLINE"
-
-
-NOUNS = {
-    "serve": "Run the API, the pages and the workers until stopped.",
-    "init": "Set up a node: settings, database, your agency, its key pair and the first API key (printed once).",
-    "send": "Send a document.",
-    "sign": "Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark.",
-    "watch": "Print events as they happen, oldest first.",
-    "status": "Show the node on one screen: axis, queues, late documents, certificates, backup, workers, speed.",
-    "verify": "Check an envelope offline: signer, recipients, and whether the signature is valid.",
-    "read": "Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·).",
-    "explain": "Print what an envelope says: sender, recipients, document and files.",
-    "doctor": "Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work.",
-    "backup": "Copy everything the node keeps into one sealed file, while it runs.",
-    "restore": (
-        "Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is "
-        "compared."
-    ),
-    "restored": (
-        "Show what to check on a restored node; with two names, confirm the check and let the node work "
-        "again."
-    ),
-    "completion": "Print the script by which a shell completes commands and options; put it where your shell looks.",
-    "version": "Print the version of the gateway and of Python.",
-    "config": "Settings: those in force and the source of each.",
-    "outbox": "Outgoing documents and their state at each recipient.",
-    "inbox": "Incoming documents, and packets that did not become one.",
-    "hold": "Documents under seal because they may be secret.",
-    "registry": "Agency codes: their agencies on any day, and their successors.",
-    "agency": "The profile of an agency of this node.",
-    "numbers": "Numbers of outgoing documents, where the node gives them.",
-    "rules": "Rules that the node follows, and the acts that they rest on.",
-    "host": "The agencies that this node hosts.",
-    "keys": "Exchange keys, with which the node signs packets for the agency.",
-    "people": "People who decide about the trust of this node; two of them for every change.",
-    "proposals": "Changes of trust: one person proposes, another one approves.",
-    "tokens": "API keys of the programs that act for an agency.",
-    "compat": (
-        "Document systems that use the national axis's library: their credentials, and entries that they could "
-        "not take."
-    ),
-    "webhooks": "Webhooks: addresses of an agency's programs that receive events.",
-    "queue": "Queues of the axis and of this node.",
-    "axis": "The axis between nodes.",
-    "ping": (
-        "Examine the route to a partner without sending anything: its code, route, axis, certificate, last packet, "
-        "mail."
-    ),
-    "folder": "The hot folders: documents sent and received as files.",
-    "trust": "Authorities: anchors, intermediates, and their answers about revocation.",
-    "evidence": "Evidence packs: proofs that a document was sent or received.",
-    "audit": "The log of all events: search it, prove it, publish its seals.",
-    "figures": "Figures of reports: compare them with the event log, or count them anew.",
-    "migrate": "The database's schema: its version and its updates.",
-}
-# Words whose commands are in another word's module.
-_MODULE_OF = {
-    "config": "init",
-    "migrate": "init",
-    "doctor": "status",
-    "watch": "status",
-    "ping": "axis",
-    "read": "verify",
-    "explain": "verify",
-    "restore": "backup",
-    "restored": "backup",
-    "completion": "main",
-    "version": "main",
-}
-# Words with commands in further modules, in the order of the help.
-_MORE = {"registry": ("registry_feed", "registry_trust", "registry_change", "registry_seals", "host")}
 
 
 def _modules_of(word: str) -> Sequence[str]:
@@ -488,9 +483,6 @@ def _short_help(word: str, sentence: str, room: int) -> str:
     """Cut a sentence to the line, as the library cuts."""
     short: str = TyperCommand(name=word, help=sentence).get_short_help_str(room)
     return short
-
-
-DASH = Path("-")
 
 
 @contextmanager

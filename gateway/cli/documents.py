@@ -71,6 +71,17 @@ SIGNS: Mapping[str, str] = {
     "back-arrow-cross": "↶✗",
     "question": "?",
 }
+# With more documents of one number, an id is needed in any case.
+_LOOK = 50
+# The axis has it and no recipient has answered for this long (T12 expects five minutes).
+SILENCE = timedelta(minutes=30)
+_STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
+_SIGNATURE_MARKS = {
+    SignatureWord.VALID: "✓",
+    SignatureWord.INVALID: "✗",
+    SignatureWord.UNKNOWN: "?",
+    SignatureWord.UNSIGNED: "·",
+}
 
 
 def sign(state: str) -> str:
@@ -156,10 +167,6 @@ def event_detail(event: Event) -> str:
         for name, v in event.data.items()
         if v not in (None, "", [], {})
     )
-
-
-# With more documents of one number, an id is needed in any case.
-_LOOK = 50
 
 
 class Several(Clash):
@@ -250,10 +257,6 @@ def _only_one(candidates: Mapping[str, T], text: str, direction: str, noun: str)
     return next(iter(candidates.values()))
 
 
-# The axis has it and no recipient has answered for this long (T12 expects five minutes).
-SILENCE = timedelta(minutes=30)
-
-
 def outgoing_lines(
     call: Invocation,
     document: OutgoingDocument,
@@ -331,9 +334,6 @@ def _time_text(at: datetime, now: datetime) -> str:
     """Format an hour of today, else date and hour."""
     same_day = local(at).date() == local(now).date()
     return local(at).strftime("%H:%M" if same_day else "%d/%m/%Y %H:%M")
-
-
-_STEPS = {True: ("✓", "ok"), False: ("✗", "failed"), None: ("·", "not_reached")}
 
 
 def incoming_lines(
@@ -431,14 +431,6 @@ def _fact_line(view: FactView) -> str:
             *dict.fromkeys(filter(None, [*view.texts, view.technical, *staff])),
         ]
     )
-
-
-_SIGNATURE_MARKS = {
-    SignatureWord.VALID: "✓",
-    SignatureWord.INVALID: "✗",
-    SignatureWord.UNKNOWN: "?",
-    SignatureWord.UNSIGNED: "·",
-}
 
 
 def _signature_lines(call: Invocation, document: IncomingDocument | OutgoingDocument) -> list[str]:

@@ -36,6 +36,7 @@ _COLUMNS = output.columns("pack=id made=made_at document size sha256=manifest_sh
 
 
 verb = noun("evidence").verb
+_MARKS = {True: "✓", False: "✗", None: "?"}
 
 
 @verb("15/SNV-VP", "msg_01J… --to case.zip")
@@ -128,9 +129,6 @@ def _row(event: Event) -> dict[str, object]:
         "members": facts.get("members"),
         "manifest_sha256": facts.get("manifest"),
     }
-
-
-_MARKS = {True: "✓", False: "✗", None: "?"}
 
 
 @verb("case.zip")

@@ -40,6 +40,8 @@ else:
     rejudge = late("gateway.incoming.rejudge")
     services = late("gateway.outgoing.services")
 
+_SUSPECT_COLUMNS = output.columns("id way:cli.suspect at reason")
+
 
 class KeyPlace(StrEnum):
     """Place of a new key."""
@@ -302,9 +304,6 @@ def _read_bindings(file: Path) -> Iterable[Binding]:
             if not pem_file.is_file():
                 raise typer.BadParameter(f"{file}: there is no certificate {pem_file}")
             yield _binding(line["code"] or "", pem_file)
-
-
-_SUSPECT_COLUMNS = output.columns("id way:cli.suspect at reason")
 
 
 @verb("0123456789abcdef", "0123456789abcdef --at now --yes", writes=True)

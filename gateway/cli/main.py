@@ -29,6 +29,10 @@ _HELP = """A node for exchanging official documents between agencies over the in
 
 Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 refused by a rule,
 5 authentication, 6 network or axis, 7 verification failed, 75 try later."""
+# New objects after which the garbage collector looks at those, and how many such looks go by before one at older ones.
+_YOUNG, _LOOKS = 20_000, (50, 10)
+PROGRAM = "gateway"
+_COMPLETE_VAR = "_GATEWAY_COMPLETE"  # set by a shell that asks for completions
 
 
 @cache
@@ -89,10 +93,6 @@ def _end_quietly() -> int:
     return output.FINE
 
 
-# New objects after which the garbage collector looks at those, and how many such looks go by before one at older ones.
-_YOUNG, _LOOKS = 20_000, (50, 10)
-
-
 def main() -> NoReturn:
     """Run the installed program."""
     # Nearly all that a command loads stays, and looking through it again and again would be a sixth of its start.
@@ -108,10 +108,6 @@ def _help_hint(args: Sequence[str]) -> str:
             command = command.commands[word]
             words.append(word)
     return " ".join((*words, "--help"))
-
-
-PROGRAM = "gateway"
-_COMPLETE_VAR = "_GATEWAY_COMPLETE"  # set by a shell that asks for completions
 
 
 class Shell(StrEnum):

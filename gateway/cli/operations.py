@@ -28,6 +28,8 @@ Command = Callable[..., Coroutine[object, object, None]]
 Find = Callable[[CommandContext, str], Awaitable[documents.FoundDocument]]
 Tell = Callable[[Invocation, Any], None]
 _NOTHING: Fields = MappingProxyType({})
+COMMANDS: dict[Command, str] = {}
+"""The API call of each command."""
 
 
 def answer_json(answer: ResponseModel) -> dict[str, Any]:
@@ -92,10 +94,6 @@ def makes_call(
         return run
 
     return decorate
-
-
-COMMANDS: dict[Command, str] = {}
-"""The API call of each command."""
 
 
 def _plain_texts(fields: Fields) -> dict[str, str]:

@@ -34,14 +34,40 @@ _LONG_WORD = 20
 Cells = Sequence[str] | Mapping[str, str]
 # Wide enough that nothing is cut or wrapped when the table goes into a file or a pipe.
 _PIPE_WIDTH = 400
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
+TRY_LATER = 75
+# An error without a row of its own has the code of the nearest class above it.
+EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
+    errors.GatewayError: FAILED,
+    errors.Misconfigured: FAILED,
+    errors.NotFound: NOT_FOUND,
+    errors.Refused: REFUSED,
+    errors.Clash: REFUSED,
+    errors.BadForm: REFUSED,
+    errors.Unactionable: REFUSED,
+    errors.BreaksRule: REFUSED,
+    errors.DeclaredSecret: REFUSED,
+    errors.Duplicate: REFUSED,
+    errors.Conflict: REFUSED,
+    errors.OtherContent: REFUSED,
+    errors.Denied: AUTHENTICATION,
+    errors.TransportFailure: NETWORK,
+    errors.InvalidEnvelope: VERIFICATION,
+    errors.InvalidProof: VERIFICATION,
+    errors.CannotTell: TRY_LATER,
+    errors.Waiting: TRY_LATER,
+    errors.SignerDown: TRY_LATER,
+    errors.StoreFailure: TRY_LATER,
+    errors.ScannerDown: TRY_LATER,
+    errors.StaleVersion: REFUSED,
+    errors.AlteredContent: FAILED,
+}
 
 
 def stamp(at: datetime | None) -> str | None:
     """Format a time for programs: RFC 3339 with the offset of Viet Nam."""
     return None if at is None else at.astimezone(VIETNAM).isoformat(timespec="seconds")
-
-
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
 def local_times(text: str) -> str:
@@ -304,37 +330,6 @@ def age(call: Invocation, span: timedelta) -> str:
         if seconds >= size:
             return call.word(f"cli.age.{unit}", n=seconds // size)
     return call.word("cli.age.seconds", n=seconds)
-
-
-FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
-TRY_LATER = 75
-
-# An error without a row of its own has the code of the nearest class above it.
-EXIT_CODES: Mapping[type[errors.GatewayError], int] = {
-    errors.GatewayError: FAILED,
-    errors.Misconfigured: FAILED,
-    errors.NotFound: NOT_FOUND,
-    errors.Refused: REFUSED,
-    errors.Clash: REFUSED,
-    errors.BadForm: REFUSED,
-    errors.Unactionable: REFUSED,
-    errors.BreaksRule: REFUSED,
-    errors.DeclaredSecret: REFUSED,
-    errors.Duplicate: REFUSED,
-    errors.Conflict: REFUSED,
-    errors.OtherContent: REFUSED,
-    errors.Denied: AUTHENTICATION,
-    errors.TransportFailure: NETWORK,
-    errors.InvalidEnvelope: VERIFICATION,
-    errors.InvalidProof: VERIFICATION,
-    errors.CannotTell: TRY_LATER,
-    errors.Waiting: TRY_LATER,
-    errors.SignerDown: TRY_LATER,
-    errors.StoreFailure: TRY_LATER,
-    errors.ScannerDown: TRY_LATER,
-    errors.StaleVersion: REFUSED,
-    errors.AlteredContent: FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

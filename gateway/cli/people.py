@@ -33,6 +33,11 @@ ForApprover = Annotated[str, typer.Option(help="Reason; the approver reads it.")
 MaybeAs = Annotated[
     str | None, typer.Option("--as", help="Your name; leave it out only while no one may administer people.")
 ]
+_COLUMNS = output.columns("name person roles state:cli.person since")
+Name = Annotated[
+    str, typer.Argument(help="The person's sign-in name; of a person without an account, the name.")
+]
+Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may be repeated.")]
 
 
 def ask_hidden(call: Invocation, key: str, **params: object) -> str:
@@ -66,13 +71,6 @@ async def sign_in(call: Invocation, core: NodeCore | OpenNode, name: str) -> Sig
 async def maybe_sign_in(call: Invocation, core: NodeCore, name: str | None) -> SignedIn | None:
     """Sign in as `sign_in`; return None for the operator at the machine."""
     return None if name is None else await sign_in(call, core, name)
-
-
-_COLUMNS = output.columns("name person roles state:cli.person since")
-Name = Annotated[
-    str, typer.Argument(help="The person's sign-in name; of a person without an account, the name.")
-]
-Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may be repeated.")]
 
 
 verb = noun("people").verb

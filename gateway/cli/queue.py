@@ -36,6 +36,11 @@ LEASED = "leased"
 # Queues whose words stand in another table.
 _WORDS = {"outbox": "lane", "inbox": "packet", "job": "queue.job", "axis": "queue.axis"}
 _LOOK_EVERY_S = 0.5
+Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway queue dead list")]
+_PIECE = 256 * 1024
+_DEAD_COLUMNS = output.columns(
+    "id from=sender to=recipient kind packet=packet_id tries=deliveries at=dead_at reason", dim="id"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +142,6 @@ def _count_remaining(load: Load) -> int:
     landed = load.inbox["landed"].count if "landed" in load.inbox else 0
     waiting = [pile.count for piles in (load.jobs, load.outbox) for pile in piles.values()]
     return landed + load.unnumbered + sum(waiting)
-
-
-Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway queue dead list")]
-
-_PIECE = 256 * 1024
-_DEAD_COLUMNS = output.columns(
-    "id from=sender to=recipient kind packet=packet_id tries=deliveries at=dead_at reason", dim="id"
-)
 
 
 @dead.verb("", "-o ndjson", name="list")

@@ -36,6 +36,10 @@ _COLUMNS = output.columns("code scheme name alias parent valid=valid_from-valid_
 
 
 verb = noun("registry").verb
+_MOST_ROWS = 100  # rows of each sort that are printed without --details
+_IMPORT_COLUMNS = output.columns("id since=at added changed closed undone")
+_CONFLICT_COLUMNS = output.columns("code name column found advice")
+_AXIS_LIST_COLUMNS = output.columns("id since=at state added waiting conflicts left_out")
 
 
 @verb("--under Z91", "--limit 500 -o ndjson")
@@ -122,10 +126,6 @@ def _print(call: Invocation, entries: Sequence[AgencyEntry], cursor: str | None 
 
 def _entry(entry: AgencyEntry) -> dict[str, Any]:
     return {"id": entry.code, **asdict(entry)}
-
-
-_MOST_ROWS = 100  # rows of each sort that are printed without --details
-_IMPORT_COLUMNS = output.columns("id since=at added changed closed undone")
 
 
 @verb(
@@ -228,10 +228,6 @@ async def undo_import(
     record = await registry_changes.undo_import(node.deciding, person, id, reason)
     counts = {"removed": record.added, "restored": record.changed}
     output.record(call, {"id": record.id, "undone": True, **counts})
-
-
-_CONFLICT_COLUMNS = output.columns("code name column found advice")
-_AXIS_LIST_COLUMNS = output.columns("id since=at state added waiting conflicts left_out")
 
 
 @verb("", "--show LIST", "--write LIST --out waiting.csv")

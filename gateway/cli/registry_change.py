@@ -63,6 +63,11 @@ _change = noun("registry").noun(
     "change", "Dated changes of the organisation: planned, approved by two people, undone."
 )
 verb = _change.verb
+TRIAGE = "triage"
+_LISTS = 200
+_MOST_BYTES = 4_000_000
+_MOST_LINES = 100  # sentences of each sort, and codes, that are printed without --details
+_MOST_CODES = 5
 
 
 @verb(
@@ -213,11 +218,6 @@ async def legacy(
     output.rows(call, rows, _LEGACY, cells)
 
 
-TRIAGE = "triage"
-_LISTS = 200
-_MOST_BYTES = 4_000_000
-
-
 def read_json(file: Path) -> Any:
     """Read the JSON of a file."""
     try:
@@ -330,10 +330,6 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     return nfc(text.strip())
-
-
-_MOST_LINES = 100  # sentences of each sort, and codes, that are printed without --details
-_MOST_CODES = 5
 
 
 def remark_sentence(call: Invocation, remark: Remark) -> str:

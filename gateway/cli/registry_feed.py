@@ -43,6 +43,11 @@ _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
 delegation = late("gateway.deciding.delegation")
 verb = noun("registry").verb
 feed = noun("registry").noun("feed", "Signed lists of agencies that this node accepts.")
+MOST_ROWS = 20
+_REFUSALS = output.columns("at finding=code issuer sequence reason")
+_PROPOSALS = output.columns("code fingerprint=sha256 valid=valid_from-valid_to issuer")
+_RECEIPTS = output.columns("host=node code sequence state:delegated.list at=received_at lacks=behind_since")
+_OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "version")
 
 
 @verb(
@@ -230,14 +235,6 @@ def _difference_lines(call: Invocation, diff: Difference) -> list[str]:
 def _sent_record(node: str, outcome: Outcome) -> dict[str, Any]:
     reason = {"code": outcome.code or None, "detail": outcome.detail or None}
     return {"id": node, "node": node, "fate": outcome.fate, **reason}
-
-
-MOST_ROWS = 20
-
-_REFUSALS = output.columns("at finding=code issuer sequence reason")
-_PROPOSALS = output.columns("code fingerprint=sha256 valid=valid_from-valid_to issuer")
-_RECEIPTS = output.columns("host=node code sequence state:delegated.list at=received_at lacks=behind_since")
-_OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "version")
 
 
 @feed.verb(name="status")

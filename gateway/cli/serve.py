@@ -30,6 +30,8 @@ ROLES = ("all", "web", "worker")
 _YOUNG, _MIDDLE = 5000, 3
 # The same while a node is loaded; and how many looks at new objects go by before one at the older ones.
 _WHILE_LOADING, _NEVER = 20_000, 1_000_000
+# For servers that set no number themselves.
+_CONNECTIONS = 64
 
 
 @verb("", "gateway --config province.toml serve --role worker")
@@ -135,10 +137,6 @@ async def open_monitor(node: OpenNode, health: HealthProbe, number: int = 0) -> 
     app = monitoring(metrics.Scrape(node=node).text, metrics.CONTENT_TYPE, health)
     async with listening(app, "metrics", metrics_settings.host, metrics_settings.port + number, 1.0):
         yield
-
-
-# For servers that set no number themselves.
-_CONNECTIONS = 64
 
 
 def stop_on_signal(on_stop: Callable[[], None] = lambda: None) -> asyncio.Event:

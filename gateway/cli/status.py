@@ -41,6 +41,10 @@ BACKUP_TOO_OLD = timedelta(days=2)
 WAITS_LONG = timedelta(minutes=15)
 _DISK_MARKS = {"good": GOOD, "low": LOOK, "full": BAD}
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
+_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "skipped": "dim"}
+_EVENTS_AT_ONCE = 200
+# Events of other processes wake no loop here, so the feed polls.
+_LOOK_S = 0.5
 
 
 @verb()
@@ -256,9 +260,6 @@ def _disk_record(disk: Disk) -> dict[str, Any]:
     return {"places": list(disk.places), "path": str(disk.path), **room, "state": disk.word}
 
 
-_STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "skipped": "dim"}
-
-
 @verb("", "-o json", "--report > node.txt")
 async def doctor(
     call: Invocation,
@@ -335,11 +336,6 @@ def _print_report(call: Invocation, facts: dict[str, Any]) -> None:
 
 def _finding_record(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
     return output.fields(finding, "check level says cure", says=output.plain(finding.says(call.lang.value)))
-
-
-_EVENTS_AT_ONCE = 200
-# Events of other processes wake no loop here, so the feed polls.
-_LOOK_S = 0.5
 
 
 @verb("", "--id msg_01J… -o ndjson")

@@ -50,6 +50,13 @@ DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:
 _COLUMNS = output.columns(
     "id name code=agencies scopes networks certificate created=created_at expires=expires_at state:cli.token",
 )
+_WRONG = {
+    "certificate-private": "a private key is in this file. It stays with the program: give the certificate alone, as"
+    " openssl x509 -in FILE -out certificate.pem writes it",
+    "certificate-several": "several certificates are in this file; give the program's own alone",
+    "certificate-long": "too large for a certificate",
+    "certificate-unread": "no certificate in PEM or DER",
+}
 
 
 class KeyOpening(StrEnum):
@@ -191,15 +198,6 @@ def read_certificate(file: Path) -> ClientCertificate:
         return client_certificate.read_file(raw)
     except NotACertificate as error:
         raise typer.BadParameter(f"{file}: {_WRONG[error.code]}") from error
-
-
-_WRONG = {
-    "certificate-private": "a private key is in this file. It stays with the program: give the certificate alone, as"
-    " openssl x509 -in FILE -out certificate.pem writes it",
-    "certificate-several": "several certificates are in this file; give the program's own alone",
-    "certificate-long": "too large for a certificate",
-    "certificate-unread": "no certificate in PEM or DER",
-}
 
 
 def _refuse_expired(certificate: ClientCertificate | None, now: datetime) -> None:

@@ -11,6 +11,8 @@ import typer
 
 from gateway.domain.wall_clock import is_in_span
 
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
 
 def day(text: str) -> str:
     """Convert either form of a date to ISO."""
@@ -19,9 +21,6 @@ def day(text: str) -> str:
             if is_in_span(read := datetime.strptime(text, form).date()):
                 return read.isoformat()
     raise typer.BadParameter(f"{text!r} is no date; write 2026-11-20 or 20/11/2026")
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def span(text: str) -> timedelta:

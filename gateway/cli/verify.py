@@ -21,6 +21,9 @@ from gateway.document_view.facts import code_text
 from gateway.domain.wall_clock import is_in_span
 from gateway.words import labels
 
+_VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": "·"}
+_FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
+
 
 @verb("packet.edxml --trust trust/", "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json")
 def verify(
@@ -140,9 +143,6 @@ def _verdict(call: Invocation, report: dict[str, Any]) -> str:
     return call.word("cli.verify.invalid", step=failed, reason=reason)
 
 
-_VERDICT_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "unsigned": "·"}
-
-
 def _pdf_lines(call: Invocation, report: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of one PDF alone."""
     yield from _signers(call, report, "")
@@ -206,9 +206,6 @@ def _pdf_reason(call: Invocation, verdict: dict[str, Any]) -> str:
     code = code_text(verdict["code"], call.lang.value)
     word = call.word(f"signature.{verdict['verdict']}")
     return f"{word}: {code} [{verdict['code']}]" if code else word
-
-
-_FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
 
 
 @verb("van-ban.pdf", "van-ban.pdf --trust trust/ -o json")

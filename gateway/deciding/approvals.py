@@ -22,6 +22,8 @@ from gateway.policy.two_people import OBJECTION_WORDS, Objection
 if TYPE_CHECKING:
     from gateway.registry.decisions import SqlDecision
 
+SET_UP = "set-up"
+
 
 async def approve(
     services: DecisionServices, actor: SignedIn, id: str, digits: Sequence[str], digest: str
@@ -154,9 +156,6 @@ async def _refuse(services: DecisionServices, by: str, id: str, objection: Objec
         await work.events.append(EventKind.PROPOSAL_REFUSED, id, now, {"code": str(objection)})
         if objection is Objection.EXPIRED:
             await work.proposals.close(id, ProposalState.EXPIRED, by, now)
-
-
-SET_UP = "set-up"
 
 
 async def begin_set_up(services: DecisionServices, operator_id: str) -> datetime | None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CODE_GOOD_FOR = timedelta(hours=72)
 LONGEST_NAME = 100
+MOST_FAILURES = 5
+LOCKED_FOR = timedelta(minutes=15)
 
 
 async def add(
@@ -154,10 +156,6 @@ async def _tell(work: SqlDecision, person: Person, what: str, now: datetime) -> 
 
 def _roles_fact(person: Person) -> dict[str, object]:
     return {"roles": sorted(person.roles)}
-
-
-MOST_FAILURES = 5
-LOCKED_FOR = timedelta(minutes=15)
 
 
 async def sign_in(services: DecisionServices, name: str, passphrase: str, code: str) -> SignedIn:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 CONFLICT, MOVED, FAST = "REG-CONFLICT", "REG-MOVED", "REG-BUILT-ON"
 MOST_OWED = 1000
+LARGEST_FILE_KEPT = 4 * 1024 * 1024
+LONGEST_NUMBER = 100
+_AT_ONCE = 500
 
 
 async def plan_reform(services: DecisionServices, reform: Reform) -> ReformPlan:
@@ -219,11 +222,6 @@ def _of_step(reform: Reform) -> dict[str, object]:
 
 def _today(services: DecisionServices) -> date:
     return local(services.clock.now()).date()
-
-
-LARGEST_FILE_KEPT = 4 * 1024 * 1024
-LONGEST_NUMBER = 100
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

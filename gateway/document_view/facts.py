@@ -16,6 +16,19 @@ from gateway.domain.states import CODES, State, Track
 from gateway.domain.status import Fact, RequestState, is_skewed
 from gateway.words import labels
 
+_EVENT_KEYS = {
+    EventKind.INBOX_ACKED: "handed",
+    EventKind.INBOX_REPLIED: "replied",
+    EventKind.INBOX_PART_DONE: "part_done",
+    EventKind.INBOX_PART_GIVEN: "part_given",
+    EventKind.INBOX_INFORMED: "informed",
+    EventKind.INBOX_REOPENED: "reopened",
+    EventKind.INBOX_SIGNATURES: "signatures",
+    EventKind.INBOX_SUBMITTED: "submitted",
+    EventKind.INBOX_OPINION: "opinion",
+    EventKind.INBOX_HANDED_BACK: "handed_back",
+}
+
 
 def state_word(state: str, lang: str) -> str:
     """Return the word for a state that a sender reads."""
@@ -164,20 +177,6 @@ def heir_text(heir: str | None, decision: str | None, lang: str) -> str | None:
     if heir is None or decision is None:
         return None
     return labels.say("status.heir", lang, heir=heir, decision=decision)
-
-
-_EVENT_KEYS = {
-    EventKind.INBOX_ACKED: "handed",
-    EventKind.INBOX_REPLIED: "replied",
-    EventKind.INBOX_PART_DONE: "part_done",
-    EventKind.INBOX_PART_GIVEN: "part_given",
-    EventKind.INBOX_INFORMED: "informed",
-    EventKind.INBOX_REOPENED: "reopened",
-    EventKind.INBOX_SIGNATURES: "signatures",
-    EventKind.INBOX_SUBMITTED: "submitted",
-    EventKind.INBOX_OPINION: "opinion",
-    EventKind.INBOX_HANDED_BACK: "handed_back",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,17 @@ from gateway.domain.states import ASKED_BACK, CODES, State, Track
 from gateway.domain.status import Fact
 from gateway.words import labels
 
+# Each step is named as the state of a recipient that has reached it.
+STEPS = (State.SENT, State.DELIVERED, State.ACCEPTED, State.ASSIGNED, State.DONE)
+# A later step implies those before it: some systems report only the last one.
+_STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
+# Step at which a delivery in this state has ended.
+_STOP_STEP = {State.FAILED: 0, State.REJECTED: 2}
+_WITHOUT_STEPS = frozenset({State.PAPER, State.CANCELLED, State.DRAFT, State.BLOCKED})
+# The step after the others, for a document that its sender asks back.
+RECALLED = "recalled"
+_AGREED, _AGREES = State.REQUEST_AGREED, "15"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientView:
@@ -40,18 +51,6 @@ def recipient_view(delivery: Delivery, facts: Iterable[Fact], lang: str) -> Reci
         marks=tuple(labels.mark_text(m, lang) for m in delivery.marks),
         facts=tuple(views),
     )
-
-
-# Each step is named as the state of a recipient that has reached it.
-STEPS = (State.SENT, State.DELIVERED, State.ACCEPTED, State.ASSIGNED, State.DONE)
-# A later step implies those before it: some systems report only the last one.
-_STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
-# Step at which a delivery in this state has ended.
-_STOP_STEP = {State.FAILED: 0, State.REJECTED: 2}
-_WITHOUT_STEPS = frozenset({State.PAPER, State.CANCELLED, State.DRAFT, State.BLOCKED})
-# The step after the others, for a document that its sender asks back.
-RECALLED = "recalled"
-_AGREED, _AGREES = State.REQUEST_AGREED, "15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,15 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
+KEY_PREFIX = "gwk_"
+"""Prefix of the secret of every API key."""
+TRIAL_KEY_PREFIX = "sbx_"
+"""Prefix on a trial node, so that keys of the two kinds cannot be confused."""
+KEY_PREFIX_LENGTH = 10
+"""Leading characters that are stored readable, to tell keys apart."""
+MOST_KEY_NETWORKS = 20
+MOST_CALLS_OF_A_KEY = 10_000
+"""Older calls of the same key are deleted, whatever their age."""
 
 
 def read_network(text: str) -> Network:
@@ -78,15 +87,6 @@ class ApiScope(StrEnum):
     AGENCIES_WRITE = "agencies:write"
     EVIDENCE_READ = "evidence:read"
     WEBHOOKS_MANAGE = "webhooks:manage"
-
-
-KEY_PREFIX = "gwk_"
-"""Prefix of the secret of every API key."""
-TRIAL_KEY_PREFIX = "sbx_"
-"""Prefix on a trial node, so that keys of the two kinds cannot be confused."""
-KEY_PREFIX_LENGTH = 10
-"""Leading characters that are stored readable, to tell keys apart."""
-MOST_KEY_NETWORKS = 20
 
 
 def key_prefix(trial: str) -> str:
@@ -185,10 +185,6 @@ class AgencyScope:
 
     agency_id: str
     principal_id: str
-
-
-MOST_CALLS_OF_A_KEY = 10_000
-"""Older calls of the same key are deleted, whatever their age."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

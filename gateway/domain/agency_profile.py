@@ -50,6 +50,11 @@ AMOUNT: Final = "amount:"
 """Beginning of a default that is a number which ships with the program."""
 OF_RULES: Final = "profile."
 """Beginning of a default that is a field of the node's rules, such as `profile.unsigned_lead`."""
+MOST_TABLE_ROWS: Final = 200
+_KEYS = ("key", "type")
+"""First columns that name each row once."""
+FINGERPRINT_DIGITS: Final = 16
+READY_BOOKS: Final = "QPPL |  | YYYY | type; BS |  | SY, TrS, SL | one; HC |  | * | type"
 
 
 class ValueForm(StrEnum):
@@ -174,18 +179,10 @@ class ProfileSetting:
         return "; ".join(" | ".join(row) for row in stored_rows)
 
 
-MOST_TABLE_ROWS: Final = 200
-_KEYS = ("key", "type")
-"""First columns that name each row once."""
-
-
 def split_table(text: str) -> list[list[str]]:
     """Split a table into the cells of its rows; rows may also be lines."""
     rows = text.replace("\n", ";").split(";")
     return [[cell.strip() for cell in row.split("|")] for row in rows if row.strip()]
-
-
-FINGERPRINT_DIGITS: Final = 16
 
 
 def fingerprint(picture: bytes) -> str:
@@ -196,9 +193,6 @@ def fingerprint(picture: bytes) -> str:
 def _stored_fingerprint(word: str) -> str | None:
     is_fingerprint = len(word) == FINGERPRINT_DIGITS and {*word} <= {*"0123456789abcdef"}
     return word if is_fingerprint else None
-
-
-READY_BOOKS: Final = "QPPL |  | YYYY | type; BS |  | SY, TrS, SL | one; HC |  | * | type"
 
 
 def _timer_setting(row: TimerRow) -> ProfileSetting:

@@ -14,6 +14,8 @@ from gateway.domain.wall_clock import moment_text
 from gateway.words import labels
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
+# Words of a healthy check; any other, such as that of an unreachable axis or an unsealed log, leaves the node degraded.
+_NO_TROUBLE = frozenset({"ok", "off", "on"})
 
 
 class Level(StrEnum):
@@ -114,10 +116,6 @@ def red(check: str, cause: str, cure: str | None = None, /, **params: object) ->
 def worst(findings: Iterable[Diagnosis]) -> Diagnosis | None:
     """Return the first finding of the worst level; None without findings."""
     return max(findings, key=lambda finding: finding.level.badness, default=None)
-
-
-# Words of a healthy check; any other, such as that of an unreachable axis or an unsealed log, leaves the node degraded.
-_NO_TROUBLE = frozenset({"ok", "off", "on"})
 
 
 def condition(findings: Collection[Diagnosis]) -> str:

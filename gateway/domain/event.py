@@ -10,6 +10,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+ACTIVE, WITHDRAWN = "active", "withdrawn"
+BoundKey = tuple[str, str]
+
 
 class EventKind(StrEnum):
     """Kind of an event, by the name that the API's feed shows."""
@@ -186,14 +189,13 @@ class Event:
     agency_seq: int | None = None
 
 
+BINDING_KINDS = (EventKind.BINDING_APPROVED, EventKind.BINDING_ENDING, EventKind.BINDING_WITHDRAWN)
+LIST_KINDS = (EventKind.LIST_BOUND, EventKind.LIST_ENDED)
+
+
 def rights_subject(day: date) -> str:
     """Return the subject of the events about changed rights of a day, under which they are found again."""
     return f"rights:{day.isoformat()}"
-
-
-BINDING_KINDS = (EventKind.BINDING_APPROVED, EventKind.BINDING_ENDING, EventKind.BINDING_WITHDRAWN)
-LIST_KINDS = (EventKind.LIST_BOUND, EventKind.LIST_ENDED)
-ACTIVE, WITHDRAWN = "active", "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,9 +218,6 @@ class BindingDifference:
     fingerprint: str
     kind: str
     detail: str
-
-
-BoundKey = tuple[str, str]
 
 
 def binding_subject(code: str) -> str:

@@ -42,6 +42,13 @@ _TAG = b"gateway-evidence-manifest/1\n"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}(/[a-z0-9][a-z0-9._-]{0,99}){0,3}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MEDIA = re.compile(r"[a-z]+/[a-z0-9.+-]+(; charset=utf-8)?")
+# The x are fields that are zero in every pack: flags, method, time, extra field, comment, disk, attributes.
+_LOCAL = struct.Struct("<4sH6xH3IH2x")
+_CENTRAL = struct.Struct("<4s2H6xH3IH12xI")
+_END = struct.Struct("<4s4H2IH")
+LOCAL_SIZE, CENTRAL_SIZE, END_SIZE = _LOCAL.size, _CENTRAL.size, _END.size
+_NEEDS = 20  # version 2.0 of the format, which every unpacking program of the last thirty years reads
+_DAY = 0x21  # 1 January 1980, the first day that the format can express
 
 
 class SpoiledPack(InvalidProof):
@@ -337,16 +344,6 @@ class Story:
     policy: tuple[tuple[str, str], ...] = ()
     legal_value: str | None = None
     signatures: tuple[FileVerdict, ...] = ()
-
-
-# The x are fields that are zero in every pack: flags, method, time, extra field, comment, disk, attributes.
-_LOCAL = struct.Struct("<4sH6xH3IH2x")
-_CENTRAL = struct.Struct("<4s2H6xH3IH12xI")
-_END = struct.Struct("<4s4H2IH")
-LOCAL_SIZE, CENTRAL_SIZE, END_SIZE = _LOCAL.size, _CENTRAL.size, _END.size
-
-_NEEDS = 20  # version 2.0 of the format, which every unpacking program of the last thirty years reads
-_DAY = 0x21  # 1 January 1980, the first day that the format can express
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,21 @@ if TYPE_CHECKING:
 
     T = TypeVar("T", bound=DataclassInstance)
 
+# Fields that are returned to the client unchanged.
+_UNCHANGED_FIELDS = frozenset({"callback_data"})
+# Types without texts.
+_TYPES_WITHOUT_TEXT = frozenset({NoneType, bool, int, date, datetime})
+_EMPTY_VALUES = frozenset({None, "", ()})
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+# Non-characters: the last two of every plane, and a block of the first.
+_NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
+)
+_TURNING = "\u202a-\u202e\u2066-\u2069"
+_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NON_CHARACTERS}]")
+_BAD = re.compile(f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NON_CHARACTERS}]")
+_TURNING_CHARACTERS = re.compile(f"[{_TURNING}]")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -113,11 +128,6 @@ STATUS: Mapping[str, Rule] = MappingProxyType(
 MOST: Mapping[str, int] = MappingProxyType(dict(_list_limits(Draft, DocumentChange)))
 # Domain names of fields that have another name for programs.
 _ATTRIBUTES = {field.name: field.attribute for field in FIELDS}
-# Fields that are returned to the client unchanged.
-_UNCHANGED_FIELDS = frozenset({"callback_data"})
-# Types without texts.
-_TYPES_WITHOUT_TEXT = frozenset({NoneType, bool, int, date, datetime})
-_EMPTY_VALUES = frozenset({None, "", ()})
 
 
 def tidy(part: T) -> T:
@@ -202,17 +212,6 @@ def escape_turning(text: str) -> str:
     """Replace the characters of a foreign text that change the direction of writing by their names, such as
     `[U+202E]`."""
     return text if text.isascii() else _TURNING_CHARACTERS.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
-
-
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-# Non-characters: the last two of every plane, and a block of the first.
-_NON_CHARACTERS = "\ufdd0-\ufdef" + "".join(
-    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17)
-)
-_TURNING = "\u202a-\u202e\u2066-\u2069"
-_BAD_IN_LINES = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NON_CHARACTERS}]")
-_BAD = re.compile(f"[\0-\x1f\x7f-\x9f{_TURNING}\ud800-\udfff{_NON_CHARACTERS}]")
-_TURNING_CHARACTERS = re.compile(f"[{_TURNING}]")
 
 
 def _clean(text: str) -> str:

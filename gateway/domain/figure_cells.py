@@ -30,6 +30,13 @@ from gateway.domain.wall_clock import local
 _PLACE = {name: n for n, name in enumerate(MEASURES)}
 _OF_MODE = {"electronic": "electronic", "both": "with_paper", "paper": "paper"}
 _DAY_S = 86_400
+# Each change makes many cells, and this is the fastest way to make one.
+_cell = partial(tuple.__new__, Cell)
+_place_of = attrgetter(
+    *("side", "day", "type_name", "urgency", "unit", "person", "partner", "reason", "due", "reply_by"),
+    *("done", "replied", "refused", "recalled", "failed", "asks"),
+)
+"""Everything that the cells of a fact depend on."""
 
 
 class FigureFilter(NamedTuple):
@@ -153,15 +160,6 @@ def _add_punctuality(measures: dict[str, int], fact: FigureFact) -> None:
     late = (local(fact.done).date() - fact.due).days
     measures["late" if late > 0 else "on_time"] = 1
     measures["late_s"] = max(0, late) * _DAY_S
-
-
-# Each change makes many cells, and this is the fastest way to make one.
-_cell = partial(tuple.__new__, Cell)
-_place_of = attrgetter(
-    *("side", "day", "type_name", "urgency", "unit", "person", "partner", "reason", "due", "reply_by"),
-    *("done", "replied", "refused", "recalled", "failed", "asks"),
-)
-"""Everything that the cells of a fact depend on."""
 
 
 def _cells_of(agency_id: str, fact: FigureFact) -> list[Cell]:

@@ -25,6 +25,15 @@ OUT, IN, READ, USE = "out", "in", "read", "use"
 DAY, MONTH = "d", "m"
 NO_UNIT: Final = "-"
 """Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
+_RECALLS = ("recall", "take_back")
+_OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
+_OF_ALL_DELIVERIES = (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED, EventKind.MESSAGE_LEFT)
+COUNTED_TEXTS: Final = frozenset(
+    {"agency", "assignment", "mode_by", "persons", "role", "to", "to_know", "type", "unit"}
+)
+"""Texts of events that are counted: where one is deleted from the log, the figures keep it."""
+COUNTED_IF_PRESENT: Final = frozenset({"file"})
+"""Texts whose presence alone is counted, and kept."""
 
 
 class Dimension(StrEnum):
@@ -348,9 +357,6 @@ def _asked_back(facts: Facts, event: Event, agency_id: str) -> None:
         facts[found[0]] = found[1]._replace(request=str(event.data.get("kind") or ""))
 
 
-_RECALLS = ("recall", "take_back")
-
-
 def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
     found = _delivery(facts, event, agency_id)
     if found is not None and found[1].request in _RECALLS and event.data.get("state") == State.REQUEST_AGREED:
@@ -403,9 +409,6 @@ def _day(text: object) -> date | None:
     return date.fromisoformat(text[:10]) if isinstance(text, str) and text else None
 
 
-_OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
-
-
 def _key_of_person(event: Event) -> FactKey | None:
     """Return the key of the day of the person who read, or who signed in for an agency; None for any other event."""
     if event.kind not in _OF_PERSONS:
@@ -452,12 +455,5 @@ _FOLDS: Mapping[EventKind, Callable[[Facts, Event, str], None]] = {
     EventKind.BOOK_ENTERED: _entered,
     EventKind.BOOK_STRUCK: _struck,
 }
-_OF_ALL_DELIVERIES = (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED, EventKind.MESSAGE_LEFT)
-COUNTED_TEXTS: Final = frozenset(
-    {"agency", "assignment", "mode_by", "persons", "role", "to", "to_know", "type", "unit"}
-)
-"""Texts of events that are counted: where one is deleted from the log, the figures keep it."""
-COUNTED_IF_PRESENT: Final = frozenset({"file"})
-"""Texts whose presence alone is counted, and kept."""
 COUNTED_KINDS: Final = tuple(kind.value for kind in (*_FOLDS, *_OF_PERSONS))
 """Kinds of events that change figures; others are not read."""

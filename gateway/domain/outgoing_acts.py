@@ -11,6 +11,8 @@ from enum import StrEnum
 from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.states import ASKED_BACK, State, is_given_back
 
+_DRAFTS = (OutState.DRAFT, OutState.BLOCKED)
+
 
 class Standing(StrEnum):
     """Standing of an outgoing document towards acts on it. The first that fits counts."""
@@ -89,6 +91,3 @@ def standing_by_states(own: OutState, states: Collection[str]) -> Standing:
     if own is OutState.QUEUED and {*states} == {State.FAILED}:
         return Standing.UNPACKED
     return Standing(own.value)
-
-
-_DRAFTS = (OutState.DRAFT, OutState.BLOCKED)

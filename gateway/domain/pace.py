@@ -33,6 +33,22 @@ LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
 # Content up to this size is stored by the unit of work that refers to it, and in no file of its own: a file with its
 # folders costs more fsyncs than that many bytes in the journal.
 SMALL = 64 * 1024
+# In seconds, close together around the limit; the limit is one of them, so that late ones are counted exactly.
+BOUNDS_S = (
+    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
+    *(30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0),
+)
+# R100 (speed of exchange), T26: accepting and admitting each take at most so long, in 95 per cent of cases.
+LIMIT_S = 5.0
+SHARE = 95
+SLOT = timedelta(minutes=5)
+# People are shown the last hour: the present slot, and the twelve before it.
+SPAN = timedelta(hours=1)
+# History is deleted by age alone.
+HISTORY_KEPT = timedelta(days=30)
+SAMPLED_EVERY = timedelta(minutes=5)
+# Sampled beside the queues: free megabytes on the disk of the content.
+DISK = "disk"
 
 
 def ordinary_places(limit: int, turn: int) -> int:
@@ -61,19 +77,6 @@ def clocks_agree(gap: timedelta, lease_s: float) -> bool:
     """Tell whether leases are safe between machines whose clocks differ from the database's by `gap`. A worker renews
     after a third of a lease, so two of them may be two thirds apart before either sees the other's lease as over."""
     return abs(gap) <= timedelta(seconds=lease_s / 3)
-
-
-# In seconds, close together around the limit; the limit is one of them, so that late ones are counted exactly.
-BOUNDS_S = (
-    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
-    *(30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0),
-)
-# R100 (speed of exchange), T26: accepting and admitting each take at most so long, in 95 per cent of cases.
-LIMIT_S = 5.0
-SHARE = 95
-SLOT = timedelta(minutes=5)
-# People are shown the last hour: the present slot, and the twelve before it.
-SPAN = timedelta(hours=1)
 
 
 class Metric(StrEnum):
@@ -180,13 +183,6 @@ def _percentile(percent: int, within: Sequence[int]) -> float | None:
     """Return the least bound that held for so many per cent; None above all bounds."""
     pairs = zip(BOUNDS_S, within, strict=False)
     return next((bound for bound, n in pairs if n * 100 >= percent * within[-1]), None)
-
-
-# History is deleted by age alone.
-HISTORY_KEPT = timedelta(days=30)
-SAMPLED_EVERY = timedelta(minutes=5)
-# Sampled beside the queues: free megabytes on the disk of the content.
-DISK = "disk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

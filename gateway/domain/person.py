@@ -22,6 +22,8 @@ from gateway.domain.registry_reform import Reform
 from gateway.domain.seals import SealChange, SealingRightChange
 
 _IN_NAMES = frozenset(" .,'\u2019()-")
+DIGITS = 16
+LONGEST_IMPORT = 64 * 1024 * 1024
 
 
 def is_name(text: str) -> bool:
@@ -117,10 +119,6 @@ class SignedIn:
 
     person: Person
     at: datetime
-
-
-DIGITS = 16
-LONGEST_IMPORT = 64 * 1024 * 1024
 
 
 class ProposalState(StrEnum):

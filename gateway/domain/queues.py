@@ -14,6 +14,9 @@ from gateway.domain.identity import Digest
 from gateway.domain.proof import StatusPacket, Step
 from gateway.domain.routes import Trail
 
+# The most copies of one packet with different routing; further ones are returned to the axis.
+MOST_COPIES = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
@@ -121,10 +124,6 @@ class Stopped(StrEnum):
 
     NEVER_LEFT = "never_left"
     MAY_HAVE_LEFT = "may_have_left"
-
-
-# The most copies of one packet with different routing; further ones are returned to the axis.
-MOST_COPIES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,11 @@ _STATE_ROOT = re.compile(r"[A-Z][0-9]{2}(?:\.|\Z)")
 _OTHER = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?")
 _SCHEME = re.compile(r"[A-Z][A-Z0-9]*(?:[._-][A-Z0-9]+)*")
 _OLD_WIDTHS = (2, 2, 3)  # digits of levels 2, 3 and 4 in the form of QCVN 102
+LONGEST_NODE_NAME = 63
+_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+# `sink` and `dead` are names of the axis itself, `guest` is a user that brokers create.
+RESERVED_NODE_NAMES = frozenset({"sink", "dead", "guest"})
+MOST_MEMBERS = 500
 
 
 class BadCode(ValueError):
@@ -144,12 +149,6 @@ def _advice(text: str) -> str:
     if trimmed != text and (_NEW.fullmatch(trimmed) or _OLD.fullmatch(trimmed)):
         return f"; write it as {trimmed}"
     return ""
-
-
-LONGEST_NODE_NAME = 63
-_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-# `sink` and `dead` are names of the axis itself, `guest` is a user that brokers create.
-RESERVED_NODE_NAMES = frozenset({"sink", "dead", "guest"})
 
 
 def node_name_fault(name: str) -> str | None:
@@ -275,9 +274,6 @@ class AgencyFilter:
     is_unbound: bool = False
     has_no_alias: bool = False
     changed_since: date | None = None
-
-
-MOST_MEMBERS = 500
 
 
 class ItemKind(StrEnum):

@@ -20,6 +20,8 @@ SOURCE_FIELD = "source"  # shown in a change where a starter row becomes an impo
 HOST_FIELDS = frozenset({"host", "next_host", "next_host_from"})
 SPEAKING_FIELDS = ("alias", "valid_from", "valid_to", "successor", "host", "next_host", "next_host_from")
 """Fields of an agency on which it depends who speaks for its code."""
+LONGEST_CHAIN = 50  # successors or parents followed; a real chain has a few links
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +139,6 @@ class RegistryChange:
         """True for an import of codes. Summaries of reforms, feeds and undoing changes have a key of their own, and that
         of the starter list has no codes."""
         return "codes" in self.summary and not {"reform", "feed", "undid"} & set(self.summary)
-
-
-LONGEST_CHAIN = 50  # successors or parents followed; a real chain has a few links
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,39 @@ _LEAF, _NODE = b"\x00", b"\x01"
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 # Levels of the tree, which limit the leaves of a log and the hashes of a proof.
 MOST_LEVELS = 63
+LEAF_VERSION = 1
+SALT_BYTES = 32
+# Names of data that people write or that name people, however short their values are.
+PERSONAL = frozenset(
+    {
+        *("reason", "why", "note", "detail", "assignment", "answered_by", "name", "person", "title"),
+        *("confirmed_by", "approved_by", "proposed_by", "withdrawn_by", "email", "phone", "staff", "file"),
+    }
+)
+# Codes, ids, digests, times and states: without blanks, in ASCII, and no e-mail address.
+_MACHINE_WORD = re.compile(r"(?!.{201})@?[!-?A-~]*")
+# A digest names no person.
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
+SEAL_TAG = "gateway-log-seal/1"
+# Previous digest of the first seal of a log.
+NO_SEAL = bytes(32)
+# A timestamp with its chain has some thousands of bytes; more are refused.
+MOST_STAMP = 64 * 1024
+MOST_SEAL_BYTES = 2 * MOST_STAMP
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SEAL_FORM = re.compile(
+    rf"{re.escape(SEAL_TAG)}\n"
+    r"log (?P<log>[0-9a-f]{32})\n"
+    r"number (?P<number>[1-9][0-9]{0,17})\n"
+    r"size (?P<size>[1-9][0-9]{0,17})\n"
+    r"root (?P<root>[0-9a-f]{64})\n"
+    r"previous (?P<previous>[0-9a-f]{64})\n"
+    r"at (?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)\n"
+    r"key (?P<key>[A-Za-z0-9+/]{1,1000}={0,2})\n"
+    r"signature (?P<signature>[A-Za-z0-9+/]{1,1000}={0,2})\n"
+    r"(?:timestamp (?P<stamp>[A-Za-z0-9+/]{1,90000}={0,2})\n)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,21 +236,6 @@ def _are_hashes(*hashes: bytes) -> bool:
     return all(len(h) == hashlib.sha256().digest_size for h in hashes)
 
 
-LEAF_VERSION = 1
-SALT_BYTES = 32
-# Names of data that people write or that name people, however short their values are.
-PERSONAL = frozenset(
-    {
-        *("reason", "why", "note", "detail", "assignment", "answered_by", "name", "person", "title"),
-        *("confirmed_by", "approved_by", "proposed_by", "withdrawn_by", "email", "phone", "staff", "file"),
-    }
-)
-# Codes, ids, digests, times and states: without blanks, in ASCII, and no e-mail address.
-_MACHINE_WORD = re.compile(r"(?!.{201})@?[!-?A-~]*")
-# A digest names no person.
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
     """Event as its row has it. `kind` is plain text: a newer node may have written one that is unknown here."""
@@ -361,33 +379,9 @@ def _is_machine_value(value: object) -> bool:
     return value is None or isinstance(value, int)
 
 
-_CANONICAL = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 def _canonical_json(value: object) -> bytes:
     """Encode canonical JSON: names sorted, no blanks, everything beyond ASCII escaped."""
     return _CANONICAL.encode(value).encode("ascii")
-
-
-SEAL_TAG = "gateway-log-seal/1"
-# Previous digest of the first seal of a log.
-NO_SEAL = bytes(32)
-# A timestamp with its chain has some thousands of bytes; more are refused.
-MOST_STAMP = 64 * 1024
-MOST_SEAL_BYTES = 2 * MOST_STAMP
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
-_SEAL_FORM = re.compile(
-    rf"{re.escape(SEAL_TAG)}\n"
-    r"log (?P<log>[0-9a-f]{32})\n"
-    r"number (?P<number>[1-9][0-9]{0,17})\n"
-    r"size (?P<size>[1-9][0-9]{0,17})\n"
-    r"root (?P<root>[0-9a-f]{64})\n"
-    r"previous (?P<previous>[0-9a-f]{64})\n"
-    r"at (?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)\n"
-    r"key (?P<key>[A-Za-z0-9+/]{1,1000}={0,2})\n"
-    r"signature (?P<signature>[A-Za-z0-9+/]{1,1000}={0,2})\n"
-    r"(?:timestamp (?P<stamp>[A-Za-z0-9+/]{1,90000}={0,2})\n)?"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

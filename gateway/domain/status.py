@@ -40,16 +40,25 @@ from gateway.domain.states import (
 )
 from gateway.domain.wall_clock import whole_second
 
+SKEW = timedelta(minutes=5)
+# As for a SigningTime (K2, signing time). A stated time further outside of the possible span is not believed.
+ALLOWED_SKEW = timedelta(minutes=10)
+_TRANSPORT_RANK = {State.QUEUED: 0, State.SENDING: 1, State.FAILED: 2}
+_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.key in DECIDED}
+REOPENED = "reopened"
+"""Mark of work that was closed by mistake and is open again."""
+MAY_HAVE_LEFT = "may_have_left"
+"""Reason of `cancelled`, and its mark: an earlier attempt may have reached the axis."""
+# Mark of a delivery to a code that received before and has no queue at the axis now; the reason of such a try, too.
+NO_QUEUE = "no_queue"
+_OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
+_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+
 
 def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
     """Return the word shown for an incoming document: that of the sender's open request, else its own state."""
     word = fold_incoming(facts).word
     return word if word in REQUESTED and document.state is not InState.SEALED else str(document.state)
-
-
-SKEW = timedelta(minutes=5)
-# As for a SigningTime (K2, signing time). A stated time further outside of the possible span is not believed.
-ALLOWED_SKEW = timedelta(minutes=10)
 
 
 class RequestKind(ValueAtHand, StrEnum):
@@ -125,7 +134,6 @@ def own_fact(track: Track, code: str, at: datetime, *, reason: str | None = None
     return Fact(track=track, code=code, at=at, stated_at=at, reason=reason)
 
 
-_TRANSPORT_RANK = {State.QUEUED: 0, State.SENDING: 1, State.FAILED: 2}
 # Only peers that answer a recall with 02 or 03 have these codes in the request track; the caller decides that.
 _ANSWERS = {
     "15": RequestState.AGREED,
@@ -134,14 +142,6 @@ _ANSWERS = {
     "02": RequestState.REFUSED,
 }
 _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
-_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.key in DECIDED}
-REOPENED = "reopened"
-"""Mark of work that was closed by mistake and is open again."""
-MAY_HAVE_LEFT = "may_have_left"
-"""Reason of `cancelled`, and its mark: an earlier attempt may have reached the axis."""
-# Mark of a delivery to a code that received before and has no queue at the axis now; the reason of such a try, too.
-NO_QUEUE = "no_queue"
-_OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -576,9 +576,6 @@ def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: C
     codes of recipients that have answered."""
     owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
     return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
-
-
-_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 
 def document_word(own: OutState, states: Iterable[str]) -> str:

@@ -31,6 +31,53 @@ usual = re.compile(rf"[0-9A-Za-z{LETTERS}][ -~{LETTERS}]*+(?<! )").fullmatch
 MOST_MARKS = 30
 # Only characters from U+0300 on can be part of a longer run of marks.
 _LONG_RUN = re.compile(rf"[\u0300-\U0010ffff]{{{MOST_MARKS + 1}}}")
+# This letter has no canonical decomposition, unlike every other accented letter of the alphabet.
+_STROKES = str.maketrans({"\u0111": "d"})
+# Decomposed lower-case Vietnamese, which a second decomposition does not change.
+_DECOMPOSED = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
+_WORD = re.compile(r"[^\W_]+")
+# Matched only from the beginning of a word: tried from each letter, one long word would take quadratic time.
+_DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
+_QUERY_PART = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
+# A letter that Vietnamese does not have, so that a marked word is never a plain one.
+_END = "\u0167"
+MOST_TERMS = 12
+MOST_LETTERS = 400
+_LONGEST_KEPT = 600
+# Abbreviations on paper: typing the short form finds the long one.
+_SHORT = {
+    "uy ban nhan dan": "ubnd",
+    "hoi dong nhan dan": "hdnd",
+    "uy ban mat tran to quoc": "ubmttq",
+    "mat tran to quoc": "mttq",
+    "toa an nhan dan": "tand",
+    "vien kiem sat nhan dan": "vksnd",
+    "giao duc va dao tao": "gddt",
+    "tai nguyen va moi truong": "tnmt",
+    "nong nghiep va moi truong": "nnmt",
+    "nong nghiep va phat trien nong thon": "nnptnt",
+    "khoa hoc va cong nghe": "khcn",
+    "thong tin va truyen thong": "tttt",
+    "ke hoach va dau tu": "khdt",
+    "giao thong van tai": "gtvt",
+    "lao dong thuong binh va xa hoi": "ldtbxh",
+    "van hoa the thao va du lich": "vhttdl",
+    "cong nghe thong tin": "cntt",
+    "thu tuong": "ttg",
+    "van phong": "vp",
+}
+# Open syllables on which old and new spelling put the tone on different letters; the old place is kept.
+_TONES = "\u0300\u0301\u0303\u0309\u0323"
+_NEW_PLACE = re.compile(
+    rf"(?<!q)(o(?=[ae][{_TONES}])|u(?=y[{_TONES}]))([aey])([{_TONES}])(?![^\W_]|[\u0300-\u036f])"
+)
+MOST_SORTED_LETTERS = 120  # a key has up to about eight bytes for each letter, and an index limits its size
+# No tone, huyen, hoi, nga, sac, nang.
+_TONE = {mark: str(n) for n, mark in enumerate(("\u0300", "\u0309", "\u0303", "\u0301", "\u0323"), start=1)}
+_LETTER = re.compile(r"[0-9]+|.[\u0300-\u036f]*", re.DOTALL)
+_GAP, _NUMBER, _FOREIGN, _LEVEL = "!", "#", "~", " "
+_GAPS = re.compile("!{2,}")
+_HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 
 
 def nfc(text: str) -> str:
@@ -70,48 +117,8 @@ def remembered(make: Callable[[str], T]) -> Callable[[str], T]:
     return lambda text: cached(text) if len(text) <= _LONGEST_KEPT else make(text)
 
 
-# This letter has no canonical decomposition, unlike every other accented letter of the alphabet.
-_STROKES = str.maketrans({"\u0111": "d"})
-# Decomposed lower-case Vietnamese, which a second decomposition does not change.
-_DECOMPOSED = re.compile("[\x00-\x7f\u0111\u0300-\u036f]*+")
-_WORD = re.compile(r"[^\W_]+")
-# Matched only from the beginning of a word: tried from each letter, one long word would take quadratic time.
-_DOTTED = re.compile(r"(?<![^\W_])[^\W_]+(?:\.[^\W_]+)+")
-_QUERY_PART = re.compile(r'(?:([^\W_]+):)?"([^"]*)"?|(\S+)')
-# A letter that Vietnamese does not have, so that a marked word is never a plain one.
-_END = "\u0167"
-MOST_TERMS = 12
 # Keys of names and numbers are cached: each document needs them more than once.
 _MOST_NAMES = 1024
-MOST_LETTERS = 400
-_LONGEST_KEPT = 600
-# Abbreviations on paper: typing the short form finds the long one.
-_SHORT = {
-    "uy ban nhan dan": "ubnd",
-    "hoi dong nhan dan": "hdnd",
-    "uy ban mat tran to quoc": "ubmttq",
-    "mat tran to quoc": "mttq",
-    "toa an nhan dan": "tand",
-    "vien kiem sat nhan dan": "vksnd",
-    "giao duc va dao tao": "gddt",
-    "tai nguyen va moi truong": "tnmt",
-    "nong nghiep va moi truong": "nnmt",
-    "nong nghiep va phat trien nong thon": "nnptnt",
-    "khoa hoc va cong nghe": "khcn",
-    "thong tin va truyen thong": "tttt",
-    "ke hoach va dau tu": "khdt",
-    "giao thong van tai": "gtvt",
-    "lao dong thuong binh va xa hoi": "ldtbxh",
-    "van hoa the thao va du lich": "vhttdl",
-    "cong nghe thong tin": "cntt",
-    "thu tuong": "ttg",
-    "van phong": "vp",
-}
-# Open syllables on which old and new spelling put the tone on different letters; the old place is kept.
-_TONES = "\u0300\u0301\u0303\u0309\u0323"
-_NEW_PLACE = re.compile(
-    rf"(?<!q)(o(?=[ae][{_TONES}])|u(?=y[{_TONES}]))([aey])([{_TONES}])(?![^\W_]|[\u0300-\u036f])"
-)
 
 
 class SearchRole(StrEnum):
@@ -276,18 +283,11 @@ def _strip_zeros(word: str) -> str:
     return (word.lstrip("0") or "0") if word.isdigit() else word
 
 
-MOST_SORTED_LETTERS = 120  # a key has up to about eight bytes for each letter, and an index limits its size
 # In the order of the alphabet; f, j, w and z do not belong to it, and have their place in other languages.
 _ALPHABET = nfd(
     "a \u0103 \xe2 b c d \u0111 e \xea f g h i j k l m n o \xf4 \u01a1 p q r s t u \u01b0 v w x y z"
 ).split()
 _RANK = {letter: chr(ord("A") + n) for n, letter in enumerate(_ALPHABET)}
-# No tone, huyen, hoi, nga, sac, nang.
-_TONE = {mark: str(n) for n, mark in enumerate(("\u0300", "\u0309", "\u0303", "\u0301", "\u0323"), start=1)}
-_LETTER = re.compile(r"[0-9]+|.[\u0300-\u036f]*", re.DOTALL)
-_GAP, _NUMBER, _FOREIGN, _LEVEL = "!", "#", "~", " "
-_GAPS = re.compile("!{2,}")
-_HEADS = (("uy", "ban", "nhan", "dan"), ("so",))
 
 
 def sort_key(text: str) -> str:

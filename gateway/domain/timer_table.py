@@ -12,6 +12,21 @@ from typing import Final
 
 from gateway.domain.document import Urgency
 
+AT_ONCE: Final[Mapping[Urgency, timedelta]] = {
+    Urgency.URGENT: timedelta(minutes=60),
+    Urgency.VERY_URGENT: timedelta(minutes=30),
+    Urgency.EXPRESS: timedelta(minutes=15),
+    Urgency.TIMED_EXPRESS: timedelta(minutes=15),
+}
+"""T2u (urgent intake) and T5u (urgent submission) run by the wall clock. A stated hour takes precedence over the fifteen
+minutes of intake."""
+EVERY: Final[Mapping[Urgency, timedelta]] = {
+    Urgency.URGENT: timedelta(minutes=15),
+    Urgency.VERY_URGENT: timedelta(minutes=10),
+    Urgency.EXPRESS: timedelta(minutes=5),
+    Urgency.TIMED_EXPRESS: timedelta(minutes=5),
+}
+
 
 class Timer(StrEnum):
     """Timers by their number; `timer.…` in the labels has their texts."""
@@ -457,17 +472,3 @@ _ROWS = (
     ),
 )
 TIMERS: Final[Mapping[Timer, TimerRow]] = {row.timer: row for row in _ROWS}
-AT_ONCE: Final[Mapping[Urgency, timedelta]] = {
-    Urgency.URGENT: timedelta(minutes=60),
-    Urgency.VERY_URGENT: timedelta(minutes=30),
-    Urgency.EXPRESS: timedelta(minutes=15),
-    Urgency.TIMED_EXPRESS: timedelta(minutes=15),
-}
-"""T2u (urgent intake) and T5u (urgent submission) run by the wall clock. A stated hour takes precedence over the fifteen
-minutes of intake."""
-EVERY: Final[Mapping[Urgency, timedelta]] = {
-    Urgency.URGENT: timedelta(minutes=15),
-    Urgency.VERY_URGENT: timedelta(minutes=10),
-    Urgency.EXPRESS: timedelta(minutes=5),
-    Urgency.TIMED_EXPRESS: timedelta(minutes=5),
-}

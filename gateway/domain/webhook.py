@@ -28,6 +28,15 @@ MOST_TRIES_KEPT = 20
 LONGEST_ANSWER = 300
 """Characters of an endpoint's answer that are stored."""
 LONGEST_OVERLAP_H = 168
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?")
+# Networks that the library counts as public, but that are assigned to protocols and to relays into IPv6.
+_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+_UNICAST = IPv6Network("2000::/3")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
+_TEREDO = IPv6Network("2001::/32")
+_DOCUMENTED = IPv6Network("3fff::/20")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_SECRET = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
 
 
 class EndpointState(StrEnum):
@@ -208,20 +217,8 @@ def read_url(text: str, reach: Reach) -> SplitResult:
     return parts
 
 
-_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?")
-
-
 def _bad_url(problem: str) -> BadForm:
     return BadForm(f"the address of a webhook {problem}", code="GW-HOOK-URL", field="url")
-
-
-# Networks that the library counts as public, but that are assigned to protocols and to relays into IPv6.
-_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
-_UNICAST = IPv6Network("2000::/3")
-_SIX_TO_FOUR = IPv6Network("2002::/16")
-_TEREDO = IPv6Network("2001::/32")
-_DOCUMENTED = IPv6Network("3fff::/20")
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def may_reach(address: Address, networks: Collection[Network] = ()) -> bool:
@@ -250,9 +247,6 @@ def _is_public_6(address: IPv6Address) -> bool:
     if address in _SIX_TO_FOUR or address in _TEREDO or address in _DOCUMENTED:
         return False
     return address in _UNICAST and address.is_global
-
-
-_SECRET = re.compile(r"(whsec_|gwk_|sbx_)[A-Za-z0-9+/=_-]+|v1a?,[A-Za-z0-9+/=]{20,}|(?i:bearer) [^\s\"']+")
 
 
 def cleaned(answer: bytes) -> str:

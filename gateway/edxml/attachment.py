@@ -39,6 +39,22 @@ _STORED: Final = 0
 _MAX_32: Final = 0xFFFFFFFF
 _WINDOW: Final = 1 << 18
 _MAX_TAIL: Final = 4 * 65_536 + 256
+_ZIP_BASED_NAMES: Final = """
+    zip jar war ear apk aar epub docx docm dotx dotm xlsx xlsm xltx xltm xlsb xlam pptx pptm potx potm ppsx ppsm
+    odt ods odp odg odf odc odb odm ott ots otp otg vsdx vsdm xps oxps ofd kmz 3mf whl nupkg idml sketch
+"""
+_ZIP_BASED: Final = frozenset(_ZIP_BASED_NAMES.split())
+"""Extensions of files that are ZIP archives themselves."""
+_PACKED_NAMES: Final = """
+    docx xlsx pptx odt ods odp epub jar jpg jpeg png gif webp rar 7z gz bz2 xz zst mp3 mp4 m4a mov avi
+"""
+_PACKED: Final = frozenset(_PACKED_NAMES.split())
+_NO_EFFORT: Final = 0
+"""Deflate level for packed files: plain DEFLATE blocks, which save 300 ms per 10 MB."""
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_XML_SPACE = b" \t\r\n"
+_ENCODE_STEP: Final = 3 << 16
 
 
 def zip_pieces(entry_name: str, pieces: Iterable[bytes], at: datetime, level: int) -> Iterator[bytes]:
@@ -213,26 +229,6 @@ def _descriptor(tail: bytes) -> tuple[int, int, int, int] | None:
         return None
     crc, packed, size = struct.unpack_from("<3L", tail, skip)
     return crc, packed, size, skip + 12
-
-
-_ZIP_BASED_NAMES: Final = """
-    zip jar war ear apk aar epub docx docm dotx dotm xlsx xlsm xltx xltm xlsb xlam pptx pptm potx potm ppsx ppsm
-    odt ods odp odg odf odc odb odm ott ots otp otg vsdx vsdm xps oxps ofd kmz 3mf whl nupkg idml sketch
-"""
-_ZIP_BASED: Final = frozenset(_ZIP_BASED_NAMES.split())
-"""Extensions of files that are ZIP archives themselves."""
-
-_PACKED_NAMES: Final = """
-    docx xlsx pptx odt ods odp epub jar jpg jpeg png gif webp rar 7z gz bz2 xz zst mp3 mp4 m4a mov avi
-"""
-_PACKED: Final = frozenset(_PACKED_NAMES.split())
-_NO_EFFORT: Final = 0
-"""Deflate level for packed files: plain DEFLATE blocks, which save 300 ms per 10 MB."""
-
-_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
-_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_XML_SPACE = b" \t\r\n"
-_ENCODE_STEP: Final = 3 << 16
 
 
 def extension(name: str | None) -> str:

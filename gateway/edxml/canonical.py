@@ -42,6 +42,14 @@ if TYPE_CHECKING:
 
 _STEP: Final = 1 << 18
 """Bytes given to the parser at a time, which bounds the text held in memory."""
+MOST_SMALL: Final = 1 << 20
+"""Largest file that is read as a tree, which takes about six times its size in memory."""
+_SIGNATURE: Final = f"{{{names.DS}}}Signature"
+_CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
+_OPENS: Final = b"<ds:Signature "
+_CLOSES: Final = b"</ds:Signature>"
+_DEEPEST: Final = 14
+"""Depth of a leaf of gw:Receipt, the deepest element of a native Signature (W5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,18 +216,6 @@ def resigned_pieces(
         if end > fast.b:
             yield piece[max(fast.b - start, 0) :]
         position = end
-
-
-MOST_SMALL: Final = 1 << 20
-"""Largest file that is read as a tree, which takes about six times its size in memory."""
-
-_SIGNATURE: Final = f"{{{names.DS}}}Signature"
-_CONTENT: Final = f"{{{QCVN}}}{CONTENT.local}"
-_OPENS: Final = b"<ds:Signature "
-_CLOSES: Final = b"</ds:Signature>"
-
-_DEEPEST: Final = 14
-"""Depth of a leaf of gw:Receipt, the deepest element of a native Signature (W5)."""
 
 
 def is_small(size: int, limits: EnvelopeLimits) -> bool:

@@ -26,6 +26,60 @@ if TYPE_CHECKING:
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 XLINK = "http://www.w3.org/1999/xlink"
+_ALIASES = {
+    "Business": "Bussiness",
+    "BusinessDocType": "BussinessDocType",
+    "BusinessDocReason": "BussinessDocReason",
+    "BusinessDocumentInfo": "BussinessDocumentInfo",
+    "OrganInCharge": "OrganizationInCharge",
+    "OrganizationId": "OrganId",
+    "OrganizationName": "OrganName",
+    "TypeNotation": "TyperNotation",
+    "TimeStamp": "Timestamp",
+}
+ROOTS_OF_C = frozenset({(SOAP, "Envelope"), (names.DIALECT_C, "Envelope"), (names.DIALECT_C, "AllDocument")})
+"""Dialect C, the SOAP generation of 2012: refused by name, so that a person knows why."""
+ATTACHMENT_NAMES: Mapping[str, tuple[str, str]] = {
+    "attachment": ("AttachmentName", "ContentType"),
+    "inline-attachment": ("AttachmentName", "AttachmentType"),
+    "flat-attachment": ("FileName", "FileType"),
+}
+"""Types of element that carry a file, with the elements of its name and content type."""
+# Only the .NET flavour writes these: any of them turns dialect "A" into "A-net".
+NET_ELEMENTS = frozenset({"DigitalSignature"})
+NET_ATTRIBUTES = frozenset(
+    {
+        ("TraceHeaderList", "", "mustUnderstand"),
+        ("TraceHeaderList", "", "actor"),
+        ("Reference", XLINK, "href"),
+    }
+)
+# Attributes that occur in samples, and mean nothing to the model.
+KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
+    ("edXMLManifest", "", "version"),
+    ("TraceHeaderList", "", "id"),
+    ("TraceHeaderList", "", "version"),
+    ("Reference", XLINK, "role"),
+    ("Reference", XLINK, "type"),
+}
+_USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
+_USUAL_TIME = re.compile(r"(\d{4})/(\d{2})/(\d{2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
+_ANY = re.compile(
+    r"""(?: (?P<y1>\d{4}) (?P<s1>[/-]) (?P<m1>\d{1,2}) (?P=s1) (?P<d1>\d{1,2})
+          | (?P<d2>\d{1,2}) (?P<s2>[/-]) (?P<m2>\d{1,2}) (?P=s2) (?P<y2>\d{4}) )
+        (?: (?:T|[ ]+) (?P<h>\d{1,2}) : (?P<i>\d{2}) (?: : (?P<s>\d{2}) (?: [.,] (?P<f>\d{1,9}) )? )?
+            [ ]? (?P<z>Z|[+-]\d{2}:?\d{2})? )?""",
+    re.ASCII | re.VERBOSE,
+)
+XML_SPACE = " \t\r\n"
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_Moment = TypeVar("_Moment", date, datetime)
+MOST_FINDINGS = 200
+Place: TypeAlias = "tuple[Place | None, str, int]"
+"""Place of an element: its parent's place (None for the root), its name, and its number among siblings of that name, 0
+where it may not be repeated. `in_words` makes the path when it is needed."""
+ROOT: Place = (None, "", 0)
 
 
 class ElementContent(Enum):
@@ -59,13 +113,13 @@ class Dialect:
     aliases: Mapping[str, str]
 
 
-def _group_slot(type_name: str, *, many: bool = False) -> ChildSlot:
-    return ChildSlot(ElementContent.ELEMENTS, type_name, many)
-
-
 _LEAF = ChildSlot()
 _FILE = ChildSlot(ElementContent.FILE)
 _SIGNATURE = ChildSlot(ElementContent.SIGNATURE)
+
+
+def _group_slot(type_name: str, *, many: bool = False) -> ChildSlot:
+    return ChildSlot(ElementContent.ELEMENTS, type_name, many)
 
 
 def _leaves(*names: str) -> dict[str, ChildSlot]:
@@ -103,17 +157,6 @@ _HEADER["message"] = {
     "ResponseForTask": _group_slot("ResponseForTask", many=True),
 }
 
-_ALIASES = {
-    "Business": "Bussiness",
-    "BusinessDocType": "BussinessDocType",
-    "BusinessDocReason": "BussinessDocReason",
-    "BusinessDocumentInfo": "BussinessDocumentInfo",
-    "OrganInCharge": "OrganizationInCharge",
-    "OrganizationId": "OrganId",
-    "OrganizationName": "OrganName",
-    "TypeNotation": "TyperNotation",
-    "TimeStamp": "Timestamp",
-}
 
 DIALECT_A = Dialect(
     name="A",
@@ -182,45 +225,6 @@ ROOTS: Mapping[tuple[str, str], Dialect] = {
     (names.DIALECT_B, "EdXMLEnvelope"): DIALECT_B,
 }
 
-ROOTS_OF_C = frozenset({(SOAP, "Envelope"), (names.DIALECT_C, "Envelope"), (names.DIALECT_C, "AllDocument")})
-"""Dialect C, the SOAP generation of 2012: refused by name, so that a person knows why."""
-
-ATTACHMENT_NAMES: Mapping[str, tuple[str, str]] = {
-    "attachment": ("AttachmentName", "ContentType"),
-    "inline-attachment": ("AttachmentName", "AttachmentType"),
-    "flat-attachment": ("FileName", "FileType"),
-}
-"""Types of element that carry a file, with the elements of its name and content type."""
-
-# Only the .NET flavour writes these: any of them turns dialect "A" into "A-net".
-NET_ELEMENTS = frozenset({"DigitalSignature"})
-NET_ATTRIBUTES = frozenset(
-    {
-        ("TraceHeaderList", "", "mustUnderstand"),
-        ("TraceHeaderList", "", "actor"),
-        ("Reference", XLINK, "href"),
-    }
-)
-
-# Attributes that occur in samples, and mean nothing to the model.
-KNOWN_ATTRIBUTES = NET_ATTRIBUTES | {
-    ("edXMLManifest", "", "version"),
-    ("TraceHeaderList", "", "id"),
-    ("TraceHeaderList", "", "version"),
-    ("Reference", XLINK, "role"),
-    ("Reference", XLINK, "type"),
-}
-
-_USUAL_DATE = re.compile(r"\d{4}/\d{2}/\d{2}", re.ASCII)
-_USUAL_TIME = re.compile(r"(\d{4})/(\d{2})/(\d{2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
-_ANY = re.compile(
-    r"""(?: (?P<y1>\d{4}) (?P<s1>[/-]) (?P<m1>\d{1,2}) (?P=s1) (?P<d1>\d{1,2})
-          | (?P<d2>\d{1,2}) (?P<s2>[/-]) (?P<m2>\d{1,2}) (?P=s2) (?P<y2>\d{4}) )
-        (?: (?:T|[ ]+) (?P<h>\d{1,2}) : (?P<i>\d{2}) (?: : (?P<s>\d{2}) (?: [.,] (?P<f>\d{1,9}) )? )?
-            [ ]? (?P<z>Z|[+-]\d{2}:?\d{2})? )?""",
-    re.ASCII | re.VERBOSE,
-)
-
 
 def read_date(text: str) -> tuple[date | None, bool]:
     """Return the date that `text` states (for a time with a zone, the date in Hanoi) or None, and whether it is in the
@@ -274,20 +278,6 @@ def _read_zone(text: str | None) -> timezone:
         return UTC
     offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
     return timezone(-offset if text[0] == "-" else offset)
-
-
-XML_SPACE = " \t\r\n"
-_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
-_FLAGS = {"true": True, "1": True, "false": False, "0": False}
-_Moment = TypeVar("_Moment", date, datetime)
-MOST_FINDINGS = 200
-
-
-Place: TypeAlias = "tuple[Place | None, str, int]"
-"""Place of an element: its parent's place (None for the root), its name, and its number among siblings of that name, 0
-where it may not be repeated. `in_words` makes the path when it is needed."""
-
-ROOT: Place = (None, "", 0)
 
 
 def in_words(place: Place) -> str:

@@ -19,6 +19,14 @@ from gateway.domain.fields import FIELDS, Field, annotated, fields_of
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import BreaksRule
 
+# Ids of other systems may be as long as the reader takes.
+_CODE, _ECHOED_ID = _D["recipients/*/code"].longest, 1020
+Outline: TypeAlias = "Mapping[str, str | Sequence[str] | Outline | Sequence[Outline] | None]"
+_MAX_NUMBER = 999_999_999
+_LONGEST = {date: 10, datetime: 19, int: 9}
+_Path: TypeAlias = tuple[str, str]
+_Group: TypeAlias = tuple[str, Callable[[object], Sequence[Any]], list[tuple[_Path, int]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -35,10 +43,6 @@ class Wire:
 
 def _id(path: str, longest: int) -> Wire:
     return Wire(path, longest, identity=True)
-
-
-# Ids of other systems may be as long as the reader takes.
-_CODE, _ECHOED_ID = _D["recipients/*/code"].longest, 1020
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,11 +201,6 @@ class Envelope:
     status: StatusReport | None = None
 
 
-Outline: TypeAlias = "Mapping[str, str | Sequence[str] | Outline | Sequence[Outline] | None]"
-_MAX_NUMBER = 999_999_999
-_LONGEST = {date: 10, datetime: 19, int: 9}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireField:
     """One row of the table. `above`: the group element around it, if any. `holds`: the type of one value. `is_text`: it
@@ -337,10 +336,6 @@ def _paths(fields: Iterable[Field], above: str = "", part: str = "") -> Iterator
             *parents, row = _rows_to(f"{above}{field.rule.wire}")
             model = parents[0].attribute if parents else "", row.attribute
             yield (part, field.attribute), model, 0 if field.is_list else field.rule.most
-
-
-_Path: TypeAlias = tuple[str, str]
-_Group: TypeAlias = tuple[str, Callable[[object], Sequence[Any]], list[tuple[_Path, int]]]
 
 
 def _group_by_part(paths: Iterable[tuple[_Path, _Path, int]]) -> Iterator[_Group]:

@@ -31,6 +31,27 @@ if TYPE_CHECKING:
 Opener = Callable[[], BinaryIO]
 Piece = bytes | tuple[int, int]
 """A part of the new file: bytes, or start and end of a range of the standard file."""
+_HEAD = (
+    '<?xml version="1.0" encoding="utf-8"?><edXML xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    f' xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns="{names.QCVN}"><edXMLEnvelope><edXMLHeader>'
+).encode()
+_ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
+_XLINK = "http://www.w3.org/1999/xlink"
+# Elements whose children the .NET flavour orders differently; such an order names every child.
+_ORDER: Mapping[str, tuple[str, ...]] = {
+    "MessageHeader": (
+        *("From", "To", "Code", "PromulgationInfo", "DocumentType", "Subject", "Content", "SignerInfo"),
+        *("DueDate", "ToPlaces", "OtherInfo", "ResponseFor", "SteeringType", "ResponseForTask"),
+        *("ApplicationType", "StaffInfo", "StatusCode", "Description", "Timestamp", "DocumentId"),
+    ),
+    "Bussiness": (
+        *("DocumentId", "BussinessDocType", "BussinessDocReason", "StaffInfo", "Paper"),
+        *("BussinessDocumentInfo", "ReplacementInfoList"),
+    ),
+    "StaffInfo": ("Department", "Staff", "Mobile", "Email"),
+    "Reference": ("Description", "AttachmentName", "ContentType", "ContentId"),
+}
+_NEVER = frozenset({"Direction"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,28 +148,6 @@ def _merge_bytes(parts: Iterator[Piece]) -> Iterator[Piece]:
 
 
 # --- the .NET flavour ----------------------------------------------------------------------------------------------
-
-_HEAD = (
-    '<?xml version="1.0" encoding="utf-8"?><edXML xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-    f' xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns="{names.QCVN}"><edXMLEnvelope><edXMLHeader>'
-).encode()
-_ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
-_XLINK = "http://www.w3.org/1999/xlink"
-# Elements whose children the .NET flavour orders differently; such an order names every child.
-_ORDER: Mapping[str, tuple[str, ...]] = {
-    "MessageHeader": (
-        *("From", "To", "Code", "PromulgationInfo", "DocumentType", "Subject", "Content", "SignerInfo"),
-        *("DueDate", "ToPlaces", "OtherInfo", "ResponseFor", "SteeringType", "ResponseForTask"),
-        *("ApplicationType", "StaffInfo", "StatusCode", "Description", "Timestamp", "DocumentId"),
-    ),
-    "Bussiness": (
-        *("DocumentId", "BussinessDocType", "BussinessDocReason", "StaffInfo", "Paper"),
-        *("BussinessDocumentInfo", "ReplacementInfoList"),
-    ),
-    "StaffInfo": ("Department", "Staff", "Mobile", "Email"),
-    "Reference": ("Description", "AttachmentName", "ContentType", "ContentId"),
-}
-_NEVER = frozenset({"Direction"})
 
 
 def _dotnet(fast: Fast) -> Iterator[Piece]:

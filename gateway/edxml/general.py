@@ -67,6 +67,11 @@ _REFUSALS: Final = (
     TypeError,
     ValueError,
 )
+_SIGNATURE: Final = ds("Signature")
+_HEADER_PATH: Final = tuple(f"{{{names.QCVN}}}{local}" for local in ("edXMLHeader", "edXMLEnvelope", "edXML"))
+_NAME = re.compile(r"[^\W\d][\w.\-]*")
+# An identifier that is not registered; the vendor library writes it, and no verifier knows it.
+_UNREGISTERED: Final = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,13 +189,6 @@ def _recheck(raw: bytes, shape: SignatureShape, binding: Binding, signed_body: b
 def _method_uri(method: str) -> str:
     legacy = {name: uri for uri, name in LEGACY_METHOD.items()}
     return legacy[method] if method in legacy else names.ALGORITHM_URIS[method]
-
-
-_SIGNATURE: Final = ds("Signature")
-_HEADER_PATH: Final = tuple(f"{{{names.QCVN}}}{local}" for local in ("edXMLHeader", "edXMLEnvelope", "edXML"))
-_NAME = re.compile(r"[^\W\d][\w.\-]*")
-# An identifier that is not registered; the vendor library writes it, and no verifier knows it.
-_UNREGISTERED: Final = "http://www.w3.org/TR/xml-exc-c14n#"
 
 
 def canonical_body(root: etree._Element) -> bytes:

@@ -34,6 +34,8 @@ _CURVES: Final[Mapping[str, tuple[str, ec.ECDSA]]] = {
 }
 _METHODS: Final[Mapping[str, str]] = {curve: name for name, (curve, _) in _CURVES.items()}
 _PADDING, _RSA_DIGEST = padding.PKCS1v15(), SHA256()
+MOST_CANDIDATES: Final = 4
+"""K1: a change of keys needs two bindings; more would let one code collect keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +126,6 @@ def _split_pair(value: bytes, key: _Key, *, native: bool) -> tuple[int, int] | N
     if not (0 < r < order and 0 < s < order) or (native and s > order // 2):
         return None
     return r, s
-
-
-MOST_CANDIDATES: Final = 4
-"""K1: a change of keys needs two bindings; more would let one code collect keys."""
 
 
 def active_bindings(code: str, bindings: Sequence[Binding], at: datetime) -> tuple[Binding, ...]:

@@ -47,6 +47,14 @@ DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 SIGNATURE: Final = "ds:Signature"
 """W4: only the last child of `HEADER`, outside the closed table; `signature` writes and reads it."""
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# These texts can only be too long: printable ASCII that does not begin with a space, or has none.
+_PLAIN_TEXT = re.compile("[!-~][ -~]*+")
+_PLAIN_WORD = re.compile("[!-~]++")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD);[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+)*+)"
+"""Pattern of texts as `escape` writes them, of one character or more; `are_characters` checks what it leaves open."""
 
 
 @cache
@@ -195,14 +203,6 @@ def paths(element: Element = ROOT, above: str = "") -> Iterator[tuple[str, Eleme
         yield from paths(child, path)
 
 
-_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-# These texts can only be too long: printable ASCII that does not begin with a space, or has none.
-_PLAIN_TEXT = re.compile("[!-~][ -~]*+")
-_PLAIN_WORD = re.compile("[!-~]++")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-
-
 def escape(text: str) -> bytes:
     """Return a text node in canonical form."""
     if "&" in text:
@@ -214,10 +214,6 @@ def escape(text: str) -> bytes:
     if "\r" in text:
         text = text.replace("\r", "&#xD;")
     return text.encode()
-
-
-TEXT: Final = rb"((?!<)[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+(?:&(?:amp|lt|gt|#xD);[^&<>\r\x00-\x08\x0b\x0c\x0e-\x1f]*+)*+)"
-"""Pattern of texts as `escape` writes them, of one character or more; `are_characters` checks what it leaves open."""
 
 
 def are_characters(raw: bytes) -> bool:

@@ -38,6 +38,16 @@ _JSON_TEXT = re.compile(
     r"""(?:[^"\\]+|\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
     r"""|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*""",
 )
+_SEPARATOR = "\x1f"  # not permitted in XML, so it occurs in no namespace
+_FLUSH = 64 * 1024
+_LONGEST_TOKEN = 4 * 1024 * 1024
+_ENTITY_ERRORS = frozenset({expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]})
+MAX_VIEW_LINES = 2_000
+MAX_VIEW_DEPTH = 64
+MAX_VIEW_TEXT = 400
+MAX_VIEW_BYTES = 64 * 1024 * 1024
+# Elements that hold a file in base64: it is not shown, and may have any size.
+_FILES = frozenset({"ContentTransferEncoded", "AttachmentData", "Attachment", "Content64"})
 
 
 class OctetSource:
@@ -131,12 +141,6 @@ def _decode_json_text(text: str) -> bytes:
         raise MalformedXml(
             "ENV-NOT-XML", "a bad escape in the JSON string around the envelope", step=3
         ) from error
-
-
-_SEPARATOR = "\x1f"  # not permitted in XML, so it occurs in no namespace
-_FLUSH = 64 * 1024
-_LONGEST_TOKEN = 4 * 1024 * 1024
-_ENTITY_ERRORS = frozenset({expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]})
 
 
 class XmlSink(Protocol):
@@ -291,14 +295,6 @@ class _ExpatDriver:
 def _split(name: str) -> tuple[str, str]:
     ns, separator, local = name.rpartition(_SEPARATOR)
     return (ns, local) if separator else ("", name)
-
-
-MAX_VIEW_LINES = 2_000
-MAX_VIEW_DEPTH = 64
-MAX_VIEW_TEXT = 400
-MAX_VIEW_BYTES = 64 * 1024 * 1024
-# Elements that hold a file in base64: it is not shown, and may have any size.
-_FILES = frozenset({"ContentTransferEncoded", "AttachmentData", "Attachment", "Content64"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ _OF_STATUS: Final = b"<edXML:StatusCode>"
 _CACHE_SIZE = 64
 _LONGEST_CACHED = 1024
 """Longest text that is cached, so that hostile headers cannot fill the memory."""
+_Converter = Callable[[str], Any]  # Any: each returns another type
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -59,7 +60,6 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("/", "-")).replace(tzinfo=VIETNAM)
 
 
-_Converter = Callable[[str], Any]  # Any: each returns another type
 _CONVERTERS: Final[Mapping[type, _Converter]] = {
     int: int,
     bool: lambda text: text in ("true", "1"),

@@ -32,6 +32,19 @@ LEGACY_DIGEST: Final = "http://www.w3.org/2000/09/xmldsig#sha1"
 LEGACY_C14N: Final = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 _SPACE = re.compile(r"[ \t\r\n]+")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_RECEIPT: Final = (
+    "OfMessageId",
+    "OfDocumentId",
+    "OfFrom",
+    "BodyDigest",
+    "FileDigest",
+    "Size",
+    "Received",
+    "StatusCode",
+    "Verdict",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +119,6 @@ def _check(element: etree._Element, tag: str, required: Sequence[str], optional:
         raise structure_fault(
             element, f"has the attributes {attributes}; expected {', '.join(required) or 'none'}"
         )
-
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_KINDS: Final = {kind.value: kind for kind in Kind}
-_RECEIPT: Final = (
-    "OfMessageId",
-    "OfDocumentId",
-    "OfFrom",
-    "BodyDigest",
-    "FileDigest",
-    "Size",
-    "Received",
-    "StatusCode",
-    "Verdict",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from gateway.edxml.envelope import Envelope
     from gateway.edxml.policy import EnvelopeLimits
 
+MOST_ELEMENTS = 200_000
+"""Limit outside signatures. An envelope at the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
+_LEAVES = (ElementContent.TEXT, ElementContent.FILE)
+_NO_CHILDREN: Mapping[str, ChildSlot] = {}
+
 
 class Collected:
     """The attachments read so far, and the one whose content is being read, if any."""
@@ -134,13 +139,6 @@ def _fill_from_line(file: FileSlice, line: Attachment) -> FileSlice:
     return replace(
         file, name=name or "", content_id=content_id, content_type=content_type, description=description
     )
-
-
-MOST_ELEMENTS = 200_000
-"""Limit outside signatures. An envelope at the other limits (1,000 attachments, 1,000 receivers) has 20,000."""
-
-_LEAVES = (ElementContent.TEXT, ElementContent.FILE)
-_NO_CHILDREN: Mapping[str, ChildSlot] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,18 @@ RULES = (
     "form",
 )
 """Every value of `SchemaProblem.rule`."""
+DOCUMENT = "edxml-document.xsd"
+STATUS = "edxml-status.xsd"
+TYPES = "edxml-types.xsd"
+_HEADER = ("edXMLEnvelope", "edXMLHeader")
+_MOST_PROBLEMS = 100
+_COMPILING = threading.Lock()
+_DATE_ALONE = len("yyyy/MM/dd")
+_DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
+MOST_SKELETON_ELEMENTS = 200_000
+_HARMLESS = dialects.KNOWN_ATTRIBUTES - {("edXMLManifest", "", "version")}
+_MAY_BE_EMPTY = frozenset({"ContentTransferEncoded", "Signature", "edXMLManifest", "AttachmentEncoded"})
+_FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +145,6 @@ def _step(element: etree._Element) -> str:
     return f"{local}[{preceding + 1}]" if preceding or following is not None else local
 
 
-DOCUMENT = "edxml-document.xsd"
-STATUS = "edxml-status.xsd"
-TYPES = "edxml-types.xsd"
-
-_HEADER = ("edXMLEnvelope", "edXMLHeader")
-_MOST_PROBLEMS = 100
-
-
 def holds(root: etree._Element, usual: Envelope | None = None) -> bool:
     """Tell whether a tree keeps the form; it may lack the files' octets and the inside of the Signature. `usual` is the
     model read from it, where nothing was unusual: then all its dates exist."""
@@ -195,9 +199,6 @@ def compiled(name: str) -> etree.XMLSchema:
         return etree.XMLSchema(etree.parse(folder() / name, safe_xml.parser()))
 
 
-_COMPILING = threading.Lock()
-
-
 @functools.cache
 def _slow(name: str) -> xmlschema.XMLSchema10:
     import xmlschema
@@ -244,10 +245,6 @@ def _extra_problems(root: etree._Element, header: etree._Element | None) -> list
     if business is not None:
         problems += _operation_problems(business)
     return problems
-
-
-_DATE_ALONE = len("yyyy/MM/dd")
-_DATED = tuple(f"{{{names.QCVN}}}{local}" for local in ("PromulgationDate", "DueDate", "Timestamp"))
 
 
 def _impossible_dates(root: etree._Element) -> list[SchemaProblem]:
@@ -309,12 +306,6 @@ def _is_whole(business: Business | None) -> bool:
     needed = {1: (business.reason,), 2: (business.document_id, info), 3: (replaced or None,)}
     is_misplaced = (info is not None and number != 2) or (bool(replaced) and number != 3)
     return not is_misplaced and None not in needed.get(number or 0, ())
-
-
-MOST_SKELETON_ELEMENTS = 200_000
-_HARMLESS = dialects.KNOWN_ATTRIBUTES - {("edXMLManifest", "", "version")}
-_MAY_BE_EMPTY = frozenset({"ContentTransferEncoded", "Signature", "edXMLManifest", "AttachmentEncoded"})
-_FILE_PATH = ("edXML", "AttachmentEncoded", "Attachment", "ContentTransferEncoded")
 
 
 def skeleton(pieces: Iterable[bytes], limits: EnvelopeLimits, *, liberal: bool = False) -> bytes:

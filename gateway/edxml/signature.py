@@ -36,6 +36,32 @@ _METHODS: Final = {name: uri for uri, name in _ALGORITHMS.items()}
 _KINDS: Final = {kind.value.encode(): kind for kind in Kind}
 _MARKUP = re.compile("[&<>\r]")
 _ORIGIN, _RECEIVED = names.PROOF_OF_ORIGIN.encode(), names.PROOF_OF_RECEIPT.encode()
+# Short texts are cached, because the same few certificates sign many packets, mostly with the same terms.
+_CACHE_SIZE: Final = 256
+_LONGEST_CACHED: Final = 8192
+_DS: Final = f' xmlns:ds="{names.DS}"'
+_XADES: Final = f' xmlns:xades="{names.XADES}"'
+_AS_DIGEST: Final = rb"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)"
+_AS_OCTETS: Final = rb"([A-Za-z0-9+/]++={0,2}+)"
+_AS_TIME: Final = rb"([0-9T:Z-]{20})"
+_SHA256: Final = f' Algorithm="{names.SHA256_URI}"'
+_RECEIPT_CHILDREN: Final = tuple(
+    (f"<gw:{name}{attribute}>%s</gw:{name}>".encode(), form)
+    for name, attribute, form in (
+        ("OfMessageId", "", names.TEXT),
+        ("OfDocumentId", "", names.TEXT),
+        ("OfFrom", "", names.TEXT),
+        ("BodyDigest", _SHA256, _AS_DIGEST),
+        ("FileDigest", _SHA256, _AS_DIGEST),
+        ("Size", "", rb"(0|[1-9][0-9]*+)"),
+        ("Received", "", _AS_TIME),
+        ("StatusCode", "", names.TEXT),
+        ("Verdict", "", names.TEXT),
+    )
+)
+"""Children of gw:Receipt in order: the written text of each, and the pattern of its value."""
+_MAX_TEXT: Final = 1020
+_KEPT_TEXTS = frozenset({"SignatureValue", "X509Certificate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +243,6 @@ def _octets(text: bytes | str) -> bytes:
     return raw
 
 
-# Short texts are cached, because the same few certificates sign many packets, mostly with the same terms.
-_CACHE_SIZE: Final = 256
-_LONGEST_CACHED: Final = 8192
 _known_octets = lru_cache(maxsize=_CACHE_SIZE)(_octets)
 _known_digest = lru_cache(maxsize=_CACHE_SIZE)(lambda text: known_digest(a2b_base64(text).hex()))
 _known_instant = lru_cache(maxsize=_CACHE_SIZE)(lambda text: parse_instant(text.decode()))
@@ -236,10 +259,6 @@ def _reference(attributes: str, *transforms: str) -> str:
     inner = "".join(_empty_element("ds:Transform", uri) for uri in transforms)
     method, value = _empty_element("ds:DigestMethod", names.SHA256_URI), "<ds:DigestValue>%s</ds:DigestValue>"
     return f"<ds:Reference {attributes}><ds:Transforms>{inner}</ds:Transforms>{method}{value}</ds:Reference>"
-
-
-_DS: Final = f' xmlns:ds="{names.DS}"'
-_XADES: Final = f' xmlns:xades="{names.XADES}"'
 
 
 def _info_text(declared: str = "") -> str:
@@ -283,26 +302,6 @@ _TEMPLATE: Final = (
     "</xades:QualifyingProperties></ds:Object></ds:Signature>"
 ).encode()
 
-_AS_DIGEST: Final = rb"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)"
-_AS_OCTETS: Final = rb"([A-Za-z0-9+/]++={0,2}+)"
-_AS_TIME: Final = rb"([0-9T:Z-]{20})"
-_SHA256: Final = f' Algorithm="{names.SHA256_URI}"'
-_RECEIPT_CHILDREN: Final = tuple(
-    (f"<gw:{name}{attribute}>%s</gw:{name}>".encode(), form)
-    for name, attribute, form in (
-        ("OfMessageId", "", names.TEXT),
-        ("OfDocumentId", "", names.TEXT),
-        ("OfFrom", "", names.TEXT),
-        ("BodyDigest", _SHA256, _AS_DIGEST),
-        ("FileDigest", _SHA256, _AS_DIGEST),
-        ("Size", "", rb"(0|[1-9][0-9]*+)"),
-        ("Received", "", _AS_TIME),
-        ("StatusCode", "", names.TEXT),
-        ("Verdict", "", names.TEXT),
-    )
-)
-"""Children of gw:Receipt in order: the written text of each, and the pattern of its value."""
-
 
 def _fill_pattern(text: bytes, *forms: bytes) -> bytes:
     """Return a pattern that matches the text, with each `%s` replaced by one of the forms."""
@@ -323,8 +322,6 @@ _SHAPE: Final = re.compile(
         % b"".join(b"(?:%s)?" % _fill_pattern(*child) for child in _RECEIPT_CHILDREN),
     )
 )
-
-_MAX_TEXT: Final = 1020
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,9 +417,6 @@ def check_qualifier(qualifier: Qualifier) -> None:
     for name, value in texts.items():
         if reason := names.text_fault(value, _MAX_TEXT):
             raise BreaksRule(f"{name} {reason}")
-
-
-_KEPT_TEXTS = frozenset({"SignatureValue", "X509Certificate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

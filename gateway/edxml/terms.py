@@ -40,6 +40,11 @@ _YEAR: Final = re.compile(r"[0-9]{4}")
 _TIMED_EXPRESS: Final = 4
 _ACCEPTED: Final = "03"
 _MOST_RECIPIENTS: Final = EnvelopeLimits().recipients
+# A code has no control character (see `word_fault`).
+_CODE: Final = rb'[^&<"\x00-\x1f]*+(?:&(?:amp|lt|quot);[^&<"\x00-\x1f]*+)*+'
+_MODES: Final = {mode.encode(): mode for mode in DeliveryMode}
+_ROLES: Final = {role.encode(): role for role in RecipientRole}
+_RECIPIENT: Final = re.compile(b'Code="([^"]*)" Role="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +175,6 @@ def _form(local: str, text: bytes) -> bytes:
     return b"(?:<gw:%s>%s</gw:%s>)?" % (name, text, name)
 
 
-# A code has no control character (see `word_fault`).
-_CODE: Final = rb'[^&<"\x00-\x1f]*+(?:&(?:amp|lt|quot);[^&<"\x00-\x1f]*+)*+'
-_MODES: Final = {mode.encode(): mode for mode in DeliveryMode}
-_ROLES: Final = {role.encode(): role for role in RecipientRole}
 _SHAPE: Final = re.compile(
     b"<gw:Terms>"
     + _form("ReplyRequired", b"(true|false)")
@@ -184,7 +185,6 @@ _SHAPE: Final = re.compile(
     + _form("RegisterYear", b"([0-9]{4})")
     + b"</gw:Terms>"
 )
-_RECIPIENT: Final = re.compile(b'Code="([^"]*)" Role="([^"]*)"')
 
 
 def _wrong_values(terms: Terms) -> Iterator[str]:

@@ -41,6 +41,7 @@ STEPS: Final[Mapping[int, str]] = {
     11: "qualifier, recipient, agreement with the transport",
     12: "repeat or conflict",
 }
+_CLOCK_ERROR: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,6 @@ def failed_steps(n: int, detail: str) -> tuple[Step, ...]:
         Step(n=m, name=name, ok=None if m > n else m < n, detail=detail if m == n else "")
         for m, name in STEPS.items()
     )
-
-
-_CLOCK_ERROR: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ ENVELOPE = "envelope.xml"
 _SEAL, _IDENTITY = ".gateway", "in"
 # Documents are leased in groups, because many are small.
 _AT_ONCE = 20
+_MOST_NOTES = 100_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -266,9 +267,6 @@ def _noted_identity(base: Place) -> str:
             return own.read(_IDENTITY, 200).decode(errors="replace")
         except NotFound:
             return ""
-
-
-_MOST_NOTES = 100_000
 
 
 def list_removed(base: Place) -> Sequence[str]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LONGEST = 500
 # The longest packet id that is written out; a longer or unprintable one is replaced by its digest.
 _LONGEST_ID = 64
+# Answers younger than this are still on their way, so repeating them would only add load.
+REPEAT_PAUSE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +202,6 @@ def _add_reference(description: str | None, packet_id: PacketId | None) -> str |
     packet_text = packet_id if text_fault(packet_id, _LONGEST_ID) is None else _digest(packet_id)
     reference = labels.say("status.reference", "vi", packet=packet_text)
     return f"{description[: _LONGEST - len(reference) - 3]} · {reference}" if description else reference
-
-
-# Answers younger than this are still on their way, so repeating them would only add load.
-REPEAT_PAUSE = timedelta(minutes=1)
 
 
 async def repeat_answers(services: IncomingServices, work: SqlWork, first: InboxPacket, by: str = "") -> None:

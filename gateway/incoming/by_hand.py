@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 _REQUIRED_FIELDS = frozenset({"sender", "subject"})
 STRUCK = "struck"
+_POINTER = "/scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,9 +344,6 @@ async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument
             f"{incoming_id} was not entered by hand; its sender corrects or recalls it, or refuse it with status 02"
         )
     return document, entry
-
-
-_POINTER = "/scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

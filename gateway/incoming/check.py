@@ -55,6 +55,11 @@ _DECISIVE = frozenset({"missing", "value", "operation", "receiver", "date"})
 # and a field that stays unknown becomes a doubt.
 _DECISIVE_VOUCHED = frozenset({"operation", "receiver"})
 _DOUBTS = frozenset({"MISSING", "DATE-UNREADABLE", "NUMBER", "VALUE", "BUSINESS-TYPE"})
+# The signatures of at most this many files of one packet are read, so that it cannot block the PDF reader for others.
+MOST_SIGNED = 20
+REJUDGE_DELAY = ANSWER_DELAY
+SIGNER_OTHER = "signer_other"
+OLD_CODE_MARK = "old_code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,11 +266,6 @@ def without_files(opener: Callable[[], BinaryIO], files: Sequence[CheckedFile]) 
     yield from pieces(opener, position)
 
 
-# The signatures of at most this many files of one packet are read, so that it cannot block the PDF reader for others.
-MOST_SIGNED = 20
-REJUDGE_DELAY = ANSWER_DELAY
-
-
 async def _read_signatures(
     services: IncomingServices, leased: LeasedInbox, scratch: FileScratch, facts: FileFacts, n: int
 ) -> PdfFacts | None:
@@ -334,9 +334,6 @@ def with_verdicts(document: IncomingDocument, verdicts: tuple[FileVerdict, ...])
     )
 
 
-SIGNER_OTHER = "signer_other"
-
-
 def _marks_with_signer(document: IncomingDocument, is_other: bool) -> tuple[str, ...]:
     marks = tuple([mark for mark in document.marks if mark != SIGNER_OTHER])
     return (*marks, SIGNER_OTHER) if is_other else marks
@@ -385,9 +382,6 @@ async def plan_rejudging(services: IncomingServices, work: SqlWork, document: In
     if pdf_verdict.is_open(document.signatures):
         delay = timedelta() if services.pdf_asking is not None else REJUDGE_DELAY
         await work.jobs.add(SIGNATURES_JOB, document.id, not_before=services.clock.now() + delay)
-
-
-OLD_CODE_MARK = "old_code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

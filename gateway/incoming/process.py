@@ -51,6 +51,14 @@ _log = logging.getLogger(__name__)
 # Pauses while a scanner is away or a disk is full: neither is the packet's fault, so these attempts are not counted.
 SCANNER_PAUSE, STORAGE_PAUSE = timedelta(seconds=30), timedelta(minutes=1)
 _LEASE = timedelta(minutes=1)
+# Larger than content that is kept in a database row, so that a file is written.
+_PROBE = b"does the content store take a file?\n" * 2_000
+_UNDECIDED_STATES = frozenset({"held", "waiting", "quarantined", "malformed"})
+_DECISION_EVENTS = {
+    "landed": EventKind.INBOX_HELD,
+    "returned": EventKind.INBOX_RETURNED,
+    "discarded": EventKind.INBOX_INVALID,
+}
 
 
 async def run(services: IncomingServices, leased: LeasedInbox) -> None:
@@ -230,10 +238,6 @@ def _scope(packet: InboxPacket) -> AgencyScope:
     return AgencyScope(agency_id=packet.agency_id, principal_id="node")
 
 
-# Larger than content that is kept in a database row, so that a file is written.
-_PROBE = b"does the content store take a file?\n" * 2_000
-
-
 async def probe_storage(services: IncomingServices, size: int = 0) -> None:
     """Check that the storage takes a file and its row, as for a packet, with room for so many bytes. The sweeper removes
     the file, since it has no owner."""
@@ -256,9 +260,6 @@ async def storage_takes(services: IncomingServices, size: int) -> bool:
     except StoreFailure:
         return False
     return True
-
-
-_UNDECIDED_STATES = frozenset({"held", "waiting", "quarantined", "malformed"})
 
 
 async def release(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
@@ -327,13 +328,6 @@ async def return_unanswered(
 async def discard(services: IncomingServices, scope: AgencyScope, inbox_id: str, why: str) -> InboxPacket:
     """Discard the packet: it is kept byte for byte, but never becomes a document."""
     return await _decide(services, scope, inbox_id, "discarded", why)
-
-
-_DECISION_EVENTS = {
-    "landed": EventKind.INBOX_HELD,
-    "returned": EventKind.INBOX_RETURNED,
-    "discarded": EventKind.INBOX_INVALID,
-}
 
 
 async def _decide(

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from gateway.store.incoming import Handover
     from gateway.store.work import SqlWork
 
+_WHY_UNREADABLE = {
+    InState.RECALLED: "its sender recalled it and the recall was agreed",
+    InState.SEALED: "it is sealed",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderRequest:
@@ -211,12 +216,6 @@ async def _find_handover(work: SqlWork, id: str) -> Handover | None:
         return await work.handovers.get(id)
     except NotFound:
         return None
-
-
-_WHY_UNREADABLE = {
-    InState.RECALLED: "its sender recalled it and the recall was agreed",
-    InState.SEALED: "it is sealed",
-}
 
 
 async def open_file(

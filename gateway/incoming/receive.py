@@ -38,6 +38,7 @@ PIECE = 256 * 1024
 _LANDED, _QUARANTINED, _REPEAT = "landed", "quarantined", "MSG-REPEAT"
 _AXIS_CODES = frozenset({"AXIS-PARTS", *verify.FALSE_WORDS})
 _UNDECIDED = frozenset({"landed", "waiting", "held", "quarantined", "malformed"})
+LARGEST_FEED = 512 * 1024 * 1024  # the most bytes that a feed may have (registry.feed_form)
 
 
 async def run(services: IncomingServices, arrival: Arrival) -> None:
@@ -256,9 +257,6 @@ def _find_flaw(arrival: Arrival, digest: Digest) -> tuple[str, str]:
     if digest != arrival.digest:
         return "MSG-ID", f"the axis announced SHA-256 {arrival.digest}, the bytes that came have {digest}"
     return "", ""
-
-
-LARGEST_FEED = 512 * 1024 * 1024  # the most bytes that a feed may have (registry.feed_form)
 
 
 class FeedFilter:

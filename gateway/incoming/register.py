@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Each agency has one book of incoming documents.
 BOOK = Book.INCOMING.value
+_TAKEN_IN_STATES = (*WORKED_ON, InState.DONE, InState.REPLACED)
 
 
 async def enter(
@@ -90,9 +91,6 @@ async def recalled(
     if entry is not None:
         why = request.change.reason if request is not None and request.change is not None else ""
         await strike(work, entry, why or labels.say("book.reason.recall", "vi"), at)
-
-
-_TAKEN_IN_STATES = (*WORKED_ON, InState.DONE, InState.REPLACED)
 
 
 def check_number(

@@ -59,6 +59,12 @@ LEASE_S = 600.0
 GIVE_UP = timedelta(days=30)
 FIRST_PAUSE = timedelta(minutes=2)
 INVALID_LATER = "signature_invalid_later"
+REVOKED_BEFORE = "revoked_before_arrival"
+_UNKNOWN_REVOCATION = "CERT-REVOCATION-UNKNOWN"
+_PENDING_PAGE_SIZE = 200
+SUSPECT_MARK = "key_stolen"
+DOCUMENTS_AT_ONCE = 100
+MOST_SENT = 100_000
 
 
 async def ask_due(services: IncomingServices) -> int:
@@ -344,11 +350,6 @@ async def _read_file(
         return await pdf_answers.read(services, scratch.path, seen_at)
 
 
-REVOKED_BEFORE = "revoked_before_arrival"
-_UNKNOWN_REVOCATION = "CERT-REVOCATION-UNKNOWN"
-_PENDING_PAGE_SIZE = 200
-
-
 def pending_of(packet: InboxPacket, certificate_der: bytes) -> PendingRevocation:
     """Return the record of a packet that is judged again once revocation is known."""
     return PendingRevocation(
@@ -441,11 +442,6 @@ def _revocation_details(evidence: Evidence) -> Mapping[str, object]:
 
 def _scope(agency_id: str) -> AgencyScope:
     return AgencyScope(agency_id=agency_id, principal_id="node")
-
-
-SUSPECT_MARK = "key_stolen"
-DOCUMENTS_AT_ONCE = 100
-MOST_SENT = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

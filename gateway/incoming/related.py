@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 _ENDED = (InState.REJECTED, InState.RECALLED, InState.REPLACED, InState.SEALED)
 _NO_NUMBER = "–"
+LEAD_AGAIN = "lead_again"
+_MAX_ALIKE = 5
+STALE_MARK = "stale"
+STALE_CODE = "MSG-STALE"
+SentUnderFormer = Mapping[ReplyLink, Sequence[OutgoingDocument] | None]
+"""Documents that were sent under a former code of ours, by the reply link; None where this agency itself sent them."""
 
 
 async def other_copies(work: SqlWork, document: IncomingDocument) -> list[IncomingDocument]:
@@ -92,9 +98,6 @@ def marks_with_copy(document: IncomingDocument, copies: list[IncomingDocument]) 
     return (*other_marks, copy_mark(PAPER_COPY, copies[0])) if copies else document.marks
 
 
-LEAD_AGAIN = "lead_again"
-
-
 def marks_with_lead(document: IncomingDocument, twins: Sequence[IncomingDocument]) -> tuple[str, ...]:
     """Return the document's marks, with one where the sender's newest document in force has the same lead file under
     another number. A document that this one replaces may have the same file."""
@@ -105,9 +108,6 @@ def marks_with_lead(document: IncomingDocument, twins: Sequence[IncomingDocument
         if is_other and twin.kind.is_whole and twin.state not in _ENDED:
             return (*document.marks, f"{LEAD_AGAIN}:{twin.code or _NO_NUMBER}")
     return document.marks
-
-
-_MAX_ALIKE = 5
 
 
 async def look_alikes(work: SqlWork, document: IncomingDocument) -> list[IncomingDocument]:
@@ -138,10 +138,6 @@ def _is_of_one_life(other: IncomingDocument, document: IncomingDocument) -> bool
     """Tell whether the other is no double, but an expected predecessor or successor: refused, recalled, replaced, sealed,
     or arrived later."""
     return other.state in _ENDED or document.id == other.replaced_by or other.arrived_at > document.arrived_at
-
-
-STALE_MARK = "stale"
-STALE_CODE = "MSG-STALE"
 
 
 async def is_stale(work: SqlWork, target: IncomingDocument, change: IncomingDocument) -> bool:
@@ -210,10 +206,6 @@ async def ruling_of(work: SqlWork, replacements: Sequence[IncomingDocument]) -> 
 
 def _is_03(fact: Fact) -> bool:
     return fact.track is Track.BUSINESS and fact.code == "03"
-
-
-SentUnderFormer = Mapping[ReplyLink, Sequence[OutgoingDocument] | None]
-"""Documents that were sent under a former code of ours, by the reply link; None where this agency itself sent them."""
 
 
 async def sent_under_former(

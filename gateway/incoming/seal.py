@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SEALED = "sealed"
 _CODE = "SECRET"
 _NEXT = timedelta(microseconds=1)
+PURGED = "purged"
 
 
 async def document(
@@ -176,9 +177,6 @@ async def _add_fact(
     fact = own_fact(Track.OTHER, code, at)
     await work.facts.add(document.id, fact)
     return await settle.stand(work, document, [*facts, fact])
-
-
-PURGED = "purged"
 
 
 async def purge_recalled(services: IncomingServices) -> int:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 TERMS_DIFFER = "TERMS-DIFFER"
 MARK_TERMS = "terms_differ"
+# Number of packets that are loaded at a time.
+WAITING_AT_ONCE = 200
+DROPPED = "dropped"
+_OLDEST_PAGE_SIZE = 100
+_UNPROVED_STATES = ("quarantined", "malformed")
 
 
 def landed(packet: InboxPacket) -> dict[str, object]:
@@ -144,10 +149,6 @@ def refusal_text(code: str, detail: str | None) -> str:
     return f"{words}: {detail}"[:500] if detail else words
 
 
-# Number of packets that are loaded at a time.
-WAITING_AT_ONCE = 200
-
-
 async def give_up_overdue(services: IncomingServices) -> int:
     """Move all packets that have waited too long to quarantine; return how many."""
     cutoff, count = services.clock.now() - services.profile.waiting_for, 0
@@ -179,11 +180,6 @@ async def give_up_waiting(services: IncomingServices, overdue: InboxPacket) -> b
     except Clash:
         return False
     return True
-
-
-DROPPED = "dropped"
-_OLDEST_PAGE_SIZE = 100
-_UNPROVED_STATES = ("quarantined", "malformed")
 
 
 async def keep_quota(services: IncomingServices) -> int:

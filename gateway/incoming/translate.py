@@ -36,6 +36,9 @@ from gateway.words import labels
 
 # Mark of a document that passed while revocation was unknown (K4, revocation); it stays until an authority has answered.
 REVOCATION_UNKNOWN = "revocation_unknown"
+_FIELDS = frozenset(f.name for f in fields(IncomingDocument))
+_BLANK = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "subject": ""}
+_URGENCIES: Mapping[int | None, Urgency] = {int(urgency): urgency for urgency in Urgency}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +97,6 @@ def document(
         checks=checks or {},
         axes=packet.axes,
     )
-
-
-_FIELDS = frozenset(f.name for f in fields(IncomingDocument))
-_BLANK = {"number": "", "symbol": "", "issued_on": None, "type_name": None, "subject": ""}
 
 
 def _shared_fields(model: Envelope) -> dict[str, Any]:
@@ -167,9 +166,6 @@ def _escape_all(value: Any) -> Any:
     if isinstance(value, str):
         return escape_turning(value)
     return tuple(map(_escape_all, value)) if isinstance(value, tuple) else value
-
-
-_URGENCIES: Mapping[int | None, Urgency] = {int(urgency): urgency for urgency in Urgency}
 
 
 def _urgency(priority: int | None) -> Urgency:

@@ -23,6 +23,7 @@ from gateway.store.store import SqlStore
 
 READ_AT_ONCE = 1000
 _STRAYS = 100
+LEAVES_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +192,6 @@ def _notes(standing: LogStanding, leaves: LeafCheck, seals: SealCheck, inputs: I
         codes.append(("erased", {"count": leaves.erased}))
     codes += [("restored", {"leaf": index, "copied_at": at}) for index, at in leaves.restores]
     return [Note(code=code, params=params) for code, params in codes]
-
-
-LEAVES_AT_ONCE = 200
 
 
 async def export(

@@ -22,6 +22,11 @@ from gateway.store.log_reading import LeafWithEvent, UnreadSeal
 from gateway.trust import seals
 
 MOST_NAMED = 200
+# A timestamp this long after its seal needed many attempts; it proves only its own time.
+LATE = timedelta(hours=2)
+# Allowed difference between the clocks of node and authority.
+CLOCK_ERROR = timedelta(minutes=10)
+_MOST_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +178,6 @@ def _event_id(leaf: LeafWithEvent) -> str:
         return str(json.loads(leaf.body)["id"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return f"leaf {leaf.index}"
-
-
-# A timestamp this long after its seal needed many attempts; it proves only its own time.
-LATE = timedelta(hours=2)
-# Allowed difference between the clocks of node and authority.
-CLOCK_ERROR = timedelta(minutes=10)
-_MOST_KEYS = 100
 
 
 @dataclass(slots=True, kw_only=True)

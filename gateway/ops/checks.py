@@ -18,28 +18,6 @@ from gateway.ops import checks_of_parts as parts
 from gateway.ops import checks_of_trust as trust
 from gateway.ops.subject import Check, Subject, run_check
 
-
-async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
-    """Run the checks that have this tag, and return their findings. After a red `first` check those `of_store` are
-    skipped."""
-    all_findings: list[Diagnosis] = []
-    broken: Diagnosis | None = None
-    try:
-        for check in (check for check in CHECKS if tag in check.tags):
-            if check.of_store and broken is not None:
-                if tag is Tag.READY:
-                    skipped = Diagnosis(check.name, Level.SKIPPED, "before", words="axis.check")
-                    all_findings.append(replace(skipped, word=broken.word))
-                continue
-            findings = await run_check(check, subject, tag)
-            if check.first:
-                broken = next((finding for finding in findings if finding.level is Level.RED), None)
-            all_findings += findings
-    finally:
-        await subject.close()
-    return all_findings
-
-
 _DEAR, _HOME, _LINE = frozenset({Tag.DOCTOR}), frozenset({Tag.HOME}), frozenset({Tag.LINE})
 _USUAL = _DEAR | {Tag.METRICS}
 _STATUS, _ALWAYS, _OFTEN = _USUAL | {Tag.STATUS}, _USUAL | {Tag.READY}, frozenset({Tag.READY, Tag.METRICS})
@@ -92,6 +70,27 @@ CHECKS: tuple[Check, ...] = (
 # How long findings are reused for a tag without an entry in KEPT_FOR.
 _DEFAULT_AGE = timedelta(seconds=20)
 KEPT_FOR: Mapping[Tag, timedelta] = {Tag.READY: timedelta(seconds=2), Tag.LINE: timedelta()}
+
+
+async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
+    """Run the checks that have this tag, and return their findings. After a red `first` check those `of_store` are
+    skipped."""
+    all_findings: list[Diagnosis] = []
+    broken: Diagnosis | None = None
+    try:
+        for check in (check for check in CHECKS if tag in check.tags):
+            if check.of_store and broken is not None:
+                if tag is Tag.READY:
+                    skipped = Diagnosis(check.name, Level.SKIPPED, "before", words="axis.check")
+                    all_findings.append(replace(skipped, word=broken.word))
+                continue
+            findings = await run_check(check, subject, tag)
+            if check.first:
+                broken = next((finding for finding in findings if finding.level is Level.RED), None)
+            all_findings += findings
+    finally:
+        await subject.close()
+    return all_findings
 
 
 @dataclass(slots=True, kw_only=True)

@@ -45,6 +45,10 @@ from gateway.trust.keys import KeyDirectory
 RED, YELLOW, GREEN = Level.RED, Level.YELLOW, Level.GREEN
 
 CURE = "gateway axis check"
+ANSWER_S = 5.0
+ENDS_SOON, ENDS_NOW = timedelta(days=30), timedelta(days=7)
+_POSTGRES = 5432
+_ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest of PostgreSQL's protocol
 
 
 async def axes(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -246,12 +250,6 @@ def _step(
 ) -> Diagnosis:
     ms = round((time.monotonic() - started) * 1000) if started else 0
     return Diagnosis(check, level, cause, params, cure, server=server, ms=ms, words=words)
-
-
-ANSWER_S = 5.0
-ENDS_SOON, ENDS_NOW = timedelta(days=30), timedelta(days=7)
-_POSTGRES = 5432
-_ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest of PostgreSQL's protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

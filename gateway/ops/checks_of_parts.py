@@ -42,6 +42,28 @@ UNSTAMPED_YELLOW = timedelta(hours=24)
 UNPUBLISHED_YELLOW = timedelta(days=7)
 # Number of seals, one a minute: a log of a day or less need not have been published yet.
 _YOUNG = 1440
+_DISK_LEVELS = {data_folder.GOOD: Level.GREEN, data_folder.LOW: Level.YELLOW, data_folder.FULL: Level.RED}
+DISK_LOOKED_AT, DISK_SOON_DAYS = timedelta(days=7), 14
+_SHORTEST_SPAN = timedelta(days=1)
+# Cap of the estimate, because a longer time is no forecast any more.
+MOST_DISK_DAYS = 3650
+_OLD_COPY = timedelta(hours=36)
+CLOCK_SKEW = timedelta(minutes=5)
+SET_CLOCK = "timedatectl set-ntp true"
+# Faults that a process sees of itself: check and cause, and the key of the cure.
+_OF_PROCESS = {
+    "keys": ("process.keys", "doctor.process.keys.cure"),
+    "folder": ("process.folder", "doctor.process.folder.cure"),
+    "clock": ("process.clock", "doctor.process.clock.cure"),
+}
+# Longest waits in the queues, as in the alarms of docs/operations.md; a longer wait has a cause that needs mending.
+LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
+# A recipient may lack a queue at the axis for this long before a person has to act.
+QUEUE_MISSING = timedelta(hours=1)
+# Share of its budget above which a partner is reported: its next letter may have to wait.
+_NEARLY_FULL = 0.8
+# A hot folder is read every few seconds, and an incomplete entry waits some minutes; a longer wait is reported.
+FOLDER_WAITS_LONG_S = 3600.0
 
 
 def _minute(at: datetime | None) -> str:
@@ -88,9 +110,6 @@ async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield yellow("database.file", "database.open", f"chmod 600 {file}*", path=file)
 
 
-_DISK_LEVELS = {data_folder.GOOD: Level.GREEN, data_folder.LOW: Level.YELLOW, data_folder.FULL: Level.RED}
-
-
 def judge_disks(subject: Subject) -> Sequence[Disk]:
     """Return the state of each disk that the node uses. It blocks on the disks: call it in the pool."""
     node, kept_back = subject.node, subject.settings.limits.disk_free_mb * MB
@@ -117,12 +136,6 @@ async def disks(subject: Subject) -> AsyncGenerator[Diagnosis]:
         stops = is_full and level is Level.RED
         word = "full" if stops else "low" if level is Level.RED else "ok"
         yield Diagnosis("disk", level, cause, params, cure, word, stops)
-
-
-DISK_LOOKED_AT, DISK_SOON_DAYS = timedelta(days=7), 14
-_SHORTEST_SPAN = timedelta(days=1)
-# Cap of the estimate, because a longer time is no forecast any more.
-MOST_DISK_DAYS = 3650
 
 
 async def disk_days(subject: Subject) -> int | None:
@@ -155,9 +168,6 @@ async def disk_lasts(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield Diagnosis("disk", Level.YELLOW, "machine.disk", words="lamp")
 
 
-_OLD_COPY = timedelta(hours=36)
-
-
 async def copies(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that the last backup is not too old."""
     backup = data_folder.last_backup(subject.settings.node.data_dir)
@@ -167,10 +177,6 @@ async def copies(subject: Subject) -> AsyncGenerator[Diagnosis]:
     elif backup.at < subject.clock.now() - _OLD_COPY:
         level, cause = Level.YELLOW, "copies.old"
     yield Diagnosis("copies", level, cause, words="lamp")
-
-
-CLOCK_SKEW = timedelta(minutes=5)
-SET_CLOCK = "timedatectl set-ntp true"
 
 
 async def clock(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -331,14 +337,6 @@ async def workers(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield green("workers", "workers.fine", count=len(alive)).worded("ok")
 
 
-# Faults that a process sees of itself: check and cause, and the key of the cure.
-_OF_PROCESS = {
-    "keys": ("process.keys", "doctor.process.keys.cure"),
-    "folder": ("process.folder", "doctor.process.folder.cure"),
-    "clock": ("process.clock", "doctor.process.clock.cure"),
-}
-
-
 async def processes(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Report what the node's living processes see of themselves, because another one may have other secrets or folders."""
     now = subject.clock.now()
@@ -490,14 +488,6 @@ def system_findings(is_open: bool, active_count: int, stuck_counts: Mapping[str,
         yield green("compat", "compat.fine", count=active_count)
 
 
-# Longest waits in the queues, as in the alarms of docs/operations.md; a longer wait has a cause that needs mending.
-LIES_SOON, LIES = timedelta(minutes=5), timedelta(minutes=30)
-# A recipient may lack a queue at the axis for this long before a person has to act.
-QUEUE_MISSING = timedelta(hours=1)
-# Share of its budget above which a partner is reported: its next letter may have to wait.
-_NEARLY_FULL = 0.8
-
-
 async def work(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check whether work waits too long, failed, or needs a person."""
     counts, now = await subject.store.counts(), subject.clock.now()
@@ -551,10 +541,6 @@ def _lateness(load: Load, now: datetime) -> Diagnosis | None:
     oldest = min(pile.oldest for pile in late_piles if pile.oldest is not None)
     count, minutes = sum(pile.count for pile in late_piles), round((now - oldest).total_seconds() / 60)
     return yellow("queues", "queues.lying", "gateway queue list", count=count, minutes=minutes)
-
-
-# A hot folder is read every few seconds, and an incomplete entry waits some minutes; a longer wait is reported.
-FOLDER_WAITS_LONG_S = 3600.0
 
 
 async def folder_states(subject: Subject) -> Sequence[FolderState]:

@@ -49,6 +49,7 @@ _FEED_WORDS = ("feed-fetch.failed", "feed-fetch.old", "feed-fetch.fine", "gatewa
 PDF_ANSWERS_LATE = timedelta(days=1)
 MOST_NAMES = 5  # most codes that one finding names
 _NODE_SCOPE = AgencyScope(agency_id=NODE, principal_id="operator")
+_LEVELS = {certificates.GOOD: Level.GREEN, certificates.FAILING: Level.YELLOW, certificates.LATE: Level.RED}
 
 
 def closed_registry(subject: Subject) -> SqlDirectory:
@@ -99,9 +100,6 @@ def _list_finding(file: Path, now: datetime) -> Diagnosis:
     if ends is not None and ends < now:
         return red("revocation", "revocation.late", path=file, until=end_text)
     return green("revocation", "revocation.fine", path=file, until=end_text)
-
-
-_LEVELS = {certificates.GOOD: Level.GREEN, certificates.FAILING: Level.YELLOW, certificates.LATE: Level.RED}
 
 
 async def asked_authorities(subject: Subject) -> AsyncGenerator[Diagnosis]:

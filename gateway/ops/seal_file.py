@@ -16,6 +16,7 @@ from gateway.ops.plain_data import plain_fields
 
 NAME = "seals.json"
 MOST_BYTES = 16 * 1024 * 1024
+_UNSTATED = {"proposed_by": "", "approved_by": ""}
 
 
 def certificate_json(certificate: RegisteredCertificate) -> dict[str, Any]:
@@ -56,9 +57,6 @@ def read(path: Path, sender: str) -> SealRegister | None:
     return SealRegister(
         code=code, certificates=certificates, rights=tuple(r for r in rights if r.code == code)
     )
-
-
-_UNSTATED = {"proposed_by": "", "approved_by": ""}
 
 
 def _certificate(content: Mapping[str, Any]) -> RegisteredCertificate:

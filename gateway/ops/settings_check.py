@@ -18,6 +18,20 @@ from gateway.store.engine import EngineRole, open_engine
 from gateway.transport.amqp.access import Server, read_servers
 from gateway.trust.clamav import read_address
 
+# Settings whose file or folder must exist if they are set. By default these are below the data directory, which `gateway
+# init` creates.
+_FILES = (
+    "database.ca",
+    "pages.emblem",
+    "keys.pkcs11_module",
+    "sign.module",
+    "mail.ca",
+    "webhooks.ca",
+    "registry.feed_ca",
+)
+_FOLDERS = ("node.data_dir", "keys.folder", "trust.folder", "folder.root", "log.publish_folder")
+_OF_AXIS = ("ca", "certificate", "key", "credentials")
+
 
 def faults(settings: Settings) -> list[str]:
     """Return all faults of the settings as sentences, each with the setting's name."""
@@ -44,21 +58,6 @@ def faults(settings: Settings) -> list[str]:
     for axis_settings in settings.each_axis().values():
         all_faults += [*_broker_faults(axis_settings), *_absent_of_axis(axis_settings)]
     return all_faults
-
-
-# Settings whose file or folder must exist if they are set. By default these are below the data directory, which `gateway
-# init` creates.
-_FILES = (
-    "database.ca",
-    "pages.emblem",
-    "keys.pkcs11_module",
-    "sign.module",
-    "mail.ca",
-    "webhooks.ca",
-    "registry.feed_ca",
-)
-_FOLDERS = ("node.data_dir", "keys.folder", "trust.folder", "folder.root", "log.publish_folder")
-_OF_AXIS = ("ca", "certificate", "key", "credentials")
 
 
 def _absent_files(settings: Settings) -> Iterator[str]:

@@ -37,6 +37,10 @@ from gateway.store.data_folder import last_backup as last_backup
 from gateway.store.reporting import Load
 from gateway.workers.heartbeat import ProcessBeat, beats, slots
 
+MOST_ERRORS = 50
+# An error's code. The report has only this, because the error's text may name a document.
+_ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
@@ -117,11 +121,6 @@ async def ending_partners(node: OpenNode, own: Collection[str], now: datetime) -
     watch = core.key_watch(node.store, node.directory, node.keys, node.trust, node.deciding)
     soon = upkeep.due_marks(await watch.endings(now), now)
     return {m.code: (m.ends_at - now).total_seconds() / 86400 for m, _ in soon if m.code not in own}
-
-
-MOST_ERRORS = 50
-# An error's code. The report has only this, because the error's text may name a document.
-_ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
 
 
 def report_of_settings(settings: Settings, findings: Sequence[Diagnosis], now: datetime) -> dict[str, object]:

@@ -47,6 +47,8 @@ _STATED = {
     ItemKind.POINTER: OfferKind.POINTER,
     ItemKind.FILED: OfferKind.FILED,
 }
+_MAY_BE_GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
+PDF = "pdf"
 
 
 async def list_offers(
@@ -118,9 +120,6 @@ def _is_inside(item: Item, units: Collection[str]) -> bool:
     if item.parent is not None or item.kind not in (ItemKind.AGENCY, ItemKind.PERSON):
         return False
     return is_bare_post(item) or fold(written_out(item.name)) in {fold(written_out(unit)) for unit in units}
-
-
-_MAY_BE_GUESSED = (OfferKind.UNCLEAR, OfferKind.UNKNOWN, OfferKind.PERSON)
 
 
 def _prefer_own_province(offer: Offer, line: Sequence[AgencyEntry]) -> Offer:
@@ -277,9 +276,6 @@ async def remove_group(store: SqlStore, scope: AgencyScope, name: str) -> None:
     async with store.changing(scope) as work:
         if not await work.groups.remove(name):
             raise NotFound(f"there is no group named {name!r}")
-
-
-PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from gateway.store.blob_refs import KeptContent
     from gateway.store.blobs import FileScratch
 
+_ALERTS_SUBJECT = "intake"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -216,9 +218,6 @@ async def receive_files(services: OutgoingServices) -> AsyncIterator[RequestFile
     await services.admits()
     with ExitStack() as stack:
         yield RequestFiles(services=services, stack=stack)
-
-
-_ALERTS_SUBJECT = "intake"
 
 
 async def alert_of_malware(

@@ -34,6 +34,7 @@ _FINAL_STATES = {
     State.REJECTED: "it refused this document; correct it and send it as a new one",
     State.REQUEST_AGREED: "it cancelled this document as you asked; send a new one",
 }
+MOST_PAPER_LINES = 500
 
 
 async def send_draft(
@@ -246,9 +247,6 @@ def _select_for_resend(deliveries: Sequence[Delivery], recipients: Sequence[str]
         if delivery.state in _FINAL_STATES:
             raise Clash(f"{delivery.recipient.code} is {delivery.state}: {_FINAL_STATES[delivery.state]}")
     return chosen
-
-
-MOST_PAPER_LINES = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

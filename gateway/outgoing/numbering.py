@@ -38,6 +38,11 @@ from gateway.store.work import SqlWork
 _GONE = NOT_HELD | {State.REQUEST_AGREED}
 _MOST_SKIPPED = 50
 """Numbers that one late entry may skip; more is a slip of the keyboard."""
+_OBJECTIONS = {
+    NumberState.RESERVED: ReasonCode.NUMBER_RESERVED,
+    NumberState.ISSUED: ReasonCode.NUMBER_GIVEN,
+    NumberState.VOID: ReasonCode.NUMBER_VOID,
+}
 
 
 class NumberMoved(Clash):
@@ -241,13 +246,6 @@ async def find_objection(
         params["until_on"] = local(given.until).date().isoformat()
     suggest = await expected(work, profile, draft, now)
     return reason(code or ReasonCode.NUMBER_NOT_GIVEN, "/number", suggest=suggest, **params)
-
-
-_OBJECTIONS = {
-    NumberState.RESERVED: ReasonCode.NUMBER_RESERVED,
-    NumberState.ISSUED: ReasonCode.NUMBER_GIVEN,
-    NumberState.VOID: ReasonCode.NUMBER_VOID,
-}
 
 
 async def judge(

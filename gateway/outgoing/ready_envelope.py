@@ -43,6 +43,17 @@ from gateway.words import labels
 
 # Receivers judge the time of signing by the same policy (K2, signing time).
 _CLOCKS = trust.TrustPolicy()
+# Elements that other systems write, and that none of our fields is written to.
+_UNMAPPED = [
+    path
+    for path in (
+        *("OtherInfo/ReplyFors", "OtherInfo/Direction", "OtherInfo/ReferenceCodes"),
+        *("DocumentType/Type", "DocumentType/TypeDetail", "SteeringType", "ResponseForTask/TaskCode"),
+        "ApplicationType",
+    )
+    if path not in {f.rule.wire for f in FIELDS}
+]
+_WHY_DAMAGED = "truncated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,18 +295,6 @@ def _read_staff(model: Envelope) -> Staff | None:
     return Staff(name=person.staff, department=person.department, phone=person.mobile, email=person.email)
 
 
-# Elements that other systems write, and that none of our fields is written to.
-_UNMAPPED = [
-    path
-    for path in (
-        *("OtherInfo/ReplyFors", "OtherInfo/Direction", "OtherInfo/ReferenceCodes"),
-        *("DocumentType/Type", "DocumentType/TypeDetail", "SteeringType", "ResponseForTask/TaskCode"),
-        "ApplicationType",
-    )
-    if path not in {f.rule.wire for f in FIELDS}
-]
-
-
 def _left_out(model: Envelope) -> Iterator[Reason]:
     """Warn of the elements that our own envelope cannot express, so that the sender learns of the loss before sending."""
     elements: dict[str, object] = {
@@ -337,9 +336,6 @@ async def _add_file(
             "references, CDATA or a JSON string around it",
             step=4,
         )
-
-
-_WHY_DAMAGED = "truncated"
 
 
 def _decode(raw: Callable[[], Iterator[bytes]], coding: str) -> Iterator[bytes]:

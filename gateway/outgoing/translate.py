@@ -46,6 +46,13 @@ if TYPE_CHECKING:
 
     from gateway.outgoing.intake import Order
 
+# Cached, since every document of the agency needs it twice.
+_sender = lru_cache(maxsize=256)(build.organisation_of)
+# Has the length of the packet ids that are made on acceptance.
+_NO_PACKET = PacketId("pkt_" + "0" * 26)
+# So many recipients and files together surely fit in one envelope.
+_FEW = 32
+
 
 def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> Envelope:
     """Return the envelope of a document, update, recall or replacement that is packed at this time."""
@@ -63,10 +70,6 @@ def envelope_of(document: OutgoingDocument, agency: HostedAgency, at: datetime) 
         attachments=parts,
         **attributes_of(draft),
     )
-
-
-# Cached, since every document of the agency needs it twice.
-_sender = lru_cache(maxsize=256)(build.organisation_of)
 
 
 def terms(document: OutgoingDocument) -> Terms | None:
@@ -148,12 +151,6 @@ def _make_attachment(document: OutgoingDocument, file: FileItem) -> Attachment:
         description=labels.say(f"file_role.{file.role}", "vi"),
         content_type=content_type,
     )
-
-
-# Has the length of the packet ids that are made on acceptance.
-_NO_PACKET = PacketId("pkt_" + "0" * 26)
-# So many recipients and files together surely fit in one envelope.
-_FEW = 32
 
 
 def judge_order(

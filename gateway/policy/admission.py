@@ -30,6 +30,43 @@ _EXTENDED = re.compile(r";\s*filename\*\s*=", re.IGNORECASE)
 _PACKED = re.compile(r"=\?[^?\s]{1,40}\?[bq]\?[^?\s]*\?=", re.IGNORECASE)
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNREADABLE = ("Cc", "Cs")
+NOT_SECRET = frozenset({"", "none", "0"})
+NAME_BYTES = 255
+_ENDING_BYTES = 16
+_ENDING_LETTERS = 8
+_PORTS = "0123456789\u00b9\u00b2\u00b3"
+_DEVICES = frozenset(
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        "conin$",
+        "conout$",
+        *(f"{port}{n}" for port in ("com", "lpt") for n in _PORTS),
+    }
+)
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+_REFUSED = re.compile(r'[<>:"|?*]')
+_NEVER_STORED = frozenset(
+    {
+        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY, ReasonCode.MALWARE),
+        *(ReasonCode.TOO_LONG, ReasonCode.TOO_MANY, ReasonCode.BAD_CHARACTERS, ReasonCode.DATE_ODD),
+    }
+)
+# Values of `FileFacts.broken` for an archive made to harm, as opposed to a damaged one.
+BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
+_HARMLESS_BYTES = 1024 * 1024  # up to this size a high ratio only means a short file
+_ENDINGS = {
+    "jpg": "jpeg",
+    "jpe": "jpeg",
+    "htm": "html",
+    "text": "txt",
+    "tsv": "csv",
+}
+_LIKE = frozenset({"txt", "csv"})
+# Reasons of a missing scan that may pass: the scanner may answer later.
+_PASSING = frozenset({"down", "late"})
 
 
 def meant_name(header: str, parsed: str | None) -> str | None:
@@ -67,33 +104,6 @@ def _decode_name(name: str) -> str | None:
         except UnicodeDecodeError:
             return name  # these percent signs are meant literally
     return name
-
-
-NOT_SECRET = frozenset({"", "none", "0"})
-
-NAME_BYTES = 255
-_ENDING_BYTES = 16
-_ENDING_LETTERS = 8
-_PORTS = "0123456789\u00b9\u00b2\u00b3"
-_DEVICES = frozenset(
-    {
-        "con",
-        "prn",
-        "aux",
-        "nul",
-        "conin$",
-        "conout$",
-        *(f"{port}{n}" for port in ("com", "lpt") for n in _PORTS),
-    }
-)
-_BETWEEN_WORDS = re.compile(r"[\W_]+")
-_REFUSED = re.compile(r'[<>:"|?*]')
-_NEVER_STORED = frozenset(
-    {
-        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY, ReasonCode.MALWARE),
-        *(ReasonCode.TOO_LONG, ReasonCode.TOO_MANY, ReasonCode.BAD_CHARACTERS, ReasonCode.DATE_ODD),
-    }
-)
 
 
 def check_declared(secrecy: str | None, category: str | None, profile: Profile) -> Verdict:
@@ -241,23 +251,6 @@ def _mixes_alphabets(word: str) -> bool:
         return False
     names = {unicodedata.name(char, "").split(" ", 1)[0] for char in word if char.isalpha()}
     return "LATIN" in names and bool(names & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
-
-
-# Values of `FileFacts.broken` for an archive made to harm, as opposed to a damaged one.
-BOMBS = frozenset({"ratio", "too-deep", "too-many-members", "member-overlap", "too-long-to-read"})
-
-_HARMLESS_BYTES = 1024 * 1024  # up to this size a high ratio only means a short file
-
-_ENDINGS = {
-    "jpg": "jpeg",
-    "jpe": "jpeg",
-    "htm": "html",
-    "text": "txt",
-    "tsv": "csv",
-}
-_LIKE = frozenset({"txt", "csv"})
-# Reasons of a missing scan that may pass: the scanner may answer later.
-_PASSING = frozenset({"down", "late"})
 
 
 def must_wait(facts: FileFacts, profile: Profile) -> bool:

@@ -53,6 +53,21 @@ WIDTHS: Mapping[str, int] = MappingProxyType(
         **dict.fromkeys(("subject", "what"), 56),
     }
 )
+# Lengths of texts; where a document has the same field, its limit.
+LENGTHS: Mapping[str, int] = MappingProxyType(
+    {
+        "sender": DRAFT["recipients/*/name"].longest,
+        **{name: DRAFT[name].longest for name in ("subject", "number", "symbol")},
+        "register_no": 10,
+        "type_name": DRAFT["type"].longest,
+        "catch_up": 500,
+        "reason": 500,
+        "signer": DRAFT["signer/name"].longest,
+        "recipients": 1000,
+        "copy_holder": 200,
+        "note": 500,
+    }
+)
 
 
 def run_of(numbers: Iterable[str], *, series: str = "", start: int | None = None) -> NumberRun:
@@ -113,23 +128,6 @@ class HandEntry:
     day: date
     given_number: str | None
     is_catch_up: bool
-
-
-# Lengths of texts; where a document has the same field, its limit.
-LENGTHS: Mapping[str, int] = MappingProxyType(
-    {
-        "sender": DRAFT["recipients/*/name"].longest,
-        **{name: DRAFT[name].longest for name in ("subject", "number", "symbol")},
-        "register_no": 10,
-        "type_name": DRAFT["type"].longest,
-        "catch_up": 500,
-        "reason": 500,
-        "signer": DRAFT["signer/name"].longest,
-        "recipients": 1000,
-        "copy_holder": 200,
-        "note": 500,
-    }
-)
 
 
 def check_entry(entry: HandEntry, mode: NumberingMode, today: date) -> Verdict:

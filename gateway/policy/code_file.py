@@ -27,6 +27,31 @@ CODE = "GW-CODE-FILE"
 _WESTERN = "cp1252"
 _MARK = b"\xef\xbb\xbf"
 _INSIDE = ("agencies", "data", "items")  # keys under which a JSON object may hold its list
+# A program or a picture has control characters within its first bytes; a text has none.
+_CONTROL, _INSPECTED_LETTERS = re.compile(r"[\x00-\x08\x0e-\x1f]"), 1_000_000
+COLUMNS = RECORD_FIELDS
+MOST_HEADINGS = 60
+_HEAD = 64 * 1024  # the first line is within this many bytes
+# The headings that offices write, folded, per column.
+_HEADS: Mapping[str, tuple[str, ...]] = {
+    "code": ("ma", "ma dinh danh", "ma co quan", "ma dinh danh dien tu"),
+    "name": ("ten", "ten co quan", "ten don vi"),
+    "alias": ("ma cu", "ma dang cu"),
+    "parent": ("co quan chu quan", "ma co quan chu quan", "ma cap tren"),
+    "valid_from": ("hieu luc tu", "tu ngay", "ngay hieu luc"),
+    "valid_to": ("hieu luc den", "den ngay"),
+    "successor": ("co quan ke nhiem", "ma ke nhiem"),
+    "email": ("email", "thu dien tu"),
+    "address": ("dia chi",),
+    "phone": ("dien thoai", "so dien thoai"),
+    "decision": ("so quyet dinh", "van ban quyet dinh", "can cu"),
+    "host": ("nut lien thong",),
+    "next_host": ("nut lien thong moi",),
+    "next_host_from": ("ngay chuyen nut",),
+    "scheme": ("luoc do", "luoc do dinh danh", "ma luoc do"),
+    "contact": ("dau moi", "can bo dau moi", "nguoi dau moi", "nguoi lien he"),
+}
+_COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading in headings}
 
 
 class CodeFileForm(StrEnum):
@@ -93,10 +118,6 @@ def _split_lines(text: str) -> Iterator[str]:
         yield text[start:end].removesuffix("\r")
         start = end + 1
     yield text[start:]
-
-
-# A program or a picture has control characters within its first bytes; a text has none.
-_CONTROL, _INSPECTED_LETTERS = re.compile(r"[\x00-\x08\x0e-\x1f]"), 1_000_000
 
 
 def _decode_western(raw: bytes) -> str:
@@ -169,31 +190,6 @@ def _cell_of(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         raise BadForm("a cell of JSON is text, a whole number or null", code=CODE)
     return str(value)
-
-
-COLUMNS = RECORD_FIELDS
-MOST_HEADINGS = 60
-_HEAD = 64 * 1024  # the first line is within this many bytes
-# The headings that offices write, folded, per column.
-_HEADS: Mapping[str, tuple[str, ...]] = {
-    "code": ("ma", "ma dinh danh", "ma co quan", "ma dinh danh dien tu"),
-    "name": ("ten", "ten co quan", "ten don vi"),
-    "alias": ("ma cu", "ma dang cu"),
-    "parent": ("co quan chu quan", "ma co quan chu quan", "ma cap tren"),
-    "valid_from": ("hieu luc tu", "tu ngay", "ngay hieu luc"),
-    "valid_to": ("hieu luc den", "den ngay"),
-    "successor": ("co quan ke nhiem", "ma ke nhiem"),
-    "email": ("email", "thu dien tu"),
-    "address": ("dia chi",),
-    "phone": ("dien thoai", "so dien thoai"),
-    "decision": ("so quyet dinh", "van ban quyet dinh", "can cu"),
-    "host": ("nut lien thong",),
-    "next_host": ("nut lien thong moi",),
-    "next_host_from": ("ngay chuyen nut",),
-    "scheme": ("luoc do", "luoc do dinh danh", "ma luoc do"),
-    "contact": ("dau moi", "can bo dau moi", "nguoi dau moi", "nguoi lien he"),
-}
-_COLUMN_OF = {heading: column for column, headings in _HEADS.items() for heading in headings}
 
 
 def headings_of(content: bytes) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ MOST_AT_ONCE = 4  # K1: certificates of one code at one time
 OLDEST_LIST = timedelta(days=30)
 """A list made earlier does not come into force by a policy: it may have been kept back, or played again."""
 DAY = timedelta(days=1)
+_EFFECTIVE = frozenset({RowStanding.READY, RowStanding.ENDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +195,6 @@ def hold_all(judged: Iterable[JudgedRow]) -> list[JudgedRow]:
         replace(row, standing=RowStanding.HELD, reason=RowReason.LIMIT) if row.standing in _EFFECTIVE else row
         for row in judged
     ]
-
-
-_EFFECTIVE = frozenset({RowStanding.READY, RowStanding.ENDS})
 
 
 def exceeds(policy: TrustPolicy, judged: Collection[JudgedRow], in_a_day: int, active: int) -> str:

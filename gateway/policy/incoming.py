@@ -22,6 +22,9 @@ from gateway.policy.profile import Profile, told_by
 from gateway.policy.texts import odd_subject
 from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 
+# A packet normally passes two or three systems.
+MOST_HOPS = 32
+
 
 class PacketEnding(StrEnum):
     """Outcome of a packet that we stored. Any other packet gets no status, or the refusal that the rules name."""
@@ -157,10 +160,6 @@ def is_for_us(packet: ArrivedPacket) -> bool:
         return True
     ours = {code.strip().casefold() for code in packet.our_codes}
     return any(code.strip().casefold() in ours for code in packet.addressed_to)
-
-
-# A packet normally passes two or three systems.
-MOST_HOPS = 32
 
 
 def goes_round(our_codes: Collection[str], hops: Sequence[str]) -> str:

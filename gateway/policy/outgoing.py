@@ -54,6 +54,29 @@ from gateway.words.reading import ANSWERS, NUMBER_LABEL
 _TYPES = frozenset(labels.say(f"type.{key}").casefold() for key in labels.tails("type"))
 _NUMBERS = [f for f in FIELDS if f.holds is int]
 _DAYS = [f for f in FIELDS if f.holds in (date, datetime)]
+_ANSWERED = re.compile(
+    rf"(?<!\w)(?:{'|'.join(ANSWERS)}) (?:[^\W\d]+ ){{0,6}}{NUMBER_LABEL} ?:? ?(\d{{1,6}}[a-z]? ?/ ?[\w&./-]*\w)",
+    re.IGNORECASE,
+)
+_STANDS_AGAINST = {
+    CodeStanding.UNKNOWN: ReasonCode.RECIPIENT_UNKNOWN,
+    CodeStanding.CLOSED: ReasonCode.RECIPIENT_CLOSED,
+    CodeStanding.UNCERTAIN: ReasonCode.RECIPIENT_UNCERTAIN,
+}
+_PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
+# Most names listed in a warning.
+_MOST_NAMES = 3
+_ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
+# R6 (paper copy) by type of document. Types that are not listed go over the axis alone.
+PAPER_CLASSES: Mapping[str, DeliveryMode] = MappingProxyType(
+    {
+        **dict.fromkeys(("giay_moi", "bao_cao"), DeliveryMode.ELECTRONIC),
+        "to_trinh": DeliveryMode.BOTH,
+    }
+)
+# R7 (letter alone): for these types only the letter is printed; attachments go over the axis.
+_LETTER_ALONE = frozenset({"giay_moi", "bao_cao"})
+LONGEST_NOTE = 500
 
 
 def check(
@@ -84,12 +107,6 @@ def check(
     recipients = _check_recipients(draft, resolutions, own_codes, confirmed)
     unlinked = Verdict.make((), [*_unlinked_reply(draft, files)])
     return head + declared + recipients + _check_files(draft, files, profile) + stamped + unlinked
-
-
-_ANSWERED = re.compile(
-    rf"(?<!\w)(?:{'|'.join(ANSWERS)}) (?:[^\W\d]+ ){{0,6}}{NUMBER_LABEL} ?:? ?(\d{{1,6}}[a-z]? ?/ ?[\w&./-]*\w)",
-    re.IGNORECASE,
-)
 
 
 def _unlinked_reply(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) -> Iterator[Reason]:
@@ -248,13 +265,6 @@ def _check_recipients(
     return verdict
 
 
-_STANDS_AGAINST = {
-    CodeStanding.UNKNOWN: ReasonCode.RECIPIENT_UNKNOWN,
-    CodeStanding.CLOSED: ReasonCode.RECIPIENT_CLOSED,
-    CodeStanding.UNCERTAIN: ReasonCode.RECIPIENT_UNCERTAIN,
-}
-
-
 def _check_standing(
     recipient: Recipient,
     resolution: Resolution | None,
@@ -346,9 +356,6 @@ def _file_warnings(draft: Draft, files: Sequence[tuple[FileItem, FileFacts]]) ->
             )
 
 
-_PARENTS = (Kind.DOCUMENT, Kind.REPLACEMENT)
-
-
 def check_change(
     change: DocumentChange, kind: Kind, parent: OutgoingDocument, replacement: Draft | None = None
 ) -> Verdict:
@@ -401,11 +408,6 @@ def _update_reasons(change: DocumentChange, parent: OutgoingDocument) -> Iterato
             yield reason(ReasonCode.RECIPIENT_UNKNOWN, f"/receivers_removed/{n}", recipient=code, name="")
 
 
-# Most names listed in a warning.
-_MOST_NAMES = 3
-_ADDRESSED = (CodeStanding.ACTIVE, CodeStanding.MAPPED)
-
-
 def addressed_agencies(answers: Sequence[Resolution]) -> Sequence[AgencyEntry]:
     """Return the agencies that mail would go to; other rules report unknown and closed recipients."""
     return [entry for _, entry in _addressed_entries(answers)]
@@ -454,18 +456,6 @@ def _addressed_entries(answers: Sequence[Resolution]) -> Iterator[tuple[str, Age
     for n, answer in enumerate(answers):
         if answer.entry is not None and answer.standing in _ADDRESSED:
             yield f"/recipients/{n}/code", answer.entry
-
-
-# R6 (paper copy) by type of document. Types that are not listed go over the axis alone.
-PAPER_CLASSES: Mapping[str, DeliveryMode] = MappingProxyType(
-    {
-        **dict.fromkeys(("giay_moi", "bao_cao"), DeliveryMode.ELECTRONIC),
-        "to_trinh": DeliveryMode.BOTH,
-    }
-)
-# R7 (letter alone): for these types only the letter is printed; attachments go over the axis.
-_LETTER_ALONE = frozenset({"giay_moi", "bao_cao"})
-LONGEST_NOTE = 500
 
 
 class Means(StrEnum):

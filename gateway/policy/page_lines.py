@@ -26,6 +26,8 @@ _AT_THE_END = 0.4
 _BASELINE = 0.9 / 1.15  # of the height of a run's area
 _HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
 _SIGNS = frozenset("–—…“”‘’•§°‑−·×²³½€№►▪■□→")
+T = TypeVar("T")
+_INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +139,6 @@ def _place_mark(line: PageLine, run: TextRun) -> tuple[str, bool]:
 def _tidy(text: str) -> str:
     composed = nfc(text).translate(_HYPHENS)
     return re.sub(r"\s+", " ", composed).strip()
-
-
-T = TypeVar("T")
-_INKS = {Ink.RECOGNISED: "recognised", Ink.ADDED: "added"}
 
 
 def field_of(value: T, lines: Sequence[PageLine], doubts: Iterable[str | None] = ()) -> Field[T]:

@@ -30,6 +30,8 @@ _NAME = re.compile(r"(?:[^\s.]+\.\s?)*(?:[^\W\d_]+(?:[-'][^\W\d_]+)?)(?: [^\W\d_
 _BEHALF = tuple(map(fold, BEHALF))
 _RANKS = frozenset(map(fold, RANKS))
 _TITLES = tuple(map(fold, TITLES))
+_UNREADABLE = frozenset({"PDF-UNREADABLE", "PDF-LIMIT"})
+_LONG_BEFORE = timedelta(days=60)
 
 
 def read_signed(
@@ -157,10 +159,6 @@ def _read_recipients(begins: PageLine, lines: Sequence[PageLine], middle: float)
     filed = any(e.folded.lstrip("-+* ").startswith(fold(FILED)) for e in block)
     text = "\n".join(e.text for e in block)
     return field_of(text, block, (None if filed else "plain",))
-
-
-_UNREADABLE = frozenset({"PDF-UNREADABLE", "PDF-LIMIT"})
-_LONG_BEFORE = timedelta(days=60)
 
 
 def read_fields(text: PdfText, verdict: FileVerdict | None = None, pages: int | None = None) -> PdfFields:

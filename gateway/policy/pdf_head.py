@@ -35,6 +35,12 @@ _DAY = re.compile(r"{} (\d{{1,2}}) {} (\d{{1,2}}) {} (\d{{4}})(?!\d)".format(*ma
 _BULLET = re.compile(r"[-–+*•]\s")
 _LIST_GAP = 1.2
 _NEAR = 1.2  # blank between lines that belong together, relative to the type size
+LETTER = "cong_van"
+LONGEST_SUBJECT = DRAFT["subject"].longest
+_MIDDLE = 0.1  # tolerance in page widths, to either side
+_UPPER = 0.6
+_FIRST_GAP, _NEXT_GAP, _CLEAR_GAP = 2.5, 0.8, 1.0  # in parts of the type size
+_TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,14 +231,6 @@ def _find_dates(lines: Sequence[PageLine]) -> Iterator[tuple[date, tuple[PageLin
                 if start < match.end() and match.start() < end
             ),
         )
-
-
-LETTER = "cong_van"
-LONGEST_SUBJECT = DRAFT["subject"].longest
-_MIDDLE = 0.1  # tolerance in page widths, to either side
-_UPPER = 0.6
-_FIRST_GAP, _NEXT_GAP, _CLEAR_GAP = 2.5, 0.8, 1.0  # in parts of the type size
-_TYPES = {fold(labels.say(f"type.{key}")): key for key in labels.tails("type")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,11 @@ from gateway.policy.verdict import Reason, ReasonCode, Verdict, reason
 
 # A typed PIN opens the key for a limited session, so that a page left open over lunch asks again.
 SESSION_LASTS = timedelta(minutes=15)
+EDGE = 4 * POINTS_PER_MM  # printers leave about this margin blank
+TOP = 8 * POINTS_PER_MM
+SIDE = 15 * POINTS_PER_MM  # the right margin of the official layout
+GAP = 2.0
+_SHARE = 1 / 3
 
 
 def may_be_signed(standing: PdfStanding, wish: Wish, name: str) -> Verdict:
@@ -104,13 +109,6 @@ def _key_reasons(
         )
     if any(s.key_id == key.key_id or s.subject == key.subject for s in standing.earlier):
         yield reason(ReasonCode.SIGN_TWICE, signer=key.subject)
-
-
-EDGE = 4 * POINTS_PER_MM  # printers leave about this margin blank
-TOP = 8 * POINTS_PER_MM
-SIDE = 15 * POINTS_PER_MM  # the right margin of the official layout
-GAP = 2.0
-_SHARE = 1 / 3
 
 
 def page_for(standing: PdfStanding, wish: Wish) -> int:

@@ -59,6 +59,22 @@ DEFAULT_RULES: tuple[RoleRule, ...] = (
     RoleRule(role=SignerRole.AGENCY, part="user_id", value="MST:", begins=True),
     RoleRule(role=SignerRole.AGENCY, part="user_id", value="MDVQHNS:", begins=True),
 )
+REVOCATION = "CERT-REVOCATION-UNKNOWN"
+NO_ANCHORS = "PDF-NO-ANCHORS"
+UNPROVED_TIME = "PDF-TIME-UNPROVED"
+# Faults of this node that stop the reading of any file: a broken trust folder, a dead reader process.
+OWN_FAULTS = frozenset({"PDF-TRUST", "PDF-READER"})
+# Faults that time, or another setting, may resolve.
+OPEN = frozenset({REVOCATION, NO_ANCHORS, *OWN_FAULTS})
+_RETRIED_CODES = frozenset({REVOCATION, *OWN_FAULTS})
+_Judgement = tuple[SignatureWord, str | None, str]
+_GOOD: _Judgement = (SignatureWord.VALID, None, "")
+_STAMP_UNKNOWN: _Judgement = (
+    SignatureWord.UNKNOWN,
+    REVOCATION,
+    "no list or answer tells whether the timestamp authority was revoked",
+)
+_WORST = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
 
 
 def role_of(certificate: CertificateFacts, rules: Sequence[RoleRule] = ()) -> SignerRole:
@@ -106,24 +122,6 @@ def _fits(rule: RoleRule, value: str) -> bool:
     return value.startswith(rule.value) if rule.begins else value == rule.value
 
 
-REVOCATION = "CERT-REVOCATION-UNKNOWN"
-NO_ANCHORS = "PDF-NO-ANCHORS"
-UNPROVED_TIME = "PDF-TIME-UNPROVED"
-# Faults of this node that stop the reading of any file: a broken trust folder, a dead reader process.
-OWN_FAULTS = frozenset({"PDF-TRUST", "PDF-READER"})
-# Faults that time, or another setting, may resolve.
-OPEN = frozenset({REVOCATION, NO_ANCHORS, *OWN_FAULTS})
-_RETRIED_CODES = frozenset({REVOCATION, *OWN_FAULTS})
-
-_Judgement = tuple[SignatureWord, str | None, str]
-_GOOD: _Judgement = (SignatureWord.VALID, None, "")
-_STAMP_UNKNOWN: _Judgement = (
-    SignatureWord.UNKNOWN,
-    REVOCATION,
-    "no list or answer tells whether the timestamp authority was revoked",
-)
-
-
 def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) -> FileVerdict:
     """Return the verdict on one file, which is that of its worst signature."""
     if facts.fault is not None:
@@ -143,9 +141,6 @@ def judge(name: str, n: int, facts: PdfFacts, rules: Sequence[RoleRule] = ()) ->
         signers=signers,
         answers=facts.answers,
     )
-
-
-_WORST = (SignatureWord.INVALID, SignatureWord.UNKNOWN, SignatureWord.VALID)
 
 
 def legal_value(

@@ -36,6 +36,10 @@ _SHAPES: Mapping[ReformKind, tuple[int, int, int, int]] = {
 }
 _TARGETS_NEW = (ReformKind.RECODE, ReformKind.CONSOLIDATE, ReformKind.CREATE)
 _TARGETS_EXIST = (ReformKind.MERGE, ReformKind.DISSOLVE)
+MOST_STEPS = 5_000
+MOST_CODES_OF_ALL = 10_000
+_ONCE = ("past", "decided_later")  # warnings about the whole decision, not each step
+MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,11 +302,6 @@ def _is_name(name: str | None) -> bool:
     return name.isprintable() and unicodedata.is_normalized("NFC", name) and any(map(str.isalpha, name))
 
 
-MOST_STEPS = 5_000
-MOST_CODES_OF_ALL = 10_000
-_ONCE = ("past", "decided_later")  # warnings about the whole decision, not each step
-
-
 def plan_reform(reform: Reform, view: RegistryView, today: date) -> ReformPlan:
     """Plan a reform of one or many steps: return a plan with every conflict, or with its effects."""
     if not reform.is_many:
@@ -394,9 +393,6 @@ def _units_left(
         ]
         if remaining:
             yield Remark(key="units_below", params={"code": code, "count": str(len(remaining))})
-
-
-MOST_LISTED = 20
 
 
 def import_undo_obstacles(

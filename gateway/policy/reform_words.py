@@ -13,6 +13,8 @@ from gateway.domain.registry_change import Life, RegistryView
 from gateway.domain.registry_reform import QueuedMail, Reform, ReformKind, ReformRecord, ReformState, Remark
 
 _DAY = timedelta(days=1)
+REPORT_DAYS = 15
+REMIND_AFTER = 10
 
 
 def sentences(reform: Reform, view: RegistryView, lives_after: Mapping[str, Life]) -> Iterator[Remark]:
@@ -110,10 +112,6 @@ def _name(code: str, *snapshots: Mapping[str, Life]) -> str:
 
 def _remark(key: str, reform: Reform, **params: str) -> Remark:
     return Remark(key=key, params=params | {"on": reform.effective_on.isoformat()})
-
-
-REPORT_DAYS = 15
-REMIND_AFTER = 10
 
 
 class ReportUrgency(StrEnum):

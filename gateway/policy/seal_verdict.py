@@ -56,6 +56,8 @@ _VALUES: Mapping[SealWord | None, tuple[LegalValue, ...]] = {
     SealWord.UNREGISTERED: (_I, _I, _I, _I, _I),
     None: (_I, _I, _I, _I, _I),
 }
+_CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")
+_PARTS = re.compile(r"[,;/\u2013\u2014-]")
 
 
 def value_of(seal: SealWord | None, person: SignatoryWord | None, header: HeaderWord | None) -> LegalValue:
@@ -195,10 +197,6 @@ def header_word(lead: FileVerdict | None, stated: Signer | None) -> HeaderWord |
     if stated is None or not stated.name.strip() or not registered:
         return None
     return HeaderWord.SAME if any(_names(stated, signer) for signer in registered) else HeaderWord.OTHER
-
-
-_CAPACITY = re.compile(r"\b(tm|kt|tl|tuq|q)\s?[./]")
-_PARTS = re.compile(r"[,;/\u2013\u2014-]")
 
 
 def _names(stated: Signer, signer: SignerVerdict) -> bool:

@@ -23,6 +23,9 @@ from gateway.policy.personal_data import shorter_subject
 from gateway.policy.profile import Profile
 from gateway.policy.verdict import Reason, ReasonCode, reason
 
+_WORDS_WITHOUT_MARK = 3
+_WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
+
 
 class Letters(StrEnum):
     """The two old encodings that offices used."""
@@ -182,10 +185,6 @@ _CONVERTERS: Mapping[Letters, Callable[[str], str]] = {
     Letters.TCVN3: lambda text: text.translate(_TCVN3),
     Letters.VNI: lambda text: _PAIR.sub(_convert_vni_pair, text),
 }
-
-
-_WORDS_WITHOUT_MARK = 3
-_WORD = re.compile(r"[^\W_]+(?:[/.-][^\W_]+)*")
 
 
 def broken_fields(

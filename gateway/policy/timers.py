@@ -32,6 +32,19 @@ from gateway.errors import Misconfigured
 
 NOTHING = timedelta()
 _ONE_DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+URGENT_RECALL = 2 * HOUR
+STATE_SILENT = 24 * HOUR
+FIRST_STATE_STEP = 6 * HOUR
+"""From when on operators are reminded of an unsent state."""
+REPLY_SOON = timedelta(days=3)
+AFTERNOON = time(16)
+"""Hour from which people are reminded of the day's duties."""
+LEADER_DELAY = timedelta(days=2)
+"""After this delay the agency's heads are notified of late work too."""
+TOLD_FOR = timedelta(days=25)
+"""So long after its moment a step is sent, and then no more; shorter than reminders are remembered."""
 
 
 def calendar_of(
@@ -129,21 +142,6 @@ def _spans_from(office: OfficeCalendar, at: datetime) -> Iterator[tuple[datetime
     while True:
         yield from office.hours_of(day)
         day += _ONE_DAY
-
-
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-URGENT_RECALL = 2 * HOUR
-STATE_SILENT = 24 * HOUR
-FIRST_STATE_STEP = 6 * HOUR
-"""From when on operators are reminded of an unsent state."""
-REPLY_SOON = timedelta(days=3)
-AFTERNOON = time(16)
-"""Hour from which people are reminded of the day's duties."""
-LEADER_DELAY = timedelta(days=2)
-"""After this delay the agency's heads are notified of late work too."""
-TOLD_FOR = timedelta(days=25)
-"""So long after its moment a step is sent, and then no more; shorter than reminders are remembered."""
 
 
 def length(office: OfficeCalendar, timer: Timer) -> timedelta:

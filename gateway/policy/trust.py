@@ -29,6 +29,8 @@ from gateway.errors import BadSignature, CannotTell, InvalidEnvelope, UnknownSen
 M = TypeVar("M")
 
 _SEAL = claim_seal()
+AXIS = "axis"
+"""Verdict on an envelope that a session vouches for, without a signature that proves its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +115,6 @@ def decide(
         steps=_mark_passed(signed.steps, details),
         seal=_SEAL,
     )
-
-
-AXIS = "axis"
-"""Verdict on an envelope that a session vouches for, without a signature that proves its sender."""
 
 
 def vouch(

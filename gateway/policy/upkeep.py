@@ -34,6 +34,18 @@ JOBS: Mapping[str, timedelta | None] = {
 OF_OFFICE = frozenset({"digest", "lister", "accounts", "drawer", "acts"})
 # Jobs that not every node has: one that never reported is not late.
 OPTIONAL = OF_OFFICE | {"folder", "feed", "growth", "timestamp", "revocation"}
+# E2 (unsealed events): after this time a person must look into it.
+UNSEALED_MOST = timedelta(minutes=5)
+EXPIRY_MARKS = (7, 30, 60)
+"""Days; an authority needs weeks to renew a certificate."""
+# Short delays for a broker that restarts; then those of T12 (status delivery): 1, 2, 5, 15, 30, 60 minutes and hourly.
+RETRY_DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, int(LONGEST_DELAY.total_seconds()))
+# For webhooks of an agency's program, by their specification; from then on every twelve hours.
+WEBHOOK_DELAYS_S = (5, 30, 2 * 60, 10 * 60, 3600, 3 * 3600, 8 * 3600, 24 * 3600, 12 * 3600)
+RETRY_LIMIT = timedelta(hours=72)
+RETRY_JITTER = 0.1
+MOST_UNFORESEEN = 12
+"""Tries of a row that raises unforeseen errors: some hours by `retry_delay`, then a person is notified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +138,6 @@ def _word_of_day(job_day: JobDay, most: timedelta | None) -> str:
     return FAULTY if job_day.failures else GOOD
 
 
-# E2 (unsealed events): after this time a person must look into it.
-UNSEALED_MOST = timedelta(minutes=5)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
     """Intervals of sealing, stamping and publishing; without new events nothing is repeated."""
@@ -176,10 +184,6 @@ def _passed(since: datetime, span: timedelta, now: datetime) -> bool:
     return now - since >= span or now < since
 
 
-EXPIRY_MARKS = (7, 30, 60)
-"""Days; an authority needs weeks to renew a certificate."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEnding:
     """Certificate in use: its code, its end, and whether it is ours."""
@@ -209,16 +213,6 @@ def last_of_each_code(endings: Iterable[CertificateEnding]) -> list[CertificateE
 def expiry_mark_of(ends_at: datetime, now: datetime) -> int | None:
     """Return the nearest warning mark in days that was passed; None while there is time."""
     return next((days for days in EXPIRY_MARKS if ends_at - now <= timedelta(days=days)), None)
-
-
-# Short delays for a broker that restarts; then those of T12 (status delivery): 1, 2, 5, 15, 30, 60 minutes and hourly.
-RETRY_DELAYS_S = (2, 5, 15, 60, 120, 300, 900, 1800, int(LONGEST_DELAY.total_seconds()))
-# For webhooks of an agency's program, by their specification; from then on every twelve hours.
-WEBHOOK_DELAYS_S = (5, 30, 2 * 60, 10 * 60, 3600, 3 * 3600, 8 * 3600, 24 * 3600, 12 * 3600)
-RETRY_LIMIT = timedelta(hours=72)
-RETRY_JITTER = 0.1
-MOST_UNFORESEEN = 12
-"""Tries of a row that raises unforeseen errors: some hours by `retry_delay`, then a person is notified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

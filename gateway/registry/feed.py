@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 REFUSALS_KEPT = 200  # any node on the axis can cause refusals; the oldest are dropped
 LONGEST_REASON = 2000
 T = TypeVar("T")
+TRIES = 3  # for the case that an import changes the registry while a feed is judged
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -230,10 +232,6 @@ async def _put_in_force(
             change_id=change_id,
         )
     )
-
-
-TRIES = 3  # for the case that an import changes the registry while a feed is judged
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

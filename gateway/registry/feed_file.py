@@ -38,6 +38,14 @@ MOST_BYTES = 512 * 1024 * 1024  # a million usual rows have 150 MB
 LONGEST_TEXT = 500
 LONGEST_ALIAS = 75  # the longest alias in real lists
 _MOST = 2**53 - 1  # largest number that every JSON reader keeps exactly
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+FORM_1: Literal["lienthong-registry/1"] = "lienthong-registry/1"
+FORM_2: Literal["lienthong-registry/2"] = "lienthong-registry/2"
+PIECE = 256 * 1024
+# The beginnings of lines in their one spelling.
+_PROPOSAL, _TRUST, _OFFICER = b'{"proposal":', b'{"trust":', b'{"officer":'
+_FORM = re.compile(rb'\{"format":"lienthong-registry/(\d{1,9})"')
 
 
 class FeedRefused(Clash):
@@ -93,18 +101,12 @@ def _in_utc(value: datetime) -> datetime:
 Text = Annotated[str, AfterValidator(_text)]
 Code = Annotated[str, AfterValidator(_code)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
-Count = Annotated[int, Field(ge=0, le=_MOST)]
 
 
 class _FeedLine(BaseModel):
     """One line: keys in the order of the fields, empty ones left out."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
-
-
-FORM_1: Literal["lienthong-registry/1"] = "lienthong-registry/1"
-FORM_2: Literal["lienthong-registry/2"] = "lienthong-registry/2"
 
 
 class Header(_FeedLine):
@@ -287,12 +289,6 @@ def _first(cause: ValidationError) -> str:
     error: Any = cause.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in error["loc"])
     return f"{place}: {error['msg']}" if place else str(error["msg"])
-
-
-PIECE = 256 * 1024
-# The beginnings of lines in their one spelling.
-_PROPOSAL, _TRUST, _OFFICER = b'{"proposal":', b'{"trust":', b'{"officer":'
-_FORM = re.compile(rb'\{"format":"lienthong-registry/(\d{1,9})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,16 @@ from gateway.registry.tables import (
 )
 
 AHEAD = timedelta(minutes=10)  # how far an issuer's clock may be ahead of ours
+# Signed bytes begin with their purpose, so that no other signature passes for one over a feed.
+TAG = b"lienthong-registry/1 header\n"
+OFFICER_TAG = b"lienthong-registry/2 officer\n"
+MOST_ISSUERS = 32
+LARGEST_CERTIFICATE = 64 * 1024
+LEAST_RSA = 2048
+_CURVES: Mapping[str, tuple[str, hashes.HashAlgorithm]] = {
+    "ecdsa-sha256": ("secp256r1", hashes.SHA256()),
+    "ecdsa-sha384": ("secp384r1", hashes.SHA384()),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,18 +275,6 @@ def _refuse_contradictions(stage: FeedStage, header: Header) -> None:
             code="FEED-BINDING",
             hint="withdraw the binding here first, or the issuer proposes a new key",
         )
-
-
-# Signed bytes begin with their purpose, so that no other signature passes for one over a feed.
-TAG = b"lienthong-registry/1 header\n"
-OFFICER_TAG = b"lienthong-registry/2 officer\n"
-MOST_ISSUERS = 32
-LARGEST_CERTIFICATE = 64 * 1024
-LEAST_RSA = 2048
-_CURVES: Mapping[str, tuple[str, hashes.HashAlgorithm]] = {
-    "ecdsa-sha256": ("secp256r1", hashes.SHA256()),
-    "ecdsa-sha384": ("secp384r1", hashes.SHA384()),
-}
 
 
 def pinned_issuers(folder: Path) -> Mapping[str, x509.Certificate]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _UNDECIDED = (ListState.NEW, ListState.WAITING)
 _DAYS = frozenset({"valid_from", "valid_to", "next_host_from"})
 Texts = Mapping[str, str | None]
+_MOST_NAMED = 500  # codes listed in the record and the event; their counts are complete
 
 
 class HeldChanges:
@@ -229,9 +230,6 @@ async def _rows_of(connection: AsyncConnection, table: Any, codes: Iterable[str]
     for part in lookup.in_parts(sorted(codes)):
         rows += await connection.execute(select(table).where(table.c.code.in_(part)))
     return rows
-
-
-_MOST_NAMED = 500  # codes listed in the record and the event; their counts are complete
 
 
 def _text(value: object) -> str | None:

@@ -42,6 +42,8 @@ CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts 
 MAX_PROBLEMS_IN_MESSAGE = 20  # problems listed in the refusal; the plan has all of them
 
 _COLUMNS = [AGENCY.c[name] for name in (*RECORD_FIELDS, "source")]
+LOADED_BY = "starter"
+_STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 
 async def plan_import(reader: AsyncEngine, pool: Pool | None, csv_bytes: bytes, today: date) -> Plan:
@@ -213,10 +215,6 @@ def _summary(plan: Plan) -> dict[str, object]:
     }
     codes = {name: [row.code for row in rows[:CODES_KEPT]] for name, rows in parts.items()}
     return {name: len(rows) for name, rows in parts.items()} | {"unchanged": plan.unchanged, "codes": codes}
-
-
-LOADED_BY = "starter"
-_STARTER_CODES = select(AGENCY.c.code, AGENCY.c.source)
 
 
 async def load_starter(writer: AsyncEngine, clock: Clock) -> int:

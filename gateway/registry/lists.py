@@ -47,6 +47,7 @@ _AT_ONCE = 500
 _LARGEST_CONTENT = 512 * feed_file.MOST_TRUST_ROWS  # a row without its certificate has at most 400 bytes
 _OPEN = (ListState.OPEN, ListState.UNSIGNED, ListState.HELD)
 _UNDECIDED = (ListState.NEW, ListState.WAITING)
+_COLUMNS = [column for column in LIST.c if column.name != "content"]
 
 
 class ListContent:
@@ -221,9 +222,6 @@ class SqlLists:
     async def _lists(self, *conditions: Any, limit: int | None) -> Sequence[ReceivedList]:
         query = select(*_COLUMNS).where(*conditions).order_by(LIST.c.received_at, LIST.c.sequence)
         return [_to_list(row) for row in await self._connection.execute(query.limit(limit))]
-
-
-_COLUMNS = [column for column in LIST.c if column.name != "content"]
 
 
 async def keep_list(

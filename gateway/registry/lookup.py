@@ -28,6 +28,20 @@ CANDIDATES = 200  # most rows of each kind considered for a nearest match
 ROWS_AT_ONCE = 1000  # rows of a long list read between two turns of the event loop
 _AFTER_ALL = "\uffff"  # sorts after every letter of a code or a folded name
 _NAME_PREFIX = 6  # letters that a misspelt name must still share with its row
+CODES_AT_ONCE = 500
+_ROW = tuple(
+    name
+    for name in PERIOD.c.keys()  # noqa: SIM118 - a collection of columns, not a mapping
+    if name not in ("id", "until", "believed_from", "believed_to", "change_id")
+)
+_PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
+# Fields that a reform writes for a code that it ends, begins or changes.
+_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
+    ReformEffect.ENDED: ("valid_to", "successor"),
+    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
+    ReformEffect.CHANGED: ("name", "parent"),
+    ReformEffect.HEIR: (),
+}
 
 
 async def by_code(connection: AsyncConnection, code: str) -> AgencyEntry | None:
@@ -166,15 +180,6 @@ async def _all(connection: AsyncConnection, query: Select[tuple[object, ...]]) -
     return [to_entry(row) for row in await connection.execute(query)]
 
 
-CODES_AT_ONCE = 500
-_ROW = tuple(
-    name
-    for name in PERIOD.c.keys()  # noqa: SIM118 - a collection of columns, not a mapping
-    if name not in ("id", "until", "believed_from", "believed_to", "change_id")
-)
-_PRESENT = and_(PERIOD.c.believed_to.is_(None), PERIOD.c.until.is_not(None))
-
-
 async def as_of(connection: AsyncConnection, entries: Sequence[AgencyEntry], on: date) -> list[AgencyEntry]:
     """Return the entries with the name and parent that each had on that day."""
     periods: dict[str, Row[Any]] = {}
@@ -276,15 +281,6 @@ def in_parts(codes: Collection[str]) -> Iterable[list[str]]:
     """Split the codes into lists that one statement takes."""
     listed = list(codes)
     return (listed[start : start + CODES_AT_ONCE] for start in range(0, len(listed), CODES_AT_ONCE))
-
-
-# Fields that a reform writes for a code that it ends, begins or changes.
-_WRITTEN_FIELDS: Mapping[ReformEffect, tuple[str, ...]] = {
-    ReformEffect.ENDED: ("valid_to", "successor"),
-    ReformEffect.BEGUN: ("name", "parent", "valid_from"),
-    ReformEffect.CHANGED: ("name", "parent"),
-    ReformEffect.HEIR: (),
-}
 
 
 async def held_back_by_reforms(connection: AsyncConnection, today: date) -> dict[str, dict[str, str]]:

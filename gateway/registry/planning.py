@@ -28,6 +28,9 @@ from gateway.domain.text import fold
 from gateway.registry.csv_file import Cell, CsvLine, printable
 from gateway.words.reading import NAME_JOINTS, SHORT_NAMES
 
+MAX_DOUBTS = 50
+_OF_STATE = (DEFAULT_SCHEME, PENDING_SCHEME)  # schemes of the agencies that the rule of names is for
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
@@ -300,9 +303,6 @@ def _text(cell: Cell) -> str | None:
     return None if cell is None else str(cell)
 
 
-MAX_DOUBTS = 50
-
-
 def doubts(
     present: Mapping[str, AgencyRecord],
     changes: Mapping[str, AgencyRecord],
@@ -325,9 +325,6 @@ def doubts(
         *_undecided(present, changes, lines),
     ]
     return tuple(sorted(problems, key=lambda p: p.line)[:MAX_DOUBTS])
-
-
-_OF_STATE = (DEFAULT_SCHEME, PENDING_SCHEME)  # schemes of the agencies that the rule of names is for
 
 
 def _oddly_named(renamed: Mapping[str, AgencyRecord], lines: Mapping[str, int]) -> Iterator[RowProblem]:

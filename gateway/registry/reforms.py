@@ -39,6 +39,8 @@ from gateway.registry.tables import (
 )
 
 MOST_LEGACY = 100_000
+_APPROVED = REFORM.c.state == ReformState.APPROVED.value
+_KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
 
 
 @cache
@@ -240,9 +242,6 @@ async def leaning_on(
     return sorted({*codes_now, *(await connection.execute(earlier.limit(20))).scalars()})
 
 
-_APPROVED = REFORM.c.state == ReformState.APPROVED.value
-
-
 def _ended() -> Select[Any]:
     """Select ended codes with their reform, newest first, so that the valid end of a code that ended twice comes first."""
     return (
@@ -257,9 +256,6 @@ def _ended() -> Select[Any]:
         .where(REFORM_CODE.c.part == ReformEffect.ENDED.value, _APPROVED)
         .order_by(REFORM.c.approved_at.desc(), REFORM.c.id.desc())
     )
-
-
-_KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

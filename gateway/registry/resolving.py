@@ -41,6 +41,10 @@ NAME_SLIPS = 3
 MOST_SUCCESSORS = 50  # successors followed at most; a real chain has one or two links
 _SHORTEST_FOR_TWO = 4  # two edits of a shorter code reach half the table
 _LONGEST_TEXT = 500  # names are shorter; a longer text is not searched
+# Where more agencies have the names, they are looked up one by one.
+_MOST_NAMED = 20_000
+_KINDS = sorted((fold(kind).split() for kind in AGENCIES), key=len, reverse=True)
+_LETTERS = ascii_uppercase + digits + "."  # signs of a code (R75, form of codes)
 
 
 async def resolve(connection: AsyncConnection, text: str, on: date, parent: str | None) -> Resolution:
@@ -219,10 +223,6 @@ def _parse(text: str) -> AgencyCode | None:
         return None
 
 
-# Where more agencies have the names, they are looked up one by one.
-_MOST_NAMED = 20_000
-
-
 class KnownCodes:
     """Cache of rows read by one connection in one transaction."""
 
@@ -304,9 +304,6 @@ class KnownCodes:
         self._named |= by_name
 
 
-_KINDS = sorted((fold(kind).split() for kind in AGENCIES), key=len, reverse=True)
-
-
 def _kind_word(name: str) -> list[str]:
     """Return the words that say of what kind an agency is, else the first word: small letters, with their marks."""
     bare = fold(name).split()
@@ -322,9 +319,6 @@ def _forms(text: str) -> Iterator[str]:
     if code is not None:
         yield str(code)
         yield code.root
-
-
-_LETTERS = ascii_uppercase + digits + "."  # signs of a code (R75, form of codes)
 
 
 def nearest(text: str, candidates: Iterable[str], limit: int) -> str | None:

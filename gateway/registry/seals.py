@@ -35,6 +35,14 @@ APPROVALS = (EventKind.SEAL_APPROVED, EventKind.SEALING_RIGHT_APPROVED)
 WITHDRAWALS = (EventKind.SEAL_WITHDRAWN, EventKind.SEALING_RIGHT_WITHDRAWN)
 # Beyond so many codes, all events of seals are read at once.
 _FEW_CODES = 20
+_FACTS = {
+    EventKind.SEAL_APPROVED: (
+        *("id", "code", "kind", "fingerprint", "name", "position", "capacity", "valid_from", "valid_to"),
+    ),
+    EventKind.SEALING_RIGHT_APPROVED: (
+        *("id", "code", "acting_code", "act_number", "act_date", "valid_from", "valid_to"),
+    ),
+}
 
 
 def seal_subject(code: str) -> str:
@@ -252,16 +260,6 @@ async def unconfirmed(connection: AsyncConnection, log: SqlBindingLog) -> list[t
         faults += [(row.code, id) for id, row in rows.items() if _facts_of(row) != stated.get(id)]
         faults += [(facts["code"], id) for id, facts in stated.items() if id not in rows]
     return sorted(faults)
-
-
-_FACTS = {
-    EventKind.SEAL_APPROVED: (
-        *("id", "code", "kind", "fingerprint", "name", "position", "capacity", "valid_from", "valid_to"),
-    ),
-    EventKind.SEALING_RIGHT_APPROVED: (
-        *("id", "code", "acting_code", "act_number", "act_date", "valid_from", "valid_to"),
-    ),
-}
 
 
 def fold_seals(events: Sequence[Event], kind: EventKind) -> dict[str, dict[str, str]]:

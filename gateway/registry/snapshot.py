@@ -49,6 +49,8 @@ AnyLine: TypeAlias = BodyLine
 
 # A feed is ordered by the bytes of the code, whatever the database's own order.
 _COLLATION = {"postgresql": "C", "sqlite": "BINARY"}
+# A feed lists codes of Decision 20/2020 alone: its receivers refuse others. Starter rows are each node's own.
+_LISTED = (AGENCY.c.source != RowSource.STARTER.value, AGENCY.c.scheme == DEFAULT_SCHEME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +173,6 @@ def differences(older: Path, newer: Path) -> Iterator[Difference]:
     for old, new in _pair(older, check(older), newer, check(newer)):
         if old != new:
             yield _difference(old, new)
-
-
-# A feed lists codes of Decision 20/2020 alone: its receivers refuse others. Starter rows are each node's own.
-_LISTED = (AGENCY.c.source != RowSource.STARTER.value, AGENCY.c.scheme == DEFAULT_SCHEME)
 
 
 async def _write_agencies(connection: AsyncConnection, room: FeedRoom, draft: FeedDraft) -> None:

@@ -45,6 +45,11 @@ _NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_AGENCY", "GATEWAY_LANG"})
 # Kubernetes sets these in every container beside a service named `gateway`.
 _SERVICE_LINKS = ("GATEWAY_SERVICE_", "GATEWAY_PORT")
 _ADDRESS = re.compile(r"(sqlite|postgresql)(\+\w+)?://.+")
+_OF_AXES = "axes."
+_ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
+_TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+# Words for true and false, of the settings that take these two alone.
+_PAIRS = ({True: "yes", False: "no"}, {True: "on", False: "off"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +153,6 @@ def _from_secret_files(environ: Mapping[str, str], faults: list[str]) -> dict[st
     return raw_values
 
 
-_OF_AXES = "axes."
-
-
 def _several(
     path: Path | None,
     tables: Mapping[str, Any],
@@ -182,9 +184,6 @@ def _several(
             if key.split(".")[0] in _ONE_AXIS
         ]
     return axes, routes
-
-
-_ONE_AXIS = frozenset({"axis", *filter(None, AXIS_SECTIONS.values())})
 
 
 def _key_of(variable: str) -> str | None:
@@ -224,11 +223,6 @@ def _check(key: str, raw: _RawValue, faults: list[str], name: str = "") -> objec
     shown_value = "a value that is not shown" if setting.is_secret else repr(raw.value)
     faults.append(f"{name or key}: expected {explain_key(key)}, found {shown_value} ({raw.source})")
     return None
-
-
-_TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-# Words for true and false, of the settings that take these two alone.
-_PAIRS = ({True: "yes", False: "no"}, {True: "on", False: "off"})
 
 
 def _to_type(setting: Option, raw: _RawValue) -> object:

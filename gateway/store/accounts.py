@@ -77,6 +77,22 @@ _LOCKED_BODY = _BODY.with_for_update(read=True)
 _PICTURE = select(col(AgencyEmblemRow.content)).where(
     col(AgencyEmblemRow.agency_id) == bindparam("agency_id"), col(AgencyEmblemRow.id) == bindparam("id")
 )
+# Cached, because every unit of work that accepts or admits something needs it.
+_parse_hosted = lru_cache(maxsize=256)(partial(from_json, HostedAgency))
+_NEWEST_FIRST = ("set_at DESC", "id DESC")
+_IN_FORCE = (
+    select_by(_PROFILE, ("agency_id", "key"), _NEWEST_FIRST)
+    .where(col(_PROFILE.from_when) <= bindparam("now", type_=Moment))
+    .limit(1)
+)
+# States of deliveries that the axis does not have yet, or whose recipient has not answered a request.
+_OPEN_DELIVERIES = (*IN_QUEUE, *sorted(REQUESTED))
+# States of packets that are not judged yet, or wait for a person.
+_OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
+# Jobs that check signatures again; they do not keep an agency from leaving.
+_NO_WORK = "signatures"
+_NO_SECRET = "certificate "  # noqa: S105 - stands where there is no secret
+"""Prefix of `secret_hash` for a key that has no secret and is opened by its certificate alone."""
 
 
 class HostedAccounts(OwnTransactions):
@@ -354,24 +370,12 @@ async def lock_hosted(tx: Transaction, id: str, now: datetime) -> HostedAgency:
     return replace(agency, numbering=NumberingMode(numbering)) if numbering else agency
 
 
-# Cached, because every unit of work that accepts or admits something needs it.
-_parse_hosted = lru_cache(maxsize=256)(partial(from_json, HostedAgency))
-
-
 def to_hosted(row: HostedAgencyRow) -> HostedAgency:
     return from_json(HostedAgency, row.body)
 
 
 def to_hosted_row(agency: HostedAgency) -> HostedAgencyRow:
     return HostedAgencyRow.from_value(agency, body=to_json(HostedAgency, agency))
-
-
-_NEWEST_FIRST = ("set_at DESC", "id DESC")
-_IN_FORCE = (
-    select_by(_PROFILE, ("agency_id", "key"), _NEWEST_FIRST)
-    .where(col(_PROFILE.from_when) <= bindparam("now", type_=Moment))
-    .limit(1)
-)
 
 
 class SqlAgencyProfile(AgencyRows):
@@ -407,14 +411,6 @@ class SqlAgencyProfile(AgencyRows):
         return content
 
 
-# States of deliveries that the axis does not have yet, or whose recipient has not answered a request.
-_OPEN_DELIVERIES = (*IN_QUEUE, *sorted(REQUESTED))
-# States of packets that are not judged yet, or wait for a person.
-_OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
-# Jobs that check signatures again; they do not keep an agency from leaving.
-_NO_WORK = "signatures"
-
-
 async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
     """Count the open work of an agency by kind, without kinds that have none: `deliveries`, `packets`, `documents`
     (undecided by a clerk), `answers` (still to be sent), `jobs`, `holds` (undecided or unsettled)."""
@@ -432,10 +428,6 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
         if count := await tx.scalar(select(func.count()).select_from(table).where(owner, is_open)):
             counts[name] = count
     return counts
-
-
-_NO_SECRET = "certificate "  # noqa: S105 - stands where there is no secret
-"""Prefix of `secret_hash` for a key that has no secret and is opened by its certificate alone."""
 
 
 async def _load_keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, ApiKey]:

@@ -43,6 +43,16 @@ _B, _R = BlobRow, BlobRefRow
 _Owners = type[BlobRow] | type[BlobRefRow]
 _OwnerConditions = Callable[[_Owners], Sequence[ColumnElement[bool]]]
 _OWNER = ("agency_id", "owner_kind", "owner_id")
+_DIGEST = col(_B.digest) == bindparam("digest")
+_OWNERS: CompoundSelect[str, str, str] = union_all(
+    select(col(_B.agency_id), col(_B.owner_kind), col(_B.owner_id)).where(
+        _DIGEST, col(_B.agency_id).is_not(None)
+    ),
+    select(col(_R.agency_id), col(_R.owner_kind), col(_R.owner_id)).where(
+        col(_R.digest) == bindparam("digest")
+    ),
+)
+_SET_BODY = update(_B).where(col(_B.digest) == bindparam("this"))
 
 
 def _owner(owner: _Owners) -> Sequence[ColumnElement[bool]]:
@@ -62,7 +72,6 @@ def _owned_by(conditions: _OwnerConditions) -> ColumnElement[bool]:
     return or_(and_(*conditions(_B)), exists().where(col(_R.digest) == col(_B.digest), *conditions(_R)))
 
 
-_DIGEST = col(_B.digest) == bindparam("digest")
 _HAS_REFERENCE = select(col(_B.digest)).where(_DIGEST, _owned_by(_reader))
 _READABLE = select(col(_B.body)).where(_DIGEST, _owned_by(_reader))
 _READABLE_BODIES = select(col(_B.digest), col(_B.body)).where(
@@ -73,14 +82,6 @@ _FROZEN = select(col(_B.body)).where(_DIGEST, _owned_by(_owner))
 _OWNED = union_all(
     select(col(_B.digest), col(_B.size)).where(*_owner(_B)),
     select(col(_B.digest), col(_B.size)).join(_R, col(_R.digest) == col(_B.digest)).where(*_owner(_R)),
-)
-_OWNERS: CompoundSelect[str, str, str] = union_all(
-    select(col(_B.agency_id), col(_B.owner_kind), col(_B.owner_id)).where(
-        _DIGEST, col(_B.agency_id).is_not(None)
-    ),
-    select(col(_R.agency_id), col(_R.owner_kind), col(_R.owner_id)).where(
-        col(_R.digest) == bindparam("digest")
-    ),
 )
 _DROP_FURTHER = delete(_R).where(*_owner(_R))
 # Rows are locked in the order of digests, as content is inserted, so that units on a server cannot deadlock.
@@ -93,7 +94,6 @@ _DROP_FIRST = (
     )
     .values(dict.fromkeys(_OWNER))
 )
-_SET_BODY = update(_B).where(col(_B.digest) == bindparam("this"))
 
 
 class _ContentInsert(RowInsert):

@@ -43,6 +43,41 @@ from gateway.store.work import SqlWork
 _TWO_NAMES = 2
 # Most bytes that a scratch file keeps in memory: enough for a part of an upload, or content that is examined and dropped.
 FEW = 1024 * 1024
+SCRATCH = "scratch"
+NO_SWEEP = "no-sweep"  # a file whose age tells when sweeping was last put off
+NO_SWEEP_FOR = timedelta(hours=1)
+GRACE = timedelta(hours=24)  # long enough for any unit of work between `keep` and its reference
+_BATCH = 500
+_SHARD = 2  # letters of a digest
+_log = logging.getLogger(__name__)
+# True when the content is in the row. The length is read instead of the bytes.
+_IS_ROW = func.length(col(BlobRow.body)).is_not(None)
+_IS_OWNED = col(BlobRow.agency_id).is_not(None)
+_IS_LOOSE = and_(
+    ~_IS_OWNED,
+    col(BlobRow.stored_at) < bindparam("before", type_=Moment),
+    ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest)),
+)
+# Small content with an owner, which is most of it, is skipped by the database itself, in a thread.
+_LOOK = (
+    select(col(BlobRow.digest), _IS_ROW, _IS_LOOSE)
+    .where(col(BlobRow.digest) > bindparam("last"), or_(~_IS_ROW, _IS_LOOSE))
+    .order_by(col(BlobRow.digest))
+    .limit(bindparam("most", type_=Integer))
+    .execution_options(**{SLOW: True})
+)
+# A range instead of LIKE, because the key's index serves it. "g" sorts after every hexadecimal digit.
+_WITH_FILES = (
+    select(col(BlobRow.digest))
+    .where(col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW)
+    .execution_options(**{SLOW: True})
+)
+_AMONG_DIGESTS = select(col(BlobRow.digest)).where(among(col(BlobRow.digest), "digests"))
+_HAS_DIGEST = col(BlobRow.digest) == bindparam("digest")
+_LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_HAS_DIGEST).with_for_update()
+_REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
+_DELETE = delete(BlobRow).where(_HAS_DIGEST)
+_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 class _InMemory:
@@ -344,15 +379,6 @@ def _place(scratch: FileScratch, target: Path, synced: bytearray) -> None:
         scratch.discard()
 
 
-SCRATCH = "scratch"
-NO_SWEEP = "no-sweep"  # a file whose age tells when sweeping was last put off
-NO_SWEEP_FOR = timedelta(hours=1)
-GRACE = timedelta(hours=24)  # long enough for any unit of work between `keep` and its reference
-_BATCH = 500
-_SHARD = 2  # letters of a digest
-_log = logging.getLogger(__name__)
-
-
 def path_of(root: Path, digest: str) -> Path:
     return root / f"{digest[:_SHARD]}/{digest[_SHARD : 2 * _SHARD]}/{digest}"
 
@@ -383,35 +409,6 @@ async def sweep_content(
         ages = await pool.run(partial(_ages, root / shard, "*/*"))
         removed += await _sweep_shard(root, store, shard, ages, cutoff)
     return removed + await pool.run(partial(_sweep_scratch, root / SCRATCH, cutoff, filled))
-
-
-# True when the content is in the row. The length is read instead of the bytes.
-_IS_ROW = func.length(col(BlobRow.body)).is_not(None)
-_IS_OWNED = col(BlobRow.agency_id).is_not(None)
-_IS_LOOSE = and_(
-    ~_IS_OWNED,
-    col(BlobRow.stored_at) < bindparam("before", type_=Moment),
-    ~exists().where(col(BlobRefRow.digest) == col(BlobRow.digest)),
-)
-# Small content with an owner, which is most of it, is skipped by the database itself, in a thread.
-_LOOK = (
-    select(col(BlobRow.digest), _IS_ROW, _IS_LOOSE)
-    .where(col(BlobRow.digest) > bindparam("last"), or_(~_IS_ROW, _IS_LOOSE))
-    .order_by(col(BlobRow.digest))
-    .limit(bindparam("most", type_=Integer))
-    .execution_options(**{SLOW: True})
-)
-# A range instead of LIKE, because the key's index serves it. "g" sorts after every hexadecimal digit.
-_WITH_FILES = (
-    select(col(BlobRow.digest))
-    .where(col(BlobRow.digest) >= bindparam("first"), col(BlobRow.digest) < bindparam("end"), ~_IS_ROW)
-    .execution_options(**{SLOW: True})
-)
-_AMONG_DIGESTS = select(col(BlobRow.digest)).where(among(col(BlobRow.digest), "digests"))
-_HAS_DIGEST = col(BlobRow.digest) == bindparam("digest")
-_LOCKED = select(col(BlobRow.stored_at), _IS_ROW, _IS_OWNED).where(_HAS_DIGEST).with_for_update()
-_REFERRED = select(col(BlobRefRow.digest)).where(col(BlobRefRow.digest) == bindparam("digest")).limit(1)
-_DELETE = delete(BlobRow).where(_HAS_DIGEST)
 
 
 async def _sweep_rows(
@@ -508,9 +505,6 @@ def _ages(folder: Path, pattern: str) -> dict[str, datetime]:
         except FileNotFoundError:
             continue
     return ages
-
-
-_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 class FileVault:

@@ -16,6 +16,11 @@ from gateway import errors
 
 # Fewest free inodes. A packet needs some dozens of files; file systems without a fixed number of inodes report zero.
 INODES = 1000
+GOOD, LOW, FULL = "good", "low", "full"
+# A document of the largest size is 50 MB and lies on disk three times while it is sent. Keys are a few kilobytes each.
+KEYS = "keys"
+_FULL, _LOW = 500 * 1024**2, 5 * 1024**3
+_KEYS_FULL, _KEYS_LOW = 10 * 1024**2, 20 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +100,6 @@ def _nearest(folder: Path) -> Path:
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return folder
-
-
-GOOD, LOW, FULL = "good", "low", "full"
-# A document of the largest size is 50 MB and lies on disk three times while it is sent. Keys are a few kilobytes each.
-KEYS = "keys"
-_FULL, _LOW = 500 * 1024**2, 5 * 1024**3
-_KEYS_FULL, _KEYS_LOW = 10 * 1024**2, 20 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

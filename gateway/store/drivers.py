@@ -60,6 +60,12 @@ LOCKS_ROWS = "gateway_kept"
 _SKIPS_OPEN = "gateway_others"
 # Execution option of queries that never need a row that their own transaction added by `insert_open`.
 SKIPS_OPEN_ROWS = {_SKIPS_OPEN: True}
+SQLITE_INLINE = "sqlite+here"
+# Key in a connection's `info` for the counters of SQLite's one writer.
+COUNTERS = "gateway_counters"
+# A call with more rows than this is an import, and runs in a thread.
+MANY = 200
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -280,13 +286,6 @@ def _row_maker(names: Iterable[str]) -> _Convert:
     return partial(tuple.__new__, row_class)
 
 
-SQLITE_INLINE = "sqlite+here"
-# Key in a connection's `info` for the counters of SQLite's one writer.
-COUNTERS = "gateway_counters"
-# A call with more rows than this is an import, and runs in a thread.
-MANY = 200
-
-
 class _Context(SQLiteExecutionContext):
     def create_server_side_cursor(self) -> Any:  # Any: a cursor of the driver, as SQLAlchemy has it
         """Return the default cursor: SQLite makes rows one by one, as they are fetched."""
@@ -442,9 +441,6 @@ def begin_waiting(connection: Connection, patience_s: float) -> None:
 
 
 registry.register("sqlite.here", __name__, InlineDialect.__name__)
-
-
-T = TypeVar("T")
 
 
 async def run_many_on_server(

@@ -58,6 +58,16 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (LargeBinary, "bytes"),
     (String, "text"),
 )
+AT_ONCE = 500
+# Rows with a body in bytes may be ten megabytes each.
+LARGE_AT_ONCE = 8
+SMALL_AT_ONCE = 64
+VERSION_TABLE = "alembic_version"
+# Names, or prefixes, of the tables of SQLite's full-text indexes; they are not copied, but rebuilt from the rows.
+SEARCH_TABLES = ("list_search", "content_search")
+CONTENT, OWNERS = "blob", "blob_ref"
+# Columns that are copied as NULL, because no worker of a lease works on the copy.
+_LEASE = frozenset({"lease_token", "lease_until"})
 
 
 def kind_of(column: Column[Any]) -> str:
@@ -108,18 +118,6 @@ def _readers(zoned: bool) -> Mapping[str, Callable[[Any], Any]]:
         return at if zoned else at.replace(tzinfo=None)
 
     return {"moment": moment, "date": date.fromisoformat, "bytes": base64.b64decode}
-
-
-AT_ONCE = 500
-# Rows with a body in bytes may be ten megabytes each.
-LARGE_AT_ONCE = 8
-SMALL_AT_ONCE = 64
-VERSION_TABLE = "alembic_version"
-# Names, or prefixes, of the tables of SQLite's full-text indexes; they are not copied, but rebuilt from the rows.
-SEARCH_TABLES = ("list_search", "content_search")
-CONTENT, OWNERS = "blob", "blob_ref"
-# Columns that are copied as NULL, because no worker of a lease works on the copy.
-_LEASE = frozenset({"lease_token", "lease_until"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

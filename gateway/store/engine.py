@@ -34,6 +34,9 @@ _CLOSE_WAIT_S = 5.0  # for connections in use when their engine is closed
 # Prepared statements that a connection keeps: more than a unit of work has, so that each is parsed once.
 _STATEMENTS = 512
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+# 6 MB of pages stay in memory, and 4,000 in the write-ahead log before they move to the file, because successive documents
+# touch mostly the same pages.
+_CACHE_PRAGMAS = ("cache_size = -6000", "wal_autocheckpoint = 4000")
 
 
 class EngineRole(StrEnum):
@@ -58,6 +61,8 @@ class ServerLimits:
 
 AS_SHIPPED = ServerLimits()
 _READING = (EngineRole.READER, EngineRole.NEAR_READER)
+# Connections of an engine. A writer has two: one that the store keeps open, and one for the registry.
+_CONNECTIONS = {EngineRole.WRITER: 2, EngineRole.MIGRATOR: 1}
 
 
 def open_engine(url: str, role: EngineRole, limits: ServerLimits = AS_SHIPPED) -> AsyncEngine:
@@ -245,10 +250,6 @@ _PATIENT = Retrying(
 )
 
 
-# Connections of an engine. A writer has two: one that the store keeps open, and one for the registry.
-_CONNECTIONS = {EngineRole.WRITER: 2, EngineRole.MIGRATOR: 1}
-
-
 def _sqlite_engine(url: URL, role: EngineRole) -> AsyncEngine:
     near = role in (EngineRole.WRITER, EngineRole.NEAR_READER)
     engine = create_async_engine(
@@ -295,11 +296,6 @@ def _stay_open(context: ExceptionContext) -> None:
     callers' writes may be on it."""
     if isinstance(context.original_exception, asyncio.CancelledError):
         context.is_disconnect = False
-
-
-# 6 MB of pages stay in memory, and 4,000 in the write-ahead log before they move to the file, because successive documents
-# touch mostly the same pages.
-_CACHE_PRAGMAS = ("cache_size = -6000", "wal_autocheckpoint = 4000")
 
 
 def _pragmas(role: EngineRole) -> tuple[str, ...]:

@@ -57,6 +57,17 @@ _EVENT = tuple(
 )
 _IS_FROZEN = same(FigureFrozenRow.event_id, EventRow.id)
 _FACT, _CELL, _STATE = FigureFactRow, FigureDayRow, FigureStateRow
+_isoformat = methodcaller("isoformat")
+_DEFAULTS = (None, *(FigureFact._field_defaults[name] for name in FigureFact._fields[1:]))
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("day", "reply_by", "replied", "due"), date.fromisoformat),
+    **dict.fromkeys(("began", "delivered", "taken", "done"), datetime.fromisoformat),
+    "to_know": tuple,
+    "answers": lambda pairs: tuple((code, day) for code, day in pairs),
+}
+_DESCRIBED = (EventKind.MESSAGE_ACCEPTED, EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)
+Sums = dict[str, dict[str, int]]
+"""Sums of measures, by the value of the group's column."""
 
 
 async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
@@ -84,16 +95,6 @@ async def fold_next(store: SqlStore, limit: int = EVENTS_AT_ONCE) -> int:
         tx.add_up_later(_CELL, MEASURES, rows)
         await tx.commit()
     return end - place
-
-
-_isoformat = methodcaller("isoformat")
-_DEFAULTS = (None, *(FigureFact._field_defaults[name] for name in FigureFact._fields[1:]))
-_PARSERS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("day", "reply_by", "replied", "due"), date.fromisoformat),
-    **dict.fromkeys(("began", "delivered", "taken", "done"), datetime.fromisoformat),
-    "to_know": tuple,
-    "answers": lambda pairs: tuple((code, day) for code, day in pairs),
-}
 
 
 def fact_to_json(fact: FigureFact) -> str:
@@ -203,9 +204,6 @@ async def describe(tx: Transaction, events: Sequence[Event]) -> Sequence[Event]:
     ]
 
 
-_DESCRIBED = (EventKind.MESSAGE_ACCEPTED, EventKind.INBOX_RECEIVED, EventKind.INBOX_HELD)
-
-
 def _lacks_description(event: Event) -> bool:
     """Tell whether an event, written by an earlier version, begins a document without describing it."""
     if event.kind is EventKind.BOOK_ENTERED:
@@ -277,10 +275,6 @@ class Group(StrEnum):
     UNIT = "unit"
     AGENCY = "agency_id"
     DAY = "day"
-
-
-Sums = dict[str, dict[str, int]]
-"""Sums of measures, by the value of the group's column."""
 
 
 async def sum_all(store: SqlStore, queries: Sequence[tuple[CellQuery, Group]]) -> list[Sums]:

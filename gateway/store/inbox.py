@@ -42,6 +42,31 @@ from gateway.store.transaction import BoundQuery, Transaction
 LANDED, WAITING = "landed", "waiting"
 REPEAT = "MSG-REPEAT"
 _REOPENABLE = (WAITING, "held", "quarantined", "malformed", "dropped")
+_OF_AGENCY = select(InboxRow).where(col(InboxRow.agency_id) == bindparam("agency"))
+_BY_ID = _OF_AGENCY.where(col(InboxRow.id) == bindparam("id"))
+_BY_DIGEST = _OF_AGENCY.where(col(InboxRow.file_digest) == bindparam("digest"))
+_UPDATE = update(InboxRow).where(
+    col(InboxRow.agency_id) == bindparam("agency"), col(InboxRow.id) == bindparam("at_id")
+)
+_FRESH: Mapping[str, Any] = {
+    "state": LANDED,
+    "attempts": 0,
+    "code": None,
+    "reason": None,
+    "settled_at": None,
+    **leases.released(None, None),
+}
+# Packets of all agencies, the oldest first.
+OLDEST_FIRST = select(InboxRow).order_by(col(InboxRow.received_at), col(InboxRow.id))
+# Packets in quarantine without a proved sender (A7, unproved senders).
+_IS_KEPT_OUT = col(InboxRow.state).in_(("quarantined", "malformed"))
+IS_UNPROVED = and_(_IS_KEPT_OUT, col(InboxRow.sender_code).is_(None))
+# Marked as slow, because in a flood of packets these are many rows.
+UNPROVED_BYTES = (
+    select(func.coalesce(func.sum(col(InboxRow.size)), 0))
+    .where(IS_UNPROVED)
+    .execution_options(**{SLOW: True})
+)
 
 
 async def claim(
@@ -64,37 +89,9 @@ def is_open() -> ColumnElement[bool]:
 _QUEUE = leases.SharedRows.of_table(
     InboxRow, is_open(), (col(InboxRow.received_at), col(InboxRow.id)), lane=col(InboxRow.lane)
 )
-_OF_AGENCY = select(InboxRow).where(col(InboxRow.agency_id) == bindparam("agency"))
-_BY_ID = _OF_AGENCY.where(col(InboxRow.id) == bindparam("id"))
-_BY_DIGEST = _OF_AGENCY.where(col(InboxRow.file_digest) == bindparam("digest"))
-_UPDATE = update(InboxRow).where(
-    col(InboxRow.agency_id) == bindparam("agency"), col(InboxRow.id) == bindparam("at_id")
-)
 # Only while the lease is valid and the row open, so that a worker that wakes late changes nothing (G7, leases).
 _UPDATE_LEASED = update(InboxRow).where(
     col(InboxRow.agency_id) == bindparam("agency"), *leases.fence(InboxRow), is_open()
-)
-
-_FRESH: Mapping[str, Any] = {
-    "state": LANDED,
-    "attempts": 0,
-    "code": None,
-    "reason": None,
-    "settled_at": None,
-    **leases.released(None, None),
-}
-
-
-# Packets of all agencies, the oldest first.
-OLDEST_FIRST = select(InboxRow).order_by(col(InboxRow.received_at), col(InboxRow.id))
-# Packets in quarantine without a proved sender (A7, unproved senders).
-_IS_KEPT_OUT = col(InboxRow.state).in_(("quarantined", "malformed"))
-IS_UNPROVED = and_(_IS_KEPT_OUT, col(InboxRow.sender_code).is_(None))
-# Marked as slow, because in a flood of packets these are many rows.
-UNPROVED_BYTES = (
-    select(func.coalesce(func.sum(col(InboxRow.size)), 0))
-    .where(IS_UNPROVED)
-    .execution_options(**{SLOW: True})
 )
 
 

@@ -114,6 +114,18 @@ _UPDATE = update(_DOCUMENT).where(
 )
 _UPDATE_AS_READ = _UPDATE.where(col(_DOCUMENT.version) == bindparam("read"))
 INCOMING = "incoming"  # first part of the lock's name on an incoming DocumentId
+AVAILABLE, LEASED, ACKED = "available", "leased", "acked"
+_HANDOVER = HandoverRow
+_OLDEST_OFFER = (col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
+_IDENTITY = IdentityRow
+_OF_SENDER = select(_IDENTITY).where(
+    col(_IDENTITY.agency_id) == bindparam("agency"), col(_IDENTITY.sender) == bindparam("sender")
+)
+_BY_BODY = _OF_SENDER.where(col(_IDENTITY.body_digest) == bindparam("body"))
+_BY_PACKET = _OF_SENDER.where(col(_IDENTITY.packet_id) == bindparam("packet"))
+_BY_DOCUMENT = _OF_SENDER.where(
+    col(_IDENTITY.document_id) == bindparam("document"), one_of(col(_IDENTITY.kind), _NEW)
+).order_by(col(_IDENTITY.at).desc(), col(_IDENTITY.inbox_id).desc())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,11 +340,6 @@ def _lead_digest(document: IncomingDocument) -> str:
     return lead.sha256 if lead is not None and lead.found_type is not None else ""
 
 
-AVAILABLE, LEASED, ACKED = "available", "leased", "acked"
-_HANDOVER = HandoverRow
-_OLDEST_OFFER = (col(_HANDOVER.offered_at), col(_HANDOVER.incoming_id))
-
-
 class SqlHandovers(WatchedRows):
     """Repository of one agency's hand-overs: incoming documents offered to document systems, each taken under a lease."""
 
@@ -442,17 +449,6 @@ def to_handover(row: HandoverRow, now: datetime) -> Handover:
     ):
         return Handover(incoming_id=row.incoming_id, state=AVAILABLE)
     return value_of(Handover, row)
-
-
-_IDENTITY = IdentityRow
-_OF_SENDER = select(_IDENTITY).where(
-    col(_IDENTITY.agency_id) == bindparam("agency"), col(_IDENTITY.sender) == bindparam("sender")
-)
-_BY_BODY = _OF_SENDER.where(col(_IDENTITY.body_digest) == bindparam("body"))
-_BY_PACKET = _OF_SENDER.where(col(_IDENTITY.packet_id) == bindparam("packet"))
-_BY_DOCUMENT = _OF_SENDER.where(
-    col(_IDENTITY.document_id) == bindparam("document"), one_of(col(_IDENTITY.kind), _NEW)
-).order_by(col(_IDENTITY.at).desc(), col(_IDENTITY.inbox_id).desc())
 
 
 class SqlIdentities(AgencyRows):

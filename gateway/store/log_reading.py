@@ -43,6 +43,15 @@ from gateway.store.tables_node import EventRow, LogLeafRow, LogNodeRow, LogRow, 
 from gateway.store.transaction import Transaction
 
 _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(EventRow.node_seq)
+_MOST_NODES = 10_000
+_STORED = (
+    select(
+        *(col(LogLeafRow.leaf_index), col(EventRow.id), col(EventRow.data)),
+        *(col(LogLeafRow.body), col(LogLeafRow.salts)),
+    )
+    .join(EventRow, col(LogLeafRow.position) == col(EventRow.position))
+    .order_by(col(LogLeafRow.leaf_index))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,17 +230,6 @@ async def erasures(store: SqlStore, events: Collection[Logged]) -> set[tuple[str
     async with store.reading() as tx:
         rows = await tx.tuples(query)
     return {(id, str(name)) for id, data in rows for name in plain_data(data).get("names", ())}
-
-
-_MOST_NODES = 10_000
-_STORED = (
-    select(
-        *(col(LogLeafRow.leaf_index), col(EventRow.id), col(EventRow.data)),
-        *(col(LogLeafRow.body), col(LogLeafRow.salts)),
-    )
-    .join(EventRow, col(LogLeafRow.position) == col(EventRow.position))
-    .order_by(col(LogLeafRow.leaf_index))
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

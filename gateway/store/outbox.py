@@ -27,6 +27,12 @@ from gateway.store.tables import OutboxRow
 from gateway.store.transaction import BoundQuery, Transaction
 
 WAITING, SENT, FAILED, CANCELLED = "waiting", "sent", "failed", "cancelled"
+_OF_AGENCY = select(OutboxRow).where(col(OutboxRow.agency_id) == bindparam("agency"))
+_BY_ID = _OF_AGENCY.where(col(OutboxRow.id) == bindparam("id"))
+_OF_SUBJECT = _OF_AGENCY.where(col(OutboxRow.subject_id) == bindparam("subject")).order_by(
+    col(OutboxRow.created_at), col(OutboxRow.id)
+)
+_ONE_TOKEN = timedelta(seconds=1)
 
 
 def any_due(now: datetime, lease_s: float) -> BoundQuery:
@@ -49,18 +55,10 @@ def is_open() -> ColumnElement[bool]:
 _QUEUE = leases.SharedRows.of_table(
     OutboxRow, is_open(), (col(OutboxRow.created_at), col(OutboxRow.id)), lane=col(OutboxRow.lane)
 )
-_OF_AGENCY = select(OutboxRow).where(col(OutboxRow.agency_id) == bindparam("agency"))
-_BY_ID = _OF_AGENCY.where(col(OutboxRow.id) == bindparam("id"))
-_OF_SUBJECT = _OF_AGENCY.where(col(OutboxRow.subject_id) == bindparam("subject")).order_by(
-    col(OutboxRow.created_at), col(OutboxRow.id)
-)
 # Only while the lease is valid and the row open, so that a courier that wakes late changes nothing (G7, leases).
 _UPDATE = update(OutboxRow).where(
     col(OutboxRow.agency_id) == bindparam("agency"), *leases.fence(OutboxRow), is_open()
 )
-
-
-_ONE_TOKEN = timedelta(seconds=1)
 
 
 def _never_left(target: OutboxTarget, attempts: int) -> bool:

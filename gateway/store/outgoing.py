@@ -81,6 +81,20 @@ _UPDATE = update(OutgoingRow).where(
     col(OutgoingRow.agency_id) == bindparam("agency"), col(OutgoingRow.id) == bindparam("at_id")
 )
 _UPDATE_AS_READ = _UPDATE.where(col(OutgoingRow.version) == bindparam("read"))
+_WAITING = select(func.coalesce(func.sum(col(OutboxRow.envelope_size)), 0)).where(
+    col(OutboxRow.agency_id) == bindparam("agency"), col(OutboxRow.state) == "waiting"
+)
+OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]
+# States in which a document has no line in the book: a draft, also one that waits for its undo time, may still vanish.
+NO_LINE = (OutState.DRAFT.value,)
+LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
+_MOST = 500
+IS_LINE = (
+    one_of(col(OutgoingRow.kind), LETTERS),
+    not_(one_of(col(OutgoingRow.state), NO_LINE)),
+    col(OutgoingRow.number) != "",
+)
+_ZERO = len(number_word("0", ""))
 
 
 async def answered_from(tx: Transaction, agency_id: str, ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -109,9 +123,6 @@ def _kept_bytes(owner: type[BlobRow] | type[BlobRefRow]) -> ColumnElement[int]:
     return query.scalar_subquery()
 
 
-_WAITING = select(func.coalesce(func.sum(col(OutboxRow.envelope_size)), 0)).where(
-    col(OutboxRow.agency_id) == bindparam("agency"), col(OutboxRow.state) == "waiting"
-)
 UNSENT_BYTES = select(_kept_bytes(BlobRow) + _kept_bytes(BlobRefRow) + _WAITING.scalar_subquery())
 
 
@@ -275,13 +286,6 @@ def _own_id(text: str | None) -> str | None:
     return text if text and len(text) <= _LONGEST_NAME and text.isprintable() else None
 
 
-OutgoingTable = type[OutgoingRow] | type[PaperOutgoingRow]
-# States in which a document has no line in the book: a draft, also one that waits for its undo time, may still vanish.
-NO_LINE = (OutState.DRAFT.value,)
-LETTERS = (Kind.DOCUMENT.value, Kind.REPLACEMENT.value)
-_MOST = 500
-
-
 def number_parameters(agency_id: str, number: str, symbol: str, year: int) -> dict[str, Any]:
     """Return the values of the parameters of `under_in` queries."""
     span = {"first": date(year, 1, 1), "last": date(year, 12, 31)}
@@ -298,13 +302,6 @@ def to_letter(row: PaperOutgoingRow) -> PaperLetter:
     """Convert a row to a paper letter: the body is as it was entered, the columns tell whether it was struck."""
     letter = from_json(PaperLetter, row.body)
     return replace(letter, struck_at=row.struck_at, struck_by=row.struck_by, struck_reason=row.struck_reason)
-
-
-IS_LINE = (
-    one_of(col(OutgoingRow.kind), LETTERS),
-    not_(one_of(col(OutgoingRow.state), NO_LINE)),
-    col(OutgoingRow.number) != "",
-)
 
 
 def under_in(table: OutgoingTable, *which: ColumnElement[bool]) -> Select[Any]:
@@ -336,9 +333,6 @@ _ALIKE = union_all(
     bodies(_By.PAPER, _PAPER_UNDER),
     bodies(_By.LEAD, _BY_LEAD),
 ).execution_options(**FEW)
-
-
-_ZERO = len(number_word("0", ""))
 
 
 class SqlOutgoingNumbers(AgencyRows):

@@ -23,6 +23,8 @@ Values = dict[str, Any]
 Check = Callable[[int], None]
 # Sets the last values of rows, in the transaction that writes them.
 Finish = Callable[[Any, list[Values]], Awaitable[None]]
+# Returns the values of a row by column.
+_VALUES = attrgetter("__dict__")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,10 +212,6 @@ def referenced_tables(kind: type[Row]) -> frozenset[str]:
 
 def table_of(kind: type[Row]) -> Table:
     return kind.__table__
-
-
-# Returns the values of a row by column.
-_VALUES = attrgetter("__dict__")
 
 
 @cache

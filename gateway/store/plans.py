@@ -51,6 +51,15 @@ _INDEXES = """SELECT tables.name, list.name, list."unique", list.partial
     FROM pragma_table_list AS tables, pragma_index_list(tables.name) AS list
     WHERE tables.schema = 'main' AND tables.type = 'table'"""
 _COLUMNS = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
+_FEW = 50
+# A table that is locked for longer, such as while an index is created, is measured at the next call.
+_PATIENCE = text("SET LOCAL lock_timeout = '500ms'")
+# Tables with at least `few` rows that have doubled since the server last measured them (`reltuples`, -1 for never).
+_GROWN = text(
+    "SELECT told.relname, told.n_live_tup FROM pg_stat_user_tables AS told JOIN pg_class ON pg_class.oid = told.relid"
+    " WHERE told.schemaname = current_schema() AND told.n_live_tup >= :few"
+    " AND told.n_live_tup >= 2 * greatest(pg_class.reltuples, 0) ORDER BY told.relname"
+)
 
 
 def write_statistics(connection: Connection) -> None:
@@ -74,17 +83,6 @@ def _figures(columns: Sequence[str], *, unique: bool, partial: bool) -> Iterator
     for place, column in enumerate(columns, start=1):
         keys *= _VALUES.get(column, _ROWS)
         yield 1 if unique and place == len(columns) else max(rows // keys, _AT_LEAST)
-
-
-_FEW = 50
-# A table that is locked for longer, such as while an index is created, is measured at the next call.
-_PATIENCE = text("SET LOCAL lock_timeout = '500ms'")
-# Tables with at least `few` rows that have doubled since the server last measured them (`reltuples`, -1 for never).
-_GROWN = text(
-    "SELECT told.relname, told.n_live_tup FROM pg_stat_user_tables AS told JOIN pg_class ON pg_class.oid = told.relid"
-    " WHERE told.schemaname = current_schema() AND told.n_live_tup >= :few"
-    " AND told.n_live_tup >= 2 * greatest(pg_class.reltuples, 0) ORDER BY told.relname"
-)
 
 
 class Growth:

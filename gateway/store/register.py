@@ -29,6 +29,22 @@ from gateway.store.tables import (
 )
 from gateway.store.transaction import Transaction
 
+# A typed number may have leading zeros: 7 is also 07 and 0007.
+_MOST_DIGITS = 10
+_G = GivenNumberRow
+_OF_SUBJECT = select(_G).where(
+    equal(_G, agency_id=bindparam("agency"), subject_id=bindparam("subject")), HAS_SUBJECT
+)
+_IS_RESERVED = col(_G.state) == NumberState.RESERVED.value
+_NOW = bindparam("now", type_=Moment)
+# How a number stands now (`GivenNumber.standing`): a reservation ends by itself.
+_STANDS = {
+    NumberState.RESERVED: and_(_IS_RESERVED, col(_G.until) > _NOW),
+    NumberState.FREE: or_(col(_G.state) == NumberState.FREE.value, and_(_IS_RESERVED, col(_G.until) <= _NOW)),
+    NumberState.ISSUED: col(_G.state) == NumberState.ISSUED.value,
+    NumberState.VOID: col(_G.state) == NumberState.VOID.value,
+}
+
 
 def _in_book(table: type[Row], **columns: object) -> ColumnElement[bool]:
     """Return the condition that a row is of the agency, book and year in the parameters."""
@@ -48,8 +64,6 @@ _HOLDER = (
     .where(_IN_BOOK, col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
 )
 _USED = _NUMBERS.where(col(RegisterEntryRow.number).in_(bindparam("spellings", expanding=True)))
-# A typed number may have leading zeros: 7 is also 07 and 0007.
-_MOST_DIGITS = 10
 
 
 async def count_up(tx: Transaction, agency_id: str, book: str, year: int) -> int:
@@ -195,20 +209,7 @@ def _spellings(number: str) -> list[str]:
     return [bare.zfill(width) for width in range(len(bare), _MOST_DIGITS + 1)]
 
 
-_G = GivenNumberRow
 _IN_SERIES = _in_book(_G)
-_OF_SUBJECT = select(_G).where(
-    equal(_G, agency_id=bindparam("agency"), subject_id=bindparam("subject")), HAS_SUBJECT
-)
-_IS_RESERVED = col(_G.state) == NumberState.RESERVED.value
-_NOW = bindparam("now", type_=Moment)
-# How a number stands now (`GivenNumber.standing`): a reservation ends by itself.
-_STANDS = {
-    NumberState.RESERVED: and_(_IS_RESERVED, col(_G.until) > _NOW),
-    NumberState.FREE: or_(col(_G.state) == NumberState.FREE.value, and_(_IS_RESERVED, col(_G.until) <= _NOW)),
-    NumberState.ISSUED: col(_G.state) == NumberState.ISSUED.value,
-    NumberState.VOID: col(_G.state) == NumberState.VOID.value,
-}
 # The texts are those of the partial indexes, which a database chooses only for the same condition.
 _FREE_NUMBER = select(_G).where(_IN_SERIES, MAY_BE_FREE, _STANDS[NumberState.FREE]).order_by(col(_G.number))
 # The whole rule of issuing (`GivenNumber.issue`) as one statement, because it runs for every document that leaves.

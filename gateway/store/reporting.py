@@ -64,6 +64,22 @@ _DUE_AT = case(
     else_=col(JobRow.created_at),
 )
 SILENT = select(func.count(), func.min(_AT)).where(_STATE == State.SENT, _AT < _CUTOFF)
+# Sessions that block others, and sessions that lock a whole table. Reading the catalogues needs no lock.
+_BLOCKERS = text(
+    "SELECT a.pid, coalesce(a.usename, ''), a.application_name, a.xact_start FROM pg_stat_activity a"
+    " WHERE a.pid <> pg_backend_pid() AND (a.pid IN (SELECT unnest(pg_blocking_pids(w.pid)) FROM pg_stat_activity w"
+    " WHERE w.wait_event_type = 'Lock' AND w.datname = current_database()) OR a.pid IN (SELECT pid FROM pg_locks"
+    " WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation' AND database ="
+    " (SELECT oid FROM pg_database WHERE datname = current_database())))"
+    " AND coalesce(a.xact_start < now() - interval '5 s', true) ORDER BY a.xact_start"
+)
+# Outbox items that were tried and are not sent.
+_TRIED = select(OutboxRow).where(
+    col(OutboxRow.attempts) > 0, col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED))
+)
+PARKED_STATES = ("held", "waiting", "quarantined", "malformed")
+_SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+_SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,17 +188,6 @@ async def without_queue(store: SqlStore) -> Pile:
     return Pile(count=count, oldest=oldest)
 
 
-# Sessions that block others, and sessions that lock a whole table. Reading the catalogues needs no lock.
-_BLOCKERS = text(
-    "SELECT a.pid, coalesce(a.usename, ''), a.application_name, a.xact_start FROM pg_stat_activity a"
-    " WHERE a.pid <> pg_backend_pid() AND (a.pid IN (SELECT unnest(pg_blocking_pids(w.pid)) FROM pg_stat_activity w"
-    " WHERE w.wait_event_type = 'Lock' AND w.datname = current_database()) OR a.pid IN (SELECT pid FROM pg_locks"
-    " WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation' AND database ="
-    " (SELECT oid FROM pg_database WHERE datname = current_database())))"
-    " AND coalesce(a.xact_start < now() - interval '5 s', true) ORDER BY a.xact_start"
-)
-
-
 async def blockers(store: SqlStore) -> Sequence[tuple[int, str, str, datetime | None]]:
     """Return the sessions of a server that have held up others for seconds: process, user, program, and since when."""
     if store.writer.dialect.name == "sqlite":
@@ -225,15 +230,6 @@ async def _count_leased(
 ) -> int:
     is_leased = and_(is_open, col(table.lease_token).is_not(None), col(table.lease_until) > now)
     return await _count(tx, col(table.id), is_leased)
-
-
-# Outbox items that were tried and are not sent.
-_TRIED = select(OutboxRow).where(
-    col(OutboxRow.attempts) > 0, col(OutboxRow.state).in_((outbox.WAITING, outbox.FAILED))
-)
-PARKED_STATES = ("held", "waiting", "quarantined", "malformed")
-_SQLITE_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-_SERVER_SIZE = text("SELECT pg_database_size(current_database())")
 
 
 def _packets(agency_id: str) -> Select[Any]:

@@ -37,6 +37,10 @@ from gateway.ports.services import Clock
 from gateway.store.row import Kind, Row, equal
 from gateway.store.transaction import Open, Transaction
 
+R = TypeVar("R", bound=Row)
+V = TypeVar("V")
+D = TypeVar("D", IncomingDocument, OutgoingDocument)
+
 
 class Follower:
     """Receiver of the documents that one unit of work changed. This base class ignores them."""
@@ -60,6 +64,9 @@ class Follower:
 
 
 _AT_ONCE = 500
+MakeFollower = Callable[[Transaction, str], Follower]
+"""Returns the follower of a unit of work, from its transaction and its agency's id."""
+NO_FOLLOWER = Follower()
 
 
 def in_parts(ids: Sequence[str]) -> Iterator[list[str]]:
@@ -67,18 +74,8 @@ def in_parts(ids: Sequence[str]) -> Iterator[list[str]]:
     return (list(ids[start : start + _AT_ONCE]) for start in range(0, len(ids), _AT_ONCE))
 
 
-MakeFollower = Callable[[Transaction, str], Follower]
-"""Returns the follower of a unit of work, from its transaction and its agency's id."""
-NO_FOLLOWER = Follower()
-
-
 def follow_nothing(tx: Transaction, agency_id: str) -> Follower:
     return NO_FOLLOWER
-
-
-R = TypeVar("R", bound=Row)
-V = TypeVar("V")
-D = TypeVar("D", IncomingDocument, OutgoingDocument)
 
 
 @cache

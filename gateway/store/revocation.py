@@ -34,6 +34,8 @@ _MADE_LATER = or_(
     and_(_NEWER.made_at == col(_ANSWER.made_at), _NEWER.fetched_at > col(_ANSWER.fetched_at)),
 )
 _IS_REPLACED = select(_NEWER.digest).where(_SAME_QUESTION, _MADE_LATER).exists()
+_KEY = (col(_ANSWER.source), col(_ANSWER.issuer), col(_ANSWER.about))
+_PENDING_KEY = (col(PendingRow.agency_id), col(PendingRow.inbox_id))
 
 
 def to_answer(row: AnswerRow | PdfAnswerRow) -> Answer:
@@ -222,10 +224,6 @@ class SqlPendingRevocations(AgencyRows):
 
     async def remove(self, inbox_id: str) -> None:
         await self._delete(PendingRow, inbox_id=inbox_id)
-
-
-_KEY = (col(_ANSWER.source), col(_ANSWER.issuer), col(_ANSWER.about))
-_PENDING_KEY = (col(PendingRow.agency_id), col(PendingRow.inbox_id))
 
 
 def _question_key(question: Question) -> tuple[str, str, str]:

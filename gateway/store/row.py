@@ -48,6 +48,16 @@ from sqlmodel.main import SQLModelMetaclass, get_column_from_field
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
 _INDEXES = "indexes"
 _TIMES = (datetime, datetime | None)
+# Creates an instance without the state of SQLAlchemy and pydantic.
+_new = object.__new__
+T = TypeVar("T")
+# Converts one value. Any: the types of the field and of its column.
+_Convert = Callable[[Any], Any]
+# How rows become values: the dataclass whose fields are the columns, or a function of a row.
+Kind = type[T] | Callable[[Any], T]
+_PLAIN_TYPES = (str, int, float, bool, bytes, date, datetime)
+_WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")
+_PAIR = ("agency_id", "id")
 
 
 class DeclaredIndex(NamedTuple):
@@ -150,10 +160,6 @@ class _RowClass(TableClass):
         return row
 
 
-# Creates an instance without the state of SQLAlchemy and pydantic.
-_new = object.__new__
-
-
 class Row(SQLModel, metaclass=_RowClass):
     """Row of a database table. Its constructor takes the values of all columns without a default. The table is named like
     the class in snake case without `Row` (`BlobRefRow`: `blob_ref`), unless the class sets `__tablename__`."""
@@ -212,11 +218,6 @@ def _wrong(cls: type[Row], names: Iterable[str]) -> TypeError:
     )
 
 
-T = TypeVar("T")
-# Converts one value. Any: the types of the field and of its column.
-_Convert = Callable[[Any], Any]
-
-
 def value_of(kind: type[T], row: object, **other: Any) -> T:
     """Return a dataclass value with the columns of a row as its fields of the same names, and the `other` fields."""
     cls: Any = kind
@@ -226,10 +227,6 @@ def value_of(kind: type[T], row: object, **other: Any) -> T:
         if field_values[name] is not None:
             field_values[name] = convert(field_values[name])
     return kind(**field_values, **other)
-
-
-# How rows become values: the dataclass whose fields are the columns, or a function of a row.
-Kind = type[T] | Callable[[Any], T]
 
 
 def reader_of(kind: Kind[T]) -> Callable[[Any], T]:
@@ -306,9 +303,6 @@ class _Members(dict[Any, Any]):
         return self._kind(value)
 
 
-_PLAIN_TYPES = (str, int, float, bool, bytes, date, datetime)
-
-
 @cache
 def _converters(kind: Any) -> tuple[dict[str, _Convert], dict[str, _Convert]]:
     """Return converters for reading and for writing, by field, of a dataclass's fields that columns store otherwise."""
@@ -335,9 +329,6 @@ def _columns(cls: type[Row]) -> tuple[KeysView[str], dict[str, Any]]:
     fields = dict(cls.model_fields)
     defaults = {name: field.get_default() for name, field in fields.items() if not field.is_required()}
     return fields.keys(), defaults
-
-
-_WITHOUT_ZONE = len("2026-01-31 00:00:00.000000")
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -465,9 +456,6 @@ def _pairs_on_server(function: Any, compiler: Any, **words: Any) -> str:
     pairs = compiler.process(function.clauses, **words)
     cells = (f"pair ->> {n} AS {name}" for n, name in enumerate(_PAIR))
     return f"(SELECT {', '.join(cells)} FROM json_array_elements(CAST({pairs} AS JSON)) AS pair)"  # noqa: S608 - our words
-
-
-_PAIR = ("agency_id", "id")
 
 
 def pairs_table(name: str) -> Any:  # Any: a table of a function, for which there is no public type

@@ -26,6 +26,13 @@ from gateway.store.counters import Counters
 from gateway.store.drivers import Line
 from gateway.store.transaction import Transaction, failure
 
+# Most views at the same time (further ones wait), and most connections that stay open.
+_MOST = 16
+_OPEN_READERS = 4
+# Pauses between tries to truncate. Pages and workers read for milliseconds; longer readers, such as a backup, are not
+# waited for.
+_PAUSES_S = (0.01, 0.03, 0.1, 0.3)
+
 
 class StoreDriver:
     """Implementation of `commits.Driver`, on the writer's connection, which stays open between groups."""
@@ -167,11 +174,6 @@ async def _end_view(line: Line) -> bool:
     return not sync.invalidated
 
 
-# Most views at the same time (further ones wait), and most connections that stay open.
-_MOST = 16
-_OPEN_READERS = 4
-
-
 class NearReaders:
     """Connections for reading few rows, which stay open; use them by `store.viewing_few` and `store.asking`."""
 
@@ -211,11 +213,6 @@ class NearReaders:
             self._idle.append((line, driver))
         else:
             await line.connection.close()
-
-
-# Pauses between tries to truncate. Pages and workers read for milliseconds; longer readers, such as a backup, are not
-# waited for.
-_PAUSES_S = (0.01, 0.03, 0.1, 0.3)
 
 
 class WriteAheadLog:

@@ -33,6 +33,10 @@ _IS_UNTOLD = text("count > 0")
 _OWNED = text("agency_id IS NOT NULL")
 MAY_BE_FREE = text("state IN ('free', 'reserved')")
 HAS_SUBJECT = text("subject_id <> ''")
+# Filler of `BlobRow.head`, longer than the part of an overflowing row that SQLite keeps on the row's own page.
+HEAD = bytes(1_000)
+_WAITS = text("handed_over IS NULL")
+_IS_WAITING = text("state = 'waiting'")
 
 
 def _key() -> Any:  # Any: Field() gives whatever type the annotation beside it names
@@ -272,10 +276,6 @@ class JobRow(Leasable, table=True):
     payload: str | None = Field(default=None, sa_type=Text)
 
 
-# Filler of `BlobRow.head`, longer than the part of an overflowing row that SQLite keeps on the row's own page.
-HEAD = bytes(1_000)
-
-
 class BlobRow(Row, table=True):
     """Content by its digest: the bytes of small content are in `body`, large content has a file. The first owner that
     refers to small content is in this row for as long as it does so; every other owner has a row of `blob_ref`.
@@ -407,9 +407,6 @@ class PaperOutgoingRow(ThingOfAgency, table=True):
     number_word: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
-_WAITS = text("handed_over IS NULL")
-
-
 class PaperPartRow(Row, table=True):
     __table_args__ = (
         ForeignKeyConstraint(
@@ -511,9 +508,6 @@ class UploadPartRow(Row, table=True):
     n: int = _key()
     size: int = Field(sa_type=BigInteger)
     sha256: str
-
-
-_IS_WAITING = text("state = 'waiting'")
 
 
 class WebhookRow(ThingOfAgency, table=True):

@@ -24,6 +24,8 @@ from sqlmodel import Field
 
 from gateway.store.row import OfAgency, Row, ThingOfAgency, index, partial_index
 
+MEMORY_TABLES = frozenset({"memory_version"})
+
 
 class HostedAgencyRow(Row, table=True):
     __table_args__ = (UniqueConstraint("code", name="uq_hosted_agency_code"),)
@@ -428,6 +430,3 @@ class FolderMarkRow(Row, table=True):
     place: str = Field(primary_key=True)
     mark: str
     written_at: datetime
-
-
-MEMORY_TABLES = frozenset({"memory_version"})

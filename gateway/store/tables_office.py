@@ -43,20 +43,18 @@ UNREAD: Any = text("unread")
 ATTACHED: Any = text("attached")
 BARE: Any = text("NOT attached")
 UNFAILED: Any = text("failed_at IS NULL")
+# One condition for each bit, because a query planner proves that one of several conditions holds, but cannot reason about
+# a mask of all the bits.
+_FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS), "unread"]))
+_FILTERED = ("tabs", "state", "origin", "urgency", "attached")
+CONTENT_TABLES: Final = frozenset({"content_text", "content_due", "content_read", "content_state"})
+"""Tables that no copy of the database has: the words are read again."""
 
 
 def in_tab(tab: int) -> Any:  # Any: what `text` gives is accepted wherever a condition is
     """Return the condition that a row is in the tab, as literal SQL without parameters: a database uses a partial index
     only for a query with the same text."""
     return text(f"(tabs & {int(tab)}) <> 0")
-
-
-# One condition for each bit, because a query planner proves that one of several conditions holds, but cannot reason about
-# a mask of all the bits.
-_FEW_HAVE: Any = text(" OR ".join([*(f"(tabs & {bit}) <> 0" for bit in RARE_TABS), "unread"]))
-
-
-_FILTERED = ("tabs", "state", "origin", "urgency", "attached")
 
 
 def _partial(name: str, condition: Any, *columns: str) -> DeclaredIndex:
@@ -182,10 +180,6 @@ class ContentStateRow(Row, table=True):
 
     name: str = Field(primary_key=True)
     place: int = Field(sa_column=Column(BIG_INTEGER, nullable=False))
-
-
-CONTENT_TABLES: Final = frozenset({"content_text", "content_due", "content_read", "content_state"})
-"""Tables that no copy of the database has: the words are read again."""
 
 
 # --- values that pages keep for the next pages ----------------------------------------------------------------------

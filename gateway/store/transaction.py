@@ -51,6 +51,11 @@ _KEYS = (
     .render_derived("asked")
 )
 HOLD = select(func.pg_advisory_xact_lock(_KEYS.c.key))
+# OverflowError comes of a number too large for any column, UnicodeEncodeError of a text that has no UTF-8 form.
+_DriverError = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
+_DRIVER_ERRORS = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
+# The beginning of an error message of PostgreSQL's driver, which goes on with the value.
+_ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 
 
 class Transaction:
@@ -541,13 +546,6 @@ async def run_alone(server: AsyncEngine, statement: Executable, /, **values: obj
             return (await drivers.run_on_server(prepared, connection, values, alone=True)).rows
     except SQLAlchemyError as cause:
         raise _gateway_error(cause) from cause
-
-
-# OverflowError comes of a number too large for any column, UnicodeEncodeError of a text that has no UTF-8 form.
-_DriverError = SQLAlchemyError | sqlite3.Error | OverflowError | UnicodeEncodeError
-_DRIVER_ERRORS = (SQLAlchemyError, sqlite3.Error, OverflowError, UnicodeEncodeError)
-# The beginning of an error message of PostgreSQL's driver, which goes on with the value.
-_ARGUMENT = re.compile(r"invalid input for query argument \$\d+(?=: )")
 
 
 def _gateway_error(cause: _DriverError) -> errors.GatewayError:

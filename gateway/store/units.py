@@ -44,6 +44,11 @@ _MEMBERS = (
     .order_by(col(_POST.role).desc(), col(_PERSON.folded), col(_PERSON.id))
 )
 _STANDING = (PartState.OPEN.value, PartState.RETURNED.value)
+_PARTS = select(_PART).where(col(_PART.agency_id) == bindparam("agency"))
+_PARTS_OF = _PARTS.where(col(_PART.document_id).in_(bindparam("ids", expanding=True))).order_by(
+    col(_PART.given_at), col(_PART.is_lead).desc(), col(_PART.id)
+)
+_IN_STATE = _PARTS.where(col(_PART.state) == bindparam("state"))
 
 
 class SqlUnits(AgencyRows):
@@ -105,13 +110,6 @@ async def former_names(
     renamed = select(_UNIT).where(col(_UNIT.agency_id).in_(sorted(agencies)), col(_UNIT.former) != "[]")
     rows = await tx.rows(_UNIT, renamed)
     return {(row.agency_id, row.name_key): value_of(Unit, row).former for row in rows}
-
-
-_PARTS = select(_PART).where(col(_PART.agency_id) == bindparam("agency"))
-_PARTS_OF = _PARTS.where(col(_PART.document_id).in_(bindparam("ids", expanding=True))).order_by(
-    col(_PART.given_at), col(_PART.is_lead).desc(), col(_PART.id)
-)
-_IN_STATE = _PARTS.where(col(_PART.state) == bindparam("state"))
 
 
 def _is_covered(share: Share) -> ColumnElement[bool]:

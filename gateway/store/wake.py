@@ -39,6 +39,8 @@ _ANY_OTHER = """SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
 Listener = Callable[[Collection[str]], None]
+# Most bytes that a pipe holds.
+_PIPE = 65536
 
 
 class Wake:
@@ -241,10 +243,6 @@ class FileWake(Wake):
 
     def _receive(self, pipe: int) -> None:
         self._notify(os.read(pipe, _PIPE).decode(errors="replace").split())
-
-
-# Most bytes that a pipe holds.
-_PIPE = 65536
 
 
 def _open_pipe(folder: Path, name: str) -> int:

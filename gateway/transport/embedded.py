@@ -51,6 +51,8 @@ QUIET_S = 5.0  # after this time without removals, removed rows are wiped from S
 
 _log = logging.getLogger(__name__)
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
+_GUARD = threading.Lock()
+_BELLS: dict[str, set[WaiterWaker]] = {}
 
 
 class EmbeddedAxis:
@@ -470,10 +472,6 @@ def _poison_reason(deliveries: int) -> str:
 
 def _not_dead(id: str) -> NotFound:
     return NotFound(f"no parcel {id!r} on the dead list of the embedded axis; list it again")
-
-
-_GUARD = threading.Lock()
-_BELLS: dict[str, set[WaiterWaker]] = {}
 
 
 class WaiterWaker:

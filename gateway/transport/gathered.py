@@ -26,6 +26,7 @@ from gateway.ports.services import Clock
 # How long a `take` waits for a slow axis.
 WAIT_S = 2.0
 _log = logging.getLogger(__name__)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 
 
 class GatheredAxes:
@@ -221,9 +222,6 @@ def _shares(room: int, parts: int) -> list[int]:
 def _mixed(brought: Mapping[str, Sequence[Arrival]]) -> list[Arrival]:
     """Interleave the arrivals of the axes."""
     return [arrival for row in zip_longest(*brought.values()) for arrival in row if arrival is not None]
-
-
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 
 
 @dataclass(slots=True)

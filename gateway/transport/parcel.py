@@ -29,6 +29,9 @@ SMALL = 64 * 1024  # payloads up to this size are rows of the queue's database, 
 STALE_S = 3600.0  # a file this old without a queue row was left by a crash, because no copy takes an hour
 _UNFINISHED = ".part"
 _FINISHED = re.compile(r"[0-9a-f]{64}")
+MOST_AT_ONCE = 64  # of at most `SMALL` bytes each: 4 MB at a time
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class PartialFile:
@@ -152,11 +155,6 @@ def too_large(size: int, limit: int) -> Outcome:
 
 def unroutable(route: str) -> Outcome:
     return Outcome(fate=Fate.NEVER, code=UNROUTABLE, detail=f"{route} is not connected to the axis")
-
-
-MOST_AT_ONCE = 64  # of at most `SMALL` bytes each: 4 MB at a time
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 class Together(Generic[A, B]):

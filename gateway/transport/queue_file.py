@@ -89,6 +89,37 @@ WHERE h.node = :node AND q.dead_at IS NULL AND (q.leased_until <= :now OR q.leas
 ANY_DUE = f"SELECT 1 FROM {_OF_NODE} LIMIT 1"  # noqa: S608 - our own words, here and below
 
 OLDEST = f"SELECT MIN(q.published_at) FROM {_OF_NODE}"  # noqa: S608
+LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
+BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
+# These name the lease's token: a consumer that is late finds it changed, and changes nothing.
+DELETE_LEASED = "DELETE FROM queue WHERE token = ?"
+RELEASE_LEASE = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
+BURY_LEASED = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE token = ?"
+STILL_NEEDED = "SELECT 1 FROM queue WHERE digest = ? LIMIT 1"
+NEEDED_OF = "SELECT DISTINCT digest FROM queue WHERE digest IN (SELECT value FROM json_each(?))"
+DEAD = """
+SELECT id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, dead_reason
+FROM queue WHERE dead_at IS NOT NULL ORDER BY id
+"""
+REVIVE = """
+UPDATE queue SET dead_at = NULL, dead_reason = NULL, deliveries = 0 WHERE id = ? AND dead_at IS NOT NULL
+"""
+DROP_DEAD = "DELETE FROM queue WHERE id = ? AND dead_at IS NOT NULL RETURNING digest, packet_id, recipient"
+_IS_LEASED = "leased_until > :now AND leased_until <= :far"
+COUNTS = f"""
+SELECT COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED})), 0),
+       COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED}) AND lane = 0), 0),
+       COALESCE(SUM(dead_at IS NULL AND {_IS_LEASED}), 0),
+       COALESCE(SUM(dead_at IS NOT NULL), 0),
+       COALESCE(SUM(dead_at IS NULL AND leased_until > :far), 0)
+FROM queue
+"""  # noqa: S608
+LANES = (Lane.URGENT, Lane.NORMAL)  # the stored number is the index here: urgent sorts first
+BUSY_S = 10.0  # how long a writer waits for another process's transaction
+# How a commit treats the disk: FULL waits for it; with NORMAL a power failure may undo the last commits. With either,
+# SQLite waits for the disk when it empties its log, so only commits that wait anyway, in a thread, empty it.
+_ON_DISK = ("PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 1000")
+_SOON_ON_DISK = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
 
 
 def _due(lane: str) -> str:
@@ -102,38 +133,6 @@ FROM due JOIN queue q ON q.id = due.id LEFT JOIN payload ON payload.digest = q.d
 
 DUE = _due("")
 DUE_ORDINARY = _due("AND q.lane = 1")
-LEASE = "UPDATE queue SET token = ?, leased_until = ?, deliveries = deliveries + 1 WHERE id = ?"
-BURY = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE id = ?"
-
-# These name the lease's token: a consumer that is late finds it changed, and changes nothing.
-DELETE_LEASED = "DELETE FROM queue WHERE token = ?"
-RELEASE_LEASE = "UPDATE queue SET token = NULL, leased_until = 0 WHERE token = ?"
-BURY_LEASED = "UPDATE queue SET dead_at = ?, dead_reason = ?, token = NULL, leased_until = 0 WHERE token = ?"
-
-STILL_NEEDED = "SELECT 1 FROM queue WHERE digest = ? LIMIT 1"
-NEEDED_OF = "SELECT DISTINCT digest FROM queue WHERE digest IN (SELECT value FROM json_each(?))"
-
-DEAD = """
-SELECT id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, dead_reason
-FROM queue WHERE dead_at IS NOT NULL ORDER BY id
-"""
-REVIVE = """
-UPDATE queue SET dead_at = NULL, dead_reason = NULL, deliveries = 0 WHERE id = ? AND dead_at IS NOT NULL
-"""
-DROP_DEAD = "DELETE FROM queue WHERE id = ? AND dead_at IS NOT NULL RETURNING digest, packet_id, recipient"
-
-_IS_LEASED = "leased_until > :now AND leased_until <= :far"
-COUNTS = f"""
-SELECT COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED})), 0),
-       COALESCE(SUM(dead_at IS NULL AND NOT ({_IS_LEASED}) AND lane = 0), 0),
-       COALESCE(SUM(dead_at IS NULL AND {_IS_LEASED}), 0),
-       COALESCE(SUM(dead_at IS NOT NULL), 0),
-       COALESCE(SUM(dead_at IS NULL AND leased_until > :far), 0)
-FROM queue
-"""  # noqa: S608
-
-
-LANES = (Lane.URGENT, Lane.NORMAL)  # the stored number is the index here: urgent sorts first
 
 
 def needed_payloads(queue: sqlite3.Connection, digests: Sequence[str]) -> set[str]:
@@ -175,19 +174,10 @@ def dead_parcels(row: Sequence[Any]) -> DeadParcel:
     )
 
 
-BUSY_S = 10.0  # how long a writer waits for another process's transaction
-
-
 def version_of(connection: sqlite3.Connection) -> object:
     """Return a value that changes when another connection commits; compare only values of the same connection."""
     ((version,),) = connection.execute("PRAGMA data_version").fetchall()
     return connection, version
-
-
-# How a commit treats the disk: FULL waits for it; with NORMAL a power failure may undo the last commits. With either,
-# SQLite waits for the disk when it empties its log, so only commits that wait anyway, in a thread, empty it.
-_ON_DISK = ("PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 1000")
-_SOON_ON_DISK = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
 
 
 class QueueFile:

@@ -33,6 +33,10 @@ _bad_sources = partial(
     Misconfigured,
     hint='write [[issuer]] with certificate = "ca.pem", and ocsp = ["http://…"] or crl = ["http://…"]',
 )
+OCSP_BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=10.0)
+LIST_BOUNDS = Bounds(answer_bytes=10 * 1024 * 1024, seconds=60.0)
+_NONCE_BYTES = 16
+_LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/octet-stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +103,6 @@ def _addresses(table: Mapping[str, Any], key: str, place: str) -> tuple[str, ...
     for address in addresses:
         parse_url(address)
     return tuple(addresses)
-
-
-OCSP_BOUNDS = Bounds(answer_bytes=64 * 1024, seconds=10.0)
-LIST_BOUNDS = Bounds(answer_bytes=10 * 1024 * 1024, seconds=60.0)
-_NONCE_BYTES = 16
-_LIST_TYPES = ("application/pkix-crl", "application/x-pkcs7-crl", "application/octet-stream")
 
 
 class AskedAuthorities:

@@ -73,6 +73,10 @@ _E = TypeVar(
     x509.CRLDistributionPoints,
     x509.AuthorityInformationAccess,
 )
+T = TypeVar("T")
+_NO_CHECK = RevocationCheckingRule.NO_CHECK
+_NO_REVOCATION = CertRevTrustPolicy(RevocationCheckingPolicy(_NO_CHECK, _NO_CHECK))
+_PREFIX = "The path could not be validated because "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,13 +285,6 @@ def _text(name: Callable[[], x509.Name]) -> str:
         return name().rfc4514_string()
     except (ValueError, TypeError):
         return "a name that cannot be read"
-
-
-T = TypeVar("T")
-
-_NO_CHECK = RevocationCheckingRule.NO_CHECK
-_NO_REVOCATION = CertRevTrustPolicy(RevocationCheckingPolicy(_NO_CHECK, _NO_CHECK))
-_PREFIX = "The path could not be validated because "
 
 
 def path_breach(certificates: tuple[x509.Certificate, ...], at: datetime) -> str | None:

@@ -33,6 +33,32 @@ _NEWEST = 63  # version 6.3 of the format: other readers refuse members that nee
 _LOCKED, _PATCHED, _UNICODE = 0x41, 0x20, 0x800
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _LINK = 0o120000
+WITH_MACROS = {"docx": "docm", "xlsx": "xlsm", "pptx": "pptm"}
+_FOLDERS = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
+_ODF = {
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+}
+_OFFICE_KINDS = frozenset({*WITH_MACROS, *_ODF.values()})
+_MACRO_PARTS = ("/activex/", "/macrosheets/", "/dialogsheets/")
+# Longest part that lists the relations between the others; real documents have shorter ones.
+_LONGEST_PART = 4 * 1024 * 1024
+_RELATION = re.compile(r"([^\s:]+:)?relationship\s")
+_EMBEDDED_RELATION = re.compile(r"relationships/(oleobject|package)[\"']")
+_FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externallink\w*|image)\b")
+_FAR = re.compile(r"targetmode\s*=\s*[\"']external")
+# A remote picture only reveals that the document was opened; the other kinds bring code.
+_HARMLESS = "image"
+_RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
+    (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template"), "remote-content"
+)
+_END_OF_CHAIN = 0xFFFFFFFA
+_MOST_SECTORS = 256
+_OLE_HEADER = 512
+_OLE_KINDS = (("worddocument", "doc"), ("workbook", "xls"), ("book", "xls"), ("powerpoint document", "ppt"))
+_OLE_MACROS = frozenset({"macros", "_vba_project_cur", "vba", "_vba_project"})
+_OLE_EMBEDDED = frozenset({"objectpool", "\x01ole10native", "equation native"})
 
 
 class BadArchive(Exception):
@@ -261,28 +287,6 @@ def _pieces(inflater: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
         raise BadArchive("member-header")
 
 
-WITH_MACROS = {"docx": "docm", "xlsx": "xlsm", "pptx": "pptm"}
-_FOLDERS = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
-_ODF = {
-    b"application/vnd.oasis.opendocument.text": "odt",
-    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
-    b"application/vnd.oasis.opendocument.presentation": "odp",
-}
-_OFFICE_KINDS = frozenset({*WITH_MACROS, *_ODF.values()})
-_MACRO_PARTS = ("/activex/", "/macrosheets/", "/dialogsheets/")
-# Longest part that lists the relations between the others; real documents have shorter ones.
-_LONGEST_PART = 4 * 1024 * 1024
-_RELATION = re.compile(r"([^\s:]+:)?relationship\s")
-_EMBEDDED_RELATION = re.compile(r"relationships/(oleobject|package)[\"']")
-_FETCHED = re.compile(r"/(attachedtemplate|oleobject|frame|subdocument|externallink\w*|image)\b")
-_FAR = re.compile(r"targetmode\s*=\s*[\"']external")
-# A remote picture only reveals that the document was opened; the other kinds bring code.
-_HARMLESS = "image"
-_RTF_WORDS = {b"\\objdata": "embedded-file"} | dict.fromkeys(
-    (b"\\objupdate", b"\\objautlink", b"\\objlink", b"\\template"), "remote-content"
-)
-
-
 def kind_of(stream: BinaryIO, rows: list[ArchiveMember]) -> str:
     """Return the kind of the archive by its members: an office document, `epub`, a program (`jar`), or plain `zip`."""
     names = {row.name for row in rows}
@@ -373,14 +377,6 @@ def _windows(stream: BinaryIO) -> Iterator[bytes]:
     while piece := stream.read(256 * 1024):
         yield tail + piece
         tail = piece[-32:]
-
-
-_END_OF_CHAIN = 0xFFFFFFFA
-_MOST_SECTORS = 256
-_OLE_HEADER = 512
-_OLE_KINDS = (("worddocument", "doc"), ("workbook", "xls"), ("book", "xls"), ("powerpoint document", "ppt"))
-_OLE_MACROS = frozenset({"macros", "_vba_project_cur", "vba", "_vba_project"})
-_OLE_EMBEDDED = frozenset({"objectpool", "\x01ole10native", "equation native"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,9 @@ from gateway.trust.key_material import read_certificate as read_certificate
 if TYPE_CHECKING:
     from gateway.trust.pkcs11_keys import TokenKeys
 
+PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_WITH_SHA256, _WITH_SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
+
 
 def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKeyTypes], use: str) -> object:
     """Return a private key of the node itself from its file, made by `generate` where there is none yet. Raise
@@ -64,9 +67,6 @@ def private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
     """Return the key in PEM, encrypted with the password; without one any reader of the file has the key."""
     protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-
-
-PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class FileSigner:
@@ -367,9 +367,6 @@ def _unreadable_error(path: Path, why: OSError) -> SignerDown:
         f"{why.filename or path} cannot be read: {why.strerror or why}",
         hint=f"whoever runs the node must be able to read {path}",
     )
-
-
-_WITH_SHA256, _WITH_SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
 
 
 def _sign(key: PrivateKey, data: bytes) -> bytes:

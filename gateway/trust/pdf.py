@@ -56,6 +56,8 @@ LIBRARY = (
     *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     *(RecursionError, AssertionError, NotImplementedError, OSError),
 )
+# Seeks between two looks at the clock; each takes a fraction of a microsecond.
+_STEPS = 64
 
 
 class OutOfTimeError(OSError):
@@ -227,10 +229,6 @@ def timed(stream: BinaryIO, deadline: float) -> io.BufferedReader:
     come from a buffer, which asks the raw stream before each fill or seek. So every loop of the library ends: it seeks,
     or reaches the end of the buffer."""
     return io.BufferedReader(_Timed(stream, deadline))
-
-
-# Seeks between two looks at the clock; each takes a fraction of a microsecond.
-_STEPS = 64
 
 
 class _Timed(io.RawIOBase):

@@ -49,6 +49,8 @@ _NUMBERS: Mapping[str, tuple[float, float, float]] = {
     "refresh_h": (4, 0.1, 24 * 7),
 }
 """Settings of the file with their default, least and largest value."""
+_Place = tuple[RevocationSource, str, str]
+"""Kind of question, address, and the serial number of the one certificate that it fails for; empty for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +135,6 @@ def _texts(content: Mapping[str, Any], name: str, path: Path) -> list[str]:
     if len(texts) > _MOST_HOSTS:
         raise Misconfigured(f"{path}: {name} has more than {_MOST_HOSTS} entries")
     return texts
-
-
-_Place = tuple[RevocationSource, str, str]
-"""Kind of question, address, and the serial number of the one certificate that it fails for; empty for all."""
 
 
 @dataclass(frozen=True, slots=True)

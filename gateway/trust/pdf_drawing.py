@@ -54,6 +54,27 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _NUMBER, _OPERATOR, _TEXT, _NAME, _OPENED, _CLOSED, _HEX, _NESTED, _END = range(1, 10)
+_LONGEST_NAME = 128  # longer names occur in no sound file and are not cached
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r\n?|\n|(.))", re.DOTALL)
+_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_INSIDE = re.compile(rb"(?:[^()\\]++|\\.)*+([()])", re.DOTALL)
+# After the end of a picture come operators; the same letters inside a picture are followed by any bytes.
+_IMAGE_END = re.compile(
+    rb"[\x00\t-\r >]EI(?=" + _BLANK + rb"|\Z)(?=[\x00\t-\r -~]{12}|[\x00\t-\r -~]{0,11}\Z)"
+)
+_USUAL_WIDTH = 500.0  # in thousandths of the type size; used where a font gives no width
+_BLACK = 600
+_FORCE_BOLD = 1 << 18
+_SYMBOLIC = 1 << 2
+MOST_FONTS = 200
+_DEEPEST = 8
+_INVISIBLE = 3
+_BOLD_BY_LINE = 2  # filled and stroked, as word processors embolden a font that has no bold
+# Width of a character in type sizes where the font gives none: about the widest mean of a line of Vietnamese.
+_CHARACTER = 0.55
+Matrix = tuple[float, ...]
+UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+_NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "rise"}
 
 
 def follow_operators(content: bytes, follow: Follow) -> None:
@@ -114,7 +135,6 @@ def _read_name(token: bytes) -> str:
     return NameObject.read_from_stream(BytesIO(token), _Lenient)
 
 
-_LONGEST_NAME = 128  # longer names occur in no sound file and are not cached
 _short_name = lru_cache(maxsize=1024)(_read_name)
 
 
@@ -129,10 +149,6 @@ def _parse_hex(token: bytes) -> bytes:
     return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
 
 
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|\r\n?|\n|(.))", re.DOTALL)
-_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
-
-
 def _unescape(text: bytes) -> bytes:
     return _ESCAPE.sub(_replace_escape, text) if b"\\" in text else text
 
@@ -142,9 +158,6 @@ def _replace_escape(match: re.Match[bytes]) -> bytes:
     if octal is not None:
         return bytes([int(octal, 8) & 0xFF])
     return _ESCAPES.get(sign, sign) if sign is not None else b""  # a line break that is not part of the text
-
-
-_INSIDE = re.compile(rb"(?:[^()\\]++|\\.)*+([()])", re.DOTALL)
 
 
 def _read_nested(content: bytes, begins: int) -> tuple[bytes, int]:
@@ -159,23 +172,11 @@ def _read_nested(content: bytes, begins: int) -> tuple[bytes, int]:
     return content[begins : at - 1], at
 
 
-# After the end of a picture come operators; the same letters inside a picture are followed by any bytes.
-_IMAGE_END = re.compile(
-    rb"[\x00\t-\r >]EI(?=" + _BLANK + rb"|\Z)(?=[\x00\t-\r -~]{12}|[\x00\t-\r -~]{0,11}\Z)"
-)
-
-
 def _skip_image(content: bytes, begins: int) -> int:
     match = _IMAGE_END.search(content, begins)
     if match is None:
         raise ValueError("a picture in the content has no end")
     return match.end()
-
-
-_USUAL_WIDTH = 500.0  # in thousandths of the type size; used where a font gives no width
-_BLACK = 600
-_FORCE_BOLD = 1 << 18
-_SYMBOLIC = 1 << 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,17 +248,6 @@ def _descriptor(font: DictionaryObject) -> DictionaryObject:
     holder = descendants[0].get_object() if isinstance(descendants, ArrayObject) and descendants else font
     descriptor = resolve(holder.get("/FontDescriptor")) if isinstance(holder, DictionaryObject) else None
     return descriptor if isinstance(descriptor, DictionaryObject) else DictionaryObject()
-
-
-MOST_FONTS = 200
-_DEEPEST = 8
-_INVISIBLE = 3
-_BOLD_BY_LINE = 2  # filled and stroked, as word processors embolden a font that has no bold
-# Width of a character in type sizes where the font gives none: about the widest mean of a line of Vietnamese.
-_CHARACTER = 0.55
-
-Matrix = tuple[float, ...]
-UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 class EnoughError(Exception):
@@ -403,9 +393,6 @@ class Drawing:
         self._steps += 1
         if self._steps > self.limits.steps or (self._steps % 64 == 0 and time.thread_time() > self.deadline):
             raise EnoughError
-
-
-_NUMBERS = {b"Tc": "letter_gap", b"Tw": "word_gap", b"TL": "leading", b"Ts": "rise"}
 
 
 class _Pen:

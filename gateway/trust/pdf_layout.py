@@ -37,6 +37,22 @@ _MATRICES = {
     180: (-1, 0, 0, -1, 0, 0),
     270: (0, -1, 1, 0, 0, 0),
 }
+MOST_HEAD = 20
+MOST_TAIL = 3
+MOST_RUNS = 20_000
+MOST_LETTERS = 200_000
+_MOST_MARKS = 50
+# Limit of processor time, so that a busy machine reads as much as an idle one.
+_SECONDS = 8.0
+# A picture that takes more of the page is a scan, and text on it comes from character recognition.
+_WHOLE_PAGE = 0.5
+# Gaps in type sizes between letters of one word, and between words of one line.
+_OVERLAP, _LETTER_GAP, _WORD_GAP = 0.1, 0.15, 0.6
+_LONGEST_RUN = 1000
+_DEEPEST_TREE = 64
+_TEXT_SECONDS = 2.0
+_SHOWING = frozenset({"/Widget", "/FreeText", "/Stamp"})
+_HIDDEN = 0x02 | 0x20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,24 +121,6 @@ class PageFrame:
 def corners(box: Any) -> Rect:  # Any: an array of numbers in a sound file
     a, b, c, d = map(float, box.get_object())
     return min(a, c), min(b, d), max(a, c), max(b, d)
-
-
-MOST_HEAD = 20
-MOST_TAIL = 3
-MOST_RUNS = 20_000
-MOST_LETTERS = 200_000
-_MOST_MARKS = 50
-# Limit of processor time, so that a busy machine reads as much as an idle one.
-_SECONDS = 8.0
-# A picture that takes more of the page is a scan, and text on it comes from character recognition.
-_WHOLE_PAGE = 0.5
-# Gaps in type sizes between letters of one word, and between words of one line.
-_OVERLAP, _LETTER_GAP, _WORD_GAP = 0.1, 0.15, 0.6
-_LONGEST_RUN = 1000
-_DEEPEST_TREE = 64
-_TEXT_SECONDS = 2.0
-_SHOWING = frozenset({"/Widget", "/FreeText", "/Stamp"})
-_HIDDEN = 0x02 | 0x20
 
 
 def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:

@@ -22,6 +22,17 @@ _ATOM = (
 )
 # Depth of nested arrays and dictionaries; a file with deeper ones is not plain.
 _DEPTH = 4
+_KIDS = re.compile(rb"\[(?:" + _BLANK + _REFERENCE + rb")++" + _BLANK + rb"\]")
+_EACH_REFERENCE = re.compile(_REFERENCE)
+_POINTER = rb"(?<=[\r\n])startxref" + _LINE_END + rb"([0-9]{1,10})" + _LINE_END + rb"%%EOF[\r\n]*+"
+_END = re.compile(_POINTER + rb"\Z")
+_LONGEST_END = 64
+_ROW = rb"[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n)"
+_LINE = re.compile(rb"([0-9]{10}) ([0-9]{5}) ([fn])")
+# Keys that point to other tables, or mean that the file is encrypted.
+_ELSEWHERE = frozenset({b"/Prev", b"/XRefStm", b"/Encrypt"})
+_DRAWING = frozenset({b"/Contents", b"/Annots"})
+_Entries = Mapping[bytes, bytes]
 
 
 def _value(depth: int) -> bytes:
@@ -37,23 +48,11 @@ _VALUE = _value(_DEPTH)
 _DICTIONARY = rb"<<((?:" + _BLANK + _KEY + _BLANK + _VALUE + rb")*+)" + _BLANK + rb">>" + _BLANK
 _ENTRY = re.compile(rb"(" + _KEY + rb")" + _BLANK + rb"(" + _VALUE + rb")", re.DOTALL)
 _OBJECT = re.compile(rb"[0-9]+ [0-9]+ obj" + _BLANK + _DICTIONARY + rb"endobj", re.DOTALL)
-_KIDS = re.compile(rb"\[(?:" + _BLANK + _REFERENCE + rb")++" + _BLANK + rb"\]")
-_EACH_REFERENCE = re.compile(_REFERENCE)
-_POINTER = rb"(?<=[\r\n])startxref" + _LINE_END + rb"([0-9]{1,10})" + _LINE_END + rb"%%EOF[\r\n]*+"
-_END = re.compile(_POINTER + rb"\Z")
-_LONGEST_END = 64
-_ROW = rb"[0-9]{10} [0-9]{5} [fn](?: \r| \n|\r\n)"
 _TABLE = re.compile(
     rb"xref ?" + _LINE_END + rb"0 ([0-9]{1,6}) ?" + _LINE_END + rb"((?:" + _ROW + rb")++)"
     rb"trailer" + _BLANK + _DICTIONARY + _POINTER,
     re.DOTALL,
 )
-_LINE = re.compile(rb"([0-9]{10}) ([0-9]{5}) ([fn])")
-# Keys that point to other tables, or mean that the file is encrypted.
-_ELSEWHERE = frozenset({b"/Prev", b"/XRefStm", b"/Encrypt"})
-_DRAWING = frozenset({b"/Contents", b"/Annots"})
-
-_Entries = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)

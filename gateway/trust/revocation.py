@@ -29,6 +29,10 @@ FUTURE = timedelta(minutes=5)
 # An answer without an end can be replaced at any time, so it is used only for this long.
 WITHOUT_END = timedelta(hours=1)
 ON_HOLD = "certificateHold"
+# A sound answer is about one certificate and carries one; further ones are ignored.
+_MOST_SPOKEN_OF = 16
+_MOST_RESPONDERS = 4
+_UNREADABLE = (*UNREADABLE, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,10 @@ class RevocationStanding:
     source: str = ""
     as_of: datetime | None = None
     digest: str | None = None
+
+
+OcspAnswer = tuple[Statement, x509.Certificate | None]
+"""Statement of an answer, and the responder that the issuer named for it; None where the issuer answered itself."""
 
 
 def standing(
@@ -228,11 +236,7 @@ def _reason_in_list(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
         return None
 
 
-# A sound answer is about one certificate and carries one; further ones are ignored.
-_MOST_SPOKEN_OF = 16
-_MOST_RESPONDERS = 4
 _REMEMBERED_ANSWERS = 4096
-_UNREADABLE = (*UNREADABLE, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 class NoAnswer(ValueError):
@@ -243,10 +247,6 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate, nonce:
     """Return the OCSP request about one certificate, in DER. SHA-1 only names the issuer, as many responders require."""
     builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303  # as said
     return builder.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
-
-
-OcspAnswer = tuple[Statement, x509.Certificate | None]
-"""Statement of an answer, and the responder that the issuer named for it; None where the issuer answered itself."""
 
 
 def read_answer(der: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:

@@ -40,6 +40,16 @@ _ONLY = bytes(11) + b"\x01"
 
 Identity: TypeAlias = pyrage.x25519.Identity
 Recipient: TypeAlias = pyrage.x25519.Recipient
+# Earlier formats, of backups under a passphrase and of content on hold. They are only decrypted.
+EARLIER_BACKUP, EARLIER_HOLD = b"LTGWBAK1", b"LTHOLD01"
+PemKey = X25519PrivateKey | rsa.RSAPrivateKey
+_BACKUP_HEADER = struct.Struct(">8sB16s")
+# Work that a file may demand before any of it is authenticated: 1 GiB.
+_MOST_COST_LOG2 = 20
+_LENGTH = struct.Struct(">I")
+_LONGEST_HEADER = 8192
+_LONGEST_PIECE = 1024 * 1024 + 16
+_OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 
 
 class ByteTarget(Protocol):
@@ -195,18 +205,6 @@ class Piped:
             self._file.close()
         if not self._is_read:
             self._work.result()
-
-
-# Earlier formats, of backups under a passphrase and of content on hold. They are only decrypted.
-EARLIER_BACKUP, EARLIER_HOLD = b"LTGWBAK1", b"LTHOLD01"
-PemKey = X25519PrivateKey | rsa.RSAPrivateKey
-_BACKUP_HEADER = struct.Struct(">8sB16s")
-# Work that a file may demand before any of it is authenticated: 1 GiB.
-_MOST_COST_LOG2 = 20
-_LENGTH = struct.Struct(">I")
-_LONGEST_HEADER = 8192
-_LONGEST_PIECE = 1024 * 1024 + 16
-_OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 
 
 def unseal_earlier_backup(source: ByteSource, target: ByteTarget, passphrase: bytes) -> None:

@@ -50,6 +50,19 @@ SEAL_FOLDER, SEAL_FILE = "_log", "seal.key.pem"
 _ORDER = CURVE_ORDERS["secp256r1"]
 _HALF = 32
 _SIGN = ec.ECDSA(hashes.SHA256())
+_GROUP = 4
+_GROUPS_IN_LINE = 8
+STAMP_BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
+_SHA256 = "2.16.840.1.101.3.4.2.1"
+# Errors of the libraries for malformed certificates, names or times.
+_UNREADABLE = (
+    *(ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+# The authority's certificate, and those that lead from it to a root.
+_MOST_CERTIFICATES = 10
+# A status of 0 (granted); before a token it makes the answer that the library can read.
+_GRANTED = bytes.fromhex("3003020100")
 
 
 class SealKey:
@@ -105,10 +118,6 @@ def _public_key(der: bytes) -> ec.EllipticCurvePublicKey:
     if spki(key) != der:
         raise InvalidProof("the seal's key is not written in its one form")
     return key
-
-
-_GROUP = 4
-_GROUPS_IN_LINE = 8
 
 
 def publish_seal(folder: Path, seal: PublishedSeal) -> Path:
@@ -177,19 +186,6 @@ def on_paper(seal: PublishedSeal) -> list[tuple[str, str]]:
 def _group_digits(digits: str) -> list[str]:
     groups = [digits[at : at + _GROUP] for at in range(0, len(digits), _GROUP)]
     return [" ".join(groups[at : at + _GROUPS_IN_LINE]) for at in range(0, len(groups), _GROUPS_IN_LINE)]
-
-
-STAMP_BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
-_SHA256 = "2.16.840.1.101.3.4.2.1"
-# Errors of the libraries for malformed certificates, names or times.
-_UNREADABLE = (
-    *(ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm),
-    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
-)
-# The authority's certificate, and those that lead from it to a root.
-_MOST_CERTIFICATES = 10
-# A status of 0 (granted); before a token it makes the answer that the library can read.
-_GRANTED = bytes.fromhex("3003020100")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

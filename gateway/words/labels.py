@@ -27,6 +27,14 @@ _TABLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "finding": ("finding", "reason", "code"),
     }
 )
+LANGUAGES = ("vi", "en")
+SUBJECT_OF: dict[str, str] = {}
+_PACKAGE_OF: dict[str, str] = {}
+_LINE = re.compile(r'(?:(msgid|msgid_plural|msgstr|msgstr\[(\d)\]) )?("(?:[^"\\]|\\["\\nt])*")')
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
+_RULE = re.compile(r"^Plural-Forms: nplurals=(\d); plural=([^;]+);$", re.MULTILINE)
+_COUNTS = re.compile(r"\{([a-z_]+)\}")
 
 
 def say(key: str, /, lang: str = "vi", **params: object) -> str:
@@ -199,8 +207,6 @@ def _reason_parameter(name: str, parameter: str, lang: str) -> str:
     return parameter
 
 
-LANGUAGES = ("vi", "en")
-
 # The heads of keys, up to their first dot, that stand in each file of this package.
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
@@ -244,9 +250,6 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-SUBJECT_OF: dict[str, str] = {}
-_PACKAGE_OF: dict[str, str] = {}
-
 
 def add_catalogues(package: str, subjects: Mapping[str, str]) -> None:
     """Add the catalogues of one more package: its subjects with the heads of their keys, as in `SUBJECTS`, or with whole
@@ -276,12 +279,6 @@ class CountedText:
 
 
 Text = str | CountedText
-
-_LINE = re.compile(r'(?:(msgid|msgid_plural|msgstr|msgstr\[(\d)\]) )?("(?:[^"\\]|\\["\\nt])*")')
-_ESCAPE = re.compile(r"\\(.)")
-_ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
-_RULE = re.compile(r"^Plural-Forms: nplurals=(\d); plural=([^;]+);$", re.MULTILINE)
-_COUNTS = re.compile(r"\{([a-z_]+)\}")
 
 
 @cache

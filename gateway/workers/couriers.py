@@ -21,6 +21,9 @@ from gateway.registry.directory import SqlDirectory
 from gateway.store.store import SqlStore
 from gateway.workers.loop import StepResult, keep_leases, together
 
+# Answers come first, because senders wait for them, and they are small.
+PACKED_KINDS = ("answer", "pack")
+
 
 class Intake:
     """Step that lands arrivals. After a failure of the node's storage it takes nothing from the axis until a small test
@@ -67,10 +70,6 @@ async def _process_row(services: IncomingServices, row: LeasedInbox, lease_s: fl
     with log.bound(inbox=row.item.id, packet=row.item.transport_packet_id):
         async with keep_leases(services.store, "inbox", row.lease, lease_s=lease_s):
             await process.run(services, row)
-
-
-# Answers come first, because senders wait for them, and they are small.
-PACKED_KINDS = ("answer", "pack")
 
 
 async def pack_batch(services: OutgoingServices, batch: int, lease_s: float) -> StepResult:

@@ -26,6 +26,15 @@ from gateway.store.store import SqlStore
 from gateway.trust.seals import SealKey
 from gateway.workers.loop import StepResult, Turn
 
+_log = logging.getLogger(__name__)
+# Most leaves of one batch, which holds the database's one writer for some hundredths of a second.
+LEAVES_AT_ONCE = 200
+# Pause between batches, so that other writers get their turn while an older node adds all its events to a new log.
+PAUSE_S = 0.05
+# How often the log is examined; seals are made once a minute.
+LOOK_EVERY = timedelta(seconds=5)
+REMEMBERED = timedelta(seconds=15)
+
 
 class TimeAuthority(Protocol):
     """Timestamp authority. Its call blocks on the network, so make it in the pool."""
@@ -47,15 +56,6 @@ async def number_paced(store: SqlStore) -> StepResult:
     if step_result:
         await asyncio.sleep(GATHER_S)
     return step_result
-
-
-_log = logging.getLogger(__name__)
-# Most leaves of one batch, which holds the database's one writer for some hundredths of a second.
-LEAVES_AT_ONCE = 200
-# Pause between batches, so that other writers get their turn while an older node adds all its events to a new log.
-PAUSE_S = 0.05
-# How often the log is examined; seals are made once a minute.
-LOOK_EVERY = timedelta(seconds=5)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,9 +156,6 @@ async def seal_paced(sealer: LogSealer) -> bool:
     if worked:
         await asyncio.sleep(PAUSE_S)
     return worked
-
-
-REMEMBERED = timedelta(seconds=15)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -39,6 +39,10 @@ FORGOTTEN = timedelta(days=1)
 # A process whose last heartbeat is older has missed four, and counts as dead.
 HEARD_LATELY = timedelta(seconds=45)
 WORKER, WEB = "worker", "web"
+_LONGEST_REASON = 500
+# The first record waits so long, because after a pause jobs count as late until they have run once.
+_SOON = timedelta(seconds=20)
+_SAMPLED = {"waiting": "axis", "dead": "dead"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,9 +244,6 @@ def _read_files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield file.stem, content
 
 
-_LONGEST_REASON = 500
-
-
 def _axis_row(state: AxisState) -> list[str]:
     times = (state.connected_since, state.down_since, state.blocked_since)
     return [*(at.isoformat() if at else "" for at in times), state.reason[:_LONGEST_REASON]]
@@ -276,11 +277,6 @@ def _parse_slot(row: Any) -> Slot:
         axis=str(axis),
         counts=tuple(map(int, counts)),
     )
-
-
-# The first record waits so long, because after a pause jobs count as late until they have run once.
-_SOON = timedelta(seconds=20)
-_SAMPLED = {"waiting": "axis", "dead": "dead"}
 
 
 class AxisCounting(Protocol):

@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     from gateway.store.store import SqlStore
 
 _log = logging.getLogger(__name__)
+FIRST_REST_S = 0.2
+# Short enough that a node works again soon after its disk or database is back, and that an alarm on failures counts enough.
+LONGEST_REST_S = 30.0
+# After so many failures in a row their end is logged too.
+OUTAGE = 5
+Due = Callable[[datetime], bool]
+# Sleeps of the landing loop: parcels of other nodes ring no loop here, and an empty poll costs one read. Soon after a
+# parcel the next one, or its answer, often follows.
+LANDING_POLL_S, LANDING_FIRST_S = 0.4, 0.01
+# Longest sleep of a loop without a ring, in periods of the lookout: for changes that the lookout does not see, or while it
+# fails. It is shorter for revocation, because the files with authorities' answers change without a ring, and for the
+# heartbeat, which must be written also while the database is away.
+_LOOKS, _LOOKS_OF = 15, {"lookout": 1, "revocation": 5, "pulse": 5}
+LONGEST_UNRUNG_S = 60.0
 
 
 class StepResult(Enum):
@@ -177,13 +191,6 @@ async def together(works: list[Awaitable[None]]) -> None:
             raise end
 
 
-FIRST_REST_S = 0.2
-# Short enough that a node works again soon after its disk or database is back, and that an alarm on failures counts enough.
-LONGEST_REST_S = 30.0
-# After so many failures in a row their end is logged too.
-OUTAGE = 5
-
-
 @dataclass(slots=True, kw_only=True)
 class Trouble:
     """Counter of a loop's failures in a row, which logs them and sets the pauses."""
@@ -239,9 +246,6 @@ class Turn:
         return True
 
 
-Due = Callable[[datetime], bool]
-
-
 def paced(every: timedelta, step: Step, clock: Clock) -> Loop:
     """Make a loop that runs a step at that pace."""
     turn = Turn(every)
@@ -250,16 +254,6 @@ def paced(every: timedelta, step: Step, clock: Clock) -> Loop:
         return turn.take(clock.now()) and await step()
 
     return Loop(step=run, is_due=turn.has_come)
-
-
-# Sleeps of the landing loop: parcels of other nodes ring no loop here, and an empty poll costs one read. Soon after a
-# parcel the next one, or its answer, often follows.
-LANDING_POLL_S, LANDING_FIRST_S = 0.4, 0.01
-# Longest sleep of a loop without a ring, in periods of the lookout: for changes that the lookout does not see, or while it
-# fails. It is shorter for revocation, because the files with authorities' answers change without a ring, and for the
-# heartbeat, which must be written also while the database is away.
-_LOOKS, _LOOKS_OF = 15, {"lookout": 1, "revocation": 5, "pulse": 5}
-LONGEST_UNRUNG_S = 60.0
 
 
 def longest_sleep_s(name: str, poll_s: float) -> float:

@@ -31,6 +31,8 @@ STARTTLS, TLS, NONE = "starttls", "tls", "none"
 _POLICY = default_policy.clone(refold_source="none")
 # Our own name in the greeting; looking it up could take as long as a server that is gone.
 _NAME = "[127.0.0.1]"
+REMIND_EVERY = timedelta(minutes=1)
+_log = logging.getLogger(__name__)
 
 
 class SmtpMailer:
@@ -131,10 +133,6 @@ def _address(text: str) -> Address:
         return Address(addr_spec=text.strip())
     except (ValueError, IndexError) as why:
         raise Misconfigured(f"{text!r} is no mail address; write one such as van.thu@coquan.example") from why
-
-
-REMIND_EVERY = timedelta(minutes=1)
-_log = logging.getLogger(__name__)
 
 
 class DigestMail:

@@ -44,6 +44,7 @@ _ALERT_DAYS = 3
 """Days whose changed rights are mailed, for a mail server that was away."""
 _LANG = "vi"
 NODE_PLACE = HostedAgency(id=NODE, code="", name="gateway", email=None)
+_REMEMBERED = timedelta(seconds=10)
 
 
 async def nobody(id: str) -> Sequence[str]:
@@ -425,9 +426,6 @@ def _party(task: Task) -> str:
 def _plain(text: str) -> str:
     """Keep another agency's words from ending a line here, or beginning a header."""
     return " ".join(plain(text).split())
-
-
-_REMEMBERED = timedelta(seconds=10)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -32,6 +32,26 @@ _REMEMBERED = timedelta(seconds=10)
 # Silent recipients are found by looking at a month; they change by the hour.
 _SILENCE_REMEMBERED = timedelta(minutes=5)
 _MOST_KEPT = 2_000
+SOON = timedelta(minutes=30)
+"""A letter rings this long before its time is over."""
+SILENT_AFTER = timedelta(hours=24)
+SILENT_BACK = timedelta(days=30)
+"""A recipient whose silence is older rings no more: nothing was sent there since."""
+_KINDS: Mapping[TaskKind, RingKind] = {
+    **dict.fromkeys((TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN), RingKind.APPROVAL),
+    TaskKind.REJECTED: RingKind.RETURNED,
+    **dict.fromkeys(
+        (
+            *(TaskKind.FAILED, TaskKind.STATUS, TaskKind.TAKE_BACK, TaskKind.SYSTEM, TaskKind.SYSTEM_STATUS),
+            *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
+        ),
+        RingKind.FAILED,
+    ),
+    **dict.fromkeys((TaskKind.RECALL, TaskKind.RECALL_DUE, TaskKind.LEFT_AFTER_ALL), RingKind.RECALL),
+}
+# Expected replies ring this long before their day.
+_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_SOON}
+_ASSIGNED = "04"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,28 +214,6 @@ def _bound_cache(cache: dict[Any, Any]) -> None:  # Any: keys of each kind
     """Empty a cache that has grown too large."""
     if len(cache) >= _MOST_KEPT:
         cache.clear()
-
-
-SOON = timedelta(minutes=30)
-"""A letter rings this long before its time is over."""
-SILENT_AFTER = timedelta(hours=24)
-SILENT_BACK = timedelta(days=30)
-"""A recipient whose silence is older rings no more: nothing was sent there since."""
-_KINDS: Mapping[TaskKind, RingKind] = {
-    **dict.fromkeys((TaskKind.APPROVE_RECALL, TaskKind.OPINION, TaskKind.REASSIGN), RingKind.APPROVAL),
-    TaskKind.REJECTED: RingKind.RETURNED,
-    **dict.fromkeys(
-        (
-            *(TaskKind.FAILED, TaskKind.STATUS, TaskKind.TAKE_BACK, TaskKind.SYSTEM, TaskKind.SYSTEM_STATUS),
-            *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
-        ),
-        RingKind.FAILED,
-    ),
-    **dict.fromkeys((TaskKind.RECALL, TaskKind.RECALL_DUE, TaskKind.LEFT_AFTER_ALL), RingKind.RECALL),
-}
-# Expected replies ring this long before their day.
-_AHEAD = {TaskKind.REPLY: timers.REPLY_SOON, TaskKind.REPLY_DUE: timers.REPLY_SOON}
-_ASSIGNED = "04"
 
 
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Ring]:

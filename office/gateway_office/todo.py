@@ -36,6 +36,12 @@ FILES_BACK = timedelta(days=400)
 """Longer than from the closing of a file to the last step of T24 (files to the archive)."""
 # Tasks that another person has begun, where the document says so.
 _BEGUN = frozenset({TaskKind.ASSIGN, TaskKind.DECIDE})
+LONGEST_SNOOZE = timedelta(days=90)
+LONGEST_NOTE = 500
+_REMEMBERED = timedelta(seconds=10)
+_MOST_LISTS = 2_000
+# An agency, and the share of its tasks; None for all of them.
+_ListKey = tuple[str, Share | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,10 +257,6 @@ async def _held_at(work: OfficeWork, ids: list[str]) -> dict[str, datetime]:
     return {id: since for id, facts in facts_by_id.items() if (since := status.held_since(facts)) is not None}
 
 
-LONGEST_SNOOZE = timedelta(days=90)
-LONGEST_NOTE = 500
-
-
 async def take_task(
     services: TodoServices, scope: AgencyScope, task: str, owner: str, share: Share | None = None
 ) -> TaskNote:
@@ -351,12 +353,6 @@ def _text(words: str, field_name: str) -> str:
     if not text or len(text) > LONGEST_NOTE:
         raise Clash(f"a {field_name} has 1 to {LONGEST_NOTE} letters", code="GW-NOTE")
     return text
-
-
-_REMEMBERED = timedelta(seconds=10)
-_MOST_LISTS = 2_000
-# An agency, and the share of its tasks; None for all of them.
-_ListKey = tuple[str, Share | None]
 
 
 @dataclass(slots=True)

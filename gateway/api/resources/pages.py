@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+ROUTES = Routes("pages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,6 @@ def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
     return f"{kind} ({schema['format']})" if "format" in schema else kind, None
 
 
-ROUTES = Routes("pages")
 _page = partial(ROUTES, base="", open=True, media="text/html")
 
 

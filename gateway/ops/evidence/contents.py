@@ -69,6 +69,11 @@ if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
 _WITHHELD = {InState.RECALLED: Absent.RECALLED, InState.SEALED: Absent.SEALED}
+LINES = "application/jsonl"
+# Most bytes of a story, some two kilobytes for each packet.
+MOST_STORY = 32 * 1024 * 1024
+_STORY_JSON = TypeAdapter(Story)
+_MEDIA = {RevocationSource.OCSP: "application/ocsp-response", RevocationSource.LIST: "application/pkix-crl"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -450,13 +455,6 @@ def _party(code: str, names: Mapping[str, str]) -> Party:
 
 def _safe_kind(kind: str) -> str:
     return "".join(sign for sign in kind.lower() if sign.isascii() and sign.isalnum())[:20] or "packet"
-
-
-LINES = "application/jsonl"
-# Most bytes of a story, some two kilobytes for each packet.
-MOST_STORY = 32 * 1024 * 1024
-_STORY_JSON = TypeAdapter(Story)
-_MEDIA = {RevocationSource.OCSP: "application/ocsp-response", RevocationSource.LIST: "application/pkix-crl"}
 
 
 def story_part(story: Story) -> PackPart:

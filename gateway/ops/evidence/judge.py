@@ -37,6 +37,10 @@ from gateway.policy.trust import TrustPolicy, decide
 from gateway.trust.evidence import NodeTrust
 
 VALID, INVALID, UNKNOWN = "valid", "invalid", "unknown"
+# Failures that may be due to the time of the check alone: at an earlier time the signature may have been valid.
+_BY_TIME = frozenset({"CERT-TIME", "CERT-REVOKED"})
+_MOST_CERTIFICATE = 64 * 1024
+_SIGNATURE_STEP = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,11 +204,6 @@ def judge_failure(
     word = INVALID if isinstance(error, InvalidEnvelope) else UNKNOWN
     steps = tuple(step for step in error.steps if isinstance(step, Step))
     return JudgedSignature(word=word, at=at, code=error.code, steps=steps, signed=signed, evidence=evidence)
-
-
-# Failures that may be due to the time of the check alone: at an earlier time the signature may have been valid.
-_BY_TIME = frozenset({"CERT-TIME", "CERT-REVOKED"})
-_MOST_CERTIFICATE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,9 +373,6 @@ def _packet_line(
         proved_at=judged.at if ok else None,
         trusted=bool(ok and proved_at),
     )
-
-
-_SIGNATURE_STEP = 5
 
 
 def is_vouched(steps: Sequence[NotedStep]) -> bool:

@@ -32,6 +32,7 @@ MOST_LEAF = 256 * 1024
 MOST_SEALS = 10_000
 _MOST_LINE = 2 * MOST_LEAF
 _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
+_MOST_SEAL = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +171,6 @@ def _read_path(hashes: Sequence[str]) -> tuple[bytes, ...]:
     if not isinstance(hashes, list) or len(hashes) > 2 * 64:
         raise ValueError(hashes)
     return tuple(bytes.fromhex(h) for h in hashes)
-
-
-_MOST_SEAL = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ from gateway.trust.evidence import certificates_in, read_answer_files
 SUBJECT = "evidence"
 # Packs made at the same time: each reads every packet of its document twice, and the node's traffic must not suffer.
 AT_ONCE = 2
+AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,9 +313,6 @@ def _is_readable(answer: Answer) -> bool:
     except (ValueError, revocation.NoAnswer):
         return False
     return True
-
-
-AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]
 
 
 async def answers_of(store: SqlStore, folder: Path, digests: Collection[str], pool: Pool) -> AnswerBodies:

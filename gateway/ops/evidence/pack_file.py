@@ -40,6 +40,12 @@ from gateway.trust.key_material import public_pem, spki
 from gateway.trust.keys import own_key
 
 PIECE = 256 * 1024
+# Most bytes of a member that is read whole, which envelopes are not, and of all such members of one kind together.
+MOST_READ = 16 * 1024 * 1024
+MOST_TOGETHER = 64 * 1024 * 1024
+_DIRECTORY = "the directory of the ZIP file"
+# The key's folder is in the folder of the exchange keys, with a name that no agency has.
+KEY_FOLDER, KEY_FILE, PUBLIC_KEY_FILE = "_evidence", "pack.key.pem", "pack.pub.pem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +167,6 @@ def _measured_content(measured: _MeasuredPart) -> Iterator[bytes]:
             yield piece
     if hasher.hexdigest() != measured.sha256:
         raise StoreFailure(f"{measured.part.name} was changed while the pack was written; make it again")
-
-
-# Most bytes of a member that is read whole, which envelopes are not, and of all such members of one kind together.
-MOST_READ = 16 * 1024 * 1024
-MOST_TOGETHER = 64 * 1024 * 1024
-_DIRECTORY = "the directory of the ZIP file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,10 +294,6 @@ class _PackWalk:
         if length != size or header != evidence.local_header(entry):
             raise SpoiledPack(name, "what stands before its bytes is not what the manifest makes")
         self._entries.append(entry)
-
-
-# The key's folder is in the folder of the exchange keys, with a name that no agency has.
-KEY_FOLDER, KEY_FILE, PUBLIC_KEY_FILE = "_evidence", "pack.key.pem", "pack.pub.pem"
 
 
 class EvidenceKey:

@@ -33,6 +33,11 @@ from gateway.trust import folder, revocation, seals
 from gateway.trust.evidence import AnswerFiles, Answers, KnownAnswers, NodeTrust, certificates_in, fingerprint
 from gateway.trust.key_material import spki
 
+_MOST_KEY = 64 * 1024
+_MOST_CERTIFICATE = 64 * 1024
+# A pack with more certificates or answers is refused, so that the reader's memory stays bounded.
+_MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
+
 
 def verify(path: Path, trust: Path | None, published: Path | None, at: datetime) -> PackReport:
     """Check one pack as of the time `at`, with the trust folder and published seal of the user; return the report."""
@@ -98,12 +103,6 @@ def _manifest_line(pack: Pack, trusted: BroughtTrust) -> ReportLine:
 
 def _about_pack(pack: Pack) -> dict[str, str]:
     return plain_fields(pack.manifest, "pack made_at node agency software") | pack.manifest.about
-
-
-_MOST_KEY = 64 * 1024
-_MOST_CERTIFICATE = 64 * 1024
-# A pack with more certificates or answers is refused, so that the reader's memory stays bounded.
-_MOST_CERTIFICATES, _MOST_ANSWERS = 1000, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,25 @@ _CURES = (
 
 
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+TABLE_DEPTH = 16  # depth of nested tables; ours have one level, the broker's own have three
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = 0xFFFF_FFFF  # above this the library reads a time as milliseconds
+_LENGTH = 4
+_FIXED = {
+    **dict.fromkeys((b"V", b"\x00"), 0),
+    **dict.fromkeys((b"t", b"b", b"B"), 1),
+    **dict.fromkeys((b"s", b"u"), 2),
+    **dict.fromkeys((b"I", b"i", b"f"), 4),
+    b"D": 5,
+    **dict.fromkeys((b"l", b"L", b"d", b"T"), 8),
+}
+_TABLE, _ARRAY = b"F", b"A"
+_COUNTED = (b"S", b"x", _TABLE, _ARRAY)
+LOOK_S = 0.1  # how late an alarm of the broker may be noticed
+CLOSE_S = 3.0  # a dead connection does not answer the closing handshake
+LONGEST_PAUSE_S = 15.0
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def describe_error(error: BaseException) -> str:
@@ -98,22 +117,6 @@ def _code(error: BaseException) -> str:
 def is_missing(error: BaseException) -> bool:
     """Tell whether the error means that the broker lacks the queue or exchange."""
     return isinstance(error, amqp.ChannelNotFoundEntity)
-
-
-TABLE_DEPTH = 16  # depth of nested tables; ours have one level, the broker's own have three
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS = 0xFFFF_FFFF  # above this the library reads a time as milliseconds
-_LENGTH = 4
-_FIXED = {
-    **dict.fromkeys((b"V", b"\x00"), 0),
-    **dict.fromkeys((b"t", b"b", b"B"), 1),
-    **dict.fromkeys((b"s", b"u"), 2),
-    **dict.fromkeys((b"I", b"i", b"f"), 4),
-    b"D": 5,
-    **dict.fromkeys((b"l", b"L", b"d", b"T"), 8),
-}
-_TABLE, _ARRAY = b"F", b"A"
-_COUNTED = (b"S", b"x", _TABLE, _ARRAY)
 
 
 def widen_decoding() -> None:
@@ -187,14 +190,6 @@ def _value(kind: bytes, data: bytes, depth: int) -> Any:
     if kind == b"T":
         return read_time(data)[1]
     return decode.TABLE_MAPPING[kind](data)[1]
-
-
-LOOK_S = 0.1  # how late an alarm of the broker may be noticed
-CLOSE_S = 3.0  # a dead connection does not answer the closing handshake
-LONGEST_PAUSE_S = 15.0
-
-T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 class Link:

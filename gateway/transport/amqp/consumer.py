@@ -45,6 +45,9 @@ REST_S = 60.0
 ANSWER_S = 10.0
 
 _log = logging.getLogger(__name__)
+LOOK_S = 10.0  # longest delay until a set that another process released is found
+OVERDUE_S = 60.0
+ROOM_S = 2.0  # longest delay until room that another process made is found
 
 
 class Consumer:
@@ -206,11 +209,6 @@ async def _bury(message: AbstractIncomingMessage) -> None:
     """Reject the message, which moves it to the dead queue."""
     with contextlib.suppress(*BROKEN):
         await await_answer(message.reject(requeue=False), ANSWER_S)
-
-
-LOOK_S = 10.0  # longest delay until a set that another process released is found
-OVERDUE_S = 60.0
-ROOM_S = 2.0  # longest delay until room that another process made is found
 
 
 def is_part(message: AbstractIncomingMessage) -> bool:

@@ -39,6 +39,7 @@ WITHIN_S = 10.0
 _BROKERS_OWN = ("x-death", "x-first-death", "x-last-death", names.RETURNED, names.MORE_RECIPIENTS)
 
 _log = logging.getLogger(__name__)
+_MARK = "set-"  # ids of the dead queue are hexadecimal, so none begins like this
 
 
 class DeadLetters:
@@ -219,9 +220,6 @@ def _why(message: AbstractIncomingMessage) -> str:
 def _died_at(message: AbstractIncomingMessage) -> datetime | None:
     at = _death(message).get("time")
     return at.astimezone(UTC) if isinstance(at, datetime) else None
-
-
-_MARK = "set-"  # ids of the dead queue are hexadecimal, so none begins like this
 
 
 class ParkedSets:

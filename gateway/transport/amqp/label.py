@@ -26,6 +26,11 @@ LONGEST_TEXT = 255
 LARGEST = 16 * 1024 * 1024  # bytes of one message; `amqp.part_mb` allows no more
 # stands for bytes that are no UTF-8, and for unprintable characters
 BROKEN_SIGN = "\N{REPLACEMENT CHARACTER}"
+MB = 1024 * 1024
+SET, PART, PARTS = "x-set", "x-part", "x-parts"
+WHOLE_SIZE, WHOLE_DIGEST = "x-whole-size", "x-whole-digest"
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_WORD_LENGTH: Final = 128  # longest sender's code, packet id, kind or user; none of ours is longer than 64
 
 
 class Unreadable(Exception):
@@ -181,14 +186,6 @@ def _size(value: object) -> int:
 def _count(value: object) -> int:
     """Return a positive count; 0 for any other value."""
     return value if isinstance(value, int) and value > 0 else 0
-
-
-MB = 1024 * 1024
-SET, PART, PARTS = "x-set", "x-part", "x-parts"
-WHOLE_SIZE, WHOLE_DIGEST = "x-whole-size", "x-whole-digest"
-
-_HEX: Final = re.compile(r"[0-9a-f]{64}")
-_WORD_LENGTH: Final = 128  # longest sender's code, packet id, kind or user; none of ours is longer than 64
 
 
 class PartRefused(BrokerRefused):

@@ -23,6 +23,9 @@ MORE_RECIPIENTS = "CC"  # the broker's own header: further routing keys of the s
 RETURNED = "x-delivery-count"  # the broker's own header: how often the message was returned
 FIRST_NODE = "x-node"  # original publisher of a dead parcel that is sent again; "" for none
 FIRST_RECIPIENTS = "x-recipients"  # original recipients of a dead parcel that is sent again to its node
+# Rights of a node's user: it declares nothing, writes to the exchanges and reads its own queues.
+CONFIGURE = "^$"
+WRITE = r"^lienthong\.(urgent|normal|hosted)$"
 
 
 def lane_exchange(lane: Lane) -> str:
@@ -80,11 +83,6 @@ def dead_policy_definition() -> dict[str, str | int]:
 def sink_policy_definition() -> dict[str, str | int]:
     """Return the policy of the sink queue, which drops every message at once."""
     return {"max-length": 0, "overflow": "drop-head"}
-
-
-# Rights of a node's user: it declares nothing, writes to the exchanges and reads its own queues.
-CONFIGURE = "^$"
-WRITE = r"^lienthong\.(urgent|normal|hosted)$"
 
 
 def read_right(node: str) -> str:

@@ -34,6 +34,11 @@ from gateway.transport.amqp.access import Access, Server
 from gateway.transport.amqp.connection import BROKEN, describe_error
 from gateway.transport.broker.plan import node_queues
 
+AT_ONCE = 200  # limit of questions sent at once
+MAX_LISTED_CODES = 20
+WORDS = "axis.check"
+SPARE_S = 1.0  # a step's own time limit comes first, because its error says what it waited for
+
 
 class Fault(Exception):
     """Fault found by a step. `cause` is a label key below `axis.check.`, `cure` one below `axis.cure.`."""
@@ -76,6 +81,7 @@ class ServerSession:
 
 
 SOON_DAYS = 14  # an authority needs days to renew a certificate
+Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
 
 
 async def dns(session: ServerSession) -> Mapping[str, object]:
@@ -143,10 +149,6 @@ async def _leave(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
-
-
-AT_ONCE = 200  # limit of questions sent at once
-MAX_LISTED_CODES = 20
 
 
 async def queues(session: ServerSession) -> Mapping[str, object]:
@@ -265,15 +267,11 @@ async def _leads(session: ServerSession, exchange: AbstractExchange, code: str) 
     return True
 
 
-WORDS = "axis.check"
-Step = Callable[[ServerSession], Awaitable[Mapping[str, object]]]
-
 # In the order in which a person would mend them: first the connection, then the faults beyond it.
 _STEPS: Mapping[str, Step] = {
     step.__name__: step for step in (dns, tcp, tls, login, queues, read, rights, impersonate, confirm, hosted)
 }
 STEPS = tuple(_STEPS)
-SPARE_S = 1.0  # a step's own time limit comes first, because its error says what it waited for
 
 
 async def examine(access: Access, node: str, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:

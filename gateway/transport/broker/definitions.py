@@ -33,6 +33,15 @@ from gateway.transport.broker.plan import (
 HASH_ALGORITHM = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4  # fixed by the algorithm
 _OTHERS_MODE = 0o077
+SECTIONS: Mapping[type, str] = {
+    Vhost: "vhosts",
+    User: "users",
+    Rights: "permissions",
+    QueuePolicy: "policies",
+    Queue: "queues",
+    Exchange: "exchanges",
+    QueueBinding: "bindings",
+}
 
 
 def read_passwords(folder: Path, nodes: Iterable[str], *, make: bool, keep: bool = True) -> dict[str, str]:
@@ -105,17 +114,6 @@ def matches_hash(password: str, known_hash: str) -> bool:
     except ValueError:
         return False
     return hmac.compare_digest(hashed_password(password, salt), known_hash)
-
-
-SECTIONS: Mapping[type, str] = {
-    Vhost: "vhosts",
-    User: "users",
-    Rights: "permissions",
-    QueuePolicy: "policies",
-    Queue: "queues",
-    Exchange: "exchanges",
-    QueueBinding: "bindings",
-}
 
 
 def pieces(axis: BrokerLayout, hashes: Mapping[str, str]) -> Iterator[str]:

@@ -44,6 +44,8 @@ _RETRYING = AsyncRetrying(
     wait=wait_random_exponential(multiplier=0.1, max=1.0),
     retry_error_callback=lambda last: last.outcome.result() if last.outcome else None,
 )
+STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for this many
+_INSIDE = (Exchange, Queue, QueuePolicy, QueueBinding)
 
 
 class Management:
@@ -241,10 +243,6 @@ def _policy(row: Mapping[str, Any]) -> QueuePolicy:
 
 def _rights(row: Mapping[str, Any]) -> Rights:
     return Rights(user=row["user"], configure=row["configure"], write=row["write"], read=row["read"])
-
-
-STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for this many
-_INSIDE = (Exchange, Queue, QueuePolicy, QueueBinding)
 
 
 async def done_steps(broker: Management, steps: Iterable[PlanStep]) -> AsyncIterator[PlanStep]:

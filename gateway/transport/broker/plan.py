@@ -18,6 +18,14 @@ from gateway.domain.registry import RESERVED_NODE_NAMES, Hosting, node_name_faul
 from gateway.errors import Clash, Misconfigured
 from gateway.transport.amqp import topology
 
+_QUEUE_NAME = re.compile(r"lienthong\.(.+)\.(urgent|normal|dead)")
+_POLICY_NAME = re.compile(r"lienthong\.(.+)")
+_BINDING_ORDER = (
+    topology.DEAD_EXCHANGE,
+    *map(topology.lane_exchange, topology.LANES),
+    topology.HOSTED_EXCHANGE,
+)
+
 
 class QueueBinding(NamedTuple):
     """Binding of a routing key. A tuple, because an axis has hundreds of thousands of them. `to` is `queue` or
@@ -214,10 +222,6 @@ def bindings(axis: BrokerLayout) -> Iterator[QueueBinding]:
         yield QueueBinding(topology.HOSTED_EXCHANGE, topology.SINK_QUEUE, key)
 
 
-_QUEUE_NAME = re.compile(r"lienthong\.(.+)\.(urgent|normal|dead)")
-_POLICY_NAME = re.compile(r"lienthong\.(.+)")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departed:
     """A node that the registry no longer names. `keeps` lists its queues that still hold messages or are read;
@@ -273,13 +277,6 @@ def _people_of(live: State, node: str) -> Iterator[BrokerEntity]:
         # A user with a tag, or with rights elsewhere, serves other purposes too.
         if user is not None and not user.tags and node not in live.elsewhere:
             yield user
-
-
-_BINDING_ORDER = (
-    topology.DEAD_EXCHANGE,
-    *map(topology.lane_exchange, topology.LANES),
-    topology.HOSTED_EXCHANGE,
-)
 
 
 class Sign(StrEnum):

@@ -46,6 +46,9 @@ _ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 # Permanent refusals: the guide's own table without its 20, which is a failure of the service.
 FINAL = frozenset({"10", "18", "19", "21", "22", "23"})
 STOPS = frozenset({"15", "401", "403"})
+TOKEN_S = 29 * 60.0
+"""How long a token is used; the service's tokens last 30 minutes."""
+_PATH = "v1/auth/login"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,11 +274,6 @@ def _let_in(question: Question, system: System, token: str) -> Question:
         "Accept": "application/json",
     }
     return replace(question, headers={**own, **question.headers}, secrets=(token, system.secret))
-
-
-TOKEN_S = 29 * 60.0
-"""How long a token is used; the service's tokens last 30 minutes."""
-_PATH = "v1/auth/login"
 
 
 @dataclass(frozen=True, slots=True)

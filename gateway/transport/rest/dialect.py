@@ -19,6 +19,12 @@ _log = logging.getLogger(__name__)
 ID = re.compile(r"[!-~]{1,200}")
 """Form of an id that a call can name."""
 _LONGEST = 300
+DOCUMENTS, STATUSES = "edoc", "status"
+KINDS = (DOCUMENTS, STATUSES)
+Out = Callable[[bytes], object]
+Judge = Callable[[int, Answer], None]
+_PIECE = 256 * 1024
+_SETTLED = frozenset({"done", "fail"})
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
@@ -34,10 +40,6 @@ def printable(raw: str) -> str:
 def read_codes(codes: str) -> frozenset[str]:
     """Split codes at commas."""
     return frozenset(code.strip() for code in codes.split(",") if code.strip())
-
-
-DOCUMENTS, STATUSES = "edoc", "status"
-KINDS = (DOCUMENTS, STATUSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +72,6 @@ class ListedAgency:
     parent: str = ""
     old: str = ""
     mail: str = ""
-
-
-Out = Callable[[bytes], object]
-Judge = Callable[[int, Answer], None]
 
 
 class Dialect(Protocol):
@@ -115,10 +113,6 @@ class Dialect(Protocol):
         """Tell whether a refusal of that code is permanent."""
 
     async def close(self) -> None: ...
-
-
-_PIECE = 256 * 1024
-_SETTLED = frozenset({"done", "fail"})
 
 
 def read_waiting(item: Callable[[Listed], None]) -> Callable[[Mapping[str, Any]], None]:

@@ -43,6 +43,7 @@ COMMIT;
 """
 MOST_ODD = 200
 TRYING, SENT, ASKED_PERSON = "trying", "sent", "asked"
+_SELECT_FETCHED = "SELECT system, kind, doc_id, digest, ended, told FROM taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +254,3 @@ def _handed(text: str) -> Handed | None:
         return None
     form, digest, size = text.split()
     return Handed(form=Form(form), digest=Digest(digest), size=int(size))
-
-
-_SELECT_FETCHED = "SELECT system, kind, doc_id, digest, ended, told FROM taken"

@@ -61,6 +61,28 @@ _CALLS = {
 _LOAD, _EQUAL, _AT_LEAST, _ANSWER = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050001, 0x80000000
 _OTHER_TABLE = 0x40000000  # a second table of calls (x32) on the same machine
+WISH = TypeAdapter(PageWish)
+LIMIT, LOCKED, UNREADABLE, NONE = "PAGE-LIMIT", "PAGE-LOCKED", "PAGE-UNREADABLE", "PAGE-NONE"
+# Folders of fonts, for files that do not embed their own.
+TYPEFACES = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+# Audit events of the library's own calls into C; loading another library is not allowed.
+_OWN_CALLS = frozenset(
+    f"ctypes.{name}"
+    for name in ("addressof", "call_function", "cdata", "cdata/buffer", "create_string_buffer", "string_at")
+)
+_LONGEST_SIDE_PT = 1_000_000.0
+_MOST_LETTERS = 20_000
+_MOST_SCANNED = 60_000_000
+_SCANNED_DOTS = 100  # per inch, for a picture that does not state its resolution
+_WIDEST_SCAN = 595.0
+_QUALITY, _EFFORT = 80, 0
+# Modules that the picture library loads only for certain files, such as photos of telephones.
+_LOADED_LATE = ("PIL.JpegImagePlugin", "PIL.MpoImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
+_WARM = (
+    b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[]>>>>\nendobj\n"
+    b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
+    b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 90]>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"
+)
 
 
 def confine(readable: Iterable[Path]) -> frozenset[str]:
@@ -122,30 +144,6 @@ def _keep_to_calls(libc: ctypes.CDLL) -> bool:
     buffer = ctypes.create_string_buffer(program, len(program))
     program_struct = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(buffer))
     return not libc.prctl(_SET_SECCOMP, _FILTER, program_struct, 0, 0)
-
-
-WISH = TypeAdapter(PageWish)
-LIMIT, LOCKED, UNREADABLE, NONE = "PAGE-LIMIT", "PAGE-LOCKED", "PAGE-UNREADABLE", "PAGE-NONE"
-# Folders of fonts, for files that do not embed their own.
-TYPEFACES = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
-# Audit events of the library's own calls into C; loading another library is not allowed.
-_OWN_CALLS = frozenset(
-    f"ctypes.{name}"
-    for name in ("addressof", "call_function", "cdata", "cdata/buffer", "create_string_buffer", "string_at")
-)
-_LONGEST_SIDE_PT = 1_000_000.0
-_MOST_LETTERS = 20_000
-_MOST_SCANNED = 60_000_000
-_SCANNED_DOTS = 100  # per inch, for a picture that does not state its resolution
-_WIDEST_SCAN = 595.0
-_QUALITY, _EFFORT = 80, 0
-# Modules that the picture library loads only for certain files, such as photos of telephones.
-_LOADED_LATE = ("PIL.JpegImagePlugin", "PIL.MpoImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
-_WARM = (
-    b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[]>>>>\nendobj\n"
-    b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
-    b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 90 90]>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"
-)
 
 
 class _CannotDrawError(Exception):

@@ -43,6 +43,9 @@ T = TypeVar("T")
 
 _MOST_FILES = 200
 _MOST_BYTES = 64 * 1024 * 1024
+_LONGEST_NAME = 300
+ANSWER = TypeAdapter(PdfFacts)
+TEXT = TypeAdapter(PdfText)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +155,6 @@ def _file_content(path: Path) -> bytes:
     if len(octets) > _MOST_BYTES:
         raise Misconfigured(f"the trust file {path} is larger than {_MOST_BYTES} bytes")
     return octets
-
-
-_LONGEST_NAME = 300
 
 
 def collect(stream: BinaryIO, trust: PdfTrust, seen_at: datetime, now: datetime) -> PdfFacts:
@@ -286,10 +286,6 @@ def _policies(certificate: x509.Certificate) -> Iterator[str]:
     policies = certificate.certificate_policies_value
     for policy in list(policies)[:20] if policies is not None else ():
         yield policy["policy_identifier"].dotted
-
-
-ANSWER = TypeAdapter(PdfFacts)
-TEXT = TypeAdapter(PdfText)
 
 
 def main() -> None:

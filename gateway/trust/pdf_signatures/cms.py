@@ -76,6 +76,11 @@ _UNDERSTOOD = frozenset(
 _LIBRARY = (ValueError, TypeError, KeyError, AttributeError)
 # Best first: one path with a good result suffices, whatever other paths give.
 _ORDER = ("good", "revoked", "unknown", "CERT-TIME", "CERT-CHAIN")
+MAX_TOKENS = 4
+MAX_EMBEDDED = 20
+MAX_ANSWERS = 20
+_DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
+_SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,14 +343,6 @@ def _fault(work: Coroutine[object, object, object]) -> Exception | None:
     finally:
         loop.close()
     return None
-
-
-MAX_TOKENS = 4
-MAX_EMBEDDED = 20
-MAX_ANSWERS = 20
-
-_DIGESTS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512"})
-_SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 
 
 class UnfitError(Exception):

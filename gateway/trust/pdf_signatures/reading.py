@@ -65,6 +65,9 @@ _SPACE = b"\0\t\n\f\r "
 _TAIL = 2048  # the library finds the end mark in the last kilobyte; its line may begin before
 _ENDING = re.compile(rb"(?:\A|[\r\n])startxref[\0\s]{0,99}\d{1,20}[\0\s]{0,99}[\r\n]%%EOF")
 _OBJECT_START = re.compile(rb"(?:^|[\r\n])[ \t]*(\d{1,10}) (\d{1,5}) obj\b")
+MOST_MARKS = 50
+LONGEST_MARK = 200
+_LARGEST_MARK_STREAM = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -336,11 +339,6 @@ def _written_time(embedded: EmbeddedPdfSignature) -> datetime | None:
 
 def _describe(why: object) -> str:
     return f"{type(why).__name__}: {why}"[:500]
-
-
-MOST_MARKS = 50
-LONGEST_MARK = 200
-_LARGEST_MARK_STREAM = 1024 * 1024
 
 
 def marks_on_first_page(stream: BinaryIO) -> dict[str, str]:

@@ -32,6 +32,8 @@ _PIECE = 256 * 1024
 # The dictionary of a signature is never compressed, because its position in the file is part of the signature.
 _MARKS = re.compile(rb"/ByteRange|/Type\s*/Sig\b|/DocTimeStamp|/adbe\.|/ETSI\.|/SubFilter")
 _OVERLAP = 64
+ROLES_FILE = "roles.toml"
+_LARGEST_ROLES_FILE = 256 * 1024
 
 
 @cache
@@ -147,10 +149,6 @@ def has_marks(file: Readable) -> bool:
                 return True
             tail = piece[-_OVERLAP:]
     return False
-
-
-ROLES_FILE = "roles.toml"
-_LARGEST_ROLES_FILE = 256 * 1024
 
 
 def read_roles(folder: Path) -> tuple[RoleRule, ...]:

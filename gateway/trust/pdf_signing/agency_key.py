@@ -29,6 +29,11 @@ from gateway.trust.chain import key_is_strong, usage_holds
 from gateway.trust.key_material import spki
 from gateway.trust.pdf_signing import AskPin
 
+MOST_TOKEN_OBJECTS = 200
+_WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
+LARGEST_KEY_FILE = 1024 * 1024
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
 
 def facts_of(certificate: x509.Certificate) -> KeyFacts:
     """Return the facts about a certificate; `signs` is False where its usage, kind or size of key is one that no
@@ -44,10 +49,6 @@ def facts_of(certificate: x509.Certificate) -> KeyFacts:
         not_after=certificate.not_valid_after_utc,
         signs=usage_holds(certificate) and key_is_strong(certificate),
     )
-
-
-MOST_TOKEN_OBJECTS = 200
-_WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,11 +242,6 @@ def _few(objects: Iterator[Any]) -> list[Any]:
 def _digest_info(digest: bytes) -> bytes:
     """Return the digest with its algorithm's identifier, as PKCS#1 v1.5 signs it."""
     return bytes(DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest}).dump())
-
-
-LARGEST_KEY_FILE = 1024 * 1024
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class HeldKey:

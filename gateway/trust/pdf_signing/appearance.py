@@ -41,6 +41,15 @@ LEADING = 1.15
 ASCENT, DESCENT = 0.891, 0.216  # of the font, in type sizes
 _MOST_CHARACTERS = 400
 _MEASURED_AT = 1000
+LARGEST_SEAL = 4 * 1024 * 1024
+MOST_SEAL_PIXELS = 4_000_000
+LEAST_SEAL_MM, MOST_SEAL_MM = 20.0, 60.0
+USUAL_SEAL_MM = 36.0  # where the file states no resolution
+_SOLID = 200
+_MM_PER_INCH = 25.4
+DOTS_PER_INCH = 100
+_MOST_DOTS = 4000  # the longer side of the picture
+_PAPER, _OCCUPIED, _FRAME, _INK = (255, 255, 255), (205, 205, 205), (200, 30, 30), (0, 0, 0)
 
 
 def set_text(paragraphs: Sequence[str], type_size: float, width: float) -> Layout:
@@ -107,14 +116,6 @@ def _lines(text: str, type_size: float, width: float) -> Iterator[str]:
             line = longer
     if line:
         yield line
-
-
-LARGEST_SEAL = 4 * 1024 * 1024
-MOST_SEAL_PIXELS = 4_000_000
-LEAST_SEAL_MM, MOST_SEAL_MM = 20.0, 60.0
-USUAL_SEAL_MM = 36.0  # where the file states no resolution
-_SOLID = 200
-_MM_PER_INCH = 25.4
 
 
 def read_seal(content: bytes) -> Image.Image:
@@ -227,11 +228,6 @@ class _Drawing(BaseStamp):
         """Return left and bottom of a part, measured from the lower left corner of the whole area."""
         area = self._placement.area
         return part.left - area.left, area.bottom - part.bottom
-
-
-DOTS_PER_INCH = 100
-_MOST_DOTS = 4000  # the longer side of the picture
-_PAPER, _OCCUPIED, _FRAME, _INK = (255, 255, 255), (205, 205, 205), (200, 30, 30), (0, 0, 0)
 
 
 def draw_preview(view: PageView, placement: Placement, seal: Image.Image | None) -> bytes:

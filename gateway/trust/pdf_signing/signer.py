@@ -48,6 +48,7 @@ make_ready()
 
 _log = logging.getLogger(__name__)
 UNREACHABLE = f"{NO_TIMESTAMP}-unreachable"
+_LARGEST_SIGNATURE = 1024  # of any accepted key, in bytes
 
 
 class TrustedTime(TimeStamper):
@@ -218,9 +219,6 @@ def _sign_error(why: BaseException) -> Clash:
         code="SIGN-FAILED",
         hint="save the file as PDF once more, with another program if need be",
     )
-
-
-_LARGEST_SIGNATURE = 1024  # of any accepted key, in bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

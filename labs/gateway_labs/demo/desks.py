@@ -40,6 +40,10 @@ from gateway_office.domain.roles import NODE
 from gateway_office.notices import NoticeBoard
 
 _STORY_STEP = "told"
+_TOMORROW, _NEXT_MONTH = timedelta(days=1), timedelta(days=30)
+# Passphrase of the demonstration's own copies, which hold nothing but the demonstration.
+PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - shown at the start of the demonstration
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class EarlierClock(SystemClock):
@@ -88,9 +92,6 @@ async def just_now(node: Office, cast: Cast) -> None:
 
 async def _nothing() -> None:
     """Do nothing: the step only marks that all others are done."""
-
-
-_TOMORROW, _NEXT_MONTH = timedelta(days=1), timedelta(days=30)
 
 
 async def lay_out_organisation(node: OpenNode, cast: Cast) -> None:
@@ -163,11 +164,6 @@ def _issued(node: OpenNode, cast: Cast) -> Binding:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     issued = authority.issue(partner["code"], partner["name"], key, node.clock.now())
     return binding_of(partner["code"], issued)
-
-
-# Passphrase of the demonstration's own copies, which hold nothing but the demonstration.
-PASSPHRASE = "cum mat khau dung thu"  # noqa: S105 - shown at the start of the demonstration
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 async def incident_over(node: Office, cast: Cast, by: str) -> None:

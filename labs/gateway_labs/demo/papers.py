@@ -25,6 +25,15 @@ from gateway_labs.words import paper as words
 WIDTH, HEIGHT = 595, 842
 _SLANT = 0.21
 _STROKE = 0.028  # of the type size: thickness of the lines of bold type
+_MARGIN_LEFT, _RIGHT, _TOP, _BOTTOM = 85.0, 547.0, 62.0, HEIGHT - 62.0
+_COLUMN, _OTHER, _SIGNS = 172.0, 410.0, 430.0
+_COLUMN_WIDE = 175.0
+_MIDDLE = (_MARGIN_LEFT + _RIGHT) / 2
+_INDENT, _LEADING = 28.0, 18.0
+_GAP = 74.0  # for the signature, between the title and the name
+_HAND = (128.0, 62.0)
+# The cast's file: words under words.
+Data = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +111,6 @@ def _show(canvas: Canvas, line: DrawnLine, words: str, across: float) -> None:
     text.textOut(words)
     canvas.drawText(text)
     canvas.restoreState()
-
-
-_MARGIN_LEFT, _RIGHT, _TOP, _BOTTOM = 85.0, 547.0, 62.0, HEIGHT - 62.0
-_COLUMN, _OTHER, _SIGNS = 172.0, 410.0, 430.0
-_COLUMN_WIDE = 175.0
-_MIDDLE = (_MARGIN_LEFT + _RIGHT) / 2
-_INDENT, _LEADING = 28.0, 18.0
-_GAP = 74.0  # for the signature, between the title and the name
-_HAND = (128.0, 62.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,10 +291,6 @@ def _wrapped(text: str, size: float, wide: float, first: float | None = None) ->
             line = longer
     if line:
         yield line
-
-
-# The cast's file: words under words.
-Data = Mapping[str, Any]
 
 
 def paper_of(data: Data, key: str, day: date, **changed: str) -> Paper:

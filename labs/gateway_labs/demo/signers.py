@@ -33,6 +33,8 @@ from gateway_labs.demo.pictures import hand_image, seal_png
 from gateway_labs.demo.stage import ACTORS, Cast, signer_of
 
 _NO_TEXT = Layout(lines=(), type_size=1.0, size=Size(width=0, height=0))
+_YEARS = timedelta(days=3650)
+_BEGAN = "began.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +115,6 @@ def _through_files(pdf: bytes, work: Callable[[Path, Path], object]) -> bytes:
         path.write_bytes(pdf)
         work(path, out)
         return out.read_bytes()
-
-
-_YEARS = timedelta(days=3650)
-_BEGAN = "began.txt"
 
 
 def sign_lead_files(settings: Settings, cast: Cast, at: datetime, *, desks: bool = True) -> Cast:

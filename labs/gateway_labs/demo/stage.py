@@ -43,6 +43,7 @@ AUTHORITY = "Demo exchange authority"
 LOOPBACK = "127.0.0.0/8, ::1/128"
 # How long ago the story happens where the desks are laid: fresh documents are written so much later.
 AGO = timedelta(days=2)
+_STEPS_FILE = "laid-out.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,9 +275,6 @@ def registry_csv(cast: Cast, actors: Iterable[str]) -> bytes:
     agencies = [cast.data[actor] for actor in actors]
     rows = [(a["code"], a["alias"], a["name"], a["parent"] or "", a["email"]) for a in agencies]
     return as_csv([("code", "alias", "name", "parent", "email"), *rows])
-
-
-_STEPS_FILE = "laid-out.json"
 
 
 class Steps:

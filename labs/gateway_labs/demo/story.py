@@ -39,6 +39,18 @@ from gateway_office.bootstrap.office import open_office
 
 Say = Callable[..., None]
 T = TypeVar("T")
+# Names of the kinds in file names.
+KIND_WORDS = {
+    Kind.DOCUMENT: "document",
+    Kind.UPDATE: "update",
+    Kind.RECALL: "recall",
+    Kind.REPLACEMENT: "replacement",
+    Kind.STATUS: "status",
+}
+# A delivery in one of these states has not left, so no receiver can have it.
+_NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+# Rows in one of these states still have somewhere to go.
+_MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,20 +278,6 @@ class DemoStory(Acts):
 
     def _expect(self, key: str, actor: str, state: str) -> None:
         self.expected[key, actor] = state
-
-
-# Names of the kinds in file names.
-KIND_WORDS = {
-    Kind.DOCUMENT: "document",
-    Kind.UPDATE: "update",
-    Kind.RECALL: "recall",
-    Kind.REPLACEMENT: "replacement",
-    Kind.STATUS: "status",
-}
-# A delivery in one of these states has not left, so no receiver can have it.
-_NOT_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
-# Rows in one of these states still have somewhere to go.
-_MOVING = ("job.waiting", "outbox.waiting", "inbox.landed")
 
 
 async def count_all(node: OpenNode) -> StoryResult:

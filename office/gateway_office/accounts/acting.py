@@ -21,6 +21,8 @@ from gateway_office.policy.rights import Grant, Loan, Rights
 from gateway_office.services import AccountServices
 from gateway_office.store.accounts import AccountWork
 
+_READS = (Manner.YES, Manner.OWN, Manner.ORDER)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
@@ -159,9 +161,6 @@ async def units_of(services: AccountServices, agency_id: str) -> Mapping[str, Un
         unit_people = replace(unit_people, by_id={**unit_people.by_id, person.id: person.email})
         by_unit[unit_key(post.unit)] = unit_people
     return by_unit
-
-
-_READS = (Manner.YES, Manner.OWN, Manner.ORDER)
 
 
 async def note_reading(

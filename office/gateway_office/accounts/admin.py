@@ -27,6 +27,7 @@ from gateway_office.store.accounts import AccountWork
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
 _LONGEST_NAME = 200
 _LEAST_REASON = 10
+MOST_EVENTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +231,6 @@ def _words(text: str, field: str) -> str:
     if not words or len(words) > _LONGEST_NAME or not words.isprintable():
         raise Clash(f"the {field} must have 1 to {_LONGEST_NAME} printable characters", code="GW-LOGIN")
     return words
-
-
-MOST_EVENTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,9 @@ from gateway_office.policy.signing_in import PasswordFault
 from gateway_office.services import AccountServices
 from gateway_office.store.accounts import AccountWork
 
+RECOVERY_CODES = 10
+LONGEST_CODE = 100
+
 
 class PasswordRefused(Clash):
     """Refusal of a password, with all the rules that it breaks."""
@@ -100,9 +103,6 @@ def password_hash(services: AccountServices, person: Person, new: str, past: Seq
     return services.secrets.hash(new)
 
 
-RECOVERY_CODES = 10
-
-
 def begin_factor(services: AccountServices, acting: Acting) -> tuple[str, str]:
     """Make a new secret and its form for an authenticator. It is not stored: the form brings the secret back."""
     totp = services.secrets.new_totp()
@@ -166,9 +166,6 @@ async def recovery_codes_left(services: AccountServices, acting: Acting) -> int:
 def _recovery_codes(services: AccountServices) -> tuple[tuple[str, ...], tuple[str, ...]]:
     pairs = [services.secrets.new_code() for _ in range(RECOVERY_CODES)]
     return tuple(code for code, _ in pairs), tuple(digest for _, digest in pairs)
-
-
-LONGEST_CODE = 100
 
 
 async def owner_of_code(services: AccountServices, code: str, origin: CallOrigin) -> Person:

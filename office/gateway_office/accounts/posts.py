@@ -25,6 +25,12 @@ from gateway_office.policy.rights import NEVER_DELEGATED, LendingObjection
 from gateway_office.services import AccountServices
 from gateway_office.store.accounts import AccountWork
 
+MOST_DELEGATIONS = 200
+_LONGEST_WORDS = 500
+_DENIED = frozenset({LendingObjection.RIGHT, LendingObjection.SELF, LendingObjection.SCOPE})
+_MAILBOX_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
+_MAILBOX_ROLES = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedPost:
@@ -211,11 +217,6 @@ async def _is_last_operator(work: AccountWork, person: Person, now: datetime) ->
     return True
 
 
-MOST_DELEGATIONS = 200
-_LONGEST_WORDS = 500
-_DENIED = frozenset({LendingObjection.RIGHT, LendingObjection.SELF, LendingObjection.SCOPE})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedDelegation:
     """Entry of a delegation. `act_number` is the number of the head's written act, empty for other lenders."""
@@ -347,10 +348,6 @@ def _raise_objection(objection: LendingObjection | None) -> None:
         raise Denied("this delegation may not be made or changed so", code=objection)
     if objection is not None:
         raise Clash("this delegation cannot be made or changed so", code=objection)
-
-
-_MAILBOX_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{1,62}[a-z0-9]")
-_MAILBOX_ROLES = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN})
 
 
 async def make_mailbox(

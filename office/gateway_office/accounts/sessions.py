@@ -22,6 +22,12 @@ from gateway_office.services import AccountServices
 from gateway_office.store.accounts import AccountWork
 
 LONGEST_TOKEN = 128
+_BECOMES: Mapping[AccountMeasure, AccountStanding] = {
+    AccountMeasure.LOCK: AccountStanding.LOCKED,
+    AccountMeasure.SUSPEND: AccountStanding.SUSPENDED,
+    AccountMeasure.WITHDRAW: AccountStanding.WITHDRAWN,
+}
+_NEEDED = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
 
 
 async def check(services: AccountServices, token: str) -> Acting:
@@ -161,14 +167,6 @@ def _digest(token: str) -> str:
     if not token or len(token) > LONGEST_TOKEN:
         raise session_over_error()
     return digest_of(token)
-
-
-_BECOMES: Mapping[AccountMeasure, AccountStanding] = {
-    AccountMeasure.LOCK: AccountStanding.LOCKED,
-    AccountMeasure.SUSPEND: AccountStanding.SUSPENDED,
-    AccountMeasure.WITHDRAW: AccountStanding.WITHDRAWN,
-}
-_NEEDED = frozenset({PostRole.CLERK, PostRole.AGENCY_ADMIN, PostRole.OPERATOR})
 
 
 async def sweep_idle(services: AccountServices) -> Mapping[str, AccountMeasure]:

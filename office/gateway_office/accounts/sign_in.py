@@ -33,6 +33,9 @@ from gateway_office.policy.rights import Rights
 from gateway_office.services import AccountServices
 from gateway_office.store.accounts import AccountWork
 
+LONGEST_AGENT = 200
+LONGEST_NAME = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedTry:
@@ -99,10 +102,6 @@ def _network_of(address: str) -> str:
 
 def _try_key(kind: str, text: str) -> str:
     return hashlib.sha256(f"{kind}\x1f{text}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-LONGEST_AGENT = 200
-LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

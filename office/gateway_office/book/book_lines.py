@@ -53,6 +53,10 @@ from gateway.words import labels
 from gateway_office.store.book import IncomingLine
 from gateway_office.store.store import OfficeWork
 
+# So many recipients are named with their proof of receipt; beyond it, their count and the first.
+_MOST_NAMED = 3
+_FILED = "luu"  # how the line of the file copy begins among the recipients
+
 
 def proof_text(fact: Fact, facts: Iterable[Fact], lang: str) -> str:
     """Write the proof of receipt: taken in, 14:02 20/11/2026, and the name where it is known."""
@@ -283,11 +287,6 @@ def _ending_text(
     if document.state is InState.REPLACED:
         return labels.say("book.note.replaced", lang, by=names.get(document.replaced_by or "", ""))
     return labels.say("book.note.sealed", lang) if document.state is InState.SEALED else ""
-
-
-# So many recipients are named with their proof of receipt; beyond it, their count and the first.
-_MOST_NAMED = 3
-_FILED = "luu"  # how the line of the file copy begins among the recipients
 
 
 async def outgoing_lines(work: OfficeWork, lines: Sequence[OutgoingLine], lang: str) -> list[BookLine]:

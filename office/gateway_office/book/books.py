@@ -50,6 +50,8 @@ from gateway_office.store.book import IncomingLine, NumbersOfType
 from gateway_office.store.store import OfficeWork
 
 AT_ONCE = 500
+_NEEDED = ("number", "symbol", "type_name", "subject", "signer", "recipients")
+SENT_TEXTS = (*_NEEDED, "copy_holder", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,10 +316,6 @@ async def record_export(
     async with services.store.changing(scope) as work:
         await work.events.append(EventKind.BOOK_EXPORTED, "book", services.clock.now(), details)
     return summary
-
-
-_NEEDED = ("number", "symbol", "type_name", "subject", "signer", "recipients")
-SENT_TEXTS = (*_NEEDED, "copy_holder", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

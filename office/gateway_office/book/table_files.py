@@ -24,6 +24,25 @@ from gateway.ports.services import Pool
 # A table program takes any text that begins so for a formula.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MOST_ROWS = 1_048_576
+MOST_LETTERS = 32_767
+_DAY_ZERO = date(1899, 12, 30)
+# Excel counts a 29 February 1900 that never was: from here on its days are those of the calendar.
+_FIRST_DAY = date(1900, 3, 1)
+_SHEET = "xl/worksheets/sheet1.xml"
+# A text of this form would be read as one character.
+_CODED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_OF_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_OFFICE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+# Positions in `cellXfs` below.
+_PLAIN, _HEADER, _TEXT, _DATE, _NUMBER, _QUOTED, _LAST = range(7)
+_STRUCK = {_TEXT: 7, _DATE: 8, _NUMBER: 9, _QUOTED: 10}
+Piece = Callable[[], Iterable[tuple[Sequence[Cell], bool]]]
+"""Makes some rows, each with whether it is struck; called in the pool."""
 
 
 def is_formula_like(text: str) -> bool:
@@ -34,9 +53,6 @@ def is_formula_like(text: str) -> bool:
 def clean_text(text: str) -> str:
     """Remove characters that neither XML nor a person can read."""
     return _CONTROL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def csv_heading(titles: Sequence[str]) -> bytes:
@@ -61,25 +77,6 @@ def _csv_cell(value: Cell) -> str:
         return str(value)
     words = clean_text(value)
     return f"'{words}" if is_formula_like(value) or is_formula_like(words) else words
-
-
-MOST_ROWS = 1_048_576
-MOST_LETTERS = 32_767
-_DAY_ZERO = date(1899, 12, 30)
-# Excel counts a 29 February 1900 that never was: from here on its days are those of the calendar.
-_FIRST_DAY = date(1900, 3, 1)
-_SHEET = "xl/worksheets/sheet1.xml"
-# A text of this form would be read as one character.
-_CODED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
-_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_OF_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_OFFICE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-
-# Positions in `cellXfs` below.
-_PLAIN, _HEADER, _TEXT, _DATE, _NUMBER, _QUOTED, _LAST = range(7)
-_STRUCK = {_TEXT: 7, _DATE: 8, _NUMBER: 9, _QUOTED: 10}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +144,6 @@ class XlsxWriter:
 
     def _part(self, name: str, text: str) -> None:
         self._zip.writestr(_info(name), text)
-
-
-Piece = Callable[[], Iterable[tuple[Sequence[Cell], bool]]]
-"""Makes some rows, each with whether it is struck; called in the pool."""
 
 
 async def write(

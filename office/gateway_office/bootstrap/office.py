@@ -69,6 +69,14 @@ MB = 1024 * 1024
 _MOST_DRAWERS = 2
 _IDLE_EVERY = timedelta(hours=6)
 _REPORTS_EVERY = timedelta(minutes=1)
+_ADMINS = frozenset({PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.CODES})
+_SECOND_FACTOR = {
+    "nobody": frozenset[PostRole](),
+    "admins": _ADMINS,
+    "clerks": _ADMINS | {PostRole.CLERK, PostRole.HEAD, PostRole.AUDITOR},
+}
+# Certificates change by the hour at most, and every clerk's list reads them.
+_FRESH = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,14 +232,6 @@ def pictures(settings: Settings) -> FilePictures:
     )
 
 
-_ADMINS = frozenset({PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.CODES})
-_SECOND_FACTOR = {
-    "nobody": frozenset[PostRole](),
-    "admins": _ADMINS,
-    "clerks": _ADMINS | {PostRole.CLERK, PostRole.HEAD, PostRole.AUDITOR},
-}
-
-
 def widen(cls: type[T], below: DataclassInstance, **more: object) -> T:
     """Copy the fields of services into a wider class, with further fields or replacements."""
     return cls(**{f.name: getattr(below, f.name) for f in fields(below)} | more)
@@ -279,10 +279,6 @@ def account_rules(settings: Settings) -> AccountRules:
 
 def _days(count: int) -> timedelta | None:
     return timedelta(days=count) if count else None
-
-
-# Certificates change by the hour at most, and every clerk's list reads them.
-_FRESH = timedelta(minutes=10)
 
 
 class EndingCertificates:

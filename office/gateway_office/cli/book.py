@@ -60,6 +60,11 @@ Copy = Annotated[
 ]
 Why = Annotated[str, typer.Option(help="Reason; it is shown in the book.")]
 verb = noun("book").verb
+_PAPER_COLUMNS = (
+    *output.columns("number recipient"),
+    output.Column("book.column.subject", field="subject"),
+    *output.columns("printed handed_over"),
+)
 
 
 class FileKind(StrEnum):
@@ -368,13 +373,6 @@ def _letter(letter: PaperLetter) -> dict[str, Any]:
 
 def _line(line: RegisterEntry | PaperLetter, **extra: object) -> dict[str, Any]:
     return extra | output.fields(line, "entered_at catch_up struck_at struck_reason")
-
-
-_PAPER_COLUMNS = (
-    *output.columns("number recipient"),
-    output.Column("book.column.subject", field="subject"),
-    *output.columns("printed handed_over"),
-)
 
 
 @verb("", "--from 01/11/2026 --to 30/11/2026 -o json")

@@ -47,6 +47,7 @@ Role = Annotated[
     str,
     typer.Argument(help="clerk, head, unit-head, officer, viewer, agency-admin; operator, codes, auditor."),
 ]
+_LINE_VALUES: dict[str, Callable[[str], Any]] = {"decided_on": date.fromisoformat, "change": AccountChange}
 
 
 @verb(
@@ -324,9 +325,6 @@ def _request_lines(cells: list[str]) -> tuple[RequestLine, ...]:
         except ValueError:
             raise typer.BadParameter(f"{cell!r} is not valid") from None
     return tuple(RequestLine(**line) for line in lines)
-
-
-_LINE_VALUES: dict[str, Callable[[str], Any]] = {"decided_on": date.fromisoformat, "change": AccountChange}
 
 
 def _request_record(request: AccountRequest) -> dict[str, Any]:

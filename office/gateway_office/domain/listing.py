@@ -42,6 +42,27 @@ from gateway.domain.text import SearchRole, fold, indexed
 
 # A document without a register book.
 NO_BOOK = "none"
+# Time for taking a document in, without a calendar (T2 and T2u).
+_TAKE_IN_TIMES = {
+    Urgency.NORMAL: timedelta(hours=2),
+    Urgency.URGENT: timedelta(minutes=60),
+    Urgency.VERY_URGENT: timedelta(minutes=30),
+    Urgency.EXPRESS: timedelta(minutes=15),
+    Urgency.TIMED_EXPRESS: timedelta(minutes=15),
+}
+_DAY = timedelta(days=1)
+# A sent document that is asked back still counts as sent.
+SENT = AWAITED | REQUESTED | BUSINESS_STATES | REQUEST_ANSWERS
+# One document is written several times within moments, with the same words.
+_indexed = lru_cache(maxsize=128)(indexed)
+Viewer = frozenset[str]
+"""Search words of a person: documents with any of them are within the person's view."""
+LONGEST_TAG = 40
+MOST_TAGS = 200
+MOST_ON_ONE = 10
+LONGEST_VIEW_NAME = 60
+LONGEST_VIEW_QUERY = 2_000
+MOST_VIEWS = 30
 
 
 class Origin(StrEnum):
@@ -97,17 +118,6 @@ TABS: Mapping[Side, tuple[Tab, ...]] = {
         Tab.NOT_HANDED,
     ),
 }
-# Time for taking a document in, without a calendar (T2 and T2u).
-_TAKE_IN_TIMES = {
-    Urgency.NORMAL: timedelta(hours=2),
-    Urgency.URGENT: timedelta(minutes=60),
-    Urgency.VERY_URGENT: timedelta(minutes=30),
-    Urgency.EXPRESS: timedelta(minutes=15),
-    Urgency.TIMED_EXPRESS: timedelta(minutes=15),
-}
-_DAY = timedelta(days=1)
-# A sent document that is asked back still counts as sent.
-SENT = AWAITED | REQUESTED | BUSINESS_STATES | REQUEST_ANSWERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,17 +301,9 @@ def folded_words(document: OutgoingDocument | IncomingDocument) -> str:
     return "" if is_sealed else _indexed(_search_texts(document), tuple(_search_roles(document)))
 
 
-# One document is written several times within moments, with the same words.
-_indexed = lru_cache(maxsize=128)(indexed)
-
-
 def type_key(name: str) -> str:
     """Return the key of a type of document in any spelling."""
     return fold(name)
-
-
-Viewer = frozenset[str]
-"""Search words of a person: documents with any of them are within the person's view."""
 
 
 def person_viewer(principal_id: str) -> Viewer:
@@ -449,11 +451,6 @@ def _in_card(document: IncomingDocument) -> Card:
     )
 
 
-LONGEST_TAG = 40
-MOST_TAGS = 200
-MOST_ON_ONE = 10
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
     """One label. Two names that read the same without accents and case are one."""
@@ -462,11 +459,6 @@ class Tag:
     name: str
     made_by: str
     made_at: datetime
-
-
-LONGEST_VIEW_NAME = 60
-LONGEST_VIEW_QUERY = 2_000
-MOST_VIEWS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,11 @@ from gateway_office.store.store import OfficeWork
 
 LEAST_RECALL_REASON = 10
 _LONGEST_REFUSAL = 500
+MOST_LATE = 200
+LONGEST_URGING = 4000
+HOWS = ("phone", "mail", "letter", "other")
+_ANSWERS_BACK = timedelta(days=365)
+_DAY_ENDS = time(17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +192,6 @@ def _require_grant(grant: Grant | RecallObjection) -> Grant:
             raise Denied("this person may not do that here (recall)", code=grant.value)
         case _:
             return grant
-
-
-MOST_LATE = 200
-LONGEST_URGING = 4000
-HOWS = ("phone", "mail", "letter", "other")
-_ANSWERS_BACK = timedelta(days=365)
-_DAY_ENDS = time(17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

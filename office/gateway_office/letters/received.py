@@ -22,6 +22,8 @@ from gateway_office.services import OfficeIncomingServices
 from gateway_office.store.store import OfficeWork
 
 ENDED_STATES = frozenset({InState.REJECTED, InState.RECALLED, InState.SEALED})
+LONGEST = 2000
+"""Most letters of the clerk's note, and of the opinion."""
 
 
 def doubt(document: IncomingDocument) -> str | None:
@@ -72,10 +74,6 @@ async def repeat_offer(services: OfficeIncomingServices, scope: AgencyScope, inc
             await work.events.append(EventKind.INBOX_OFFERED, incoming_id, services.clock.now())
     services.wake()
     return was_offered
-
-
-LONGEST = 2000
-"""Most letters of the clerk's note, and of the opinion."""
 
 
 async def submit(

@@ -44,6 +44,30 @@ from gateway_office.domain.notice import Partner
 from gateway_office.domain.roles import NODE
 from gateway_office.store import partners
 
+SIX_MONTHS = timedelta(days=183)
+_AT_ONCE = 500  # entries looked through between two questions to the store
+_MOST_IMAGE = 8 * 1024 * 1024
+WINDOW, ROW = 4096, 16
+# Sender, recipients, number and signature: an operator needs them to find a fault.
+_ROUTING_ELEMENTS = frozenset(
+    {
+        *("OrganId", "OrganName", "DocumentId", "CodeNumber", "CodeNotation", "PromulgationDate", "Type"),
+        *("Timestamp", "StatusCode", "ContentId", "ContentType", "Priority", "BussinessDocType", "PacketId"),
+        *("SigningTime", "DigestValue", "SignatureValue", "X509SerialNumber", "X509IssuerName"),
+    }
+)
+# Routing and form; none of them says what the document is about.
+_ROUTING_KEYS = (
+    "dialect",
+    "kind",
+    "from",
+    "to",
+    "document_id",
+    "code_number",
+    "code_notation",
+    "issued_date",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParcelClaims:
@@ -97,10 +121,6 @@ def certificate_facts(der: bytes) -> ComparedCertificate:
         return ComparedCertificate(fingerprint=fingerprint)
 
 
-SIX_MONTHS = timedelta(days=183)
-_AT_ONCE = 500  # entries looked through between two questions to the store
-
-
 @dataclass(frozen=True, slots=True)
 class NodeContacts:
     """Agencies with which mail goes on: by the mail of one agency of this node, or of all for the empty id."""
@@ -151,9 +171,6 @@ class NodeContacts:
 
 def _codes_of(entry: AgencyEntry) -> set[str]:
     return {entry.code, entry.alias} if entry.alias else {entry.code}
-
-
-_MOST_IMAGE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +258,6 @@ def _read_image(path: Path) -> bytes | None:
         return source.read(_MOST_IMAGE)
 
 
-WINDOW, ROW = 4096, 16
-# Sender, recipients, number and signature: an operator needs them to find a fault.
-_ROUTING_ELEMENTS = frozenset(
-    {
-        *("OrganId", "OrganName", "DocumentId", "CodeNumber", "CodeNotation", "PromulgationDate", "Type"),
-        *("Timestamp", "StatusCode", "ContentId", "ContentType", "Priority", "BussinessDocType", "PacketId"),
-        *("SigningTime", "DigestValue", "SignatureValue", "X509SerialNumber", "X509IssuerName"),
-    }
-)
-
-
 @dataclass(frozen=True, slots=True)
 class QuarantinedPackets:
     """Packets that did not become a document, of every agency."""
@@ -313,19 +319,6 @@ def _rows(octets: bytes, first: int) -> Sequence[tuple[str, str, str]]:
         letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
         rows.append((f"{first + at:08x}", part.hex(" "), letters))
     return rows
-
-
-# Routing and form; none of them says what the document is about.
-_ROUTING_KEYS = (
-    "dialect",
-    "kind",
-    "from",
-    "to",
-    "document_id",
-    "code_number",
-    "code_notation",
-    "issued_date",
-)
 
 
 @dataclass(frozen=True, slots=True)

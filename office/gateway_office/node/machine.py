@@ -28,6 +28,10 @@ from gateway_office.domain.roles import NODE
 from gateway_office.store import partners
 from gateway_office.store.partners import Flow, TrafficQuery
 
+_LOG = logging.getLogger(__name__)
+SUFFIX = ".backup"
+RUNNING, EQUAL, FAILED = "running", "equal", "failed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePile:
@@ -150,12 +154,6 @@ def _piles(load: Load) -> Sequence[QueuePile]:
             for part, pile in sorted(piles.items())
         ] or [QueuePile(queue=queue, part="", count=0)]
     return [*queue_piles, QueuePile(queue="event", part="", count=load.unnumbered)]
-
-
-_LOG = logging.getLogger(__name__)
-
-SUFFIX = ".backup"
-RUNNING, EQUAL, FAILED = "running", "equal", "failed"
 
 
 @dataclass(slots=True)

@@ -49,6 +49,23 @@ SHARES: Mapping[str, float] = MappingProxyType(
 )
 REPORT, UNUSED = "04", "unused"
 FORMS = (REPORT, UNUSED)
+MOST_LINES = 50
+LONGEST_CELL = 200
+SHORTEST_ANSWER = 10
+# Columns of a line that a person types, in the order of each form.
+COLUMNS: Mapping[RequestForm, tuple[str, ...]] = {
+    RequestForm.NEW: ("name", "title", "role", "unit", "email", "phone", "note"),
+    RequestForm.CHANGE: ("login", "change", "value", "phone", "note"),
+    RequestForm.END: ("login", "decided_on", "reason", "note"),
+}
+_NEEDED: Mapping[RequestForm, tuple[str, ...]] = {
+    RequestForm.NEW: ("name", "role"),
+    RequestForm.CHANGE: ("login", "change", "value"),
+    RequestForm.END: ("login", "decided_on", "reason"),
+}
+_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
+ROLES = tuple(role for role in PostRole if not role.is_of_node and role is not PostRole.SYSTEM)
+"""Posts that an agency may ask for."""
 
 
 def is_unused(person: Person, since: date) -> bool:
@@ -79,25 +96,6 @@ def count(people: Sequence[Person], year: int) -> AccountFigures:
 def half_year_start(today: date) -> date:
     """Return the first day of the half year before today's, the subject of the list."""
     return date(today.year, 1, 1) if today.month > 6 else date(today.year - 1, 7, 1)
-
-
-MOST_LINES = 50
-LONGEST_CELL = 200
-SHORTEST_ANSWER = 10
-# Columns of a line that a person types, in the order of each form.
-COLUMNS: Mapping[RequestForm, tuple[str, ...]] = {
-    RequestForm.NEW: ("name", "title", "role", "unit", "email", "phone", "note"),
-    RequestForm.CHANGE: ("login", "change", "value", "phone", "note"),
-    RequestForm.END: ("login", "decided_on", "reason", "note"),
-}
-_NEEDED: Mapping[RequestForm, tuple[str, ...]] = {
-    RequestForm.NEW: ("name", "role"),
-    RequestForm.CHANGE: ("login", "change", "value"),
-    RequestForm.END: ("login", "decided_on", "reason"),
-}
-_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
-ROLES = tuple(role for role in PostRole if not role.is_of_node and role is not PostRole.SYSTEM)
-"""Posts that an agency may ask for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,16 @@ class Letter:
         return tuple(task for key, task in zip(self.keys, self.tasks, strict=True) if key in claimed)
 
 
+_SORTS: Mapping[str, LetterSort] = {
+    Timer.T3: LetterSort.RECEIPT,
+    Timer.T5: LetterSort.ASSIGN,
+    Timer.T5U: LetterSort.ASSIGN,
+    Timer.T6: LetterSort.WORK,
+    Timer.T7: LetterSort.WORK,
+    Timer.T7N: LetterSort.WORK,
+}
+
+
 def letters_due(
     office: OfficeCalendar,
     tasks: Sequence[Task],
@@ -172,16 +182,6 @@ def _group_by_sender(tasks: Iterable[Task]) -> list[tuple[str, tuple[Task, ...]]
 
 def _stamp(at: datetime) -> str:
     return f"{local(at):%Y-%m-%dT%H:%M}"
-
-
-_SORTS: Mapping[str, LetterSort] = {
-    Timer.T3: LetterSort.RECEIPT,
-    Timer.T5: LetterSort.ASSIGN,
-    Timer.T5U: LetterSort.ASSIGN,
-    Timer.T6: LetterSort.WORK,
-    Timer.T7: LetterSort.WORK,
-    Timer.T7N: LetterSort.WORK,
-}
 
 
 def last_steps(office: OfficeCalendar, task: Task, now: datetime) -> Mapping[Receivers, Step]:

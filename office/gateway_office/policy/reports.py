@@ -12,6 +12,11 @@ from typing import NamedTuple
 
 from gateway.domain.figures import IN, OUT, PAIRS, READ, USE, Dimension
 
+Sums = Mapping[str, Mapping[str, int]]
+"""Sums by key of a line, then by measure; a measure of one side of two stands as `in.documents`. What is overdue stands
+as `overdue`."""
+Figure = int | float | None
+
 
 class By(StrEnum):
     """What the lines of a report are."""
@@ -48,6 +53,7 @@ CHOICES = (By.PARTNER, By.TYPE, By.URGENCY)
 """Dimensions of which a report may be about one value alone, beside its units."""
 # Cells by due day are kept for times and units alone.
 KNOWS_OVERDUE = (*BY_TIME, By.UNIT)
+_TRAFFIC = (By.DAY, By.MONTH, By.QUARTER, By.TYPE, By.URGENCY, By.PARTNER, By.UNIT)
 
 
 def pair_of(choice: By | None, line: By) -> str | None:
@@ -141,7 +147,6 @@ def _hours(key: str, measure: str, base: str) -> ReportColumn:
     return ReportColumn(key=key, measure=measure, over=(base,), form=ColumnForm.HOURS)
 
 
-_TRAFFIC = (By.DAY, By.MONTH, By.QUARTER, By.TYPE, By.URGENCY, By.PARTNER, By.UNIT)
 _REPLIES = (
     *(
         _count("asked"),
@@ -332,12 +337,6 @@ def in_whole_months(question: Question) -> Question:
     """Return the question over the whole months that its period is in."""
     behind = (question.until.replace(day=1) + timedelta(days=32)).replace(day=1)
     return replace(question, since=question.since.replace(day=1), until=behind - timedelta(days=1))
-
-
-Sums = Mapping[str, Mapping[str, int]]
-"""Sums by key of a line, then by measure; a measure of one side of two stands as `in.documents`. What is overdue stands
-as `overdue`."""
-Figure = int | float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ _ORDER = (
 )
 # These rights are never delegated: their holder could widen its own rights.
 NEVER_DELEGATED = frozenset({Right.DELEGATE, Right.APPROVE_DELEGATION, Right.ACCOUNTS, Right.SEALED_HOLD})
+LONGEST_LENDING = timedelta(days=366)
 
 
 def manner(role: PostRole, right: Right, *, own: bool) -> Manner:
@@ -188,9 +189,6 @@ def _grants_of_posts(posts: Sequence[Post], right: Right, agency_id: str, at: da
         if post.holds(at)
     )
     return [grant for grant in grants if grant.manner is not Manner.NO]
-
-
-LONGEST_LENDING = timedelta(days=366)
 
 
 class LendingObjection(StrEnum):

@@ -21,6 +21,35 @@ from gateway.domain.timer_table import IDLE_WARNED_BEFORE
 from gateway_office.domain.roles import Post, PostRole
 from gateway_office.domain.session import Factor, FailedTries, Session, SessionEnd, SignInDuty
 
+LONGEST_PASSWORD = 1024
+LEAST_DIFFERENT = 5
+LONGEST_RUN = 4
+SHORTEST_NAME = 4
+REMINDERS = (14, 7, 1)
+# Signs that replace a letter in passwords.
+_READS_AS = str.maketrans(
+    {"@": "a", "4": "a", "3": "e", "1": "i", "!": "i", "0": "o", "$": "s", "5": "s", "7": "t"}
+)
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb", "1234567890")
+# Words common in passwords of offices, without accents, digits and signs. A password of nothing but such words, with digits
+# and signs around them, is guessed first.
+_KNOWN_WORDS = frozenset(
+    (  # noqa: SIM905 - one word a line would be a page
+        "aaa abc abcd abcde abcdef asd asdf qwe qwer qwerty qaz wsx edc zxc zxcv password pass passwd "
+        "pwd admin administrator root user guest test demo login welcome hello default changeme change "
+        "letmein master secret system server office iloveyou love dragon monkey football sunshine "
+        "princess superman computer internet matkhau mat khau mk taikhoan dangnhap macdinh quantri "
+        "quantrivien nguoidung vanthu vanphong vanban congvan chuyenvien lanhdao giamdoc truongphong "
+        "chutich canbo lienthong trucvanban coquan hanhchinh ubnd uyban hdnd sonoivu sotttt phuong xa "
+        "huyen tinh quan thanhpho thitran vietnam viet nam vn hanoi noi saigon hcm tphcm danang hue "
+        "haiphong cantho quangninh ninhbinh thanhhoa nghean bentre xinchao chao anhyeuem yeuem emyeuanh "
+        "yeu em anh hanhphuc giadinh bome tet xuan ha thu dong thang ngay january november december "
+        "spring summer"
+    ).split()
+)
+FIRST_WAIT = timedelta(seconds=1)
+IDLE = "idle"
+
 
 class LoginStyle(StrEnum):
     """Local styles of login names: what is added on a clash, and whether given names are shortened."""
@@ -62,35 +91,6 @@ def _name_words(text: str) -> list[str]:
     """Return the words of letters and digits alone."""
     bare = "".join(c if c.isascii() and c.isalnum() else " " for c in fold(text))
     return bare.split()
-
-
-LONGEST_PASSWORD = 1024
-LEAST_DIFFERENT = 5
-LONGEST_RUN = 4
-SHORTEST_NAME = 4
-REMINDERS = (14, 7, 1)
-
-# Signs that replace a letter in passwords.
-_READS_AS = str.maketrans(
-    {"@": "a", "4": "a", "3": "e", "1": "i", "!": "i", "0": "o", "$": "s", "5": "s", "7": "t"}
-)
-_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb", "1234567890")
-# Words common in passwords of offices, without accents, digits and signs. A password of nothing but such words, with digits
-# and signs around them, is guessed first.
-_KNOWN_WORDS = frozenset(
-    (  # noqa: SIM905 - one word a line would be a page
-        "aaa abc abcd abcde abcdef asd asdf qwe qwer qwerty qaz wsx edc zxc zxcv password pass passwd "
-        "pwd admin administrator root user guest test demo login welcome hello default changeme change "
-        "letmein master secret system server office iloveyou love dragon monkey football sunshine "
-        "princess superman computer internet matkhau mat khau mk taikhoan dangnhap macdinh quantri "
-        "quantrivien nguoidung vanthu vanphong vanban congvan chuyenvien lanhdao giamdoc truongphong "
-        "chutich canbo lienthong trucvanban coquan hanhchinh ubnd uyban hdnd sonoivu sotttt phuong xa "
-        "huyen tinh quan thanhpho thitran vietnam viet nam vn hanoi noi saigon hcm tphcm danang hue "
-        "haiphong cantho quangninh ninhbinh thanhhoa nghean bentre xinchao chao anhyeuem yeuem emyeuanh "
-        "yeu em anh hanhphuc giadinh bome tet xuan ha thu dong thang ngay january november december "
-        "spring summer"
-    ).split()
-)
 
 
 class PasswordFault(StrEnum):
@@ -208,9 +208,6 @@ def _directions(first: str, second: str) -> frozenset[str]:
     return frozenset(directions)
 
 
-FIRST_WAIT = timedelta(seconds=1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowRules:
     """Rules against guessing. An account locks after `by_name` failures. An address may stand for a whole office behind one
@@ -294,9 +291,6 @@ def duties_of(
     if needed and factor is Factor.NONE:
         duties.append(SignInDuty.SET_UP_FACTOR)
     return tuple(duties)
-
-
-IDLE = "idle"
 
 
 class AccountMeasure(StrEnum):

@@ -43,6 +43,10 @@ LOOK_BACK = timedelta(days=60)
 REQUESTS_BACK = timedelta(days=365)
 CERTIFICATE_SOON = timedelta(days=30)
 _RETURNED = {State.FAILED: TaskKind.FAILED, State.REJECTED: TaskKind.REJECTED}
+ChosenBy = Mapping[str, Mapping[str, ProfileVersion]]
+"""Settings that agencies chose, by agency."""
+MISSING, LONG, ORDER, PAST, SHORT = "missing", "long", "order", "past", "short"
+_NOTICE_TEXTS = ("text_vi", "text_en", "meanwhile", "afterwards", "emergency")
 
 
 def reply_horizon(now: datetime) -> date:
@@ -481,10 +485,6 @@ def _owed_by(task: Task, delivery: Delivery, due: Due, now: datetime) -> Task:
     )
 
 
-ChosenBy = Mapping[str, Mapping[str, ProfileVersion]]
-"""Settings that agencies chose, by agency."""
-
-
 def waits_until(
     weekdays: frozenset[int], spans: tuple[OfficeHours, ...]
 ) -> Callable[[Sequence[CalendarDay], ChosenBy], Callable[[str, Duty, Urgency], datetime]]:
@@ -500,10 +500,6 @@ def waits_until(
         return due
 
     return with_days
-
-
-MISSING, LONG, ORDER, PAST, SHORT = "missing", "long", "order", "past", "short"
-_NOTICE_TEXTS = ("text_vi", "text_en", "meanwhile", "afterwards", "emergency")
 
 
 def earliest_stop(office: OfficeCalendar, now: datetime) -> datetime:

@@ -45,6 +45,8 @@ from gateway_office.domain.session import FailedTries, Session, SessionEnd
 from gateway_office.store.reminders import SqlReminders
 
 _P, _D, _M = PostRow, DelegationRow, MailboxRow
+_S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
+_R = AccountRequestRow
 
 
 class SqlPosts(NodeRows):
@@ -131,9 +133,6 @@ class SqlMailboxes(NodeRows):
         mailbox = update(_M).where(equal(_M, agency_id=agency_id, name=name))
         if await self._tx.change(mailbox.values(closed_at=at)) != 1:
             raise errors.NotFound(f"this agency has no mailbox {name}")
-
-
-_S, _T, _PAST, _C = SessionRow, SignInTryRow, PasswordPastRow, RecoveryCodeRow
 
 
 class SqlSessions(NodeRows):
@@ -235,9 +234,6 @@ class SqlPastSecrets(NodeRows):
     async def codes_left(self, person_id: str) -> int:
         unused = equal(_C, person_id=person_id, used_at=None)
         return int(await self._tx.scalar(select(func.count()).select_from(_C).where(unused)))
-
-
-_R = AccountRequestRow
 
 
 class SqlAccountRequests(NodeRows):

@@ -110,6 +110,13 @@ _D = DeliveryRow
 _A: Any = OutgoingRow.__table__.alias("attempt").c
 _DIGITS = "0123456789"
 _AT_ONCE = 500
+_PAPER = under_in(_P)
+_HANDED: tuple[Any, ...] = (
+    col(_H.state).label("handed_state"),
+    col(_H.leased_by).label("leased_by"),
+    col(_H.leased_until).label("leased_until"),
+    col(_H.acked_at).label("acked_at"),
+)
 
 
 def _sent_lines(agency_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -421,15 +428,6 @@ class SqlBooks(AgencyRows):
         values = {"struck_at": at, "struck_by": by, "struck_reason": reason}
         unstruck = update(_P).where(self._where(_P, id=id, struck_at=None))
         return await self._tx.change(unstruck.values(values)) == 1
-
-
-_PAPER = under_in(_P)
-_HANDED: tuple[Any, ...] = (
-    col(_H.state).label("handed_state"),
-    col(_H.leased_by).label("leased_by"),
-    col(_H.leased_until).label("leased_until"),
-    col(_H.acked_at).label("acked_at"),
-)
 
 
 def _issued_to(line: OutgoingLine) -> tuple[str, str]:

@@ -457,6 +457,9 @@ class SqlLists:
         return self._tx.connection.dialect.name == "sqlite"
 
 
+_COLUMNS = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
+
+
 def _sort_rows(rows: list[Any], by: Sequence[OrderColumn], *, back: bool) -> list[Any]:
     """Sort rows in the order that a database gives."""
     for order in reversed(by):
@@ -477,9 +480,6 @@ def _in_order(
     columns = [c for c in rows.c if with_words or c.name != "folded"]
     order = [rows.c[c.name].desc() if c.down != back else rows.c[c.name].asc() for c in band.by]
     return select(*columns).where(*clauses).order_by(*order).limit(limit)
-
-
-_COLUMNS = [getattr(_R, name) for name in _R.model_fields if name != "folded"]
 
 
 def to_line(row: Any) -> ListLine:  # Any: a row with the columns that are shown

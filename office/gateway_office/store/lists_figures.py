@@ -25,6 +25,10 @@ from gateway_office.domain.listing import Side
 from gateway_office.store.lists_overlay import Condition, Overlay
 from gateway_office.store.lists_write import ListFolder, first_place
 
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+# An older version of the program, at work on the same database while this one starts, writes no rows.
+REFILL_SPAN = timedelta(days=2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
@@ -255,11 +259,6 @@ def _grid(by_day: dict[date, Figures]) -> tuple[tuple[int, ...], ...]:
         for hour, n in enumerate(figures.hours):
             grid[day.weekday()][hour] += n
     return tuple(map(tuple, grid))
-
-
-_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
-# An older version of the program, at work on the same database while this one starts, writes no rows.
-REFILL_SPAN = timedelta(days=2)
 
 
 async def fill_rows(folder: ListFolder, agencies: Sequence[str], limit: int) -> bool:

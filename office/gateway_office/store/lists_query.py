@@ -38,6 +38,21 @@ _R = ListRow
 SEARCH = table("list_search", column("rowid"))
 _CLOSED_TABS = (Tab.ACCEPTED, Tab.PROCESSING, Tab.REJECTED)
 Condition = ColumnElement[bool]
+_D, _O, _P = DeliveryRow, OutgoingRow, UnitPartRow
+BACK = timedelta(days=366)
+"""Answers that were due earlier are not waited for."""
+_WORKED_ON = (InState.ACCEPTED.value, InState.ASSIGNED.value, InState.PROCESSING.value)
+_OWED = (
+    select(col(_O.id), col(_D.code), col(_D.recipient))
+    .join(_D, same(_D.document_id, _O.id))
+    .where(
+        col(_O.agency_id) == bindparam("agency"),
+        col(_O.reply_by) >= bindparam("since"),
+        col(_O.reply_by) < bindparam("today"),
+        col(_O.state) == OutState.PACKED.value,
+        col(_D.state).in_(sorted(HAS_IT)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,23 +268,6 @@ def _like(folded: Any, term: Term | AnyTerm) -> Condition:
     # Terms are letters and digits, which are not special to LIKE. The column begins and ends with a space.
     condition: Condition = col(folded).like(f"% {' '.join(term.words)}{' %' if term.is_whole else '%'}")
     return condition
-
-
-_D, _O, _P = DeliveryRow, OutgoingRow, UnitPartRow
-BACK = timedelta(days=366)
-"""Answers that were due earlier are not waited for."""
-_WORKED_ON = (InState.ACCEPTED.value, InState.ASSIGNED.value, InState.PROCESSING.value)
-_OWED = (
-    select(col(_O.id), col(_D.code), col(_D.recipient))
-    .join(_D, same(_D.document_id, _O.id))
-    .where(
-        col(_O.agency_id) == bindparam("agency"),
-        col(_O.reply_by) >= bindparam("since"),
-        col(_O.reply_by) < bindparam("today"),
-        col(_O.state) == OutState.PACKED.value,
-        col(_D.state).in_(sorted(HAS_IT)),
-    )
-)
 
 
 async def late_condition(tx: Transaction, agency_id: str, side: Side | None, today: date) -> Condition:

@@ -104,6 +104,31 @@ _ANY_MARK = select(col(_C.id)).limit(1)
 _TOO_MANY = select(col(_C.id)).offset(MOST_OPEN).limit(1)
 _KEYS = pairs_table("these")
 _FOLDED = delete(_C).where(tuple_(col(_C.agency_id), col(_C.id)).in_(select(_KEYS.c.agency_id, _KEYS.c.id)))
+# Only for documents whose row does not have it: reading the facts of 500 recipients for each answer of one would cost more
+# than everything else.
+_HAS_SENT_AT = exists().where(
+    col(_R.agency_id) == _KEYS.c.agency_id, col(_R.id) == _KEYS.c.id, col(_R.sent_at).is_not(None)
+)
+_PRINCIPALS = (
+    select(col(PrincipalRow.id), col(PrincipalRow.kind))
+    .where(among(col(PrincipalRow.id), "ids"))
+    .execution_options(**FEW)
+)
+_ALL = tuple(name for name in _R.model_fields if name not in ("place", "agency_id", "id"))
+_ALL_OF, _ALL_IN = attrgetter(*_ALL), itemgetter(*_ALL)
+# The columns that change although the document does not.
+_MOVING = frozenset(
+    ("state", "own_state", "tabs", "due_at", "attention_at", "lead", "sent_at", "latest_at", "card", "unread")
+)
+_ORIGINS = {
+    PrincipalKind.PERSON: Origin.HAND,
+    PrincipalKind.PROGRAM: Origin.PROGRAM,
+    PrincipalKind.OPERATOR: Origin.MACHINE,
+    PrincipalKind.NODE: Origin.MACHINE,
+}
+_DOCUMENTS = select(col(DeliveryRow.document_id)).where(
+    col(DeliveryRow.agency_id) == bindparam("agency"), among(col(DeliveryRow.id), "ids")
+)
 
 
 def _is_among(agency_id: Any, document_id: Any) -> ColumnElement[bool]:  # Any: columns
@@ -125,11 +150,6 @@ _STATES = (
     .where(_is_among(_D.agency_id, _D.document_id))
     .group_by(col(_D.agency_id), col(_D.document_id), col(_D.state))
     .execution_options(**FEW)
-)
-# Only for documents whose row does not have it: reading the facts of 500 recipients for each answer of one would cost more
-# than everything else.
-_HAS_SENT_AT = exists().where(
-    col(_R.agency_id) == _KEYS.c.agency_id, col(_R.id) == _KEYS.c.id, col(_R.sent_at).is_not(None)
 )
 _SENT_AT = (
     select(col(_D.agency_id), col(_D.document_id), func.min(col(_F.at)))
@@ -155,26 +175,6 @@ _HANDOVERS = (
     .execution_options(**FEW)
 )
 _OUT_QUERIES, _IN_QUERIES = (_OUT, _STATES, _SENT_AT), (_IN, _FACTS, _HANDOVERS)
-_PRINCIPALS = (
-    select(col(PrincipalRow.id), col(PrincipalRow.kind))
-    .where(among(col(PrincipalRow.id), "ids"))
-    .execution_options(**FEW)
-)
-_ALL = tuple(name for name in _R.model_fields if name not in ("place", "agency_id", "id"))
-_ALL_OF, _ALL_IN = attrgetter(*_ALL), itemgetter(*_ALL)
-# The columns that change although the document does not.
-_MOVING = frozenset(
-    ("state", "own_state", "tabs", "due_at", "attention_at", "lead", "sent_at", "latest_at", "card", "unread")
-)
-_ORIGINS = {
-    PrincipalKind.PERSON: Origin.HAND,
-    PrincipalKind.PROGRAM: Origin.PROGRAM,
-    PrincipalKind.OPERATOR: Origin.MACHINE,
-    PrincipalKind.NODE: Origin.MACHINE,
-}
-_DOCUMENTS = select(col(DeliveryRow.document_id)).where(
-    col(DeliveryRow.agency_id) == bindparam("agency"), among(col(DeliveryRow.id), "ids")
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,11 @@ _RESULT_IN: Mapping[str, str] = {
     **dict.fromkeys(TAKEN_IN | {"replaced"}, "taken"),
     State.REJECTED: "refused",
 }
+# Senders of these days are found among the packets that came since; a busy partner's whole history is never read.
+_LATELY = timedelta(days=7)
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
+_OF_DOCUMENT = same(_D.document_id, _O.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +74,6 @@ class Flow:
 
 def result_of(side: Side, state: str) -> str:
     return (_RESULT_OUT if side is Side.OUT else _RESULT_IN).get(state, "other")
-
-
-# Senders of these days are found among the packets that came since; a busy partner's whole history is never read.
-_LATELY = timedelta(days=7)
-_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
-_B, _D, _I, _O, _IN = InboxRow, DeliveryRow, IdentityRow, OutgoingRow, IncomingRow
-_OF_DOCUMENT = same(_D.document_id, _O.id)
 
 
 async def last_seen(

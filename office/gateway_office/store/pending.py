@@ -29,6 +29,7 @@ _DUE = (
     .order_by(col(_R.due_at), col(_R.id))
     .limit(bindparam("most"))
 )
+to_domain = partial(value_of, PendingAct)
 
 
 class SqlPendingActs(AgencyRows):
@@ -65,6 +66,3 @@ class SqlPendingActs(AgencyRows):
 async def find_due(tx: Transaction, now: datetime, limit: int) -> Sequence[tuple[str, PendingAct]]:
     """List acts of all agencies that are due, each with its agency's id, in the order in which people acted."""
     return [(row.agency_id, to_domain(row)) for row in await tx.rows(_R, _DUE, now=now, most=limit)]
-
-
-to_domain = partial(value_of, PendingAct)

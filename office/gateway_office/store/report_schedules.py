@@ -26,6 +26,7 @@ _R = ReportScheduleRow
 _PEOPLE = tuple[str, ...]
 # Columns that sending changes; people change the others.
 _OF_SENDING = ("due_on", "sent_at", "sent_to", "problem", "tries", "not_before")
+to_domain = partial(value_of, ReportSchedule)
 
 
 class SqlReportSchedules(AgencyRows):
@@ -116,6 +117,3 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
         or_(pause.is_(None), pause <= now, pause > now + timedelta(days=1)),
         or_(lease.is_(None), lease <= now, lease > ahead),
     )
-
-
-to_domain = partial(value_of, ReportSchedule)

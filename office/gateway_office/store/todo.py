@@ -52,65 +52,16 @@ _H = HandoverRow
 _SINCE = bindparam("since", type_=Moment)
 _LIMIT: BindParameter[int] = bindparam("most")
 _UNTIL = bindparam("until", type_=Moment)
-
-
-def _mine(table: type[Row], **columns: object) -> Select[Any]:
-    return select(table).where(equal(table, agency_id=bindparam("agency"), **columns))
-
-
-_MINE_IN = _mine(_I)
 _IS_WHOLE = col(_I.kind).in_([Kind.DOCUMENT.value, Kind.REPLACEMENT.value])
-# State by state, and ordered by time alone: else SQLite walks through the whole index that has the order.
-TO_TAKE_IN = _mine(_I, state=bindparam("state")).where(_IS_WHOLE).order_by(col(_I.arrived_at)).limit(_LIMIT)
-REPLIES = (
-    _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
-)
 # Documents that a document system has are assigned there.
 _IS_UNACKED = or_(col(_H.state).is_(None), col(_H.state) != incoming.ACKED)
-UNASSIGNED = (
-    _mine(_I, state=InState.ACCEPTED.value)
-    .outerjoin(_H, same(_H.incoming_id, _I.id))
-    .where(col(_I.arrived_at) >= _SINCE, _IS_WHOLE, _IS_UNACKED)
-    .order_by(col(_I.arrived_at), col(_I.id))
-    .limit(_LIMIT)
-)
 # Its literals are those of the partial index, which no server would see behind params.
 _IS_ASKED = and_(
     col(_F.track).op("=")(bindparam("track", "request", literal_execute=True)),
     col(_F.code).op("=")(bindparam("code", "asked", literal_execute=True)),
     col(_F.at) >= _SINCE,
 )
-WITH_REQUESTS = (
-    _MINE_IN.join(_F, same(_F.subject_id, _I.id))
-    .where(_IS_ASKED, col(_I.state) != InState.SEALED.value)
-    .order_by(col(_F.at), col(_I.id))
-    .limit(_LIMIT)
-)
-RECALLED = (
-    _mine(_D)
-    .join(_F, same(_F.subject_id, _D.id))
-    .where(_IS_ASKED)
-    .order_by(col(_F.at), col(_D.id))
-    .limit(_LIMIT)
-)
-UNSENT = _mine(_O, state=bindparam("state")).order_by(col(_O.created_at)).limit(_LIMIT)
 _IS_BACK = col(_D.state).in_(bindparam("states", RETURNED, expanding=True, literal_execute=True))
-BACK = (
-    _mine(_D)
-    .where(_IS_BACK, col(_D.updated_at) >= _SINCE)
-    .order_by(col(_D.updated_at), col(_D.id))
-    .limit(_LIMIT)
-)
-# Its literal is that of the partial index. The only mark that is looked for stays among them, because marks are few.
-LEFT = (
-    _mine(_D)
-    .where(
-        col(_D.marks).op("<>")(bindparam("none", "[]", literal_execute=True)), col(_D.updated_at) >= _SINCE
-    )
-    .order_by(col(_D.updated_at), col(_D.id))
-    .limit(_LIMIT)
-)
-DRAFTS = UNSENT.where(col(_O.created_at) >= _SINCE)
 # Few have not gone, of all agencies, so they are found by state: by agency and time all that went would be read.
 _P, _B = InboxRow, OutboxRow
 PENDING = (
@@ -155,6 +106,70 @@ _OF_PACKETS = (
         col(_P.agency_id) == bindparam("agency"), col(_P.id).in_(_IDS), col(_I.state) != InState.SEALED.value
     )
 )
+_ASK = RecallAskRow
+_SUBMISSION = SubmissionRow
+_SUBMISSIONS_OF = select_by(_SUBMISSION, ("agency_id",), ("asked_at", "id")).where(
+    col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
+)
+_FILE = WorkFileRow
+OPEN_FILES = (
+    select(_FILE)
+    .where(
+        equal(_FILE, agency_id=bindparam("agency"), archived_on=None),
+        col(_FILE.closed_on) >= bindparam("since"),
+    )
+    .order_by(col(_FILE.closed_on), col(_FILE.id))
+    .limit(bindparam("most"))
+)
+
+
+def _mine(table: type[Row], **columns: object) -> Select[Any]:
+    return select(table).where(equal(table, agency_id=bindparam("agency"), **columns))
+
+
+_MINE_IN = _mine(_I)
+# State by state, and ordered by time alone: else SQLite walks through the whole index that has the order.
+TO_TAKE_IN = _mine(_I, state=bindparam("state")).where(_IS_WHOLE).order_by(col(_I.arrived_at)).limit(_LIMIT)
+REPLIES = (
+    _MINE_IN.where(col(_I.reply_by) <= bindparam("by")).order_by(col(_I.reply_by), col(_I.id)).limit(_LIMIT)
+)
+UNASSIGNED = (
+    _mine(_I, state=InState.ACCEPTED.value)
+    .outerjoin(_H, same(_H.incoming_id, _I.id))
+    .where(col(_I.arrived_at) >= _SINCE, _IS_WHOLE, _IS_UNACKED)
+    .order_by(col(_I.arrived_at), col(_I.id))
+    .limit(_LIMIT)
+)
+WITH_REQUESTS = (
+    _MINE_IN.join(_F, same(_F.subject_id, _I.id))
+    .where(_IS_ASKED, col(_I.state) != InState.SEALED.value)
+    .order_by(col(_F.at), col(_I.id))
+    .limit(_LIMIT)
+)
+RECALLED = (
+    _mine(_D)
+    .join(_F, same(_F.subject_id, _D.id))
+    .where(_IS_ASKED)
+    .order_by(col(_F.at), col(_D.id))
+    .limit(_LIMIT)
+)
+UNSENT = _mine(_O, state=bindparam("state")).order_by(col(_O.created_at)).limit(_LIMIT)
+BACK = (
+    _mine(_D)
+    .where(_IS_BACK, col(_D.updated_at) >= _SINCE)
+    .order_by(col(_D.updated_at), col(_D.id))
+    .limit(_LIMIT)
+)
+# Its literal is that of the partial index. The only mark that is looked for stays among them, because marks are few.
+LEFT = (
+    _mine(_D)
+    .where(
+        col(_D.marks).op("<>")(bindparam("none", "[]", literal_execute=True)), col(_D.updated_at) >= _SINCE
+    )
+    .order_by(col(_D.updated_at), col(_D.id))
+    .limit(_LIMIT)
+)
+DRAFTS = UNSENT.where(col(_O.created_at) >= _SINCE)
 _DOCUMENTS, _DELIVERIES = _mine(_O).where(col(_O.id).in_(_IDS)), _mine(_D).where(col(_D.id).in_(_IDS))
 _NOTES = _mine(_N).where(col(_N.task).in_(_IDS))
 
@@ -298,9 +313,6 @@ def _taken_in_at(document: IncomingDocument, facts: Sequence[Fact]) -> datetime:
     return min(times, default=document.arrived_at)
 
 
-_ASK = RecallAskRow
-
-
 class SqlRecallAsks(AgencyRows):
     """Recalls that people of one agency asked its head for."""
 
@@ -324,12 +336,6 @@ class SqlRecallAsks(AgencyRows):
         row = _ASK.from_value(ask, agency_id=self._agency_id)
         if await self._tx.update(row, equal(_ASK, state=AskState.OPEN.value)) != 1:
             raise errors.Clash(f"the recall {ask.id} does not wait any more; look at it again")
-
-
-_SUBMISSION = SubmissionRow
-_SUBMISSIONS_OF = select_by(_SUBMISSION, ("agency_id",), ("asked_at", "id")).where(
-    col(_SUBMISSION.document_id).in_(bindparam("ids", expanding=True))
-)
 
 
 class SqlSubmissions(AgencyRows):
@@ -367,18 +373,6 @@ class SqlSubmissions(AgencyRows):
 
     def _row(self, submission: Submission) -> SubmissionRow:
         return _SUBMISSION.from_value(submission, agency_id=self._agency_id)
-
-
-_FILE = WorkFileRow
-OPEN_FILES = (
-    select(_FILE)
-    .where(
-        equal(_FILE, agency_id=bindparam("agency"), archived_on=None),
-        col(_FILE.closed_on) >= bindparam("since"),
-    )
-    .order_by(col(_FILE.closed_on), col(_FILE.id))
-    .limit(bindparam("most"))
-)
 
 
 class SqlWorkFiles(AgencyRows):

@@ -47,6 +47,47 @@ STATIC: Mapping[str, str] = {
 }
 # Texts that leave the agency: those of a draft, of a change, of a status.
 TEXTS = {"draft": DRAFT, "change": CHANGE, "status": STATUS}
+DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+# The browser's own viewer is a plugin of the same origin with styles of its own; everything else stays shut.
+_VIEW_POLICY = (
+    "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "frame-ancestors 'self'"
+)
+_FIRST = b"%PDF-"
+PDF = "pdf"
+# By the short words of the inspector. Other types are given as bytes.
+_TYPES = {
+    PDF: "application/pdf",
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "zip": "application/zip",
+}
+# The nearest class up the tree decides.
+_STATUS: Mapping[type[errors.GatewayError], int] = {
+    errors.GatewayError: 500,
+    errors.BadForm: 400,
+    errors.NotFound: 404,
+    errors.Denied: 403,
+    errors.Refused: 422,
+    errors.Unactionable: 422,
+    errors.BreaksRule: 422,
+    errors.DeclaredSecret: 422,
+    errors.InvalidEnvelope: 422,
+    errors.InvalidProof: 422,
+    errors.Clash: 409,
+    errors.OverBudget: 507,
+    errors.Duplicate: 409,
+    errors.Conflict: 409,
+    errors.OtherContent: 409,
+    errors.StaleVersion: 409,
+    errors.CannotTell: 503,
+    errors.Waiting: 503,
+    errors.SignerDown: 503,
+    errors.ScannerDown: 503,
+    errors.TransportFailure: 503,
+    errors.StoreFailure: 503,
+    errors.AlteredContent: 500,
+}
 
 
 def bare_templates(*, enable_async: bool = False) -> Environment:
@@ -170,23 +211,6 @@ def _day(value: date | datetime | str | None) -> str:
     return day_text(local(value) if isinstance(value, datetime) else value)
 
 
-DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-# The browser's own viewer is a plugin of the same origin with styles of its own; everything else stays shut.
-_VIEW_POLICY = (
-    "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "frame-ancestors 'self'"
-)
-_FIRST = b"%PDF-"
-PDF = "pdf"
-# By the short words of the inspector. Other types are given as bytes.
-_TYPES = {
-    PDF: "application/pdf",
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "zip": "application/zip",
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileContent:
     """Bytes to give out; `pieces` is read once. `found_type` is what the inspector calls them, in its short words."""
@@ -263,34 +287,6 @@ async def beginning_of(pieces: AsyncIterator[bytes], most: int) -> tuple[str, bo
         if len(content) > most:
             break
     return content[:most].decode("utf-8", "replace"), len(content) > most
-
-
-# The nearest class up the tree decides.
-_STATUS: Mapping[type[errors.GatewayError], int] = {
-    errors.GatewayError: 500,
-    errors.BadForm: 400,
-    errors.NotFound: 404,
-    errors.Denied: 403,
-    errors.Refused: 422,
-    errors.Unactionable: 422,
-    errors.BreaksRule: 422,
-    errors.DeclaredSecret: 422,
-    errors.InvalidEnvelope: 422,
-    errors.InvalidProof: 422,
-    errors.Clash: 409,
-    errors.OverBudget: 507,
-    errors.Duplicate: 409,
-    errors.Conflict: 409,
-    errors.OtherContent: 409,
-    errors.StaleVersion: 409,
-    errors.CannotTell: 503,
-    errors.Waiting: 503,
-    errors.SignerDown: 503,
-    errors.ScannerDown: 503,
-    errors.TransportFailure: 503,
-    errors.StoreFailure: 503,
-    errors.AlteredContent: 500,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

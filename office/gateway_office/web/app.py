@@ -41,6 +41,18 @@ from gateway_office.web.routes import Access, PageRoute, get
 NOWHERE = "/{rest:(?!api/|problems|docs|static/|metrics|healthz|readyz).*}"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _KEPT_BY_BROWSERS = "public, max-age=31536000, immutable"
+# Viet Nam has had one offset and no summer time since 1975.
+_STATUS_TEMPLATES = answers.bare_templates()
+_STATUS_POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_STATUS_TABLES = ("outbox", "inbox", "job")
+# States that stay until a person does something.
+_ATTENTION = frozenset(
+    {"outbox.failed", "inbox.held", "inbox.quarantined", "inbox.malformed", "inbox.sealed"}
+)
+# Tables whose words are those of another.
+_STATUS_WORDS = {"inbox": "packet", "job": "page.row"}
 
 
 def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
@@ -140,20 +152,6 @@ async def _static_file(request: web.Request) -> web.Response:
 @cache
 def _packed(name: str) -> bytes:
     return gzip.compress(answers.static_bytes(name), 9, mtime=0)
-
-
-# Viet Nam has had one offset and no summer time since 1975.
-_STATUS_TEMPLATES = answers.bare_templates()
-_STATUS_POLICY = (
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_STATUS_TABLES = ("outbox", "inbox", "job")
-# States that stay until a person does something.
-_ATTENTION = frozenset(
-    {"outbox.failed", "inbox.held", "inbox.quarantined", "inbox.malformed", "inbox.sealed"}
-)
-# Tables whose words are those of another.
-_STATUS_WORDS = {"inbox": "packet", "job": "page.row"}
 
 
 def add_status(router: web.UrlDispatcher, store: SqlStore, clock: Clock, version: str) -> None:

@@ -17,6 +17,14 @@ _MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 44, 10, 10, 24
 _ROUND_STEPS = (1, 2, 5)
 # Widths of the texts before and behind a bar.
 _NAME, _FIGURE = 270, 110
+QUEUE_SPAN = timedelta(hours=24)
+_QUEUE_STEP = timedelta(minutes=15)
+_QUEUE_SLOTS = QUEUE_SPAN // _QUEUE_STEP
+# Dead letters wait for a person, not for their turn; the disk is no queue.
+_NO_QUEUES = frozenset({"dead", DISK})
+DAY_HEIGHT = 96
+_DAY_FOOT = 18
+_OFFICE_HOURS = (7, 17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +144,6 @@ def _height(value: float, top: float) -> float:
     return HEIGHT - _MARGIN_BOTTOM - (HEIGHT - _MARGIN_TOP - _MARGIN_BOTTOM) * min(value, top) / top
 
 
-QUEUE_SPAN = timedelta(hours=24)
-_QUEUE_STEP = timedelta(minutes=15)
-_QUEUE_SLOTS = QUEUE_SPAN // _QUEUE_STEP
-# Dead letters wait for a person, not for their turn; the disk is no queue.
-_NO_QUEUES = frozenset({"dead", DISK})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueHour:
     """At most `depth` rows waited in that hour, the oldest of them for `minutes`."""
@@ -207,11 +208,6 @@ def _queue_moments(samples: Sequence[QueueSample]) -> dict[datetime, tuple[int, 
         ages = [age for age in (longest, sample.oldest_s) if age is not None]
         moments[sample.at] = n + sample.depth, max(ages, default=None)
     return moments
-
-
-DAY_HEIGHT = 96
-_DAY_FOOT = 18
-_OFFICE_HOURS = (7, 17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

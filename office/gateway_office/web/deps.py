@@ -49,6 +49,8 @@ LIVE_BETWEEN_S = 3.0
 # A session that has ended hears nothing more after that long.
 LIVE_STILL_S = 3.0
 LIVE_LONGEST_S = 240.0
+# As the frame of the pages says it; an axis that was not needed yet is well.
+_LIGHTS = {"blocked": "slow", "idle": "up"}
 
 
 class Live:
@@ -196,10 +198,6 @@ class Previews:
 def _read_preview(body: bytes) -> tuple[KeptPreview, bytes]:
     preview = from_json(KeptPreview, zlib.decompress(body).decode())
     return preview, code_file.rename_columns(preview.read.csv, preview.columns)
-
-
-# As the frame of the pages says it; an axis that was not needed yet is well.
-_LIGHTS = {"blocked": "slow", "idle": "up"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

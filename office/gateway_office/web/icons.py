@@ -92,6 +92,15 @@ MENU: Mapping[str, str] = {
 
 
 _ATTRIBUTES: Mapping[str, Any] = {"class": "icon"}
+EMBLEM_PATH = "/static/emblem"
+MOST_EMBLEM_BYTES = 20 * 1024
+"""Every first view loads it."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SVG = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:(?><!--.*?-->)\s*)*(?:<!DOCTYPE[^>\[]*>\s*)?<svg[\s>]",
+    re.S,
+)
+_EMBLEM_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 
 
 @lru_cache(maxsize=256)
@@ -125,17 +134,6 @@ def sign(word: str) -> Markup:
 
 def menu_icon(key: str) -> Markup:
     return icon(MENU[key])
-
-
-EMBLEM_PATH = "/static/emblem"
-MOST_EMBLEM_BYTES = 20 * 1024
-"""Every first view loads it."""
-_PNG = b"\x89PNG\r\n\x1a\n"
-_SVG = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>\s*)?(?:(?><!--.*?-->)\s*)*(?:<!DOCTYPE[^>\[]*>\s*)?<svg[\s>]",
-    re.S,
-)
-_EMBLEM_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

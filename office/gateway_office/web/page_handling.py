@@ -40,6 +40,8 @@ _SECRETS = ("password", "passphrase", "pin")
 _WORTH_SHOWING = 12  # letters; shorter ones are numbers, dates and choices
 _SAFE = frozenset({"GET", "HEAD"})
 _DUTY_PAGES = {SignInDuty.CHANGE_PASSWORD: PASSWORD, SignInDuty.SET_UP_FACTOR: FACTOR}
+_YEAR_S = 31_536_000
+R = TypeVar("R", bound=web.StreamResponse)
 
 
 def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -224,10 +226,6 @@ def _log_fields(request: PageRequest) -> dict[str, object]:
 async def unknown_address(request: PageRequest) -> web.StreamResponse:
     """Answer addresses of the pages that lead to nothing."""
     raise NotFound("there is no such page")
-
-
-_YEAR_S = 31_536_000
-R = TypeVar("R", bound=web.StreamResponse)
 
 
 def keep_session(answer: R, http: web.Request, token: str) -> R:

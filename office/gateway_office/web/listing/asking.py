@@ -19,6 +19,47 @@ from gateway.domain.wall_clock import VIETNAM, day_text
 from gateway_office.domain.listing import NO_BOOK, TABS, Filter, ListOrder, Origin, Side, Tab, Viewer
 from gateway_office.web import dates
 
+PATHS: Mapping[Side, str] = {Side.OUT: "/van-ban-di", Side.IN: "/van-ban-den"}
+SIZES = (25, 50, 100)
+PICKS = ("hom-nay", "tuan-nay", "thang-nay", "quy-nay")
+ALL, ATTENTION = "all", "attention"
+# Tabs that the page does not show, for tiles and bookmarks.
+_MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
+STATES: Mapping[Side, tuple[str, ...]] = {
+    Side.OUT: tuple(states.STATES),
+    Side.IN: (*(state.value for state in InState), *(f"{kind}_asked" for kind in RequestKind)),
+}
+ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
+    Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),
+    Side.IN: (Origin.AXIS, Origin.EMAIL, Origin.PAPER, Origin.OTHER),
+}
+_YEAR = re.compile(r"[0-9]{4}")
+_LONGEST = 200
+_FILTERS = (
+    *(
+        "q",
+        "tu",
+        "den",
+        "ngay",
+        "loai",
+        "khan",
+        "co-quan",
+        "trang-thai",
+        "nguoi-ky",
+        "tep",
+        "nguon",
+        "so",
+        "nhan",
+        "qua-han",
+        "tre",
+        "chua-doc",
+        "so-lieu",
+    ),
+)
+_OF_FIGURE = {"co-quan": Dimension.PARTNER, "loai": Dimension.TYPE, "khan": Dimension.URGENCY}
+_URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
+_VIEW = ("tab", "sap-xep", "so-dong", "cot")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -113,48 +154,6 @@ def chosen_columns(
     if any(column.key in keys for column in visible):
         return tuple(column for column in visible if column.key in keys or column.opens_row)
     return tuple(column for column in visible if column.is_default)
-
-
-PATHS: Mapping[Side, str] = {Side.OUT: "/van-ban-di", Side.IN: "/van-ban-den"}
-SIZES = (25, 50, 100)
-PICKS = ("hom-nay", "tuan-nay", "thang-nay", "quy-nay")
-ALL, ATTENTION = "all", "attention"
-# Tabs that the page does not show, for tiles and bookmarks.
-_MORE_TABS: Mapping[Side, tuple[Tab, ...]] = {Side.OUT: (Tab.SILENT, Tab.UNSENT), Side.IN: ()}
-STATES: Mapping[Side, tuple[str, ...]] = {
-    Side.OUT: tuple(states.STATES),
-    Side.IN: (*(state.value for state in InState), *(f"{kind}_asked" for kind in RequestKind)),
-}
-ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
-    Side.OUT: (Origin.PROGRAM, Origin.MACHINE, Origin.HAND),
-    Side.IN: (Origin.AXIS, Origin.EMAIL, Origin.PAPER, Origin.OTHER),
-}
-_YEAR = re.compile(r"[0-9]{4}")
-_LONGEST = 200
-_FILTERS = (
-    *(
-        "q",
-        "tu",
-        "den",
-        "ngay",
-        "loai",
-        "khan",
-        "co-quan",
-        "trang-thai",
-        "nguoi-ky",
-        "tep",
-        "nguon",
-        "so",
-        "nhan",
-        "qua-han",
-        "tre",
-        "chua-doc",
-        "so-lieu",
-    ),
-)
-_OF_FIGURE = {"co-quan": Dimension.PARTNER, "loai": Dimension.TYPE, "khan": Dimension.URGENCY}
-_URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
-_VIEW = ("tab", "sap-xep", "so-dong", "cot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

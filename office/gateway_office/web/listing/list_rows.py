@@ -46,6 +46,15 @@ from gateway_office.store.store import OfficeWork
 from gateway_office.web.listing.asking import PATHS, ListQuery
 from gateway_office.web.page_requests import PageRequest
 
+_CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
+_SOON = timedelta(minutes=30)
+PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}
+MOST = 500
+_PAGE = 100
+_WAITING = frozenset(UNSENT) - {State.SENDING}
+# Acts on many letters that another act on one of them, which can still be undone, excludes.
+_DECIDING = frozenset({"tiep-nhan", "tu-choi", "trinh"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSight:
@@ -71,10 +80,6 @@ def seen_by(request: PageRequest) -> ListSight:
         share = request.share_of(Right.SEE_CONTENT)
         return ListSight(content=True, share=share, unit=granted.unit, person_id=request.person.person.id)
     return ListSight(content=granted.manner is Manner.YES, tags=granted.manner is not Manner.METADATA)
-
-
-_CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
-_SOON = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,9 +271,6 @@ def _verdict(check: str, verdict: str) -> str:
     return "doubt" if grade is Grade.NOTE else grade.key
 
 
-PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagsOnPage:
     """Labels as the page of one document shows them."""
@@ -306,13 +308,6 @@ async def tags_on_page(request: PageRequest, side: Side, id: str) -> TagsOnPage:
         on = (await work.office.tags.of_documents([id])).get(id, ())
     may_put = request.may(PUTS_TAGS[side], Manner.YES)
     return TagsOnPage(is_shown=bool(on) or may_put, id=id, path=PATHS[side], tags=on, may_put=may_put)
-
-
-MOST = 500
-_PAGE = 100
-_WAITING = frozenset(UNSENT) - {State.SENDING}
-# Acts on many letters that another act on one of them, which can still be undone, excludes.
-_DECIDING = frozenset({"tiep-nhan", "tu-choi", "trinh"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,21 @@ from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access, Needs, both, get, post
 
 _RULE_KEYS = ("length", "kinds", "words", "past")
+HOME = "/tai-khoan"
+_LOCKS = ("seen", "password", "device")
+_ask = partial(PageRequest.question, back=HOME, part="account/_questions.html", look="enter")
+CODES = "/tai-khoan/ma-khoi-phuc"
+_SECRET = re.compile(r"[A-Z2-7]{16,64}")
+_WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
+LENDING = "/tai-khoan/uy-quyen"
+_LENDS = (Needs(right=Right.DELEGATE),)
+_APPROVES = (Needs(right=Right.APPROVE_DELEGATION),)
+_DELEGATION_FIELDS = {
+    "GW-DELEGATE-SELF": "to",
+    "GW-DELEGATE-PERIOD": "until",
+    "GW-DELEGATE-SCOPE": "rights",
+    "GW-DELEGATE-ACT": "act",
+}
 
 
 def password_rules(request: PageRequest) -> Sequence[str]:
@@ -61,10 +76,6 @@ def typed_twice(request: PageRequest) -> Problems:
 def password_problems(request: PageRequest, error: PasswordRefused) -> Problems:
     least = request.deps.accounts.rules.passwords.least
     return [("new", request.say(f"password.{fault}", least=least)) for fault in error.faults]
-
-
-HOME = "/tai-khoan"
-_LOCKS = ("seen", "password", "device")
 
 
 async def show_account(request: PageRequest) -> web.StreamResponse:
@@ -116,14 +127,6 @@ async def switch_keys(request: PageRequest) -> web.StreamResponse:
 async def choose_density(request: PageRequest) -> web.StreamResponse:
     choice = COMPACT if request.form.text("density") == COMPACT else COMFORTABLE
     return keep_choice(request.confirm(HOME, f"account.density.{choice}"), request.http, DENSITY, choice)
-
-
-_ask = partial(PageRequest.question, back=HOME, part="account/_questions.html", look="enter")
-
-
-CODES = "/tai-khoan/ma-khoi-phuc"
-_SECRET = re.compile(r"[A-Z2-7]{16,64}")
-_WRONG = frozenset({"GW-SIGN-IN", "GW-LOCKED", "GW-SLOW-DOWN"})
 
 
 async def change_password(request: PageRequest) -> web.StreamResponse:
@@ -203,17 +206,6 @@ def _proof_problems(request: PageRequest, error: Denied, field: str) -> Problems
         raise error
     sentence = request.say("account.password.wrong") if error.code == "GW-SIGN-IN" else request.why(error)
     return [(field, sentence)]
-
-
-LENDING = "/tai-khoan/uy-quyen"
-_LENDS = (Needs(right=Right.DELEGATE),)
-_APPROVES = (Needs(right=Right.APPROVE_DELEGATION),)
-_DELEGATION_FIELDS = {
-    "GW-DELEGATE-SELF": "to",
-    "GW-DELEGATE-PERIOD": "until",
-    "GW-DELEGATE-SCOPE": "rights",
-    "GW-DELEGATE-ACT": "act",
-}
 
 
 async def list_delegations(request: PageRequest) -> web.StreamResponse:

@@ -35,6 +35,10 @@ Note = Callable[[str], Awaitable[None]]
 # The head, the signature and the body of a packet; files follow it as long rows of unreadable letters.
 _PACKET_BYTES = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
+_SHARP = 2 * DOTS[0]
+_PAGE_FAULT = "PAGE-GONE"
+# Shown until it is drawn: one page of the commonest size, whose picture comes when it is ready.
+_AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
 
 async def note_read(request: PageRequest, id: str, file: str, *, assigned: bool) -> None:
@@ -142,12 +146,6 @@ async def pack_of(request: PageRequest, id: str) -> FileContent:
     pack = await request.deps.evidence.make(request.scope(), id)
     content = stream_pieces(request.deps.pool, pack.pieces())
     return FileContent(name=pack.name, found_type="zip", size=pack.size, pieces=content)
-
-
-_SHARP = 2 * DOTS[0]
-_PAGE_FAULT = "PAGE-GONE"
-# Shown until it is drawn: one page of the commonest size, whose picture comes when it is ready.
-_AWAITED = PageLook(sizes=(Size(width=595, height=842),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

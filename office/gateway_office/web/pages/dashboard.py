@@ -51,6 +51,14 @@ _NOTHING = Tiles(
 PATH = "/tong-quan"
 MAIL = 5
 _PRESSING = 20
+_OWN_LISTS = {"given": "/van-ban-den?tab=processing", "back": "/van-ban-di?tab=attention"}
+_LAMP_PAGES = {"axis": "/van-hanh/kiem-tra?chay=1", "machine": PAGES, "copies": "/van-hanh/sao-luu"}
+_LIGHTS = {"up": Level.GREEN, "down": Level.RED}
+_OF_CLERKS = frozenset({"today", "unsent", "silent", "rejected", "failed", "expiring"})
+_OF_LEADERS = frozenset({"late", "urgent", "today", "silent", "rejected"})
+MOST_LINES = 5
+"""Most lines of one group; the to-do list has them all, and what presses is counted and led to above the groups."""
+_NO_LETTERS: Mapping[str, ShownLine] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,13 +202,6 @@ async def _unit_page(request: PageRequest, sight: ListSight) -> web.StreamRespon
     )
 
 
-_OWN_LISTS = {"given": "/van-ban-den?tab=processing", "back": "/van-ban-di?tab=attention"}
-
-
-_LAMP_PAGES = {"axis": "/van-hanh/kiem-tra?chay=1", "machine": PAGES, "copies": "/van-hanh/sao-luu"}
-_LIGHTS = {"up": Level.GREEN, "down": Level.RED}
-
-
 async def _lamps(request: PageRequest) -> Sequence[tuple[str, Diagnosis, str, str]]:
     """List line, machine and backups: each with its finding, in words, and the page of its cure."""
     light, machine = request.deps.light(), request.deps.operations.machine
@@ -249,10 +250,6 @@ def _own_tiles(request: PageRequest, tiles: Sequence[Tile]) -> list[Tile]:
     return [tile for tile in tiles if tile.key in keys]
 
 
-_OF_CLERKS = frozenset({"today", "unsent", "silent", "rejected", "failed", "expiring"})
-_OF_LEADERS = frozenset({"late", "urgent", "today", "silent", "rejected"})
-
-
 async def _count_expiring(request: PageRequest) -> int:
     """Count our own certificates that end within 90 days."""
     now = request.deps.clock.now()
@@ -298,10 +295,6 @@ ROUTES = (
 )
 
 
-MOST_LINES = 5
-"""Most lines of one group; the to-do list has them all, and what presses is counted and led to above the groups."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkLine:
     """Line of one task. `letter` where the task may be done here with one press."""
@@ -338,9 +331,6 @@ class Today:
     others: tuple[Duty, ...] = ()
     total: int = 0
     alarm: Alarm | None = None
-
-
-_NO_LETTERS: Mapping[str, ShownLine] = {}
 
 
 async def today_of(

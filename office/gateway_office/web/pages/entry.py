@@ -35,6 +35,26 @@ from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import account
 from gateway_office.web.routes import Access, FormBody, get, post
 
+_WAITS = frozenset({"GW-LOCKED", "GW-SLOW-DOWN"})
+_ANSWERED = _WAITS | {"GW-SIGN-IN", "GW-ACCOUNT"}
+HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 3, "report": 2, "admin": 4}
+HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != State.UNKNOWN)
+# Rules behind what a part, or a time limit, of the page says; their bases stand below it.
+HELP_RULES: Mapping[str, Sequence[str]] = {
+    "send": ("R22", "R45", "R48"),
+    "receive": ("R56", "R58", "R60"),
+    "recall": ("R70", "R71"),
+    "book": ("R36", "R38"),
+    "report": (),
+    "admin": (),
+}
+HELP_TIMES: Mapping[str, Sequence[str]] = {
+    "take_in": ("T2", "T2u"),
+    "assign": ("T5", "T5u"),
+    "issue": ("T1", "T1u"),
+    "recall": ("T11",),
+}
+
 
 async def first_page(request: PageRequest) -> web.StreamResponse:
     """Redirect to the first entry of the menu."""
@@ -74,10 +94,6 @@ async def extend_session(request: PageRequest) -> web.StreamResponse:
             {"ends_at": request.person.ends_at.isoformat()}, headers={"Cache-Control": "no-store"}
         )
     return request.go("/")
-
-
-_WAITS = frozenset({"GW-LOCKED", "GW-SLOW-DOWN"})
-_ANSWERED = _WAITS | {"GW-SIGN-IN", "GW-ACCOUNT"}
 
 
 async def ask_sign_in(request: PageRequest) -> web.StreamResponse:
@@ -178,27 +194,6 @@ def _denial_text(request: PageRequest, error: Denied) -> str:
 
 def _earlier_token(request: PageRequest) -> str | None:
     return request.http.cookies.get(COOKIE) or None
-
-
-HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 3, "report": 2, "admin": 4}
-HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != State.UNKNOWN)
-
-
-# Rules behind what a part, or a time limit, of the page says; their bases stand below it.
-HELP_RULES: Mapping[str, Sequence[str]] = {
-    "send": ("R22", "R45", "R48"),
-    "receive": ("R56", "R58", "R60"),
-    "recall": ("R70", "R71"),
-    "book": ("R36", "R38"),
-    "report": (),
-    "admin": (),
-}
-HELP_TIMES: Mapping[str, Sequence[str]] = {
-    "take_in": ("T2", "T2u"),
-    "assign": ("T5", "T5u"),
-    "issue": ("T1", "T1u"),
-    "recall": ("T11",),
-}
 
 
 async def show_help(request: PageRequest) -> web.StreamResponse:

@@ -48,6 +48,7 @@ _GROUPS = ("message.*", "inbox.*", "account.*", "post.*", "session.*")
 _OLD_KEYS, _NEW_KEYS = ("before", "old"), ("after", "new", "state", "status", "standing", "outcome")
 _BAD = ("failed", "invalid", "refused", "rejected", "returned", "blocked", "locked", "dropped", "malware")
 _WAITS = ("held", "waiting", "retry")
+get, post, _ = routes.sharing(access=Access.READY, key=KEY)
 
 
 async def show_journal(request: PageRequest) -> web.StreamResponse:
@@ -271,7 +272,6 @@ def _path(request: PageRequest, agency: str | None, subject: str) -> str:
     return f"{places[subject[:4]]}{subject}" if subject[:4] in places and subject.isascii() else ""
 
 
-get, post, _ = routes.sharing(access=Access.READY, key=KEY)
 ROUTES = (
     get(PATH, "journal", show_journal, needs=AUDITS),
     post(f"{PATH}/kiem-tra", "journal_checked", check, needs=_EXPORTS),

@@ -33,6 +33,15 @@ from gateway_office.web.pages.incoming.acts import REASONS
 from gateway_office.web.pages.lists import MENU, SEE, acts_of, read_list_query
 from gateway_office.web.routes import Needs, get, post
 
+# Marking read is for every reader; the handler checks the right of each act.
+_ACTS = {
+    Side.OUT: (
+        Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+        Needs(right=Right.URGE, manners=(Manner.YES,)),
+    ),
+    Side.IN: (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOutcome:
@@ -300,14 +309,6 @@ _RUN: dict[str, Callable[[PageRequest, ChosenRows], Awaitable[list[BulkOutcome]]
     "giao-lai": partial(_run_all, row_act=_offer),
     "gan-nhan": partial(_run_all, row_act=_tag),
     "bo-nhan": _untag,
-}
-# Marking read is for every reader; the handler checks the right of each act.
-_ACTS = {
-    Side.OUT: (
-        Needs(right=Right.ISSUE, manners=(Manner.YES,)),
-        Needs(right=Right.URGE, manners=(Manner.YES,)),
-    ),
-    Side.IN: (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),),
 }
 
 ROUTES = (

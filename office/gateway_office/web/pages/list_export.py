@@ -37,6 +37,12 @@ WIDTHS: Mapping[str, int] = {
     "ma-van-ban": 34,
 }
 WIDTH = 18
+READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+MOST_ROWS = 10_000
+MOST_PRINTED = 1_000
+MOST_PACKS = 20
+MOST_BYTES = 300 * 1024 * 1024
+_FORMS = ("xlsx", "csv")
 
 
 def cells_of(row: ShownLine, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
@@ -80,14 +86,6 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     if key == "nhan":
         return "; ".join(tag.name for tag in tags)
     return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
-
-
-READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
-MOST_ROWS = 10_000
-MOST_PRINTED = 1_000
-MOST_PACKS = 20
-MOST_BYTES = 300 * 1024 * 1024
-_FORMS = ("xlsx", "csv")
 
 
 async def ask_export(request: PageRequest, side: Side, act: str) -> web.StreamResponse:

@@ -58,6 +58,11 @@ SEE = (Needs(right=Right.SEE_CONTENT),)
 MENU = {Side.OUT: "outgoing", Side.IN: "incoming"}
 _BROKEN = ("malformed", "held", "quarantined")
 _MOST_BROKEN = 20
+KEEPS = (
+    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
+    Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
+)
+_TAGS = "/danh-sach/nhan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,12 +361,6 @@ async def remove_view(request: PageRequest, side: Side) -> web.StreamResponse:
     return request.confirm(PATHS[side], "listing.view.removed", tab="all")
 
 
-KEEPS = (
-    Needs(right=Right.ISSUE, manners=(Manner.YES,)),
-    Needs(right=Right.TAKE_IN, manners=(Manner.YES,)),
-)
-
-
 async def show_tags(request: PageRequest) -> web.StreamResponse:
     return await request.page(
         "lists/tags.html", title=request.say("tags.title"), tags=await _count_tags(request)
@@ -387,9 +386,6 @@ async def _count_tags(request: PageRequest) -> list[tuple[Tag, int, int]]:
     async with request.deps.store.read(request.scope()) as work:
         tags, counts = await work.office.tags.all(), await work.office.tags.counts()
     return [(tag, counts.get((tag.id, Side.OUT), 0), counts.get((tag.id, Side.IN), 0)) for tag in tags]
-
-
-_TAGS = "/danh-sach/nhan"
 
 
 ROUTES = (

@@ -30,6 +30,8 @@ from gateway_office.web.pages.operations.state import is_operator
 from gateway_office.web.routes import Needs, get, post
 from gateway_office.web.told_acts import ToldActs
 
+HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
+
 
 async def news_stream(request: PageRequest) -> web.StreamResponse:
     """Stream until the page goes, the session is over, another person needs the place, the node stops, or minutes have
@@ -140,9 +142,6 @@ def _news_filter(request: PageRequest) -> Filter | None:
         raise NotFound("news are of one side, since a moment")
     sight = list_rows.seen_by(request)
     return Filter(side=side, since=since, viewer=sight.viewer(side))
-
-
-HEARS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 
 
 async def show_rings(request: PageRequest) -> web.StreamResponse:

@@ -39,6 +39,8 @@ _FIELDS = {
 }
 _EVERY = "*"
 """Choice of every webhook that listens."""
+_, _, both = routes.sharing(needs=KEEPS_SCHEDULES, key="reports")
+_, _, both_of_node = routes.sharing(access=Access.READY, needs=OPERATES, key="reports")
 
 
 async def show_schedules(request: PageRequest, *, of_node: bool = False) -> web.StreamResponse:
@@ -170,8 +172,6 @@ async def act_on_schedule(request: PageRequest, *, of_node: bool = False) -> web
     return request.confirm(_own_path(of_node), f"report.schedule.{act}")
 
 
-_, _, both = routes.sharing(needs=KEEPS_SCHEDULES, key="reports")
-_, _, both_of_node = routes.sharing(access=Access.READY, needs=OPERATES, key="reports")
 _show_of_node, _act_of_node = partial(show_schedules, of_node=True), partial(act_on_schedule, of_node=True)
 ROUTES = (
     *both_of_node(OF_NODE, "node_schedules", "node_schedule_made", _show_of_node),

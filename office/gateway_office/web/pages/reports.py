@@ -48,6 +48,7 @@ MOST_LINES = 200
 _MOST_BARS = 12
 # Fields of the query that name the one value which a report is about; the lists call them so too.
 _CHOICES = {By.UNIT: "don-vi", By.PARTNER: "co-quan", By.TYPE: "loai", By.URGENCY: "khan"}
+get, *_ = routes.sharing(access=Access.READY, needs=REPORT_READERS, key="reports")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +390,6 @@ def _outputs(request: PageRequest, sight: Sight) -> Sequence[tuple[str, str]]:
     return (*(registers if books else ()), *handling, *(files if books else ()), review)
 
 
-get, *_ = routes.sharing(access=Access.READY, needs=REPORT_READERS, key="reports")
 ROUTES = (
     get(PATH, "reports", show_report),
     get(f"{PATH}/{{report}}", "report", show_report),

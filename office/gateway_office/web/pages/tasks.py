@@ -46,6 +46,60 @@ _CHIPS = 4
 """Kinds in the bar; the others open from there."""
 _EVERYBODY = "co-quan"
 """In the address of the list that shows other persons' tasks too."""
+# An act without a place is done where the subject opens.
+_ACTS: dict[TaskKind, tuple[str, str]] = {
+    TaskKind.TAKE_IN: ("", "take_in"),
+    TaskKind.DECIDE: ("", "decide"),
+    TaskKind.REJECTED: ("{path}/gui-lai", "resend"),
+    TaskKind.FAILED: ("{path}/gui-lai", "resend"),
+    TaskKind.RECALL: ("", "answer"),
+    TaskKind.REPLY: ("/phat-hanh?tra-loi={id}", "reply"),
+    TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
+    TaskKind.LEFT_AFTER_ALL: ("{path}/thu-hoi", "recall"),
+    TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
+    TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
+    TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
+}
+# The page of each act.
+_ROUTES = {
+    "resend": "out_resend",
+    "reply": "compose",
+    "approve": "out_recall_ask",
+    "assign": "incoming_assign_form",
+    "opinion": "incoming_assign_form",
+    "submit": "incoming_submit_form",
+    "urge": "out_urge",
+}
+# The state of its document that each kind is drawn as, by docs/states.md.
+_SHAPES: dict[TaskKind, str] = {
+    TaskKind.TAKE_IN: "new",
+    TaskKind.DECIDE: "held",
+    TaskKind.REJECTED: State.REJECTED,
+    TaskKind.FAILED: State.FAILED,
+    TaskKind.RECALL: State.RECALL_ASKED,
+    TaskKind.REPLY: State.PROCESSING,
+    TaskKind.CERTIFICATE: "sealed",
+    TaskKind.ISSUE: State.DRAFT,
+    TaskKind.STATUS: State.FAILED,
+    TaskKind.TAKE_BACK: State.TAKE_BACK_ASKED,
+    TaskKind.APPROVE_RECALL: State.RECALL_ASKED,
+    TaskKind.LEFT_AFTER_ALL: State.CANCELLED,
+    TaskKind.SYSTEM: State.FAILED,
+    TaskKind.SYSTEM_STATUS: State.FAILED,
+    TaskKind.ACT_FAILED: State.FAILED,
+    TaskKind.ASSIGN_FAILED: State.FAILED,
+    TaskKind.ASSIGN: State.ACCEPTED,
+    TaskKind.REASSIGN: State.ASSIGNED,
+    TaskKind.REPLY_DUE: State.SENT,
+    TaskKind.RECALL_DUE: State.RECALL_ASKED,
+    TaskKind.DUTY: "sealed",
+    TaskKind.OPINION: State.ACCEPTED,
+    TaskKind.START: State.ASSIGNED,
+    TaskKind.WORK: State.PROCESSING,
+    TaskKind.INFORMED: State.ACCEPTED,
+}
+get, post, _ = routes.sharing(key="todo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,61 +285,6 @@ def row(request: PageRequest, todo_list: todo.TodoList, task: Task) -> ShownTask
     )
 
 
-# An act without a place is done where the subject opens.
-_ACTS: dict[TaskKind, tuple[str, str]] = {
-    TaskKind.TAKE_IN: ("", "take_in"),
-    TaskKind.DECIDE: ("", "decide"),
-    TaskKind.REJECTED: ("{path}/gui-lai", "resend"),
-    TaskKind.FAILED: ("{path}/gui-lai", "resend"),
-    TaskKind.RECALL: ("", "answer"),
-    TaskKind.REPLY: ("/phat-hanh?tra-loi={id}", "reply"),
-    TaskKind.APPROVE_RECALL: ("{path}/thu-hoi/de-nghi", "approve"),
-    TaskKind.LEFT_AFTER_ALL: ("{path}/thu-hoi", "recall"),
-    TaskKind.ASSIGN: ("{path}/chuyen-xu-ly", "assign"),
-    TaskKind.REASSIGN: ("{path}/chuyen-xu-ly", "assign"),
-    TaskKind.REPLY_DUE: ("{path}/don-doc?noi-nhan={code}", "urge"),
-    TaskKind.OPINION: ("{path}/chuyen-xu-ly", "opinion"),
-}
-# The page of each act.
-_ROUTES = {
-    "resend": "out_resend",
-    "reply": "compose",
-    "approve": "out_recall_ask",
-    "assign": "incoming_assign_form",
-    "opinion": "incoming_assign_form",
-    "submit": "incoming_submit_form",
-    "urge": "out_urge",
-}
-# The state of its document that each kind is drawn as, by docs/states.md.
-_SHAPES: dict[TaskKind, str] = {
-    TaskKind.TAKE_IN: "new",
-    TaskKind.DECIDE: "held",
-    TaskKind.REJECTED: State.REJECTED,
-    TaskKind.FAILED: State.FAILED,
-    TaskKind.RECALL: State.RECALL_ASKED,
-    TaskKind.REPLY: State.PROCESSING,
-    TaskKind.CERTIFICATE: "sealed",
-    TaskKind.ISSUE: State.DRAFT,
-    TaskKind.STATUS: State.FAILED,
-    TaskKind.TAKE_BACK: State.TAKE_BACK_ASKED,
-    TaskKind.APPROVE_RECALL: State.RECALL_ASKED,
-    TaskKind.LEFT_AFTER_ALL: State.CANCELLED,
-    TaskKind.SYSTEM: State.FAILED,
-    TaskKind.SYSTEM_STATUS: State.FAILED,
-    TaskKind.ACT_FAILED: State.FAILED,
-    TaskKind.ASSIGN_FAILED: State.FAILED,
-    TaskKind.ASSIGN: State.ACCEPTED,
-    TaskKind.REASSIGN: State.ASSIGNED,
-    TaskKind.REPLY_DUE: State.SENT,
-    TaskKind.RECALL_DUE: State.RECALL_ASKED,
-    TaskKind.DUTY: "sealed",
-    TaskKind.OPINION: State.ACCEPTED,
-    TaskKind.START: State.ASSIGNED,
-    TaskKind.WORK: State.PROCESSING,
-    TaskKind.INFORMED: State.ACCEPTED,
-}
-
-
 def _read_until(request: PageRequest) -> datetime | None:
     now = request.deps.clock.now()
     on = dates.typed_day(request.form.text("day"), local(now).date())
@@ -293,7 +292,6 @@ def _read_until(request: PageRequest) -> datetime | None:
     return vietnam_time(on, at) if on is not None and at is not None else None
 
 
-get, post, _ = routes.sharing(key="todo")
 ROUTES = (
     get(PATH, "tasks", list_tasks, needs=SEES),
     get(f"{PATH}/viec", "task", show_task, needs=SEES),

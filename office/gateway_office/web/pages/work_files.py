@@ -15,6 +15,7 @@ from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages.compose import DRAFTS
 
 PATH = "/can-xu-ly/ho-so"
+get, post, both = routes.sharing(needs=DRAFTS, key="todo")
 
 
 async def show_files(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:
@@ -74,7 +75,6 @@ def _is_clerk(request: PageRequest) -> bool:
     return request.may(Right.BOOK, Manner.YES)
 
 
-get, post, both = routes.sharing(needs=DRAFTS, key="todo")
 ROUTES = (
     get(PATH, "work_files", show_files),
     post(PATH, "work_file_closed", close),

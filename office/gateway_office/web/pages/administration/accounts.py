@@ -40,6 +40,11 @@ from gateway_office.web.routes import Access
 HOME = "/quan-tri"
 ALL, OF_NODE = "tat-ca", "nut"
 get, post, both = routes.sharing(access=Access.READY, needs=ADMINISTERS, key="administration")
+_MOST_LISTED = 100
+NEW, IDLE = "chua-nhan", "lau-khong-dung"
+_LEAST_NAME = 2
+_MAILBOXES = f"{HOME}/hop-thu"
+_MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +106,6 @@ async def chosen_agency(request: PageRequest) -> Place:
 
 def _place_of(agency: HostedAgency) -> Place:
     return Place(key=agency.code, name=agency.name, agency_id=agency.id)
-
-
-_MOST_LISTED = 100
-NEW, IDLE = "chua-nhan", "lau-khong-dung"
-_LEAST_NAME = 2
 
 
 async def list_accounts(request: PageRequest) -> web.StreamResponse:
@@ -369,10 +369,6 @@ def name_of(person: Person) -> str:
     if person.login is None and not person.name:
         raise NotFound("there is no such person")
     return person.login or person.name
-
-
-_MAILBOXES = f"{HOME}/hop-thu"
-_MAILBOX_ROLES = (PostRole.CLERK, PostRole.AGENCY_ADMIN)
 
 
 async def list_mailboxes(request: PageRequest, problems: Problems | None = None) -> web.StreamResponse:

@@ -50,6 +50,11 @@ _MANY_TARGETS = (ReformKind.SPLIT, ReformKind.CREATE)
 
 Faults = list[tuple[str, str]]
 """A field and the key of its fault: `missing` or `day`."""
+NEW = "/co-quan/thay-doi/moi"
+CHANGES = (Needs(right=Right.CODES),)
+PROPOSES = (replace(CHANGES[0], trusts=True),)
+get, post, both = routes.sharing(access=Access.READY, needs=CHANGES, key="agencies")
+_CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,13 +206,6 @@ def read_fields(parameters: Mapping[str, str], today: date) -> Wizard:
         if name in names
     }
     return Wizard(fields=fields, today=today)
-
-
-NEW = "/co-quan/thay-doi/moi"
-CHANGES = (Needs(right=Right.CODES),)
-PROPOSES = (replace(CHANGES[0], trusts=True),)
-get, post, both = routes.sharing(access=Access.READY, needs=CHANGES, key="agencies")
-_CONSEQUENCES = ("closed", "mail_", "queued_", "hosted", "certificate")
 
 
 async def ask_step(request: PageRequest) -> web.StreamResponse:

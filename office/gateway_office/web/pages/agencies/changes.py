@@ -41,6 +41,15 @@ _ask = partial(PageRequest.question, part="agencies/_questions.html")
 _MOST_REFORMS = 100
 _MOST_OPEN = 50
 _LONGEST_HOW = 200
+_NEEDS_TWO = "REG-TWO-PEOPLE"
+PATH = "/co-quan/nhap"
+AXIS_LIST = f"{PATH}/truc"
+MOST_BYTES = code_file.LARGEST
+_ROWS = 200
+_LATEST = 20
+_CHANGES = 1_000
+ONE_IMPORT = f"{PATH}/lan"
+_MOST_CODES = 200
 
 
 async def list_reforms(request: PageRequest) -> web.StreamResponse:
@@ -139,15 +148,6 @@ def _reform_row(record: ReformRecord, today: date) -> TemplateValues:
         "standing": "undone" if is_undone else standing,
         "due_on": reform_words.report_due_on(record.reform) if owes else None,
     }
-
-
-_NEEDS_TWO = "REG-TWO-PEOPLE"
-PATH = "/co-quan/nhap"
-AXIS_LIST = f"{PATH}/truc"
-MOST_BYTES = code_file.LARGEST
-_ROWS = 200
-_LATEST = 20
-_CHANGES = 1_000
 
 
 async def upload_file(request: PageRequest) -> web.StreamResponse:
@@ -322,10 +322,6 @@ def _import_row(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[st
     counts = {name: change.summary.get(name, 0) for name in ("added", "changed", "closed", "unchanged")}
     path = url_for(f"{PATH}/lan/{change.id}")
     return {"path": path, "at": change.at, "by": change.by, "is_undone": change.id in undone, **counts}
-
-
-ONE_IMPORT = f"{PATH}/lan"
-_MOST_CODES = 200
 
 
 async def undo_import(request: PageRequest) -> web.StreamResponse:

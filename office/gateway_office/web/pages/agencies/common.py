@@ -33,41 +33,6 @@ TemplateValues = Mapping[str, Any]
 get, post, both = sharing(access=Access.READY, key="agencies")
 T = TypeVar("T")
 _CELL_FIELDS = ("name", "parent", "valid_from", "valid_to", "successor")
-
-
-def code_lines(
-    lives_before: Mapping[str, Life | None], lives_after: Mapping[str, Life | None]
-) -> list[TemplateValues]:
-    """List each code that changes, begins or ends, with each changed field before and after; no value is empty text."""
-    return [
-        _code_line(code, lives_before.get(code), life)
-        for code, life in lives_after.items()
-        if life is not None
-    ]
-
-
-def _code_line(code: str, earlier: Life | None, life: Life) -> TemplateValues:
-    def cell(owner: Life | None, name: str) -> str:
-        return cell_text(getattr(owner.record, name)) if owner is not None else ""
-
-    cells = [(name, cell(earlier, name), cell(life, name)) for name in _CELL_FIELDS]
-    changed = [change for change in cells if change[1] != change[2]]
-    return {"code": code, "name": life.record.name, "is_new": earlier is None, "cells": changed}
-
-
-def render_remarks(request: PageRequest, remarks: Iterable[Remark]) -> list[str]:
-    """Render each remark as a sentence."""
-    texts = (labels.remark_text(remark.key, remark.params, request.lang) for remark in remarks)
-    return [text[:1].upper() + text[1:] for text in texts]
-
-
-def unknown(request: PageRequest, text: str, nearest: str | None) -> str:
-    """Say that no agency is called so; the nearest is named, not guessed."""
-    if nearest:
-        return request.say("agencies.unknown", code=text, offer=nearest)
-    return request.say("agencies.unknown_alone", code=text)
-
-
 _CODE = r"(?P<code>\S+?)"
 _ADVICE_FORMS = (
     ("utf8", r"these bytes are not UTF-8.*"),
@@ -108,6 +73,50 @@ _ADVICE_FORMS = (
     ("short_form", rf"short form; write it in full as {_CODE}"),
 )
 _PATTERNS = tuple((key, re.compile(pattern)) for key, pattern in _ADVICE_FORMS)
+# A line of a new agency has its own code and name; how to reach it is not shown.
+_HIDDEN_FIELDS = frozenset({"code", "name", "email", "address", "phone", "contact", "scheme"})
+_FIELDS_ADDED = tuple(name for name in RECORD_FIELDS if name not in _HIDDEN_FIELDS)
+PASSWORD, CODE = "password", "code"  # the names of fields
+_UNPROVED = "GW-401"
+_IN_BRACKETS = re.compile(r".*\(([^()\s]{1,75})\)\s*", re.S)
+_PLAIN_CODE = re.compile(r"[\w.\-]+")
+MOST_OFFERS = 8
+# Some results have ended; those in force shall not lose their place to them.
+_LOOKED_AT = 40
+_FEWEST_LETTERS = 2
+
+
+def code_lines(
+    lives_before: Mapping[str, Life | None], lives_after: Mapping[str, Life | None]
+) -> list[TemplateValues]:
+    """List each code that changes, begins or ends, with each changed field before and after; no value is empty text."""
+    return [
+        _code_line(code, lives_before.get(code), life)
+        for code, life in lives_after.items()
+        if life is not None
+    ]
+
+
+def _code_line(code: str, earlier: Life | None, life: Life) -> TemplateValues:
+    def cell(owner: Life | None, name: str) -> str:
+        return cell_text(getattr(owner.record, name)) if owner is not None else ""
+
+    cells = [(name, cell(earlier, name), cell(life, name)) for name in _CELL_FIELDS]
+    changed = [change for change in cells if change[1] != change[2]]
+    return {"code": code, "name": life.record.name, "is_new": earlier is None, "cells": changed}
+
+
+def render_remarks(request: PageRequest, remarks: Iterable[Remark]) -> list[str]:
+    """Render each remark as a sentence."""
+    texts = (labels.remark_text(remark.key, remark.params, request.lang) for remark in remarks)
+    return [text[:1].upper() + text[1:] for text in texts]
+
+
+def unknown(request: PageRequest, text: str, nearest: str | None) -> str:
+    """Say that no agency is called so; the nearest is named, not guessed."""
+    if nearest:
+        return request.say("agencies.unknown", code=text, offer=nearest)
+    return request.say("agencies.unknown_alone", code=text)
 
 
 def row_advice(text: str, lang: str) -> str:
@@ -121,11 +130,6 @@ def row_advice(text: str, lang: str) -> str:
             }
             return labels.say(f"reforms.advice.{key}", lang, **params)
     return labels.say("reforms.advice.other", lang)
-
-
-# A line of a new agency has its own code and name; how to reach it is not shown.
-_HIDDEN_FIELDS = frozenset({"code", "name", "email", "address", "phone", "contact", "scheme"})
-_FIELDS_ADDED = tuple(name for name in RECORD_FIELDS if name not in _HIDDEN_FIELDS)
 
 
 class ImportWord(StrEnum):
@@ -218,10 +222,6 @@ def _added_line(record: AgencyRecord) -> ImportLine:
     return ImportLine(word=ImportWord.ADD, code=record.code, name=record.name, cells=cells)
 
 
-PASSWORD, CODE = "password", "code"  # the names of fields
-_UNPROVED = "GW-401"
-
-
 async def require_sign_in(request: PageRequest) -> SignedIn:
     """Sign in the person at the page. Raises Denied, as everywhere where persons decide."""
     person = request.person.person
@@ -276,14 +276,6 @@ def proof_refused(request: PageRequest, error: GatewayError) -> Problems:
         raise error
     field = "typed_1" if error.code == Objection.DIGITS else ""
     return [(field, request.say(f"clash.{error.code}"))]
-
-
-_IN_BRACKETS = re.compile(r".*\(([^()\s]{1,75})\)\s*", re.S)
-_PLAIN_CODE = re.compile(r"[\w.\-]+")
-MOST_OFFERS = 8
-# Some results have ended; those in force shall not lose their place to them.
-_LOOKED_AT = 40
-_FEWEST_LETTERS = 2
 
 
 def agency_text(entry: AgencyEntry) -> str:

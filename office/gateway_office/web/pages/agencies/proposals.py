@@ -56,6 +56,9 @@ REFORMS = replace(CODES, trusts=True)
 DECIDES = (REFORMS, TRUSTS)
 _ROWS = 50
 _MOST_LINES = 200
+BINDING = f"{LIST}/chung-thu-so"
+BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE), trusts=True),)
+_MOST_BYTES = 64 * 1024
 
 
 async def list_proposals(request: PageRequest) -> web.StreamResponse:
@@ -368,11 +371,6 @@ def _may_bind(request: PageRequest) -> bool:
 def _check_may_decide(request: PageRequest, proposal: Proposal) -> None:
     if not may_decide(request, proposal.content):
         raise Denied("this person may not decide that", code="GW-RIGHT")
-
-
-BINDING = f"{LIST}/chung-thu-so"
-BINDS = (Needs(right=Right.CERTIFICATE, manners=(Manner.TWO, Manner.PROPOSE), trusts=True),)
-_MOST_BYTES = 64 * 1024
 
 
 async def preview_binding(request: PageRequest) -> web.StreamResponse:

@@ -37,6 +37,11 @@ _CERTIFICATES = {"30": 30, "60": 60, "90": 90}
 _UNBOUND, _NO_ALIAS, _SILENT = "chua-xac-nhan", "khong", "khong-6-thang"
 _LONGEST_ROOT = 300
 Choices = list[tuple[str, list[tuple[str, str]]]]
+_ROWS = 50
+_OWN_ROWS = 12
+_MOST_RESULTS = 100
+_CHANGES = 50
+TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su")
 
 
 def read_filters(request: PageRequest) -> dict[str, str]:
@@ -90,13 +95,6 @@ def filter_choices(request: PageRequest) -> Choices:
     if whose_mail(request) is not None:
         choices["van-ban"] = {_SILENT: request.say("agencies.filter.silent")}
     return [(name, [no_filter, *words.items()]) for name, words in choices.items()]
-
-
-_ROWS = 50
-_OWN_ROWS = 12
-_MOST_RESULTS = 100
-_CHANGES = 50
-TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

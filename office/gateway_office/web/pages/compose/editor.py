@@ -57,6 +57,14 @@ MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
 _CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
 # Rights to prepare a change; sending is checked again.
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
+NO_STORE = {"Cache-Control": "no-store"}
+_CHOICES = {
+    "type": "type.{}",
+    "urgency": "urgency.{}",
+    "secrecy": "compose.secrecy.{}",
+    "delivery": "delivery.{}",
+}
+_REPLY = {"yes": "reply.required", "no": "reply.not_required"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -411,16 +419,6 @@ def _is_unsigned(document: OutgoingDocument) -> bool:
     has_lead = any(file.role is FileRole.LEAD for file in document.files)
     is_sealed = document.legal_value in ORIGINALS or seal_word(document.lead_verdict) is SealWord.OTHER
     return has_lead and not is_sealed
-
-
-NO_STORE = {"Cache-Control": "no-store"}
-_CHOICES = {
-    "type": "type.{}",
-    "urgency": "urgency.{}",
-    "secrecy": "compose.secrecy.{}",
-    "delivery": "delivery.{}",
-}
-_REPLY = {"yes": "reply.required", "no": "reply.not_required"}
 
 
 def differences(

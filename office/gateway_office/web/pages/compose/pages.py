@@ -32,6 +32,14 @@ from gateway_office.web.pages.compose import addressing, editor
 from gateway_office.web.pages.compose.acts import put_recipients
 from gateway_office.web.pages.compose.editor import at_part
 
+_MOST_OFFERS, _MOST_USUAL = 12, 8
+# More than the page shows, so that the usual ones are among them.
+_MOST_RESULTS = 40
+_MOST_BRANCHES = 400
+_DEEPEST = 12
+COPIES = {"sao-y": CopyForm.SY, "trich-sao": CopyForm.TRS, "sao-luc": CopyForm.SL}
+SEAL = "dau"
+
 
 async def new_document(request: PageRequest) -> web.StreamResponse:
     """Show a place for files; with fields where they are begun already, or are to be typed first. No draft is stored before
@@ -120,13 +128,6 @@ async def undo(request: PageRequest) -> web.StreamResponse:
     return request.confirm(f"/phat-hanh/{draft.id}", "compose.undone")
 
 
-_MOST_OFFERS, _MOST_USUAL = 12, 8
-# More than the page shows, so that the usual ones are among them.
-_MOST_RESULTS = 40
-_MOST_BRANCHES = 400
-_DEEPEST = 12
-
-
 async def suggest_agencies(request: PageRequest) -> web.StreamResponse:
     """Offer the agencies that match the typed words; without words the usual recipients."""
     text, today = request.ask("q")[:200], request.deps.out.today()
@@ -200,10 +201,6 @@ async def _tree_root(request: PageRequest, code: str) -> AgencyEntry | None:
             break
         entry = above
     return entry
-
-
-COPIES = {"sao-y": CopyForm.SY, "trich-sao": CopyForm.TRS, "sao-luc": CopyForm.SL}
-SEAL = "dau"
 
 
 async def ask_signing(request: PageRequest) -> web.StreamResponse:

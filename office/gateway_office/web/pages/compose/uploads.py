@@ -42,6 +42,7 @@ ANY = "files"
 """The field whose files have the role that their names suggest."""
 _WRITTEN_IN = frozenset({"doc", "docx", "odt", "rtf"})
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
+_COMPARED = ("number", "symbol", "issued_on", "pages")
 
 
 @dataclass(slots=True)
@@ -156,9 +157,6 @@ def _as_form() -> Iterator[None]:
         yield
     except MULTIPART_FAULTS as error:
         raise BadForm("the form could not be read to its end") from error
-
-
-_COMPARED = ("number", "symbol", "issued_on", "pages")
 
 
 async def read_lead(request: PageRequest, files: RequestFiles) -> ReadDocument | None:

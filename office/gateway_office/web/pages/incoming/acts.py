@@ -33,6 +33,7 @@ from gateway_office.web.pages.incoming import access, assigning, detail
 from gateway_office.web.pages.incoming.access import IncomingView
 
 REASONS = get_args(RefusalReason)
+_STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
 async def take_in(request: PageRequest) -> web.StreamResponse:
@@ -157,9 +158,6 @@ def _text_problems(request: PageRequest, field: str, label: str, text: str) -> P
         return [request.missing(field, label)]
     is_short = len(text) < SHORTEST_REASON
     return [(field, request.say("incoming.short", field=request.say(label)))] if is_short else []
-
-
-_STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
 async def assign(request: PageRequest) -> web.StreamResponse:

@@ -60,6 +60,10 @@ STEPS: Mapping[InState, tuple[str, ...]] = {
     InState(CODES[own].key): tuple(code for code in AT_WORK_CODES if CODES[code].rank > CODES[own].rank)
     for own in TAKEN_CODES
 }
+_TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
+_TAKES = (Right.TAKE_IN, Manner.YES)
+_ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
+_FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +193,6 @@ async def _work_values(
         "gives_on": await _list_givable(request, working_parts) if can["hand_back"] else (),
         **form,
     }
-
-
-_TAKEN_MESSAGES = ("incoming.registered", "incoming.taken_in")
-_TAKES = (Right.TAKE_IN, Manner.YES)
-_ID = re.compile(r"inb_[0-9A-Za-z]{1,40}")
 
 
 def _recent_taking(request: PageRequest, incoming: IncomingView) -> TakingNote | None:
@@ -419,9 +418,6 @@ def _file_number(request: PageRequest) -> int:
     if len(n) > 5:
         raise NotFound(f"there is no file {n[:20]!r}")
     return int(n)
-
-
-_FAULTS = {"PAGE-UNREADABLE": "incoming.leaf.unreadable"}
 
 
 async def by_order(request: PageRequest, incoming: IncomingView) -> IncomingView:

@@ -25,6 +25,8 @@ from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.incoming import access, detail
 from gateway_office.web.pages.incoming.access import IncomingView
 
+_NOTICES = ("operator", "sender")
+
 
 async def show_document(request: PageRequest) -> web.StreamResponse:
     incoming = await access.find(request)
@@ -37,9 +39,6 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
     if records.unread and incoming.manner in (Manner.YES, Manner.OWN):
         await received.mark_read(*request.incoming, [incoming.main.id])
     return await detail.document_page(request, incoming, records)
-
-
-_NOTICES = ("operator", "sender")
 
 
 async def freeze(request: PageRequest) -> web.StreamResponse:

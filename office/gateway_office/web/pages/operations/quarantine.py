@@ -42,6 +42,7 @@ _OPEN = ("held", "waiting", "quarantined", "malformed")
 # The packet was changed after it was signed: it is never let in.
 _TAMPERED = frozenset({"SIG-DIGEST", "SIG-PROPERTIES", "SIG-VALUE"})
 _LONGEST_NUMBER = 60
+_DECIDED = {"access": Access.MEMBER, "needs": DECIDES}
 
 
 async def list_quarantine(request: PageRequest) -> web.StreamResponse:
@@ -228,9 +229,6 @@ def _decides(request: PageRequest, packet: InboxPacket) -> bool:
 def _decision_reasons() -> list[str]:
     keys = labels.tails("reason")
     return [key for key in keys if key.isupper() or "_" in key]
-
-
-_DECIDED = {"access": Access.MEMBER, "needs": DECIDES}
 
 
 ROUTES = (

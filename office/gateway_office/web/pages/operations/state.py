@@ -58,6 +58,26 @@ TABS = (
     ("traffic", f"{PATH}/luu-luong"),
 )
 get, post, both = routes.sharing(access=Access.READY, needs=OPERATES, key=KEY)
+_BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
+MOST_TRIES = 200
+_TRIES = f"{PATH}/gui-lai"
+_LONGEST_NAME = 300
+_COPIES = f"{PATH}/sao-luu"
+_SHORTEST_PASSPHRASE = 12
+_TRAFFIC = f"{PATH}/luu-luong"
+_USUAL_DAYS = 7
+_MOST_PARTNERS = 50
+_SIDES = {"di": Side.OUT, "den": Side.IN}
+# The list's tab for each result; without one, the whole list.
+_TABS = {
+    (Side.OUT, "waiting"): "queued",
+    (Side.OUT, "sent"): "sent",
+    (Side.OUT, "refused"): "rejected",
+    (Side.OUT, "failed"): "failed",
+    (Side.IN, "waiting"): "new",
+    (Side.IN, "taken"): "accepted",
+    (Side.IN, "refused"): "rejected",
+}
 
 
 async def tab_page(
@@ -90,9 +110,6 @@ def _tabs(request: PageRequest) -> list[tuple[str, str]]:
 
 def is_operator(request: PageRequest) -> bool:
     return request.may(Right.NOTICES, Manner.YES)
-
-
-_BEAT_WORDS = (upkeep.GOOD, upkeep.FAULTY, upkeep.LATE, upkeep.MISSING, upkeep.UNKNOWN)
 
 
 async def show_state(request: PageRequest) -> web.StreamResponse:
@@ -160,10 +177,6 @@ STATE_ROUTES = (
 )
 
 
-MOST_TRIES = 200
-_TRIES = f"{PATH}/gui-lai"
-
-
 async def show_queues(request: PageRequest) -> web.StreamResponse:
     machine, now = request.deps.operations.machine, request.deps.clock.now()
     sampled, queues = await machine.samples(now - charts.QUEUE_SPAN), await machine.queues()
@@ -211,9 +224,6 @@ QUEUE_ROUTES = (
 )
 
 
-_LONGEST_NAME = 300
-
-
 async def test_line(request: PageRequest) -> web.StreamResponse:
     """Test the line, or the way to one partner. Testing changes nothing, so it is a GET."""
     machine, text = request.deps.operations.machine, request.ask("ma").strip()[:_LONGEST_NAME]
@@ -257,10 +267,6 @@ def _line_text(request: PageRequest, rows: Sequence[tuple[Diagnosis, str, str]])
 LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", test_line),)
 
 
-_COPIES = f"{PATH}/sao-luu"
-_SHORTEST_PASSPHRASE = 12
-
-
 async def show_copies(request: PageRequest) -> web.StreamResponse:
     copies = request.deps.operations.copies
     drill = copies.drill()
@@ -300,22 +306,6 @@ COPY_ROUTES = (
     get(_COPIES, "copies", show_copies),
     *both(f"{_COPIES}/{{name}}/thu", "copy_test", "copy_tested", begin_trial),
 )
-
-
-_TRAFFIC = f"{PATH}/luu-luong"
-_USUAL_DAYS = 7
-_MOST_PARTNERS = 50
-_SIDES = {"di": Side.OUT, "den": Side.IN}
-# The list's tab for each result; without one, the whole list.
-_TABS = {
-    (Side.OUT, "waiting"): "queued",
-    (Side.OUT, "sent"): "sent",
-    (Side.OUT, "refused"): "rejected",
-    (Side.OUT, "failed"): "failed",
-    (Side.IN, "waiting"): "new",
-    (Side.IN, "taken"): "accepted",
-    (Side.IN, "refused"): "rejected",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

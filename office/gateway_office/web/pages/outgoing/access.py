@@ -35,6 +35,14 @@ READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.
 PRINTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 ID = "{id:msg_[0-9A-Za-z]+}"
 PATH = f"/van-ban-di/{ID}"
+MAY_ISSUE = (Right.ISSUE, (Manner.YES,))
+MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
+MAY_URGE = (Right.URGE, (Manner.YES,))
+MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
+# In these states the same bytes may go once more; other recipients have them, or have refused them.
+RESENDABLE = AWAITED | {State.FAILED, State.SENDING}
+_CLOSED_STATES = frozenset({State.CANCELLED, State.PAPER, State.REJECTED, State.REQUEST_AGREED})
+_NUMBERED_STEPS = frozenset({State.QUEUED, State.SENT, State.FAILED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,15 +150,6 @@ async def conflict(request: PageRequest, outgoing: OutgoingView) -> str:
 def heading(request: PageRequest, key: str) -> str:
     """Return the title of an act's page: its button's text without the dots that announce a page."""
     return request.say(key).removesuffix("…")
-
-
-MAY_ISSUE = (Right.ISSUE, (Manner.YES,))
-MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
-MAY_URGE = (Right.URGE, (Manner.YES,))
-MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
-# In these states the same bytes may go once more; other recipients have them, or have refused them.
-RESENDABLE = AWAITED | {State.FAILED, State.SENDING}
-_CLOSED_STATES = frozenset({State.CANCELLED, State.PAPER, State.REJECTED, State.REQUEST_AGREED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,9 +275,6 @@ def no_cancel(outgoing: OutgoingView) -> str:
 
 def no_slip(outgoing: OutgoingView) -> str:
     return refusal(outgoing, Act.SLIP)
-
-
-_NUMBERED_STEPS = frozenset({State.QUEUED, State.SENT, State.FAILED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

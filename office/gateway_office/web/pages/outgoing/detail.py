@@ -43,6 +43,8 @@ from gateway_office.web.pages.outgoing.access import DocumentAct, OutgoingView
 _MOST_OPEN = 60
 # With more recipients those who took it in are folded, so that the others are in sight.
 _MOST_PLAIN = 20
+MOST_BUTTONS = 2
+_OPTIONAL = ("fix", "slip", "further")
 
 
 async def show_document(request: PageRequest) -> web.StreamResponse:
@@ -308,10 +310,6 @@ def _services(request: PageRequest, document: OutgoingDocument, path: str) -> Pr
         files=request.deps.looking.files(document),
         note=partial(access.note_read, request, document),
     )
-
-
-MOST_BUTTONS = 2
-_OPTIONAL = ("fix", "slip", "further")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

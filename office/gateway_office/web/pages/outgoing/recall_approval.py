@@ -32,6 +32,7 @@ STEP_PLACE = "/thu-hoi/de-nghi"
 _LONGEST_NAME = 100
 _ASKS_OR_DECIDES = (Needs(right=Right.RECALL, manners=(Manner.RECORDED, Manner.APPROVE)),)
 _VISIBLE_STATES = frozenset({AskState.OPEN, AskState.REFUSED})
+get, post, _ = routes.sharing(needs=_ASKS_OR_DECIDES, key="outgoing")
 
 
 async def approvers(request: PageRequest) -> Sequence[Person]:
@@ -192,7 +193,6 @@ def _actor(request: PageRequest) -> Actor:
     return Actor(scope=request.scope(), rights=request.person.rights)
 
 
-get, post, _ = routes.sharing(needs=_ASKS_OR_DECIDES, key="outgoing")
 STEP_ROUTES: tuple[PageRoute, ...] = (
     get(PATH + STEP_PLACE, "out_recall_ask", show_step),
     post(PATH + STEP_PLACE + "/phe-duyet", "out_recall_approved", approve_recall),
