@@ -30,7 +30,7 @@ from gateway.api.words import Lang, reason_text, say
 from gateway.document_view.facts import state_word
 from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient
-from gateway.domain.states import document_word
+from gateway.domain.status import document_word
 from gateway.policy.verdict import Reason
 from gateway.words.legal import basis_of_code
 

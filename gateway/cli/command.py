@@ -74,7 +74,7 @@ NOUNS = {
         "Show what to check on a restored node; with two names, confirm the check and let the node work "
         "again."
     ),
-    "completion": "Print the script with which a shell completes commands and options; put it where your shell looks.",
+    "completion": "Print the script by which a shell completes commands and options; put it where your shell looks.",
     "version": "Print the version of the gateway and of Python.",
     "config": "Settings: those in force and the source of each.",
     "outbox": "Outgoing documents and their state at each recipient.",

@@ -35,7 +35,7 @@ from gateway.domain.document import Delivery, IncomingDocument, Kind, OutgoingDo
 from gateway.domain.event import Event
 from gateway.domain.seals import SIGNER_CHECKS
 from gateway.domain.signatures import FileVerdict, SignatureWord, SignerVerdict
-from gateway.domain.states import STATES
+from gateway.domain.states import STATES, State
 from gateway.domain.status import Fact
 from gateway.domain.wall_clock import day_text, local
 from gateway.errors import Clash, NotFound
@@ -298,7 +298,7 @@ def _recipient_row(call: Invocation, view: RecipientView, now: datetime) -> tupl
     """Return mark, code, name, state, and details: time, words and author."""
     delivery, lang = view.delivery, call.lang.value
     silence = now - delivery.updated_at
-    is_silent = delivery.state == "sent" and silence > SILENCE
+    is_silent = delivery.state == State.SENT and silence > SILENCE
     details = [_time_text(view.at, now)]
     if is_silent:
         details.append(call.word("cli.silent", minutes=int(silence.total_seconds() // 60)))
@@ -321,11 +321,11 @@ def _written_words(view: FactView) -> list[str]:
 
 def _advice_lines(call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]) -> list[str]:
     """Suggest a clerk's next command, ready to paste."""
-    failed = [d.recipient.code for d in deliveries if d.state == "failed"]
+    failed = [d.recipient.code for d in deliveries if d.state == State.FAILED]
     if failed:
         chosen = "".join(f" --to {code}" for code in failed)
         return [call.word("cli.todo", command=f"gateway outbox resend {document.id}{chosen}")]
-    if any(d.state == "rejected" for d in deliveries):
+    if any(d.state == State.REJECTED for d in deliveries):
         return [call.word("cli.todo", command=call.word("cli.correct_and_send"))]
     return []
 

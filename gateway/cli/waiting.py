@@ -13,11 +13,11 @@ from gateway.cli.command import Invocation
 from gateway.cli.node import CommandContext
 from gateway.cli.typed_times import span
 from gateway.domain.document import Delivery, OutState
-from gateway.domain.states import CODES, HAS_IT
+from gateway.domain.states import CODES, HAS_IT, IN_QUEUE, State
 from gateway.errors import BrokerRefused, Clash, Waiting
 
-_ORDER = ("queued", "sending", "sent", *(row.key for row in CODES.values() if row.key in HAS_IT))
-_GOALS = ("sent", "delivered", "accepted", "done")
+_ORDER = (*IN_QUEUE, State.SENT, *(row.key for row in CODES.values() if row.key in HAS_IT))
+_GOALS = (State.SENT, State.DELIVERED, State.ACCEPTED, State.DONE)
 _LOOK_S = 0.5
 
 
@@ -82,7 +82,7 @@ def _reached(delivery: Delivery, state: str) -> bool:
 
 def _raise_if_stopped(deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
-        if delivery.state == "rejected":
+        if delivery.state == State.REJECTED:
             raise Clash(f"{delivery.recipient.code} refused the document; read why with: gateway outbox show")
-        if delivery.state == "failed":
+        if delivery.state == State.FAILED:
             raise BrokerRefused(f"the document could not be sent to {delivery.recipient.code}")

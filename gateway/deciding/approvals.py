@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SET_UP = "set-up"
 
+SET_UP = "set-up"
+
 
 async def approve(
     services: DecisionServices, actor: SignedIn, id: str, digits: Sequence[str], digest: str

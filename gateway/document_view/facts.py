@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from gateway.domain.document import Kind, Staff
 from gateway.domain.event import Event, EventKind
-from gateway.domain.states import CODES, Track
+from gateway.domain.states import CODES, State, Track
 from gateway.domain.status import Fact, RequestState, is_skewed
 from gateway.words import labels
 
@@ -108,7 +108,7 @@ class FactView:
     @property
     def technical(self) -> str:
         """Return the code and detail that the axis gave of a sending, for operators."""
-        is_raw = self.fact.track is Track.TRANSPORT and self.fact.code in ("failed", "sent")
+        is_raw = self.fact.track is Track.TRANSPORT and self.fact.code in (State.FAILED, State.SENT)
         return ": ".join(filter(None, (self.fact.reason, self.fact.note))) if is_raw else ""
 
 
@@ -147,7 +147,7 @@ def _state_key(fact: Fact) -> str:
         return fact.code
     if fact.track is Track.REQUEST and fact.code == RequestState.OPEN:
         return f"{fact.request_kind}_asked"
-    return CODES[fact.code].key if fact.code in CODES else "unknown"
+    return CODES[fact.code].key if fact.code in CODES else State.UNKNOWN
 
 
 def _is_of_request(fact: Fact) -> bool:
@@ -162,9 +162,9 @@ def _withdrawn_word(fact: Fact, lang: str) -> str:
 
 def _written_text(fact: Fact, lang: str) -> tuple[str, ...]:
     """Return the reason and the note of a fact as texts, each once. What the axis said of a sending is for operators."""
-    if fact.track is Track.TRANSPORT and fact.code == "sent":
+    if fact.track is Track.TRANSPORT and fact.code == State.SENT:
         return ()
-    if fact.track is Track.TRANSPORT and fact.code == "failed":
+    if fact.track is Track.TRANSPORT and fact.code == State.FAILED:
         code_text = labels.say_or(f"code.{fact.reason}", labels.say("failure.other", lang), lang)
         return (labels.say_or(f"failure.{fact.reason}", code_text, lang),)
     reason = labels.say_or(f"reason.{fact.reason}", fact.reason or "", lang)

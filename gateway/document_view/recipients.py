@@ -11,20 +11,20 @@ from datetime import datetime
 
 from gateway.document_view.facts import FactView, sent_fact
 from gateway.domain.document import Delivery
-from gateway.domain.states import ASKED_BACK, CODES, Track
+from gateway.domain.states import ASKED_BACK, CODES, State, Track
 from gateway.domain.status import Fact
 from gateway.words import labels
 
 # Each step is named as the state of a recipient that has reached it.
-STEPS = ("sent", "delivered", "accepted", "assigned", "done")
+STEPS = (State.SENT, State.DELIVERED, State.ACCEPTED, State.ASSIGNED, State.DONE)
 # A later step implies those before it: some systems report only the last one.
 _STEP_OF_CODE = {code: row.step for code, row in CODES.items() if row.step}
 # Step at which a delivery in this state has ended.
-_STOP_STEP = {"failed": 0, "rejected": 2}
-_WITHOUT_STEPS = frozenset({"paper", "cancelled", "draft", "blocked"})
+_STOP_STEP = {State.FAILED: 0, State.REJECTED: 2}
+_WITHOUT_STEPS = frozenset({State.PAPER, State.CANCELLED, State.DRAFT, State.BLOCKED})
 # The step after the others, for a document that its sender asks back.
 RECALLED = "recalled"
-_AGREED, _AGREES = "request_agreed", "15"
+_AGREED, _AGREES = State.REQUEST_AGREED, "15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ def progress_of(facts: Sequence[Fact], word: str) -> Progress | None:
 
 def _step_number(fact: Fact) -> int:
     if fact.track is Track.TRANSPORT:
-        return 1 if fact.code == "sent" else 0
+        return 1 if fact.code == State.SENT else 0
     return _STEP_OF_CODE.get(fact.code, 0) if fact.track is Track.BUSINESS else 0
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from gateway.domain.enums import ValueAtHand
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.signatures import FileVerdict, LegalValue
+from gateway.domain.states import CODES, DECIDED
 
 Day = date  # in a class with a field `date`, the type needs another name to be found at run time
 
@@ -382,14 +383,18 @@ class InState(ValueAtHand, StrEnum):
 
     NEW = "new"
     HELD = "held"
-    ACCEPTED = "accepted"
-    ASSIGNED = "assigned"
-    PROCESSING = "processing"
-    DONE = "done"
-    REJECTED = "rejected"
+    ACCEPTED = CODES["03"].key
+    ASSIGNED = CODES["04"].key
+    PROCESSING = CODES["05"].key
+    DONE = CODES["06"].key
+    REJECTED = CODES["02"].key
     RECALLED = "recalled"
     REPLACED = "replaced"
     SEALED = "sealed"
+
+    # A code that nothing here names gives a state too.
+    for _key in sorted(DECIDED - {*vars().values()}):
+        vars()[_key.upper()] = _key
 
 
 UNDECIDED = (InState.NEW, InState.HELD)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from gateway.domain.document import OutgoingDocument, OutState
-from gateway.domain.states import is_given_back
+from gateway.domain.states import State, is_given_back
 from gateway.domain.status import DeliveryStanding, RequestKind, RequestState
 
 
@@ -34,7 +34,7 @@ def ending_of(document: OutgoingDocument, standings: Sequence[DeliveryStanding],
         return Ending.RECALLED if RequestKind.RECALL in _agreed_kinds(standings) else Ending.TAKEN_BACK
     if is_replaced:
         return Ending.REPLACED
-    return Ending.REFUSED if "rejected" in words else Ending.NONE
+    return Ending.REFUSED if State.REJECTED in words else Ending.NONE
 
 
 def _agreed_kinds(standings: Sequence[DeliveryStanding]) -> Collection[RequestKind]:

@@ -18,16 +18,14 @@ from typing import Final, NamedTuple
 from gateway.domain.document import DeliveryMode, IncomingDocument, Kind, OutgoingDocument, Source
 from gateway.domain.event import Event, EventKind
 from gateway.domain.signatures import LegalValue
-from gateway.domain.states import TAKEN_IN
+from gateway.domain.states import BUSINESS_CODES, BUSINESS_STATES, CODES, DECIDED, TAKEN_IN, State
 from gateway.domain.wall_clock import local
 
 OUT, IN, READ, USE = "out", "in", "read", "use"
 DAY, MONTH = "d", "m"
 NO_UNIT: Final = "-"
 """Unit of documents that no unit has: incoming ones not assigned yet, outgoing ones without their drafting unit."""
-_KEY_OF_CODE = {"01": "delivered", "02": "rejected", "03": "accepted", "04": "assigned", "05": "processing"}
 _RECALLS = ("recall", "take_back")
-_WORDS_IN = frozenset({"accepted", "assigned", "processing", "done", "rejected"})
 _OF_PERSONS = (EventKind.DOCUMENT_READ, EventKind.SESSION_BEGUN, EventKind.SESSION_AGENCY)
 _OF_ALL_DELIVERIES = (EventKind.INBOX_ANSWERED, EventKind.MESSAGE_CANCELLED, EventKind.MESSAGE_LEFT)
 COUNTED_TEXTS: Final = frozenset(
@@ -335,9 +333,9 @@ def _reported(facts: Facts, event: Event, agency_id: str) -> None:
     if pair is None or event.data.get("counts") is False:
         return
     key, fact = pair
-    word = str(event.data.get("state") or "")
-    if word not in {*TAKEN_IN, "delivered", "rejected"}:
-        word = {**_KEY_OF_CODE, "06": "done"}.get(str(event.data.get("code")), "")
+    word, code = str(event.data.get("state") or ""), str(event.data.get("code"))
+    if word not in BUSINESS_STATES:
+        word = CODES[code].key if code in BUSINESS_CODES else ""
     if not word:
         return
     facts[key] = _with_word(fact, word, event.at)
@@ -348,9 +346,9 @@ def _with_word(fact: FigureFact, word: str, at: datetime) -> FigureFact:
     return fact._replace(
         failed=False,
         delivered=fact.delivered or at,
-        refused=word == "rejected",
-        taken=(fact.taken or at) if word in TAKEN_IN else None if word == "rejected" else fact.taken,
-        done=(fact.done or at) if word == "done" else None,
+        refused=word == State.REJECTED,
+        taken=(fact.taken or at) if word in TAKEN_IN else None if word == State.REJECTED else fact.taken,
+        done=(fact.done or at) if word == State.DONE else None,
     )
 
 
@@ -361,7 +359,7 @@ def _asked_back(facts: Facts, event: Event, agency_id: str) -> None:
 
 def _answered_back(facts: Facts, event: Event, agency_id: str) -> None:
     pair = _delivery(facts, event, agency_id)
-    if pair is not None and pair[1].request in _RECALLS and event.data.get("state") == "request_agreed":
+    if pair is not None and pair[1].request in _RECALLS and event.data.get("state") == State.REQUEST_AGREED:
         facts[pair[0]] = pair[1]._replace(recalled=True)
 
 
@@ -396,7 +394,7 @@ def _handled(facts: Facts, event: Event, agency_id: str) -> None:
         fact = fact._replace(unit=unit, person=persons[0] if persons else "", due=due)
     if data.get("state") == "recalled" or (data.get("code") == "15" and data.get("by_itself")):
         fact = fact._replace(recalled=True)
-    elif (word := str(data.get("state"))) in _WORDS_IN and data.get("code"):
+    elif (word := str(data.get("state"))) in DECIDED and data.get("code"):
         fact = _with_word(fact, word, event.at)._replace(delivered=None)
     facts[key] = fact
 

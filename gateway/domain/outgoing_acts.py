@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from gateway.domain.document import OutgoingDocument, OutState
-from gateway.domain.states import ASKED_BACK, is_given_back
+from gateway.domain.states import ASKED_BACK, State, is_given_back
+
+_DRAFTS = (OutState.DRAFT, OutState.BLOCKED)
 
 _DRAFTS = (OutState.DRAFT, OutState.BLOCKED)
 
@@ -88,6 +90,6 @@ def standing_by_states(own: OutState, states: Collection[str]) -> Standing:
         return Standing.RECALL_OPEN
     if is_given_back(states):
         return Standing.RECALLED
-    if own is OutState.QUEUED and {*states} == {"failed"}:
+    if own is OutState.QUEUED and {*states} == {State.FAILED}:
         return Standing.UNPACKED
     return Standing(own.value)

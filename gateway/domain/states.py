@@ -9,11 +9,34 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
-from gateway.domain.document import Delivery, OutgoingDocument, OutState, RecipientRole
 from gateway.domain.enums import ValueAtHand
 
-_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
+
+class State:
+    """States that code names. A state that no code decides by needs no name, only its rows below."""
+
+    DRAFT: Final = "draft"
+    BLOCKED: Final = "blocked"
+    QUEUED: Final = "queued"
+    SENDING: Final = "sending"
+    SENT: Final = "sent"
+    FAILED: Final = "failed"
+    CANCELLED: Final = "cancelled"
+    PAPER: Final = "paper"
+    DELIVERED: Final = "delivered"
+    REJECTED: Final = "rejected"
+    ACCEPTED: Final = "accepted"
+    ASSIGNED: Final = "assigned"
+    PROCESSING: Final = "processing"
+    DONE: Final = "done"
+    RECALL_ASKED: Final = "recall_asked"
+    TAKE_BACK_ASKED: Final = "take_back_asked"
+    UPDATE_ASKED: Final = "update_asked"
+    REQUEST_AGREED: Final = "request_agreed"
+    REQUEST_REFUSED: Final = "request_refused"
+    UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,34 +57,42 @@ STATES: Mapping[str, StateWord] = MappingProxyType(
     {
         key: StateWord(rank=rank, key=key, track=track, wire=wire, colour=colour, shape=shape, set_by=set_by)
         for rank, key, track, wire, colour, shape, set_by in (
-            (8, "draft", "document", "", "grey", "pencil", "form or API"),
-            (0, "blocked", "document", "", "red", "circle-barred", "node's checks"),
-            (9, "queued", "transport", "", "grey", "clock", "node"),
-            (10, "sending", "transport", "", "blue", "plane", "node"),
-            (12, "sent", "transport", "", "blue", "tick", "axis confirm"),
-            (1, "failed", "transport", "", "red", "triangle", "node"),
-            (19, "cancelled", "transport", "", "grey", "circle-dash", "clerk, before sent"),
-            (11, "paper", "transport", "", "grey", "page", "node; closed by a person with date and means"),
-            (13, "delivered", "business", "01", "teal", "tray", "recipient's system"),
+            (8, State.DRAFT, "document", "", "grey", "pencil", "form or API"),
+            (0, State.BLOCKED, "document", "", "red", "circle-barred", "node's checks"),
+            (9, State.QUEUED, "transport", "", "grey", "clock", "node"),
+            (10, State.SENDING, "transport", "", "blue", "plane", "node"),
+            (12, State.SENT, "transport", "", "blue", "tick", "axis confirm"),
+            (1, State.FAILED, "transport", "", "red", "triangle", "node"),
+            (19, State.CANCELLED, "transport", "", "grey", "circle-dash", "clerk, before sent"),
+            (
+                11,
+                State.PAPER,
+                "transport",
+                "",
+                "grey",
+                "page",
+                "node; closed by a person with date and means",
+            ),
+            (13, State.DELIVERED, "business", "01", "teal", "tray", "recipient's system"),
             (
                 2,
-                "rejected",
+                State.REJECTED,
                 "business",
                 "02",
                 "red",
                 "circle-cross",
                 "recipient's clerk; its node only where no person could act",
             ),
-            (14, "accepted", "business", "03", "green", "board-tick", "recipient's clerk"),
-            (15, "assigned", "business", "04", "green", "person", "recipient"),
-            (16, "processing", "business", "05", "green", "circle-dots", "recipient"),
-            (17, "done", "business", "06", "green", "circle-tick", "recipient"),
-            (5, "recall_asked", "request", "packet type 1", "amber", "back-arrow", "sender"),
-            (6, "take_back_asked", "request", "13", "amber", "back-arrow", "sender"),
-            (7, "update_asked", "request", "packet type 2", "amber", "circling-arrow", "sender"),
-            (18, "request_agreed", "request", "15", "purple", "back-arrow-tick", "recipient"),
-            (3, "request_refused", "request", "16", "red", "back-arrow-cross", "recipient"),
-            (4, "unknown", "other", "any other", "grey", "question", "recipient"),
+            (14, State.ACCEPTED, "business", "03", "green", "board-tick", "recipient's clerk"),
+            (15, State.ASSIGNED, "business", "04", "green", "person", "recipient"),
+            (16, State.PROCESSING, "business", "05", "green", "circle-dots", "recipient"),
+            (17, State.DONE, "business", "06", "green", "circle-tick", "recipient"),
+            (5, State.RECALL_ASKED, "request", "packet type 1", "amber", "back-arrow", "sender"),
+            (6, State.TAKE_BACK_ASKED, "request", "13", "amber", "back-arrow", "sender"),
+            (7, State.UPDATE_ASKED, "request", "packet type 2", "amber", "circling-arrow", "sender"),
+            (18, State.REQUEST_AGREED, "request", "15", "purple", "back-arrow-tick", "recipient"),
+            (3, State.REQUEST_REFUSED, "request", "16", "red", "back-arrow-cross", "recipient"),
+            (4, State.UNKNOWN, "other", "any other", "grey", "question", "recipient"),
         )
     }
 )
@@ -91,15 +122,15 @@ CODES: Mapping[str, CodeRow] = MappingProxyType(
     {
         row.code: row
         for row in (
-            CodeRow("01", Track.BUSINESS, "delivered", "receiving node, by itself", 1, 2),
-            CodeRow("02", Track.BUSINESS, "rejected", "receiver", 2, 2),
-            CodeRow("03", Track.BUSINESS, "accepted", "receiver", 2, 3),
-            CodeRow("04", Track.BUSINESS, "assigned", "receiver", 3, 4),
-            CodeRow("05", Track.BUSINESS, "processing", "receiver", 4, 4),
-            CodeRow("06", Track.BUSINESS, "done", "receiver", 5, 5),
-            CodeRow("13", Track.REQUEST, "take_back_asked", "sender"),
-            CodeRow("15", Track.REQUEST, "request_agreed", "receiver"),
-            CodeRow("16", Track.REQUEST, "request_refused", "receiver"),
+            CodeRow("01", Track.BUSINESS, State.DELIVERED, "receiving node, by itself", 1, 2),
+            CodeRow("02", Track.BUSINESS, State.REJECTED, "receiver", 2, 2),
+            CodeRow("03", Track.BUSINESS, State.ACCEPTED, "receiver", 2, 3),
+            CodeRow("04", Track.BUSINESS, State.ASSIGNED, "receiver", 3, 4),
+            CodeRow("05", Track.BUSINESS, State.PROCESSING, "receiver", 4, 4),
+            CodeRow("06", Track.BUSINESS, State.DONE, "receiver", 5, 5),
+            CodeRow("13", Track.REQUEST, State.TAKE_BACK_ASKED, "sender"),
+            CodeRow("15", Track.REQUEST, State.REQUEST_AGREED, "receiver"),
+            CodeRow("16", Track.REQUEST, State.REQUEST_REFUSED, "receiver"),
         )
     }
 )
@@ -110,31 +141,31 @@ TAKEN_CODES = ("03", *AT_WORK_CODES)
 
 TAKEN_IN = frozenset(CODES[code].key for code in TAKEN_CODES)
 """States in which the recipient has taken the document in. One that agreed to a recall is not counted."""
-AWAITED = frozenset({"sent", "delivered"})
+BUSINESS_STATES = frozenset(CODES[code].key for code in BUSINESS_CODES)
+DECIDED = BUSINESS_STATES - {State.DELIVERED}
+"""States that a decision of the recipient sets."""
+AWAITED = frozenset({State.SENT, State.DELIVERED})
 """States in which the document has left, and is still to be taken in."""
+IN_QUEUE = (State.QUEUED, State.SENDING)
+"""States in which the delivery waits for the axis."""
 HAS_IT = AWAITED | TAKEN_IN
 """States in which the recipient has the document, or soon will."""
-NOT_HELD = frozenset({"rejected", "failed", "cancelled"})
+NOT_HELD = frozenset({State.REJECTED, State.FAILED, State.CANCELLED})
 """Final states in which the recipient does not hold the document."""
-NEVER_LEFT = frozenset({"queued", "sending", "failed", "cancelled", "paper"})
+NEVER_LEFT = frozenset({State.QUEUED, State.SENDING, State.FAILED, State.CANCELLED, State.PAPER})
 """States in which there is nothing to recall: the delivery can be cancelled, or has failed."""
-SILENT = frozenset({"queued", "sending", "sent"})
+SILENT = frozenset({State.QUEUED, State.SENDING, State.SENT})
 """States in which nothing has come back yet, neither 01 nor a later code."""
-REQUESTED = frozenset({"recall_asked", "take_back_asked", "update_asked"})
+REQUESTED = frozenset({State.RECALL_ASKED, State.TAKE_BACK_ASKED, State.UPDATE_ASKED})
 """States in which a request of the sender waits for its answer."""
-ASKED_BACK = frozenset({"recall_asked", "take_back_asked"})
+ASKED_BACK = frozenset({State.RECALL_ASKED, State.TAKE_BACK_ASKED})
 """States in which the recipient is asked to give the document back, and has not answered."""
-GIVEN_BACK = "request_agreed"
+GIVEN_BACK = State.REQUEST_AGREED
 """State in which the recipient gave it back."""
+REQUEST_ANSWERS = frozenset({State.REQUEST_AGREED, State.REQUEST_REFUSED})
+"""States in which the recipient has answered a request of the sender."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """States in which a person has to act."""
-
-
-def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
-    """Tell whether the recipient has the document, owes an answer, and has not given it. `answered` are the casefolded
-    codes of recipients that have answered."""
-    owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
-    return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
 
 
 def is_given_back(states: Collection[str]) -> bool:
@@ -145,17 +176,3 @@ def is_given_back(states: Collection[str]) -> bool:
 def worst(states: Iterable[str]) -> str:
     """Return the state of a document with several recipients: the most urgent of theirs for a person."""
     return min(states, key=lambda state: STATES[state].rank)
-
-
-def document_word(own: OutState, states: Iterable[str]) -> str:
-    """Return the word shown for an outgoing document: its own state before there are deliveries and once it is cancelled,
-    else that of its recall, open or agreed to by all, else that of its most urgent recipient. A packed document still
-    counts as queued."""
-    recipient_states = tuple(states)
-    if recipient_states and own not in _OWN_WORD:
-        if recall_states := ASKED_BACK.intersection(recipient_states):
-            return worst(recall_states)
-        if is_given_back(recipient_states):
-            return GIVEN_BACK
-        return worst(recipient_states)
-    return str(OutState.QUEUED if own is OutState.PACKED else own)

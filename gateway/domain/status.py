@@ -12,18 +12,39 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.document import IncomingDocument, InState, Staff
+from gateway.domain.document import (
+    Delivery,
+    IncomingDocument,
+    InState,
+    OutgoingDocument,
+    OutState,
+    RecipientRole,
+    Staff,
+)
 from gateway.domain.enums import ValueAtHand
 from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
-from gateway.domain.states import BUSINESS_CODES, CODES, REQUESTED, TAKEN_CODES, Track
+from gateway.domain.states import (
+    ASKED_BACK,
+    BUSINESS_CODES,
+    CODES,
+    DECIDED,
+    GIVEN_BACK,
+    HAS_IT,
+    REQUESTED,
+    TAKEN_CODES,
+    State,
+    Track,
+    is_given_back,
+    worst,
+)
 from gateway.domain.wall_clock import whole_second
 
 SKEW = timedelta(minutes=5)
 # As for a SigningTime (K2, signing time). A stated time further outside of the possible span is not believed.
 ALLOWED_SKEW = timedelta(minutes=10)
-_TRANSPORT_RANK = {"queued": 0, "sending": 1, "failed": 2}
-_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.rank > CODES["01"].rank}
+_TRANSPORT_RANK = {State.QUEUED: 0, State.SENDING: 1, State.FAILED: 2}
+_STATE_OF_CODE = {code: InState(row.key) for code, row in CODES.items() if row.key in DECIDED}
 REOPENED = "reopened"
 """Mark of work that was closed by mistake and is open again."""
 MAY_HAVE_LEFT = "may_have_left"
@@ -31,6 +52,7 @@ MAY_HAVE_LEFT = "may_have_left"
 # Mark of a delivery to a code that received before and has no queue at the axis now; the reason of such a try, too.
 NO_QUEUE = "no_queue"
 _OWN_MARKS = ("held", "released", "replaced", "sealed", "unsealed")
+_OWN_WORD = frozenset({OutState.DRAFT, OutState.BLOCKED, OutState.CANCELLED})
 
 
 def incoming_word(document: IncomingDocument, facts: Iterable[Fact]) -> str:
@@ -102,7 +124,7 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
 
 def queued_at(facts: Iterable[Fact]) -> datetime | None:
     """Return when a delivery was last queued."""
-    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == "queued"]
+    queued = [fact.at for fact in facts if fact.track is Track.TRANSPORT and fact.code == State.QUEUED]
     return max(queued, default=None)
 
 
@@ -198,8 +220,10 @@ def _split_by_weight(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[F
     by_session = [fact for fact in facts if fact.session is not None]
     if not by_session:
         return facts, ()
-    tried = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in ("sent", "failed")]
-    carriers = {fact.axis for fact in [f for f in tried if f.code == "sent"] or tried}
+    tried = [
+        fact for fact in facts if fact.track is Track.TRANSPORT and fact.code in (State.SENT, State.FAILED)
+    ]
+    carriers = {fact.axis for fact in [f for f in tried if f.code == State.SENT] or tried}
     signed = any(fact.session is None and fact.track is Track.BUSINESS for fact in facts)
     outweighed = tuple(
         fact for fact in by_session if signed or not (fact.is_on_route or fact.axis in carriers)
@@ -338,11 +362,11 @@ def _fold_transport(facts: tuple[Fact, ...]) -> str:
     paper has no later code but `cancelled`. Of the others the latest counts, so that a resend after `failed` is `queued`
     again."""
     codes = {fact.code for fact in facts if fact.track is Track.TRANSPORT}
-    for final in ("sent", "cancelled", "paper"):
+    for final in (State.SENT, State.CANCELLED, State.PAPER):
         if final in codes:
             return final
     last = _last_move(facts)
-    return "queued" if last is None else last.code
+    return State.QUEUED if last is None else last.code
 
 
 def _last_move(facts: Iterable[Fact]) -> Fact | None:
@@ -413,7 +437,7 @@ def _request_word(requests: tuple[RequestStanding, ...]) -> str | None:
     waiting = _first_open_request(requests)
     if waiting is not None:
         return f"{waiting.kind}_asked"
-    return "request_agreed" if _is_cancelled(requests) else None
+    return State.REQUEST_AGREED if _is_cancelled(requests) else None
 
 
 def _fold_in_state(
@@ -461,7 +485,7 @@ def _collect_marks(
         marks.add(NO_QUEUE)
     asked_at = {request.request_id: request.asked_at for request in requests}
     for fact in facts:
-        if fact.code == "cancelled" and fact.reason == MAY_HAVE_LEFT:
+        if fact.code == State.CANCELLED and fact.reason == MAY_HAVE_LEFT:
             marks.add(MAY_HAVE_LEFT)
         if fact.track is not Track.TRANSPORT and (mark := _stray_mark(fact, asked_at)):
             marks.add(mark)
@@ -545,3 +569,24 @@ def held_since(facts: Iterable[Fact]) -> datetime | None:
     """Return when the document was last put on hold; None if never."""
     times = [fact.at for fact in facts if fact.track is Track.OTHER and fact.code == "held"]
     return max(times, default=None)
+
+
+def waits_for_answer(document: OutgoingDocument, delivery: Delivery, answered: Collection[str]) -> bool:
+    """Tell whether the recipient has the document, owes an answer, and has not given it. `answered` are the casefolded
+    codes of recipients that have answered."""
+    owes = delivery.recipient.role is not RecipientRole.TO_KNOW and delivery.state in HAS_IT
+    return document.reply_by is not None and owes and delivery.recipient.code.casefold() not in answered
+
+
+def document_word(own: OutState, states: Iterable[str]) -> str:
+    """Return the word shown for an outgoing document: its own state before there are deliveries and once it is cancelled,
+    else that of its recall, open or agreed to by all, else that of its most urgent recipient. A packed document still
+    counts as queued."""
+    recipient_states = tuple(states)
+    if recipient_states and own not in _OWN_WORD:
+        if recall_states := ASKED_BACK.intersection(recipient_states):
+            return worst(recall_states)
+        if is_given_back(recipient_states):
+            return GIVEN_BACK
+        return worst(recipient_states)
+    return str(OutState.QUEUED if own is OutState.PACKED else own)

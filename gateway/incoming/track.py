@@ -19,7 +19,7 @@ from gateway.domain.identity import PacketId
 from gateway.domain.pace import Metric
 from gateway.domain.proof import Identity, Receipt, Terms
 from gateway.domain.queues import LeasedInbox
-from gateway.domain.states import CODES, Track
+from gateway.domain.states import CODES, State, Track
 from gateway.domain.status import (
     MAY_HAVE_LEFT,
     REOPENED,
@@ -294,7 +294,7 @@ class _NewStatus:
         if self.status.code in ("15", "16"):
             return own
         facts = await self.work.facts.of_subjects([d.id for d in alike])
-        has_left = [d for d in alike if d.state != "cancelled" or MAY_HAVE_LEFT in d.marks]
+        has_left = [d for d in alike if d.state != State.CANCELLED or MAY_HAVE_LEFT in d.marks]
         return [d for d in alike if d in own or (d in has_left and not _has_decided(facts[d.id]))]
 
     def _not_what_was_sent(self, receipt: Receipt, why: str) -> InvalidEnvelope:

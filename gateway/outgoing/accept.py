@@ -23,7 +23,7 @@ from gateway.domain.identity import DocumentId, PacketId
 from gateway.domain.outgoing_acts import Act
 from gateway.domain.pace import Metric
 from gateway.domain.queues import SIGNATURES_JOB, sent_signatures_subject
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import Fact, RequestKind
 from gateway.errors import Clash, GatewayError, Refused
 from gateway.outgoing import check as checking
@@ -444,7 +444,7 @@ async def queue(
         await refusing.require_by_id(work, document.parent_id, act)
     now = services.clock.now()
     goes = document.state is not OutState.PAPER
-    word = "queued" if goes else "paper"
+    word = State.QUEUED if goes else State.PAPER
     deliveries = tuple(
         Delivery(
             id=services.clock.new_id("dlv_"),

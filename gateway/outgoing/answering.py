@@ -10,7 +10,7 @@ from datetime import date, datetime
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.queues import OutboxItem
-from gateway.domain.states import waits_for_answer
+from gateway.domain.status import waits_for_answer
 from gateway.store.work import SqlWork
 
 

@@ -24,7 +24,7 @@ from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.queues import LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import FRESH, Trail
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import NO_QUEUE, Fact, fold_delivery, queued_at
 from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
 from gateway.outgoing import answering
@@ -383,7 +383,7 @@ async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_TriedRow
         return
     facts_by_delivery = await work.facts.of_subjects(delivery_ids)
     cancelled = _cancelled_ids(facts_by_delivery)
-    sending = Fact(track=Track.TRANSPORT, code="sending", at=began, stated_at=began)
+    sending = Fact(track=Track.TRANSPORT, code=State.SENDING, at=began, stated_at=began)
     new_facts = {id: [sending] for id in facts_by_delivery if id not in cancelled}
     for row in rows:
         for target in row.retried:
@@ -398,7 +398,7 @@ async def _record_facts(work: SqlWork, began: datetime, rows: Sequence[_TriedRow
         if fresh := [fact for fact in facts if fact.identity not in identities]:
             unsaved[id] = fresh
         # For a delivery that was sent again, the wait counts from the last time it was queued.
-        if facts[-1].code == "sent" and (queued := queued_at(facts_by_delivery[id])):
+        if facts[-1].code == State.SENT and (queued := queued_at(facts_by_delivery[id])):
             work.when_committed(partial(meters.ACCEPTED_TO_SENT.observe, (now - queued).total_seconds()))
     await work.facts.add_all([(id, fact) for id, facts in unsaved.items() for fact in facts])
     standings = {id: fold_delivery([*facts_by_delivery[id], *facts]) for id, facts in unsaved.items()}
@@ -417,7 +417,7 @@ def _make_fact(outcome: Outcome, now: datetime) -> Fact:
     sent = outcome.fate is Fate.DELIVERED
     return Fact(
         track=Track.TRANSPORT,
-        code="sent" if sent else "failed",
+        code=State.SENT if sent else State.FAILED,
         at=now,
         reason=outcome.code or None,
         note=outcome.detail or None,
@@ -431,7 +431,7 @@ def _cancelled_ids(facts_by_delivery: Mapping[str, Sequence[Fact]]) -> Collectio
     return {
         id
         for id, facts in facts_by_delivery.items()
-        if any(fact.track is Track.TRANSPORT and fact.code == "cancelled" for fact in facts)
+        if any(fact.track is Track.TRANSPORT and fact.code == State.CANCELLED for fact in facts)
     }
 
 

@@ -17,6 +17,7 @@ from gateway.domain.document import STANDING, FileItem, Kind, OutgoingDocument, 
 from gateway.domain.forms import Handed
 from gateway.domain.hold import Decision, HeldKind, Hold
 from gateway.domain.identity import Digest
+from gateway.domain.states import State
 from gateway.edxml import attachment, canonical, forms
 from gateway.edxml.attachment import pieces
 from gateway.errors import Clash, NotFound
@@ -71,7 +72,7 @@ async def _find_handed(work: SqlWork, document: OutgoingDocument, to: str) -> Ha
     ]
     if not deliveries:
         raise NotFound(f"{document.id} has no recipient {to}")
-    sent = [fact for fact in await work.facts.of_subject(deliveries[0].id) if fact.code == "sent"]
+    sent = [fact for fact in await work.facts.of_subject(deliveries[0].id) if fact.code == State.SENT]
     return sent[-1].handed if sent else None
 
 
@@ -201,4 +202,4 @@ async def _stop_leaving(services: OutgoingServices, work: SqlWork, document: Out
         await stopping.end_document(services, work, document, waiting, rows, {ending.SEALED: True})
         return
     await work.outgoing.save(document)
-    await stopping.cancel_deliveries(services, work, [d for d in waiting if d.state != "failed"], rows)
+    await stopping.cancel_deliveries(services, work, [d for d in waiting if d.state != State.FAILED], rows)

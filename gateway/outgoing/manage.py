@@ -15,7 +15,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.figures import describe_sent
 from gateway.domain.outgoing_acts import Act
 from gateway.domain.queues import OutboxTarget
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import own_fact
 from gateway.errors import Clash, Refused
 from gateway.outgoing import accept, answering, check, drafting, numbering, refusing, requests, stopping
@@ -30,9 +30,9 @@ from gateway.store.work import SqlWork
 
 # In these states of a delivery, sending the same bytes again does not help.
 _FINAL_STATES = {
-    "cancelled": "it was to receive nothing; send a new document",
-    "rejected": "it refused this document; correct it and send it as a new one",
-    "request_agreed": "it cancelled this document as you asked; send a new one",
+    State.CANCELLED: "it was to receive nothing; send a new document",
+    State.REJECTED: "it refused this document; correct it and send it as a new one",
+    State.REQUEST_AGREED: "it cancelled this document as you asked; send a new one",
 }
 MOST_PAPER_LINES = 500
 
@@ -184,7 +184,7 @@ async def resend(
             )
         )
         for delivery in requests.in_turn(chosen):
-            await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+            await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, State.QUEUED, now))
         facts = {"again": True, "to": [d.recipient.code for d in chosen]}
         await work.events.append(EventKind.MESSAGE_QUEUED, id, now, facts)
         await work.commit()
@@ -217,7 +217,7 @@ async def _stop(
 
 def _could_not_be_packed(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> bool:
     """Tell whether packing was given up, and has not started again."""
-    return document.state is OutState.QUEUED and {d.state for d in deliveries} == {"failed"}
+    return document.state is OutState.QUEUED and {d.state for d in deliveries} == {State.FAILED}
 
 
 async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingDocument) -> OutgoingDocument:
@@ -225,7 +225,7 @@ async def _repack(services: OutgoingServices, work: SqlWork, document: OutgoingD
     now = services.clock.now()
     document = await work.outgoing.save(replace(document, state_reason=None))
     for delivery in requests.in_turn(await work.deliveries.of_document(document.id)):
-        await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, "queued", now))
+        await requests.add_fact(services, work, delivery, own_fact(Track.TRANSPORT, State.QUEUED, now))
     await work.jobs.add("pack", document.id)
     to = [r.code for r in document.draft.recipients]
     await work.events.append(EventKind.MESSAGE_QUEUED, document.id, now, {"again": True, "to": to})
@@ -239,7 +239,7 @@ def _select_for_resend(deliveries: Sequence[Delivery], recipients: Sequence[str]
     chosen = (
         check.select_deliveries(deliveries, recipients)
         if recipients
-        else [d for d in deliveries if d.state == "failed"]
+        else [d for d in deliveries if d.state == State.FAILED]
     )
     if not chosen:
         raise Clash("no recipient of this document is waiting to be sent to again; name them in `recipients`")
@@ -312,7 +312,7 @@ async def _select_parts(
     chosen = [
         (parts[d.id], d)
         for d in deliveries
-        if d.id in parts and d.state != "cancelled" and (recipients or not parts[d.id].handed_over)
+        if d.id in parts and d.state != State.CANCELLED and (recipients or not parts[d.id].handed_over)
     ]
     if not chosen:
         raise Clash(f"nothing of {document.id} waits to be handed over on paper", code="GW-NO-PAPER")

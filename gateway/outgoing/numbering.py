@@ -23,7 +23,7 @@ from gateway.domain.numbers import (
     free_number,
     printed,
 )
-from gateway.domain.states import NOT_HELD
+from gateway.domain.states import NOT_HELD, State
 from gateway.domain.wall_clock import local
 from gateway.ending import record_number
 from gateway.errors import Clash, NotFound, Refused
@@ -35,7 +35,7 @@ from gateway.policy.verdict import NOTHING, Reason, ReasonCode, Verdict, reason
 from gateway.store.register import refuse_closed
 from gateway.store.work import SqlWork
 
-_ENDED_STATES = NOT_HELD | {"request_agreed"}
+_ENDED_STATES = NOT_HELD | {State.REQUEST_AGREED}
 _MOST_SKIPPED = 50
 """Numbers that one late entry may skip; more is a slip of the keyboard."""
 _OBJECTIONS = {

@@ -27,7 +27,7 @@ from gateway.domain.pace import SMALL
 from gateway.domain.proof import Binding, SignedEnvelope, StatusPacket
 from gateway.domain.queues import Job, LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import Trail
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import Fact, fold_delivery
 from gateway.edxml import attachment, build, verify
 from gateway.edxml.envelope import Envelope
@@ -438,7 +438,7 @@ async def put_document(
     targets = tuple(
         OutboxTarget(code=delivery.recipient.code, delivery_id=delivery.id)
         for delivery in deliveries
-        if delivery.state != "cancelled"
+        if delivery.state != State.CANCELLED
     )
     if targets:
         item = OutboxItem(
@@ -543,10 +543,10 @@ async def _give_up_document(services: OutgoingServices, work: SqlWork, job: Job,
     document = await work.outgoing.get(job.subject_id)
     if document.state is not OutState.QUEUED:
         return
-    deliveries = [d for d in await work.deliveries.of_document(document.id) if d.state != "cancelled"]
+    deliveries = [d for d in await work.deliveries.of_document(document.id) if d.state != State.CANCELLED]
     now = services.clock.now()
     fact = Fact(
-        track=Track.TRANSPORT, code="failed", at=now, reason=error.code, note=str(error), stated_at=now
+        track=Track.TRANSPORT, code=State.FAILED, at=now, reason=error.code, note=str(error), stated_at=now
     )
     facts_by_delivery = await work.facts.of_subjects([d.id for d in deliveries])
     await work.facts.add_all([(d.id, fact) for d in deliveries])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.outgoing_acts import Act, Standing, objection, standing_of
+from gateway.domain.states import State
 from gateway.errors import Clash
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _SENTENCES = {
     "sealed": ("its content cannot be read: it is sealed", "GW-UNREADABLE"),
-    "cancelled": ("it is cancelled already; nothing of it can leave any more", None),
+    State.CANCELLED: ("it is cancelled already; nothing of it can leave any more", None),
     "not_sent": ("it has not been sent, and has no envelope yet that could be sent again", None),
     "part": ("it is part of another document; send the document that it changes", None),
     "recall_open": ("a recall of it waits for its answer", "GW-RECALL-OPEN"),

@@ -18,6 +18,7 @@ from gateway.domain.document import Kind
 from gateway.domain.event import EventKind
 from gateway.domain.proof import SignedEnvelope
 from gateway.domain.queues import LeasedOutbox, OutboxItem
+from gateway.domain.states import State
 from gateway.edxml import attachment, canonical
 from gateway.edxml.envelope import Envelope
 from gateway.errors import GatewayError, StoreFailure
@@ -84,7 +85,7 @@ async def _was_published(work: SqlWork, item: OutboxItem) -> bool:
         return False  # a status has one recipient, which does not have it yet
     deliveries = [d.id for d in await work.deliveries.of_document(item.subject_id)]
     facts_by_delivery = await work.facts.of_subjects(deliveries)
-    return any(fact.code == "sent" for facts in facts_by_delivery.values() for fact in facts)
+    return any(fact.code == State.SENT for facts in facts_by_delivery.values() for fact in facts)
 
 
 def _write_resigned(

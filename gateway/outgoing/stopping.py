@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway import ending
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.queues import Stopped
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import MAY_HAVE_LEFT, own_fact
 from gateway.outgoing import requests
 from gateway.outgoing.services import OutgoingServices
@@ -19,7 +19,7 @@ from gateway.outgoing.services import OutgoingServices
 if TYPE_CHECKING:
     from gateway.store.work import SqlWork
 
-UNSENT = ("queued", "sending", "failed", "paper")
+UNSENT = (State.QUEUED, State.SENDING, State.FAILED, State.PAPER)
 """States of a delivery that has not left, as far as we know."""
 
 
@@ -73,5 +73,5 @@ async def cancel_deliveries(
     for delivery in requests.in_turn(deliveries):
         if delivery.id not in rows.in_hand:
             doubt = MAY_HAVE_LEFT if delivery.id in rows.in_doubt else None
-            fact = own_fact(Track.TRANSPORT, "cancelled", now, reason=doubt)
+            fact = own_fact(Track.TRANSPORT, State.CANCELLED, now, reason=doubt)
             await requests.add_fact(services, work, delivery, fact)

@@ -16,6 +16,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import UNDECIDED, WORKED_ON
 from gateway.domain.figures import IN, OUT
 from gateway.domain.queues import SIGNATURES_JOB, list_subject
+from gateway.domain.states import IN_QUEUE
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry_authoring.binding_changes import SqlBindings
@@ -117,7 +118,6 @@ class SqlDecisions:
             yield SqlDecision(tx, self._clock, self._pool, "")
 
 
-_NOT_LEFT = ("queued", "sending")
 _OPEN = [*map(str, UNDECIDED + WORKED_ON)]
 
 
@@ -150,7 +150,7 @@ class SqlWaits(NodeRows):
     async def _count(self, codes: Sequence[str], *, waiting: bool) -> dict[str, int]:
         query = select(col(DeliveryRow.code), func.count()).where(col(DeliveryRow.code).in_(list(codes)))
         if waiting:
-            query = query.where(col(DeliveryRow.state).in_(_NOT_LEFT))
+            query = query.where(col(DeliveryRow.state).in_(IN_QUEUE))
         return {row[0]: row[1] for row in await self._tx.tuples(query.group_by(col(DeliveryRow.code)))}
 
     async def _list_senders(self, codes: Sequence[str]) -> list[str]:

@@ -38,7 +38,7 @@ from gateway.domain.agency_profile import (
 )
 from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
-from gateway.domain.states import REQUESTED
+from gateway.domain.states import IN_QUEUE, REQUESTED
 from gateway.ports.services import Clock
 from gateway.store import jobs
 from gateway.store.memory import Memory
@@ -86,7 +86,7 @@ _IN_FORCE = (
     .limit(1)
 )
 # States of deliveries that the axis does not have yet, or whose recipient has not answered a request.
-_OPEN_DELIVERIES = ("queued", "sending", *sorted(REQUESTED))
+_OPEN_DELIVERIES = (*IN_QUEUE, *sorted(REQUESTED))
 # States of packets that are not judged yet, or wait for a person.
 _OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
 # Jobs that check signatures again; they do not keep an agency from leaving.

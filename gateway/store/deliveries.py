@@ -14,7 +14,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery
-from gateway.domain.states import TAKEN_IN
+from gateway.domain.states import BUSINESS_STATES, NEVER_LEFT, REQUEST_ANSWERS, State
 from gateway.ports.services import Clock
 from gateway.store.pending_writes import exactly_one
 from gateway.store.repository import NO_FOLLOWER, Follower, WatchedRows
@@ -24,7 +24,7 @@ from gateway.store.transaction import Transaction
 
 _MARKS = tuple[str, ...]
 # States that show an answer of the recipient's system.
-_ANSWERED_STATES = tuple(sorted(TAKEN_IN | {"delivered", "rejected", "request_agreed", "request_refused"}))
+_ANSWERED_STATES = tuple(sorted(BUSINESS_STATES | REQUEST_ANSWERS))
 # Statements are built once, because building one takes longer than running it.
 OF_AGENCY = (col(DeliveryRow.agency_id) == bindparam("agency"),)
 _BY_ID = select(DeliveryRow).where(*OF_AGENCY, col(DeliveryRow.id) == bindparam("id"))
@@ -32,7 +32,7 @@ _AS_NAMED = (col(DeliveryRow.attempt), col(DeliveryRow.position), col(DeliveryRo
 _DELIVERIES = select(DeliveryRow).where(*OF_AGENCY).order_by(*_AS_NAMED)
 _OF_DOCUMENT = _DELIVERIES.where(col(DeliveryRow.document_id) == bindparam("document"))
 _OF_DOCUMENTS = _DELIVERIES.where(among(col(DeliveryRow.document_id), "documents"))
-_NEVER_LEFT = ("draft", "blocked", "queued", "sending", "failed", "cancelled", "paper")
+_NEVER_LEFT = (State.DRAFT, State.BLOCKED, *sorted(NEVER_LEFT))
 _REACHED = (
     select(col(DeliveryRow.code))
     .where(*OF_AGENCY, among(col(DeliveryRow.code), "codes"), col(DeliveryRow.state).not_in(_NEVER_LEFT))

@@ -11,11 +11,12 @@ from sqlalchemy import Select, select, update
 from sqlmodel import col
 
 from gateway import errors
+from gateway.domain.states import State
 from gateway.store.repository import AgencyRows, select_by
 from gateway.store.row import same
 from gateway.store.tables import DeliveryRow, PaperPartRow
 
-_CANCELLED = "cancelled"
+_CANCELLED = State.CANCELLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.domain.queues import InboxPacket, OutboxItem
+from gateway.domain.states import IN_QUEUE, REQUESTED, State
 from gateway.domain.status import NO_QUEUE
 from gateway.store import inbox, jobs, leases, outbox
 from gateway.store.engine import EngineRole, engine_for_task
@@ -49,7 +50,7 @@ _LATEST = select(func.max(col(EventRow.at))).where(
     col(EventRow.position) > select(func.max(col(EventRow.position))).scalar_subquery() - _NEWEST
 )
 # States of deliveries that wait for the axis, the other node or its clerk's answer to a request; others are history.
-OPEN_STATES = ("queued", "sending", "sent", "failed", "recall_asked", "take_back_asked", "update_asked")
+OPEN_STATES = (*IN_QUEUE, State.SENT, State.FAILED, *sorted(REQUESTED))
 # A recipient that has not answered for this long is late; between two healthy nodes status 01 takes seconds.
 SILENCE = timedelta(minutes=30)
 # Failures that are older are not counted, because a person has dealt with them by then.
@@ -62,7 +63,7 @@ _DUE_AT = case(
     (and_(col(JobRow.attempts) == 0, col(JobRow.not_before).is_not(None)), col(JobRow.not_before)),
     else_=col(JobRow.created_at),
 )
-SILENT = select(func.count(), func.min(_AT)).where(_STATE == "sent", _AT < _CUTOFF)
+SILENT = select(func.count(), func.min(_AT)).where(_STATE == State.SENT, _AT < _CUTOFF)
 # Sessions that block others, and sessions that lock a whole table. Reading the catalogues needs no lock.
 _BLOCKERS = text(
     "SELECT a.pid, coalesce(a.usename, ''), a.application_name, a.xact_start FROM pg_stat_activity a"
@@ -143,9 +144,9 @@ async def under_way_to(
     """Count the deliveries of these agencies to a partner's codes that wait, are silent, or failed lately."""
     state, at = col(DeliveryRow.state), col(DeliveryRow.updated_at)
     groups: dict[str, ColumnElement[bool]] = {
-        "waiting": state.in_(("queued", "sending")),
-        "silent": and_(state == "sent", at < now - SILENCE),
-        "failed": and_(state == "failed", at >= now - LATELY),
+        "waiting": state.in_(IN_QUEUE),
+        "silent": and_(state == State.SENT, at < now - SILENCE),
+        "failed": and_(state == State.FAILED, at >= now - LATELY),
     }
     ours = (col(DeliveryRow.agency_id).in_(agency_ids), col(DeliveryRow.code).in_(codes))
     async with store.reading() as tx:

@@ -15,6 +15,7 @@ from gateway.domain.comments import Comment
 from gateway.domain.document import IncomingDocument, InState, Urgency
 from gateway.domain.handling import Share, UnitPart
 from gateway.domain.queues import InboxPacket
+from gateway.domain.states import State
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_incoming
 from gateway.domain.timer_table import Timer
 from gateway.domain.wall_clock import local, vietnam_time
@@ -313,7 +314,7 @@ def of_recalled(lines: Sequence[ListLine], facts: Mapping[str, Sequence[Fact]]) 
 
 def of_sent(lines: Iterable[ListLine]) -> Iterator[Ring]:
     """Yield rings on the person's own documents that came back or could not be sent."""
-    words = {"rejected": RingKind.RETURNED, "failed": RingKind.FAILED}
+    words = {State.REJECTED: RingKind.RETURNED, State.FAILED: RingKind.FAILED}
     for line in lines:
         if (kind := words.get(line.state)) is not None:
             yield _of_line(line, kind, f"task.{line.state}", line.latest_at or line.at)

@@ -15,7 +15,7 @@ from gateway.document_view.facts import code_text, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.registry import AgencyEntry, Revision
-from gateway.domain.states import NOT_HELD, SILENT, STATES, Track
+from gateway.domain.states import NOT_HELD, SILENT, STATES, State, Track
 from gateway.domain.status import Fact, began, counts_at
 from gateway.domain.system_box import BoxKind
 from gateway.domain.wall_clock import midnight
@@ -25,7 +25,7 @@ from gateway_foreign.vxp import wire
 
 _AT_ONCE = 500
 _OF_MESSAGE = "msg_"
-_UNSENT_STATES = SILENT | {"paper"}
+_UNSENT_STATES = SILENT | {State.PAPER}
 
 
 async def agencies(call: VxpCall) -> web.StreamResponse:

@@ -19,7 +19,7 @@ from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.document import Kind
 from gateway.domain.fields import DRAFT
 from gateway.domain.registry import fold_code
-from gateway.domain.states import NOT_HELD
+from gateway.domain.states import NOT_HELD, State
 from gateway.domain.system_box import BoxKind
 from gateway.domain.text import fold
 from gateway.edxml.envelope import Envelope
@@ -226,7 +226,7 @@ async def _take_back(call: VxpCall, agency: HostedAgency, model: Envelope) -> st
         async with call.deps.api.store.read(scope) as work:
             deliveries = await work.deliveries.of_document(document.id)
         if not any(
-            d.state == "take_back_asked"
+            d.state == State.TAKE_BACK_ASKED
             and fold_code(d.recipient.code) == fold_code(reference.organ_id or "")
             for d in deliveries
         ):

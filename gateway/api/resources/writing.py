@@ -38,6 +38,7 @@ from gateway.api.shapes import Line, RequestModel, ResponseModel, RuleWord
 from gateway.api.words import Lang
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind, OutgoingDocument, RecipientRole
+from gateway.domain.states import State
 from gateway.errors import NotFound
 from gateway.outgoing import manage, ready_envelope
 from gateway.outgoing.accept import accept
@@ -136,7 +137,7 @@ async def validate_message(call: Call) -> Validated:
         allowed=verdict.allowed,
         problems=[ProblemItem.model_validate(r) for r in reasons_json(verdict.reasons, call.lang)],
         warnings=warnings,
-        recipients=[message_view.recipient(r, "draft", call.lang) for r in draft.recipients],
+        recipients=[message_view.recipient(r, State.DRAFT, call.lang) for r in draft.recipients],
         number=draft.number or None,
     )
 

@@ -52,7 +52,7 @@ from gateway.domain.forms import Handed
 from gateway.domain.identity import Digest
 from gateway.domain.proof import Step
 from gateway.domain.queues import InboxPacket, OutboxItem
-from gateway.domain.states import document_word
+from gateway.domain.status import document_word
 from gateway.edxml import forms
 from gateway.edxml.policy import XmlPolicy
 from gateway.errors import NotFound

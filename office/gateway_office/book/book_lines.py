@@ -34,7 +34,7 @@ from gateway.domain.document import (
     Source,
 )
 from gateway.domain.endings import STRUCK, Ending, ending_of
-from gateway.domain.states import TAKEN_CODES, Track
+from gateway.domain.states import TAKEN_CODES, State, Track
 from gateway.domain.status import (
     MAY_HAVE_LEFT,
     Fact,
@@ -461,7 +461,7 @@ def _dispatched(
         local(fact.at).date()
         for delivery in deliveries
         for fact in facts[delivery.id]
-        if fact.track is Track.TRANSPORT and fact.code == "sent"
+        if fact.track is Track.TRANSPORT and fact.code == State.SENT
     ]
     return min((*sent_days, *(part.handed_over for part in parts if part.handed_over)), default=None)
 
@@ -527,7 +527,7 @@ def _refusals(attempt: _Attempt, lang: str) -> list[str]:
     texts = []
     for delivery in attempt.deliveries:
         refused = [fact for fact in attempt.facts[delivery.id] if _is_status(fact, "02")]
-        if delivery.state == "rejected" and refused:
+        if delivery.state == State.REJECTED and refused:
             name, why = (
                 delivery.recipient.name or delivery.recipient.code,
                 without_reference(refused[-1].reason) or "",
@@ -540,9 +540,9 @@ def _refusals(attempt: _Attempt, lang: str) -> list[str]:
 def _left_text(attempt: _Attempt, lang: str) -> str:
     """Write that it was cancelled and had left all the same, with both days; empty where it was not."""
     for delivery in attempt.deliveries:
-        if MAY_HAVE_LEFT in delivery.marks and delivery.state != "cancelled":
+        if MAY_HAVE_LEFT in delivery.marks and delivery.state != State.CANCELLED:
             facts = attempt.facts[delivery.id]
-            cancelled = [fact.at for fact in facts if fact.code == "cancelled"]
+            cancelled = [fact.at for fact in facts if fact.code == State.CANCELLED]
             proved = [fact.at for fact in facts if fact.track is Track.BUSINESS]
             name = delivery.recipient.name or delivery.recipient.code
             days = [day_text(local(min(times)).date()) for times in (cancelled, proved)]

@@ -26,8 +26,18 @@ from gateway.domain.document import (
 from gateway.domain.figure_cells import FigureFilter
 from gateway.domain.handling import RequiredPart, Share, required_parts, unit_key
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.states import AWAITED, FAULTY, REQUESTED, TAKEN_IN, document_word
-from gateway.domain.status import Duty, Waits
+from gateway.domain.states import (
+    ASKED_BACK,
+    AWAITED,
+    BUSINESS_STATES,
+    FAULTY,
+    IN_QUEUE,
+    REQUEST_ANSWERS,
+    REQUESTED,
+    TAKEN_IN,
+    State,
+)
+from gateway.domain.status import Duty, Waits, document_word
 from gateway.domain.text import SearchRole, fold, indexed
 
 # A document without a register book.
@@ -42,7 +52,7 @@ _TAKE_IN_TIMES = {
 }
 _DAY = timedelta(days=1)
 # A sent document that is asked back still counts as sent.
-SENT = AWAITED | REQUESTED | TAKEN_IN | {"rejected", "request_agreed", "request_refused"}
+SENT = AWAITED | REQUESTED | BUSINESS_STATES | REQUEST_ANSWERS
 # One document is written several times within moments, with the same words.
 _indexed = lru_cache(maxsize=128)(indexed)
 Viewer = frozenset[str]
@@ -355,20 +365,20 @@ def _out_tabs(document: OutgoingDocument, own: OutState, states: Mapping[str, in
     tabs = {tab for tab, tab_words in _OUT_TABS.items() if not tab_words.isdisjoint(words)}
     if own is OutState.BLOCKED:
         tabs.add(Tab.FAILED)
-    is_over = own is OutState.CANCELLED or {"cancelled", "rejected", "paper"} & words
+    is_over = own is OutState.CANCELLED or {State.CANCELLED, State.REJECTED, State.PAPER} & words
     if document.draft.signed_at is not None and not SENT & words and not is_over:
         tabs.add(Tab.UNSENT)
     return Tab(sum(tabs))
 
 
 _OUT_TABS: Mapping[Tab, frozenset[str]] = {
-    Tab.QUEUED: frozenset({"queued", "sending"}),
-    Tab.SENT: SENT | {"paper", "unknown"},
-    Tab.REJECTED: frozenset({"rejected"}),
-    Tab.FAILED: frozenset({"failed"}),
-    Tab.RECALL: frozenset({"recall_asked", "take_back_asked", "request_agreed", "request_refused"}),
-    Tab.DRAFT: frozenset({"draft"}),
-    Tab.SILENT: frozenset({"sent"}),
+    Tab.QUEUED: frozenset(IN_QUEUE),
+    Tab.SENT: SENT | {State.PAPER, State.UNKNOWN},
+    Tab.REJECTED: frozenset({State.REJECTED}),
+    Tab.FAILED: frozenset({State.FAILED}),
+    Tab.RECALL: ASKED_BACK | REQUEST_ANSWERS,
+    Tab.DRAFT: frozenset({State.DRAFT}),
+    Tab.SILENT: frozenset({State.SENT}),
 }
 
 

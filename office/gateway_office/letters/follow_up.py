@@ -18,7 +18,7 @@ from gateway.domain.event import EventKind
 from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.outgoing_acts import Act
-from gateway.domain.states import AWAITED
+from gateway.domain.states import AWAITED, State
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, Denied, NotFound
 from gateway.outgoing import files, manage, more_recipients, recall, refusing
@@ -385,7 +385,7 @@ async def begin_correction(services: OutgoingServices, scope: AgencyScope, id: s
     async with services.store.read(scope) as work:
         document = await refusing.require_by_id(work, id, Act.CORRECT)
         deliveries = await work.deliveries.of_document(id)
-    refused_by = tuple(d.recipient for d in deliveries if d.state == "rejected")
+    refused_by = tuple(d.recipient for d in deliveries if d.state == State.REJECTED)
     if not refused_by:
         raise Clash(f"no recipient has refused {id}")
     draft = replace(document.draft, external_id=None, callback_data=None, recipients=refused_by)

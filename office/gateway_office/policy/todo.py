@@ -15,7 +15,7 @@ from gateway.domain.document import Delivery, IncomingDocument, InState, Outgoin
 from gateway.domain.handling import UnitPart
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, OfficeCalendar, OfficeHours
 from gateway.domain.office_profile import calendar_of_agency
-from gateway.domain.states import Track, waits_for_answer
+from gateway.domain.states import State, Track
 from gateway.domain.status import (
     Duty,
     Fact,
@@ -24,6 +24,7 @@ from gateway.domain.status import (
     fold_delivery,
     fold_incoming,
     open_request,
+    waits_for_answer,
 )
 from gateway.domain.system_box import BoxItem
 from gateway.domain.timer_table import Timer
@@ -41,7 +42,7 @@ LOOK_BACK = timedelta(days=60)
 """Older failures and refusals are history, settled or not."""
 REQUESTS_BACK = timedelta(days=365)
 CERTIFICATE_SOON = timedelta(days=30)
-_RETURNED = {"failed": TaskKind.FAILED, "rejected": TaskKind.REJECTED}
+_RETURNED = {State.FAILED: TaskKind.FAILED, State.REJECTED: TaskKind.REJECTED}
 ChosenBy = Mapping[str, Mapping[str, ProfileVersion]]
 """Settings that agencies chose, by agency."""
 MISSING, LONG, ORDER, PAST, SHORT = "missing", "long", "order", "past", "short"

@@ -41,7 +41,7 @@ from gateway.domain.document import (
     OutgoingDocument,
     OutState,
 )
-from gateway.domain.states import NOT_HELD
+from gateway.domain.states import NOT_HELD, State
 from gateway.domain.text import spelling_key
 from gateway.domain.wall_clock import day_text, local, midnight
 from gateway.ports.services import Clock
@@ -150,9 +150,9 @@ def _is_given_back(
 ) -> ColumnElement[bool]:  # Any: a column, or one of an alias
     """Select documents whose recall every recipient who had it agreed to, and there is one."""
     deliveries = select(col(_D.document_id)).where(col(_D.agency_id) == agency_id)
-    agreed = deliveries.where(col(_D.state) == "request_agreed")
+    agreed = deliveries.where(col(_D.state) == State.REQUEST_AGREED)
     keeps = deliveries.where(
-        col(_D.document_id) == document_id, col(_D.state).not_in(("request_agreed", *sorted(NOT_HELD)))
+        col(_D.document_id) == document_id, col(_D.state).not_in((State.REQUEST_AGREED, *sorted(NOT_HELD)))
     )
     return and_(document_id.in_(agreed), not_(exists(keeps)))
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, literal, or_, select
 from sqlmodel import col
 
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.wall_clock import VIETNAM, midnight
 from gateway.store.row import equal, from_json, same, to_json
 from gateway.store.tables import DeliveryRow, FactRow, IncomingRow, OutgoingRow
@@ -211,7 +211,7 @@ async def _count_arrivals(overlay: Overlay, agency_id: str, begin: datetime) -> 
 async def _lags(overlay: Overlay, within: Condition) -> list[tuple[str, float | None, float | None]]:
     """List for each recipient its code, the seconds until 01, and from there until 03."""
     is_milestone = or_(
-        and_(col(FactRow.track) == Track.TRANSPORT.value, col(FactRow.code) == "sent"),
+        and_(col(FactRow.track) == Track.TRANSPORT.value, col(FactRow.code) == State.SENT),
         and_(col(FactRow.track) == Track.BUSINESS.value, col(FactRow.code).in_(("01", "03"))),
     )
     query = (

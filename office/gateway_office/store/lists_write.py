@@ -35,7 +35,7 @@ from gateway import errors
 from gateway.domain import status
 from gateway.domain.account import PrincipalKind
 from gateway.domain.document import IncomingDocument, InState, OutgoingDocument, Urgency
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import Duty, Fact, Waits
 from gateway.domain.text import name_key, number_key
 from gateway.ports.services import Clock
@@ -159,7 +159,7 @@ _SENT_AT = (
         col(_F.agency_id) == col(_D.agency_id),
         col(_F.subject_id) == col(_D.id),
         col(_F.track) == Track.TRANSPORT.value,
-        col(_F.code) == "sent",
+        col(_F.code) == State.SENT,
     )
     .group_by(col(_D.agency_id), col(_D.document_id))
     .execution_options(**FEW)

@@ -15,7 +15,7 @@ from sqlalchemy import Executable, func, or_, select
 from sqlmodel import col
 
 from gateway.domain.document import UNDECIDED
-from gateway.domain.states import AWAITED, NEVER_LEFT, REQUESTED, TAKEN_IN
+from gateway.domain.states import AWAITED, IN_QUEUE, NEVER_LEFT, REQUESTED, TAKEN_IN, State
 from gateway.domain.wall_clock import midnight
 from gateway.store.inbox import REPEAT
 from gateway.store.repository import in_parts
@@ -30,16 +30,16 @@ RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
 # Counting reads each document of the time once, so the time is bounded.
 LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
-    **dict.fromkeys(("queued", "sending"), "waiting"),
+    **dict.fromkeys(IN_QUEUE, "waiting"),
     **dict.fromkeys(AWAITED | REQUESTED, "sent"),
     **dict.fromkeys(TAKEN_IN, "taken"),
-    **dict.fromkeys(("rejected", "request_refused"), "refused"),
-    "failed": "failed",
+    **dict.fromkeys((State.REJECTED, State.REQUEST_REFUSED), "refused"),
+    State.FAILED: "failed",
 }
 _RESULT_IN: Mapping[str, str] = {
     **dict.fromkeys(UNDECIDED, "waiting"),
     **dict.fromkeys(TAKEN_IN | {"replaced"}, "taken"),
-    "rejected": "refused",
+    State.REJECTED: "refused",
 }
 # Senders of these days are found among the packets that came since; a busy partner's whole history is never read.
 _LATELY = timedelta(days=7)

@@ -15,7 +15,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Delivery, IncomingDocument, InState, Kind, OutgoingDocument, OutState
-from gateway.domain.states import HAS_IT, Track
+from gateway.domain.states import HAS_IT, State, Track
 from gateway.domain.status import MAY_HAVE_LEFT, Fact
 from gateway.store import incoming, jobs, outgoing
 from gateway.store.deliveries import to_delivery
@@ -45,7 +45,7 @@ from gateway_office.domain.task import (
 )
 from gateway_office.domain.work_file import WorkFile
 
-RETURNED = ("failed", "rejected")
+RETURNED = (State.FAILED, State.REJECTED)
 _UNSENT_STATES = ("waiting", "failed")
 _I, _O, _D, _F, _N = IncomingRow, OutgoingRow, DeliveryRow, FactRow, TaskNoteRow
 _H = HandoverRow
@@ -282,7 +282,7 @@ class SqlTasks(AgencyRows):
 
     async def unanswered(self, since: datetime, end: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
         """List recipients and times of deliveries between these times that were not answered at all; the newest first."""
-        params = {"agency": self._agency_id, "state": "sent", "since": since, "until": end, "most": limit}
+        params = {"agency": self._agency_id, "state": State.SENT, "since": since, "until": end, "most": limit}
         return [(code, at) for code, at in await self._tx.tuples(UNANSWERED, **params)]
 
     async def notes(self, tasks: Sequence[str]) -> dict[str, TaskNote]:

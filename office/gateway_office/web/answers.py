@@ -103,6 +103,7 @@ def bare_templates(*, enable_async: bool = False) -> Environment:
     environment.globals |= {
         "icon": icons.icon,
         "sign": icons.sign,
+        "state_class": icons.state_class,
         "state_icon": icons.state_icon,
         "menu_icon": icons.menu_icon,
     }

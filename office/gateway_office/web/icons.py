@@ -19,7 +19,7 @@ from aiohttp import web
 from heroicons.jinja import heroicon_mini
 from markupsafe import Markup
 
-from gateway.domain.states import STATES
+from gateway.domain.states import STATES, State
 from gateway.errors import Misconfigured
 
 SHAPES: Mapping[str, tuple[str, ...]] = {
@@ -119,8 +119,13 @@ def shown_as(word: str) -> tuple[str, str]:
     """Return colour and shape of a state."""
     if word in INCOMING:
         return INCOMING[word]
-    state = STATES.get(word, STATES["unknown"])
+    state = STATES.get(word, STATES[State.UNKNOWN])
     return state.colour, state.shape
+
+
+def state_class(word: str) -> str:
+    """Return the classes of a state: its word, and the tone that has its colour."""
+    return f"{word.replace('_', '-')} tone-{shown_as(word)[0]}"
 
 
 def sign(word: str) -> Markup:

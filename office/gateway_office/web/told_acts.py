@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.event import EventKind
+from gateway.domain.states import State
 from gateway_office.domain.pending import PendingAct
 from gateway_office.web.page_requests import PageRequest
 
@@ -20,10 +21,10 @@ _LOOK_BACK = 10_000
 _JUST_NOW = timedelta(seconds=30)
 _MOST_ACTS = 500
 _WORDS = {
-    InState.ACCEPTED: "accepted",
-    InState.REJECTED: "rejected",
-    InState.ASSIGNED: "assigned",
-    InState.PROCESSING: "assigned",
+    InState.ACCEPTED: State.ACCEPTED,
+    InState.REJECTED: State.REJECTED,
+    InState.ASSIGNED: State.ASSIGNED,
+    InState.PROCESSING: State.ASSIGNED,
 }
 
 

@@ -14,8 +14,8 @@ from gateway.cli.command import Invocation
 from gateway.document_view.facts import received_word, state_word
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, OutgoingDocument
-from gateway.domain.states import REQUESTED, document_word
-from gateway.domain.status import Fact, incoming_word
+from gateway.domain.states import REQUESTED
+from gateway.domain.status import Fact, document_word, incoming_word
 from gateway.incoming.reading import DocumentContext
 from gateway.ops.evidence import contents
 from gateway_labs.demo import stage

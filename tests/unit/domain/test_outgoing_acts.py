@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.document import Kind, OutState
 from gateway.domain.outgoing_acts import Act, Standing, objection, standing_by_states, standing_of
-from gateway.domain.states import document_word
+from gateway.domain.status import document_word
 from tests.support.cases import Cases
 from tests.unit.policy.test_change import SENT
 

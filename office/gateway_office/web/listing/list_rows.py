@@ -21,7 +21,7 @@ from gateway.domain.handling import Share
 from gateway.domain.office_calendar import OfficeCalendar
 from gateway.domain.outgoing_acts import Act, objection, standing_by_states
 from gateway.domain.signatures import SignatureWord
-from gateway.domain.states import REQUESTED
+from gateway.domain.states import REQUESTED, State
 from gateway.domain.text import Sought, hits
 from gateway.errors import NotFound
 from gateway.outgoing.stopping import UNSENT
@@ -51,7 +51,7 @@ _SOON = timedelta(minutes=30)
 PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}
 MOST = 500
 _PAGE = 100
-_WAITING = frozenset(UNSENT) - {"sending"}
+_WAITING = frozenset(UNSENT) - {State.SENDING}
 # Acts on many letters that another act on one of them, which can still be undone, excludes.
 _DECIDING = frozenset({"tiep-nhan", "tu-choi", "trinh"})
 
@@ -171,7 +171,7 @@ class RowRenderer:
 
     def _subject(self, line: ListLine) -> str:
         """Return the subject: empty where it is not to be seen; a draft may have none yet."""
-        if self.content and not line.card.subject and line.state == "draft":
+        if self.content and not line.card.subject and line.state == State.DRAFT:
             return labels.say("listing.no_subject", self.lang)
         return line.card.subject if self.content else ""
 
@@ -205,7 +205,7 @@ class RowRenderer:
                 count=card.states[state],
                 state=short_word(state, self.lang).lower(),
             )
-            for state in (*sorted(REQUESTED), "rejected", "failed", "request_agreed")
+            for state in (*sorted(REQUESTED), State.REJECTED, State.FAILED, State.REQUEST_AGREED)
             if card.states.get(state)
         ]
         if late := line.overdue(self.now):
@@ -452,7 +452,7 @@ async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: Sh
 def _skip_reason(request: PageRequest, act: str, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
-        "gui-lai": "failed" in states and _may_resend(line),
+        "gui-lai": State.FAILED in states and _may_resend(line),
         "huy-gui": line.own_state in (OutState.DRAFT, OutState.BLOCKED)
         or (bool(states) and states <= _WAITING),
         "don-doc": line.is_overdue(request.deps.clock.now()),

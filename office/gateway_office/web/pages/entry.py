@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
+from gateway.domain.states import State
 from gateway.errors import Denied
 from gateway.words import labels
 from gateway.words.legal import bases_of_rules
@@ -37,7 +38,7 @@ from gateway_office.web.routes import Access, FormBody, get, post
 _WAITS = frozenset({"GW-LOCKED", "GW-SLOW-DOWN"})
 _ANSWERED = _WAITS | {"GW-SIGN-IN", "GW-ACCOUNT"}
 HELP_PARTS = {"send": 4, "receive": 4, "recall": 2, "book": 3, "report": 2, "admin": 4}
-HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != "unknown")
+HELP_STATES = tuple(state for state in STATES[Side.OUT] if state != State.UNKNOWN)
 # Rules behind what a part, or a time limit, of the page says; their bases stand below it.
 HELP_RULES: Mapping[str, Sequence[str]] = {
     "send": ("R22", "R45", "R48"),

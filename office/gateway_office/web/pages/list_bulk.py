@@ -10,7 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.domain.states import AWAITED
+from gateway.domain.states import AWAITED, State
 from gateway.domain.text import fold
 from gateway.errors import Clash, Denied, GatewayError, NotFound
 from gateway.incoming import act
@@ -189,7 +189,7 @@ def _outcome(choice: Choice, *, ok: bool, text: str) -> BulkOutcome:
 
 async def _resend(request: PageRequest, choice: Choice) -> str:
     await manage.resend(*request.outgoing, choice.id)
-    return request.say("listing.done.gui-lai", count=choice.row.line.card.states["failed"])
+    return request.say("listing.done.gui-lai", count=choice.row.line.card.states[State.FAILED])
 
 
 async def _cancel(request: PageRequest, choice: Choice) -> str:

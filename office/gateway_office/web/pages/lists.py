@@ -16,6 +16,7 @@ from multidict import MultiDict
 
 from gateway.domain.document import URGENCY_KEYS, WORKED_ON
 from gateway.domain.queues import InboxPacket
+from gateway.domain.states import State
 from gateway.domain.text import fold, sought
 from gateway.errors import Clash, NotFound
 from gateway_office.accounts import tags_and_views
@@ -160,7 +161,7 @@ def _first_tab(request: PageRequest) -> str:
     """Return the tab of the person's own work: new letters for who takes them in, else those of the unit, or taken in."""
     if request.may(Right.TAKE_IN, Manner.YES):
         return "new"
-    return "accepted" if request.may(Right.SEE_CONTENT, Manner.YES) else "processing"
+    return State.ACCEPTED if request.may(Right.SEE_CONTENT, Manner.YES) else State.PROCESSING
 
 
 def read_list_query(request: PageRequest, side: Side) -> ListQuery:

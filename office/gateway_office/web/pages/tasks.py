@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from gateway.domain.states import State
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway.errors import Clash, NotFound
 from gateway.words.legal import basis_of_timer
@@ -74,29 +75,29 @@ _ROUTES = {
 _SHAPES: dict[TaskKind, str] = {
     TaskKind.TAKE_IN: "new",
     TaskKind.DECIDE: "held",
-    TaskKind.REJECTED: "rejected",
-    TaskKind.FAILED: "failed",
-    TaskKind.RECALL: "recall_asked",
-    TaskKind.REPLY: "processing",
+    TaskKind.REJECTED: State.REJECTED,
+    TaskKind.FAILED: State.FAILED,
+    TaskKind.RECALL: State.RECALL_ASKED,
+    TaskKind.REPLY: State.PROCESSING,
     TaskKind.CERTIFICATE: "sealed",
-    TaskKind.ISSUE: "draft",
-    TaskKind.STATUS: "failed",
-    TaskKind.TAKE_BACK: "take_back_asked",
-    TaskKind.APPROVE_RECALL: "recall_asked",
-    TaskKind.LEFT_AFTER_ALL: "cancelled",
-    TaskKind.SYSTEM: "failed",
-    TaskKind.SYSTEM_STATUS: "failed",
-    TaskKind.ACT_FAILED: "failed",
-    TaskKind.ASSIGN_FAILED: "failed",
-    TaskKind.ASSIGN: "accepted",
-    TaskKind.REASSIGN: "assigned",
-    TaskKind.REPLY_DUE: "sent",
-    TaskKind.RECALL_DUE: "recall_asked",
+    TaskKind.ISSUE: State.DRAFT,
+    TaskKind.STATUS: State.FAILED,
+    TaskKind.TAKE_BACK: State.TAKE_BACK_ASKED,
+    TaskKind.APPROVE_RECALL: State.RECALL_ASKED,
+    TaskKind.LEFT_AFTER_ALL: State.CANCELLED,
+    TaskKind.SYSTEM: State.FAILED,
+    TaskKind.SYSTEM_STATUS: State.FAILED,
+    TaskKind.ACT_FAILED: State.FAILED,
+    TaskKind.ASSIGN_FAILED: State.FAILED,
+    TaskKind.ASSIGN: State.ACCEPTED,
+    TaskKind.REASSIGN: State.ASSIGNED,
+    TaskKind.REPLY_DUE: State.SENT,
+    TaskKind.RECALL_DUE: State.RECALL_ASKED,
     TaskKind.DUTY: "sealed",
-    TaskKind.OPINION: "accepted",
-    TaskKind.START: "assigned",
-    TaskKind.WORK: "processing",
-    TaskKind.INFORMED: "accepted",
+    TaskKind.OPINION: State.ACCEPTED,
+    TaskKind.START: State.ASSIGNED,
+    TaskKind.WORK: State.PROCESSING,
+    TaskKind.INFORMED: State.ACCEPTED,
 }
 get, post, _ = routes.sharing(key="todo")
 

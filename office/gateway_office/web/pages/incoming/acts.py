@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import WORKED_ON, IncomingDocument, InState, Source
 from gateway.domain.handling import PartState, Share, UnitPart
-from gateway.domain.states import AT_WORK_CODES, CODES
+from gateway.domain.states import AT_WORK_CODES, CODES, State
 from gateway.errors import BadForm, Clash, Denied, Refused, StaleVersion
 from gateway.incoming import act, handling
 from gateway.incoming.act import RefusalReason, StatusCall
@@ -139,7 +139,7 @@ async def refuse(request: PageRequest) -> web.StreamResponse:
         )
     values = ActValues(reason=code, note=note, staff=access.staff_of(request))
     refusal = access.begin_act(request, incoming, ActKind.REFUSE, values)
-    return await access.done_or_late(request, incoming, refusal, "incoming.refused", end_state="rejected")
+    return await access.done_or_late(request, incoming, refusal, "incoming.refused", end_state=State.REJECTED)
 
 
 async def undo(request: PageRequest) -> web.StreamResponse:
@@ -182,7 +182,7 @@ async def assign(request: PageRequest) -> web.StreamResponse:
     operation = access.begin_act(request, incoming, ActKind.ASSIGN, values)
     try:
         return await access.done_or_late(
-            request, incoming, operation, "incoming.assigned", end_state="assigned"
+            request, incoming, operation, "incoming.assigned", end_state=State.ASSIGNED
         )
     except Refused as error:
         return await assign_form(request, _unit_problems(request, error))

@@ -15,7 +15,7 @@ from gateway.document_view.recipients import Progress, RecipientView, progress_o
 from gateway.domain.document import Delivery, OutgoingDocument, OutState, Staff
 from gateway.domain.event import Event, EventKind
 from gateway.domain.outgoing_acts import Act, objection, standing_of
-from gateway.domain.states import AWAITED, FAULTY, NEVER_LEFT, REQUESTED, Track
+from gateway.domain.states import AWAITED, FAULTY, NEVER_LEFT, REQUESTED, State, Track
 from gateway.domain.status import Fact
 from gateway.domain.text import name_key
 from gateway.errors import Denied
@@ -40,9 +40,9 @@ MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
 MAY_URGE = (Right.URGE, (Manner.YES,))
 MAY_PRINT = (Right.SEE_CONTENT, (Manner.YES, Manner.OWN))
 # In these states the same bytes may go once more; other recipients have them, or have refused them.
-RESENDABLE = AWAITED | {"failed", "sending"}
-_CLOSED_STATES = frozenset({"cancelled", "paper", "rejected", "request_agreed"})
-_NUMBERED_STEPS = frozenset({"queued", "sent", "failed", "cancelled"})
+RESENDABLE = AWAITED | {State.FAILED, State.SENDING}
+_CLOSED_STATES = frozenset({State.CANCELLED, State.PAPER, State.REJECTED, State.REQUEST_AGREED})
+_NUMBERED_STEPS = frozenset({State.QUEUED, State.SENT, State.FAILED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +227,7 @@ def resendable(outgoing: OutgoingView) -> Sequence[Delivery]:
 
 def no_correction(outgoing: OutgoingView) -> str:
     """Explain why it cannot be corrected: only a refused document can."""
-    is_refused = any(d.state == "rejected" for d in outgoing.deliveries)
+    is_refused = any(d.state == State.REJECTED for d in outgoing.deliveries)
     return refusal(outgoing, Act.CORRECT) if is_refused else "outgoing.why.nobody_refused"
 
 
@@ -255,7 +255,7 @@ def recallable(outgoing: OutgoingView) -> Sequence[Delivery]:
     return [
         d
         for d in outgoing.deliveries
-        if d.state not in NEVER_LEFT | REQUESTED | {"request_agreed", "rejected"}
+        if d.state not in NEVER_LEFT | REQUESTED | {State.REQUEST_AGREED, State.REJECTED}
     ]
 
 
@@ -316,7 +316,7 @@ def recipient_rows(outgoing: OutgoingView, now: datetime, lang: str) -> list[Rec
     return sorted(
         rows,
         key=lambda row: (
-            row.word not in FAULTY | {"unknown"},
+            row.word not in FAULTY | {State.UNKNOWN},
             not row.late,
             name_key(row.delivery.recipient.name or row.delivery.recipient.code),
         ),
@@ -326,7 +326,7 @@ def recipient_rows(outgoing: OutgoingView, now: datetime, lang: str) -> list[Rec
 def _recipient_row(outgoing: OutgoingView, delivery: Delivery, now: datetime, lang: str) -> RecipientRow:
     view = recipient_view(delivery, outgoing.facts.get(delivery.id, ()), lang)
     facts, last = [f.fact for f in view.facts], view.last
-    sendings = [f for f in facts if f.code == "sent"]
+    sendings = [f for f in facts if f.code == State.SENT]
     taken_in_at = next((f.at for f in facts if f.track is Track.BUSINESS and f.code == "03"), None)
     axis_words = [labels.say("axis.by", lang, axis=f.axis) for f in sendings[-1:] if f.axis]
     is_late = outgoing.is_late(delivery, now)
@@ -402,7 +402,7 @@ def _fact_packet(view: FactView, delivery: Delivery, outgoing: OutgoingView) -> 
     fact = view.fact
     if view.by is FactSource.NODE:
         digest = fact.handed.digest if fact.handed is not None else outgoing.document.envelope_digest
-        was_sent = fact.track is Track.TRANSPORT and fact.code == "sent"
+        was_sent = fact.track is Track.TRANSPORT and fact.code == State.SENT
         return str(digest) if digest is not None and was_sent else ""
     return (
         f"{fact.packet_digest}?noi-nhan={delivery.recipient.code}" if fact.packet_digest is not None else ""

@@ -19,7 +19,8 @@ from gateway.document_view.recipients import picture
 from gateway.domain.agency_profile import letterhead_of
 from gateway.domain.document import IncomingDocument, Kind, OutgoingDocument, OutState, ReplyLink
 from gateway.domain.event import EventKind
-from gateway.domain.states import SILENT, TAKEN_IN, document_word
+from gateway.domain.states import SILENT, TAKEN_IN, State
+from gateway.domain.status import document_word
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway.ops.evidence.contents import HeldPacket
@@ -323,7 +324,7 @@ class Offered:
 def choose(outgoing: OutgoingView, document_acts: Sequence[DocumentAct], shown_buttons: int) -> Offered:
     """Choose the buttons; `shown_buttons` of them stand there already: to call it back, to open the draft."""
     possible = {act.key: act for act in document_acts if not act.why}
-    failed = any(act.state == "failed" for act in outgoing.deliveries)
+    failed = any(act.state == State.FAILED for act in outgoing.deliveries)
     # Acts that the document waits for, the worst case first.
     awaited = ("anew", *(("resend",) if failed else ()), "urge")
     if outgoing.document.state in (OutState.DRAFT, OutState.BLOCKED):

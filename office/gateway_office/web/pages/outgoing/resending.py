@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.domain.document import Recipient, RecipientRole
 from gateway.domain.outgoing_acts import Act
+from gateway.domain.states import State
 from gateway.outgoing import manage
 from gateway.outgoing.more_recipients import send_to_more
 from gateway_office.letters import follow_up
@@ -27,7 +28,7 @@ async def resend(request: PageRequest) -> web.StreamResponse:
     if not request.is_act:
         if objection := access.no_resend(outgoing):
             return await show_refusal(request, outgoing, "resend", objection)
-        codes = [d.recipient.code for d in outgoing.deliveries if d.state == "failed"]
+        codes = [d.recipient.code for d in outgoing.deliveries if d.state == State.FAILED]
     order = sorted(outgoing.deliveries, key=lambda d: (d.state not in access.RESENDABLE, d.recipient.code))
     repeat = partial(
         ask, request, outgoing, "resend", look="", chosen=codes, again=access.RESENDABLE, order=order
@@ -48,7 +49,7 @@ async def correct(request: PageRequest) -> web.StreamResponse:
         return await show_refusal(request, outgoing, "anew", objection)
     if not request.is_act:
         all_rows = access.recipient_rows(outgoing, request.deps.clock.now(), request.lang)
-        rows = [row for row in all_rows if row.word == "rejected"]
+        rows = [row for row in all_rows if row.word == State.REJECTED]
         return await ask(request, outgoing, "anew", look="", do="outgoing.anew.do", rows=rows)
     draft = await follow_up.begin_correction(*request.outgoing, outgoing.document.id)
     return request.confirm(f"/phat-hanh/{draft.id}", "outgoing.anew")
@@ -80,7 +81,7 @@ async def _read_recipients(
     """Read recipients by code or name, each once; one that has the document already is refused."""
     if not names:
         return (), [("to", request.say("outgoing.name_one"))]
-    deliveries = (d for d in outgoing.deliveries if d.state not in ("rejected", "failed"))
+    deliveries = (d for d in outgoing.deliveries if d.state not in (State.REJECTED, State.FAILED))
     codes_reached = {d.recipient.code.casefold() for d in deliveries}
     recipients, problems = list[Recipient](), Problems()
     for text in dict.fromkeys(names):
