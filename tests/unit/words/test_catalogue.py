@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import gateway.words
-import gateway_office.words
+import gateway
+import gateway_office
 from gateway.words.labels import (
     LANGUAGES,
     SUBJECT_OF,
@@ -22,7 +22,8 @@ from gateway.words.labels import (
 from tests.support.cases import Cases
 from tests.support.words import SUBJECTS
 
-FOLDERS = [Path(package.__file__ or "").parent for package in (gateway.words, gateway_office.words)]
+# By the packages above: reading a catalogue loads the folder as a module without naming it in its package.
+FOLDERS = [Path(package.__file__ or "").parent / "words" for package in (gateway, gateway_office)]
 FILES = sorted(path for folder in FOLDERS for path in folder.glob("*/*.po"))
 HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 GOOD = 'msgid "a.b"\nmsgstr "words"\n'
