@@ -4,18 +4,15 @@ of a program or of the node itself, an agency's in the registry."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from gateway.domain.queues import InboxPacket
 from gateway.errors import NotFound
-
-if TYPE_CHECKING:
-    from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.request_context import RequestContext
 
 NODE_ITSELF = "node"
 
 
-async def names_of(request: PageRequest, principals: Iterable[str], other: str) -> Mapping[str, str]:
+async def names_of(request: RequestContext, principals: Iterable[str], other: str) -> Mapping[str, str]:
     """Return names; `other` begins the labels of principals that are no persons: `{other}.node` and `{other}.program`."""
     names: dict[str, str] = {}
     async with request.deps.accounts.accounts.read() as view:
@@ -27,14 +24,14 @@ async def names_of(request: PageRequest, principals: Iterable[str], other: str) 
     return names
 
 
-async def agency_names(request: PageRequest, codes: Iterable[str]) -> dict[str, str]:
+async def agency_names(request: RequestContext, codes: Iterable[str]) -> dict[str, str]:
     """Return the names that the registry has today, by code; a code without an entry is left out."""
     directory, today = request.deps.inn.directory, request.today
     entries = {code: await directory.find(code, today) for code in sorted(set(codes) - {""})}
     return {code: entry.name for code, entry in entries.items() if entry is not None}
 
 
-async def claimed_sender(request: PageRequest, item: InboxPacket) -> str:
+async def claimed_sender(request: RequestContext, item: InboxPacket) -> str:
     """Return the name of the agency that a packet says it comes from, or its code where the registry has no name."""
     code = item.sender_code or item.transport_sender
     entry = await request.deps.inn.directory.find(code, request.today)

@@ -4,22 +4,19 @@ notifications, the confirmation of the last act. One query counts the tasks; eve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gateway_office.web import duty_table
 from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.menu import menu
 from gateway_office.web.notification_menu import bell_of
-
-if TYPE_CHECKING:
-    from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.request_context import RequestContext
 
 DENSITY = "gw_density"
 COMPACT = "compact"
 COMFORTABLE = "comfortable"
 
 
-async def frame_values(request: PageRequest) -> Mapping[str, object]:
+async def frame_values(request: RequestContext) -> Mapping[str, object]:
     """Make the values of the frame."""
     cookies = request.http.cookies
     id = request.agency.id if request.agency is not None else ""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gateway_office.domain.roles import Manner, Right
+from gateway_office.web.request_context import RequestContext
 from gateway_office.web.routes import Needs
-
-if TYPE_CHECKING:
-    from gateway_office.web.page_requests import PageRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +48,7 @@ MENU = (
 )
 
 
-def menu(request: PageRequest) -> tuple[MenuEntry, ...]:
+def menu(request: RequestContext) -> tuple[MenuEntry, ...]:
     """List the entries that the person may open."""
     if request.acting is None or request.acting.duties:
         return ()

@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gateway_office.domain.notice import NotificationSettings, Ring, RingKind, SubjectKind
 from gateway_office.domain.roles import Manner, Right
-
-if TYPE_CHECKING:
-    from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.request_context import RequestContext
 
 BELL_PATH = "/thong-bao"
 RINGS_IN_FRAME = 6
@@ -68,7 +65,7 @@ class BellMenu:
         return next((r for r in self.rings if r.is_unread and r.ring.is_express), None)
 
 
-def bell_kinds(request: PageRequest) -> tuple[RingKind, ...]:
+def bell_kinds(request: RequestContext) -> tuple[RingKind, ...]:
     """List the kinds of news that this person may get here; none for a person without a bell."""
     if request.acting is None or request.agency is None or request.acting.duties:
         return ()
@@ -80,7 +77,7 @@ def bell_kinds(request: PageRequest) -> tuple[RingKind, ...]:
     return (*leads, *_ALL_KINDS, *((RingKind.SET_ASIDE,) if _takes(request) else ()))
 
 
-async def bell_of(request: PageRequest, *, fresh: bool = False) -> BellMenu | None:
+async def bell_of(request: RequestContext, *, fresh: bool = False) -> BellMenu | None:
     """Make this person's bell; None for a person who has none. With `fresh` the settings are read from the database."""
     kinds = bell_kinds(request)
     if not kinds:
@@ -101,13 +98,13 @@ async def bell_of(request: PageRequest, *, fresh: bool = False) -> BellMenu | No
     return BellMenu(rings=_shown_rings(request, services, rings), kinds=kinds, muted=muted)
 
 
-def _muted_by(request: PageRequest, settings: NotificationSettings) -> frozenset[RingKind]:
+def _muted_by(request: RequestContext, settings: NotificationSettings) -> frozenset[RingKind]:
     if settings.muted is not None:
         return settings.muted
     return frozenset() if _takes(request) or request.may(Right.SEE_CONTENT, Manner.OWN) else _MUTED_AT_FIRST
 
 
-def bell_news(request: PageRequest, bell: BellMenu) -> dict[str, object]:
+def bell_news(request: RequestContext, bell: BellMenu) -> dict[str, object]:
     """Make the news for an open page: how many, and a sentence to say aloud; which letter, and nothing of its subject."""
     aloud = bell.aloud
     if aloud is None:
@@ -116,7 +113,7 @@ def bell_news(request: PageRequest, bell: BellMenu) -> dict[str, object]:
     return {"count": bell.unread, "aloud": {"id": aloud.ring.id, "says": sentence, "path": aloud.path}}
 
 
-async def bell_choice(request: PageRequest) -> dict[RingKind, bool]:
+async def bell_choice(request: RequestContext) -> dict[RingKind, bool]:
     """Return for each kind whether this person gets it; empty for a person without a bell."""
     kinds = bell_kinds(request)
     if not kinds:
@@ -125,12 +122,12 @@ async def bell_choice(request: PageRequest) -> dict[RingKind, bool]:
     return {kind: kind not in muted for kind in kinds}
 
 
-def _takes(request: PageRequest) -> bool:
+def _takes(request: RequestContext) -> bool:
     return request.may(Right.TAKE_IN, Manner.YES)
 
 
 def _shown_rings(
-    request: PageRequest, settings: NotificationSettings, rings: Sequence[Ring]
+    request: RequestContext, settings: NotificationSettings, rings: Sequence[Ring]
 ) -> tuple[ShownRing, ...]:
     return tuple(
         ShownRing(

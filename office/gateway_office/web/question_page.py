@@ -1,43 +1,34 @@
 """The page that asks one question and carries out one act. In: the request, the keys of the question's words, and the
-content around its form. Out: the page, with the problems of a form that was sent."""
+content around its form. Out: the values of its template."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 from gateway.words import labels
 from gateway_office.web.addresses import url_for
-from gateway_office.web.forms import Problems
-
-if TYPE_CHECKING:
-    from gateway_office.web.page_requests import PageRequest
+from gateway_office.web.request_context import RequestContext
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-async def show_question(
-    request: PageRequest,
-    problems: Problems | None,
+def question_values(
+    request: RequestContext,
     /,
     *words: str,
     back: str,
     query: Mapping[str, str] = _NOTHING,
     hidden: Mapping[str, str] = _NOTHING,
     **values: object,
-) -> web.Response:
-    """Answer with a page that asks one question and carries out one act: one handler serves both, one template shows
-    all. Its title, its text and the button's words are keys of labels, with parameters from `values`: these three, or
+) -> dict[str, object]:
+    """Make the values of the one template for questions. The title, its text and the button's words are keys of labels, with parameters from `values`: these three, or
     the one from which they follow. The words of a button elsewhere may end in dots, as there is a page to come. `back`
     is the address for a person who does not act, with `query`, which the form's address keeps too. `closed` is why it
     cannot be done now: the page then has no form; `more` are further sentences, `about` names what it is about, a
     `grave` act has a red button. `part` is a template that shows, by `place`, the content "above" the form, its
     "fields", and the content "below"; `which` tells it the question. `look` is a class of the style sheet: the form as
-    a `card`, or the narrow page of `enter`. `has_file`: the form brings a file.
-    Problems are shown once there is a form."""
+    a `card`, or the narrow page of `enter`. `has_file`: the form brings a file."""
     title, text, do = words if len(words) == 3 else _words_of_question(*words)
     usual = {
         "more": (),
@@ -50,17 +41,16 @@ async def show_question(
         "tabs": (),
         "has_file": False,
     }
-    return await request.form_page(
-        "question.html",
-        problems if request.is_act else None,
-        title=request.say(title, **values).removesuffix("…"),
-        text=request.say(text, **values) if text else "",
-        do=request.say(do, **values).removesuffix("…"),
-        hidden=hidden,
-        action=url_for(request.http.path, **query),
-        cancel=url_for(back, **query),
-        **(usual | values),
-    )
+    return {
+        "title": request.say(title, **values).removesuffix("…"),
+        "text": request.say(text, **values) if text else "",
+        "do": request.say(do, **values).removesuffix("…"),
+        "hidden": hidden,
+        "action": url_for(request.http.path, **query),
+        "cancel": url_for(back, **query),
+        **usual,
+        **values,
+    }
 
 
 def _words_of_question(key: str) -> tuple[str, str, str]:
