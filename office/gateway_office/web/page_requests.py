@@ -1,11 +1,11 @@
-"""The ways to answer one request of a person's browser. In: what is known about the request. Out: a page, a region of one, a
-file or a redirect, by the one handler of the route."""
+"""The ways to answer one request of a person's browser. In: what is known about the request. Out: a page, a region of
+one, a file or a redirect, by the one handler of the route."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from aiohttp import web
 
@@ -18,9 +18,6 @@ from gateway_office.web.frame import frame_values
 from gateway_office.web.question_page import question_values
 from gateway_office.web.request_context import PIECE, RequestContext
 from gateway_office.web.routes import Handler
-
-if TYPE_CHECKING:
-    pass
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -54,8 +51,8 @@ class PageRequest(RequestContext):
     ) -> web.Response:
         """Answer with a page that asks one question and carries out one act: one handler serves both. Words and values are
         those of `question_values`; problems are shown once there is a form."""
-        shown = question_values(self, *words, back=back, query=query, hidden=hidden, **values)
-        return await self.form_page("question.html", problems if self.is_act else None, **shown)
+        page_values = question_values(self, *words, back=back, query=query, hidden=hidden, **values)
+        return await self.form_page("question.html", problems if self.is_act else None, **page_values)
 
     def piece(self, template: str, status: int = 200, /, **values: object) -> web.Response:
         """Answer with one region of a page, for a script that swaps it."""

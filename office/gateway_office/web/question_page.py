@@ -22,7 +22,8 @@ def question_values(
     hidden: Mapping[str, str] = _NOTHING,
     **values: object,
 ) -> dict[str, object]:
-    """Make the values of the one template for questions. The title, its text and the button's words are keys of labels, with parameters from `values`: these three, or
+    """Make the values of the one template for questions. The title, its text and the button's words are keys of labels,
+    with parameters from `values`: these three, or
     the one from which they follow. The words of a button elsewhere may end in dots, as there is a page to come. `back`
     is the address for a person who does not act, with `query`, which the form's address keeps too. `closed` is why it
     cannot be done now: the page then has no form; `more` are further sentences, `about` names what it is about, a
