@@ -43,6 +43,17 @@ class Fate(StrEnum):
     NEVER = "never"
 
 
+class DeadCause(StrEnum):
+    """Cause for which a parcel is on the dead list; `operating.dead.why.…` and `operating.sort.…` have the words."""
+
+    TRIES = "tries"
+    LABEL = "label"
+    REFUSED = "refused"
+    NOBODY = "nobody"
+    NO_ROOM = "no_room"
+    UNKNOWN = "unknown"
+
+
 # Reason of a parcel on the dead list that its node could not take for want of room.
 NO_ROOM_REASON = (
     "set aside: its sender has too much unhandled mail here; it is taken again once there is room"
@@ -119,16 +130,17 @@ class Promises:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadParcel(CarriedParcel):
     """A parcel that was delivered too often without being settled and waits for a person. `recipient` has the recipients'
-    codes, separated by spaces."""
+    codes, separated by spaces. `reason` is the cause in words, with its details."""
 
     id: str
     dead_at: datetime | None
+    cause: DeadCause
     reason: str
 
     @property
     def is_aside(self) -> bool:
         """True for a parcel that a node set aside for want of room, and takes again by itself."""
-        return self.reason.endswith(NO_ROOM_REASON)
+        return self.cause is DeadCause.NO_ROOM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +194,7 @@ class Axis(Protocol):
         again. A stale token changes nothing."""
 
     async def put_aside(self, arrival: Arrival) -> None:
-        """End a delivery by moving the parcel to the dead list at once, with the reason `NO_ROOM_REASON`. A stale token
+        """End a delivery by moving the parcel to the dead list at once, with the cause `NO_ROOM`. A stale token
         changes nothing."""
 
     async def wait(self, timeout_s: float) -> None:

@@ -27,7 +27,7 @@ from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.log import action
-from gateway.ports.axis import NO_ROOM_REASON, Arrival, AxisState, DeadParcel, Fate, Outcome, Parcel, Promises
+from gateway.ports.axis import Arrival, AxisState, DeadCause, DeadParcel, Fate, Outcome, Parcel, Promises
 from gateway.ports.services import Clock, Pool
 from gateway.transport import queue_file
 from gateway.transport.parcel import (
@@ -151,7 +151,7 @@ class EmbeddedAxis:
         ordinary = ordinary_places(limit, next(self._turns))
         arrivals, poisoned = await self._queue.change(partial(self._lease, limit, ordinary, lease_s, times))
         for row in poisoned:
-            action(_log, "axis.dead", _poison_reason(row[8]), packet_id=row[2], recipient=row[1])
+            action(_log, "axis.dead", queue_file.tries_reason(row[8]), packet_id=row[2], recipient=row[1])
         return arrivals
 
     def _lease(
@@ -173,7 +173,7 @@ class EmbeddedAxis:
         self._held = {token: expiry for token, expiry in self._held.items() if expiry > now}
         self._held |= {token: expiry for token, expiry, _ in leases}
         queue.executemany(queue_file.LEASE, leases)
-        queue.executemany(queue_file.BURY, [(now, _poison_reason(row[8]), row[0]) for row in poisoned])
+        queue.executemany(queue_file.BURY, [(now, DeadCause.TRIES, row[0]) for row in poisoned])
         return arrivals, poisoned
 
     async def settle(self, arrival: Arrival, *, is_done: bool) -> None:
@@ -216,7 +216,7 @@ class EmbeddedAxis:
 
     async def put_aside(self, arrival: Arrival) -> None:
         """Move the row to the dead list."""
-        buried = (self._clock.now().timestamp(), NO_ROOM_REASON, arrival.token)
+        buried = (self._clock.now().timestamp(), DeadCause.NO_ROOM, arrival.token)
         await self._queue.change(lambda queue: queue.execute(queue_file.BURY_LEASED, buried))
         self._held.pop(arrival.token, None)
 
@@ -464,10 +464,6 @@ def _open_payload(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as cause:
         raise Unreachable(f"the payload {path} cannot be read: {cause}; it may be settled already") from cause
-
-
-def _poison_reason(deliveries: int) -> str:
-    return f"delivered {deliveries} times and never settled"
 
 
 def _not_dead(id: str) -> NotFound:

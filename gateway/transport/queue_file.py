@@ -27,7 +27,7 @@ from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.registry import fold_code
 from gateway.errors import Misconfigured, Unreachable
-from gateway.ports.axis import DeadParcel
+from gateway.ports.axis import NO_ROOM_REASON, DeadCause, DeadParcel
 from gateway.ports.services import Pool
 
 T = TypeVar("T")
@@ -157,8 +157,20 @@ def due_of(
     return [*urgent[: limit - len(normal)], *normal]
 
 
+def tries_reason(deliveries: int) -> str:
+    return f"delivered {deliveries} times and never settled"
+
+
+def _cause(stored: str) -> DeadCause:
+    """Read a stored cause. Earlier versions stored its words, and knew two causes."""
+    if stored in {*DeadCause}:
+        return DeadCause(stored)
+    return DeadCause.NO_ROOM if stored == NO_ROOM_REASON else DeadCause.TRIES
+
+
 def dead_parcels(row: Sequence[Any]) -> DeadParcel:
-    id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, reason = row
+    id, recipient, packet_id, kind, sender, lane, digest, size, deliveries, dead_at, cause = row
+    cause = _cause(cause)
     return DeadParcel(
         id=str(id),
         recipient=recipient,
@@ -170,7 +182,8 @@ def dead_parcels(row: Sequence[Any]) -> DeadParcel:
         size=size,
         deliveries=deliveries,
         dead_at=datetime.fromtimestamp(dead_at, UTC),
-        reason=reason,
+        cause=cause,
+        reason=NO_ROOM_REASON if cause is DeadCause.NO_ROOM else tries_reason(deliveries),
     )
 
 

@@ -17,13 +17,13 @@ from typing import BinaryIO
 
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
-from gateway.ports.axis import NO_ROOM_REASON, Fate, Parcel
+from gateway.ports.axis import NO_ROOM_REASON, DeadCause, Fate, Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.embedded import EmbeddedAxis
 from gateway_foreign.rest.line import NotSent
 
 _ROWS_OF = "SELECT 1 FROM queue WHERE packet_id = ? LIMIT 1"
-_ASIDE_OF = "SELECT 1 FROM queue WHERE dead_reason = ? AND sender = ? LIMIT 1"
+_ASIDE_OF = "SELECT 1 FROM queue WHERE dead_reason IN (?, ?) AND sender = ? LIMIT 1"
 _ALL_IDS = "SELECT DISTINCT packet_id FROM queue"
 _LEFT_S = 3600.0
 
@@ -136,7 +136,7 @@ class FetchedQueue(EmbeddedAxis):
 
     async def has_aside(self, sender: str) -> bool:
         """Tell whether a packet of this sender was set aside for want of room."""
-        return bool(await self._queue.search(_ASIDE_OF, (NO_ROOM_REASON, sender)))
+        return bool(await self._queue.search(_ASIDE_OF, (DeadCause.NO_ROOM, NO_ROOM_REASON, sender)))
 
     async def ids(self) -> frozenset[str]:
         """Return the ids of all packets that wait, are leased, or are dead."""

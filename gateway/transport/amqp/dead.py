@@ -23,7 +23,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Clash, NotFound, Unreachable
 from gateway.log import action
-from gateway.ports.axis import NO_ROOM_REASON, DeadParcel
+from gateway.ports.axis import NO_ROOM_REASON, DeadCause, DeadParcel
 from gateway.ports.services import Pool
 from gateway.transport.amqp import label, parts_set
 from gateway.transport.amqp import topology as names
@@ -113,6 +113,11 @@ class DeadLetters:
     def _parcel(self, message: AbstractIncomingMessage) -> DeadParcel:
         read, refused = label.read_leniently(message), _why(message) == "rejected"
         deliveries = 1 if refused else self._deliveries
+        cause, reason = DeadCause.TRIES, f"delivered {deliveries} times and never settled"
+        if refused:
+            cause, reason = self._refusal(message)
+        elif (why := _why(message)) not in ("", "delivery_limit"):
+            cause, reason = DeadCause.UNKNOWN, f"the broker put it here: {why}"
         return DeadParcel(
             id=_id(message),
             recipient=" ".join(map(label.printable, _recipients(message))),
@@ -124,23 +129,25 @@ class DeadLetters:
             size=read.size,
             deliveries=deliveries,
             dead_at=_died_at(message),
-            reason=self._refusal(message) if refused else f"delivered {deliveries} times and never settled",
+            cause=cause,
+            reason=reason,
         )
 
-    def _refusal(self, message: AbstractIncomingMessage) -> str:
+    def _refusal(self, message: AbstractIncomingMessage) -> tuple[DeadCause, str]:
         """Explain why this node rejected the message: one that it could take was set aside."""
         try:
             read = label.read(message)
             if PART not in message.headers:
                 label.must_fit(read, message.body)
         except label.Unreadable as why:
-            return f"its label cannot be read: {why}"
+            return DeadCause.LABEL, f"its label cannot be read: {why}"
         with contextlib.suppress(label.Unreadable):
             if PART not in message.headers and self._hosted.hosted_codes(_recipients(message)):
-                return NO_ROOM_REASON
-        return (
+                return DeadCause.NO_ROOM, NO_ROOM_REASON
+        text = (
             "this node could not take it: none of its codes is hosted here, or its set of parts was refused"
         )
+        return DeadCause.REFUSED, text
 
     @contextlib.asynccontextmanager
     async def _hold(self, id: str) -> AsyncIterator[AbstractIncomingMessage]:
@@ -326,6 +333,7 @@ def _id_of_set(packet: PartSet) -> str:
 
 def _parcel_of_set(packet: PartSet, why: ParkedReason) -> DeadParcel:
     label, offers = packet.label, packet.offers
+    cause, reason = _reason(why, offers)
     return DeadParcel(
         id=_id_of_set(packet),
         recipient=" ".join(packet.recipients),
@@ -337,16 +345,18 @@ def _parcel_of_set(packet: PartSet, why: ParkedReason) -> DeadParcel:
         size=sum(part.size for part in packet.parts().values()),
         deliveries=offers,
         dead_at=_put_aside_at(packet),
-        reason=f"a packet of {label.of} parts: {_reason(why, offers)}",
+        cause=cause,
+        reason=f"a packet of {label.of} parts: {reason}",
     )
 
 
-def _reason(why: ParkedReason, offers: int) -> str:
+def _reason(why: ParkedReason, offers: int) -> tuple[DeadCause, str]:
     if why is ParkedReason.FOR_NOBODY:
-        return "none of its codes is hosted here any more; it lands by itself when one is again"
+        text = "none of its codes is hosted here any more; it lands by itself when one is again"
+        return DeadCause.NOBODY, text
     if why is ParkedReason.NO_ROOM:
-        return NO_ROOM_REASON
-    return f"handed out {offers} times and never settled"
+        return DeadCause.NO_ROOM, NO_ROOM_REASON
+    return DeadCause.TRIES, f"handed out {offers} times and never settled"
 
 
 def _put_aside_at(packet: PartSet) -> datetime | None:

@@ -18,7 +18,7 @@ import pytest
 from gateway.domain.document import Lane
 from gateway.errors import BrokerRefused, Misconfigured, NotFound, Unreachable
 from gateway.pool import ThreadPool
-from gateway.ports.axis import Fate
+from gateway.ports.axis import NO_ROOM_REASON, DeadCause, Fate
 from gateway.transport import queue_file
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.parcel import SMALL, STALE_S
@@ -213,7 +213,7 @@ async def test_counts_tell_waiting_urgent_leased_and_dead_and_the_dead_say_what_
     assert await axis.counts() == {"waiting": 2, "urgent": 1, "leased": 1, "dead": 1}
     (dead,) = await axis.dead_list()
     assert (dead.packet_id, dead.recipient, dead.sender, dead.deliveries) == ("p1", "Z92", "Z91.07", 2)
-    assert dead.reason == "delivered 2 times and never settled"
+    assert (dead.cause, dead.reason) == (DeadCause.TRIES, "delivered 2 times and never settled")
     assert dead.dead_at is not None
     assert dead.dead_at.tzinfo is UTC
 
@@ -422,3 +422,16 @@ async def test_what_was_published_here_is_taken_without_asking_first(
             nobody_asks.setattr(queue_file.QueueFile, "read", None)
             (arrival,) = await axis.take(10, 60)
         assert (arrival.packet_id, bytes_of(arrival)) == ("p1", b"words")
+
+
+@pytest.mark.parametrize(
+    ("stored", "cause"),
+    [
+        (DeadCause.NO_ROOM, DeadCause.NO_ROOM),
+        (NO_ROOM_REASON, DeadCause.NO_ROOM),
+        ("delivered 2 times and never settled", DeadCause.TRIES),
+    ],
+)
+def test_a_dead_row_has_its_cause_and_one_of_an_earlier_version_too(stored: str, cause: DeadCause) -> None:
+    row = (1, "A", "p", "edoc", "B", 0, "0" * 64, 1, 2, 0.0, stored)
+    assert queue_file.dead_parcels(row).cause is cause

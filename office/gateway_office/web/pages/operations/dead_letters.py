@@ -4,7 +4,6 @@ act: retry one or a whole group, drop one. Every act describes its effect first;
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from gateway.errors import BadForm, TransportFailure
 from gateway.ops.plain_data import plain_fields
-from gateway.ports.axis import DeadParcel
+from gateway.ports.axis import DeadCause, DeadParcel
 from gateway_office.web import answers
 from gateway_office.web.display_names import agency_names
 from gateway_office.web.forms import Problems
@@ -22,37 +21,15 @@ from gateway_office.web.pages.operations.state import both, get, tab_page, tab_q
 
 _DEAD = f"{PATH}/goi-tin-loi"
 _DEAD_ONE = f"{_DEAD}/{{id}}"
-_SORTS = (
-    ("signature", re.compile(r"signature|certificate|SIG-|CERT-", re.IGNORECASE)),
-    ("form", re.compile(r"schema|xml|malformed|parts|ENV-", re.IGNORECASE)),
-    ("code", re.compile(r"recipient|unroutable|no queue|agency code", re.IGNORECASE)),
-    ("size", re.compile(r"too large|limit of|size", re.IGNORECASE)),
-    ("repeat", re.compile(r"duplicate|repeat|already", re.IGNORECASE)),
-    ("tries", re.compile(r"times|expired|delivered", re.IGNORECASE)),
-)
-# Reasons as the axis writes them, and the keys of their words in the reader's language.
-_REASONS = (
-    ("tries", re.compile(r"(?:delivered|handed out) (?P<count>\d+) times and never settled")),
-    ("label", re.compile(r"its label cannot be read")),
-    ("refused", re.compile(r"this node could not take it")),
-    ("nobody", re.compile(r"none of its codes is hosted here any more")),
-)
 # A group beside those by reason: the parcels that a person ticked.
 _TICKED_GROUP = "chon"
-SORTS = (*(name for name, _ in _SORTS), "unknown")
-
-
-def sort_of(parcel: DeadParcel) -> str:
-    """Return the class of its reason, which the axis gives in its own words."""
-    return next((name for name, words in _SORTS if words.search(parcel.reason)), "unknown")
 
 
 def reason_words(request: PageRequest, parcel: DeadParcel) -> str:
-    """Write its reason for the reader; in the axis' own words where they are unknown."""
-    for key, pattern in _REASONS:
-        if match := pattern.search(parcel.reason):
-            return request.say(f"operating.dead.why.{key}", **match.groupdict())
-    return parcel.reason
+    """Write its cause for the reader; in the axis' own words where it is unknown."""
+    if parcel.cause is DeadCause.UNKNOWN:
+        return parcel.reason
+    return request.say(f"operating.dead.why.{parcel.cause}", count=parcel.deliveries)
 
 
 async def list_dead_letters(request: PageRequest) -> web.StreamResponse:
@@ -62,7 +39,7 @@ async def list_dead_letters(request: PageRequest) -> web.StreamResponse:
         parcels = await request.deps.operations.dead.all()
     except TransportFailure as error:
         fault = str(error)
-    groups = {name: [p for p in parcels if sort_of(p) == name] for name in SORTS}
+    groups = {str(name): [p for p in parcels if p.cause is name] for name in DeadCause}
     listed = groups.get(group_name, parcels)
     names = await agency_names(request, {c for p in listed for c in (p.sender, *p.recipient.split())})
     return await tab_page(
@@ -71,7 +48,7 @@ async def list_dead_letters(request: PageRequest) -> web.StreamResponse:
         "dead",
         groups={name: len(p) for name, p in groups.items() if p},
         parcels=[
-            (p, sort_of(p), reason_words(request, p), names.get(p.sender, p.sender), _recipients(p, names))
+            (p, p.cause, reason_words(request, p), names.get(p.sender, p.sender), _recipients(p, names))
             for p in listed
         ],
         wanted=group_name,
@@ -113,13 +90,13 @@ async def retry_group(request: PageRequest) -> web.StreamResponse:
 
 async def _group_page(request: PageRequest) -> web.Response:
     name = request.path("sort")
-    if name not in (*SORTS, _TICKED_GROUP):
+    if name not in (*DeadCause, _TICKED_GROUP):
         raise BadForm("there is no such group")
     chosen = set(request.http.query.getall("parcel", []))
     parcels = [
         parcel
         for parcel in await request.deps.operations.dead.all()
-        if (parcel.id in chosen if name == _TICKED_GROUP else sort_of(parcel) == name)
+        if (parcel.id in chosen if name == _TICKED_GROUP else parcel.cause == name)
     ]
     names = await agency_names(request, {c for p in parcels for c in (p.sender, *p.recipient.split())})
     title = request.say("operating.dead.retry" if name == _TICKED_GROUP else "operating.dead.group")
@@ -165,7 +142,7 @@ async def _parcel_values(request: PageRequest, parcel: DeadParcel) -> dict[str, 
         "names": names,
         "sender": names.get(parcel.sender, parcel.sender),
         "recipients": _recipients(parcel, names),
-        "sort": sort_of(parcel),
+        "sort": parcel.cause,
         "why": reason_words(request, parcel),
     }
 
