@@ -11,7 +11,7 @@ from tests.support.town.doors import Socket
 HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 HEAD = b"POST /api/v1/messages HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-PLAIN = b"GET /docs HTTP/1.1\r\nHost: x\r\n"
+PLAIN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 
 REFUSED = {
     "length-and-chunks": HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -31,18 +31,18 @@ REFUSED = {
     "length-with-underscore": HEAD + b"Content-Length: 1_0\r\n\r\nabcde",
     "length-without-end": HEAD + b"Content-Length: 99999999999999999999999\r\n\r\nabcde",
     "folded-header": PLAIN + b"X-A: 1\r\n folded\r\n\r\n",
-    "bare-line-feeds": b"GET /docs HTTP/1.1\nHost: x\n\n",
-    "one-bare-line-feed": b"GET /docs HTTP/1.1\r\nHost: x\nX-A: 1\r\n\r\n",
+    "bare-line-feeds": b"GET /healthz HTTP/1.1\nHost: x\n\n",
+    "one-bare-line-feed": b"GET /healthz HTTP/1.1\r\nHost: x\nX-A: 1\r\n\r\n",
     "bare-carriage-return": PLAIN + b"X-A: a\rb\r\n\r\n",
     "zero-byte-in-header": PLAIN + b"X-A: a\x00b\r\n\r\n",
     "zero-byte-in-address": b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
     "blank-before-colon": HEAD + b"Content-Length : 5\r\n\r\nabcde",
     "header-without-name": PLAIN + b": x\r\n\r\n",
-    "two-hosts": b"GET /docs HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
-    "no-host": b"GET /docs HTTP/1.1\r\n\r\n",
+    "two-hosts": b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    "no-host": b"GET /healthz HTTP/1.1\r\n\r\n",
     "host-in-the-address": b"GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n",
     "another-server-asked-for": b"CONNECT y:443 HTTP/1.1\r\nHost: y:443\r\n\r\n",
-    "version-2": b"GET /docs HTTP/2.0\r\nHost: x\r\n\r\n",
+    "version-2": b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n",
     "preface-of-2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "chunk-below-zero": CHUNKED + b"-5\r\nabcde\r\n0\r\n\r\n",
     "chunk-too-large": CHUNKED + b"FFFFFFFFFFFFFFFFF\r\nabcde\r\n0\r\n\r\n",

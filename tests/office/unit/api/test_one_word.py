@@ -1,4 +1,4 @@
-"""One document has one word, and a paused webhook no next try, at every place that shows them."""
+"""One document has one word at every place that shows it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import io
 import zipfile
 from collections import Counter
 
-from gateway.cli import documents, operations
+from gateway.cli import documents
 from gateway.cli.command import Invocation
-from gateway.cli.node import CommandContext, chosen
 from gateway.domain.document import DeliveryMode, OutgoingDocument
 from gateway.words import labels
 from gateway_office.domain.listing import outgoing_line
 from tests.office.support.api import COMMUNE, DEPARTMENT, PROVINCE, OfficeDoor
 from tests.support import evidence
 from tests.support.cases import Cases
-from tests.support.hooks import Hooked
 
 
 async def _documents(door: OfficeDoor) -> dict[str, OutgoingDocument]:
@@ -66,28 +64,3 @@ def _read(pack: bytes) -> str:
     with zipfile.ZipFile(io.BytesIO(pack)) as archive:
         pages = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".html")]
     return "\n".join(pages)
-
-
-async def test_a_paused_webhook_has_no_next_try_anywhere(near_door: OfficeDoor) -> None:
-    door, hooked = near_door, Hooked(town=near_door.town)
-    _, endpoint = await hooked.add("http://127.0.0.1:9/nobody", "message.*")
-    await hooked.happen(3)
-    await hooked.push()
-    agency = chosen(await door.node.store.hosted(), DEPARTMENT)
-    context = CommandContext(node=door.node, agency=agency, scope=await hooked.scope())
-
-    async def list_retries() -> tuple[bool, bool, list[bool], list[bool]]:
-        path = f"/webhooks/{endpoint.id}"
-        rows = (await door.ask("GET", f"{path}/deliveries")).json["data"]
-        at_terminal = await operations.carry_out(Invocation(), context, "readWebhook", id=endpoint.id)
-        log = await operations.carry_out(Invocation(), context, "listDeliveries", id=endpoint.id)
-        return (
-            (await door.ask("GET", path)).json["next_try_at"] is not None,
-            at_terminal.next_try_at is not None,
-            [row["next_try_at"] is not None for row in rows if row["state"] == "waiting"],
-            [row.next_try_at is not None for row in log.data if row.state == "waiting"],
-        )
-
-    assert await list_retries() == (True, True, [True, True], [True, True])
-    await door.node.webhooks.pause(await hooked.scope(), endpoint.id)
-    assert await list_retries() == (False, False, [False, False], [False, False])
