@@ -100,7 +100,7 @@ def _step_texts(row: TimerRow, lang: str) -> Sequence[str]:
 
 def _moment_text(row: TimerRow, step: Step, lang: str) -> str:
     at = f"{step.at:%H:%M}" if step.at is not None else say("timer.step.opening", lang)
-    if row.timer is Timer.T2U:
+    if row.timer is Timer.TAKE_IN_URGENT:
         return say("timer.step.every", lang)
     if step.by is Means.DIGEST:
         return say("timer.step.daily", lang)

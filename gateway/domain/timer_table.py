@@ -29,39 +29,39 @@ EVERY: Final[Mapping[Urgency, timedelta]] = {
 
 
 class Timer(StrEnum):
-    """Timers by their number; `timer.…` in the labels has their texts."""
+    """Timers; the value is the number that the rules give them, and `timer.…` in the labels has their texts."""
 
-    T1 = "t1"
-    T1U = "t1u"
-    T2 = "t2"
-    T2U = "t2u"
-    T3 = "t3"
-    T4 = "t4"
-    T5 = "t5"
-    T5U = "t5u"
-    T6 = "t6"
-    T7 = "t7"
-    T7N = "t7n"
-    T8 = "t8"
-    T9 = "t9"
+    ISSUE = "t1"
+    ISSUE_URGENT = "t1u"
+    TAKE_IN = "t2"
+    TAKE_IN_URGENT = "t2u"
+    NOTIFY_SENDER = "t3"
+    DECIDE_ON_HOLD = "t4"
+    ASSIGN = "t5"
+    ASSIGN_URGENT = "t5u"
+    START_WORK = "t6"
+    FINISH_BY_DAY = "t7"
+    FINISH_WITHOUT_DAY = "t7n"
+    LEADERS_DRAFT = "t8"
+    RECIPIENTS_REPLY = "t9"
     REPLY = "t10"
-    T11 = "t11"
-    T12 = "t12"
-    T13 = "t13"
-    T14 = "t14"
-    T15 = "t15"
-    T16 = "t16"
-    T17 = "t17"
-    T18 = "t18"
-    T19 = "t19"
-    T20 = "t20"
-    T21 = "t21"
-    T22 = "t22"
-    T23 = "t23"
-    T24 = "t24"
-    T25 = "t25"
-    T26 = "t26"
-    T27 = "t27"
+    ANSWER_RECALL = "t11"
+    REPORT_STATUS = "t12"
+    STOP_NOTICE = "t13"
+    INCIDENT_NOTICE = "t14"
+    UNSTARTED_WORK = "t15"
+    ORGANISATION_CHANGE = "t16"
+    LEAVERS_ACCOUNT = "t17"
+    ACCOUNT_REQUEST = "t18"
+    PASSWORD_CHANGE = "t19"
+    UNUSED_ACCOUNT = "t20"
+    INACTIVITY = "t21"
+    HALF_YEARLY_LIST = "t22"
+    YEARLY_REVIEW = "t23"
+    ARCHIVE_FILES = "t24"
+    CERTIFICATE_RENEWAL = "t25"
+    HAND_OVER = "t26"
+    QUARTERLY_FIGURES = "t27"
 
     @property
     def rule(self) -> str:
@@ -201,7 +201,7 @@ _PART_STEPS = (
 
 _ROWS = (
     TimerRow(
-        timer=Timer.T1,
+        timer=Timer.ISSUE,
         counting=Counting.WORKING_DAYS,
         may_rest=True,
         steps=(
@@ -210,7 +210,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T1U,
+        timer=Timer.ISSUE_URGENT,
         counting=Counting.WALL_CLOCK,
         unit=Unit.MINUTES,
         amount=15,
@@ -219,7 +219,7 @@ _ROWS = (
         steps=(Step(key="5", to=_AGENCY, minutes=5), Step(key="15", to=_HEADS, base=Base.DUE)),
     ),
     TimerRow(
-        timer=Timer.T2,
+        timer=Timer.TAKE_IN,
         counting=Counting.OFFICE_HOURS,
         unit=Unit.MINUTES,
         amount=120,
@@ -233,16 +233,18 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T2U, counting=Counting.WALL_CLOCK, steps=(Step(key="every", to=_AGENCY, by=Means.MAIL),)
+        timer=Timer.TAKE_IN_URGENT,
+        counting=Counting.WALL_CLOCK,
+        steps=(Step(key="every", to=_AGENCY, by=Means.MAIL),),
     ),
     TimerRow(
-        timer=Timer.T3,
+        timer=Timer.NOTIFY_SENDER,
         counting=Counting.WORKING_DAYS,
         may_rest=True,
         steps=(Step(key="", to=_AGENCY, base=Base.DUE, days=0, at=time(16)),),
     ),
     TimerRow(
-        timer=Timer.T4,
+        timer=Timer.DECIDE_ON_HOLD,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=1,
@@ -252,7 +254,7 @@ _ROWS = (
         steps=(Step(key="daily", to=_AGENCY, by=Means.DIGEST),),
     ),
     TimerRow(
-        timer=Timer.T5,
+        timer=Timer.ASSIGN,
         counting=Counting.WORKING_DAYS,
         may_rest=True,
         steps=(
@@ -264,7 +266,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T5U,
+        timer=Timer.ASSIGN_URGENT,
         counting=Counting.WALL_CLOCK,
         steps=(
             Step(key="", to=_AGENCY, task="assign"),
@@ -275,7 +277,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T6,
+        timer=Timer.START_WORK,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=1,
@@ -287,9 +289,9 @@ _ROWS = (
             Step(key="start", to=Receivers.UNIT_HEADS, base=Base.DUE),
         ),
     ),
-    TimerRow(timer=Timer.T7, counting=Counting.WORKING_DAYS, may_rest=True, steps=_PART_STEPS),
+    TimerRow(timer=Timer.FINISH_BY_DAY, counting=Counting.WORKING_DAYS, may_rest=True, steps=_PART_STEPS),
     TimerRow(
-        timer=Timer.T7N,
+        timer=Timer.FINISH_WITHOUT_DAY,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=15,
@@ -299,12 +301,12 @@ _ROWS = (
         steps=_PART_STEPS,
     ),
     TimerRow(
-        timer=Timer.T8,
+        timer=Timer.LEADERS_DRAFT,
         counting=Counting.WORKING_DAYS,
         steps=(Step(key="1530", to=_PERSON, base=Base.DUE, days=0, at=DRAFTS_TOLD_AT),),
     ),
     TimerRow(
-        timer=Timer.T9,
+        timer=Timer.RECIPIENTS_REPLY,
         counting=Counting.CALENDAR_DAYS,
         may_rest=True,
         steps=(*_steps_before(_AGENCY, 3, 1, 0), Step(key="late", to=_AGENCY, base=Base.DUE, days=1)),
@@ -316,7 +318,7 @@ _ROWS = (
         steps=(*_steps_before(_OFFICERS, 3, 1, 0), *_steps_before(_AGENCY, 3, 1, 0)),
     ),
     TimerRow(
-        timer=Timer.T11,
+        timer=Timer.ANSWER_RECALL,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=1,
@@ -330,7 +332,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T12,
+        timer=Timer.REPORT_STATUS,
         counting=Counting.WALL_CLOCK,
         unit=Unit.MINUTES,
         amount=5,
@@ -341,21 +343,21 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T13,
+        timer=Timer.STOP_NOTICE,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=1,
         steps=(Step(key="refused", to=_OPERATORS, by=Means.REFUSAL),),
     ),
     TimerRow(
-        timer=Timer.T14,
+        timer=Timer.INCIDENT_NOTICE,
         counting=Counting.WALL_CLOCK,
         unit=Unit.MINUTES,
         amount=15,
         steps=(Step(key="15", to=_OPERATORS, base=Base.DUE),),
     ),
     TimerRow(
-        timer=Timer.T15,
+        timer=Timer.UNSTARTED_WORK,
         counting=Counting.WORKING_DAYS,
         steps=(
             Step(key="0900", to=_OFFICERS, days=0, at=time(9)),
@@ -363,7 +365,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T16,
+        timer=Timer.ORGANISATION_CHANGE,
         counting=Counting.CALENDAR_DAYS,
         unit=Unit.DAYS,
         amount=15,
@@ -373,7 +375,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T17,
+        timer=Timer.LEAVERS_ACCOUNT,
         counting=Counting.CALENDAR_DAYS,
         unit=Unit.DAYS,
         amount=5,
@@ -384,14 +386,14 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T18,
+        timer=Timer.ACCOUNT_REQUEST,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=3,
         steps=(Step(key="2", to=_OPERATORS, days=2, at=_MORNING, working=True),),
     ),
     TimerRow(
-        timer=Timer.T19,
+        timer=Timer.PASSWORD_CHANGE,
         counting=Counting.CALENDAR_DAYS,
         unit=Unit.DAYS,
         amount=90,
@@ -399,7 +401,7 @@ _ROWS = (
         steps=_steps_before(_PERSON, 14, 7, 1, by=Means.PAGE),
     ),
     TimerRow(
-        timer=Timer.T20,
+        timer=Timer.UNUSED_ACCOUNT,
         counting=Counting.CALENDAR_DAYS,
         unit=Unit.DAYS,
         setting="accounts.unused_days",
@@ -411,7 +413,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T21,
+        timer=Timer.INACTIVITY,
         counting=Counting.CALENDAR_DAYS,
         unit=Unit.DAYS,
         amount=180,
@@ -423,12 +425,12 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T22,
+        timer=Timer.HALF_YEARLY_LIST,
         counting=Counting.WORKING_DAYS,
         steps=(Step(key="list", to=_OPERATORS, days=0, at=_MORNING),),
     ),
     TimerRow(
-        timer=Timer.T23,
+        timer=Timer.YEARLY_REVIEW,
         counting=Counting.CALENDAR_DAYS,
         steps=(
             Step(key="1", to=_ADMINS, days=0, at=_MORNING),
@@ -437,7 +439,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T24,
+        timer=Timer.ARCHIVE_FILES,
         counting=Counting.CALENDAR_DAYS,
         steps=(
             Step(key="10m", to=_PERSON, months=10, at=_MORNING),
@@ -446,7 +448,7 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T25,
+        timer=Timer.CERTIFICATE_RENEWAL,
         counting=Counting.CALENDAR_DAYS,
         steps=(
             *_steps_before(_AGENCY, *reversed(CERTIFICATE_DAYS), at=_MORNING),
@@ -454,14 +456,14 @@ _ROWS = (
         ),
     ),
     TimerRow(
-        timer=Timer.T26,
+        timer=Timer.HAND_OVER,
         counting=Counting.WALL_CLOCK,
         unit=Unit.SECONDS,
         amount=5,
         steps=(Step(key="pace", to=_OPERATORS, by=Means.METRIC),),
     ),
     TimerRow(
-        timer=Timer.T27,
+        timer=Timer.QUARTERLY_FIGURES,
         counting=Counting.WORKING_DAYS,
         unit=Unit.DAYS,
         amount=5,

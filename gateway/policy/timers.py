@@ -222,9 +222,11 @@ def is_urgent(urgency: Urgency) -> bool:
 def issue(office: OfficeCalendar, signed_at: datetime, urgency: Urgency) -> Due:
     """Return T1 or T1u: from signing to sending."""
     if is_urgent(urgency):
-        return Due(timer=Timer.T1U, at=signed_at + length(office, Timer.T1U), wall_clock=True)
+        return Due(
+            timer=Timer.ISSUE_URGENT, at=signed_at + length(office, Timer.ISSUE_URGENT), wall_clock=True
+        )
     following = next_working_day(office, local(signed_at).date())
-    return Due(timer=Timer.T1, at=morning_ends(office, following))
+    return Due(timer=Timer.ISSUE, at=morning_ends(office, following))
 
 
 def is_sent_late(office: OfficeCalendar, signed_at: datetime, sent_at: datetime) -> bool:
@@ -238,7 +240,7 @@ def submit_draft(office: OfficeCalendar, begun_at: datetime) -> Due:
     day = local(begun_at).date()
     if not office.works(day) or begun_at >= vietnam_time(day, DRAFTS_TOLD_AT):
         day = next_working_day(office, day)
-    return Due(timer=Timer.T8, at=vietnam_time(day, DRAFTS_DUE_AT))
+    return Due(timer=Timer.LEADERS_DRAFT, at=vietnam_time(day, DRAFTS_DUE_AT))
 
 
 def take_in(
@@ -249,8 +251,8 @@ def take_in(
         at = arrived_at + AT_ONCE[urgency]
         if urgency is Urgency.TIMED_EXPRESS and stated is not None:
             at = max(stated, arrived_at)
-        return Due(timer=Timer.T2U, at=at, wall_clock=True)
-    return Due(timer=Timer.T2, at=add_office_time(office, arrived_at, length(office, Timer.T2)))
+        return Due(timer=Timer.TAKE_IN_URGENT, at=at, wall_clock=True)
+    return Due(timer=Timer.TAKE_IN, at=add_office_time(office, arrived_at, length(office, Timer.TAKE_IN)))
 
 
 def receipt(office: OfficeCalendar, arrived_at: datetime) -> Due:
@@ -261,7 +263,7 @@ def receipt(office: OfficeCalendar, arrived_at: datetime) -> Due:
         day = next_working_day(office, day)
     closes = closing_time(office, day)
     midnight = vietnam_time(day + _ONE_DAY, time())
-    return Due(timer=Timer.T3, at=closes, wall_clock=True, grace=midnight - closes)
+    return Due(timer=Timer.NOTIFY_SENDER, at=closes, wall_clock=True, grace=midnight - closes)
 
 
 def afternoon_of(at: datetime) -> datetime:
@@ -271,13 +273,15 @@ def afternoon_of(at: datetime) -> datetime:
 
 def decide_held(office: OfficeCalendar, held_at: datetime) -> Due:
     """Return T4: from being held to being taken in or refused."""
-    return Due(timer=Timer.T4, at=add_office_time(office, held_at, length(office, Timer.T4)))
+    return Due(
+        timer=Timer.DECIDE_ON_HOLD, at=add_office_time(office, held_at, length(office, Timer.DECIDE_ON_HOLD))
+    )
 
 
 def answer_recall(office: OfficeCalendar, asked_at: datetime, urgency: Urgency) -> Due:
     """Return T11: from a recall notice to its confirmation."""
-    span = URGENT_RECALL if is_urgent(urgency) else length(office, Timer.T11)
-    return Due(timer=Timer.T11, at=add_office_time(office, asked_at, span))
+    span = URGENT_RECALL if is_urgent(urgency) else length(office, Timer.ANSWER_RECALL)
+    return Due(timer=Timer.ANSWER_RECALL, at=add_office_time(office, asked_at, span))
 
 
 def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
@@ -288,7 +292,7 @@ def of_duty(office: OfficeCalendar, duty: Duty, urgency: Urgency) -> Due:
     if duty.waits is Waits.DECIDE:
         return decide_held(office, duty.since)
     if duty.waits is Waits.PARTNER and not is_urgent(urgency):
-        return Due(timer=Timer.T2, at=add_office_time(office, duty.since, office.day_length))
+        return Due(timer=Timer.TAKE_IN, at=add_office_time(office, duty.since, office.day_length))
     return take_in(office, duty.since, urgency, duty.stated)
 
 
@@ -312,38 +316,43 @@ def _is_at_once(waits: Waits, urgency: Urgency) -> bool:
 
 def tell_state(office: OfficeCalendar, changed_at: datetime) -> Due:
     """Return T12: from a change of state to its delivery at the sender; machines do this, so the wall clock counts."""
-    return Due(timer=Timer.T12, at=changed_at + length(office, Timer.T12), wall_clock=True)
+    return Due(
+        timer=Timer.REPORT_STATUS, at=changed_at + length(office, Timer.REPORT_STATUS), wall_clock=True
+    )
 
 
 def assign(office: OfficeCalendar, taken_in_at: datetime, urgency: Urgency) -> Due:
     """Return T5 or T5u: from taking in to submitting or assigning, by the next working day; an urgent one at once."""
     if is_urgent(urgency):
-        return Due(timer=Timer.T5U, at=taken_in_at + AT_ONCE[urgency], wall_clock=True)
+        return Due(timer=Timer.ASSIGN_URGENT, at=taken_in_at + AT_ONCE[urgency], wall_clock=True)
     following = next_working_day(office, local(taken_in_at).date())
-    return Due(timer=Timer.T5, at=closing_time(office, following))
+    return Due(timer=Timer.ASSIGN, at=closing_time(office, following))
 
 
 def start(office: OfficeCalendar, given_at: datetime) -> Due:
     """Return T6: from assignment to the start of work."""
-    return Due(timer=Timer.T6, at=add_office_time(office, given_at, length(office, Timer.T6)))
+    return Due(timer=Timer.START_WORK, at=add_office_time(office, given_at, length(office, Timer.START_WORK)))
 
 
 def work(office: OfficeCalendar, arrived_at: datetime, deadline: date | None) -> Due:
     """Return T7: a unit's part of the work, by its deadline; without one T7n, working days after the document came, even
     if another unit has it by then."""
     if deadline is not None:
-        return Due(timer=Timer.T7, at=closing_time(office, deadline))
-    return Due(timer=Timer.T7N, at=add_office_time(office, arrived_at, length(office, Timer.T7N)))
+        return Due(timer=Timer.FINISH_BY_DAY, at=closing_time(office, deadline))
+    return Due(
+        timer=Timer.FINISH_WITHOUT_DAY,
+        at=add_office_time(office, arrived_at, length(office, Timer.FINISH_WITHOUT_DAY)),
+    )
 
 
 def renew_certificate(ends_at: datetime) -> Due:
     """Return T25: renewal before a certificate ends."""
-    return Due(timer=Timer.T25, at=ends_at, wall_clock=True)
+    return Due(timer=Timer.CERTIFICATE_RENEWAL, at=ends_at, wall_clock=True)
 
 
 def partner_reply(office: OfficeCalendar, reply_by: date) -> Due:
     """Return T9: a partner's reply to us."""
-    return Due(timer=Timer.T9, at=closing_time(office, reply_by), wall_clock=True)
+    return Due(timer=Timer.RECIPIENTS_REPLY, at=closing_time(office, reply_by), wall_clock=True)
 
 
 def reply(office: OfficeCalendar, reply_by: date) -> Due:

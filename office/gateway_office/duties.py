@@ -31,7 +31,7 @@ from gateway_office.store.accounts import AccountWork
 
 _REVIEW_MONTH = 12
 _UNUSED_AHEAD = timedelta(days=max(UNUSED_TOLD_BEFORE) + 1)
-_NOTICE_WITHIN = timedelta(minutes=TIMERS[Timer.T14].amount)
+_NOTICE_WITHIN = timedelta(minutes=TIMERS[Timer.INCIDENT_NOTICE].amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class DutySources:
                 if local(now).month == _REVIEW_MONTH and not await _is_reviewed(view, agency_id, year):
                     since = midnight(date(year, _REVIEW_MONTH, 1))
                     key = f"{agency_id}:{year}"
-                    duty = make_duty(Timer.T23, key, since, _end_of(office, since, 30))
+                    duty = make_duty(Timer.YEARLY_REVIEW, key, since, _end_of(office, since, 30))
                     tasks[agency_id] = [*tasks[agency_id], duty]
         return tasks
 
@@ -70,7 +70,7 @@ class DutySources:
         """List the duties of the operators."""
         reports = [
             make_duty(
-                Timer.T16,
+                Timer.ORGANISATION_CHANGE,
                 duty.record.id,
                 midnight(duty.record.reform.effective_on),
                 timers.closing_time(office, duty.due_on),
@@ -90,7 +90,7 @@ class DutySources:
             codes = await view.agency_codes()
             figures_sent = await _are_figures_sent(view, first_of_quarter(today))
         half_day = midnight(half)
-        lists = make_duty(Timer.T22, half.isoformat(), half_day, _end_of(office, half_day, 180))
+        lists = make_duty(Timer.HALF_YEARLY_LIST, half.isoformat(), half_day, _end_of(office, half_day, 180))
         return [
             *await self._incident_duties(now),
             *reports,
@@ -107,7 +107,9 @@ class DutySources:
         if any(notice.wish.kind is NoticeKind.INCIDENT and notice.holds(now) for notice in notices):
             return ()
         return [
-            make_duty(Timer.T14, f"{name}:{since.isoformat()}", since, since + _NOTICE_WITHIN, name)
+            make_duty(
+                Timer.INCIDENT_NOTICE, f"{name}:{since.isoformat()}", since, since + _NOTICE_WITHIN, name
+            )
             for name, since in outages.items()
         ]
 
@@ -119,12 +121,12 @@ def half_of(day: date) -> date:
 
 def request_due(office: OfficeCalendar, request: AccountRequest) -> datetime:
     """Return until when the operator answers a request: T18 (three working days)."""
-    return _working_days_after(office, local(request.made_at).date(), TIMERS[Timer.T18].amount)
+    return _working_days_after(office, local(request.made_at).date(), TIMERS[Timer.ACCOUNT_REQUEST].amount)
 
 
 def _request_duty(office: OfficeCalendar, request: AccountRequest, codes: Mapping[str, str]) -> Task:
     title = f"{codes.get(request.agency_id, '')} {request.number}".strip()
-    return make_duty(Timer.T18, request.id, request.made_at, request_due(office, request), title)
+    return make_duty(Timer.ACCOUNT_REQUEST, request.id, request.made_at, request_due(office, request), title)
 
 
 def _working_days_after(office: OfficeCalendar, day: date, days: int) -> datetime:
@@ -139,15 +141,15 @@ def first_of_quarter(day: date) -> date:
 
 def _figures_duty(office: OfficeCalendar, quarter: date) -> Task:
     """Return the duty of the figures that are due in the quarter of this first day, those of the quarter before (T27)."""
-    due_at = _working_days_after(office, quarter - timedelta(days=1), TIMERS[Timer.T27].amount)
-    return make_duty(Timer.T27, quarter.isoformat(), midnight(quarter), due_at)
+    due_at = _working_days_after(office, quarter - timedelta(days=1), TIMERS[Timer.QUARTERLY_FIGURES].amount)
+    return make_duty(Timer.QUARTERLY_FIGURES, quarter.isoformat(), midnight(quarter), due_at)
 
 
 def file_duties(office: OfficeCalendar, files: Iterable[WorkFile]) -> Iterator[Task]:
     """List closed files with the day on which each has to be in the archive, as its owner's (T24)."""
     for file in files:
         since, due_at = midnight(file.closed_on), timers.closing_time(office, file.due_on)
-        yield make_duty(Timer.T24, f"{file.id}:{file.due_on}", since, due_at, file.code, file.owner)
+        yield make_duty(Timer.ARCHIVE_FILES, f"{file.id}:{file.due_on}", since, due_at, file.code, file.owner)
 
 
 async def are_figures_sent(accounts: AccountServices, quarter: date) -> bool:
@@ -214,8 +216,8 @@ def _leaver_duties(
         if id not in people or people[id].login in ending:
             continue
         if people[id].standing is not AccountStanding.WITHDRAWN:
-            due_at = _end_of(office, left_at, TIMERS[Timer.T17].amount)
-            yield make_duty(Timer.T17, id, left_at, due_at, people[id].name)
+            due_at = _end_of(office, left_at, TIMERS[Timer.LEAVERS_ACCOUNT].amount)
+            yield make_duty(Timer.LEAVERS_ACCOUNT, id, left_at, due_at, people[id].name)
 
 
 def _unused_accounts(
@@ -236,7 +238,9 @@ def _unused_accounts(
             continue
         if not is_needed(person, current, people):
             for agency_id in agency_ids:
-                duty = make_duty(Timer.T20, person.id, person.added_at, due_at, person.name, person.id)
+                duty = make_duty(
+                    Timer.UNUSED_ACCOUNT, person.id, person.added_at, due_at, person.name, person.id
+                )
                 tasks.setdefault(agency_id, []).append(duty)
     return tasks
 

@@ -292,7 +292,7 @@ async def _find_receivers(
     if letter.to is Receivers.PERSON:
         own_address = tuple(await reminders.person(letter.person_id))
         # The file of a person who has left still has to go to the archive.
-        return own_address or (to if letter.timer == Timer.T24 else ())
+        return own_address or (to if letter.timer == Timer.ARCHIVE_FILES else ())
     people = units.get(letter.unit, UnitPeople())
     if letter.to is Receivers.OFFICERS and letter.person_id:
         # Other officers of the unit may not read what was given to a person by name.
@@ -411,9 +411,9 @@ def _document_name(task: Task) -> str:
 def _duty_name(task: Task) -> str:
     """Return the subject of a duty, which is no document's subject: a draft is named by its number or its hour."""
     since = f"{local(task.since):%H:%M %d/%m/%Y}"
-    if task.timer == Timer.T8:
+    if task.timer == Timer.LEADERS_DRAFT:
         return task.document or labels.say("mail.line.draft", _LANG, since=since)
-    if task.timer == Timer.T14:
+    if task.timer == Timer.INCIDENT_NOTICE:
         return labels.say("mail.line.outage", _LANG, since=since, axis=task.title).replace("  ", " ")
     return task.title
 

@@ -243,7 +243,7 @@ def _ring_time(task: Task) -> datetime:
         return task.due_at
     if task.kind in _AHEAD:
         return max(task.since, vietnam_time(local(task.due_at - _AHEAD[task.kind]).date(), time()))
-    if task.timer == Timer.T3:
+    if task.timer == Timer.NOTIFY_SENDER:
         return max(task.since, timers.afternoon_of(task.due_at))
     if task.kind is TaskKind.ASSIGN and not timers.is_urgent(task.urgency):
         return max(task.since, timers.afternoon_of(task.since))

@@ -140,7 +140,7 @@ async def gather_for_steps(services: TodoServices, scope: AgencyScope, todo_list
             *todo.of_certificates(endings, codes, now, timedelta(days=max(CERTIFICATE_DAYS))),
         ]
         notes = await work.office.tasks.notes([task.id for task in more_tasks])
-    replaced = {Timer.T2, Timer.T3, Timer.T12, Timer.T25}
+    replaced = {Timer.TAKE_IN, Timer.NOTIFY_SENDER, Timer.REPORT_STATUS, Timer.CERTIFICATE_RENEWAL}
     noted = [replace(task, note=notes.get(task.id)) for task in more_tasks]
     return [
         *(task for task in todo_list.tasks if task.timer not in replaced),

@@ -151,7 +151,7 @@ def days_late(line: RequestLine, made_at: datetime) -> int:
     """Return by how many days the request came after T17 (withdrawal within five days of the decision); 0 in time."""
     if line.decided_on is None:
         return 0
-    return max(0, (local(made_at).date() - line.decided_on).days - TIMERS[Timer.T17].amount)
+    return max(0, (local(made_at).date() - line.decided_on).days - TIMERS[Timer.LEAVERS_ACCOUNT].amount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,12 +82,12 @@ class Letter:
 
 
 _SORTS: Mapping[str, LetterSort] = {
-    Timer.T3: LetterSort.RECEIPT,
-    Timer.T5: LetterSort.ASSIGN,
-    Timer.T5U: LetterSort.ASSIGN,
-    Timer.T6: LetterSort.WORK,
-    Timer.T7: LetterSort.WORK,
-    Timer.T7N: LetterSort.WORK,
+    Timer.NOTIFY_SENDER: LetterSort.RECEIPT,
+    Timer.ASSIGN: LetterSort.ASSIGN,
+    Timer.ASSIGN_URGENT: LetterSort.ASSIGN,
+    Timer.START_WORK: LetterSort.WORK,
+    Timer.FINISH_BY_DAY: LetterSort.WORK,
+    Timer.FINISH_WITHOUT_DAY: LetterSort.WORK,
 }
 
 
@@ -104,7 +104,7 @@ def letters_due(
     is_open = timers.is_open(office, now)
     letters = [*_urgent_letters(tasks, now, is_open=is_open), *_approval_letters(tasks)]
     if not is_open:
-        express = [t for t in steps if t.is_express and t.timer == Timer.T1U]
+        express = [t for t in steps if t.is_express and t.timer == Timer.ISSUE_URGENT]
         return [*letters, *_step_letters(office, express, now, of_units=False)]
     slot = last_slot(office, now, digest_at)
     if slot is not None:
@@ -140,7 +140,7 @@ def _urgent_letters(tasks: Iterable[Task], now: datetime, *, is_open: bool) -> l
             sort=LetterSort.URGENT,
             keys=tuple(_alert_key(task, now) for task in mine),
             tasks=mine,
-            timer=Timer.T2U,
+            timer=Timer.TAKE_IN_URGENT,
             step="every",
         )
         for _, mine in _group_by_sender(speaking)
@@ -207,7 +207,7 @@ def duty_letters(office: OfficeCalendar, tasks: Sequence[Task], now: datetime) -
     """Return the letters on duties of administrators and operators: those on incidents at any hour, the others while the
     office is open."""
     is_open = timers.is_open(office, now)
-    due = [task for task in tasks if is_open or task.timer == Timer.T14]
+    due = [task for task in tasks if is_open or task.timer == Timer.INCIDENT_NOTICE]
     yield from _step_letters(office, due, now, of_units=False)
 
 
@@ -223,7 +223,7 @@ def _step_letters(
     """Group the tasks that reached a step into one letter for each timer, step and its people."""
     groups: dict[tuple[LetterSort, str, Receivers, str, str, str], list[Task]] = {}
     for task in tasks:
-        if task.timer == Timer.T2U:  # it has letters of its own
+        if task.timer == Timer.TAKE_IN_URGENT:  # it has letters of its own
             continue
         for to, step in last_steps(office, task, now).items():
             if (to in _TO_UNIT) == of_units:
@@ -248,9 +248,9 @@ def _step_letters(
 
 def _unopened_letters(office: OfficeCalendar, tasks: Sequence[Task], now: datetime) -> Iterator[Letter]:
     """List work that is not begun, for its people, at the hours of T15 (unopened work, twice a day)."""
-    hours = [step.at for step in TIMERS[Timer.T15].steps if step.at is not None]
+    hours = [step.at for step in TIMERS[Timer.UNSTARTED_WORK].steps if step.at is not None]
     slot = last_slot(office, now, hours)
-    if slot is None or Timer.T15 in office.quiet:
+    if slot is None or Timer.UNSTARTED_WORK in office.quiet:
         return
 
     def owner(task: Task) -> tuple[str, str]:
@@ -265,6 +265,6 @@ def _unopened_letters(office: OfficeCalendar, tasks: Sequence[Task], now: dateti
             tasks=tuple(mine),
             unit=unit,
             person_id=person_id,
-            timer=Timer.T15,
+            timer=Timer.UNSTARTED_WORK,
             step=f"{local(slot):%H%M}",
         )

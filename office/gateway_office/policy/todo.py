@@ -57,7 +57,7 @@ def reply_horizon(now: datetime) -> date:
 def late_span(office: OfficeCalendar, now: datetime) -> tuple[date, datetime]:
     """Return the last day of parts that may be late enough to be reported to the agency; and for parts without a day, the
     time before which their document came."""
-    days = timers.length(office, Timer.T7N) // office.day_length
+    days = timers.length(office, Timer.FINISH_WITHOUT_DAY) // office.day_length
     return local(now - timers.LEADER_DELAY).date(), now - timedelta(days=days)
 
 
@@ -87,7 +87,7 @@ def of_incoming(
                 and timers.afternoon_of(today.at) <= now
             ):
                 due = today
-        is_due = due.is_late(now) or timers.is_urgent(document.urgency) or due.timer is Timer.T3
+        is_due = due.is_late(now) or timers.is_urgent(document.urgency) or due.timer is Timer.NOTIFY_SENDER
         if is_due or kind is TaskKind.TAKE_IN:
             task = _incoming_task(kind, document.id, document, since, due, now)
             yield replace(task, in_time=not is_due)
@@ -157,7 +157,7 @@ def of_failed_acts(acts: Iterable[tuple[PendingAct, IncomingDocument]], now: dat
     """List acts that could not be done when they were due: they are late at once."""
     for act, document in acts:
         kind = TaskKind.ASSIGN_FAILED if act.kind is ActKind.ASSIGN else TaskKind.ACT_FAILED
-        due = Due(timer=Timer.T4, at=act.due_at, wall_clock=True)
+        due = Due(timer=Timer.DECIDE_ON_HOLD, at=act.due_at, wall_clock=True)
         # No rule sets this time.
         yield replace(_incoming_task(kind, act.id, document, act.made_at, due, now), timer="")
 
@@ -210,7 +210,7 @@ def of_parts(
 
 def _informed_task(part: UnitPart, document: IncomingDocument, now: datetime) -> Task:
     """Make the task to see a letter; it comes after all that has a deadline."""
-    due = Due(timer=Timer.T7, at=part.given_at + NO_DEADLINE, wall_clock=True)
+    due = Due(timer=Timer.FINISH_BY_DAY, at=part.given_at + NO_DEADLINE, wall_clock=True)
     task = _incoming_task(TaskKind.INFORMED, part.id, document, part.given_at, due, now)
     return replace(task, unit=part.unit, person_id=part.person_id, urgency=Urgency.NORMAL, timer=None)
 

@@ -99,7 +99,7 @@ async def test_the_quarters_figures_are_owed_until_an_operator_notes_once_that_t
 ) -> None:
     """T27 (quarter's figures)."""
     now = at("11-20 08:00")
-    (owed,) = await of_node(sources, Timer.T27, now)
+    (owed,) = await of_node(sources, Timer.QUARTERLY_FIGURES, now)
     assert owed.due_at == at("10-07 17:00")
 
     quarter = duties.first_of_quarter(date(2026, 11, 20))
@@ -107,16 +107,16 @@ async def test_the_quarters_figures_are_owed_until_an_operator_notes_once_that_t
     with pytest.raises(Clash):
         await duties.note_figures_sent(sources.accounts, "prn_operator", quarter)
 
-    assert await of_node(sources, Timer.T27, now) == []
-    assert await of_node(sources, Timer.T27, at("12-31 23:00")) == []
-    assert len(await of_node(sources, Timer.T27, at("12-31 23:00") + timedelta(hours=2))) == 1
+    assert await of_node(sources, Timer.QUARTERLY_FIGURES, now) == []
+    assert await of_node(sources, Timer.QUARTERLY_FIGURES, at("12-31 23:00")) == []
+    assert len(await of_node(sources, Timer.QUARTERLY_FIGURES, at("12-31 23:00") + timedelta(hours=2))) == 1
 
 
 async def test_an_incident_is_told_after_fifteen_minutes_by_night_until_a_notice_is_given(
     sources: DutySources, happenings: Happenings
 ) -> None:
     begun = happenings.outages["hub"] = at("11-21 23:00")
-    (duty,) = await of_node(sources, Timer.T14, begun)
+    (duty,) = await of_node(sources, Timer.INCIDENT_NOTICE, begun)
     assert duty.due_at == at("11-21 23:15")
 
     def letters(now: datetime) -> list[str]:
@@ -128,10 +128,10 @@ async def test_an_incident_is_told_after_fifteen_minutes_by_night_until_a_notice
     wish = NoticeWish(kind=NoticeKind.STOP, starts_at=begun, ends_at=at("11-22 08:00"), text_vi="Bảo trì")
     stop = Notice(id="ntc_1", wish=wish, published_at=begun, published_by="prn_operator")
     happenings.notices = [stop]
-    assert len(await of_node(sources, Timer.T14, at("11-21 23:10"))) == 1
+    assert len(await of_node(sources, Timer.INCIDENT_NOTICE, at("11-21 23:10"))) == 1
     incident = NoticeWish(kind=NoticeKind.INCIDENT, starts_at=begun, ends_at=None, text_vi="Mất kết nối")
     happenings.notices = [stop, Notice(id="ntc_2", wish=incident, published_at=begun, published_by="prn_1")]
-    assert await of_node(sources, Timer.T14, at("11-21 23:10")) == []
+    assert await of_node(sources, Timer.INCIDENT_NOTICE, at("11-21 23:10")) == []
 
 
 async def test_an_account_that_its_agency_needs_is_not_told_that_it_will_be_locked(
@@ -141,14 +141,14 @@ async def test_an_account_that_its_agency_needs_is_not_told_that_it_will_be_lock
     await hire(sources, "prn_clerk", PostRole.CLERK)
     await hire(sources, "prn_officer", PostRole.OFFICER)
 
-    (duty,) = await of_north(sources, Timer.T20, at("11-21 08:00"), OFFICE)
+    (duty,) = await of_north(sources, Timer.UNUSED_ACCOUNT, at("11-21 08:00"), OFFICE)
     assert (duty.person_id, duty.due_at) == ("prn_officer", at("12-01 08:00"))
 
 
 async def test_a_duty_ends_when_the_agencys_own_office_closes(sources: DutySources) -> None:
     await hire(sources, "prn_leaver", PostRole.OFFICER, until=at("11-16 17:00"))
 
-    (usual,) = await of_north(sources, Timer.T17, at("11-20 08:00"), OFFICE)
-    (short,) = await of_north(sources, Timer.T17, at("11-20 08:00"), SHORT_DAY)
+    (usual,) = await of_north(sources, Timer.LEAVERS_ACCOUNT, at("11-20 08:00"), OFFICE)
+    (short,) = await of_north(sources, Timer.LEAVERS_ACCOUNT, at("11-20 08:00"), SHORT_DAY)
     assert usual.due_at == at("11-21 17:00")
     assert short.due_at == at("11-21 15:00")

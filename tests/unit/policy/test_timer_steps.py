@@ -32,22 +32,22 @@ def chosen(**values: str) -> dict[str, ProfileVersion]:
 
 # Timer, key of the step, receivers, start, end, moment; None for a step that does not exist.
 STEPS = (
-    (Timer.T1, "1530", "agency", "14 09:00", "15 11:30", "14 15:30"),
-    (Timer.T1, "1000", "heads", "16 16:50", "19 11:30", "19 10:00"),
-    (Timer.T1, "1530", "agency", "16 16:50", "19 11:30", "16 16:50"),
-    (Timer.T1U, "5", "agency", "17 23:00", "17 23:15", "17 23:05"),
-    (Timer.T1U, "15", "heads", "17 23:00", "17 23:15", "17 23:15"),
-    (Timer.T2, "60", "agency", "16 16:00", "19 08:30", "16 17:00"),
-    (Timer.T2, "15", "agency", "16 16:00", "19 08:30", "19 08:15"),
-    (Timer.T2, "late", "heads", "13 11:00", "13 15:00", "13 15:00"),
-    (Timer.T3, "", "agency", "13 09:00", "13 17:00", "13 16:00"),
-    (Timer.T3, "", "agency", "16 16:55", "16 17:00", "16 16:55"),
-    (Timer.T7, "3", "officers", "12 09:00", "19 17:00", "16 07:30"),
-    (Timer.T7, "3", "officers", "18 09:00", "19 17:00", None),
-    (Timer.T7, "late", "unit_heads", "12 09:00", "16 17:00", "16 17:00"),
-    (Timer.T9, "late", "agency", "12 09:00", "16 17:00", "17 07:30"),
-    (Timer.T12, "6h", "operators", "16 16:00", "16 16:05", "16 22:00"),
-    (Timer.T16, "10", "operators", "01 00:00", "16 17:00", "11 08:00"),
+    (Timer.ISSUE, "1530", "agency", "14 09:00", "15 11:30", "14 15:30"),
+    (Timer.ISSUE, "1000", "heads", "16 16:50", "19 11:30", "19 10:00"),
+    (Timer.ISSUE, "1530", "agency", "16 16:50", "19 11:30", "16 16:50"),
+    (Timer.ISSUE_URGENT, "5", "agency", "17 23:00", "17 23:15", "17 23:05"),
+    (Timer.ISSUE_URGENT, "15", "heads", "17 23:00", "17 23:15", "17 23:15"),
+    (Timer.TAKE_IN, "60", "agency", "16 16:00", "19 08:30", "16 17:00"),
+    (Timer.TAKE_IN, "15", "agency", "16 16:00", "19 08:30", "19 08:15"),
+    (Timer.TAKE_IN, "late", "heads", "13 11:00", "13 15:00", "13 15:00"),
+    (Timer.NOTIFY_SENDER, "", "agency", "13 09:00", "13 17:00", "13 16:00"),
+    (Timer.NOTIFY_SENDER, "", "agency", "16 16:55", "16 17:00", "16 16:55"),
+    (Timer.FINISH_BY_DAY, "3", "officers", "12 09:00", "19 17:00", "16 07:30"),
+    (Timer.FINISH_BY_DAY, "3", "officers", "18 09:00", "19 17:00", None),
+    (Timer.FINISH_BY_DAY, "late", "unit_heads", "12 09:00", "16 17:00", "16 17:00"),
+    (Timer.RECIPIENTS_REPLY, "late", "agency", "12 09:00", "16 17:00", "17 07:30"),
+    (Timer.REPORT_STATUS, "6h", "operators", "16 16:00", "16 16:05", "16 22:00"),
+    (Timer.ORGANISATION_CHANGE, "10", "operators", "01 00:00", "16 17:00", "11 08:00"),
 )
 
 
@@ -87,7 +87,7 @@ def test_an_agency_has_hours_days_and_lengths_of_its_own() -> None:
     assert (own.works(at("17 00:00").date()), own.works(at("19 00:00").date())) == (True, False)
     assert own.works(at("25 00:00").date())
     assert timers.take_in(own, at("17 16:30"), Urgency.NORMAL).at == at("20 08:30")
-    assert timers.length(own, Timer.T7N) == 10 * timedelta(hours=8)
+    assert timers.length(own, Timer.FINISH_WITHOUT_DAY) == 10 * timedelta(hours=8)
     assert own.quiet == {"t2"}
     assert [f"{hour:%H:%M}" for hour in own.digest_at or ()] == ["09:00"]
 
@@ -118,7 +118,7 @@ def test_typed_hours_and_days_are_stored_in_one_form_and_others_refused(cases: C
 
 def test_the_table_names_the_warning_before_an_unused_account_ends(cases: Cases) -> None:
     since, ends_at = at("01 08:00"), at("31 08:00")
-    for timer in (Timer.T20, Timer.T21):
+    for timer in (Timer.UNUSED_ACCOUNT, Timer.INACTIVITY):
         with cases.case(timer):
             steps = [step for step in TIMERS[timer].steps if step.key == "7"]
             moments = [timers.step_moment(OFFICE, timer, step, since, ends_at) for step in steps]

@@ -37,7 +37,7 @@ def test_t1_ends_with_the_next_working_morning() -> None:
         (f"{SAT} 09:00", f"{NEXT_MON} 11:30"),
     ):
         due = timers.issue(OFFICE, at(signed), NORMAL)
-        assert (due.timer, due.at) == (Timer.T1, at(last))
+        assert (due.timer, due.at) == (Timer.ISSUE, at(last))
         assert not due.is_late(at(last))
         assert due.is_late(at(last) + MOMENT)
 
@@ -50,7 +50,7 @@ def test_t2_is_two_working_hours() -> None:
         (f"{THU} 12:15", f"{THU} 15:30"),
     ):
         timer = timers.take_in(OFFICE, at(arrived), NORMAL)
-        assert (timer.timer, timer.at) == (Timer.T2, at(due))
+        assert (timer.timer, timer.at) == (Timer.TAKE_IN, at(due))
         assert timer.time_left(OFFICE, at(arrived)) == timedelta(hours=2)
 
 
@@ -62,7 +62,7 @@ def test_t3_ends_when_the_office_closes_and_is_late_when_the_day_is_over() -> No
         (f"{SAT} 10:00", f"{NEXT_MON} 17:00", f"{NEXT_TUE} 00:00"),
     ):
         timer = timers.receipt(OFFICE, at(arrived))
-        assert (timer.timer, timer.at) == (Timer.T3, at(due))
+        assert (timer.timer, timer.at) == (Timer.NOTIFY_SENDER, at(due))
         assert not timer.is_late(at(late))
         assert timer.is_late(at(late) + MOMENT)
 
@@ -72,7 +72,7 @@ def test_t2u_runs_at_night_and_on_weekends_and_ends_at_the_hour_of_an_express_le
     minutes = {Urgency.URGENT: 60, Urgency.VERY_URGENT: 30, Urgency.EXPRESS: 15, Urgency.TIMED_EXPRESS: 15}
     for urgency, minute in minutes.items():
         timer = timers.take_in(OFFICE, arrived, urgency)
-        assert (timer.timer, timer.wall_clock) == (Timer.T2U, True)
+        assert (timer.timer, timer.wall_clock) == (Timer.TAKE_IN_URGENT, True)
         assert timer.at - arrived == timer.time_left(OFFICE, arrived) == timedelta(minutes=minute)
     arrived = at(f"{SAT} 20:00")
     due = timers.take_in(OFFICE, arrived, Urgency.TIMED_EXPRESS, at(f"{SAT} 22:00"))
@@ -86,15 +86,19 @@ def test_t5u_runs_at_night_and_on_weekends_as_intake_does() -> None:
     taken = at(f"{SAT} 18:29")
     for urgency, minute in {Urgency.URGENT: 60, Urgency.VERY_URGENT: 30, Urgency.EXPRESS: 15}.items():
         due = timers.assign(OFFICE, taken, urgency)
-        assert (due.timer, due.wall_clock, due.at - taken) == (Timer.T5U, True, timedelta(minutes=minute))
+        assert (due.timer, due.wall_clock, due.at - taken) == (
+            Timer.ASSIGN_URGENT,
+            True,
+            timedelta(minutes=minute),
+        )
     due = timers.assign(OFFICE, taken, NORMAL)
-    assert (due.timer, due.wall_clock, due.at) == (Timer.T5, False, at(f"{NEXT_MON} 17:00"))
+    assert (due.timer, due.wall_clock, due.at) == (Timer.ASSIGN, False, at(f"{NEXT_MON} 17:00"))
 
 
 def test_t4_and_t11_are_one_working_day_and_two_working_hours_where_it_is_urgent() -> None:
     """A reply is due when the office closes on its day."""
     held = timers.decide_held(OFFICE, at(f"{FRI} 10:00"))
-    assert (held.timer, held.at) == (Timer.T4, at(f"{NEXT_MON} 10:00"))
+    assert (held.timer, held.at) == (Timer.DECIDE_ON_HOLD, at(f"{NEXT_MON} 10:00"))
     assert timers.decide_held(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
     for urgency in Urgency:
         due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)

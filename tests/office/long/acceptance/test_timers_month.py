@@ -292,7 +292,7 @@ class Month:
 
     async def put_off(self) -> None:
         tasks = await self.office.tasks()
-        task = next(task for task in tasks if task.timer == Timer.T9)
+        task = next(task for task in tasks if task.timer == Timer.RECIPIENTS_REPLY)
         await todo.snooze_task(self.office.services, NORTH, task.id, at("16 06:00"), "Hẹn sau")
 
     async def reply_comes(self) -> None:

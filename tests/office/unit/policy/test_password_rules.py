@@ -75,7 +75,7 @@ def test_a_password_ages_to_the_day_and_is_reminded_of_three_times() -> None:
     }
 
     assert reminders == {75: None, 76: 14, 83: 7, 89: 1, 90: None}
-    assert TIMERS[Timer.T19].amount == 90
+    assert TIMERS[Timer.PASSWORD_CHANGE].amount == 90
     assert not signing_in.is_password_too_old(when, RULES, when + timedelta(days=90, microseconds=-1))
     assert signing_in.is_password_too_old(when, RULES, when + timedelta(days=90))
     assert not signing_in.is_password_too_old(when, PasswordRules(age=None), when + timedelta(days=9000))

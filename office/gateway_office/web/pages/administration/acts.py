@@ -110,7 +110,7 @@ def _reason_of_standing(request: PageRequest) -> tuple[str, Problems]:
         else:
             key = (
                 "admin.decided.late"
-                if (today - day).days > TIMERS[Timer.T17].amount
+                if (today - day).days > TIMERS[Timer.LEAVERS_ACCOUNT].amount
                 else "admin.decided.kept"
             )
             reason = f"{reason} {request.say(key, day=dates.day_text(day))}"
