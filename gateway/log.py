@@ -42,8 +42,15 @@ _OF_DRIVERS = frozenset({"OperationalError", "InterfaceError", "PostgresConnecti
 # Codes of errors for a storage, axis, scanner or key that is down: one cause, whichever loop, call or row meets it.
 OUTAGES = frozenset(
     {
-        *("GW-S-000", "GW-S-411", "GW-S-507", "GW-S-508", "GW-S-509"),
-        *("GW-T-000", "GW-T-001", "GW-V-001", "GW-K-001"),
+        "GW-S-000",
+        "GW-S-411",
+        "GW-S-507",
+        "GW-S-508",
+        "GW-S-509",
+        "GW-T-000",
+        "GW-T-001",
+        "GW-V-001",
+        "GW-K-001",
     }
 )
 WINDOW_S = 60.0

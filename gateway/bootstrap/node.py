@@ -210,7 +210,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
-        signatures, lists, waiting_mail = SignaturesClock(), ListsClock(), AsideClock()
+        signatures, lists, aside = SignaturesClock(), ListsClock(), AsideClock()
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool | StepResult:
@@ -259,9 +259,7 @@ class OpenNode(NodeCore):
             **self._folder_loop(events),
             **self._axis_lists_loop(),
             "aside": Loop(
-                step=lambda: waiting_mail.step(self.inn, self.axis),
-                then=("landing",),
-                is_due=waiting_mail.is_due,
+                step=lambda: aside.step(self.inn, self.axis), then=("landing",), is_due=aside.is_due
             ),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }

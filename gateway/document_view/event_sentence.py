@@ -22,9 +22,25 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 }
 # Fields of templates that an event may lack: said as dots, or as an agency that is not named.
 _PLAIN = (
-    *("code", "state", "name", "change", "file", "host", "days", "role", "standing", "because"),
-    *("added", "changed", "closed"),
-    *("issuer", "sequence", "bound", "ended", "conflict", "count"),
+    "code",
+    "state",
+    "name",
+    "change",
+    "file",
+    "host",
+    "days",
+    "role",
+    "standing",
+    "because",
+    "added",
+    "changed",
+    "closed",
+    "issuer",
+    "sequence",
+    "bound",
+    "ended",
+    "conflict",
+    "count",
 )
 _NAMED_FIELDS = ("from", "to", "agency", "acting_code", "codes", "leader", "proposed_by", "unit", "person")
 _OF_PEOPLE = frozenset({"person", "session", "account", "post"})

@@ -33,8 +33,22 @@ _DAY_S = 86_400
 # Each change makes many cells, and this is the fastest way to make one.
 _cell = partial(tuple.__new__, Cell)
 _place_of = attrgetter(
-    *("side", "day", "type_name", "urgency", "unit", "person", "partner", "reason", "due", "reply_by"),
-    *("done", "replied", "refused", "recalled", "failed", "asks"),
+    "side",
+    "day",
+    "type_name",
+    "urgency",
+    "unit",
+    "person",
+    "partner",
+    "reason",
+    "due",
+    "reply_by",
+    "done",
+    "replied",
+    "refused",
+    "recalled",
+    "failed",
+    "asks",
 )
 """Everything that the cells of a fact depend on."""
 

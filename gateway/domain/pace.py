@@ -35,8 +35,26 @@ LONGEST_DELAY_OF: Mapping[str, timedelta] = {"signatures": ANSWER_DELAY}
 SMALL = 64 * 1024
 # In seconds, close together around the limit; the limit is one of them, so that late ones are counted exactly.
 BOUNDS_S = (
-    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
-    *(30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0),
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    3.0,
+    4.0,
+    5.0,
+    6.0,
+    8.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    1800.0,
+    3600.0,
+    14400.0,
+    86400.0,
 )
 # R100 (speed of exchange), T26: accepting and admitting each take at most so long, in 95 per cent of cases.
 LIMIT_S = 5.0

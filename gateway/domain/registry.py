@@ -326,8 +326,12 @@ class OfferKind(StrEnum):
 
 UNSURE = frozenset(
     {
-        *(OfferKind.GUESSED, OfferKind.CLOSED, OfferKind.UNCLEAR),
-        *(OfferKind.UNKNOWN, OfferKind.MANY, OfferKind.PERSON),
+        OfferKind.GUESSED,
+        OfferKind.CLOSED,
+        OfferKind.UNCLEAR,
+        OfferKind.UNKNOWN,
+        OfferKind.MANY,
+        OfferKind.PERSON,
     }
 )
 

@@ -33,8 +33,23 @@ SALT_BYTES = 32
 # Names of data that people write or that name people, however short their values are.
 PERSONAL = frozenset(
     {
-        *("reason", "why", "note", "detail", "assignment", "answered_by", "name", "person", "title"),
-        *("confirmed_by", "approved_by", "proposed_by", "withdrawn_by", "email", "phone", "staff", "file"),
+        "reason",
+        "why",
+        "note",
+        "detail",
+        "assignment",
+        "answered_by",
+        "name",
+        "person",
+        "title",
+        "confirmed_by",
+        "approved_by",
+        "proposed_by",
+        "withdrawn_by",
+        "email",
+        "phone",
+        "staff",
+        "file",
     }
 )
 # Codes, ids, digests, times and states: without blanks, in ASCII, and no e-mail address.

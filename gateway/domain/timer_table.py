@@ -53,7 +53,7 @@ class Timer(StrEnum):
     ORGANISATION_CHANGE = "t16"
     LEAVERS_ACCOUNT = "t17"
     ACCOUNT_REQUEST = "t18"
-    PASSWORD_CHANGE = "t19"
+    PASSWORD_CHANGE = "t19"  # noqa: S105 - a timer
     UNUSED_ACCOUNT = "t20"
     INACTIVITY = "t21"
     HALF_YEARLY_LIST = "t22"

@@ -313,7 +313,12 @@ _SHAPE: Final = re.compile(
     _fill_pattern(
         _TEMPLATE,
         b"(%s)" % b"|".join(map(re.escape, _ALGORITHMS)),
-        *(_AS_DIGEST, _AS_DIGEST, _AS_OCTETS, _AS_OCTETS, _AS_TIME, _AS_DIGEST),
+        _AS_DIGEST,
+        _AS_DIGEST,
+        _AS_OCTETS,
+        _AS_OCTETS,
+        _AS_TIME,
+        _AS_DIGEST,
         b"(%s)" % b"|".join(map(re.escape, (_ORIGIN, _RECEIVED))),
         names.TEXT,
         b"(%s)" % b"|".join(map(re.escape, _KINDS)),

@@ -31,8 +31,13 @@ _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\[\]]*\]')
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+\.0+")
 _CELL = re.compile(r"([A-Z]{1,3})[0-9]+")
 _DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
-    *(EOFError, ValueError, OverflowError),
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OverflowError,
 )
 CODE = "GW-WORKBOOK"
 

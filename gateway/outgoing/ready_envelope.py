@@ -47,8 +47,13 @@ _CLOCKS = trust.TrustPolicy()
 _UNMAPPED = [
     path
     for path in (
-        *("OtherInfo/ReplyFors", "OtherInfo/Direction", "OtherInfo/ReferenceCodes"),
-        *("DocumentType/Type", "DocumentType/TypeDetail", "SteeringType", "ResponseForTask/TaskCode"),
+        "OtherInfo/ReplyFors",
+        "OtherInfo/Direction",
+        "OtherInfo/ReferenceCodes",
+        "DocumentType/Type",
+        "DocumentType/TypeDetail",
+        "SteeringType",
+        "ResponseForTask/TaskCode",
         "ApplicationType",
     )
     if path not in {f.rule.wire for f in FIELDS}

@@ -50,8 +50,13 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _REFUSED = re.compile(r'[<>:"|?*]')
 _NEVER_STORED = frozenset(
     {
-        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY, ReasonCode.MALWARE),
-        *(ReasonCode.TOO_LONG, ReasonCode.TOO_MANY, ReasonCode.BAD_CHARACTERS, ReasonCode.DATE_ODD),
+        ReasonCode.SECRECY_DECLARED,
+        ReasonCode.FORBIDDEN_CATEGORY,
+        ReasonCode.MALWARE,
+        ReasonCode.TOO_LONG,
+        ReasonCode.TOO_MANY,
+        ReasonCode.BAD_CHARACTERS,
+        ReasonCode.DATE_ODD,
     }
 )
 # Values of `FileFacts.broken` for an archive made to harm, as opposed to a damaged one.

@@ -20,12 +20,28 @@ MOST_GAPS = 50
 LONGEST_STOP = timedelta(days=366)
 
 _INCOMING = (
-    *("arrived_on", "arrival_number", "author", "code", "issued_on", "subject"),
-    *("to_places", "handed_over_on", "signed_for", "note"),
+    "arrived_on",
+    "arrival_number",
+    "author",
+    "code",
+    "issued_on",
+    "subject",
+    "to_places",
+    "handed_over_on",
+    "signed_for",
+    "note",
 )
 _OUTGOING = (
-    *("code", "issued_on", "subject", "signer", "recipients"),
-    *("copy_holder", "copies", "dispatched_on", "signed_for", "note"),
+    "code",
+    "issued_on",
+    "subject",
+    "signer",
+    "recipients",
+    "copy_holder",
+    "copies",
+    "dispatched_on",
+    "signed_for",
+    "note",
 )
 _FOLLOW_UP = ("arrival_number", "what", "to_places", "due_on", "progress", "reply", "note")
 

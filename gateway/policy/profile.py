@@ -51,8 +51,21 @@ class Profile:
     allowed_types: frozenset[str] = _setting(
         frozenset(
             {
-                *("txt", "odt", "rtf", "doc", "docx", "xls", "xlsx", "ods", "csv", "ppt", "pptx"),
-                *("pdf", "jpeg", "png", "zip"),
+                "txt",
+                "odt",
+                "rtf",
+                "doc",
+                "docx",
+                "xls",
+                "xlsx",
+                "ods",
+                "csv",
+                "ppt",
+                "pptx",
+                "pdf",
+                "jpeg",
+                "png",
+                "zip",
             }
         ),
         "R10, R11, R12",

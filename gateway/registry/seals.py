@@ -28,10 +28,24 @@ WITHDRAWALS = (EventKind.SEAL_WITHDRAWN, EventKind.SEALING_RIGHT_WITHDRAWN)
 _FEW_CODES = 20
 _FACTS = {
     EventKind.SEAL_APPROVED: (
-        *("id", "code", "kind", "fingerprint", "name", "position", "capacity", "valid_from", "valid_to"),
+        "id",
+        "code",
+        "kind",
+        "fingerprint",
+        "name",
+        "position",
+        "capacity",
+        "valid_from",
+        "valid_to",
     ),
     EventKind.SEALING_RIGHT_APPROVED: (
-        *("id", "code", "acting_code", "act_number", "act_date", "valid_from", "valid_to"),
+        "id",
+        "code",
+        "acting_code",
+        "act_number",
+        "act_date",
+        "valid_from",
+        "valid_to",
     ),
 }
 

@@ -51,8 +51,13 @@ _COLUMNS = (*Cell._fields, *MEASURES)
 _EVENT = tuple(
     col(column)
     for column in (
-        *(EventRow.agency_id, EventRow.kind, EventRow.at, EventRow.subject_id),
-        *(EventRow.principal_id, EventRow.data, FigureFrozenRow.data),
+        EventRow.agency_id,
+        EventRow.kind,
+        EventRow.at,
+        EventRow.subject_id,
+        EventRow.principal_id,
+        EventRow.data,
+        FigureFrozenRow.data,
     )
 )
 _IS_FROZEN = same(FigureFrozenRow.event_id, EventRow.id)

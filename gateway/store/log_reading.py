@@ -46,8 +46,11 @@ _INDEX, _NUMBER, _SEQ = col(LogLeafRow.leaf_index), col(LogSealRow.number), col(
 _MOST_NODES = 10_000
 _STORED = (
     select(
-        *(col(LogLeafRow.leaf_index), col(EventRow.id), col(EventRow.data)),
-        *(col(LogLeafRow.body), col(LogLeafRow.salts)),
+        col(LogLeafRow.leaf_index),
+        col(EventRow.id),
+        col(EventRow.data),
+        col(LogLeafRow.body),
+        col(LogLeafRow.salts),
     )
     .join(EventRow, col(LogLeafRow.position) == col(EventRow.position))
     .order_by(col(LogLeafRow.leaf_index))
@@ -124,9 +127,15 @@ async def leaves(store: SqlStore, start: int, limit: int) -> list[LeafWithEvent]
     table = (col(LogLeafRow.hash), col(LogLeafRow.body), col(LogLeafRow.salts))
     event = (
         # Times are read as stored text: a value that was tampered with may not parse as a time.
-        *(col(EventRow.id), col(EventRow.kind), type_coerce(EventRow.at, String), col(EventRow.agency_id)),
-        *(col(EventRow.subject_id), col(EventRow.principal_id), col(EventRow.data)),
-        *(col(EventRow.node_seq), col(EventRow.agency_seq)),
+        col(EventRow.id),
+        col(EventRow.kind),
+        type_coerce(EventRow.at, String),
+        col(EventRow.agency_id),
+        col(EventRow.subject_id),
+        col(EventRow.principal_id),
+        col(EventRow.data),
+        col(EventRow.node_seq),
+        col(EventRow.agency_seq),
     )
     query = select(_INDEX, *table, col(EventRow.position), *event).outerjoin(
         EventRow, col(EventRow.position) == col(LogLeafRow.position)

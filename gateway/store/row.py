@@ -119,7 +119,8 @@ def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
     options = [argument for argument in arguments if isinstance(argument, dict)]
     constraints = [argument for argument in arguments if not isinstance(argument, DeclaredIndex | dict)]
     row_class.__table__ = Table(
-        *(name, row_class.metadata),
+        name,
+        row_class.metadata,
         *columns.values(),
         *constraints,
         info={_INDEXES: indexes},

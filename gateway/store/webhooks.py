@@ -63,8 +63,16 @@ _HOOK, _DELIVERY, _COUNTER = WebhookRow, WebhookDeliveryRow, EventCounterRow
 _ACTIVE, _WAITING = EndpointState.ACTIVE.value, DeliveryState.WAITING.value
 # Columns that people change; workers change the others.
 _OF_PEOPLE = (
-    *("url", "types", "scopes", "note", "secrets"),
-    *("state", "paused_why", "paused_at", "created_by", "version"),
+    "url",
+    "types",
+    "scopes",
+    "note",
+    "secrets",
+    "state",
+    "paused_why",
+    "paused_at",
+    "created_by",
+    "version",
 )
 # Number of finished deliveries that the figures for people cover.
 FIGURES_OF = 200

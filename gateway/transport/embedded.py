@@ -362,8 +362,16 @@ class EmbeddedAxis:
         now = self._clock.now().timestamp()
         rows = [
             (
-                *(code, queue_file.LANES.index(parcel.lane), route, parcel.packet_id, parcel.kind),
-                *(parcel.sender, parcel.digest, parcel.size, now, self._node),
+                code,
+                queue_file.LANES.index(parcel.lane),
+                route,
+                parcel.packet_id,
+                parcel.kind,
+                parcel.sender,
+                parcel.digest,
+                parcel.size,
+                now,
+                self._node,
             )
             for (parcel, _), routes in zip(requests, folded, strict=True)
             for code, route in routes.items()

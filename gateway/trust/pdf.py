@@ -46,8 +46,16 @@ _EMBEDDING = dict.fromkeys(("/RichMedia", "/FileAttachment", "/Screen", "/3D"), 
 _HOLDING = (IndirectObject, ArrayObject, DictionaryObject)
 # Errors that the library raises over a hostile file, besides its own.
 LIBRARY = (
-    *(PyPdfError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    *(RecursionError, AssertionError, NotImplementedError, OSError),
+    PyPdfError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    AssertionError,
+    NotImplementedError,
+    OSError,
 )
 # Seeks between two looks at the clock; each takes a fraction of a microsecond.
 _STEPS = 64

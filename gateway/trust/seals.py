@@ -56,8 +56,14 @@ STAMP_BOUNDS = Bounds(answer_bytes=MOST_STAMP, seconds=15.0)
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 # Errors of the libraries for malformed certificates, names or times.
 _UNREADABLE = (
-    *(ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm),
-    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
 )
 # The authority's certificate, and those that lead from it to a root.
 _MOST_CERTIFICATES = 10

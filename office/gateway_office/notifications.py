@@ -42,8 +42,13 @@ _KINDS: Mapping[TaskKind, RingKind] = {
     TaskKind.REJECTED: RingKind.RETURNED,
     **dict.fromkeys(
         (
-            *(TaskKind.FAILED, TaskKind.STATUS, TaskKind.TAKE_BACK, TaskKind.SYSTEM, TaskKind.SYSTEM_STATUS),
-            *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
+            TaskKind.FAILED,
+            TaskKind.STATUS,
+            TaskKind.TAKE_BACK,
+            TaskKind.SYSTEM,
+            TaskKind.SYSTEM_STATUS,
+            TaskKind.ACT_FAILED,
+            TaskKind.ASSIGN_FAILED,
         ),
         RingKind.FAILED,
     ),

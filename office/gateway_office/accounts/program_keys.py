@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 LONGEST = timedelta(days=730)
 # The daily needs of a document system; the node's own health is for its operator.
 DAILY = (
-    *(ApiScope.MESSAGES_SEND, ApiScope.MESSAGES_READ),
-    *(ApiScope.INBOX_READ, ApiScope.INBOX_ACT, ApiScope.AGENCIES_READ),
+    ApiScope.MESSAGES_SEND,
+    ApiScope.MESSAGES_READ,
+    ApiScope.INBOX_READ,
+    ApiScope.INBOX_ACT,
+    ApiScope.AGENCIES_READ,
 )
 OF_AGENCY = frozenset(ApiScope) - {ApiScope.AGENCIES_WRITE}
 _LONGEST_NAME = 100

@@ -114,7 +114,12 @@ class Tab(IntFlag):
 TABS: Mapping[Side, tuple[Tab, ...]] = {
     Side.OUT: (Tab.QUEUED, Tab.SENT, Tab.REJECTED, Tab.FAILED, Tab.RECALL, Tab.DRAFT),
     Side.IN: (
-        *(Tab.NEW, Tab.HELD, Tab.ACCEPTED, Tab.PROCESSING, Tab.REJECTED, Tab.RECALL),
+        Tab.NEW,
+        Tab.HELD,
+        Tab.ACCEPTED,
+        Tab.PROCESSING,
+        Tab.REJECTED,
+        Tab.RECALL,
         Tab.NOT_HANDED,
     ),
 }

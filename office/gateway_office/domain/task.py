@@ -117,11 +117,20 @@ class TaskKind(StrEnum):
 
 
 _INCOMING = (
-    *(TaskKind.ASSIGN, TaskKind.REASSIGN, TaskKind.OPINION, TaskKind.START, TaskKind.WORK),
+    TaskKind.ASSIGN,
+    TaskKind.REASSIGN,
+    TaskKind.OPINION,
+    TaskKind.START,
+    TaskKind.WORK,
     TaskKind.INFORMED,
-    *(TaskKind.TAKE_IN, TaskKind.DECIDE, TaskKind.RECALL),
-    *(TaskKind.REPLY, TaskKind.STATUS, TaskKind.SYSTEM),
-    *(TaskKind.ACT_FAILED, TaskKind.ASSIGN_FAILED),
+    TaskKind.TAKE_IN,
+    TaskKind.DECIDE,
+    TaskKind.RECALL,
+    TaskKind.REPLY,
+    TaskKind.STATUS,
+    TaskKind.SYSTEM,
+    TaskKind.ACT_FAILED,
+    TaskKind.ASSIGN_FAILED,
 )
 
 

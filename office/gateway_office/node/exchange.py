@@ -51,9 +51,25 @@ WINDOW, ROW = 4096, 16
 # Sender, recipients, number and signature: an operator needs them to find a fault.
 _ROUTING_ELEMENTS = frozenset(
     {
-        *("OrganId", "OrganName", "DocumentId", "CodeNumber", "CodeNotation", "PromulgationDate", "Type"),
-        *("Timestamp", "StatusCode", "ContentId", "ContentType", "Priority", "BussinessDocType", "PacketId"),
-        *("SigningTime", "DigestValue", "SignatureValue", "X509SerialNumber", "X509IssuerName"),
+        "OrganId",
+        "OrganName",
+        "DocumentId",
+        "CodeNumber",
+        "CodeNotation",
+        "PromulgationDate",
+        "Type",
+        "Timestamp",
+        "StatusCode",
+        "ContentId",
+        "ContentType",
+        "Priority",
+        "BussinessDocType",
+        "PacketId",
+        "SigningTime",
+        "DigestValue",
+        "SignatureValue",
+        "X509SerialNumber",
+        "X509IssuerName",
     }
 )
 # Routing and form; none of them says what the document is about.

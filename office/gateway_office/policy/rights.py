@@ -18,8 +18,14 @@ from gateway_office.domain.task import RecallAsk
 
 _M = Manner
 _COLUMNS = (
-    *(PostRole.CLERK, PostRole.HEAD, PostRole.UNIT_HEAD, PostRole.OFFICER),
-    *(PostRole.AGENCY_ADMIN, PostRole.OPERATOR, PostRole.AUDITOR, PostRole.SYSTEM),
+    PostRole.CLERK,
+    PostRole.HEAD,
+    PostRole.UNIT_HEAD,
+    PostRole.OFFICER,
+    PostRole.AGENCY_ADMIN,
+    PostRole.OPERATOR,
+    PostRole.AUDITOR,
+    PostRole.SYSTEM,
 )
 _SIGNS = MappingProxyType({"-": _M.NO, "+": _M.YES, "o": _M.OWN, **{str(m): m for m in Manner}})
 # The rows of rules.md 13 in order; the columns in the order of `_COLUMNS`.
@@ -63,19 +69,31 @@ _NARROWED = MappingProxyType(
 )
 # Of two posts the one with the wider manner counts.
 _ORDER = (
-    *(
-        _M.YES,
-        _M.RECORDED,
-        _M.AUTHORISED,
-        _M.TWO,
-        _M.BY_ORDER,
-        _M.APPROVE,
-        _M.OWN,
-        _M.EXECUTE,
-        _M.EXECUTE_TWO,
-    ),
-    *(_M.CHECK, _M.PREPARE, _M.PROPOSE, _M.REPORT, _M.RELAY, _M.READ, _M.ORDER, _M.TOTALS, _M.TECHNICAL),
-    *(_M.ACCOUNTS, _M.METADATA, _M.ORDER_METADATA, _M.WITNESS, _M.DECLARED, _M.NODE, _M.NO),
+    _M.YES,
+    _M.RECORDED,
+    _M.AUTHORISED,
+    _M.TWO,
+    _M.BY_ORDER,
+    _M.APPROVE,
+    _M.OWN,
+    _M.EXECUTE,
+    _M.EXECUTE_TWO,
+    _M.CHECK,
+    _M.PREPARE,
+    _M.PROPOSE,
+    _M.REPORT,
+    _M.RELAY,
+    _M.READ,
+    _M.ORDER,
+    _M.TOTALS,
+    _M.TECHNICAL,
+    _M.ACCOUNTS,
+    _M.METADATA,
+    _M.ORDER_METADATA,
+    _M.WITNESS,
+    _M.DECLARED,
+    _M.NODE,
+    _M.NO,
 )
 # These rights are never delegated: their holder could widen its own rights.
 NEVER_DELEGATED = frozenset({Right.DELEGATE, Right.APPROVE_DELEGATION, Right.ACCOUNTS, Right.SEALED_HOLD})

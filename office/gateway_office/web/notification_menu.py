@@ -19,12 +19,21 @@ SUBJECT_PATHS: Mapping[SubjectKind, str] = {
     SubjectKind.PACKET: "/van-hanh/cach-ly/{id}",
 }
 _OWN_KINDS = (
-    *(RingKind.ASSIGNED, RingKind.COMMENT, RingKind.RECALL),
-    *(RingKind.DUE, RingKind.RETURNED, RingKind.FAILED),
+    RingKind.ASSIGNED,
+    RingKind.COMMENT,
+    RingKind.RECALL,
+    RingKind.DUE,
+    RingKind.RETURNED,
+    RingKind.FAILED,
 )
 _ALL_KINDS = (
-    *(RingKind.URGENT, RingKind.DUE, RingKind.RECALL),
-    *(RingKind.RETURNED, RingKind.FAILED, RingKind.SILENT, RingKind.COMMENT),
+    RingKind.URGENT,
+    RingKind.DUE,
+    RingKind.RECALL,
+    RingKind.RETURNED,
+    RingKind.FAILED,
+    RingKind.SILENT,
+    RingKind.COMMENT,
 )
 # News about the clerk's tasks reach others when they turn them on.
 _MUTED_AT_FIRST = frozenset({RingKind.RETURNED, RingKind.FAILED, RingKind.RECALL, RingKind.SILENT})

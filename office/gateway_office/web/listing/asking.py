@@ -36,25 +36,23 @@ ORIGINS: Mapping[Side, tuple[Origin, ...]] = {
 _YEAR = re.compile(r"[0-9]{4}")
 _LONGEST = 200
 _FILTERS = (
-    *(
-        "q",
-        "tu",
-        "den",
-        "ngay",
-        "loai",
-        "khan",
-        "co-quan",
-        "trang-thai",
-        "nguoi-ky",
-        "tep",
-        "nguon",
-        "so",
-        "nhan",
-        "qua-han",
-        "tre",
-        "chua-doc",
-        "so-lieu",
-    ),
+    "q",
+    "tu",
+    "den",
+    "ngay",
+    "loai",
+    "khan",
+    "co-quan",
+    "trang-thai",
+    "nguoi-ky",
+    "tep",
+    "nguon",
+    "so",
+    "nhan",
+    "qua-han",
+    "tre",
+    "chua-doc",
+    "so-lieu",
 )
 _OF_FIGURE = {"co-quan": Dimension.PARTNER, "loai": Dimension.TYPE, "khan": Dimension.URGENCY}
 _URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
@@ -229,8 +227,7 @@ def read_address(
         "ngay": asked_values["ngay"] in PICKS,
         "nguon": asked_values["nguon"] in ORIGINS[side],
         "so": asked_values["so"] == NO_BOOK or _YEAR.fullmatch(asked_values["so"]),
-        "qua-han": asked_values["qua-han"] == "1",
-        "tre": asked_values["tre"] == "1",
+        **{name: asked_values[name] == "1" for name in ("qua-han", "tre")},
         "chua-doc": asked_values["chua-doc"] == "1" and side is Side.IN,
         "so-lieu": asked_values["so-lieu"] in MEASURES and viewer is None,
     }

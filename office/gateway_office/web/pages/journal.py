@@ -38,10 +38,30 @@ _DAY = timedelta(days=1)
 _EXPORTS = (Needs(right=Right.AUDIT, manners=(Manner.YES, Manner.TECHNICAL)),)
 _ACCOUNTS = ("person.*", "session.*", "account.*", "post.*", "delegation.*", "mailbox.*")
 _TECHNICAL = (
-    *("key.*", "binding.*", "anchor.*", "reform.*", "proposal.*", "node.*", "log.*", "alert.*", "notice.*"),
-    *("parcel.*", "backup.*", "hold.sealed", "message.retry", "message.failed", "message.hurried"),
-    *("message.resigned", "inbox.landed", "inbox.waiting", "inbox.held", "inbox.invalid", "inbox.repeated"),
-    *("inbox.dropped", "inbox.revocation", "evidence.made"),
+    "key.*",
+    "binding.*",
+    "anchor.*",
+    "reform.*",
+    "proposal.*",
+    "node.*",
+    "log.*",
+    "alert.*",
+    "notice.*",
+    "parcel.*",
+    "backup.*",
+    "hold.sealed",
+    "message.retry",
+    "message.failed",
+    "message.hurried",
+    "message.resigned",
+    "inbox.landed",
+    "inbox.waiting",
+    "inbox.held",
+    "inbox.invalid",
+    "inbox.repeated",
+    "inbox.dropped",
+    "inbox.revocation",
+    "evidence.made",
 )
 # Chips over the list, before all kinds by name in the filter.
 _GROUPS = ("message.*", "inbox.*", "account.*", "post.*", "session.*")

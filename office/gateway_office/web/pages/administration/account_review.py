@@ -23,8 +23,16 @@ from gateway_office.web.pages.administration.accounts import HOME, Place, get, p
 
 _REVIEW = f"{HOME}/ra-soat"
 _REVIEW_COLUMNS = (
-    *(("login", 22), ("name", 28), ("account_title", 20), ("agency", 34), ("roles", 30), ("factor", 20)),
-    *(("last_login", 16), ("state", 18), ("until", 14), ("remark", 30)),
+    ("login", 22),
+    ("name", 28),
+    ("account_title", 20),
+    ("agency", 34),
+    ("roles", 30),
+    ("factor", 20),
+    ("last_login", 16),
+    ("state", 18),
+    ("until", 14),
+    ("remark", 30),
 )
 
 

@@ -14,8 +14,12 @@ from gateway_office.web.pages.administration.accounts import get
 from gateway_office.web.pages.administration.api_keys import KEYS
 
 _LANGUAGES = (
-    *(("curl", "curl"), ("python", "Python"), ("java", "Java")),
-    *(("csharp", "C#"), ("php", "PHP"), ("node", "Node.js")),
+    ("curl", "curl"),
+    ("python", "Python"),
+    ("java", "Java"),
+    ("csharp", "C#"),
+    ("php", "PHP"),
+    ("node", "Node.js"),
 )
 
 

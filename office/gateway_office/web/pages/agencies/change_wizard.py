@@ -37,8 +37,20 @@ _OF_STEP = {
     5: ("reason", "base"),
 }
 _PLAIN = (
-    *("kind", "sources", "name", "parent", "number", "issued", "issuer", "effective"),
-    *("queued", "mail", "units", "reason", "base", "rows"),
+    "kind",
+    "sources",
+    "name",
+    "parent",
+    "number",
+    "issued",
+    "issuer",
+    "effective",
+    "queued",
+    "mail",
+    "units",
+    "reason",
+    "base",
+    "rows",
 )
 # A step is one of these kinds; a reorganisation is made of several.
 WIZARD_KINDS = tuple(kind for kind in ReformKind if kind is not ReformKind.REORGANISE)

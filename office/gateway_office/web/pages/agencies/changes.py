@@ -113,7 +113,9 @@ async def undo_reform(request: PageRequest) -> web.StreamResponse:
     return await _ask(
         request,
         problems,
-        *("reforms.undo", "", "reforms.undo.do"),
+        "reforms.undo",
+        "",
+        "reforms.undo.do",
         back=row["path"],
         which="undo",
         grave=True,

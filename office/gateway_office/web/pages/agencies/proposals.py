@@ -138,7 +138,9 @@ async def _ask_of_proposal(
     page_values = await _page_values(request, proposal)
     return await request.question(
         problems,
-        *(f"reforms.{act}.title", "", f"reforms.{act}"),
+        f"reforms.{act}.title",
+        "",
+        f"reforms.{act}",
         what=page_values["row"]["what"],
         back=page_values["row"]["path"],
         part="agencies/_questions.html",

@@ -324,7 +324,9 @@ async def _question(
 ) -> web.StreamResponse:  # Any: values of a template
     return await request.question(
         problems,
-        *(f"delegated.{act}.title", f"delegated.{act}.will", f"delegated.{act}.title"),
+        f"delegated.{act}.title",
+        f"delegated.{act}.will",
+        f"delegated.{act}.title",
         back=SOURCES,
         part="agencies/_trust_questions.html",
         which=act,

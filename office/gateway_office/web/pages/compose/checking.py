@@ -24,16 +24,25 @@ from gateway_office.web.pages.compose.addressing import ShownRecipient
 CHECK_SUBJECTS = ("head", "secrecy", "files", "signature", "recipients", "number")
 _SECRECY = frozenset(
     {
-        *(ReasonCode.SECRECY_DECLARED, ReasonCode.FORBIDDEN_CATEGORY),
-        *(ReasonCode.SENSITIVE_WORD, ReasonCode.SUBJECT_PERSONAL, ReasonCode.SECRECY_STAMP),
+        ReasonCode.SECRECY_DECLARED,
+        ReasonCode.FORBIDDEN_CATEGORY,
+        ReasonCode.SENSITIVE_WORD,
+        ReasonCode.SUBJECT_PERSONAL,
+        ReasonCode.SECRECY_STAMP,
     }
 )
 _SIGNATURE = frozenset(
     {
-        *(ReasonCode.UNSIGNED_LEAD, ReasonCode.SIGNATURE_INVALID),
-        *(ReasonCode.SIGNATURE_UNCHECKED, ReasonCode.NO_PERSON_SIGNATURE),
-        *(ReasonCode.SEAL_OTHER, ReasonCode.SEAL_UNKNOWN, ReasonCode.SEAL_UNREGISTERED),
-        *(ReasonCode.SIGNATORY_UNKNOWN, ReasonCode.SIGNATORY_ENDED, ReasonCode.SIGNER_OTHER),
+        ReasonCode.UNSIGNED_LEAD,
+        ReasonCode.SIGNATURE_INVALID,
+        ReasonCode.SIGNATURE_UNCHECKED,
+        ReasonCode.NO_PERSON_SIGNATURE,
+        ReasonCode.SEAL_OTHER,
+        ReasonCode.SEAL_UNKNOWN,
+        ReasonCode.SEAL_UNREGISTERED,
+        ReasonCode.SIGNATORY_UNKNOWN,
+        ReasonCode.SIGNATORY_ENDED,
+        ReasonCode.SIGNER_OTHER,
     }
 )
 

@@ -40,7 +40,14 @@ _PLACES = {
     **{
         f"/{name}": name
         for name in (
-            *("type", "subject", "name", "title", "competence", "urgency", "secrecy", "reason"),
+            "type",
+            "subject",
+            "name",
+            "title",
+            "competence",
+            "urgency",
+            "secrecy",
+            "reason",
             "approved_by",
         )
     },

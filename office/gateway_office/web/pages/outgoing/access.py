@@ -90,9 +90,14 @@ class OutgoingView:
 
 _PERSONS_ACTS = frozenset(
     {
-        *(EventKind.MESSAGE_ACCEPTED, EventKind.MESSAGE_QUEUED, EventKind.MESSAGE_CANCELLED),
-        *(EventKind.RECALL_REQUESTED, EventKind.REQUEST_ANSWERED, EventKind.MESSAGE_URGED),
-        *(EventKind.HOLD_BEGUN, EventKind.HOLD_LIFTED),
+        EventKind.MESSAGE_ACCEPTED,
+        EventKind.MESSAGE_QUEUED,
+        EventKind.MESSAGE_CANCELLED,
+        EventKind.RECALL_REQUESTED,
+        EventKind.REQUEST_ANSWERED,
+        EventKind.MESSAGE_URGED,
+        EventKind.HOLD_BEGUN,
+        EventKind.HOLD_LIFTED,
     }
 )
 
