@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.document_view.checks import OF_SENDER, Grade, grade_of
@@ -46,6 +47,25 @@ from gateway_office.store.store import OfficeWork
 from gateway_office.web.listing.asking import PATHS, ListQuery
 from gateway_office.web.page_requests import PageRequest
 
+
+class BulkAct(StrEnum):
+    """Acts on many rows of a list, by the words that addresses and forms have for them."""
+
+    RESEND = "gui-lai"
+    CANCEL = "huy-gui"
+    URGE = "don-doc"
+    TAKE_IN = "tiep-nhan"
+    REFUSE = "tu-choi"
+    SUBMIT = "trinh"
+    MARK_READ = "da-doc"
+    OFFER = "giao-lai"
+    TAG = "gan-nhan"
+    UNTAG = "bo-nhan"
+    EXPORT = "xuat"
+    PRINT = "in"
+    PACK = "ho-so"
+
+
 _CHECKS = ("envelope_signature", "digests", "recipient", "rules", "pdf")
 _SOON = timedelta(minutes=30)
 PUTS_TAGS: Mapping[Side, Right] = {Side.OUT: Right.ISSUE, Side.IN: Right.TAKE_IN}
@@ -53,7 +73,7 @@ MOST = 500
 _PAGE = 100
 _WAITING = frozenset(UNSENT) - {State.SENDING}
 # Acts on many letters that another act on one of them, which can still be undone, excludes.
-_DECIDING = frozenset({"tiep-nhan", "tu-choi", "trinh"})
+_DECIDING = frozenset({BulkAct.TAKE_IN, BulkAct.REFUSE, BulkAct.SUBMIT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +349,7 @@ class Choice:
 class ChosenRows:
     """Rows chosen for one act. `cut`: the list finds more than one act takes."""
 
-    act: str
+    act: BulkAct
     query: ListQuery
     choices: tuple[Choice, ...]
     cut: bool = False
@@ -351,7 +371,7 @@ def query_of(request: PageRequest) -> dict[str, str]:
 
 
 async def load_chosen(
-    request: PageRequest, question: ListQuery, act: str, *, most: int = MOST, all_if_unnamed: bool = False
+    request: PageRequest, question: ListQuery, act: BulkAct, *, most: int = MOST, all_if_unnamed: bool = False
 ) -> ChosenRows:
     """Load the chosen rows, from the form where there is one, else from the address. `all_if_unnamed`: without named rows,
     all are meant."""
@@ -364,9 +384,9 @@ async def load_chosen(
         else:
             lines, cut = await _load_lines(work, question, sight, ids, most)
         choices = [await _make_choice(request, work, act, teller.row(line)) for line in lines]
-        if act == "bo-nhan":
+        if act == BulkAct.UNTAG:
             choices = await _with_tags(request, work, choices)
-    if act == "tiep-nhan":
+    if act == BulkAct.TAKE_IN:
         choices = await _with_numbers(request, choices)
     return ChosenRows(act=act, query=question, choices=tuple(choices), cut=cut)
 
@@ -437,11 +457,11 @@ async def may_see(work: OfficeWork, sight: ListSight, line: ListLine) -> bool:
     return sight.share.covers_assignment((await work.incoming.get(line.id)).assignment)
 
 
-async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: ShownLine) -> Choice:
+async def _make_choice(request: PageRequest, work: OfficeWork, act: BulkAct, row: ShownLine) -> Choice:
     line = row.line
     if row.pending is not None and row.pending.waits and act in _DECIDING:
         return Choice(row=row, why=request.say("listing.skip.waits"))
-    if act == "tiep-nhan":
+    if act == BulkAct.TAKE_IN:
         document = await work.incoming.get(line.id)
         doubt = received.doubt(document)
         why = "" if doubt is None else request.say(f"listing.doubt.{doubt}", state=row.state)
@@ -449,19 +469,21 @@ async def _make_choice(request: PageRequest, work: OfficeWork, act: str, row: Sh
     return Choice(row=row, why=_skip_reason(request, act, line))
 
 
-def _skip_reason(request: PageRequest, act: str, line: ListLine) -> str:
+def _skip_reason(request: PageRequest, act: BulkAct, line: ListLine) -> str:
     states = set(line.card.states)
     fits = {
-        "gui-lai": State.FAILED in states and _may_resend(line),
-        "huy-gui": line.own_state in (OutState.DRAFT, OutState.BLOCKED)
+        BulkAct.RESEND: State.FAILED in states and _may_resend(line),
+        BulkAct.CANCEL: line.own_state in (OutState.DRAFT, OutState.BLOCKED)
         or (bool(states) and states <= _WAITING),
-        "don-doc": line.is_overdue(request.deps.clock.now()),
-        "tu-choi": line.awaits_us and line.state not in REQUESTED,
-        "trinh": line.own_state in WORKED_ON,
-        "giao-lai": line.own_state not in received.ENDED_STATES,
-        "da-doc": line.unread,
+        BulkAct.URGE: line.is_overdue(request.deps.clock.now()),
+        BulkAct.REFUSE: line.awaits_us and line.state not in REQUESTED,
+        BulkAct.SUBMIT: line.own_state in WORKED_ON,
+        BulkAct.OFFER: line.own_state not in received.ENDED_STATES,
+        BulkAct.MARK_READ: line.unread,
     }.get(act, True)
-    key = {"don-doc": "listing.skip.not_late", "da-doc": "listing.skip.read"}.get(act, "listing.skip.state")
+    key = {BulkAct.URGE: "listing.skip.not_late", BulkAct.MARK_READ: "listing.skip.read"}.get(
+        act, "listing.skip.state"
+    )
     return "" if fits else request.say(key, state=state_text(line, request.lang))
 
 

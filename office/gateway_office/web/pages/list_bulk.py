@@ -25,7 +25,7 @@ from gateway_office.web import answers
 from gateway_office.web.forms import Problems
 from gateway_office.web.listing import list_rows
 from gateway_office.web.listing.asking import PATHS
-from gateway_office.web.listing.list_rows import Choice, ChosenRows
+from gateway_office.web.listing.list_rows import BulkAct, Choice, ChosenRows
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import list_export
 from gateway_office.web.pages.incoming.access import leaders_of, staff_of
@@ -55,7 +55,7 @@ class BulkOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkResult:
-    act: str
+    act: BulkAct
     back: str
     outcomes: tuple[BulkOutcome, ...]
 
@@ -64,13 +64,12 @@ class BulkResult:
         return sum(outcome.ok for outcome in self.outcomes)
 
 
-_GRAVE = frozenset({"huy-gui", "tu-choi"})
-_EXPORTS = ("xuat", "in", "ho-so")
+_GRAVE = frozenset({BulkAct.CANCEL, BulkAct.REFUSE})
+_EXPORTS = (BulkAct.EXPORT, BulkAct.PRINT, BulkAct.PACK)
 
 
 async def preview(request: PageRequest, side: Side) -> web.StreamResponse:
-    act_key = request.ask("viec")
-    _check(request, side, act_key)
+    act_key = _read_act(request, side, request.ask("viec"))
     if act_key in _EXPORTS:
         return await list_export.ask_export(request, side, act_key)
     return await _page(
@@ -79,8 +78,7 @@ async def preview(request: PageRequest, side: Side) -> web.StreamResponse:
 
 
 async def apply(request: PageRequest, side: Side) -> web.StreamResponse:
-    act_key = request.path("act")
-    _check(request, side, act_key)
+    act_key = _read_act(request, side, request.path("act"))
     run = _RUN.get(act_key)
     if run is None or not request.form.all("id"):
         raise NotFound("there is no such act, or nothing was chosen for it")
@@ -104,11 +102,14 @@ async def show_result(request: PageRequest) -> web.StreamResponse:
     return await request.page("lists/result.html", title=request.say("listing.result"), result=result)
 
 
-def _check(request: PageRequest, side: Side, act_key: str) -> None:
-    if act_key not in (*_RUN, *_EXPORTS):
+def _read_act(request: PageRequest, side: Side, word: str) -> BulkAct:
+    """Read the act that an address or a form names. Raises Denied where this person may not do it."""
+    if word not in {*BulkAct}:
         raise NotFound("there is no such act")
+    act_key = BulkAct(word)
     if act_key not in acts_of(request, side):
         raise Denied("this person may not do that here", code="GW-RIGHT")
+    return act_key
 
 
 async def _page(request: PageRequest, chosen: ChosenRows, problems: Problems) -> web.StreamResponse:
@@ -123,8 +124,8 @@ async def _page(request: PageRequest, chosen: ChosenRows, problems: Problems) ->
         grave=act_key in _GRAVE,
         reasons=[(code, request.say(f"reason.{code}")) for code in REASONS],
         hows=[(how, request.say(f"listing.urge.{how}")) for how in follow_up.HOWS],
-        leaders=await leaders_of(request) if act_key == "trinh" else (),
-        urgings=await _late_by_recipient(request, chosen) if act_key == "don-doc" else (),
+        leaders=await leaders_of(request) if act_key == BulkAct.SUBMIT else (),
+        urgings=await _late_by_recipient(request, chosen) if act_key == BulkAct.URGE else (),
         urge_text=request.form.text("text")
         or request.say("listing.urge.text", agency=request.own_agency.name),
         mode=request.own_agency.numbering.value,
@@ -135,36 +136,38 @@ async def _page(request: PageRequest, chosen: ChosenRows, problems: Problems) ->
 
 async def _offered_tags(request: PageRequest, chosen: ChosenRows) -> Sequence[Tag]:
     """List the labels that can be put on, or those of these documents that can be taken off."""
-    if chosen.act == "gan-nhan":
+    if chosen.act == BulkAct.TAG:
         return await tags_and_views.tags_of(request.deps.store, request.scope())
-    if chosen.act != "bo-nhan":
+    if chosen.act != BulkAct.UNTAG:
         return ()
     chosen_tags = (t for choice in chosen.accepted for t in choice.tags)
     return sorted({t.id: t for t in chosen_tags}.values(), key=lambda t: fold(t.name))
 
 
-def act_word(request: PageRequest, act_key: str) -> str:
+def act_word(request: PageRequest, act_key: BulkAct) -> str:
     """Return the act's word. Modes B and C enter it in the register as well."""
     key = f"listing.act.{act_key}"
-    return request.say(f"{key}.so" if act_key == "tiep-nhan" and request.own_agency.numbering != "A" else key)
+    return request.say(
+        f"{key}.so" if act_key == BulkAct.TAKE_IN and request.own_agency.numbering != "A" else key
+    )
 
 
-async def _missing_fields(request: PageRequest, act_key: str) -> list[tuple[str, str]]:
+async def _missing_fields(request: PageRequest, act_key: BulkAct) -> list[tuple[str, str]]:
     form, problems = request.form, Problems()
-    if act_key == "trinh" and form.text("leader") not in dict(await leaders_of(request)):
+    if act_key == BulkAct.SUBMIT and form.text("leader") not in dict(await leaders_of(request)):
         problems.append(request.missing("leader", "incoming.leader"))
-    if act_key == "tu-choi" and form.text("reason") not in REASONS:
+    if act_key == BulkAct.REFUSE and form.text("reason") not in REASONS:
         problems.append(request.missing("reason", "listing.reason"))
-    if act_key in ("tu-choi", "huy-gui"):
+    if act_key in (BulkAct.REFUSE, BulkAct.CANCEL):
         problems += request.short_reason("note")
-    if act_key == "gan-nhan":
+    if act_key == BulkAct.TAG:
         try:
             tags_and_views.checked_tag(form.text("name"))
         except Clash as error:
             problems.append(("name", request.why(error)))
-    if act_key == "bo-nhan" and not form.text("tag"):
+    if act_key == BulkAct.UNTAG and not form.text("tag"):
         problems.append(request.missing("tag", "tags.which"))
-    if act_key == "don-doc" and not form.text("text"):
+    if act_key == BulkAct.URGE and not form.text("text"):
         problems.append(request.missing("text", "listing.urge.words"))
     return problems
 
@@ -298,17 +301,17 @@ async def _late_by_recipient(
     return [(c, late_ids) for c, late_ids in with_ids if late_ids]
 
 
-_RUN: dict[str, Callable[[PageRequest, ChosenRows], Awaitable[list[BulkOutcome]]]] = {
-    "gui-lai": partial(_run_all, row_act=_resend),
-    "huy-gui": partial(_run_all, row_act=_cancel),
-    "don-doc": _urge,
-    "tiep-nhan": partial(_run_all, row_act=_take_in),
-    "tu-choi": partial(_run_all, row_act=_refuse),
-    "trinh": partial(_run_all, row_act=_submit),
-    "da-doc": _read,
-    "giao-lai": partial(_run_all, row_act=_offer),
-    "gan-nhan": partial(_run_all, row_act=_tag),
-    "bo-nhan": _untag,
+_RUN: dict[BulkAct, Callable[[PageRequest, ChosenRows], Awaitable[list[BulkOutcome]]]] = {
+    BulkAct.RESEND: partial(_run_all, row_act=_resend),
+    BulkAct.CANCEL: partial(_run_all, row_act=_cancel),
+    BulkAct.URGE: _urge,
+    BulkAct.TAKE_IN: partial(_run_all, row_act=_take_in),
+    BulkAct.REFUSE: partial(_run_all, row_act=_refuse),
+    BulkAct.SUBMIT: partial(_run_all, row_act=_submit),
+    BulkAct.MARK_READ: _read,
+    BulkAct.OFFER: partial(_run_all, row_act=_offer),
+    BulkAct.TAG: partial(_run_all, row_act=_tag),
+    BulkAct.UNTAG: _untag,
 }
 
 ROUTES = (

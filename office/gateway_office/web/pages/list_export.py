@@ -22,7 +22,7 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.web.dates import cell_text, moment_text
 from gateway_office.web.listing import list_rows
 from gateway_office.web.listing.asking import PATHS, Column, ListQuery, chosen_columns
-from gateway_office.web.listing.list_rows import RowRenderer, ShownLine
+from gateway_office.web.listing.list_rows import BulkAct, RowRenderer, ShownLine
 from gateway_office.web.listing.search_field import filter_words
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
@@ -88,12 +88,12 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
 
 
-async def ask_export(request: PageRequest, side: Side, act: str) -> web.StreamResponse:
+async def ask_export(request: PageRequest, side: Side, act: BulkAct) -> web.StreamResponse:
     """Show the page that asks for the form, or the list on paper at once."""
     if act == "in":
         return await print_list(request, side)
     question = read_list_query(request, side)
-    if act == "ho-so":
+    if act == BulkAct.PACK:
         return await request.page(
             "lists/packs.html",
             title=request.say("listing.act.ho-so"),
@@ -162,7 +162,9 @@ def _columns(request: PageRequest, question: ListQuery) -> tuple[Column, ...]:
 
 async def print_list(request: PageRequest, side: Side) -> web.StreamResponse:
     question, teller = read_list_query(request, side), await list_rows.row_renderer(request, side)
-    chosen = await list_rows.load_chosen(request, question, "xuat", most=MOST_PRINTED, all_if_unnamed=True)
+    chosen = await list_rows.load_chosen(
+        request, question, BulkAct.EXPORT, most=MOST_PRINTED, all_if_unnamed=True
+    )
     columns = _columns(request, question)
     tabs = (f"tab.{question.side}.{question.tab}", f"tab.{question.tab}", f"tile.{question.tab}")
     lines = [c.row.line for c in chosen.choices]
@@ -183,10 +185,10 @@ async def print_list(request: PageRequest, side: Side) -> web.StreamResponse:
 
 async def packs(request: PageRequest) -> web.StreamResponse:
     """Send one file with the evidence pack of each: content leaves here, so every reading is logged first."""
-    if "ho-so" not in acts_of(request, Side.OUT):
+    if BulkAct.PACK not in acts_of(request, Side.OUT):
         raise Denied("this person may not do that here", code="GW-RIGHT")
     chosen = await list_rows.load_chosen(
-        request, read_list_query(request, Side.OUT), "ho-so", most=MOST_PACKS
+        request, read_list_query(request, Side.OUT), BulkAct.PACK, most=MOST_PACKS
     )
     lines = [choice.row.line for choice in chosen.choices]
     if not lines:

@@ -40,7 +40,7 @@ from gateway_office.web.listing.asking import (
     chosen_columns,
     visible_columns,
 )
-from gateway_office.web.listing.list_rows import ListSight, split_at_matches
+from gateway_office.web.listing.list_rows import BulkAct, ListSight, split_at_matches
 from gateway_office.web.listing.search_field import (
     SearchField,
     book_name,
@@ -268,32 +268,32 @@ async def _list_values(
     }
 
 
-def acts_of(request: PageRequest, side: Side) -> tuple[str, ...]:
+def acts_of(request: PageRequest, side: Side) -> tuple[BulkAct, ...]:
     """List the person's acts on many rows at once: rules 13 (rights by role); the acts check again."""
-    acts: tuple[tuple[str, bool], ...]
+    acts: tuple[tuple[BulkAct, bool], ...]
     issues, takes = request.may(Right.ISSUE, Manner.YES), request.may(Right.TAKE_IN, Manner.YES)
     reads = list_rows.seen_by(request).content
     if side is Side.OUT:
         acts = (
-            ("gui-lai", issues),
-            ("don-doc", request.may(Right.URGE, Manner.YES)),
-            ("xuat", True),
-            ("ho-so", reads),
-            ("huy-gui", issues),
-            ("gan-nhan", issues),
-            ("bo-nhan", issues),
+            (BulkAct.RESEND, issues),
+            (BulkAct.URGE, request.may(Right.URGE, Manner.YES)),
+            (BulkAct.EXPORT, True),
+            (BulkAct.PACK, reads),
+            (BulkAct.CANCEL, issues),
+            (BulkAct.TAG, issues),
+            (BulkAct.UNTAG, issues),
         )
     else:
         acts = (
-            ("tiep-nhan", takes),
-            ("tu-choi", takes),
-            ("trinh", takes),
-            ("xuat", True),
-            ("in", True),
-            ("da-doc", reads),
-            ("giao-lai", takes),
-            ("gan-nhan", takes),
-            ("bo-nhan", takes),
+            (BulkAct.TAKE_IN, takes),
+            (BulkAct.REFUSE, takes),
+            (BulkAct.SUBMIT, takes),
+            (BulkAct.EXPORT, True),
+            (BulkAct.PRINT, True),
+            (BulkAct.MARK_READ, reads),
+            (BulkAct.OFFER, takes),
+            (BulkAct.TAG, takes),
+            (BulkAct.UNTAG, takes),
         )
     return tuple(key for key, may in acts if may)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 from aiohttp import web
 
@@ -26,6 +27,16 @@ from gateway_office.web.pages.agencies.headlines import names_of_codes
 from gateway_office.web.pages.agencies.proposals import may_bind
 from gateway_office.web.pages.agencies.seals import registered_seals
 
+
+class AgencyTab(StrEnum):
+    """Tabs of an agency's page, by the words of its address."""
+
+    FACTS = "thong-tin"
+    LEGACY = "ma-cu"
+    CERTIFICATES = "chung-thu-so"
+    HISTORY = "lich-su"
+
+
 _LEVELS = ("1", "2", "3", "4")
 _STANDINGS = {
     "dang-hoat-dong": "active",
@@ -41,7 +52,6 @@ _ROWS = 50
 _OWN_ROWS = 12
 _MOST_RESULTS = 100
 _CHANGES = 50
-TABS = ("thong-tin", "ma-cu", "chung-thu-so", "lich-su")
 
 
 def read_filters(request: PageRequest) -> dict[str, str]:
@@ -255,7 +265,7 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
     entry = await registry.entry(code)
     if entry is None:
         raise NotFound(f"the registry has no agency {code[:60]}")
-    tab = request.ask("muc") if request.ask("muc") in TABS else TABS[0]
+    tab = AgencyTab(request.ask("muc")) if request.ask("muc") in {*AgencyTab} else AgencyTab.FACTS
     on = dates.typed_day(request.ask("ngay"), today)
     believed_on = dates.typed_day(request.ask("biet"), today)
     earlier_entry = (
@@ -265,7 +275,7 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
     )
     row = (await _rows(request, [entry]))[0]
     heard_at = (await _last_seen(request, [entry])).get(entry.code)
-    is_first = tab == TABS[0]
+    is_first = tab is AgencyTab.FACTS
     return await request.page(
         "agencies/one.html",
         title=entry.name,
@@ -286,15 +296,15 @@ async def show_agency(request: PageRequest) -> web.StreamResponse:
         may_issue=request.may(Right.ISSUE, Manner.YES),
         marked=lambda text: [(text, False)],
         tab=tab,
-        tabs=TABS,
+        tabs=tuple(AgencyTab),
         above=await registry.entry(entry.parent) if entry.parent else None,
         below=await registry.children(code) if is_first else (),
         successor=await registry.entry(entry.successor) if entry.successor else None,
-        legacy=await registry.legacy(code) if tab == "ma-cu" else (),
-        certificates=await _certificates(request, code) if tab == "chung-thu-so" else (),
-        seals=await registered_seals(request, code) if tab == "chung-thu-so" else None,
+        legacy=await registry.legacy(code) if tab is AgencyTab.LEGACY else (),
+        certificates=await _certificates(request, code) if tab is AgencyTab.CERTIFICATES else (),
+        seals=await registered_seals(request, code) if tab is AgencyTab.CERTIFICATES else None,
         changes=await registry_changes.list_reforms(request.deps.deciding, _CHANGES, code)
-        if tab == "lich-su"
+        if tab is AgencyTab.HISTORY
         else (),
         asked={"ngay": request.ask("ngay"), "biet": request.ask("biet")},
         has_asked=bool(on or believed_on),

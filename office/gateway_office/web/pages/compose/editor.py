@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from aiohttp import web
@@ -53,8 +54,17 @@ from gateway_office.web.pages.incoming import detail as incoming_detail
 from gateway_office.web.pages.incoming.access import IncomingView
 from gateway_office.web.pages.outgoing import detail
 
-MODES = ("tra-loi", "dinh-chinh", "thay-the", "cap-nhat")
-_CHANGES = {"thay-the": Kind.REPLACEMENT, "cap-nhat": Kind.UPDATE}
+
+class SheetMode(StrEnum):
+    """What a new sheet is to another document, by the words of its address."""
+
+    REPLY = "tra-loi"
+    CORRECTION = "dinh-chinh"
+    REPLACEMENT = "thay-the"
+    UPDATE = "cap-nhat"
+
+
+_CHANGES = {SheetMode.REPLACEMENT: Kind.REPLACEMENT, SheetMode.UPDATE: Kind.UPDATE}
 # Rights to prepare a change; sending is checked again.
 _PREPARES = (Manner.RECORDED, Manner.APPROVE, Manner.PROPOSE, Manner.YES)
 NO_STORE = {"Cache-Control": "no-store"}
@@ -93,11 +103,11 @@ def _new_sheet(draft: Draft, **fields_of_sheet: Any) -> Sheet:  # Any: other fie
 async def begin_sheet(request: PageRequest, mode: str, parent_id: str) -> Sheet:
     """Begin a sheet. Raise NotFound for a document that is not of this agency."""
     today = request.deps.out.today()
-    if mode not in MODES:
+    if mode not in {*SheetMode}:
         return _new_sheet(Draft(issued_on=today, place=await _own_place(request)))
     if not parent_id:
         raise NotFound("the other document is not named")
-    if mode == "tra-loi":
+    if mode == SheetMode.REPLY:
         return _new_sheet(await _answer_draft(request, parent_id), mode=mode, parent_id=parent_id)
     async with request.deps.store.read(request.scope()) as work:
         parent = await work.outgoing.get(parent_id)
@@ -105,7 +115,7 @@ async def begin_sheet(request: PageRequest, mode: str, parent_id: str) -> Sheet:
         raise Clash(f"{parent_id} is sealed", code="GW-UNREADABLE")
     if not request.may(Right.SEE_CONTENT, Manner.YES) and parent.accepted_by != request.person.person.id:
         raise Denied("this document is not one of this person", code="GW-RIGHT")
-    if mode == "dinh-chinh":
+    if mode == SheetMode.CORRECTION:
         return _new_sheet(_correction_draft(request, parent), mode=mode, parent_id=parent_id)
     if not request.may(Right.RECALL, *_PREPARES):
         raise Denied("this person may not change what was sent", code="GW-RIGHT")
@@ -172,7 +182,7 @@ def _correction_draft(request: PageRequest, parent: OutgoingDocument) -> Draft:
 
 
 def _change_sheet(parent: OutgoingDocument, mode: str) -> Sheet:
-    sent_draft, kind = parent.draft, _CHANGES[mode]
+    sent_draft, kind = parent.draft, _CHANGES[SheetMode(mode)]
     change = DocumentChange(reason="", target=parent.document_id)
     draft = replace(sent_draft, external_id=None, callback_data=None, signed_at=None)
     if kind is Kind.REPLACEMENT:
@@ -261,7 +271,7 @@ async def show_sheet(
 async def _answered_letter(request: PageRequest, sheet: Sheet) -> IncomingView | None:
     """Find the letter that the document answers, where this person may see it: it stands beside the form until the document
     has a file of its own."""
-    if sheet.mode == "tra-loi":
+    if sheet.mode == SheetMode.REPLY:
         return await incoming_access.find(request, sheet.parent_id)
     async with request.deps.store.read(request.scope()) as work:
         letters = [

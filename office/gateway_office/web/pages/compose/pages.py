@@ -45,7 +45,7 @@ async def new_document(request: PageRequest) -> web.StreamResponse:
     """Show a place for files; with fields where they are begun already, or are to be typed first. No draft is stored before
     the first form comes back."""
     mode, parent_id = next(
-        ((mode, request.ask(mode)) for mode in editor.MODES if request.ask(mode)), ("", "")
+        ((mode.value, request.ask(mode)) for mode in editor.SheetMode if request.ask(mode)), ("", "")
     )
     sheet = await editor.begin_sheet(request, mode, parent_id)
     recipient = await request.deps.registry.entry(request.ask("noi-nhan").upper()[:75])
