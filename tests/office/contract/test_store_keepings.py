@@ -58,7 +58,7 @@ async def test_a_result_is_told_by_every_process(store: SqlOfficeStore, clock: M
         BulkOutcome(number="12/BC", path="/van-ban-di/1", ok=False, text="Sai thể thức"),
         BulkOutcome(number="13/BC", path="/van-ban-di/2", ok=True, text=""),
     )
-    result_kept = BulkResult(act=BulkAct("gui-lai"), back="/van-ban-di?tab=failed", outcomes=rows)
+    result_kept = BulkResult(act=BulkAct.RESEND, back="/van-ban-di?tab=failed", outcomes=rows)
 
     key = await store.keepings.keep("one", to_json(BulkResult, result_kept).encode(), clock.now())
 
