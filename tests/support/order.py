@@ -27,6 +27,7 @@ TOGETHER = {
     "tests/office/pages": "a browser",
     "tests/threats": "the doors of a node",
     "tests/bench/unit/test_counts.py": "the counts",
+    "tests/bench/acceptance/test_installed_alone.py": "the product as it is installed",
 }
 
 # The dearest first.
