@@ -210,7 +210,7 @@ class OpenNode(NodeCore):
             self.store, self.inn.axis, self.settings.node.name, self.directory, self.clock
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
-        signatures, lists, aside = SignaturesClock(), ListsClock(), AsideClock()
+        signatures, lists, mail_clock = SignaturesClock(), ListsClock(), AsideClock()
         watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
 
         async def landing() -> bool | StepResult:
@@ -259,7 +259,7 @@ class OpenNode(NodeCore):
             **self._folder_loop(events),
             **self._axis_lists_loop(),
             "aside": Loop(
-                step=lambda: aside.step(self.inn, self.axis), then=("landing",), is_due=aside.is_due
+                step=lambda: mail_clock.step(self.inn, self.axis), then=("landing",), is_due=mail_clock.is_due
             ),
             "quarantine": Loop(step=lambda: quarantine.step(self.inn), then=events, is_due=quarantine.is_due),
         }

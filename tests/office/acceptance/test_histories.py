@@ -6,8 +6,8 @@ from __future__ import annotations
 import random
 
 from tests.acceptance.test_hold import _cheap as _cheap
-from tests.acceptance.test_hold import town as town
 from tests.office.support.histories import History
+from tests.office.support.histories import town as town
 from tests.office.support.node import OfficeTown
 
 

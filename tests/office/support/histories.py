@@ -5,9 +5,12 @@ open. In the end states, numbers, book and figures of both sides are compared wi
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import OutgoingDocument, OutState, Recipient
@@ -20,13 +23,21 @@ from tests.acceptance.test_flows_reform import reformed, today
 from tests.acceptance.test_hold import lift_sent, seal_sent
 from tests.acceptance.test_roll_over import two_deciders
 from tests.office.support.book_count import check_book
-from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
+from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown, opened
 from tests.support import people
 from tests.support.plain_count import Ours, check
+from tests.support.secret import with_recipient
 from tests.unit.outgoing.test_endings import choose_own_book, leave_and_die
 
 Act = Callable[[], Awaitable[object]]
 _CODES = ("02", "03", "03", "04", "05", "06", "15", "15", "16")
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[OfficeTown]:
+    """Open a town that can seal a hold."""
+    async with opened(tmp_path / "node", change=with_recipient) as new_town:
+        yield new_town
 
 
 @dataclass(slots=True)

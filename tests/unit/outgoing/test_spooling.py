@@ -117,10 +117,9 @@ async def test_what_is_too_large_is_not_read_on(town: Town, tmp_path: Path) -> N
     assert not (tmp_path / "a").exists()
 
 
-async def test_a_small_scan_is_looked_at_without_a_thread_once_a_first_pdf_was(
+async def test_each_file_is_looked_at_in_the_pool_whatever_it_is(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files that the library for PDFs reads, and larger ones, go to the pool."""
     threads: list[str] = []
     services = replace(town.node.out, inspector=FileInspector())
     inspect = FileInspector.inspect
@@ -136,7 +135,7 @@ async def test_a_small_scan_is_looked_at_without_a_thread_once_a_first_pdf_was(
             received = await request_files.add("file", f"{n}.pdf", FileRole.LEAD, single_chunk(raw))
             assert received.item.sha256 == hashlib.sha256(raw).hexdigest()
             assert received.item.pages == (None if raw in (text, b"chu") else 1)
-    assert threads == ["pool", "loop", "pool", "pool", "pool"]
+    assert threads == ["pool"] * 5
 
 
 async def single_chunk(raw: bytes) -> AsyncIterator[bytes]:

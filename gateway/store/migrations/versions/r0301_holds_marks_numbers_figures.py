@@ -15,6 +15,19 @@ down_revision = "0300"
 phase = "expand"
 
 _MOMENT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    is_server = op.get_bind().dialect.name == "postgresql"
+    _hold_rows_of_lists(is_server=is_server)
+    _find_what_had_left()
+    _give_numbers_a_key()
+    _judge_values_again()
+    _keep_readings_of_programs()
+    _mark_folders()
+    _find_facts_by_day(is_server=is_server)
+
+
 # Take-overs of imports and approved changes of the organisation count on; those that a list alone brought rest on nothing,
 # until two people approve them. Remembered answers change with the take-overs.
 _LISTS = """
@@ -37,23 +50,6 @@ _SERVER = """CREATE TRIGGER memory_registry_takeover AFTER INSERT OR UPDATE OR D
 _FILE = """CREATE TRIGGER memory_registry_takeover_{act} AFTER {act} ON registry_takeover BEGIN
     INSERT INTO memory_version (subject, token) VALUES ('agency', hex(randomblob(16)))
     ON CONFLICT (subject) DO UPDATE SET token = excluded.token; END"""
-_NUMBERED = (("outgoing_document", "ix_outgoing_word"), ("paper_outgoing", "ix_paper_outgoing_word"))
-_AT_ONCE = 5000
-_DAYS = {
-    True: "UPDATE figure_fact SET side = body::json ->> 'side', day = (body::json ->> 'day')::date",
-    False: "UPDATE figure_fact SET side = json_extract(body, '$.side'), day = json_extract(body, '$.day')",
-}
-
-
-def upgrade() -> None:
-    is_server = op.get_bind().dialect.name == "postgresql"
-    _hold_rows_of_lists(is_server=is_server)
-    _find_what_had_left()
-    _give_numbers_a_key()
-    _judge_values_again()
-    _keep_readings_of_programs()
-    _mark_folders()
-    _find_facts_by_day(is_server=is_server)
 
 
 def _hold_rows_of_lists(*, is_server: bool) -> None:
@@ -74,6 +70,10 @@ def _find_what_had_left() -> None:
         sqlite_where=marked,
         postgresql_where=marked,
     )
+
+
+_NUMBERED = (("outgoing_document", "ix_outgoing_word"), ("paper_outgoing", "ix_paper_outgoing_word"))
+_AT_ONCE = 5000
 
 
 def _give_numbers_a_key() -> None:
@@ -142,6 +142,12 @@ def _mark_folders() -> None:
         sa.Column("mark", sa.String(), nullable=False),
         sa.Column("written_at", _MOMENT, nullable=False),
     )
+
+
+_DAYS = {
+    True: "UPDATE figure_fact SET side = body::json ->> 'side', day = (body::json ->> 'day')::date",
+    False: "UPDATE figure_fact SET side = json_extract(body, '$.side'), day = json_extract(body, '$.day')",
+}
 
 
 def _find_facts_by_day(*, is_server: bool) -> None:

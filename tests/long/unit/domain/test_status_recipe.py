@@ -45,8 +45,8 @@ def _put_before(path: Path, line: str, row: str) -> None:
 
 
 def _run(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    found = os.pathsep.join(str(tree / part) for part in ("", "office", "foreign"))
-    environment = {**os.environ, "PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
+    folders = os.pathsep.join(str(tree / part) for part in ("", "office", "foreign"))
+    environment = {**os.environ, "PYTHONPATH": folders, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, cwd=tree, env=environment, check=False
     )
@@ -63,8 +63,8 @@ def test_a_status_code_is_two_rows_and_its_texts(tmp_path: Path) -> None:
         with (tmp_path / f"gateway/words/{language}/states.po").open("a", encoding="utf-8") as catalogue:
             catalogue.writelines(f'\nmsgid "{key}"\nmsgstr "{text}"\n' for key, text in TEXTS.items())
 
-    asked = _run(tmp_path, "-c", ASKS)
-    assert asked.returncode == 0, asked.stderr
+    answer = _run(tmp_path, "-c", ASKS)
+    assert answer.returncode == 0, answer.stderr
     started = _run(tmp_path, "-m", "gateway", "--help")
     assert started.returncode == 0, started.stderr
     assert str(tmp_path) in _run(tmp_path, "-c", "import gateway; print(gateway.__file__)").stdout

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from tests.acceptance.test_hold import _cheap as _cheap
-from tests.acceptance.test_hold import town as town
 from tests.office.support.histories import History
+from tests.office.support.histories import town as town
 from tests.office.support.node import OfficeTown
 from tests.support.seed import SEED
 

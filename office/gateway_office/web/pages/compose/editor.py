@@ -56,7 +56,7 @@ from gateway_office.web.pages.outgoing import detail
 
 
 class SheetMode(StrEnum):
-    """What a new sheet is to another document, by the words of its address."""
+    """Kinds of a new sheet beside another document, by the words of its address."""
 
     REPLY = "tra-loi"
     CORRECTION = "dinh-chinh"

@@ -20,8 +20,8 @@ from gateway.outgoing.intake import receive_files
 from gateway.settings import Settings
 from gateway.workers.heartbeat import Pulse
 from gateway.workers.loop import StepResult, longest_sleep_s
+from tests.office.support.node import DEPARTMENT, PDF, PROVINCE, OfficeTown, draft, opened
 from tests.support.clock import ManualClock
-from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft, opened
 
 LOOK_S = 3.0
 SOON_S = 20.0
@@ -62,7 +62,7 @@ class Pair:
 
     clock: ManualClock
     turns: Turns
-    other: Town
+    other: OfficeTown
 
 
 @asynccontextmanager
@@ -97,7 +97,7 @@ async def wait_until(
             await asyncio.sleep(0.02)
 
 
-async def answered(town: Town, document: OutgoingDocument) -> None:
+async def answered(town: OfficeTown, document: OutgoingDocument) -> None:
     async def delivered() -> bool:
         return (await town.delivery(document)).state == "delivered"
 
