@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from gateway.trust.sealing import SealedSecrets
 
 _log = logging.getLogger(__name__)
-EVERY_SCOPE = frozenset(feed.EVENT_SCOPES)
+Scopes = frozenset[ApiScope]
+EVERY_SCOPE: Scopes = frozenset(feed.EVENT_SCOPES)
 TRIAL = "webhook.test"
 """The type of a trial's body, which is no event and has no place in the sequence."""
 OVERLAP = timedelta(hours=24)
@@ -88,7 +89,7 @@ class NewWebhook:
 
     url: str
     types: tuple[str, ...] = ()
-    scopes: frozenset[ApiScope] = EVERY_SCOPE
+    scopes: Scopes = EVERY_SCOPE
     note: str = ""
     start_after: int | None = None
 
@@ -145,7 +146,7 @@ class WebhookService:
         url: str | None = None,
         types: Sequence[str] | None = None,
         note: str | None = None,
-        may: frozenset[ApiScope] = EVERY_SCOPE,
+        may: Scopes = EVERY_SCOPE,
         version: int | None = None,
     ) -> Endpoint:
         """Change the given values of a webhook and return it; the others stay."""
@@ -157,18 +158,13 @@ class WebhookService:
         changes = {name: v for name, v in new_values.items() if v is not None}
 
         def changed(current_endpoint: Endpoint) -> Endpoint:
-            _refuse_unread(changes.get("types", ()), _check_scopes(current_endpoint, may).scopes)
+            _refuse_unread(changes.get("types", ()), current_endpoint.scopes)
             return replace(current_endpoint, **changes)  # type: ignore[arg-type]  # each is of its field's type
 
-        return await self._change_row(scope, id, changed, EventKind.WEBHOOK_CHANGED, version)
+        return await self._change_row(scope, id, changed, EventKind.WEBHOOK_CHANGED, may, version)
 
     async def rotate(
-        self,
-        scope: AgencyScope,
-        id: str,
-        overlap: timedelta = OVERLAP,
-        *,
-        may: frozenset[ApiScope] = EVERY_SCOPE,
+        self, scope: AgencyScope, id: str, overlap: timedelta = OVERLAP, *, may: Scopes = EVERY_SCOPE
     ) -> tuple[str, Endpoint]:
         """Make a new secret, return it once, and the endpoint. Until the overlap ends bodies are signed with the earlier
         secret too, so that the receiver can change over without a pause; a leaked secret needs zero overlap."""
@@ -181,69 +177,53 @@ class WebhookService:
 
         def rotated(endpoint: Endpoint) -> Endpoint:
             earlier = [
-                KeptSecret(sealed=s.sealed, until=secret_end(now, s.until, overlap))
-                for s in _check_scopes(endpoint, may).secrets
+                KeptSecret(sealed=s.sealed, until=secret_end(now, s.until, overlap)) for s in endpoint.secrets
             ]
             valid = [s for s in earlier if s.until is not None and now < s.until]
             return replace(endpoint, secrets=(KeptSecret(sealed=sealed), *valid[: MOST_SECRETS - 1]))
 
-        return secret, await self._change_row(scope, id, rotated, EventKind.WEBHOOK_ROTATED)
+        return secret, await self._change_row(scope, id, rotated, EventKind.WEBHOOK_ROTATED, may)
 
     async def pause(
-        self,
-        scope: AgencyScope,
-        id: str,
-        *,
-        may: frozenset[ApiScope] = EVERY_SCOPE,
-        version: int | None = None,
+        self, scope: AgencyScope, id: str, *, may: Scopes = EVERY_SCOPE, version: int | None = None
     ) -> Endpoint:
         """Stop sending; events that occur meanwhile are sent after the pause."""
         now = self.clock.now()
 
         def paused(endpoint: Endpoint) -> Endpoint:
-            if _check_scopes(endpoint, may).state is EndpointState.PAUSED:
+            if endpoint.state is EndpointState.PAUSED:
                 raise Clash("this webhook is paused already", code="GW-HOOK-PAUSED")
             return endpoint.paused(PauseWhy.PERSON, now)
 
-        return await self._change_row(scope, id, paused, EventKind.WEBHOOK_PAUSED, version)
+        return await self._change_row(scope, id, paused, EventKind.WEBHOOK_PAUSED, may, version)
 
     async def resume(
-        self,
-        scope: AgencyScope,
-        id: str,
-        *,
-        may: frozenset[ApiScope] = EVERY_SCOPE,
-        version: int | None = None,
+        self, scope: AgencyScope, id: str, *, may: Scopes = EVERY_SCOPE, version: int | None = None
     ) -> Endpoint:
         """Continue after the last event that was sent; events of the pause are sent too. A webhook that was paused
         because its API key had ended then belongs to the caller."""
 
         def resumed(endpoint: Endpoint) -> Endpoint:
-            if _check_scopes(endpoint, may).state is EndpointState.ACTIVE:
+            if endpoint.state is EndpointState.ACTIVE:
                 raise Clash("this webhook is not paused", code="GW-HOOK-ACTIVE")
             owner = scope.principal_id if endpoint.paused_why is PauseWhy.KEY else endpoint.created_by
             return replace(
                 endpoint, state=EndpointState.ACTIVE, paused_why=None, paused_at=None, created_by=owner
             )
 
-        return await self._change_row(scope, id, resumed, EventKind.WEBHOOK_RESUMED, version)
+        return await self._change_row(scope, id, resumed, EventKind.WEBHOOK_RESUMED, may, version)
 
     async def remove(
-        self,
-        scope: AgencyScope,
-        id: str,
-        *,
-        may: frozenset[ApiScope] = EVERY_SCOPE,
-        version: int | None = None,
+        self, scope: AgencyScope, id: str, *, may: Scopes = EVERY_SCOPE, version: int | None = None
     ) -> None:
-        _check_version(_check_scopes(await self.rows.get(scope.agency_id, id), may), version)
+        endpoint = await self._load_permitted(scope, id, may)
+        if version is not None and version != endpoint.version:
+            raise StaleVersion(f"version {version} was named, the present version is {endpoint.version}")
         await self.rows.remove(scope, id)
 
-    async def test(
-        self, scope: AgencyScope, id: str, code: str, *, may: frozenset[ApiScope] = EVERY_SCOPE
-    ) -> Try:
+    async def test(self, scope: AgencyScope, id: str, code: str, *, may: Scopes = EVERY_SCOPE) -> Try:
         """Send a test body, which is no event, at once and return the result; a paused webhook can be tested too."""
-        endpoint, now = _check_scopes(await self.rows.get(scope.agency_id, id), may), self.clock.now()
+        endpoint, now = await self._load_permitted(scope, id, may), self.clock.now()
         event_id = self.clock.new_id("evt_")
         body = {
             "id": event_id,
@@ -257,15 +237,10 @@ class WebhookService:
         return await self.sender.send(endpoint, event_id, feed.to_bytes(body), tracing.current_trace())
 
     async def redeliver(
-        self,
-        scope: AgencyScope,
-        id: str,
-        sequences: Sequence[int] | None,
-        *,
-        may: frozenset[ApiScope] = EVERY_SCOPE,
+        self, scope: AgencyScope, id: str, sequences: Sequence[int] | None, *, may: Scopes = EVERY_SCOPE
     ) -> int:
         """Queue these events again, or all that were given up, under the same ids; return how many."""
-        if _check_scopes(await self.rows.get(scope.agency_id, id), may).state is EndpointState.PAUSED:
+        if (await self._load_permitted(scope, id, may)).state is EndpointState.PAUSED:
             raise Clash("this webhook is paused: let it go on first", code="GW-HOOK-PAUSED")
         count = await self.rows.redeliver(scope, id, sequences)
         self.wake()
@@ -285,15 +260,21 @@ class WebhookService:
         rows = await self.rows.log(agency_id, id, limit + 1, before_sequence=before_sequence, state=state)
         return rows[:limit], len(rows) > limit
 
+    async def _load_permitted(self, scope: AgencyScope, id: str, may: Scopes) -> Endpoint:
+        return _check_scopes(await self.rows.get(scope.agency_id, id), may)
+
     async def _change_row(
         self,
         scope: AgencyScope,
         id: str,
         make: Callable[[Endpoint], Endpoint],
         event_kind: EventKind,
+        may: Scopes,
         version: int | None = None,
     ) -> Endpoint:
-        endpoint = await self.rows.change(scope, id, make, event_kind, version=version)
+        endpoint = await self.rows.change(
+            scope, id, lambda row: make(_check_scopes(row, may)), event_kind, version=version
+        )
         self.wake()
         return endpoint
 
@@ -310,21 +291,16 @@ def parse_sequence(text: str) -> int:
     return int(digits)
 
 
-def _check_scopes(endpoint: Endpoint, may: frozenset[ApiScope]) -> Endpoint:
+def _check_scopes(endpoint: Endpoint, may: Scopes) -> Endpoint:
     if not endpoint.scopes <= may:
         raise Denied("this webhook is told more than this key may read", code="GW-403-SCOPE")
     return endpoint
 
 
-def _refuse_unread(types: Sequence[str], scopes: frozenset[ApiScope]) -> None:
+def _refuse_unread(types: Sequence[str], scopes: Scopes) -> None:
     """Raise Denied for event types that these scopes may not read, because they would never be sent."""
     if unread := feed.unread(types, scopes):
         raise Denied(f"this key may not read the events {', '.join(unread)}", code="GW-403-SCOPE")
-
-
-def _check_version(endpoint: Endpoint, version: int | None) -> None:
-    if version is not None and version != endpoint.version:
-        raise StaleVersion(f"version {version} was named, the present version is {endpoint.version}")
 
 
 def _read_types(texts: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.account import ApiScope
+from gateway.errors import Denied
 from tests.support.api import DEPARTMENT, Answer, Door
 from tests.support.api import meta as document
 from tests.support.hooks import Hooked, Receiver, answers, fine
@@ -145,6 +146,29 @@ async def test_a_key_manages_no_webhook_that_is_told_more_than_it_may_read(
     assert (await door.ask("GET", "/webhooks", key=none)).status == 403
     own = await door.ask("POST", "/webhooks", json={"url": receiver.url}, once="own", key=less)
     assert own.json["scopes"] == ["messages:read", "webhooks:manage"]
+
+
+async def test_every_act_of_the_service_refuses_a_caller_with_fewer_scopes(
+    door: Door, receiver: Receiver
+) -> None:
+    """The API hides such a webhook before; the service relies on no caller for it."""
+    id = (await create_webhook(door, receiver.url))["id"]
+    scope, service = await Hooked(town=door.town).scope(), door.town.node.webhooks
+    may = frozenset({ApiScope.WEBHOOKS_MANAGE, ApiScope.MESSAGES_READ})
+
+    for act in (
+        service.change(scope, id, note="x", may=may),
+        service.rotate(scope, id, may=may),
+        service.pause(scope, id, may=may),
+        service.resume(scope, id, may=may),
+        service.remove(scope, id, may=may),
+        service.test(scope, id, DEPARTMENT, may=may),
+        service.redeliver(scope, id, None, may=may),
+    ):
+        with pytest.raises(Denied):
+            await act
+    assert (await service.get(scope.agency_id, id)).version == 1
+    assert not receiver.raw
 
 
 async def test_a_webhook_for_events_that_its_key_may_not_read_is_refused(
