@@ -157,8 +157,8 @@ class SqlDirectory:
     ) -> Page[AgencyEntry]:
         """List the matching entries in code order, a page at a time."""
         async with self._reading() as connection:
-            after = (AGENCY.c.code > (cursor or ""), *_conditions(criteria, self._clock.now()))
-            query = select(AGENCY).where(*after).order_by(AGENCY.c.code).limit(limit + 1)
+            conditions = (AGENCY.c.code > (cursor or ""), *_conditions(criteria, self._clock.now()))
+            query = select(AGENCY).where(*conditions).order_by(AGENCY.c.code).limit(limit + 1)
             entries = [to_entry(row) for row in await connection.execute(query)]
             rows = await lookup.as_of(connection, entries, self._today())
         more = rows[limit - 1].code if len(rows) > limit else None

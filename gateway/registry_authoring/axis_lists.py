@@ -181,8 +181,10 @@ def to_look_at(lists: Sequence[AxisList]) -> Sequence[AxisList]:
     """Return the newest list of each axis, and where it failed, the last one that was taken: its lines still wait."""
     lists = [axis_list for axis_list in lists if axis_list.axis != FETCHED_FEED]
     newest = newest_by_axis(lists)
-    last_taken = newest_by_axis([x for x in lists if x.state in (AxisListState.DONE, AxisListState.WAITING)])
-    return [*newest, *(axis_list for axis_list in last_taken if axis_list not in newest)]
+    newest_processed = newest_by_axis(
+        [x for x in lists if x.state in (AxisListState.DONE, AxisListState.WAITING)]
+    )
+    return [*newest, *(axis_list for axis_list in newest_processed if axis_list not in newest)]
 
 
 def is_overdue(axis_list: AxisList, now: datetime, every: timedelta) -> bool:
