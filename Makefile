@@ -43,7 +43,7 @@ setup: $(VENV)/.dev ## make .venv with everything for work on the code
 run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sample documents
 	$(BIN)/gateway demo
 
-test: $(VENV)/.dev ## prove a change (8 minutes at most), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
+test: $(VENV)/.dev ## prove a change (a quarter of an hour on two cores), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
 	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long --ignore tests/bench/long --ignore tests/labs/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
 
 test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash points, soak, fuzz, every page; before a release
