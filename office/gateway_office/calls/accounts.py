@@ -94,27 +94,13 @@ class AccountRequests(PageOut[AccountRequestOut]):
 
 
 def _request_view(request: AccountRequest) -> AccountRequestOut:
-    return AccountRequestOut(
-        id=request.id,
-        form=request.form.value,
-        number=request.number,
-        state=request.state,
-        made_at=request.made_at,
-        answer=request.answer,
-        answered_at=request.answered_at,
-        digest=request.digest,
-        lines=[
-            AccountLineOut(
-                login=line.login,
-                name=line.name,
-                decided_on=line.decided_on,
-                days_late=account_forms.days_late(line, request.made_at),
-                done=line.is_done,
-                refusal=line.refusal,
-            )
-            for line in request.lines
-        ],
-    )
+    lines = [
+        AccountLineOut.from_object(
+            line, days_late=account_forms.days_late(line, request.made_at), done=line.is_done
+        )
+        for line in request.lines
+    ]
+    return AccountRequestOut.from_object(request, form=request.form.value, lines=lines)
 
 
 ROUTES = Routes("accounts", ApiScope.AGENCIES_READ)

@@ -167,12 +167,8 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
         ColumnOut(name=name, title=title) for name, title in zip(ask.columns, ask.titles(), strict=True)
     ]
     data = [
-        LineOut(
-            id=line.subject_id,
-            number=line.number,
-            on=line.on,
-            struck=line.struck,
-            cells={name: line.cells.get(name) for name in ask.columns},
+        LineOut.from_object(
+            line, id=line.subject_id, cells={name: line.cells.get(name) for name in ask.columns}
         )
         for line in lines
     ]

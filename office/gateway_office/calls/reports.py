@@ -143,11 +143,9 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
 async def get_report(office: Office, call: Call, query: ReportQuery) -> ReportTableOut:
     table = await _ask(office, call, query)
     question = table.question
-    return ReportTableOut(
+    return ReportTableOut.from_object(
+        question,
         name=question.report.key,
-        by=question.by,
-        since=question.since,
-        until=question.until,
         columns=_report_columns(question.columns, call.lang),
         data=[
             ReportLineOut(
@@ -245,23 +243,19 @@ class ScheduleRemoved(ResponseModel):
 async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -> ScheduleOut:
     wish, (since, last_day) = schedule.wish, schedule.span
     is_paused = schedule.paused_at is not None
-    return ScheduleOut(
-        id=schedule.id,
-        report=wish.report,
-        by=wish.by,
-        period=wish.period,
+    return ScheduleOut.from_object(
+        schedule,
+        wish,
         format=wish.form,
         **wish.only,
         people=[*wish.people],
         programs=wish.to_programs,
-        webhook=wish.webhook,
         state="paused" if is_paused else "active",
         since=since,
         until=last_day,
         next_at=None
         if is_paused
         else await scheduled.next_send(office.inn, call.scope().agency_id, schedule),
-        sent_at=schedule.sent_at,
         problem=schedule.problem or None,
     )
 
@@ -295,18 +289,13 @@ async def make_report_schedule(office: Office, call: Call, body: ScheduleIn) -> 
         office.inn,
         office.accounts,
         scope.agency_id,
-        ScheduleWish(
-            report=body.report,
-            by=body.by,
-            period=body.period,
+        body.into(
+            ScheduleWish,
             form=body.format,
-            unit=body.unit,
             partner=body.partner or "",
             type_name=body.type,
             urgency=body.urgency or "",
-            people=tuple(body.people),
             to_programs=body.programs,
-            webhook=body.webhook,
         ),
     )
     for field, _ in faults:

@@ -73,7 +73,6 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
         title=request.say(f"book.{ask.book}"),
         ask=ask,
         books=tuple(Book),
-        forms=tuple(BookForm),
         agency=agency,
         titles=ask.titles(),
         columns=ask.columns,
