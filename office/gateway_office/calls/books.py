@@ -71,7 +71,7 @@ class Lines(PageOut[LineOut]):
 
 
 ROUTES = Routes("messages", ApiScope.MESSAGES_READ)
-_OF_INBOX = {"tag": "inbox", "scopes": (ApiScope.INBOX_READ,)}
+_OF_INBOX: Mapping[str, Any] = {"tag": "inbox", "scopes": (ApiScope.INBOX_READ,)}
 _LINES: Mapping[str, Any] = {
     "text": "In the columns of decree 30/2020, of one year; what went or came on paper is in it. `gaps` are "
     "numbers that no line has.",
@@ -138,8 +138,7 @@ async def _file(office: Office, book: Book, call: Call, query: FileQuery) -> web
 
             await book_pdf.write(services, call.scope(), ask, out)
             return
-        write_table = books.write_xlsx if query.format == "xlsx" else books.write_csv
-        await write_table(services, call.scope(), ask, out)
+        await books.write_table(services, call.scope(), ask, out, form=books.BookFormat(query.format))
 
     return await written_file(call, name, write)
 

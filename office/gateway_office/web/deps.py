@@ -102,14 +102,6 @@ class Live:
         except TimeoutError:
             return
 
-    async def wait_for_ring(self, wait: Callable[[float], Awaitable[None]], seconds: float) -> None:
-        """Wait until something may have happened; end early when the node stops."""
-
-        async def wait_for_ring() -> None:
-            await wait(seconds)
-
-        await self.wait_for_first(wait_for_ring())
-
     async def wait_for_first(self, *waits: Coroutine[None, None, object]) -> None:
         """Wait until one of them ends, or the node stops; the others end with it. Raise the error of that one."""
         tasks = [asyncio.ensure_future(task) for task in (*waits, self._stopping.wait())]
