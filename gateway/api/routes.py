@@ -149,7 +149,7 @@ class Routes(list[Route]):
         return self(call, summary, **defaults | more)
 
     # Any: each function says what it takes.
-    def of(self, service: Any) -> Sequence[Route]:
+    def bind(self, service: Any) -> Sequence[Route]:
         """Return the calls of functions that take a service first, which is opened later than their rows are made."""
         return tuple(replace(row, handler=partial(row.handler, service)) for row in self)
 

@@ -116,7 +116,7 @@ class Sandbox:
     ) -> None:
         """Serve, and stop in order: the API closes first, then robots and workers."""
         health, ending, api = Watch(node=node), asyncio.Event(), node.settings.api
-        app = build_application(node, health, ROUTES.of(door))
+        app = build_application(node, health, ROUTES.bind(door))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(node.run_workers(ending))
             tasks.create_task(hall.run(ending))

@@ -11,5 +11,5 @@ from gateway_office.calls import accounts, books, letters, reports
 
 def routes(office: Office) -> Sequence[Route]:
     return tuple(
-        route for subject in (books, reports, accounts, letters) for route in subject.ROUTES.of(office)
+        route for subject in (books, reports, accounts, letters) for route in subject.ROUTES.bind(office)
     )

@@ -74,7 +74,7 @@ class Drill:
 
 
 async def load_queues(node: Office) -> Queues:
-    """Load what waits in the node and on the axis."""
+    """Load the work that waits in the node and on the axis."""
     load = await reporting.load(node.store, node.clock.now())
     axis = await axis_view.look(node.axis, node.pulse.folder, node.clock.now())
     piles = [QueuePile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
