@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
+from typing import Any
 
 from aiohttp import BodyPartReader, web
 
@@ -185,9 +186,11 @@ def _read_letter(request: PageRequest, form_values: Mapping[str, str]) -> tuple[
         problems.append(("pages", request.say("books.number.unreadable")))
     source = form_values.get("source", Source.PAPER.value)
     signer = form_values.get("signer", "")
+    # Any: fields of the letter.
+    texts: dict[str, Any] = {name: form_values.get(name, "") for name in _TEXTS}
+    texts |= {name: form_values.get(name) or None for name in _OPTIONAL_TEXTS}
     letter = TypedMail(
-        **{name: form_values.get(name, "") for name in _TEXTS},
-        **{name: form_values.get(name) or None for name in _OPTIONAL_TEXTS},
+        **texts,
         received_on=received_on or today,
         source=Source(source) if source in {s.value for s in _SOURCES} else Source.PAPER,
         issued_on=day("issued_on", False),
