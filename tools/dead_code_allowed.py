@@ -60,6 +60,8 @@ ALLOWED: Final = {
     "gateway/api/resources/*.py:variable *": "fields of the API's answers",
     "gateway/api/health.py:function is_*": "calls of the API, likewise",
     "gateway/api/resources/*.py:function [a-z]*": "calls of the API: the table of routes has them by their decorator",
+    "gateway_office/calls/*.py:function [a-z]*": "the same of the office",
+    "gateway_labs/sandbox/doors.py:method [a-z]*": "the same of the sandbox",
     "gateway_labs/sandbox/doors.py:variable *": "fields of the API's answers",
     "gateway/cli/command.py:no_args_is_help": "typer reads it",
     "gateway/cli/command.py:EN": "a value of --lang",

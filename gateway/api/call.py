@@ -51,7 +51,6 @@ from gateway.ports.services import Pool
 from gateway.store.repository import Page
 from gateway.stored_content import OpenFile
 
-M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=ResponseModel)
 
 LONGEST_KEY = 255
@@ -113,18 +112,6 @@ class Call:
         if not (text.isascii() and text.isdigit() and len(text) < 6):
             raise NotFound(f"{noun}s have numbers; there is no {noun} {text[:20]!r}")
         return int(text)
-
-    def body_of(self, model: type[M]) -> M:
-        """Return the checked body, as the model that the route names."""
-        if not isinstance(self.body, model):
-            raise TypeError(f"the route of this handler does not ask for {model.__name__}")
-        return self.body
-
-    def query_of(self, model: type[M]) -> M:
-        """Return the checked query, as the model that the route names."""
-        if not isinstance(self.query, model):
-            raise TypeError(f"the route of this handler does not take {model.__name__}")
-        return self.query
 
     def with_body(self, checked: CheckedRequest[BaseModel]) -> Call:
         """Return the same call, its body checked."""

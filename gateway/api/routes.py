@@ -8,11 +8,12 @@ shown."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
 from aiohttp import web
@@ -124,8 +125,9 @@ class Routes(list[Route]):
             if issubclass(hints["return"], ResponseModel):
                 row["answer"] = hints["return"]
 
-            async def handler(call: Call) -> ResponseModel | web.StreamResponse:
-                return await function(call, **{name: getattr(call, name) for name in parts})
+            # Any: a service, where the calls are those of one, and the call.
+            async def handler(*args: Any) -> ResponseModel | web.StreamResponse:
+                return await function(*args, **{name: getattr(args[-1], name) for name in parts})
 
             first, *words = function.__name__.split("_")
             name = first + "".join(map(str.capitalize, words))
@@ -145,6 +147,11 @@ class Routes(list[Route]):
             "headers": ("ETag", "X-Content-SHA256"),
         }
         return self(call, summary, **defaults | more)
+
+    # Any: each function says what it takes.
+    def bind(self, service: Any) -> Sequence[Route]:
+        """Return the calls of functions that take a service first, which is opened later than their rows are made."""
+        return tuple(replace(row, handler=partial(row.handler, service)) for row in self)
 
 
 # Any: these are JSON documents.

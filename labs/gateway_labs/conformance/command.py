@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from gateway_labs.conformance.score import Score, StepScore
 
 KEY = "GATEWAY_CONFORMANCE_KEY"
+HotFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="The hot folder of the key's agency, as this machine sees it, for step 32.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 verb = noun("conformance").verb
 
 
@@ -45,14 +53,7 @@ async def run(
     system_secret_file: Annotated[
         Path | None, existing("A file whose first line is the secret of that system.")
     ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            help="The hot folder of the key's agency, as this machine sees it, for step 32.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    folder: HotFolder = None,
     minutes: Annotated[
         int, typer.Option(help="Start no further step after this many minutes.", min=1, max=1440)
     ] = 15,
@@ -76,14 +77,8 @@ async def run(
         call.say("conformance.starting")
         score = await running.run_self(lambda step: _tell(call, step), only=numbers, limit_s=limit_s)
     else:
-        if (system is None) != (system_secret_file is None):
-            raise typer.BadParameter(call.word("conformance.needs_secret"))
-        subject = replace(
-            _subject(call, target, key, key_file, bench, bench_key_file),
-            system=system or "",
-            secret=_first_line(system_secret_file) if system_secret_file else "",
-            folder=folder,
-        )
+        subject = _subject(call, target, key, key_file, bench, bench_key_file)
+        subject = _with_system(call, replace(subject, folder=folder), system, system_secret_file)
         score = await running.run(subject, lambda step: _tell(call, step), numbers, limit_s)
     if html is not None:
         html.write_text(sheet(score, call.lang.value), "utf-8")
@@ -112,6 +107,14 @@ def _subject(
         bench_url=bench or target,
         bench_key=_first_line(bench_key_file) if bench_key_file else secret,
     )
+
+
+def _with_system(call: Invocation, subject: Subject, system: str | None, secret_file: Path | None) -> Subject:
+    """Add the system of the compatibility interface, where one is named with its secret."""
+    if (system is None) != (secret_file is None):
+        raise typer.BadParameter(call.word("conformance.needs_secret"))
+    secret = _first_line(secret_file) if secret_file else ""
+    return replace(subject, system=system or "", secret=secret)
 
 
 def _first_line(file: Path) -> str:

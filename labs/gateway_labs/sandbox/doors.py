@@ -14,7 +14,7 @@ from pydantic import Field
 
 from gateway.api.call import Call
 from gateway.api.problems import BadCall, RequestFault
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import BASE, Routes
 from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.states import CODES
@@ -139,9 +139,18 @@ class ResetOut(ResponseModel):
     state: Literal["resetting"]
 
 
+def _sample(_: date) -> Mapping[str, Any]:
+    return {"robot": "TEST.OK", "act": "document", "subject": "Test document", "flaws": ["twice"]}
+
+
+# Every key of the sandbox may make these calls.
+ROUTES = Routes("sandbox", ApiScope.MESSAGES_READ)
+_ACTS = (ApiScope.MESSAGES_SEND,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxDoor:
-    """Handlers of the sandbox's calls. `reset` begins anew, once the answer has left."""
+    """Calls of one sandbox. `reset` begins anew, once the answer has left."""
 
     cast: Cast
     hall: Hall
@@ -149,8 +158,9 @@ class SandboxDoor:
     reset: Callable[[], None]
     packet_files: Callable[[], Awaitable[bytes]]
 
-    async def read(self, call: Call) -> web.Response:
-        answer = SandboxOut(
+    @ROUTES("GET /sandbox", "The robots, what they do, and the clock")
+    async def read_sandbox(self, call: Call) -> SandboxOut:
+        return SandboxOut(
             sandbox="test",
             agency=self.cast.code,
             alias=self.cast.alias,
@@ -168,10 +178,16 @@ class SandboxDoor:
             flaws=[*FLAWS, LARGE],
             limit_bytes=self.hall.limit,
         )
-        return call.tell(answer)
 
-    async def scenario(self, call: Call) -> web.Response:
-        body = call.body_of(ScenarioIn)
+    @ROUTES(
+        "POST /sandbox/scenarios",
+        "Have a robot send something now, right or wrong",
+        scopes=_ACTS,
+        status=201,
+        fails=(400, 404),
+        sample=_sample,
+    )
+    async def play_scenario(self, call: Call, body: ScenarioIn) -> SentOut:
         robot = self.cast.robot(body.robot)
         if robot is None:
             raise NotFound(f"there is no robot {body.robot[:40]!r}; GET {BASE}/sandbox lists them")
@@ -197,10 +213,14 @@ class SandboxDoor:
         }
         sent = await self.hall.act(robot, work)
         at = datetime.fromisoformat(sent["at"])
-        return call.tell(SentOut.model_validate({**sent, "at": at}), status=201)
+        return SentOut.model_validate({**sent, "at": at})
 
-    async def packets(self, call: Call) -> web.Response:
-        query = call.query_of(CameQuery)
+    @ROUTES(
+        "GET /sandbox/packets",
+        "What came to the robots, oldest first, and what they found of it",
+        fails=(400,),
+    )
+    async def list_sandbox_packets(self, call: Call, query: CameQuery) -> CamePage:
         came_packets = await self._query_packets(call, query)
         if not came_packets and query.wait:
             await self.hall.wait_for_packet(query.wait)
@@ -209,17 +229,24 @@ class SandboxDoor:
             CameOut(n=row.seq, robot=row.robot, times=row.times, at=row.at, said=dict(row.content))
             for row in came_packets
         ]
-        return call.tell(CamePage(data=rows, next_after=rows[-1].n if rows else query.after))
+        return CamePage(data=rows, next_after=rows[-1].n if rows else query.after)
 
-    async def packet(self, call: Call) -> web.Response:
+    @ROUTES("GET /sandbox/packets/{n}", "The bytes of one of them", media="application/xml", fails=(404,))
+    async def read_sandbox_packet(self, call: Call) -> web.Response:
         n = call.number("n")
         raw = await call.deps.pool.run(partial(self.hall.memory.raw, n))
         if raw is None:
             raise NotFound(f"the bytes of packet {n} are not kept")
         return web.Response(body=raw, content_type="application/xml")
 
-    async def move(self, call: Call) -> web.Response:
-        body = call.body_of(MoveIn)
+    @ROUTES(
+        "POST /sandbox/clock",
+        "Move the clock of the node and the robots ahead",
+        scopes=_ACTS,
+        fails=(400, 409),
+        sample=lambda _: {"move": "+3d"},
+    )
+    async def move_clock(self, call: Call, body: MoveIn) -> ClockOut:
         try:
             by = casts.read_span(body.move)
         except ValueError as why:
@@ -230,12 +257,18 @@ class SandboxDoor:
             )
             raise BadCall("bad-request", fault) from why
         self.clock.move(by)
-        return call.tell(self._clock())
+        return self._clock()
 
-    async def paper(self, call: Call) -> web.Response:
+    @ROUTES("GET /sandbox/paper", "A signed PDF to send", media="application/pdf")
+    async def download_paper(self, call: Call) -> web.Response:
         return web.Response(body=self.hall.lead, content_type="application/pdf")
 
-    async def files(self, call: Call) -> web.Response:
+    @ROUTES(
+        "GET /sandbox/fixtures",
+        "Packets of every kind, good and bad, with the answer that each must get, as one archive",
+        media="application/zip",
+    )
+    async def download_fixtures(self, call: Call) -> web.Response:
         archive = await self.packet_files()
         return web.Response(
             body=archive,
@@ -243,86 +276,12 @@ class SandboxDoor:
             headers={"Content-Disposition": f'attachment; filename="{fixtures.ARCHIVE}"'},
         )
 
-    async def reset_sandbox(self, call: Call) -> web.Response:
+    @ROUTES(
+        "DELETE /sandbox", "Forget everything and begin anew, with the same key", scopes=_ACTS, status=202
+    )
+    async def reset_sandbox(self, call: Call) -> ResetOut:
         self.reset()
-        return call.tell(ResetOut(state="resetting"), status=202)
-
-    def routes(self) -> tuple[Route, ...]:
-        """Return the routes; every key of the sandbox may call them."""
-        route = partial(Route, tag="sandbox", scopes=(ApiScope.MESSAGES_READ,))
-        acts = partial(Route, tag="sandbox", scopes=(ApiScope.MESSAGES_SEND,))
-        return (
-            route(
-                path=f"{BASE}/sandbox",
-                name="readSandbox",
-                handler=self.read,
-                summary="The robots, what they do, and the clock",
-                answer=SandboxOut,
-            ),
-            acts(
-                method="POST",
-                path=f"{BASE}/sandbox/scenarios",
-                name="playScenario",
-                handler=self.scenario,
-                summary="Have a robot send something now, right or wrong",
-                asks=ScenarioIn,
-                answer=SentOut,
-                status=201,
-                fails=(400, 404),
-                sample=_sample,
-            ),
-            route(
-                path=f"{BASE}/sandbox/packets",
-                name="listSandboxPackets",
-                handler=self.packets,
-                summary="What came to the robots, oldest first, and what they found of it",
-                query=CameQuery,
-                answer=CamePage,
-                fails=(400,),
-            ),
-            route(
-                path=f"{BASE}/sandbox/packets/{{n}}",
-                name="readSandboxPacket",
-                handler=self.packet,
-                summary="The bytes of one of them",
-                media="application/xml",
-                fails=(404,),
-            ),
-            acts(
-                method="POST",
-                path=f"{BASE}/sandbox/clock",
-                name="moveClock",
-                handler=self.move,
-                summary="Move the clock of the node and the robots ahead",
-                asks=MoveIn,
-                answer=ClockOut,
-                fails=(400, 409),
-                sample=lambda _: {"move": "+3d"},
-            ),
-            route(
-                path=f"{BASE}/sandbox/paper",
-                name="downloadPaper",
-                handler=self.paper,
-                summary="A signed PDF to send",
-                media="application/pdf",
-            ),
-            route(
-                path=f"{BASE}/sandbox/fixtures",
-                name="downloadFixtures",
-                handler=self.files,
-                summary="Packets of every kind, good and bad, with the answer that each must get, as one archive",
-                media="application/zip",
-            ),
-            acts(
-                method="DELETE",
-                path=f"{BASE}/sandbox",
-                name="resetSandbox",
-                handler=self.reset_sandbox,
-                summary="Forget everything and begin anew, with the same key",
-                answer=ResetOut,
-                status=202,
-            ),
-        )
+        return ResetOut(state="resetting")
 
     def _clock(self) -> ClockOut:
         return ClockOut(now=self.clock.now(), ahead_seconds=int(self.clock.ahead.total_seconds()))
@@ -332,7 +291,3 @@ class SandboxDoor:
         name = robot.code if robot else query.robot
         query_packets = partial(self.hall.memory.packets, query.after, query.limit, query.document, name)
         return await call.deps.pool.run(query_packets)
-
-
-def _sample(_: date) -> Mapping[str, Any]:
-    return {"robot": "TEST.OK", "act": "document", "subject": "Test document", "flaws": ["twice"]}

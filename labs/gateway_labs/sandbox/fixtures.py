@@ -151,62 +151,77 @@ def _pdfs(lead: bytes) -> Iterator[tuple[str, bytes]]:
     yield "pdf/changed-after-signing.pdf", lead[:middle] + bytes([lead[middle] ^ 1]) + lead[middle + 1 :]
 
 
-def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iterator[Fixture]:
-    robot = players.robots[_ROBOT]
-    counter = 0
+@dataclass(kw_only=True)
+class _Maker:
+    """Maker of fixtures that the robot sends at one moment; each has a number of its own."""
 
-    def fixture_of(name: str, kind: Kind, expected: Expected, **fields: object) -> Fixture:
-        nonlocal counter
-        counter += 1
-        flaws: Sequence[str] = fields.pop("flaws", ())  # type: ignore[assignment]  # as the calls below pass it
-        number = str(fields.pop("number", 100 + counter))
+    players: Cast
+    keys: RobotKeys
+    at: datetime
+    lead: bytes
+    count: int = 0
+
+    def make(self, name: str, kind: Kind, expected: Expected, **fields: object) -> Fixture:
+        self.count += 1
+        robot = self.players.robots[_ROBOT]
+        flaws: Sequence[str] = fields.pop("flaws", ())  # type: ignore[assignment]  # as `_fixtures` passes it
+        number = str(fields.pop("number", 100 + self.count))
+        has_files = kind not in (Kind.STATUS, Kind.RECALL)
         saying = Saying(
             kind=kind,
-            packet_id=keys.clock.new_id("pkt_"),
-            to=players.code,
-            at=at,
+            packet_id=self.keys.clock.new_id("pkt_"),
+            to=self.players.code,
+            at=self.at,
             number=number,
-            subject=players.says("subject", name=robot.agency.name),
-            files=() if kind in (Kind.STATUS, Kind.RECALL) else packets.files_for(flaws, lead, 10 * _MB),
+            subject=self.players.says("subject", name=robot.agency.name),
+            files=packets.files_for(flaws, self.lead, 10 * _MB) if has_files else (),
             flaws=tuple(flaws),
             **fields,  # type: ignore[arg-type]  # fields of a Saying
         )
-        packet = packets.write(players, robot.agency, saying, keys.signer(_ROBOT, flaws))
+        packet = packets.write(self.players, robot.agency, saying, self.keys.signer(_ROBOT, flaws))
         title = labels.say(f"sandbox.fixture.{name.rpartition('/')[2].partition('.')[0]}", "vi")
         return Fixture(name=name, kind=kind.value, raw=packet.raw, expected=expected, title=title)
 
-    def sent(number: str) -> DocumentReference:
+    def sent(self, number: str) -> DocumentReference:
         """Describe one of the fixtures as the subject of another one."""
+        symbol, day = self.players.says("symbol"), local(self.at).date()
         return DocumentReference(
-            document_id=packets.document_id(robot.agency, local(at).date(), number, players.says("symbol")),
-            code=f"{number}/{players.says('symbol')}",
-            issued_on=local(at).date(),
+            document_id=packets.document_id(self.players.robots[_ROBOT].agency, day, number, symbol),
+            code=f"{number}/{symbol}",
+            issued_on=day,
             sender=_ROBOT,
         )
 
-    own = sent(_NUMBER)
-    yours = DocumentReference(
-        document_id=f"{players.code},{local(at - timedelta(days=1)):%Y/%m/%d},1/{players.says('symbol')}",
-        code=f"1/{players.says('symbol')}",
-        issued_on=local(at - timedelta(days=1)).date(),
-        sender=players.code,
-    )
-    yield fixture_of("good/document.edxml", Kind.DOCUMENT, _ADMITTED, number=_NUMBER)
-    yield fixture_of("good/urgent.edxml", Kind.DOCUMENT, _ADMITTED, number=_URGENT, urgency=Urgency.EXPRESS)
-    yield fixture_of("good/reply.edxml", Kind.DOCUMENT, _ADMITTED, document=yours)
-    yield fixture_of("good/update.edxml", Kind.UPDATE, _ADMITTED, document=own)
-    yield fixture_of("good/replacement.edxml", Kind.REPLACEMENT, _ADMITTED, document=own)
+    def received(self) -> DocumentReference:
+        """Describe a document that the robot has from the agency."""
+        symbol, day = self.players.says("symbol"), local(self.at - timedelta(days=1)).date()
+        return DocumentReference(
+            document_id=f"{self.players.code},{day:%Y/%m/%d},1/{symbol}",
+            code=f"1/{symbol}",
+            issued_on=day,
+            sender=self.players.code,
+        )
+
+
+def _fixtures(players: Cast, keys: RobotKeys, at: datetime, lead: bytes) -> Iterator[Fixture]:
+    maker = _Maker(players=players, keys=keys, at=at, lead=lead)
+    own, yours = maker.sent(_NUMBER), maker.received()
+    yield maker.make("good/document.edxml", Kind.DOCUMENT, _ADMITTED, number=_NUMBER)
+    yield maker.make("good/urgent.edxml", Kind.DOCUMENT, _ADMITTED, number=_URGENT, urgency=Urgency.EXPRESS)
+    yield maker.make("good/reply.edxml", Kind.DOCUMENT, _ADMITTED, document=yours)
+    yield maker.make("good/update.edxml", Kind.UPDATE, _ADMITTED, document=own)
+    yield maker.make("good/replacement.edxml", Kind.REPLACEMENT, _ADMITTED, document=own)
     recalled = Expected(verify="valid", answers=("01", "15"), becomes="admitted")
-    yield fixture_of("good/recall.edxml", Kind.RECALL, recalled, document=sent(_URGENT))
+    yield maker.make("good/recall.edxml", Kind.RECALL, recalled, document=maker.sent(_URGENT))
     for code in _STATUSES:
         subject = own if code == "13" else yours
-        yield fixture_of(
+        yield maker.make(
             f"good/status-{code}.edxml", Kind.STATUS, _ACCEPTED_STATUS, code=code, document=subject
         )
     for flaw, expected in _BAD.items():
-        number = _NUMBER if flaw == OTHER_CONTENT else str(200 + counter)
-        yield fixture_of(f"bad/{flaw}.edxml", Kind.DOCUMENT, expected, number=number, flaws=(flaw,))
-    yield fixture_of(
+        number = _NUMBER if flaw == OTHER_CONTENT else str(200 + maker.count)
+        yield maker.make(f"bad/{flaw}.edxml", Kind.DOCUMENT, expected, number=number, flaws=(flaw,))
+    yield maker.make(
         "bad/status-bad-signature.edxml",
         Kind.STATUS,
         _refused("SIG-VALUE"),

@@ -24,7 +24,7 @@ from gateway.transport.embedded import EmbeddedAxis
 from gateway_labs.sandbox import fixtures, stage
 from gateway_labs.sandbox.cast import Cast, cast
 from gateway_labs.sandbox.clock import SandboxClock
-from gateway_labs.sandbox.doors import SandboxDoor
+from gateway_labs.sandbox.doors import ROUTES, SandboxDoor
 from gateway_labs.sandbox.hall import Hall
 from gateway_labs.sandbox.memory import Memory
 from gateway_office.bootstrap.office import Office, open_office
@@ -116,7 +116,7 @@ class Sandbox:
     ) -> None:
         """Serve, and stop in order: the API closes first, then robots and workers."""
         health, ending, api = Watch(node=node), asyncio.Event(), node.settings.api
-        app = build_application(node, health, door.routes())
+        app = build_application(node, health, ROUTES.bind(door))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(node.run_workers(ending))
             tasks.create_task(hall.run(ending))

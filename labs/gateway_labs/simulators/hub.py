@@ -152,20 +152,10 @@ class Hub:
         late: timedelta = timedelta(),
     ) -> str:
         """Keep the file on disk and return its id; `late`: when lists begin to show it. HubSaysNo: nothing was kept."""
-        try:
-            read = reader.read(pieces(partial(_reader, draft)), self._limits)
-            if any(x.code == "JSON-WRAPPED" for x in read.findings):
-                draft.write_bytes(foreign.unwrap(_source(draft), self._limits))
-                read = reader.read(pieces(partial(_reader, draft)), self._limits)
-        except MalformedXml as why:
-            raise HubSaysNo("22", f"the file is no edXML: {why}") from why
+        read = self._read_draft(draft)
         model = read.envelope
-        own = {fold_code(x.code) for x in self._settings_of(system.id).agencies} | self._registered(system)
         sender_code = model.sender.organ_id or ""
-        if fold_code(sender_code) not in own:
-            raise HubSaysNo("19", f"the sender {sender_code!r} is no agency of {system.id}")
-        if sender and fold_code(sender) not in {*own, fold_code(system.id)}:
-            raise HubSaysNo("19", f"from {sender!r} is no agency of {system.id}")
+        self._check_sender(system, sender_code, sender)
         if (kind == "status") != (model.kind is Kind.STATUS):
             raise HubSaysNo("22", f"the message type {kind} is not what is in the file")
         digest = _content_digest(read)
@@ -204,6 +194,25 @@ class Hub:
                 words = "INSERT INTO late (doc_id, shows) VALUES (?, ?)"
                 file.execute(words, (doc_id, (now + late).timestamp()))
         return doc_id
+
+    def _read_draft(self, draft: Path) -> Read:
+        """Read the file, and unwrap it on disk where it came as text in JSON. HubSaysNo when it is no edXML."""
+        try:
+            read = reader.read(pieces(partial(_reader, draft)), self._limits)
+            if any(x.code == "JSON-WRAPPED" for x in read.findings):
+                draft.write_bytes(foreign.unwrap(_source(draft), self._limits))
+                read = reader.read(pieces(partial(_reader, draft)), self._limits)
+        except MalformedXml as why:
+            raise HubSaysNo("22", f"the file is no edXML: {why}") from why
+        return read
+
+    def _check_sender(self, system: HubSystem, in_file: str, stated: str) -> None:
+        """Raise HubSaysNo when the sender in the file, or the stated one, is not of that system."""
+        own = {fold_code(x.code) for x in self._settings_of(system.id).agencies} | self._registered(system)
+        if fold_code(in_file) not in own:
+            raise HubSaysNo("19", f"the sender {in_file!r} is no agency of {system.id}")
+        if stated and fold_code(stated) not in {*own, fold_code(system.id)}:
+            raise HubSaysNo("19", f"from {stated!r} is no agency of {system.id}")
 
     def waiting(
         self, system: str, kind: str, since: datetime | None = None, sent_before: datetime | None = None

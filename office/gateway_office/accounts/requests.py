@@ -195,13 +195,11 @@ async def find(services: AccountServices, by: Administrator, id: str) -> Account
 
 async def list_requests(
     services: AccountServices, by: Administrator, agency_id: str | None
-) -> tuple[Sequence[AccountRequest], Mapping[str, str]]:
-    """List the newest requests with the names of their persons; of every agency for None, which needs an operator."""
+) -> Sequence[AccountRequest]:
+    """List the newest requests; of every agency for None, which needs an operator."""
     async with services.accounts.read() as view:
         await over_agency(view, by, NODE if agency_id is None else agency_id, services.clock.now())
-        requests = await view.requests.listed(agency_id, MOST_LISTED)
-        names = await view.people.names({id for r in requests for id in (r.made_by, r.answered_by) if id})
-    return requests, names
+        return await view.requests.listed(agency_id, MOST_LISTED)
 
 
 async def file_report(

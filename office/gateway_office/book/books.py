@@ -267,9 +267,10 @@ async def open_book(services: BookServices, scope: AgencyScope, ask: Ask) -> Asy
         yield OpenBook(work, ask, cover)
 
 
-async def _write(
-    services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO, form: BookFormat
+async def write_table(
+    services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO, *, form: BookFormat
 ) -> Summary:
+    """Write a workbook, or comma-separated text with titles and lines alone; `out` may be any file that takes bytes."""
     title = labels.say(f"book.{ask.book}", ask.lang)
     columns = [
         XlsxColumn(title=name, width=rules.WIDTHS[column])
@@ -279,16 +280,6 @@ async def _write(
         pieces = (partial(book.rows, lines) async for lines in book.pages())
         await table_files.write(services.pool, out, form, title, columns, pieces, book.closing)
     return await record_export(services, scope, ask, form, book.summary())
-
-
-async def write_xlsx(services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
-    """Write a workbook; `out` may be any file that takes bytes."""
-    return await _write(services, scope, ask, out, BookFormat.XLSX)
-
-
-async def write_csv(services: BookServices, scope: AgencyScope, ask: Ask, out: BinaryIO) -> Summary:
-    """Write comma-separated text: the titles and the lines alone."""
-    return await _write(services, scope, ask, out, BookFormat.CSV)
 
 
 async def record_export(

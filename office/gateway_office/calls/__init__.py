@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gateway.api.routes import Route
+from gateway_office.bootstrap.office import Office
 from gateway_office.calls import accounts, books, letters, reports
-
-if TYPE_CHECKING:
-    from gateway_office.bootstrap.office import Office
 
 
 def routes(office: Office) -> Sequence[Route]:
-    return tuple(route for subject in (books, reports, accounts, letters) for route in subject.routes(office))
+    return tuple(
+        route for subject in (books, reports, accounts, letters) for route in subject.ROUTES.bind(office)
+    )

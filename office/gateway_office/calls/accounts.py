@@ -5,21 +5,20 @@ the request with its answer."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call, PageOut, PageQuery, once
 from gateway.api.problems import bad_value
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import Day, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.errors import NotFound
 from gateway.words.labels import say
 from gateway_office.accounts import requests
+from gateway_office.bootstrap.office import Office
 from gateway_office.domain.account_request import (
     AccountChange,
     AccountRequest,
@@ -29,9 +28,6 @@ from gateway_office.domain.account_request import (
     RequestState,
 )
 from gateway_office.policy import account_forms
-
-if TYPE_CHECKING:
-    from gateway_office.bootstrap.office import Office
 
 
 class AccountLineIn(RequestModel):
@@ -98,51 +94,63 @@ class AccountRequests(PageOut[AccountRequestOut]):
 
 
 def _request_view(request: AccountRequest) -> AccountRequestOut:
-    return AccountRequestOut(
-        id=request.id,
-        form=request.form.value,
-        number=request.number,
-        state=request.state,
-        made_at=request.made_at,
-        answer=request.answer,
-        answered_at=request.answered_at,
-        digest=request.digest,
-        lines=[
-            AccountLineOut(
-                login=line.login,
-                name=line.name,
-                decided_on=line.decided_on,
-                days_late=account_forms.days_late(line, request.made_at),
-                done=line.is_done,
-                refusal=line.refusal,
-            )
-            for line in request.lines
-        ],
-    )
+    lines = [
+        AccountLineOut.from_object(
+            line, days_late=account_forms.days_late(line, request.made_at), done=line.is_done
+        )
+        for line in request.lines
+    ]
+    return AccountRequestOut.from_object(request, form=request.form.value, lines=lines)
 
 
-async def _list_account_requests(office: Office, call: Call) -> web.Response:
-    query, agency_id = call.query_of(PageQuery), call.scope().agency_id
+ROUTES = Routes("accounts", ApiScope.AGENCIES_READ)
+
+
+@ROUTES(
+    "GET /account-requests",
+    "Requests of the agency about its accounts, newest first",
+    text="Reports that the agency handed in (form 04) are among them.",
+    fails=(400,),
+)
+async def list_account_requests(office: Office, call: Call, query: PageQuery) -> AccountRequests:
+    agency_id = call.scope().agency_id
     async with office.accounts.accounts.read() as view:
         if query.cursor and (await view.requests.get(query.cursor)).agency_id != agency_id:
             raise bad_value("?cursor", "next_cursor")
         listed = await view.requests.listed(agency_id, query.limit + 1, query.cursor or "")
     rows = listed[: query.limit]
     cursor = call.next_page(rows[-1].id if len(listed) > query.limit else None)
-    return call.tell(AccountRequests.paged([_request_view(request) for request in rows], cursor))
+    return AccountRequests.paged([_request_view(request) for request in rows], cursor)
 
 
-async def _read_account_request(office: Office, call: Call) -> web.Response:
+@ROUTES("GET /account-requests/{id}", "One request about accounts, with its answer")
+async def read_account_request(office: Office, call: Call) -> AccountRequestOut:
     id = call.path("id")
     async with office.accounts.accounts.read() as view:
         request = await view.requests.get(id)
     if request.agency_id != call.scope().agency_id:
         raise NotFound(f"there is no request {id}")
-    return call.tell(_request_view(request))
+    return _request_view(request)
 
 
-async def _make_account_request(office: Office, call: Call) -> web.Response:
-    body, scope = call.body_of(AccountRequestIn), call.scope()
+@ROUTES(
+    "POST /account-requests",
+    "Ask the operator for new accounts, changes or ends",
+    text="The operator answers within three working days, and carries it out with the answer: an event "
+    "`accounts.answered`. The agency's own administrators may do without a request.",
+    scopes=(ApiScope.AGENCIES_WRITE,),
+    creates=True,
+    answer=AccountRequestOut,
+    status=201,
+    fails=(400, 422),
+    sample=lambda day: {
+        "form": "01",
+        "number": "12/SMT-VP",
+        "lines": [{"name": say("sample.signer"), "role": "officer"}],
+    },
+)
+async def make_account_request(office: Office, call: Call, body: AccountRequestIn) -> web.Response:
+    scope = call.scope()
     draft = requests.RequestDraft(
         form=RequestForm(body.form),
         number=body.number,
@@ -158,47 +166,3 @@ async def _make_account_request(office: Office, call: Call) -> web.Response:
         return _request_view(new_request).model_dump_json()
 
     return await once(call, act, status=201)
-
-
-def routes(office: Office) -> Sequence[Route]:
-    make_route = partial(Route, tag="accounts", scopes=(ApiScope.AGENCIES_READ,))
-    path = f"{BASE}/account-requests"
-    return (
-        make_route(
-            path=path,
-            name="listAccountRequests",
-            handler=partial(_list_account_requests, office),
-            summary="Requests of the agency about its accounts, newest first",
-            text="Reports that the agency handed in (form 04) are among them.",
-            query=PageQuery,
-            answer=AccountRequests,
-            fails=(400,),
-        ),
-        make_route(
-            path=f"{path}/{{id}}",
-            name="readAccountRequest",
-            handler=partial(_read_account_request, office),
-            summary="One request about accounts, with its answer",
-            answer=AccountRequestOut,
-        ),
-        make_route(
-            path=path,
-            name="makeAccountRequest",
-            method="POST",
-            handler=partial(_make_account_request, office),
-            summary="Ask the operator for new accounts, changes or ends",
-            text="The operator answers within three working days, and carries it out with the answer: an event "
-            "`accounts.answered`. The agency's own administrators may do without a request.",
-            scopes=(ApiScope.AGENCIES_WRITE,),
-            creates=True,
-            status=201,
-            asks=AccountRequestIn,
-            answer=AccountRequestOut,
-            fails=(400, 422),
-            sample=lambda day: {
-                "form": "01",
-                "number": "12/SMT-VP",
-                "lines": [{"name": say("sample.signer"), "role": "officer"}],
-            },
-        ),
-    )

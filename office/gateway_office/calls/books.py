@@ -5,16 +5,15 @@ year. Out: JSON, or a file that is complete before its first byte is sent."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call, PageOut, PageQuery
 from gateway.api.problems import bad_value
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import Line, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
@@ -22,12 +21,10 @@ from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway_office.book import books
 from gateway_office.book.books import Ask
+from gateway_office.bootstrap.office import Office
 from gateway_office.calls.files import SpanQuery, written_file
 from gateway_office.services import BookServices
 from gateway_office.store.store import OfficeWork
-
-if TYPE_CHECKING:
-    from gateway_office.bootstrap.office import Office
 
 
 class LinesQuery(SpanQuery, PageQuery):
@@ -73,40 +70,43 @@ class Lines(PageOut[LineOut]):
     gaps: list[GapOut]
 
 
-def _book_routes(office: Office, book: Book) -> tuple[Route, Route]:
-    make_route = partial(
-        Route,
-        tag="messages" if book is Book.OUTGOING else "inbox",
-        scopes=(ApiScope.MESSAGES_READ if book is Book.OUTGOING else ApiScope.INBOX_READ,),
-    )
-    return (
-        make_route(
-            path=f"{BASE}/registers/{book}",
-            name=f"list{book.title()}Register",
-            handler=partial(_lines, office, book),
-            summary=f"The register of {book} documents, line by line",
-            text="In the columns of decree 30/2020, of one year; what went or came on paper is in it. `gaps` are "
-            "numbers that no line has.",
-            query=LinesQuery,
-            answer=Lines,
-            fails=(400,),
-        ),
-        make_route(
-            path=f"{BASE}/registers/{book}/file",
-            name=f"take{book.title()}Register",
-            handler=partial(_file, office, book),
-            summary=f"The register of {book} documents as a file",
-            text="Text for tables, a workbook, or a PDF to be bound and signed. An event `book.exported` says that "
-            "this key took it.",
-            query=FileQuery,
-            media="*/*",
-            fails=(400,),
-        ),
-    )
+ROUTES = Routes("messages", ApiScope.MESSAGES_READ)
+_OF_INBOX: Mapping[str, Any] = {"tag": "inbox", "scopes": (ApiScope.INBOX_READ,)}
+_LINES: Mapping[str, Any] = {
+    "text": "In the columns of decree 30/2020, of one year; what went or came on paper is in it. `gaps` are "
+    "numbers that no line has.",
+    "fails": (400,),
+}
+_FILE: Mapping[str, Any] = {
+    "text": "Text for tables, a workbook, or a PDF to be bound and signed. An event `book.exported` says that "
+    "this key took it.",
+    "media": "*/*",
+    "fails": (400,),
+}
 
 
-async def _lines(office: Office, book: Book, call: Call) -> web.Response:
-    query, services = call.query_of(LinesQuery), office.book
+@ROUTES("GET /registers/outgoing", "The register of outgoing documents, line by line", **_LINES)
+async def list_outgoing_register(office: Office, call: Call, query: LinesQuery) -> Lines:
+    return await _lines(office, Book.OUTGOING, call, query)
+
+
+@ROUTES("GET /registers/outgoing/file", "The register of outgoing documents as a file", **_FILE)
+async def take_outgoing_register(office: Office, call: Call, query: FileQuery) -> web.StreamResponse:
+    return await _file(office, Book.OUTGOING, call, query)
+
+
+@ROUTES("GET /registers/incoming", "The register of incoming documents, line by line", **_LINES, **_OF_INBOX)
+async def list_incoming_register(office: Office, call: Call, query: LinesQuery) -> Lines:
+    return await _lines(office, Book.INCOMING, call, query)
+
+
+@ROUTES("GET /registers/incoming/file", "The register of incoming documents as a file", **_FILE, **_OF_INBOX)
+async def take_incoming_register(office: Office, call: Call, query: FileQuery) -> web.StreamResponse:
+    return await _file(office, Book.INCOMING, call, query)
+
+
+async def _lines(office: Office, book: Book, call: Call, query: LinesQuery) -> Lines:
+    services = office.book
     ask = _ask(services, book, query, call.lang)
     async with services.store.read(call.scope()) as work:
         summary = await books.summary_of(work, book, ask.span, series_by_type=services.series_by_type)
@@ -123,11 +123,11 @@ async def _lines(office: Office, book: Book, call: Call) -> web.Response:
         if leaf.next_cursor is None or isinstance(leaf.next_cursor, str)
         else leaf.next_cursor.id
     )
-    return call.tell(_page(ask, leaf.lines, summary, call.next_page(last_line)))
+    return _page(ask, leaf.lines, summary, call.next_page(last_line))
 
 
-async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
-    query, services = call.query_of(FileQuery), office.book
+async def _file(office: Office, book: Book, call: Call, query: FileQuery) -> web.StreamResponse:
+    services = office.book
     ask = _ask(services, book, query, call.lang)
     name = f"{book}-{ask.span.year}.{query.format}"
 
@@ -138,8 +138,7 @@ async def _file(office: Office, book: Book, call: Call) -> web.StreamResponse:
 
             await book_pdf.write(services, call.scope(), ask, out)
             return
-        write_table = books.write_xlsx if query.format == "xlsx" else books.write_csv
-        await write_table(services, call.scope(), ask, out)
+        await books.write_table(services, call.scope(), ask, out, form=books.BookFormat(query.format))
 
     return await written_file(call, name, write)
 
@@ -167,12 +166,8 @@ def _page(ask: Ask, lines: Sequence[BookLine], summary: Summary, cursor: str | N
         ColumnOut(name=name, title=title) for name, title in zip(ask.columns, ask.titles(), strict=True)
     ]
     data = [
-        LineOut(
-            id=line.subject_id,
-            number=line.number,
-            on=line.on,
-            struck=line.struck,
-            cells={name: line.cells.get(name) for name in ask.columns},
+        LineOut.from_object(
+            line, id=line.subject_id, cells={name: line.cells.get(name) for name in ask.columns}
         )
         for line in lines
     ]
@@ -217,54 +212,28 @@ class RecordFiles(ResponseModel):
     data: list[RecordFileOut]
 
 
-async def _record_files(office: Office, call: Call) -> web.Response:
+@ROUTES("GET /registers/files", "The files of records that documents of a year state", fails=(400,))
+async def list_record_files(office: Office, call: Call, query: FilesQuery) -> RecordFiles:
     from gateway_office.book import file_lists
 
-    year = call.query_of(FilesQuery).year or local(office.clock.now()).year
+    year = query.year or local(office.clock.now()).year
     files = await file_lists.list_files(office.book, call.scope(), year)
-    return call.tell(RecordFiles(data=[RecordFileOut.from_object(file) for file in files]))
+    return RecordFiles(data=[RecordFileOut.from_object(file) for file in files])
 
 
-async def _file_list(office: Office, call: Call) -> web.StreamResponse:
+@ROUTES(
+    "GET /registers/files/file",
+    "The list of files of a year, or of the documents in one, as a file",
+    text="A PDF with the agency's heading, or a workbook, in the columns of decree 30/2020.",
+    media="*/*",
+    fails=(400, 404),
+)
+async def take_record_files(office: Office, call: Call, query: FileListQuery) -> web.StreamResponse:
     from gateway_office.book import file_lists
 
-    query = call.query_of(FileListQuery)
     year = query.year or local(office.clock.now()).year
 
     async def write(out: BinaryIO) -> None:
         await file_lists.write(office.book, call.scope(), year, query.code, query.format, call.lang, out)
 
     return await written_file(call, file_lists.file_name(year, query.code, query.format), write)
-
-
-def _file_routes(office: Office) -> tuple[Route, Route]:
-    make_route = partial(Route, tag="messages", scopes=(ApiScope.MESSAGES_READ,))
-    return (
-        make_route(
-            path=f"{BASE}/registers/files",
-            name="listRecordFiles",
-            handler=partial(_record_files, office),
-            summary="The files of records that documents of a year state",
-            query=FilesQuery,
-            answer=RecordFiles,
-            fails=(400,),
-        ),
-        make_route(
-            path=f"{BASE}/registers/files/file",
-            name="takeRecordFiles",
-            handler=partial(_file_list, office),
-            summary="The list of files of a year, or of the documents in one, as a file",
-            text="A PDF with the agency's heading, or a workbook, in the columns of decree 30/2020.",
-            query=FileListQuery,
-            media="*/*",
-            fails=(400, 404),
-        ),
-    )
-
-
-def routes(office: Office) -> Sequence[Route]:
-    return (
-        *_book_routes(office, Book.OUTGOING),
-        *_book_routes(office, Book.INCOMING),
-        *_file_routes(office),
-    )

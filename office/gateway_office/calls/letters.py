@@ -4,22 +4,18 @@ document, a code, the person who reminded it and how. Out: the late documents th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call, once
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import AgencyCode, Line, Moment, RequestModel, ResponseModel, Text
 from gateway.domain.account import ApiScope
 from gateway.words.labels import say
+from gateway_office.bootstrap.office import Office
 from gateway_office.letters import follow_up
-
-if TYPE_CHECKING:
-    from gateway_office.bootstrap.office import Office
 
 
 class RemindIn(RequestModel):
@@ -43,8 +39,26 @@ class RemindedOut(ResponseModel):
     next_at: Moment = Field(description="From when on it may be reminded again")
 
 
-async def _remind(office: Office, call: Call) -> web.Response:
-    request = call.body_of(RemindIn)
+ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
+
+
+@ROUTES(
+    "POST /messages/{id}/remind",
+    "Note that a late recipient was reminded",
+    text="409 where nothing of ours is late there (`GW-NOT-LATE`), or it was reminded a short while ago "
+    "(`GW-URGED`).",
+    creates=True,
+    answer=RemindedOut,
+    status=200,
+    fails=(400, 404, 409, 422),
+    sample=lambda _: {
+        "recipient": "Z91",
+        "by": say("sample.signer"),
+        "how": "phone",
+        "text": say("sample.reminder"),
+    },
+)
+async def remind_recipient(office: Office, call: Call, body: RemindIn) -> web.Response:
     every = dt.timedelta(days=office.settings.pages.urge_days)
 
     async def act() -> str:
@@ -53,42 +67,16 @@ async def _remind(office: Office, call: Call) -> web.Response:
         urging = await follow_up.urge(
             office.out,
             call.scope(),
-            request.recipient,
-            by=request.by,
-            how=request.how,
-            text=request.text,
+            body.recipient,
+            by=body.by,
+            how=body.how,
+            text=body.text,
             every=every,
-            only=() if request.every else (document.id,),
+            only=() if body.every else (document.id,),
         )
-        late = [d.id for d in urging.late if request.every or d.id == document.id]
+        late = [d.id for d in urging.late if body.every or d.id == document.id]
         now = office.clock.now()
         reminder = RemindedOut(recipient=urging.code, documents=late, at=now, next_at=now + every)
         return reminder.model_dump_json()
 
     return await once(call, act, status=200)
-
-
-def routes(office: Office) -> Sequence[Route]:
-    return (
-        Route(
-            path=f"{BASE}/messages/{{id}}/remind",
-            name="remindRecipient",
-            method="POST",
-            tag="messages",
-            handler=partial(_remind, office),
-            summary="Note that a late recipient was reminded",
-            text="409 where nothing of ours is late there (`GW-NOT-LATE`), or it was reminded a short while ago "
-            "(`GW-URGED`).",
-            scopes=(ApiScope.MESSAGES_SEND,),
-            creates=True,
-            asks=RemindIn,
-            answer=RemindedOut,
-            fails=(400, 404, 409, 422),
-            sample=lambda _: {
-                "recipient": "Z91",
-                "by": say("sample.signer"),
-                "how": "phone",
-                "text": say("sample.reminder"),
-            },
-        ),
-    )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -16,13 +15,14 @@ from pydantic import Field
 from gateway.api.call import Call, once
 from gateway.api.models import UrgencyKey
 from gateway.api.problems import bad_value
-from gateway.api.routes import BASE, Route
+from gateway.api.routes import Routes
 from gateway.api.shapes import Code, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, NotFound
 from gateway.words.labels import say
 from gateway_office.book import reports, scheduled
+from gateway_office.bootstrap.office import Office
 from gateway_office.calls.files import SpanQuery, written_file
 from gateway_office.policy.report_schedules import (
     MOST_PEOPLE,
@@ -32,9 +32,6 @@ from gateway_office.policy.report_schedules import (
     known_lines,
 )
 from gateway_office.policy.reports import REPORTS, ReportColumn, ReportTable
-
-if TYPE_CHECKING:
-    from gateway_office.bootstrap.office import Office
 
 _ONE_CHOICE = "At most one of `unit`, `partner`, `type`, `urgency`"
 
@@ -92,20 +89,25 @@ class ReportTableOut(ResponseModel):
     before: dict[str, int | float | None] = Field(description="Totals of the period before")
 
 
-async def _reports(call: Call) -> web.Response:
-    return call.tell(
-        Reports(
-            data=[
-                ReportOut(
-                    name=report.key,
-                    title=say(f"report.{report.key}", call.lang),
-                    lines=[*report.lines],
-                    columns=_report_columns(report.columns, call.lang),
-                )
-                for report in REPORTS.values()
-                if not report.of_node
-            ]
-        )
+# A key that may decide where events go may decide where figures go, of what it may read itself.
+_READS = (ApiScope.INBOX_READ, ApiScope.MESSAGES_READ)
+_SCHEDULES = (*_READS, ApiScope.WEBHOOKS_MANAGE)
+ROUTES = Routes("reports", *_READS)
+
+
+@ROUTES("GET /reports", "The reports, and what each can be asked for")
+async def list_reports(office: Office, call: Call) -> Reports:
+    return Reports(
+        data=[
+            ReportOut(
+                name=report.key,
+                title=say(f"report.{report.key}", call.lang),
+                lines=[*report.lines],
+                columns=_report_columns(report.columns, call.lang),
+            )
+            for report in REPORTS.values()
+            if not report.of_node
+        ]
     )
 
 
@@ -129,32 +131,43 @@ async def _ask(office: Office, call: Call, query: ReportQuery) -> ReportTable:
     return await reports.make(office.store, [call.scope().agency_id], question, today)
 
 
-async def _report(office: Office, call: Call) -> web.Response:
-    table = await _ask(office, call, call.query_of(ReportQuery))
+@ROUTES(
+    "GET /reports/{name}",
+    "One report of a period, with the totals of the period before",
+    text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
+    "the day on which it was sent or came, as it stands now. Lines of one partner, type or urgency that are "
+    "neither times nor units, and partners of one unit, are kept by month: `since` and `until` are then those "
+    "of the whole months.",
+    fails=(400, 404),
+)
+async def get_report(office: Office, call: Call, query: ReportQuery) -> ReportTableOut:
+    table = await _ask(office, call, query)
     question = table.question
-    return call.tell(
-        ReportTableOut(
-            name=question.report.key,
-            by=question.by,
-            since=question.since,
-            until=question.until,
-            columns=_report_columns(question.columns, call.lang),
-            data=[
-                ReportLineOut(
-                    key=line.key,
-                    title=reports.label(question.by, line.key, call.lang, {}),
-                    figures=table.by_column(line.figures),
-                )
-                for line in table.lines
-            ],
-            total=table.by_column(table.total),
-            before=table.by_column(table.before),
-        )
+    return ReportTableOut.from_object(
+        question,
+        name=question.report.key,
+        columns=_report_columns(question.columns, call.lang),
+        data=[
+            ReportLineOut(
+                key=line.key,
+                title=reports.label(question.by, line.key, call.lang, {}),
+                figures=table.by_column(line.figures),
+            )
+            for line in table.lines
+        ],
+        total=table.by_column(table.total),
+        before=table.by_column(table.before),
     )
 
 
-async def _report_file(office: Office, call: Call) -> web.StreamResponse:
-    query = call.query_of(ReportFileQuery)
+@ROUTES(
+    "GET /reports/{name}/file",
+    "One report of a period as a file",
+    text="Text for tables, a workbook, or a PDF with the agency's heading and places for signatures.",
+    media="*/*",
+    fails=(400, 404),
+)
+async def take_report(office: Office, call: Call, query: ReportFileQuery) -> web.StreamResponse:
     table = await _ask(office, call, query)
     issuer = await office.store.accounts.letterhead(call.scope().agency_id)
     today = local(office.clock.now()).date()
@@ -230,50 +243,59 @@ class ScheduleRemoved(ResponseModel):
 async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -> ScheduleOut:
     wish, (since, last_day) = schedule.wish, schedule.span
     is_paused = schedule.paused_at is not None
-    return ScheduleOut(
-        id=schedule.id,
-        report=wish.report,
-        by=wish.by,
-        period=wish.period,
+    return ScheduleOut.from_object(
+        schedule,
+        wish,
         format=wish.form,
         **wish.only,
         people=[*wish.people],
         programs=wish.to_programs,
-        webhook=wish.webhook,
         state="paused" if is_paused else "active",
         since=since,
         until=last_day,
         next_at=None
         if is_paused
         else await scheduled.next_send(office.inn, call.scope().agency_id, schedule),
-        sent_at=schedule.sent_at,
         problem=schedule.problem or None,
     )
 
 
-async def _schedules(office: Office, call: Call) -> web.Response:
+@ROUTES(
+    "GET /report-schedules",
+    "Reports that are sent after each period, with their next and last sending",
+    scopes=_SCHEDULES,
+)
+async def list_report_schedules(office: Office, call: Call) -> Schedules:
     schedules = await scheduled.list_all(office.inn, call.scope())
-    return call.tell(Schedules(data=[await _schedule_view(office, call, s) for s in schedules]))
+    return Schedules(data=[await _schedule_view(office, call, s) for s in schedules])
 
 
-async def _make_schedule(office: Office, call: Call) -> web.Response:
-    body, scope = call.body_of(ScheduleIn), call.scope()
+@ROUTES(
+    "POST /report-schedules",
+    "Send a report after each day, week, month or quarter",
+    text="It is sent once for each period, in the first office hour behind it, when the figures have followed. "
+    "Persons get a file by mail, with the figures that they may see. With `programs` the figures are in the "
+    "event `inbox.report` or `message.report`, which has one id however often a webhook is told it.",
+    scopes=_SCHEDULES,
+    creates=True,
+    answer=ScheduleOut,
+    status=201,
+    fails=(400, 409),
+    sample=lambda _: {"report": "incoming", "by": "month", "period": "quarter", "programs": True},
+)
+async def make_report_schedule(office: Office, call: Call, body: ScheduleIn) -> web.Response:
+    scope = call.scope()
     wish, faults = await scheduled.complete(
         office.inn,
         office.accounts,
         scope.agency_id,
-        ScheduleWish(
-            report=body.report,
-            by=body.by,
-            period=body.period,
+        body.into(
+            ScheduleWish,
             form=body.format,
-            unit=body.unit,
             partner=body.partner or "",
             type_name=body.type,
             urgency=body.urgency or "",
-            people=tuple(body.people),
             to_programs=body.programs,
-            webhook=body.webhook,
         ),
     )
     for field, _ in faults:
@@ -292,104 +314,20 @@ async def _make_schedule(office: Office, call: Call) -> web.Response:
     return await once(call, act, status=201)
 
 
-async def _change_schedule(office: Office, call: Call) -> web.Response:
-    is_paused = call.body_of(ScheduleStateIn).state == "paused"
+@ROUTES("PATCH /report-schedules/{id}", "Pause a report schedule, or let it go on", scopes=_SCHEDULES)
+async def change_report_schedule(office: Office, call: Call, body: ScheduleStateIn) -> ScheduleOut:
+    is_paused = body.state == "paused"
     schedule = await scheduled.set_pause(office.inn, call.scope(), call.path("id"), is_paused=is_paused)
-    return call.tell(await _schedule_view(office, call, schedule))
+    return await _schedule_view(office, call, schedule)
 
 
-async def _remove_schedule(office: Office, call: Call) -> web.Response:
+@ROUTES("DELETE /report-schedules/{id}", "Send a report no longer", scopes=_SCHEDULES)
+async def remove_report_schedule(office: Office, call: Call) -> ScheduleRemoved:
     await scheduled.remove(office.inn, call.scope(), call.path("id"))
-    return call.tell(ScheduleRemoved(id=call.path("id")))
+    return ScheduleRemoved(id=call.path("id"))
 
 
 def _report_columns(columns: Sequence[ReportColumn], lang: str) -> list[ReportColumnOut]:
     return [
         ReportColumnOut(name=column.key, title=say(f"report.column.{column.key}", lang)) for column in columns
     ]
-
-
-def routes(office: Office) -> Sequence[Route]:
-    make_route = partial(Route, tag="reports", scopes=(ApiScope.INBOX_READ, ApiScope.MESSAGES_READ))
-    return (
-        make_route(
-            path=f"{BASE}/reports",
-            name="listReports",
-            handler=_reports,
-            summary="The reports, and what each can be asked for",
-            answer=Reports,
-        ),
-        make_route(
-            path=f"{BASE}/reports/{{name}}",
-            name="getReport",
-            handler=partial(_report, office),
-            summary="One report of a period, with the totals of the period before",
-            text="Figures are sums that a loop keeps; they follow within half a minute. A document counts on "
-            "the day on which it was sent or came, as it stands now. Lines of one partner, type or urgency that are "
-            "neither times nor units, and partners of one unit, are kept by month: `since` and `until` are then those "
-            "of the whole months.",
-            query=ReportQuery,
-            answer=ReportTableOut,
-            fails=(400, 404),
-        ),
-        make_route(
-            path=f"{BASE}/reports/{{name}}/file",
-            name="takeReport",
-            handler=partial(_report_file, office),
-            summary="One report of a period as a file",
-            text="Text for tables, a workbook, or a PDF with the agency's heading and places for signatures.",
-            query=ReportFileQuery,
-            media="*/*",
-            fails=(400, 404),
-        ),
-        *_schedule_routes(office),
-    )
-
-
-def _schedule_routes(office: Office) -> Sequence[Route]:
-    # A key that may decide where events go may decide where figures go, of what it may read itself.
-    scopes = (ApiScope.INBOX_READ, ApiScope.MESSAGES_READ, ApiScope.WEBHOOKS_MANAGE)
-    make_route = partial(Route, tag="reports", scopes=scopes)
-    path = f"{BASE}/report-schedules"
-    return (
-        make_route(
-            path=path,
-            name="listReportSchedules",
-            handler=partial(_schedules, office),
-            summary="Reports that are sent after each period, with their next and last sending",
-            answer=Schedules,
-        ),
-        make_route(
-            path=path,
-            name="makeReportSchedule",
-            method="POST",
-            handler=partial(_make_schedule, office),
-            summary="Send a report after each day, week, month or quarter",
-            text="It is sent once for each period, in the first office hour behind it, when the figures have followed. "
-            "Persons get a file by mail, with the figures that they may see. With `programs` the figures are in the "
-            "event `inbox.report` or `message.report`, which has one id however often a webhook is told it.",
-            creates=True,
-            asks=ScheduleIn,
-            answer=ScheduleOut,
-            status=201,
-            fails=(400, 409),
-            sample=lambda _: {"report": "incoming", "by": "month", "period": "quarter", "programs": True},
-        ),
-        make_route(
-            path=f"{path}/{{id}}",
-            name="changeReportSchedule",
-            method="PATCH",
-            handler=partial(_change_schedule, office),
-            summary="Pause a report schedule, or let it go on",
-            asks=ScheduleStateIn,
-            answer=ScheduleOut,
-        ),
-        make_route(
-            path=f"{path}/{{id}}",
-            name="removeReportSchedule",
-            method="DELETE",
-            handler=partial(_remove_schedule, office),
-            summary="Send a report no longer",
-            answer=ScheduleRemoved,
-        ),
-    )

@@ -6,10 +6,11 @@ carried, or that was handed over."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,9 +130,9 @@ async def export(
     from gateway_office.book import book_pdf
     from gateway_office.web import book_page
 
-    writers = {
-        FileKind.XLSX: books.write_xlsx,
-        FileKind.CSV: books.write_csv,
+    writers: Mapping[FileKind, Callable[..., Awaitable[Summary]]] = {
+        FileKind.XLSX: partial(books.write_table, form=books.BookFormat.XLSX),
+        FileKind.CSV: partial(books.write_table, form=books.BookFormat.CSV),
         FileKind.HTML: book_page.write,
         FileKind.PDF: book_pdf.write,
     }

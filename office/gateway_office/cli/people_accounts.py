@@ -227,7 +227,7 @@ async def list_requests(call: Invocation, core: NodeCore, as_: MaybeAs = None) -
     """List requests about accounts, newest first; without --agency those of every agency."""
     hosted = {agency.id: agency for agency in await core.store.hosted()}
     agency_id = chosen(list(hosted.values()), call.agency).id if call.agency else None
-    listed_requests, _ = await requests.list_requests(_services(core), await _by(call, core, as_), agency_id)
+    listed_requests = await requests.list_requests(_services(core), await _by(call, core, as_), agency_id)
     cells = [
         {
             "state": call.word(f"account_request.state.{request.state}"),

@@ -34,7 +34,6 @@ from gateway.ops import explain
 from gateway.outgoing import sign_pdf
 from gateway.outgoing.sign_pdf import SigningPlan, SigningServices
 from gateway.ports.axis import DeadParcel
-from gateway.store import reporting
 from gateway.store.blobs import FileScratch
 from gateway.store.repository import Page
 from gateway.stored_content import stream_pieces
@@ -137,52 +136,51 @@ def certificate_facts(der: bytes) -> ComparedCertificate:
         return ComparedCertificate(fingerprint=fingerprint)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeContacts:
-    """Agencies with which mail goes on: by the mail of one agency of this node, or of all for the empty id."""
+async def last_seen(
+    node: Office, entries: Sequence[AgencyEntry], agency_id: str = ""
+) -> Mapping[str, datetime]:
+    """Return when a packet of each agency was last admitted, by code; a code without any has no key."""
+    ours = [e.id for e in await _own_agencies(node, agency_id)]
+    codes = {n for e in entries for n in _codes_of(e)}
+    latest = await partners.last_seen(node.store, codes, node.clock.now(), ours)
+    by_code = {e.code: [latest[n] for n in _codes_of(e) if n in latest] for e in entries}
+    return {code: max(times) for code, times in by_code.items() if times}
 
-    node: Office
 
-    async def last_seen(self, entries: Sequence[AgencyEntry], agency_id: str = "") -> Mapping[str, datetime]:
-        """Return when a packet of each agency was last admitted, by code; a code without any has no key."""
-        ours = [e.id for e in await self._own_agencies(agency_id)]
-        codes = {n for e in entries for n in _codes_of(e)}
-        latest = await partners.last_seen(self.node.store, codes, self.node.clock.now(), ours)
-        by_code = {e.code: [latest[n] for n in _codes_of(e) if n in latest] for e in entries}
-        return {code: max(times) for code, times in by_code.items() if times}
+async def find_partners(node: Office, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
+    """Return each code's agency of today, and when that agency last heard from it; codes of no registry have no key."""
+    today = local(node.clock.now()).date()
+    entries = {code: e for code in codes if (e := await node.directory.find(code, today))}
+    heard_at = await last_seen(node, list(entries.values()), agency_id)
+    return {code: Partner(name=e.name, heard_at=heard_at.get(e.code)) for code, e in entries.items()}
 
-    async def partners(self, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
-        """Return each code's agency of today, and when that agency last heard from it; codes of no registry have no key."""
-        today = local(self.node.clock.now()).date()
-        entries = {code: e for code in codes if (e := await self.node.directory.find(code, today))}
-        heard_at = await self.last_seen(list(entries.values()), agency_id)
-        return {code: Partner(name=e.name, heard_at=heard_at.get(e.code)) for code, e in entries.items()}
 
-    async def silent(
-        self, agency_filter: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
-    ) -> Page[AgencyEntry]:
-        """List the filtered agencies, in code order, to which nothing went and from which nothing came for six months.
-        Agencies whose mail is counted are left out."""
-        ours = await self._own_agencies(agency_id)
-        own = {e.code for e in ours}
-        ids, since = [e.id for e in ours], self.node.clock.now() - SIX_MONTHS
-        sent = {*await partners.sent_to_since(self.node.store, since, ids)}
-        entries: list[AgencyEntry] = []
-        next_cursor = cursor
-        while len(entries) <= limit:
-            page = await self.node.directory.filtered(agency_filter, _AT_ONCE, next_cursor)
-            candidates = [e for e in page.items if e.code not in own and not _codes_of(e) & sent]
-            codes = {name for e in candidates for name in _codes_of(e)}
-            heard_codes = {*await partners.heard_since(self.node.store, codes, since, ids)}
-            entries += [e for e in candidates if not _codes_of(e) & heard_codes]
-            next_cursor = page.next_cursor
-            if next_cursor is None:
-                break
-        more = entries[limit - 1].code if len(entries) > limit else None
-        return Page(items=tuple(entries[:limit]), next_cursor=more)
+async def list_silent(
+    node: Office, agency_filter: AgencyFilter, limit: int, cursor: str | None = None, agency_id: str = ""
+) -> Page[AgencyEntry]:
+    """List the filtered agencies, in code order, to which nothing went and from which nothing came for six months.
+    Agencies whose mail is counted are left out."""
+    ours = await _own_agencies(node, agency_id)
+    own = {e.code for e in ours}
+    ids, since = [e.id for e in ours], node.clock.now() - SIX_MONTHS
+    sent = {*await partners.sent_to_since(node.store, since, ids)}
+    entries: list[AgencyEntry] = []
+    next_cursor = cursor
+    while len(entries) <= limit:
+        page = await node.directory.filtered(agency_filter, _AT_ONCE, next_cursor)
+        candidates = [e for e in page.items if e.code not in own and not _codes_of(e) & sent]
+        codes = {name for e in candidates for name in _codes_of(e)}
+        heard_codes = {*await partners.heard_since(node.store, codes, since, ids)}
+        entries += [e for e in candidates if not _codes_of(e) & heard_codes]
+        next_cursor = page.next_cursor
+        if next_cursor is None:
+            break
+    more = entries[limit - 1].code if len(entries) > limit else None
+    return Page(items=tuple(entries[:limit]), next_cursor=more)
 
-    async def _own_agencies(self, agency_id: str) -> Sequence[HostedAgency]:
-        return [agency for agency in await self.node.store.hosted() if agency_id in ("", agency.id)]
+
+async def _own_agencies(node: Office, agency_id: str) -> Sequence[HostedAgency]:
+    return [agency for agency in await node.store.hosted() if agency_id in ("", agency.id)]
 
 
 def _codes_of(entry: AgencyEntry) -> set[str]:
@@ -274,38 +272,27 @@ def _read_image(path: Path) -> bytes | None:
         return source.read(_MOST_IMAGE)
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedPackets:
-    """Packets that did not become a document, of every agency."""
+async def packet_tree(node: Office, packet: InboxPacket, *, routing_only: bool) -> parse.View:
+    """Return a bounded tree of a packet; files inside are never shown, and with `routing_only` no text that says what it is
+    about: its lines are `hidden`."""
+    view = await node.pool.run(partial(_view, await _opener(node, packet)))
+    return replace(view, lines=tuple(_line(line, routing_only=routing_only) for line in view.lines))
 
-    node: Office
 
-    async def waiting(self, agency_id: str, limit: int) -> Sequence[InboxPacket]:
-        """List packets, oldest first; of one agency, or of all for the empty id."""
-        return await reporting.parked_packets(self.node.store, agency_id, limit)
+async def packet_window(node: Office, packet: InboxPacket, start: int) -> ByteWindow:
+    first = max(0, min(start, max(packet.size - 1, 0))) // ROW * ROW
+    octets = await node.pool.run(partial(_cut, await _opener(node, packet), first))
+    return ByteWindow(rows=_rows(octets, first), start=first, size=packet.size)
 
-    async def get(self, agency_id: str, id: str) -> InboxPacket:
-        """Return a packet; NotFound in another agency, unless that is the empty id."""
-        return await reporting.find_packet(self.node.store, agency_id, id)
 
-    async def tree(self, packet: InboxPacket, *, routing_only: bool) -> parse.View:
-        """Return a bounded tree; files inside are never shown, and with `routing_only` no text that says what it is about:
-        its lines are `hidden`."""
-        view = await self.node.pool.run(partial(_view, await self._opener(packet)))
-        return replace(view, lines=tuple(_line(line, routing_only=routing_only) for line in view.lines))
+async def read_packet(node: Office, packet: InboxPacket) -> AsyncIterator[bytes]:
+    return stream_pieces(node.pool, pieces(await _opener(node, packet)))
 
-    async def window(self, packet: InboxPacket, start: int) -> ByteWindow:
-        first = max(0, min(start, max(packet.size - 1, 0))) // ROW * ROW
-        octets = await self.node.pool.run(partial(_cut, await self._opener(packet), first))
-        return ByteWindow(rows=_rows(octets, first), start=first, size=packet.size)
 
-    async def read(self, packet: InboxPacket) -> AsyncIterator[bytes]:
-        return stream_pieces(self.node.pool, pieces(await self._opener(packet)))
-
-    async def _opener(self, packet: InboxPacket) -> Callable[[], BinaryIO]:
-        scope = AgencyScope(agency_id=packet.agency_id, principal_id="node")
-        async with self.node.store.read(scope) as work:
-            return await self.node.blobs.open(work, packet.file_digest)
+async def _opener(node: Office, packet: InboxPacket) -> Callable[[], BinaryIO]:
+    scope = AgencyScope(agency_id=packet.agency_id, principal_id="node")
+    async with node.store.read(scope) as work:
+        return await node.blobs.open(work, packet.file_digest)
 
 
 def _view(opener: Callable[[], BinaryIO]) -> parse.View:
@@ -337,69 +324,65 @@ def _rows(octets: bytes, first: int) -> Sequence[tuple[str, str, str]]:
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class AxisDeadLetters:
-    """Parcels that the axis put aside. An act is recorded before it is done; nothing is lost whenever it is cut short."""
+async def get_parcel(node: Office, id: str) -> DeadParcel:
+    """Return a parcel that the axis put aside."""
+    parcel = next((p for p in await node.axis.dead_list() if p.id == id), None)
+    if parcel is None:
+        raise NotFound(f"no parcel {id[:80]!r} is on the dead list")
+    return parcel
 
-    node: Office
 
-    async def all(self) -> Sequence[DeadParcel]:
-        """List parcels, oldest first."""
-        return await self.node.axis.dead_list()
+async def parcel_claims(node: Office, id: str, lang: str) -> ParcelClaims:
+    """Return what the parcel says of its routing: neither subject nor files."""
+    parcel = await get_parcel(node, id)
+    own = {
+        code.casefold()
+        for agency in await node.store.hosted()
+        if agency.left_at is None
+        for code in (agency.code, *agency.aliases)
+    }
+    hosted = tuple(code for code in parcel.recipient.split() if code.casefold() in own)
+    file = await node.axis.dead_open(id)
+    report = await node.pool.run(partial(_explain, file))
+    if "error" in report:
+        error = report["error"]
+        return ParcelClaims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
+    return ParcelClaims(text=explain.to_text(_keep_routing(report), lang), hosted=hosted)
 
-    async def get(self, id: str) -> DeadParcel:
-        parcel = next((p for p in await self.all() if p.id == id), None)
-        if parcel is None:
-            raise NotFound(f"no parcel {id[:80]!r} is on the dead list")
-        return parcel
 
-    async def claims(self, id: str, lang: str) -> ParcelClaims:
-        """Return what the parcel says of its routing: neither subject nor files."""
-        parcel = await self.get(id)
-        own = {
-            code.casefold()
-            for agency in await self.node.store.hosted()
-            if agency.left_at is None
-            for code in (agency.code, *agency.aliases)
-        }
-        hosted = tuple(code for code in parcel.recipient.split() if code.casefold() in own)
-        file = await self.node.axis.dead_open(id)
-        report = await self.node.pool.run(partial(_explain, file))
-        if "error" in report:
-            error = report["error"]
-            return ParcelClaims(text="", fault=f"{error['code']} {error['detail']}", hosted=hosted)
-        return ParcelClaims(text=explain.to_text(_keep_routing(report), lang), hosted=hosted)
+async def retry_parcels(node: Office, by: str, ids: Sequence[str]) -> int:
+    """Retry parcels, and return how many; those that are gone meanwhile are passed over."""
+    by_id = {p.id: p for p in await node.axis.dead_list()}
+    parcels = [by_id[id] for id in dict.fromkeys(ids) if id in by_id]
+    retried = 0
+    for parcel in parcels:
+        await _record_act(node, by, EventKind.PARCEL_RETRIED, parcel)
+        try:
+            await node.axis.dead_retry(parcel.id)
+            retried += 1
+        except NotFound:
+            continue
+    node.store.wake.ring("landing", "sequencer")
+    return retried
 
-    async def retry(self, by: str, ids: Sequence[str]) -> int:
-        """Retry parcels, and return how many; those that are gone meanwhile are passed over."""
-        by_id = {p.id: p for p in await self.all()}
-        parcels = [by_id[id] for id in dict.fromkeys(ids) if id in by_id]
-        retried = 0
-        for parcel in parcels:
-            await self._record_act(by, EventKind.PARCEL_RETRIED, parcel)
-            try:
-                await self.node.axis.dead_retry(parcel.id)
-                retried += 1
-            except NotFound:
-                continue
-        self.node.store.wake.ring("landing", "sequencer")
-        return retried
 
-    async def drop(self, by: str, id: str, why: str) -> None:
-        await self._record_act(by, EventKind.PARCEL_DROPPED, await self.get(id), why=why)
-        await self.node.axis.dead_drop(id, why)
-        self.node.store.wake.ring("sequencer")
+async def drop_parcel(node: Office, by: str, id: str, why: str) -> None:
+    """Drop a parcel for ever, with the reason."""
+    await _record_act(node, by, EventKind.PARCEL_DROPPED, await get_parcel(node, id), why=why)
+    await node.axis.dead_drop(id, why)
+    node.store.wake.ring("sequencer")
 
-    async def _record_act(self, by: str, kind: EventKind, parcel: DeadParcel, **more: object) -> None:
-        """Record the act before it is done: a person who interrupts it has asked for it."""
-        event_data = {
-            "packet": parcel.packet_id,
-            "from": parcel.sender,
-            "to": parcel.recipient,
-            "reason": parcel.reason[:500],
-        }
-        async with self.node.store.changing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
-            await work.events.append(kind, f"parcel:{parcel.id}", self.node.clock.now(), event_data | more)
+
+async def _record_act(node: Office, by: str, kind: EventKind, parcel: DeadParcel, **more: object) -> None:
+    """Record the act before it is done: a person who interrupts it has asked for it."""
+    event_data = {
+        "packet": parcel.packet_id,
+        "from": parcel.sender,
+        "to": parcel.recipient,
+        "reason": parcel.reason[:500],
+    }
+    async with node.store.changing(AgencyScope(agency_id=NODE, principal_id=by)) as work:
+        await work.events.append(kind, f"parcel:{parcel.id}", node.clock.now(), event_data | more)
 
 
 def _explain(file: BinaryIO) -> dict[str, Any]:

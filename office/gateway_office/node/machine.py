@@ -15,18 +15,13 @@ from pathlib import Path
 from gateway.domain.account import AgencyScope
 from gateway.domain.diagnosis import Diagnosis, Tag, check_words
 from gateway.domain.event import EventKind
-from gateway.domain.pace import HISTORY_KEPT, JobDay, QueueSample
-from gateway.domain.queues import OutboxItem
 from gateway.errors import Clash, GatewayError, NotFound
 from gateway.ops import axis_view, backup, restore, status
-from gateway.ops.status import NodeStatus
 from gateway.ports.services import HealthProbe
 from gateway.store import reporting
 from gateway.store.reporting import Load
 from gateway_office.bootstrap.office import Office
 from gateway_office.domain.roles import NODE
-from gateway_office.store import partners
-from gateway_office.store.partners import Flow, TrafficQuery
 
 _LOG = logging.getLogger(__name__)
 SUFFIX = ".backup"
@@ -78,72 +73,46 @@ class Drill:
     fault: str = ""
 
 
-@dataclass(slots=True)
-class NodeMachine:
-    """The node as its operators see it."""
+async def load_queues(node: Office) -> Queues:
+    """Load the work that waits in the node and on the axis."""
+    load = await reporting.load(node.store, node.clock.now())
+    axis = await axis_view.look(node.axis, node.pulse.folder, node.clock.now())
+    piles = [QueuePile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
+    return Queues(
+        piles=[*piles, *_piles(load)],
+        failed=load.outbox_failed,
+        late=load.late.count,
+        leases=load.leases,
+        axis_fault="" if axis.counts else axis.state.reason,
+    )
 
-    node: Office
-    health: HealthProbe
 
-    async def checks(self, tag: Tag = Tag.DOCTOR) -> Sequence[Diagnosis]:
-        """Return findings of the selected checks, cached for some seconds; the test of the line is made each time."""
-        return await self.health.list_findings(tag)
+async def hurry_packet(node: Office, by: str, id: str) -> None:
+    """Make the packet due at once. NotFound when it does not wait."""
+    now = node.clock.now()
+    packet = await reporting.hurry_packet(node.store, id, now)
+    async with node.store.changing(AgencyScope(agency_id=packet.agency_id, principal_id=by)) as work:
+        event_data = {"packet": packet.packet_id, "attempts": packet.attempts}
+        await work.events.append(EventKind.MESSAGE_HURRIED, packet.id, now, event_data)
+    node.store.wake.ring("dispatcher", "sequencer")
 
-    async def status(self) -> NodeStatus:
-        return await status.look(self.node)
 
-    async def queues(self) -> Queues:
-        node = self.node
-        load = await reporting.load(node.store, node.clock.now())
-        axis = await axis_view.look(node.axis, node.pulse.folder, node.clock.now())
-        piles = [QueuePile(queue="axis", part=part, count=count) for part, count in axis.counts.items()]
-        return Queues(
-            piles=[*piles, *_piles(load)],
-            failed=load.outbox_failed,
-            late=load.late.count,
-            leases=load.leases,
-            axis_fault="" if axis.counts else axis.state.reason,
-        )
+async def test_partner(node: Office, code: str, sender: str) -> Sequence[Diagnosis]:
+    """Examine the way to one partner, from that agency of this node or the first; nothing is sent."""
+    from gateway.ops.partner_check import examine_partner
 
-    async def tries(self, limit: int) -> Sequence[OutboxItem]:
-        """List packets that were tried and are not through, of every agency, the next try first."""
-        return await reporting.packets_tried(self.node.store, limit)
+    return [diagnosis async for diagnosis in examine_partner(node, node.axis, sender, code)]
 
-    async def hurry(self, by: str, id: str) -> None:
-        """Make the packet due at once. NotFound when it does not wait."""
-        node, now = self.node, self.node.clock.now()
-        packet = await reporting.hurry_packet(node.store, id, now)
-        scope = AgencyScope(agency_id=packet.agency_id, principal_id=by)
-        async with node.store.changing(scope) as work:
-            event_data = {"packet": packet.packet_id, "attempts": packet.attempts}
-            await work.events.append(EventKind.MESSAGE_HURRIED, packet.id, now, event_data)
-        node.store.wake.ring("dispatcher", "sequencer")
 
-    async def test_partner(self, code: str, sender: str) -> Sequence[Diagnosis]:
-        """Examine the way to one partner, from that agency of this node or the first; nothing is sent."""
-        from gateway.ops.partner_check import examine_partner
-
-        return [diagnosis async for diagnosis in examine_partner(self.node, self.node.axis, sender, code)]
-
-    async def report(self) -> Mapping[str, object]:
-        """Make a report for people who are asked for help: no secret, nothing of any document."""
-        node, ready, alive = self.node, await self.health.ready(), await self.health.alive()
-        return (
-            status.report_of_settings(node.settings, await self.checks(), node.clock.now())
-            | {"health": check_words(ready), "loops": check_words(alive)}
-            | await status.report_of_node(node)
-        )
-
-    async def samples(self, since: datetime) -> Sequence[QueueSample]:
-        """List samples of the queues, every few minutes, oldest first."""
-        return await self.node.store.history.samples(since)
-
-    async def job_days(self) -> Sequence[JobDay]:
-        """List the work of each periodic job on each day that is remembered."""
-        return await self.node.store.history.days((self.node.clock.now() - HISTORY_KEPT).date())
-
-    async def traffic(self, query: TrafficQuery) -> Sequence[Flow]:
-        return await partners.flows(self.node.store, query)
+async def make_report(node: Office, health: HealthProbe) -> Mapping[str, object]:
+    """Make a report for people who are asked for help: no secret, nothing of any document."""
+    ready, alive = await health.ready(), await health.alive()
+    findings = await health.list_findings(Tag.DOCTOR)
+    return (
+        status.report_of_settings(node.settings, findings, node.clock.now())
+        | {"health": check_words(ready), "loops": check_words(alive)}
+        | await status.report_of_node(node)
+    )
 
 
 def _piles(load: Load) -> Sequence[QueuePile]:

@@ -46,7 +46,7 @@ _RETURNED = {State.FAILED: TaskKind.FAILED, State.REJECTED: TaskKind.REJECTED}
 ChosenBy = Mapping[str, Mapping[str, ProfileVersion]]
 """Settings that agencies chose, by agency."""
 MISSING, LONG, ORDER, PAST, SHORT = "missing", "long", "order", "past", "short"
-_NOTICE_TEXTS = ("text_vi", "text_en", "meanwhile", "afterwards", "emergency")
+NOTICE_TEXTS = ("text_vi", "text_en", "meanwhile", "afterwards", "emergency")
 
 
 def reply_horizon(now: datetime) -> date:
@@ -512,7 +512,7 @@ def notice_faults(wish: NoticeWish, office: OfficeCalendar, now: datetime) -> tu
     faults = []
     needed = ("text_vi", "meanwhile", "afterwards") if wish.kind is NoticeKind.INCIDENT else ("text_vi",)
     faults += [(name, MISSING) for name in needed if not getattr(wish, name).strip()]
-    faults += [(name, LONG) for name in _NOTICE_TEXTS if len(getattr(wish, name)) > LONGEST_TEXT]
+    faults += [(name, LONG) for name in NOTICE_TEXTS if len(getattr(wish, name)) > LONGEST_TEXT]
     if wish.kind is NoticeKind.STOP and wish.ends_at is None:
         faults.append(("ends_at", MISSING))
     if wish.ends_at is not None and wish.ends_at <= wish.starts_at:

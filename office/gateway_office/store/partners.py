@@ -139,7 +139,7 @@ def _admitted(codes: Sequence[str], agency_ids: Sequence[str], since: datetime) 
     )
 
 
-async def flows(store: SqlStore, query: TrafficQuery) -> Sequence[Flow]:
+async def load_flows(store: SqlStore, query: TrafficQuery) -> Sequence[Flow]:
     agencies = [agency.id for agency in await store.hosted() if query.agency_id in ("", agency.id)]
     days = min((query.last - query.first).days + 1, LONGEST_DAYS)
     sides = (query.side,) if query.side is not None else tuple(Side)

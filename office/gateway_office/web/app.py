@@ -19,22 +19,18 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import GatewayError
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ports.services import Clock, HealthProbe
+from gateway.store import reporting
 from gateway.store.store import SqlStore
 from gateway.words import labels
 from gateway_office.bootstrap.office import Office, widen
-from gateway_office.node.exchange import (
-    AxisDeadLetters,
-    NodeContacts,
-    QuarantinedPackets,
-    TokenSigning,
-)
+from gateway_office.node.exchange import TokenSigning, find_partners
 from gateway_office.node.journal import NodeJournal
-from gateway_office.node.machine import BackupCopies, NodeMachine
+from gateway_office.node.machine import BackupCopies
 from gateway_office.notices import NoticeBoard
 from gateway_office.notifications import RingBoard
 from gateway_office.todo import TaskCount
 from gateway_office.web import answers, icons, page_handling
-from gateway_office.web.deps import Operations, Previews, WebDeps
+from gateway_office.web.deps import Previews, WebDeps
 from gateway_office.web.pages import ROUTES
 from gateway_office.web.routes import Access, PageRoute, get
 
@@ -57,30 +53,25 @@ _STATUS_WORDS = {"inbox": "packet", "job": "page.row"}
 
 def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
     """Make the dependencies of the pages."""
-    bell, quarantine, contacts = (
-        TaskCount(node.todo, node.background),
-        QuarantinedPackets(node),
-        NodeContacts(node),
-    )
+    bell = TaskCount(node.todo, node.background)
     emblem = node.settings.pages.emblem
     return widen(
         WebDeps,
         node,
-        contacts=contacts,
         bell=bell,
-        rings=RingBoard(bell=bell, quarantined=quarantine.waiting, partners=contacts.partners),
+        rings=RingBoard(
+            bell=bell,
+            quarantined=partial(reporting.parked_packets, node.store),
+            partners=partial(find_partners, node),
+        ),
         previews=Previews(
             keepings=node.store.keepings, planned=node.directory_changes.plan_import, pool=node.pool
         ),
         evidence=EvidenceMaker(node),
         signing=TokenSigning(node),
-        operations=Operations(
-            machine=NodeMachine(node, health),
-            dead=AxisDeadLetters(node),
-            quarantine=quarantine,
-            copies=BackupCopies(node),
-            journal=NodeJournal(node),
-        ),
+        health=health,
+        copies=BackupCopies(node),
+        journal=NodeJournal(node),
         notices=NoticeBoard(services=node.todo, rows=node.store.notices),
         entry=entry,
         emblem=icons.read_emblem(emblem) if emblem else None,

@@ -21,19 +21,14 @@ from gateway.domain.registry_change import Plan
 from gateway.ops.evidence.make import EvidenceMaker
 from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile
-from gateway.ports.services import Pool
+from gateway.ports.services import HealthProbe, Pool
 from gateway.registry.directory import SqlDirectory
 from gateway.store.row import from_json, to_json
 from gateway_office.bootstrap.office import Office, widen
 from gateway_office.letters.habits import HabitsMemory
-from gateway_office.node.exchange import (
-    AxisDeadLetters,
-    NodeContacts,
-    QuarantinedPackets,
-    TokenSigning,
-)
+from gateway_office.node.exchange import TokenSigning
 from gateway_office.node.journal import NodeJournal
-from gateway_office.node.machine import BackupCopies, NodeMachine
+from gateway_office.node.machine import BackupCopies
 from gateway_office.notices import NoticeBoard
 from gateway_office.notifications import RingBoard
 from gateway_office.store.store import SqlKeepings
@@ -106,14 +101,6 @@ class Live:
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-    async def wait_for_ring(self, wait: Callable[[float], Awaitable[None]], seconds: float) -> None:
-        """Wait until something may have happened; end early when the node stops."""
-
-        async def wait_for_ring() -> None:
-            await wait(seconds)
-
-        await self.wait_for_first(wait_for_ring())
 
     async def wait_for_first(self, *waits: Coroutine[None, None, object]) -> None:
         """Wait until one of them ends, or the node stops; the others end with it. Raise the error of that one."""
@@ -208,30 +195,20 @@ class Light:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operations:
-    """Services behind the pages of operations and of the log."""
-
-    machine: NodeMachine
-    dead: AxisDeadLetters
-    quarantine: QuarantinedPackets
-    copies: BackupCopies
-    journal: NodeJournal
-
-
 @dataclass(frozen=True, kw_only=True)
 class WebDeps(Office):
     """The open office with the services of the pages. `entry` knows which proxies to believe of an address."""
 
     version: ClassVar[str] = __version__
 
-    contacts: NodeContacts
     bell: TaskCount
     rings: RingBoard
     previews: Previews
     evidence: EvidenceMaker
     signing: TokenSigning
-    operations: Operations
+    health: HealthProbe
+    copies: BackupCopies
+    journal: NodeJournal
     notices: NoticeBoard
     entry: Entry
     live: Live = field(default_factory=Live)

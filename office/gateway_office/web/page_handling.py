@@ -199,7 +199,6 @@ async def _kept_form_page(request: PageRequest, form: forms.Form) -> web.StreamR
         title=request.say("entry.kept.signed_in" if request.acting else "told.session-over"),
         fields=fields,
         address=request.http.rel_url.raw_path_qs,
-        coding=request.http.content_type,
         shown=[text for values in fields.values() for text in values if len(text) >= _WORTH_SHOWING],
         has_files=request.http.content_type == "multipart/form-data",
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from gateway.domain.diagnosis import Tag
 from gateway.ops.checks import Watch
 from gateway.words import labels
-from gateway_office.node.machine import NodeMachine
 from tests.office.support.node import opened
 from tests.support.clock import ManualClock
 from tests.support.town import lgsp
@@ -20,7 +19,7 @@ async def test_the_page_that_tests_the_line_asks_the_service_and_has_words_for_i
         change = axis.connect(lgsp.credentials(tmp_path / "lgsp.toml", CODES))
         async with opened(tmp_path / "node", clock, change=change) as town:
             await town.carry()
-            steps = await NodeMachine(node=town.node, health=Watch(node=town.node)).checks(Tag.LINE)
+            steps = await Watch(node=town.node).list_findings(Tag.LINE)
 
     assert [step.level for step in steps if step.check == "session"] == ["green"] * 3
     for step in steps:

@@ -47,7 +47,7 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
 ) -> None:
     await fill(store, clock)
 
-    flows = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=6), last=TODAY))
+    flows = await partners.load_flows(store, TrafficQuery(first=TODAY - timedelta(days=6), last=TODAY))
 
     assert flow_keys(flows) == {
         (1, "north", "out", "Z91.02", "sent", 1),
@@ -61,14 +61,16 @@ async def test_each_recipient_and_each_sender_is_counted_on_its_day_by_agency_pa
 
     query = TrafficQuery(first=TODAY, last=TODAY)
 
-    ours = await partners.flows(store, replace(query, agency_id=SOUTH.agency_id))
-    partner = await partners.flows(store, replace(query, partner="z91.03"))
-    incoming_flows = await partners.flows(store, replace(query, side=Side.IN, agency_id=NORTH.agency_id))
+    ours = await partners.load_flows(store, replace(query, agency_id=SOUTH.agency_id))
+    partner = await partners.load_flows(store, replace(query, partner="z91.03"))
+    incoming_flows = await partners.load_flows(store, replace(query, side=Side.IN, agency_id=NORTH.agency_id))
 
     assert flow_keys(ours) == {(0, "south", "in", "Z91.01", "waiting", 1)}
     assert flow_keys(partner) == {(0, "north", "out", "Z91.03", "refused", 1)}
     assert {f.side for f in incoming_flows} == {Side.IN}
 
-    flows = await partners.flows(store, TrafficQuery(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY))
+    flows = await partners.load_flows(
+        store, TrafficQuery(first=TODAY - timedelta(days=LONGEST_DAYS), last=TODAY)
+    )
 
     assert {f.day for f in flows} == {TODAY - timedelta(days=1)}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
+from typing import Any
 
 from aiohttp import BodyPartReader, web
 
@@ -27,6 +28,8 @@ from gateway_office.web.pages.books import get, post
 from gateway_office.web.pages.compose.uploads import file_name
 from gateway_office.web.routes import FormBody
 
+_TEXTS = ("sender", "subject", "number", "symbol")
+_OPTIONAL_TEXTS = ("type_name", "unit", "register_no", "catch_up", "id")
 _SOURCES = (Source.PAPER, Source.EMAIL, Source.OTHER)
 _FIELDS = {"GW-NUMBER-TAKEN": "register_no", "GW-LETTER-TAKEN": "number"}
 _PIECE = 65_536
@@ -183,23 +186,18 @@ def _read_letter(request: PageRequest, form_values: Mapping[str, str]) -> tuple[
         problems.append(("pages", request.say("books.number.unreadable")))
     source = form_values.get("source", Source.PAPER.value)
     signer = form_values.get("signer", "")
+    # Any: fields of the letter.
+    texts: dict[str, Any] = {name: form_values.get(name, "") for name in _TEXTS}
+    texts |= {name: form_values.get(name) or None for name in _OPTIONAL_TEXTS}
     letter = TypedMail(
-        sender=form_values.get("sender", ""),
-        subject=form_values.get("subject", ""),
+        **texts,
         received_on=received_on or today,
         source=Source(source) if source in {s.value for s in _SOURCES} else Source.PAPER,
-        number=form_values.get("number", ""),
-        symbol=form_values.get("symbol", ""),
         issued_on=day("issued_on", False),
-        type_name=form_values.get("type_name") or None,
         signer=Signer(name=signer) if signer else None,
         pages=int(pages) if pages and not problems else None,
         due_on=day("due_on", False),
-        unit=form_values.get("unit") or None,
-        register_no=form_values.get("register_no") or None,
-        catch_up=form_values.get("catch_up") or None,
         copy_known=form_values.get("copy_known") == "1",
-        id=form_values.get("id") or None,
     )
     return letter, problems
 

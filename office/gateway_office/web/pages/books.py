@@ -23,11 +23,6 @@ from gateway_office.web.routes import Needs
 KEEPS = (Needs(right=Right.BOOK, manners=(Manner.YES,)),)
 get, post, both = routes.sharing(needs=KEEPS, key="books")
 _ROWS = 50
-_WRITERS = {
-    BookFormat.XLSX: books.write_xlsx,
-    BookFormat.CSV: books.write_csv,
-    BookFormat.PDF: book_pdf.write,
-}
 _FILE_NAMES = {
     Book.INCOMING: "so-van-ban-den",
     Book.OUTGOING: "so-van-ban-di",
@@ -73,7 +68,6 @@ async def show_books(request: PageRequest) -> web.StreamResponse:
         title=request.say(f"book.{ask.book}"),
         ask=ask,
         books=tuple(Book),
-        forms=tuple(BookForm),
         agency=agency,
         titles=ask.titles(),
         columns=ask.columns,
@@ -101,9 +95,11 @@ async def file(request: PageRequest) -> web.StreamResponse:
     if problems:
         return await show_books(request)
     deps, scope = request.deps, request.scope()
-    write = _WRITERS[book_format]
     with deps.blobs.scratch() as scratch:
-        await write(deps.book, scope, ask, scratch.file)
+        if book_format is BookFormat.PDF:
+            await book_pdf.write(deps.book, scope, ask, scratch.file)
+        else:
+            await books.write_table(deps.book, scope, ask, scratch.file, form=book_format)
         name = f"{_FILE_NAMES[ask.book]}-{ask.span.year}.{book_format}"
         return await request.send_scratch_file(scratch.file, name, book_format)
 

@@ -204,10 +204,13 @@ async def _unit_page(request: PageRequest, sight: ListSight) -> web.StreamRespon
 
 async def _lamps(request: PageRequest) -> Sequence[tuple[str, Diagnosis, str, str]]:
     """List line, machine and backups: each with its finding, in words, and the page of its cure."""
-    light, machine = request.deps.light(), request.deps.operations.machine
-    home_checks = {c.check: c for c in await machine.checks(Tag.HOME)}
+    light, health = request.deps.light(), request.deps.health
+    home_checks = {c.check: c for c in await health.list_findings(Tag.HOME)}
     gravest = worst(
-        [*await machine.checks(), *(home_checks[check] for check in home_checks if check == "disk")]
+        [
+            *await health.list_findings(Tag.DOCTOR),
+            *(home_checks[check] for check in home_checks if check == "disk"),
+        ]
     )
     if gravest is None or gravest.level is Level.GREEN:
         gravest = Diagnosis("machine", Level.GREEN, "machine.well", words="lamp")

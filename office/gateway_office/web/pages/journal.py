@@ -72,7 +72,7 @@ get, post, _ = routes.sharing(access=Access.READY, key=KEY)
 
 
 async def show_journal(request: PageRequest) -> web.StreamResponse:
-    journal = request.deps.operations.journal
+    journal = request.deps.journal
     ask, problems = await _read_query(request)
     position = whole_number(request.ask("sau"), 18)
     entries = [] if problems else await journal.page(ask, end=position, limit=_ROWS + 1)
@@ -105,7 +105,7 @@ async def show_journal(request: PageRequest) -> web.StreamResponse:
 
 
 async def check(request: PageRequest) -> web.StreamResponse:
-    await request.deps.operations.journal.check()
+    await request.deps.journal.check()
     return request.confirm(PATH, "journal.checked")
 
 
@@ -114,7 +114,7 @@ async def export(request: PageRequest) -> web.StreamResponse:
     ask, problems = await _read_query(request)
     if problems:
         return await show_journal(request)
-    lines = await request.deps.operations.journal.export(
+    lines = await request.deps.journal.export(
         request.person.person.id, ask.event_filter.agency_id or "", ask, MOST_EXPORTED
     )
     name = f"nhat-ky-{local(request.deps.clock.now()):%Y%m%d-%H%M}.csv"
@@ -144,7 +144,7 @@ async def _read_query(request: PageRequest) -> tuple[JournalQuery, Problems]:
         principal = request.person.person.id
     elif principal:
         # An id, or the person of that name; an unknown name finds no lines.
-        principal = next(iter(await request.deps.operations.journal.find_people(principal)), principal[:200])
+        principal = next(iter(await request.deps.journal.find_people(principal)), principal[:200])
     events_filter = EventFilter(
         agency_id=None if _is_everywhere(request, manner) else request.own_agency.id,
         principal_id=principal or None,

@@ -82,7 +82,7 @@ async def _send_news(request: PageRequest, response: web.StreamResponse, news_fi
             await response.write(f"event: act\ndata: {json.dumps(outcome)}\n\n".encode())
         # The place at which a later stream of this page goes on.
         await response.write(f"id: {acts.place}\n\n".encode())
-        await live.wait_for_ring(request.deps.store.wait_events, LIVE_LOOK_S)
+        await live.wait_for_first(request.deps.store.wait_events(LIVE_LOOK_S))
         await live.pause(LIVE_BETWEEN_S)
 
 

@@ -14,7 +14,7 @@ from gateway.deciding import registry_changes as reforms
 from gateway.domain.registry import AgencyFilter
 from gateway_office.book.table_files import XlsxColumn, XlsxWriter
 from gateway_office.domain.roles import PostRole
-from gateway_office.node.exchange import NodeContacts
+from gateway_office.node import exchange
 from tests.office.pages import axe, deciders
 from tests.office.pages.deciders import Decider
 from tests.office.pages.site import Site
@@ -423,18 +423,18 @@ async def test_who_is_silent_is_found_without_scripts_and_page_by_page(site: Sit
 
     assert {*await lately(page)} == {DEPARTMENT}, "neither whom it writes with, nor itself"
     assert await page.input_value("#van-ban") == "khong-6-thang"
-    contacts, asker = NodeContacts(site.node), await site.agency("commune")
+    asker = await site.agency("commune")
     codes: list[str] = []
     cursor: str | None = None
     while cursor is not None or not codes:
-        page_list = await contacts.silent(AgencyFilter(level=1), 20, cursor, asker)
+        page_list = await exchange.list_silent(site.node, AgencyFilter(level=1), 20, cursor, asker)
         codes += [a.code for a in page_list.items]
         cursor = page_list.next_cursor
-    full_list = await contacts.silent(AgencyFilter(level=1), 1000, None, asker)
+    full_list = await exchange.list_silent(site.node, AgencyFilter(level=1), 1000, None, asker)
     assert codes == [a.code for a in full_list.items]
     assert len(codes) > 60
     assert PROVINCE not in codes
 
     site.clock.skip(timedelta(days=184))
-    half_year_on = await contacts.silent(AgencyFilter(root=PROVINCE), 10, None, asker)
+    half_year_on = await exchange.list_silent(site.node, AgencyFilter(root=PROVINCE), 10, None, asker)
     assert {a.code for a in half_year_on.items} == {PROVINCE, DEPARTMENT}, "half a year later nobody wrote"

@@ -27,7 +27,7 @@ from gateway.incoming.act import StatusCall
 from gateway.incoming.by_hand import TypedMail
 from gateway.outgoing import drafting
 from gateway_office.book import book_pdf, books
-from gateway_office.book.books import Ask
+from gateway_office.book.books import Ask, BookFormat
 from gateway_office.web import book_page
 from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown
 
@@ -255,8 +255,8 @@ async def test_every_line_is_in_each_form_once_and_the_check_code_is_the_same(to
     files: dict[str, BytesIO] = {name: BytesIO() for name in ("xlsx", "csv", "html", "pdf")}
 
     exports = [
-        await books.write_xlsx(services, scope, ask, files["xlsx"]),
-        await books.write_csv(services, scope, ask, files["csv"]),
+        await books.write_table(services, scope, ask, files["xlsx"], form=BookFormat.XLSX),
+        await books.write_table(services, scope, ask, files["csv"], form=BookFormat.CSV),
         await book_page.write(services, scope, ask, files["html"], nonce="abc"),
         await book_pdf.write(services, scope, ask, files["pdf"]),
     ]
@@ -327,7 +327,7 @@ async def test_the_old_form_has_fewer_columns_and_an_empty_book_says_so(town: Of
     out = BytesIO()
     ask = Ask(book=Book.OUTGOING, span=YEAR, form=BookForm.CIRCULAR_07)
 
-    await books.write_xlsx(town.node.book, await town.scope(COMMUNE), ask, out)
+    await books.write_table(town.node.book, await town.scope(COMMUNE), ask, out, form=BookFormat.XLSX)
 
     header, closing = rows_of(out.getvalue())
     assert len(header) == 8

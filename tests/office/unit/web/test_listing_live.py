@@ -76,7 +76,7 @@ async def test_whoever_waits_goes_at_once_when_the_node_stops() -> None:
     async def wait(seconds: float) -> None:
         await never.wait()
 
-    waiting = asyncio.gather(live.wait_for_ring(wait, 60), live.pause(60))
+    waiting = asyncio.gather(live.wait_for_first(wait(60)), live.pause(60))
     await asyncio.sleep(0)
     live.stop()
 
@@ -92,5 +92,5 @@ async def test_a_ring_ends_the_wait() -> None:
     async def rings(seconds: float) -> None:
         assert seconds == 60
 
-    await within_limit(live.wait_for_ring(rings, 60), "the wait, once it is rung")
+    await within_limit(live.wait_for_first(rings(60)), "the wait, once it is rung")
     assert not live.is_stopping

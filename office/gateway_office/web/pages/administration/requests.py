@@ -47,7 +47,7 @@ async def list_requests(request: PageRequest) -> web.StreamResponse:
     places = await accounts.list_places(request)
     place = accounts.chosen_place(request, places)
     by = accounts.administrator(request)
-    listed, names = await requests.list_requests(request.deps.accounts, by, place.agency_id)
+    listed = await requests.list_requests(request.deps.accounts, by, place.agency_id)
     office = await request.deps.todo.office(NODE)
     is_open = [r for r in listed if r.state is RequestState.OPEN]
     return await request.page(
@@ -55,7 +55,6 @@ async def list_requests(request: PageRequest) -> web.StreamResponse:
         title=request.say("account_request.title"),
         rows=[*reversed(is_open), *(r for r in listed if r.state is not RequestState.OPEN)],
         due={r.id: request_due(office, r) for r in is_open},
-        names=names,
         agencies=await accounts.agency_names(request),
         here=place,
         places=[(p.key, p.name) for p in places],

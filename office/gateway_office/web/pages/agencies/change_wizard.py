@@ -257,14 +257,12 @@ async def propose_change(request: PageRequest) -> web.StreamResponse:
     if form.text("base") != plan.base:
         moved = [("", request.say("clash.REG-MOVED"))]
         return await _step_page(request, stated, 5, moved, plan)
-    proposal, problems = await common.perform_signed(
+    confirmation, problems = await common.propose_signed(
         request,
         [],
-        lambda person: registry_changes.propose_reform(services, person, plan, form.text("reason")),
+        lambda person, reason: registry_changes.propose_reform(services, person, plan, reason),
     )
-    if proposal is None:
-        return await _step_page(request, stated, 5, problems, plan)
-    return request.confirm(f"/co-quan/de-nghi/{proposal.id}", "reforms.proposed")
+    return confirmation or await _step_page(request, stated, 5, problems, plan)
 
 
 async def _check_steps(request: PageRequest, stated: Wizard, last_step: int) -> tuple[Wizard, int, Problems]:

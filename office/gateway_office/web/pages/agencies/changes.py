@@ -33,7 +33,6 @@ from gateway_office.web.pages.agencies import common
 from gateway_office.web.pages.agencies.change_wizard import PROPOSES, both, get, post
 from gateway_office.web.pages.agencies.common import ImportWord, TemplateValues
 from gateway_office.web.pages.agencies.headlines import headline, names_in
-from gateway_office.web.pages.agencies.proposals import LIST
 from gateway_office.web.routes import FormBody
 
 REFORMS = "/co-quan/thay-doi"
@@ -76,7 +75,6 @@ async def list_reforms(request: PageRequest) -> web.StreamResponse:
         headline=lambda reform: headline(request, reform, names),
         text=text,
         problems=[("ma", fault)] if fault else [],
-        most=_MOST_REFORMS,
     )
 
 
@@ -88,7 +86,6 @@ async def show_reform(request: PageRequest) -> web.StreamResponse:
         title=headline(request, record.reform, await names_in(request, [record.reform])),
         names_of=await names_in(request, [record.reform]),
         row=_reform_row(record, request.deps.out.today()),
-        kept=kept_reform,
         sentences=common.render_remarks(request, kept_reform.sentences),
         lines=common.code_lines(kept_reform.lives_before, kept_reform.lives_after),
         against=common.render_remarks(request, kept_reform.against_undo),
@@ -100,11 +97,8 @@ async def show_reform(request: PageRequest) -> web.StreamResponse:
 async def undo_reform(request: PageRequest) -> web.StreamResponse:
     services, id, problems = request.deps.deciding, request.path("id"), Problems()
     if request.is_act:
-        reason = request.form.text("reason")
-        _, problems = await common.perform_signed(
-            request,
-            request.short_reason(),
-            lambda person: registry_changes.undo_reform(services, person, id, reason),
+        problems = await common.decide_signed(
+            request, lambda person, reason: registry_changes.undo_reform(services, person, id, reason)
         )
         if not problems:
             return request.confirm(f"{REFORMS}/{id}", "reforms.undone")
@@ -220,18 +214,18 @@ async def propose_import(request: PageRequest) -> web.StreamResponse:
     """Propose the import to a second person, who finds the number of the decision nowhere on the page."""
     if (preview := await _kept_preview(request)) is None:
         return request.confirm(PATH, "reforms.import_gone")
-    number, services, reason = request.form.text("number"), request.deps.deciding, request.form.text("reason")
-    proposal, problems = await common.perform_signed(
+    number, services = request.form.text("number"), request.deps.deciding
+    confirmation, problems = await common.propose_signed(
         request,
         [] if number else [request.missing("number", "reforms.import.number")],
-        lambda person: registry_changes.propose_import(
+        lambda person, reason: registry_changes.propose_import(
             services, person, preview.plan, preview.table, preview.name, number, reason
         ),
     )
-    if proposal is None:
+    if confirmation is None:
         return await _preview_page(request, preview, problems)
     await request.deps.previews.forget(request.path("key"))
-    return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return confirmation
 
 
 async def _plan_and_preview(
@@ -329,11 +323,8 @@ def _import_row(change: RegistryChange, undone: Mapping[str, str]) -> Mapping[st
 async def undo_import(request: PageRequest) -> web.StreamResponse:
     services, id, problems = request.deps.deciding, request.path("id"), Problems()
     if request.is_act:
-        reason = request.form.text("reason")
-        _, problems = await common.perform_signed(
-            request,
-            request.short_reason(),
-            lambda person: registry_changes.undo_import(services, person, id, reason),
+        problems = await common.decide_signed(
+            request, lambda person, reason: registry_changes.undo_import(services, person, id, reason)
         )
         if not problems:
             return request.confirm(f"{ONE_IMPORT}/{id}", "reforms.import_undone")

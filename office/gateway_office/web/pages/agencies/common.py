@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.deciding import people
 from gateway.domain.delegated import BindingOrigin
-from gateway.domain.person import SignedIn
+from gateway.domain.person import Proposal, SignedIn
 from gateway.domain.registry import DEFAULT_SCHEME, AgencyEntry
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, Life, Plan, RowChange
 from gateway.domain.registry_reform import Remark
@@ -24,6 +24,7 @@ from gateway.errors import Clash, Denied, GatewayError
 from gateway.policy.two_people import Objection
 from gateway.words import labels
 from gateway_office.web.dates import cell_text
+from gateway_office.web.duty_table import PROPOSALS
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.routes import Access, sharing
@@ -260,6 +261,24 @@ async def perform_signed(
         return await act(await require_sign_in(request)), []
     except (Denied, Clash) as error:
         return None, proof_refused(request, error)
+
+
+async def decide_signed(request: PageRequest, act: Callable[[SignedIn, str], Awaitable[object]]) -> Problems:
+    """Perform an act whose proof and reason are in the form; return its problems."""
+    reason = request.form.text("reason")
+    _, problems = await perform_signed(request, request.short_reason(), lambda person: act(person, reason))
+    return problems
+
+
+async def propose_signed(
+    request: PageRequest, problems: Problems, propose: Callable[[SignedIn, str], Awaitable[Proposal]]
+) -> tuple[web.Response | None, Problems]:
+    """Propose what the person proves in the form, with its reason; return the confirmation, or the problems."""
+    reason = request.form.text("reason")
+    proposal, problems = await perform_signed(request, problems, lambda person: propose(person, reason))
+    if proposal is None:
+        return None, problems
+    return request.confirm(f"{PROPOSALS}/{proposal.id}", "reforms.proposed"), []
 
 
 def proof_missing(request: PageRequest) -> Problems:

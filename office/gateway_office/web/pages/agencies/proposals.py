@@ -98,12 +98,10 @@ async def approve(request: PageRequest) -> web.StreamResponse:
 async def reject(request: PageRequest) -> web.StreamResponse:
     proposal, problems = await _load_proposal(request), Problems()
     if request.is_act:
-        services, reason = request.deps.deciding, request.form.text("reason")
+        services = request.deps.deciding
         _check_may_decide(request, proposal)
-        _, problems = await common.perform_signed(
-            request,
-            request.short_reason(),
-            lambda person: approvals.reject(services, person, proposal.id, reason),
+        problems = await common.decide_signed(
+            request, lambda person, reason: approvals.reject(services, person, proposal.id, reason)
         )
         if not problems:
             return request.confirm(f"{LIST}/{proposal.id}", "reforms.rejected")
@@ -399,13 +397,11 @@ async def propose_binding(request: PageRequest) -> web.StreamResponse:
     change, problems = await _binding_change(request, code, pem)
     if change is None:
         return await binding_page(request, form_values, problems)
-    content, reason = ProposalContent(bindings=(change,)), request.form.text("reason")
-    proposal, problems = await common.perform_signed(
-        request, [], lambda person: proposals.propose(request.deps.deciding, person, content, reason)
+    content = ProposalContent(bindings=(change,))
+    confirmation, problems = await common.propose_signed(
+        request, [], lambda person, reason: proposals.propose(request.deps.deciding, person, content, reason)
     )
-    if proposal is None:
-        return await binding_page(request, form_values, problems, change)
-    return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return confirmation or await binding_page(request, form_values, problems, change)
 
 
 async def agency_bound(request: PageRequest, text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from gateway.errors import NotFound
 from gateway.outgoing.check import form_of
 from gateway.store.repository import Page
 from gateway_office.domain.roles import Manner, Right
+from gateway_office.node import exchange
 from gateway_office.node.exchange import SIX_MONTHS, certificate_facts
 from gateway_office.web import dates
 from gateway_office.web.addresses import url_for
@@ -185,13 +186,15 @@ async def _filtered_page(request: PageRequest, root: str) -> Page[AgencyEntry]:
     )
     # The filter keeps agencies without recent mail.
     if "van-ban" in read_filters(request):
-        return await request.deps.contacts.silent(agency_filter, _ROWS, cursor, whose_mail(request) or "")
+        return await exchange.list_silent(
+            request.deps, agency_filter, _ROWS, cursor, whose_mail(request) or ""
+        )
     return await request.deps.registry.filtered(agency_filter, _ROWS, cursor)
 
 
 async def _last_seen(request: PageRequest, entries: Sequence[AgencyEntry]) -> Mapping[str, datetime]:
     agency_id = whose_mail(request)
-    return {} if agency_id is None else await request.deps.contacts.last_seen(entries, agency_id)
+    return {} if agency_id is None else await exchange.last_seen(request.deps, entries, agency_id)
 
 
 async def tree(request: PageRequest) -> web.StreamResponse:

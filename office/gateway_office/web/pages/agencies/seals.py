@@ -159,13 +159,11 @@ async def propose_seal(request: PageRequest) -> web.StreamResponse:
     change, problems = _change(request, code, offers)
     if change is None:
         return await seal_page(request, form_values, problems, offers)
-    content, reason = ProposalContent(seals=(change,)), request.form.text("reason")
-    proposal, problems = await common.perform_signed(
-        request, [], lambda person: proposals.propose(request.deps.deciding, person, content, reason)
+    content = ProposalContent(seals=(change,))
+    confirmation, problems = await common.propose_signed(
+        request, [], lambda person, reason: proposals.propose(request.deps.deciding, person, content, reason)
     )
-    if proposal is None:
-        return await seal_page(request, form_values, problems, offers)
-    return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+    return confirmation or await seal_page(request, form_values, problems, offers)
 
 
 def _posted_offers(request: PageRequest) -> list[ShownOffer]:
@@ -279,14 +277,14 @@ async def entitle(request: PageRequest) -> web.StreamResponse:
     problems: Problems = []
     if request.is_act:
         change, problems = await _right_of_form(request, code)
-        content, reason = ProposalContent(sealing_rights=(change,)), request.form.text("reason")
-        proposal, problems = await common.perform_signed(
+        content = ProposalContent(sealing_rights=(change,))
+        confirmation, problems = await common.propose_signed(
             request,
             problems,
-            lambda person: proposals.propose(request.deps.deciding, person, content, reason),
+            lambda person, reason: proposals.propose(request.deps.deciding, person, content, reason),
         )
-        if proposal is not None:
-            return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+        if confirmation is not None:
+            return confirmation
     return await _question(request, problems, "entitle", back=LIST, agency=code)
 
 

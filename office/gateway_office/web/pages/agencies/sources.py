@@ -167,16 +167,16 @@ async def propose_list(request: PageRequest) -> web.StreamResponse:
     judged = (await _judge(request)).only(kind)
     received, problems = judged.received, Problems()
     if request.is_act:
-        services, reason = request.deps.deciding, request.form.text("reason")
-        proposal, problems = await common.perform_signed(
+        services = request.deps.deciding
+        confirmation, problems = await common.propose_signed(
             request,
             [],
-            lambda person: delegation.propose_list(
+            lambda person, reason: delegation.propose_list(
                 services, person, received.issuer, received.sequence, reason, kind
             ),
         )
-        if proposal is not None:
-            return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+        if confirmation is not None:
+            return confirmation
     return await _question(
         request,
         problems,
@@ -198,13 +198,13 @@ async def propose_policy(request: PageRequest) -> web.StreamResponse:
     if request.is_act:
         services = request.deps.deciding
         change, problems = await _policy_of_form(request, issuer, officers)
-        proposal, problems = await common.perform_signed(
+        confirmation, problems = await common.propose_signed(
             request,
             problems,
-            lambda person: delegation.propose_policy(services, person, change, request.form.text("reason")),
+            lambda person, reason: delegation.propose_policy(services, person, change, reason),
         )
-        if proposal is not None:
-            return request.confirm(f"{LIST}/{proposal.id}", "reforms.proposed")
+        if confirmation is not None:
+            return confirmation
     async with request.deps.deciding.decisions.read() as view:
         policy = (await view.lists.delegation(issuer)).policy if issuer else None
     return await _question(
@@ -266,13 +266,11 @@ async def _policy_of_form(
 async def recall_policy(request: PageRequest) -> web.StreamResponse:
     issuer, problems = request.ask("ben"), Problems()
     if request.is_act:
-        services, reason = request.deps.deciding, request.form.text("reason")
-        outcome, problems = await common.perform_signed(
-            request,
-            request.short_reason(),
-            lambda person: delegation.recall_policy(services, person, issuer, reason),
+        services = request.deps.deciding
+        problems = await common.decide_signed(
+            request, lambda person, reason: delegation.recall_policy(services, person, issuer, reason)
         )
-        if outcome is not None:
+        if not problems:
             return request.confirm(SOURCES, "delegated.recalled")
     await _require_policy(request, issuer)
     return await _question(request, problems, "recall", issuer=issuer, query={"ben": issuer}, grave=True)
@@ -281,11 +279,10 @@ async def recall_policy(request: PageRequest) -> web.StreamResponse:
 async def strike_officer(request: PageRequest) -> web.StreamResponse:
     issuer, fingerprint, problems = request.ask("ben"), request.ask("cc"), Problems()
     if request.is_act:
-        services, reason = request.deps.deciding, request.form.text("reason")
-        _, problems = await common.perform_signed(
+        services = request.deps.deciding
+        problems = await common.decide_signed(
             request,
-            request.short_reason(),
-            lambda person: delegation.strike_officer(services, person, issuer, fingerprint, reason),
+            lambda person, reason: delegation.strike_officer(services, person, issuer, fingerprint, reason),
         )
         if not problems:
             return request.confirm(SOURCES, "delegated.struck")
@@ -302,11 +299,9 @@ async def end_bindings(request: PageRequest) -> web.StreamResponse:
     if not count:
         raise NotFound("no bindings in force came with such a list")
     if request.is_act:
-        services, reason = request.deps.deciding, request.form.text("reason")
-        _, problems = await common.perform_signed(
-            request,
-            request.short_reason(),
-            lambda person: delegation.end_bindings(services, person, [batch], reason),
+        services = request.deps.deciding
+        problems = await common.decide_signed(
+            request, lambda person, reason: delegation.end_bindings(services, person, [batch], reason)
         )
         if not problems:
             return request.confirm(SOURCES, "delegated.ended")

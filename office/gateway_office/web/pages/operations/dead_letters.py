@@ -12,6 +12,7 @@ from aiohttp import web
 from gateway.errors import BadForm, TransportFailure
 from gateway.ops.plain_data import plain_fields
 from gateway.ports.axis import DeadCause, DeadParcel
+from gateway_office.node import exchange
 from gateway_office.web import answers
 from gateway_office.web.display_names import agency_names
 from gateway_office.web.forms import Problems
@@ -36,7 +37,7 @@ async def list_dead_letters(request: PageRequest) -> web.StreamResponse:
     group_name, fault = request.ask("loai"), ""
     parcels: Sequence[DeadParcel] = ()
     try:
-        parcels = await request.deps.operations.dead.all()
+        parcels = await request.deps.axis.dead_list()
     except TransportFailure as error:
         fault = str(error)
     groups = {str(name): [p for p in parcels if p.cause is name] for name in DeadCause}
@@ -62,8 +63,8 @@ def _recipients(parcel: DeadParcel, names: Mapping[str, str]) -> str:
 
 
 async def show_dead_letter(request: PageRequest) -> web.StreamResponse:
-    parcel = await request.deps.operations.dead.get(request.path("id"))
-    claims = await request.deps.operations.dead.claims(parcel.id, request.lang)
+    parcel = await exchange.get_parcel(request.deps, request.path("id"))
+    claims = await exchange.parcel_claims(request.deps, parcel.id, request.lang)
     parcel_values = await _parcel_values(request, parcel)
     title = request.say("operating.parcel.title", **parcel_values)
     return await tab_page(request, "dead", "parcel", title=title, claims=claims, **parcel_values)
@@ -71,12 +72,12 @@ async def show_dead_letter(request: PageRequest) -> web.StreamResponse:
 
 async def retry(request: PageRequest) -> web.StreamResponse:
     """Retry one parcel. The page before describes the effect of now."""
-    parcel = await request.deps.operations.dead.get(request.path("id"))
+    parcel = await exchange.get_parcel(request.deps, request.path("id"))
     if not request.is_act:
-        claims = await request.deps.operations.dead.claims(parcel.id, request.lang)
+        claims = await exchange.parcel_claims(request.deps, parcel.id, request.lang)
         words = ("operating.parcel_retry.title", "operating.parcel.order", "operating.dead.retry")
         return await _ask_of_parcel(request, "retry", parcel, None, *words, claims=claims)
-    await request.deps.operations.dead.retry(request.person.person.id, [parcel.id])
+    await exchange.retry_parcels(request.deps, request.person.person.id, [parcel.id])
     return request.confirm(_DEAD, "operating.retried")
 
 
@@ -84,7 +85,7 @@ async def retry_group(request: PageRequest) -> web.StreamResponse:
     """Retry the parcels that the page before named, and no later ones."""
     if not request.is_act:
         return await _group_page(request)
-    retried = await request.deps.operations.dead.retry(request.person.person.id, request.form.all("parcel"))
+    retried = await exchange.retry_parcels(request.deps, request.person.person.id, request.form.all("parcel"))
     return request.confirm(_DEAD, "operating.retried" if retried else "operating.retried.none")
 
 
@@ -95,7 +96,7 @@ async def _group_page(request: PageRequest) -> web.Response:
     chosen = set(request.http.query.getall("parcel", []))
     parcels = [
         parcel
-        for parcel in await request.deps.operations.dead.all()
+        for parcel in await request.deps.axis.dead_list()
         if (parcel.id in chosen if name == _TICKED_GROUP else parcel.cause == name)
     ]
     names = await agency_names(request, {c for p in parcels for c in (p.sender, *p.recipient.split())})
@@ -106,17 +107,17 @@ async def _group_page(request: PageRequest) -> web.Response:
 
 
 async def drop(request: PageRequest) -> web.StreamResponse:
-    parcel, reason = await request.deps.operations.dead.get(request.path("id")), request.form.text("reason")
+    parcel, reason = await exchange.get_parcel(request.deps, request.path("id")), request.form.text("reason")
     if (problems := request.short_reason()) or not request.is_act:
         words = ("operating.parcel_drop.title", "", "operating.dead.drop")
         return await _ask_of_parcel(request, "drop", parcel, problems, *words, grave=True)
-    await request.deps.operations.dead.drop(request.person.person.id, parcel.id, reason)
+    await exchange.drop_parcel(request.deps, request.person.person.id, parcel.id, reason)
     return request.confirm(_DEAD, "operating.dropped")
 
 
 async def dead_letter_file(request: PageRequest) -> web.StreamResponse:
     """Send the axis' record of it. Its bytes hold a document, which an operator does not read."""
-    parcel = await request.deps.operations.dead.get(request.path("id"))
+    parcel = await exchange.get_parcel(request.deps, request.path("id"))
     names = "id packet=packet_id kind sender recipient lane size sha256=digest deliveries dead_at reason"
     facts = plain_fields(parcel, names)
     return answers.whole_file(f"goi-tin-loi-{parcel.id}.json", "json", json.dumps(facts).encode())

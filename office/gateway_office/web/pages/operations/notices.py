@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.domain.wall_clock import local, vietnam_time
 from gateway_office.domain.notice import LONGEST_TEXT, Audience, NoticeKind, NoticeWish
+from gateway_office.policy.todo import NOTICE_TEXTS
 from gateway_office.web import dates
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
@@ -99,10 +100,10 @@ def _kind(request: PageRequest) -> NoticeKind:
 
 async def _wish(request: PageRequest) -> tuple[NoticeWish | None, Problems]:
     """Read the form; None while its times are unreadable."""
-    text, problems = request.form.text, Problems()
+    problems: Problems = []
     starts = _moment(request, "starts", problems, needed=True)
     ends = _moment(request, "ends", problems, needed=False)
-    agency = text("agency")
+    agency = request.form.text("agency")
     if agency and agency not in await hosted_names(request):
         problems.append(request.missing("agency", "operating.notice.audience"))
     if starts is None or problems:
@@ -111,11 +112,7 @@ async def _wish(request: PageRequest) -> tuple[NoticeWish | None, Problems]:
         kind=_kind(request),
         starts_at=starts,
         ends_at=ends,
-        text_vi=text("text_vi"),
-        text_en=text("text_en"),
-        meanwhile=text("meanwhile"),
-        afterwards=text("afterwards"),
-        emergency=text("emergency"),
+        **{name: request.form.text(name) for name in NOTICE_TEXTS},
         audience=Audience.ONE_AGENCY if agency else Audience.ALL,
         agency_id=agency,
     ), problems

@@ -10,9 +10,11 @@ from gateway.domain.queues import InboxPacket
 from gateway.edxml.parse import View
 from gateway.errors import Clash, InvalidEnvelope, NotFound
 from gateway.incoming import process
+from gateway.store import reporting
 from gateway.words import labels
 from gateway_office.accounts import acting
 from gateway_office.domain.roles import Manner, Right
+from gateway_office.node import exchange
 from gateway_office.web import answers
 from gateway_office.web.answers import FileContent
 from gateway_office.web.display_names import claimed_sender
@@ -47,7 +49,7 @@ _DECIDED = {"access": Access.MEMBER, "needs": DECIDES}
 
 async def list_quarantine(request: PageRequest) -> web.StreamResponse:
     agency_id = _agency_scope(request)
-    packets = await request.deps.operations.quarantine.waiting(agency_id, MOST_QUARANTINED)
+    packets = await reporting.parked_packets(request.deps.store, agency_id, MOST_QUARANTINED)
     return await tab_page(
         request,
         "aside",
@@ -74,7 +76,7 @@ async def show_packet(request: PageRequest) -> web.StreamResponse:
         await acting.note_reading(request.deps.accounts, request.person, packet.id, file="tree")
     try:
         if not is_absent:
-            tree = await request.deps.operations.quarantine.tree(packet, routing_only=not may_read)
+            tree = await exchange.packet_tree(request.deps, packet, routing_only=not may_read)
     except NotFound:
         is_absent = True
     return await tab_page(
@@ -96,7 +98,7 @@ async def show_packet(request: PageRequest) -> web.StreamResponse:
 async def show_packet_bytes(request: PageRequest) -> web.StreamResponse:
     packet = await _item_to_read(request, "hex")
     start = whole_number(request.ask("tu"), 11) or 0
-    window = await request.deps.operations.quarantine.window(packet, start)
+    window = await exchange.packet_window(request.deps, packet, start)
     return await tab_page(
         request,
         "aside",
@@ -115,7 +117,7 @@ async def packet_file(request: PageRequest) -> web.StreamResponse:
         found_type="",
         size=packet.size,
         sha256=str(packet.file_digest),
-        pieces=await request.deps.operations.quarantine.read(packet),
+        pieces=await exchange.read_packet(request.deps, packet),
     )
     return await answers.give_file(request.http, content)
 
@@ -183,7 +185,7 @@ async def _claimed_number(request: PageRequest, packet: InboxPacket) -> str:
     if packet.size > _LARGE:
         return ""
     try:
-        return _number_in(await request.deps.operations.quarantine.tree(packet, routing_only=True))
+        return _number_in(await exchange.packet_tree(request.deps, packet, routing_only=True))
     except NotFound:
         return ""
 
@@ -205,7 +207,7 @@ def _agency_scope(request: PageRequest) -> str:
 
 
 async def _load_item(request: PageRequest) -> InboxPacket:
-    return await request.deps.operations.quarantine.get(_agency_scope(request), request.path("id"))
+    return await reporting.find_packet(request.deps.store, _agency_scope(request), request.path("id"))
 
 
 async def _item_to_read(request: PageRequest, file: str) -> InboxPacket:

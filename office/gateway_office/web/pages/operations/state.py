@@ -22,13 +22,16 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.diagnosis import Diagnosis, Level, Tag
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
+from gateway.ops import status
 from gateway.ops.status import report_lines
 from gateway.policy import upkeep
+from gateway.store import reporting
 from gateway.words import labels
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
+from gateway_office.node import machine
 from gateway_office.node.machine import QueuePile
-from gateway_office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQuery
+from gateway_office.store.partners import LONGEST_DAYS, RESULTS, Flow, TrafficQuery, load_flows
 from gateway_office.web import answers, charts, dates, routes
 from gateway_office.web.addresses import url_for
 from gateway_office.web.display_names import agency_names
@@ -113,8 +116,8 @@ def is_operator(request: PageRequest) -> bool:
 
 
 async def show_state(request: PageRequest) -> web.StreamResponse:
-    machine = request.deps.operations.machine
-    checks, standing = await machine.checks(), await machine.status()
+    deps = request.deps
+    checks, standing = await deps.health.list_findings(Tag.DOCTOR), await status.look(deps)
     names = {agency.code: agency.name for agency in standing.hosted}
     lines = describe_findings(checks, request.lang, names)
     return await tab_page(
@@ -134,13 +137,13 @@ async def show_state(request: PageRequest) -> web.StreamResponse:
 
 async def show_jobs(request: PageRequest) -> web.StreamResponse:
     """Show thirty days of each job, then the jobs that run in this very moment."""
-    machine, now = request.deps.operations.machine, request.deps.clock.now()
-    days = await machine.job_days()
+    deps, now = request.deps, request.deps.clock.now()
+    days = await deps.store.history.days((now - pace.HISTORY_KEPT).date())
     return await tab_page(
         request,
         "jobs",
         "jobs",
-        standing=await machine.status(),
+        standing=await status.look(deps),
         beats=upkeep.job_lines(days, now) if days else (),
         overdue=labels.jobs(upkeep.late_jobs(days, now), request.lang),
         words=_BEAT_WORDS,
@@ -154,7 +157,7 @@ async def show_jobs(request: PageRequest) -> web.StreamResponse:
 
 async def send_report(request: PageRequest) -> web.StreamResponse:
     """Send the report as JSON, or as lines to paste into a mail."""
-    report = await request.deps.operations.machine.report()
+    report = await machine.make_report(request.deps, request.deps.health)
     if request.ask("dang") == "txt":
         kind, body = "txt", "".join(report_lines(report))
     else:
@@ -178,8 +181,9 @@ STATE_ROUTES = (
 
 
 async def show_queues(request: PageRequest) -> web.StreamResponse:
-    machine, now = request.deps.operations.machine, request.deps.clock.now()
-    sampled, queues = await machine.samples(now - charts.QUEUE_SPAN), await machine.queues()
+    deps, now = request.deps, request.deps.clock.now()
+    sampled = await deps.store.history.samples(now - charts.QUEUE_SPAN)
+    queues = await machine.load_queues(deps)
     piles: dict[str, list[QueuePile]] = defaultdict(list)
     for pile in queues.piles:
         piles[pile.queue].append(pile)
@@ -198,7 +202,7 @@ async def show_queues(request: PageRequest) -> web.StreamResponse:
 
 
 async def show_tries(request: PageRequest) -> web.StreamResponse:
-    packets = await request.deps.operations.machine.tries(MOST_TRIES)
+    packets = await reporting.packets_tried(request.deps.store, MOST_TRIES)
     codes = {p.sender_code for p in packets} | {target.code for p in packets for target in p.targets}
     names = await agency_names(request, codes)
     items = [
@@ -209,7 +213,7 @@ async def show_tries(request: PageRequest) -> web.StreamResponse:
 
 
 async def hurry_try(request: PageRequest) -> web.StreamResponse:
-    await request.deps.operations.machine.hurry(request.person.person.id, request.path("id"))
+    await machine.hurry_packet(request.deps, request.person.person.id, request.path("id"))
     return request.confirm(_TRIES, "operating.hurried")
 
 
@@ -226,16 +230,16 @@ QUEUE_ROUTES = (
 
 async def test_line(request: PageRequest) -> web.StreamResponse:
     """Test the line, or the way to one partner. Testing changes nothing, so it is a GET."""
-    machine, text = request.deps.operations.machine, request.ask("ma").strip()[:_LONGEST_NAME]
+    text = request.ask("ma").strip()[:_LONGEST_NAME]
     # A code is tested as it was written: the test itself reports an old or unknown one.
     is_name = " " in text
     partner, fault = await common.known_code(request, text) if is_name else (text, "")
     steps: Sequence[Diagnosis] = ()
     if partner and not fault:
         sender = request.agency.code if request.agency is not None else ""
-        steps = await machine.test_partner(partner, sender)
+        steps = await machine.test_partner(request.deps, partner, sender)
     elif request.ask("chay") == "1":
-        steps = await machine.checks(Tag.LINE)
+        steps = await request.deps.health.list_findings(Tag.LINE)
     names = {agency.code: agency.name for agency in await request.deps.store.hosted()}
     named_steps = [name_agencies(step, names) for step in steps]
     rows = [(step, step.says(request.lang), step.mends(request.lang) or "") for step in named_steps]
@@ -268,7 +272,7 @@ LINE_ROUTES = (get(f"{PATH}/kiem-tra", "line_test", test_line),)
 
 
 async def show_copies(request: PageRequest) -> web.StreamResponse:
-    copies = request.deps.operations.copies
+    copies = request.deps.copies
     drill = copies.drill()
     # Fault and cure in words; an error's own sentence is for the log.
     unknown = request.say("operating.copies.fault")
@@ -291,13 +295,13 @@ async def begin_trial(request: PageRequest) -> web.StreamResponse:
             look="card",
             copy=copy,
         )
-    await request.deps.operations.copies.begin_drill(request.person.person.id, copy, passphrase)
+    await request.deps.copies.begin_drill(request.person.person.id, copy, passphrase)
     return request.confirm(_COPIES, "operating.copies.begun")
 
 
 async def _copy_name(request: PageRequest) -> str:
     name = request.path("name")
-    if all(copy.name != name for copy in await request.deps.operations.copies.all()):
+    if all(copy.name != name for copy in await request.deps.copies.all()):
         raise NotFound(f"there is no backup {name[:200]} on this machine")
     return name
 
@@ -335,7 +339,7 @@ async def show_traffic(request: PageRequest) -> web.StreamResponse:
         partner, fault = await common.known_code(request, partner)
     query, problems = _read_traffic_query(request, today, hosted, partner)
     problems += [("doi-tac", fault)] if fault else []
-    flows = [] if problems else await request.deps.operations.machine.traffic(query)
+    flows = [] if problems else await load_flows(request.deps.store, query)
     result = request.ask("ket-qua")
     if result in RESULTS:
         flows = [flow for flow in flows if flow.result == result]
