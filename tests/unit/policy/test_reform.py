@@ -57,7 +57,7 @@ def applied(lives_now: Mapping[str, Life], *changes: Reform) -> dict[str, Life]:
     for change in changes:
         planned = plan_step(change, RegistryView(lives=now), TODAY)
         assert planned.conflicts == ()
-        now |= planned.new
+        now |= planned.lives_after
     return now
 
 
@@ -238,9 +238,11 @@ def test_a_reform_is_undone_for_seven_days_and_reported_by_the_16th() -> None:
     """R80 (reforms are reported), T16 (reform)."""
     change = reform(ReformKind.MERGE, "Z91.01", to=("Z91.02",))
     planned = plan_step(change, RegistryView(lives=lives("Z91.01", "Z91.02")), TODAY)
-    view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.new))
+    view = RegistryView(lives=lives("Z91.01", "Z91.02") | dict(planned.lives_after))
     for age, allowed in ((7 * DAY, True), (7 * DAY + timedelta(seconds=1), False)):
-        obstacles = undo_obstacles(record(change), planned.old, planned.new, view, BuiltOn(), NOW + age)
+        obstacles = undo_obstacles(
+            record(change), planned.lives_before, planned.lives_after, view, BuiltOn(), NOW + age
+        )
         assert (obstacles == ()) is allowed
 
     urgencies = {1: "open", 10: "open", 11: "soon", 16: "soon", 17: "late"}
@@ -255,10 +257,10 @@ def test_undoing_a_move_that_another_leans_on_is_refused_where_it_would_close_a_
     # 01 stood under 02, and moved away; then 02 went below 01 by way of 03.
     lives_now = lives("Z91.01", "Z91.02", "Z91.03", "Z92", Z91_01="Z91.02", Z91_03="Z91.01")
     first = plan_step(reform(ReformKind.MOVE, "Z91.01", parent="Z92"), RegistryView(lives=lives_now), TODAY)
-    moved = applied(lives_now | dict(first.new), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
+    moved = applied(lives_now | dict(first.lives_after), reform(ReformKind.MOVE, "Z91.02", parent="Z91.03"))
 
     obstacles = undo_obstacles(
-        record(first.reform), first.old, first.new, RegistryView(lives=moved), BuiltOn(), NOW
+        record(first.reform), first.lives_before, first.lives_after, RegistryView(lives=moved), BuiltOn(), NOW
     )
 
     assert [obstacle.key for obstacle in obstacles] == ["parent_circle"]
@@ -307,9 +309,9 @@ def test_any_sequence_leaves_one_answer_or_a_named_refusal_for_each_code_and_day
         if isinstance(step, Reform):
             planned = plan_step(step, RegistryView(lives=now), TODAY)
             if planned.conflicts:
-                assert not planned.new
+                assert not planned.lives_after
                 continue
-            now, plans = now | dict(planned.new), [*plans, planned]
+            now, plans = now | dict(planned.lives_after), [*plans, planned]
             ever |= now.keys()
         elif plans:
             now, plans = _undone(now, plans, step % len(plans))
@@ -326,25 +328,27 @@ def _undone(
         ],
         rows=[
             code
-            for code in undone.new
-            if undone.old[code] is None
+            for code in undone.lives_after
+            if undone.lives_before[code] is None
             and any(
                 code in (life.record.parent, life.record.successor, *(x.parent for x in life.former))
                 for other, life in now.items()
-                if other not in undone.new
+                if other not in undone.lives_after
             )
         ],
     )
     refused = undo_obstacles(
-        record(undone.reform), undone.old, undone.new, RegistryView(lives=now), built, NOW
+        record(undone.reform), undone.lives_before, undone.lives_after, RegistryView(lives=now), built, NOW
     )
     if refused:
         return now, plans
-    restored = {code: life for code, life in now.items() if code not in undone.old}
-    restored |= {code: life for code, life in undone.old.items() if life is not None}
+    restored = {code: life for code, life in now.items() if code not in undone.lives_before}
+    restored |= {code: life for code, life in undone.lives_before.items() if life is not None}
     if n == len(plans) - 1:
         replayed = plan_step(undone.reform, RegistryView(lives=restored), TODAY)
-        assert dict(replayed.new) == dict(undone.new), "undoing the last one restores what it was planned on"
+        assert dict(replayed.lives_after) == dict(undone.lives_after), (
+            "undoing the last one restores what it was planned on"
+        )
     return restored, plans[:n] + plans[n + 1 :]
 
 
