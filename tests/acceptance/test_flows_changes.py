@@ -373,7 +373,7 @@ async def test_a_draft_update_asks_nothing_before_it_is_sent(town: Town) -> None
     assert (await town.only()).subject == "Mới"
 
 
-async def test_a_request_whose_packet_was_refused_may_be_asked_again(town: Town) -> None:
+async def test_a_request_whose_packet_was_refused_may_be_repeated(town: Town) -> None:
     """Else one 02 to a damaged update would lock the document for ever."""
     sent = await town.send("15")
     await town.carry()

@@ -96,7 +96,7 @@ async def test_a_recalled_general_path_document_leaves_no_octets_behind(town: To
         assert not await work.blobs.holds(arrived.files[0].source)
 
 
-async def test_after_everything_and_the_sweeper_each_blob_has_an_owner_and_each_file_is_whole(
+async def test_after_all_flows_and_the_sweeper_each_blob_has_an_owner_and_each_file_is_complete(
     town: Town,
 ) -> None:
     await everything(town)

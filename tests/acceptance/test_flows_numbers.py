@@ -34,8 +34,8 @@ async def choose(town: Town, key: str = OUT_NUMBERING, value: str = "B") -> None
 
 async def reserve(town: Town, **fields: Any) -> GivenNumber:
     scope = await town.scope(DEPARTMENT)
-    wanted = replace(draft("", PROVINCE), **fields)
-    return await numbering.reserve_for(town.node.out, scope, wanted, days=1)
+    reserved_draft = replace(draft("", PROVINCE), **fields)
+    return await numbering.reserve_for(town.node.out, scope, reserved_draft, days=1)
 
 
 async def states(town: Town, series: str = LETTER) -> dict[int, NumberState]:
@@ -72,10 +72,10 @@ async def test_each_document_gets_the_next_number_of_its_book(town: Town) -> Non
     ]
 
 
-async def test_a_reserved_number_serves_its_person_once_and_no_other_number_is_taken(town: Town) -> None:
+async def test_a_reserved_number_serves_its_person_once_and_every_other_number_is_refused(town: Town) -> None:
     await choose(town)
-    given = await reserve(town)
-    assert (given.number, given.state) == (1, NumberState.RESERVED)
+    reservation = await reserve(town)
+    assert (reservation.number, reservation.state) == (1, NumberState.RESERVED)
 
     assert await refusal(town, "02") == "number-not-given"
     sent = await town.send("01")
@@ -130,7 +130,7 @@ async def test_a_signed_page_that_has_a_number_goes_under_that_number_or_not_at_
     assert unsigned.draft.number == "04"
 
 
-async def test_a_number_of_what_is_not_sent_is_void_and_serves_only_the_same_document_again(
+async def test_a_number_of_an_unsent_document_is_void_and_serves_only_a_repeat_of_that_document(
     town: Town,
 ) -> None:
     await choose(town)
@@ -141,8 +141,8 @@ async def test_a_number_of_what_is_not_sent_is_void_and_serves_only_the_same_doc
     assert await states(town) == {1: NumberState.VOID}
     assert await refusal(town, "01", issued_on=TODAY - timedelta(days=1)) == "number-void"
     assert (await town.send("")).draft.number == "02"
-    again = await town.send("01")
-    assert again.document_id == document.document_id
+    repeat = await town.send("01")
+    assert repeat.document_id == document.document_id
     assert await states(town) == {1: NumberState.ISSUED, 2: NumberState.ISSUED}
     with pytest.raises(Clash, match="on its way"):
         await numbering.void_number(town.node.out, scope, f"2026.{LETTER}.1", "nhầm")
@@ -210,12 +210,12 @@ async def test_a_document_with_its_number_costs_one_statement_and_nothing_where_
         return Counter(" ".join(text.split()) for text in statements)
 
     await town.send("10")
-    before = await count("11")
+    unnumbered = await count("11")
     await choose(town)
     first, second = await reserve(town), await reserve(town)
     await town.send(str(first.number))
     numbered = await count(str(second.number))
 
-    assert not [text for text in before if "given_number" in text or "register_counter" in text]
-    extra = numbered - before
+    assert not [text for text in unnumbered if "given_number" in text or "register_counter" in text]
+    extra = numbered - unnumbered
     assert [text.split("WHERE")[0][:19] for text in extra.elements()] == ["UPDATE given_number"]

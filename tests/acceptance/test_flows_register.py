@@ -68,7 +68,7 @@ async def test_two_03_at_once_take_one_number(town: Town) -> None:
     assert await town.statuses(COMMUNE) == 2
 
 
-async def test_a_document_taken_in_then_refused_keeps_its_line_and_its_number_is_not_used_again(
+async def test_a_document_taken_in_then_refused_keeps_its_line_and_its_number_is_never_reused(
     town: Town,
 ) -> None:
     first, second = await arrived(town, 2)

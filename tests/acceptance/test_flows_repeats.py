@@ -26,7 +26,7 @@ FILES = (("van-ban.pdf", PDF),)
 MINUTE = timedelta(minutes=2)
 
 
-async def test_threat_050_052_a_repeat_is_one_admission_and_is_answered_again(town: Town) -> None:
+async def test_threat_050_052_a_repeat_is_one_admission_and_gets_a_second_answer(town: Town) -> None:
     """A4: of the same bytes, and of the same body under another packet id, whose bytes are not kept.
     R116 (automatic receipt)."""
     packet = town.forge(document(), FILES)

@@ -318,7 +318,7 @@ async def test_an_answer_is_asked_for_again_before_it_runs_out(stage: Stage) -> 
     assert stage.evidence().revocation_as_of is not None
 
 
-async def test_what_was_answered_is_known_after_a_restart_before_anything_is_asked(
+async def test_stored_answers_serve_after_a_restart_before_any_question(
     tmp_path: Path, responder: Responder
 ) -> None:
     clock = ManualClock()
@@ -333,7 +333,7 @@ async def test_what_was_answered_is_known_after_a_restart_before_anything_is_ask
     assert len(responder.requests) == question_count
 
 
-async def test_another_process_of_the_node_uses_what_this_one_was_told(
+async def test_another_process_of_the_node_uses_the_answers_of_this_one(
     tmp_path: Path, responder: Responder
 ) -> None:
     clock = ManualClock()

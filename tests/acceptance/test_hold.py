@@ -642,7 +642,7 @@ async def test_two_people_at_once_begin_one_hold(town: Town) -> None:
     assert await town.count("hold") == 1
 
 
-async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_key_is_there(
+async def test_without_the_heads_key_it_is_frozen_at_once_and_sealed_when_the_key_arrives(
     tmp_path: Path,
 ) -> None:
     clock = ManualClock()

@@ -77,7 +77,7 @@ async def test_threat_122_what_a_proved_sender_sent_is_never_let_go(town: Town) 
     assert [x.state for x in await town.inbox()] == ["held", "quarantined", "done"]
 
 
-async def test_threat_122_a_packet_that_was_let_go_is_looked_at_again_when_it_comes_again(
+async def test_threat_122_a_packet_that_was_discarded_is_checked_a_second_time_when_it_returns(
     town: Town,
 ) -> None:
     (packet,) = await flood(town, 1)

@@ -206,9 +206,7 @@ async def test_threat_101_a_back_dated_signing_time_does_not_help_a_key_that_is_
     assert await alerts(town, packet_row) == ["SIG-NO-BINDING"]
 
 
-async def test_threat_101_a_signing_time_before_the_binding_or_ahead_of_the_clock_is_held(
-    town: Town,
-) -> None:
+async def test_threat_101_a_signing_time_before_the_binding_or_ahead_of_the_clock_is_held(town: Town) -> None:
     both = await two_deciders(town)
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
     await bound_by_two(town, both, DEPARTMENT, new, at=town.clock.now())
@@ -222,7 +220,7 @@ async def test_threat_101_a_signing_time_before_the_binding_or_ahead_of_the_cloc
     assert (ahead.state, ahead.code) == ("held", "SIG-TIME")
 
 
-async def test_threat_102_a_certificate_under_a_second_code_is_neither_bound_nor_taken(town: Town) -> None:
+async def test_threat_102_a_certificate_under_a_second_code_is_neither_bound_nor_accepted(town: Town) -> None:
     """K1: not of the same key, not of the same certificate, not of a successor for its predecessor."""
     both = await two_deciders(town)
     der = town.node.keys.signer(DEPARTMENT, town.clock.now()).certificate_der

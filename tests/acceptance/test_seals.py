@@ -1,5 +1,5 @@
-"""Whose seal a document carries decides what it is worth, at every door: five agencies of one authority, of which one has
-a right to seal for another and one has registered nothing (R23)."""
+"""Whose seal a document carries decides what it is worth, at every door: five agencies of one authority; one has a right
+to seal for another, one has registered nothing (R23)."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ SENDER = DEPARTMENT
 PARENT, OTHER, NOBODY = "Z91.01", "Z91.02", "Z91.03"
 OWN = root().issue("Sở Mẫu", agency=True)
 PARENTS = root().issue("Ủy ban Mẫu", agency=True)
-OTHERS = root().issue("Sở Khác", agency=True)
+OTHER_SEAL = root().issue("Sở Khác", agency=True)
 STRANGE = root().issue("Sở Lạ", agency=True)
 OFFICIAL, UNPROVED, INFORMATION = LegalValue.OFFICIAL, LegalValue.UNPROVED, LegalValue.INFORMATION
-OF_OTHERS = seal_of(OTHER, OTHERS)
+OTHER_SEAL_CHANGE = seal_of(OTHER, OTHER_SEAL)
 
 
 @cache
@@ -57,7 +57,7 @@ def signed(seal: Holder, by: Holder | None = None) -> bytes:
 @pytest.fixture(scope="module", autouse=True)
 def _papers() -> None:
     """Sign the papers of the tests, which cannot be done within an event loop."""
-    for seal in (OWN, PARENTS, OTHERS, STRANGE):
+    for seal in (OWN, PARENTS, OTHER_SEAL, STRANGE):
         signed(seal)
 
 
@@ -89,34 +89,34 @@ def words(letter: IncomingDocument) -> tuple[str | None, str | None, LegalValue 
 
 
 async def test_threat_153_the_seal_decides_what_a_document_is_worth(town: Town, cases: Cases) -> None:
-    """The parent's seal without a right, another agency's, and one of nobody give no value."""
+    """The parent's seal without a right, another agency's, and an unregistered one give no value."""
     await register(
         town.node.deciding,
         seal_of(SENDER, OWN),
         person_of(SENDER, person()),
         seal_of(PARENT, PARENTS),
-        OF_OTHERS,
+        OTHER_SEAL_CHANGE,
     )
-    known = SignatoryWord.KNOWN
+    known_person = SignatoryWord.KNOWN
     for number, (name, pdf, seal, value) in enumerate(
         (
             ("own", signed(OWN), SealWord.OWN, OFFICIAL),
             ("parent's", signed(PARENTS), SealWord.OTHER, INFORMATION),
-            ("another's", signed(OTHERS), SealWord.OTHER, INFORMATION),
+            ("another's", signed(OTHER_SEAL), SealWord.OTHER, INFORMATION),
             ("nobody's", signed(STRANGE), SealWord.UNKNOWN, INFORMATION),
         ),
         start=20,
     ):
         with cases.case(name):
             letter = await arrived(town, pdf, str(number))
-            assert (letter.state, *words(letter)) == (InState.NEW, seal, known, value)
+            assert (letter.state, *words(letter)) == (InState.NEW, seal, known_person, value)
     await register(town.node.deciding, right_of(PARENT, SENDER))
     with cases.case("parent's with a right"):
         letter = await arrived(town, signed(PARENTS), "30")
-        assert words(letter) == (SealWord.ENTITLED, known, OFFICIAL)
+        assert words(letter) == (SealWord.ENTITLED, known_person, OFFICIAL)
 
 
-async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(town: Town) -> None:
+async def test_a_sender_without_a_registered_seal_is_marked_and_rejudged_later_on(town: Town) -> None:
     letter = await arrived(town, signed(OWN))
     assert (letter.state, *words(letter)) == (
         InState.NEW,
@@ -128,8 +128,8 @@ async def test_a_sender_without_a_registered_seal_is_marked_and_judged_again(tow
     await register(town.node.deciding, seal_of(SENDER, OWN))
     await SignaturesClock().step(town.node.inn)
 
-    again = await town.reload(letter)
-    assert words(again) == (SealWord.OWN, SignatoryWord.UNKNOWN, UNPROVED)
+    rejudged_letter = await town.reload(letter)
+    assert words(rejudged_letter) == (SealWord.OWN, SignatoryWord.UNKNOWN, UNPROVED)
     (event,) = [e for e in await town.events(PROVINCE, letter.id) if e.kind is EventKind.INBOX_SIGNATURES]
     assert event.data == {
         "legal_value": "official-unproved",
@@ -179,12 +179,12 @@ async def test_what_was_official_by_the_former_rule_is_judged_again_in_batches(
         await work.commit()
     monkeypatch.setattr(rejudge, "DOCUMENTS_AT_ONCE", 2)
 
-    again = []
+    values_by_batch = []
     for _ in range(2):
         await rejudge.ask_due(town.node.inn)
-        again.append([(await town.reload(letter)).legal_value for letter in letters])
+        values_by_batch.append([(await town.reload(letter)).legal_value for letter in letters])
 
-    assert again == [[OFFICIAL, UNPROVED, UNPROVED], [UNPROVED] * 3]
+    assert values_by_batch == [[OFFICIAL, UNPROVED, UNPROVED], [UNPROVED] * 3]
     assert await town.count("job") == 0
     for letter in letters:
         (event,) = [e for e in await town.events(PROVINCE, letter.id) if e.kind is EventKind.INBOX_SIGNATURES]
@@ -219,23 +219,23 @@ async def test_a_verdict_of_the_first_rule_stays_when_a_seal_is_registered(town:
     await register(town.node.deciding, seal_of(SENDER, STRANGE))
     await SignaturesClock().step(town.node.inn)
 
-    again = await town.reload(letter)
-    assert (again.legal_value, again.signatures) == (OFFICIAL, old)
+    reloaded_letter = await town.reload(letter)
+    assert (reloaded_letter.legal_value, reloaded_letter.signatures) == (OFFICIAL, old)
 
 
 async def test_threat_154_a_person_who_left_office_is_not_known_and_the_stamp_of_before_counts(
     town: Town,
 ) -> None:
     """The document is for information, though its seal is right; the check says why."""
-    left = town.clock.now() - timedelta(days=1)
-    await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person(), until=left))
-    stamper = pdfs.stamper(pdf_pki.tsa(), left - timedelta(hours=1))
+    left_at = town.clock.now() - timedelta(days=1)
+    await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person(), valid_to=left_at))
+    stamper = pdfs.stamper(pdf_pki.tsa(), left_at - timedelta(hours=1))
     stamped = await asyncio.to_thread(pdfs.stamped, signed(OWN), stamper)
 
-    now, before = await arrived(town, signed(OWN), "41"), await arrived(town, stamped, "42")
+    now, stamped_letter = await arrived(town, signed(OWN), "41"), await arrived(town, stamped, "42")
 
     assert words(now) == (SealWord.OWN, SignatoryWord.ENDED, INFORMATION)
-    assert words(before) == (SealWord.OWN, SignatoryWord.KNOWN, OFFICIAL)
+    assert words(stamped_letter) == (SealWord.OWN, SignatoryWord.KNOWN, OFFICIAL)
     (row,) = [r for r in checks.panel(now, "vi").rows if r.label == "Con dấu"]
     assert row.word == "Dấu đúng, chưa xác định người ký"
     assert "không còn (hoặc chưa) giữ chức vụ" in row.details[0]
@@ -244,14 +244,14 @@ async def test_threat_154_a_person_who_left_office_is_not_known_and_the_stamp_of
 async def test_an_agency_may_hold_mail_with_a_wrong_seal(town: Town, cases: Cases) -> None:
     """Only mail of senders that have registered a seal, and only from that on."""
     await _choose_hold(town)
-    await register(town.node.deciding, OF_OTHERS)
+    await register(town.node.deciding, OTHER_SEAL_CHANGE)
     with cases.case("nothing registered for the sender"):
-        for number, pdf in (("51", signed(STRANGE)), ("52", signed(OTHERS))):
+        for number, pdf in (("51", signed(STRANGE)), ("52", signed(OTHER_SEAL))):
             assert (await arrived(town, pdf, number)).state is InState.NEW
     await register(town.node.deciding, seal_of(SENDER, OWN))
     for number, pdf, state, code in (
         ("53", signed(OWN), InState.NEW, ""),
-        ("54", signed(OTHERS), InState.HELD, ReasonCode.SEAL_OTHER_ARRIVAL),
+        ("54", signed(OTHER_SEAL), InState.HELD, ReasonCode.SEAL_OTHER_ARRIVAL),
         ("55", signed(STRANGE), InState.HELD, ReasonCode.SEAL_UNKNOWN_ARRIVAL),
     ):
         with cases.case(number):
@@ -270,8 +270,8 @@ async def _choose_hold(town: Town) -> None:
 
 
 async def test_every_door_tells_whose_seal_it_is(town: Town, tmp_path: Path) -> None:
-    await register(town.node.deciding, seal_of(SENDER, OWN), OF_OTHERS)
-    letter = await arrived(town, signed(OTHERS))
+    await register(town.node.deciding, seal_of(SENDER, OWN), OTHER_SEAL_CHANGE)
+    letter = await arrived(town, signed(OTHER_SEAL))
 
     view = inbox_item(letter, None, None, "vi").model_dump(mode="json")
     (file,) = view["signatures"]
@@ -297,9 +297,9 @@ async def test_the_senders_own_seal_is_checked_before_it_leaves(town: Town, case
     with cases.case("nothing registered"):
         sent = await town.send("61", files=lead(signed(OWN)))
         assert (sent.legal_value, sent.signatures[0].signers[1].seal) == (None, SealWord.UNREGISTERED)
-    await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person()), OF_OTHERS)
+    await register(town.node.deciding, seal_of(SENDER, OWN), person_of(SENDER, person()), OTHER_SEAL_CHANGE)
     for number, pdf, code in (
-        ("62", signed(OTHERS), ReasonCode.SEAL_OTHER),
+        ("62", signed(OTHER_SEAL), ReasonCode.SEAL_OTHER),
         ("63", signed(STRANGE), ReasonCode.SEAL_UNKNOWN),
     ):
         with cases.case(code):
@@ -316,13 +316,13 @@ async def test_the_senders_own_seal_is_checked_before_it_leaves(town: Town, case
 
 async def test_a_withdrawn_seal_gives_no_value_to_what_comes_later(town: Town) -> None:
     await register(town.node.deciding, seal_of(SENDER, OWN), seal_of(SENDER, STRANGE))
-    before = await arrived(town, signed(OWN), "71")
+    former = await arrived(town, signed(OWN), "71")
     own = await town.node.directory.seal_register(SENDER, ())
     town.clock.advance(timedelta(minutes=1))
 
     await proposals.withdraw_seal(town.node.deciding, "An", own.certificates[0].id, town.clock.now(), "lost")
-    after = await arrived(town, signed(OWN), "72")
+    letter = await arrived(town, signed(OWN), "72")
     await SignaturesClock().step(town.node.inn)
 
-    assert {(await town.reload(before)).legal_value, after.legal_value} == {UNPROVED, INFORMATION}
-    assert after.checks["seal"] == "unknown"
+    assert {(await town.reload(former)).legal_value, letter.legal_value} == {UNPROVED, INFORMATION}
+    assert letter.checks["seal"] == "unknown"

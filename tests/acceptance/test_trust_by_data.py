@@ -1,5 +1,5 @@
-"""Threat 147, for the columns of an agency's row: an issuer's list alone changes nobody's right to speak for a code. One
-feed key signs; no officer, no policy and nobody here agreed. One town on the embedded axis, stepped by hand."""
+"""Threat 147, for the columns of an agency's row: an issuer's list alone changes no right to speak for a code. One feed
+key signs; no officer, no policy and no person of this node agreed. One town on the embedded axis, stepped by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ISSUER = "Registry issuer"
 FILES = (("van-ban.pdf", PDF),)
 
 
-async def given(
+async def take_list(
     town: Town, folder: Path, lines: Sequence[BodyLine], sequence: int, **header: Any
 ) -> FeedOutcome:
     """Take a list that the issuer's key alone signed, and let the node judge it."""
@@ -71,7 +71,7 @@ async def test_threat_147_an_heir_by_the_feed_key_alone_answers_for_nobody(
     yesterday = local(town.clock.now()).date() - timedelta(days=1)
     closing = await line_of(town, COMMUNE, name="UBND xã Đổi Tên", valid_to=yesterday, successor=PROVINCE)
 
-    outcome = await given(town, tmp_path, [await line_of(town, PROVINCE), closing], 1)
+    outcome = await take_list(town, tmp_path, [await line_of(town, PROVINCE), closing], 1)
 
     assert (outcome.verdict, outcome.held) == ("applied", 1)
     assert await claimed(town, sent, PROVINCE, "không nhận") == "MSG-NOT-PARTY"
@@ -108,13 +108,13 @@ async def test_threat_147_no_column_of_a_row_moves_a_verdict_by_the_feed_key(
     assert {*changes} - {"the whole row"} == {*AgencyLine.model_fields} - {"code"}, "each column has a case"
     own = town.node.settings.node.name
     rows = [await line_of(town, code, host=own) for code in (PROVINCE, DEPARTMENT)]
-    await given(town, tmp_path, rows, 1)
+    await take_list(town, tmp_path, rows, 1)
     for n, (column, change) in enumerate(changes.items(), 2):
         with cases.case(column):
             sent = await town.send(str(100 + n), COMMUNE)
             await town.carry()
             row = [await line_of(town, COMMUNE, **change)] if column != "the whole row" else []
-            outcome = await given(town, tmp_path, [*rows, *row], n)
+            outcome = await take_list(town, tmp_path, [*rows, *row], n)
             assert outcome.verdict == "applied"
 
             assert await claimed(town, sent, PROVINCE, f"sai {n}") == "MSG-NOT-PARTY"
@@ -130,7 +130,7 @@ async def test_threat_147_a_moved_host_makes_no_true_packet_a_thief_s(town: Town
     own = town.node.settings.node.name
     rows = [await line_of(town, code) for code in (PROVINCE, COMMUNE)]
     moved = await line_of(town, DEPARTMENT, host="thief")
-    assert (await given(town, tmp_path, [*rows, moved], 1)).held == 1
+    assert (await take_list(town, tmp_path, [*rows, moved], 1)).held == 1
 
     row = await town.brought(town.forge(document(), FILES))
 
@@ -147,7 +147,7 @@ async def test_two_people_approve_what_a_list_changes_and_the_heir_is_named(
     yesterday = local(town.clock.now()).date() - timedelta(days=1)
     heir = {"valid_to": yesterday, "successor": PROVINCE, "decision": "12/QĐ-UBND"}
     lines = [await line_of(town, PROVINCE), await line_of(town, COMMUNE, **heir)]
-    await given(town, tmp_path, lines, 1)
+    await take_list(town, tmp_path, lines, 1)
     async with services.decisions.read() as view:
         judged = await delegation.judge_list(services, view, await view.lists.get(ISSUER, 1))
     (move,) = judged.of_kind(AGENCY)
@@ -170,13 +170,13 @@ async def test_two_people_approve_what_a_list_changes_and_the_heir_is_named(
     assert await claimed(town, sent, PROVINCE, "cơ quan kế thừa trả lại") == "done"
     (fact,) = [f for f in await town.facts(sent) if f.code == "02"]
     assert (fact.heir, fact.heir_by) == (PROVINCE, f"12/QĐ-UBND ({proposal.id})")
-    said = f"cơ quan kế thừa trả lời: {PROVINCE}, theo 12/QĐ-UBND ({proposal.id})"
-    assert heir_text(fact.heir, fact.heir_by, "vi") == said
+    heir_sentence = f"cơ quan kế thừa trả lời: {PROVINCE}, theo 12/QĐ-UBND ({proposal.id})"
+    assert heir_text(fact.heir, fact.heir_by, "vi") == heir_sentence
     view_of = recipient_view(await town.delivery(sent), await town.facts(sent), "vi")
     assert view_of.last is not None
-    assert said in view_of.last.texts
-    (told,) = [e for e in await town.events(DEPARTMENT, sent.id) if e.data.get("code") == "02"]
-    assert (told.data["from"], told.data["heir_by"]) == (PROVINCE, fact.heir_by)
+    assert heir_sentence in view_of.last.texts
+    (rejection,) = [e for e in await town.events(DEPARTMENT, sent.id) if e.data.get("code") == "02"]
+    assert (rejection.data["from"], rejection.data["heir_by"]) == (PROVINCE, fact.heir_by)
     packets = await EvidenceMaker(town.node).packets(await town.scope(DEPARTMENT), sent.id)
     assert [(p.sender, p.heir_by) for p in packets if p.status == "02"] == [(PROVINCE, fact.heir_by)]
     async with services.decisions.read() as view:
@@ -185,4 +185,4 @@ async def test_two_people_approve_what_a_list_changes_and_the_heir_is_named(
         assert (await view.lists.get(ISSUER, 1)).state is ListState.DONE
     assert (moved.data["proposal"], moved.data["codes"]) == (proposal.id, [COMMUNE])
     # The same list again, or a later one with the same row, changes nothing more.
-    assert (await given(town, tmp_path, lines, 2)).held == 0
+    assert (await take_list(town, tmp_path, lines, 2)).held == 0

@@ -36,7 +36,7 @@ from tests.support.seals import person_of, register, right_of, seal_of
 from tests.support.town.doors import SYSTEM, VxpDoor, open_vxp_door
 
 PARENT, OTHER = "Z91.01", "Z91.02"
-NAMED, STRANGER = (
+SIGNATORY, STRANGER = (
     Signer(name="Người Ký Mẫu", title="Phó Giám đốc"),
     Signer(name="Trần Giả Mạo", title="Chủ tịch"),
 )
@@ -93,7 +93,7 @@ class Case:
 
     @property
     def signer(self) -> Signer | None:
-        return {"same": NAMED, "other": STRANGER, "absent": None}[self.header]
+        return {"same": SIGNATORY, "other": STRANGER, "absent": None}[self.header]
 
     @property
     def value(self) -> str | None:
@@ -181,8 +181,8 @@ class Place:
         await desk.settle()
         if f"{stem}.error.txt" in desk.names("error"):
             reason = desk.reason(stem)
-            asked = {code for code in (*QUESTIONS.values(), "signer-other") if code in reason}
-            return asked | {code for code, words in FOLDER_WORDS.items() if words in reason}, None
+            question_codes = {code for code in (*QUESTIONS.values(), "signer-other") if code in reason}
+            return question_codes | {code for code, words in FOLDER_WORDS.items() if words in reason}, None
         async with self.door.node.store.read(await self.scope(case.sender)) as work:
             sent = await work.outgoing.get(desk.receipt(stem)["id"])
         return set(), sent.legal_value
@@ -195,7 +195,7 @@ class Place:
         """Return the words of the refusal, and the value of what was sent."""
         file = edxml_files.document(case.sender, [PROVINCE], [("a.pdf", case.pdf)], number=case.number)
         if case.signer is STRANGER:
-            file = file.replace(NAMED.name.encode(), STRANGER.name.encode())
+            file = file.replace(SIGNATORY.name.encode(), STRANGER.name.encode())
         answer = await self.door.send(file, case.sender)
         if answer["status"] != "OK":
             return str(answer["ErrorDesc"]), None
@@ -223,14 +223,14 @@ async def place(blank_node: Path, tmp_path: Path) -> AsyncIterator[Place]:
     async with open_vxp_door(blank_node, tmp_path / "node") as door:
         await door.system(SYSTEM, (DEPARTMENT, COMMUNE))
         own, entitled, other = (_holder(SEALS, name) for name in ("own", "entitled", "other"))
-        known, ended, foreign = (_holder(PERSONS, name) for name in ("known", "ended", "foreign"))
+        known_person, ended, foreign = (_holder(PERSONS, name) for name in ("known", "ended", "foreign"))
         yesterday = door.node.clock.now() - timedelta(days=1)
         await register(
             door.node.deciding,
             *(seal_of(DEPARTMENT, own), seal_of(PARENT, entitled), seal_of(OTHER, other)),
             *(right_of(PARENT, DEPARTMENT), person_of(OTHER, foreign)),
-            *(person_of(code, known) for code in (DEPARTMENT, COMMUNE)),
-            *(person_of(code, ended, until=yesterday) for code in (DEPARTMENT, COMMUNE)),
+            *(person_of(code, known_person) for code in (DEPARTMENT, COMMUNE)),
+            *(person_of(code, ended, valid_to=yesterday) for code in (DEPARTMENT, COMMUNE)),
         )
         yield Place(door=door, folder=tmp_path)
 
@@ -257,7 +257,7 @@ async def test_each_row_of_the_table_is_told_alike_at_each_door(
         with cases.case(f"{seal} × {person} × {header}: library"):
             case = await make(str(next(numbers)))
             words, value = await place.by_the_library(case)
-            # A header that names nobody is the library's own matter; a person whom nobody registered is only noted.
+            # A header without a name is the library's own matter; an unregistered person is only noted.
             is_refused = bool(case.refusal) or case.question in ("signatory-ended", "signer-other")
             assert (bool(words), value) == (is_refused, None if is_refused else case.value), words
         with cases.case(f"{seal} × {person} × {header}: arrival"):

@@ -298,7 +298,7 @@ async def test_each_node_gets_only_what_is_for_its_codes(rig: Rig) -> None:
     assert sorted(a.recipient for a in await received(two, count=2)) == ["Z92", "Z93"]
 
 
-async def test_what_is_for_several_agencies_of_a_node_is_settled_for_each(rig: Rig) -> None:
+async def test_a_packet_for_several_agencies_of_a_node_is_settled_per_agency(rig: Rig) -> None:
     """One of them gave it back: that one has it again, and in the end each was served."""
     axis = await rig.node("one", ["Z92", "Z93"])
     await axis.publish(parcel(), ["Z92", "Z93"])
@@ -381,12 +381,12 @@ async def test_a_parcel_set_aside_lies_on_the_dead_list_at_once_and_comes_again_
     await rig.dead()
     (dead,) = await axis.dead_list()
     await axis.dead_retry(dead.id)
-    again = await received(axis)
+    second_arrivals = await received(axis)
 
     assert dead.is_aside
     assert (dead.packet_id, dead.sender) == ("large", second.sender)
-    assert second.recipient in {arrival.recipient for arrival in again}
-    assert {bytes_of(arrival) for arrival in again} == {content}
+    assert second.recipient in {arrival.recipient for arrival in second_arrivals}
+    assert {bytes_of(arrival) for arrival in second_arrivals} == {content}
 
 
 async def test_a_foreign_axis_keeps_what_its_node_has_no_room_for(rig: Rig) -> None:
@@ -401,13 +401,13 @@ async def test_a_foreign_axis_keeps_what_its_node_has_no_room_for(rig: Rig) -> N
 
     await axis.publish(parcel("second", b"others"), ["Z92"])
     await foreign_axis.look()
-    kept = await axis.counts()
+    counts = await axis.counts()
     (dead,) = await axis.dead_list()
     await axis.dead_retry(dead.id)
     foreign_axis._fetcher._put_off.clear()
     await foreign_axis.look()
 
-    assert (kept["waiting"], kept["dead"]) == (0, 1)
+    assert (counts["waiting"], counts["dead"]) == (0, 1)
     assert {arrival.size for arrival in await received(axis, count=2)} == {17, 6}
 
 
@@ -428,7 +428,7 @@ async def test_many_consumers_share_the_parcels_without_overlap(rig: Rig) -> Non
     assert sorted(packet_ids) == sorted(f"p{n}" for n in range(30))
 
 
-async def test_waiting_ends_after_the_time_or_when_something_is_there(rig: Rig) -> None:
+async def test_waiting_ends_after_the_time_or_when_a_parcel_arrives(rig: Rig) -> None:
     axis = await rig.node("one", ["Z92"])
 
     await within_limit(axis.wait(0.05), "a wait without a parcel")

@@ -23,7 +23,7 @@ from tests.support.stores import opened
 from tests.support.town import lgsp
 
 EVERY = timedelta(hours=6)
-KNOWN = """code,name,parent
+KNOWN_AGENCIES = """code,name,parent
 Z91,UBND tỉnh Sao Mai,
 Z91.01,Sở Tài chính,Z91
 Z91.02,Sở Nội vụ,Z91
@@ -40,7 +40,7 @@ async def store(store_url: str, clock: ManualClock) -> AsyncIterator[SqlStore]:
 @pytest.fixture
 async def changes(store: SqlStore, clock: ManualClock) -> SqlDirectoryChanges:
     changes = SqlDirectoryChanges(store.writer, store.reader, clock)
-    await changes.apply(await changes.plan_import(KNOWN.encode()), "operator")
+    await changes.apply(await changes.plan_import(KNOWN_AGENCIES.encode()), "operator")
     return changes
 
 
@@ -66,7 +66,7 @@ async def claimed(lists: SqlAxisLists, axis: str = "bc") -> str:
     return id
 
 
-async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
+async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_are_listed(
     lists: SqlAxisLists,
     directory: SqlDirectory,
     changes: SqlDirectoryChanges,
@@ -79,22 +79,22 @@ async def test_4000_codes_with_40_conflicts_are_taken_and_the_conflicts_shown(
     lines += ["Z91.01,Sở Tài chính và Đầu tư,"]
 
     with measured() as took:
-        taken = await lists.take(await claimed(lists), (HEADING + "\n".join(lines) + "\n").encode(), 7)
+        new_list = await lists.take(await claimed(lists), (HEADING + "\n".join(lines) + "\n").encode(), 7)
     with capsys.disabled():
         print(f"\n4,000 codes with 40 conflicts: {took}", end="")
 
-    assert (taken.state, taken.waiting, taken.left_out) == (AxisListState.WAITING, 1, 7)
-    assert (taken.added, taken.conflicts) == (3_959, 40), "one of the twenty with one alias keeps it"
-    assert taken.problems[0]["advice"]
-    assert {problem["code"][:4] for problem in taken.problems} == {"Z93.", "Z92."}
+    assert (new_list.state, new_list.waiting, new_list.left_out) == (AxisListState.WAITING, 1, 7)
+    assert (new_list.added, new_list.conflicts) == (3_959, 40), "one of the twenty with one alias keeps it"
+    assert new_list.problems[0]["advice"]
+    assert {problem["code"][:4] for problem in new_list.problems} == {"Z93.", "Z92."}
     today = clock.now().date()
     new = await directory.find("Z92.10.10", today)
     assert new is not None
     assert new.name == "Đơn vị 0"
-    known = await directory.find("Z91.01", today)
-    assert known is not None
-    assert known.name == "Sở Tài chính", "a known agency is changed by two people"
-    plan = await changes.plan_import(await lists.waiting_lines(taken.id))
+    known_agency = await directory.find("Z91.01", today)
+    assert known_agency is not None
+    assert known_agency.name == "Sở Tài chính", "a known agency is changed by two people"
+    plan = await changes.plan_import(await lists.waiting_lines(new_list.id))
     assert [change.code for change in plan.changed] == ["Z91.01"]
     (change, *_) = [c for c in await changes.list_applied(limit=10) if c.by == "axis:bc"]
     assert change.summary["added"] == 3_959
@@ -106,21 +106,21 @@ async def test_too_many_new_agencies_wait_for_a_person(
     lists = lists_of(store, changes, clock, most_new=2)
     content = f"{HEADING}Z92,Tỉnh khác,\nZ92.01,Sở A,\nZ92.02,Sở B,\n".encode()
 
-    taken = await lists.take(await claimed(lists), content, 0)
+    large_list = await lists.take(await claimed(lists), content, 0)
 
-    assert (taken.is_large, taken.added, taken.waiting) == (True, 0, 3)
+    assert (large_list.is_large, large_list.added, large_list.waiting) == (True, 0, 3)
     assert await directory.find("Z92", clock.now().date()) is None
-    assert len((await changes.plan_import(await lists.waiting_lines(taken.id))).added) == 3
+    assert len((await changes.plan_import(await lists.waiting_lines(large_list.id))).added) == 3
 
     clock.advance(EVERY.total_seconds())
-    same = await lists.take(await claimed(lists), KNOWN_AGAIN, 0)
+    same = await lists.take(await claimed(lists), UNCHANGED_AGENCIES, 0)
     assert (same.state, same.added, same.waiting) == (AxisListState.DONE, 0, 0)
     with pytest.raises(Clash, match="no line"):
-        await lists.waiting_lines(taken.id)
+        await lists.waiting_lines(large_list.id)
     assert [x.id for x in newest_by_axis(await lists.listed())] == [same.id]
 
 
-KNOWN_AGAIN = f"{HEADING}Z91,UBND tỉnh Sao Mai,\nZ91.01,Sở Tài chính,\n".encode()
+UNCHANGED_AGENCIES = f"{HEADING}Z91,UBND tỉnh Sao Mai,\nZ91.01,Sở Tài chính,\n".encode()
 
 
 async def test_a_list_is_asked_once_in_its_hours_and_old_lists_go(
@@ -134,19 +134,19 @@ async def test_a_list_is_asked_once_in_its_hours_and_old_lists_go(
     waiting = await lists.take(await claimed(lists), f"{HEADING}Z91.01,Tên khác,\n".encode(), 0)
     clock.advance(EVERY.total_seconds())
     await lists.fail(await claimed(lists), "no answer")
-    shown = to_look_at(await lists.listed())
-    assert [x.state for x in shown] == [AxisListState.FAILED, AxisListState.WAITING], (
+    lists_in_sight = to_look_at(await lists.listed())
+    assert [x.state for x in lists_in_sight] == [AxisListState.FAILED, AxisListState.WAITING], (
         "what waits stays in sight"
     )
     assert await lists.waiting_lines(waiting.id)
     assert await lists.claim("north") is not None, "another axis has its own lists"
     for _ in range(MOST_KEPT + 3):
         clock.advance(EVERY.total_seconds())
-        await lists.take(await claimed(lists), KNOWN_AGAIN, 0)
+        await lists.take(await claimed(lists), UNCHANGED_AGENCIES, 0)
     assert len([x for x in await lists.listed() if x.axis == "bc"]) == MOST_KEPT
 
 
-async def test_a_list_without_the_columns_of_a_list_is_refused_whole(lists: SqlAxisLists) -> None:
+async def test_a_list_without_the_columns_of_a_list_is_refused(lists: SqlAxisLists) -> None:
     with pytest.raises(Clash, match="cannot be taken"):
         await lists.take(await claimed(lists), b"colour,name\nred,x\n", 0)
 
@@ -163,9 +163,9 @@ async def test_the_list_of_a_service_is_read_as_it_comes(
     assert content.startswith(HEADING.encode())
     assert left_out == 1
 
-    taken = await lists.take(await claimed(lists), content, left_out)
+    service_list = await lists.take(await claimed(lists), content, left_out)
 
-    assert taken.added == 2
+    assert service_list.added == 2
     entry = await directory.find("Z94.02", clock.now().date())
     assert entry is not None
     assert replace(entry, source=entry.source).code == "Z94.02"

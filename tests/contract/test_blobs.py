@@ -146,7 +146,7 @@ async def test_a_scratch_file_that_is_not_kept_vanishes(blobs: FileBlobs, root: 
     assert not path.exists()
 
 
-async def test_damaged_or_lost_content_is_healed_when_the_true_bytes_come_again(
+async def test_damaged_or_lost_content_is_healed_when_the_true_bytes_return(
     blobs: FileBlobs, store: SqlStore, root: Path, lying: Lying
 ) -> None:
     name = await keep(blobs, store, b"content")
@@ -184,7 +184,7 @@ async def test_reading_needs_a_reference_of_ones_own_agency(blobs: FileBlobs, st
     assert await read(blobs, store, name, SOUTH) == b"content"
 
 
-async def test_reading_says_when_the_bytes_are_gone(blobs: FileBlobs, store: SqlStore, lying: Lying) -> None:
+async def test_reading_says_when_the_bytes_are_lost(blobs: FileBlobs, store: SqlStore, lying: Lying) -> None:
     name = await keep(blobs, store, b"content")
     await lying.lose(name)
 
@@ -235,7 +235,7 @@ async def test_a_blob_is_swept_a_day_after_its_last_keep_when_nobody_refers_to_i
     assert await read(blobs, store, await keep(blobs, store, b"d")) == b"d"  # it can be kept anew
 
 
-async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
+async def test_nothing_is_swept_for_an_hour_after_a_request_to_hold_the_sweep(
     blobs: FileBlobs, store: SqlStore, clock: ManualClock, root: Path, lying: Lying
 ) -> None:
     """A copy of the content is being made: what its rows refer to must still be there when its turn comes."""
@@ -251,7 +251,7 @@ async def test_nothing_is_swept_for_an_hour_after_somebody_asked_for_that(
     assert await blobs.sweep(clock.now()) == 1
 
 
-async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_that(
+async def test_a_sweep_under_way_stops_at_its_next_batch_after_a_request_to_hold_it(
     blobs: FileBlobs,
     store: SqlStore,
     clock: ManualClock,
@@ -268,10 +268,10 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     age(orphan, clock.now() - DAY - timedelta(seconds=1))
     remove = sweeper.remove_content
 
-    async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, before: datetime) -> bool:
+    async def and_a_copy_begins(root: Path, store: SqlStore, digest: str, unused_since: datetime) -> bool:
         sweeper.hold_sweep(root)
         age(root / sweeper.NO_SWEEP, clock.now())
-        return await remove(root, store, digest, before)
+        return await remove(root, store, digest, unused_since)
 
     monkeypatch.setattr(sweeper, "remove_content", and_a_copy_begins)
 
@@ -280,7 +280,7 @@ async def test_a_sweep_under_way_stops_at_its_next_batch_when_somebody_asks_for_
     assert orphan.exists()
 
 
-async def test_every_blob_is_looked_at_however_many_are_still_wanted(
+async def test_every_blob_is_looked_at_however_many_are_still_in_use(
     blobs: FileBlobs,
     store: SqlStore,
     clock: ManualClock,
@@ -348,7 +348,7 @@ async def test_g7_what_a_dead_process_left_is_swept(blobs: FileBlobs, clock: Man
     assert [path.exists() for path in (*dead, *fresh)] == [False, False, True, True]
 
 
-async def test_g7_a_keep_over_an_orphan_is_whole(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
+async def test_g7_a_keep_over_an_orphan_is_complete(blobs: FileBlobs, store: SqlStore, root: Path) -> None:
     name = digest_for(b"content")
     path_of(root, name).parent.mkdir(parents=True)
     path_of(root, name).write_bytes(b"cont")

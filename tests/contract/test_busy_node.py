@@ -25,7 +25,7 @@ def pool() -> Iterator[ThreadPool]:
 
 
 @pytest.mark.usefixtures("lies_in")
-async def test_content_can_be_opened_while_every_thread_of_the_pool_is_taken(
+async def test_content_can_be_opened_while_every_thread_of_the_pool_is_busy(
     blobs: FileBlobs, store: SqlStore, pool: ThreadPool
 ) -> None:
     """Threads that verify wait for a connection: a connection must never wait for a thread, or both wait for ever."""

@@ -36,7 +36,7 @@ from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.stores import opened
 
-KNOWN = """code,name,parent,host
+KNOWN_AGENCIES = """code,name,parent,host
 Z91,UBND tỉnh Sao Mai,,issuer
 Z91.01,Sở Tài chính,Z91,north
 Z91.02,Sở Nội vụ,Z91,south
@@ -99,7 +99,7 @@ async def issuer(
 
 async def issuing(store: SqlStore, clock: ManualClock, pool: ThreadPool, folder: Path) -> Issuer:
     changes = SqlDirectoryChanges(store.writer, store.reader, clock, pool)
-    await changes.apply(await changes.plan_import(KNOWN.encode()), "operator")
+    await changes.apply(await changes.plan_import(KNOWN_AGENCIES.encode()), "operator")
     for code in ("Z91.01", "Z91.02"):
         der = pki.signer(code, "p256").certificate_der
         await changes.bind(code, der, pki.NOT_BEFORE, pki.NOT_AFTER, "an", "binh")
@@ -157,8 +157,8 @@ async def test_a_receipt_is_recorded_once_and_only_a_newer_one_changes_it(issuer
     assert [await issuer.take(waiting) for _ in range(3)] == [True, False, False]
     issuer.tick()
     assert not await issuer.take(issuer.write(header, state=ListState.WAITING)), "it says nothing new"
-    done = issuer.write(header)
-    assert await issuer.take(done)
+    done_receipt = issuer.write(header)
+    assert await issuer.take(done_receipt)
     issuer.tick()
     assert not await issuer.take(waiting), "an old one that is played again"
 
@@ -173,7 +173,7 @@ async def test_a_receipt_is_recorded_once_and_only_a_newer_one_changes_it(issuer
 
     second = await issuer.issue(2)
     assert await issuer.take(issuer.write(second))
-    assert not await issuer.take(done), "of an earlier list"
+    assert not await issuer.take(done_receipt), "of an earlier list"
     for n in range(2, receipts.MOST_TELLINGS + 1):
         issuer.tick()
         assert await issuer.take(issuer.write(second, state=(ListState.DONE, ListState.HELD)[n % 2 == 0]))
@@ -203,7 +203,7 @@ async def test_threat_155_a_forged_or_foreign_receipt_changes_nothing(issuer: Is
         signature = base64.b64encode(by.sign(tag + raw)).decode()
         return raw + feed_file.encode(seal.model_copy(update={"signature": signature}))
 
-    ours, later = pki.signer("Z91.01", "p256"), issuer.clock.now() + timedelta(hours=1)
+    ours, an_hour_ahead = pki.signer("Z91.01", "p256"), issuer.clock.now() + timedelta(hours=1)
     rows: dict[str, tuple[bytes, str]] = {
         "another key under the certificate's name": (sealed(line), receipts.SIGNER),
         "a seal of another line": (
@@ -227,8 +227,8 @@ async def test_threat_155_a_forged_or_foreign_receipt_changes_nothing(issuer: Is
         "a number that was never issued": (issuer.write(header, sequence=2), receipts.UNKNOWN_LIST),
         "another list of that number": (issuer.write(header, digest="0" * 64), receipts.UNKNOWN_LIST),
         "another issuer's list": (issuer.write(header, issuer="Other"), receipts.UNKNOWN_LIST),
-        "said in the future": (issuer.write(header, now=later), receipts.TIME),
-        "taken after it was said": (issuer.write(header, taken_at=later), receipts.TIME),
+        "said in the future": (issuer.write(header, now=an_hour_ahead), receipts.TIME),
+        "taken after it was said": (issuer.write(header, taken_at=an_hour_ahead), receipts.TIME),
         "no receipt": (b"{}\n{}\n", receipts.FORM),
         "nothing": (b"", receipts.FORM),
         "cut short": (good[:-20], receipts.FORM),
@@ -328,9 +328,9 @@ async def test_a_node_tells_its_issuer_once_for_each_list_and_again_after_a_fail
     assert (event.subject_id, event.data["sequence"]) == ("receipt:Z91.01", 4)
 
     await follow(5)
-    later = await feed.receipts.claim_due()
-    assert later is not None
-    assert later.sequence == 5
+    next_receipt = await feed.receipts.claim_due()
+    assert next_receipt is not None
+    assert next_receipt.sequence == 5
     await feed.receipts.note_sent(due, "Z91.01")
     in_force = await feed.in_force()
     assert in_force is not None

@@ -64,11 +64,11 @@ async def test_every_leaf_is_proved_into_every_later_seal_and_every_seal_into_th
     log_leaves = await leaves(book.store)
 
     for d in seals:
-        about = d.signed.seal
-        for index in {0, about.tree_size // 3, about.tree_size // 2, about.tree_size - 1}:
-            proof = await proofs.inclusion(book.store, index, about.tree_size)
+        seal = d.signed.seal
+        for index in {0, seal.tree_size // 3, seal.tree_size // 2, seal.tree_size - 1}:
+            proof = await proofs.inclusion(book.store, index, seal.tree_size)
             assert sealed_log.proves_inclusion(
-                log_leaves[index].hash, index, about.tree_size, proof, about.root
+                log_leaves[index].hash, index, seal.tree_size, proof, seal.root
             )
     for old, new in itertools.pairwise(seals):
         a, b = old.signed.seal, new.signed.seal
@@ -355,8 +355,8 @@ async def test_search_finds_by_kind_subject_agency_and_period(book: Book) -> Non
     middle = book.clock.now()
     await book.tell(2, scope=SOUTH)
 
-    async def count(**wanted: object) -> int:
-        return len(await log_reading.search_log(book.store, EventFilter(**wanted), limit=10))  # type: ignore[arg-type]  # each has its own type
+    async def count(**criteria: object) -> int:
+        return len(await log_reading.search_log(book.store, EventFilter(**criteria), limit=10))  # type: ignore[arg-type]  # each has its own type
 
     assert await count() == 4
     assert await count(kind="message.*") == 4

@@ -212,7 +212,7 @@ async def test_of_what_was_taken_by_a_unit_that_does_not_commit_nothing_is_left(
     assert files(tmp_path / "content") == []
 
 
-async def test_small_content_in_a_file_from_before_is_read_kept_again_and_forgotten_whole(
+async def test_small_content_in_an_older_file_is_read_kept_a_second_time_and_forgotten_completely(
     blobs: FileBlobs,
     store: SqlStore,
     clock: ManualClock,
@@ -353,7 +353,7 @@ async def test_a_scratch_for_few_bytes_makes_no_file_and_is_read_as_often_as_one
 
 
 @pytest.mark.parametrize("size", [SMALL, SMALL + 1, FEW, FEW + 1])
-async def test_what_grows_or_has_to_be_named_lies_in_a_file_that_is_whole(
+async def test_content_that_grows_or_has_to_be_named_lies_in_a_complete_file(
     blobs: FileBlobs, tmp_path: Path, size: int
 ) -> None:
     content = random.Random(size).randbytes(size)

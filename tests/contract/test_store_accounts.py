@@ -166,9 +166,7 @@ async def test_a_certificate_alone_opens_one_live_key_and_both_may_open_many(
     assert await bind(plain.id, KeyAuth.SECRET, None) == plain
 
 
-async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(
-    store: SqlStore,
-) -> None:
+async def test_an_agency_that_leaves_is_hosted_no_more_and_comes_back_as_the_same(store: SqlStore) -> None:
     assert await store.accounts.leave(SOUTH.agency_id) == {}
 
     assert [a.code for a in await store.hosted()] == ["Z91.01"]
@@ -197,7 +195,7 @@ async def test_a_unit_of_work_knows_its_agency_until_that_left(store: SqlStore) 
             await work.agency()
 
 
-async def test_an_agency_with_open_work_stays_and_the_work_is_told(
+async def test_an_agency_with_open_work_stays_and_the_work_is_counted(
     store: SqlStore, clock: ManualClock
 ) -> None:
     """Only its own work counts, and only what is not decided."""

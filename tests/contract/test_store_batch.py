@@ -204,15 +204,15 @@ async def test_who_adds_to_the_facts_of_a_delivery_sees_those_of_who_asks_for_ma
 
     def adding(code: str, facts_of: Callable[[SqlWork], Awaitable[Sequence[Fact]]]) -> Body:
         async def add(work: SqlWork) -> int:
-            known = await facts_of(work)
+            facts = await facts_of(work)
             fact = Fact(track=Track.TRANSPORT, code=code, at=clock.now())
             await work.facts.add_all([(contested, fact)])
-            return len(known)
+            return len(facts)
 
         return add
 
     async def of_many(work: SqlWork) -> Sequence[Fact]:
-        return (await work.facts.of_subjects([each.id for each in many]))[contested]
+        return (await work.facts.of_subjects([row.id for row in many]))[contested]
 
     counts = await shared(
         store,
@@ -275,7 +275,7 @@ async def test_the_events_of_a_batch_have_numbers_without_gaps_whoever_leaves_it
     assert last[NODE] == len(answers)
 
 
-async def test_a_batch_whose_commit_says_nothing_is_not_done_a_second_time_and_each_is_told(
+async def test_a_batch_whose_commit_says_nothing_is_not_repeated_and_every_caller_gets_the_error(
     store: SqlStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit may be on disk: the caller has to look."""
@@ -320,7 +320,7 @@ async def test_each_unit_runs_where_it_was_asked_for(store: SqlStore, clock: Man
     assert await store.share(NORTH, find_owner) == "nobody"
 
 
-async def test_who_waits_for_something_else_between_questions_is_committed_with_the_others(
+async def test_a_unit_that_waits_between_its_questions_is_committed_with_its_batch(
     store: SqlStore, clock: ManualClock, commits: list[Transaction]
 ) -> None:
     """A unit that waits for a thread or the loop, or fails, neither gets another unit's answer nor blocks the others."""

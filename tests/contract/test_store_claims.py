@@ -476,14 +476,14 @@ async def test_a_time_that_a_person_set_is_kept_and_one_that_no_program_sets_is_
     assert len(await claim(store, "job")) == 1
 
 
-async def put_off(store: SqlStore, table: str, lease: Lease, later: datetime) -> None:
+async def put_off(store: SqlStore, table: str, lease: Lease, retry_at: datetime) -> None:
     async with committing(store) as work:
         if table == "job":
-            await work.jobs.retry(lease, later, "the signer is away")
+            await work.jobs.retry(lease, retry_at, "the signer is away")
         elif table == "outbox":
-            await work.outbox.retry(lease, later, (), "the broker is away")
+            await work.outbox.retry(lease, retry_at, (), "the broker is away")
         else:
-            await work.inbox.postpone(lease, later, "the disk is full")
+            await work.inbox.postpone(lease, retry_at, "the disk is full")
 
 
 @pytest.mark.parametrize("limit", [1, 3, 16])

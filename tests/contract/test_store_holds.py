@@ -79,7 +79,7 @@ async def test_one_hold_of_a_subject_is_open_at_a_time_and_a_closed_one_makes_ro
         (HoldState.LIFTED, False),
     ],
 )
-async def test_content_that_is_held_or_purged_is_not_to_be_stored_again(
+async def test_content_that_is_held_or_purged_is_not_to_be_stored_a_second_time(
     store: SqlStore, clock: ManualClock, state: HoldState, keeps: bool
 ) -> None:
     await add(store, hold(clock, state=state))
@@ -138,7 +138,7 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -
 
 
 @pytest.mark.parametrize(
-    ("state", "is_settled", "told"),
+    ("state", "is_settled", "open_work"),
     [
         (HoldState.FROZEN, False, {"holds": 1}),
         (HoldState.SEALED, True, {"holds": 1}),
@@ -148,10 +148,10 @@ async def test_what_a_hold_keeps_is_read_through_nothing_else(store: SqlStore) -
     ],
 )
 async def test_an_agency_stays_while_a_hold_of_it_is_open_or_not_brought_to_its_end(
-    store: SqlStore, clock: ManualClock, state: HoldState, is_settled: bool, told: dict[str, int]
+    store: SqlStore, clock: ManualClock, state: HoldState, is_settled: bool, open_work: dict[str, int]
 ) -> None:
     """An agency that left has no person to decide on its holds, and no worker ends them."""
     await add(store, hold(clock, state=state, is_settled=is_settled))
 
     assert await store.accounts.leave(SOUTH.agency_id) == {}
-    assert await store.accounts.leave(NORTH.agency_id) == told
+    assert await store.accounts.leave(NORTH.agency_id) == open_work

@@ -321,10 +321,10 @@ async def test_bytes_of_a_partner_count_until_somebody_has_dealt_with_them(
             for size in (50_000, 600_000, 7_000_000, 80_000_000)
         ),
     ]
-    new, held, taken_in, fetched = packets[-4:]
+    new, held_packet, taken_in, fetched = packets[-4:]
     documents = [
         incoming(clock, inbox_id=new.id, sender_code="z91.02"),
-        incoming(clock, inbox_id=held.id, state=InState.HELD),
+        incoming(clock, inbox_id=held_packet.id, state=InState.HELD),
         incoming(clock, inbox_id=taken_in.id, state=InState.ACCEPTED),
         incoming(clock, inbox_id=fetched.id),
     ]

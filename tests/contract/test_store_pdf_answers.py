@@ -16,15 +16,15 @@ OTHER = Question(source=RevocationSource.OCSP, issuer="aa", about="2f")
 
 
 def answer(
-    body: bytes, made: datetime = START, question: Question = QUESTION, *, revokes: bool = False
+    body: bytes, made_at: datetime = START, question: Question = QUESTION, *, revokes: bool = False
 ) -> Answer:
     return Answer(
         question=question,
         body=body,
         origin="http://ocsp.example.invalid/",
-        fetched_at=made,
-        made_at=made,
-        ends_at=made + DAY,
+        fetched_at=made_at,
+        made_at=made_at,
+        ends_at=made_at + DAY,
         revokes=revokes,
     )
 
@@ -33,9 +33,7 @@ async def bodies(store: SqlStore, question: Question = QUESTION) -> list[bytes]:
     return [a.body for a in await store.pdf_answers.list_about(question)]
 
 
-async def test_the_newest_answers_and_lists_are_given_and_an_older_one_is_not_taken(
-    store: SqlStore,
-) -> None:
+async def test_the_newest_answers_and_lists_are_given_and_an_older_one_is_refused(store: SqlStore) -> None:
     answers = store.pdf_answers
     assert await answers.keep(answer(b"first"))
     assert await answers.keep(answer(b"first"))
@@ -71,5 +69,5 @@ async def test_answers_in_use_are_kept_and_those_that_are_not_stored_are_named(s
     third = answer(b"third", START + 2 * HOUR)
     await answers.keep(third)
     assert await answers.prune(START + DAY) == 1
-    kept = await answers.read([a.digest for a in (first, second, third, file)])
-    assert {a.body for a in kept} == {b"first", b"third", b"file"}
+    stored_answers = await answers.read([a.digest for a in (first, second, third, file)])
+    assert {a.body for a in stored_answers} == {b"first", b"third", b"file"}

@@ -126,7 +126,7 @@ async def test_one_row_may_be_written_over_twice_and_the_last_word_stays(
         assert await tx.tuples(select(col(BlobRow.size), col(BlobRow.body))) == [(6, b"second")]
 
 
-async def test_many_rows_of_every_kind_of_value_come_as_they_were_given(
+async def test_many_rows_of_every_kind_of_value_are_read_back_unchanged(
     store: SqlStore, clock: ManualClock
 ) -> None:
     kinds = [*EventKind][:40]

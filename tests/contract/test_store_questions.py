@@ -30,9 +30,9 @@ _BOTH = union_all(
     select(col(JobRow.id), col(JobRow.created_at)).where(col(JobRow.agency_id) == bindparam("agency")),
 )
 _NAMES = select(col(HostedAgencyRow.code)).order_by(col(HostedAgencyRow.code))
-_FIRST_THINGS = pairs_table("these")
+_FIRST_PAIRS = pairs_table("these")
 _PAIRS = select(OutboxRow).where(
-    col(OutboxRow.agency_id) == _FIRST_THINGS.c.agency_id, col(OutboxRow.id) == _FIRST_THINGS.c.id
+    col(OutboxRow.agency_id) == _FIRST_PAIRS.c.agency_id, col(OutboxRow.id) == _FIRST_PAIRS.c.id
 )
 _POSITIONS = select(col(EventRow.position)).where(among_numbers(col(EventRow.position), "numbers"))
 

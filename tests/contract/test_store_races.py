@@ -166,7 +166,7 @@ async def test_a_delivery_stands_as_all_its_facts_make_it(
         assert (await view.deliveries.get(delivery_row.id)).marks == tuple(f"{n:02}" for n in range(AT_ONCE))
 
 
-async def test_a_packet_never_waits_for_a_document_that_is_here(
+async def test_a_packet_never_waits_for_a_document_that_has_arrived(
     store: SqlStore, twin: SqlStore, clock: ManualClock
 ) -> None:
     document = incoming(clock, document_id=DocumentId("d-1"))
@@ -225,7 +225,7 @@ async def keep_all(
     return digests
 
 
-async def test_documents_with_the_same_files_never_stand_in_each_others_way(
+async def test_documents_with_the_same_files_never_block_one_another(
     store: SqlStore, twin: SqlStore, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Each refers to them in another order: with exclusive locks two of them would wait for each other."""

@@ -1,4 +1,4 @@
-"""Readings of documents by programs are counted by day until an event tells them, and each is told once (R123)."""
+"""Readings of documents by programs are counted by day until an event records them, and each is recorded once (R123)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ async def test_the_first_is_told_at_once_and_further_ones_are_folded_by_day(stor
         assert await work.readings.note("inb_1", KEY, noon) == (True, None)
 
     assert await store.untold_readings(noon) == []
-    (untold,) = await store.untold_readings(next_day)
+    (first_reading,) = await store.untold_readings(next_day)
     async with committing(store, NORTH) as work:
         _, owed = await work.readings.note("inb_1", KEY, next_day)
-    assert (untold.reader_id, untold.count, owed) == (KEY, 2, untold)
-    (rest,) = await store.untold_readings(next_day + timedelta(days=1))
+    assert (first_reading.reader_id, first_reading.count, owed) == (KEY, 2, first_reading)
+    (second_reading,) = await store.untold_readings(next_day + timedelta(days=1))
     async with committing(store, NORTH) as work:
-        assert await work.readings.take(untold) is None
-        assert await work.readings.take(rest) == rest
-        assert await work.readings.take(rest) is None
+        assert await work.readings.take(first_reading) is None
+        assert await work.readings.take(second_reading) == second_reading
+        assert await work.readings.take(second_reading) is None
     assert await store.untold_readings(next_day + timedelta(days=1)) == []

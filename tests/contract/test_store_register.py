@@ -34,7 +34,7 @@ async def test_mode_b_numbers_are_dense_under_twenty_at_once(store: SqlStore) ->
     assert sorted(numbers) == list(range(1, 21))
 
 
-async def test_mode_b_a_rolled_back_number_is_given_again(store: SqlStore) -> None:
+async def test_mode_b_a_rolled_back_number_is_given_to_the_next_document(store: SqlStore) -> None:
     commits = [True, False, True, False, False, True]
 
     numbers = await asyncio.gather(*(take(store, commit) for commit in commits))

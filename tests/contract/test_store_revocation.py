@@ -18,15 +18,15 @@ OTHER = Question(source=RevocationSource.OCSP, issuer="bb", about="1f")
 
 
 def answer(
-    body: bytes, made: datetime = START, question: Question = QUESTION, *, revokes: bool = False
+    body: bytes, made_at: datetime = START, question: Question = QUESTION, *, revokes: bool = False
 ) -> Answer:
     return Answer(
         question=question,
         body=body,
         origin="http://ocsp.example.invalid/",
-        fetched_at=made,
-        made_at=made,
-        ends_at=made + DAY,
+        fetched_at=made_at,
+        made_at=made_at,
+        ends_at=made_at + DAY,
         revokes=revokes,
     )
 
@@ -69,7 +69,7 @@ async def test_a_question_put_off_while_the_clock_was_ahead_is_asked_once_the_cl
     assert await store.revocation.claim(START, 10, HOUR) == []
 
 
-async def test_an_answer_ends_the_question_until_it_is_due_again(store: SqlStore) -> None:
+async def test_an_answer_ends_the_question_until_its_next_due_time(store: SqlStore) -> None:
     await store.revocation.plan([QUESTION], START)
     await store.revocation.record_failure(QUESTION, START + HOUR, "nobody there")
     (question_before,) = await store.revocation.questions()
@@ -133,7 +133,7 @@ async def test_the_version_changes_with_every_answer_and_every_question(store: S
     assert await store.revocation.version() in versions
 
 
-async def test_what_is_known_already_is_not_read_again(store: SqlStore) -> None:
+async def test_a_known_answer_is_not_read_a_second_time(store: SqlStore) -> None:
     first = answer(b"good")
     await store.revocation.keep(first, START)
     cache = {first.digest: first}
@@ -165,7 +165,7 @@ async def test_hurrying_makes_every_question_due(store: SqlStore) -> None:
     assert len(await store.revocation.claim(START + HOUR, 10, DAY)) == 2
 
 
-async def test_a_packet_waits_for_its_agency_until_it_is_known(store: SqlStore, clock: ManualClock) -> None:
+async def test_a_packet_waits_for_its_agency_until_it_is_settled(store: SqlStore, clock: ManualClock) -> None:
     mine, theirs = inbox_item(clock), inbox_item(clock, scope=SOUTH)
     for scope, item in ((NORTH, mine), (SOUTH, theirs)):
         async with committing(store, scope) as work:

@@ -19,7 +19,7 @@ UNIT = Unit(id="unt_1", name="Phòng Tổng hợp")
 
 
 def part(clock: ManualClock, document: IncomingDocument, **changes: object) -> UnitPart:
-    made = UnitPart(
+    unit_part = UnitPart(
         id=clock.new_id("prt_"),
         document_id=document.id,
         unit=UNIT.name,
@@ -28,7 +28,7 @@ def part(clock: ManualClock, document: IncomingDocument, **changes: object) -> U
         given_by="prn_head",
         given_at=clock.now(),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]  # fields of a part
+    return replace(unit_part, **changes)  # type: ignore[arg-type]  # fields of a part
 
 
 async def test_a_unit_is_one_agencys_and_its_name_is_taken_once(store: SqlStore) -> None:
@@ -60,14 +60,14 @@ async def test_open_parts_follow_a_rename_and_ended_ones_keep_their_name(
 
     async with committing(store) as work:
         renamed = await work.units.rename(UNIT, "Phòng Nội vụ")
-        again = await work.units.rename(renamed, UNIT.name)
-        last = await work.units.rename(again, "Phòng Nội vụ")
+        renamed_back = await work.units.rename(renamed, UNIT.name)
+        last = await work.units.rename(renamed_back, "Phòng Nội vụ")
 
     async with store.read(NORTH) as work:
         assert await work.units.get(UNIT.id) == last
         parts = (await work.parts.of_documents([document.id]))[document.id]
     assert (last.name, last.former) == ("Phòng Nội vụ", (UNIT.name,))
-    assert again.former == ("Phòng Nội vụ",)
+    assert renamed_back.former == ("Phòng Nội vụ",)
     assert {(p.state, p.unit, p.key) for p in parts} == {
         (PartState.OPEN, "Phòng Nội vụ", "phong noi vu"),
         (PartState.DONE, UNIT.name, UNIT.key),
@@ -78,24 +78,24 @@ async def test_a_share_finds_parts_of_the_unit_of_the_person_and_of_all_whom_it_
     store: SqlStore, clock: ManualClock
 ) -> None:
     document = await seed_incoming(store, incoming(clock))
-    whole, own = part(clock, document), part(clock, document, person_id="prn_1")
+    of_unit, own = part(clock, document), part(clock, document, person_id="prn_1")
     other = part(clock, document, person_id="prn_2", is_informed=True)
     async with committing(store) as work:
-        for new in (whole, own, other):
+        for new in (of_unit, own, other):
             await work.parts.add(new)
     key = frozenset({UNIT.key})
 
-    async def found(share: Share) -> set[str]:
+    async def find_ids(share: Share) -> set[str]:
         async with store.read(NORTH) as work:
             return {p.id for p, _ in await work.parts.open_of(share, 9)}
 
-    assert await found(Share(units=key, persons=frozenset({"prn_1"}))) == {whole.id, own.id}
-    assert await found(Share(leading=key)) == {whole.id, own.id, other.id}
-    assert await found(Share(persons=frozenset({"prn_2"}))) == {other.id}
-    assert await found(Share()) == set()
+    assert await find_ids(Share(units=key, persons=frozenset({"prn_1"}))) == {of_unit.id, own.id}
+    assert await find_ids(Share(leading=key)) == {of_unit.id, own.id, other.id}
+    assert await find_ids(Share(persons=frozenset({"prn_2"}))) == {other.id}
+    assert await find_ids(Share()) == set()
     async with store.read(NORTH) as work:
         late = await work.parts.overdue(clock.now().date(), clock.now() + timedelta(days=1), 9)
-    assert {p.id for p, _ in late} == {whole.id, own.id}
+    assert {p.id for p, _ in late} == {of_unit.id, own.id}
 
 
 async def test_comments_are_unread_by_who_has_seen_the_letter_before_them(

@@ -163,13 +163,13 @@ async def test_figures_of_many_endpoints_take_as_many_queries_as_of_one(
     states = {
         endpoint.id: (await rows.log(NORTH.agency_id, endpoint.id, 9))[0].state for endpoint in endpoints
     }
-    with noted_statements() as one:
+    with noted_statements() as statements_of_one:
         await rows.figures(NORTH.agency_id, [endpoints[0].id])
 
-    with noted_statements() as three:
+    with noted_statements() as statements_of_three:
         figures = await rows.figures(NORTH.agency_id, [endpoint.id for endpoint in endpoints])
 
-    assert len(three) == len(one)
+    assert len(statements_of_three) == len(statements_of_one)
     for id, state in states.items():
         of_state = {DeliveryState.DELIVERED: figures[id].delivered, DeliveryState.FAILED: figures[id].failed}
         assert {**of_state, DeliveryState.WAITING: figures[id].waiting} == {

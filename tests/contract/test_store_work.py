@@ -187,7 +187,7 @@ async def test_a_view_does_not_change_while_it_is_read(store: SqlStore, clock: M
     assert page_before.items == page_after.items == ()
 
 
-async def test_no_agency_sees_or_changes_what_is_another_ones(store: SqlStore, clock: ManualClock) -> None:
+async def test_no_agency_sees_or_changes_the_work_of_another(store: SqlStore, clock: ManualClock) -> None:
     document, arrived, item = outgoing(clock), incoming(clock), outbox_item(clock)
     delivery_row = delivery(document, "Z91.02")
     async with committing(store) as work:

@@ -99,7 +99,7 @@ async def test_a_reader_of_events_is_woken_by_the_sequencer_of_another_process(
     await within_limit(waiting, "the reader is woken")
 
 
-async def test_a_command_that_ends_at_once_is_heard(two: SqlStore, url: str) -> None:
+async def test_the_ring_of_a_command_that_ends_at_once_arrives(two: SqlStore, url: str) -> None:
     remote_ear = await listening(two)
 
     async with opened(url, ManualClock()) as short:

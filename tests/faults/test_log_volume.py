@@ -35,7 +35,7 @@ async def axis_away(town: Town) -> None:
 
 
 async def seal_key_damaged(town: Town) -> None:
-    """Nothing seals, as for a process that has another secret than the one that made the key."""
+    """Seal nothing, as for a process that has another secret than the one that made the key."""
     file = town.node.settings.keys.folder / "_log" / "seal.key.pem"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.write_text("this is no key")

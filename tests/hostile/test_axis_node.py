@@ -126,7 +126,7 @@ async def test_threat_107_a_packet_signed_with_a_stolen_key_on_a_foreign_node_is
     assert events == ["inbox.landed", "inbox.invalid"]
 
 
-async def test_threat_107_the_node_that_hosts_the_sender_or_the_code_that_it_became_is_believed(
+async def test_threat_107_packets_from_the_node_that_hosts_the_sender_or_its_successor_are_accepted(
     town: Town,
 ) -> None:
     await hosted_by(town, own(town))

@@ -158,7 +158,7 @@ CONTRADICTIONS: list[dict[str, object]] = [
 ]
 
 
-def test_threat_108_a_header_that_contradicts_the_first_part_refuses_the_set_and_is_told(
+def test_threat_108_a_header_that_contradicts_the_first_part_refuses_the_set_with_a_reason(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     for lie in CONTRADICTIONS:
@@ -274,7 +274,7 @@ BODIES = (b"", b"x", b"ten bytes!", b"0123456789", b"four", b"y" * 40)
     )
 )
 @settings(max_examples=40)
-def test_threat_108_whatever_a_liar_sends_the_honest_set_is_whole_and_the_rest_is_bounded_and_told(
+def test_threat_108_whatever_a_liar_sends_the_honest_set_joins_and_other_sets_are_bounded_and_reported(
     tmp_path_factory: pytest.TempPathFactory, lies: list[tuple[int, int, int, str, bytes, str]]
 ) -> None:
     clock = ManualClock()

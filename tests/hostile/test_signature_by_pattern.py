@@ -156,7 +156,7 @@ _TERMS = st.builds(
     at=_TIMES,
     value=st.binary(min_size=1, max_size=300),
 )
-def test_whatever_can_be_written_is_read_again(
+def test_every_writable_signature_is_read_back(
     packet_id: PacketId, kind: Kind, receipt: Receipt | None, terms: Terms | None, at: datetime, value: bytes
 ) -> None:
     parts = SignatureParts(

@@ -40,16 +40,16 @@ def document(
     id: str = "",
     subject: str = "V/v phối hợp kiểm thử liên thông văn bản",
     business: int = 0,
-    about: str = "",
+    target_id: str = "",
     reason: str = "",
     more: str = "",
     type_name: str = "Công văn",
     packed: bool = True,
     traced: str = "09:15:00",
 ) -> bytes:
-    """Build a document with these files, each zipped as the standard has it. `about`, `reason` and `more` belong to the
+    """Build a document with these files, each zipped as the standard has it. `target_id`, `reason` and `more` belong to the
     business operation."""
-    document_id = f"<edXML:DocumentId>{escape(about)}</edXML:DocumentId>" if about else ""
+    document_id = f"<edXML:DocumentId>{escape(target_id)}</edXML:DocumentId>" if target_id else ""
     why = f"<edXML:BussinessDocReason>{escape(reason)}</edXML:BussinessDocReason>" if reason else ""
     ids = [f"cid:{uuid.uuid4()}" for _ in files]
     references = "".join(

@@ -25,7 +25,7 @@ def record(say: str, **extra: object) -> logging.LogRecord:
     return log_record
 
 
-def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch) -> None:
+def test_a_secret_in_the_log_is_a_leak_that_the_report_does_not_repeat(watch: Watch) -> None:
     """Words that are masked, or are no secret, pass."""
     watch.remember("correct horse")
     for line in (
@@ -45,7 +45,7 @@ def test_a_secret_in_the_log_is_heard_and_not_shown_again(watch: Watch) -> None:
         assert watch.leaks() == []
 
 
-def test_a_secret_in_what_is_logged_beside_or_by_a_child_is_heard(watch: Watch) -> None:
+def test_a_secret_in_a_trace_an_extra_field_or_a_childs_output_is_a_leak(watch: Watch) -> None:
     watch.remember("correct horse")
     try:
         raise ValueError("correct horse")

@@ -93,8 +93,8 @@ def trust_feed(
             digest.add(line)
     values = {"format": FORM_2, "trust": digest.hexdigest(), "trust_rows": digest.rows, **header}
     raw = feed(ordered, sequence, signer=signer, **values)
-    first, rest = raw.split(b"\n", 1)
-    body, seal = rest.removesuffix(b"\n").rpartition(b"\n")[::2]
+    first, body_and_seal = raw.split(b"\n", 1)
+    body, seal = body_and_seal.removesuffix(b"\n").rpartition(b"\n")[::2]
     signed = [feed_judge.officer_line(first + b"\n", by) for by in officers]
     signatures = b"".join(map(feed_file.encode, sorted(signed, key=lambda line: line.officer)))
     return first + b"\n" + body + b"\n" + signatures + seal + b"\n"

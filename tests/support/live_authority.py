@@ -42,15 +42,15 @@ class LiveAuthority:
         return urlsplit(self.server.url).netloc
 
     @property
-    def asked(self) -> list[str]:
-        """Kinds of requests that came, in their order."""
+    def request_kinds(self) -> list[str]:
+        """Return the kinds of the requests, in their order."""
         return [_kind_of(body) for _, body, _ in self.server.requests]
 
     def issue(self, name: str, *, not_after: datetime = NOT_AFTER, is_tsa: bool = False) -> Holder:
         """Issue a certificate that names the addresses of this server."""
-        named = x509.UniformResourceIdentifier(self.server.url)
-        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, named)
-        point = x509.DistributionPoint([named], None, None, None)
+        address = x509.UniformResourceIdentifier(self.server.url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, address)
+        point = x509.DistributionPoint([address], None, None, None)
         holder = self.authority.issue(
             name,
             agency=not is_tsa,

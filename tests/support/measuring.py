@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Measure:
-    """Seconds, and megabytes by which the process grew at its peak."""
+    """Seconds, and the megabytes that the process grew by at its peak."""
 
     seconds = 0.0
     megabytes = 0.0
@@ -24,10 +24,10 @@ class Measure:
 def measured() -> Iterator[Measure]:
     measure, begun = Measure(), time.monotonic()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    before = _memory("VmRSS")
+    start_memory = _memory("VmRSS")
     yield measure
     measure.seconds = time.monotonic() - begun
-    measure.megabytes = (_memory("VmHWM") - before) / 1024
+    measure.megabytes = (_memory("VmHWM") - start_memory) / 1024
 
 
 def _memory(name: str) -> int:

@@ -43,11 +43,11 @@ async def call_once(town: Town, act: str, symbol: str) -> None:
     out, scope, today = town.node.out, await town.scope(DEPARTMENT), town.node.out.today()
     number = ""
     if act.startswith("reserve"):
-        wanted = replace(draft("", PROVINCE, symbol=symbol), issued_on=today)
-        given = await numbering.reserve_for(out, scope, wanted)
+        new_draft = replace(draft("", PROVINCE, symbol=symbol), issued_on=today)
+        reservation = await numbering.reserve_for(out, scope, new_draft)
         if act == "reserve-release":
-            await numbering.release_number(out, scope, given.id, "not needed")
-        number = str(given.number)
+            await numbering.release_number(out, scope, reservation.id, "not needed")
+        number = str(reservation.number)
     if act in ("send", "reserve-send", "send-cancel", "refused"):
         subject = "" if act == "refused" else "Về việc cấp số"
         sent = await town.send(number, symbol=symbol, issued_on=today, subject=subject)

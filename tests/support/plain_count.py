@@ -56,7 +56,7 @@ class SentDocuments:
     deliveries: Mapping[str, Sequence[Delivery]]
     facts: Mapping[str, Sequence[Fact]]
 
-    def of(self, document: OutgoingDocument) -> Sequence[Delivery]:
+    def deliveries_of(self, document: OutgoingDocument) -> Sequence[Delivery]:
         return self.deliveries.get(document.id, ())
 
 
@@ -94,31 +94,33 @@ async def _check_arrivals(receiver: Ours) -> None:
 
 
 async def _check_states(sent: SentDocuments, all_ours: Mapping[str, Ours], heirs: Mapping[str, str]) -> None:
-    there = {code: {d.packet_id for d in await ours.arrived()} for code, ours in all_ours.items()}
+    arrived_ids = {code: {d.packet_id for d in await ours.arrived()} for code, ours in all_ours.items()}
     for document in sent.documents:
-        own = sent.of(document)
+        own = sent.deliveries_of(document)
         ended = all(d.state == "cancelled" for d in own)
         assert (document.state is OutState.CANCELLED) == ended or not own, document.id
         for delivery in own:
             code = delivery.recipient.code
-            told = any(fact.track is Track.BUSINESS for fact in sent.facts[delivery.id])
+            is_answered = any(fact.track is Track.BUSINESS for fact in sent.facts[delivery.id])
             heir = heirs.get(code, "")
-            at_heir = document.packet_id in there.get(heir, set())
+            at_heir = document.packet_id in arrived_ids.get(heir, set())
             if heir in {d.recipient.code for d in own}:
                 # The heir has a copy of its own; its word counts for the agency that ended only while that said nothing.
                 at_heir = at_heir and any(fact.heir == heir for fact in sent.facts[delivery.id])
-            has_it = document.packet_id in there[code] or at_heir
-            assert has_it == told, (document.id, delivery.recipient.code, delivery.state, has_it)
+            has_it = document.packet_id in arrived_ids[code] or at_heir
+            assert has_it == is_answered, (document.id, delivery.recipient.code, delivery.state, has_it)
 
 
 async def _check_numbers(sender: Ours, sent: SentDocuments, year: int) -> None:
     async with sender.store.read(sender.scope) as work:
-        given = await work.given.page(year, now=max(d.created_at for d in sent.documents), limit=_ENOUGH)
-    assert [g.number for g in given] == [*range(1, len(given) + 1)]
+        given_numbers = await work.given.page(
+            year, now=max(d.created_at for d in sent.documents), limit=_ENOUGH
+        )
+    assert [g.number for g in given_numbers] == [*range(1, len(given_numbers) + 1)]
     standing = {d.document_id for d in sent.documents if d.state in STANDING}
     drafts = {d.id for d in sent.documents if d.state is OutState.DRAFT}
     by_id = {d.id: d for d in sent.documents}
-    for number in given:
+    for number in given_numbers:
         used = number.document_id in standing or number.subject_id in drafts
         assert number.state is (NumberState.ISSUED if used else NumberState.VOID), number
         assert by_id[number.subject_id].state in STANDING or not used or number.subject_id in drafts
@@ -126,13 +128,13 @@ async def _check_numbers(sender: Ours, sent: SentDocuments, year: int) -> None:
 
 async def _check_figures(sender: Ours, sent: SentDocuments) -> None:
     counts = [d for d in sent.documents if d.state in STANDING]
-    own = [sent.facts[d.id] for document in counts for d in sent.of(document)]
-    gone = [group for group in own if any(_is_told(fact) for fact in group)]
-    requests = [fold_delivery(group).requests for group in gone]
+    own = [sent.facts[d.id] for document in counts for d in sent.deliveries_of(document)]
+    reported_groups = [group for group in own if any(_is_told(fact) for fact in group)]
+    requests = [fold_delivery(group).requests for group in reported_groups]
     expected = {
         "documents": len(counts),
-        "recipients": len(gone),
-        "delivered": sum(any(fact.track is Track.BUSINESS for fact in group) for group in gone),
+        "recipients": len(reported_groups),
+        "delivered": sum(any(fact.track is Track.BUSINESS for fact in group) for group in reported_groups),
         "recalled": sum(any(r.state is RequestState.AGREED for r in group) for group in requests),
     }
     assert await sender.counted(OUT, [*expected]) == expected

@@ -92,4 +92,4 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: tests assert on `asked`."""
+        """Log nothing: tests assert on `requests`."""

@@ -23,7 +23,7 @@ def person_of(
     code: str,
     holder: Holder,
     *,
-    until: datetime | None = None,
+    valid_to: datetime | None = None,
     capacity: str = "KT.",
     name: str = "Người Ký Mẫu",
 ) -> SealChange:
@@ -33,7 +33,7 @@ def person_of(
         code,
         CertificateKind.PERSON,
         holder.certificate.public_bytes(Encoding.DER),
-        until=until,
+        until=valid_to,
         name=name,
         position="Phó Giám đốc",
         capacity=capacity,

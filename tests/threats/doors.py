@@ -49,7 +49,7 @@ class Word(StrEnum):
     SHOWN = "shown"
     HELD = "held"
     RETRY = "retry"
-    TOLD = "told"
+    EXPLAINED = "explained"
     """`explain` reads without trusting: it says what it saw, or why it cannot."""
 
 
@@ -115,7 +115,7 @@ class AxisDoor:
         with bounded_memory():
             await self.publish(raw, routing or Routing())
             row = await self.settled(raw)
-        outcome = self._outcome(row, await self.answers(), held=await self._is_held(row))
+        outcome = self._outcome(row, await self.answers(), is_held=await self._is_held(row))
         stored = stored_before + (row.incoming_id is not None and outcome.word is not Word.DEDUP)
         assert await self._count_kept() == stored, "stored half-way"
         if row.sender_code is None:
@@ -195,9 +195,9 @@ class AxisDoor:
         async with self.ground.town.node.store.read(await self.ground.town.scope(RECEIVER)) as work:
             return (await work.incoming.get(row.incoming_id)).state is InState.HELD
 
-    def _outcome(self, row: InboxPacket, answered: tuple[str, ...], *, held: bool) -> Outcome:
+    def _outcome(self, row: InboxPacket, answered: tuple[str, ...], *, is_held: bool) -> Outcome:
         make = partial(Outcome, code=row.code, answered=answered, detail=row.reason or "")
-        if row.state == "held" or held:
+        if row.state == "held" or is_held:
             return make(word=Word.HELD)
         if row.state in ("landed", "waiting"):
             return make(word=Word.RETRY)
@@ -228,7 +228,7 @@ class CommandDoor:
     async def deliver(self, raw: bytes, routing: Routing | None = None) -> Outcome:
         with bounded_memory():
             outcome = self._read(raw)
-        assert self._read(envelopes.native()).word in (Word.ADMITTED, Word.TOLD), "the next good file"
+        assert self._read(envelopes.native()).word in (Word.ADMITTED, Word.EXPLAINED), "the next good file"
         return outcome
 
     def _read(self, raw: bytes) -> Outcome:
@@ -249,7 +249,7 @@ class CommandDoor:
 
     def _explained(self, code: int, report: dict[str, Any]) -> Outcome:
         assert code in (0, 7)  # as `verify` ends
-        return Outcome(word=Word.TOLD, code=report["error"]["code"] if code else None)
+        return Outcome(word=Word.EXPLAINED, code=report["error"]["code"] if code else None)
 
 
 _APP = cache(main.build)

@@ -23,7 +23,7 @@ WORDS = ("rej-sec", "rej-fmt", "dedup", "shown", "admitted", "held", "retry", "s
 CASE = "threat"
 """Name of the property in which a test with a table of cases records each of them."""
 Record = Callable[[str, object], None]
-ASIDE = "told"
+UNJUDGED = "explained"
 """What a door says that judges nothing."""
 
 # `test_threat_045_…`, `test_threat_052_105_…` and `…_threats_79_82`: the numbers stand in the name of the test.
@@ -170,7 +170,7 @@ def lines(threats: Mapping[int, Threat], results: Sequence[Result]) -> Iterator[
 def _outcomes(threat: Threat, own: Sequence[Result]) -> tuple[str, ...]:
     """Return the outcomes that tests recorded, in the order of the list; where none did, what the tests themselves
     assert."""
-    outcomes = {result.recorded["outcome"] for result in own if "outcome" in result.recorded} - {ASIDE}
+    outcomes = {result.recorded["outcome"] for result in own if "outcome" in result.recorded} - {UNJUDGED}
     return tuple(word for word in WORDS if word in outcomes) or (threat.outcome if own else ())
 
 
@@ -183,7 +183,7 @@ def _lacks(threat: Threat, own: Sequence[Result]) -> str:
         return f"{len(wrong)} failed: {wrong[0]}"
     if skipped := _in_state(own, "skipped"):
         return f"{len(skipped)} not run: {skipped[0]}"
-    other = {result.recorded.get("outcome", ASIDE) for result in own} - {*threat.outcome, ASIDE}
+    other = {result.recorded.get("outcome", UNJUDGED) for result in own} - {*threat.outcome, UNJUDGED}
     return f"another outcome: {', '.join(sorted(other))}" if other else ""
 
 

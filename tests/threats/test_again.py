@@ -133,7 +133,7 @@ async def test_threat_052_a_known_number_with_other_content_waits_for_a_person(
     record_property("outcome", other.word.value)
 
 
-async def test_threat_055_a_storm_of_copies_is_one_document_each(
+async def test_threat_055_a_storm_of_copies_is_one_document_per_original(
     door: AxisDoor, record_property: Record
 ) -> None:
     sent = [packet() for _ in range(4)]
@@ -235,7 +235,7 @@ async def test_threat_106_a_packet_signed_for_another_agency_is_not_ours(
     record_property("outcome", outcome.word.value)
 
 
-async def test_threat_109_an_axis_that_contradicts_the_signed_words_is_not_believed(
+async def test_threat_109_a_packet_whose_axis_contradicts_the_signed_words_is_refused(
     door: AxisDoor, record_property: Record
 ) -> None:
     for name, word in (("packet_id", "another"), ("kind", "recall"), ("kind", "?"), ("sender", STRANGER)):

@@ -25,7 +25,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out_and_is_told(
+async def test_threat_099_a_file_that_was_changed_after_it_came_is_not_given_out_and_raises_an_alert(
     town: Town, cases: Cases
 ) -> None:
     packet = town.forge(document(), FILES)

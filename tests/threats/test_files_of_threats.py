@@ -32,7 +32,7 @@ async def try_at(door: Door, case: Case, cases: Cases, record: table.Record) -> 
         outcome = await door.deliver(case.make(letter), letter.routing)
 
         say(outcome.word.value)
-        if outcome.word is Word.TOLD:
+        if outcome.word is Word.EXPLAINED:
             return
         if case.code in CODES or case.code is None:
             by_registry = NO_SUCH_SENDER.get(case.code or "") if door.is_axis else None

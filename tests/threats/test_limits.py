@@ -87,7 +87,7 @@ def _digests(packets: Iterable[Packet]) -> set[str]:
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_threat_091_a_scratch_folder_that_is_gone_is_made_again(
+async def test_threat_091_a_missing_scratch_folder_is_recreated(
     embedded: AxisDoor, record_property: Callable[[str, object], None]
 ) -> None:
     large = (("lon.pdf", PDF + bytes(100_000)),)  # what is small is never in a scratch file

@@ -61,7 +61,7 @@ def test_a_line_tells_what_is_wanting() -> None:
         ([passed], ""),
         ([passed, failed], f"1 failed: {TEST}"),
         ([Result(test=TEST, state="skipped")], f"1 not run: {TEST}"),
-        ([Result(test=TEST, state="passed", recorded={"outcome": "told"})], ""),
+        ([Result(test=TEST, state="passed", recorded={"outcome": "explained"})], ""),
         ([Result(test=TEST, state="passed", recorded={"outcome": "admitted"})], "another outcome: admitted"),
     ):
         (line,) = table.lines(THREATS, results)
@@ -79,7 +79,7 @@ def test_a_number_that_only_a_test_has_is_told_and_a_threat_without_a_door_needs
     assert "No such door." in table.text([line])
 
 
-def test_the_doors_that_were_tried_are_told() -> None:
+def test_the_tried_doors_are_listed() -> None:
     results = [
         Result(test=TEST, state="passed"),
         Result(test=TEST, state="passed", recorded={"entry": "broker", "outcome": "rej-sec"}),

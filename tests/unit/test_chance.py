@@ -18,7 +18,7 @@ def test_nothing_comes_twice_to_any_thread() -> None:
     assert {bit for x in numbers for bit in x} == {*range(256)}
 
 
-def test_a_forked_process_gets_others() -> None:
+def test_a_forked_process_gets_other_bytes() -> None:
     random_bytes.random_16()  # more were drawn than were handed out
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:

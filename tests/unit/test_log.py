@@ -60,7 +60,7 @@ def test_a_line_names_what_is_bound_and_its_own_ids_win(logger: logging.Logger, 
     assert (line["action"], line["request"], line["packet"]) == ("packet.seen", "req_1", "two")
 
 
-def test_what_is_bound_inside_ends_there(logger: logging.Logger, lines: Lines) -> None:
+def test_inner_bindings_end_with_their_block(logger: logging.Logger, lines: Lines) -> None:
     with log.bound(request="req_1"):
         with log.bound(document="msg_1"):
             log.action(logger, "inner")

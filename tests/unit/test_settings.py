@@ -161,7 +161,7 @@ def test_an_empty_secret_file_is_refused(tmp_path: Path, content: str) -> None:
         load(None, {"GATEWAY_KEYS_PASSWORD_FILE": str(secret)})
 
 
-def test_no_secret_is_ever_shown() -> None:
+def test_no_secret_is_ever_printed() -> None:
     settings = load(
         None,
         {
@@ -187,9 +187,7 @@ def test_no_secret_is_repeated_in_a_refusal() -> None:
     assert "a value that is not shown" in str(caught.value)
 
 
-def test_the_file_that_is_read_is_the_one_given_then_the_environment_then_the_one_here(
-    tmp_path: Path,
-) -> None:
+def test_the_named_file_is_read_first_then_that_of_the_environment_then_the_local_one(tmp_path: Path) -> None:
     local_file = settings_file(tmp_path, "")
 
     assert locate(Path("a.toml"), {"GATEWAY_CONFIG": "b.toml"}, tmp_path) == Path("a.toml")

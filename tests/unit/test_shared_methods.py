@@ -47,17 +47,17 @@ print("methods", Letter.__setattr__ is Box.__setattr__, Letter.__repr__ is Box._
 """
 
 
-def told(before: str) -> list[str]:
+def run_story(preamble: str) -> list[str]:
     answer = subprocess.run(
-        [sys.executable, "-c", before + STORY], capture_output=True, text=True, check=True
+        [sys.executable, "-c", preamble + STORY], capture_output=True, text=True, check=True
     )
     return answer.stdout.splitlines()
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="this library shares more by itself")
 def test_shared_methods_refuse_and_show_what_own_ones_do() -> None:
-    *own, apart = told("")
-    *shared, together = told("import gateway.shared_methods\n")
+    *own, own_methods = run_story("")
+    *shared, shared_methods = run_story("import gateway.shared_methods\n")
 
     assert shared == own
-    assert (apart, together) == ("methods False False", "methods True True")
+    assert (own_methods, shared_methods) == ("methods False False", "methods True True")

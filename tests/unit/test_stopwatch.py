@@ -27,7 +27,7 @@ def test_a_week_of_work_is_kept_as_one_hour_of_it() -> None:
     assert {x.p95 for x in paces(slots)} == {3.0}
 
 
-def test_after_an_hour_of_nothing_nothing_is_told() -> None:
+def test_after_an_idle_hour_there_are_no_slots() -> None:
     clock = ManualClock()
     stopwatch = Stopwatch("embedded", clock)
     stopwatch.record(Metric.ACCEPT, Lane.NORMAL, clock.now())

@@ -10,7 +10,7 @@ from gateway.atomic_files import new_file, write_file, write_private
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path, alone: bool) -> None:
+def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path, alone: bool) -> None:
     path = tmp_path / "list.json"
     write_file(path, b"before")
 
@@ -23,7 +23,7 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path, alone: bool) -> 
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_what_breaks_on_the_way_leaves_what_was_there(tmp_path: Path, alone: bool) -> None:
+def test_a_write_that_breaks_off_leaves_the_former_file(tmp_path: Path, alone: bool) -> None:
     path = tmp_path / "list.json"
     write_file(path, b"before")
 

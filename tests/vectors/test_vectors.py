@@ -13,7 +13,7 @@ from tests.vectors.verdicts import NOT_MINE, VALID, Row
 EXPECTED = verdicts.load_expected()
 
 
-def test_every_vector_is_the_same_file_and_every_verifier_says_of_it_what_it_always_said() -> None:
+def test_every_vector_is_the_same_file_and_every_verifier_keeps_its_verdict() -> None:
     now = {row.name: row for row in verdicts.rows()}
 
     assert list(now) == list(EXPECTED)

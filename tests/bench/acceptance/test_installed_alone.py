@@ -39,7 +39,7 @@ for found in pkgutil.walk_packages(gateway.__path__, "gateway."):
         importlib.import_module(found.name)
 print(*sorted({name.partition(".")[0] for name in sys.modules if name.startswith("gateway_")}))
 """
-OPENS_EACH = """
+OPEN_WISHED_NODES = """
 import asyncio, json, re, sys
 from gateway.bootstrap.extensions import open_with_storeys
 from gateway.errors import Misconfigured
@@ -66,7 +66,7 @@ WITHOUT = {
 
 @pytest.fixture(scope="module", params=WITHOUT)
 def office(request: pytest.FixtureRequest) -> str:
-    """Whether the nodes have an office, for which its package is needed."""
+    """Return `on` where the nodes have an office, for which its package is needed, or `off`."""
     return str(request.param)
 
 
@@ -157,7 +157,7 @@ def test_every_module_loads_and_none_brings_what_is_not_installed(python: Path, 
     assert (process.stdout.strip(), process.stderr) == ("gateway_office" if office == "on" else "", "")
 
 
-def test_the_commands_of_others_are_unknown_and_its_own_are_there(
+def test_commands_of_absent_packages_are_unknown_and_its_own_run(
     python: Path, office: str, tmp_path: Path
 ) -> None:
     def gateway_command(*words: str) -> subprocess.CompletedProcess[str]:
@@ -187,7 +187,7 @@ def test_a_node_that_wants_what_is_not_installed_says_what_to_install(
         return
     wishes = ({"NODE_OFFICE": "on"}, {"AXIS_KIND": "vxp"}, {"AXIS_KIND": "lgsp"}, {"COMPAT_VXP": "true"})
     node = nodes[0].settings.node
-    words = [str(nodes[0].python), "-c", OPENS_EACH, node.name, str(node.data_dir), json.dumps(wishes)]
+    words = [str(nodes[0].python), "-c", OPEN_WISHED_NODES, node.name, str(node.data_dir), json.dumps(wishes)]
     process = subprocess.run(words, capture_output=True, text=True, check=False)
 
     foreign = "GW-C-006 lienthong-gateway-foreign"

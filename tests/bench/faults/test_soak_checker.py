@@ -163,7 +163,7 @@ def test_each_harm_is_found_once_under_its_name(cases: Cases) -> None:
             assert word in finding
 
 
-def test_whole_rows_are_found_whole() -> None:
+def test_complete_rows_pass_the_checker() -> None:
     """Also when an answer was sent again, and when the node has events of its own, in no agency's row of numbers."""
     _, _, south = complete_run()
     own = [

@@ -38,7 +38,7 @@ def _injector(*kinds: list[Scratch]) -> Injector:
     return Injector(kinds, Random(4), lambda words: None)
 
 
-async def test_it_strikes_so_often_and_each_kind_before_any_again() -> None:
+async def test_it_strikes_so_often_and_each_kind_before_any_repeats() -> None:
     now: Counter[str] = Counter()
     kinds = [[Scratch(name, name, now)] for name in ("a", "b", "c", "d")]
 

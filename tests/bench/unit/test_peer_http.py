@@ -47,7 +47,7 @@ def test_sides_are_compared_turn_by_turn_and_told_by_their_medians() -> None:
     assert row["documents"] == 120
 
 
-def test_a_case_is_read_as_it_is_told() -> None:
+def test_the_text_of_a_case_is_read_back_as_the_same_case() -> None:
     assert Case.parse(str(CASE)) == CASE
 
 

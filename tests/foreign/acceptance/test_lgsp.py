@@ -80,7 +80,7 @@ async def test_a_document_goes_over_the_service_and_its_statuses_come_back(on_lg
     assert on_lgsp.documents == sorted([(PROVINCE, 1), (COMMUNE, 1)])
 
 
-async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnLgsp) -> None:
+async def test_a_token_that_is_forgotten_or_old_is_replaced(on_lgsp: OnLgsp) -> None:
     town = on_lgsp.town
     await on_lgsp.carry(1)
     assert on_lgsp.axis.faults.calls["login"] == 1  # one for all its agencies
@@ -107,7 +107,7 @@ async def test_a_token_that_is_forgotten_or_old_is_fetched_anew(on_lgsp: OnLgsp)
     assert on_lgsp.documents == [(PROVINCE, 1)]
 
 
-async def test_a_send_without_an_answer_waits_for_a_person_who_sends_it_again(on_lgsp: OnLgsp) -> None:
+async def test_a_send_without_an_answer_waits_for_a_person_who_repeats_it(on_lgsp: OnLgsp) -> None:
     """The service has no list of sent documents: nothing is sent a second time before a person asked the receiver."""
     town = on_lgsp.town
     on_lgsp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
@@ -234,7 +234,7 @@ async def test_a_wrong_key_of_one_agency_moves_no_other_agency_to_the_next_axis(
         assert on_hub.documents == [(PROVINCE, 1)]
 
 
-async def test_what_appears_late_in_the_list_is_seen(tmp_path: Path) -> None:
+async def test_a_document_that_appears_late_in_the_list_is_fetched(tmp_path: Path) -> None:
     """It was created before the days of a usual look: the sweep of the day finds it."""
     late = HubOptions(code="TRUC.W00", late_s=timedelta(days=10).total_seconds())
     async with AsyncExitStack() as stack:

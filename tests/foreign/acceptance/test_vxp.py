@@ -158,7 +158,7 @@ async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(o
     assert on_vxp.documents == [(PROVINCE, 1)]  # the hub had it once
 
 
-async def test_the_same_bytes_published_again_are_not_sent_again(on_vxp: OnVxp) -> None:
+async def test_the_same_bytes_published_twice_are_sent_once(on_vxp: OnVxp) -> None:
     """A kill between the hub's answer and the record of it costs no second document."""
     town = on_vxp.town
     sent = await town.send("17", PROVINCE)

@@ -259,7 +259,7 @@ async def test_an_update_names_the_document_by_the_system_s_own_id(door: VxpDoor
     first = await door.send(sample_file())
     await door.api.carry()
     fields: dict[str, Any] = {
-        "about": "QLVB-000118",
+        "target_id": "QLVB-000118",
         "reason": "Sửa trích yếu",
         "subject": "V/v sửa trích yếu",
         "id": "QLVB-000119",
@@ -323,7 +323,7 @@ async def test_a_recall_names_its_notice_and_is_made_once(door: VxpDoor, form: s
         [PROVINCE],
         [],
         business=1,
-        about="QLVB-000118",
+        target_id="QLVB-000118",
         reason=reason,
         id="QLVB-000121",
         **own,
@@ -350,7 +350,7 @@ async def test_a_recall_of_another_recipient_is_not_answered_with_that_of_the_fi
 
     def recall(to: list[str]) -> bytes:
         return edxml_files.document(
-            DEPARTMENT, to, [], business=1, about="QLVB-000118", reason=NOTICE, id="QLVB-000121"
+            DEPARTMENT, to, [], business=1, target_id="QLVB-000118", reason=NOTICE, id="QLVB-000121"
         )
 
     first = await door.send(recall([PROVINCE]))
@@ -368,9 +368,9 @@ async def test_a_recall_without_a_notice_or_approved_by_the_signer_alone_is_refu
     await door.api.carry()
     fields: dict[str, Any] = {"business": 1, "reason": "Sai"}
     refused: tuple[dict[str, Any], ...] = (
-        {"about": "QLVB-000118", "id": "QLVB-1", "number": "118", "notation": "stn-vp"},
+        {"target_id": "QLVB-000118", "id": "QLVB-1", "number": "118", "notation": "stn-vp"},
         {"id": "QLVB-000118", "number": "7"},
-        {"about": "QLVB-000118"},
+        {"target_id": "QLVB-000118"},
     )
     for more in refused:
         no = await door.send(edxml_files.document(DEPARTMENT, [PROVINCE], [], **fields, **more))

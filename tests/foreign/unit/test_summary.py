@@ -1,4 +1,4 @@
-"""The fields of an envelope by which an axis routes and finds it."""
+"""The fields of an envelope that an axis routes and finds it by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support import envelopes
 from tests.unit.edxml.test_foreign import LIMITS, passed, unsigned
 
 
-def test_said_names_who_to_whom_what() -> None:
+def test_a_summary_names_sender_recipients_and_document() -> None:
     raw = unsigned(envelopes.document())
 
     claims = summarise(partial(io.BytesIO, raw), LIMITS)

@@ -88,7 +88,7 @@ async def test_after_its_time_the_run_ends_and_says_so(sandbox: Running) -> None
     assert receipt.as_json("en")["skipped"] == {"because": "time", "step": None}
 
 
-async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(sandbox: Running) -> None:
+async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_the_answers(sandbox: Running) -> None:
     score = await run.run(run.itself(sandbox), only={1})
     check = Check()
     check.equal("state", "sent", "<script>alert(1)</script>")
@@ -108,9 +108,7 @@ async def test_the_score_sheet_is_a_page_without_scripts_that_escapes_what_came(
     assert json.loads(json.dumps(bad.as_json("en")))["passed"] == 0
 
 
-async def test_a_key_that_is_refused_or_an_address_that_answers_nobody_ends_the_run(
-    sandbox: Running,
-) -> None:
+async def test_a_key_that_is_refused_or_an_address_that_answers_nobody_ends_the_run(sandbox: Running) -> None:
     with pytest.raises(Denied):
         await run.run(replace(run.itself(sandbox), key="sbx_wrong", bench_key="sbx_wrong"), only={1})
     nobody = Subject(url="http://127.0.0.1:9", key="k", bench_url="http://127.0.0.1:9", bench_key="k")

@@ -11,7 +11,7 @@ from gateway_labs.demo import live, stage
 from gateway_labs.demo.axes_between import HOST
 
 
-def test_a_program_on_this_machine_may_be_told(tmp_path: Path) -> None:
+def test_a_program_on_this_machine_may_have_a_webhook(tmp_path: Path) -> None:
     reach = webhook_reach(live.settings_for(tmp_path, 0))
 
     webhook.read_url(f"http://{HOST}:8099/hook", reach)

@@ -245,7 +245,7 @@ def test_a_document_is_sent_taken_in_and_seen_as_taken_in(offices: tuple[Office,
     assert "(A Clerk)" in page
 
 
-def test_the_way_to_a_partner_is_examined_and_nothing_goes_there(offices: tuple[Office, Office]) -> None:
+def test_the_way_to_a_partner_is_examined_without_sending_anything(offices: tuple[Office, Office]) -> None:
     sender, recipient = offices
     sent(sender, recipient, "87", "--wait", "delivered", "--timeout", "60s")
     count = len(recipient.well("inbox", "list")["data"])

@@ -26,8 +26,8 @@ def passed(output: str) -> bool:
 
 
 def every_threat_ends_as_it_must(output: str) -> bool:
-    found = re.search(r"^(\d+) of (\d+) threats end as they must$", output, re.M)
-    return found is not None and found[1] == found[2] and int(found[2]) >= LEAST_THREATS
+    summary = re.search(r"^(\d+) of (\d+) threats end as they must$", output, re.M)
+    return summary is not None and summary[1] == summary[2] and int(summary[2]) >= LEAST_THREATS
 
 
 TARGETS: dict[str, tuple[str, Reader]] = {
@@ -97,7 +97,7 @@ def test_a_target_that_changes_the_tree_does_it_in_a_copy(target: str, tmp_path:
 
 
 @pytest.mark.parametrize("target", ELSEWHERE)
-def test_a_target_that_is_run_elsewhere_is_what_is_run_there(target: str) -> None:
+def test_a_target_whose_recipe_runs_elsewhere_has_that_recipe_and_its_test(target: str) -> None:
     recipe, test = ELSEWHERE[target]
     assert recipe in make(target, "-n")
     assert (ROOT / test).is_file()

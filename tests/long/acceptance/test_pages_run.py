@@ -69,7 +69,7 @@ def test_make_has_the_targets_that_the_readme_names() -> None:
     assert targets <= set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
 
 
-async def test_the_operators_commands_give_dead_parcels_out_again(tmp_path: Path) -> None:
+async def test_the_operators_commands_release_dead_parcels(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     listing, retrying = re.findall(r"^gateway (queue dead .+)$", page, flags=re.MULTILINE)
     pool = ThreadPool(1)

@@ -119,7 +119,7 @@ def test_of_a_poor_scan_everything_on_the_page_is_doubtful(
     assert fields.issued_on.value == date(2026, 11, 18)
 
 
-def test_of_a_font_without_letters_only_what_needs_none_is_told(
+def test_a_font_without_letters_leaves_only_the_fields_that_need_none(
     readings: dict[str, tuple[Sample, PdfFields]],
 ) -> None:
     _, fields = readings["no letters"]

@@ -186,7 +186,7 @@ async def test_a_bad_signature_stops_no_intake(town: Town, pdf: bytes) -> None:
     assert arrived.checks["pdf_signature"] in (SignatureWord.INVALID, SignatureWord.UNSIGNED)
 
 
-async def test_what_cannot_be_told_is_admitted_and_asked_again(unlisted: Town) -> None:
+async def test_a_document_with_an_undecided_signature_is_admitted_and_rechecked(unlisted: Town) -> None:
     town = unlisted
     await town.send("15", files=lead(BOTH))
     await town.carry()
@@ -325,7 +325,7 @@ async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the
 # --- while the node itself cannot check -----------------------------------------------------------------------
 
 
-async def test_a_broken_trust_folder_refuses_nothing_and_what_came_is_asked_again(town: Town) -> None:
+async def test_a_broken_trust_folder_refuses_nothing_and_the_arrivals_are_rechecked(town: Town) -> None:
     broken = town.node.settings.trust.folder / "pdf" / "crl" / "half.pem"
     broken.write_bytes(b"-----BEGIN X509 CRL-----\nMIIB")
     sent = await town.send("15", files=lead(BOTH))

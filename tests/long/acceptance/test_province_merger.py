@@ -20,7 +20,7 @@ from tests.support.measuring import measured
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town
 from tests.support.statements import noted_statements
 
-UNITS, EACH = 1_200, 50
+UNITS, LETTERS = 1_200, 50
 NEW_DEPARTMENT, NEW_COMMUNE = f"{PROVINCE}.71", f"{PROVINCE}.72"
 MOST_STATEMENTS = 80
 
@@ -64,7 +64,8 @@ def reform_of(effective_on: date) -> Reform:
 async def questions(town: Town) -> list[OutgoingDocument]:
     """Send documents of the department that will be answered after the change."""
     sent = [
-        await town.send(f"1{n:02}", PROVINCE, sender=DEPARTMENT, issued_on=today(town)) for n in range(EACH)
+        await town.send(f"1{n:02}", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+        for n in range(LETTERS)
     ]
     await town.carry()
     return sent
@@ -87,7 +88,7 @@ async def test_a_province_of_1200_units_is_merged_with_documents_in_flight(
     services, directory = town.node.deciding, town.node.directory
     changes = town.node.directory_changes
     await changes.apply(await changes.plan_import(agencies()), "operator")
-    asked = await questions(town)
+    sent_questions = await questions(town)
     effective_on = today(town) + 5 * DAY
 
     pairs = recode_file.read_pairs(decided_codes())
@@ -103,25 +104,27 @@ async def test_a_province_of_1200_units_is_merged_with_documents_in_flight(
     assert len(statements) < MOST_STATEMENTS, "the rows of a decision are written together"
 
     town.clock.advance(4 * DAY)
-    on_the_axis = [await waiting(town, f"2{n:02}", DEPARTMENT) for n in range(EACH)]
+    on_the_axis = [await waiting(town, f"2{n:02}", DEPARTMENT) for n in range(LETTERS)]
     await town.dispatch()
-    in_the_outbox = [await waiting(town, f"3{n:02}", DEPARTMENT, COMMUNE) for n in range(EACH)]
+    in_the_outbox = [await waiting(town, f"3{n:02}", DEPARTMENT, COMMUNE) for n in range(LETTERS)]
     town.clock.advance(DAY)
     for code in (NEW_DEPARTMENT, NEW_COMMUNE):
         await at_home(town, both, code)
     await town.carry()
-    for n, question in enumerate(asked):
+    for n, question in enumerate(sent_questions):
         await answer(town, question, n)
     await town.carry()
 
     at_department = {document.number: document for document in await town.incoming(NEW_DEPARTMENT)}
     expected = {document.draft.number for document in (*on_the_axis, *in_the_outbox)}
-    assert set(at_department) == expected | {f"4{n:02}" for n in range(EACH)}
+    assert set(at_department) == expected | {f"4{n:02}" for n in range(LETTERS)}
     assert len(await town.incoming(NEW_DEPARTMENT)) == len(at_department), "nothing is there twice"
     assert {document.state for document in at_department.values()} == {InState.NEW}
-    assert [at_department[f"4{n:02}"].answers for n in range(EACH)] == [(question.id,) for question in asked]
+    assert [at_department[f"4{n:02}"].answers for n in range(LETTERS)] == [
+        (question.id,) for question in sent_questions
+    ]
     at_commune = [document.number for document in await town.incoming(NEW_COMMUNE)]
-    assert sorted(map(str, at_commune)) == [f"3{n:02}" for n in range(EACH)]
+    assert sorted(map(str, at_commune)) == [f"3{n:02}" for n in range(LETTERS)]
     assert await town.incoming(DEPARTMENT) == ()
     assert await town.incoming(COMMUNE) == ()
 

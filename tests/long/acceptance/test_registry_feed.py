@@ -89,7 +89,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
             yield rig
 
 
-async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig: Rig, town: Town) -> None:
+async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_returns(rig: Rig, town: Town) -> None:
     issuer, north = await rig.node("issuer", ["Z95"]), await rig.node("north", ["@north", PROVINCE])
     door = FeedFilter(north, town.node.feed.accept, town.node.blobs, town.node.pool)
     good = feeds.feed(await lines(town), 4)
@@ -122,10 +122,10 @@ async def test_a_list_comes_over_the_axis_and_a_wrong_one_never_comes_again(rig:
     assert (await issuer.publish(parcel(good), ["@south"]))["@south"].fate is Fate.NEVER
 
 
-async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure_is_told(
+async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure_is_recorded(
     tmp_path: Path,
 ) -> None:
-    """By the node's own loop: each try leaves its outcome, and what was in force stays."""
+    """The node's own loop fetches: each try leaves its outcome, and the list in force stays."""
     replies = {"now": Reply(status=404)}
     with responding(lambda _: replies["now"]) as server:
 
@@ -135,7 +135,7 @@ async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure
         async with opened(tmp_path / "node", change=change) as town:
             permit(town)
             loop = town.node._axis_lists_loop()["axis_lists"]
-            told: list[tuple[str, int, str]] = []
+            attempts: list[tuple[str, int, str]] = []
             good = feeds.feed(await lines(town), 4)
             bad = feeds.feed([feeds.agency("Z95")], 5, signer=feeds.STRANGER)
             fetched = (
@@ -152,19 +152,19 @@ async def test_a_list_is_fetched_from_its_address_in_its_hours_and_every_failure
                     town.clock.advance(timedelta(minutes=2))
                 assert len(server.requests) == n
                 (newest, *_) = await town.node.axis_lists.listed()
-                told.append((str(newest.state), await sequence(town), newest.fault))
+                attempts.append((str(newest.state), await sequence(town), newest.fault))
                 (finding,) = [f async for f in checks_of_trust.axis_lists(Subject.within(town.node))]
                 assert finding.cause == f"feed-fetch.{'failed' if newest.fault else 'fine'}"
                 town.clock.advance(timedelta(hours=6))
-            assert [(state, number) for state, number, _ in told] == [
+            assert [(state, number) for state, number, _ in attempts] == [
                 ("failed", 0),
                 ("done", 4),
                 ("failed", 4),
                 ("failed", 4),
                 ("done", 4),
             ]
-            assert "404" in told[0][2]
-            assert "FEED-ISSUER" in told[2][2]
+            assert "404" in attempts[0][2]
+            assert "FEED-ISSUER" in attempts[2][2]
             assert not list(town.node.settings.node.data_dir.glob("fetched-*"))
             town.clock.advance(timedelta(hours=19))
             (finding,) = [f async for f in checks_of_trust.axis_lists(Subject.within(town.node))]
@@ -204,9 +204,9 @@ async def test_a_node_tells_its_issuer_which_list_it_has_until_the_issuer_knows(
             assert await follow(issued.read_bytes()) == "feed-receipt.fine"
 
         overview = await issuer.node.feed.receipts.overview()
-        (told,) = [standing for standing in overview.nodes if standing.receipt is not None]
-        assert (told.sequence, told.behind_since) == (2, None)
-        assert told.code == min(PROVINCE, DEPARTMENT, COMMUNE)
+        (receipted_node,) = [standing for standing in overview.nodes if standing.receipt is not None]
+        assert (receipted_node.sequence, receipted_node.behind_since) == (2, None)
+        assert receipted_node.code == min(PROVINCE, DEPARTMENT, COMMUNE)
 
 
 async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ async def test_a_running_node_hosts_itself_and_takes_lists(tmp_path: Path) -> No
         await working
 
 
-async def test_a_list_that_storage_did_not_take_comes_again(tmp_path: Path) -> None:
+async def test_a_list_that_storage_did_not_take_returns(tmp_path: Path) -> None:
     faulty = Faulty("feed", "accept")
     async with opened(tmp_path / "node", wrap=faulty) as town:
         permit(town)
@@ -278,7 +278,7 @@ async def approve_changes(town: Town, sequence: int) -> None:
         assert await work.held_rows.apply(changes, received, {}) == 1
 
 
-async def test_threat_090_what_was_closed_while_its_document_waited_is_held_back_and_said(town: Town) -> None:
+async def test_threat_090_a_code_closed_while_a_document_waits_is_held_back_with_a_reason(town: Town) -> None:
     """Threat 90, R83: neither sent into the void nor failed in silence; open again, it goes."""
     document = await town.send("15", PROVINCE, COMMUNE)
     await town.pack()
@@ -326,7 +326,7 @@ async def test_what_stays_closed_fails_for_everyone_to_see(town: Town) -> None:
     assert f"its successor is {PROVINCE}" in (facts[0].note or "")
 
 
-async def test_an_answer_to_a_closed_agency_goes_its_way(town: Town) -> None:
+async def test_an_answer_to_a_closed_agency_is_delivered(town: Town) -> None:
     """It answers documents that arrived before the code was closed."""
     await town.node.inn.axis.host([PROVINCE, DEPARTMENT])
     document = await town.send("17", PROVINCE)

@@ -100,8 +100,8 @@ async def torn(town: Town) -> list[str]:
 
 def _runs(numbers: Sequence[GivenNumber], last: dict[str, int]) -> list[str]:
     by_series = defaultdict(list)
-    for given in numbers:
-        by_series[given.book].append(given.number)
+    for number in numbers:
+        by_series[number.book].append(number.number)
     faults = [
         f"{series}: {len(run)} rows up to {last[series]}"
         for series, run in by_series.items()

@@ -112,7 +112,7 @@ def test_a_process_that_was_killed_is_started_anew_and_ends_with_the_node(
         os.kill(running, 0)
 
 
-def test_a_process_that_dies_while_it_reads_is_the_nodes_fault_and_is_asked_again(
+def test_a_process_that_dies_while_it_reads_is_the_nodes_fault_and_leaves_the_question_open(
     sandbox: PdfSandbox, place: Path
 ) -> None:
     judged(sandbox, place, pdfs.by_agency())
@@ -258,7 +258,7 @@ def test_a_file_without_a_signature_or_over_the_limit_starts_nothing(tmp_path: P
     assert sandbox._process is None
 
 
-def test_a_mark_across_two_pieces_is_seen(sandbox: PdfSandbox, place: Path) -> None:
+def test_a_mark_across_two_pieces_is_recognised(sandbox: PdfSandbox, place: Path) -> None:
     from gateway.trust.pdf_signatures.sandbox import has_marks
 
     place.write_bytes(b"x" * (256 * 1024 - 5) + b"/ByteRange [0 1 2 3]")

@@ -266,7 +266,7 @@ async def test_tls_with_certificates_on_both_sides(own: Own, tmp_path: Path) -> 
     ],
     ids=["unknown authority", "another name", "no client certificate", "no such file"],
 )
-async def test_tls_that_does_not_hold_is_refused_and_said(
+async def test_tls_that_does_not_hold_is_refused_with_a_reason(
     own: Own, tmp_path: Path, change: dict[str, object], reason: str
 ) -> None:
     """R135 (security of links)."""

@@ -68,7 +68,7 @@ async def test_threat_084_a_confirm_that_is_lost_on_its_way_doubles_and_loses_no
 
 
 @pytest.mark.parametrize("passing", [0, 1000, 400_000])
-async def test_threat_084_a_line_cut_in_the_middle_of_a_delivery_brings_it_again_whole(
+async def test_threat_084_a_line_cut_in_the_middle_of_a_delivery_brings_all_its_bytes_later(
     stage: Stage, passing: int
 ) -> None:
     sender, receiver = await stage.sender(), await stage.receiver()
@@ -271,7 +271,7 @@ async def test_a_node_that_the_broker_does_not_know_is_told_the_cure_and_a_wrong
         assert "not-this-one" not in axis.state().reason
 
 
-async def test_a_queue_that_was_removed_and_made_again_is_fetched_from_again(
+async def test_fetching_resumes_from_a_queue_that_was_removed_and_recreated(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     sender, receiver = await stage.sender(), await stage.receiver()

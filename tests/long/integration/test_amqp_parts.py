@@ -81,7 +81,7 @@ async def test_a_burst_that_comes_faster_than_it_is_taken_is_held_back_and_all_o
     assert spool.counts()["sets"] == 0
 
 
-async def test_a_part_that_died_joins_its_set_when_it_is_sent_again(stage: Stage) -> None:
+async def test_a_part_that_died_joins_its_set_when_it_is_resent(stage: Stage) -> None:
     """The node that sends it again vouches for its first sender, to itself."""
     receiver = await stage.receiver(SMALL_PARTS, codes=["Z92.07"])
     content = os.urandom(2500)
@@ -115,7 +115,7 @@ async def test_a_parcel_sent_again_twice_still_names_its_first_sender(stage: Sta
     assert arrival.node == stage.topology.access("one").user
 
 
-async def test_whom_another_node_names_as_first_sender_is_not_believed(stage: Stage) -> None:
+async def test_a_first_sender_that_another_node_names_does_not_count(stage: Stage) -> None:
     receiver = await stage.receiver()
     user = stage.topology.access("one").user
     forged = label.make_message(parcel("p1"), b"bytes of a packet", ["z92"], user=user, at=datetime.now(UTC))
@@ -126,7 +126,7 @@ async def test_whom_another_node_names_as_first_sender_is_not_believed(stage: St
     assert arrival.node is None
 
 
-async def test_what_nobody_vouched_for_has_no_sender_when_it_is_sent_again(stage: Stage) -> None:
+async def test_a_message_without_a_vouched_sender_has_none_when_it_is_resent(stage: Stage) -> None:
     receiver = await stage.receiver(codes=["Z92.07"])
     unnamed = label.make_message(parcel("p1"), b"bytes of a packet", ["z92"], user=None, at=datetime.now(UTC))
     await publish(stage, "one", unnamed)

@@ -72,7 +72,7 @@ async def test_more_recipients_than_one_message_can_name_go_in_several(stage: St
     assert sorted(arrival.recipient for arrival in await received(receiver, count=1010, limit=500)) == codes
 
 
-async def test_a_large_packet_for_many_travels_in_parts_and_arrives_whole_for_each(stage: Stage) -> None:
+async def test_a_large_packet_for_many_travels_in_parts_and_all_of_them_get_every_byte(stage: Stage) -> None:
     stage.topology.host({"two": ["Z92", "Z92.1"], "three": ["Z93"]})
     options = AmqpOptions(part_bytes=MB)
     sender, receiver = await stage.sender(options), await stage.receiver(codes=["Z92", "Z92.1"])
@@ -107,7 +107,7 @@ async def test_parts_resume_after_a_line_that_broke_between_them(stage: Stage) -
     await nothing_more(receiver)
 
 
-async def test_a_joined_packet_that_is_given_back_comes_again(stage: Stage) -> None:
+async def test_a_joined_packet_that_is_given_back_returns(stage: Stage) -> None:
     sender, receiver = await stage.sender(AmqpOptions(part_bytes=MB)), await stage.receiver()
     content = os.urandom(3 * MB)
     await sender.publish(parcel("p1", content), ["Z92"])
@@ -171,7 +171,7 @@ async def test_a_code_that_leaves_its_node_during_the_upload_is_not_believed_del
     assert [arrival.recipient for arrival in await received(receiver)] == ["Z92"]
 
 
-async def test_the_same_packet_published_twice_at_once_has_the_right_outcome_for_each(stage: Stage) -> None:
+async def test_the_same_packet_published_twice_at_once_has_the_right_outcome_per_code(stage: Stage) -> None:
     """The library finds a returned message by its id: one that came back must never speak for its twin."""
     sender, receiver = await stage.sender(), await stage.receiver(AmqpOptions(prefetch=40))
 

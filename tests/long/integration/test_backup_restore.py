@@ -370,8 +370,8 @@ async def test_keys_trust_and_settings_come_back_and_are_not_readable_before(
     (new / "keys" / MARK).unlink()
     assert everything(new / "keys") == everything(office.folder / "keys")
     async with opened(f"sqlite:///{new / 'gateway.db'}", office.clock) as store, store.reading() as tx:
-        made_here = [mark for (mark,) in await tx.tuples(select(col(FolderMarkRow.mark)))]
-    assert sorted(made_here) == sorted(marks)
+        restored_marks = [mark for (mark,) in await tx.tuples(select(col(FolderMarkRow.mark)))]
+    assert sorted(restored_marks) == sorted(marks)
     assert all(len(mark) == 32 for mark in marks)
     assert everything(new / "trust") == everything(office.folder / "trust")
     assert (new / restore.SETTINGS_FILE).read_text() == (office.folder / "gateway.toml").read_text()

@@ -136,7 +136,7 @@ async def test_an_agency_moves_and_nothing_that_is_sent_meanwhile_is_lost(nodes:
     assert (await nodes.plan(new_nodes)).steps == ()
 
 
-async def test_a_node_that_left_keeps_its_messages_and_goes_once_they_are_taken(nodes: Province) -> None:
+async def test_a_node_that_left_keeps_its_messages_and_goes_once_they_are_fetched(nodes: Province) -> None:
     await nodes.bring({"Z91": "north", "Z92": "south"})
     queue = topology.lane_queue(nodes.node("south"), topology.LANES[1])
 
@@ -252,7 +252,7 @@ async def test_names_with_signs_that_addresses_use_can_be_removed(nodes: Provinc
     assert key not in [binding["routing_key"] for binding in nodes.broker.ask("GET", "/api/bindings/{vhost}")]
 
 
-async def test_a_wrong_password_and_a_wrong_address_are_told(nodes: Province) -> None:
+async def test_a_wrong_password_and_a_wrong_address_are_named_in_the_error(nodes: Province) -> None:
     with pytest.raises(Denied, match="does not let this user"):
         async with management.opened(nodes.api, nodes.broker.user, "wrong", "v") as line:
             await line.state()

@@ -118,14 +118,14 @@ async def test_a_right_that_lets_a_user_send_in_another_name_or_a_port_of_someth
         ({"vhost": "/"}, "vhost.closed"),
     ],
 )
-async def test_a_wrong_user_password_or_vhost_is_told(
+async def test_a_wrong_user_password_or_vhost_is_a_finding(
     nodes: Province, access: Access, change: dict[str, Any], cause: str
 ) -> None:
     assert wrong(await examined(nodes, replace(access, **change))) == [("login", cause)]
 
 
 @pytest.mark.parametrize("which", ["urgent", "normal", "dead"])
-async def test_a_queue_that_is_missing_is_told(nodes: Province, access: Access, which: str) -> None:
+async def test_a_missing_queue_is_a_finding(nodes: Province, access: Access, which: str) -> None:
     queue = f"lienthong.{nodes.node('north')}.{which}"
     nodes.broker.ask("DELETE", f"/api/queues/{{vhost}}/{queue}")
 
@@ -146,7 +146,7 @@ async def test_a_queue_that_is_missing_is_told(nodes: Province, access: Access, 
         ("write", r"^(amq\.default|lienthong\.(urgent|normal|hosted))$", ("rights", "rights.default")),
     ],
 )
-async def test_a_right_too_many_or_too_few_is_told(
+async def test_a_right_too_many_or_too_few_is_a_finding(
     nodes: Province, access: Access, right: str, pattern: str, fault: tuple[str, str]
 ) -> None:
     allowed = {
@@ -159,7 +159,7 @@ async def test_a_right_too_many_or_too_few_is_told(
     assert wrong(await examined(nodes, access)) == [fault]
 
 
-async def test_a_node_that_may_not_ask_who_hosts_a_code_is_told(nodes: Province, access: Access) -> None:
+async def test_a_node_that_may_not_ask_who_hosts_a_code_is_a_finding(nodes: Province, access: Access) -> None:
     allowed = {"configure": "^$", "write": "^$", "read": topology.read_right(access.user)}
     nodes.broker.ask("PUT", f"/api/permissions/{{vhost}}/{access.user}", allowed)
 
@@ -179,7 +179,7 @@ async def test_a_hosted_code_that_leads_nowhere_is_told_with_its_name(
     assert str(checks[-1].params["codes"]).startswith("Z97.01, Z98.0000, ")
 
 
-async def test_a_question_nobody_bound_for_the_node_itself_is_told(nodes: Province, access: Access) -> None:
+async def test_a_missing_binding_for_the_node_itself_is_a_finding(nodes: Province, access: Access) -> None:
     key = topology.routing_key(topology.node_route(access.user)).replace("@", "%40")
     path = f"/api/bindings/{{vhost}}/e/lienthong.hosted/q/lienthong.sink/{key}"
     nodes.broker.ask("DELETE", path)

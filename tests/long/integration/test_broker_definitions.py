@@ -34,7 +34,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize("tool", ["rabbitmqctl", "api"])
-async def test_five_hundred_agencies_on_five_nodes_are_loaded_whole(
+async def test_five_hundred_agencies_on_five_nodes_are_all_loaded(
     cluster: Cluster, tmp_path: Path, tool: str
 ) -> None:
     hostings = [

@@ -95,7 +95,7 @@ REFUSED: dict[str, Try] = {
 }
 
 
-async def test_a_node_may_do_none_of_these(nodes: Province, cases: Cases) -> None:
+async def test_the_broker_refuses_a_node_each_forbidden_act(nodes: Province, cases: Cases) -> None:
     """Each on a channel of its own, as the broker closes one that asked for too much."""
     await nodes.bring({"Z91": "north", "Z92": "south"})
     async with nodes.session("north") as line:

@@ -163,6 +163,6 @@ def test_an_address_that_is_none_is_refused_at_start(text: str) -> None:
         read_address(text)
 
 
-async def test_without_a_scanner_nothing_is_said(tmp_path: Path) -> None:
+async def test_without_a_scanner_the_scan_is_empty(tmp_path: Path) -> None:
     assert await NoScanner().scan(tmp_path, None) == Scan()
     assert (await NoScanner().state()).word == "off"

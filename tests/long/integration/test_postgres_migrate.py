@@ -61,7 +61,7 @@ async def test_a_step_may_take_longer_than_any_statement_of_a_node(postgres_url:
     assert limits == ["0", "0"]
 
 
-async def test_a_step_that_waits_for_a_busy_table_gives_way(
+async def test_a_step_that_waits_for_a_busy_table_ends_with_a_lock_timeout(
     migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A step that waits for a whole table makes every later statement wait behind it."""

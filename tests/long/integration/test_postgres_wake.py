@@ -29,7 +29,7 @@ async def store_b(migrated_postgres_url: str, clock: ManualClock) -> AsyncIterat
         yield store
 
 
-async def test_after_the_line_broke_everybody_looks_and_rings_are_heard_again(
+async def test_after_the_line_broke_all_workers_look_and_later_rings_arrive(
     store_a: SqlStore, store_b: SqlStore, migrated_postgres_url: str
 ) -> None:
     ear = await listening(store_b)

@@ -13,7 +13,7 @@ from tests.services.rabbit import BrokerNode
 
 
 @pytest.mark.skipif(not rabbit.installed(), reason="no RabbitMQ is installed here")
-def test_a_broker_that_ends_while_it_starts_is_started_again(tmp_path: Path) -> None:
+def test_a_broker_that_ends_while_it_starts_is_restarted(tmp_path: Path) -> None:
     cluster = rabbit.start(tmp_path)
     try:
         (node,) = cluster.nodes

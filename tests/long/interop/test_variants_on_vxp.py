@@ -154,7 +154,7 @@ async def asked_about_nothing_else(wild: Wild, name: str) -> None:
     assert not wild.hub.hub.waiting(OURS, "edoc"), "the hub was not told"
 
 
-async def test_an_empty_answer_is_none_and_is_asked_for_again(wild: Wild) -> None:
+async def test_an_empty_answer_counts_as_none_and_the_question_is_repeated(wild: Wild) -> None:
     await wild.passed_on("empty")
     await wild.carry()
 

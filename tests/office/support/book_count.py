@@ -20,7 +20,7 @@ async def check_book(sender: Ours, sent: SentDocuments, year: int) -> None:
     stands: dict[str, bool] = {}
     for document in sent.documents:
         if document.state is not OutState.DRAFT:
-            states = {d.state for d in sent.of(document)}
+            states = {d.state for d in sent.deliveries_of(document)}
             back = "request_agreed" in states and states <= NOT_HELD | {"request_agreed"}
             stood = document.state is not OutState.CANCELLED and not back
             stands[document.draft.number] = stands.get(document.draft.number, False) or stood

@@ -389,7 +389,7 @@ class Town:
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask the axis as a loop of the node does, which asks again when no axis answered in time; one that is away is told."""
+    """Ask the axis as a loop of the node does: once more where no axis answered in time; the error names the one away."""
     for _ in range(2):
         try:
             return await ask()

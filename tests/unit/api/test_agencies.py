@@ -111,8 +111,12 @@ async def test_a_node_tells_the_issuer_that_it_has_its_list(door: Door, tmp_path
     assert (await door.ask("GET", "/agencies/receipts")).json["issued"]["sequence"] == 1
     assert [(await post(raw)).json["recorded"] for _ in range(2)] == [True, False]
 
-    (told,) = [x for x in (await door.ask("GET", "/agencies/receipts")).json["data"] if x["receipt"]]
-    assert (told["code"], told["receipt"]["version"], told["behind_since"]) == (DEPARTMENT, "1.2.3", None)
+    (node_row,) = [x for x in (await door.ask("GET", "/agencies/receipts")).json["data"] if x["receipt"]]
+    assert (node_row["code"], node_row["receipt"]["version"], node_row["behind_since"]) == (
+        DEPARTMENT,
+        "1.2.3",
+        None,
+    )
 
 
 async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door) -> None:
@@ -124,7 +128,7 @@ async def test_a_file_with_bad_lines_is_refused_whole_with_every_line(door: Door
     assert (await door.ask("GET", "/agencies/Z91.55")).status == 404
 
 
-async def test_a_program_changes_no_agency_that_is_known(door: Door) -> None:
+async def test_a_program_cannot_change_a_known_agency(door: Door) -> None:
     await load(door, NEW)
 
     refused = await load(door, HEAD + "Z91.55;;Sở Khác;Z91\n")

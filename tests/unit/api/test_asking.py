@@ -24,7 +24,7 @@ def faults(raw: bytes) -> dict[str, str]:
     return {fault.pointer: fault.code for fault in refused.value.faults}
 
 
-def test_text_becomes_nfc_and_the_caller_is_told() -> None:
+def test_text_becomes_nfc_and_the_caller_learns_it() -> None:
     decomposed = unicodedata.normalize("NFD", "Thông báo thu hồi")
 
     parsed = parsing.parse_json(f'{{"reason": "{decomposed}"}}'.encode(), RecallIn)

@@ -129,7 +129,7 @@ async def test_a_key_of_several_agencies_must_name_one(door: Door) -> None:
     assert with_agency.status == 200
 
 
-async def test_threat_087_an_agency_that_the_key_does_not_serve_answers_like_one_that_is_not_there(
+async def test_threat_087_an_agency_that_the_key_does_not_serve_answers_like_an_absent_one(
     door: Door,
 ) -> None:
     hosted = await door.ask("GET", "/me", headers={"X-Agency": PROVINCE})
@@ -162,7 +162,7 @@ def test_no_scope_is_offered_that_opens_nothing() -> None:
     assert [scope for scope in ApiScope if f"ApiScope.{scope.name}" not in source] == []
 
 
-def test_a_key_that_is_older_than_the_end_of_a_scope_keeps_its_others() -> None:
+def test_a_key_that_is_older_than_the_end_of_a_scope_keeps_its_other_scopes() -> None:
     row = ApiKeyRow(
         id="key_1",
         principal_id="prn_1",

@@ -83,7 +83,7 @@ async def test_threat_144_without_the_secret_nobody_learns_which_of_the_two_was_
     assert {answer.json["code"] for answer in (*answers, *alone)} == {"GW-401"}
 
 
-async def test_threat_144_a_header_of_anybody_but_a_proxy_of_ours_is_as_if_it_were_not_there(
+async def test_threat_144_a_header_that_no_proxy_of_ours_wrote_is_ignored(
     blank_node: Path, tmp_path: Path
 ) -> None:
     """And that of a proxy too, until the setting says that proxies write it."""

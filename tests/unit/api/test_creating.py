@@ -48,7 +48,7 @@ async def test_a_document_is_accepted_with_its_resolved_recipients(door: Door) -
     assert by_names.json["recipients"][0]["code"] == COMMUNE
 
 
-async def test_every_field_of_the_table_is_taken(door: Door) -> None:
+async def test_every_field_of_the_table_is_accepted(door: Door) -> None:
     fields: dict[str, Any] = {
         "external_id": "qlvb-1",
         "urgency": "hoa_toc",
@@ -77,7 +77,7 @@ async def test_every_field_of_the_table_is_taken(door: Door) -> None:
     assert {name: answer.json[name] for name in fields} == fields
 
 
-async def test_the_same_key_and_request_get_the_first_answer_again(door: Door) -> None:
+async def test_the_same_key_and_request_get_the_first_answer_a_second_time(door: Door) -> None:
     refused = await door.send(meta(number=""))  # which gives its key back
     first = await door.send()
     repeat = await door.send()

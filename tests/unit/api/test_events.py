@@ -106,7 +106,7 @@ async def test_a_node_that_stops_does_not_wait_for_its_polls(door: Door) -> None
 
 
 @pytest.mark.parametrize("cursor", ["", "evt_", "evt_x", "-1", "1.5", "x" * 100, "9" * 19, "evt_01-"])
-def test_a_cursor_that_is_none_is_told(cursor: str) -> None:
+def test_a_malformed_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(BadCall):
         sequence_of(cursor)
 

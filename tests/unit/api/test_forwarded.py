@@ -25,7 +25,7 @@ ROWS = [
 ]
 
 
-def test_several_lines_are_one_list_and_only_what_our_proxies_added_is_believed(cases: Cases) -> None:
+def test_several_lines_are_one_list_and_only_addresses_that_our_proxies_added_count(cases: Cases) -> None:
     entry = Entry(ApiOptions(proxies=frozenset({PROXY, SECOND_PROXY})))
     for lines, peer, expected in ROWS:
         headers = CIMultiDict([("Host", "node"), *(("X-Forwarded-For", line) for line in lines)])

@@ -251,7 +251,7 @@ async def test_work_is_opened_again_with_its_reason_and_the_sender_sees_the_mark
     assert (message["state"], message["recipients"][0]["marks"]) == ("done", ["reopened"])
 
 
-async def test_in_mode_b_the_answer_returns_the_number_given(door: Door) -> None:
+async def test_in_mode_b_the_answer_returns_the_new_number(door: Door) -> None:
     first, second = await arrived(door, COMMUNE, ("15", "16"))
 
     numbers = [
@@ -345,8 +345,8 @@ async def test_persons_and_informed_units_are_assigned_and_a_stranger_is_refused
     )
     parts = f"/inbox/{item['id']}/assignment/parts"
     body = {"unit": "Phòng Tài vụ", "outcome": "seen"}
-    seen = await door.ask("POST", parts, agency=PROVINCE, json=body)
-    again = await door.ask("POST", parts, agency=PROVINCE, json=body)
+    first_end = await door.ask("POST", parts, agency=PROVINCE, json=body)
+    second_end = await door.ask("POST", parts, agency=PROVINCE, json=body)
 
     assert helping == ["Phòng Tài vụ"]
     assert (stranger.status, stranger.json["errors"][0]["code"]) == (422, "unit-person")
@@ -354,11 +354,11 @@ async def test_persons_and_informed_units_are_assigned_and_a_stranger_is_refused
         (unit["unit"], unit["person"], unit["informed"], unit["state"])
         for unit in answer.json["assignment"]["units"]
     ] == [("Phòng Tổng hợp", None, False, "open"), ("Phòng Tài vụ", person, True, "open")]
-    assert (seen.status, seen.json["assignment"]["units"][1]["state"]) == (200, "done")
-    assert (again.status, again.json["code"]) == (409, "GW-PART")
+    assert (first_end.status, first_end.json["assignment"]["units"][1]["state"]) == (200, "done")
+    assert (second_end.status, second_end.json["code"]) == (409, "GW-PART")
 
 
-async def test_an_assignment_is_kept_and_shown(door: Door) -> None:
+async def test_an_assignment_is_kept_and_returned(door: Door) -> None:
     item = await to_assign(door)
 
     answer = await assign(door, item)

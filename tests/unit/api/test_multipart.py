@@ -158,7 +158,7 @@ async def test_a_compressed_request_is_not_inflated_threat_86(door: Door, encodi
     assert answer.status == 415
 
 
-async def test_another_media_type_is_415_and_names_those_taken(door: Door) -> None:
+async def test_another_media_type_is_415_and_names_the_accepted_types(door: Door) -> None:
     for kind in (
         *("text/plain", "application/xml"),
         *("multipart/mixed; boundary=b", "application/x-www-form-urlencoded"),
@@ -209,7 +209,7 @@ async def test_a_request_that_drips_is_ended_threat_86(blank_node: Path, tmp_pat
     assert answer.status == 408
 
 
-async def test_scratch_files_of_refused_requests_are_gone(door: Door) -> None:
+async def test_scratch_files_of_refused_requests_are_removed(door: Door) -> None:
     content = door.node.settings.node.data_dir / "content"
     files_before = {path for path in content.rglob("*") if path.is_file()}
 

@@ -34,11 +34,11 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
     symbol = meta()["symbol"]
     series = (await door.ask("GET", f"/numbers/next?symbol={symbol}")).json
     first = await reserve(door, "a", symbol=symbol)
-    again = await reserve(door, "a", symbol=symbol)
+    repeat = await reserve(door, "a", symbol=symbol)
     second = await reserve(door, "b", symbol=symbol, days=1)
 
     assert (series["number"], first["number"], second["number"]) == ("01", "01", "02")
-    assert again == first
+    assert repeat == first
     for number, rule in (("7", "number-not-given"), ("03", "number-not-given")):
         refused = await door.send(meta() | {"number": number}, once=f"no-{number}")
         assert (refused.status, refused.json["errors"][0]["code"]) == (422, rule), str(refused)
@@ -48,12 +48,12 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
     back = await door.ask("POST", f"/numbers/{second['id']}/release", json={"reason": "Thôi ban hành"})
     assert (back.json["state"], back.json["reason"]) == ("free", "Thôi ban hành")
     assert (await validate(door, number=""))["number"] == "02"
-    given = await door.send(meta() | {"number": "", "external_id": "x2"}, once="two")
-    assert given.json["number"] == "02"
+    second_document = await door.send(meta() | {"number": "", "external_id": "x2"}, once="two")
+    assert second_document.json["number"] == "02"
     stands = await door.ask("POST", f"/numbers/{first['id']}/void", json={"reason": "Nhầm"})
     assert (stands.status, stands.json["code"]) == (409, "GW-NUMBER-STANDS")
-    await door.ask("POST", f"/messages/{given.json['id']}/cancel", json={})
-    others = await reserve(door, "c", symbol=symbol, days=2)
+    await door.ask("POST", f"/messages/{second_document.json['id']}/cancel", json={})
+    third = await reserve(door, "c", symbol=symbol, days=2)
     for number, rule in (("01", "number-given"), ("02", "number-void")):
         refused = await door.send(
             meta() | {"number": number, "date": "2026-11-19", "external_id": rule}, once=rule
@@ -61,16 +61,16 @@ async def test_a_number_is_reserved_used_up_given_back_or_made_void(door: Door) 
         assert (refused.status, refused.json["errors"][0]["code"]) == (422, rule), str(refused)
     stranger = await door.key(DEPARTMENT)
     refused = await door.send(
-        meta() | {"number": others["number"], "external_id": "s"}, once="s", key=stranger
+        meta() | {"number": third["number"], "external_id": "s"}, once="s", key=stranger
     )
     assert refused.json["errors"][0]["code"] == "number-reserved", str(refused)
-    await door.ask("POST", f"/numbers/{others['id']}/release", json={})
+    await door.ask("POST", f"/numbers/{third['id']}/release", json={})
     listed = (await door.ask("GET", "/numbers?limit=1")).json
-    rest = (await door.ask("GET", f"/numbers?cursor={listed['next_cursor']}")).json["data"]
-    rows = [*listed["data"], *rest]
+    next_rows = (await door.ask("GET", f"/numbers?cursor={listed['next_cursor']}")).json["data"]
+    rows = [*listed["data"], *next_rows]
     assert [(r["number"], r["state"], r["document"]) for r in rows] == [
         ("01", "issued", sent.json["id"]),
-        ("02", "void", given.json["id"]),
+        ("02", "void", second_document.json["id"]),
         ("03", "free", None),
     ]
     assert rows[1]["reason"]

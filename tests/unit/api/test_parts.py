@@ -105,7 +105,7 @@ async def test_what_follows_the_letters_of_a_boundary_is_no_boundary_and_no_part
         await ours([b"--b0und\r\n" + HEAD + b"content\r\n--b0undx\r\n--b0und--\r\n"])
 
 
-async def test_a_part_that_is_passed_over_leaves_the_next_one_whole() -> None:
+async def test_a_part_that_is_passed_over_leaves_the_next_one_complete() -> None:
     async def file_names() -> AsyncIterator[str | None]:
         request = make_mocked_request(
             "POST",

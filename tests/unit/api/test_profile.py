@@ -21,13 +21,13 @@ async def settings(door: Door, agency: str = PROVINCE) -> dict[str, dict[str, ob
 
 
 async def test_a_setting_is_chosen_at_once_or_from_a_day_on_and_shown_with_the_nodes(door: Door) -> None:
-    before = (await settings(door))["unsigned_in"]
+    first = (await settings(door))["unsigned_in"]
     chosen = await choose(door, "unsigned_in", "hold")
     tomorrow = local(door.town.clock.now()).date() + timedelta(days=1)
     await choose(door, "unsigned_in", "mark", from_day=tomorrow.isoformat())
     row = (await settings(door))["unsigned_in"]
 
-    assert (before["value"], before["chosen"], before["options"]) == ("take", False, ["take", "mark", "hold"])
+    assert (first["value"], first["chosen"], first["options"]) == ("take", False, ["take", "mark", "hold"])
     assert chosen.status == 200, str(chosen)
     assert (row["value"], row["default"], row["chosen"], row["planned"]) == ("hold", "take", True, "mark")
     assert row["set_by"]
@@ -75,9 +75,9 @@ async def test_a_sender_refuses_its_own_unsigned_mail_and_names_the_setting(door
     await door.ask("PUT", "/profile/rulebook", json={"value": "12/QĐ-STD"})
     refused = await send("2", "22")
     await door.ask("PUT", "/profile/unsigned_out", json={"value": ""})
-    again = await send("3", "23")
+    last_answer = await send("3", "23")
 
-    assert (warned.status, refused.status, again.status) == (202, 422, 202), str(refused)
+    assert (warned.status, refused.status, last_answer.status) == (202, 422, 202), str(refused)
     (error,) = refused.json["errors"]
     assert error["code"] == "unsigned-lead"
     assert "Không cho gửi" in error["detail"]

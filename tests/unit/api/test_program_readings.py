@@ -1,5 +1,5 @@
 """R123 and R128 (each reading is recorded): content that a program fetches is a reading like a person's, at every door;
-a document that it fetches again is told once a day, with first, last and count."""
+further fetches of a document are recorded once a day, with first, last and count."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def readings(town: Town, id: str, agency: str) -> list[Event]:
     return [event for event in events if event.kind is EventKind.DOCUMENT_READ]
 
 
-async def doors_told(town: Town, id: str, agency: str) -> list[Any]:
+async def reading_doors(town: Town, id: str, agency: str) -> list[Any]:
     return [event.data["door"] for event in await readings(town, id, agency)]
 
 
@@ -40,14 +40,14 @@ async def test_a_key_that_fetches_content_leaves_a_reading_at_once(door: Door) -
     """R123, R104 (each access is logged): a file, an envelope and an evidence pack, of both sides."""
     for path, agency in (await both_ids(door)).items():
         id = path.rpartition("/")[2]
-        for what in ("files/1", "envelope", "evidence"):
+        for part in ("files/1", "envelope", "evidence"):
             key = await door.key(agency)
-            assert (await door.ask("GET", f"{path}/{what}", key=key)).status == 200, (path, what)
+            assert (await door.ask("GET", f"{path}/{part}", key=key)).status == 200, (path, part)
 
-        told = await readings(door.town, id, agency)
-        assert [event.data["door"] for event in told] == ["api", "api", "api"], path
-        assert len({event.principal_id for event in told}) == 3
-        assert all(event.data["file"] and event.data["role"] == "system" for event in told)
+        events = await readings(door.town, id, agency)
+        assert [event.data["door"] for event in events] == ["api", "api", "api"], path
+        assert len({event.principal_id for event in events}) == 3
+        assert all(event.data["file"] and event.data["role"] == "system" for event in events)
         assert (await door.ask("GET", f"{path}/files/9", agency=agency)).status == 404
         assert len(await readings(door.town, id, agency)) == 3
 
@@ -68,12 +68,12 @@ async def test_what_is_fetched_again_is_told_once_a_day_with_first_last_and_coun
     door.clock.advance(timedelta(days=1).total_seconds())
     await tell_readings(town.node.inn)
     await tell_readings(town.node.inn)
-    first, later = await readings(town, id, DEPARTMENT)
+    first, daily_reading = await readings(town, id, DEPARTMENT)
 
     assert "count" not in first.data
-    assert (later.data["count"], later.at) == (3, at[3])
-    assert (later.data["first"], later.data["last"]) == (at[1].isoformat(), at[3].isoformat())
-    assert later.principal_id == first.principal_id
+    assert (daily_reading.data["count"], daily_reading.at) == (3, at[3])
+    assert (daily_reading.data["first"], daily_reading.data["last"]) == (at[1].isoformat(), at[3].isoformat())
+    assert daily_reading.principal_id == first.principal_id
 
     # A reading of another day tells what is open of the day before.
     await door.ask("GET", f"{path}/files/1", agency=DEPARTMENT)
@@ -88,7 +88,7 @@ async def test_a_fetch_by_the_library_is_a_reading(vxp: VxpDoor) -> None:
 
     assert (await vxp.call("getEdoc", {"docId": doc_id}))["ErrorCode"] == "0"
 
-    assert await doors_told(vxp.api.town, doc_id, DEPARTMENT) == ["library"]
+    assert await reading_doors(vxp.api.town, doc_id, DEPARTMENT) == ["library"]
 
 
 async def test_figures_of_readings_count_programs_with_those_that_are_told_later(door: Door) -> None:

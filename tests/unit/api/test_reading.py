@@ -76,7 +76,7 @@ async def test_recipients_are_offered_as_codes(door: Door) -> None:
     assert [recipient["settled"] for recipient in answer.json["recipients"]] == [True, True, False, True]
 
 
-async def test_exactly_one_pdf_is_taken(door: Door, letter: bytes) -> None:
+async def test_exactly_one_pdf_is_accepted(door: Door, letter: bytes) -> None:
     two = (("lead", "a.pdf", letter), ("lead", "b.pdf", letter))
     for answer, fault in (
         (await read(door, ("source", "a.pdf", b"%PDF-")), "no-role"),

@@ -69,8 +69,8 @@ async def test_calls_at_once_take_no_more_than_calls_one_after_the_other(door: D
     papers = await asyncio.gather(*(send(door, n, key=key, size=240) for n in range(1, 9)))
 
     assert {answer.status for answer in papers} <= {202, 507}
-    kept = (await door.ask("GET", "/limits", key=key)).json["unsent_bytes"]
-    assert kept <= 500 * KB, kept
+    unsent_bytes = (await door.ask("GET", "/limits", key=key)).json["unsent_bytes"]
+    assert unsent_bytes <= 500 * KB, unsent_bytes
 
 
 async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: Door) -> None:
@@ -78,7 +78,7 @@ async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: D
     budget.limit = 500 * KB
     key = await door.key(DEPARTMENT)
     agency_id = (await door.town.scope(DEPARTMENT)).agency_id
-    put = await door.ask(
+    upload = await door.ask(
         "PUT",
         "/uploads/file",
         key=key,
@@ -86,7 +86,7 @@ async def test_uploads_and_documents_that_wait_count_until_they_are_sent(door: D
         data=io.BytesIO(paper(150)),
         headers={"Content-Type": "application/octet-stream"},
     )
-    assert put.status == 200, str(put)
+    assert upload.status == 200, str(upload)
     sent = await send(door, 1, key=key, send=True, size=150)
     assert sent.status == 202, sent.json
     assert (await budget.used(agency_id))[OWN] > 300 * KB
@@ -106,13 +106,13 @@ async def test_files_of_drafts_and_each_way_to_upload_ask_the_budget(door: Door,
     begun = await door.ask("POST", "/uploads", key=key, json=wish, once="up")
     out.unsent.limit = 50 * KB
 
-    async def put(path: str, raw: bytes, **params: str) -> Answer:
+    async def upload(path: str, raw: bytes, **params: str) -> Answer:
         return await door.ask("PUT", path, key=key, params=params, data=io.BytesIO(raw), headers=octets)
 
     with cases.case("a whole file"):
-        assert (await put("/uploads/file", paper(100), name="a.pdf")).status == 507
+        assert (await upload("/uploads/file", paper(100), name="a.pdf")).status == 507
     with cases.case("a part"):
-        assert (await put(f"/uploads/{begun.json['id']}/parts/1", bytes(KB * KB))).status == 507
+        assert (await upload(f"/uploads/{begun.json['id']}/parts/1", bytes(KB * KB))).status == 507
     with cases.case("a file of a draft"):
         async with intake.receive_files(out) as files:
             await files.add(FileRole.APPENDIX, "b.pdf", FileRole.APPENDIX, _chunks(paper(100)))

@@ -80,7 +80,7 @@ async def refused(door: Door, files: Sequence[dict[str, Any]]) -> Any:
     return answer.json
 
 
-async def test_parts_come_in_any_order_and_what_is_missing_is_told(door: Door) -> None:
+async def test_parts_come_in_any_order_and_the_missing_ones_are_listed(door: Door) -> None:
     upload = await begun(door)
     parts = parts_of_large()
 

@@ -83,7 +83,7 @@ async def test_one_is_changed_paused_let_go_on_and_removed(door: Door, receiver:
     assert (await door.ask("GET", f"/webhooks/{id}")).status == 404
 
 
-async def test_a_trial_the_log_and_sending_again(door: Door, receiver: Receiver) -> None:
+async def test_a_trial_the_log_and_a_resend(door: Door, receiver: Receiver) -> None:
     id = (await create_webhook(door, receiver.url, types=["message.*"]))["id"]
     tried = await door.ask("POST", f"/webhooks/{id}/test")
     assert (tried.json["code"], tried.json["status"]) == ("ok", 204)
@@ -205,9 +205,11 @@ async def test_a_webhook_is_told_what_the_keys_of_its_program_may_read_now(
     """The key that made it is revoked, and another of that program is valid: of its scopes alone are the events."""
     accounts, hooks = door.node.store.accounts, door.node.store.webhooks
     secret = await door.key(DEPARTMENT)
-    made = await door.ask("POST", "/webhooks", key=secret, once="1", json={"url": receiver.url, "types": []})
+    answer = await door.ask(
+        "POST", "/webhooks", key=secret, once="1", json={"url": receiver.url, "types": []}
+    )
     (first,) = await accounts.list_keys()
-    others = [
+    second_keys = [
         await accounts.add_key(
             secret_hash=str(n), principal=first.principal, agency_ids=first.agency_ids, scopes=[scope]
         )
@@ -223,13 +225,13 @@ async def test_a_webhook_is_told_what_the_keys_of_its_program_may_read_now(
     assert receiver.bodies
 
     receiver.bodies.clear()
-    await accounts.revoke_key(others[0].id)
+    await accounts.revoke_key(second_keys[0].id)
     await door.send(document(number="16"), once="again")
     await pushed(door)
 
     (listed,) = (await door.ask("GET", "/webhooks")).json["data"]
     assert receiver.bodies == []
-    assert (listed["id"], listed["state"], listed["paused_why"]) == (made.json["id"], "paused", "key")
+    assert (listed["id"], listed["state"], listed["paused_why"]) == (answer.json["id"], "paused", "key")
 
 
 async def test_a_telling_that_waits_for_its_next_try_is_of_the_rights_of_that_time(

@@ -56,10 +56,10 @@ def served() -> dict[str, Any]:
     """Look at a process that loaded a whole node. Any: it is JSON."""
     looks = ", ".join(f"{name!r}: {expression}" for name, expression in LOOKS.items())
     code = f"{SERVED}\nprint(json.dumps({{{looks}}}))"
-    found: dict[str, Any] = json.loads(
+    looks_by_name: dict[str, Any] = json.loads(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     )
-    return found
+    return looks_by_name
 
 
 def test_what_only_other_nodes_need_or_nobody_asked_for_is_not_loaded(served: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ def real(tmp_path: Path, **more: str) -> Settings:
 
 
 @pytest.mark.parametrize("name", ["GATEWAY_NODE_DATA_DIR", "GATEWAY_KEYS_FOLDER", "GATEWAY_TRUST_FOLDER"])
-async def test_threat_143_a_real_node_takes_nothing_that_a_sandbox_made(
+async def test_threat_143_a_real_node_refuses_the_folders_of_a_sandbox(
     box: Settings, tmp_path: Path, name: str
 ) -> None:
     folder = {"DIR": box.node.data_dir, "KEYS": box.keys.folder, "TRUST": box.trust.folder}

@@ -161,7 +161,7 @@ def test_the_help_of_each_command_has_two_or_three_examples_of_itself(
     cases.check_rows(sorted(DUE), check)
 
 
-def test_a_typing_error_is_answered_with_what_was_probably_meant(terminal: Terminal) -> None:
+def test_a_typing_error_is_answered_with_the_likely_word(terminal: Terminal) -> None:
     for words, suggestion in (
         (("sned",), "'send'"),
         (("outbox", "lst"), "'list'"),

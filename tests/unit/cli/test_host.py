@@ -57,7 +57,7 @@ def test_an_agency_leaves_and_comes_back_with_its_documents(node: Terminal) -> N
     assert readded == first
 
 
-def test_an_agency_with_something_undecided_stays_and_the_command_says_what(node: Terminal) -> None:
+def test_an_agency_with_an_undecided_document_stays_and_the_command_names_the_cause(node: Terminal) -> None:
     agency = node.type("host", "add", "Z92.02", "--yes", "-o", "json").json["id"]
     asyncio.run(receive(agency))
 

@@ -73,7 +73,7 @@ def test_a_dash_that_nothing_can_be_read_from_is_a_wrong_use(
         raise AssertionError("the command must not run")
 
 
-def test_an_error_has_one_shape_and_the_version_and_the_words_of_a_shell_are_told(terminal: Terminal) -> None:
+def test_an_error_has_one_shape_and_version_and_completion_are_printed(terminal: Terminal) -> None:
     for words in (("version",), ("doctor", "--nowhere"), ("nonsense",)):
         run = terminal.type(*words, "--nonsense", "-o", "json")
         assert (run.code, run.err) == (2, "")

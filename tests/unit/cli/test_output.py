@@ -105,9 +105,7 @@ def test_a_pulled_file_stays_in_its_folder_whatever_it_is_called(name: str) -> N
     assert name not in names or safe == f"01-{names[name]}"
 
 
-def test_what_would_write_is_not_done_without_a_terminal_or_yes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_would_write_is_not_done_without_a_terminal_or_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
     assert Invocation(yes=True).agrees("cli.ask.revoke", id="key_1") is True
@@ -191,10 +189,10 @@ def column_labels() -> dict[str, set[str]]:
 
 
 def test_each_column_of_each_list_has_a_word_in_both_languages(cases: Cases) -> None:
-    found = column_labels()
+    modules_by_label = column_labels()
 
-    assert len(found) > 100
-    assert "registry.py" in found["cli.column.conflicts"]
-    for label, modules in found.items():
+    assert len(modules_by_label) > 100
+    assert "registry.py" in modules_by_label["cli.column.conflicts"]
+    for label, modules in modules_by_label.items():
         with cases.case(label):
             assert all(labels.say(label, lang) for lang in ("vi", "en")), modules

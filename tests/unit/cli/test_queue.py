@@ -82,7 +82,7 @@ def test_the_dead_list_says_what_lies_there_and_why(terminal: Terminal, dead: li
     assert terminal.type("queue", "dead", "show", "999").code == 3
 
 
-def test_one_dead_parcel_or_all_are_handed_out_again(terminal: Terminal, dead: list[str]) -> None:
+def test_one_dead_parcel_or_all_are_released(terminal: Terminal, dead: list[str]) -> None:
     for words in (("retry",), ("retry", "1", "--all")):
         assert terminal.type("queue", "dead", *words).code == 2
     first = terminal.type("queue", "dead", "retry", dead[0], "--yes", "-q")

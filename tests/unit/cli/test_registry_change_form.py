@@ -48,7 +48,7 @@ def test_what_is_no_change_is_refused_by_field() -> None:
             form.parse_reform(fields)
 
 
-def test_steps_have_the_decision_and_the_day_of_the_whole() -> None:
+def test_steps_have_the_decision_and_the_day_of_their_reform() -> None:
     decision = {"number": "12/QĐ-UBND", "issued_on": "2026-11-01", "issuer": "UBND"}
     steps = [
         {"kind": "merge", "sources": ["z91.03"], "targets": [{"code": "z91.01"}]},

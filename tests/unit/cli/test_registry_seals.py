@@ -41,10 +41,10 @@ def test_a_seal_comes_from_a_specimen_and_counts_after_a_second_person(
         proposal = node.type(
             *(*SEALS, "propose", CODE, "mau.pdf", "--n", "2", "--as", FIRST, "--yes", "-o", "json")
         ).json
-    shown = node.type("proposals", "show", proposal["id"], "-o", "json").json
-    assert (shown["seals"][0]["code"], shown["seals"][0]["kind"]) == (CODE, "seal")
+    details = node.type("proposals", "show", proposal["id"], "-o", "json").json
+    assert (details["seals"][0]["code"], details["seals"][0]["kind"]) == (CODE, "seal")
     digest = offers[1]["sha256"]
-    assert digest not in json.dumps(shown), "the approver has it from the agency"
+    assert digest not in json.dumps(details), "the approver has it from the agency"
     with typing(deciders.lines(SECOND, digest[-16:])):
         assert node.type("proposals", "approve", proposal["id"], "--as", SECOND, "--yes").code == 0
 
@@ -82,7 +82,7 @@ def test_a_right_to_seal_is_proposed_with_its_act_and_approved_by_its_number(
 
 
 def test_what_is_exported_tells_whose_seal_it_is_without_a_node(node: Terminal, tmp_path: Path) -> None:
-    """The parent's code has no seal there; a document of an agency with another seal is told so."""
+    """The parent's code has no seal there; a document with the seal of another agency names that agency."""
     deciders = Deciders.add_to(tmp_path / "gateway.toml")
     with typing(deciders.lines(FIRST)):
         proposal = node.type(
@@ -97,11 +97,11 @@ def test_what_is_exported_tells_whose_seal_it_is_without_a_node(node: Terminal, 
     (trust / "pdf" / "seals.json").write_text(node.type(*SEALS, "export").out, "utf-8")
 
     own, other = verify_pdf(file, trust, at, at, CODE), verify_pdf(file, trust, at, at, "Z91")
-    said = node.type(
+    verify_run = node.type(
         "verify", file, "--trust", trust, "--at", at.isoformat(), "--from", "Z91", "--lang", "vi"
     )
 
     assert (not_compared["rule"], not_compared["seal"], not_compared["legal_value"]) == (1, None, "official")
     assert (own["rule"], own["seal"], own["legal_value"]) == (3, "own", "official-unproved")
     assert (other["seal"], other["legal_value"]) == ("other", "information")
-    assert f"Dấu của cơ quan khác: Sở Mẫu ({CODE})" in said.out
+    assert f"Dấu của cơ quan khác: Sở Mẫu ({CODE})" in verify_run.out

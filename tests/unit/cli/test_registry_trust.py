@@ -94,7 +94,7 @@ def node(terminal: Terminal, tmp_path: Path) -> Node:
 
 def test_a_list_is_made_signed_by_officers_and_binds_by_a_policy(node: Node) -> None:
     sha256 = asyncio.run(node.bind("Z91.01"))
-    made = node.well(
+    export = node.well(
         *("registry", "export", "list-1.feed", "--trust", "--sign", "feed.key.pem"),
         *("--certificate", "feed.pem"),
     )
@@ -103,7 +103,7 @@ def test_a_list_is_made_signed_by_officers_and_binds_by_a_policy(node: Node) -> 
             *("registry", "countersign", "list-1.feed", "--sign", f"{name}.key.pem"),
             *("--certificate", f"{name}.pem"),
         )
-        assert signed["trust"] == made["trust"]
+        assert signed["trust"] == export["trust"]
     asyncio.run(node.forget("Z91.01", sha256))
     node.permit()
 
@@ -118,7 +118,7 @@ def test_a_list_is_made_signed_by_officers_and_binds_by_a_policy(node: Node) -> 
 
     assert node.well("registry", "sync", "list-1.feed")["verdict"] == "applied"
     (listed,) = node.well("registry", "trust", "lists")["data"]
-    assert (listed["state"], listed["bound"], listed["trust"]) == ("done", 1, made["trust"])
+    assert (listed["state"], listed["bound"], listed["trust"]) == ("done", 1, export["trust"])
     (binding,) = node.well("registry", "bindings", "--code", "Z91.01")["data"]
     assert (binding["kind"], binding["issuer"], binding["policy"]) == ("policy", ISSUER, 1)
     assert binding["sha256"] == sha256

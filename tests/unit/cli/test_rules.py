@@ -12,9 +12,9 @@ def test_the_list_has_each_rule_with_its_bases(terminal: Terminal) -> None:
     rows = json.loads(terminal.type("rules", "list", "-o", "json").out)["data"]
 
     assert [row["id"] for row in rows] == list(legal.read().rules)
-    shown = terminal.type("rules", "list").out
-    assert "R26" in shown
-    assert "Điều 26 NĐ 30/2020/NĐ-CP" in shown
+    listing = terminal.type("rules", "list").out
+    assert "R26" in listing
+    assert "Điều 26 NĐ 30/2020/NĐ-CP" in listing
 
 
 def test_the_list_of_one_state_says_what_lacks(terminal: Terminal) -> None:
@@ -23,27 +23,27 @@ def test_the_list_of_one_state_says_what_lacks(terminal: Terminal) -> None:
 
     assert {row["state"] for row in rows} == {"partly"}
     assert all(row["lacks"]["vi"] for row in rows)
-    shown = terminal.type("rules", "list", "--state", "absent").out
-    assert "R18" in shown
-    assert "Chưa kiểm tra độ phân giải" in shown
+    absent_rules = terminal.type("rules", "list", "--state", "absent").out
+    assert "R18" in absent_rules
+    assert "Chưa kiểm tra độ phân giải" in absent_rules
     assert "chưa có" in terminal.type("rules", "show", "R18").out
     assert terminal.type("rules", "list", "--state", "soon").code == 2
-    later = terminal.type("rules", "check", "--on", "2027-07-02").out
-    assert "R103: chưa có" in later
+    check_output = terminal.type("rules", "check", "--on", "2027-07-02").out
+    assert "R103: chưa có" in check_output
 
 
 def test_one_rule_is_shown_with_what_was_compared_and_what_was_not(terminal: Terminal) -> None:
-    shown = terminal.type("rules", "show", "r23").out
+    rule_text = terminal.type("rules", "show", "r23").out
 
-    assert "khoản 2 Điều 5 NĐ 30/2020/NĐ-CP (đã đối chiếu)" in shown
-    assert "NĐ 68/2024/NĐ-CP (chưa đối chiếu văn bản gốc)" in shown
-    assert "signature-invalid" in shown
-    assert "gateway/policy/pdf_verdict.py" in shown
+    assert "khoản 2 Điều 5 NĐ 30/2020/NĐ-CP (đã đối chiếu)" in rule_text
+    assert "NĐ 68/2024/NĐ-CP (chưa đối chiếu văn bản gốc)" in rule_text
+    assert "signature-invalid" in rule_text
+    assert "gateway/policy/pdf_verdict.py" in rule_text
     unknown = terminal.type("rules", "show", "R999")
     assert (unknown.code, "gateway rules list" in unknown.err) == (3, True)
 
 
-def test_the_check_is_good_today_and_notes_are_faults_only_when_asked(terminal: Terminal) -> None:
+def test_the_check_is_good_today_and_notes_are_faults_only_on_request(terminal: Terminal) -> None:
     good = terminal.type("rules", "check", "-o", "json")
 
     answer = json.loads(good.out)

@@ -75,7 +75,7 @@ def answering(folder: Path) -> object:
     return answer
 
 
-def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
+def test_refresh_asks_every_authority_at_once_and_shows_the_answers(
     node: Path, terminal: Terminal, responder: Responder
 ) -> None:
     """And it is shown later, by doctor and status too."""
@@ -98,7 +98,7 @@ def test_refresh_asks_everybody_at_once_and_shows_what_was_said(
     assert "revocation" not in status.err
 
 
-def test_refresh_fails_when_somebody_does_not_answer_and_says_who(node: Path, terminal: Terminal) -> None:
+def test_refresh_fails_and_names_the_authority_that_does_not_answer(node: Path, terminal: Terminal) -> None:
     """Then doctor is red and names the cure; a source that cannot be read is named with its file."""
     run = terminal.type("trust", "refresh", "--lang", "en")
     assert run.code == 6

@@ -96,7 +96,7 @@ async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
     assert (event["number"], event["changed"], event["proposed_by"]) == (NUMBER, 1, proposal.proposed_by)
 
 
-async def test_a_proposal_holds_only_while_it_would_do_what_was_shown(
+async def test_a_proposal_holds_only_while_it_would_make_the_listed_changes(
     both: Both, directory: SqlDirectory, changes: SqlDirectoryChanges, store: SqlStore
 ) -> None:
     elsewhere, second = [await proposed(both, changes, RENAMED) for _ in range(2)]

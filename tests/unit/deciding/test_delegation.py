@@ -93,14 +93,14 @@ def give(
     feeds.permit(room, feeds.ISSUER)
     feed = SqlFeed(room)
 
-    async def taken(raw: bytes) -> FeedOutcome:
+    async def take_list(raw: bytes) -> FeedOutcome:
         path = tmp_path / "given.feed"
         path.write_bytes(raw)
         outcome = await feed.accept(path, "operator")
         await delegation.judge_undecided(services)
         return outcome
 
-    return taken
+    return take_list
 
 
 @pytest.fixture
@@ -164,8 +164,8 @@ async def test_without_a_policy_a_list_waits_and_two_people_approve_it_by_one_di
     assert proposal.content.lists[0].bound == 3
     wrong = ["0" * 16]
     for by, digits, code in ((both[1], wrong, "GW-TWO-DIGITS"), (both[0], None, "GW-TWO-PEOPLE")):
-        typed = digits or list(proposal.content.expected)
-        act = approvals.approve(services, await by.signed_in(), proposal.id, typed, proposal.digest)
+        typed_digits = digits or list(proposal.content.expected)
+        act = approvals.approve(services, await by.signed_in(), proposal.id, typed_digits, proposal.digest)
         await refused(act, code)
     assert await bound_codes(directory, clock) == []
 
@@ -247,7 +247,7 @@ async def test_contradictions_are_shown_and_not_resolved(
     )
     await people.approved(both[1], await people.proposed(both[0], locally))
     shared = pki.der(pki.root().issue(CODES[2], pki.key("p256", "shared")))
-    again = pki.der(pki.root().issue(CODES[3], pki.key("p256", "shared")))
+    shared_second = pki.der(pki.root().issue(CODES[3], pki.key("p256", "shared")))
     unfit = pki.der(
         pki.root().issue(
             CODES[4], pki.key("p256", "unfit"), digital_signature=False, content_commitment=False
@@ -256,7 +256,7 @@ async def test_contradictions_are_shown_and_not_resolved(
     rows = [
         feeds.trust(CODES[1], certificate(CODES[1])),
         feeds.trust(CODES[2], shared),
-        feeds.trust(CODES[3], again),
+        feeds.trust(CODES[3], shared_second),
         feeds.trust(CODES[4], unfit),
         *(feeds.trust(CODES[5], _other(CODES[5], str(n))) for n in range(5)),
         feeds.trust("Z91.99", certificate("Z91.99")),
@@ -336,9 +336,9 @@ async def test_threat_147_a_stolen_issuer_key_brings_nothing_into_force(
     both: Both, give: Give, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
 ) -> None:
     key = feeds.ISSUER.private_key
-    issuer_again = pki.der(pki.root().issue("", key, subject="An officer"))
-    await delegated(both, officers=(*policy().officers, delegation.officer_of(issuer_again)))
-    renewed = replace(feeds.ISSUER, certificate_der=issuer_again)  # the issuer's key under another name
+    issuer_as_officer = pki.der(pki.root().issue("", key, subject="An officer"))
+    await delegated(both, officers=(*policy().officers, delegation.officer_of(issuer_as_officer)))
+    renewed = replace(feeds.ISSUER, certificate_der=issuer_as_officer)  # the issuer's key under another name
     thieves = ((), (FIRST,), (FIRST, THIRD), (FIRST, renewed))
     for sequence, officers in enumerate(thieves, 1):
         await give(listed(sequence, officers=officers))
@@ -346,9 +346,9 @@ async def test_threat_147_a_stolen_issuer_key_brings_nothing_into_force(
     assert await bound_codes(directory, clock) == []
     # Signatures of another list prove nothing of this one.
     other = listed(5, codes=CODES[3:])
-    wanted = listed(5, officers=())
+    unsigned_list = listed(5, officers=())
     signatures = [line for line in other.split(b"\n") if line.startswith(b'{"officer"')]
-    body, seal = wanted.removesuffix(b"\n").rpartition(b"\n")[::2]
+    body, seal = unsigned_list.removesuffix(b"\n").rpartition(b"\n")[::2]
     await give(b"\n".join([body, *signatures, seal, b""]))
     assert (await the_list(services, 5)).state is ListState.UNSIGNED
     # The right signatures that come later are added to the same list.
@@ -409,7 +409,7 @@ async def test_threat_150_an_officer_who_left_or_whose_certificate_is_over_does_
     assert await bound_codes(directory, clock) == []
 
 
-async def test_threat_151_a_list_over_a_limit_is_held_as_a_whole(
+async def test_threat_151_a_list_over_a_limit_is_held_entirely(
     both: Both, give: Give, directory: SqlDirectory, services: DecisionServices, clock: ManualClock
 ) -> None:
     await delegated(both, most_per_day=4, codes=("Z91",))
@@ -492,7 +492,7 @@ async def test_only_persons_with_the_role_decide(
             await act
 
 
-async def bound_here(both: Both, *codes: str) -> None:
+async def bind_locally(both: Both, *codes: str) -> None:
     own = [
         Binding(
             code=code, certificate_der=certificate(code), valid_from=pki.NOT_BEFORE, valid_to=pki.NOT_AFTER
@@ -527,7 +527,7 @@ async def test_a_policy_puts_in_force_what_officers_signed_and_covers_after_the_
     today = local(clock.now()).date()
     yesterday = today - timedelta(days=1)
     await give(listed(1, codes=()))
-    await bound_here(both, *CODES[:3])
+    await bind_locally(both, *CODES[:3])
     await delegated(both, wait_hours=24, codes=(CODES[0], CODES[1]))
     closed = [heir(code, CODES[5], yesterday) for code in CODES[:3]]
 
@@ -561,7 +561,7 @@ async def test_changes_of_codes_count_for_the_limit_of_a_day(
 ) -> None:
     yesterday = local(clock.now()).date() - timedelta(days=1)
     await give(listed(1, codes=()))
-    await bound_here(both, *CODES[:3])
+    await bind_locally(both, *CODES[:3])
     await delegated(both, most_per_day=2)
     closed = [heir(code, CODES[5], yesterday) for code in CODES[:3]]
     await give(changing(2, *closed[:2]))
@@ -577,14 +577,14 @@ async def test_what_a_later_list_no_longer_changes_is_gone_and_a_missing_code_st
 ) -> None:
     yesterday = local(clock.now()).date() - timedelta(days=1)
     await give(listed(1, codes=()))
-    await bound_here(both, CODES[0], CODES[1])
+    await bind_locally(both, CODES[0], CODES[1])
     await give(changing(2, heir(CODES[0], CODES[5], yesterday)))
     assert await changes_of(services, 2) == {CODES[0]: RowStanding.READY}
     await give(feeds.trust_feed([line for line in AGENCIES if line.code != CODES[1]], 3))
     assert await changes_of(services, 2) == {}
     assert await changes_of(services, 3) == {CODES[1]: RowStanding.READY}
     assert await directory.find(CODES[1], local(clock.now()).date()) is not None
-    # An old form in use stays with its code, whoever the list gives it to.
+    # An old form in use stays with its code, although the list gives it to another one.
     await give(changing(4, feeds.agency(CODES[0], parent="Z91", alias="000.00.01.Z91")))
     await people.approved(
         both[1], await delegation.propose_list(services, await both[0].signed_in(), ISSUER, 4, kind=AGENCY)
@@ -615,7 +615,7 @@ async def test_a_take_over_that_a_list_alone_brought_counts_once_two_people_appr
     await give(changing(1, heir(CODES[1], CODES[5], yesterday), officers=()))
     assert await directory.former([CODES[5]], today) == {CODES[1]: CODES[5]}, "mail finds its way by data"
     assert await directory.taken_over(CODES[5], today) == {}
-    await bound_here(both, CODES[0])
+    await bind_locally(both, CODES[0])
     async with store.writer.begin() as connection:  # as a former program did it
         closed = update(AGENCY_ROW).where(AGENCY_ROW.c.code == CODES[0])
         await connection.execute(closed.values(valid_to=yesterday, successor=CODES[5]))

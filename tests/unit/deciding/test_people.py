@@ -41,7 +41,7 @@ async def test_a_person_enrols_with_a_code_that_is_good_once(
         await people.taken_up(services, "Binh", old)
 
 
-async def test_a_passphrase_that_is_guessed_is_not_taken(services: DecisionServices) -> None:
+async def test_a_passphrase_that_is_easily_guessed_is_refused(services: DecisionServices) -> None:
     _, code = await deciding.add(services, None, "operator", "An", [Role.TRUST])
     for passphrase in ("short", "aaaaaaaaaaaaaaaaaaaa", "x" * 2000):
         with pytest.raises(Clash, match="passphrase"):
@@ -96,7 +96,7 @@ async def test_each_factor_is_needed_and_a_code_is_good_once(
         await sign_in.sign_in(services, "An", PASSPHRASE, code)
 
 
-async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_told(
+async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_recorded(
     services: DecisionServices, clock: ManualClock
 ) -> None:
     an = await people.enrolled(services, "An")
@@ -128,7 +128,7 @@ async def test_once_somebody_administers_persons_the_operator_does_not(services:
     assert changed.roles == {Role.HEAD, Role.TRUST}
 
 
-async def test_who_is_blocked_is_out_and_the_operator_can_begin_again(services: DecisionServices) -> None:
+async def test_a_blocked_person_is_out_and_the_operator_can_enrol_another(services: DecisionServices) -> None:
     """With no administrator left the operator can still begin again."""
     an, binh = await people.two(services)
     for person in (an, binh):
@@ -155,7 +155,7 @@ async def test_whose_account_is_out_decides_nothing(services: DecisionServices) 
         assert await an.signed_in(), standing
 
 
-async def test_a_reset_person_signs_in_only_after_enrolling_anew(services: DecisionServices) -> None:
+async def test_a_reset_person_signs_in_only_after_a_second_enrolment(services: DecisionServices) -> None:
     an, binh = await people.two(services)
     _, code = await deciding.reset(services, await an.signed_in(), "operator", "Binh")
 

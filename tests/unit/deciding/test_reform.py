@@ -96,7 +96,7 @@ async def test_two_become_one_on_a_future_day_and_each_day_has_its_answer(
     ]
 
 
-async def test_a_merger_with_its_units_is_one_decision_undone_as_a_whole(
+async def test_a_merger_with_its_units_is_one_decision_undone_in_one_step(
     both: tuple[Someone, Someone], directory: SqlDirectory, services: DecisionServices
 ) -> None:
     merger = reform(ReformKind.MERGE, "Z91.03", to=(Target(code="Z91.01"),))
@@ -162,7 +162,7 @@ async def test_a_rename_is_found_by_both_names_and_shown_with_that_of_the_day(
     assert "Z91.03.01" not in {child.code for child in await directory.children("Z91")}
 
 
-async def test_what_was_believed_at_a_moment_stays_known(
+async def test_the_former_state_of_each_moment_stays_readable(
     both: tuple[Someone, Someone], directory: SqlDirectory, changes: SqlDirectoryChanges, clock: ManualClock
 ) -> None:
     start = clock.now()

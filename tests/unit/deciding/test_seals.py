@@ -64,9 +64,9 @@ async def test_a_seal_counts_once_a_second_person_approved(
         EventKind.SEAL_APPROVED,
         EventKind.SEALING_RIGHT_APPROVED,
     ]
-    (told, _) = await event_data(services, f"seal:{CODE}", EventKind.SEAL_APPROVED)
-    assert (told["what"], told["fingerprint"], told["proposal"]) == ("seal", own.fingerprint, proposal.id)
-    assert told["proposed_by"] != told["approved_by"]
+    (event, _) = await event_data(services, f"seal:{CODE}", EventKind.SEAL_APPROVED)
+    assert (event["what"], event["fingerprint"], event["proposal"]) == ("seal", own.fingerprint, proposal.id)
+    assert event["proposed_by"] != event["approved_by"]
 
 
 async def test_the_approver_types_the_fingerprints_and_the_number_of_the_act(
@@ -78,9 +78,9 @@ async def test_the_approver_types_the_fingerprints_and_the_number_of_the_act(
     proposal = await people.proposed(an, content=content)
 
     assert proposal.content.expected == (content.seals[0].fingerprint[-16:], "12/qđ-ubnd")
-    typed = (content.expected[0], "13/QĐ-UBND")
+    typed_words = (content.expected[0], "13/QĐ-UBND")
     with pytest.raises(Denied):
-        await approvals.approve(services, await binh.signed_in(), proposal.id, typed, proposal.digest)
+        await approvals.approve(services, await binh.signed_in(), proposal.id, typed_words, proposal.digest)
     assert await certificates(directory) == []
 
 
@@ -97,10 +97,10 @@ async def test_a_withdrawn_seal_counts_until_that_moment_and_one_person_is_enoug
     assert ended.state == "withdrawn"
     assert ended.is_in_force(clock.now() - timedelta(seconds=1))
     assert not ended.is_in_force(clock.now())
-    (over,) = (await registered(directory)).rights
-    assert not over.is_in_force(clock.now().date())
-    (told,) = await event_data(services, f"seal:{CODE}", EventKind.SEAL_WITHDRAWN)
-    assert (told["reason"], told["what"]) == ("lost", "seal")
+    (ended_right,) = (await registered(directory)).rights
+    assert not ended_right.is_in_force(clock.now().date())
+    (withdrawal,) = await event_data(services, f"seal:{CODE}", EventKind.SEAL_WITHDRAWN)
+    assert (withdrawal["reason"], withdrawal["what"]) == ("lost", "seal")
     with pytest.raises(NotFound):
         await proposals.withdraw_seal(services, "An", "sea_none", clock.now(), "")
 

@@ -71,7 +71,7 @@ async def test_many_certificates_come_into_force_together_or_not_at_all(
     assert [len(await directory.bindings(binding.code)) for binding in good] == [1, 1, 1]
 
 
-async def test_threat_113_who_proposed_cannot_approve_and_the_try_is_told(
+async def test_threat_113_a_proposer_cannot_approve_and_the_try_is_recorded(
     services: DecisionServices, directory: SqlDirectory
 ) -> None:
     """Wrong digits bind nothing either, and a rejected proposal is never approved."""
@@ -326,7 +326,7 @@ async def test_set_up_ends_by_a_person_and_what_follows_needs_a_day_and_has_no_m
         await approvals.end_set_up(services, await an.signed_in())
 
 
-async def test_set_up_is_over_after_72_hours_and_no_second_init_opens_it_again(
+async def test_set_up_is_over_after_72_hours_and_no_second_init_reopens_it(
     services: DecisionServices, clock: ManualClock
 ) -> None:
     ends_at = await approvals.begin_set_up(services, "operator")
@@ -366,7 +366,7 @@ async def test_threat_114_an_emptied_table_does_not_bring_back_the_first_set_up(
     assert await directory.bindings("Z91.08") == []
 
 
-async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_good_again(
+async def test_threat_114_an_end_that_one_person_sets_makes_no_changed_binding_good(
     services: DecisionServices, directory: SqlDirectory, edit: Edit, clock: ManualClock
 ) -> None:
     """Withdrawn; then the row is changed past the application, and the key retired by a date years ahead."""

@@ -42,8 +42,8 @@ PAGES = sorted(
 SOURCES = sorted(
     path for package in ("gateway", "office", "foreign") for path in (ROOT / package).rglob("*.py")
 )
-OTHERS = {"gateway_office", "gateway_foreign", "gateway_labs"}
-PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()} | OTHERS
+SISTERS = {"gateway_office", "gateway_foreign", "gateway_labs"}
+PACKAGES = {path.name for path in (ROOT / "gateway").iterdir() if (path / "__init__.py").is_file()} | SISTERS
 COMMON = {"-o", "--output", "-q", "--quiet", "--lang", "--config", "--agency", "-v", "--verbose", "--help"}
 WRITING = {"--yes", "--dry-run"}
 
@@ -94,7 +94,7 @@ def cell(text: str) -> str:
 # --- what pages name exists -----------------------------------------------------------------------------------
 
 
-def test_what_a_page_names_is_there(cases: Cases) -> None:
+def test_modules_links_and_commands_that_a_page_names_exist(cases: Cases) -> None:
     """Its modules, its links, its command lines; no path of one machine. The README is one screen."""
     settings = set(names())
 
@@ -183,7 +183,7 @@ def is_there(span: str) -> bool:
         )
     part: Any = None
     words = span.removesuffix("()").split(".")
-    *path, last = words if words[0] in OTHERS else ["gateway", *words]
+    *path, last = words if words[0] in SISTERS else ["gateway", *words]
     try:
         importlib.import_module(".".join([*path, last]))
     except ModuleNotFoundError:

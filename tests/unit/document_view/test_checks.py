@@ -176,8 +176,8 @@ def test_every_check_that_a_list_can_mark_has_its_word(cases: Cases) -> None:
     marks = (checks.STOLEN, f"{PAPER_COPY}:1")
     seals = [{"seal": str(seal), "signatory": "unknown"} for seal in SealWord]
     for words in (dict.fromkeys(checks.ALWAYS, "bad"), {"warnings": "secrecy-stamp at /files/0"}, *seals):
-        told = {**words, "pages": "other", "pdf": "invalid", "first_page": "other"}
-        for key, _ in checks.weighed(told, marks):
+        all_words = {**words, "pages": "other", "pdf": "invalid", "first_page": "other"}
+        for key, _ in checks.weighed(all_words, marks):
             with cases.case(key):
                 assert labels.has(f"listing.doubtful.{key}")
 

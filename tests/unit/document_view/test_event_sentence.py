@@ -32,7 +32,7 @@ def event(kind: EventKind, subject: str = "", **data: Any) -> Event:  # Any: fie
     return Event(id="evt_1", kind=kind, at=AT, subject_id=subject, principal_id="prn_a", data=data)
 
 
-SAID = (
+SENTENCES = (
     (
         event(EventKind.INBOX_STATUS, "inb_1", code="03", state="accepted"),
         "Nguyễn Văn A tiếp nhận văn bản 12/UBND-VP của Sở Thử nghiệm",
@@ -87,7 +87,7 @@ SAID = (
 
 
 def test_what_happened_is_one_sentence_with_names(cases: Cases) -> None:
-    for happened, vietnamese, english in SAID:
+    for happened, vietnamese, english in SENTENCES:
         with cases.case(f"{happened.kind} {happened.subject_id}"):
             assert say_event(happened, "Nguyễn Văn A", NAMES, "vi").text == vietnamese
             assert say_event(happened, "Nguyễn Văn A", NAMES, "en").text == english

@@ -22,7 +22,7 @@ def facts(*codes: str) -> list[Fact]:
     ]
 
 
-def test_a_later_step_says_that_those_before_it_were_gone() -> None:
+def test_a_later_step_says_that_the_earlier_ones_are_past() -> None:
     progress = progress_of(facts("queued", "sent", "05"), "processing")
 
     assert progress is not None
@@ -49,7 +49,7 @@ def test_a_refusal_stops_it_at_its_desk_and_a_failure_before_it_left() -> None:
     assert failed.word == ""
 
 
-def test_paper_and_what_is_not_sent_go_no_such_way() -> None:
+def test_paper_and_cancelled_deliveries_have_no_progress() -> None:
     assert progress_of((), "paper") is None
     assert progress_of(facts("queued"), "cancelled") is None
     assert picture([]) == []

@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 
 def test_a_typed_text_is_read_by_its_settings_form(cases: Cases) -> None:
-    for key, typed, stored in (
+    for key, text, stored in (
         ("undo_seconds", " 15 ", "15"),
         ("undo_seconds", "61", None),
         ("unsigned_in", "hold", "hold"),
@@ -24,8 +24,8 @@ def test_a_typed_text_is_read_by_its_settings_form(cases: Cases) -> None:
         ("rulebook", "a\nb", None),
         ("rulebook", "x" * 201, None),
     ):
-        with cases.case(f"{key} {typed[:20]}"):
-            assert SETTINGS[key].read(typed) == stored
+        with cases.case(f"{key} {text[:20]}"):
+            assert SETTINGS[key].read(text) == stored
 
 
 def test_every_setting_and_each_of_its_choices_has_words(cases: Cases) -> None:
@@ -37,7 +37,7 @@ def test_every_setting_and_each_of_its_choices_has_words(cases: Cases) -> None:
             assert [choice for choice in setting.choices if not labels.has(f"{words}.{choice}")] == []
 
 
-def test_a_later_version_replaces_a_plan_and_the_empty_value_is_the_default_again() -> None:
+def test_a_later_version_replaces_a_plan_and_the_empty_value_restores_the_default() -> None:
     def version(n: int, value: str, days: int) -> ProfileVersion:
         at = NOW + timedelta(days=n)
         return ProfileVersion(
@@ -52,7 +52,7 @@ def test_a_later_version_replaces_a_plan_and_the_empty_value_is_the_default_agai
     versions = [version(1, "mark", 0), version(2, "hold", 3), version(4, "", 4)]
 
     def value(days: float) -> str | None:
-        found = chosen_in_force(versions, NOW + timedelta(days)).get("unsigned_in")
-        return found.value if found is not None else None
+        choice = chosen_in_force(versions, NOW + timedelta(days)).get("unsigned_in")
+        return choice.value if choice is not None else None
 
     assert [value(days) for days in (0, 1, 4.9, 5, 8)] == [None, "mark", "mark", "hold", None]

@@ -29,13 +29,13 @@ def test_each_binding_of_a_list_is_proved_by_one_root_and_no_other_is() -> None:
     for count in range(1, 18):
         listed = bounds(count)
         root, proofs = prove(listed)
-        told = event(EventKind.LIST_BOUND, root=root, count=count)
+        list_event = event(EventKind.LIST_BOUND, root=root, count=count)
         leaves = [sealed_log.leaf_hash(proof_line(bound).encode()) for bound in listed]
 
         assert root == sealed_log.tree_root(leaves).hex()
-        assert [proved_binding(proof, told) for proof in proofs] == listed
+        assert [proved_binding(proof, list_event) for proof in proofs] == listed
         other = proofs[0].replace('"Z91.00"', '"Z91.77"')
-        assert proved_binding(other, told) is None
+        assert proved_binding(other, list_event) is None
         fewer = event(EventKind.LIST_BOUND, root=root, count=count + 1)
         assert proved_binding(proofs[-1], fewer) is None
     for broken in ("", "0", "x::[]", "0:zz:[]", '0::["Z91",1]', "-1::x"):
@@ -52,24 +52,24 @@ def test_trust_in_an_issuer_is_what_its_events_tell() -> None:
         "most_share": 10,
         "wait_hours": 24,
     }
-    told = event(EventKind.TRUST_DELEGATED, **facts)
+    grant = event(EventKind.TRUST_DELEGATED, **facts)
     assert fold_delegation("I", []).policy is None
 
-    policy = fold_delegation("I", [told]).in_force
+    policy = fold_delegation("I", [grant]).in_force
     assert policy is not None
     assert (policy.version, policy.officer_ids, policy.wait) == (1, ("aa", "bb", "cc"), timedelta(hours=24))
     assert [officer.until for officer in policy.officers] == [NOW, None, None], "erased texts spoil nothing"
     assert [policy.covers(code) for code in ("Z91", "Z91.01", "Z910", "Z92")] == [True, True, False, False]
 
     struck = event(EventKind.OFFICER_STRUCK, fingerprint="bb")
-    after = fold_delegation("I", [told, struck]).in_force
-    assert after is not None
-    assert after.officer_ids == ("aa", "cc")
+    reduced_policy = fold_delegation("I", [grant, struck]).in_force
+    assert reduced_policy is not None
+    assert reduced_policy.officer_ids == ("aa", "cc")
     split = event(EventKind.LIST_SPLIT, sequence=7)
-    stopped = fold_delegation("I", [told, split])
+    stopped = fold_delegation("I", [grant, split])
     assert (stopped.in_force, stopped.stopped) == (None, 7)
-    recalled = fold_delegation("I", [told, split, event(EventKind.TRUST_RECALLED, reason="stolen")])
+    recalled = fold_delegation("I", [grant, split, event(EventKind.TRUST_RECALLED, reason="stolen")])
     assert (recalled.policy, recalled.reason) == (None, "stolen")
-    again = fold_delegation("I", [told, split, replace(told, at=NOW + timedelta(days=1))]).in_force
-    assert again is not None
-    assert (again.version, again.officer_ids) == (2, ("aa", "bb", "cc"))
+    renewed = fold_delegation("I", [grant, split, replace(grant, at=NOW + timedelta(days=1))]).in_force
+    assert renewed is not None
+    assert (renewed.version, renewed.officer_ids) == (2, ("aa", "bb", "cc"))

@@ -1,4 +1,4 @@
-"""A finding tells moments by the wall clock of Viet Nam, and leaves everything else as it is."""
+"""A finding tells moments by the wall clock of Viet Nam, and leaves all other parts unchanged."""
 
 from __future__ import annotations
 

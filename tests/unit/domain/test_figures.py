@@ -28,16 +28,16 @@ def rows_of(events: Sequence[Event], sizes: Sequence[int]) -> dict[Cell, list[in
     while at < len(events):
         batch = events[at : at + sizes[turn % len(sizes)]]
         at, turn = at + len(batch), turn + 1
-        keys, whole = figures.keys_of(batch)
-        known: Facts = {key: fact_from_json(text) for key, text in stored.items()}
-        before = {
+        keys, parents = figures.keys_of(batch)
+        stored_facts: Facts = {key: fact_from_json(text) for key, text in stored.items()}
+        old_facts = {
             key: fact
-            for key, fact in known.items()
-            if key in keys or (fact.parent and (key[0], fact.parent) in whole)
+            for key, fact in stored_facts.items()
+            if key in keys or (fact.parent and (key[0], fact.parent) in parents)
         }
-        after = figures.fold(before, batch)
-        stored |= {key: fact_to_json(fact) for key, fact in after.items()}
-        for cell, values in figure_cells.changes_of(before, after).items():
+        new_facts = figures.fold(old_facts, batch)
+        stored |= {key: fact_to_json(fact) for key, fact in new_facts.items()}
+        for cell, values in figure_cells.changes_of(old_facts, new_facts).items():
             cells[cell] = [a + b for a, b in zip(cells[cell], values, strict=True)]
     return {cell: values for cell, values in cells.items() if any(values)}
 

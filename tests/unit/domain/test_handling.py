@@ -39,12 +39,12 @@ def test_a_unit_with_named_persons_has_a_part_for_each_of_them() -> None:
 
 
 def test_a_named_part_concerns_its_person_and_the_head_of_the_unit_alone() -> None:
-    named = Assignment(lead_unit="Phòng A", persons=(UnitPerson(unit="Phòng A", person="prn_1"),))
+    assignment = Assignment(lead_unit="Phòng A", persons=(UnitPerson(unit="Phòng A", person="prn_1"),))
     unit = frozenset({"phong a"})
     person, colleague = (Share(units=unit, persons=frozenset({id})) for id in ("prn_1", "prn_2"))
     head, outsider = Share(units=unit, leading=unit), Share(leading=frozenset({"phong b"}))
 
-    assert [s.covers_assignment(named) for s in (person, colleague, head, outsider)] == [
+    assert [s.covers_assignment(assignment) for s in (person, colleague, head, outsider)] == [
         True,
         False,
         True,

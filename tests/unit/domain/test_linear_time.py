@@ -91,7 +91,7 @@ def test_twice_the_text_takes_about_twice_the_work_and_a_megabyte_is_read_to_its
             read(megabyte)
 
 
-def test_a_pattern_that_takes_the_square_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_that_takes_the_square_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the figures above would prove nothing: tried from each letter of a long word, and with two repeats that
     may share a run in every way."""
     for pattern in (r"[^\W_]+(?:\.[^\W_]+)+", r"a*a*b"):
@@ -126,7 +126,7 @@ def steps_of(pattern: re.Pattern[Any], method: str, subject: str) -> int:
         return most
 
 
-def test_a_pattern_of_a_table_that_takes_the_square_is_found() -> None:
+def test_a_pattern_of_a_table_that_takes_the_square_is_detected() -> None:
     for pattern, method in (
         (r"[A-Z]{2,}(?:-[A-Z0-9]+)+", "search"),
         (r"(a|aa)+b", "match"),

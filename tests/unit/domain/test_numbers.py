@@ -20,12 +20,12 @@ ACTS = st.tuples(
 
 
 def act(number: GivenNumber, now: datetime, name: str, by: str, subject: str) -> GivenNumber | None:
-    until = now + timedelta(days=1)
+    ends_at = now + timedelta(days=1)
     match name:
         case "reserve":
-            return number.reserve(now, by, until)
+            return number.reserve(now, by, ends_at)
         case "reserve_draft":
-            return number.reserve(now, by, until, subject)
+            return number.reserve(now, by, ends_at, subject)
         case "issue":
             return number.issue(now, by, subject, f"id-{subject}", "15/X")
         case "give":
@@ -45,7 +45,7 @@ def test_an_issued_number_stays_with_its_document_and_a_void_one_has_its_reason(
     owner = ""
     for name, by, subject in acts:
         now += timedelta(days=2) if name == "wait" else timedelta(minutes=1)
-        before = number.standing(now)
+        standing = number.standing(now)
         changed = act(number, now, name, by, subject)
         if changed is None:
             continue
@@ -55,10 +55,10 @@ def test_an_issued_number_stays_with_its_document_and_a_void_one_has_its_reason(
             assert changed.document_id == f"id-{subject}"
         if owner:
             assert changed.state in (NumberState.ISSUED, NumberState.VOID)
-        if before.state is NumberState.RESERVED and changed.state is NumberState.ISSUED:
-            assert before.serves(by, subject)
+        if standing.state is NumberState.RESERVED and changed.state is NumberState.ISSUED:
+            assert standing.serves(by, subject)
         if changed.state is NumberState.RESERVED:
-            assert before.state is NumberState.FREE
+            assert standing.state is NumberState.FREE
             assert changed.until is not None
         if changed.state is NumberState.VOID:
             assert changed.reason

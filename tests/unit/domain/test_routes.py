@@ -57,7 +57,7 @@ def test_every_question_has_one_answer_whatever_the_order(
 
 
 @given(PATTERNS)
-def test_a_pattern_is_read_as_it_is_shown(text: str) -> None:
+def test_the_text_of_a_pattern_is_read_back_as_the_same_pattern(text: str) -> None:
     assert Pattern.read(str(Pattern.read(text))) == Pattern.read(text)
 
 

@@ -45,7 +45,7 @@ published = st.builds(
 )
 
 
-def test_the_bytes_are_exactly_these() -> None:
+def test_the_bytes_of_a_seal_are_fixed() -> None:
     """The bytes are fixed by docs/log.md."""
     assert SEAL.to_bytes() == (
         b"gateway-log-seal/1\n"

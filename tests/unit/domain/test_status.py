@@ -56,7 +56,7 @@ def answered(code: str, minutes: float, request: str | None = "r1") -> Fact:
     return Fact(track=Track.REQUEST, code=code, at=at(minutes), stated_at=at(minutes), request_id=request)
 
 
-def test_the_highest_business_code_is_shown() -> None:
+def test_the_highest_business_code_is_the_state() -> None:
     """Without facts a delivery waits in the queue. 02 after 04 is stored and changes nothing, 05 after 06 leaves done.
     R55 (tracked state)."""
     empty = fold_delivery([])
@@ -310,7 +310,7 @@ def test_a_replacement_a_seal_and_a_recall_end_what_may_be_set() -> None:
     assert may_set_incoming(new, "13").reason == "status.not_by_hand"
 
 
-def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued_again() -> None:
+def test_codes_may_be_set_in_any_order_and_twice_and_a_resend_is_queued() -> None:
     for code in ("02", "03", "04", "05", "06"):
         for other in ("01", "02", "03", "04", "05", "06"):
             assert may_set_incoming(fold_incoming([status("01"), status(other, 1)]), code)

@@ -126,7 +126,7 @@ def test_of_the_state_whole_members_are_passed_on_or_nothing(cases: Cases) -> No
             assert read.state == passed
 
 
-def test_what_is_too_much_loses_long_members_first_and_then_the_last_ones() -> None:
+def test_an_oversized_trace_loses_long_members_first_and_then_the_last_members() -> None:
     long, short = "long=" + "x" * 200, [f"k{n}=" + "y" * 40 for n in range(15)]
 
     read = trace.from_headers([GOOD], [",".join([long, *short])])

@@ -149,7 +149,7 @@ def test_what_another_writer_wrote_has_no_form_of_ours(form: Form) -> None:
 
 
 @pytest.mark.parametrize("form", OTHER_FORMS)
-def test_a_large_file_is_never_held_whole(form: Form, tmp_path: Path) -> None:
+def test_a_large_file_is_never_held_entirely_in_memory(form: Form, tmp_path: Path) -> None:
     files = (("lon.pdf", b"%PDF-1.7\n" + bytes(12 * 1024 * 1024)),)
     path = tmp_path / "large.edxml"
     path.write_bytes(envelopes.native(envelopes.document(files), files))

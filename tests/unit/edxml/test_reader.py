@@ -207,7 +207,7 @@ def test_nothing_inside_a_signature_reaches_the_model() -> None:
 # Kinds
 
 
-def test_the_operation_gives_the_kind_and_a_status_code_a_status_whatever_else_is_there() -> None:
+def test_the_operation_gives_the_kind_and_a_status_code_makes_it_a_status() -> None:
     kinds = {"0": Kind.DOCUMENT, "1": Kind.RECALL, " 2 ": Kind.UPDATE, "3": Kind.REPLACEMENT}
     kinds |= {"7": Kind.DOCUMENT, "one": Kind.DOCUMENT}
     operation = "<Bussiness><BussinessDocType>{}</BussinessDocType></Bussiness>"

@@ -116,7 +116,7 @@ def test_k1_at_most_four_candidates_are_tried(raw: bytes) -> None:
 
 
 @BOTH
-def test_a_registry_that_knows_the_sender_to_be_closed_is_heard(raw: bytes) -> None:
+def test_a_sender_that_the_registry_knows_to_be_closed_is_refused(raw: bytes) -> None:
     """SIG-SENDER is the registry's word; it comes out with the steps."""
 
     def closed(code: str) -> list[Binding]:
@@ -170,7 +170,7 @@ def test_threats_049_109_110_a_receipt_of_another_status_kind_or_time_is_judged_
     assert _examine(raw, bindings=[envelopes.binding(signer)]).signed.findings == ()
 
 
-def test_threat_074_f1_g1_a_file_over_the_limit_is_not_opened_and_its_size_not_believed() -> None:
+def test_threat_074_f1_g1_a_file_over_the_limit_is_not_opened_and_its_stated_size_does_not_count() -> None:
     def opened() -> Iterator[bytes]:
         raise AssertionError("a file that is too large was opened")
 

@@ -129,7 +129,7 @@ async def test_killed_at_any_step_a_refusal_is_told_once(desk: Desk, killer: Kil
 
 
 @pytest.mark.long
-async def test_killed_at_any_step_an_incoming_document_is_laid_there_whole(
+async def test_killed_at_any_step_an_incoming_document_is_written_completely(
     desk: Desk, killer: Killer
 ) -> None:
     await desk.settle()
@@ -174,13 +174,13 @@ async def _many(desk: Desk, killer: Killer, documents: int, bad: int, kills: int
     assert desk.names("out") == []
 
 
-async def test_many_dropped_while_the_node_is_killed_are_sent_once_each(desk: Desk, killer: Killer) -> None:
+async def test_many_files_dropped_while_the_node_is_killed_are_sent_once(desk: Desk, killer: Killer) -> None:
     await _many(desk, killer, documents=12, bad=3, kills=3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-async def test_a_thousand_dropped_while_the_node_is_killed_ten_times_are_sent_once_each(
+async def test_a_thousand_files_dropped_while_the_node_is_killed_ten_times_are_sent_once(
     desk: Desk, killer: Killer
 ) -> None:
     await _many(desk, killer, documents=1000, bad=100, kills=10)

@@ -29,7 +29,7 @@ def on_two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("on_two_disks")
-async def test_over_devices_everything_is_carried(desk: Desk) -> None:
+async def test_files_and_folders_are_moved_across_devices(desk: Desk) -> None:
     desk.letter("15")
     folder = desk.place("out", "16", "meta.json")
     folder.write_text("{")
@@ -43,7 +43,7 @@ async def test_over_devices_everything_is_carried(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("on_two_disks")
-def test_a_folder_that_could_not_be_copied_stays_whole(
+def test_a_folder_that_could_not_be_copied_stays_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"{n:02}.pdf" for n in range(5)]

@@ -74,7 +74,7 @@ async def test_what_lies_there_is_not_laid_again_when_its_lease_ends(desk: Desk)
     assert await handed(desk.town, folder.name) == "leased"
 
 
-async def test_a_folder_that_was_exchanged_acknowledges_nothing_and_is_filled_again(
+async def test_a_folder_that_was_exchanged_acknowledges_nothing_and_is_refilled(
     desk: Desk, tmp_path: Path
 ) -> None:
     folder = await arrived(desk)
@@ -170,7 +170,7 @@ async def test_events_are_written_in_order_each_once_also_over_a_restart(desk: D
     assert not later_ids & {event["id"] for event in events}
 
 
-async def test_a_new_file_of_events_begins_at_the_newest_without_reading_the_earlier_ones(
+async def test_a_new_file_of_events_begins_at_the_newest_without_reading_earlier_events(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_lines, "_AT_ONCE", 1)

@@ -63,7 +63,7 @@ async def test_a_folder_or_an_archive_with_its_meta_is_sent(desk: Desk) -> None:
     assert desk.names("error") == []
 
 
-async def test_threat_131_what_is_still_written_is_not_taken(desk: Desk) -> None:
+async def test_threat_131_a_file_that_is_still_written_is_left_alone(desk: Desk) -> None:
     desk.drop("15.pdf", PDF[:100])
     desk.drop("15.json", sidecar("15", "15.pdf"))
     for n in range(2, 8):
@@ -111,7 +111,7 @@ async def test_a_sidecar_waits_for_its_file(desk: Desk) -> None:
     assert desk.receipt("15")["number"] == "15"
 
 
-async def test_the_same_name_and_content_again_is_not_sent_again(desk: Desk) -> None:
+async def test_the_same_name_and_content_twice_are_sent_once(desk: Desk) -> None:
     desk.letter("15")
     await desk.settle()
     first = desk.receipt("15")

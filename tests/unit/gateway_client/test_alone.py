@@ -92,7 +92,7 @@ def may_be_null(schema: Any) -> bool:
     return {"type": "null"} in schema.get("anyOf", ())
 
 
-def test_every_exception_and_program_of_the_pages_is_whole() -> None:
+def test_every_exception_and_program_of_the_pages_is_complete() -> None:
     tree = errors.__doc__ or ""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
 

@@ -102,7 +102,7 @@ async def test_one_key_of_idempotency_goes_through_all_tries_of_one_call(
     assert len(set(keys)) == 2
 
 
-async def test_what_may_have_happened_is_not_done_again(scripted: Scripted, waits: Waits) -> None:
+async def test_a_call_that_may_have_taken_effect_is_not_repeated(scripted: Scripted, waits: Waits) -> None:
     for answer, kind, calls in (
         (problem(422, retryable=False), Exception, 1),
         (problem(500, retryable=False), NodeTrouble, 1),
@@ -185,7 +185,7 @@ async def test_a_download_that_was_changed_is_refused_and_not_kept(
     assert [*tmp_path.iterdir()] == []
 
 
-async def test_the_rest_of_another_file_is_not_joined_to_what_came(
+async def test_the_second_half_of_another_file_is_not_joined_to_the_first(
     scripted: Scripted, waits: Waits, tmp_path: Path
 ) -> None:
     digest = "2" * 64
@@ -213,7 +213,7 @@ async def test_nobody_there_is_no_answer_and_was_not_sent(scripted: Scripted, wa
     assert (why.value.sent, len(waits.pauses)) == (False, 2)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
+async def test_a_certificate_that_nobody_vouches_for_is_not_retried(
     scripted: Scripted, waits: Waits, tmp_path: Path
 ) -> None:
     certificate, key = tls_servers.make_certificate(tmp_path, "localhost", tls_servers.in_days(30))

@@ -197,7 +197,7 @@ async def test_a_download_that_breaks_goes_on_also_in_a_later_program(
     assert [*tmp_path.glob(".*.part")] == []
 
 
-async def test_a_beginning_that_was_changed_on_the_disk_is_found_out_and_not_used_again(
+async def test_a_beginning_that_was_changed_on_the_disk_is_detected_and_discarded(
     door: Door, client_of: Clients, tmp_path: Path
 ) -> None:
     await door.send()
@@ -235,7 +235,7 @@ async def test_many_who_save_one_document_into_one_folder_leave_it_whole_and_not
     assert {path.name: path.read_bytes() for path in into.iterdir()} == {"1-15.pdf": large()}
 
 
-async def test_a_document_that_fails_waits_for_nobody_and_comes_again(
+async def test_a_document_that_fails_waits_for_nobody_and_is_retried(
     door: Door, client_of: Clients, caplog: pytest.LogCaptureFixture
 ) -> None:
     await door.send(api.meta(number="1"), once="1")

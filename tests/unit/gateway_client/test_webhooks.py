@@ -41,7 +41,7 @@ def test_what_the_node_signed_is_believed_under_either_secret_while_they_change(
             verify_webhook(headers, BODY, secret, now=moment)
 
 
-def test_what_was_changed_is_not_believed(box: SealedSecrets) -> None:
+def test_a_changed_call_fails_the_signature_check(box: SealedSecrets) -> None:
     secret, sealed = box.new("whk_1")
     headers = dict(box.headers("whk_1", [KeptSecret(sealed=sealed)], "evt_1-7", NOW, BODY))
     assert verify_webhook(headers, BODY, secret, now=AT)
@@ -66,7 +66,7 @@ def test_what_was_changed_is_not_believed(box: SealedSecrets) -> None:
             verify_webhook(headers, BODY, none, now=AT)
 
 
-def test_the_published_example_of_the_specification_is_believed() -> None:
+def test_the_published_example_of_the_specification_passes() -> None:
     headers = {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",

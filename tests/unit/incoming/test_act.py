@@ -242,7 +242,7 @@ async def test_the_version_of_a_request_is_that_of_the_request(town: Town) -> No
     assert outcome.document.subject == "Nội dung đã sửa"
 
 
-async def test_threat_087_another_agencys_document_is_not_there(town: Town) -> None:
+async def test_threat_087_another_agencys_document_is_not_found(town: Town) -> None:
     """Threat 87."""
     arrived = await arrive(town)
     row = (await town.inbox())[0]

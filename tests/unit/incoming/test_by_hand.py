@@ -158,7 +158,7 @@ async def test_a_book_that_begins_to_count_goes_on_after_what_was_typed(town: To
     assert numbers == ["1", "2", "3", "4", "5", "6", "42", "43"]
 
 
-async def test_the_paper_copy_of_what_came_over_the_axis_gets_no_second_number_unasked(town: Town) -> None:
+async def test_the_paper_copy_of_a_document_from_the_axis_gets_its_number_only_on_request(town: Town) -> None:
     document = await arrive(town, "0118")
     fields = {"number": "118", "symbol": document.symbol.lower(), "issued_on": document.issued_on}
 
@@ -175,7 +175,7 @@ async def test_the_paper_copy_of_what_came_over_the_axis_gets_no_second_number_u
     assert (other.document.marks, copy.document.marks) == ((), ("axis_copy:1",))
 
 
-async def test_another_letter_is_no_copy_and_one_entered_meanwhile_is_told_when_the_number_is_given(
+async def test_another_letter_is_no_copy_and_a_copy_entered_meanwhile_is_marked_with_the_number(
     town: Town,
 ) -> None:
     document = await arrive(town, "118")

@@ -106,9 +106,7 @@ async def test_what_a_head_hands_back_waits_until_it_is_assigned_anew_and_the_se
     assert await town.statuses(PROVINCE) == statuses
 
 
-async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is_opened_again(
-    town: Town,
-) -> None:
+async def test_a_unit_that_helps_ends_its_part_and_06_ends_all_until_the_work_is_reopened(town: Town) -> None:
     document = await assigned(town)
     services, scope = town.node.inn, await town.scope(PROVINCE)
 
@@ -181,7 +179,7 @@ def share(unit: str, person: str = "", *, leads: bool = False) -> Share:
 async def test_a_named_person_has_the_units_part_and_one_who_is_informed_ends_it_by_seeing(
     town: Town,
 ) -> None:
-    """The head of a unit gives the part on; whoever is informed has no day, and the sender learns nothing of it."""
+    """The head of a unit gives the part on; an informed person has no day, and the sender learns nothing of it."""
     document = await assigned(town)
     scope, services = await town.scope(PROVINCE), town.node.inn
     person, informed = await member(town, document, HELP), await member(town, document, OTHER)
@@ -209,8 +207,8 @@ async def test_a_named_person_has_the_units_part_and_one_who_is_informed_ends_it
     assert await event_data(town, document, "inbox.informed") == [
         {"unit": OTHER, "person": informed.person_id}
     ]
-    done = await handling.finish(services, scope, document.id, share(HELP, person.person_id))
-    assert done.person_id == person.person_id
+    ended_part = await handling.finish(services, scope, document.id, share(HELP, person.person_id))
+    assert ended_part.person_id == person.person_id
 
 
 async def test_a_head_gives_the_part_of_the_unit_to_a_person_of_it_and_back_to_the_unit(town: Town) -> None:
@@ -224,10 +222,10 @@ async def test_a_head_gives_the_part_of_the_unit_to_a_person_of_it_and_back_to_t
         await handling.give_on(services, scope, document.id, head, part.id, stranger.person_id)
     with pytest.raises(Clash):
         await handling.give_on(services, scope, document.id, share(HELP), part.id, person.person_id)
-    given = await handling.give_on(services, scope, document.id, head, part.id, person.person_id)
+    given_part = await handling.give_on(services, scope, document.id, head, part.id, person.person_id)
     assignment = (await town.reload(document)).assignment
     assert assignment is not None
-    assert (given.person_id, given.deadline) == (person.person_id, OWN)
+    assert (given_part.person_id, given_part.deadline) == (person.person_id, OWN)
     assert assignment.persons == (UnitPerson(unit=HELP, person=person.person_id),)
     assert not share(HELP, "prn_colleague").covers_assignment(assignment)
 

@@ -47,7 +47,7 @@ async def test_what_a_document_system_has_stays_with_it(town: Town) -> None:
         assert (await work.handovers.get(arrived.id)).state == "acked"
 
 
-async def test_only_what_waits_is_held_and_only_with_a_reason_and_the_version_that_was_seen(
+async def test_only_waiting_documents_are_held_and_only_with_a_reason_and_the_current_version(
     town: Town,
 ) -> None:
     """R59 (irregular signs)."""

@@ -17,7 +17,7 @@ from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
 from tests.support.town.axes import on_two
 
 
-async def test_it_moves_nothing_that_went_by_the_signed_axis_and_is_shown(town: Town) -> None:
+async def test_a_status_of_another_axis_moves_nothing_of_the_signed_axis_and_is_marked(town: Town) -> None:
     sent = await town.send("15")
     await town.carry()
     now, draft = town.clock.now(), sent.draft

@@ -91,7 +91,7 @@ async def test_threat_091_a_store_that_fails_while_a_packet_is_looked_at_puts_it
 
 
 @pytest.mark.usefixtures("lies_in")
-async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_sends_it_again(town: Town) -> None:
+async def test_a_packet_damaged_on_our_disk_is_healed_when_its_sender_repeats_it(town: Town) -> None:
     """The damaged file keeps its size, so only its digest shows the damage."""
     packet = await landed(town)
     await Lying.in_node(town.node).change(packet.digest, lambda raw: raw.replace(b"200", b"201"))
@@ -213,7 +213,7 @@ async def test_a_person_and_a_worker_do_not_decide_one_packet_twice(town: Town, 
     assert len(await town.incoming()) == 2
 
 
-async def test_one_bad_packet_in_a_batch_stops_none_of_the_others(town: Town) -> None:
+async def test_one_bad_packet_in_a_batch_stops_no_other_packet(town: Town) -> None:
     good = [town.forge(document(str(300 + n)), FILES) for n in range(3)]
     bad = [Packet(raw=raw, id=f"{raw!r}", kind="edoc", sender="Z91.07") for raw in (b"<a/>", b"\0")]
     for packet in (good[0], bad[0], good[1], bad[1], good[2]):

@@ -72,7 +72,7 @@ def test_nothing_of_it_is_readable_with_another_passphrase() -> None:
     assert excinfo.value.code == "GW-B-002"
 
 
-def test_every_changed_byte_is_found() -> None:
+def test_every_changed_byte_is_detected() -> None:
     raw = sealed(bytes(range(256)))
     for place in range(len(raw)):
         changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
@@ -80,7 +80,7 @@ def test_every_changed_byte_is_found() -> None:
             opened(changed)
 
 
-def test_every_cut_and_every_addition_is_found() -> None:
+def test_every_cut_and_every_addition_is_detected() -> None:
     raw = sealed(bytes(200))
     for length in range(len(raw)):
         with pytest.raises(Damaged):

@@ -268,9 +268,9 @@ async def until_old(connection: asyncpg.Connection, pid: int) -> list[object]:
 
 
 async def test_a_database_that_is_down_is_cured_at_the_server(ward: Ward) -> None:
-    gone = on_server(ward, "postgresql://nobody@127.0.0.1:1/none")
+    unreachable_subject = on_server(ward, "postgresql://nobody@127.0.0.1:1/none")
 
-    (finding,) = [f for f in await checks.examine(gone) if f.check == "database"]
+    (finding,) = [f for f in await checks.examine(unreachable_subject) if f.check == "database"]
 
     assert finding.level == "red"
     assert "config show" not in (finding.mends("en") or "")
@@ -648,7 +648,7 @@ def test_the_regulations_five_seconds_are_yellow_once_they_are_broken(ward: Ward
     assert "Khẩn" in broken.says("vi")
 
 
-def test_nothing_is_said_of_the_pace_where_none_was_measured_or_it_is_the_others(ward: Ward) -> None:
+def test_no_finding_about_the_pace_without_a_measurement_or_where_other_nodes_cause_it(ward: Ward) -> None:
     assert ward.find("pace") == []
 
     measured(ward, Metric.ACCEPT_TO_01, 60.0)

@@ -143,7 +143,7 @@ def test_g7_a_shape_that_is_no_signature_is_a_placeholder() -> None:
         }
 
 
-def test_weak_algorithms_and_broken_parts_are_seen(cases: Cases) -> None:
+def test_weak_algorithms_and_broken_parts_are_listed(cases: Cases) -> None:
     good, no_signature = "present-not-verified", "placeholder"
     rows = [
         (names.RSA_SHA256, RSA_SHA1, good, True),

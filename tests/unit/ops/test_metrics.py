@@ -141,7 +141,7 @@ async def test_what_is_called_back_for_a_while_is_timed_from_when_it_may_leave(t
     assert grown("accept_to_01_seconds_sum", **NORMAL) == pytest.approx(3)
 
 
-async def test_a_01_that_comes_again_is_not_timed_again(town: Town) -> None:
+async def test_a_repeated_01_is_not_timed_twice(town: Town) -> None:
     document = await town.send("15")
     await town.carry()
     earlier = await look_at(town)

@@ -70,7 +70,7 @@ def _lists(trust: Path, revoked: list[tuple[x509.Certificate, datetime]], at: da
     (trust / "crl" / "root.pem").write_bytes(authority().revocation_list(revoked, at))
 
 
-def test_a_good_file_is_valid_and_everything_is_told(file: Path, trust: Path) -> None:
+def test_a_good_file_is_valid_and_the_report_is_complete(file: Path, trust: Path) -> None:
     report = verify_file(file, trust, AT)
 
     assert (report["verdict"], report["code"], report["path"]) == ("valid", None, "fast")
@@ -242,7 +242,7 @@ def test_a_receipt_is_told_with_what_it_names(file: Path, trust: Path) -> None:
     assert commitment["receipt"]["of_message"] == receipt.of_packet_id
 
 
-def test_threat_042_valid_then_and_revoked_since_are_both_told(file: Path, trust: Path) -> None:
+def test_threat_042_the_report_has_valid_then_and_revoked_since(file: Path, trust: Path) -> None:
     _lists(trust, [(certificate(), AT + HOUR)], AT + DAY)
 
     report = verify_file(file, trust, AT, AT + DAY)
@@ -260,7 +260,7 @@ def test_threat_042_valid_then_and_revoked_since_are_both_told(file: Path, trust
     }
 
 
-def test_threat_040_valid_then_and_expired_since_are_both_told(file: Path, trust: Path) -> None:
+def test_threat_040_the_report_has_valid_then_and_expired_since(file: Path, trust: Path) -> None:
     report = verify_file(file, trust, AT, certificate().not_valid_after_utc + DAY)
 
     assert report["verdict"] == "valid"

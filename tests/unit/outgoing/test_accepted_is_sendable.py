@@ -52,7 +52,7 @@ NAMES = st.text(min_size=1, max_size=80).map(lambda name: f"{name}.pdf")
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
-def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(examples: int) -> None:
+def test_every_document_that_is_accepted_packs_and_is_read_back_unchanged(examples: int) -> None:
     _tried(
         examples,
         _check_accepted_document,
@@ -64,7 +64,7 @@ def test_every_document_that_is_accepted_packs_and_is_read_again_as_it_was_said(
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
-def test_every_status_that_is_accepted_packs_and_is_read_again_as_it_was_said(examples: int) -> None:
+def test_every_status_that_is_accepted_packs_and_is_read_back_unchanged(examples: int) -> None:
     _tried(
         examples,
         _check_accepted_status,

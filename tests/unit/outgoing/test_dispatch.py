@@ -71,7 +71,7 @@ async def test_an_axis_that_comes_back_gets_the_same_bytes(broken: tuple[Town, F
     )
 
 
-async def test_what_the_axis_refuses_for_good_has_failed_at_once_and_may_be_sent_again(
+async def test_a_delivery_that_the_axis_refuses_for_good_fails_at_once_and_may_be_resent(
     broken: tuple[Town, Faulty],
 ) -> None:
     town, axis = broken
@@ -107,7 +107,7 @@ async def test_an_unroutable_recipient_fails_at_once_while_the_others_are_delive
 async def test_a_recipient_that_received_before_and_has_no_queue_now_is_tried_again_and_told_at_once(
     town: Town,
 ) -> None:
-    """As on a broker that was restored without its definitions."""
+    """A broker that was restored without its definitions looks like this."""
     await town.send("14")
     await town.carry()
     everybody = [agency.code for agency in await town.node.store.hosted()]

@@ -164,7 +164,7 @@ async def test_bytes_that_are_gone_hold_up_that_row_alone(
     assert await states(town, lost, good) == ["failed", "delivered"]
 
 
-async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_again(town: Town) -> None:
+async def test_a_crash_between_publishing_and_recording_resends_the_same_bytes(town: Town) -> None:
     sent = await packed(town, "15", "16")
     digests = {(await town.document(x)).envelope_digest for x in sent}
     with pytest.raises(asyncio.CancelledError):
@@ -184,7 +184,7 @@ async def test_a_crash_between_publishing_and_recording_sends_the_same_bytes_aga
     assert len(await town.incoming()) == 2
 
 
-async def test_a_unit_that_fails_for_all_is_tried_for_each(town: Town) -> None:
+async def test_a_unit_that_fails_for_all_rows_is_retried_row_by_row(town: Town) -> None:
     """The second of them fails alone too, and its row waits; what left is not lost."""
     first, second = await packed(town, "15", "16")
     services = at_units(town.node.out, [], StoreFailure("busy"), StoreFailure("busy"))
@@ -218,7 +218,7 @@ async def test_what_nobody_foresaw_breaks_its_own_row_alone(
     assert await states(town, broken, good) == ["delivered", "delivered"]
 
 
-async def test_two_rows_for_one_delivery_have_a_word_each(town: Town) -> None:
+async def test_two_rows_for_one_delivery_have_their_own_outcomes(town: Town) -> None:
     (sent,) = await packed(town, "15")
     rows = await claimed(town)
     await dispatch.run(town.node.out, rows)

@@ -38,11 +38,11 @@ async def counted(town: Town, code: str = DEPARTMENT, side: str = OUT) -> Mappin
 async def numbers(town: Town) -> list[tuple[int, str, str]]:
     async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
         page = await work.given.page(2026, now=town.clock.now(), limit=50)
-        return [(given.number, str(given.state), given.subject_id) for given in page]
+        return [(number.number, str(number.state), number.subject_id) for number in page]
 
 
 async def leave_and_die(town: Town) -> None:
-    """Publish what waits, without the record that it left: the process is killed between the two, and its leases end."""
+    """Publish waiting rows, without the record that they left: the process is killed between, and its leases end."""
     await town.pack()
     for row in await town.node.store.claim_outbox(10, LEASE_S):
         own = AgencyScope(agency_id=row.item.agency_id, principal_id="node")
@@ -106,7 +106,7 @@ async def test_a_sealed_document_that_somebody_has_on_paper_has_not_ended(town: 
 
 @pytest.mark.parametrize("ended", ["first", "second"])
 async def test_a_number_stays_with_the_attempt_that_stands(town: Town, ended: str) -> None:
-    """Of two attempts of one document, one of which went to further recipients."""
+    """One document has two attempts; one went to further recipients."""
     await choose_own_book(town)
     scope = await town.scope(DEPARTMENT)
     first = await town.send("")

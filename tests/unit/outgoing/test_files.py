@@ -42,7 +42,7 @@ async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> 
 @pytest.mark.usefixtures("lies_in")
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.usefixtures("keys_away")
-async def test_altered_bytes_are_not_given_out_and_everybody_is_told(town: Town, packed: bool) -> None:
+async def test_altered_bytes_are_not_given_out_and_raise_an_alert(town: Town, packed: bool) -> None:
     sent = await town.send("15")
     if packed:
         await town.pack()

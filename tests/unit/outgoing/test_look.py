@@ -102,23 +102,23 @@ async def test_the_lead_file_of_another_document_is_asked_about(town: Town) -> N
 
 
 async def test_a_signed_lead_file_of_another_document_is_a_question_for_programs_too(town: Town) -> None:
-    """When it is looked at, when it is taken in, and when the document is stored."""
+    """The question comes with a look, at intake, and when the document is stored."""
     signed = await asyncio.to_thread(pdfs.sign, pdfs.plain(), agency(), "CoQuan")
-    again = ReasonCode.SIGNED_REUSED
+    reused_code = ReasonCode.SIGNED_REUSED
     await town.send("15", PROVINCE, files=(("15.pdf", signed),))
     order = Order(draft=draft("16", PROVINCE))
 
     for looks in (True, False):
         verdict = await send_verdict(town, order, signed, looks=looks)
-        assert [(x.code, x.pointer) for x in verdict.reasons] == [(again, "/files/0")]
-    with pytest.raises(Refused, match=again):
+        assert [(x.code, x.pointer) for x in verdict.reasons] == [(reused_code, "/files/0")]
+    with pytest.raises(Refused, match=reused_code):
         await town.send("16", PROVINCE, files=(("15.pdf", signed),))
-    confirmed = await send_verdict(town, replace(order, confirm=(again,)), signed)
-    sent = await town.send("16", PROVINCE, files=(("15.pdf", signed),), confirm=(again,))
+    confirmed = await send_verdict(town, replace(order, confirm=(reused_code,)), signed)
+    sent = await town.send("16", PROVINCE, files=(("15.pdf", signed),), confirm=(reused_code,))
 
-    assert (confirmed.allowed, among(confirmed, {again})) == (True, {again: "/files/0"})
+    assert (confirmed.allowed, among(confirmed, {reused_code})) == (True, {reused_code: "/files/0"})
     (event,) = [e for e in await town.events(DEPARTMENT, sent.id) if e.kind is EventKind.MESSAGE_CONFIRMED]
-    assert [x["code"] for x in event.data["confirmed"]] == [again]
+    assert [x["code"] for x in event.data["confirmed"]] == [reused_code]
 
 
 async def test_a_lead_file_of_another_document_is_confirmed_and_another_subject_alone_warns(

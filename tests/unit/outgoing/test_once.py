@@ -45,7 +45,7 @@ def document_of(accepted: Accepted) -> OutgoingDocument:
     return accepted.document
 
 
-async def test_the_same_key_and_request_give_the_first_answer_again(town: Town) -> None:
+async def test_the_same_key_and_request_return_the_first_answer(town: Town) -> None:
     """With another request the key is refused; of another owner it is another key."""
     first = document_of(await post(town, key=once()))
 

@@ -153,7 +153,7 @@ async def test_a_lease_that_another_took_over_writes_nothing(town: Town, rung: l
 
 
 @pytest.mark.parametrize("waited_s", [1, 2])
-async def test_what_waited_for_longer_than_a_moment_is_looked_at_again(
+async def test_a_document_that_waited_for_longer_than_a_moment_is_reread(
     town: Town, rung: list[str], monkeypatch: pytest.MonkeyPatch, waited_s: int
 ) -> None:
     """It may have been sealed, and then it is never sent."""

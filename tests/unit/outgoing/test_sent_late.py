@@ -23,12 +23,12 @@ async def test_a_letter_that_was_signed_eight_days_ago_is_warned_of(door: Door) 
         if is_late:
             assert warnings["signed-late"]["pointer"] == "/signed_at"
             assert "28/2018/QĐ-TTg" in warnings["signed-late"]["basis"]
-    kept = await door.send(meta(number="60", signed_at=(START - timedelta(days=8)).isoformat(), send=False))
-    assert "signed-late" not in {warning["type"] for warning in kept.json.get("warnings", ())}
+    draft = await door.send(meta(number="60", signed_at=(START - timedelta(days=8)).isoformat(), send=False))
+    assert "signed-late" not in {warning["type"] for warning in draft.json.get("warnings", ())}
 
 
 def test_it_is_late_after_the_next_working_morning_also_where_it_is_urgent() -> None:
-    """R45, T1 (issue): an urgent one is told of by T1u, and late by the same rule."""
+    """R45, T1 (issue): T1u reports an urgent one, late by the same rule."""
     office = timers.calendar_of(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
     assert not timers.is_sent_late(office, START, START + timedelta(days=3, hours=3))
     assert timers.is_sent_late(office, START, START + timedelta(days=3, hours=4))

@@ -63,12 +63,12 @@ async def test_another_spelling_on_another_day_is_asked_about(town: Town) -> Non
 
 async def test_a_stored_draft_in_another_spelling_does_not_leave(town: Town) -> None:
     order = Order(draft=replace(draft("0601", PROVINCE), symbol="ubnd-kt"), send=False)
-    kept = await town.order(order, (("2.pdf", pdf(2)),), sender=DEPARTMENT)
-    assert kept.document is not None
+    stored_order = await town.order(order, (("2.pdf", pdf(2)),), sender=DEPARTMENT)
+    assert stored_order.document is not None
     await reasons_against(town, "601", "UBND-KT", 1)
 
     try:
-        await manage.send_draft(town.node.out, await town.scope(DEPARTMENT), kept.document.id)
+        await manage.send_draft(town.node.out, await town.scope(DEPARTMENT), stored_order.document.id)
     except Refused as refused:
         codes = codes_of(refused)
     else:

@@ -64,7 +64,7 @@ def test_a_change_acts_on_its_sent_parent_and_names_what_its_kind_needs_r70_r71(
     assert broken(change(), Kind.REPLACEMENT, SENT, replace(SENT.draft, number="90")) == set()
 
 
-def test_receivers_are_added_once_and_removed_only_when_there() -> None:
+def test_receivers_are_added_once_and_removed_only_when_present() -> None:
     added = change(receivers_changed=True, receivers_added=("z92.01",), receivers_removed=("Z99",))
 
     assert broken(added, Kind.UPDATE) == {

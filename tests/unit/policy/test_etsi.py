@@ -32,10 +32,10 @@ def test_a_revocation_is_a_failure_only_where_the_signer_claims_no_earlier_time(
 
 
 def test_the_words_are_those_of_the_standard_as_another_implementation_has_them() -> None:
-    known = {etsi.Indication.FAILED: AdESFailure, etsi.Indication.INDETERMINATE: AdESIndeterminate}
+    reasons = {etsi.Indication.FAILED: AdESFailure, etsi.Indication.INDETERMINATE: AdESIndeterminate}
     for conclusion in (*etsi.CONCLUSIONS.values(), etsi.REVOKED):
         if conclusion.reason is not None:
-            assert conclusion.reason in known[conclusion.indication].__members__
+            assert conclusion.reason in reasons[conclusion.indication].__members__
 
 
 def test_the_conclusion_on_a_file_is_that_on_its_worst_signature() -> None:

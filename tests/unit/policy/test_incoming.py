@@ -109,7 +109,7 @@ def chosen(key: str, value: str) -> ProfileVersion:
     )
 
 
-def test_an_unsigned_document_is_taken_marked_or_held_as_the_agency_chose_and_the_verdict_says_who(
+def test_an_unsigned_document_is_taken_marked_or_held_as_the_agency_chose_and_the_verdict_names_it(
     cases: Cases,
 ) -> None:
     unsigned = replace(packet(), is_unsigned=True)
@@ -127,13 +127,13 @@ def test_an_unsigned_document_is_taken_marked_or_held_as_the_agency_chose_and_th
                 against,
                 warned,
             )
-            for told in (*ruling.verdict.reasons, *ruling.verdict.warnings):
-                text = labels.reason_text(told.code, told.params)
+            for reason in (*ruling.verdict.reasons, *ruling.verdict.warnings):
+                text = labels.reason_text(reason.code, reason.params)
                 assert labels.say(f"profile.unsigned_in.{value}") in text
                 assert "Lê Thị Bình" in text
                 assert "quy chế 12/QĐ-SNV" in text
                 assert labels.day(local(NOW).date().isoformat()) in text
-                ((code, params),) = checks.broken_rules(str(told))
+                ((code, params),) = checks.broken_rules(str(reason))
                 assert checks.rule_sentence(code, params, "vi") == text
             assert check(packet(), profile).decision is Admission.ALLOWED
     assert check(unsigned, PROFILE).verdict.allowed

@@ -52,7 +52,7 @@ path = "history.md"
 why = "lịch sử"
 """
 BASES = legal.parse(TABLE)
-BEFORE, AFTER = date(2020, 1, 31), date(2020, 2, 1)
+LAST_DAY, NEXT_DAY = date(2020, 1, 31), date(2020, 2, 1)
 
 
 def faults(texts: dict[str, str], on: date) -> list[tuple[str, str, str, str]]:
@@ -61,7 +61,7 @@ def faults(texts: dict[str, str], on: date) -> list[tuple[str, str, str, str]]:
 
 def test_an_act_that_had_ended_is_a_fault_from_the_day_after_its_last(cases: Cases) -> None:
     ended = (Fault.ACT_ENDED.value, "NĐ 1/2001/NĐ-CP", "R2", "NĐ 2/2020/NĐ-CP")
-    for day, expected in ((BEFORE, []), (AFTER, [ended])):
+    for day, expected in ((LAST_DAY, []), (NEXT_DAY, [ended])):
         with cases.case(str(day)):
             assert faults({}, day) == expected
 
@@ -70,25 +70,25 @@ def test_a_text_that_cites_an_ended_or_an_unknown_act_is_named_with_its_line(cas
     cited = (Fault.ENDED_ACT_CITED.value, "NĐ 1/2001/NĐ-CP", "a.py:2", "NĐ 2/2020/NĐ-CP")
     for text in ("# decree 1/2001 says so", "Nghị định số 1/2001/NĐ-CP", "theo NĐ 1/2001", "1/2001/NĐ-CP"):
         with cases.case(text):
-            assert cited in faults({"a.py": f"\n{text}"}, AFTER)
-            assert cited not in faults({"a.py": f"\n{text}"}, BEFORE)
+            assert cited in faults({"a.py": f"\n{text}"}, NEXT_DAY)
+            assert cited not in faults({"a.py": f"\n{text}"}, LAST_DAY)
     for text in ("decree 9/2009", "9/2009/QĐ-TTg", "QCVN 7"):
         with cases.case(text):
-            assert (Fault.ACT_UNKNOWN.value, text, "a.py:1", "") in faults({"a.py": text}, BEFORE)
+            assert (Fault.ACT_UNKNOWN.value, text, "a.py:1", "") in faults({"a.py": text}, LAST_DAY)
     for text in ("12/2024/QĐ-UBND", "page 1/2001", "chapter 3 of 12/2020"):
         with cases.case(text):
-            assert faults({"a.py": text}, BEFORE) == []
+            assert faults({"a.py": text}, LAST_DAY) == []
 
 
 def test_an_allowance_permits_one_file_and_is_a_fault_itself_once_nothing_needs_it() -> None:
-    ended = faults({}, AFTER)
-    assert faults({"history.md": "decree 1/2001"}, AFTER) == ended
+    ended = faults({}, NEXT_DAY)
+    assert faults({"history.md": "decree 1/2001"}, NEXT_DAY) == ended
     idle = (Fault.ALLOWANCE_IDLE.value, "NĐ 1/2001/NĐ-CP", "history.md", "")
-    assert faults({"history.md": "decree 2/2020"}, AFTER) == [*ended, idle]
+    assert faults({"history.md": "decree 2/2020"}, NEXT_DAY) == [*ended, idle]
 
 
 def test_a_rule_that_the_program_names_without_an_entry_is_a_fault(cases: Cases) -> None:
-    for text, named in (
+    for text, rules in (
         ("# R9 (of nine)", ["R9"]),
         ("T12: later", ["T12"]),
         ("see R1, T7n", ["T7n"]),
@@ -96,13 +96,13 @@ def test_a_rule_that_the_program_names_without_an_entry_is_a_fault(cases: Cases)
         ("2026-11-20T17:05+07:00 {day}T17:00 T17:05 x.T1 PR2 T00.OK", []),
     ):
         with cases.case(text):
-            assert faults({"a.py": text}, BEFORE) == [
-                (Fault.RULE_WITHOUT_ENTRY.value, rule, "a.py:1", "") for rule in named
+            assert faults({"a.py": text}, LAST_DAY) == [
+                (Fault.RULE_WITHOUT_ENTRY.value, rule, "a.py:1", "") for rule in rules
             ]
 
 
 def test_what_was_not_compared_is_a_note_with_the_rules_that_rest_on_it() -> None:
-    notes = [(f.subject, f.place) for f in judge(BASES, {}, AFTER) if f.is_note]
+    notes = [(f.subject, f.place) for f in judge(BASES, {}, NEXT_DAY) if f.is_note]
     assert notes == [("NĐ 2/2020/NĐ-CP", "R1")]
 
 

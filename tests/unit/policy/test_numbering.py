@@ -118,17 +118,17 @@ def test_a_notation_of_another_shape_warns_with_the_usual_one(
     by_type = {"type_key": type_key} if is_key else {"type_name": type_key or ""}
     draft = Draft(number=number, symbol=symbol, issued_on=TODAY, **by_type)
 
-    found = warn_of_notation(OWN, draft, TODAY)
+    warnings = warn_of_notation(OWN, draft, TODAY)
 
-    assert {w.code.value: w.suggest for w in found} == warned
+    assert {w.code.value: w.suggest for w in warnings} == warned
 
 
 def test_a_notation_of_another_type_is_asked_about_also_without_an_abbreviation() -> None:
     """R35 (form of the notation): a letter with the mark of a notice."""
-    (found,) = warn_of_notation(Profile(), Draft(number="15", symbol="TB-STN", type_name="Công văn"), TODAY)
+    (warning,) = warn_of_notation(Profile(), Draft(number="15", symbol="TB-STN", type_name="Công văn"), TODAY)
 
-    assert (found.code.value, found.pointer, found.suggest) == ("notation-type", "/symbol", None)
-    assert found.params == {"given": "TB-STN", "named": "thong_bao", "stated": "cong_van"}
+    assert (warning.code.value, warning.pointer, warning.suggest) == ("notation-type", "/symbol", None)
+    assert warning.params == {"given": "TB-STN", "named": "thong_bao", "stated": "cong_van"}
 
 
 def test_a_row_of_another_form_is_no_mark_of_a_unit() -> None:
@@ -237,9 +237,9 @@ def test_a_capacity_that_no_row_and_no_certificate_allows_on_that_day_warns(
 ) -> None:
     draft = Draft(signer=Signer(name="Nguyễn  văn Mẫu", competence=competence), issued_on=day)
 
-    found = warn_of_capacity(Profile(signing_acts=ACTS), draft, TODAY, certificates)
+    warnings = warn_of_capacity(Profile(signing_acts=ACTS), draft, TODAY, certificates)
 
-    assert [w.params["act"] for w in found] == warned
+    assert [w.params["act"] for w in warnings] == warned
     assert [*warn_of_capacity(Profile(), draft, TODAY, ())] == []
 
 

@@ -28,7 +28,7 @@ def test_every_setting_says_where_it_comes_from_and_what_it_means() -> None:
         assert means, name
 
 
-def test_every_source_is_a_rule_a_regulation_or_a_page_that_is_there() -> None:
+def test_every_source_is_a_rule_a_regulation_or_a_page_that_exists() -> None:
     root = Path(__file__).parents[3]
     for name, _, source, _ in settings():
         for part in source.split(", "):

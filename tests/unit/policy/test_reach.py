@@ -50,7 +50,7 @@ def test_whom_nobody_receives_for_is_told_at_its_place_and_who_is_not_addressed_
         assert not outgoing.addressed_agencies([answer("Z91", standing=standing)])
 
 
-def test_what_the_axis_of_a_recipient_does_not_carry_is_told() -> None:
+def test_fields_that_the_axis_of_a_recipient_does_not_carry_are_warned_of() -> None:
     """The warning names three of many recipients."""
     rows_to_know = (Recipient(code="Z91", role=RecipientRole.TO_KNOW),)
     rows: list[tuple[dict[str, Any], set[str]]] = [

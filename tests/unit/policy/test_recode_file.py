@@ -51,7 +51,7 @@ Z91.07;Z91.07;;
 
 
 def test_a_table_that_cannot_be_read_is_refused_with_each_line(cases: Cases) -> None:
-    for case, table, said in (
+    for case, table, message in (
         ("headings", b"old,other\nZ91,Z92\n", "new is missing"),
         ("empty", b"old,new\n,\n", "no line"),
         ("nothing", b"", "new, old is missing"),
@@ -63,7 +63,7 @@ def test_a_table_that_cannot_be_read_is_refused_with_each_line(cases: Cases) -> 
         ("quotes", b'old,new\n"Z91.01,Z92.01\n', "cannot be read"),
         ("many", b"old,new\n" + b"".join(b"Z91.%d,Z92\n" % n for n in range(10_001)), "at most 10000 lines"),
     ):
-        with cases.case(case), pytest.raises(BadForm, match=said):
+        with cases.case(case), pytest.raises(BadForm, match=message):
             read_pairs(table)
 
 

@@ -73,23 +73,23 @@ def test_a_body_without_a_code_gets_one_by_a_recode_and_keeps_what_was_prepared(
     prepared = AgencyRecord(
         code="CHO-01", name="Sở Sắp có", parent="Z91", valid_from=date(2027, 1, 1), scheme=PENDING_SCHEME
     )
-    known = lives("Z91") | {"CHO-01": Life(record=prepared)}
+    old = lives("Z91") | {"CHO-01": Life(record=prepared)}
 
-    after = applied(known, reform(ReformKind.RECODE, "CHO-01", to=("Z91.15",)))
+    new = applied(old, reform(ReformKind.RECODE, "CHO-01", to=("Z91.15",)))
 
-    assert after["Z91.15"].record == AgencyRecord(
+    assert new["Z91.15"].record == AgencyRecord(
         code="Z91.15", name="Sở Sắp có", parent="Z91", valid_from=JULY, decision=str(DECISION)
     )
-    assert (after["CHO-01"].record.successor, after["CHO-01"].record.valid_to) == ("Z91.15", JULY - DAY)
-    assert after["CHO-01"].record.scheme == PENDING_SCHEME
+    assert (new["CHO-01"].record.successor, new["CHO-01"].record.valid_to) == ("Z91.15", JULY - DAY)
+    assert new["CHO-01"].record.scheme == PENDING_SCHEME
     early = reform(ReformKind.RECODE, "CHO-01", to=("Z91.15",), effective_on=date(2026, 12, 31))
-    assert keys(early, known) == {"not_begun"}
-    first_day = applied(known, replace(early, effective_on=date(2027, 1, 1)))
+    assert keys(early, old) == {"not_begun"}
+    first_day = applied(old, replace(early, effective_on=date(2027, 1, 1)))
     assert first_day["Z91.15"].record.valid_from == date(2027, 1, 1)
     assert (first_day["CHO-01"].record.valid_from, first_day["CHO-01"].record.successor) == (None, "Z91.15")
     # Mail cannot go to it before it has its code.
     merger = reform(ReformKind.MERGE, "Z91.01", to=("CHO-01",))
-    assert keys(merger, known | lives("Z91.01")) == {"heir_without_code"}
+    assert keys(merger, old | lives("Z91.01")) == {"heir_without_code"}
 
 
 def test_a_rename_a_move_a_recode_and_a_split_hold_from_their_day_on() -> None:

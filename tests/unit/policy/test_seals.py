@@ -22,7 +22,7 @@ from gateway.policy.verdict import ReasonCode
 from tests.support.cases import Cases
 
 SENDER, PARENT, OTHER = "Z91.07", "Z91", "Z91.08"
-SEEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+SEEN_AT = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
 SEAL, PERSON = CertificateKind.SEAL, CertificateKind.PERSON
 OFFICIAL, COPY, INFORMATION = LegalValue.OFFICIAL, LegalValue.COPY, LegalValue.INFORMATION
@@ -33,8 +33,8 @@ def certificate(
     code: str,
     fingerprint: str,
     kind: CertificateKind = SEAL,
-    since: datetime = SEEN - YEAR,
-    until: datetime = SEEN + YEAR,
+    since: datetime = SEEN_AT - YEAR,
+    valid_to: datetime = SEEN_AT + YEAR,
 ) -> RegisteredCertificate:
     is_person = kind is PERSON
     return RegisteredCertificate(
@@ -44,17 +44,17 @@ def certificate(
         fingerprint=fingerprint,
         certificate_pem="",
         valid_from=since,
-        valid_to=until,
+        valid_to=valid_to,
         state="active",
         proposed_by="An",
         approved_by="Binh",
-        created_at=SEEN - YEAR,
+        created_at=SEEN_AT - YEAR,
         position="Phó Giám đốc" if is_person else "",
         capacity="KT." if is_person else "",
     )
 
 
-def right(acting: str, since: date = date(2026, 1, 1), until: date | None = None) -> SealingRight:
+def right(acting: str, since: date = date(2026, 1, 1), valid_to: date | None = None) -> SealingRight:
     return SealingRight(
         id="right",
         acting_code=acting,
@@ -62,11 +62,11 @@ def right(acting: str, since: date = date(2026, 1, 1), until: date | None = None
         act_number="12/QĐ-UBND",
         act_date=date(2025, 12, 20),
         valid_from=since,
-        valid_to=until,
+        valid_to=valid_to,
         state="active",
         proposed_by="An",
         approved_by="Binh",
-        created_at=SEEN - YEAR,
+        created_at=SEEN_AT - YEAR,
     )
 
 
@@ -83,7 +83,7 @@ def file(*signers: SignerVerdict) -> FileVerdict:
 BY_PERSON = signature(SignerRole.PERSON, "head")
 OWN = certificate(SENDER, "own")
 HEAD = certificate(SENDER, "head", PERSON)
-PARENTS, OTHERS = certificate(PARENT, "parent"), certificate(OTHER, "other")
+PARENTS, OTHER_SEAL = certificate(PARENT, "parent"), certificate(OTHER, "other")
 GIVEN_LATER = right(PARENT, since=date(2026, 11, 21))
 
 
@@ -100,11 +100,11 @@ Row = tuple[
     SignatoryWord | None,
     LegalValue | None,
 ]
-KNOWN, STRANGER = SignatoryWord.KNOWN, SignatoryWord.UNKNOWN
+KNOWN_PERSON, STRANGER = SignatoryWord.KNOWN, SignatoryWord.UNKNOWN
 ENDED, FOREIGN = SignatoryWord.ENDED, SignatoryWord.FOREIGN
-EARLIER = SEEN - timedelta(days=2)
+EARLIER = SEEN_AT - timedelta(days=2)
 ROWS: dict[str, Row] = {
-    "own seal, known person": ((OWN, HEAD), (), sealed("own"), SealWord.OWN, KNOWN, OFFICIAL),
+    "own seal, known person": ((OWN, HEAD), (), sealed("own"), SealWord.OWN, KNOWN_PERSON, OFFICIAL),
     "own seal, unknown person": ((OWN,), (), sealed("own"), SealWord.OWN, STRANGER, UNPROVED),
     "own seal, no person": (
         (OWN,),
@@ -123,7 +123,7 @@ ROWS: dict[str, Row] = {
         COPY,
     ),
     "another's copy": (
-        (OWN, OTHERS),
+        (OWN, OTHER_SEAL),
         (),
         file(signature(SignerRole.AGENCY, "other", copy_form="SY")),
         SealWord.OTHER,
@@ -135,7 +135,7 @@ ROWS: dict[str, Row] = {
         (right(PARENT),),
         sealed("parent"),
         SealWord.ENTITLED,
-        KNOWN,
+        KNOWN_PERSON,
         OFFICIAL,
     ),
     "parent with a right, sender without a seal": (
@@ -164,7 +164,7 @@ ROWS: dict[str, Row] = {
     ),
     "right that was over": (
         (OWN, PARENTS),
-        (right(PARENT, until=date(2026, 11, 19)),),
+        (right(PARENT, valid_to=date(2026, 11, 19)),),
         sealed("parent"),
         SealWord.OTHER,
         STRANGER,
@@ -172,23 +172,23 @@ ROWS: dict[str, Row] = {
     ),
     "right on its last day": (
         (OWN, PARENTS),
-        (right(PARENT, until=date(2026, 11, 20)),),
+        (right(PARENT, valid_to=date(2026, 11, 20)),),
         sealed("parent"),
         SealWord.ENTITLED,
         STRANGER,
         UNPROVED,
     ),
     "right of a third agency": (
-        (OWN, OTHERS),
+        (OWN, OTHER_SEAL),
         (right(PARENT),),
         sealed("other"),
         SealWord.OTHER,
         STRANGER,
         INFORMATION,
     ),
-    "another's seal": ((OWN, OTHERS), (), sealed("other"), SealWord.OTHER, STRANGER, INFORMATION),
+    "another's seal": ((OWN, OTHER_SEAL), (), sealed("other"), SealWord.OTHER, STRANGER, INFORMATION),
     "another's seal, sender without one": (
-        (OTHERS,),
+        (OTHER_SEAL,),
         (),
         sealed("other"),
         SealWord.OTHER,
@@ -197,7 +197,7 @@ ROWS: dict[str, Row] = {
     ),
     "unknown seal": ((OWN,), (), sealed("strange"), SealWord.UNKNOWN, STRANGER, INFORMATION),
     "nothing registered": ((), (), sealed("own"), SealWord.UNREGISTERED, STRANGER, None),
-    "only a person registered": ((HEAD,), (), sealed("own"), SealWord.UNREGISTERED, KNOWN, None),
+    "only a person registered": ((HEAD,), (), sealed("own"), SealWord.UNREGISTERED, KNOWN_PERSON, None),
     "no value even with a seal": (
         (),
         (),
@@ -207,7 +207,7 @@ ROWS: dict[str, Row] = {
         INFORMATION,
     ),
     "seal withdrawn before": (
-        (OWN, certificate(SENDER, "old", until=EARLIER)),
+        (OWN, certificate(SENDER, "old", valid_to=EARLIER)),
         (),
         sealed("old"),
         SealWord.UNKNOWN,
@@ -215,7 +215,7 @@ ROWS: dict[str, Row] = {
         INFORMATION,
     ),
     "seal withdrawn after the stamp": (
-        (OWN, certificate(SENDER, "old", until=EARLIER)),
+        (OWN, certificate(SENDER, "old", valid_to=EARLIER)),
         (),
         sealed("old", trusted_at=EARLIER - timedelta(hours=1)),
         SealWord.OWN,
@@ -223,7 +223,7 @@ ROWS: dict[str, Row] = {
         UNPROVED,
     ),
     "only seal withdrawn before": (
-        (certificate(SENDER, "old", until=EARLIER),),
+        (certificate(SENDER, "old", valid_to=EARLIER),),
         (),
         sealed("old"),
         SealWord.UNREGISTERED,
@@ -231,7 +231,7 @@ ROWS: dict[str, Row] = {
         None,
     ),
     "person who left office": (
-        (OWN, certificate(SENDER, "head", PERSON, until=EARLIER)),
+        (OWN, certificate(SENDER, "head", PERSON, valid_to=EARLIER)),
         (),
         sealed("own"),
         SealWord.OWN,
@@ -251,7 +251,7 @@ ROWS: dict[str, Row] = {
         (),
         file(BY_PERSON, signature(SignerRole.PERSON, "own")),
         SealWord.OWN,
-        KNOWN,
+        KNOWN_PERSON,
         OFFICIAL,
     ),
     "a registered person that looks like a seal": (
@@ -259,15 +259,15 @@ ROWS: dict[str, Row] = {
         (),
         file(signature(SignerRole.AGENCY, "head"), signature(SignerRole.AGENCY, "own")),
         SealWord.OWN,
-        KNOWN,
+        KNOWN_PERSON,
         OFFICIAL,
     ),
     "own seal beside another's": (
-        (OWN, OTHERS, HEAD),
+        (OWN, OTHER_SEAL, HEAD),
         (),
         file(BY_PERSON, signature(SignerRole.AGENCY, "other"), signature(SignerRole.AGENCY, "own")),
         SealWord.OWN,
-        KNOWN,
+        KNOWN_PERSON,
         OFFICIAL,
     ),
     "own seal in doubt": (
@@ -275,11 +275,11 @@ ROWS: dict[str, Row] = {
         (),
         sealed("own", verdict=SignatureWord.UNKNOWN, why="CERT-REVOCATION-UNKNOWN"),
         SealWord.OWN,
-        KNOWN,
+        KNOWN_PERSON,
         None,
     ),
     "another's seal in doubt": (
-        (OWN, OTHERS),
+        (OWN, OTHER_SEAL),
         (),
         sealed("other", verdict=SignatureWord.UNKNOWN, why="CERT-REVOCATION-UNKNOWN"),
         SealWord.OTHER,
@@ -292,7 +292,7 @@ ROWS: dict[str, Row] = {
 def identified(row: Row) -> FileVerdict:
     certificates, rights, verdict, *_ = row
     register = SealRegister(code=SENDER, certificates=certificates, rights=rights)
-    return seal_verdict.identify(verdict, register, SEEN)
+    return seal_verdict.identify(verdict, register, SEEN_AT)
 
 
 def test_the_seal_and_the_person_decide_what_a_document_is_worth(cases: Cases) -> None:
@@ -323,14 +323,14 @@ def test_threat_154_a_person_who_left_office_is_named_so() -> None:
 
 
 def test_a_seal_of_the_sender_whose_days_are_over_is_told_with_its_days() -> None:
-    over = certificate(SENDER, "old", until=SEEN - timedelta(days=3))
+    expired_seal = certificate(SENDER, "old", valid_to=SEEN_AT - timedelta(days=3))
 
-    for others, word in (((), SealWord.UNREGISTERED), ((OWN,), SealWord.UNKNOWN)):
-        lead = identified(((over, *others), (), sealed("old"), word, STRANGER, INFORMATION))
+    for further_seals, word in (((), SealWord.UNREGISTERED), ((OWN,), SealWord.UNKNOWN)):
+        lead = identified(((expired_seal, *further_seals), (), sealed("old"), word, STRANGER, INFORMATION))
 
         assert seal_verdict.seal_word(lead) is word
-        said = seal_text(lead, "vi")
-        assert "20/11/2025–17/11/2026" in said, said
+        sentence = seal_text(lead, "vi")
+        assert "20/11/2025–17/11/2026" in sentence, sentence
 
 
 def test_a_verdict_by_the_first_rule_keeps_its_value() -> None:
@@ -344,12 +344,12 @@ def test_a_verdict_by_the_first_rule_keeps_its_value() -> None:
 def test_comparing_again_forgets_what_was_registered_before() -> None:
     first = identified(ROWS["parent with a right"])
 
-    again = seal_verdict.identify(first, SealRegister(code=SENDER), SEEN)
+    second_verdict = seal_verdict.identify(first, SealRegister(code=SENDER), SEEN_AT)
 
-    assert again.signers[1] == replace(
+    assert second_verdict.signers[1] == replace(
         first.signers[1], seal=SealWord.UNREGISTERED, seal_code="", seal_act=""
     )
-    assert (again.signers[0].person, again.signers[0].position) == (STRANGER, "")
+    assert (second_verdict.signers[0].person, second_verdict.signers[0].position) == (STRANGER, "")
 
 
 def test_the_own_seal_is_checked_before_a_document_leaves(cases: Cases) -> None:

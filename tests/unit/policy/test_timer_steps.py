@@ -1,4 +1,4 @@
-"""Steps of timers: at which moment each is told, what an agency may change of it, and that the table is whole."""
+"""Steps of timers: the moment of each notice, what an agency may change of it, and that the table is complete."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_agency_has_hours_days_and_lengths_of_its_own() -> None:
 
 def test_typed_hours_and_days_are_stored_in_one_form_and_others_refused(cases: Cases) -> None:
     read = {key: setting.read for key, setting in SETTINGS.items()}
-    for key, typed, stored in (
+    for key, text, stored in (
         ("office_hours", "7:30-11:30", None),
         ("office_hours", "08:00-12:00,13:00-17:00", "08:00-12:00, 13:00-17:00"),
         ("office_hours", "13:00-12:00", None),
@@ -112,8 +112,8 @@ def test_typed_hours_and_days_are_stored_in_one_form_and_others_refused(cases: C
         ("timer_t2", "60", "60"),
         ("office_hours", "", ""),
     ):
-        with cases.case(f"{key} {typed}"):
-            assert read[key](typed) == stored
+        with cases.case(f"{key} {text}"):
+            assert read[key](text) == stored
 
 
 def test_the_table_names_the_warning_before_an_unused_account_ends(cases: Cases) -> None:

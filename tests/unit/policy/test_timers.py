@@ -83,22 +83,22 @@ def test_t2u_runs_at_night_and_on_weekends_and_ends_at_the_hour_of_an_express_le
 
 
 def test_t5u_runs_at_night_and_on_weekends_as_intake_does() -> None:
-    taken = at(f"{SAT} 18:29")
+    taken_at = at(f"{SAT} 18:29")
     for urgency, minute in {Urgency.URGENT: 60, Urgency.VERY_URGENT: 30, Urgency.EXPRESS: 15}.items():
-        due = timers.assign(OFFICE, taken, urgency)
-        assert (due.timer, due.wall_clock, due.at - taken) == (
+        due = timers.assign(OFFICE, taken_at, urgency)
+        assert (due.timer, due.wall_clock, due.at - taken_at) == (
             Timer.ASSIGN_URGENT,
             True,
             timedelta(minutes=minute),
         )
-    due = timers.assign(OFFICE, taken, NORMAL)
+    due = timers.assign(OFFICE, taken_at, NORMAL)
     assert (due.timer, due.wall_clock, due.at) == (Timer.ASSIGN, False, at(f"{NEXT_MON} 17:00"))
 
 
 def test_t4_and_t11_are_one_working_day_and_two_working_hours_where_it_is_urgent() -> None:
     """A reply is due when the office closes on its day."""
-    held = timers.decide_held(OFFICE, at(f"{FRI} 10:00"))
-    assert (held.timer, held.at) == (Timer.DECIDE_ON_HOLD, at(f"{NEXT_MON} 10:00"))
+    held_due = timers.decide_held(OFFICE, at(f"{FRI} 10:00"))
+    assert (held_due.timer, held_due.at) == (Timer.DECIDE_ON_HOLD, at(f"{NEXT_MON} 10:00"))
     assert timers.decide_held(OFFICE, at(f"{SAT} 10:00")).at == at(f"{NEXT_MON} 17:00")
     for urgency in Urgency:
         due = timers.answer_recall(OFFICE, at(f"{FRI} 16:00"), urgency)

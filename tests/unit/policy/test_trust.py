@@ -143,9 +143,7 @@ def test_what_does_not_hold_is_refused_or_held_at_its_step(cases: Cases) -> None
             assert excinfo.value.code == code
 
 
-def test_k2_a_signing_time_within_the_window_passes_and_the_ends_of_the_calendar_are_times_like_others() -> (
-    None
-):
+def test_k2_a_signing_time_within_the_window_passes_and_so_do_the_ends_of_the_calendar() -> None:
     """An envelope without signed properties claims no time."""
     for minutes in (-30 * 24 * 60, -1, 0, 10):
         assert _decide(_signed_after(timedelta(minutes=minutes)), {}).verdict == "valid"

@@ -17,11 +17,11 @@ from tests.support.cases import Cases
 from tests.unit.policy.test_seals import (
     HEAD,
     OTHER,
-    OTHERS,
+    OTHER_SEAL,
     OWN,
     PARENT,
     PARENTS,
-    SEEN,
+    SEEN_AT,
     SENDER,
     certificate,
     file,
@@ -30,20 +30,20 @@ from tests.unit.policy.test_seals import (
 )
 
 PERSON = CertificateKind.PERSON
-NAMED = replace(HEAD, name="Nguyễn Văn Mẫu")
+SIGNATORY = replace(HEAD, name="Nguyễn Văn Mẫu")
 # What is registered about the seal, and about the person; None: no such signature is on the file.
 SEALS: dict[str, tuple[str | None, tuple[RegisteredCertificate, ...]]] = {
     "own": ("own", (OWN,)),
     "entitled": ("parent", (OWN, PARENTS)),
-    "other": ("other", (OWN, OTHERS)),
+    "other": ("other", (OWN, OTHER_SEAL)),
     "unknown": ("strange", (OWN,)),
     "unregistered": ("strange", ()),
     "none": (None, (OWN,)),
 }
 PERSONS: dict[str, tuple[RegisteredCertificate, ...] | None] = {
-    "known": (NAMED,),
+    "known": (SIGNATORY,),
     "unknown": (),
-    "ended": (certificate(SENDER, "head", PERSON, until=SEEN - timedelta(days=1)),),
+    "ended": (certificate(SENDER, "head", PERSON, valid_to=SEEN_AT - timedelta(days=1)),),
     "foreign": (certificate(OTHER, "head", PERSON),),
     "none": None,
 }
@@ -52,13 +52,13 @@ HEADERS: dict[str, Signer | None] = {
     "absent": None,
     "other": Signer(name="Trần Giả Mạo", title="Chủ tịch nước"),
 }
-# By seal and person: the value where the header names the person, names nobody, names another one.
-_GIVEN = ("official", "official", "official-unproved")
+# By seal and person: the value where the header names the person, has no name, names another one.
+_OFFICIAL = ("official", "official", "official-unproved")
 _UNPROVED = ("official-unproved",) * 3
 _INFORMATION = ("information",) * 3
 _OPEN = (None, None, None)
 _OF_GOOD_SEAL: dict[str, tuple[str | None, ...]] = {
-    "known": _GIVEN,
+    "known": _OFFICIAL,
     "unknown": _UNPROVED,
     "ended": _INFORMATION,
     "foreign": _INFORMATION,
@@ -88,7 +88,7 @@ def lead_of(seal: str, person: str) -> FileVerdict:
     register = SealRegister(
         code=SENDER, certificates=(*certificates, *(registered or ())), rights=(right(PARENT),)
     )
-    return seal_verdict.identify(file(*signers), register, SEEN)
+    return seal_verdict.identify(file(*signers), register, SEEN_AT)
 
 
 def test_each_pair_of_seal_and_person_has_its_value_by_what_the_header_says(cases: Cases) -> None:
@@ -101,13 +101,13 @@ def test_each_pair_of_seal_and_person_has_its_value_by_what_the_header_says(case
 
 def test_anothers_whole_original_with_our_seal_added_is_never_official() -> None:
     """Its head and its seal are another agency's."""
-    register = SealRegister(code=SENDER, certificates=(OWN, OTHERS, certificate(OTHER, "head", PERSON)))
+    register = SealRegister(code=SENDER, certificates=(OWN, OTHER_SEAL, certificate(OTHER, "head", PERSON)))
     original = file(
         signature(SignerRole.PERSON, "head"),
         signature(SignerRole.AGENCY, "other"),
         signature(SignerRole.AGENCY, "own"),
     )
-    lead = seal_verdict.identify(original, register, SEEN)
+    lead = seal_verdict.identify(original, register, SEEN_AT)
 
     assert pdf_verdict.legal_value(lead, None) == "information"
 

@@ -151,7 +151,7 @@ def test_an_address_of_another_form_is_refused(cases: Cases) -> None:
             assert why.value.code == "GW-HOOK-URL"
 
 
-def test_threat_089_an_inner_address_is_refused_when_it_is_entered_and_good_ones_are_taken() -> None:
+def test_threat_089_an_inner_address_is_refused_when_it_is_entered_and_good_ones_are_accepted() -> None:
     for host in (
         *("127.0.0.1", "[::1]", "[fe80::1%25eth0]", "[::ffff:10.0.0.1]", "169.254.169.254", "192.168.0.1"),
     ):

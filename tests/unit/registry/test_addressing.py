@@ -112,7 +112,7 @@ OFFERED: dict[tuple[str, str | None], tuple[str, list[str], bool]] = {
 }
 
 
-async def test_each_text_is_taken_for_what_it_is_and_what_is_not_clear_is_asked(
+async def test_each_text_is_recognised_and_an_unclear_one_is_a_question(
     book: SqlDirectory, cases: Cases
 ) -> None:
     for (text, near), says in OFFERED.items():
@@ -155,7 +155,7 @@ Z91.34,,Trung tâm Mẫu,Z91,,,
 """
 
 
-async def test_no_name_outside_the_directory_is_certain_and_each_entry_is_shown(
+async def test_no_name_outside_the_directory_is_certain_and_each_entry_has_a_row(
     book: SqlDirectory, changes: SqlDirectoryChanges, cases: Cases
 ) -> None:
     """Entries that end at one agency are one row that names each of them; none goes without a word."""
@@ -175,10 +175,10 @@ async def test_no_name_outside_the_directory_is_certain_and_each_entry_is_shown(
         assert len(certain) > 5
         for offer in certain:
             with cases.case((near, offer.item.text)):
-                spelled, known = written_out(offer.item.name).split(), names[offer.agencies[0].code].split()
-                assert fold(" ".join(spelled)) == fold(" ".join(known))
-                kind = 3 if known[0] == "Ủy" else 2 if known[0] in ("Chi", "Trung") else 1
-                assert [x.casefold() for x in spelled[:kind]] == [x.casefold() for x in known[:kind]]
+                stated, listed = written_out(offer.item.name).split(), names[offer.agencies[0].code].split()
+                assert fold(" ".join(stated)) == fold(" ".join(listed))
+                kind = 3 if listed[0] == "Ủy" else 2 if listed[0] in ("Chi", "Trung") else 1
+                assert [x.casefold() for x in stated[:kind]] == [x.casefold() for x in listed[:kind]]
 
 
 async def test_a_saved_group_stands_for_its_members_and_blocks_are_each_read_by_themselves(

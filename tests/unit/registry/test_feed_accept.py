@@ -71,7 +71,7 @@ async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
     return {entry.code: entry for entry in (await directory.entries(limit=1000)).items}
 
 
-async def test_a_first_snapshot_comes_into_force_whole(
+async def test_a_first_snapshot_comes_into_force_entirely(
     feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give, tmp_path: Path
 ) -> None:
     outcome = await give(feeds.feed(LIST, 7))
@@ -116,12 +116,12 @@ async def test_the_same_list_again_is_a_repeat_and_a_snapshot_takes_back_what_it
     assert await feed.proposals() == []
 
 
-async def test_a_list_keeps_the_contact_that_was_written_here(
+async def test_a_list_keeps_the_contact_that_this_node_wrote(
     feed: SqlFeed, directory: SqlDirectory, changes: SqlDirectoryChanges, give: Give
 ) -> None:
     await give(feeds.feed(LIST, 7))
-    written = "code,name,parent,host,contact\nZ91.01,Sở Một,Z91,north,Người Đầu Mối\n"
-    await changes.apply(await changes.plan_import(written.encode()), "operator")
+    contact_rows = "code,name,parent,host,contact\nZ91.01,Sở Một,Z91,north,Người Đầu Mối\n"
+    await changes.apply(await changes.plan_import(contact_rows.encode()), "operator")
 
     await give(
         feeds.feed([LIST[0], feeds.agency("Z91.01", "Sở Một mới", parent="Z91", host="north"), LIST[2]], 8)
@@ -324,7 +324,7 @@ async def test_an_import_between_judging_and_applying_is_not_overwritten(
     assert (await feed.accept(path, "operator")).verdict == "applied"
 
 
-async def test_the_oldest_refusals_give_way(
+async def test_the_oldest_refusals_are_dropped(
     feed: SqlFeed, clock: ManualClock, give: Give, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_apply, "REFUSALS_KEPT", 3)

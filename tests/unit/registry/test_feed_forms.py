@@ -85,20 +85,20 @@ def test_a_feed_of_another_form_or_digest_is_refused_with_its_reason(tmp_path: P
 
 
 def test_an_officers_signature_belongs_to_one_header_one_key_and_its_time(tmp_path: Path) -> None:
-    named = [sha256(officer) for officer in (FIRST, SECOND)]
+    officer_ids = [sha256(officer) for officer in (FIRST, SECOND)]
     now, header = feeds.MADE_AT, b'{"a list"}\n'
     signed = [feed_judge.officer_line(header, officer) for officer in (FIRST, SECOND)]
 
-    assert feed_judge.valid_officers(signed, header, named, (now,)) == tuple(sorted(named))
-    assert feed_judge.valid_officers(signed, b'{"another"}\n', named, (now,)) == ()
-    assert feed_judge.valid_officers(signed, header, named[:1], (now,)) == (named[0],)
+    assert feed_judge.valid_officers(signed, header, officer_ids, (now,)) == tuple(sorted(officer_ids))
+    assert feed_judge.valid_officers(signed, b'{"another"}\n', officer_ids, (now,)) == ()
+    assert feed_judge.valid_officers(signed, header, officer_ids[:1], (now,)) == (officer_ids[0],)
     late = now + timedelta(days=5000)
-    assert feed_judge.valid_officers(signed, header, named, (now, late)) == ()
+    assert feed_judge.valid_officers(signed, header, officer_ids, (now, late)) == ()
     moved = signed[0].model_copy(update={"certificate": base64.b64encode(SECOND.certificate_der).decode()})
-    assert feed_judge.valid_officers([moved], header, named, (now,)) == ()
+    assert feed_judge.valid_officers([moved], header, officer_ids, (now,)) == ()
     renewed = feeds.officer("one")  # another certificate of the same key is no second officer
     both = [signed[0], feed_judge.officer_line(header, renewed)]
-    assert len(feed_judge.valid_officers(both, header, [named[0], sha256(renewed)], (now,))) == 1
+    assert len(feed_judge.valid_officers(both, header, [officer_ids[0], sha256(renewed)], (now,))) == 1
 
 
 def sha256(officer: pki.KeySigner) -> str:

@@ -70,8 +70,8 @@ async def test_a_planned_move_holds_from_its_day_and_a_later_change_keeps_it(
         {"Z91": "south.2"},
     ]
     await taken_in(changes, "code,name,phone\nZ91,One,0900000000\n")
-    again = {hosting.code: hosting.node for hosting in await on(directory, days[2])}
-    assert again == {"Z91": "south.2"}
+    later_nodes = {hosting.code: hosting.node for hosting in await on(directory, days[2])}
+    assert later_nodes == {"Z91": "south.2"}
 
     undated = await changes.plan_import(b"code,name,next_host,next_host_from\nZ93,Four,north,\n")
     assert [(p.column, p.found) for p in undated.problems] == [("next_host", "north")]

@@ -252,7 +252,7 @@ async def test_an_absent_column_keeps_and_an_empty_cell_clears(
     assert (entries["Z91"].email, entries["Z91"].phone) == ("a@sao-mai.example", None)
 
 
-async def test_an_empty_parent_is_the_next_shorter_code_where_it_is_known(
+async def test_an_empty_parent_is_the_next_shorter_code_if_the_directory_has_it(
     directory: SqlDirectory, changes: SqlDirectoryChanges
 ) -> None:
     await do_import(changes, "code,name\nZ91.07.01,Phòng\nZ91.07,Sở\nZ92.05,Sở\n000.00.01.Z91,Cũ\n")
@@ -555,6 +555,6 @@ async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_d
     assert [change.code for change in planned.rewrites] == ["CHO-01"]  # so two people approve it
     old = await directory.resolve("CHO-01", today)
     assert (old.standing, old.successor) == (CodeStanding.CLOSED, "Z91.15")
-    named = await directory.resolve("Sở Sắp có", today, "Z91")
-    assert named.entry is not None
-    assert (named.standing, named.entry.code) == (CodeStanding.MAPPED, "Z91.15")
+    resolution = await directory.resolve("Sở Sắp có", today, "Z91")
+    assert resolution.entry is not None
+    assert (resolution.standing, resolution.entry.code) == (CodeStanding.MAPPED, "Z91.15")

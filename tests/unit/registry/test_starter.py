@@ -52,7 +52,7 @@ def test_what_was_dissolved_in_2025_is_closed_on_its_day_by_a_named_resolution()
         assert all(act in row[column] for column in ("decision", "check_note", "source"))
 
 
-def test_a_successor_is_in_force_by_the_same_list_and_what_is_not_known_of_its_code_is_said() -> None:
+def test_a_successor_is_in_force_by_the_same_list_and_its_note_names_unconfirmed_codes() -> None:
     rows = {row["code"]: row for row in bundled()}
     for row in rows.values():
         heir = rows[row["successor"]] if row["successor"] else None
@@ -115,7 +115,7 @@ async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(
     assert answer.entry.check == "2025 reorganisation: stays a unit of its own (NQ 202/2025/QH15)"
 
 
-async def test_an_imported_row_replaces_a_starter_row_whole(
+async def test_an_imported_row_replaces_a_starter_row_entirely(
     directory: SqlDirectory, changes: SqlDirectoryChanges
 ) -> None:
     await changes.load_starter()

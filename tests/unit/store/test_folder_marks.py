@@ -37,7 +37,7 @@ def mount_another(folder: Path) -> None:
     write_mark(folder, "another")
 
 
-def mount_again(folder: Path) -> None:
+def remount(folder: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
@@ -48,8 +48,8 @@ async def opened_large(town: Town) -> Callable[[], Awaitable[object]]:
     """Send a document whose envelope is too large for a row; return a function that opens its content."""
     await town.send("15", files=(("15.pdf", LARGE),))
     async with town.node.store.writer.connect() as connection:
-        found = await connection.exec_driver_sql("SELECT digest FROM blob WHERE body IS NULL")
-        digest = found.scalar_one()
+        cursor = await connection.exec_driver_sql("SELECT digest FROM blob WHERE body IS NULL")
+        digest = cursor.scalar_one()
 
     async def read() -> object:
         async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
@@ -98,7 +98,7 @@ async def test_a_content_folder_that_is_not_there_stops_the_node_until_it_is_bac
     assert str(finding.params["mount"]) in finding.says("en")
     assert not [path for path in folder.rglob("*") if path.is_file() and path.name != ".store"]
 
-    mount_again(folder)
+    remount(folder)
     await town.node.marks.step()
     await town.node.marks.unless_strange(step)()
     await read()
@@ -131,13 +131,13 @@ async def test_an_installation_without_marks_gets_them_unless_its_folder_is_empt
         empty.check()
     assert read_mark(folder) == ""
 
-    mount_again(folder)
+    remount(folder)
     await empty.step()
     assert empty.strange == ()
     assert read_mark(folder) not in ("", mark)
 
 
-async def test_an_axis_folder_that_is_not_there_is_not_begun_anew(tmp_path: Path) -> None:
+async def test_a_missing_axis_folder_is_not_recreated(tmp_path: Path) -> None:
     async with opened(tmp_path / "node") as town:
         folder, settings = town.node.settings.axis.folder, town.node.settings
     unmount(folder)

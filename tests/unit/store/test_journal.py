@@ -33,7 +33,7 @@ def size(tmp_path: Path) -> int:
     return (tmp_path / "node.db-wal").stat().st_size
 
 
-async def test_an_attempt_that_is_cut_short_is_made_again(
+async def test_an_attempt_that_is_cut_short_is_repeated(
     journal: WriteAheadLog, store: SqlStore, tmp_path: Path
 ) -> None:
     async with store.begin(NORTH):
@@ -48,7 +48,7 @@ async def test_an_attempt_that_is_cut_short_is_made_again(
     assert size(tmp_path) == 0
 
 
-async def test_an_attempt_that_fails_is_said_in_our_words_and_made_again(
+async def test_an_attempt_that_fails_is_reported_in_our_words_and_repeated(
     journal: WriteAheadLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, how: str) -> bool:

@@ -218,7 +218,7 @@ async def test_the_schema_that_the_baseline_stands_for_is_taken_over_as_it_is(ur
     assert (new_status.current, new_status.pending) == (new_status.head, ())
 
 
-async def test_the_next_version_widens_by_itself_and_takes_away_when_asked(url: str, tmp_path: Path) -> None:
+async def test_the_next_version_widens_by_itself_and_takes_away_on_request(url: str, tmp_path: Path) -> None:
     await migrate.up(url)
     with later_version(tmp_path / "later") as (wider, narrower):
         widened = await migrate.up(url)

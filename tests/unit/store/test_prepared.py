@@ -220,6 +220,6 @@ def date_of_nobody() -> Any:
     return bindparam("day", date(2026, 1, 1))
 
 
-async def test_what_a_thread_reads_is_answered_each_time_it_is_asked(store: SqlStore) -> None:
+async def test_a_query_of_a_thread_is_answered_every_time(store: SqlStore) -> None:
     """A statement is kept from the second time on; what is kept for a server is no use to a thread that reads SQLite."""
     assert [(await store.log.head()).size for _ in range(3)] == [0, 0, 0]

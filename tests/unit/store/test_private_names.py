@@ -37,7 +37,7 @@ _LEANT_ON: tuple[tuple[object, Iterable[str]], ...] = (
 )
 
 
-def test_every_private_name_that_the_store_leans_on_is_there(cases: Cases) -> None:
+def test_every_private_name_that_the_store_leans_on_exists(cases: Cases) -> None:
     for owner, names in _LEANT_ON:
         for name in names:
             with cases.case(f"{getattr(owner, '__name__', type(owner).__name__)}.{name}"):

@@ -18,5 +18,5 @@ from gateway.store.transaction import driver_message
         ("no such table\nSELECT 'a secret'", "no such table"),
     ],
 )
-def test_a_value_is_never_told(words: str, shown_text: str) -> None:
+def test_a_message_of_the_driver_never_has_a_value(words: str, shown_text: str) -> None:
     assert driver_message(OverflowError(words)) == shown_text

@@ -29,7 +29,7 @@ def test_no_test_of_the_exchange_imports_the_office() -> None:
     allowed = tuple(f"tests.{folder}." for folder in NEEDS_OFFICE)
     exchange_tests = [m for m in files if m.startswith("tests.") and not m.startswith(allowed)]
 
-    assert [way for module in exchange_tests if (way := _way_to_office(module, imports))] == []
+    assert [path for module in exchange_tests if (path := _way_to_office(module, imports))] == []
 
 
 def test_a_way_to_the_office_is_found_through_helpers_and_packages() -> None:

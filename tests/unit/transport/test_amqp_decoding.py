@@ -131,7 +131,7 @@ def test_tables_within_tables_end_somewhere() -> None:
     assert depth == connection.TABLE_DEPTH
 
 
-def test_the_library_reads_with_these_however_often_it_is_told() -> None:
+def test_the_library_keeps_our_readers_however_often_they_are_installed() -> None:
     connection.widen_decoding()
 
     assert decode.by_type(LATER_THAN_ALL, "timestamp") == (8, None)

@@ -36,8 +36,8 @@ class Counter:
         id = f"p{len(self.ended)}"
         self.ended[id], self.codes[id], self.done[id] = [], codes, 0
 
-        async def end(done: bool) -> None:
-            self.ended[id].append(done)
+        async def end(is_done: bool) -> None:
+            self.ended[id].append(is_done)
 
         label = Label(
             packet_id=id,

@@ -105,7 +105,7 @@ strays = st.frozensets(
 
 
 @given(nodes_old=hostings, nodes_new=hostings, stray=strays, empty=st.booleans(), remove=st.booleans())
-def test_any_state_becomes_what_the_registry_says_and_no_code_is_lost_on_the_way(
+def test_any_state_becomes_that_of_the_registry_and_no_step_loses_a_code(
     nodes_old: dict[str, str],
     nodes_new: dict[str, str],
     stray: frozenset[QueueBinding],
@@ -232,7 +232,7 @@ def test_too_many_rights_and_tags_are_taken_back() -> None:
     ]
 
 
-def test_strangers_other_kinds_and_policies_over_ours_are_told() -> None:
+def test_strangers_other_kinds_and_policies_over_ours_are_reported() -> None:
     axis = axis_of({"Z91": "north"})
     live = as_live(axis)
     everything = QueuePolicy(name="all", pattern=".*", definition={"max-length": 1}, priority=9)

@@ -166,7 +166,7 @@ def test_missing_passwords_are_made_for_their_owner_alone_and_never_made_twice(t
             definitions.read_passwords(folder, ["north"], make=True)
 
 
-def test_a_folder_that_takes_no_password_is_named_before_anything_is_made(tmp_path: Path) -> None:
+def test_a_folder_that_takes_no_password_is_named_before_anything_is_written(tmp_path: Path) -> None:
     """Also where it is only to be seen what would happen."""
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "passwords"):

@@ -314,7 +314,7 @@ async def test_a_machine_that_stops_before_the_commit_has_neither_row_nor_bytes_
     assert bytes_by_name == {"before": [], "after": [MARK + b" %d" % n for n in range(3)]}
 
 
-async def test_a_commit_that_fails_is_told_to_each_publisher_and_nothing_of_it_is_there(
+async def test_a_commit_that_fails_reaches_every_publisher_and_leaves_no_rows(
     axis: EmbeddedAxis, tmp_path: Path, pool: ThreadPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """G2: a parcel whose end never reached the disk comes again with its bytes."""

@@ -85,7 +85,7 @@ def test_it_is_opened_and_handed_out_again_from_zero_once(spool: Spool, sets: Pa
     assert (bytes_of(joined), joined.offers) == (PACKET, 1)
 
 
-def test_what_was_dropped_may_be_sent_again(spool: Spool, sets: ParkedSets) -> None:
+def test_a_dropped_set_may_be_resent(spool: Spool, sets: ParkedSets) -> None:
     dead_parcel = never_settled(spool, sets)
 
     sets.drop(dead_parcel.id)
@@ -179,7 +179,7 @@ def test_unfinished_sets_and_those_put_aside_use_the_quota_up_and_make_nothing_w
 # --- a disk that fails halfway --------------------------------------------------------------------------------
 
 
-def test_what_was_joined_before_the_disk_failed_is_handed_out_again(
+def test_a_set_that_was_joined_before_the_disk_failed_is_handed_out_a_second_time(
     tmp_path: Path, spool: Spool, clock: ManualClock
 ) -> None:
     sent(spool, BURST[0])

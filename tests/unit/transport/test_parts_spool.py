@@ -50,7 +50,7 @@ def only(joined_sets: Sequence[JoinedParts]) -> JoinedParts:
 # --- becoming whole -------------------------------------------------------------------------------------------
 
 
-def test_a_set_is_handed_out_once_it_is_whole(spool: Spool) -> None:
+def test_a_set_is_handed_out_once_it_is_complete(spool: Spool) -> None:
     """Its bytes can be read more than once and in pieces; a set of one part is a set."""
     assert landed(spool, 1, 2, 3, 4) == [Landed.STORED] * 4
     assert spool.complete(10) == []
@@ -90,7 +90,7 @@ def test_any_order_with_repeats_of_interleaved_sets_gives_each_whole_once(
         assert spool.complete(10) == []
 
 
-def test_the_oldest_whole_sets_come_first_and_no_more_than_asked(spool: Spool, clock: ManualClock) -> None:
+def test_the_oldest_complete_sets_come_first_up_to_the_limit(spool: Spool, clock: ManualClock) -> None:
     for name in (b"first" * 5, b"second" * 5, b"third" * 5):
         landed(spool, content=name)
         clock.advance(1)
@@ -259,7 +259,7 @@ def test_a_set_whose_label_is_damaged_stops_no_other(tmp_path: Path) -> None:
             landed(spool, 2)
 
 
-def test_a_part_that_rots_on_the_disk_is_told_never_joined_and_the_packet_comes_in_when_sent_again(
+def test_a_part_that_rots_on_the_disk_is_reported_never_joined_and_the_packet_comes_in_when_resent(
     tmp_path: Path, spool: Spool, clock: ManualClock
 ) -> None:
     """To its sender it is sent: what spoiled the first set must not swallow the second one."""

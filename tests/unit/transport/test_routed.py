@@ -216,7 +216,7 @@ async def test_a_short_trouble_moves_nothing_and_while_taking_goes_well_sending_
     assert not circuit.is_away()
 
 
-async def test_who_is_hosted_by_no_axis_of_its_route_is_told(two: RoutedAxis) -> None:
+async def test_a_code_that_no_axis_of_its_route_hosts_is_reported(two: RoutedAxis) -> None:
     assert await two.unhosted(["Z91", "Z92", "Z99"]) == frozenset({"Z99"})
     cuts = [line_of(two, name) for name in ("first", "second")]
     cuts[0].is_cut = True

@@ -156,7 +156,7 @@ async def test_nobody_listens_and_nobody_knows_the_name() -> None:
     assert unknown.code in (TryCode.NAME, TryCode.TIMEOUT)
 
 
-async def test_a_line_that_was_closed_meanwhile_is_made_anew() -> None:
+async def test_a_line_that_was_closed_meanwhile_is_reopened() -> None:
     """A kept connection that the other side gave up is no failure of the endpoint."""
 
     async def once(request: web.Request) -> web.StreamResponse:

@@ -172,7 +172,7 @@ def test_threat_045_nothing_counts_of_a_responder_that_a_known_list_names(
         authorities((responder.url,), answers=answers).ask(about_leaf(), AT)
 
 
-def test_threat_045_an_answer_without_our_nonce_is_taken_only_where_that_is_said(
+def test_threat_045_an_answer_without_our_nonce_counts_only_where_the_settings_allow_it(
     responder: Responder,
 ) -> None:
     responder.answer = giving(pki().answers(leaf())["good"])
@@ -248,7 +248,7 @@ def test_threat_045_a_list_of_another_time_is_none(days: int, word: str, respond
         authorities(lists=(responder.url,)).ask(about_list(responder.url), AT)
 
 
-def test_threat_046_no_address_inside_a_certificate_is_asked(responder: Responder) -> None:
+def test_threat_046_no_address_inside_a_certificate_is_called(responder: Responder) -> None:
     """AIA and CDP point to our server; nothing of it is configured."""
     uri = [x509.UniformResourceIdentifier(responder.url)]
     points = x509.CRLDistributionPoints([x509.DistributionPoint(uri, None, None, None)])
@@ -296,7 +296,7 @@ def test_threat_046_no_proxy_of_the_environment_is_used_and_no_cookie_kept(
     assert all("Cookie" not in headers for _, _, headers in responder.requests)
 
 
-def test_threat_046_a_question_whose_address_is_not_configured_is_not_asked(responder: Responder) -> None:
+def test_threat_046_a_question_whose_address_is_not_configured_is_not_sent(responder: Responder) -> None:
     """An attacker wrote another address into the database."""
     asking = authorities(lists=("http://127.0.0.1:9/list.crl",))
 

@@ -20,10 +20,8 @@ NAMESPACE = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 WISH = PageWish(kind="docx", page=1, window=10, words=True)
 
 
-def written(body: str, before: str = "") -> bytes:
-    text = (
-        f'<?xml version="1.0"?>{before}<w:document xmlns:w="{NAMESPACE}"><w:body>{body}</w:body></w:document>'
-    )
+def word_file(body: str, prologue: str = "") -> bytes:
+    text = f'<?xml version="1.0"?>{prologue}<w:document xmlns:w="{NAMESPACE}"><w:body>{body}</w:body></w:document>'
     return packed(text.encode())
 
 
@@ -63,7 +61,7 @@ def test_the_text_is_read_paragraph_by_paragraph_and_nothing_else(place: Path) -
         )
     )
 
-    look = read(place, written(body))
+    look = read(place, word_file(body))
 
     assert look.fault is None, look.detail
     assert look.pages == 1
@@ -71,31 +69,31 @@ def test_the_text_is_read_paragraph_by_paragraph_and_nothing_else(place: Path) -
 
 
 def test_a_long_text_is_cut_between_paragraphs_and_a_huge_paragraph_at_a_space(place: Path) -> None:
-    look = read(place, written(paragraph("chữ " * 500) * 5))
+    look = read(place, word_file(paragraph("chữ " * 500) * 5))
     assert (look.pages, {len(words) <= docx.PART_LETTERS for words in look.words}) == (5, {True})
-    look = read(place, written(paragraph("chữ " * 20_000)))
+    look = read(place, word_file(paragraph("chữ " * 20_000)))
     assert look.pages == 27
     assert set(look.words[0].split()) == {"chữ"}
-    look = read(place, written(paragraph("a" * 50_000)))
+    look = read(place, word_file(paragraph("a" * 50_000)))
     assert {len(words) for words in look.words} == {docx.PART_LETTERS}
-    assert read(place, written("")).words == ("",)
+    assert read(place, word_file("")).words == ("",)
 
 
 def test_threat_146_a_file_that_has_too_much_of_anything_is_a_fault(place: Path, cases: Cases) -> None:
     entity = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]>'
     rows = {
         "bomb": (packed(b"<a>" + b" " * 40_000_000), "PAGE-LIMIT"),
-        "ratio": (written("<w:p/>" * 4_000_000), "PAGE-LIMIT"),
-        "letters": (written(paragraph("chữ" * 300_000) * 3), "PAGE-LIMIT"),
-        "nested": (written("<w:p>" * 600 + "</w:p>" * 600), "PAGE-LIMIT"),
+        "ratio": (word_file("<w:p/>" * 4_000_000), "PAGE-LIMIT"),
+        "letters": (word_file(paragraph("chữ" * 300_000) * 3), "PAGE-LIMIT"),
+        "nested": (word_file("<w:p>" * 600 + "</w:p>" * 600), "PAGE-LIMIT"),
         "entries": (packed(b"<a/>", *(f"x/{n}" for n in range(5_001))), "PAGE-LIMIT"),
-        "entities": (written(paragraph("&c;"), before=entity), "PAGE-UNREADABLE"),
-        "outside": (written("", before='<!DOCTYPE a SYSTEM "file:///etc/passwd">'), "PAGE-UNREADABLE"),
+        "entities": (word_file(paragraph("&c;"), prologue=entity), "PAGE-UNREADABLE"),
+        "outside": (word_file("", prologue='<!DOCTYPE a SYSTEM "file:///etc/passwd">'), "PAGE-UNREADABLE"),
         "no xml": (packed(b"\x00\x01"), "PAGE-UNREADABLE"),
         "no text": (packed(b"<a/>", name="word/other.xml"), "PAGE-UNREADABLE"),
         "no zip": (b"PK\x03\x04 nothing", "PAGE-UNREADABLE"),
         "empty": (b"", "PAGE-UNREADABLE"),
-        "cut": (written(paragraph("chữ"))[:-30], "PAGE-UNREADABLE"),
+        "cut": (word_file(paragraph("chữ"))[:-30], "PAGE-UNREADABLE"),
     }
     for name, (octets, fault) in rows.items():
         with cases.case(name):
@@ -103,7 +101,7 @@ def test_threat_146_a_file_that_has_too_much_of_anything_is_a_fault(place: Path,
 
 
 def test_a_docx_has_no_picture_and_no_part_behind_the_last(place: Path) -> None:
-    octets = written(paragraph("chữ"))
+    octets = word_file(paragraph("chữ"))
 
     assert read(place, octets, PageWish(kind="docx", page=1)).fault == "PAGE-NONE"
     assert read(place, octets, PageWish(kind="docx", page=2, words=True)).fault == "PAGE-NONE"
@@ -119,7 +117,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageBox]:
 def test_the_confined_process_reads_it_and_outlives_a_bomb(box: PageBox, tmp_path: Path) -> None:
     folder = box._folder  # the only one that the process may read
     good, bad, elsewhere = folder / "good", folder / "bad", tmp_path / "elsewhere"
-    good.write_bytes(written(paragraph("Kế hoạch")))
+    good.write_bytes(word_file(paragraph("Kế hoạch")))
     bad.write_bytes(packed(b"<a>" * 9_000_000))
     elsewhere.write_bytes(good.read_bytes())
 

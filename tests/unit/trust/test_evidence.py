@@ -37,7 +37,7 @@ def _answers_of(*lists: x509.CertificateRevocationList) -> Answers:
     return Answers(fixed=KnownAnswers(lists=tuple(map(RevocationList, lists))))
 
 
-def test_a_good_chain_is_found_and_told() -> None:
+def test_a_good_chain_is_built_and_described() -> None:
     evidence = _trust().collect(pki.der(LEAF), AT)
 
     assert evidence.chain_code is None

@@ -98,7 +98,7 @@ def far_directory(streams: list[str], *, sectors: int) -> bytes:
     return bytes(header) + body + entries.ljust(1024, b"\0")
 
 
-def test_threat_064_macros_behind_seven_megabytes_are_named_and_a_directory_without_end_is_not_believed(
+def test_threat_064_macros_behind_seven_megabytes_are_named_and_a_directory_without_end_is_refused(
     look: Look,
 ) -> None:
     names = ["Root Entry", "WordDocument", "a", "b", "Macros"]

@@ -97,7 +97,7 @@ def test_w8_an_rsa_value_is_pkcs_1(keys: KeyDirectory) -> None:
     key.verify(value, DATA, padding.PKCS1v15(), hashes.SHA256())
 
 
-def test_keys_are_encrypted_listed_without_the_password_and_a_wrong_one_is_named_and_not_shown(
+def test_keys_are_encrypted_listed_without_the_password_and_a_wrong_one_is_an_error_without_it(
     keys: KeyDirectory, tmp_path: Path
 ) -> None:
     _certified(keys)

@@ -122,7 +122,7 @@ RING = b"0.8 0.1 0.1 RG 8 w 10 10 80 80 re S 0.8 0.1 0.1 rg 35 35 30 30 re f"
 HAND = b"0.1 0.2 0.7 RG 6 w 5 20 m 40 90 60 -40 95 70 c S"
 STAMP = b"0.1 0.5 0.2 RG 6 w 5 5 90 90 re S 5 50 m 95 50 l S"
 NOTE = b"1 0.9 0.4 rg 0 0 100 100 re f 0 g 10 45 80 10 re f"
-SHOWN = (
+VISIBLE = (
     (signature(b"300 150 400 250"), RING),
     (signature(b"380 150 520 220"), HAND),
     (b"/Subtype/Stamp/F 4/Rect[60 640 200 740]", STAMP),
@@ -135,7 +135,7 @@ def test_seal_signature_stamp_and_note_are_drawn_as_a_reader_shows_them(place: P
     hidden = ((signature(b"50 50 250 250", flags=2), RING),)
     scripted = b"/CO[21 0 R]/NeedAppearances true"
 
-    drawn = picture(look_at_page(place, annotated(*SHOWN, *hidden, fields=scripted))).convert("RGB")
+    drawn = picture(look_at_page(place, annotated(*VISIBLE, *hidden, fields=scripted))).convert("RGB")
     golden = Image.open(Path(__file__).parent / "drawn_annotations.png").convert("RGB")
 
     small = drawn.resize(golden.size, Image.Resampling.BOX)
@@ -182,7 +182,7 @@ def test_what_is_not_what_it_is_called_is_a_word_and_no_picture(place: Path, cas
     assert {look_at_page(place, pdf(), page=page).fault for page in (0, 2)} == {"PAGE-NONE"}
 
 
-def test_a_scan_is_written_anew_without_what_it_carried(place: Path) -> None:
+def test_a_scan_is_rewritten_without_its_metadata(place: Path) -> None:
     stream = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = "nha rieng"
@@ -247,7 +247,7 @@ def test_behind_its_fences_the_process_does_all_that_it_is_for(box: PageBox) -> 
     words = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, words=True))
     drawn = box.draw(put_in_box(box, letter), PageWish(kind="pdf", page=1, window=10))
     scan = box.draw(put_in_box(box, stream.getvalue()), PageWish(kind="jpeg", page=1))
-    sealed = box.draw(put_in_box(box, annotated(*SHOWN)), PageWish(kind="pdf", page=1))
+    sealed = box.draw(put_in_box(box, annotated(*VISIBLE)), PageWish(kind="pdf", page=1))
 
     assert red_dots(picture(sealed)) > 1500
     assert "CỘNG HÒA" in "".join(words.words).upper()

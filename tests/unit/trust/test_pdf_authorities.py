@@ -79,7 +79,7 @@ def test_a_permitted_address_of_the_certificate_is_asked_by_ocsp_and_else_for_th
     )
     authority.revoked[holder.certificate.serial_number] = SEEN_AT - DAY
     assert authorities.ask(link_of(holder), SEEN_AT).revokes
-    assert authority.asked == ["ocsp", "ocsp"]
+    assert authority.request_kinds == ["ocsp", "ocsp"]
 
 
 def test_without_an_ocsp_answer_the_list_is_fetched(tmp_path: Path, authority: LiveAuthority) -> None:
@@ -88,7 +88,7 @@ def test_without_an_ocsp_answer_the_list_is_fetched(tmp_path: Path, authority: L
     answer = permitted(tmp_path, authority).ask(link_of(authority.issue("Sở Hỏi")), SEEN_AT)
 
     assert answer.question.source is RevocationSource.LIST
-    assert authority.asked == ["ocsp", "crl"]
+    assert authority.request_kinds == ["ocsp", "crl"]
 
 
 def test_threat_046_an_address_in_a_certificate_is_asked_only_where_the_file_permits_it(
@@ -116,8 +116,8 @@ def test_threat_046_files_directories_and_credentials_are_no_addresses(
 ) -> None:
     host = authority.host
     for url in (f"file://{host}/etc/passwd", f"ldap://{host}/x", f"http://a:b@{host}/", f"http://{host}#x"):
-        named = x509.UniformResourceIdentifier(url)
-        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, named)
+        address = x509.UniformResourceIdentifier(url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, address)
         holder = root().issue("Sở Lạ", agency=True, more=(x509.AuthorityInformationAccess([access]),))
         with cases.case(url), pytest.raises(NotFound):
             permitted(tmp_path, authority).ask(link_of(holder), SEEN_AT)
@@ -162,13 +162,13 @@ def test_threat_045_answers_that_are_old_foreign_too_long_or_too_slow_do_not_cou
         authority.server.answer = lambda body, reply=reply, is_list=is_list: (  # type: ignore[misc]  # defaults
             Reply(status=503) if is_list == bool(body) else reply
         )
-        given = (
+        issuer_settings = (
             f'[[issuer]]\ncertificate = "ca.pem"\ncrl = ["{authority.server.url}list"]\n' if is_list else ""
         )
         bare = root().issue("Sở Hỏi", agency=True)
         authority.issued[bare.certificate.serial_number] = bare
         with cases.case(name), pytest.raises(error, match=words):
-            permitted(tmp_path / str(n), authority, limits + given).ask(
+            permitted(tmp_path / str(n), authority, limits + issuer_settings).ask(
                 link_of(bare if is_list else holder), SEEN_AT
             )
 
@@ -176,28 +176,28 @@ def test_threat_045_answers_that_are_old_foreign_too_long_or_too_slow_do_not_cou
 def test_threat_045_an_old_answer_is_refused_by_its_nonce_and_by_its_end(
     tmp_path: Path, authority: LiveAuthority, clock: Moving
 ) -> None:
-    holder, kept = authority.issue("Sở Hỏi"), list[Reply]()
-    named = f'[[issuer]]\ncertificate = "ca.pem"\nocsp = ["{authority.server.url}"]\n'
-    asking = asker(tmp_path, named)
-    authority.server.answer = lambda body: kept[0] if kept else authority.answer(body)
+    holder, replies = authority.issue("Sở Hỏi"), list[Reply]()
+    issuer_settings = f'[[issuer]]\ncertificate = "ca.pem"\nocsp = ["{authority.server.url}"]\n'
+    asking = asker(tmp_path, issuer_settings)
+    authority.server.answer = lambda body: replies[0] if replies else authority.answer(body)
     asking.ask(link_of(holder), SEEN_AT)
-    kept.append(authority.answer(authority.server.requests[0][1]))
+    replies.append(authority.answer(authority.server.requests[0][1]))
 
     with pytest.raises(InvalidProof, match="another nonce"):
         asking.ask(link_of(holder), SEEN_AT)
 
 
-def test_an_address_that_failed_is_left_alone_for_a_while_and_then_asked_again(
+def test_an_address_that_failed_is_left_alone_for_a_while_and_then_retried(
     tmp_path: Path, authority: LiveAuthority
 ) -> None:
     holder, asking = authority.issue("Sở Hỏi"), permitted(tmp_path, authority)
     authority.speaks = set()
     minutes: dict[int, bool] = {}
     for minute in (0, 0, 1, 2, 3):
-        before = len(authority.server.requests)
+        request_count = len(authority.server.requests)
         with pytest.raises(Unreachable):
             asking.ask(link_of(holder), SEEN_AT + timedelta(minutes=minute))
-        minutes[minute] = len(authority.server.requests) > before
+        minutes[minute] = len(authority.server.requests) > request_count
 
     assert minutes == {0: False, 1: True, 2: False, 3: True}
 
@@ -205,18 +205,18 @@ def test_an_address_that_failed_is_left_alone_for_a_while_and_then_asked_again(
     assert not asking.ask(link_of(holder), SEEN_AT + HOUR).revokes
 
 
-def test_a_bad_answer_about_one_certificate_does_not_stop_questions_about_others(
+def test_a_bad_answer_about_one_certificate_does_not_stop_questions_about_another(
     tmp_path: Path, authority: LiveAuthority
 ) -> None:
     odd, good, asking = authority.issue("Sở Lạ"), authority.issue("Sở Hỏi"), permitted(tmp_path, authority)
     authority.speaks = {"ocsp"}
     authority.issued[odd.certificate.serial_number] = good
     for _ in range(2):
-        with pytest.raises(InvalidProof if not authority.asked else Unreachable):
+        with pytest.raises(InvalidProof if not authority.request_kinds else Unreachable):
             asking.ask(link_of(odd), SEEN_AT)
 
     assert not asking.ask(link_of(good), SEEN_AT).revokes
-    assert authority.asked == ["ocsp", "crl", "ocsp"]
+    assert authority.request_kinds == ["ocsp", "crl", "ocsp"]
 
 
 def test_a_broken_file_is_named_with_its_fault(tmp_path: Path, cases: Cases) -> None:

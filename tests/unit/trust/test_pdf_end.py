@@ -1,4 +1,4 @@
-"""What stands behind the end of a PDF costs readers a look at its last kilobyte, however long it is: counted in bytes and
+"""Bytes behind the end of a PDF cost readers a look at its last kilobyte, however many they are: counted in bytes and
 calls, not in time."""
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ def junk(name: str, kilobytes: int) -> Counted:
 @pytest.mark.parametrize("name", TAILS)
 def test_what_stands_behind_a_pdf_is_not_read_by_the_letter(name: str) -> None:
     for kilobytes in (256, 1024):
-        signed, looked = junk(name, kilobytes), junk(name, kilobytes)
+        signed, inspected_file = junk(name, kilobytes), junk(name, kilobytes)
 
-        found = reading.read(signed)
-        look_into_pdf(looked, time.monotonic() + 60, 100_000)
+        judgement = reading.read(signed)
+        look_into_pdf(inspected_file, time.monotonic() + 60, 100_000)
 
-        assert found.fault == "PDF-UNREADABLE"
+        assert judgement.fault == "PDF-UNREADABLE"
         assert signed.calls < 50
         assert signed.read_bytes < 64 * KB
-        assert looked.read_bytes < 3 * len(looked.getvalue())
+        assert inspected_file.read_bytes < 3 * len(inspected_file.getvalue())
 
 
 def test_a_file_that_ends_as_files_end_is_read_as_before() -> None:
     for tail in (b"", b"\n", b"\r\n", b" \n\n", b"\n" * 40):
-        found = reading.read(BytesIO(PDF.rstrip() + tail))
-        assert (found.fault, found.signatures) == (None, []), tail
+        judgement = reading.read(BytesIO(PDF.rstrip() + tail))
+        assert (judgement.fault, judgement.signatures) == (None, []), tail

@@ -196,7 +196,7 @@ def test_threat_040_041_validity_counts_at_the_time_that_is_proved(judge: Judge,
     )
 
 
-def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_is_said(
+def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_other_proofs_claim(
     judge: Judge, cases: Cases
 ) -> None:
     """A claimed time proves nothing; a list that has run out still names the revoked certificates."""
@@ -231,9 +231,7 @@ def test_threat_042_045_101_a_revocation_counts_from_its_date_on_whatever_else_i
     assert pdf_verdict.legal_value(judge(pdfs.by_both(), lists=[revoked])) is LegalValue.INFORMATION
 
 
-def test_threat_042_revoked_after_it_came_stays_valid_and_unknown_revocation_is_asked_again(
-    judge: Judge,
-) -> None:
+def test_threat_042_revoked_after_it_came_stays_valid_and_unknown_revocation_stays_open(judge: Judge) -> None:
     lists = (root().crl((agency(), SEEN_AT + timedelta(days=1))),)
 
     signer = only(judge(pdfs.by_agency(), now=SEEN_AT + timedelta(days=2), lists=lists))
@@ -251,7 +249,7 @@ def test_threat_042_revoked_after_it_came_stays_valid_and_unknown_revocation_is_
 # --- timestamps -----------------------------------------------------------------------------------------------
 
 
-def test_a_document_timestamp_vouches_for_the_signatures_before_it_and_certificates_are_told(
+def test_a_document_timestamp_vouches_for_earlier_signatures_and_certificates_are_described(
     judge: Judge,
 ) -> None:
     pdf = pdfs.stamped(pdfs.by_both(), pdfs.stamper(tsa(), SIGNED + timedelta(minutes=5)))

@@ -204,7 +204,7 @@ def _labels(hsm: Hsm, token: Token) -> set[str]:
         }
 
 
-def test_a_wrong_pin_is_tried_once_and_never_shown(
+def test_a_wrong_pin_is_tried_once_and_never_printed(
     token: Token, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Ten tries of a document that waits must not lock the token."""
@@ -224,7 +224,7 @@ def test_a_wrong_pin_is_tried_once_and_never_shown(
     assert right.generate(CODE, storage=TOKEN).storage == TOKEN
 
 
-def test_what_is_missing_is_said(hsm: Hsm, token: Token, tmp_path: Path) -> None:
+def test_a_missing_module_token_or_pin_is_named(hsm: Hsm, token: Token, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be loaded"):
         Pkcs11Token(tmp_path / "none.so", token.label, token.pin).run(lambda session: None)
     with pytest.raises(SignerDown, match="NoSuchToken"):

@@ -236,7 +236,7 @@ def test_threat_044_a_constraint_that_cannot_be_checked_refuses_names_of_its_kin
     assert code() is None
 
 
-def test_the_matrix_has_every_certificate_that_is_made() -> None:
+def test_the_matrix_has_every_certificate_of_the_pki() -> None:
     assert {row.case for row in MATRIX} == set(matrix().certificates)
 
 

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_certificate_of_the_named_file_has_its_addresses_and_without_it_nobody_is_asked(
+def test_each_certificate_of_the_named_file_has_its_addresses_and_without_it_there_are_no_questions(
     folder: Path,
 ) -> None:
     assert read_sources(folder) == ()

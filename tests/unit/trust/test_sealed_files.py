@@ -82,16 +82,16 @@ def typed_at(command: list[str], words: bytes) -> bytes:
     child, terminal = pty.fork()
     if child == 0:
         os.execvp(command[0], command)  # noqa: S606 - a program of the system, without a shell
-    shown = b""
+    output = b""
     with os.fdopen(terminal, "r+b", buffering=0) as screen:
-        while b"passphrase" not in shown:
-            shown += screen.read(1024)
+        while b"passphrase" not in output:
+            output += screen.read(1024)
         screen.write(words + b"\n")
         with suppress(OSError):  # the terminal ends with its program
             while piece := screen.read(1024):
-                shown += piece
+                output += piece
     os.waitpid(child, 0)
-    return b"AGE-SECRET" + shown.rpartition(b"AGE-SECRET")[2].replace(b"\r\n", b"\n")
+    return b"AGE-SECRET" + output.rpartition(b"AGE-SECRET")[2].replace(b"\r\n", b"\n")
 
 
 def members(raw: bytes, words: bytes = WORDS) -> dict[str, bytes]:
@@ -102,7 +102,7 @@ def members(raw: bytes, words: bytes = WORDS) -> dict[str, bytes]:
     return member_bytes
 
 
-def test_a_backup_of_before_is_read_and_its_damage_found(cases: Cases) -> None:
+def test_a_backup_of_an_older_version_is_read_and_its_damage_detected(cases: Cases) -> None:
     raw = (SEALED / "node.backup").read_bytes()
     member_bytes = members(raw)
     assert read_about(member_bytes["about.json"]).node == "Z91.02"
@@ -123,7 +123,7 @@ def test_a_backup_of_before_is_read_and_its_damage_found(cases: Cases) -> None:
             assert excinfo.value.code == code
 
 
-def test_content_that_was_sealed_before_opens_with_its_key_and_its_damage_is_found(cases: Cases) -> None:
+def test_content_of_an_older_seal_opens_with_its_key_and_its_damage_is_detected(cases: Cases) -> None:
     keys = {
         kind: KeyUnsealer.from_file((SEALED / f"{kind}.key.pem").read_bytes(), OF_THE_HEAD)
         for kind in ("x25519", "rsa")

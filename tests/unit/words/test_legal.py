@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 def repository_texts() -> dict[str, str]:
     """Read what the product says: the installed program, and the pages and settings beside it."""
-    beside = [
+    other_files = [
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "office").rglob("*.py"),
         *(ROOT / "office").rglob("*.po"),
@@ -37,7 +37,7 @@ def repository_texts() -> dict[str, str]:
         ROOT / "CHANGELOG.md",
         ROOT / "CONTRIBUTING.md",
     ]
-    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in beside}
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in other_files}
     return {**program_texts(), **texts}
 
 
@@ -54,16 +54,16 @@ def test_on_the_day_of_the_release_no_rule_lacks_its_entry_and_no_text_cites_an_
 
 
 def test_every_entry_names_evidence_that_exists_and_codes_that_the_program_has(cases: Cases) -> None:
-    known = code_table()
+    known_codes = code_table()
     for rule in legal.read().rules.values():
         with cases.case(rule.id):
             assert rule.evidence or rule.state in ("absent", "outside")
             assert [path for path in rule.evidence if not (ROOT / path).exists()] == []
-            assert [code for code in rule.codes if code not in known] == []
+            assert [code for code in rule.codes if code not in known_codes] == []
 
 
 def code_table() -> set[str]:
-    """Return every code by which the program tells a rule: reasons, timers, errors, remarks on a reform, faults of a
+    """Return every code that the program names a rule by: reasons, timers, errors, remarks on a reform, faults of a
     notice."""
     errors = re.findall(r"`(GW-[A-Z0-9-]+)`", (ROOT / "docs/errors.md").read_text(encoding="utf-8"))
     return {

@@ -93,7 +93,7 @@ async def test_a_ring_while_one_looked_is_not_missed() -> None:
 
 
 @pytest.mark.parametrize("worked", [True, False], ids=["worked", "rung"])
-async def test_one_whose_work_rings_no_bell_looks_again_soon_after_some_came(worked: bool) -> None:
+async def test_a_worker_whose_work_rings_no_bell_looks_soon_after_finding_work(worked: bool) -> None:
     def act(turn: int, waker: loop.Waker) -> bool:
         if turn == 1 and not worked:
             waker.ring()
@@ -140,7 +140,7 @@ async def test_its_looks_come_ever_less_often() -> None:
     assert waits == [0.001, 0.002, 0.004, 0.008, 0.01, 0.01]
 
 
-async def test_one_who_is_not_rung_waits_his_time_and_then_waits_again() -> None:
+async def test_a_worker_that_is_not_rung_waits_its_time_turn_after_turn() -> None:
     waker = loop.Waker()
 
     for _ in range(3):

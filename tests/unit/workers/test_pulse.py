@@ -56,7 +56,7 @@ async def test_the_file_is_written_every_ten_seconds_and_no_oftener(pulse: Pulse
     assert beats(pulse.folder, clock.now())[0].at == START + EVERY
 
 
-async def test_a_step_that_never_ends_is_found_stuck_and_told_to_others(pulse: Pulse) -> None:
+async def test_a_step_that_never_ends_is_found_stuck_and_other_processes_learn_it(pulse: Pulse) -> None:
     now = 1000.0
     watched = replace(pulse, now_s=lambda: now)
     begun = asyncio.Event()

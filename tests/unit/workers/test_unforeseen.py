@@ -106,7 +106,7 @@ async def test_an_event_that_cannot_be_told_stands_in_the_way_of_no_other(
         assert [sequence for sequence in receiver.sequences if sequence > failed.sequence]
 
 
-async def test_a_webhook_whose_turns_break_is_paused_and_its_owner_told(
+async def test_a_webhook_whose_turns_break_is_paused_and_its_owner_is_notified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(tmp_path / "node", change=near) as town, receiving() as receiver:

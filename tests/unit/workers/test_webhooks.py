@@ -215,9 +215,9 @@ async def test_due_deliveries_are_read_at_once_and_one_whose_event_is_gone_waits
 ) -> None:
     """Two deliveries wait, and the event of one is removed; one that waits is enough to keep new events back."""
     endpoint = await endpoint_of(hooked, receiver, answers(503), 2)
-    gone, kept = [x.sequence for x in await hooked.log(endpoint)]
+    lost_number, kept_number = [x.sequence for x in await hooked.log(endpoint)]
     url = hooked.town.node.settings.database.url
-    await tamper(url, "DELETE FROM event WHERE agency_seq = :sequence", sequence=gone)
+    await tamper(url, "DELETE FROM event WHERE agency_seq = :sequence", sequence=lost_number)
     await hooked.happen()
     monkeypatch.setattr(webhooks, "MOST_WAITING", 1)
     receiver.behave = fine
@@ -228,7 +228,7 @@ async def test_due_deliveries_are_read_at_once_and_one_whose_event_is_gone_waits
         async with asyncio.TaskGroup() as tasks:
             await hooked.pusher(tasks.create_task).step()
 
-    assert receiver.sequences == [kept, kept + 1], "the new event goes out in the same batch"
+    assert receiver.sequences == [kept_number, kept_number + 1], "the new event goes out in the same batch"
     assert statements.reads("event") == 2, "those that are due, and the new one"
     assert [x.state for x in await hooked.log(endpoint)] == [
         DeliveryState.FAILED,

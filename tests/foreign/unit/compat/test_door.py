@@ -239,7 +239,7 @@ async def scope_of(vxp: VxpDoor, principal_id: str) -> AgencyScope:
     return AgencyScope(agency_id=agency.id, principal_id=principal_id)
 
 
-async def test_a_person_offers_it_again(vxp: VxpDoor) -> None:
+async def test_a_person_offers_it_a_second_time(vxp: VxpDoor) -> None:
     doc_id, scope = await given_up(vxp), await scope_of(vxp, "somebody")
 
     await hand_over.repeat_offer(vxp.node.inn, scope, SYSTEM, doc_id)
@@ -292,7 +292,7 @@ async def test_unknown_words_and_ids_are_refused_and_what_is_over_stays_over(vxp
     assert await vxp.listed() == []
 
 
-async def test_threat_139_another_agency_s_documents_are_not_there(vxp: VxpDoor) -> None:
+async def test_threat_139_another_agency_s_documents_do_not_exist_for_it(vxp: VxpDoor) -> None:
     await vxp.system()
     await vxp.system("xa", (COMMUNE,))
     (doc_id,) = await arrive(vxp)

@@ -1,4 +1,4 @@
-"""A document system lists what came for it: each list takes as many queries for many documents as for one."""
+"""A document system lists its arrivals: each list takes as many queries for many documents as for one."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_threat_137_what_is_no_token_goes_into_no_header(
         assert hub.calls["sendEdoc"] == 0
 
 
-async def test_a_code_says_whether_it_is_tried_again(hub: OddHub, tmp_path: Path, clock: ManualClock) -> None:
+async def test_a_code_says_whether_it_is_retried(hub: OddHub, tmp_path: Path, clock: ManualClock) -> None:
     never: tuple[object, ...] = ("10", 18, "19", "21", 22, "23")
     for code in (*never, "20", "99"):
         hub.answers["sendEdoc"] = fixed(no(code))
@@ -104,7 +104,7 @@ async def test_a_code_says_whether_it_is_tried_again(hub: OddHub, tmp_path: Path
 @pytest.mark.parametrize(
     "answer", [fixed(no(15)), fixed('{"message":"licenseInfo: invalid"}', 401), fixed("no entry", 403)]
 )
-async def test_credentials_that_are_refused_are_not_tried_again(
+async def test_credentials_that_are_refused_are_not_retried(
     hub: OddHub, axis: RestAxis, answer: object
 ) -> None:
     hub.answers["sendEdoc"] = answer  # type: ignore[assignment]  # one of the above
@@ -130,7 +130,7 @@ async def test_a_service_that_is_started_anew_at_a_bad_moment_stops_nobody(
     assert await published(axis) == (Fate.DELIVERED, "")
 
 
-async def test_what_the_service_has_no_time_for_was_not_taken(hub: OddHub, axis: RestAxis) -> None:
+async def test_a_busy_service_has_not_accepted_the_packet(hub: OddHub, axis: RestAxis) -> None:
     for status in (429, 503):
         hub.answers["sendEdoc"] = fixed("<html>later</html>", status)
         await published(axis)

@@ -40,7 +40,7 @@ def test_a_file_that_an_earlier_version_began_is_read_and_goes_on(tmp_path: Path
     }
 
 
-def test_it_knows_for_whom_an_id_was_given(tmp_path: Path) -> None:
+def test_it_knows_the_recipients_of_an_id(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
         ledger.mark(STANDARD, ["z91", "z92"], SENT, 1.0, "d1")
         ledger.mark(STANDARD, ["z93"], TRYING, 1.0)

@@ -145,7 +145,7 @@ async def test_a_list_of_one_kind_that_is_odd_does_not_hide_the_other(hub: OddHu
     assert await ids_received(axis) == ["status"]
 
 
-async def test_the_session_is_known_as_soon_as_a_packet_can_be_taken(
+async def test_the_session_is_known_as_soon_as_a_packet_can_be_fetched(
     hub: OddHub, axis: RestAxis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the shelf and the ledger another process may take it, or ours may be killed."""
@@ -233,7 +233,7 @@ async def test_a_title_that_the_list_cuts_is_still_ours(
     assert hub.calls["sendEdoc"] == 1
 
 
-async def test_where_too_many_look_like_it_nothing_is_sent_again(
+async def test_where_too_many_look_like_it_nothing_is_resent(
     hub: OddHub, axis: RestAxis, clock: ManualClock
 ) -> None:
     hub.answers["sendEdoc"] = cut
@@ -284,7 +284,7 @@ async def test_recipients_that_no_call_can_name_are_never_sent_to_all(hub: OddHu
     assert json.loads(hub.request_headers[-1]["xroadvnpt-to"]) == list(to[:20])
 
 
-async def test_what_a_hub_says_of_a_refusal_is_short_and_can_be_shown(hub: OddHub, axis: RestAxis) -> None:
+async def test_a_hubs_words_about_a_refusal_are_cut_short_and_printable(hub: OddHub, axis: RestAxis) -> None:
     no = {"status": "FAIL", "ErrorCode": "9\u0000" + "8" * 500, "ErrorDesc": "\ud800\u001b[31m" + "x" * 9000}
     hub.answers["sendEdoc"] = fixed(json.dumps(no))
 

@@ -14,7 +14,7 @@ from gateway_foreign.rest.fetched_queue import FetchedQueue, PartialDownload
 from gateway_foreign.rest.line import NotSent
 
 
-def test_a_file_is_there_from_its_first_byte_until_it_is_discarded_and_never_made_again(
+def test_a_file_exists_from_its_first_byte_until_it_is_discarded_and_is_never_recreated(
     tmp_path: Path,
 ) -> None:
     draft = PartialDownload(tmp_path / "drafts")

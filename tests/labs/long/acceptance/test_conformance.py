@@ -60,9 +60,7 @@ def test_our_own_sandbox_passes_every_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN_TWICE)
-async def test_a_copy_broken_on_purpose_fails_the_right_steps_and_no_others(
-    name: str, tmp_path: Path
-) -> None:
+async def test_a_copy_broken_on_purpose_fails_the_right_steps_alone(name: str, tmp_path: Path) -> None:
     breakage, wrong = BROKEN_TWICE[name]
     with at_work(tmp_path / "box") as real:
         async with broken_copy(real, breakage) as url:

@@ -104,7 +104,7 @@ def test_a_restored_node_works_again_when_two_people_say_so(
     assert "No restore waits" in node.type("--lang", "en", "restored").err
 
 
-def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_again(
+def test_a_certificate_withdrawn_after_the_backup_is_withdrawn_after_the_restore(
     node: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threat 114: an older copy must not quietly trust again what people stopped to trust."""

@@ -174,7 +174,7 @@ def test_whenever_it_dies_a_refused_set_is_told_stays_refused_and_may_be_sent_ag
         finished(folder, clock)
 
 
-def test_whenever_it_dies_an_unfinished_set_is_told_and_may_be_sent_again(tmp_path: Path) -> None:
+def test_whenever_it_dies_an_unfinished_set_is_reported_and_may_be_resent(tmp_path: Path) -> None:
     for folder, lines in points(tmp_path, unfinished_set):
         spool, clock = opened(folder), ManualClock()
         clock.advance(LIMITS.age)

@@ -178,7 +178,7 @@ def test_the_signature_holds_here_and_in_another_program(tmp_path: Path) -> None
     assert valid(second) == [True, True], "a second signer gets a field of his own"
 
 
-def test_the_seal_keeps_the_personal_signature_valid_and_the_old_file_whole(tmp_path: Path) -> None:
+def test_the_seal_keeps_the_personal_signature_valid_and_every_byte_of_the_old_file(tmp_path: Path) -> None:
     hand = hand_signed(on_disk(tmp_path, SAMPLE.read_bytes()))
 
     out, _ = sealed(hand)
@@ -470,7 +470,7 @@ def test_with_a_timestamp_authority_the_signature_carries_trusted_time(
     assert status.timestamp_validity.timestamp == SIGNED
 
 
-def test_a_timestamp_of_somebody_elses_authority_is_not_taken(tmp_path: Path) -> None:
+def test_a_timestamp_of_a_foreign_authority_is_refused(tmp_path: Path) -> None:
     path = on_disk(tmp_path, paper())
     other = root("Another Root")
 

@@ -87,14 +87,14 @@ def test_with_authorities_that_answer_the_level_is_b_lt_and_needs_nobody_years_l
     result, pdf = signed(signer_of(authority, tmp_path / "trust"), tmp_path, ended)
 
     assert (result.level, result.missing) == ("B-LT", ())
-    later = SIGNED + 12 * HOUR
-    verdict = judged(pdf, pdf_pki.folder(tmp_path / "later", lists=()), later)
+    validated_at = SIGNED + 12 * HOUR
+    verdict = judged(pdf, pdf_pki.folder(tmp_path / "later", lists=()), validated_at)
     assert (verdict.verdict, verdict.signers[0].trusted_at) == (SignatureWord.VALID, SIGNED)
     assert verdict.answers == (), "everything is in the file"
-    assert is_accepted_by_pyhanko(pdf, (), later)
+    assert is_accepted_by_pyhanko(pdf, (), validated_at)
 
 
-def test_what_is_missing_for_a_higher_level_is_said(
+def test_the_missing_proofs_of_a_higher_level_are_listed(
     tmp_path: Path, authority: LiveAuthority, cases: Cases
 ) -> None:
     rows: dict[str, tuple[set[str], bool, str, tuple[str, ...]]] = {
@@ -128,7 +128,7 @@ def test_threat_042_a_key_that_its_authority_calls_revoked_does_not_sign(
         signed(signer_of(authority, tmp_path / "trust"), tmp_path, holder)
 
     assert refused.value.code == "CERT-REVOKED"
-    assert authority.asked == ["ocsp"], "no timestamp was asked for, and the key was not used"
+    assert authority.request_kinds == ["ocsp"], "no timestamp was asked for, and the key was not used"
 
 
 # --- two validators -------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def rows() -> dict[str, Row]:
     between = root().subordinate("Test PDF Sub")
     below = between.issue("Sở Xa", agency=True)
     revoked = root().crl((own, SIGNED - DAY))
-    later = root().crl((own, SIGNED + HOUR))
+    later_crl = root().crl((own, SIGNED + HOUR))
     return {
         "PAdES": Row(pdf=by(plain, own, "A"), lists=good),
         "the older form": Row(pdf=by(plain, own, "A", pades=False), lists=good),
@@ -186,7 +186,7 @@ def rows() -> dict[str, Row]:
         "revoked before": Row(pdf=by(plain, own, "A"), lists=(revoked,)),
         "revoked after the timestamp": Row(
             pdf=by(plain, own, "A", stamper=stamp),
-            lists=(later,),
+            lists=(later_crl,),
             disagrees="pyHanko judges for the time of the check unless asked for long-term data",
         ),
         "expired": Row(pdf=by(plain, ended, "A"), lists=good),

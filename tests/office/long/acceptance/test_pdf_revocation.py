@@ -106,7 +106,7 @@ async def test_a_verdict_comes_with_the_answer_after_the_document_was_admitted(p
         SignatureWord.VALID,
     )
     assert await place.told(document) == ["official"]
-    assert place.authority.asked == ["ocsp", "ocsp"]
+    assert place.authority.request_kinds == ["ocsp", "ocsp"]
     assert await place.town.count("job") == 0
 
     (verdict,) = judged.signatures
@@ -120,11 +120,11 @@ async def test_stored_answers_serve_further_documents_until_they_are_to_be_refre
     await place.judge_again(await place.admitted("15"), timedelta())
 
     second = await place.judge_again(await place.admitted("16"), HOUR)
-    assert (second.legal_value, len(place.authority.asked)) == (LegalValue.OFFICIAL, 2)
+    assert (second.legal_value, len(place.authority.request_kinds)) == (LegalValue.OFFICIAL, 2)
 
     place.town.clock.advance(5 * HOUR)
     third = await place.judge_again(await place.admitted("17"), timedelta())
-    assert (third.legal_value, len(place.authority.asked)) == (LegalValue.OFFICIAL, 4)
+    assert (third.legal_value, len(place.authority.request_kinds)) == (LegalValue.OFFICIAL, 4)
 
 
 async def test_while_the_authority_is_down_the_document_waits_and_its_verdict_comes_later(
@@ -208,7 +208,7 @@ async def test_an_answer_in_a_file_is_kept_once_a_verdict_rests_on_it(place: Pla
     (kept,) = await place.town.node.store.pdf_answers.read([digest])
 
     assert kept.origin == "crl/0.pem"
-    assert place.authority.asked == []
+    assert place.authority.request_kinds == []
 
 
 async def test_each_state_is_told_alike_at_every_door(place: Place, tmp_path: Path, cases: Cases) -> None:

@@ -22,7 +22,7 @@ from gateway_office.store.contents import MOST_TRIES
 from tests.office.support.node import PDF, OfficeTown, document, update_of
 from tests.office.support.stores import folded
 from tests.support.letters import Text, paper
-from tests.unit.trust.test_docx import paragraph, written
+from tests.unit.trust.test_docx import paragraph, word_file
 
 WORDS = "Kế hoạch phòng chống lụt bão"
 
@@ -73,7 +73,7 @@ async def test_the_words_of_each_kind_of_file_are_found_with_their_page(town: Of
     letter = await arrived(
         town,
         ("van-ban.pdf", pdf("Trang đầu", WORDS)),
-        ("bao-cao.docx", written(paragraph("Báo cáo tài chính"))),
+        ("bao-cao.docx", word_file(paragraph("Báo cáo tài chính"))),
         ("anh.pdf", PDF),
     )
 

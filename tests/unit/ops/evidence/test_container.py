@@ -203,7 +203,7 @@ def test_a_small_member_that_is_too_large_is_not_read_and_a_part_that_changes_st
         pack.read("story.json", 999)
 
 
-def test_a_large_member_is_never_held_whole(tmp_path: Path) -> None:
+def test_a_large_member_is_never_held_entirely_in_memory(tmp_path: Path) -> None:
     """100 MB go through the writer and the reader in pieces."""
     source, target = tmp_path / "large", tmp_path / "pack.zip"
     with source.open("wb") as sparse:

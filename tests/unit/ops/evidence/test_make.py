@@ -126,7 +126,7 @@ async def test_making_a_pack_is_an_event_that_names_its_manifest(town: Town) -> 
     assert holds_content(b"".join(pack.pieces())), "of a document that is not withheld"
 
 
-async def test_a_pack_of_another_agencys_document_cannot_be_made(town: Town) -> None:
+async def test_a_pack_of_another_agencys_document_is_refused(town: Town) -> None:
     sent, arrived = await exchanged(town)
 
     for code, id in ((PROVINCE, sent.id), (DEPARTMENT, arrived.id), (DEPARTMENT, "msg_nowhere")):

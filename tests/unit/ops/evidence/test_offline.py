@@ -75,7 +75,7 @@ def test_a_pack_verifies_in_a_process_without_any_network(scene: Scene, tmp_path
     assert (code, report.get("verdict")) == (0, "valid"), errors
 
 
-def test_the_exit_code_is_7_for_what_is_not_valid_or_cannot_be_told(scene: Scene, tmp_path: Path) -> None:
+def test_the_exit_code_is_7_for_an_invalid_or_undecided_pack(scene: Scene, tmp_path: Path) -> None:
     words = verify_words(scene, tmp_path)
     raw = bytearray(scene.sent)
     raw[len(raw) // 2] ^= 1

@@ -109,7 +109,7 @@ def test_the_page_says_for_what_time_a_thing_is_proved(scene: Scene, tmp_path: P
     assert "không có trong nhật ký đã niêm phong" in text
 
 
-def test_the_page_says_why_content_is_not_there(story: Story) -> None:
+def test_the_page_says_why_content_is_absent(story: Story) -> None:
     words = {
         Absent.RECALLED: "Văn bản này đã được thu hồi",
         Absent.SEALED: "đang bị niêm phong và không bao giờ đi vào hồ sơ",

@@ -121,14 +121,14 @@ async def test_a_packet_has_one_verdict_alone_and_in_a_pack_whatever_else_the_pa
     body = other.revocation_list([], START, timedelta(days=30))
     der = x509.load_pem_x509_crl(body).public_bytes(Encoding.DER)
     with_other = rebuilt(pack, tmp_path, STRANGER, {f"revocation/{hashlib.sha256(der).hexdigest()}.crl": der})
-    for file, where in ((pack, "as it was made"), (with_other, "with another's answer")):
+    for file, case in ((pack, "as it was made"), (with_other, "with another's answer")):
         report = check(file, tmp_path, trust, at=SOON)
         packet = only(report, "packet")
         envelope = tmp_path / "packet.edxml"
         envelope.write_bytes(unpacked(file, tmp_path)[str(packet.member)])
         alone = verify_file(envelope, trust, SOON, SOON)
-        assert (packet.ok, alone["verdict"]) == (True, "valid"), where
-        assert packet.detail == alone["notes"][0]["code"], where
+        assert (packet.ok, alone["verdict"]) == (True, "valid"), case
+        assert packet.detail == alone["notes"][0]["code"], case
 
 
 # --- threat 111: a receipt that is denied later ---------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_threat_111_a_receipt_denied_after_its_key_was_revoked_or_ran_out_holds_
     assert broken(report).params["code"] == "CERT-REVOKED"
 
 
-def test_threat_111_without_a_timestamp_it_cannot_be_told(scene: Scene, tmp_path: Path) -> None:
+def test_threat_111_without_a_timestamp_the_verdict_is_unknown(scene: Scene, tmp_path: Path) -> None:
     since = revoked(scene, tmp_path / "trust", START + timedelta(hours=1))
     for folder, at in ((scene.trust, YEARS_LATER), (since, SOON)):
         report = check(scene.unstamped, tmp_path, folder, None, at)
@@ -194,7 +194,7 @@ def test_threat_118_without_anchors_a_good_pack_is_consistent_and_no_more(
     }
 
 
-def test_threat_118_anchors_that_a_pack_brings_are_not_believed(scene: Scene, tmp_path: Path) -> None:
+def test_threat_118_anchors_that_a_pack_brings_do_not_count(scene: Scene, tmp_path: Path) -> None:
     """The court knows another authority; what led to the pack's own root is in the pack and changes nothing."""
     elsewhere = Authority.create("Another authority", START)
     folder = scene.copy_of_trust(tmp_path / "trust")
@@ -250,7 +250,7 @@ def stamped_seal(scene: Scene, folder: Path) -> tuple[str, sealed_log.PublishedS
     raise AssertionError("no seal of the scene has a stamp")
 
 
-def test_without_one_kind_of_anchor_what_rests_on_it_cannot_be_told(scene: Scene, tmp_path: Path) -> None:
+def test_without_one_kind_of_anchor_the_verdict_is_unknown(scene: Scene, tmp_path: Path) -> None:
     for missing in ("nodes", "tsa"):
         folder = scene.copy_of_trust(tmp_path / f"without-{missing}")
         shutil.rmtree(folder / missing)
