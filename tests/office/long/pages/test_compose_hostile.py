@@ -1,5 +1,5 @@
-"""What comes in through the form of a new document beside documents: bodies that lie, files that harm, names that trip,
-forms of another site. Each is refused in words, nothing of it is kept, and the next honest form is taken."""
+"""Hostile input through the form of a new document: bodies that lie, files that harm, names that trip,
+forms of another site. Each is refused in words, nothing of it is kept, and the next honest form is accepted."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the work of a day costs a person: an officer's answer, a document to three agencies; the same by keys alone; and
-what is in sight of a screen that shows everything twice as large."""
+"""The effort of a day's work for a person: an officer's answer, a document to three agencies; the same by keys alone;
+and the part of a page that is in sight where a screen shows everything twice as large."""
 
 from __future__ import annotations
 

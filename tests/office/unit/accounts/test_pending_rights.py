@@ -1,5 +1,5 @@
-"""Where an agency wants it, a change of rights takes effect once a second administrator has confirmed it; every change of
-rights is announced."""
+"""A change of rights takes effect once a second administrator has confirmed it, in an agency that wants this; every
+change of rights is announced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table of standings and acts forbids, every use case refuses; what it allows of a recalled document is done."""
+"""Every use case refuses the acts that the table of standings forbids; the allowed acts on a recalled document are done."""
 
 from __future__ import annotations
 

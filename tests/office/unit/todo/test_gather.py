@@ -388,7 +388,7 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
 
 
 async def test_fifteen_working_days_count_from_the_day_of_arrival(office: TodoOffice) -> None:
-    """Whenever it was given, and to whom. R64 (counts from receipt), T7n (no limit given)."""
+    """The day and the person of the assignment do not matter. R64 (counts from receipt), T7n (no limit given)."""
     document = await office.receive(state=InState.ASSIGNED)
     due = timers.work(await office.services.office(NORTH.agency_id), office.clock.now(), None)
     office.to("26 08:00")
