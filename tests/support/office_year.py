@@ -63,7 +63,7 @@ class OfficeYear:
                 Event(
                     id=f"evt_r{len(self._events):08}",
                     kind=EventKind.DOCUMENT_READ,
-                    at=self._later(at, 1),
+                    at=self._add_delay(at, 1),
                     subject_id=f"inb_x{n}",
                     principal_id=person,
                     agency_id=agency,
@@ -74,7 +74,7 @@ class OfficeYear:
     def _happens(self, share: float) -> bool:
         return self._chance.random() < share
 
-    def _later(self, at: datetime, most_days: float) -> datetime:
+    def _add_delay(self, at: datetime, most_days: float) -> datetime:
         return at + timedelta(seconds=self._chance.randrange(1, int(most_days * 86_400)))
 
     def _sent(self, agency: str, n: str, at: datetime) -> None:
@@ -82,7 +82,7 @@ class OfficeYear:
         codes = chance.sample(PARTNERS, chance.randint(1, 4))
         if self._happens(0.1):
             self._add(agency, EventKind.MESSAGE_ACCEPTED, id, at, kind="edoc", draft=True)
-            at = self._later(at, 3)
+            at = self._add_delay(at, 3)
             if self._happens(0.2):
                 self._add(agency, EventKind.MESSAGE_CANCELLED, id, at)
                 return
@@ -96,51 +96,51 @@ class OfficeYear:
             data |= {"reply_by": (at + 7 * _DAY).date().isoformat(), "to_know": codes[1:2]}
         self._add(agency, EventKind.MESSAGE_ACCEPTED, id, at, **data)
         if self._happens(0.02):
-            self._add(agency, EventKind.MESSAGE_CANCELLED, id, self._later(at, 0.01))
+            self._add(agency, EventKind.MESSAGE_CANCELLED, id, self._add_delay(at, 0.01))
             return
         for k, code in enumerate(codes):
-            self._deliver(agency, id, f"dlv_{n}_{k}", code, self._later(at, 0.02), mode)
+            self._deliver(agency, id, f"dlv_{n}_{k}", code, self._add_delay(at, 0.02), mode)
             if wants and self._happens(0.6):
-                came = self._later(at + _DAY, 14)
-                self._add(agency, EventKind.INBOX_ANSWERED, id, came, **{"by": f"inb_r{n}", "from": code})
+                reply_at = self._add_delay(at + _DAY, 14)
+                self._add(agency, EventKind.INBOX_ANSWERED, id, reply_at, **{"by": f"inb_r{n}", "from": code})
 
     def _deliver(self, agency: str, id: str, delivery: str, code: str, at: datetime, mode: str) -> None:
-        of = {"delivery": delivery}
+        ids = {"delivery": delivery}
         if mode:
-            handed = self._later(at, 3)
+            handed = self._add_delay(at, 3)
             if self._happens(0.9):
-                self._add(agency, EventKind.PAPER_HANDED, id, handed, **of, to=code, on=str(handed.date()))
+                self._add(agency, EventKind.PAPER_HANDED, id, handed, **ids, to=code, on=str(handed.date()))
             if mode == "paper":
                 return
         if self._happens(0.03):
-            self._add(agency, EventKind.DELIVERY_FAILED, id, at, **of, to=code, code="GW-X")
+            self._add(agency, EventKind.DELIVERY_FAILED, id, at, **ids, to=code, code="GW-X")
             if self._happens(0.5):
                 return
-            at = self._later(at, 1)
-        self._add(agency, EventKind.DELIVERY_SENT, id, at, **of, to=code)
-        at = self._later(at, 0.5)
-        status = {**of, "from": code}
+            at = self._add_delay(at, 1)
+        self._add(agency, EventKind.DELIVERY_SENT, id, at, **ids, to=code)
+        at = self._add_delay(at, 0.5)
+        status = {**ids, "from": code}
         self._add(agency, EventKind.DELIVERY_STATUS, id, at, **status, code="01", state="delivered")
         if self._happens(0.05):
-            at = self._later(at, 5)
+            at = self._add_delay(at, 5)
             self._add(agency, EventKind.DELIVERY_STATUS, id, at, **status, code="02", state="rejected")
             return
         if self._happens(0.04):
-            at = self._later(at, 2)
+            at = self._add_delay(at, 2)
             kind = self._chance.choice(("recall", "take_back", "update"))
-            self._add(agency, EventKind.RECALL_REQUESTED, id, at, **of, to=code, kind=kind, request="pkt")
+            self._add(agency, EventKind.RECALL_REQUESTED, id, at, **ids, to=code, kind=kind, request="pkt")
             agrees = self._happens(0.7)
             code_, word = ("15", "request_agreed") if agrees else ("16", "request_refused")
-            at = self._later(at, 3)
+            at = self._add_delay(at, 3)
             self._add(agency, EventKind.REQUEST_ANSWERED, id, at, **status, code=code_, state=word)
             return
         for number, word in (("03", "accepted"), ("04", "assigned"), ("05", "processing"), ("06", "done")):
-            at = self._later(at, 20)
+            at = self._add_delay(at, 20)
             self._add(agency, EventKind.DELIVERY_STATUS, id, at, **status, code=number, state=word)
             if self._happens(0.25):
                 return
         if self._happens(0.05):
-            at = self._later(at, 5)
+            at = self._add_delay(at, 5)
             data = {**status, "code": "05", "state": "processing", "reopened": True}
             self._add(agency, EventKind.DELIVERY_STATUS, id, at, **data)
 
@@ -155,19 +155,19 @@ class OfficeYear:
         if self._happens(0.4):
             data |= {"due": (at + chance.randint(2, 20) * _DAY).date().isoformat()}
             data |= {"reply": True} if self._happens(0.5) else {}
-        held = self._happens(0.03)
-        self._add(agency, EventKind.INBOX_HELD if held else EventKind.INBOX_RECEIVED, id, at, **data)
+        is_held = self._happens(0.03)
+        self._add(agency, EventKind.INBOX_HELD if is_held else EventKind.INBOX_RECEIVED, id, at, **data)
         if self._happens(0.05):
-            at = self._later(at, 3)
+            at = self._add_delay(at, 3)
             self._add(agency, EventKind.INBOX_STATUS, id, at, code="02", state="rejected", reason="wrong")
             return
         if self._happens(0.03):
-            at = self._later(at, 1)
+            at = self._add_delay(at, 1)
             self._add(agency, EventKind.INBOX_STATUS, id, at, code="15", by_itself=True)
             return
         if self._happens(0.1):
             return
-        at = self._later(at, 2)
+        at = self._add_delay(at, 2)
         self._add(agency, EventKind.INBOX_STATUS, id, at, code="03", state="accepted", register_no="1")
         self._work_on(agency, id, at, "reply" in data)
 
@@ -177,18 +177,18 @@ class OfficeYear:
             unit, day = chance.choice(UNITS), (at + chance.randint(1, 15) * _DAY).date().isoformat()
             more: dict[str, Any] = {"deadline": day} if self._happens(0.5) else {}
             more |= {"persons": [{"unit": unit, "person": f"prn_{chance.randint(1, 9)}"}]}
-            self._add(agency, EventKind.INBOX_STATUS, id, self._later(at, 1), assignment=unit, **more)
+            self._add(agency, EventKind.INBOX_STATUS, id, self._add_delay(at, 1), assignment=unit, **more)
         if owes and self._happens(0.7):
-            self._add(agency, EventKind.INBOX_REPLIED, id, self._later(at, 25), by="msg_x", to="Z91.03")
+            self._add(agency, EventKind.INBOX_REPLIED, id, self._add_delay(at, 25), by="msg_x", to="Z91.03")
         if self._happens(0.02):
-            at = self._later(at, 3)
+            at = self._add_delay(at, 3)
             self._add(agency, EventKind.INBOX_STATUS, id, at, code="15", state="recalled")
             return
         if self._happens(0.75):
-            at = self._later(at, 30)
+            at = self._add_delay(at, 30)
             self._add(agency, EventKind.INBOX_STATUS, id, at, code="06", state="done")
             if self._happens(0.05):
-                at = self._later(at, 3)
+                at = self._add_delay(at, 3)
                 self._add(agency, EventKind.INBOX_STATUS, id, at, code="05", state="processing")
                 self._add(agency, EventKind.INBOX_REOPENED, id, at, reason="x")
 
@@ -206,7 +206,7 @@ class OfficeYear:
             self._add(agency, EventKind.BOOK_ENTERED, id, at, **data, **{"from": chance.choice(PARTNERS)})
             self._work_on(agency, id, at, owes=False)
         if self._happens(0.05):
-            self._add(agency, EventKind.BOOK_STRUCK, id, self._later(at, 30), book="x", reason="x")
+            self._add(agency, EventKind.BOOK_STRUCK, id, self._add_delay(at, 30), book="x", reason="x")
 
 
 # --- the independent count ------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ Counts = dict[tuple[str, ...], dict[str, int]]
 
 
 def count(events: Iterable[Event]) -> Counts:
-    """Count documents by (agency, side, what, value, day), looking at all events of each document together."""
+    """Count documents by (agency, side, dimension, value, day), looking at all events of each document together."""
     stories: dict[str, list[Event]] = defaultdict(list)
     counts: Counts = defaultdict(lambda: defaultdict(int))
     for event in events:
@@ -226,10 +226,10 @@ def count(events: Iterable[Event]) -> Counts:
     for subject, story in stories.items():
         teller = {"msg": _tell_sent, "inb": _tell_received, "ppr": _tell_paper}[subject[:3]]
         for agency, side, keys, figures in teller(story):
-            for what in keys:
+            for key in keys:
                 for name, n in figures.items():
                     if n:
-                        counts[(agency, side, *what)][name] += n
+                        counts[(agency, side, *key)][name] += n
     return {key: dict(values) for key, values in counts.items()}
 
 
@@ -243,13 +243,13 @@ def _count_use(counts: Counts, event: Event) -> None:
     if agency is None:
         return
     for unit in ("", event.data.get("unit", "-")):
-        for what, value in (("", ""), *more):
+        for dimension, value in (("", ""), *more):
             for name, n in figures.items():
                 if n:
-                    counts[(agency, side, unit, what, value, day)][name] += n
+                    counts[(agency, side, unit, dimension, value, day)][name] += n
 
 
-_Told = Iterator[tuple[str, str, list[tuple[str, ...]], Mapping[str, int]]]
+_StoryFigures = Iterator[tuple[str, str, list[tuple[str, ...]], Mapping[str, int]]]
 
 
 def _vietnam(at: datetime) -> datetime:
@@ -264,11 +264,13 @@ PAIRS = (
 
 
 def _keys(day: str, unit: str, *more: tuple[str, str]) -> list[tuple[str, ...]]:
-    of_all = [("", "", ""), *[("", what, value) for what, value in more if value]]
-    of_unit = [(unit, what, value) for _, what, value in of_all if what not in ("partner", "reason")]
-    known, month = {"unit": unit, **dict(more)}, f"{day[:7]}-01"
-    pairs = [(pair, *pair.split("/")) for pair in PAIRS if {*pair.split("/")} <= {*known}]
-    of_pairs = [(known[first], pair, known[second], month) for pair, first, second in pairs]
+    of_all = [("", "", ""), *[("", dimension, value) for dimension, value in more if value]]
+    of_unit = [
+        (unit, dimension, value) for _, dimension, value in of_all if dimension not in ("partner", "reason")
+    ]
+    by_name, month = {"unit": unit, **dict(more)}, f"{day[:7]}-01"
+    pairs = [(pair, *pair.split("/")) for pair in PAIRS if {*pair.split("/")} <= {*by_name}]
+    of_pairs = [(by_name[first], pair, by_name[second], month) for pair, first, second in pairs]
     return [*((*key, day) for key in (*of_all, *of_unit)), *of_pairs]
 
 
@@ -276,7 +278,7 @@ def _of_kind(story: Sequence[Event], *kinds: EventKind) -> list[Event]:
     return [event for event in story if event.kind in kinds]
 
 
-def _tell_paper(story: Sequence[Event]) -> _Told:
+def _tell_paper(story: Sequence[Event]) -> _StoryFigures:
     if _of_kind(story, EventKind.BOOK_STRUCK):
         return
     data, agency = story[0].data, story[0].agency_id or ""
@@ -284,7 +286,7 @@ def _tell_paper(story: Sequence[Event]) -> _Told:
     yield agency, "out", keys, {"documents": 1, "paper": 1}
 
 
-def _tell_sent(story: Sequence[Event]) -> _Told:
+def _tell_sent(story: Sequence[Event]) -> _StoryFigures:
     sent = [e for e in _of_kind(story, EventKind.MESSAGE_ACCEPTED) if "draft" not in e.data]
     if not sent or _of_kind(story, EventKind.MESSAGE_CANCELLED):
         return
@@ -328,14 +330,14 @@ def _tell_delivery(events: Sequence[Event], began: datetime) -> dict[str, int]:
     statuses = _of_kind(events, EventKind.DELIVERY_STATUS)
     words = [event.data["state"] for event in statuses]
     went = _of_kind(events, EventKind.DELIVERY_SENT, EventKind.DELIVERY_FAILED)
-    asked = [e.data["kind"] for e in _of_kind(events, EventKind.RECALL_REQUESTED)]
+    request_kinds = [e.data["kind"] for e in _of_kind(events, EventKind.RECALL_REQUESTED)]
     agreed = any(e.data["state"] == "request_agreed" for e in _of_kind(events, EventKind.REQUEST_ANSWERED))
     figures = {
         "recipients": 1,
         "handed": int(bool(_of_kind(events, EventKind.PAPER_HANDED))),
         "failed": int(bool(went) and went[-1].kind is EventKind.DELIVERY_FAILED),
         "refused": int("rejected" in words),
-        "recalled": int(agreed and asked[0] != "update"),
+        "recalled": int(agreed and request_kinds[0] != "update"),
         "done": int(bool(words) and words[-1] == "done"),
         "delivered": int(bool(words)),
         "taken": int("accepted" in words),
@@ -347,7 +349,7 @@ def _tell_delivery(events: Sequence[Event], began: datetime) -> dict[str, int]:
     return figures
 
 
-def _tell_received(story: Sequence[Event]) -> _Told:
+def _tell_received(story: Sequence[Event]) -> _StoryFigures:
     first, agency = story[0], story[0].agency_id or ""
     data, by_hand = first.data, first.kind is EventKind.BOOK_ENTERED
     if by_hand and _of_kind(story, EventKind.BOOK_STRUCK):

@@ -17,7 +17,7 @@ from tests.office.support.node import DEPARTMENT, PROVINCE, OfficeTown, draft
 from tests.support.packets import TODAY
 
 
-async def test_a_number_stays_with_the_draft_that_a_document_becomes_again(town: OfficeTown) -> None:
+async def test_a_number_stays_with_a_document_that_is_called_back_as_a_draft(town: OfficeTown) -> None:
     await choose(town)
     scope = await town.scope(DEPARTMENT)
     begun = await drafting.begin(town.node.out, scope, draft("", PROVINCE, issued_on=TODAY))

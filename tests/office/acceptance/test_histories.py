@@ -14,5 +14,5 @@ from tests.office.support.node import OfficeTown
 async def test_states_numbers_book_and_figures_are_a_plain_count_of_the_rows(town: OfficeTown) -> None:
     history = History(town, random.Random(39))
     await history.live(60)
-    assert "merge" in history.told
+    assert "merge" in history.outcomes
     await history.check()

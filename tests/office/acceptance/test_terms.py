@@ -254,7 +254,7 @@ async def test_a_packet_that_contradicts_its_terms_is_quarantined(town: OfficeTo
     assert good.state == "done"
 
 
-async def test_an_update_that_says_nothing_keeps_what_was_said(town: OfficeTown) -> None:
+async def test_an_update_that_says_nothing_keeps_the_earlier_terms(town: OfficeTown) -> None:
     sent = await town.send(
         "15", reply_required=True, urgency=Urgency.TIMED_EXPRESS, due_at=datetime(2026, 11, 21, 2, tzinfo=UTC)
     )

@@ -45,7 +45,7 @@ QUESTIONS: Sequence[Filter] = (
     *(replace(base, tab=tab) for base in (OUT, IN) for tab in TABS[base.side or Side.OUT]),
     replace(OUT, tab=Tab.SILENT),
     replace(OUT, tab=Tab.UNSENT),
-    *(replace(base, **asked) for base in (OUT, IN) for asked in (
+    *(replace(base, **criteria) for base in (OUT, IN) for criteria in (
         {"attention": True},
         {"attention": True, "sort": ListOrder.NEWEST},
         {"overdue": True},

@@ -199,7 +199,7 @@ async def test_the_attempts_of_one_document_are_one_line_which_is_struck_when_no
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     """The line is that of the last attempt that was not cancelled."""
-    shown = {}
+    listed_ids = {}
     for number, ends in (
         ("2", ("sent", "cancelled")),
         ("3", ("sent", "sent")),
@@ -215,14 +215,14 @@ async def test_the_attempts_of_one_document_are_one_line_which_is_struck_when_no
             word = {"sent": "accepted", "given back": "request_agreed"}.get(end, end)
             await stored(store, delivery(sent[-1], "Z91.02", word))
             clock.advance(timedelta(seconds=1))
-        shown[number] = sent[0 if ends[1] == "cancelled" and ends[0] == "sent" else 1].id
+        listed_ids[number] = sent[0 if ends[1] == "cancelled" and ends[0] == "sent" else 1].id
 
     async with store.read(NORTH) as work:
         lines = await work.office.books.outgoing(YEAR, limit=50)
         types = await work.office.books.outgoing_numbers(YEAR)
         attempts = await work.office.books.attempts([DocumentId("2"), DocumentId("9")])
 
-    assert {number_of(line): line.id for line in lines} == shown
+    assert {number_of(line): line.id for line in lines} == listed_ids
     struck = {number: t.struck for t in types for number in t.numbers.values()}
     assert struck == {"2": False, "3": False, "4": True, "5": False, "6": True, "7": True}
     assert sum(t.lines for t in types) == len(lines)
@@ -294,13 +294,13 @@ async def test_a_paper_letter_is_struck_once_and_only_by_its_agency(
         outcomes = [
             await work.office.books.strike_letter("ppr_3", clock.now(), "prn_north", why) for why in "ab"
         ]
-        kept = await work.office.books.letter("ppr_3")
+        row = await work.office.books.letter("ppr_3")
     async with store.begin(SOUTH) as work:
         with pytest.raises(errors.NotFound):
             await work.office.books.strike_letter("ppr_3", clock.now(), "prn_south", "x")
 
     assert outcomes == [True, False]
-    assert kept == replace(letter("3"), struck_at=clock.now(), struck_by="prn_north", struck_reason="a")
+    assert row == replace(letter("3"), struck_at=clock.now(), struck_by="prn_north", struck_reason="a")
 
 
 async def test_recalls_and_replies_are_found_by_what_they_are_about(

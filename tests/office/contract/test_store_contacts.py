@@ -22,7 +22,7 @@ BOTH = (NORTH.agency_id, SOUTH.agency_id)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-async def add_heard(
+async def add_arrival(
     store: SqlOfficeStore,
     clock: ManualClock,
     code: str,
@@ -77,11 +77,11 @@ async def sent(store: SqlOfficeStore, clock: ManualClock, at: datetime, *states:
 async def test_the_newest_that_was_admitted_counts_whatever_it_was(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await add_heard(store, clock, CODE, START - 3 * HOUR, kind=Kind.DOCUMENT)
-    await add_heard(store, clock, CODE, START - HOUR)
-    await add_heard(store, clock, CODE, START - 2 * HOUR)
-    await add_heard(store, clock, OTHER, START - 300 * DAY)
-    await add_heard(store, clock, OTHER, START - 200 * DAY)
+    await add_arrival(store, clock, CODE, START - 3 * HOUR, kind=Kind.DOCUMENT)
+    await add_arrival(store, clock, CODE, START - HOUR)
+    await add_arrival(store, clock, CODE, START - 2 * HOUR)
+    await add_arrival(store, clock, OTHER, START - 300 * DAY)
+    await add_arrival(store, clock, OTHER, START - 200 * DAY)
 
     assert await last(store, *BOTH) == {CODE: START - HOUR, OTHER: START - 200 * DAY}
 
@@ -89,9 +89,9 @@ async def test_the_newest_that_was_admitted_counts_whatever_it_was(
 async def test_an_agency_hears_by_its_own_mail_alone_of_however_many_codes(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    await add_heard(store, clock, CODE, START - 2 * DAY)
-    await add_heard(store, clock, CODE, START - DAY, scope=SOUTH)
-    await add_heard(store, clock, OTHER, START - 90 * DAY, scope=SOUTH)
+    await add_arrival(store, clock, CODE, START - 2 * DAY)
+    await add_arrival(store, clock, CODE, START - DAY, scope=SOUTH)
+    await add_arrival(store, clock, OTHER, START - 90 * DAY, scope=SOUTH)
 
     assert await last(store, NORTH.agency_id) == {CODE: START - 2 * DAY}
     assert await last(store, *BOTH) == {CODE: START - DAY, OTHER: START - 90 * DAY}
@@ -100,8 +100,8 @@ async def test_an_agency_hears_by_its_own_mail_alone_of_however_many_codes(
     assert await partners.heard_since(store, [CODE, OTHER], lately, [SOUTH.agency_id]) == {CODE}
     assert await partners.heard_since(store, [OTHER], lately, BOTH) == set()
 
-    await add_heard(store, clock, CODE, START - DAY)
-    await add_heard(store, clock, OTHER, START - 90 * DAY)
+    await add_arrival(store, clock, CODE, START - DAY)
+    await add_arrival(store, clock, OTHER, START - 90 * DAY)
     many = [f"Z90.{n}" for n in range(1200)]
 
     times = await partners.last_seen(store, [*many, CODE, OTHER], START, BOTH)

@@ -1,5 +1,5 @@
-"""Words of files on either database: found by everybody who sees the document in a list and by nobody else, and gone with
-the act that hides it."""
+"""Words of files on either database: found by all who see the document in a list and by no others, and removed by the act
+that hides it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def read_in(
         await work.office.contents.keep(due, pages, {1: Reading.WORDS}, clock.now())
 
 
-async def found(
+async def search(
     store: SqlOfficeStore, text: str, scope: AgencyScope = NORTH, limit: int = 10, **criteria: Any
 ) -> list[tuple[str, int]]:
     page = await look(store, text, scope, limit, **criteria)
@@ -96,14 +96,14 @@ async def test_words_of_a_file_are_found_with_the_first_page_that_has_them(
     await stored(store, document)
     await read_in(store, clock, document, "Trang đầu", TEXT, f"Lại nữa: {TEXT}")
 
-    assert await found(store, "lụt bão") == [(document.id, 2)]
-    assert await found(store, "lut bao ubnd") == [(document.id, 2)]
-    assert await found(store, '"phong chong lut"') == [(document.id, 2)]
-    assert await found(store, '"chong phong"') == []
-    assert await found(store, "lut khong-co") == []
-    assert await found(store, "lu") == []
-    assert await found(store, "...") == []
-    assert await found(store, "lut bao", SOUTH) == []
+    assert await search(store, "lụt bão") == [(document.id, 2)]
+    assert await search(store, "lut bao ubnd") == [(document.id, 2)]
+    assert await search(store, '"phong chong lut"') == [(document.id, 2)]
+    assert await search(store, '"chong phong"') == []
+    assert await search(store, "lut khong-co") == []
+    assert await search(store, "lu") == []
+    assert await search(store, "...") == []
+    assert await search(store, "lut bao", SOUTH) == []
     async with store.read(NORTH) as view:
         assert await view.office.contents.readings(document.id) == {1: Reading.WORDS}
     (match,) = (await look(store, "lut")).matches
@@ -150,7 +150,7 @@ async def test_what_has_the_accents_that_were_typed_comes_first_then_the_newest(
             break
 
     assert pages == [ids[2], ids[0], ids[3], ids[1]]
-    assert [id for id, _ in await found(store, "bàn giao")] == pages
+    assert [id for id, _ in await search(store, "bàn giao")] == pages
 
 
 async def test_rare_words_of_many_years_are_found_the_newest_first(
@@ -173,17 +173,17 @@ async def test_rare_words_of_many_years_are_found_the_newest_first(
             await work.office.contents.keep(due, pages, {1: Reading.WORDS}, clock.now())
     ids = [document.id for document in documents]
 
-    assert await found(store, "lụt bão") == [(id, 1) for id in ids]
+    assert await search(store, "lụt bão") == [(id, 1) for id in ids]
     first = await look(store, "lut", limit=4)
-    rest = await look(store, "lut", limit=4, cursor=first.next_cursor)
-    assert [match.line.id for match in (*first.matches, *rest.matches)] == ids
+    second = await look(store, "lut", limit=4, cursor=first.next_cursor)
+    assert [match.line.id for match in (*first.matches, *second.matches)] == ids
     since = (clock.now() - timedelta(days=30)).replace(microsecond=0)
-    assert [id for id, _ in await found(store, "lut", since=since)] == ids[:3]
+    assert [id for id, _ in await search(store, "lut", since=since)] == ids[:3]
     # The index has the span of a page among its words; no search finds it.
     async with store.reading() as tx:
         places = [place for (place,) in await tx.tuples(select(col(ContentTextRow.place)))]
     for span in {place >> 35 for place in places}:
-        assert await found(store, f"T{span}") == []
+        assert await search(store, f"T{span}") == []
 
 
 async def test_a_list_shows_no_more_by_its_words_than_by_its_rows(
@@ -197,19 +197,19 @@ async def test_a_list_shows_no_more_by_its_words_than_by_its_rows(
         await read_in(store, clock, document, TEXT)
     viewer = unit_viewer("Phòng Kinh tế")
 
-    assert {id for id, _ in await found(store, "lut")} == {letter.id, sent.id}
-    assert await found(store, "lut", side=Side.OUT) == [(sent.id, 1)]
-    assert await found(store, "lut", side=Side.OUT, since=clock.now() + timedelta(days=1)) == []
-    assert await found(store, "lut", side=Side.OUT, since=clock.now() - timedelta(days=1)) == [(sent.id, 1)]
-    assert await found(store, "lut", side=Side.OUT, until=clock.now() - timedelta(days=1)) == []
-    assert await found(store, "lut", side=Side.IN, viewer=viewer) == []
+    assert {id for id, _ in await search(store, "lut")} == {letter.id, sent.id}
+    assert await search(store, "lut", side=Side.OUT) == [(sent.id, 1)]
+    assert await search(store, "lut", side=Side.OUT, since=clock.now() + timedelta(days=1)) == []
+    assert await search(store, "lut", side=Side.OUT, since=clock.now() - timedelta(days=1)) == [(sent.id, 1)]
+    assert await search(store, "lut", side=Side.OUT, until=clock.now() - timedelta(days=1)) == []
+    assert await search(store, "lut", side=Side.IN, viewer=viewer) == []
 
     async with committing(store) as work:
         current = await work.incoming.get(letter.id)
         assignment = Assignment(lead_unit="Phòng Kinh tế")
         await work.incoming.save(replace(current, state=InState.ASSIGNED, assignment=assignment))
 
-    assert await found(store, "lut", side=Side.IN, viewer=viewer) == [(letter.id, 1)]
+    assert await search(store, "lut", side=Side.IN, viewer=viewer) == [(letter.id, 1)]
 
 
 @pytest.mark.parametrize("state", [InState.HELD, InState.REJECTED, InState.RECALLED, InState.SEALED])
@@ -217,15 +217,15 @@ async def test_threat_145_the_act_that_hides_a_letter_removes_its_words(
     store: SqlOfficeStore, clock: ManualClock, state: InState
 ) -> None:
     document, other = incoming(clock), incoming(clock)
-    for kept in (document, other):
-        await stored(store, kept)
-        await read_in(store, clock, kept, TEXT)
+    for letter in (document, other):
+        await stored(store, letter)
+        await read_in(store, clock, letter, TEXT)
 
     async with committing(store) as work:
         await work.incoming.save(replace(await work.incoming.get(document.id), state=state))
 
     assert await counted(store) == [1, 1, 1]
-    assert await found(store, "lut") == [(other.id, 1)]
+    assert await search(store, "lut") == [(other.id, 1)]
 
 
 async def test_threat_145_what_is_sealed_or_given_up_before_it_left_has_no_words(
@@ -239,7 +239,7 @@ async def test_threat_145_what_is_sealed_or_given_up_before_it_left_has_no_words
             await work.outgoing.save(replace(await work.outgoing.get(document.id), **change))
 
         assert (await counted(store))[:2] == [0, 0]
-        assert await found(store, "lut") == []
+        assert await search(store, "lut") == []
 
 
 # A server removes rows as it removes all others.
@@ -248,9 +248,9 @@ async def test_threat_145_nothing_of_removed_words_is_left_in_the_file(
     store: SqlOfficeStore, clock: ManualClock, url: str
 ) -> None:
     document, other = incoming(clock), incoming(clock)
-    for kept, text in ((document, "quyzmatkhau và xyzzyhoach"), (other, TEXT)):
-        await stored(store, kept)
-        await read_in(store, clock, kept, text)
+    for letter, text in ((document, "quyzmatkhau và xyzzyhoach"), (other, TEXT)):
+        await stored(store, letter)
+        await read_in(store, clock, letter, text)
     path = Path(url.removeprefix("sqlite:///"))
     async with store.writing() as tx:
         await tx.commit()
@@ -258,7 +258,7 @@ async def test_threat_145_nothing_of_removed_words_is_left_in_the_file(
 
     async with committing(store) as work:
         await work.incoming.save(replace(await work.incoming.get(document.id), state=InState.SEALED))
-    assert await found(store, "quyzmatkhau") == []
+    assert await search(store, "quyzmatkhau") == []
     steps = 0
     while await store.content_queue.rewrite():
         steps += 1
@@ -269,7 +269,7 @@ async def test_threat_145_nothing_of_removed_words_is_left_in_the_file(
     assert not [part for part in path.parent.glob(f"{path.name}-*") if b"xyzzy" in part.read_bytes()]
 
 
-async def test_files_are_read_once_a_document_has_come_to_rest_and_again_when_it_is_shown_again(
+async def test_files_are_read_once_a_document_has_come_to_rest_and_a_second_time_after_it_was_hidden(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     letter, sketch = incoming(clock), outgoing(clock, state=OutState.DRAFT, draft=draft())
@@ -316,7 +316,7 @@ async def test_a_document_during_whose_reading_the_node_dies_is_not_tried_for_ev
 async def test_documents_that_were_never_marked_are_marked_the_newest_first_and_once(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    """As after a migration, and after a restored copy, which has no words."""
+    """Documents have no marks after a migration, nor in a restored copy, which has no words."""
     ids = []
     for n in range(5):
         document = incoming(clock, scope=(NORTH, SOUTH)[n % 2])
@@ -339,7 +339,7 @@ async def test_documents_that_were_never_marked_are_marked_the_newest_first_and_
     assert (await counted(store))[2] == 5
 
 
-async def test_switched_off_all_words_go_and_come_back_when_it_is_on_again(
+async def test_switching_off_removes_all_words_and_switching_on_brings_them_back(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     document = incoming(clock)
@@ -375,9 +375,9 @@ async def test_a_filter_that_nothing_meets_ends_the_look_and_the_reader_may_go_o
 ) -> None:
     monkeypatch.setattr(contents, "PAGES_AT_MOST", 2)
     monkeypatch.setattr(contents, "_WINDOW", 2)
-    wanted = incoming(clock)
-    await stored(store, wanted)
-    await read_in(store, clock, wanted, TEXT)
+    letter = incoming(clock)
+    await stored(store, letter)
+    await read_in(store, clock, letter, TEXT)
     for _ in range(3):
         document = outgoing(clock)
         await stored(store, document)
@@ -388,6 +388,6 @@ async def test_a_filter_that_nothing_meets_ends_the_look_and_the_reader_may_go_o
     second = await look(store, "lut", side=Side.IN, cursor=first.next_cursor)
 
     assert first.matches == ()
-    assert [match.line.id for match in second.matches] == [wanted.id]
+    assert [match.line.id for match in second.matches] == [letter.id]
     for cursor in ("x", "9-1", "0-" + "9" * 40):
         assert await look(store, "lut", side=Side.IN, cursor=cursor) == first

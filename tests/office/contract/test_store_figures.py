@@ -75,16 +75,18 @@ async def test_stored_figures_are_those_of_an_independent_count(store: SqlOffice
 
 
 async def test_a_report_of_one_value_is_that_of_an_independent_count(store: SqlOfficeStore) -> None:
-    """Of each partner, type, urgency and unit, by everything that is known of it; a pair is of whole months."""
+    """Reports of each partner, type, urgency and unit, by all that is known of it; a pair is of whole months."""
     events = OfficeYear(11, 120, days=80).events()
     await write(store, events)
     await counted(store)
     counts, compared = count(events), 0
     values = {
-        (what, value) for _, _, place, what, value, _ in counts if not place and what in (By.PARTNER, By.TYPE)
+        (dimension, value)
+        for _, _, place, dimension, value, _ in counts
+        if not place and dimension in (By.PARTNER, By.TYPE)
     }
     values |= {(By.URGENCY, word) for word in URGENCY_KEYS.values()}
-    values |= {(By.UNIT, place) for _, _, place, what, *_ in counts if place and not what}
+    values |= {(By.UNIT, place) for _, _, place, dimension, *_ in counts if place and not dimension}
 
     for report in (REPORTS["incoming"], REPORTS["outgoing"]):
         for choice, value in sorted(values):
@@ -100,9 +102,9 @@ async def test_a_report_of_one_value_is_that_of_an_independent_count(store: SqlO
                 table = await reports.make(store, [AGENCIES[0]], question, date(2026, 3, 1))
                 keys = [column.key for column in question.columns]
                 place = keys.index("recipients" if report.side == OUT else "documents")
-                shown = {line.key: n for line in table.lines if (n := line.figures[place])}
-                assert shown == lines_of(counts, question, choice, value), f"{report.key} of {value} by {by}"
-                compared += len(shown)
+                lines = {line.key: n for line in table.lines if (n := line.figures[place])}
+                assert lines == lines_of(counts, question, choice, value), f"{report.key} of {value} by {by}"
+                compared += len(lines)
     assert compared > 300
 
 
@@ -113,14 +115,14 @@ async def test_each_figure_that_leads_to_a_list_is_the_number_of_what_that_list_
     events = OfficeYear(13, 70, days=40).events()
     await write(store, events)
     await counted(store)
-    today, since, until = date(2026, 3, 1), date(2026, 1, 1), date(2026, 1, 31)
+    today, first_day, last_day = date(2026, 3, 1), date(2026, 1, 1), date(2026, 1, 31)
     compared = 0
     for report in [r for r in REPORTS.values() if r.side in (IN, OUT)]:
         choices: list[dict[str, str]] = [{}]
         choices += [{by.value: value} for by, value in CHOSEN.items() if by in report.lines]
         for only in choices:
             for by in report.lines_of(By(next(iter(only))) if only else None):
-                question = reports.ask(report, by=by, only=only, since=since, until=until)
+                question = reports.ask(report, by=by, only=only, since=first_day, until=last_day)
                 table = await reports.make(store, [AGENCIES[0]], question, today)
                 rows = [(None, table.total), *((line.key, line.figures) for line in table.lines)]
                 for key, row in rows:
@@ -151,17 +153,17 @@ def lines_of(counts: Counts, question: Question, choice: str, value: str) -> dic
     lines: dict[str, int] = defaultdict(int)
     key = {word: str(n) for n, word in enumerate(URGENCY_KEYS.values())}.get(value, value)
     name, by = "recipients" if question.report.side == OUT else "documents", question.by
-    for (agency, side, place, what, second, day), measures in counts.items():
+    for (agency, side, place, dimension, second, day), measures in counts.items():
         if (agency, side) != (AGENCIES[0], question.report.side):
             continue
         if not question.since <= date.fromisoformat(day) <= question.until:
             continue
-        if what == f"{choice}/{by}":
+        if dimension == f"{choice}/{by}":
             lines[second] += measures.get(name, 0) if place == key else 0
         elif choice == By.UNIT:
-            is_line = place == key and what == ("" if by in (*BY_TIME, By.UNIT) else by)
+            is_line = place == key and dimension == ("" if by in (*BY_TIME, By.UNIT) else by)
             lines[key if by is By.UNIT else line(by, second, day)] += measures.get(name, 0) if is_line else 0
-        elif (what, second) == (choice, key) and bool(place) == (by is By.UNIT):
+        elif (dimension, second) == (choice, key) and bool(place) == (by is By.UNIT):
             lines[line(by, place, day)] += measures.get(name, 0) if by in (*BY_TIME, By.UNIT) else 0
     return {key: n for key, n in lines.items() if n}
 
@@ -202,14 +204,14 @@ async def test_a_changed_or_missing_figure_is_named_and_counting_anew_heals_it(s
     events = OfficeYear(9, 10, days=5).events()
     await write(store, events)
     await counted(store)
-    before = await stored(store)
+    first_count = await stored(store)
     async with store.writing() as tx:
-        whole = (
+        totals = (
             col(FigureDayRow.dimension) == "",
             col(FigureDayRow.unit) == "",
             col(FigureDayRow.side) == "in",
         )
-        await tx.change(update(FigureDayRow).where(*whole, col(FigureDayRow.span) == DAY).values(taken=77))
+        await tx.change(update(FigureDayRow).where(*totals, col(FigureDayRow.span) == DAY).values(taken=77))
         await tx.commit()
 
     _, differences = await figures_check.check(store)
@@ -219,7 +221,7 @@ async def test_a_changed_or_missing_figure_is_named_and_counting_anew_heals_it(s
 
     await figures.clear(store)
     await counted(store)
-    assert await stored(store) == before
+    assert await stored(store) == first_count
 
 
 async def test_figures_stay_where_texts_of_events_are_deleted_and_a_frozen_text_that_changes_is_named(
@@ -230,7 +232,7 @@ async def test_figures_stay_where_texts_of_events_are_deleted_and_a_frozen_text_
     events = OfficeYear(7, 40, days=20).events()
     await write(store, events)
     await counted(store)
-    before = await stored(store)
+    first_count = await stored(store)
     await Book(store=store, clock=clock, pool=pool).seal()
     leaves = [leaf for leaf in await log_reading.leaves(store, 0, 10_000) if leaf.salts]
     erased = set[str]()
@@ -247,7 +249,7 @@ async def test_figures_stay_where_texts_of_events_are_deleted_and_a_frozen_text_
     assert await figures_check.altered_texts(store) == []
     await figures.clear(store)
     await counted(store)
-    assert await stored(store) == before
+    assert await stored(store) == first_count
 
     async with store.writing() as tx:
         first = await tx.first(FigureFrozenRow, select(FigureFrozenRow))

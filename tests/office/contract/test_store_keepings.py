@@ -73,12 +73,12 @@ def plan(name: str = "Sở Mẫu") -> Plan:
     return Plan(source_digest=Digest("1" * 64), base_digest=Digest("0" * 64), changed=(change,))
 
 
-def process(store: SqlOfficeStore, pool: ThreadPool, found: Plan) -> Previews:
+def process(store: SqlOfficeStore, pool: ThreadPool, registry_plan: Plan) -> Previews:
     """Return the previews of one of the node's processes, in which the registry would plan this."""
 
     async def planned(content: bytes) -> Plan:
         assert content.startswith(b"code,name")
-        return found
+        return registry_plan
 
     return Previews(keepings=store.keepings, planned=planned, pool=pool)
 

@@ -68,9 +68,9 @@ NAMES = ("Sở Nội vụ", "Sở Tài chính", "Ủy ban nhân dân huyện Đ�
 STATES = ("queued", "sending", "sent", "failed", "delivered", "rejected", "accepted", "done", "cancelled")
 
 
-async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, each: int) -> None:
+async def seed(store: SqlOfficeStore, clock: ManualClock, rng: random.Random, count: int) -> None:
     """Store invented documents of both sides, some of the same moment."""
-    for _ in range(each):
+    for _ in range(count):
         async with committing(store) as work:
             clock.advance(rng.choice((0, 0, 60, 4_000)))
             code, name = rng.choice([(f"Z91.0{n}", name) for n, name in enumerate(NAMES, start=3)])
@@ -162,16 +162,16 @@ def _first(list_filter: Filter, now: datetime) -> Callable[[ListLine], Any]:
 
 ORDERS: dict[ListOrder, Callable[[Filter, datetime], Callable[[ListLine], Any]]] = {
     ListOrder.FIRST: _first,
-    ListOrder.NEWEST: lambda _, __: lambda one: -_place(one),
+    ListOrder.NEWEST: lambda _, __: lambda row: -_place(row),
     ListOrder.OLDEST: lambda _, __: _place,
-    ListOrder.NUMBER: lambda _, __: lambda one: (number_key(one.card.number, one.card.symbol), _place(one)),
-    ListOrder.PARTY: lambda _, __: lambda one: (name_key(one.card.party), _place(one)),
-    ListOrder.TYPE: lambda _, __: lambda one: (type_key(one.card.type_name), _place(one)),
+    ListOrder.NUMBER: lambda _, __: lambda row: (number_key(row.card.number, row.card.symbol), _place(row)),
+    ListOrder.PARTY: lambda _, __: lambda row: (name_key(row.card.party), _place(row)),
+    ListOrder.TYPE: lambda _, __: lambda row: (type_key(row.card.type_name), _place(row)),
     ListOrder.ISSUED: lambda _, __: (
-        lambda one: (0, one.issued_on, _place(one)) if one.issued_on else (1, date.max, -_place(one))
+        lambda row: (0, row.issued_on, _place(row)) if row.issued_on else (1, date.max, -_place(row))
     ),
     ListOrder.ISSUED_DOWN: lambda _, __: (
-        lambda one: (0, -one.issued_on.toordinal(), -_place(one)) if one.issued_on else (1, 0, -_place(one))
+        lambda row: (0, -row.issued_on.toordinal(), -_place(row)) if row.issued_on else (1, 0, -_place(row))
     ),
 }
 QUESTIONS = (

@@ -1,5 +1,5 @@
 """Acts that wait to be done: one for each document, of its own agency, done or undone once; and versions of an agency's
-settings, of which the newest that has begun holds."""
+settings: the newest that has begun holds."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ async def test_a_failed_act_is_kept_and_gives_way_to_the_next(
     async with store.read(NORTH) as work:
         (failed,) = (await work.office.pending.all(9)).values()
         assert (failed.fault, failed.waits) == ("number", False)
-    again = await make_act(store, clock, act.document_id)
-    await add(store, again)
+    next_act = await make_act(store, clock, act.document_id)
+    await add(store, next_act)
     async with store.read(NORTH) as work:
-        assert await work.office.pending.of_documents([act.document_id]) == {act.document_id: again}
+        assert await work.office.pending.of_documents([act.document_id]) == {act.document_id: next_act}
 
 
 async def test_versions_of_a_setting_stay_and_the_newest_that_has_begun_holds(
@@ -153,7 +153,7 @@ def test_a_setting_takes_only_what_its_row_allows(text: str) -> None:
 async def test_an_agency_numbers_as_its_profile_says_from_its_day_on(
     store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    async def shown() -> tuple[NumberingMode, NumberingMode]:
+    async def load_modes() -> tuple[NumberingMode, NumberingMode]:
         """Return the way of numbering within a unit of work, and as pages know the agency."""
         async with store.begin(NORTH) as work:
             in_unit = (await work.agency()).numbering
@@ -162,7 +162,7 @@ async def test_an_agency_numbers_as_its_profile_says_from_its_day_on(
         (agency,) = [agency for agency in await store.hosted() if agency.id == NORTH.agency_id]
         return in_unit, agency.numbering
 
-    first = (await shown())[0]
+    first = (await load_modes())[0]
     other = NumberingMode.C if first is not NumberingMode.C else NumberingMode.B
     for value, days in ((other.value, 1), ("", 2)):
         clock.advance(1)
@@ -180,5 +180,5 @@ async def test_an_agency_numbers_as_its_profile_says_from_its_day_on(
 
     for days, expected in ((0, first), (1, other), (1, first)):
         clock.advance(timedelta(days=days))
-        assert await shown() == (expected, expected)
+        assert await load_modes() == (expected, expected)
     assert await store.accounts.numbering_at_hosting(NORTH.agency_id) is first

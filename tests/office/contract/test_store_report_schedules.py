@@ -87,7 +87,7 @@ async def test_after_a_lease_ran_out_another_goes_on_where_the_first_one_was(
         await rows(work).mark_sent(schedule.id, "first", ("prn_an",), clock.now())
     clock.advance(LEASE)
 
-    assert [found.sent_to for _, found in await due(store, clock)] == [("prn_an",)]
+    assert [due_schedule.sent_to for _, due_schedule in await due(store, clock)] == [("prn_an",)]
     second = await claim(store, clock, schedule, "second")
 
     assert second == replace(schedule, sent_to=("prn_an",))
@@ -113,8 +113,8 @@ async def test_a_failed_try_waits_and_a_pause_ends_with_the_present_period(
         await rows(work).release(rules.failed(schedule, Problem.MAIL_DOWN, clock.now()), "token")
     assert await due(store, clock) == []
     clock.advance(timedelta(minutes=2))
-    ((_, again),) = await due(store, clock)
-    assert (again.problem, again.tries) == ("mail_down", 1)
+    ((_, retried),) = await due(store, clock)
+    assert (retried.problem, retried.tries) == ("mail_down", 1)
 
     async with committing(store) as work:
         paused = [await rows(work).set_pause(schedule.id, clock.now(), schedule.due_on) for _ in range(2)]

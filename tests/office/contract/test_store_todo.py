@@ -85,10 +85,10 @@ async def test_requests_come_with_everything_known_about_their_document(
         await work.facts.add(sealed.id, request)
         await work.facts.add("dlv-of-ours", request)
 
-        ((document_asked, facts),) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
+        ((document, facts),) = await work.office.tasks.asked_back(NOW - timedelta(days=1), 10)
         assert await work.office.tasks.asked_back(NOW + timedelta(seconds=1), 10) == []
 
-    assert document_asked == requested
+    assert document == requested
     assert set(facts) == {request, answer}
 
 
@@ -154,7 +154,7 @@ async def test_a_reminder_is_claimed_once_in_each_agency_until_it_is_forgotten(s
         assert await work.office.reminders.first_time("digest:1", NOW)
 
 
-async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store: SqlOfficeStore) -> None:
+async def test_a_claim_that_is_not_committed_does_not_take_the_reminder(store: SqlOfficeStore) -> None:
     async with store.begin(NORTH) as work:
         assert await work.office.reminders.first_time("digest:1", NOW)
     async with store.begin(NORTH) as work:
@@ -165,9 +165,9 @@ async def test_a_claim_that_is_not_committed_leaves_the_reminder_to_others(store
 async def test_a_reminder_is_sent_under_a_lease_until_it_is_confirmed_and_its_mail_keeps_its_id(
     store: SqlOfficeStore, agency_id: str
 ) -> None:
-    scope, over = AgencyScope(agency_id=agency_id, principal_id="node"), NOW + timedelta(minutes=5)
+    scope, lease_end = AgencyScope(agency_id=agency_id, principal_id="node"), NOW + timedelta(minutes=5)
     first = Claim(key="k1", mail="m1", is_first=True)
-    again = replace(first, is_first=False)
+    repeat = replace(first, is_first=False)
 
     async def claim(mail: str, at: datetime, key: str = "k1") -> Claim | None:
         async with store.begin(scope) as work:
@@ -179,16 +179,16 @@ async def test_a_reminder_is_sent_under_a_lease_until_it_is_confirmed_and_its_ma
     async with store.read(scope) as work:
         assert await work.office.reminders.unclaimed(["k1", "k2"], NOW) == ["k1", "k2"]
     assert await claim("m1", NOW) == first
-    assert await claim("m2", over - timedelta(seconds=1)) is None
-    assert await claim("m2", over) == again
+    assert await claim("m2", lease_end - timedelta(seconds=1)) is None
+    assert await claim("m2", lease_end) == repeat
     async with store.begin(scope) as work:
-        await work.office.reminders.release(["k1"], over, over)  # the lease of the first, which is over
+        await work.office.reminders.release(["k1"], lease_end, lease_end)  # the first lease, which is over
         await work.commit()
-    assert await claim("m3", over) is None
+    assert await claim("m3", lease_end) is None
     async with store.begin(scope) as work:
-        await work.office.reminders.release(["k1"], over + timedelta(minutes=5), over)
+        await work.office.reminders.release(["k1"], lease_end + timedelta(minutes=5), lease_end)
         await work.commit()
-    assert await claim("m4", over) == again
+    assert await claim("m4", lease_end) == repeat
     async with store.begin(scope) as work:
         await work.office.reminders.confirm(["k1"])
         await work.commit()

@@ -23,7 +23,7 @@ DAY = date(2026, 2, 28)
 
 @pytest.fixture
 def services(store: SqlOfficeStore, clock: ManualClock) -> TodoServices:
-    async def nothing(of: object) -> tuple[()]:
+    async def nothing(argument: object) -> tuple[()]:
         return ()
 
     return TodoServices(

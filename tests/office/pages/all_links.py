@@ -20,7 +20,7 @@ _AT_ONCE = 4
 
 @dataclass(kw_only=True)
 class Links:
-    """What one person met. `refused`: the page, its link, the status."""
+    """Links that one person met. `refused`: the page, its link, the status."""
 
     most: int
     pages: int = 0

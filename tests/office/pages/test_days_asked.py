@@ -27,7 +27,7 @@ PATHS = {
 SWAPPED = {PostRole.CLERK: "/van-ban-den?tab=all", PostRole.AUDITOR: "/nhat-ky?"}
 
 
-async def test_a_day_that_is_none_is_said_and_nothing_is_given(site: Site, cases: Cases) -> None:
+async def test_an_impossible_day_is_refused_with_a_message_and_without_rows(site: Site, cases: Cases) -> None:
     async with calling(site.url) as guest:
         for role, paths in PATHS.items():
             person = site.person(role, "" if role.is_of_node else "department")

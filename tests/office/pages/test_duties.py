@@ -33,8 +33,8 @@ _COUNT = "[contains(concat(' ', @class, ' '), ' count ')]"
 
 
 @dataclass(kw_only=True)
-class Shown:
-    """What one person's pages say: words with their numbers, and the links of the home page's groups."""
+class DutyPages:
+    """Words with their numbers on one person's pages, and the links of the home page's groups."""
 
     home: dict[str, int]
     links: dict[str, str]
@@ -56,30 +56,30 @@ async def test_a_duty_has_one_word_and_one_number_wherever_it_stands(
     urgent = {"urgency": Urgency.VERY_URGENT}
     waiting = ({"number": str(n)} for n in (1, 2, 3))
     *_, free, submitted = await arrive(site, *waiting, *({"number": str(n), **urgent} for n in (4, 5, 6)))
-    for submits, taken in ((False, free), (True, submitted)):
-        await act.set_status(site.node.inn, scope, taken.id, StatusCall(code="03", staff=mail.clerk()))
+    for submits, letter in ((False, free), (True, submitted)):
+        await act.set_status(site.node.inn, scope, letter.id, StatusCall(code="03", staff=mail.clerk()))
         if submits:
-            await received.submit(site.node.inn, scope, taken.id, head.person.id, "")
+            await received.submit(site.node.inn, scope, letter.id, head.person.id, "")
     expected = {
         clerk: ({WAITING: 4, "Chờ trình, phân công": 1}, ("Việc của tôi", 5)),
         head: ({"Chờ ý kiến lãnh đạo": 1}, ("Việc của tôi", 1)),
         viewer: ({}, ("Tất cả", 6)),
     }
     for person, (own, first) in expected.items():
-        shown = await _shown(site, person)
-        for place, numbers in (("home", shown.home), ("bell", shown.bell)):
+        pages = await _read_pages(site, person)
+        for place, numbers in (("home", pages.home), ("bell", pages.bell)):
             with cases.case(f"{place} of the {person.person.title}"):
                 assert numbers == own
         with cases.case(f"chips, links and lists of the {person.person.title}"):
-            assert {word: shown.chips.get(word) for word in own} == own
-            assert shown.rows == own
+            assert {word: pages.chips.get(word) for word in own} == own
+            assert pages.rows == own
         with cases.case(f"first tab and badges of the {person.person.title}"):
-            assert (shown.first, shown.badges.get(MENU, 0)) == (first, sum(own.values()))
-            assert shown.badges.get("Văn bản đến", 0) == own.get(WAITING, 0)
+            assert (pages.first, pages.badges.get(MENU, 0)) == (first, sum(own.values()))
+            assert pages.badges.get("Văn bản đến", 0) == own.get(WAITING, 0)
 
 
 async def test_a_decider_has_the_waiting_proposals_at_home(site: Site) -> None:
-    """They are counted for whoever may decide them, never for the person who proposed."""
+    """They are counted for each person who may decide them, never for the one who proposed."""
     first, second = await deciders.two(
         site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by
     )
@@ -101,8 +101,8 @@ async def test_the_bell_is_silent_about_what_follows_from_ones_own_act(site: Sit
     """A clerk takes in an ordinary letter: that it is now to be laid before a leader is a duty of hers, and no news."""
     clerk = site.person(PostRole.CLERK, "department")
     scope = replace(await mail.scope("department"), principal_id=clerk.person.id)
-    (taken,) = await arrive(site, {"number": "7"})
-    await act.set_status(site.node.inn, scope, taken.id, StatusCall(code="03", staff=mail.clerk()))
+    (letter,) = await arrive(site, {"number": "7"})
+    await act.set_status(site.node.inn, scope, letter.id, StatusCall(code="03", staff=mail.clerk()))
     now = site.clock.now()
     site.clock.skip(timedelta(hours=(24 + 9 - now.hour) % 24))  # 16:00 to 17:00 in Vietnam
 
@@ -110,16 +110,16 @@ async def test_the_bell_is_silent_about_what_follows_from_ones_own_act(site: Sit
         guest.token = (await sign_in.sign_in(clerk.services, clerk.sign_in_form(), ORIGIN)).token
         home, bell = await _page(guest, "/tong-quan"), await _page(guest, "/thong-bao")
     assert _groups(home)[0].get("Chờ trình, phân công") == 1
-    assert not bell.xpath(f"//main//ul[contains(@class, 'rings')]//a[contains(@href, '{taken.id}')]")
+    assert not bell.xpath(f"//main//ul[contains(@class, 'rings')]//a[contains(@href, '{letter.id}')]")
 
 
-async def _shown(site: Site, person: Someone) -> Shown:
+async def _read_pages(site: Site, person: Someone) -> DutyPages:
     async with calling(site.url) as guest:
         guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         home, bell, listed = [await _page(guest, path) for path in ("/tong-quan", "/thong-bao", "/can-xu-ly")]
         numbers, links = _groups(home)
         chips = {_words(a): _number(a) for a in listed.xpath(f"//*[@data-tab='tasks'][*{_COUNT}]")}
-        shown = Shown(
+        pages = DutyPages(
             home=numbers,
             links=links,
             bell={_words(a): _number(a) for a in bell.xpath("//main//*[@data-duty]")},
@@ -128,12 +128,12 @@ async def _shown(site: Site, person: Someone) -> Shown:
             first=next(iter(chips.items())),
         )
         for word, link in links.items():
-            shown.rows[word] = len((await _page(guest, link)).xpath("//main//*[@data-row]"))
+            pages.rows[word] = len((await _page(guest, link)).xpath("//main//*[@data-row]"))
         # The home page leads to where the bell leads.
         assert sorted(links.values()) == sorted(
             str(a.get("href")) for a in bell.xpath("//main//*[@data-duty]")
         )
-    return shown
+    return pages
 
 
 async def _decider(site: Site, person: Someone) -> SignedIn:

@@ -23,7 +23,7 @@ FIRST_LETTER_AT_MOST, PAPER_AT_MOST, PAPER_IN_SIGHT = 150, 200, 300
 LETTERS, LETTERS_ON_A_PHONE = 8, 5
 # Of the first group at home.
 TASKS_AT_HOME = 5
-# Tops and bottoms of what stands wholly in sight.
+# Tops and bottoms of the boxes that are wholly in sight.
 IN_SIGHT = """(nodes) => nodes.map((node) => node.getBoundingClientRect())
   .filter((box) => box.height && box.top >= 0 && box.bottom <= innerHeight).map((box) => [box.top, box.bottom])"""
 

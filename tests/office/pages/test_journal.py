@@ -1,4 +1,4 @@
-"""A line of the log is a sentence: it names a document to a person who may open it, and to nobody else. No browser is
+"""A line of the log is a sentence: it names a document to a person who may open it, and to no other. No browser is
 needed."""
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ async def test_a_line_names_the_document_to_those_who_may_open_it_alone(site: Si
     async with calling(site.url) as guest:
         lines = await _lines(site, guest, PostRole.AUDITOR, query)
 
-    ((sentence, written, folded),) = lines
+    ((sentence, markup, folded),) = lines
     assert sentence.endswith("tiếp nhận một văn bản đến")
     assert number not in sentence
-    assert "<a" not in written, "there is nothing to open"
+    assert "<a" not in markup, "there is nothing to open"
     assert arrived.id in folded
     assert sent.draft.subject not in folded
 
@@ -50,8 +50,8 @@ async def test_the_clerks_own_acts_lead_to_their_documents(site: Site, mail: Mai
         await guest.post(f"/van-ban-den/{arrived.id}/tiep-nhan", {"version": str(arrived.version)})
         lines = await _lines(site, guest, PostRole.CLERK, "loai=inbox.status")
 
-    ((sentence, written, folded),) = [line for line in lines if arrived.id in line[2]]
+    ((sentence, markup, folded),) = [line for line in lines if arrived.id in line[2]]
     assert sentence.startswith(f"{person.person.name} tiếp nhận văn bản {sent.draft.code} của ")
-    assert f'href="/van-ban-den/{arrived.id}"' in written
-    assert "Không đạt" not in written, "a result is said where it is none alone"
+    assert f'href="/van-ban-den/{arrived.id}"' in markup
+    assert "Không đạt" not in markup, "a result is said where it is none alone"
     assert "inbox.status" in folded

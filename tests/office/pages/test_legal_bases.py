@@ -1,4 +1,4 @@
-"""Where Help tells a rule it names its basis."""
+"""Help names the basis of each rule that it states."""
 
 from __future__ import annotations
 

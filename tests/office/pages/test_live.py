@@ -62,7 +62,7 @@ class Streams:
         return answer
 
 
-async def read_rest(answer: aiohttp.ClientResponse) -> str:
+async def read_to_end(answer: aiohttp.ClientResponse) -> str:
     """Read the stream to its end; one that does not end lasts longer than the limit."""
     return (await within_limit(answer.read(), "the stream")).decode()
 
@@ -78,13 +78,13 @@ async def test_a_stream_ends_soon_after_its_session(site: Site, streams: Streams
     await sessions.sign_out(services, clerk)
     person = site.person(PostRole.HEAD, "department").person
     await admin.sign_out(services, Administrator(principal_id="operator"), person.login or "")
-    endings = await asyncio.gather(*(read_rest(x) for x in lines[:2]))
+    endings = await asyncio.gather(*(read_to_end(x) for x in lines[:2]))
     assert all(x.endswith("event: over\ndata: \n\n") for x in endings)
 
     for _ in range(2):
         site.clock.skip(account_rules(site.node.settings).sessions.idle / 2 + timedelta(seconds=1))
         await sessions.check(services, stays)
-    assert (await read_rest(lines[2])).endswith("event: over\ndata: \n\n")
+    assert (await read_to_end(lines[2])).endswith("event: over\ndata: \n\n")
     assert not lines[3].content.at_eof()
 
 
@@ -92,7 +92,7 @@ async def test_one_person_takes_no_more_places_than_some_and_the_oldest_goes(str
     clerk = await streams.token(PostRole.CLERK)
     lines = [await streams.open(clerk) for _ in range(MOST_LIVE_PER_PERSON + 1)]
 
-    assert (await read_rest(lines[0])).endswith("event: over\ndata: \n\n")
+    assert (await read_to_end(lines[0])).endswith("event: over\ndata: \n\n")
     assert not any(line.content.at_eof() for line in lines[1:])
 
 

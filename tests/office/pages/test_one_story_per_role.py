@@ -158,7 +158,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await opened(page, at(document), 403)
 
 
-async def test_an_officer_takes_over_and_finishes_what_the_unit_was_given(
+async def test_an_officer_takes_over_and_finishes_the_work_of_the_unit(
     site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher
 ) -> None:
     watcher.expect({403})

@@ -45,7 +45,7 @@ class History:
     town: OfficeTown
     random: random.Random
     holds: list[Hold] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
     heirs: dict[str, str] = field(default_factory=dict)
 
     async def live(self, steps: int) -> None:
@@ -53,8 +53,8 @@ class History:
         await choose_own_book(self.town)
         acts: dict[Act, int] = {
             self.send: 6,
-            self.send_again: 2,
-            self.further: 2,
+            self.resend: 2,
+            self.send_to_more: 2,
             self.undo: 1,
             self.cancel: 4,
             self.seal: 2,
@@ -69,9 +69,9 @@ class History:
             (act,) = self.random.choices([*acts], weights=[*acts.values()])
             try:
                 await act()
-                self.told.append(act.__name__)
+                self.outcomes.append(act.__name__)
             except GatewayError as error:
-                self.told.append(f"not {act.__name__}: {error.code}")
+                self.outcomes.append(f"not {act.__name__}: {error.code}")
             self.town.clock.advance(timedelta(seconds=self.random.randint(1, 400)))
         for _ in range(3):
             self.town.clock.advance(timedelta(minutes=30))
@@ -84,12 +84,12 @@ class History:
         to = self.random.choice(([PROVINCE], [COMMUNE], [PROVINCE, COMMUNE]))
         await self.town.send("", *to)
 
-    async def send_again(self) -> None:
+    async def resend(self) -> None:
         """Send a document anew under the number that it has: allowed of what was cancelled or refused."""
         earlier = await self.any()
         await self.town.send(earlier.draft.number, *(r.code for r in earlier.draft.recipients))
 
-    async def further(self) -> None:
+    async def send_to_more(self) -> None:
         earlier = await self.any()
         code = COMMUNE if earlier.draft.recipients[0].code == PROVINCE else PROVINCE
         recipient = Recipient(code=code, role=earlier.draft.recipients[0].role)

@@ -19,9 +19,6 @@ def pictures(pdf: bytes) -> list[tuple[int, int]]:
     document = pypdfium2.PdfDocument(pdf)
     try:
         bounds = [item.get_bounds() for item in document[0].get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])]
-        return [
-            (round((right - left) / 72 * 25.4), round((top - bottom) / 72 * 25.4))
-            for left, bottom, right, top in bounds
-        ]
+        return [(round((x1 - x0) / 72 * 25.4), round((y1 - y0) / 72 * 25.4)) for x0, y0, x1, y1 in bounds]
     finally:
         document.close()

@@ -39,7 +39,7 @@ def at(text: str) -> datetime:
 
 @dataclass
 class Happenings:
-    """What the node knows beside its accounts."""
+    """Outages and notices that the node knows beside its accounts."""
 
     outages: dict[str, datetime] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
@@ -82,12 +82,12 @@ async def of_north(sources: DutySources, timer: Timer, now: datetime, office: Of
     return [task for task in tasks[NORTH.agency_id] if task.timer == timer]
 
 
-async def hire(sources: DutySources, id: str, role: PostRole, until: datetime | None = None) -> None:
+async def hire(sources: DutySources, id: str, role: PostRole, end: datetime | None = None) -> None:
     now = at("11-01 08:00")
     person = Person(
         id=id, name=id, roles=frozenset(), added_by="op", added_at=now, roles_by="op", roles_at=now
     )
-    post = Post(person_id=id, role=role, agency_id=NORTH.agency_id, given_by="op", given_at=now, until=until)
+    post = Post(person_id=id, role=role, agency_id=NORTH.agency_id, given_by="op", given_at=now, until=end)
     async with sources.accounts.accounts.begin("op") as work:
         await work.people.add(person, Credentials())
         await work.posts.give(post)
@@ -112,7 +112,7 @@ async def test_the_quarters_figures_are_owed_until_an_operator_notes_once_that_t
     assert len(await of_node(sources, Timer.QUARTERLY_FIGURES, at("12-31 23:00") + timedelta(hours=2))) == 1
 
 
-async def test_an_incident_is_told_after_fifteen_minutes_by_night_until_a_notice_is_given(
+async def test_an_incident_is_announced_after_fifteen_minutes_by_night_until_a_notice_is_published(
     sources: DutySources, happenings: Happenings
 ) -> None:
     begun = happenings.outages["hub"] = at("11-21 23:00")
@@ -146,7 +146,7 @@ async def test_an_account_that_its_agency_needs_is_not_told_that_it_will_be_lock
 
 
 async def test_a_duty_ends_when_the_agencys_own_office_closes(sources: DutySources) -> None:
-    await hire(sources, "prn_leaver", PostRole.OFFICER, until=at("11-16 17:00"))
+    await hire(sources, "prn_leaver", PostRole.OFFICER, end=at("11-16 17:00"))
 
     (usual,) = await of_north(sources, Timer.LEAVERS_ACCOUNT, at("11-20 08:00"), OFFICE)
     (short,) = await of_north(sources, Timer.LEAVERS_ACCOUNT, at("11-20 08:00"), SHORT_DAY)

@@ -114,7 +114,7 @@ async def test_10000_bindings_of_an_issuer_come_into_force_on_three_nodes_after_
             0,
         )
         assert await town.node.directory.differences() == []
-        await _check_told(town, both[0], capsys)
+        await _check_source(town, both[0], capsys)
 
 
 async def _delegate(town: OfficeTown, both: tuple[Decider, Decider]) -> None:
@@ -136,11 +136,11 @@ async def _delegate(town: OfficeTown, both: tuple[Decider, Decider]) -> None:
 async def _signed_in(town: OfficeTown, decider: Decider) -> SignedIn:
     town.clock.advance(timedelta(seconds=31))
     person = decider.person
-    typed = pyotp.TOTP(person.totp or "").at(town.clock.now())
-    return await deciding.sign_in(town.node.deciding, person.login, person.password, typed)
+    totp_code = pyotp.TOTP(person.totp or "").at(town.clock.now())
+    return await deciding.sign_in(town.node.deciding, person.login, person.password, totp_code)
 
 
-async def _check_told(town: OfficeTown, decider: Decider, capsys: pytest.CaptureFixture[str]) -> None:
+async def _check_source(town: OfficeTown, decider: Decider, capsys: pytest.CaptureFixture[str]) -> None:
     """Check that the commands and the page name the list that all these bindings rest on."""
     call = Invocation(output=OutputFormat.JSON)
     capsys.readouterr()

@@ -48,8 +48,8 @@ class Place:
         (document,) = [d for d in await self.town.incoming(PROVINCE) if d.number == number]
         return document
 
-    async def judge_again(self, document: IncomingDocument, after: timedelta) -> IncomingDocument:
-        self.town.clock.advance(after)
+    async def rejudge(self, document: IncomingDocument, delay: timedelta) -> IncomingDocument:
+        self.town.clock.advance(delay)
         await SignaturesClock().step(self.town.node.inn)
         return await self.town.reload(document)
 
@@ -60,7 +60,7 @@ class Place:
         assert line is not None
         return doubt_of(line)
 
-    async def told(self, document: IncomingDocument) -> list[object]:
+    async def load_values(self, document: IncomingDocument) -> list[object]:
         events = await self.town.events(PROVINCE, document.id)
         return [e.data["legal_value"] for e in events if e.kind is EventKind.INBOX_SIGNATURES]
 
@@ -99,13 +99,13 @@ async def test_a_verdict_comes_with_the_answer_after_the_document_was_admitted(p
     assert (document.legal_value, document.checks["pdf_signature"]) == (None, SignatureWord.UNKNOWN)
     assert place.authority.server.requests == [], "nobody is asked while a packet is taken in"
 
-    judged = await place.judge_again(document, timedelta())
+    judged = await place.rejudge(document, timedelta())
 
     assert (judged.legal_value, judged.checks["pdf_signature"]) == (
         LegalValue.OFFICIAL,
         SignatureWord.VALID,
     )
-    assert await place.told(document) == ["official"]
+    assert await place.load_values(document) == ["official"]
     assert place.authority.request_kinds == ["ocsp", "ocsp"]
     assert await place.town.count("job") == 0
 
@@ -117,13 +117,13 @@ async def test_a_verdict_comes_with_the_answer_after_the_document_was_admitted(p
 
 
 async def test_stored_answers_serve_further_documents_until_they_are_to_be_refreshed(place: Place) -> None:
-    await place.judge_again(await place.admitted("15"), timedelta())
+    await place.rejudge(await place.admitted("15"), timedelta())
 
-    second = await place.judge_again(await place.admitted("16"), HOUR)
+    second = await place.rejudge(await place.admitted("16"), HOUR)
     assert (second.legal_value, len(place.authority.request_kinds)) == (LegalValue.OFFICIAL, 2)
 
     place.town.clock.advance(5 * HOUR)
-    third = await place.judge_again(await place.admitted("17"), timedelta())
+    third = await place.rejudge(await place.admitted("17"), timedelta())
     assert (third.legal_value, len(place.authority.request_kinds)) == (LegalValue.OFFICIAL, 4)
 
 
@@ -133,31 +133,31 @@ async def test_while_the_authority_is_down_the_document_waits_and_its_verdict_co
     place.authority.speaks = set()
     document = await place.admitted()
 
-    waiting = await place.judge_again(document, timedelta())
-    assert (waiting.legal_value, await place.told(document)) == (None, [])
+    waiting = await place.rejudge(document, timedelta())
+    assert (waiting.legal_value, await place.load_values(document)) == (None, [])
 
     place.authority.speaks = {"ocsp"}
-    waiting = await place.judge_again(document, timedelta(seconds=30))
+    waiting = await place.rejudge(document, timedelta(seconds=30))
     assert waiting.legal_value is None, "not before its time"
 
-    judged = await place.judge_again(document, timedelta(minutes=5))
-    assert (judged.legal_value, await place.told(document)) == (LegalValue.OFFICIAL, ["official"])
+    judged = await place.rejudge(document, timedelta(minutes=5))
+    assert (judged.legal_value, await place.load_values(document)) == (LegalValue.OFFICIAL, ["official"])
 
 
 @pytest.mark.parametrize(
-    ("after", "value"),
+    ("delay", "value"),
     [(-DAY, LegalValue.INFORMATION), (timedelta(minutes=1), LegalValue.OFFICIAL)],
     ids=["before it came", "after it came"],
 )
 async def test_threat_042_a_revocation_counts_by_its_date(
-    place: Place, after: timedelta, value: LegalValue
+    place: Place, delay: timedelta, value: LegalValue
 ) -> None:
     document = await place.admitted()
-    place.authority.revoked[place.agency.certificate.serial_number] = document.arrived_at + after
+    place.authority.revoked[place.agency.certificate.serial_number] = document.arrived_at + delay
 
-    judged = await place.judge_again(document, timedelta(minutes=5))
+    judged = await place.rejudge(document, timedelta(minutes=5))
 
-    assert (judged.legal_value, await place.told(judged)) == (value, [str(value)])
+    assert (judged.legal_value, await place.load_values(judged)) == (value, [str(value)])
     signer = judged.signatures[0].signers[1]
     assert signer.why == (None if value is LegalValue.OFFICIAL else "CERT-REVOKED")
     assert signer.now_why == "CERT-REVOKED"
@@ -187,11 +187,11 @@ async def test_the_sender_too_learns_that_the_seal_on_its_document_was_revoked(p
 
 async def test_threat_045_an_old_answer_is_not_taken_for_a_newer_one(place: Place) -> None:
     document = await place.admitted()
-    await place.judge_again(document, timedelta())
+    await place.rejudge(document, timedelta())
     place.authority.now = lambda: place.town.clock.now() - 8 * HOUR
 
     place.town.clock.advance(7 * HOUR)
-    second = await place.judge_again(await place.admitted("16"), timedelta())
+    second = await place.rejudge(await place.admitted("16"), timedelta())
 
     assert second.legal_value is None
     assert await place.town.count("pdf_answer") == 2
@@ -205,9 +205,9 @@ async def test_an_answer_in_a_file_is_kept_once_a_verdict_rests_on_it(place: Pla
     (digest,) = document.signatures[0].answers
     (trust / "crl" / "0.pem").unlink()
 
-    (kept,) = await place.town.node.store.pdf_answers.read([digest])
+    (answer,) = await place.town.node.store.pdf_answers.read([digest])
 
-    assert kept.origin == "crl/0.pem"
+    assert answer.origin == "crl/0.pem"
     assert place.authority.request_kinds == []
 
 
@@ -243,12 +243,12 @@ async def test_each_state_is_told_alike_at_every_door(place: Place, tmp_path: Pa
         files = ((f"{n}.pdf", pdf),)
         await town.brought(town.forge(document(str(n), files=files), files))
         (arrived,) = [d for d in await town.incoming(PROVINCE) if d.number == str(n)]
-        judged = await place.judge_again(arrived, timedelta(seconds=20))
+        judged = await place.rejudge(arrived, timedelta(seconds=20))
         answers = await town.node.store.pdf_answers.read(judged.signatures[0].answers)
         with cases.case(name):
             view = inbox_item(judged, None, None, "vi").model_dump(mode="json")["signatures"][0]["signers"][0]
-            told = "/".join(filter(None, (view["indication"], view["sub_indication"])))
-            assert (view["verdict"], told) == (word, conclusion)
+            indication = "/".join(filter(None, (view["indication"], view["sub_indication"])))
+            assert (view["verdict"], indication) == (word, conclusion)
             story = contents.read_story(
                 unpacked(await pack_of(town, PROVINCE, judged.id), tmp_path / str(n))["story.json"]
             )

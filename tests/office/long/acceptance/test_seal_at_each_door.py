@@ -1,5 +1,5 @@
-"""One authority and five agencies: whose seal a document carries, and what became of its certificate, is told alike at each
-door (R23): over the API, on the page and in the list, at the command line, to programs by webhook, and in evidence."""
+"""One authority and five agencies: each door says alike whose seal a document carries and what became of its certificate
+(R23): over the API, on the page and in the list, at the command line, to programs by webhook, and in evidence."""
 
 from __future__ import annotations
 
@@ -142,15 +142,15 @@ async def place(tmp_path: Path, clock: ManualClock, authority: LiveAuthority) ->
 async def test_whose_seal_it_is_and_what_became_of_it_is_told_alike_at_each_door(
     place: Place, tmp_path: Path, cases: Cases
 ) -> None:
-    own, parents, others = map(place.authority.issue, ("Sở Mẫu", "Ủy ban Mẫu", "Sở Khác"))
+    own, parents, outsider = map(place.authority.issue, ("Sở Mẫu", "Ủy ban Mẫu", "Sở Khác"))
     town = place.town
-    table = _table(place.authority, own, parents, others)
-    sealed = [(DEPARTMENT, case.holder) for case in table.values() if case.holder not in (parents, others)]
+    table = _table(place.authority, own, parents, outsider)
+    sealed = [(DEPARTMENT, case.holder) for case in table.values() if case.holder not in (parents, outsider)]
     await register(
         town.node.deciding,
         *(seal_of(code, holder) for code, holder in dict.fromkeys(sealed)),
         seal_of(PARENT, parents),
-        seal_of(OTHER, others),
+        seal_of(OTHER, outsider),
         person_of(DEPARTMENT, place.person),
     )
     stamper = pdfs.stamper(place.authority.stamper(), SIGNED)
@@ -204,8 +204,8 @@ async def _in_the_list(place: Place, judged: IncomingDocument, case: Case, _: Pa
 async def _to_programs(place: Place, judged: IncomingDocument, case: Case, _: Path) -> None:
     events = [body for body in place.program.bodies if body["subject"] == judged.id]
     assert [body["type"] for body in events] == ["inbox.received", "inbox.signatures"]
-    told = events[-1]["data"]
-    assert (told["legal_value"], told["pdf_signature"], told.get("seal")) == (
+    announcement = events[-1]["data"]
+    assert (announcement["legal_value"], announcement["pdf_signature"], announcement.get("seal")) == (
         case.value,
         case.word,
         case.seal,
@@ -218,9 +218,9 @@ async def _in_evidence(place: Place, judged: IncomingDocument, case: Case, folde
     assert (story.files[0].verdict, story.files[0].conclusion) == (case.word, case.conclusion)
     assert story.signatures == judged.signatures
     index = html.unescape(pack["index.html"].decode())
-    said = [signer_text(signer, "vi") for signer in judged.signatures[0].signers]
-    said += [labels.say(f"legal.{case.value}")] if case.value else []
-    assert [text for text in said if text not in index] == []
+    sentences = [signer_text(signer, "vi") for signer in judged.signatures[0].signers]
+    sentences += [labels.say(f"legal.{case.value}")] if case.value else []
+    assert [text for text in sentences if text not in index] == []
 
 
 def _signed(text: str, person: Holder, case: Case, stamper: DummyTimeStamper) -> bytes:
@@ -230,7 +230,7 @@ def _signed(text: str, person: Holder, case: Case, stamper: DummyTimeStamper) ->
     return pdfs.with_dss(pdf, [LIST_OF_THEN]) if is_over and case.is_stamped else pdf
 
 
-def _table(authority: LiveAuthority, own: Holder, parents: Holder, others: Holder) -> dict[str, Case]:
+def _table(authority: LiveAuthority, own: Holder, parents: Holder, outsider: Holder) -> dict[str, Case]:
     issue = authority.issue
     early, late = issue("Sở Sớm"), issue("Sở Muộn")
     authority.revoked[early.certificate.serial_number] = SIGNED - DAY
@@ -247,7 +247,7 @@ def _table(authority: LiveAuthority, own: Holder, parents: Holder, others: Holde
             holder=parents, seal="other", value=information, mark="seal"
         ),
         "parent's seal with a written act": official(holder=parents, seal="entitled"),
-        "another's seal": passed(holder=others, seal="other", value=information, mark="seal"),
+        "another's seal": passed(holder=outsider, seal="other", value=information, mark="seal"),
         "revoked before signing": Case(
             holder=early,
             word="invalid",

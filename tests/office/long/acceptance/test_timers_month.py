@@ -1,5 +1,5 @@
-"""A month of office life with a clock that moves: every timer that the node watches begins, is told at each of its moments
-to its people once, is paused and ends. Two processes look at once, and each look is by a worker that has just started."""
+"""A month of office life with a clock that moves: every timer that the node watches begins, reminds its people once at each
+of its moments, is paused and ends. Two processes look at once, and each look is by a worker that has just started."""
 
 from __future__ import annotations
 
@@ -83,14 +83,14 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(f"{year}-{day}").replace(tzinfo=VIETNAM)
 
 
-# What is told in the month: timer, step, receivers, moment. Between the office's hours waits for its opening, the 24th is
-# a Thursday; the first of January is free.
-TOLD = (
+# Reminders of the month: timer, step, receivers, moment. One outside office hours waits for the opening. The 24th is a
+# Thursday; the first of January is free.
+REMINDERS = (
     ("t1", "1530", "agency", "04 15:30"),
     ("t1", "1000", "heads", "07 10:00"),
     ("t1u", "5", "agency", "08 10:05"),
     ("t1u", "15", "heads", "08 10:15"),
-    # Arrived on Tuesday at 11:00; and on Friday at 16:00, of which the weekend is no time.
+    # Arrived on Tuesday at 11:00; and on Friday at 16:00, and the weekend does not count.
     ("t2", "60", "agency", "01 14:00"),
     ("t2", "15", "agency", "01 14:45"),
     ("t2", "late", "heads", "01 15:00"),
@@ -147,7 +147,7 @@ TOLD = (
     ("t16", "15", "operators", "16 08:00"),
     ("t17", "0", "admins", "03 07:30"),
     ("t17", "4", "admins", "07 07:30"),
-    # The request came on Monday; of its three working days the second is told.
+    # The request came on Monday; there is a reminder on the second of its three working days.
     ("t18", "2", "operators", "09 08:00"),
     ("t22", "list", "operators", "01-04 07:30"),
     ("t23", "1", "admins", "01 08:00"),
@@ -287,8 +287,8 @@ class Month:
                 await work.outbox.mark_sent([leased.lease], self.office.clock.now())
 
     async def want_reply(self) -> None:
-        wanted = draft(reply_required=True, reply_due=date(2026, 12, 16))
-        await self.office.send("accepted", draft=wanted)
+        letter = draft(reply_required=True, reply_due=date(2026, 12, 16))
+        await self.office.send("accepted", draft=letter)
 
     async def put_off(self) -> None:
         tasks = await self.office.tasks()
@@ -305,8 +305,8 @@ class Month:
         async with self.office.change() as work:
             for part, document in await work.parts.open_of(None, 9):
                 if document.id == self.documents[name].id:
-                    done = replace(part, state=PartState.DONE, ended_at=now, ended_by="prn_officer")
-                    await work.parts.change_open(done)
+                    ended_part = replace(part, state=PartState.DONE, ended_at=now, ended_by="prn_officer")
+                    await work.parts.change_open(ended_part)
         await self.become(name, InState.DONE)
 
     async def hire(self) -> None:
@@ -354,9 +354,9 @@ class Month:
             )
 
     async def answer_request(self) -> None:
-        done = requests.Answer(words="Đã thu hồi tài khoản.", decisions=(requests.Decision(is_done=True),))
+        answer = requests.Answer(words="Đã thu hồi tài khoản.", decisions=(requests.Decision(is_done=True),))
         by = Administrator(principal_id="operator")
-        answered, _ = await requests.answer(self.accounts, by, self.request.id, done)
+        answered, _ = await requests.answer(self.accounts, by, self.request.id, answer)
         assert answered.state is RequestState.DONE
 
     async def review(self) -> None:
@@ -400,7 +400,7 @@ class Month:
             ("14 10:00", self.lose_axis),
             ("14 10:05", self.announce_incident),
             ("14 11:00", self.find_axis),
-            ("01 08:00", lambda: self.receive("reply", state=InState.ASSIGNED, **_WANTED)),
+            ("01 08:00", lambda: self.receive("reply", state=InState.ASSIGNED, **_REPLY_TERMS)),
             ("02 09:00", lambda: self.give("reply", None)),
             ("02 09:00", partial_state(self, "reply", InState.PROCESSING)),
             ("01 11:00", lambda: self.receive("first")),
@@ -446,7 +446,7 @@ def new_person(id: str, now: datetime) -> Person:
     )
 
 
-_WANTED = {"reply_required": True, "due_on": date(2026, 12, 18)}
+_REPLY_TERMS = {"reply_required": True, "due_on": date(2026, 12, 18)}
 
 
 def partial_state(month: Month, name: str, state: InState) -> Callable[[], Awaitable[object]]:
@@ -481,10 +481,10 @@ def moments(month: Month) -> list[datetime]:
         for hour in range(7, 18)
         for minute in (0, 30)
     ]
-    told = [at(moment) for *_, moment in TOLD]
+    steps = [at(moment) for *_, moment in REMINDERS]
     acts = [at(moment) for moment, _ in month.script()]
-    until = at("01-08 10:00")
-    return sorted({m for m in (*grid, *acts, *told, *(m - timedelta(minutes=1) for m in told)) if m <= until})
+    end = at("01-08 10:00")
+    return sorted({m for m in (*grid, *acts, *steps, *(m - timedelta(minutes=1) for m in steps)) if m <= end})
 
 
 async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
@@ -530,32 +530,32 @@ async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
         admins=admins,
         person=person,
     )
-    script, held = month.script(), []
+    script, digests = month.script(), []
     for moment in moments(month):
         office.clock.advance(moment - office.clock.now())
         for when, act in script:
             if at(when) == moment:
                 await act()
-        before = len(server.mails)
+        start = len(server.mails)
         await asyncio.gather(*(DigestMail(reminders).step() for _ in range(2)))
-        held += [
-            moment for sent in server.mails[before:] if "Quyết định" in sent.text or "tạm giữ" in sent.text
+        digests += [
+            moment for sent in server.mails[start:] if "Quyết định" in sent.text or "tạm giữ" in sent.text
         ]
     pool.close()
 
-    events = await _told(office.store)
-    told = [(d["timer"], d["step"], d["to"], moment) for moment, d in events]
-    expected = [(timer, step, to, at(moment)) for timer, step, to, moment in TOLD]
-    missing, surplus = Counter(expected) - Counter(told), Counter(told) - Counter(expected)
+    events = await _load_reminders(office.store)
+    steps = [(d["timer"], d["step"], d["to"], moment) for moment, d in events]
+    expected = [(timer, step, to, at(moment)) for timer, step, to, moment in REMINDERS]
+    missing, surplus = Counter(expected) - Counter(steps), Counter(steps) - Counter(expected)
     assert [_line(*step) for step in sorted(missing.elements())] == []
     assert [_line(*step) for step in sorted(surplus.elements())] == []
-    assert {Timer(timer) for timer, *_ in TOLD} | _ELSEWHERE == set(Timer)
-    assert held == [at("03 14:00")]  # T4 (held documents), in the digest
+    assert {Timer(timer) for timer, *_ in REMINDERS} | _ELSEWHERE == set(Timer)
+    assert digests == [at("03 14:00")]  # T4 (held documents), in the digest
     receivers = Counter(address for sent in server.mails for address in sent.to)
     assert receivers.keys() == set(_RECEIVERS.values())
     for kind, address in _RECEIVERS.items():
-        assert receivers[address] >= sum(to == kind for _, _, to, _ in TOLD), kind
-    print(*(_line(*step) for step in sorted(told)), sep="\n")
+        assert receivers[address] >= sum(to == kind for _, _, to, _ in REMINDERS), kind
+    print(*(_line(*step) for step in sorted(steps)), sep="\n")
 
 
 def _line(timer: str, step: str, to: str, moment: datetime) -> str:
@@ -567,8 +567,8 @@ async def _parts(office: TodoOffice) -> Sequence[tuple[UnitPart, IncomingDocumen
         return await work.parts.open_of(None, 9)
 
 
-async def _told(store: SqlOfficeStore) -> list[tuple[datetime, Mapping[str, str]]]:
-    """List what the agency's own people and the operators were told; the node hosts another agency too."""
+async def _load_reminders(store: SqlOfficeStore) -> list[tuple[datetime, Mapping[str, str]]]:
+    """List the reminders to the agency's own people and the operators; the node hosts another agency too."""
     query = select(EventRow).where(
         col(EventRow.kind) == EventKind.TIMER_TOLD.value,
         col(EventRow.agency_id) != SOUTH.agency_id,

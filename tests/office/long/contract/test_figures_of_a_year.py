@@ -22,7 +22,7 @@ TODAY = date(2026, 9, 15)
 YEAR = date(2026, 1, 1), date(2026, 12, 31)
 PERIODS = (YEAR, (date(2026, 2, 10), date(2026, 7, 3)), (date(2026, 3, 1), date(2026, 3, 31)))
 # Where a line of a report is found in the independent count.
-WHERE = {
+DIMENSIONS = {
     By.TYPE: "type",
     By.URGENCY: "urgency",
     By.PARTNER: "partner",
@@ -46,14 +46,14 @@ async def test_each_report_is_that_of_an_independent_count(store: SqlOfficeStore
     # That of accounts is made of persons too, and has a test of its own.
     for report in (report for report in REPORTS.values() if not report.of_accounts):
         for by in report.lines:
-            for since, until in PERIODS:
+            for first_day, last_day in PERIODS:
                 agencies = list(AGENCIES) if report.of_node else [AGENCIES[0]]
-                asked = Question(report=report, by=by, since=since, until=until)
-                table = await reports.make(store, agencies, asked, TODAY)
-                shown = {line.key: line.figures for line in table.lines}
-                lines, total = expected(counts, agencies, asked)
-                assert shown == lines, f"{report.key} by {by}, {since} to {until}"
-                assert table.total == total, f"total of {report.key} by {by}, {since} to {until}"
+                question = Question(report=report, by=by, since=first_day, until=last_day)
+                table = await reports.make(store, agencies, question, TODAY)
+                figures_by_line = {line.key: line.figures for line in table.lines}
+                lines, total = expected(counts, agencies, question)
+                assert figures_by_line == lines, f"{report.key} by {by}, {first_day} to {last_day}"
+                assert table.total == total, f"total of {report.key} by {by}, {first_day} to {last_day}"
                 compared += len(lines)
     assert compared > 500
     assert await figures_check.check(store) == (len(events), [])
@@ -81,34 +81,34 @@ def _row(event: Event) -> EventRow:
 
 
 def expected(
-    counts: Counts, agencies: Sequence[str], asked: Question
+    counts: Counts, agencies: Sequence[str], question: Question
 ) -> tuple[dict[str, tuple[object, ...]], tuple[object, ...]]:
     """Make the report's lines and total of the independent count by a plain loop."""
     lines: Sums = defaultdict(lambda: defaultdict(int))
     total: dict[str, int] = defaultdict(int)
-    due = "reply_due" if asked.report.key.startswith("replies") else "due"
-    for (agency, side, unit, what, value, day), measures in counts.items():
-        if agency not in agencies or not asked.since <= date.fromisoformat(day) <= asked.until:
+    due = "reply_due" if question.report.key.startswith("replies") else "due"
+    for (agency, side, unit, dimension, value, day), measures in counts.items():
+        if agency not in agencies or not question.since <= date.fromisoformat(day) <= question.until:
             continue
-        of_units = asked.by is By.UNIT
-        if (unit != "") != of_units or (asked.report.side and side != asked.report.side):
+        of_units = question.by is By.UNIT
+        if (unit != "") != of_units or (question.report.side and side != question.report.side):
             continue
-        key = line_key(asked.by, agency, unit, value, day)
-        if what == WHERE.get(asked.by, ""):
+        key = line_key(question.by, agency, unit, value, day)
+        if dimension == DIMENSIONS.get(question.by, ""):
             for name, n in measures.items():
                 for sums in (lines[key], total):
                     sums[f"{side}.{name}"] += n
-        if what == due and date.fromisoformat(value) < TODAY:
+        if dimension == due and date.fromisoformat(value) < TODAY:
             for name in ("open_due", "owed"):
                 total[f"overdue.{name}"] += measures.get(name, 0)
-                if asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT):
+                if question.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT):
                     lines[key][f"overdue.{name}"] += measures.get(name, 0)
-    if asked.by not in (By.DAY, By.MONTH, By.QUARTER, By.UNIT):
+    if question.by not in (By.DAY, By.MONTH, By.QUARTER, By.UNIT):
         # What is overdue is not counted by unit there.
         assert not any(name.startswith("overdue") for sums in lines.values() for name in sums)
-    figures_by_line = {key: figures_of(asked, sums, of_total=False) for key, sums in lines.items()}
-    shown = {key: values for key, values in figures_by_line.items() if any(values)}
-    return shown, figures_of(asked, total, of_total=True)
+    figures_by_line = {key: figures_of(question, sums, of_total=False) for key, sums in lines.items()}
+    nonzero_lines = {key: values for key, values in figures_by_line.items() if any(values)}
+    return nonzero_lines, figures_of(question, total, of_total=True)
 
 
 def line_key(by: By, agency: str, unit: str, value: str, day: str) -> str:
@@ -118,18 +118,18 @@ def line_key(by: By, agency: str, unit: str, value: str, day: str) -> str:
     return keys.get(by, value)
 
 
-def figures_of(asked: Question, sums: dict[str, int], *, of_total: bool) -> tuple[object, ...]:
-    return tuple(figure(asked, column, sums, of_total=of_total) for column in asked.columns)
+def figures_of(question: Question, sums: dict[str, int], *, of_total: bool) -> tuple[object, ...]:
+    return tuple(figure(question, column, sums, of_total=of_total) for column in question.columns)
 
 
-def figure(asked: Question, column: ReportColumn, sums: dict[str, int], *, of_total: bool) -> object:
-    side = column.side or asked.report.side
-    is_known = of_total or asked.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
+def figure(question: Question, column: ReportColumn, sums: dict[str, int], *, of_total: bool) -> object:
+    side = column.side or question.report.side
+    is_known = of_total or question.by in (By.DAY, By.MONTH, By.QUARTER, By.UNIT)
     if column.form is ColumnForm.OVERDUE:
         return sums.get(f"overdue.{column.measure}", 0) if is_known else None
     value, divisor = sums.get(f"{side}.{column.measure}", 0), 0
     for base in column.bases:
-        owed = next((c.measure for c in asked.columns if c.form is ColumnForm.OVERDUE), "")
+        owed = next((c.measure for c in question.columns if c.form is ColumnForm.OVERDUE), "")
         divisor += sums.get(f"{side}.{base}" if base != OVERDUE else f"overdue.{owed}" if is_known else "", 0)
     if column.form is ColumnForm.COUNT:
         return value

@@ -95,7 +95,7 @@ def test_a_kill_between_two_steps_loses_no_reminder(tmp_path: Path) -> None:
         counts.append((sent_before, asyncio.run(recovered(copy))))
         shutil.rmtree(copy)
 
-    assert [before for before, _ in counts] == sorted(before for before, _ in counts)
+    assert [earlier for earlier, _ in counts] == sorted(earlier for earlier, _ in counts)
     assert counts[0] == (0, MAILS)
     assert counts[-1] == (MAILS, MAILS)
-    assert max(after for _, after in counts) == MAILS + 1  # sent, and not yet confirmed
+    assert max(total for _, total in counts) == MAILS + 1  # sent, and not yet confirmed

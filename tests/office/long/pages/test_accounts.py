@@ -283,9 +283,7 @@ async def test_the_certificate_of_a_key_is_shown_and_goes_with_the_key_that_take
     assert refused.status == 409
 
 
-async def test_what_a_key_called_stands_on_its_page_and_failures_alone_where_asked(
-    site: Site, guest: Guest
-) -> None:
+async def test_a_keys_page_lists_all_its_calls_or_its_failures_alone(site: Site, guest: Guest) -> None:
     admin = site.person(PostRole.AGENCY_ADMIN, "department")
     await at_work(site, guest, admin)
     await guest.post(f"{KEYS}/moi", KEY)
@@ -345,7 +343,9 @@ async def test_of_a_person_with_posts_elsewhere_the_page_says_why_buttons_are_mi
     assert (await guest.post(f"{path}/thoi-vai-tro", {"role": "clerk", "place": own})).status == 303
 
 
-async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, guest: Guest) -> None:
+async def test_the_yearly_list_is_a_workbook_and_its_review_becomes_a_report(
+    site: Site, guest: Guest
+) -> None:
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
     async with guest.http.get(
         f"{guest.url}/quan-tri/ra-soat/danh-sach.xlsx", headers={"Cookie": f"gw_session={guest.token}"}
@@ -363,8 +363,8 @@ async def test_the_yearly_list_is_a_workbook_and_its_review_is_told(site: Site, 
     assert "Lần rà soát gần nhất" in (await guest.get("/quan-tri/ra-soat")).text
     # The list and its figures are kept, and the form is printed from what was kept.
     path = filed.leads.partition("?")[0]
-    kept = (await guest.get(path)).text
-    assert all(word in kept for word in ("Hoàng Thị Thử", "Đường truyền chậm.", "SHA-256"))
+    report = (await guest.get(path)).text
+    assert all(word in report for word in ("Hoàng Thị Thử", "Đường truyền chậm.", "SHA-256"))
     assert "Đường truyền chậm." in await printed(guest, path)
     created = await guest.post("/quan-tri/hop-thu", {"name": "vanthustn", "role": "clerk"})
     assert created.status == 303
@@ -394,12 +394,12 @@ async def test_where_an_agency_wants_it_a_second_administrator_confirms_a_new_ro
     page = (await guest.get(path)).text
     assert sentence in page
     (confirm,) = {*re.findall(r'"(/quan-tri/thay-doi/prp_\w+)/xac-nhan"', page)}
-    seen = re.search(r'name="seen" value="(\w+)"', (await guest.get(f"{confirm}/xac-nhan")).text)
-    assert seen is not None
+    digest = re.search(r'name="seen" value="(\w+)"', (await guest.get(f"{confirm}/xac-nhan")).text)
+    assert digest is not None
     assert (await guest.post(f"{confirm}/tu-choi", {"reason": "no"})).status == 422
     stale = await guest.post(f"{confirm}/xac-nhan", {"seen": "another"})
     assert stale.status == 422
-    assert (await guest.post(f"{confirm}/xac-nhan", {"seen": seen[1]})).status == 303
+    assert (await guest.post(f"{confirm}/xac-nhan", {"seen": digest[1]})).status == 303
     page = (await guest.get(path)).text
     assert sentence not in page
     assert "Lãnh đạo (chỉ xem)" in page
@@ -460,16 +460,16 @@ async def test_the_only_clerk_is_shown_before_the_account_ends(site: Site, guest
     clerk = site.person(PostRole.CLERK, "department")
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
     row = {"login": clerk.login, "decided_on": "hôm nay", "reason": "Nghỉ hưu", "note": ""}
-    made = await guest.post("/quan-tri/de-nghi/moi/03", {"place": "", **row})
-    assert made.status == 303, made.text
-    path = made.leads.partition("?")[0]
+    response = await guest.post("/quan-tri/de-nghi/moi/03", {"place": "", **row})
+    assert response.status == 303, response.text
+    path = response.leads.partition("?")[0]
 
     await at_work(site, guest, site.person(PostRole.OPERATOR))
     assert "Văn thư duy nhất của cơ quan" in (await guest.get(path)).text
     answer = {"decision": "done", "refusal": "", "words": "Đã thu hồi tài khoản."}
     refused = await guest.post(path, answer)
     assert (refused.status, "không còn văn thư" in refused.text) == (422, True)
-    kept = {"decision": "refused", "refusal": "", "words": "Cơ quan chưa có văn thư thay thế."}
-    assert (await guest.post(path, kept)).status == 303
-    assert (await guest.post(path, kept)).status == 422
+    refusal = {"decision": "refused", "refusal": "", "words": "Cơ quan chưa có văn thư thay thế."}
+    assert (await guest.post(path, refusal)).status == 303
+    assert (await guest.post(path, refusal)).status == 422
     assert (await guest.get(path)).text.count("Cơ quan chưa có văn thư thay thế.") == 2

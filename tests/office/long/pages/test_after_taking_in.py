@@ -33,7 +33,7 @@ async def assign_beside_the_list(page: Page) -> None:
     await expect(page.locator("[data-last]")).to_contain_text("Đã phân công")
 
 
-async def test_submitted_assigned_handed_back_late_done_and_opened_again(
+async def test_submitted_assigned_handed_back_late_done_and_reopened(
     site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record
 ) -> None:
     sent, document = await mail.taken_in(due_in=5)

@@ -54,7 +54,7 @@ async def counted(page: Page) -> dict[str, int]:
     return {link.rpartition("=")[2]: int(count) for link, count in zip(links, counts, strict=True)}
 
 
-async def test_a_file_is_previewed_row_by_row_and_applied_as_it_was_shown(
+async def test_a_file_is_previewed_row_by_row_and_applied_as_previewed(
     site: Site, page: Page, record_property: Record, enter: Enter
 ) -> None:
     await enter(PostRole.CODES)
@@ -98,7 +98,7 @@ def workbook(*rows: tuple[str, ...]) -> bytes:
     return out.getvalue()
 
 
-async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_whole(
+async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_completely(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
@@ -180,9 +180,9 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
 
     assert (await counted(page))["error"] >= 1
     assert "1 dòng: 0 dòng đạt, 1 dòng lỗi" in await page.inner_text("main")
-    faults_shown = page.locator("#faults tbody tr")
-    assert await faults_shown.count() == (await counted(page))["error"]
-    wrong_day = faults_shown.filter(has_text="31/02/2027")
+    fault_rows = page.locator("#faults tbody tr")
+    assert await fault_rows.count() == (await counted(page))["error"]
+    wrong_day = fault_rows.filter(has_text="31/02/2027")
     assert (await wrong_day.locator("td").all_inner_texts())[:2] == ["2", "Hiệu lực từ"]
     async with page.expect_download() as coming:
         await page.get_by_role("link", name="Tải danh sách lỗi").click()
@@ -254,7 +254,7 @@ async def test_the_wizard_works_without_scripts_and_refuses_with_every_conflict(
     assert await page.locator("#password").count() == 0
 
 
-async def test_an_agency_is_named_by_its_name_and_of_two_namesakes_each_is_told(
+async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguished(
     site: Site,
     context: BrowserContext,
     page: Page,
@@ -383,8 +383,8 @@ async def lately(page: Page) -> dict[str, tuple[str, str]]:
     for n in range(await rows.count()):
         row = rows.nth(n)
         code = await row.get_attribute("data-code") or ""
-        heard, changed = row.locator("[data-heard]"), row.locator("[data-changed]")
-        by_code[code] = (await heard.inner_text(), await changed.inner_text())
+        heard_cell, changed_cell = row.locator("[data-heard]"), row.locator("[data-changed]")
+        by_code[code] = (await heard_cell.inner_text(), await changed_cell.inner_text())
     return by_code
 
 

@@ -90,7 +90,7 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     await expect(rows.nth(1)).not_to_contain_text("Không gửi được")
 
 
-async def test_a_guess_is_a_question_and_entries_that_end_at_one_agency_are_both_shown(
+async def test_a_guess_is_a_question_and_entries_that_end_at_one_agency_are_joined_visibly(
     site: Site, page: Page, enter: Enter
 ) -> None:
     await enter(CLERK, "province")
@@ -99,11 +99,11 @@ async def test_a_guess_is_a_question_and_entries_that_end_at_one_agency_are_both
     await placed(page, "paste")
     rows = page.locator(".to-chip")
     await expect(rows).to_have_count(3)
-    asked = rows.nth(1)
-    await expect(asked).to_contain_text("“Sở Thử nghiệm” có phải là Sở Thử nghiệm tỉnh Sao Mai không?")
+    guess = rows.nth(1)
+    await expect(guess).to_contain_text("“Sở Thử nghiệm” có phải là Sở Thử nghiệm tỉnh Sao Mai không?")
     await expect(page.locator("#left")).to_contain_text("Sở Thử nghiệm")
-    await asked.get_by_text("Chọn khác").click()
-    await expect(asked).to_contain_text("tìm cơ quan theo tên, mã rồi bỏ mục này")
+    await guess.get_by_text("Chọn khác").click()
+    await expect(guess).to_contain_text("tìm cơ quan theo tên, mã rồi bỏ mục này")
 
     await placed(page, "swap:=Sở Thử nghiệm>Z91.07")
 
@@ -126,7 +126,7 @@ async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_cal
     await expect(row).not_to_contain_text("Không tìm thấy")
 
 
-async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
+async def test_typed_text_is_kept_by_itself_and_a_second_window_is_warned(
     site: Site, context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     watcher.expect([409, 422])
@@ -168,7 +168,7 @@ async def test_what_was_typed_is_kept_by_itself_and_a_second_window_is_told(
     assert await other.locator("#date").get_attribute("aria-invalid") == "true"
 
 
-async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_again(
+async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_a_second_time(
     site: Site, page: Page, watcher: Watcher, enter: Enter
 ) -> None:
     """R31 (checked before it is sent)."""

@@ -1,5 +1,5 @@
-"""What comes in through the form of a new document beside documents: bodies that lie, files that harm, names that trip,
-forms of another site. Each is refused in words, nothing of it is kept, and the next honest form is taken."""
+"""Hostile input through the form of a new document: bodies that lie, files that harm, names that trip,
+forms of another site. Each is refused in words, nothing of it is kept, and the next honest form is accepted."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_threat_075_077_078_079_a_name_is_made_harmless_and_shown_as_text(
             assert "<script>alert" not in await answer.text()
 
 
-async def test_threat_086_a_body_that_is_cut_or_none_is_refused_and_the_next_is_taken(form: Form) -> None:
+async def test_threat_086_a_body_that_is_cut_or_none_is_refused_and_the_next_is_accepted(form: Form) -> None:
     token = form_token(form.token)
     kind = {"Content-Type": "multipart/form-data; boundary=x", "X-Form-Token": token}
     complete = b'--x\r\nContent-Disposition: form-data; name="lead"; filename="a.pdf"\r\n\r\n' + PDF

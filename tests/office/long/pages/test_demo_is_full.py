@@ -36,7 +36,7 @@ def ignore(key: str, **params: object) -> None:
 
 
 @pytest.mark.laid
-async def test_what_is_laid_out_is_not_laid_out_again(site: Site) -> None:
+async def test_staging_a_second_time_adds_nothing(site: Site) -> None:
     settings = site.node.settings
     await until_quiet(site.node)
     old_counts = counted(settings)

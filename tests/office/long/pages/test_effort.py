@@ -1,5 +1,5 @@
-"""What the work of a day costs a person: an officer's answer, a document to three agencies; the same by keys alone; and
-what is in sight of a screen that shows everything twice as large."""
+"""The effort of a day's work for a person: an officer's answer, a document to three agencies; the same by keys alone;
+and the part of a page that is in sight where a screen shows everything twice as large."""
 
 from __future__ import annotations
 
@@ -132,11 +132,11 @@ async def test_a_document_to_three_agencies_is_issued_with_seven_presses(
 async def test_four_persons_do_their_days_work_by_keys_alone(town: Town, page: Page, tmp_path: Path) -> None:
     """A clerk takes in and refuses, a head assigns, an officer answers, a clerk sends to an agency that is named by
     typing. The pointer is never used."""
-    kept, refused = await letters_arrive(town, 2)
+    accepted, refused = await letters_arrive(town, 2)
     await come_in(town, page, PostRole.CLERK, "/tong-quan")
     await go_to(page, "/van-ban-den")
     await page.keyboard.press("j")
-    await in_the_pane(page, kept.id)
+    await in_the_pane(page, accepted.id)
     await page.keyboard.press("Control+Enter")
     await in_the_pane(page, refused.id)
     await page.keyboard.press("u")
@@ -149,11 +149,11 @@ async def test_four_persons_do_their_days_work_by_keys_alone(town: Town, page: P
     await expect(page.locator("[data-last]")).to_contain_text("Đã trả lại")
 
     head = town.site.person(PostRole.HEAD, ACTOR)
-    await received.submit(town.site.node.inn, await town.scope(ACTOR), kept.id, head.person.id, "")
+    await received.submit(town.site.node.inn, await town.scope(ACTOR), accepted.id, head.person.id, "")
     await come_in(town, page, PostRole.HEAD, "/tong-quan")
     await go_to(page, "/can-xu-ly")
     await page.keyboard.press("j")
-    await in_the_pane(page, kept.id)
+    await in_the_pane(page, accepted.id)
     await tab_to(page, "[data-inside] input[name=lead_unit]")
     await page.keyboard.press("Space")
     await page.keyboard.press("Control+Enter")
@@ -162,7 +162,7 @@ async def test_four_persons_do_their_days_work_by_keys_alone(town: Town, page: P
     await come_in(town, page, PostRole.OFFICER, "/tong-quan")
     await go_to(page, "/can-xu-ly")
     await page.keyboard.press("j")
-    await in_the_pane(page, kept.id)
+    await in_the_pane(page, accepted.id)
     await page.keyboard.press("n")
     await page.wait_for_url("**/phat-hanh?tra-loi=*")
     await choose_file(page, tmp_path / "48.pdf", await signed(town, 48))
@@ -189,7 +189,7 @@ async def test_four_persons_do_their_days_work_by_keys_alone(town: Town, page: P
     states = {document.draft.number: document.state.value for document in await town.list_written(ACTOR)}
     assert states == {"48": "draft", "49": "queued"}
     assert {d.id: d.state.value for d in await town.received(ACTOR)} == {
-        kept.id: "assigned",
+        accepted.id: "assigned",
         refused.id: "rejected",
     }
 

@@ -1,5 +1,5 @@
-"""A link is drawn only for whoever may open it: every page of every role is read, and every link is opened. Prints how many
-pages, links and roles there were."""
+"""A link is drawn only for a person who may open it: every page of every role is read, and every link is opened. Prints
+how many pages, links and roles there were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link is drawn only for whoever may open it: two pages of each route are read as each role, and each link is opened."""
+"""A link is drawn only for a person who may open it: each role reads two pages of each route and opens each link."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a clerk sees of a document that axes were handed in other forms, and an administrator of an agency whose route has
-one."""
+"""Pages about other forms: a document that axes were handed in other forms, as a clerk sees it, and an agency whose route
+has one, as an administrator sees it."""
 
 from __future__ import annotations
 

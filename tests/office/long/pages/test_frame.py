@@ -109,7 +109,7 @@ async def test_nothing_moves_under_the_pointer_while_a_page_comes(page: Page, en
 
 @pytest.mark.laid
 @pytest.mark.parametrize("piece", [1_500, 20_000])
-async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
+async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_has_arrived(
     site: Site, page: Page, watcher: Watcher, piece: int, enter: Enter
 ) -> None:
     await enter()
@@ -126,7 +126,7 @@ async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_is_there(
     assert all(shift < NO_SHIFT for shift in moved.values()), moved
 
 
-async def test_the_person_chooses_how_dense_pages_are_and_whose_mark_they_bear_is_seen(
+async def test_the_person_chooses_how_dense_pages_are_and_sees_whose_mark_they_bear(
     page: Page, enter: Enter
 ) -> None:
     await enter(CLERK, "province")

@@ -23,7 +23,7 @@ async def test_a_page_is_seen_in_every_look(page: Page) -> None:
         assert (wide, dark) == (pictures.SIZES[look.size]["width"], look.scheme == "dark"), look
 
 
-async def test_pictures_are_made_where_they_are_wanted(
+async def test_pictures_are_made_where_their_folder_is_set(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await page.goto(STATUS)

@@ -90,7 +90,7 @@ async def test_a_sealed_document_of_our_own_is_no_draft_to_be_opened(
         assert document.draft.subject not in answer.text, path
 
 
-async def test_the_seal_goes_on_the_very_file_that_was_shown(
+async def test_the_seal_goes_on_the_very_file_that_the_clerk_saw(
     site: Site, clerk: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = await sent(site, send=False)

@@ -363,7 +363,7 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     assert await page.locator("#password").count() == 0
 
 
-async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_gone(
+async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_destroyed(
     site: Site, mail: Mail, context: BrowserContext, page: Page, record_property: Record, watcher: Watcher
 ) -> None:
     _, document = await mail.comes()

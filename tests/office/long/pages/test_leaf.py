@@ -62,7 +62,7 @@ async def test_without_scripts_pages_zoom_words_and_the_original_are_links(
     await plain_page.wait_for_url("**/xem/1*")
 
 
-async def test_the_arrival_stamp_is_laid_on_the_first_page_when_it_is_wanted(
+async def test_the_arrival_stamp_is_laid_on_the_first_page_on_request(
     mail: Mail, plain_page: Page, site: Site
 ) -> None:
     _, document = await mail.comes()

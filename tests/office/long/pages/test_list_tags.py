@@ -20,7 +20,7 @@ from tests.office.pages.watching import Watcher
 NAME = "Hồ sơ đê điều"
 
 
-async def test_rows_are_labelled_found_by_it_and_lose_it_again(
+async def test_rows_are_labelled_found_by_the_label_and_lose_it(
     site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
 ) -> None:
     first, _, last = await arrive(site, {"number": "51"}, {"number": "52"}, {"number": "53"})

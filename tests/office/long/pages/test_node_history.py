@@ -1,4 +1,4 @@
-"""What an administrator sees of the node's memory of itself: jobs over thirty days, a day of the queues, the traffic of
+"""The node's memory of itself, as an administrator sees it: jobs over thirty days, a day of the queues, the traffic of
 days."""
 
 from __future__ import annotations

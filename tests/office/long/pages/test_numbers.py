@@ -39,17 +39,17 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     await _prepared(page)
     assert "hệ thống cấp số" in await page.locator("#number-hint").inner_text()
     await press(page, "number")
-    kept = await page.input_value("#number")
-    assert f"Đang giữ số {kept}" in await page.locator("#van-ban").inner_text()
+    number = await page.input_value("#number")
+    assert f"Đang giữ số {number}" in await page.locator("#van-ban").inner_text()
     await press(page, "number-back")
     assert await page.input_value("#number") == ""
     await press(page, "number")
-    assert await page.input_value("#number") == kept
+    assert await page.input_value("#number") == number
     await axe.check(page, record_property, "a document with a reserved number")
     await press(page, "check")
     await press(page, "send")
     assert page.url.endswith("/da-gui")
-    (document,) = [d for d in await list_written(site) if d.draft.number == kept]
+    (document,) = [d for d in await list_written(site) if d.draft.number == number]
 
     await opened(page, LIST)
     row = page.locator("tbody tr", has_text=document.draft.code)

@@ -468,7 +468,7 @@ async def test_of_many_recipients_those_in_trouble_are_in_sight_and_the_others_f
     await enter()
     await opened(page, at(document))
     region = page.locator("#recipients")
-    shown = region.locator(".rows > li:visible .party .code")
-    assert await shown.all_inner_texts() == ["Z91.07", "Z91.09"]
+    codes = region.locator(".rows > li:visible .party .code")
+    assert await codes.all_inner_texts() == ["Z91.07", "Z91.09"]
     await region.get_by_text("Đã tiếp nhận: 28 nơi nhận").click()
-    await expect(shown).to_have_count(30)
+    await expect(codes).to_have_count(30)

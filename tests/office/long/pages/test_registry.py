@@ -86,7 +86,7 @@ async def test_an_agency_shows_its_lights_and_the_last_letters_and_takes_a_new_o
 async def test_a_unit_sees_of_an_agency_what_its_own_lists_show(
     site: Site, mail: Mail, role: PostRole
 ) -> None:
-    """Nothing was assigned to the unit, so it sees no letter; an officer may still write."""
+    """The unit has no assignment, so it sees no letter; an officer may still write."""
     sent, _ = await mail.comes()
     async with calling(site.url) as guest:
         await _enter(site, guest, role, "department")

@@ -37,9 +37,9 @@ async def test_each_linked_figure_is_the_total_of_its_list(site: Site, cases: Ca
                 for text, link in _linked(await _page(guest, path)):
                     if link not in totals:
                         totals[link] = await _counted(guest, link)
-                    total, documents, shown = totals[link]
+                    total, documents, row_count = totals[link]
                     with cases.case((actor, path, link)):
-                        assert (total, shown) == (text, documents)
+                        assert (total, row_count) == (text, documents)
                     compared += 1
     assert compared > 200
 
@@ -67,12 +67,12 @@ async def _counted(guest: Guest, link: str) -> tuple[int, int, int]:
     """Return the total that a list tells, the number of documents in it, and how many it shows or says to be elsewhere."""
     tree = await _page(guest, f"{link}&so-dong=100")
     text = " ".join(tree.xpath("//main")[0].text_content().split())
-    told, elsewhere = TOTAL.search(text), ELSEWHERE.search(text)
-    assert told, text
+    total, elsewhere = TOTAL.search(text), ELSEWHERE.search(text)
+    assert total, text
     rows = len(tree.xpath("//main//*[@data-row]"))
     return (
-        _integer(told[1]),
-        _integer(told[2] or told[1]),
+        _integer(total[1]),
+        _integer(total[2] or total[1]),
         rows + (_integer(elsewhere[1]) if elsewhere else 0),
     )
 

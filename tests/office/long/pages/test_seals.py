@@ -171,7 +171,7 @@ _KIND = "Giới thiệu con dấu, chữ ký, trụ sở"
 async def test_a_letter_that_introduces_a_seal_is_a_duty_until_it_is_proposed_or_put_aside(
     site: Site, mail: Mail
 ) -> None:
-    """R23 (certificates): of whoever may register seals. The form that the letter opens has its sender and its file."""
+    """R23 (certificates): a duty of those who may register seals. The form that it opens has its sender and file."""
     first, _ = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     letters = [await _introduces(site, mail, "71"), await _introduces(site, mail, "72", PDF)]
     form_path = f"/co-quan/de-nghi/mau-dau?ma={PROVINCE}&van-ban={letters[0]}"
@@ -196,10 +196,10 @@ async def test_a_letter_that_introduces_a_seal_is_a_duty_until_it_is_proposed_or
         assert form.count('name="offered"') == 2
         assert len(await mail.events(letters[0], EventKind.DOCUMENT_READ)) == readings + 1
 
-        aside = f"{INTRODUCED}/{letters[1]}/bo-qua"
-        assert (await guest.post(aside, {"reason": "Thôi"})).status == 422
-        assert (await guest.post(aside, {"reason": "Mẫu dấu cũ, nơi gửi đã báo thay"})).status == 303
-        assert (await guest.post(aside, {"reason": "Bấm lại một lần nữa"})).status == 404
+        dismissal_path = f"{INTRODUCED}/{letters[1]}/bo-qua"
+        assert (await guest.post(dismissal_path, {"reason": "Thôi"})).status == 422
+        assert (await guest.post(dismissal_path, {"reason": "Mẫu dấu cũ, nơi gửi đã báo thay"})).status == 303
+        assert (await guest.post(dismissal_path, {"reason": "Bấm lại một lần nữa"})).status == 404
         assert _duty((await guest.get("/tong-quan")).text) == 1
 
         content = ProposalContent(seals=(seal_of(PROVINCE, agency()),))
@@ -244,5 +244,5 @@ async def _proof(site: Site, person: Someone) -> SignedIn:
 
 def _duty(page: str) -> int:
     """Return the number that stands at the duty in the page's bell or home; 0 where it is not named."""
-    found = re.search(rf'{TO_PROPOSE} <span class="count">(\d+)</span>', page)
-    return int(found[1]) if found else 0
+    match = re.search(rf'{TO_PROPOSE} <span class="count">(\d+)</span>', page)
+    return int(match[1]) if match else 0

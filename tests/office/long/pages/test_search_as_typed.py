@@ -17,30 +17,30 @@ from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 FIELDS = {"/van-ban-den": "in", "/van-ban-di": "out", "/tim-kiem": ""}
-NAMED = ("từ:sao mai", "đến:thử nghiệm")
+PARTY_SEARCHES = ("từ:sao mai", "đến:thử nghiệm")
 
 
 @pytest.mark.laid
 async def test_each_offer_typed_by_hand_finds_what_pressing_it_finds(site: Site, cases: Cases) -> None:
-    compared = found = 0
+    compared = nonempty = 0
     async with calling(site.url) as guest:
         person = site.person(PostRole.CLERK, "department")
         guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         for path, side in FIELDS.items():
             names = await _offers(guest, "", side)
-            for begun in (*names, *NAMED):
+            for begun in (*names, *PARTY_SEARCHES):
                 for pressed in await _offers(guest, begun, side):
                     for behind in ("", "ngày:tháng này"):
                         with cases.case((path, pressed, behind)):
-                            wanted = await _result(guest, path, f"{pressed} {behind}")
+                            expected = await _result(guest, path, f"{pressed} {behind}")
                             assert (
                                 await _result(guest, path, f"{pressed.replace(chr(34), '')} {behind}")
-                                == wanted
+                                == expected
                             )
-                            found += bool(wanted[1])
+                            nonempty += bool(expected[1])
                         compared += 1
     assert compared > 100
-    assert found > 20
+    assert nonempty > 20
 
 
 async def _offers(guest: Guest, text: str, side: str) -> list[str]:

@@ -112,13 +112,13 @@ async def test_without_scripts_a_task_is_put_off_and_taken_up_on_pages_of_its_ow
         task = f"take_in:{document.id}"
         listed = await guest.get("/can-xu-ly")
         letter = await guest.get(f"/van-ban-den/{document.id}?viec={task}")
-        taken = await guest.post("/can-xu-ly/phu-trach", {"task": task})
+        claimed = await guest.post("/can-xu-ly/phu-trach", {"task": task})
         mine = await guest.get("/can-xu-ly?cua-toi=1")
         closed = await guest.post("/can-xu-ly/xong", {"task": task, "done": "Đã gọi điện"})
         empty = await guest.get("/can-xu-ly")
 
     assert f"/van-ban-den/{document.id}?viec=take_in%3A{document.id}" in listed.text
     assert f"/can-xu-ly/viec?viec=take_in%3A{document.id}" in letter.text
-    assert (taken.status, closed.status) == (303, 303)
+    assert (claimed.status, closed.status) == (303, 303)
     assert person.person.name in mine.text.partition("<main")[2]
     assert "Không còn việc nào phải làm ngay" in empty.text

@@ -42,8 +42,8 @@ async def take(site: Site, sequence: int, *codes: str, **changes: Any) -> None:
     made_at = site.node.clock.now().replace(microsecond=0)
     rows = [feeds.trust(code, pki.signer(code, "p256").certificate_der) for code in (*codes, "Z93.99")]
     first = feeds.agency(CODES[0], parent="Z93", **changes)
-    others = [feeds.agency(c, parent="Z93") for c in CODES[1:]]
-    agencies = [feeds.agency("Z93", "UBND tỉnh Sao Hôm"), first, *others]
+    unchanged = [feeds.agency(c, parent="Z93") for c in CODES[1:]]
+    agencies = [feeds.agency("Z93", "UBND tỉnh Sao Hôm"), first, *unchanged]
     path = site.node.settings.node.data_dir / "given.feed"
     path.write_bytes(feeds.trust_feed([*agencies, *rows], sequence, officers=OFFICERS, made_at=made_at))
     outcome = await site.node.feed.accept(path, "operator")
@@ -152,8 +152,8 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
     await both[0].comes_in(context)
     await page.goto(f"{SOURCES}/danh-muc?ben={ISSUER}&so=2")
     await axe.check(page, record_property, "a list that changes codes")
-    shown = await page.inner_text("main")
-    assert all(text in shown for text in (CODES[0], CODES[1], "2026-01-31", "12/QĐ-UBND")), shown
+    page_text = await page.inner_text("main")
+    assert all(text in page_text for text in (CODES[0], CODES[1], "2026-01-31", "12/QĐ-UBND")), page_text
     await page.click("a[href*='loai=agency']")
     await axe.check(page, record_property, "propose changes of codes")
     await decide(page, both[0], "reforms.proposed")

@@ -71,8 +71,8 @@ async def test_in_the_pane_an_act_waits_is_undone_and_done(
         await expect(page.locator("[data-pane]:not(.asking) [data-inside]")).to_contain_text("Đã đến cuối")
         site.clock.skip(WAIT)
         await wait_until(lambda: is_taken(mail, document.id), "a letter taken in when its time was over")
-    taken = await mail.load(document.id)
-    assert taken.register_no == "1"
+    letter = await mail.load(document.id)
+    assert letter.register_no == "1"
     await row.locator("[data-deed] button").click()
     await expect(page.locator("[data-inside]")).to_contain_text("Không hoàn tác được nữa")
 

@@ -121,7 +121,7 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await expect(page.get_by_role("link", name="Soạn văn bản trả lời")).to_have_count(1)
 
 
-async def test_who_is_informed_sees_the_letter_and_ends_it_by_marking_it_seen(
+async def test_an_informed_unit_sees_the_letter_and_ends_its_task_by_a_mark(
     site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher
 ) -> None:
     await mail.second_unit()

@@ -75,7 +75,7 @@ async def _leased(site: Site, id: str) -> LeasedEndpoint | None:
     return await wait_until(claimed, "the endpoint's lease")
 
 
-async def test_what_an_endpoint_answered_is_text_and_an_event_is_sent_again(site: Site, guest: Guest) -> None:
+async def test_an_endpoints_answer_is_text_and_an_event_is_repeated(site: Site, guest: Guest) -> None:
     await at_work(site, guest, site.person(PostRole.AGENCY_ADMIN, "department"))
     await guest.post(f"{HOME}/moi", {"url": URL})
     (id,) = set(re.findall(rf"{HOME}/(whk_\w+)", (await guest.get(HOME)).text))

@@ -27,7 +27,7 @@ ON_BOTH = {
     "test_accounts_are_counted_by_role_and_agency_as_used_never_used_and_locked",
     "test_a_mailbox_is_a_name_for_which_persons_act",
     "test_two_operators_at_once_answer_once",
-    "test_an_end_withdraws_the_account_and_of_who_works_elsewhere_the_posts_here",
+    "test_an_end_withdraws_the_account_or_only_the_posts_here_of_people_with_others_elsewhere",
 }
 
 

@@ -125,8 +125,8 @@ def test_a_request_has_head_parts_columns_and_its_lines(form: str) -> None:
     form_pdf.request_form(request, HEADING, out)
 
     text = printed(out.getvalue())
-    about = {"01": "cấp mới", "02": "thay đổi thông tin", "03": "thu hồi"}[form]
-    for words in (*HEAD, f"V/v đề nghị {about} tài khoản", *CONTACT, "Nơi nhận:", "THỦ TRƯỞNG ĐƠN VỊ"):
+    subject = {"01": "cấp mới", "02": "thay đổi thông tin", "03": "thu hồi"}[form]
+    for words in (*HEAD, f"V/v đề nghị {subject} tài khoản", *CONTACT, "Nơi nhận:", "THỦ TRƯỞNG ĐƠN VỊ"):
         assert words in text
     assert "Họ và tên: Lê Thị Liên" in text
     assert text.index("I. Thông tin người tiếp nhận") < text.index("II. Nội dung yêu cầu")

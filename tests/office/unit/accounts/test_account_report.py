@@ -44,27 +44,27 @@ async def test_accounts_are_counted_by_role_and_agency_as_used_never_used_and_lo
         pass
 
     async def report(by: By, *agencies: str) -> ReportTable:
-        asked = Question(report=REPORTS["accounts"], by=by, since=since, until=since)
-        return await reports.make(store, agencies, asked, since)
+        question = Question(report=REPORTS["accounts"], by=by, since=since, until=since)
+        return await reports.make(store, agencies, question, since)
 
     signed_in = await sign_ins(services, since)
     by_role, by_agency = await report(By.ROLE, NORTH), await report(By.AGENCY, NORTH, SOUTH)
     north = signed_in["clerk", NORTH], signed_in["both", NORTH]
     south = signed_in["both", SOUTH]
     # Accounts, used, their share, never used, locked, sign-ins.
-    assert shown(by_role) == {
+    assert line_figures(by_role) == {
         "clerk": (2, *share(2, north), 0, 1, sum(north)),
         "head": (1, *share(1, north[:1]), 0, 1, north[0]),
         "officer": (1, 0, 0.0, 1, 0, 0),
     }
     assert by_role.total == (3, *share(3, north), 1, 1, sum(north))
-    assert shown(by_agency) == {NORTH: by_role.total, SOUTH: (1, *share(1, (south,)), 0, 0, south)}
+    assert line_figures(by_agency) == {NORTH: by_role.total, SOUTH: (1, *share(1, (south,)), 0, 0, south)}
     assert south == 2
     # Of a period before, only what was used is known.
     assert by_role.before == (None, 0, None, None, None, 0)
 
 
-def shown(table: ReportTable) -> dict[str, tuple[object, ...]]:
+def line_figures(table: ReportTable) -> dict[str, tuple[object, ...]]:
     return {line.key: line.figures for line in table.lines}
 
 

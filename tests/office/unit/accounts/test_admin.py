@@ -281,7 +281,7 @@ async def test_two_sweeps_at_once_leave_a_clerk(services: AccountServices, clock
 async def test_an_account_of_an_agency_that_exchanges_documents_is_not_suspended(
     services: AccountServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
-    """T21 (idle accounts): its document system works for it, though nobody signs in."""
+    """T21 (idle accounts): its document system works for it, though no person signs in."""
     root = await accounts.operator(services)
     officer = await accounts.someone(services, root.by, "officer", post(PostRole.OFFICER))
     clock.advance(180 * DAY)
@@ -301,7 +301,7 @@ async def test_an_account_of_an_agency_that_exchanges_documents_is_not_suspended
     assert await sessions.sweep_idle(services) == {officer.person.id: AccountMeasure.SUSPEND}
 
 
-async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
+async def test_idleness_warns_suspends_withdraws_and_signing_in_restarts_the_count(
     services: AccountServices, clock: ManualClock
 ) -> None:
     root = await accounts.operator(services)
@@ -326,7 +326,7 @@ async def test_idleness_warns_suspends_withdraws_and_signing_in_begins_anew(
         await admin.stand(services, root.by, "officer", AccountStanding.ACTIVE, "asked too late to go on")
 
 
-async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_told(
+async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is_filed(
     services: AccountServices,
 ) -> None:
     """T23 (yearly review)."""
@@ -353,9 +353,9 @@ async def test_the_yearly_list_has_every_account_of_the_agency_and_its_review_is
     # What was kept is what was handed in, and says so itself.
     await services.clock.sleep(60)
     await staff["head"].enters()
-    kept = await requests.find(services, by, report.id)
-    assert kept == report
-    assert requests.digest_of(kept) == report.digest
+    filed_report = await requests.find(services, by, report.id)
+    assert filed_report == report
+    assert requests.digest_of(filed_report) == report.digest
     await denied(requests.file_report(services, staff["clerk"].by, NORTH))
 
 

@@ -1,5 +1,5 @@
-"""Where an agency wants it, a change of rights takes effect once a second administrator has confirmed it; every change of
-rights is told."""
+"""A change of rights takes effect once a second administrator has confirmed it, in an agency that wants this; every
+change of rights is announced."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def team(services: AccountServices, store: SqlOfficeStore) -> dict[str, So
         ("clerk", PostRole.CLERK),
     ):
         staff[login] = await accounts.someone(services, staff["root"].by, login, post(role))
-    # A day later, for nobody confirms with a person who gave them their role on the same day.
+    # A day later, because two people do not confirm together on the day on which one gave the other a role.
     await services.clock.sleep(25 * 3_600)
     await choose(services, store, staff["admin"], ON)
     return staff
@@ -50,7 +50,7 @@ async def waiting(services: AccountServices, by: Someone) -> list[Proposal]:
     return [*await pending_rights.list_waiting(services, by.by, NORTH)]
 
 
-async def asked(services: AccountServices, by: Someone, login: str, role: PostRole) -> Proposal:
+async def propose(services: AccountServices, by: Someone, login: str, role: PostRole) -> Proposal:
     proposal = await posts.give(services, by.by, login, post(role))
     assert proposal is not None
     return proposal
@@ -62,7 +62,7 @@ async def test_a_post_is_given_once_a_second_administrator_confirmed(
     """R122 (changed rights wait)."""
     staff = await team(services, store)
     session = await staff["clerk"].enters()
-    proposal = await asked(services, staff["admin"], "clerk", PostRole.HEAD)
+    proposal = await propose(services, staff["admin"], "clerk", PostRole.HEAD)
 
     assert await roles_of(services, staff["clerk"]) == {PostRole.CLERK}
     await sessions.check(services, session.token)
@@ -100,8 +100,8 @@ async def test_a_post_is_taken_once_confirmed_or_stays_where_refused_with_a_reas
         await pending_rights.refuse(services, staff["second"].by, first.id, "no")
     await pending_rights.refuse(services, staff["second"].by, first.id, "The clerk stays for now")
     assert await roles_of(services, staff["clerk"]) == {PostRole.CLERK}
-    gone = posts.confirm(services, staff["second"].by, first.id, first.digest)
-    assert (await denied(gone)).code == "GW-TWO-CLOSED"
+    confirmation = posts.confirm(services, staff["second"].by, first.id, first.digest)
+    assert (await denied(confirmation)).code == "GW-TWO-CLOSED"
 
     second = await posts.take(services, staff["admin"].by, "clerk", PostRole.CLERK, NORTH)
     assert second is not None
@@ -116,8 +116,8 @@ async def test_nobody_confirms_a_change_of_the_own_rights_or_of_whom_they_renewe
     services: AccountServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     staff = await team(services, store)
-    own = await asked(services, staff["admin"], "second", PostRole.HEAD)
-    other = await asked(services, staff["admin"], "clerk", PostRole.HEAD)
+    own = await propose(services, staff["admin"], "second", PostRole.HEAD)
+    other = await propose(services, staff["admin"], "clerk", PostRole.HEAD)
     confirming = posts.confirm(services, staff["second"].by, own.id, own.digest)
     assert (await denied(confirming)).code == "GW-OWN-RIGHTS"
 
@@ -145,15 +145,15 @@ async def test_a_proposal_is_void_where_the_account_changed_or_time_ran_out(
     services: AccountServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     staff = await team(services, store)
-    late = await asked(services, staff["admin"], "clerk", PostRole.HEAD)
+    late = await propose(services, staff["admin"], "clerk", PostRole.HEAD)
     with pytest.raises(Clash) as twice:
-        await asked(services, staff["second"], "clerk", PostRole.HEAD)
+        await propose(services, staff["second"], "clerk", PostRole.HEAD)
     clock.advance(timedelta(hours=73))
     assert await waiting(services, staff["second"]) == []
-    over = posts.confirm(services, staff["second"].by, late.id, late.digest)
-    assert (await denied(over)).code == "GW-TWO-EXPIRED"
+    confirmation = posts.confirm(services, staff["second"].by, late.id, late.digest)
+    assert (await denied(confirmation)).code == "GW-TWO-EXPIRED"
 
-    stale = await asked(services, staff["admin"], "clerk", PostRole.HEAD)
+    stale = await propose(services, staff["admin"], "clerk", PostRole.HEAD)
     await admin.stand(services, staff["second"].by, "clerk", AccountStanding.LOCKED, "the token was lost")
     confirming = posts.confirm(services, staff["second"].by, stale.id, stale.digest)
     assert (await denied(confirming)).code == "GW-RIGHTS-STALE"
@@ -166,7 +166,7 @@ async def test_two_confirmations_at_once_put_it_in_force_once(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
     staff = await team(services, store)
-    proposal = await asked(services, staff["admin"], "clerk", PostRole.HEAD)
+    proposal = await propose(services, staff["admin"], "clerk", PostRole.HEAD)
 
     answers = await asyncio.gather(
         *(
@@ -177,8 +177,8 @@ async def test_two_confirmations_at_once_put_it_in_force_once(
     )
     refusals = [answer for answer in answers if isinstance(answer, Denied)]
     assert [refusal.code for refusal in refusals] == ["GW-TWO-CLOSED"]
-    given = await accounts.load_events(services, staff["clerk"].person.id)
-    assert [e.data["role"] for e in given if e.kind is EventKind.POST_ASSIGNED] == ["clerk", "head"]
+    events = await accounts.load_events(services, staff["clerk"].person.id)
+    assert [e.data["role"] for e in events if e.kind is EventKind.POST_ASSIGNED] == ["clerk", "head"]
 
 
 async def test_the_second_person_is_set_aside_by_two_and_elsewhere_one_is_enough(
@@ -198,15 +198,15 @@ async def test_every_change_of_rights_is_told_to_each_agency_of_the_person(
     services: AccountServices, store: SqlOfficeStore, clock: ManualClock
 ) -> None:
     staff = await team(services, store)
-    await asked(services, staff["admin"], "clerk", PostRole.HEAD)
+    await propose(services, staff["admin"], "clerk", PostRole.HEAD)
     await posts.give(services, staff["root"].by, "clerk", post(PostRole.CLERK, SOUTH))
     await admin.stand(services, staff["root"].by, "clerk", AccountStanding.WITHDRAWN, "has left the office")
 
-    told: dict[str, list[str]] = {NORTH: [], SOUTH: []}
+    changes: dict[str, list[str]] = {NORTH: [], SOUTH: []}
     for event in await accounts.load_events(services, rights_subject(local(clock.now()).date())):
         if event.data["person"] == staff["clerk"].person.id:
-            told[event.data["agency"]].append(event.data["what"])
-    assert told == {NORTH: ["give.asked", "standing"], SOUTH: ["give", "standing"]}
+            changes[event.data["agency"]].append(event.data["what"])
+    assert changes == {NORTH: ["give.asked", "standing"], SOUTH: ["give", "standing"]}
     async with services.accounts.read() as view:
         person = await view.people.get(staff["clerk"].person.id)
         (open_proposal,) = await view.proposals.of_rights(clock.now(), NORTH)

@@ -80,7 +80,7 @@ async def test_a_key_is_its_agencys_alone(services: AccountServices, store: SqlO
         ("qlvb", program_keys.DAILY, 731, "GW-KEY-LIFE"),
     ],
 )
-async def test_a_key_that_cannot_be_is_not_made(
+async def test_a_key_with_impossible_terms_is_refused(
     services: AccountServices,
     store: SqlOfficeStore,
     name: str,

@@ -28,19 +28,19 @@ from gateway_office.store.store import SqlOfficeStore
 from tests.office.support import accounts
 from tests.office.support.accounts import NORTH, SOUTH, Someone, denied, post
 
-DONE, WORDS = Decision(is_done=True), "Đã thực hiện theo đề nghị."
+YES, WORDS = Decision(is_done=True), "Đã thực hiện theo đề nghị."
 
 
 async def team(services: AccountServices) -> dict[str, Someone]:
     staff = {"root": await accounts.operator(services)}
-    for login, *wanted in (
+    for login, *wanted_posts in (
         ("admin", post(PostRole.AGENCY_ADMIN)),
         ("clerk", post(PostRole.CLERK)),
         ("second", post(PostRole.CLERK)),
         ("officer", post(PostRole.OFFICER, unit="Phòng Một")),
         ("both", post(PostRole.OFFICER, unit="Phòng Một"), post(PostRole.CLERK, SOUTH)),
     ):
-        staff[login] = await accounts.someone(services, staff["root"].by, login, *wanted)
+        staff[login] = await accounts.someone(services, staff["root"].by, login, *wanted_posts)
     return staff
 
 
@@ -91,9 +91,9 @@ async def test_new_accounts_are_made_with_the_answer(
     assert (await accounts.taken_up(services, code)).person.id == person.id
     (added, *_) = await accounts.load_events(services, person.id)
     assert added.data["request"] == "12/SMT-VP"
-    asked, told = await events_of(store, request)
-    assert (asked.kind, told.kind) == (EventKind.ACCOUNT_REQUESTED, EventKind.ACCOUNT_ANSWERED)
-    assert (asked.data["lines"], told.data["done"], told.data["refused"]) == (2, 1, 1)
+    filing, reply = await events_of(store, request)
+    assert (filing.kind, reply.kind) == (EventKind.ACCOUNT_REQUESTED, EventKind.ACCOUNT_ANSWERED)
+    assert (filing.data["lines"], reply.data["done"], reply.data["refused"]) == (2, 1, 1)
 
 
 async def test_details_and_posts_change_with_the_answer(services: AccountServices) -> None:
@@ -109,19 +109,19 @@ async def test_details_and_posts_change_with_the_answer(services: AccountService
     lines.append(RequestLine(login="second", change=AccountChange.POST_END, value="clerk"))
     request = await ask(services, staff, RequestForm.CHANGE, *lines)
 
-    await requests.answer(services, staff["root"].by, request.id, Answer(words=WORDS, decisions=(DONE,) * 5))
+    await requests.answer(services, staff["root"].by, request.id, Answer(words=WORDS, decisions=(YES,) * 5))
 
-    seen = await admin.look_at(services, staff["root"].by, staff["officer"].person.id)
-    assert (seen.person.title, seen.person.email) == ("Phó phòng", "officer@north.example")
-    assert {(p.role, p.unit) for p in seen.posts} == {
+    account = await admin.look_at(services, staff["root"].by, staff["officer"].person.id)
+    assert (account.person.title, account.person.email) == ("Phó phòng", "officer@north.example")
+    assert {(p.role, p.unit) for p in account.posts} == {
         (PostRole.OFFICER, "Phòng Hai"),
         (PostRole.UNIT_HEAD, "Phòng Hai"),
     }
     assert not (await admin.look_at(services, staff["root"].by, staff["second"].person.id)).posts
-    assert EventKind.ACCOUNT_CHANGED in [event.kind for event in seen.events]
+    assert EventKind.ACCOUNT_CHANGED in [event.kind for event in account.events]
 
 
-async def test_an_end_withdraws_the_account_and_of_who_works_elsewhere_the_posts_here(
+async def test_an_end_withdraws_the_account_or_only_the_posts_here_of_people_with_others_elsewhere(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
     """R91 (leavers)."""
@@ -129,33 +129,33 @@ async def test_an_end_withdraws_the_account_and_of_who_works_elsewhere_the_posts
     request = await ask(services, staff, RequestForm.END, end(services, "officer", 9), end(services, "both"))
 
     assert await requests.warnings_of(services, request) == {"both": EndWarning(elsewhere=(SOUTH,))}
-    (asked,) = await events_of(store, request)
-    assert asked.data["days_late"] == 4  # T17: five days after the decision, and nine went by
-    await requests.answer(services, staff["root"].by, request.id, Answer(words=WORDS, decisions=(DONE, DONE)))
+    (filing,) = await events_of(store, request)
+    assert filing.data["days_late"] == 4  # T17: five days after the decision, and nine went by
+    await requests.answer(services, staff["root"].by, request.id, Answer(words=WORDS, decisions=(YES, YES)))
 
     by_login = await persons(services)
     assert by_login["officer"].standing is AccountStanding.WITHDRAWN
     assert by_login["both"].standing is AccountStanding.ACTIVE
-    seen = await admin.look_at(services, staff["root"].by, by_login["both"].id)
-    assert [p.agency_id for p in seen.posts] == [SOUTH]
+    account = await admin.look_at(services, staff["root"].by, by_login["both"].id)
+    assert [p.agency_id for p in account.posts] == [SOUTH]
 
 
-async def test_the_last_clerk_is_withdrawn_only_by_who_was_told(services: AccountServices) -> None:
+async def test_the_last_clerk_is_withdrawn_only_after_a_warning(services: AccountServices) -> None:
     staff = await team(services)
     request = await ask(services, staff, RequestForm.END, end(services, "clerk"), end(services, "second"))
-    answer = Answer(words=WORDS, decisions=(DONE, DONE))
+    answer = Answer(words=WORDS, decisions=(YES, YES))
 
     with pytest.raises(Clash) as refused:
         await requests.answer(services, staff["root"].by, request.id, answer)
 
     assert refused.value.code == "GW-LAST-CLERK"
     assert (await persons(services))["clerk"].standing is AccountStanding.ACTIVE
-    kept = Answer(words=WORDS, decisions=(DONE, Decision(is_done=False, refusal="Còn phải bàn giao.")))
-    await requests.answer(services, staff["root"].by, request.id, kept)
+    partial = Answer(words=WORDS, decisions=(YES, Decision(is_done=False, refusal="Còn phải bàn giao.")))
+    await requests.answer(services, staff["root"].by, request.id, partial)
     assert (await persons(services))["second"].standing is AccountStanding.ACTIVE
     last = await ask(services, staff, RequestForm.END, end(services, "second"))
-    told = Answer(words=WORDS, decisions=(DONE,), despite_warnings=True)
-    await requests.answer(services, staff["root"].by, last.id, told)
+    warned_answer = Answer(words=WORDS, decisions=(YES,), despite_warnings=True)
+    await requests.answer(services, staff["root"].by, last.id, warned_answer)
     assert (await persons(services))["second"].standing is AccountStanding.WITHDRAWN
 
 
@@ -168,7 +168,7 @@ async def test_nothing_is_done_when_one_line_cannot_be_done(services: AccountSer
 
     with pytest.raises(Clash):
         await requests.answer(
-            services, staff["root"].by, request.id, Answer(words=WORDS, decisions=(DONE, DONE))
+            services, staff["root"].by, request.id, Answer(words=WORDS, decisions=(YES, YES))
         )
 
     assert (await persons(services))["officer"].standing is AccountStanding.ACTIVE
@@ -206,7 +206,7 @@ async def test_who_may_ask_see_and_answer(services: AccountServices) -> None:
     staff = await team(services)
     south = await accounts.someone(services, staff["root"].by, "far", post(PostRole.AGENCY_ADMIN, SOUTH))
     draft = RequestDraft(form=RequestForm.END, lines=(end(services, "officer"),))
-    answer = Answer(words=WORDS, decisions=(DONE,))
+    answer = Answer(words=WORDS, decisions=(YES,))
 
     await denied(requests.make(services, south.by, NORTH, draft))
     await denied(requests.make(services, staff["clerk"].by, NORTH, draft))

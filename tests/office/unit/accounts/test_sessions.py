@@ -140,7 +140,7 @@ async def test_a_password_change_closes_all_other_sessions_and_renews_this_one(
     await denied(device.enters())
 
 
-async def test_no_password_of_before_is_taken_again(services: AccountServices, clock: ManualClock) -> None:
+async def test_no_recent_password_is_reused(services: AccountServices, clock: ManualClock) -> None:
     """With two remembered passwords the third last may come back."""
     two = replace(services, rules=replace(services.rules, passwords=PasswordRules(remembered=2)))
     _, user = await clerk(two)

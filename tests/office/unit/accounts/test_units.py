@@ -49,7 +49,7 @@ async def test_units_are_added_ordered_and_put_under_one_another(services: Accou
     await denied(units.add_unit(services, admin.by, SOUTH, "Phòng khác"))
 
 
-async def test_a_rename_takes_posts_and_rights_along_and_the_former_name_stays_taken(
+async def test_a_rename_takes_posts_and_rights_along_and_keeps_the_former_name_reserved(
     services: AccountServices, store: SqlOfficeStore
 ) -> None:
     admin = await administrator(services)

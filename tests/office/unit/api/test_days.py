@@ -23,7 +23,7 @@ NAMES = {"from", "to", "on", "date", "since", "until", "handed_from", "handed_to
 REPORTS = ("incoming", "outgoing", "deadlines", "paper", "readings")
 
 
-def asked(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def list_day_parameters(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield each reading call with each of its parameters that is a day or a moment."""
     for path, methods in described["paths"].items():
         for parameter in methods.get("get", {}).get("parameters", []):
@@ -34,7 +34,7 @@ def asked(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 async def test_no_day_of_another_calendar_is_a_failure_of_the_node(door: OfficeDoor, cases: Cases) -> None:
-    pairs = sorted({*asked(WITH_OFFICE.document)})
+    pairs = sorted({*list_day_parameters(WITH_OFFICE.document)})
     assert len(pairs) > 20
     for path, name in pairs:
         for edge in EDGES:
@@ -47,11 +47,11 @@ async def test_a_period_of_all_days_is_a_report_or_a_fault_of_the_caller(
     door: OfficeDoor, cases: Cases
 ) -> None:
     spans = (("0001-01-01", "0001-01-31"), ("9999-12-01", "9999-12-31"), ("1900-01-01", "2200-12-31"))
-    for since, until in spans:
+    for first_day, last_day in spans:
         for by in ("day", "month", "quarter", "partner", "unit"):
             for file in ("", "/file"):
-                with cases.case(f"{since} {until} {by}{file}"):
-                    more = {"from": since, "to": until, "by": by}
+                with cases.case(f"{first_day} {last_day} {by}{file}"):
+                    more = {"from": first_day, "to": last_day, "by": by}
                     answer = await door.ask("GET", f"/reports/incoming{file}", params=more)
                     assert answer.status in (200, 400, 422), str(answer)
 

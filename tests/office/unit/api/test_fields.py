@@ -128,7 +128,7 @@ async def test_every_list_can_be_asked_for_ids_alone(door: OfficeDoor) -> None:
         assert all(set(row) <= {id_name, "code"} for row in chosen["data"]), path
 
 
-async def test_pages_keep_the_fields_and_a_cursor_is_good_with_others(door: OfficeDoor) -> None:
+async def test_pages_keep_the_fields_and_a_cursor_is_good_with_other_fields(door: OfficeDoor) -> None:
     for number in ("15", "16", "17"):
         assert (await door.send(meta(number=number), once=f"n{number}")).status == 202
         door.clock.advance(1)
@@ -143,7 +143,7 @@ async def test_pages_keep_the_fields_and_a_cursor_is_good_with_others(door: Offi
     assert set(other.json["data"][0]) == {"id", "subject"}
 
 
-async def test_an_unknown_name_is_refused_with_the_one_that_was_meant(door: OfficeDoor) -> None:
+async def test_an_unknown_name_is_refused_with_the_likely_name(door: OfficeDoor) -> None:
     answer = await door.ask("GET", "/messages?fields=id,nummber,recipients.cod,zzzzzz")
     alike = await door.ask("GET", "/messages?field=id")
 

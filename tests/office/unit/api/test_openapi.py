@@ -188,7 +188,7 @@ def test_an_answer_of_bytes_is_described_as_bytes() -> None:
         assert "Content-Disposition" in success["headers"], name
 
 
-def test_every_call_says_what_any_call_can_meet_and_when_to_come_again() -> None:
+def test_every_call_describes_what_any_call_can_meet_and_when_to_retry() -> None:
     for _, path, operation in operations():
         answers = {status: WITH_OFFICE.resolved(answer) for status, answer in operation["responses"].items()}
 

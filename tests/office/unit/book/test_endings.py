@@ -15,7 +15,7 @@ from tests.office.unit.outgoing.test_document_acts import recall_from
 from tests.unit.outgoing.test_endings import cancel, leave_and_die
 
 _YEAR = Span(year=2026)
-WHO = "Ủy ban nhân dân tỉnh Sao Mai"
+PROVINCE_NAME = "Ủy ban nhân dân tỉnh Sao Mai"
 WHY = ": Khác (ghi rõ): Sai thẩm quyền"
 
 
@@ -65,7 +65,7 @@ async def test_each_end_of_a_document_has_its_note_and_its_stroke(town: OfficeTo
     today = town.clock.now().strftime("%d/%m/%Y")
     expected = {
         "1": ("", False),
-        "2": (f"{WHO} từ chối tiếp nhận ngày {today}{WHY}", False),
+        "2": (f"{PROVINCE_NAME} từ chối tiếp nhận ngày {today}{WHY}", False),
         "3": ("Được thay thế bằng 30/STD-VP", False),
         "4": (f"Thu hồi theo thông báo số 7/TB, ngày {today}: Gửi nhầm", True),
         "5": (f"Đã lấy lại ngày {today}: Gửi nhầm", True),
@@ -88,13 +88,13 @@ async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_
     await town._host()
     refused = await send(town, "1")
     await refuse(town, refused)
-    again = await send(town, "1")
+    resent = await send(town, "1")
     first = await send(town, "2")
     more = (Recipient(code=COMMUNE, role=first.draft.recipients[0].role),)
-    further = (
+    forwarded = (
         await more_recipients.send_to_more(town.node.out, await town.scope(DEPARTMENT), first.id, more)
     ).document
-    assert further is not None
+    assert forwarded is not None
     third = await send(town, "3", PROVINCE)
     extra = (
         await more_recipients.send_to_more(town.node.out, await town.scope(DEPARTMENT), third.id, more)
@@ -106,8 +106,8 @@ async def test_the_attempts_of_one_number_are_one_line_with_the_earlier_ends_in_
 
     lines, closing = await read(town)
     today = town.clock.now().strftime("%d/%m/%Y")
-    assert lines["1"].subject_id == again.id
-    assert note(lines["1"]) == (f"Lần gửi khác: {WHO} từ chối tiếp nhận ngày {today}{WHY}")
+    assert lines["1"].subject_id == resent.id
+    assert note(lines["1"]) == (f"Lần gửi khác: {PROVINCE_NAME} từ chối tiếp nhận ngày {today}{WHY}")
     assert str(lines["2"].cells["recipients"]).count(";") == 1
     assert not any(line.struck for line in lines.values())
     assert str(lines["3"].cells["recipients"]).count(";") == 0
@@ -130,6 +130,6 @@ async def test_a_document_that_had_left_after_all_keeps_its_line_with_both_days(
     back_on = town.clock.now().strftime("%d/%m/%Y")
     assert not line.struck
     assert note(line) == (
-        f"Đã hủy gửi ngày {cancelled_on}, nhưng {WHO} đã nhận (báo ngày {back_on}), nên khôi phục"
+        f"Đã hủy gửi ngày {cancelled_on}, nhưng {PROVINCE_NAME} đã nhận (báo ngày {back_on}), nên khôi phục"
     )
     await manage.resend(town.node.out, await town.scope(DEPARTMENT), sent.id, [PROVINCE])

@@ -49,7 +49,7 @@ def test_a_row_that_is_higher_than_a_sheet_goes_on_with_every_word() -> None:
     assert "Hết" in printed
 
 
-def test_a_word_that_is_wider_than_its_column_is_broken_and_whole() -> None:
+def test_a_word_that_is_wider_than_its_column_is_broken_and_complete() -> None:
     (text,) = _texts(_book(("0" * 90, "Một")))
 
     assert "".join(text.split()).count("0") == 90

@@ -150,18 +150,18 @@ async def test_a_report_is_sent_once_in_the_first_office_hour_to_each_person_wha
             sent_at.append((day, hour))
 
     assert sent_at == [("12-01", "07:31")]
-    (head, whole), (officer, own) = desk.mailed()
+    (head, agency_report), (officer, unit_report) = desk.mailed()
     assert (head, officer) == (HEAD, OFFICER)
-    assert (documents(whole)["Công văn"], documents(whole)["Tổng cộng"]) == ("1", "1")
-    assert documents(own)["Tổng cộng"] == "0"
+    assert (documents(agency_report)["Công văn"], documents(agency_report)["Tổng cộng"]) == ("1", "1")
+    assert documents(unit_report)["Tổng cộng"] == "0"
     message = desk.server.mails[0].message
     assert "từ 01/11/2026 đến 30/11/2026" in message["Subject"]
     assert "bao-cao-outgoing-2026-11-01-2026-11-30.csv" in str(message)
     (event,) = await desk.sent(schedule)
     assert (event.data["sent"], event.data["left_out"], event.data["total"]["documents"]) == (2, [], 1)
     assert [line["key"] for line in event.data["lines"]] == ["Công văn"]
-    after = await desk.schedule()
-    assert (after.due_on, after.sent_at, after.problem) == (date(2027, 1, 1), event.at, "")
+    schedule = await desk.schedule()
+    assert (schedule.due_on, schedule.sent_at, schedule.problem) == (date(2027, 1, 1), event.at, "")
 
 
 async def test_a_report_waits_for_its_figures(desk: Desk) -> None:
@@ -224,7 +224,7 @@ async def test_another_process_goes_on_for_one_that_died_and_a_repeat_has_the_sa
     assert len(await desk.sent(schedule)) == 1
 
 
-async def test_a_silent_mail_server_is_a_visible_problem_and_is_tried_again(desk: Desk) -> None:
+async def test_a_silent_mail_server_is_a_visible_problem_and_sending_is_repeated(desk: Desk) -> None:
     schedule = await desk.add()
     await desk.count()
     desk.to("12-01", "08:00")
@@ -366,7 +366,7 @@ async def test_a_report_of_a_program_ends_with_the_right_of_its_keys(desk: Desk)
     """The key that made it is revoked; another key of the program may read agencies alone."""
     accounts, scope = desk.town.node.store.accounts, await desk.town.scope(DEPARTMENT)
     program = await accounts.principal_for(PrincipalKind.PROGRAM, "statistics", scope.agency_id)
-    made, other = [
+    maker_key, other_key = [
         await accounts.add_key(
             secret_hash=str(n), principal=program, agency_ids=(scope.agency_id,), scopes=scopes
         )
@@ -382,7 +382,7 @@ async def test_a_report_of_a_program_ends_with_the_right_of_its_keys(desk: Desk)
     assert await desk.sender.send_due() == 1
     assert len(desk.mailed()) == 1
 
-    await accounts.revoke_key(made.id)
+    await accounts.revoke_key(maker_key.id)
     desk.to("01-04", "08:00", 2027)
     await desk.count()
     assert await desk.sender.send_due() == 0
@@ -390,7 +390,7 @@ async def test_a_report_of_a_program_ends_with_the_right_of_its_keys(desk: Desk)
     schedule = await desk.schedule()
     assert len(desk.mailed()) == 1
     assert (schedule.problem, schedule.paused_at is not None) == ("no_key", True)
-    assert not other.has_ended(desk.town.clock.now())
+    assert not other_key.has_ended(desk.town.clock.now())
 
 
 async def test_an_unforeseen_error_ends_on_the_page_and_holds_up_no_other_report(

@@ -20,11 +20,11 @@ async def make(door: OfficeDoor, body: Any, once: str = "r", **more: Any) -> Ans
 
 
 async def test_a_request_is_made_once_and_followed_to_its_answer(door: OfficeDoor) -> None:
-    made, repeat, second = await make(door, NEW), await make(door, NEW), await make(door, NEW, "s")
-    id = made.json["id"]
+    created, repeat, second = await make(door, NEW), await make(door, NEW), await make(door, NEW, "s")
+    id = created.json["id"]
 
-    assert (made.status, made.json["state"], made.json["lines"][0]["done"]) == (201, "open", None)
-    assert repeat.raw == made.raw
+    assert (created.status, created.json["state"], created.json["lines"][0]["done"]) == (201, "open", None)
+    assert repeat.raw == created.raw
     first_page = (await door.ask("GET", "/account-requests?limit=1")).json
     next_page = (await door.ask("GET", f"/account-requests?cursor={first_page['next_cursor']}")).json
     assert [row["id"] for row in (*first_page["data"], *next_page["data"])] == [second.json["id"], id]
@@ -33,13 +33,13 @@ async def test_a_request_is_made_once_and_followed_to_its_answer(door: OfficeDoo
     services = door.node.accounts
     async with services.accounts.read() as view:
         root = next(p.id for p in await view.people.all() if Role.PEOPLE in p.roles)
-    done = requests.Answer(
+    answer = requests.Answer(
         words="Đã cấp tài khoản.", decisions=(requests.Decision(is_done=True, login="mau"),)
     )
-    await requests.answer(services, Administrator.person(root), id, done)
+    await requests.answer(services, Administrator.person(root), id, answer)
 
-    seen = (await door.ask("GET", f"/account-requests/{id}")).json
-    assert (seen["state"], seen["answer"], seen["lines"][0]["login"]) == ("done", "Đã cấp tài khoản.", "mau")
+    row = (await door.ask("GET", f"/account-requests/{id}")).json
+    assert (row["state"], row["answer"], row["lines"][0]["login"]) == ("done", "Đã cấp tài khoản.", "mau")
     await door.carry()
     events = (await door.ask("GET", "/events?type=accounts.requested,accounts.answered")).json["data"]
     assert [event["type"] for event in events] == ["accounts.requested"] * 2 + ["accounts.answered"]

@@ -21,18 +21,18 @@ async def test_documents_tell_the_files_of_a_year_and_the_documents_in_one(door:
 
     files = (await door.ask("GET", "/registers/files")).json["data"]
     earlier = (await door.ask("GET", "/registers/files?year=2025")).json["data"]
-    whole = await door.ask("GET", "/registers/files/file")
-    one = await door.ask("GET", f"/registers/files/file?code={CODE}")
+    catalogue = await door.ask("GET", "/registers/files/file")
+    file_index = await door.ask("GET", f"/registers/files/file?code={CODE}")
     book = await door.ask("GET", f"/registers/files/file?code={CODE}&format=xlsx")
     unknown = await door.ask("GET", "/registers/files/file?code=Z91.07.2026.99")
 
     assert [(f["code"], f["documents"]) for f in files] == [(CODE, 2), ("Z91.07.2026.16.TH", 1)]
     assert (earlier, unknown.status) == ([], 404)
     for words in ("DANH MỤC", "Danh mục hồ sơ", CODE, "2 văn bản", "Thời hạn bảo quản"):
-        assert words.casefold() in printed(whole.raw).casefold()
-    text = printed(one.raw)
+        assert words.casefold() in printed(catalogue.raw).casefold()
+    text = printed(file_index.raw)
     for words in ("Mục lục văn bản trong hồ sơ", CODE, "15/", "16/", "có 2 dòng", "Tờ số"):
         assert words.casefold() in text.casefold(), text
     assert "17/" not in text
-    assert "danh-muc-ho-so-2026.pdf" in whole.headers["Content-Disposition"]
+    assert "danh-muc-ho-so-2026.pdf" in catalogue.headers["Content-Disposition"]
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(book.raw)).namelist()

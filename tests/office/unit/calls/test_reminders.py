@@ -51,7 +51,7 @@ async def test_what_is_late_is_noted_with_who_reminded_of_it(door: OfficeDoor) -
 
 
 @pytest.mark.parametrize("fields", [{"by": ""}, {"text": ""}, {"how": "shouting"}, {"recipient": None}])
-async def test_who_and_what_must_be_said(door: OfficeDoor, fields: dict[str, Any]) -> None:
+async def test_a_reminder_without_its_fields_is_refused(door: OfficeDoor, fields: dict[str, Any]) -> None:
     id = (await sent(door))["id"]
     await door.carry()
     door.clock.advance(LATE)

@@ -21,8 +21,8 @@ async def make(door: OfficeDoor, key: str = "s", **more: Any) -> Any:
 
 async def test_a_program_gets_the_figures_of_each_month_as_one_event(door: OfficeDoor) -> None:
     await sent(door, "15", recipients=[{"code": COMMUNE, "role": "to_act"}])
-    made = (await make(door)).json
-    again = (await make(door)).json
+    created = (await make(door)).json
+    repeat = (await make(door)).json
     await door.carry()
     door.clock.advance(datetime(2026, 12, 1, 8, 0, tzinfo=VIETNAM) - door.clock.now())
     while await figures.fold_next(door.node.store):
@@ -33,11 +33,11 @@ async def test_a_program_gets_the_figures_of_each_month_as_one_event(door: Offic
     listed = (await door.ask("GET", "/report-schedules")).json["data"]
     events = (await door.ask("GET", "/events?type=message.report")).json["data"]
 
-    assert (made["by"], made["since"], made["until"]) == ("day", "2026-11-01", "2026-11-30")
-    assert (again["id"], counts) == (made["id"], [1, 0])
-    assert [(s["id"], s["since"], s["problem"]) for s in listed] == [(made["id"], "2026-12-01", None)]
+    assert (created["by"], created["since"], created["until"]) == ("day", "2026-11-01", "2026-11-30")
+    assert (repeat["id"], counts) == (created["id"], [1, 0])
+    assert [(s["id"], s["since"], s["problem"]) for s in listed] == [(created["id"], "2026-12-01", None)]
     (event,) = events
-    assert (event["subject"], event["data"]["since"]) == (made["id"], "2026-11-01")
+    assert (event["subject"], event["data"]["since"]) == (created["id"], "2026-11-01")
     assert [(line["key"], line["figures"]["documents"]) for line in event["data"]["lines"]] == [
         ("2026-11-20", 1)
     ]
@@ -45,8 +45,8 @@ async def test_a_program_gets_the_figures_of_each_month_as_one_event(door: Offic
 
 
 async def test_a_schedule_is_paused_resumed_and_removed(door: OfficeDoor) -> None:
-    made = (await make(door)).json
-    path = f"/report-schedules/{made['id']}"
+    created = (await make(door)).json
+    path = f"/report-schedules/{created['id']}"
 
     states = [
         (await door.ask("PATCH", path, json={"state": state})).json["state"]

@@ -11,7 +11,7 @@ from tests.office.support.printed_words import printed
 from tests.unit.api.test_messages import sent
 
 
-async def test_a_report_counts_what_was_sent_and_what_came(door: OfficeDoor) -> None:
+async def test_a_report_counts_sent_and_received_documents(door: OfficeDoor) -> None:
     """R110 (statistics of documents)."""
     for number in ("15", "16"):
         await sent(door, number, recipients=[{"code": COMMUNE, "role": "to_act"}])
@@ -22,14 +22,14 @@ async def test_a_report_counts_what_was_sent_and_what_came(door: OfficeDoor) -> 
     while await figures.fold_next(door.node.store):
         pass
 
-    named = (await door.ask("GET", "/reports")).json["data"]
+    catalogue = (await door.ask("GET", "/reports")).json["data"]
     outgoing = (await door.ask("GET", "/reports/outgoing?by=type")).json
     partners = (await door.ask("GET", "/reports/outgoing?by=partner")).json
     incoming = (await door.ask("GET", "/reports/incoming?by=urgency", agency=COMMUNE)).json
     of_partner = (await door.ask("GET", f"/reports/outgoing?by=type&partner={COMMUNE}&from=2026-11-15")).json
     of_urgency = (await door.ask("GET", "/reports/incoming?urgency=thuong", agency=COMMUNE)).json
 
-    assert {report["name"] for report in named} >= {"incoming", "outgoing", "deadlines", "paper"}
+    assert {report["name"] for report in catalogue} >= {"incoming", "outgoing", "deadlines", "paper"}
     assert [(line["key"], line["figures"]["documents"]) for line in outgoing["data"]] == [("Công văn", 2)]
     assert outgoing["total"]["recipients"] == 2
     assert outgoing["total"]["taken"] == 1

@@ -16,7 +16,7 @@ def test_an_emblem_that_is_given_stands_on_what_is_printed(node: Terminal, tmp_p
     small = tmp_path / "small.png"
     small.write_bytes(png.picture(20, 20))
 
-    given = node.type("agency", "profile", "emblem", picture, "--yes", "-o", "json")
+    accepted = node.type("agency", "profile", "emblem", picture, "--yes", "-o", "json")
     refused = node.type("agency", "profile", "emblem", small, "--yes", "--lang", "en")
     rows = node.type("agency", "profile", "show", "-o", "json").json["data"]
     for words in (
@@ -27,10 +27,10 @@ def test_an_emblem_that_is_given_stands_on_what_is_printed(node: Terminal, tmp_p
     ):
         assert node.type(*words).code == 0
 
-    assert given.code == 0, given.err
+    assert accepted.code == 0, accepted.err
     assert (refused.code, "64" in refused.err) == (4, True)
     (row,) = (row for row in rows if row["setting"] == "emblem")
-    assert (row["value"], row["chosen"]) == (given.json["id"], True)
+    assert (row["value"], row["chosen"]) == (accepted.json["id"], True)
     for name in ("book", "files", "report"):
         assert pictures((tmp_path / f"{name}.pdf").read_bytes()) == [(15, 15)]
     assert '<img src="data:image/png;base64,iVBOR' in (tmp_path / "book.html").read_text(encoding="utf-8")

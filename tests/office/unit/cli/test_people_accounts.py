@@ -122,43 +122,43 @@ def test_an_answer_prints_the_links_of_new_accounts_once(folder: Path, terminal:
             services = account_services(office)
             async with services.changing("prn_admin") as (work, now):
                 draft = requests.RequestDraft(form=RequestForm.NEW, lines=people)
-                made = await requests.record(services, work, "prn_admin", accounts.NORTH, draft, now)
-        return made.id
+                request = await requests.record(services, work, "prn_admin", accounts.NORTH, draft, now)
+        return request.id
 
     answer = ("people", "answer", asyncio.run(ask()), "--words", "Đã cấp tài khoản.", "--yes", "-o", "json")
     refused = ("--refuse", "2=Không có tên trong biên chế.")
     wrong = terminal.type(*answer, "--refuse", "3=Không có.")
     answered = terminal.type(*answer, "--login", "mau", *refused)
-    again = terminal.type(*answer, "--login", "mau", *refused)
+    repeat = terminal.type(*answer, "--login", "mau", *refused)
 
     assert wrong.code == 2
     assert (answered.code, answered.json["state"]) == (0, "partly")
     ((account),) = answered.json["accounts"]
     assert account["login"] == "mau"
     taken_up(folder, account["code"])
-    assert "accounts" not in again.out
-    assert again.code != 0
+    assert "accounts" not in repeat.out
+    assert repeat.code != 0
 
 
 def test_a_request_is_made_and_listed_and_not_answered_by_who_made_it(
     folder: Path, terminal: Terminal
 ) -> None:
     person = ("name=Đặng Thị Mẫu", "role=officer", "name=Vũ Văn Thừa", "role=clerk")
-    made = terminal.type(
+    created = terminal.type(
         "people", "request", "01", *person, "--agency", "Z91.01", "--number", "7/SMT", "--yes", "-o", "json"
     )
     listed = terminal.type("people", "requests", "-o", "json")
-    shown = terminal.type("people", "requests")
+    table = terminal.type("people", "requests")
     wrong = terminal.type("people", "request", "01", "colour=red", "--agency", "Z91.01", "--yes")
     # Who asked is the machine's operator too, until there is a person.
-    own = terminal.type("people", "answer", made.json["id"], "--words", "Đã cấp tài khoản.", "--yes")
+    own = terminal.type("people", "answer", created.json["id"], "--words", "Đã cấp tài khoản.", "--yes")
     added = terminal.type(
         "people", "account", "quantri", "A. Admin", "--post", "operator", "--yes", "-o", "json"
     )
 
-    assert (made.code, made.json["state"], len(made.json["lines"])) == (0, "open", 2)
-    assert [row["id"] for row in listed.json["data"]] == [made.json["id"]]
-    assert all(word in shown.out for word in ("Z91.01", "7/SMT", "Chờ trả lời"))
+    assert (created.code, created.json["state"], len(created.json["lines"])) == (0, "open", 2)
+    assert [row["id"] for row in listed.json["data"]] == [created.json["id"]]
+    assert all(word in table.out for word in ("Z91.01", "7/SMT", "Chờ trả lời"))
     assert wrong.code == 2
     assert own.code == 5
     assert added.code == 0
@@ -203,12 +203,12 @@ def test_a_change_of_rights_that_waits_is_listed_and_refused_but_confirmed_by_a_
     table = terminal.type("people", "changes")
     confirmed = terminal.type("people", "confirm", id, "--yes")
     refused = terminal.type("people", "refuse", id, "--reason", "Not asked for in writing", "--yes")
-    again = terminal.type("people", "refuse", id, "--reason", "Not asked for in writing", "--yes")
+    repeat = terminal.type("people", "refuse", id, "--reason", "Not asked for in writing", "--yes")
 
     (row,) = listed.json["data"]
     assert (row["id"], row["act"], row["role"], row["agency"]) == (id, "give", "head", "Z91.01")
     assert "Person admin đề nghị giao cho Person vananh vai trò" in table.out
-    assert [run.code for run in (confirmed, refused, again)] == [5, 0, 5]
+    assert [run.code for run in (confirmed, refused, repeat)] == [5, 0, 5]
     assert terminal.type("people", "changes", "-o", "json").json["data"] == []
 
 
@@ -218,6 +218,6 @@ def test_the_list_prints_the_names_that_the_other_commands_know(folder: Path, te
     listed = terminal.type("people", "list")
     name = next(line for line in listed.out.splitlines() if "Đỗ Vận Hành" in line).split()[0]
 
-    given = terminal.type("people", "roles", name, "--role", "trust", "--yes", "-o", "json")
+    changed = terminal.type("people", "roles", name, "--role", "trust", "--yes", "-o", "json")
 
-    assert (name, given.code, given.json["roles"]) == ("vanhanh", 0, ["trust"])
+    assert (name, changed.code, changed.json["roles"]) == ("vanhanh", 0, ["trust"])

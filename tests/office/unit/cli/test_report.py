@@ -26,18 +26,18 @@ def test_a_report_and_the_list_of_files_are_written_in_each_form(node: Terminal,
 
 def test_a_schedule_is_made_paused_resumed_and_removed(node: Terminal) -> None:
     wish = ("report", "schedule", "deadlines", "--period", "quarter")
-    nobody = node.type(*wish, "--yes")
-    made = node.type(*wish, "--by", "unit", "--programs", "--yes", "-o", "json").json
-    paused = node.type("report", "pause", made["id"], "--yes", "-o", "json").json
+    without_receivers = node.type(*wish, "--yes")
+    created = node.type(*wish, "--by", "unit", "--programs", "--yes", "-o", "json").json
+    paused = node.type("report", "pause", created["id"], "--yes", "-o", "json").json
     table = node.type("report", "schedules")
-    resumed = node.type("report", "resume", made["id"], "--yes", "-o", "json").json
+    resumed = node.type("report", "resume", created["id"], "--yes", "-o", "json").json
 
-    assert nobody.code == 2
-    assert (made["report"], made["by"], made["period"], made["state"]) == (
+    assert without_receivers.code == 2
+    assert (created["report"], created["by"], created["period"], created["state"]) == (
         *("deadlines", "unit", "quarter"),
         "active",
     )
     assert (paused["state"], resumed["state"]) == ("paused", "active")
     assert "Đang tạm dừng" in table.out
-    assert node.type("report", "remove", made["id"], "--yes").code == 0
+    assert node.type("report", "remove", created["id"], "--yes").code == 0
     assert node.type("report", "schedules", "-o", "json").json["data"] == []

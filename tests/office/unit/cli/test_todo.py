@@ -76,7 +76,7 @@ def test_a_task_is_listed_taken_snoozed_and_settled(node: Terminal, tmp_path: Pa
     assert len(node.type("todo", "list", "-o", "json").json["data"]) == 1
 
 
-def test_what_is_wrong_with_a_note_is_said(node: Terminal) -> None:
+def test_a_note_to_an_unknown_task_or_with_an_impossible_day_is_refused(node: Terminal) -> None:
     options = ("--until", "2026-13-01 09:00", "--note", "x")
 
     assert node.type("todo", "close", "failed:nobody", "--note", "x", "--yes").code == 3
@@ -128,7 +128,7 @@ OFFICE_DAY = timedelta(hours=7, minutes=30)
 
 def test_a_countdown_reads_as_clerks_read_it() -> None:
     hour, minute = timedelta(hours=1), timedelta(minutes=1)
-    for left, day, vi, en in (
+    for remaining, day, vi, en in (
         (2 * hour, None, "Còn 2 giờ", "2 h left"),
         (hour + 12 * minute, OFFICE_DAY, "Còn 1 giờ 12 phút", "1 h 12 min left"),
         (-40 * minute, OFFICE_DAY, "Quá 40 phút", "Late by 40 min"),
@@ -142,7 +142,7 @@ def test_a_countdown_reads_as_clerks_read_it() -> None:
         (minute / 2, None, "Còn dưới 1 phút", "Less than a minute left"),
         (timedelta(), OFFICE_DAY, "Hết hạn 17:00 hôm nay", "Ended at 17:00 today"),
     ):
-        words = [time_left(left, FIVE, FIVE - left, lang, day) for lang in ("vi", "en")]
+        words = [time_left(remaining, FIVE, FIVE - remaining, lang, day) for lang in ("vi", "en")]
         assert words == [vi, en]
     for days, vi in ((1, "Hết hạn 17:00 hôm qua"), (2, "Hết hạn 17:00 ngày 20/11/2026")):
         # No minute of office time has passed since the end of the office's day.

@@ -45,20 +45,20 @@ from tests.support.pdf_pages import paper
 from tests.unit.docs.test_docs import ROOT, commands
 
 PAGE = ROOT / "docs/known-issues.md"
-NOT_THERE = "## Not there yet"
+MISSING_HEADING = "## Not there yet"
 MARK = re.compile(r"<!-- (fails|holds|outside): (.+?) -->")
-HERE = "tests/office/unit/docs/test_known_issues.py"
+THIS_FILE = "tests/office/unit/docs/test_known_issues.py"
 
 missing = pytest.mark.xfail(strict=True, raises=AssertionError, reason="a known issue")
 
 
 def entries() -> dict[str, tuple[str, str]]:
     """Return the marks of the entries about what is missing, by their texts."""
-    part = PAGE.read_text(encoding="utf-8").partition(NOT_THERE)[2].partition("\n## ")[0]
+    part = PAGE.read_text(encoding="utf-8").partition(MISSING_HEADING)[2].partition("\n## ")[0]
     bullets = re.split(r"(?m)^- ", part)[1:]
     marks = {bullet: MARK.findall(bullet) for bullet in bullets}
-    assert [bullet for bullet, found in marks.items() if len(found) != 1] == []
-    return {bullet: found[0] for bullet, found in marks.items()}
+    assert [bullet for bullet, matches in marks.items() if len(matches) != 1] == []
+    return {bullet: matches[0] for bullet, matches in marks.items()}
 
 
 def test_an_entry_names_a_test_that_fails_one_that_holds_or_why_there_is_none(cases: Cases) -> None:
@@ -70,9 +70,9 @@ def test_an_entry_names_a_test_that_fails_one_that_holds_or_why_there_is_none(ca
     for name, test in own.items():
         with cases.case(name):
             assert any(mark.name == "xfail" and mark.kwargs["strict"] for mark in test.pytestmark)
-    held = [name if "::" in name else f"{HERE}::{name}" for mark, name in marks if mark == "holds"]
-    assert {f"{HERE}::{name}" for name in facts} <= {*held}
-    for name in held:
+    fact_tests = [name if "::" in name else f"{THIS_FILE}::{name}" for mark, name in marks if mark == "holds"]
+    assert {f"{THIS_FILE}::{name}" for name in facts} <= {*fact_tests}
+    for name in fact_tests:
         with cases.case(name):
             file, _, function = name.partition("::")
             tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
@@ -227,8 +227,8 @@ def test_not_there_seals_by_mail_or_to_nodes() -> None:
 
 @missing
 def test_not_there_revocation_of_a_timestamp_authority() -> None:
-    given = [*inspect.signature(seals.check_stamp).parameters, *names(seals.TimestampAuthority)]
-    assert with_any(given, "revocation", "answers", "crl", "ocsp")
+    parameters = [*inspect.signature(seals.check_stamp).parameters, *names(seals.TimestampAuthority)]
+    assert with_any(parameters, "revocation", "answers", "crl", "ocsp")
 
 
 @missing

@@ -1,4 +1,4 @@
-"""What the receiver of a lead file that is probably of another document sees of it."""
+"""The note that a receiver sees at a lead file that is probably of another document."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_a_signer_has_the_title_of_the_last_time_and_only_where_none_was_typed()
     assert remembered(None, habits) is None
 
 
-def test_offers_are_of_the_own_province_first_and_among_those_the_usual_ones() -> None:
+def test_offers_begin_with_the_own_province_and_there_with_the_usual_agencies() -> None:
     habits = habits_of(
         [sent(HEAD, "Z91.12", "Z90.01"), sent(HEAD, "Z91.07"), sent(HEAD, "Z91.07"), sent(HEAD, "Z91.07")]
     )

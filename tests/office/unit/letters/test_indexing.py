@@ -48,7 +48,7 @@ async def work_through(indexer: ContentIndexer, town: OfficeTown) -> None:
     raise AssertionError("the indexer does not come to an end")
 
 
-async def found(town: OfficeTown, letter: IncomingDocument, text: str) -> list[tuple[int, int]]:
+async def search(town: OfficeTown, letter: IncomingDocument, text: str) -> list[tuple[int, int]]:
     scope = AgencyScope(agency_id=letter.agency_id, principal_id="clerk")
     async with town.node.store.read(scope) as view:
         question = Filter(side=None, text=text)
@@ -79,8 +79,8 @@ async def test_the_words_of_each_kind_of_file_are_found_with_their_page(town: Of
 
     await work_through(town.node.indexer, town)
 
-    assert await found(town, letter, "lụt bão") == [(1, 2)]
-    assert await found(town, letter, "tai chinh") == [(2, 1)]
+    assert await search(town, letter, "lụt bão") == [(1, 2)]
+    assert await search(town, letter, "tai chinh") == [(2, 1)]
     assert await readings(town, letter) == [Reading.WORDS, Reading.WORDS, Reading.NO_TEXT]
     town.clock.advance(3_600)
     assert await town.node.store.content_queue.claim(10) == ()
@@ -120,28 +120,28 @@ async def test_threat_145_a_letter_that_is_hidden_while_its_files_are_read_keeps
 
     assert len(drawer.wishes) == 1
     await hide(town, letter, InState.NEW)
-    assert await found(town, letter, "lut") == []
+    assert await search(town, letter, "lut") == []
     drawer.meanwhile = None
     town.clock.advance(contents.CLAIMED_FOR.total_seconds())
     await work_through(with_drawer(town, drawer), town)
-    assert await found(town, letter, "lut") == [(1, 1)]
+    assert await search(town, letter, "lut") == [(1, 1)]
 
 
 async def test_words_of_exchanged_files_are_read_anew_after_an_agreed_update(town: OfficeTown) -> None:
     letter = await arrived(town, ("van-ban.pdf", pdf(WORDS)))
     await work_through(town.node.indexer, town)
-    assert await found(town, letter, "lụt bão") == [(1, 1)]
+    assert await search(town, letter, "lụt bão") == [(1, 1)]
     files = (("van-ban.pdf", pdf("Trang đầu", "Quy chế văn thư")),)
     await town.brought(town.forge(update_of(files=files), files))
 
     await town.status(letter, "15")
-    assert await found(town, letter, "lụt bão") == []
+    assert await search(town, letter, "lụt bão") == []
     await folded(town.node.store)
     town.clock.advance(QUIET_TIME.total_seconds())
     await work_through(town.node.indexer, town)
 
-    assert await found(town, letter, "van thu") == [(1, 2)] * 2  # the update is a packet of its own
-    assert await found(town, letter, "lụt bão") == []
+    assert await search(town, letter, "van thu") == [(1, 2)] * 2  # the update is a packet of its own
+    assert await search(town, letter, "lụt bão") == []
     assert await readings(town, letter) == [Reading.WORDS]
 
 
@@ -207,10 +207,10 @@ async def test_switched_off_nothing_is_read_and_nothing_stays(town: OfficeTown) 
     letter = await arrived(town, ("van-ban.pdf", PDF))
     drawer = Drawer()
     await work_through(with_drawer(town, drawer), town)
-    assert await found(town, letter, "lut") == [(1, 1)]
+    assert await search(town, letter, "lut") == [(1, 1)]
 
     await work_through(with_drawer(town, drawer, is_on=False), town)
 
     assert len(drawer.wishes) == 1
-    assert await found(town, letter, "lut") == []
+    assert await search(town, letter, "lut") == []
     assert await readings(town, letter) == []

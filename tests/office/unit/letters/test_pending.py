@@ -97,34 +97,34 @@ async def traces(town: OfficeTown, id: str) -> tuple[int, int, Sequence[str]]:
 
 async def test_until_it_is_due_nothing_has_happened_and_then_all_of_it_once(town: OfficeTown) -> None:
     document = await arrive(town)
-    before, statuses = await traces(town, document.id), await town.statuses(PROVINCE)
+    old_traces, statuses = await traces(town, document.id), await town.statuses(PROVINCE)
 
     result = await press(town, document)
 
     assert result.due is not None
     assert result.document == document
-    assert await traces(town, document.id) == before
+    assert await traces(town, document.id) == old_traces
     assert await load(town, document.id) == document
     town.clock.advance(WAIT - timedelta(seconds=1))
     assert not await run_due(town)
-    assert await traces(town, document.id) == before
+    assert await traces(town, document.id) == old_traces
     town.clock.advance(1)
     assert await run_due(town)
     assert not await run_due(town)
     await town.carry()
 
-    taken = await load(town, document.id)
-    assert (taken.state, taken.register_no) == (InState.ACCEPTED, "1")
+    letter = await load(town, document.id)
+    assert (letter.state, letter.register_no) == (InState.ACCEPTED, "1")
     assert await act_on(town, document.id) is None
     assert await town.statuses(PROVINCE) == statuses + 1
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        told = max(await work.events.of_subject(document.id), key=lambda event: (event.at, event.id))
-    assert told.principal_id == town.people[PostRole.CLERK, ACTOR].person.id
+        last_event = max(await work.events.of_subject(document.id), key=lambda event: (event.at, event.id))
+    assert last_event.principal_id == town.people[PostRole.CLERK, ACTOR].person.id
 
 
 async def test_what_was_undone_leaves_no_trace_and_its_number_goes_to_the_next(town: OfficeTown) -> None:
     first, second = await arrive(town, "15"), await arrive(town, "16")
-    before = await traces(town, first.id)
+    old_traces = await traces(town, first.id)
     await press(town, first)
 
     await pending.undo(town.node.inn, await scope_of(town), first.id)
@@ -132,7 +132,7 @@ async def test_what_was_undone_leaves_no_trace_and_its_number_goes_to_the_next(t
     town.clock.advance(WAIT)
     await run_due(town)
 
-    assert await traces(town, first.id) == (*before[:2], ["1"])
+    assert await traces(town, first.id) == (*old_traces[:2], ["1"])
     assert (await load(town, first.id)) == first
     assert (await load(town, second.id)).register_no == "1"
     with pytest.raises(Clash, match="waits any more"):
@@ -195,13 +195,13 @@ async def test_what_could_not_be_done_is_refused_when_it_is_pressed(town: Office
 
 async def failed(town: OfficeTown, document: IncomingDocument, fault: str) -> None:
     """Run what is due, and check that the act is kept with this reason and was not done."""
-    before = await traces(town, document.id)
+    old_traces = await traces(town, document.id)
     town.clock.advance(WAIT)
     await run_due(town)
-    kept = await act_on(town, document.id)
-    assert kept is not None
-    assert (kept.fault, kept.waits, kept.failed_at) == (fault, False, town.clock.now())
-    assert await traces(town, document.id) == before
+    failed_act = await act_on(town, document.id)
+    assert failed_act is not None
+    assert (failed_act.fault, failed_act.waits, failed_act.failed_at) == (fault, False, town.clock.now())
+    assert await traces(town, document.id) == old_traces
     assert not await run_due(town)
 
 
@@ -231,9 +231,9 @@ async def test_a_document_system_that_takes_it_in_meanwhile_is_not_delayed(town:
     """The clerk's press then finds it changed, says so, and gives no second number."""
     document = await arrive(town)
     await press(town, document)
-    done = await town.status(document, "03")
+    letter = await town.status(document, "03")
 
-    assert done.register_no == "1"
+    assert letter.register_no == "1"
     await failed(town, document, "changed")
 
 
@@ -270,10 +270,10 @@ async def test_a_head_assigns_and_thereby_answers_the_submission(town: OfficeTow
     agency = await town.agency(PROVINCE)
     await accounts.units(town.node.accounts, agency.id, "Phòng Tổng hợp", "Phòng Kế hoạch")
     await press(town, document, values=ActValues(leader=head.id), wait=timedelta())
-    taken = await load(town, document.id)
+    letter = await load(town, document.id)
     assignment = Assignment(lead_unit="Phòng Tổng hợp", instruction="Xử lý gấp")
     values = ActValues(assignment=assignment, decides=True)
-    await press(town, taken, ActKind.ASSIGN, values, role=PostRole.HEAD)
+    await press(town, letter, ActKind.ASSIGN, values, role=PostRole.HEAD)
     assert (await submissions_of(town, document))[0].state is SubmissionState.OPEN
     town.clock.advance(WAIT)
     await run_due(town)
@@ -282,8 +282,8 @@ async def test_a_head_assigns_and_thereby_answers_the_submission(town: OfficeTow
     assert (assigned.state, assigned.assignment) == (InState.ASSIGNED, assignment)
     assert (await submissions_of(town, document))[0].opinion == "Xử lý gấp"
     other = replace(assignment, lead_unit="Phòng Kế hoạch")
-    again = ActValues(assignment=other, why="Giao nhầm phòng")
-    await press(town, assigned, ActKind.ASSIGN, again, role=PostRole.HEAD)
+    correction = ActValues(assignment=other, why="Giao nhầm phòng")
+    await press(town, assigned, ActKind.ASSIGN, correction, role=PostRole.HEAD)
     town.clock.advance(WAIT)
     await run_due(town)
     assert (await load(town, document.id)).assignment == other
@@ -342,10 +342,10 @@ async def test_an_act_that_fails_for_now_holds_up_no_other_and_is_done_later(
     real = act.set_status_in
 
     # Any: whatever the flow is called with
-    async def fail_once(services: Any, work: Any, id: str, *rest: Any) -> StatusDone:
+    async def fail_once(services: Any, work: Any, id: str, *arguments: Any) -> StatusDone:
         if id == first.id:
             raise StoreFailure("the disk is away")
-        return await real(services, work, id, *rest)
+        return await real(services, work, id, *arguments)
 
     with monkeypatch.context() as broken:
         broken.setattr(act, "set_status_in", fail_once)

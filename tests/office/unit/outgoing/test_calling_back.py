@@ -31,7 +31,7 @@ async def test_a_document_waits_to_be_called_back_and_then_leaves_by_itself(town
         await follow_up.call_back(town.node.out, scope, document.id)
 
 
-async def test_what_is_called_back_never_leaves_and_is_a_draft_again(town: OfficeTown) -> None:
+async def test_a_document_that_is_called_back_never_leaves_and_becomes_a_draft(town: OfficeTown) -> None:
     scope = await town.scope(DEPARTMENT)
     document = await begun(town, None, ("a.pdf", LEAD, PDF))
     sent = await manage.send_draft(town.node.out, scope, document.id, wait=WAIT)

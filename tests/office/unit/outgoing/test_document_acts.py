@@ -1,4 +1,4 @@
-"""What the table of standings and acts forbids, every use case refuses; what it allows of a recalled document is done."""
+"""Every use case refuses the acts that the table of standings forbids; the allowed acts on a recalled document are done."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def _cancelled(town: OfficeTown) -> OutgoingDocument:
     return sent
 
 
-async def _carried(town: OfficeTown, number: str = "12", *to: str) -> OutgoingDocument:
+async def _deliver(town: OfficeTown, number: str = "12", *to: str) -> OutgoingDocument:
     sent = await town.send(number, *(to or (PROVINCE,)))
     await town.carry()
     return sent
@@ -64,14 +64,14 @@ async def _carried(town: OfficeTown, number: str = "12", *to: str) -> OutgoingDo
 
 async def _recalled(town: OfficeTown) -> OutgoingDocument:
     """Recall a document that was not yet taken in, so that its receiver's node agrees by itself."""
-    sent = await _carried(town, "13")
+    sent = await _deliver(town, "13")
     await town.recall(sent)
     await town.carry()
     return sent
 
 
 async def _open_recall(town: OfficeTown) -> OutgoingDocument:
-    sent = await _carried(town, "14")
+    sent = await _deliver(town, "14")
     await town.status(await town.as_incoming(sent), "03")
     await town.carry()
     await town.recall(sent)
@@ -79,13 +79,13 @@ async def _open_recall(town: OfficeTown) -> OutgoingDocument:
 
 
 async def _sealed(town: OfficeTown) -> OutgoingDocument:
-    sent = await _carried(town, "15")
+    sent = await _deliver(town, "15")
     await seal(town, sent)
     return sent
 
 
 async def _update(town: OfficeTown) -> OutgoingDocument:
-    return await town.update(await _carried(town, "16"))
+    return await town.update(await _deliver(town, "16"))
 
 
 async def _queued(town: OfficeTown) -> OutgoingDocument:
@@ -119,9 +119,9 @@ async def test_every_use_case_refuses_what_the_table_forbids(town: OfficeTown, c
             assert await town.document(document) == document
 
 
-async def test_a_document_that_is_recalled_is_not_sent_again_and_its_reason_is_told(town: OfficeTown) -> None:
+async def test_a_second_sending_of_a_recalled_document_is_refused_with_the_reason(town: OfficeTown) -> None:
     """The recipient that failed gets no letter that the others were asked to give back."""
-    sent = await _carried(town, "21", PROVINCE, COMMUNE)
+    sent = await _deliver(town, "21", PROVINCE, COMMUNE)
     await town.status(await town.as_incoming(sent), "03")
     await town.carry()
     await recall_from(town, sent, PROVINCE)
@@ -134,7 +134,7 @@ async def test_a_document_that_is_recalled_is_not_sent_again_and_its_reason_is_t
     assert {d.state for d in (await town.deliveries(sent)).values()} == {"recall_asked"}
 
 
-async def test_a_document_that_was_given_back_is_replaced_and_not_sent_again(town: OfficeTown) -> None:
+async def test_a_document_that_was_given_back_is_replaced_and_never_resent(town: OfficeTown) -> None:
     sent = await town.document(await _recalled(town))
     with pytest.raises(Clash) as clash:
         await attempt(town, Act.RESEND, sent)

@@ -38,8 +38,8 @@ async def test_a_document_that_had_left_all_the_same_comes_back_with_its_number_
     assert (await town.document(sent)).state is OutState.PACKED
     assert (await town.delivery(sent)).state == "accepted"
     assert await numbers(town) == [(1, "issued", sent.id)]
-    one = {"documents": 1, "recipients": 1, "delivered": 1, "taken": 1}
-    assert await counted(town) == one
+    sent_figures = {"documents": 1, "recipients": 1, "delivered": 1, "taken": 1}
+    assert await counted(town) == sent_figures
     assert await counted(town, PROVINCE, "in") == {"documents": 1, "taken": 1}
     kinds = [event.kind.value for event in await town.events(DEPARTMENT, sent.id)]
     assert kinds.count("message.left_after_all") == 1

@@ -17,7 +17,7 @@ RULES = PasswordRules()
 GOOD = ("xK9!mQ2z", "Hai con mèo 3!", "Trời mưa 7 ngày", "Đường-7 về nhà", "uV4#tr0p")
 
 
-def test_good_ones_are_taken() -> None:
+def test_good_passwords_are_accepted() -> None:
     for password in GOOD:
         assert password_faults(password, RULES, ("nguyenvanan", "Nguyễn Văn An")) == (), password
 

@@ -19,15 +19,15 @@ from tests.support.cases import Cases
 
 
 def question(
-    report: str, by: By, since: date = date(2026, 3, 1), until: date = date(2026, 3, 31)
+    report: str, by: By, first_day: date = date(2026, 3, 1), last_day: date = date(2026, 3, 31)
 ) -> Question:
-    return Question(report=REPORTS[report], by=by, since=since, until=until)
+    return Question(report=REPORTS[report], by=by, since=first_day, until=last_day)
 
 
 def test_the_period_before_is_of_as_many_whole_months_or_days(cases: Cases) -> None:
     def check(row: tuple[date, date, date, date]) -> None:
-        since, until, first, last = row
-        assert question("incoming", By.DAY, since, until).before == (first, last)
+        begin, end, first, last = row
+        assert question("incoming", By.DAY, begin, end).before == (first, last)
 
     cases.check_rows(
         [
@@ -47,8 +47,8 @@ def test_the_period_before_is_of_as_many_whole_months_or_days(cases: Cases) -> N
 
 def test_a_period_is_read_by_whole_months_and_the_days_at_its_edges(cases: Cases) -> None:
     def check(row: tuple[Any, ...]) -> None:  # Any: two days, then spans
-        since, until, *spans = row
-        assert split_into_spans(since, until) == spans
+        begin, end, *spans = row
+        assert split_into_spans(begin, end) == spans
 
     year = date(2026, 1, 1), date(2026, 12, 31)
     cases.check_rows(
@@ -75,8 +75,8 @@ def test_lines_have_shares_and_means_and_totals_are_made_of_sums() -> None:
         "B": {"due": 1, "on_time": 0, "late": 1, "late_s": 3_600, "open_due": 0, "overdue": 0},
         "": {"overdue": 2},
     }
-    before = {"": {"due": 2, "on_time": 1, "late": 1}}
-    table = make_table(question("deadlines", By.TYPE), sums, before)
+    earlier_sums = {"": {"due": 2, "on_time": 1, "late": 1}}
+    table = make_table(question("deadlines", By.TYPE), sums, earlier_sums)
 
     keys = [column.key for column in table.question.columns]
     total = dict(zip(keys, table.total, strict=True))
@@ -95,10 +95,10 @@ def test_a_share_counts_what_was_done_or_due_and_is_unknown_before() -> None:
         ("replies-owed", "replied_share", 50.0),
         ("replies-awaited", "replied_share", 50.0),
     ):
-        asked = question(report, By.MONTH)
-        place = [column.key for column in asked.columns].index(key)
-        assert make_table(asked, waiting, {}).total[place] is None
-        assert make_table(asked, overdue, {}).lines[0].figures[place] == part
+        query = question(report, By.MONTH)
+        place = [column.key for column in query.columns].index(key)
+        assert make_table(query, waiting, {}).total[place] is None
+        assert make_table(query, overdue, {}).lines[0].figures[place] == part
 
 
 def test_each_column_is_made_of_kept_measures_and_has_words() -> None:
@@ -106,14 +106,14 @@ def test_each_column_is_made_of_kept_measures_and_has_words() -> None:
     for report in REPORTS.values():
         sides = ("",) if report.side else ("out", "in", "read")
         for by in report.lines:
-            asked = question(report.key, by)
-            measures = {name for side in sides for name in measures_of(asked, side)}
+            query = question(report.key, by)
+            measures = {name for side in sides for name in measures_of(query, side)}
             # Accounts are counted as they are today.
             assert report.of_accounts or measures <= {*MEASURES}
             assert f"report.by.{by}" in words
-            assert all(f"report.column.{column.key}" in words for column in asked.columns)
+            assert all(f"report.column.{column.key}" in words for column in query.columns)
             assert all(
-                column.measure in MEASURES for column in asked.columns if column.form is ColumnForm.OVERDUE
+                column.measure in MEASURES for column in query.columns if column.form is ColumnForm.OVERDUE
             )
         assert f"report.{report.key}" in words
         assert {*report.drawn} <= {column.key for column in report.columns}

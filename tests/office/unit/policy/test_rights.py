@@ -157,7 +157,7 @@ CLERK = Rights(person_id="clerk", posts=(post("clerk", PostRole.CLERK),))
 OWN_AGENCY = frozenset({"agy_a"})
 
 
-def test_who_may_lend_what(cases: Cases) -> None:
+def test_a_lending_is_checked_for_rights_period_and_scope(cases: Cases) -> None:
     of_unit: dict[str, object] = {"from_id": "unit"}
     by_clerk: dict[str, object] = {"from_id": "clerk", "to_id": "head", "rights": frozenset({Right.ISSUE})}
     rows: list[tuple[Rights, dict[str, object], LendingObjection | None]] = [

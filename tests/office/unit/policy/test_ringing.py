@@ -39,7 +39,7 @@ def ring_of(due_task: Task) -> Ring:
     return ring
 
 
-def test_every_kind_of_task_is_told(cases: Cases) -> None:
+def test_every_kind_of_task_has_its_ring(cases: Cases) -> None:
     def check(kind: TaskKind) -> None:
         ring = ring_of(task(kind))
         assert (ring.document, ring.party, ring.is_late, ring.is_express) == ("7/SNN", "Sở Mẫu", False, False)
@@ -58,7 +58,7 @@ def test_every_kind_of_task_is_told(cases: Cases) -> None:
         (Urgency.TIMED_EXPRESS, RingKind.URGENT, True),
     ],
 )
-def test_only_express_letters_are_heard(urgency: Urgency, kind: RingKind, aloud: bool) -> None:
+def test_only_express_letters_ring_aloud(urgency: Urgency, kind: RingKind, aloud: bool) -> None:
     ring = ring_of(task(TaskKind.TAKE_IN, urgency=urgency))
     assert (ring.kind, ring.is_express) == (kind, aloud)
     assert not ring_of(task(TaskKind.REJECTED, urgency=urgency)).is_express

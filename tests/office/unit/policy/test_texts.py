@@ -107,7 +107,7 @@ def test_good_vietnamese_is_never_taken_for_old_letters(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(VIETNAMESE), min_size=1, max_size=3).map(" ".join), st.sampled_from(BACK))
-def test_the_same_text_in_old_letters_is_known(text: str, back: Callable[[str], str]) -> None:
+def test_the_same_text_in_old_letters_is_recognised(text: str, back: Callable[[str], str]) -> None:
     old_text = back(text)
     words = [word for word in _odd_words([old_text]) if not _is_abbreviation(word)]
     # "Bá bé läc": what reads like Unicode but for one word may be a foreign name in it.

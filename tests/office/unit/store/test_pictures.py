@@ -43,7 +43,7 @@ def test_what_was_kept_is_found_and_nothing_else(root: Path) -> None:
     assert pictures.find(replace(KEY, digest=Digest.of_bytes(b"\2" * 32))) is None
 
 
-def test_a_picture_of_an_earlier_way_of_drawing_is_drawn_anew(
+def test_a_picture_of_an_earlier_way_of_drawing_is_redrawn(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures that were kept before seals were drawn would show every document as unsigned."""
@@ -60,7 +60,7 @@ def test_only_the_nodes_own_user_reads_them(root: Path) -> None:
     assert {path.stat().st_mode & 0o077 for path in [root, *root.rglob("*")]} == {0}
 
 
-def test_threat_133_a_document_takes_all_its_pictures_along_and_no_others(root: Path) -> None:
+def test_threat_133_a_document_takes_all_its_pictures_along_and_only_its_own(root: Path) -> None:
     pictures, other = folder(root), replace(KEY, document_id="inb_2")
     for key in (KEY, replace(KEY, page=2), replace(KEY, dots=200), other):
         pictures.keep(key, LOOK)
@@ -88,7 +88,7 @@ def test_over_the_bound_those_go_that_nobody_looked_at_longest(root: Path) -> No
 
 
 @pytest.mark.parametrize("octets", [b"", b"{}", b"{}\nx", b'{"pages": 1, "sizes": [[1]], "length": 1}\nx'])
-def test_a_file_that_was_damaged_is_drawn_anew(root: Path, octets: bytes) -> None:
+def test_a_damaged_file_is_redrawn(root: Path, octets: bytes) -> None:
     pictures = folder(root)
     pictures.keep(KEY, LOOK)
     next(root.rglob("1-*")).write_bytes(octets)

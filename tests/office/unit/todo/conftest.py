@@ -112,8 +112,8 @@ class TodoOffice:
             await work.parts.add(part)
         return part
 
-    async def told(self) -> list[tuple[str, str]]:
-        """Return the timers and steps that the agency's people were told, by their events."""
+    async def list_reminders(self) -> list[tuple[str, str]]:
+        """List the timers and steps of the reminders to the agency's people, by their events."""
         query = select(EventRow).where(
             col(EventRow.kind) == EventKind.TIMER_TOLD.value, col(EventRow.agency_id) == NORTH.agency_id
         )

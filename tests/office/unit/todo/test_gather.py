@@ -210,7 +210,7 @@ async def test_a_status_that_did_not_reach_its_sender_for_a_day_is_a_task_until_
     assert await office.kinds() == []
 
 
-async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_until_it_is_asked_again(
+async def test_a_take_back_that_did_not_reach_its_recipient_for_a_day_is_a_task_until_it_is_repeated(
     office: TodoOffice,
 ) -> None:
     id = await office.send("take_back_asked")
@@ -266,7 +266,7 @@ async def test_a_snoozed_task_comes_back_at_its_hour_and_tells_why_it_rested(off
     ]
 
 
-async def test_a_settled_task_comes_back_only_when_it_begins_anew(office: TodoOffice) -> None:
+async def test_a_settled_task_comes_back_only_when_it_begins_a_second_time(office: TodoOffice) -> None:
     id = await office.send("failed")
     task = f"failed:{id}"
     await todo.take_task(office.services, NORTH, task, "A. Clerk")
@@ -387,8 +387,8 @@ async def test_a_unit_has_its_own_list_and_the_agency_hears_of_it_two_days_after
     ]
 
 
-async def test_fifteen_working_days_count_from_the_day_the_document_came(office: TodoOffice) -> None:
-    """Whenever it was given, and to whom. R64 (counts from receipt), T7n (no limit given)."""
+async def test_fifteen_working_days_count_from_the_day_of_arrival(office: TodoOffice) -> None:
+    """The day and the person of the assignment do not matter. R64 (counts from receipt), T7n (no limit given)."""
     document = await office.receive(state=InState.ASSIGNED)
     due = timers.work(await office.services.office(NORTH.agency_id), office.clock.now(), None)
     office.to("26 08:00")

@@ -181,25 +181,25 @@ class KilledMailer:
     """Mailer of a process that is killed at its first mail, before the server has it or after."""
 
     mailer: Mailer
-    after: bool
+    sends: bool
     is_on: bool = True
 
     async def send(self, mail: Mail) -> None:
-        if self.after:
+        if self.sends:
             await self.mailer.send(mail)
         raise asyncio.CancelledError
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("sends", [False, True], ids=["before", "after"])
 async def test_a_reminder_of_a_killed_process_is_sent_after_its_lease_under_the_same_id(
-    post: Post, after: bool
+    post: Post, sends: bool
 ) -> None:
-    """A task that came meanwhile is told in a mail of its own: who drops a mail of a known id still learns of it."""
+    """A task that came meanwhile has a mail of its own: a reader who drops a mail of a known id still learns of it."""
     post.office.to("20 08:00")
     await post.office.receive(number="7")
     await post.look("20 08:01")  # the digest
     post.office.to("20 09:00")  # T2: an hour before its end
-    killed = KilledMailer(mailer=post.reminders.mailer, after=after)
+    killed = KilledMailer(mailer=post.reminders.mailer, sends=sends)
     with pytest.raises(asyncio.CancelledError):
         await post.look(mailer=killed)
     sent_before = len(post.server.mails)
@@ -210,9 +210,9 @@ async def test_a_reminder_of_a_killed_process_is_sent_after_its_lease_under_the_
     repeated = post.server.mails[sent_before:]
     assert len(repeated) == 1
     assert "7/SNN" in repeated[0].text
-    if after:
+    if sends:
         assert repeated[0].message["Message-ID"] == post.server.mails[sent_before - 1].message["Message-ID"]
-    assert await post.office.told() == [("t2", "60")]
+    assert await post.office.list_reminders() == [("t2", "60")]
 
 
 async def test_a_task_that_came_while_a_reminder_was_lost_is_told_in_a_mail_of_its_own(post: Post) -> None:
@@ -220,7 +220,7 @@ async def test_a_task_that_came_while_a_reminder_was_lost_is_told_in_a_mail_of_i
     await post.office.receive(number="7")
     post.office.to("20 09:00")
     with pytest.raises(asyncio.CancelledError):
-        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, after=True))
+        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, sends=True))
     lost = post.server.mails[-1]
     await post.office.receive(number="8", arrived_at=at("20 08:05"))
 
@@ -370,10 +370,10 @@ async def test_a_draft_is_told_to_its_author_by_its_number_or_hour_and_never_by_
         draft(signed_at=None, number="", symbol=""),
         draft(subject="Đã ký", signed_at=at("20 14:20")),
     ]
-    for kept, moment in zip(drafts, ("20 14:00", "20 14:10", "20 14:20"), strict=True):
+    for content, moment in zip(drafts, ("20 14:00", "20 14:10", "20 14:20"), strict=True):
         post.office.to(moment)
         async with post.office.change() as work:
-            await work.outgoing.add(outgoing(post.office.clock, state=OutState.DRAFT, draft=kept))
+            await work.outgoing.add(outgoing(post.office.clock, state=OutState.DRAFT, draft=content))
 
     async def person(id: str) -> Sequence[str]:
         return [f"{id}@north.example"]
@@ -387,7 +387,7 @@ async def test_a_draft_is_told_to_its_author_by_its_number_or_hour_and_never_by_
         f"- Trình dự thảo cho lãnh đạo: {drafts[0].code}; hạn 16:00 20/11/2026",
         "- Trình dự thảo cho lãnh đạo: dự thảo soạn từ 14:10 20/11/2026; hạn 16:00 20/11/2026",
     ]
-    assert all(kept.subject not in mail.text for kept in drafts)
+    assert all(content.subject not in mail.text for content in drafts)
 
 
 async def test_a_document_without_a_number_is_not_told_by_its_subject(post: Post) -> None:
@@ -509,11 +509,11 @@ async def test_the_answer_to_a_request_about_accounts_is_told_once(
     async def person(id: str) -> Sequence[str]:
         return ["maker@north.example"] if id == "person" else []
 
-    told = {"duties": duties_of(accounts), "admins": admins, "person": person}
+    sources = {"duties": duties_of(accounts), "admins": admins, "person": person}
     post.office.to("20 22:00")
     await answered(accounts, made_by, email)
-    await asyncio.gather(*(post.look(**told) for _ in range(2)))
-    await post.look("20 22:02", **told)
+    await asyncio.gather(*(post.look(**sources) for _ in range(2)))
+    await post.look("20 22:02", **sources)
 
     (mail,) = [m for m in post.server.mails if "đề nghị về tài khoản" in str(m.message["Subject"])]
     assert mail.to == [to]
@@ -524,21 +524,21 @@ async def test_the_answer_to_a_request_about_accounts_is_told_once(
     assert "lien-ket" not in mail.text
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("sends", [False, True], ids=["before", "after"])
 async def test_an_answer_of_a_killed_process_is_told_after_its_lease_under_the_same_id(
-    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, after: bool
+    post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, sends: bool
 ) -> None:
     accounts = accounts_of(store, clock, pool)
-    told = {"duties": duties_of(accounts)}
+    sources = {"duties": duties_of(accounts)}
     post.office.to("20 22:00")
     await answered(accounts, "program", "nhan@north.example")
     with pytest.raises(asyncio.CancelledError):
-        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, after=after), **told)
-    await post.look("20 22:04", **told)
-    assert len(post.server.mails) == after
+        await post.look(mailer=KilledMailer(mailer=post.reminders.mailer, sends=sends), **sources)
+    await post.look("20 22:04", **sources)
+    assert len(post.server.mails) == sends
 
-    await post.look("20 22:05", "20 22:06", **told)
-    assert len(post.server.mails) == 1 + after
+    await post.look("20 22:05", "20 22:06", **sources)
+    assert len(post.server.mails) == 1 + sends
     assert len({mail.message["Message-ID"] for mail in post.server.mails}) == 1
 
 
@@ -549,8 +549,8 @@ async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_per
     accounts = accounts_of(store, clock, pool)
     duties = duties_of(accounts)
     post.office.to("20 22:00")
-    wanted = WantedPost(role=PostRole.CLERK, agency_id=NORTH.agency_id)
-    account = NewAccount(login="clerk", name="A. Clerk", email="clerk@north.example", posts=(wanted,))
+    wanted_post = WantedPost(role=PostRole.CLERK, agency_id=NORTH.agency_id)
+    account = NewAccount(login="clerk", name="A. Clerk", email="clerk@north.example", posts=(wanted_post,))
     await admin.add(accounts, MACHINE, account)
     await asyncio.gather(*(post.look(duties=duties, admins=admins) for _ in range(2)))
     await post.look("20 22:02", duties=duties, admins=admins)

@@ -12,7 +12,7 @@ from tests.office.support.doors import open_door
 from tests.support.town.doors import VxpDoor, vxp_operations
 
 
-async def test_what_was_given_up_is_a_task_until_a_clerk_offers_it_again(
+async def test_an_offer_that_was_given_up_is_a_task_until_a_clerk_repeats_it(
     blank_node: Path, tmp_path: Path
 ) -> None:
     async with open_door(blank_node, tmp_path / "vxp", hang=vxp_operations()) as door:

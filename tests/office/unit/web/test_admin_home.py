@@ -33,17 +33,17 @@ def account(
         enrolled_at=NOW if enrolled else None,
         standing=standing,
     )
-    held = tuple(
-        Post(person_id="prn_1", role=role, agency_id="a", unit=unit, given_by="x", given_at=NOW, until=until)
-        for role, unit, until in posts
+    held_posts = tuple(
+        Post(person_id="prn_1", role=role, agency_id="a", unit=unit, given_by="x", given_at=NOW, until=end)
+        for role, unit, end in posts
     )
-    return AccountLine(person=person, posts=held, link_until=link_until)
+    return AccountLine(person=person, posts=held_posts, link_until=link_until)
 
 
 CLERK = (PostRole.CLERK, "", None)
 
 
-def test_each_reason_is_found_and_the_gravest_is_told(cases: Cases) -> None:
+def test_each_reason_is_found_and_the_gravest_counts(cases: Cases) -> None:
     for name, line, attention in (
         ("well", account(CLERK), None),
         ("in a unit", account((PostRole.OFFICER, "phòng tổng hợp", None)), None),

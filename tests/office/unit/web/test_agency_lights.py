@@ -36,7 +36,7 @@ def test_a_light_says_whether_mail_reaches_an_agency(cases: Cases) -> None:
 
 
 def test_the_lights_of_an_agency_say_what_the_visitor_may_know(cases: Cases) -> None:
-    """Without a certificate there is one light; whether it answers is mail, which not everybody may see."""
+    """Without a certificate there is one light; whether it answers is mail, which not every visitor may see."""
     long_ago = NOW - SIX_MONTHS - timedelta(seconds=1)
     rows = {
         "not connected": ((False, None, NOW, True), {"connected": "none"}),

@@ -19,7 +19,7 @@ def form(**texts: str) -> Form:
     return Form(MappingProxyType({name: (value,) for name, value in texts.items()}))
 
 
-def test_what_was_typed_comes_back_as_it_is_shown() -> None:
+def test_typed_values_come_back_in_the_form_of_the_page() -> None:
     texts = {
         "number": "15",
         "symbol": "STD-VP",

@@ -41,7 +41,7 @@ def ruled(template: str, field: str) -> list[tuple[str, str]]:
     return exact or [(table, path) for table, path, last in paths if field.endswith(f"_{last}")]
 
 
-def test_a_text_of_the_table_takes_its_length_from_there(cases: Cases) -> None:
+def test_a_text_of_the_table_takes_its_length_from_the_table(cases: Cases) -> None:
     def check(row: tuple[str, str, str]) -> None:
         template, field, most = row
         match = _TABLE.fullmatch(most)
@@ -56,7 +56,7 @@ def test_a_text_of_the_table_takes_its_length_from_there(cases: Cases) -> None:
     cases.check_rows([*fields()], check)
 
 
-def test_what_the_templates_say_is_found_here() -> None:
+def test_the_fields_of_the_templates_are_read_and_their_texts_are_in_the_table() -> None:
     templates = {field[0] for field in fields() if "longest" in field[2]}
 
     assert templates >= {

@@ -54,7 +54,7 @@ async def test_a_form_in_parts_is_bounded_in_bytes_and_not_in_letters() -> None:
     assert await in_parts(("a", "ố".encode() * 600), ("text", "ộ".encode() * 600)) == "GW-FORM-SIZE"
 
 
-async def test_what_is_no_text_is_counted_as_it_came() -> None:
+async def test_bytes_that_are_no_text_are_counted_unchanged() -> None:
     assert await in_parts(("a", b"\xff" * 1_400), ("text", b"b" * 1_400)) == "b" * 1_400
 
 

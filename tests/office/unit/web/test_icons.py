@@ -53,7 +53,7 @@ def test_words_of_buttons_bring_no_drawing_of_their_own() -> None:
     ] == []
 
 
-def test_a_glyph_and_a_bare_sign_are_seen() -> None:
+def test_a_glyph_and_a_bare_sign_are_recognised() -> None:
     assert GLYPH.search("<b>✓</b>")
     assert GLYPH.search("‹")
     assert GLYPH.search(ARROW.sub("", '{"sending": "→"}'))
@@ -91,7 +91,7 @@ def test_a_state_has_the_colour_of_the_table_in_lists_and_charts(cases: Cases) -
     cases.check_rows(WORDS, check)
 
 
-def test_the_page_of_states_says_how_incoming_ones_are_shown() -> None:
+def test_the_page_of_states_names_the_icons_of_incoming_documents() -> None:
     page = (DOCS / "states.md").read_text(encoding="utf-8")
     for word, (colour, shape) in icons.INCOMING.items():
         assert f"`{word}` {colour}, {shape}" in page.replace("\n", " ")

@@ -206,7 +206,7 @@ def test_urgent_ones_come_first_then_doubtful_ones_then_those_with_least_time() 
     assert sorted(range(len(fields)), key=lambda n: leads[n]) == [5, 3, 1, 2, 0, 4]
 
 
-def test_rows_of_before_stand_rightly_among_new_ones() -> None:
+def test_earlier_rows_stand_rightly_among_new_rows() -> None:
     """A letter without doubts keeps its place."""
     list_line = line(document(urgency=Urgency.URGENT))
     assert list_line.due_at is not None

@@ -52,7 +52,7 @@ async def test_one_person_has_so_many_and_the_newest_stay() -> None:
         assert not first.is_set()
 
 
-async def test_the_first_that_ends_ends_the_others_and_its_fault_is_told() -> None:
+async def test_the_first_to_end_stops_the_others_and_raises_its_fault() -> None:
     live, ended, never = Live(), asyncio.Event(), asyncio.Event()
 
     async def waits() -> None:

@@ -1,5 +1,5 @@
-"""The words of the search field: filters in both languages, the rest of the text, what completes a word, and that a written
-text reads as what it was written from."""
+"""The words of the search field: filters in both languages, the free text beside them, what completes a word, and that a
+written text reads as what it was written from."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOKENS = (FROM, TYPE, DUE, SINCE, STATE)
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "rest"),
+    ("text", "values", "free_text"),
     [
         ("báo cáo quý", {}, "báo cáo quý"),
         ("loại:công văn báo cáo", {"loai": "cong van"}, "báo cáo"),
@@ -61,8 +61,8 @@ TOKENS = (FROM, TYPE, DUE, SINCE, STATE)
         ("", {}, ""),
     ],
 )
-def test_a_text_is_read_as_filters_and_the_rest(text: str, values: dict[str, str], rest: str) -> None:
-    assert read_tokens(text, TOKENS) == (values, rest)
+def test_a_text_is_read_as_filters_and_free_text(text: str, values: dict[str, str], free_text: str) -> None:
+    assert read_tokens(text, TOKENS) == (values, free_text)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_a_text_is_read_as_filters_and_the_rest(text: str, values: dict[str, str
     ],
 )
 def test_the_last_word_is_completed(text: str, offered: list[str]) -> None:
-    assert [found.text for found in offer(text, TOKENS, ["Sở", "Sở Y tế"])] == offered
+    assert [completion.text for completion in offer(text, TOKENS, ["Sở", "Sở Y tế"])] == offered
 
 
-KNOWN = st.fixed_dictionaries(
+PARAMETERS = st.fixed_dictionaries(
     {},
     optional={
         "loai": st.sampled_from(["cong van", "cong dien"]),
@@ -97,17 +97,17 @@ KNOWN = st.fixed_dictionaries(
 )
 
 
-@given(KNOWN)
+@given(PARAMETERS)
 def test_what_is_written_reads_as_it_was(parameters: dict[str, str]) -> None:
     text = write_tokens(parameters, TOKENS)
-    values, rest = read_tokens(text, TOKENS)
-    assert {**values, **({"q": rest} if rest else {})} == parameters
+    values, free_text = read_tokens(text, TOKENS)
+    assert {**values, **({"q": free_text} if free_text else {})} == parameters
 
 
 @given(st.text(alphabet='abtừhạn:" loại\u0301', max_size=60))
 def test_any_text_is_read_and_completed(text: str) -> None:
-    values, rest = read_tokens(text, TOKENS)
-    assert read_tokens(rest, TOKENS)[1] == rest
+    values, free_text = read_tokens(text, TOKENS)
+    assert read_tokens(free_text, TOKENS)[1] == free_text
     offer(text, TOKENS, ["Sở"])
     assert values.keys() <= {"loai", "qua-han", "tre", "tu", "trang-thai"}
 
@@ -118,8 +118,8 @@ def test_any_text_is_read_and_completed(text: str) -> None:
 def test_every_offered_value_typed_by_hand_gives_what_pressing_its_offer_gives(behind: str) -> None:
     for token in TOKENS:
         pressed = offer(f"{token.names[0]}:", TOKENS)
-        for offered, known in zip(pressed, token.values, strict=False):
+        for offered, token_value in zip(pressed, token.values, strict=False):
             if token.names[0] not in behind:
                 for name in token.names:
-                    typed = f"{name}:{known.words}{behind}"
-                    assert read_tokens(typed, TOKENS) == read_tokens(offered.text + behind, TOKENS), typed
+                    text = f"{name}:{token_value.words}{behind}"
+                    assert read_tokens(text, TOKENS) == read_tokens(offered.text + behind, TOKENS), text

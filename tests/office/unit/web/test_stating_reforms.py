@@ -54,7 +54,7 @@ def test_a_comma_is_part_of_a_name_and_stands_between_codes(text: str, names: tu
     assert common.split_names(text) == names
 
 
-def test_what_was_typed_becomes_the_reform_that_is_meant() -> None:
+def test_typed_values_become_the_intended_reform() -> None:
     wizard = stated(
         kind="consolidate",
         sources="Z91.01\r\nZ91.02 , Z91.03;",

@@ -1,4 +1,4 @@
-"""An act that took effect, or could not be done, is told where it was pressed: in its row and at the foot, without a
+"""The outcome of an act, done or refused, appears where the act was pressed: in its row and at the foot, without a
 reload. The clock stands still and is moved over the time to undo."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def test_the_number_reaches_the_row_and_the_foot(
     await enter()
     with site.clock.standing():
         deed = await press(page, document.id)
-        # The list, which is renewed at its end, counts the letter until it is told that the act took effect.
+        # The list, which is renewed at its end, counts the letter until it hears that the act took effect.
         await expect(page.locator(f"[data-id='{document.id}'] .pending")).to_have_count(1)
         await expect(page.locator("[data-tab=new] .count")).to_have_text("1")
         site.clock.skip(WAIT)
