@@ -112,8 +112,8 @@ def _new_file(settings: Settings, to: Path | None, started: datetime) -> Path:
 
 
 def _source(call: Invocation, settings: Settings) -> BackupSource:
-    from gateway import settings as reading
     from gateway.ops.backup import BackupSource
+    from gateway.settings import reading
 
     return BackupSource(
         node=settings.node.name,

@@ -172,9 +172,9 @@ class Invocation:
 
     def settings(self) -> Settings:
         """Load the settings in force."""
-        from gateway import settings
+        from gateway.settings import reading
 
-        return settings.load(settings.locate(self.config, os.environ), os.environ)
+        return reading.load(reading.locate(self.config, os.environ), os.environ)
 
     def say(self, key: str, /, **params: object) -> None:
         """Tell the person something, on stderr, so that stdout stays data."""

@@ -75,7 +75,7 @@ async def init(
     ] = None,
 ) -> None:
     """Set up a node: settings, database, your agency, its key pair and the first API key (printed once)."""
-    from gateway.settings import DEFAULT_FILE
+    from gateway.settings.reading import DEFAULT_FILE
 
     file = call.config or Path(os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
     if file.exists():
@@ -147,7 +147,7 @@ def _check_code(code: str) -> None:
 
 async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
     """Set up step by step, the settings file last but one, so that a failed set-up can be repeated."""
-    from gateway import settings as reading
+    from gateway.settings import reading
     from gateway.store import migrate
 
     draft = file.with_name(f".{file.name}.new")
@@ -278,7 +278,7 @@ def _toml_string(text: str) -> str:
 @config.verb("", "--config province.toml -o json", name="show")
 def show_settings(call: Invocation) -> None:
     """Print every setting with its value and its source; secrets are masked."""
-    from gateway.settings import printable, sources
+    from gateway.settings.reading import printable, sources
 
     settings = call.settings()
     values, origins = printable(settings), sources(settings)
@@ -292,7 +292,7 @@ def show_settings(call: Invocation) -> None:
 def check_settings(call: Invocation) -> None:
     """Read the settings and say whether they can be used; if not, list every fault and exit 1."""
     from gateway.ops import settings_check
-    from gateway.settings import locate
+    from gateway.settings.reading import locate
 
     if faults := settings_check.faults(call.settings()):
         raise Misconfigured(
