@@ -5,6 +5,7 @@ and the event that confirms it. People are authenticated before this module is c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -78,15 +79,7 @@ class SqlSeals:
                     f"{change.acting_code} may seal for {change.code} already, by {right.act_number} ({right.id});"
                     " withdraw that right first"
                 )
-        values = {
-            "id": self._clock.new_id("srt_"),
-            "acting_code": change.acting_code,
-            "code": change.code,
-            "act_number": change.act_number,
-            "act_date": change.act_date,
-            "valid_from": change.valid_from,
-            "valid_to": change.valid_to,
-        }
+        values = {"id": self._clock.new_id("srt_"), **asdict(change)}
         await self._insert(SEALING_RIGHT, EventKind.SEALING_RIGHT_APPROVED, values, people, reasons)
 
     async def withdraw(self, id: str, at: datetime, reason: str) -> str:
