@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.trust.keys import FileSigner
 
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
+PasswordFile = Annotated[Path | None, option(f"Its first line opens the key; else ${PASSWORD}.", exists=True)]
 Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 
 _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
@@ -60,9 +61,7 @@ async def export(
     file: Annotated[Path, argument("The feed to write.", dir_okay=False)],
     sign: Annotated[Path, existing("The feed key, in PEM.")],
     certificate: Annotated[Path, existing("Its certificate, in PEM.")],
-    password_file: Annotated[
-        Path | None, option(f"Its first line opens the key; else ${PASSWORD}.", exists=True)
-    ] = None,
+    password_file: PasswordFile = None,
     since: Annotated[Path | None, existing("The previous snapshot; the number follows it.")] = None,
     changes: Annotated[bool, option("Only the changes since then.", "--changes")] = False,
     trust: Annotated[
@@ -90,9 +89,7 @@ def countersign(
     file: Annotated[Path, argument("A list that was exported with --trust.", exists=True)],
     sign: Annotated[Path, existing("The officer's key, in PEM.")],
     certificate: Annotated[Path, existing("The officer's certificate, in PEM.")],
-    password_file: Annotated[
-        Path | None, option(f"Its first line opens the key; else ${PASSWORD}.", exists=True)
-    ] = None,
+    password_file: PasswordFile = None,
 ) -> None:
     """Sign a list as an officer of its issuer, after comparing the digest of its certificates. Nodes that delegated trust
     to the issuer need two such signatures."""

@@ -136,10 +136,8 @@ class SqlBindings:
                 f"no certificate {certificate_fingerprint} is bound to {code}; list its certificates again"
             )
         ended = at if row.valid_to is None else min(at, row.valid_to)
-        values = {
-            "state": WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state,
-            "valid_to": ended,
-        }
+        state = WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state
+        values = {"state": state, "valid_to": ended}
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
         all_facts = {"valid_to": ended.isoformat(), **facts}
         await self._tell(kind, code, certificate_fingerprint, all_facts)

@@ -175,11 +175,7 @@ class SqlLists:
         counts: Mapping[str, object],
         due_at: datetime | None = None,
     ) -> None:
-        values: dict[str, Any] = {
-            "state": state,
-            "due_at": due_at,
-            "counts": json.dumps(counts),
-        }
+        values: dict[str, Any] = {"state": state, "due_at": due_at, "counts": json.dumps(counts)}
         same = (LIST.c.issuer == received.issuer, LIST.c.sequence == received.sequence)
         await self._connection.execute(update(LIST).where(*same).values(values))
 
