@@ -173,10 +173,6 @@ class SqlListed:
         return [
             BindingSource(
                 origin=BindingOrigin(
-                    code="",
-                    fingerprint="",
-                    valid_from=None,
-                    valid_to=None,
                     since=row.first,
                     proposed_by=row.proposed_by,
                     approved_by=row.approved_by,
