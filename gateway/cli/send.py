@@ -192,13 +192,11 @@ async def hand_in(
 
 async def _preview(call: Invocation, context: CommandContext, order: Order, files: RequestFiles) -> None:
     """Print what sending would do."""
-    from gateway.errors import Refused
     from gateway.outgoing import check
 
     draft, verdict = await check.check_for_preview(context.node.out, context.scope, order, files)
     warn(call, verdict.warnings)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     call.say("cli.would_send", count=len(draft.recipients), to=", ".join(r.code for r in draft.recipients))
 
 

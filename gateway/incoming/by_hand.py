@@ -142,8 +142,7 @@ def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) 
     verdict = declared + rules.check_entry(hand_entry, agency.numbering, local(services.clock.now()).date())
     if letter.source is Source.AXIS:
         raise Clash("what comes over the axis is not entered by hand; take it in with its status 03")
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 async def _find_entered(work: SqlWork, id: str | None) -> EnteredDocument | None:
@@ -326,8 +325,7 @@ async def strike(
 
 def _require_reason(why: str) -> None:
     verdict = rules.check_text("reason", why)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
@@ -387,8 +385,7 @@ async def scanned(
                 f"the scan {clean[:100]!r} could not be checked for malware now; enter it again later"
             )
         verdict = admission.judge_file(name, facts, services.profile, _POINTER)
-        if not verdict.allowed:
-            raise Refused(verdict)
+        verdict.raise_if_refused()
         yield BroughtFile(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
 
 
