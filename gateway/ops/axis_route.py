@@ -32,7 +32,7 @@ class AxisCondition:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteExplained:
     """Explanation of a route. `by` is the axis that would be handed the next packet, moved to, or waited for. A node with
-    one axis has one route, for everybody, that waits."""
+    one axis has one route, which waits for it."""
 
     code: str
     sender: str
