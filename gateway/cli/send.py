@@ -155,7 +155,7 @@ def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     """Read the message with the API's own model, so that both ways in refuse alike."""
     from gateway.api.models import MessageIn
     from gateway.api.parsing import parse_json
-    from gateway.api.problems import BadCall
+    from gateway.domain.request_fault import BadCall
 
     try:
         base = json.loads(meta.read_text(encoding="utf-8-sig")) if meta else {}
