@@ -18,7 +18,7 @@ from gateway.ports.axis import Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.options import LgspSettings, VxpSettings
-from gateway_foreign.lgsp.dialect import Days, LgspDialect
+from gateway_foreign.lgsp.dialect import LgspDialect
 from gateway_foreign.rest.axis import RestAxis, RestOptions, Shapes, keeper
 from gateway_foreign.rest.dialect import Dialect, read_codes
 from gateway_foreign.rest.fetched_queue import FetchedQueue
@@ -58,7 +58,8 @@ def make_lgsp(settings: Settings, clock: Clock, pool: Pool, name: str) -> RestAx
         ground.line,
         clock,
         pool,
-        days=Days(look=lgsp.look_days, sweep=lgsp.sweep_days),
+        look_days=lgsp.look_days,
+        sweep_days=lgsp.sweep_days,
         final=read_codes(lgsp.final_codes),
         stops=read_codes(lgsp.stop_codes),
     )

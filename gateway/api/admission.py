@@ -23,10 +23,10 @@ from aiohttp.typedefs import Middleware
 
 from gateway.api.caller import CERTIFICATE, Caller, identify_caller
 from gateway.api.deps import ApiDeps, ApiOptions
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.server import CONNECTIONS
 from gateway.domain import account
 from gateway.domain.account import KEY_PREFIX, Address, ClientCertificate
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.errors import Denied
 from gateway.policy import client_certificate
 from gateway.policy.client_certificate import NotACertificate

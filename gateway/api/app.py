@@ -23,13 +23,13 @@ from gateway.api.call import DOCUMENT, STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
 from gateway.api.late import LateRoutes
-from gateway.api.problems import BadCall
 from gateway.api.routes import BASE, Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
 from gateway.api.shapes import NoQuery, ResponseModel, stamp
 from gateway.api.words import Lang, language
 from gateway.domain import trace
 from gateway.domain.account import ApiCall
+from gateway.domain.request_fault import BadCall
 from gateway.stopwatch import note_arrival
 
 _LOG = logging.getLogger(__name__)

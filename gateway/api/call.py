@@ -29,7 +29,6 @@ from gateway.api import downloads
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.parsing import CheckedRequest, nearest
-from gateway.api.problems import BadCall, RequestFault, bad_value
 from gateway.api.shapes import (
     EVERYTHING,
     Asking,
@@ -43,6 +42,7 @@ from gateway.api.shapes import (
 )
 from gateway.api.words import Lang
 from gateway.domain.account import AgencyScope
+from gateway.domain.request_fault import BadCall, RequestFault, bad_value
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
 from gateway.incoming.services import IncomingServices

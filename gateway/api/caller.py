@@ -13,7 +13,6 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.api.deps import ApiDeps
-from gateway.api.problems import BadCall, RequestFault
 from gateway.domain import account
 from gateway.domain.account import (
     KEY_PREFIX,
@@ -26,6 +25,7 @@ from gateway.domain.account import (
     HostedAgency,
     KeyAuth,
 )
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.errors import Denied
 
 REVOKED, EXPIRED = "GW-401-REVOKED", "GW-401-EXPIRED"

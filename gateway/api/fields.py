@@ -16,9 +16,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model
 
 from gateway.api.parsing import nearest
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import Route
 from gateway.api.shapes import EVERYTHING, Chosen, Include, RequestModel, split
+from gateway.domain.request_fault import BadCall, RequestFault
 
 PARAMETER = "fields"
 _MOST, _LONGEST = 200, 100

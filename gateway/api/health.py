@@ -7,10 +7,10 @@ from collections.abc import Collection
 from typing import Literal
 
 from gateway.api.call import Call
-from gateway.api.problems import BadCall
 from gateway.api.routes import Routes
 from gateway.api.shapes import ResponseModel
 from gateway.domain.diagnosis import Diagnosis, check_words, condition
+from gateway.domain.request_fault import BadCall
 
 
 class Health(ResponseModel):

@@ -23,9 +23,9 @@ from gateway.api import parts
 from gateway.api.deps import ApiOptions
 from gateway.api.models import FileMeta, MessageIn
 from gateway.api.parts import MULTIPART_FAULTS
-from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
+from gateway.domain.request_fault import BadCall, RequestFault, pointer
 from gateway.domain.text import nfc
 from gateway.errors import Clash, NotFound
 from gateway.outgoing import uploads

@@ -1,7 +1,6 @@
 """Make every failure an `application/problem+json` (RFC 9457), with all its reasons and in the reader's language. In: an
 error of the tree, one of aiohttp's own, or a `BadCall`. Out: a `Problem` and its answer. One table maps error classes to
-statuses; texts never decide. Never a stack trace. A `BadCall` is the API's own refusal of a malformed call, before any use
-case; it never leaves this package."""
+statuses; texts never decide. Never a stack trace."""
 
 from __future__ import annotations
 
@@ -14,57 +13,15 @@ from aiohttp import web
 
 from gateway import errors
 from gateway.api.words import Lang, fault_text, reason_text, say
+from gateway.domain.request_fault import BadCall, RequestFault, pointer
 from gateway.policy.verdict import CONFIRMABLE, Reason, ReasonCode, Verdict
 from gateway.words import labels
 from gateway.words.legal import basis_of_code
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 MEDIA = "application/problem+json"
 PAGES = "/problems/"
 _SIZES = frozenset({ReasonCode.FILE_TOO_LARGE, ReasonCode.DOCUMENT_TOO_LARGE})
 _RETRY_AFTER_S = "5"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestFault:
-    """One fault of a request, its place, and a suggestion. `code` is a key of the labels below `fault.`; `params` fill that
-    sentence."""
-
-    code: str
-    pointer: str = ""
-    params: Mapping[str, str] = field(default_factory=dict)
-    suggest: str | None = None
-
-
-class BadCall(Exception):
-    """The call cannot be understood, or lacks what every such call needs."""
-
-    def __init__(
-        self,
-        slug: str,
-        *faults: RequestFault,
-        params: Mapping[str, str] = _NONE,
-        headers: Mapping[str, str] = _NONE,
-        more: Mapping[str, object] = _NONE,
-    ) -> None:
-        super().__init__(slug)
-        self.slug = slug
-        self.faults: Sequence[RequestFault] = faults
-        self.params = params
-        self.headers = headers
-        self.more = more
-
-
-def bad_value(place: str, expected: str, field: str = "", suggest: str | None = None) -> BadCall:
-    """Make the refusal of one value: its place, what is expected; `field` if its name is not the last step."""
-    params = {"field": field or place.rpartition("/")[2].lstrip("?"), "expected": expected}
-    fault = RequestFault(code="bad-value", pointer=place, params=params, suggest=suggest)
-    return BadCall("bad-request", fault)
-
-
-def pointer(*steps: object) -> str:
-    """Return the JSON pointer (RFC 6901) of these steps."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports.services import Clock, Pool, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
-from gateway.settings import SECTIONS, Settings, sqlite_file
-from gateway.settings.options import DELIVERY_MODES, LISTS
+from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
+from gateway.settings.reading import sqlite_file
 from gateway.store.blobs import FileBlobs, FileVault
 from gateway.store.calendar import SqlCalendarDays
 from gateway.store.folder_marks import FolderMarks

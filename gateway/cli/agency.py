@@ -8,10 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
-
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun, piped
+from gateway.cli.command import Invocation, argument, late, noun, option, piped
 from gateway.cli.node import CommandContext, operator
 from gateway.cli.operations import Fields, makes_call, rows_printer
 from gateway.domain.agency_profile import EMBLEM, EMBLEM_BYTES
@@ -25,8 +23,7 @@ else:
     emblems = late("gateway.deciding.emblem")
 
 FirstDay: TypeAlias = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=["%Y-%m-%d"], help="First day on which it holds; default: at once."),
+    datetime | None, option("First day on which it holds; default: at once.", "--from", formats=["%Y-%m-%d"])
 ]
 
 _COLUMNS = output.columns("id=setting detail=name state=value source=default since owner=set_by")
@@ -48,9 +45,9 @@ def show() -> Fields:
 @verb("unsigned_in hold", "paper_types quyet_dinh,to_trinh --from 2027-01-01 --yes", name="set", writes=True)
 @makes_call("setProfile", ask="cli.ask.profile")
 def set_(
-    setting: Annotated[str, typer.Argument(help="A setting, from: gateway agency profile show")],
+    setting: Annotated[str, argument("A setting, from: gateway agency profile show")],
     value: Annotated[
-        str, typer.Argument(help="Its value; several with commas between; an empty one is the node's again.")
+        str, argument("Its value; several with commas between; an empty one is the node's again.")
     ],
     from_: FirstDay = None,
 ) -> Fields:

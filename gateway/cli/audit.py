@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, existing, noun
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, noun, option
 from gateway.cli.node import at_core, chosen, operator_id
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from gateway.store.log_reading import EventFilter, Hit
 
 _COLUMNS = output.columns("leaf at event=kind about=subject principal id", dim="leaf id")
-Kind = Annotated[str | None, typer.Option(help="Kind of event; may end in *, such as 'inbox.*'.")]
-Subject = Annotated[str | None, typer.Option(help="Id of the object of the event.")]
-Principal = Annotated[str | None, typer.Option(help="Id of the person or program that acted.")]
-Since = Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")]
-UntilOption = Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")]
+Kind = Annotated[str | None, option("Kind of event; may end in *, such as 'inbox.*'.")]
+Subject = Annotated[str | None, option("Id of the object of the event.")]
+Principal = Annotated[str | None, option("Id of the person or program that acted.")]
+Since = Annotated[str | None, option("From this time on (RFC 3339).")]
+UntilOption = Annotated[str | None, option("Before this time (RFC 3339).")]
 
 
 verb = noun("audit").verb
@@ -50,7 +50,7 @@ async def verify(
         Path | None,
         existing("Only entries after this seal, up to which the log was already checked.", "--from"),
     ] = None,
-    database: Annotated[str | None, typer.Option(help="Address of a copy; default: the node's.")] = None,
+    database: Annotated[str | None, option("Address of a copy; default: the node's.")] = None,
     tsa_ca: Annotated[Path | None, existing("Root certificates of timestamp authorities, in PEM.")] = None,
 ) -> None:
     """Check the log from the first event to the newest seal. Exit 7 if an event was removed, changed, moved or
@@ -86,7 +86,7 @@ async def search(
     principal: Principal = None,
     since: Since = None,
     until: UntilOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number; the newest are kept.")] = 100,
+    limit: Annotated[int, option("Maximum number; the newest are kept.", min=1, max=10_000)] = 100,
 ) -> None:
     """List events, the newest last; of every agency unless one is named."""
     from gateway.store.log_reading import search_log as search_events
@@ -109,7 +109,7 @@ async def export(
     principal: Principal = None,
     since: Since = None,
     until: UntilOption = None,
-    texts: Annotated[bool, typer.Option("--texts", help="With the texts that people wrote.")] = False,
+    texts: Annotated[bool, option("With the texts that people wrote.", "--texts")] = False,
 ) -> None:
     """Print leaves of the log with their proofs into the newest seal, one JSON object per line; the export is an
     event too."""
@@ -132,14 +132,10 @@ async def export(
 async def publish(
     call: Invocation,
     core: NodeCore,
-    to: Annotated[
-        Path | None, typer.Option(help="File to write; default: the screen.", dir_okay=False)
-    ] = None,
-    paper: Annotated[bool, typer.Option("--paper", help="A short text to print and sign.")] = False,
-    number: Annotated[int | None, typer.Option(min=1, help="Another seal than the newest.")] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="File for the log's public key, in PEM.", dir_okay=False)
-    ] = None,
+    to: Annotated[Path | None, option("File to write; default: the screen.", dir_okay=False)] = None,
+    paper: Annotated[bool, option("A short text to print and sign.", "--paper")] = False,
+    number: Annotated[int | None, option("Another seal than the newest.", min=1)] = None,
+    key: Annotated[Path | None, option("File for the log's public key, in PEM.", dir_okay=False)] = None,
 ) -> None:
     """Publish a seal outside the node: its holder can find out later whether the log before it was changed."""
     from gateway.store.log_reading import seal_numbered
@@ -202,9 +198,9 @@ def _hit_record(hit: Hit) -> dict[str, Any]:
 async def erase(
     call: Invocation,
     core: NodeCore,
-    event: Annotated[str, typer.Argument(help="Id of the event, from: gateway audit search")],
-    reason: Annotated[str, typer.Option(help="Ground of the deletion; it is recorded.")],
-    name: Annotated[list[str] | None, typer.Option(help="Only this text; may be repeated.")] = None,
+    event: Annotated[str, argument("Id of the event, from: gateway audit search")],
+    reason: Annotated[str, option("Ground of the deletion; it is recorded.")],
+    name: Annotated[list[str] | None, option("Only this text; may be repeated.")] = None,
 ) -> None:
     """Delete from one event the texts that people wrote, permanently; the log stays intact and records the
     deletion."""

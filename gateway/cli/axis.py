@@ -17,7 +17,7 @@ import typer
 
 from gateway.atomic_files import new_file
 from gateway.cli import output
-from gateway.cli.command import ROOT, Invocation, OutputFormat, existing, noun
+from gateway.cli.command import ROOT, Invocation, OutputFormat, argument, existing, noun, option
 from gateway.cli.node import at_axis, at_core
 from gateway.cli.output import FAILED, NETWORK
 from gateway.cli.status import axis_json, axis_lines, print_finding
@@ -34,25 +34,22 @@ if TYPE_CHECKING:
     from gateway.transport.broker.plan import BrokerLayout, BrokerPlan, PlanStep, State
 
 verb = noun("axis").verb
-Sender = Annotated[
-    str, typer.Option("--from", help="Code of the sending agency; default: the first of this node.")
-]
+Sender = Annotated[str, option("Code of the sending agency; default: the first of this node.", "--from")]
 MOST_LINES = 200
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
-Vhost = Annotated[str | None, typer.Option(help="The axis's vhost; default: amqp.vhost of the settings.")]
+Vhost = Annotated[str | None, option("The axis's vhost; default: amqp.vhost of the settings.")]
 Passwords = Annotated[
-    Path | None,
-    typer.Option(help="Folder with one file per node, its first line the password.", file_okay=False),
+    Path | None, option("Folder with one file per node, its first line the password.", file_okay=False)
 ]
-Make = Annotated[bool, typer.Option("--make-passwords", help="Make the missing files.")]
+Make = Annotated[bool, option("Make the missing files.", "--make-passwords")]
 
 
 @ROOT.verb("H41.07", "H41.07 --from H41.01 -o json")
 async def ping(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The partner's code, old or new.")],
+    code: Annotated[str, argument("The partner's code, old or new.")],
     sender: Sender = "",
 ) -> None:
     """Examine the route to a partner without sending anything: its code, route, axis, certificate, last packet,
@@ -80,9 +77,7 @@ async def definitions(
     call: Invocation,
     core: NodeCore,
     vhost: Vhost = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write this file; default: stdout.", dir_okay=False)
-    ] = None,
+    out: Annotated[Path | None, option("Write this file; default: stdout.", dir_okay=False)] = None,
     passwords: Passwords = None,
     make_passwords: Make = False,
 ) -> None:
@@ -132,18 +127,17 @@ async def _print_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diag
 async def apply(
     call: Invocation,
     core: NodeCore,
-    api: Annotated[str, typer.Option(help="Address of the broker's management API.")],
-    user: Annotated[str, typer.Option(help="A user of the broker with the tag administrator.")],
+    api: Annotated[str, option("Address of the broker's management API.")],
+    user: Annotated[str, option("A user of the broker with the tag administrator.")],
     password_file: Annotated[Path, existing("A file whose first line is that user's password.")],
     vhost: Vhost = None,
     passwords: Passwords = None,
     make_passwords: Make = False,
     ca: Annotated[Path | None, existing("Root certificates of the API (PEM).")] = None,
     remove_nodes: Annotated[
-        bool,
-        typer.Option("--remove-nodes", help="Also remove what former nodes left behind, if it is empty."),
+        bool, option("Also remove what former nodes left behind, if it is empty.", "--remove-nodes")
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Show the plan and do nothing.")] = False,
+    preview: Annotated[bool, option("Show the plan and do nothing.", "--preview")] = False,
 ) -> None:
     """Bring the broker in line with the registry: show what is to be added and removed, ask, do it. Exit 1 if
     something is left that must be corrected by hand."""
@@ -204,7 +198,7 @@ async def check(call: Invocation) -> None:
 async def route(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The recipient's code, or @NODE.")],
+    code: Annotated[str, argument("The recipient's code, or @NODE.")],
     sender: Sender = "",
 ) -> None:
     """Show how mail to a code is sent: the route, its axes in order, the state of each, and the axis that takes it.

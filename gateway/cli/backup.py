@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, existing, verb
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, option, verb
 from gateway.cli.node import at_core, must_exist
 from gateway.cli.output import FAILED
 from gateway.cli.people import sign_in
@@ -50,14 +50,14 @@ async def backup(
     call: Invocation,
     passphrase_file: PassphraseFile,
     to: Annotated[
-        Path | None, typer.Option(help="File or folder; default: the folder backups in node.data_dir.")
+        Path | None, option("File or folder; default: the folder backups in node.data_dir.")
     ] = None,
     keep_days: Annotated[
         int,
-        typer.Option(
+        option(
+            "Afterwards delete this node's backups in the same folder that are older; 0: none.",
             min=0,
             max=3650,
-            help="Afterwards delete this node's backups in the same folder that are older; 0: none.",
         ),
     ] = 0,
 ) -> None:
@@ -112,8 +112,8 @@ def _new_file(settings: Settings, to: Path | None, started: datetime) -> Path:
 
 
 def _source(call: Invocation, settings: Settings) -> BackupSource:
-    from gateway import settings as reading
     from gateway.ops.backup import BackupSource
+    from gateway.settings import reading
 
     return BackupSource(
         node=settings.node.name,
@@ -159,21 +159,17 @@ async def restore(
     call: Invocation,
     passphrase_file: PassphraseFile,
     file: Annotated[
-        Path | None,
-        typer.Argument(help="The backup; with --drill the default is the last one made.", dir_okay=False),
+        Path | None, argument("The backup; with --drill the default is the last one made.", dir_okay=False)
     ] = None,
     drill: Annotated[
-        bool, typer.Option("--drill", help="Only prove that it can be restored; the node is not touched.")
+        bool, option("Only prove that it can be restored; the node is not touched.", "--drill")
     ] = False,
     scratch: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for a drill; default: the folder of the backup.", exists=True, file_okay=False
-        ),
+        option("Folder for a drill; default: the folder of the backup.", exists=True, file_okay=False),
     ] = None,
     scratch_url: Annotated[
-        str | None,
-        typer.Option(help="Empty database for a drill; default: a SQLite file in the scratch folder."),
+        str | None, option("Empty database for a drill; default: a SQLite file in the scratch folder.")
     ] = None,
 ) -> None:
     """Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is
@@ -255,22 +251,17 @@ def _print_equal(call: Invocation, file: Path, outcome: Restored, drill: bool) -
 async def restored(
     call: Invocation,
     number: Annotated[
-        list[str] | None,
-        typer.Option(help="CODE=N: last arrival number given in this year's book; once per agency."),
+        list[str] | None, option("CODE=N: last arrival number given in this year's book; once per agency.")
     ] = None,
     withdraw: Annotated[
         list[str] | None,
-        typer.Option(
-            help="CODE=FINGERPRINT: a certificate that was withdrawn after the backup; once for each."
-        ),
+        option("CODE=FINGERPRINT: a certificate that was withdrawn after the backup; once for each."),
     ] = None,
-    confirmed_by: Annotated[str | None, typer.Option(help="The person who made the checks.")] = None,
-    approved_by: Annotated[str | None, typer.Option(help="The second person.")] = None,
+    confirmed_by: Annotated[str | None, option("The person who made the checks.")] = None,
+    approved_by: Annotated[str | None, option("The second person.")] = None,
     mark: Annotated[
         bool,
-        typer.Option(
-            "--mark", help="The database was restored with its own tools: work stops until this is confirmed."
-        ),
+        option("The database was restored with its own tools: work stops until this is confirmed.", "--mark"),
     ] = False,
 ) -> None:
     """Show what to check on a restored node; with two names, confirm the check and let the node work again."""

@@ -39,13 +39,6 @@ if TYPE_CHECKING:
 
 Opens = Callable[["Invocation"], AbstractAsyncContextManager[Any]]
 F = TypeVar("F", bound=Callable[..., Coroutine[object, object, None] | None])
-Limit = Annotated[int, typer.Option(min=1, max=500)]
-Cursor = Annotated[str | None, typer.Option(help="Continue where the last list ended.")]
-Why = Annotated[str, typer.Option(help="Reason; it is recorded.")]
-Overlap = Annotated[
-    str, typer.Option(help="How long the previous one stays valid: 24h, 7d; 0h for not at all.")
-]
-States = Annotated[list[str] | None, typer.Option(help="Only in this state (repeat for more).")]
 OPENED: dict[str, Opens] = {
     "CommandContext": lambda call: at_agency(call.settings(), call.agency),
     "OpenNode": lambda call: at_node(call.settings()),
@@ -122,6 +115,33 @@ _MORE = {"registry": ("registry_feed", "registry_trust", "registry_change", "reg
 DASH = Path("-")
 
 
+def option(help: str, *names: str, **more: Any) -> Any:
+    """Make an option. Any, here and below: as the library has it."""
+    return typer.Option(*names, help=help, **more)
+
+
+def argument(help: str, **more: Any) -> Any:
+    """Make an argument."""
+    return typer.Argument(help=help, **more)
+
+
+def existing(help: str, *names: str) -> Any:
+    """Make an option that names a file."""
+    return option(help, *names, exists=True, dir_okay=False)
+
+
+def piped(help: str) -> Any:
+    """Make an argument that names a file, or is - for standard input."""
+    return argument(help, exists=True, dir_okay=False, allow_dash=True)
+
+
+Limit = Annotated[int, typer.Option(min=1, max=500)]
+Cursor = Annotated[str | None, option("Continue where the last list ended.")]
+Why = Annotated[str, option("Reason; it is recorded.")]
+Overlap = Annotated[str, option("How long the previous one stays valid: 24h, 7d; 0h for not at all.")]
+States = Annotated[list[str] | None, option("Only in this state (repeat for more).")]
+
+
 class OutputFormat(StrEnum):
     """Format of data on stdout."""
 
@@ -152,9 +172,9 @@ class Invocation:
 
     def settings(self) -> Settings:
         """Load the settings in force."""
-        from gateway import settings
+        from gateway.settings import reading
 
-        return settings.load(settings.locate(self.config, os.environ), os.environ)
+        return reading.load(reading.locate(self.config, os.environ), os.environ)
 
     def say(self, key: str, /, **params: object) -> None:
         """Tell the person something, on stderr, so that stdout stays data."""
@@ -191,33 +211,24 @@ class Invocation:
 
 
 def _common(
-    output: Annotated[
-        OutputFormat | None, typer.Option("-o", "--output", help="How data is written.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print ids only and say nothing.")] = False,
-    lang: Annotated[
-        Lang | None, typer.Option("--lang", envvar="GATEWAY_LANG", help="Language of messages.")
-    ] = None,
+    output: Annotated[OutputFormat | None, option("How data is written.", "-o", "--output")] = None,
+    quiet: Annotated[bool, option("Print ids only and say nothing.", "-q", "--quiet")] = False,
+    lang: Annotated[Lang | None, option("Language of messages.", "--lang", envvar="GATEWAY_LANG")] = None,
     config: Annotated[
-        Path | None,
-        typer.Option("--config", help="Settings file; else $GATEWAY_CONFIG, else ./gateway.toml."),
+        Path | None, option("Settings file; else $GATEWAY_CONFIG, else ./gateway.toml.", "--config")
     ] = None,
     agency: Annotated[
         str | None,
-        typer.Option(
-            "--agency", envvar="GATEWAY_AGENCY", help="Agency to act for; default: the only one hosted."
-        ),
+        option("Agency to act for; default: the only one hosted.", "--agency", envvar="GATEWAY_AGENCY"),
     ] = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log everything to stderr.")] = False,
+    verbose: Annotated[bool, option("Log everything to stderr.", "-v", "--verbose")] = False,
 ) -> None:
     """Its signature is the list of options that the root and every command take."""
 
 
 def _writing(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")
-    ] = False,
+    yes: Annotated[bool, option("Do not ask; for scripts.", "--yes")] = False,
+    dry_run: Annotated[bool, option("Say what would be done and do nothing.", "--dry-run")] = False,
 ) -> None:
     """Its signature is the list of options of commands that change something."""
 
@@ -230,21 +241,10 @@ def _print_version(is_asked: bool) -> None:
 
 def _root_only(
     version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True),
+        bool, option("Print the version and end.", "--version", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Its signature is the list of options of the root alone."""
-
-
-def existing(help: str, *names: str) -> Any:
-    """Make an option that names a file. Any, here and below: as the library has it."""
-    return typer.Option(*names, help=help, exists=True, dir_okay=False)
-
-
-def piped(help: str) -> Any:
-    """Make an argument that names a file, or is - for standard input."""
-    return typer.Argument(help=help, exists=True, dir_okay=False, allow_dash=True)
 
 
 def root(app: typer.Typer) -> None:

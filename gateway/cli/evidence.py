@@ -14,7 +14,7 @@ import typer
 
 from gateway.atomic_files import new_file
 from gateway.cli import documents, output
-from gateway.cli.command import Invocation, noun
+from gateway.cli.command import Invocation, argument, noun, option
 from gateway.cli.node import CommandContext
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.ops.evidence.pack_file import PreparedPack
     from gateway.store.work import SqlWork
 
-File = Annotated[Path, typer.Argument(help="The pack: one ZIP file; - is standard input.")]
+File = Annotated[Path, argument("The pack: one ZIP file; - is standard input.")]
 _COLUMNS = output.columns("pack=id made=made_at document size sha256=manifest_sha256", dim="pack sha256")
 
 
@@ -43,8 +43,8 @@ _MARKS = {True: "✓", False: "✗", None: "?"}
 async def make(
     call: Invocation,
     context: CommandContext,
-    document: Annotated[str, typer.Argument(help="Id, or number/symbol, of a document sent or received.")],
-    to: Annotated[Path | None, typer.Option(help="File or folder; default: this folder.")] = None,
+    document: Annotated[str, argument("Id, or number/symbol, of a document sent or received.")],
+    to: Annotated[Path | None, option("File or folder; default: this folder.")] = None,
 ) -> None:
     """Put everything that proves one document into one file that can be checked without this node."""
     from gateway.ops.evidence.make import EvidenceMaker
@@ -99,15 +99,12 @@ def verify(
     file: File,
     trust: Annotated[
         Path | None,
-        typer.Option(
-            envvar="GATEWAY_TRUST",
-            help="Folder with ca.pem, bindings.csv, chain/, crl/, ocsp/, nodes/ and tsa/.",
+        option(
+            "Folder with ca.pem, bindings.csv, chain/, crl/, ocsp/, nodes/ and tsa/.", envvar="GATEWAY_TRUST"
         ),
     ] = None,
-    seal: Annotated[
-        Path | None, typer.Option(help="A seal of the log that was published outside the node.")
-    ] = None,
-    at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
+    seal: Annotated[Path | None, option("A seal of the log that was published outside the node.")] = None,
+    at: Annotated[str | None, option("As of this time (RFC 3339); default: now.")] = None,
 ) -> None:
     """Check a pack offline: every byte, every signature, every time. Exit 7 unless all of it holds."""
     from gateway.ops.evidence import verify as checking
@@ -197,7 +194,7 @@ def _clock(iso: str) -> str:
 async def list_(
     call: Invocation,
     context: CommandContext,
-    document: Annotated[str | None, typer.Option(help="Only of this document (its id).")] = None,
+    document: Annotated[str | None, option("Only of this document (its id).")] = None,
 ) -> None:
     """List the packs that were made here, oldest first."""
     from gateway.ops.evidence.make import SUBJECT

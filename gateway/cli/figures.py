@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun
+from gateway.cli.command import Invocation, late, noun, option
 from gateway.cli.output import VERIFICATION
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _EVENTS_AT_ONCE = 2_000
 async def check(
     call: Invocation,
     core: NodeCore,
-    most: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of cells to name.")] = 100,
+    most: Annotated[int, option("Maximum number of cells to name.", min=1, max=100_000)] = 100,
 ) -> None:
     """Count the event log anew and compare. Exit 7 if a figure differs, or a text that was deleted from the log and is kept
     for the figures; each cell and event is named."""

@@ -11,13 +11,24 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import documents, output, people
-from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, existing, noun
+from gateway.cli.command import (
+    Cursor,
+    Invocation,
+    Limit,
+    OutputFormat,
+    States,
+    Why,
+    argument,
+    existing,
+    noun,
+    option,
+)
 from gateway.cli.node import CommandContext, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 from gateway.errors import Clash, StoreFailure
 
-Id = Annotated[str, typer.Argument(help="Id of the hold, from: gateway hold list")]
+Id = Annotated[str, argument("Id of the hold, from: gateway hold list")]
 _COLUMNS = output.columns("id state:hold document=document_id from since=begun_at", dim="id")
 _NOTICES = ("operator", "sender", "recipients")
 _SHORTEST = 12
@@ -79,7 +90,7 @@ def print_begun(call: Invocation, hold: Hold) -> None:
 async def notice(
     call: Invocation,
     hold: Id,
-    to: Annotated[str, typer.Option(help="operator, sender or recipients.")],
+    to: Annotated[str, option("operator, sender or recipients.")],
 ) -> None:
     """Write the draft of a notice; a person reads it, signs it and sends it through another channel."""
     if to not in _NOTICES:
@@ -155,10 +166,8 @@ async def purge(call: Invocation, context: CommandContext, hold: Id, as_: As, wh
 @verb("head.key head.pub", "/media/head/head.key head.pub")
 def key(
     call: Invocation,
-    private: Annotated[
-        Path, typer.Argument(help="New file for the private half; it belongs to the head alone.")
-    ],
-    public: Annotated[Path, typer.Argument(help="New file for the public half: `seal.recipient`.")],
+    private: Annotated[Path, argument("New file for the private half; it belongs to the head alone.")],
+    public: Annotated[Path, argument("New file for the public half: `seal.recipient`.")],
 ) -> None:
     """Make the head's pair of keys. Do it on another machine: the private half must never be on the node."""
     from gateway.atomic_files import write_file

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, existing, noun
+from gateway.cli.command import Invocation, argument, existing, noun, option
 from gateway.cli.node import chosen, operator_id
 from gateway.cli.registry import entry_of
 from gateway.domain.account import HostedAgency, NumberingMode
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _MOST_NAMES = 5
-Code = Annotated[str, typer.Argument(help="An agency code.")]
+Code = Annotated[str, argument("An agency code.")]
 
 _COLUMNS = output.columns("code name alias=aliases numbering host")
 
@@ -50,8 +50,7 @@ async def add(
     core: NodeCore,
     code: Code,
     numbering: Annotated[
-        NumberingMode,
-        typer.Option(help="Arrival numbers: A its document system, B this node, C typed by the clerk."),
+        NumberingMode, option("Arrival numbers: A its document system, B this node, C typed by the clerk.")
     ] = NumberingMode.A,
 ) -> None:
     """Host one more agency of the registry; an agency that was here before finds its documents again."""
@@ -114,15 +113,13 @@ async def set_host(
     call: Invocation,
     registry: OpenRegistry,
     code: Annotated[
-        str | None,
-        typer.Argument(help="An agency code; with * for many: 'Z91.*' is every code that begins with Z91."),
+        str | None, argument("An agency code; with * for many: 'Z91.*' is every code that begins with Z91.")
     ] = None,
-    node: Annotated[str | None, typer.Argument(help="Name of the node (node.name of its settings).")] = None,
-    none: Annotated[bool, typer.Option("--none", help="No node hosts it any more.")] = False,
+    node: Annotated[str | None, argument("Name of the node (node.name of its settings).")] = None,
+    none: Annotated[bool, option("No node hosts it any more.", "--none")] = False,
     file: Annotated[Path | None, existing("CSV with the columns code,host; an empty host is none.")] = None,
     from_: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day on that node; default: at once."),
+        datetime | None, option("First day on that node; default: at once.", "--from", formats=["%Y-%m-%d"])
     ] = None,
 ) -> None:
     """Set the node that hosts a code, or many codes at once; it is recorded like every change of the registry. To

@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import documents, hold, output
-from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
+from gateway.cli.command import (
+    Cursor,
+    Invocation,
+    Limit,
+    OutputFormat,
+    States,
+    Why,
+    argument,
+    late,
+    noun,
+    option,
+)
 from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, makes_call
 from gateway.cli.typed_times import day
@@ -40,12 +51,12 @@ else:
     reading = late("gateway.incoming.reading")
     sealing = late("gateway.incoming.seal")
 
-Which = Annotated[str, typer.Argument(help="Id, or number/symbol.")]
-Packet = Annotated[str, typer.Argument(help="Id of the packet, from: gateway inbox list --quarantine")]
-Note = Annotated[str | None, typer.Option(help="Text that the sender reads.")]
-Staff = Annotated[str | None, typer.Option(help="The person who did it; the sender reads the name.")]
-Refusal = Annotated[str, typer.Option(help="A code such as MISSING_FILE, WRONG_ADDRESSEE, OTHER.")]
-Unit = Annotated[str, typer.Argument(help="The unit, as the assignment names it.")]
+Which = Annotated[str, argument("Id, or number/symbol.")]
+Packet = Annotated[str, argument("Id of the packet, from: gateway inbox list --quarantine")]
+Note = Annotated[str | None, option("Text that the sender reads.")]
+Staff = Annotated[str | None, option("The person who did it; the sender reads the name.")]
+Refusal = Annotated[str, option("A code such as MISSING_FILE, WRONG_ADDRESSEE, OTHER.")]
+Unit = Annotated[str, argument("The unit, as the assignment names it.")]
 
 _COLUMNS = output.columns("id kind from number date subject state register_no arrived", dim="id")
 _PACKET_COLUMNS = output.columns("id state:packet finding=code from reason arrived", dim="id")
@@ -59,9 +70,9 @@ async def list_(
     call: Invocation,
     context: CommandContext,
     state: States = None,
-    query: Annotated[str | None, typer.Option(help="Number, sender or words of the subject.")] = None,
+    query: Annotated[str | None, option("Number, sender or words of the subject.")] = None,
     quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="Packets that wait, are held or were discarded.")
+        bool, option("Packets that wait, are held or were discarded.", "--quarantine")
     ] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -142,11 +153,11 @@ async def pull(
     call: Invocation,
     context: CommandContext,
     folder: Annotated[
-        Path, typer.Argument(help="Folder in which each document gets a folder of its own.", file_okay=False)
+        Path, argument("Folder in which each document gets a folder of its own.", file_okay=False)
     ],
     limit: Limit = 50,
-    client: Annotated[str, typer.Option(help="The program that the documents are handed to.")] = "cli",
-    keep: Annotated[bool, typer.Option("--keep", help="Do not acknowledge; they are offered again.")] = False,
+    client: Annotated[str, option("The program that the documents are handed to.")] = "cli",
+    keep: Annotated[bool, option("Do not acknowledge; they are offered again.", "--keep")] = False,
 ) -> None:
     """Write documents that were not handed over yet into a folder, then acknowledge each."""
     if call.dry_run:
@@ -239,9 +250,7 @@ _status_command = partial(makes_call, "setStatus", find=documents.find_incoming_
 @_status_command(ask="cli.ask.accept")
 def accept(
     document: Which,
-    register_no: Annotated[
-        str | None, typer.Option(help="Arrival number, if this node does not give it.")
-    ] = None,
+    register_no: Annotated[str | None, option("Arrival number, if this node does not give it.")] = None,
     staff: Staff = None,
     note: Note = None,
 ) -> Fields:
@@ -264,12 +273,12 @@ def reject(document: Which, reason: Refusal, staff: Staff = None, note: Note = N
 @_status_command(ask="cli.ask.status")
 def status(
     document: Which,
-    code: Annotated[str, typer.Argument(help="02 to 06, 15, 16, or its word (accepted, done…).")],
+    code: Annotated[str, argument("02 to 06, 15, 16, or its word (accepted, done…).")],
     staff: Staff = None,
     note: Note = None,
-    register_no: Annotated[str | None, typer.Option(help="Arrival number, with 03.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Reason code, with 02.")] = None,
-    at: Annotated[str | None, typer.Option(help="Time of the act (RFC 3339); default: now.")] = None,
+    register_no: Annotated[str | None, option("Arrival number, with 03.")] = None,
+    reason: Annotated[str | None, option("Reason code, with 02.")] = None,
+    at: Annotated[str | None, option("Time of the act (RFC 3339); default: now.")] = None,
 ) -> Fields:
     """Send the sender a status of the document."""
     status_fields = {"code": code, "register_no": register_no, "reason": reason, "note": note}
@@ -284,7 +293,7 @@ def status(
 @_status_command(ask="cli.ask.reopen")
 def reopen(
     document: Which,
-    reason: Annotated[str, typer.Option(help="Why it was closed by mistake; the sender reads it.")],
+    reason: Annotated[str, option("Why it was closed by mistake; the sender reads it.")],
     staff: Staff = None,
 ) -> Fields:
     """Open work that was closed by mistake: the sender gets status 05 with the reason and keeps its 06 with a mark."""
@@ -299,20 +308,18 @@ def reopen(
 @_status_command(ask="cli.ask.assign")
 def assign(
     document: Which,
-    lead_unit: Annotated[str, typer.Argument(help="The unit in charge.")],
+    lead_unit: Annotated[str, argument("The unit in charge.")],
     with_: Annotated[
         list[str] | None,
-        typer.Option("--with", help="A coordinating unit (repeat); with a day of its own: UNIT=2026-11-25."),
+        option("A coordinating unit (repeat); with a day of its own: UNIT=2026-11-25.", "--with"),
     ] = None,
-    deadline: Annotated[str | None, typer.Option(help="2026-11-27 or 27/11/2026.")] = None,
-    instruction: Annotated[str | None, typer.Option(help="The instruction.")] = None,
+    deadline: Annotated[str | None, option("2026-11-27 or 27/11/2026.")] = None,
+    instruction: Annotated[str | None, option("The instruction.")] = None,
     person: Annotated[
-        list[str] | None,
-        typer.Option(help="A person who has the part of their unit (repeat): UNIT=SIGN-IN NAME."),
+        list[str] | None, option("A person who has the part of their unit (repeat): UNIT=SIGN-IN NAME.")
     ] = None,
     inform: Annotated[
-        list[str] | None,
-        typer.Option(help="A unit that only sees it (repeat); a person of it: UNIT=SIGN-IN NAME."),
+        list[str] | None, option("A unit that only sees it (repeat); a person of it: UNIT=SIGN-IN NAME.")
     ] = None,
     staff: Staff = None,
 ) -> Fields:
@@ -364,7 +371,7 @@ async def ack(
     call: Invocation,
     context: CommandContext,
     document: Which,
-    client: Annotated[str, typer.Option(help="The program that stored it.")] = "cli",
+    client: Annotated[str, option("The program that stored it.")] = "cli",
 ) -> None:
     """Confirm that your system has stored the document; it is not offered again."""
     incoming = await documents.find_incoming_for(context, document)
@@ -410,7 +417,7 @@ async def return_(
     context: CommandContext,
     packet: Packet,
     reason: Refusal,
-    note: Annotated[str, typer.Option(help="What is wrong; the sender reads it.")],
+    note: Annotated[str, option("What is wrong; the sender reads it.")],
 ) -> None:
     """Return a held packet: once its sender is proved again, the sender gets status 02 with the reason."""
     reasons = labels.tails("reason")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, tokens
-from gateway.cli.command import Invocation, OutputFormat, existing, noun, verb
+from gateway.cli.command import Invocation, OutputFormat, existing, noun, option, verb
 from gateway.cli.node import at_core, must_exist, operator
 from gateway.clock import SystemClock
 from gateway.deciding import approvals, people
@@ -60,24 +60,22 @@ config, migrate = noun("config"), noun("migrate")
 )
 async def init(
     call: Invocation,
-    data_dir: Annotated[Path | None, typer.Option(help="1. Where the node keeps everything.")] = None,
-    code: Annotated[str | None, typer.Option(help="2. Code of your agency, for example Z91.02.")] = None,
-    name: Annotated[str | None, typer.Option(help="3. Name of your agency.")] = None,
+    data_dir: Annotated[Path | None, option("1. Where the node keeps everything.")] = None,
+    code: Annotated[str | None, option("2. Code of your agency, for example Z91.02.")] = None,
+    name: Annotated[str | None, option("3. Name of your agency.")] = None,
     numbering: Annotated[
         NumberingMode | None,
-        typer.Option(help="4. Arrival numbers: A your document system, B this node, C typed by the clerk."),
+        option("4. Arrival numbers: A your document system, B this node, C typed by the clerk."),
     ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="5. Port of the API.")] = None,
+    port: Annotated[int | None, option("5. Port of the API.", min=0, max=65535)] = None,
     ca: Annotated[Path | None, existing("6. Root certificates of the exchange certificates (PEM).")] = None,
     person: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A person who decides about trust; give it twice for two. Each gets a code to enrol with."
-        ),
+        option("A person who decides about trust; give it twice for two. Each gets a code to enrol with."),
     ] = None,
 ) -> None:
     """Set up a node: settings, database, your agency, its key pair and the first API key (printed once)."""
-    from gateway.settings import DEFAULT_FILE
+    from gateway.settings.reading import DEFAULT_FILE
 
     file = call.config or Path(os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
     if file.exists():
@@ -149,7 +147,7 @@ def _check_code(code: str) -> None:
 
 async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
     """Set up step by step, the settings file last but one, so that a failed set-up can be repeated."""
-    from gateway import settings as reading
+    from gateway.settings import reading
     from gateway.store import migrate
 
     draft = file.with_name(f".{file.name}.new")
@@ -280,7 +278,7 @@ def _toml_string(text: str) -> str:
 @config.verb("", "--config province.toml -o json", name="show")
 def show_settings(call: Invocation) -> None:
     """Print every setting with its value and its source; secrets are masked."""
-    from gateway.settings import printable, sources
+    from gateway.settings.reading import printable, sources
 
     settings = call.settings()
     values, origins = printable(settings), sources(settings)
@@ -294,7 +292,7 @@ def show_settings(call: Invocation) -> None:
 def check_settings(call: Invocation) -> None:
     """Read the settings and say whether they can be used; if not, list every fault and exit 1."""
     from gateway.ops import settings_check
-    from gateway.settings import locate
+    from gateway.settings.reading import locate
 
     if faults := settings_check.faults(call.settings()):
         raise Misconfigured(
@@ -320,7 +318,7 @@ async def schema_status(call: Invocation) -> None:
 async def schema_up(
     call: Invocation,
     contract: Annotated[
-        bool, typer.Option("--contract", help="Also remove parts that only older versions needed.")
+        bool, option("Also remove parts that only older versions needed.", "--contract")
     ] = False,
 ) -> None:
     """Apply the steps still to come, all of them or none."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import Invocation, late, noun, piped
+from gateway.cli.command import Invocation, argument, late, noun, option, piped
 from gateway.cli.node import chosen, operator, operator_id
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.verify import moment
@@ -63,16 +63,12 @@ _COLUMNS = output.columns("id code=agency algorithm where serial valid state:cli
 
 verb = noun("keys").verb
 Start = Annotated[
-    str | None,
-    typer.Option("--from", help="From this time on (RFC 3339); default: the certificate's first day."),
+    str | None, option("From this time on (RFC 3339); default: the certificate's first day.", "--from")
 ]
 Overlap = Annotated[
     int | None,
-    typer.Option(
-        "--overlap-days",
-        min=0,
-        max=365,
-        help="How many days earlier certificates stay valid; default: a setting.",
+    option(
+        "How many days earlier certificates stay valid; default: a setting.", "--overlap-days", min=0, max=365
     ),
 ]
 
@@ -111,10 +107,9 @@ def _state(entry: KeyEntry, signing_digest: str, use: KeyUse) -> str:
 async def new(
     call: Invocation,
     core: NodeCore,
-    kind: Annotated[KeyChoice, typer.Option(help="Algorithm of the key.")] = KeyChoice.P256,
+    kind: Annotated[KeyChoice, option("Algorithm of the key.")] = KeyChoice.P256,
     where: Annotated[
-        KeyPlace | None,
-        typer.Option(help="In a file or on the token; default: the token if one is set up."),
+        KeyPlace | None, option("In a file or on the token; default: the token if one is set up.")
     ] = None,
 ) -> None:
     """Make a key pair and its signing request; have that signed, then import the certificate."""
@@ -131,10 +126,8 @@ async def new(
 async def csr(
     call: Invocation,
     core: NodeCore,
-    key_id: Annotated[str, typer.Argument(help="Id of the key, from: gateway keys list")],
-    organisation: Annotated[
-        str | None, typer.Option(help="Name in the certificate; default: the agency's.")
-    ] = None,
+    key_id: Annotated[str, argument("Id of the key, from: gateway keys list")],
+    organisation: Annotated[str | None, option("Name in the certificate; default: the agency's.")] = None,
 ) -> None:
     """Print the certificate signing request of a key, in PEM."""
     agency = chosen(await core.store.hosted(), call.agency)
@@ -218,7 +211,7 @@ def _cells(call: Invocation, entry: KeyEntry) -> dict[str, str]:
 async def propose(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency to bind the certificate to.")],
+    code: Annotated[str, argument("The agency to bind the certificate to.")],
     file: Annotated[Path, piped("Its certificate, in PEM; - is standard input.")],
     as_: As,
     from_: Start = None,
@@ -237,8 +230,8 @@ async def propose_all(
     core: NodeCore,
     file: Annotated[
         Path,
-        typer.Argument(
-            help="CSV with the columns code,certificate: PEM files in the same folder.",
+        argument(
+            "CSV with the columns code,certificate: PEM files in the same folder.",
             exists=True,
             dir_okay=False,
         ),
@@ -277,8 +270,8 @@ verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=
 async def withdraw(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency of the certificate.")],
-    sha256: Annotated[str, typer.Argument(help="The certificate, from: gateway registry show CODE")],
+    code: Annotated[str, argument("The agency of the certificate.")],
+    sha256: Annotated[str, argument("The certificate, from: gateway registry show CODE")],
     reason: KeptReason,
 ) -> None:
     """End a certificate at once: packets signed with it are refused from now on. One person is enough."""
@@ -310,12 +303,10 @@ def _read_bindings(file: Path) -> Iterable[Binding]:
 async def retire(
     call: Invocation,
     core: NodeCore,
-    key: Annotated[str, typer.Argument(help="Id of a key of ours, from: gateway keys list")],
+    key: Annotated[str, argument("Id of a key of ours, from: gateway keys list")],
     at: Annotated[
         str | None,
-        typer.Option(
-            help="From this time on (RFC 3339, or now); default: after the overlap of the settings."
-        ),
+        option("From this time on (RFC 3339, or now); default: after the overlap of the settings."),
     ] = None,
 ) -> None:
     """End one of our keys at a date. Packets that still wait in the outbox then are signed again with the newer
@@ -340,10 +331,8 @@ async def retire(
 async def stolen(
     call: Invocation,
     node: OpenNode,
-    key: Annotated[
-        str, typer.Argument(help="Id of a key of ours, or the SHA-256 of a certificate bound here.")
-    ],
-    since: Annotated[str, typer.Option(help="Since when others may have had it (RFC 3339).")],
+    key: Annotated[str, argument("Id of a key of ours, or the SHA-256 of a certificate bound here.")],
+    since: Annotated[str, option("Since when others may have had it (RFC 3339).")],
 ) -> None:
     """Report a key stolen: it signs no more, its certificate is no longer trusted, and packets exchanged since are
     marked."""

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from gateway import __version__, log
 from gateway.cli import output
-from gateway.cli.command import Commands, Invocation, Root, root, verb
+from gateway.cli.command import Commands, Invocation, Root, argument, root, verb
 from gateway.errors import GatewayError
 
 _log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Shell(StrEnum):
 
 
 @verb("bash > ~/.local/share/bash-completion/completions/gateway", 'zsh > "${fpath[1]}/_gateway"')
-def completion(call: Invocation, shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
+def completion(call: Invocation, shell: Annotated[Shell, argument("The shell.")]) -> None:
     """Print the script by which a shell completes commands and options; put it where your shell looks."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # reason: it marks no exports
 

@@ -89,7 +89,7 @@ def at_axis(settings: Settings) -> AbstractAsyncContextManager[ManagedAxis]:
 
 def must_exist(settings: Settings) -> None:
     """Refuse with the way out where no node was set up yet (Misconfigured); opening it would make an empty one."""
-    from gateway.settings import sqlite_file
+    from gateway.settings.reading import sqlite_file
 
     file = sqlite_file(settings)
     if file is not None and not file.exists():

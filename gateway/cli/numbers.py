@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from gateway.cli import output
-from gateway.cli.command import Invocation, Limit, noun
+from gateway.cli.command import Invocation, Limit, argument, noun, option
 from gateway.cli.operations import Fields, makes_call, rows_printer
 from gateway.domain.numbers import NumberState
 
@@ -17,11 +15,11 @@ if TYPE_CHECKING:
     from gateway.api.resources.numbers import NumberOut
 
 _COLUMNS = output.columns("number series state until document=code reason id")
-Symbol = Annotated[str, typer.Option(help="Notation, such as TB-UBND.")]
-Type = Annotated[str, typer.Option("--type", help="Key or name of the type.")]
-Day = Annotated[str | None, typer.Option("--date", help="Date of the document: 2026-11-20; default: today.")]
-Name = Annotated[str, typer.Argument(help="Name of the number, from: gateway numbers list")]
-Why = Annotated[str, typer.Option(help="Reason; it is kept with the number.")]
+Symbol = Annotated[str, option("Notation, such as TB-UBND.")]
+Type = Annotated[str, option("Key or name of the type.", "--type")]
+Day = Annotated[str | None, option("Date of the document: 2026-11-20; default: today.", "--date")]
+Name = Annotated[str, argument("Name of the number, from: gateway numbers list")]
+Why = Annotated[str, option("Reason; it is kept with the number.")]
 
 verb = noun("numbers").verb
 
@@ -33,13 +31,11 @@ def _cells(call: Invocation, row: NumberOut) -> dict[str, str]:
 @verb("", "--state void,free --year 2026 -o json")
 @makes_call("listNumbers", tell=rows_printer(_COLUMNS, _cells))
 def list_(
-    year: Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")] = None,
-    series: Annotated[str, typer.Option(help="One series, such as HC.thong_bao.")] = "",
-    state: Annotated[
-        list[NumberState] | None, typer.Option(help="Show only numbers in this state (repeat).")
-    ] = None,
+    year: Annotated[int | None, option("Default: this year.", min=1900, max=9998)] = None,
+    series: Annotated[str, option("One series, such as HC.thong_bao.")] = "",
+    state: Annotated[list[NumberState] | None, option("Show only numbers in this state (repeat).")] = None,
     limit: Limit = 50,
-    cursor: Annotated[str | None, typer.Option("--after", help="Continue from this cursor.")] = None,
+    cursor: Annotated[str | None, option("Continue from this cursor.", "--after")] = None,
 ) -> Fields:
     """List numbers of outgoing documents by series, with their states."""
     return {
@@ -64,7 +60,7 @@ def reserve(
     symbol: Symbol = "",
     type_: Type = "",
     date: Day = None,
-    days: Annotated[int, typer.Option(min=1, max=30, help="Days until the reservation ends.")] = 3,
+    days: Annotated[int, option("Days until the reservation ends.", min=1, max=30)] = 3,
 ) -> Fields:
     """Reserve the next number, to print and sign a document with it before it is sent."""
     return {"symbol": symbol, "type": type_, "date": date, "days": days}

@@ -108,10 +108,11 @@ async def carry_out(
     """Make the call for the operator; return the answer as the model of its route. Raise BadParameter for invalid input."""
     from gateway.api.call import Call
     from gateway.api.caller import Caller
-    from gateway.api.problems import BadCall, of_bad_call
+    from gateway.api.problems import of_bad_call
     from gateway.api.resources import ROUTES
     from gateway.api.shapes import ResponseModel
     from gateway.cli.applications import api_deps
+    from gateway.domain.request_fault import BadCall
     from gateway.ops.checks import Watch
 
     node = context.node

@@ -6,10 +6,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from gateway.cli import documents, hold, output, send
-from gateway.cli.command import Cursor, Invocation, Limit, OutputFormat, States, Why, late, noun
+from gateway.cli.command import (
+    Cursor,
+    Invocation,
+    Limit,
+    OutputFormat,
+    States,
+    Why,
+    argument,
+    late,
+    noun,
+    option,
+)
 from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, makes_call, rows_printer
 from gateway.domain.document import DocumentChange, Kind
@@ -22,9 +31,9 @@ if TYPE_CHECKING:
 else:
     sealing = late("gateway.outgoing.files")
 
-Which = Annotated[str, typer.Argument(help="Id (msg_…), number/symbol, or your external id.")]
-ToCodes = Annotated[list[str] | None, typer.Option("--to", help="Only to these recipients.")]
-Reason = Annotated[str, typer.Option(help="Reason; the recipients read it.")]
+Which = Annotated[str, argument("Id (msg_…), number/symbol, or your external id.")]
+ToCodes = Annotated[list[str] | None, option("Only to these recipients.", "--to")]
+Reason = Annotated[str, option("Reason; the recipients read it.")]
 
 _COLUMNS = output.columns("id kind:kind number date subject to state created", dim="id")
 
@@ -47,9 +56,7 @@ def _cells(call: Invocation, row: Message) -> dict[str, str]:
 @makes_call("listMessages", tell=rows_printer(_COLUMNS, _cells))
 def list_(
     state: States = None,
-    query: Annotated[
-        str | None, typer.Option(help="Number, symbol or words of the subject, accents or not.")
-    ] = None,
+    query: Annotated[str | None, option("Number, symbol or words of the subject, accents or not.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Fields:
@@ -128,13 +135,9 @@ def cancel(document: Which) -> Fields:
 def recall(
     document: Which,
     reason: Reason,
-    approved_by: Annotated[
-        str | None, typer.Option(help="The leader who approved it (needed for a notice).")
-    ] = None,
-    notice_no: Annotated[
-        str | None, typer.Option(help="Number of the recall notice (needed for a notice).")
-    ] = None,
-    take_back: Annotated[bool, typer.Option("--take-back", help="Send the bare status 13 instead.")] = False,
+    approved_by: Annotated[str | None, option("The leader who approved it (needed for a notice).")] = None,
+    notice_no: Annotated[str | None, option("Number of the recall notice (needed for a notice).")] = None,
+    take_back: Annotated[bool, option("Send the bare status 13 instead.", "--take-back")] = False,
     to: ToCodes = None,
 ) -> Fields:
     """Ask every recipient to cancel the document. Nothing changes there before they answer."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, noun
+from gateway.cli.command import Invocation, argument, noun, option
 from gateway.cli.node import operator_id
 from gateway.deciding import approvals, people
 from gateway.domain.person import Person, Role, SignedIn
@@ -24,20 +24,16 @@ if TYPE_CHECKING:
 
 _LONGEST = 4096
 
-As = Annotated[str, typer.Option("--as", help="Your name; passphrase and second factor are asked for.")]
-Proposer = Annotated[
-    str | None, typer.Option("--as", help="Your name; passphrase and second factor are asked for.")
-]
-KeptReason = Annotated[str, typer.Option(help="Reason; it is recorded.")]
-ForApprover = Annotated[str, typer.Option(help="Reason; the approver reads it.")]
+As = Annotated[str, option("Your name; passphrase and second factor are asked for.", "--as")]
+Proposer = Annotated[str | None, option("Your name; passphrase and second factor are asked for.", "--as")]
+KeptReason = Annotated[str, option("Reason; it is recorded.")]
+ForApprover = Annotated[str, option("Reason; the approver reads it.")]
 MaybeAs = Annotated[
-    str | None, typer.Option("--as", help="Your name; leave it out only while no one may administer people.")
+    str | None, option("Your name; leave it out only while no one may administer people.", "--as")
 ]
 _COLUMNS = output.columns("name person roles state:cli.person since")
-Name = Annotated[
-    str, typer.Argument(help="The person's sign-in name; of a person without an account, the name.")
-]
-Roles = Annotated[list[str], typer.Option("--role", help="trust, people or head; may be repeated.")]
+Name = Annotated[str, argument("The person's sign-in name; of a person without an account, the name.")]
+Roles = Annotated[list[str], option("trust, people or head; may be repeated.", "--role")]
 
 
 def ask_hidden(call: Invocation, key: str, **params: object) -> str:

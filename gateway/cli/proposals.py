@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, OutputFormat, noun, piped
+from gateway.cli.command import Invocation, OutputFormat, argument, noun, option, piped
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.deciding import approvals, proposals
 from gateway.domain.person import (
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_PROPOSALS = 50
 _COLUMNS = output.columns("id code state:cli.proposal proposed_by until=expires_at")
-Id = Annotated[str, typer.Argument(help="Id of the proposal, from: gateway proposals list")]
+Id = Annotated[str, argument("Id of the proposal, from: gateway proposals list")]
 
 
 verb = noun("proposals").verb
@@ -42,7 +40,7 @@ verb = noun("proposals").verb
 async def list_(
     call: Invocation,
     core: NodeCore,
-    all_: Annotated[bool, typer.Option("--all", help="Also decided ones.")] = False,
+    all_: Annotated[bool, option("Also decided ones.", "--all")] = False,
 ) -> None:
     """List the proposals that wait, newest first."""
     async with core.deciding.decisions.read() as view:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, late, noun
+from gateway.cli.command import Invocation, OutputFormat, argument, late, noun, option
 from gateway.cli.node import operator_id
 from gateway.cli.output import TRY_LATER
 from gateway.domain.account import AgencyScope
@@ -36,7 +36,7 @@ LEASED = "leased"
 # Queues whose words stand in another table.
 _WORDS = {"outbox": "lane", "inbox": "packet", "job": "queue.job", "axis": "queue.axis"}
 _LOOK_EVERY_S = 0.5
-Parcel = Annotated[str, typer.Argument(help="Id of the parcel, from: gateway queue dead list")]
+Parcel = Annotated[str, argument("Id of the parcel, from: gateway queue dead list")]
 _PIECE = 256 * 1024
 _DEAD_COLUMNS = output.columns(
     "id from=sender to=recipient kind packet=packet_id tries=deliveries at=dead_at reason", dim="id"
@@ -93,7 +93,7 @@ def _cells(call: Invocation, line: QueueLine) -> dict[str, str]:
 async def peek(
     call: Invocation,
     node: OpenNode,
-    row: Annotated[str, typer.Argument(help="Id of an outbox row (obx_…) or a packet (inx_…).")],
+    row: Annotated[str, argument("Id of an outbox row (obx_…) or a packet (inx_…).")],
 ) -> None:
     """Show one waiting row of the outbox or the inbox, with its tries and last error. It stays in its queue."""
     output.record(call, await _row(node, row))
@@ -118,7 +118,7 @@ async def _row(node: OpenNode, row: str) -> dict[str, Any]:
 async def drain(
     call: Invocation,
     node: OpenNode,
-    timeout: Annotated[int, typer.Option(help="How many seconds to wait.", min=0)] = 300,
+    timeout: Annotated[int, option("How many seconds to wait.", min=0)] = 300,
 ) -> None:
     """Wait until the queues of this node are empty, before maintenance; exit 75 when the time is up."""
     from gateway.store import reporting
@@ -185,10 +185,8 @@ def _read_claims(pieces: Any) -> dict[str, Any]:
 async def retry_parcel(
     call: Invocation,
     axis: ManagedAxis,
-    parcel: Annotated[
-        str | None, typer.Argument(help="Id of the parcel, from: gateway queue dead list")
-    ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every parcel on the list.")] = False,
+    parcel: Annotated[str | None, argument("Id of the parcel, from: gateway queue dead list")] = None,
+    all_: Annotated[bool, option("Every parcel on the list.", "--all")] = False,
 ) -> None:
     """Hand a parcel out again, its tries counted from zero. Remove the cause first: gateway doctor."""
     if all_ == (parcel is not None):
@@ -210,7 +208,7 @@ async def drop_parcel(
     call: Invocation,
     axis: ManagedAxis,
     parcel: Parcel,
-    reason: Annotated[str, typer.Option(help="Reason; it is kept in the log.")],
+    reason: Annotated[str, option("Reason; it is kept in the log.")],
 ) -> None:
     """Drop a parcel permanently. Its recipient will never have it unless its sender sends it again."""
     await axis.dead_drop(parcel, reason)

@@ -14,7 +14,7 @@ import typer
 
 from gateway.atomic_files import new_file
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, OutputFormat, noun, piped
+from gateway.cli.command import Invocation, OutputFormat, argument, noun, option, piped
 from gateway.cli.node import at_core, at_registry, operator_id
 from gateway.cli.output import NOT_FOUND
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.registry.directory import SqlDirectory
 
-On = Annotated[str | None, typer.Option("--on", help="On this day; default: today.")]
+On = Annotated[str | None, option("On this day; default: today.", "--on")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 
 _COLUMNS = output.columns("code scheme name alias parent valid=valid_from-valid_to source", dim="source")
@@ -46,9 +46,9 @@ _AXIS_LIST_COLUMNS = output.columns("id since=at state added waiting conflicts l
 async def list_(
     call: Invocation,
     node: NodeCore,
-    under: Annotated[str | None, typer.Option(help="Only directly below this agency.")] = None,
+    under: Annotated[str | None, option("Only directly below this agency.")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, typer.Option(help="Continue where the last list ended.")] = None,
+    cursor: Annotated[str | None, option("Continue where the last list ended.")] = None,
 ) -> None:
     """List agencies in the order of their codes."""
     if under:
@@ -59,9 +59,7 @@ async def list_(
 
 
 @verb("Z91.07")
-async def show(
-    call: Invocation, node: NodeCore, code: Annotated[str, typer.Argument(help="An agency code.")]
-) -> None:
+async def show(call: Invocation, node: NodeCore, code: Annotated[str, argument("An agency code.")]) -> None:
     """Show one agency, the certificates bound to it, and the form of envelopes to it (`form` of its route)."""
     from gateway.ops.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
@@ -90,8 +88,8 @@ async def entry_of(directory: SqlDirectory, code: str) -> AgencyEntry:
 async def resolve(
     call: Invocation,
     node: NodeCore,
-    text: Annotated[str, typer.Argument(help="A code of today, an old one, an alias, or a name.")],
-    parent: Annotated[str | None, typer.Option(help="With a name: the code of the agency above it.")] = None,
+    text: Annotated[str, argument("A code of today, an old one, an alias, or a name.")],
+    parent: Annotated[str | None, option("With a name: the code of the agency above it.")] = None,
     on: On = None,
 ) -> None:
     """Find the agency of a code or name, and its successor. Exit 3 if none is known."""
@@ -110,9 +108,7 @@ async def resolve(
 async def search(
     call: Invocation,
     node: NodeCore,
-    text: Annotated[
-        str, typer.Argument(help="The beginning of a code, or words of a name; accents do not matter.")
-    ],
+    text: Annotated[str, argument("The beginning of a code, or words of a name; accents do not matter.")],
     limit: Limit = 20,
 ) -> None:
     """Find agencies by code or name, with or without accents."""
@@ -134,12 +130,12 @@ def _entry(entry: AgencyEntry) -> dict[str, Any]:
 async def import_(
     call: Invocation,
     file: Annotated[Path, piped("CSV, XLSX or JSON; - is standard input.")],
-    apply: Annotated[bool, typer.Option("--apply/--preview", help="Preview only, unless --apply.")] = False,
-    propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
-    number: Annotated[str, typer.Option(help="Number of the deciding document, with --propose.")] = "",
+    apply: Annotated[bool, option("Preview only, unless --apply.", "--apply/--preview")] = False,
+    propose: Annotated[bool, option("Propose it to a second person.", "--propose")] = False,
+    number: Annotated[str, option("Number of the deciding document, with --propose.")] = "",
     as_: Proposer = None,
     reason: ForApprover = "",
-    details: Annotated[bool, typer.Option("--details", help="Print every row.")] = False,
+    details: Annotated[bool, option("Print every row.", "--details")] = False,
 ) -> None:
     """Show what a list of agencies would change: the totals and the first rows, with --details all rows; --apply
     puts it in force. If it changes known agencies, --propose hands it to a second person."""
@@ -189,7 +185,7 @@ async def _propose_import(
 async def imports(
     call: Invocation,
     node: NodeCore,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number.")] = 50,
+    limit: Annotated[int, option("Maximum number.", min=1, max=1000)] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""
     changes = await node.directory_changes.list_applied(limit=10_000)
@@ -219,7 +215,7 @@ async def imports(
 async def undo_import(
     call: Invocation,
     node: NodeCore,
-    id: Annotated[str, typer.Argument(help="Id of the import, from: gateway registry imports")],
+    id: Annotated[str, argument("Id of the import, from: gateway registry imports")],
     as_: As,
     reason: KeptReason,
 ) -> None:
@@ -234,11 +230,11 @@ async def undo_import(
 async def axis_lists(
     call: Invocation,
     node: NodeCore,
-    show: Annotated[str | None, typer.Option(help="Print the conflicts of this list.")] = None,
+    show: Annotated[str | None, option("Print the conflicts of this list.")] = None,
     write: Annotated[
-        str | None, typer.Option(help="Write the lines of this list that wait, for: gateway registry import.")
+        str | None, option("Write the lines of this list that wait, for: gateway registry import.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The file to write, with --write.", dir_okay=False)] = None,
+    out: Annotated[Path | None, option("The file to write, with --write.", dir_okay=False)] = None,
 ) -> None:
     """List the lists of agencies that foreign axes gave: those added, those that wait for people, those in conflict."""
     if (write is None) != (out is None):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, OutputFormat, noun
+from gateway.cli.command import Invocation, OutputFormat, argument, noun, option
 from gateway.cli.node import operator_id
 from gateway.cli.output import REFUSED
 from gateway.cli.people import As, ForApprover, KeptReason, Proposer
@@ -40,24 +40,24 @@ _COLUMNS = output.columns(
 )
 _LEGACY = output.columns("code heir effective=since decision")
 NOBODY: Mapping[str, str] = MappingProxyType({})
-Id = Annotated[str, typer.Argument(help="Id of the change, from: gateway registry change list")]
+Id = Annotated[str, argument("Id of the change, from: gateway registry change list")]
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 CodeTable = Annotated[
     Path | None,
-    typer.Option(
-        help="A table (CSV or XLSX) of many codes: columns old, new, and where they change, parent and name.",
+    option(
+        "A table (CSV or XLSX) of many codes: columns old, new, and where they change, parent and name.",
         dir_okay=False,
         exists=True,
     ),
 ]
 WithUnits = Annotated[
     bool,
-    typer.Option(
+    option(
+        "Also move the units directly below the ending agency under its successor, in one decision.",
         "--with-units",
-        help="Also move the units directly below the ending agency under its successor, in one decision.",
     ),
 ]
-Details = Annotated[bool, typer.Option("--details", help="Print every sentence and every code.")]
+Details = Annotated[bool, option("Print every sentence and every code.", "--details")]
 
 _change = noun("registry").noun(
     "change", "Dated changes of the organisation: planned, approved by two people, undone."
@@ -78,11 +78,11 @@ _MOST_CODES = 5
 async def plan(
     call: Invocation,
     core: NodeCore,
-    file: Annotated[Path, typer.Option(help="The change as JSON; - reads standard input.", dir_okay=False)],
+    file: Annotated[Path, option("The change as JSON; - reads standard input.", dir_okay=False)],
     codes: CodeTable = None,
     with_units: WithUnits = False,
     details: Details = False,
-    propose: Annotated[bool, typer.Option("--propose", help="Propose it to a second person.")] = False,
+    propose: Annotated[bool, option("Propose it to a second person.", "--propose")] = False,
     as_: Proposer = None,
     reason: ForApprover = "",
 ) -> None:
@@ -175,7 +175,7 @@ async def undo(call: Invocation, core: NodeCore, id: Id, as_: As, reason: KeptRe
 async def list_(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str | None, typer.Option(help="Only those that touch or name this code.")] = None,
+    code: Annotated[str | None, option("Only those that touch or name this code.")] = None,
     limit: Limit = 50,
 ) -> None:
     """List approved changes, the latest effective day first, with the last day on which each may be reported."""
@@ -197,7 +197,7 @@ async def report(
     call: Invocation,
     core: NodeCore,
     id: Id,
-    how: Annotated[str, typer.Option(help="Number of the letter that reported it.")],
+    how: Annotated[str, option("Number of the letter that reported it.")],
 ) -> None:
     """Record that a change was reported to the keeper of the codes, within fifteen days of its effect."""
     record = await registry_changes.report_reform(core.deciding, await operator_id(core.store), id, how)
@@ -208,7 +208,7 @@ async def report(
 async def legacy(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str | None, typer.Argument(help="Only this old code.")] = None,
+    code: Annotated[str | None, argument("Only this old code.")] = None,
 ) -> None:
     """List old codes with their successors, the day and the decision."""
     heirs = await core.directory.legacy(code)

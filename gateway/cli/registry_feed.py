@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, existing, late, noun, piped
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, late, noun, option, piped
 from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As, ForApprover
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.trust.keys import FileSigner
 
 PASSWORD = "REGISTRY_FEED_PASSWORD"  # noqa: S105 - the name of a variable
+PasswordFile = Annotated[Path | None, option(f"Its first line opens the key; else ${PASSWORD}.", exists=True)]
 Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 
 _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
@@ -57,18 +58,16 @@ _OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "versi
 async def export(
     call: Invocation,
     core: NodeCore,
-    file: Annotated[Path, typer.Argument(help="The feed to write.", dir_okay=False)],
+    file: Annotated[Path, argument("The feed to write.", dir_okay=False)],
     sign: Annotated[Path, existing("The feed key, in PEM.")],
     certificate: Annotated[Path, existing("Its certificate, in PEM.")],
-    password_file: Annotated[
-        Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
-    ] = None,
+    password_file: PasswordFile = None,
     since: Annotated[Path | None, existing("The previous snapshot; the number follows it.")] = None,
-    changes: Annotated[bool, typer.Option("--changes", help="Only the changes since then.")] = False,
+    changes: Annotated[bool, option("Only the changes since then.", "--changes")] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="In the form that officers sign, with revoked certificates.")
+        bool, option("In the form that officers sign, with revoked certificates.", "--trust")
     ] = False,
-    sequence: Annotated[int, typer.Option(help="Number of a first snapshot.", min=1)] = 1,
+    sequence: Annotated[int, option("Number of a first snapshot.", min=1)] = 1,
 ) -> None:
     """Write the registry as a signed list for other nodes; rows of the starter list are left out."""
     if changes and since is None:
@@ -87,12 +86,10 @@ async def export(
 @verb("list-8.feed --sign officer.key.pem --certificate officer.pem --password-file secret")
 def countersign(
     call: Invocation,
-    file: Annotated[Path, typer.Argument(help="A list that was exported with --trust.", exists=True)],
+    file: Annotated[Path, argument("A list that was exported with --trust.", exists=True)],
     sign: Annotated[Path, existing("The officer's key, in PEM.")],
     certificate: Annotated[Path, existing("The officer's certificate, in PEM.")],
-    password_file: Annotated[
-        Path | None, typer.Option(help=f"Its first line opens the key; else ${PASSWORD}.", exists=True)
-    ] = None,
+    password_file: PasswordFile = None,
 ) -> None:
     """Sign a list as an officer of its issuer, after comparing the digest of its certificates. Nodes that delegated trust
     to the issuer need two such signatures."""
@@ -141,8 +138,8 @@ async def publish(
     call: Invocation,
     core: NodeCore,
     file: Feed,
-    to: Annotated[list[str] | None, typer.Option(help="A node; may be repeated.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every node that the registry names.")] = False,
+    to: Annotated[list[str] | None, option("A node; may be repeated.")] = None,
+    all_: Annotated[bool, option("Every node that the registry names.", "--all")] = False,
 ) -> None:
     """Send a feed to nodes over the axis; each node judges it for itself. Exit 6 if one could not be reached."""
     from gateway.bootstrap.axis import open_axis
@@ -312,8 +309,8 @@ async def proposals(
 async def take_up(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency of the certificate.")],
-    fingerprint: Annotated[str, typer.Argument(help="Its SHA-256, from: gateway registry feed proposals")],
+    code: Annotated[str, argument("The agency of the certificate.")],
+    fingerprint: Annotated[str, argument("Its SHA-256, from: gateway registry feed proposals")],
     as_: As,
     reason: ForApprover = "",
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun
+from gateway.cli.command import Invocation, argument, late, noun, option
 from gateway.cli.node import operator_id
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import make_proposal
@@ -36,10 +36,10 @@ else:
 _COLUMNS = output.columns("id code kind:certificate.kind name position valid state:cli.seal", dim="position")
 _RIGHTS = output.columns("id acting_code code decision=act_number valid state:cli.seal")
 _OFFERS = output.columns("n kind:certificate.kind name organisation sha256 agencies")
-Code = Annotated[str | None, typer.Argument(help="Only of this agency.")]
-Specimen = Annotated[Path, typer.Argument(help="A signed PDF, or a certificate in PEM.", exists=True)]
-Start = Annotated[str | None, typer.Option("--from", help="From this time on (RFC 3339).")]
-End = Annotated[str | None, typer.Option("--until", help="Until this time (RFC 3339).")]
+Code = Annotated[str | None, argument("Only of this agency.")]
+Specimen = Annotated[Path, argument("A signed PDF, or a certificate in PEM.", exists=True)]
+Start = Annotated[str | None, option("From this time on (RFC 3339).", "--from")]
+End = Annotated[str | None, option("Until this time (RFC 3339).", "--until")]
 
 _seals = noun("registry").noun(
     "seals", "Seals and persons' certificates on PDFs, and rights to seal for another."
@@ -68,7 +68,7 @@ async def rights(call: Invocation, core: NodeCore, code: Code = None) -> None:
 
 @verb("sea_01")
 async def show(
-    call: Invocation, core: NodeCore, id: Annotated[str, typer.Argument(help="From: registry seals list")]
+    call: Invocation, core: NodeCore, id: Annotated[str, argument("From: registry seals list")]
 ) -> None:
     """Show one registered certificate with its PEM and the two persons."""
     async with core.deciding.decisions.read() as view:
@@ -109,16 +109,16 @@ async def read(call: Invocation, core: NodeCore, file: Specimen) -> None:
 async def propose(
     call: Invocation,
     core: NodeCore,
-    code: Annotated[str, typer.Argument(help="The agency for which the certificate signs.")],
+    code: Annotated[str, argument("The agency for which the certificate signs.")],
     file: Specimen,
     as_: As,
     n: Annotated[
-        int | None, typer.Option("--n", min=1, help="Which certificate of the file: registry seals read")
+        int | None, option("Which certificate of the file: registry seals read", "--n", min=1)
     ] = None,
-    kind: Annotated[CertificateKind | None, typer.Option(help="Default: as its subject says.")] = None,
-    name: Annotated[str, typer.Option(help="The person's name; default: as in the certificate.")] = "",
-    position: Annotated[str, typer.Option(help="The person's position.")] = "",
-    capacity: Annotated[str, typer.Option(help=f"In which capacity: {' '.join(CAPACITIES)}")] = "",
+    kind: Annotated[CertificateKind | None, option("Default: as its subject says.")] = None,
+    name: Annotated[str, option("The person's name; default: as in the certificate.")] = "",
+    position: Annotated[str, option("The person's position.")] = "",
+    capacity: Annotated[str, option(f"In which capacity: {' '.join(CAPACITIES)}")] = "",
     from_: Start = None,
     until: End = None,
     reason: ForApprover = "",
@@ -151,13 +151,13 @@ async def propose(
 async def entitle(
     call: Invocation,
     core: NodeCore,
-    acting: Annotated[str, typer.Argument(help="The agency that seals.")],
-    code: Annotated[str, typer.Argument(help="The agency for whose documents it may.")],
-    act: Annotated[str, typer.Option(help="Number and notation of the written act; the approver types it.")],
-    act_date: Annotated[str, typer.Option(help="Date of the act.")],
-    from_: Annotated[str, typer.Option("--from", help="First day.")],
+    acting: Annotated[str, argument("The agency that seals.")],
+    code: Annotated[str, argument("The agency for whose documents it may.")],
+    act: Annotated[str, option("Number and notation of the written act; the approver types it.")],
+    act_date: Annotated[str, option("Date of the act.")],
+    from_: Annotated[str, option("First day.", "--from")],
     as_: As,
-    until: Annotated[str | None, typer.Option("--until", help="Last day; default: until withdrawn.")] = None,
+    until: Annotated[str | None, option("Last day; default: until withdrawn.", "--until")] = None,
     reason: ForApprover = "",
 ) -> None:
     """Propose that one agency may seal for another, by a written act. Being above it gives no such right."""
@@ -182,9 +182,9 @@ async def entitle(
 async def withdraw(
     call: Invocation,
     core: NodeCore,
-    id: Annotated[str, typer.Argument(help="Id of a certificate or a right, from: registry seals list")],
+    id: Annotated[str, argument("Id of a certificate or a right, from: registry seals list")],
     reason: KeptReason,
-    at: Annotated[str | None, typer.Option(help="From this time on (RFC 3339); default: now.")] = None,
+    at: Annotated[str | None, option("From this time on (RFC 3339); default: now.")] = None,
 ) -> None:
     """End a registered certificate or right: it counts no more for what comes later. One person is enough."""
     call.ask("cli.ask.withdraw_seal", id=id)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, OutputFormat, existing, late, noun
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, late, noun, option
 from gateway.cli.output import VERIFICATION
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import show_proposed
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gateway.domain.delegated import BindingOrigin, JudgedRow
     from gateway.registry_authoring.lists import ReceivedList
 
-Issuer = Annotated[str, typer.Argument(help="Name of the issuer, as its certificate has it.")]
-Number = Annotated[int, typer.Argument(help="Number of the list.", min=1)]
+Issuer = Annotated[str, argument("Name of the issuer, as its certificate has it.")]
+Number = Annotated[int, argument("Number of the list.", min=1)]
 MOST_ROWS = 100
 _LISTS = output.columns("issuer sequence state=state:delegated.list bound conflict held trust", dim="trust")
 _ROWS = output.columns(
@@ -46,8 +46,8 @@ trust = noun("registry").noun("trust", "Trust in issuers of lists, and what thei
 async def bindings(
     call: Invocation,
     core: NodeCore,
-    by_source: Annotated[bool, typer.Option("--by-source", help="One line for each source.")] = False,
-    code: Annotated[list[str] | None, typer.Option(help="Only of this code; may be repeated.")] = None,
+    by_source: Annotated[bool, option("One line for each source.", "--by-source")] = False,
+    code: Annotated[list[str] | None, option("Only of this code; may be repeated.")] = None,
 ) -> None:
     """List the certificates bound to codes: what each rests on, and since when."""
     async with core.deciding.decisions.read() as view:
@@ -140,13 +140,13 @@ async def propose(
     officer: Annotated[list[Path], existing("Certificate of an officer, in PEM; two or more.")],
     as_: As,
     under: Annotated[
-        list[str] | None, typer.Option(help="Only codes of this agency and below; may be repeated.")
+        list[str] | None, option("Only codes of this agency and below; may be repeated.")
     ] = None,
-    per_day: Annotated[int, typer.Option(help="Most bindings in a day.", min=1)] = 100,
+    per_day: Annotated[int, option("Most bindings in a day.", min=1)] = 100,
     share: Annotated[
-        int, typer.Option(help="Most bindings in a day, in percent of those in force.", min=1, max=100)
+        int, option("Most bindings in a day, in percent of those in force.", min=1, max=100)
     ] = 10,
-    wait: Annotated[int, typer.Option(help="Hours that a list waits before it takes effect.", min=0)] = 24,
+    wait: Annotated[int, option("Hours that a list waits before it takes effect.", min=0)] = 24,
     reason: ForApprover = "",
 ) -> None:
     """Propose a policy: lists of this issuer that two of its officers signed bind certificates here, within limits."""
@@ -186,9 +186,7 @@ async def strike(
     call: Invocation,
     core: NodeCore,
     issuer: Issuer,
-    sha256: Annotated[
-        str, typer.Argument(help="The officer's certificate, from: gateway registry trust show")
-    ],
+    sha256: Annotated[str, argument("The officer's certificate, from: gateway registry trust show")],
     as_: As,
     reason: KeptReason,
 ) -> None:
@@ -206,9 +204,7 @@ async def strike(
 async def end(
     call: Invocation,
     core: NodeCore,
-    batch: Annotated[
-        list[str], typer.Argument(help="Ids from: gateway registry bindings --by-source -o json")
-    ],
+    batch: Annotated[list[str], argument("Ids from: gateway registry bindings --by-source -o json")],
     as_: As,
     reason: KeptReason,
 ) -> None:
@@ -244,7 +240,7 @@ async def rows(
     core: NodeCore,
     issuer: Issuer,
     number: Number,
-    all_: Annotated[bool, typer.Option("--all", help="Also the rows without a conflict.")] = False,
+    all_: Annotated[bool, option("Also the rows without a conflict.", "--all")] = False,
 ) -> None:
     """Judge a list on the present registry: its digest, how many rows of each agency it would bind, what it changes in who
     speaks for codes, and each conflict with its reason. Nothing is changed."""
@@ -292,10 +288,7 @@ async def propose_list(
     as_: As,
     reason: ForApprover = "",
     codes: Annotated[
-        bool,
-        typer.Option(
-            "--codes", help="What it changes in who speaks for codes, in place of its certificates."
-        ),
+        bool, option("What it changes in who speaks for codes, in place of its certificates.", "--codes")
     ] = False,
 ) -> None:
     """Propose that a list takes effect at once, whatever its policy says; the second person types the end of its digest,
@@ -313,9 +306,7 @@ async def compare(
     core: NodeCore,
     issuer: Issuer,
     number: Number,
-    digest: Annotated[
-        str, typer.Argument(help="Digest of the list at another node, from: trust lists -o json")
-    ],
+    digest: Annotated[str, argument("Digest of the list at another node, from: trust lists -o json")],
 ) -> None:
     """Compare a list with the one of that number at another node. Exit 7 if they differ: the issuer gave two lists, or its
     key was stolen."""

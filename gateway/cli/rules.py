@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun
+from gateway.cli.command import Invocation, argument, late, noun, option
 from gateway.cli.node import CommandContext
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = output.columns("id state:act.state does:act.does detail=text gap=lacks bases", bold="id")
 _READ = (".py", ".po", ".html", ".csv")
 _DATA = "gateway/words/legal.toml"
-On = Annotated[
-    datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to judge; default: today.")
-]
+On = Annotated[datetime | None, option("Day to judge; default: today.", "--on", formats=["%Y-%m-%d"])]
 
 _TIMER_COLUMNS = output.columns("rule name length counting applies setting", bold="rule")
 timer_texts, guards = late("gateway.document_view.timer_texts"), late("gateway.bootstrap.guards")
@@ -38,9 +36,7 @@ verb = noun("rules").verb
 @verb("", "--state partly")
 def list_(
     call: Invocation,
-    state: Annotated[
-        str | None, typer.Option(help="Only rules in this state: works, partly, absent, outside.")
-    ] = None,
+    state: Annotated[str | None, option("Only rules in this state: works, partly, absent, outside.")] = None,
 ) -> None:
     """List the rules, how far the node keeps each, what it does about it, and their bases."""
     from gateway.words import legal
@@ -58,7 +54,7 @@ def list_(
 
 
 @verb("R45")
-def show(call: Invocation, rule: Annotated[str, typer.Argument(help="A rule: R45, T1.")]) -> None:
+def show(call: Invocation, rule: Annotated[str, argument("A rule: R45, T1.")]) -> None:
     """Show one rule: its text, its articles, what the node does, and where that is proved."""
     from gateway.words import legal
 
@@ -73,7 +69,7 @@ def show(call: Invocation, rule: Annotated[str, typer.Argument(help="A rule: R45
 def check(
     call: Invocation,
     on: On = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Count notes as faults too.")] = False,
+    strict: Annotated[bool, option("Count notes as faults too.", "--strict")] = False,
 ) -> None:
     """Judge the rules on a day: rules without an entry, acts that had ended, bases not compared with the original. Exit 1
     for a fault."""

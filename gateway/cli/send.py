@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, existing, verb
+from gateway.cli.command import Invocation, argument, existing, option, verb
 from gateway.cli.node import CommandContext, at_agency
 from gateway.cli.typed_times import day
 from gateway.cli.waiting import Goal, parse_goal, wait_until
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 
 
 _PIECE = 256 * 1024
-Files = Annotated[
-    list[Path], typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
-]
+Files = Annotated[list[Path], argument("The lead file, then appendixes.", exists=True, dir_okay=False)]
 FilesOrNone = Annotated[
-    list[Path] | None, typer.Argument(help="The lead file, then appendixes.", exists=True, dir_okay=False)
+    list[Path] | None, argument("The lead file, then appendixes.", exists=True, dir_okay=False)
 ]
 Envelope = Annotated[
     Path | None, existing("An edXML envelope that was built elsewhere, instead of files and their data.")
@@ -35,28 +33,24 @@ Envelope = Annotated[
 Source = Annotated[list[Path] | None, existing("A source file.")]
 Meta = Annotated[
     Path | None,
-    typer.Option(
-        help="JSON with the names of the API; flags win; - is standard input.",
+    option(
+        "JSON with the names of the API; flags win; - is standard input.",
         exists=True,
         allow_dash=True,
         dir_okay=False,
     ),
 ]
-To = Annotated[
-    list[str] | None, typer.Option(help="CODE, or CODE=ROLE (to_act, to_coordinate, to_know, to_report).")
-]
+To = Annotated[list[str] | None, option("CODE, or CODE=ROLE (to_act, to_coordinate, to_know, to_report).")]
 Text = Annotated[str | None, typer.Option()]
-Urgency = Annotated[str | None, typer.Option(help="thuong, khan, thuong_khan, hoa_toc or hoa_toc_hen_gio.")]
-Reply = Annotated[bool | None, typer.Option("--reply/--no-reply", help="Whether a reply is required (R53).")]
+Urgency = Annotated[str | None, option("thuong, khan, thuong_khan, hoa_toc or hoa_toc_hen_gio.")]
+Reply = Annotated[bool | None, option("Whether a reply is required (R53).", "--reply/--no-reply")]
 Wait = Annotated[
-    str | None,
-    typer.Option(help="Wait until every recipient has this state: sent, delivered, accepted or done."),
+    str | None, option("Wait until every recipient has this state: sent, delivered, accepted or done.")
 ]
 Confirm = Annotated[
-    list[str] | None,
-    typer.Option(help="Code of a refusal that you have read and accept, such as secrecy-stamp."),
+    list[str] | None, option("Code of a refusal that you have read and accept, such as secrecy-stamp.")
 ]
-Timeout = Annotated[str, typer.Option(help="How long to wait: 90s, 30m, 2h.")]
+Timeout = Annotated[str, option("How long to wait: 90s, 30m, 2h.")]
 
 
 @verb(
@@ -75,17 +69,15 @@ async def send(
     envelope: Envelope = None,
     number: Text = None,
     symbol: Text = None,
-    date: Annotated[str | None, typer.Option(help="2026-11-20 or 20/11/2026.")] = None,
-    type: Annotated[str | None, typer.Option(help="Key of a type (cong_van), or its name.")] = None,
+    date: Annotated[str | None, option("2026-11-20 or 20/11/2026.")] = None,
+    type: Annotated[str | None, option("Key of a type (cong_van), or its name.")] = None,
     subject: Text = None,
     signer: Text = None,
     signer_title: Text = None,
     urgency: Urgency = None,
     reply: Reply = None,
-    external_id: Annotated[
-        str | None, typer.Option(help="Your own id; the same id is never sent twice.")
-    ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft; send it later.")] = False,
+    external_id: Annotated[str | None, option("Your own id; the same id is never sent twice.")] = None,
+    draft: Annotated[bool, option("Keep it as a draft; send it later.", "--draft")] = False,
     confirm: Confirm = None,
     wait: Wait = None,
     timeout: Timeout = "30m",
@@ -163,7 +155,7 @@ def read_message(meta: Path | None, values: dict[str, Any]) -> MessageIn:
     """Read the message with the API's own model, so that both ways in refuse alike."""
     from gateway.api.models import MessageIn
     from gateway.api.parsing import parse_json
-    from gateway.api.problems import BadCall
+    from gateway.domain.request_fault import BadCall
 
     try:
         base = json.loads(meta.read_text(encoding="utf-8-sig")) if meta else {}
@@ -200,13 +192,11 @@ async def hand_in(
 
 async def _preview(call: Invocation, context: CommandContext, order: Order, files: RequestFiles) -> None:
     """Print what sending would do."""
-    from gateway.errors import Refused
     from gateway.outgoing import check
 
     draft, verdict = await check.check_for_preview(context.node.out, context.scope, order, files)
     warn(call, verdict.warnings)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     call.say("cli.would_send", count=len(draft.recipients), to=", ".join(r.code for r in draft.recipients))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.command import Invocation, verb
+from gateway.cli.command import Invocation, option, verb
 from gateway.cli.node import at_node
 from gateway.errors import GatewayError, Misconfigured
 
@@ -37,12 +37,9 @@ _CONNECTIONS = 64
 @verb("", "gateway --config province.toml serve --role worker")
 async def serve(
     call: Invocation,
-    role: Annotated[
-        str, typer.Option(help="all, web (API and pages) or worker (packs, sends, receives).")
-    ] = "all",
+    role: Annotated[str, option("all, web (API and pages) or worker (packs, sends, receives).")] = "all",
     number: Annotated[
-        int | None,
-        typer.Option(min=1, max=99, help="Number of this worker process; it is added to metrics.port."),
+        int | None, option("Number of this worker process; it is added to metrics.port.", min=1, max=99)
     ] = None,
 ) -> None:
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes the work in progress, then stops."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, verb
+from gateway.cli.command import Invocation, argument, option, verb
 from gateway.cli.node import chosen, operator_id
 from gateway.domain.account import AgencyScope
 from gateway.domain.pdf import POINTS_PER_MM, CopyForm, Placement, Purpose, Spot, Wish
@@ -41,23 +41,21 @@ MOST_IMAGE = 8 * 1024 * 1024
 async def sign(
     call: Invocation,
     core: NodeCore,
-    file: Annotated[Path, typer.Argument(help="The PDF; it is not changed.", exists=True, dir_okay=False)],
-    out: Annotated[Path | None, typer.Option(help="The signed file; default: FILE with -signed.")] = None,
-    copy: Annotated[bool, typer.Option("--copy", help="Make it an electronic copy (R25).")] = False,
-    form: Annotated[CopyForm, typer.Option(help="Form of the copy.")] = CopyForm.SY,
-    appendix: Annotated[
-        bool, typer.Option("--appendix", help="An appendix in a file of its own (R24).")
-    ] = False,
-    number: Annotated[str, typer.Option(help="Number and notation of the appendix's document.")] = "",
+    file: Annotated[Path, argument("The PDF; it is not changed.", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, option("The signed file; default: FILE with -signed.")] = None,
+    copy: Annotated[bool, option("Make it an electronic copy (R25).", "--copy")] = False,
+    form: Annotated[CopyForm, option("Form of the copy.")] = CopyForm.SY,
+    appendix: Annotated[bool, option("An appendix in a file of its own (R24).", "--appendix")] = False,
+    number: Annotated[str, option("Number and notation of the appendix's document.")] = "",
     at: Annotated[
-        str | None, typer.Option(help="Position: page,left,top; mm from the page's edges to the middle.")
+        str | None, option("Position: page,left,top; mm from the page's edges to the middle.")
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="The seal as PNG; default: from sign.seals.")] = None,
-    preview: Annotated[Path | None, typer.Option(help="Draw the page into this PNG.")] = None,
-    token: Annotated[str | None, typer.Option(help="Label of the token.")] = None,
-    key: Annotated[str | None, typer.Option(help="Label or id of the key on the token.")] = None,
-    p12: Annotated[Path | None, typer.Option(help="A PKCS#12 file instead of a token, for trials.")] = None,
-    no_timestamp: Annotated[bool, typer.Option("--no-timestamp", help="Ask no timestamp authority.")] = False,
+    image: Annotated[Path | None, option("The seal as PNG; default: from sign.seals.")] = None,
+    preview: Annotated[Path | None, option("Draw the page into this PNG.")] = None,
+    token: Annotated[str | None, option("Label of the token.")] = None,
+    key: Annotated[str | None, option("Label or id of the key on the token.")] = None,
+    p12: Annotated[Path | None, option("A PKCS#12 file instead of a token, for trials.")] = None,
+    no_timestamp: Annotated[bool, option("Ask no timestamp authority.", "--no-timestamp")] = False,
 ) -> None:
     """Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark."""
     from gateway.bootstrap import signing as wiring

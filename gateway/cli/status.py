@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output
-from gateway.cli.command import Invocation, OutputFormat, verb
+from gateway.cli.command import Invocation, OutputFormat, option, verb
 from gateway.cli.node import CommandContext, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, issuer_record
@@ -264,10 +264,7 @@ def _disk_record(disk: Disk) -> dict[str, Any]:
 async def doctor(
     call: Invocation,
     report: Annotated[
-        bool,
-        typer.Option(
-            "--report", help="Print a report to attach when asking for help; it contains no secret."
-        ),
+        bool, option("Print a report to attach when asking for help; it contains no secret.", "--report")
     ] = False,
 ) -> None:
     """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work."""
@@ -341,11 +338,9 @@ def _finding_record(call: Invocation, finding: Diagnosis) -> dict[str, Any]:
 @verb("", "--id msg_01J… -o ndjson")
 async def watch(
     call: Invocation,
-    id: Annotated[str | None, typer.Option("--id", help="Only events of this document or packet.")] = None,
-    after: Annotated[
-        int | None, typer.Option(min=0, help="Begin after this event number; 0 for all events.")
-    ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print the events so far, then exit.")] = False,
+    id: Annotated[str | None, option("Only events of this document or packet.", "--id")] = None,
+    after: Annotated[int | None, option("Begin after this event number; 0 for all events.", min=0)] = None,
+    once: Annotated[bool, option("Print the events so far, then exit.", "--once")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
     async with at_agency(call.settings(), call.agency) as context:

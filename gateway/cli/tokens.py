@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun
+from gateway.cli.command import Invocation, argument, late, noun, option
 from gateway.cli.node import at_node, chosen, operator
 from gateway.cli.typed_times import day, span
 from gateway.domain import account
@@ -69,20 +69,16 @@ class KeyOpening(StrEnum):
 
 CertificateFile = Annotated[
     Path | None,
-    typer.Option(
-        "--cert", help="The client certificate, PEM or DER, without its key.", exists=True, dir_okay=False
-    ),
+    option("The client certificate, PEM or DER, without its key.", "--cert", exists=True, dir_okay=False),
 ]
-KeyId = Annotated[str, typer.Argument(help="Id of the key (key_…), not its secret.")]
-Scopes = Annotated[list[str] | None, typer.Option(help="A scope (repeat); default: daily work.")]
-Life = Annotated[str, typer.Option(help="Lifetime: 90d, 8h; or never.")]
+KeyId = Annotated[str, argument("Id of the key (key_…), not its secret.")]
+Scopes = Annotated[list[str] | None, option("A scope (repeat); default: daily work.")]
+Life = Annotated[str, option("Lifetime: 90d, 8h; or never.")]
 Networks = Annotated[
-    list[str] | None,
-    typer.Option("--from", help="An address or network that may use it (repeat); default: all."),
+    list[str] | None, option("An address or network that may use it (repeat); default: all.", "--from")
 ]
 Since = Annotated[
-    str,
-    typer.Option(help="Its first day: earlier documents that no program fetched count as handed over to it."),
+    str, option("Its first day: earlier documents that no program fetched count as handed over to it.")
 ]
 
 
@@ -113,14 +109,13 @@ async def list_(call: Invocation, node: NodeCore) -> None:
 async def new(
     call: Invocation,
     core: NodeCore,
-    name: Annotated[str, typer.Argument(help="Name of the program, for example qlvb.")],
+    name: Annotated[str, argument("Name of the program, for example qlvb.")],
     scope: Scopes = None,
     expires: Life = "365d",
     from_: Networks = None,
     cert: CertificateFile = None,
     way: Annotated[
-        KeyOpening | None,
-        typer.Option(help="What the key is used with; default: the secret, with --cert both."),
+        KeyOpening | None, option("What the key is used with; default: the secret, with --cert both.")
     ] = None,
     since: Since = "",
 ) -> None:
@@ -163,8 +158,8 @@ async def bind(
     cert: CertificateFile = None,
     way: Annotated[
         KeyOpening | None,
-        typer.Option(
-            help="What the key is used with from now on; default: as before, or both if it had no certificate."
+        option(
+            "What the key is used with from now on; default: as before, or both if it had no certificate."
         ),
     ] = None,
 ) -> None:

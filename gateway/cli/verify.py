@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, verb
+from gateway.cli.command import Invocation, argument, option, verb
 from gateway.cli.output import VERIFICATION
 from gateway.clock import SystemClock
 from gateway.document_view.facts import code_text
@@ -28,20 +28,17 @@ _FIELD_MARKS = {"sure": "✓", "doubtful": "?", "none": "·"}
 @verb("packet.edxml --trust trust/", "van-ban.pdf --trust trust/ --at 2026-11-20T08:00:00+07:00 -o json")
 def verify(
     call: Invocation,
-    file: Annotated[Path, typer.Argument(help="The envelope, or one PDF; - is standard input.")],
+    file: Annotated[Path, argument("The envelope, or one PDF; - is standard input.")],
     trust: Annotated[
         Path,
-        typer.Option(
+        option(
+            "Folder with ca.pem, bindings.csv, chain/, crl/ and ocsp/; for PDFs pdf/ in it.",
             envvar="GATEWAY_TRUST",
-            help="Folder with ca.pem, bindings.csv, chain/, crl/ and ocsp/; for PDFs pdf/ in it.",
         ),
     ],
-    at: Annotated[str | None, typer.Option(help="As of this time (RFC 3339); default: now.")] = None,
+    at: Annotated[str | None, option("As of this time (RFC 3339); default: now.")] = None,
     from_: Annotated[
-        str,
-        typer.Option(
-            "--from", help="For one PDF: code of its agency, to compare its seal with pdf/seals.json."
-        ),
+        str, option("For one PDF: code of its agency, to compare its seal with pdf/seals.json.", "--from")
     ] = "",
 ) -> None:
     """Check an envelope offline: signer, recipients, and whether the signature is valid. Exit 7 if it is not."""
@@ -211,12 +208,10 @@ def _pdf_reason(call: Invocation, verdict: dict[str, Any]) -> str:
 @verb("van-ban.pdf", "van-ban.pdf --trust trust/ -o json")
 def read(
     call: Invocation,
-    file: Annotated[Path, typer.Argument(help="One PDF; - is standard input.")],
+    file: Annotated[Path, argument("One PDF; - is standard input.")],
     trust: Annotated[
         Path | None,
-        typer.Option(
-            envvar="GATEWAY_TRUST", help="Folder with ca.pem for signatures on PDFs, or with pdf/ in it."
-        ),
+        option("Folder with ca.pem for signatures on PDFs, or with pdf/ in it.", envvar="GATEWAY_TRUST"),
     ] = None,
 ) -> None:
     """Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·)."""
@@ -237,7 +232,7 @@ def _field_line(call: Invocation, name: str, field: dict[str, Any]) -> str:
 @verb("packet.edxml", "- -o json < packet.edxml")
 def explain(
     call: Invocation,
-    file: Annotated[Path, typer.Argument(help="The envelope, or a PDF; - is standard input.")],
+    file: Annotated[Path, argument("The envelope, or a PDF; - is standard input.")],
 ) -> None:
     """Print what an envelope says: sender, recipients, document and files. Nothing is checked; see: gateway verify."""
     from gateway.ops import explain as reading

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, Overlap, noun
+from gateway.cli.command import Invocation, Overlap, argument, noun, option
 from gateway.cli.node import CommandContext
 from gateway.cli.operations import Fields, answer_json, carry_out, makes_call, rows_printer
 from gateway.cli.typed_times import span
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = output.columns("id address=url state count at detail")
 _LOG_COLUMNS = output.columns("sequence event=type state:webhook.delivery tries=attempts at reason detail")
-Id = Annotated[str, typer.Argument(help="Id of the webhook (whk_…), from: gateway webhooks list")]
+Id = Annotated[str, argument("Id of the webhook (whk_…), from: gateway webhooks list")]
 
 
 def _cells(call: Invocation, hook: WebhookOut) -> dict[str, str]:
@@ -74,17 +74,14 @@ def list_() -> Fields:
 )
 @makes_call("makeWebhook", ask="webhook.ask.add", tell=_print_new)
 def add(
-    url: Annotated[str, typer.Argument(help="Where events are sent: https://…")],
+    url: Annotated[str, argument("Where events are sent: https://…")],
     type_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--type", help="A type of events, or the beginning of some as message.* (repeat); default: all."
-        ),
+        option("A type of events, or the beginning of some as message.* (repeat); default: all.", "--type"),
     ] = None,
-    note: Annotated[str, typer.Option(help="Note for people, such as the name of the program.")] = "",
+    note: Annotated[str, option("Note for people, such as the name of the program.")] = "",
     after: Annotated[
-        int | None,
-        typer.Option(min=0, help="Begin after this event; 0 for all events. Default: with the next event."),
+        int | None, option("Begin after this event; 0 for all events. Default: with the next event.", min=0)
     ] = None,
 ) -> Fields:
     """Send events to an address. The secret that signs them is printed now and only once."""
@@ -145,11 +142,9 @@ def remove(webhook: Id) -> Fields:
 @makes_call("listDeliveries", tell=rows_printer(_LOG_COLUMNS, _log_cells, id="event"))
 def log(
     webhook: Id,
-    state: Annotated[str | None, typer.Option(help="waiting, delivered or failed.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
-    cursor: Annotated[
-        str | None, typer.Option(help="Continue after the previous page, with its cursor.")
-    ] = None,
+    state: Annotated[str | None, option("waiting, delivered or failed.")] = None,
+    limit: Annotated[int, option("How many.", min=1, max=500)] = 50,
+    cursor: Annotated[str | None, option("Continue after the previous page, with its cursor.")] = None,
 ) -> Fields:
     """List the deliveries of events, newest first, with the outcome and tries of each."""
     return {"state": state, "limit": limit, "cursor": cursor}
@@ -160,8 +155,8 @@ async def redeliver(
     call: Invocation,
     context: CommandContext,
     webhook: Id,
-    event: Annotated[list[str] | None, typer.Argument(help="Ids of events (evt_…) or their numbers.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Every event that was given up.")] = False,
+    event: Annotated[list[str] | None, argument("Ids of events (evt_…) or their numbers.")] = None,
+    failed: Annotated[bool, option("Every event that was given up.", "--failed")] = False,
 ) -> None:
     """Send events again, under the same ids."""
     if failed == bool(event):

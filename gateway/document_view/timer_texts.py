@@ -67,8 +67,6 @@ def _length_text(row: TimerRow, amount: int, lang: str) -> str:
 
 
 def _applies(row: TimerRow, office: OfficeCalendar, *, is_off: bool) -> str:
-    if not row.is_kept:
-        return "none"
     if is_off:
         return "off"
     return "quiet" if row.timer in office.quiet else "yes"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -71,11 +71,12 @@ class ValueForm(StrEnum):
     """Fingerprint of a picture that is kept for the agency."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """Column of a table: a text, a day, or one of its choices."""
 
     name: str
+    _: KW_ONLY
     is_needed: bool = True
     is_day: bool = False
     choices: tuple[str, ...] = ()
@@ -95,7 +96,7 @@ class Column:
         return word if len(word) <= self.longest and word.isprintable() and fits else None
 
 
-UNIT_MARK: Final = Column(name="mark", longest=20, pattern=r"[^\W_][\w.&-]*")
+UNIT_MARK: Final = Column("mark", longest=20, pattern=r"[^\W_][\w.&-]*")
 
 
 def _stored_marks(text: str) -> str | None:
@@ -114,7 +115,7 @@ def _stored_day(word: str) -> str | None:
     return day.isoformat()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ProfileSetting:
     """One setting: a whole number within its bounds, one or several of its choices, a line of text, or a table. `default`
     names what holds where the agency chose nothing; `default_table` is a table that holds there. The choices of SEVERAL are
@@ -122,7 +123,8 @@ class ProfileSetting:
 
     key: str
     form: ValueForm
-    default: str
+    _: KW_ONLY
+    default: str = SHIPPED
     least: int = 0
     most: int = 0
     choices: tuple[str, ...] = ()
@@ -198,8 +200,8 @@ def _stored_fingerprint(word: str) -> str | None:
 def _timer_setting(row: TimerRow) -> ProfileSetting:
     """Return the setting for the length of a timer."""
     return ProfileSetting(
-        key=row.profile_key,
-        form=ValueForm.NUMBER,
+        row.profile_key,
+        ValueForm.NUMBER,
         default=f"{AMOUNT}{row.amount}",
         least=row.least,
         most=row.most,
@@ -209,40 +211,35 @@ def _timer_setting(row: TimerRow) -> ProfileSetting:
 
 _CALENDAR_SETTINGS = (
     ProfileSetting(
-        key=office_profile.HOURS,
-        form=ValueForm.TEXT,
+        office_profile.HOURS,
+        ValueForm.TEXT,
         default="office.hours",
         most=100,
         rule="R113",
         reads=office_profile.stored_hours,
     ),
     ProfileSetting(
-        key=office_profile.WEEKDAYS,
-        form=ValueForm.SEVERAL,
+        office_profile.WEEKDAYS,
+        ValueForm.SEVERAL,
         default="office.weekdays",
         choices=WEEK,
         words="profile.weekday",
         rule="R113",
     ),
     ProfileSetting(
-        key=office_profile.OWN_DAYS,
-        form=ValueForm.TEXT,
-        default=SHIPPED,
-        most=1200,
-        rule="R113",
-        reads=office_profile.stored_days,
+        office_profile.OWN_DAYS, ValueForm.TEXT, most=1200, rule="R113", reads=office_profile.stored_days
     ),
     ProfileSetting(
-        key=office_profile.DIGEST_HOURS,
-        form=ValueForm.TEXT,
+        office_profile.DIGEST_HOURS,
+        ValueForm.TEXT,
         default="mail.digest_at",
         most=60,
         rule="T15",
         reads=office_profile.stored_times,
     ),
     ProfileSetting(
-        key=office_profile.QUIET,
-        form=ValueForm.SEVERAL,
+        office_profile.QUIET,
+        ValueForm.SEVERAL,
         default=AMOUNT,
         choices=tuple(row.timer.value for row in TIMERS.values() if row.sends_mail),
         words="timer",
@@ -254,89 +251,63 @@ SETTINGS: Final[Mapping[str, ProfileSetting]] = {
     setting.key: setting
     for setting in (
         ProfileSetting(
-            key=UNDO_SECONDS, form=ValueForm.NUMBER, default="pages.undo_act_s", least=0, most=60, rule="R139"
+            UNDO_SECONDS, ValueForm.NUMBER, default="pages.undo_act_s", least=0, most=60, rule="R139"
         ),
+        ProfileSetting(NUMBERING, ValueForm.CHOICE, default=HOSTED, choices=("A", "B", "C"), rule="R36"),
         ProfileSetting(
-            key=NUMBERING, form=ValueForm.CHOICE, default=HOSTED, choices=("A", "B", "C"), rule="R36"
-        ),
-        ProfileSetting(
-            key=UNSIGNED_OUT,
-            form=ValueForm.CHOICE,
+            UNSIGNED_OUT,
+            ValueForm.CHOICE,
             default=f"{OF_RULES}unsigned_lead",
             choices=("refuse", "warn"),
             rule="R22",
         ),
+        ProfileSetting(UNSIGNED_IN, ValueForm.CHOICE, choices=("take", "mark", "hold"), rule="R20"),
+        ProfileSetting(WRONG_SEAL, ValueForm.CHOICE, choices=(MARK, HOLD), rule="R23"),
+        ProfileSetting(UNKNOWN_SIGNER, ValueForm.CHOICE, choices=("ask", "warn"), rule="R19"),
+        ProfileSetting(PAPER_TYPES, ValueForm.SEVERAL, words="type", rule="R6"),
+        ProfileSetting(OUT_NUMBERING, ValueForm.CHOICE, choices=("A", "B", "C"), rule="R34"),
         ProfileSetting(
-            key=UNSIGNED_IN,
-            form=ValueForm.CHOICE,
-            default=SHIPPED,
-            choices=("take", "mark", "hold"),
-            rule="R20",
-        ),
-        ProfileSetting(
-            key=WRONG_SEAL, form=ValueForm.CHOICE, default=SHIPPED, choices=(MARK, HOLD), rule="R23"
-        ),
-        ProfileSetting(
-            key=UNKNOWN_SIGNER, form=ValueForm.CHOICE, default=SHIPPED, choices=("ask", "warn"), rule="R19"
-        ),
-        ProfileSetting(key=PAPER_TYPES, form=ValueForm.SEVERAL, default=SHIPPED, words="type", rule="R6"),
-        ProfileSetting(
-            key=OUT_NUMBERING, form=ValueForm.CHOICE, default=SHIPPED, choices=("A", "B", "C"), rule="R34"
-        ),
-        ProfileSetting(
-            key=OUT_BOOKS,
-            form=ValueForm.TABLE,
-            default=SHIPPED,
+            OUT_BOOKS,
+            ValueForm.TABLE,
             rule="R33",
             columns=(
-                Column(name="key", longest=20),
-                Column(name="name", is_needed=False),
-                Column(name="marks"),
-                Column(name="series", choices=("type", "one")),
+                Column("key", longest=20),
+                Column("name", is_needed=False),
+                Column("marks"),
+                Column("series", choices=("type", "one")),
             ),
             default_table=READY_BOOKS,
         ),
-        ProfileSetting(key=ABBREVIATION, form=ValueForm.TEXT, default=SHIPPED, most=25, rule="R35"),
+        ProfileSetting(ABBREVIATION, ValueForm.TEXT, most=25, rule="R35"),
         ProfileSetting(
-            key=TYPE_MARKS,
-            form=ValueForm.TABLE,
-            default=SHIPPED,
+            TYPE_MARKS,
+            ValueForm.TABLE,
             rule="R35",
-            columns=(Column(name="type", longest=100), Column(name="mark", longest=10)),
+            columns=(Column("type", longest=100), Column("mark", longest=10)),
         ),
+        ProfileSetting(UNIT_MARKS, ValueForm.TEXT, most=400, rule="R35", reads=_stored_marks),
         ProfileSetting(
-            key=UNIT_MARKS, form=ValueForm.TEXT, default=SHIPPED, most=400, rule="R35", reads=_stored_marks
-        ),
-        ProfileSetting(
-            key=SIGNING_ACTS,
-            form=ValueForm.TABLE,
-            default=SHIPPED,
+            SIGNING_ACTS,
+            ValueForm.TABLE,
             rule="R28",
             columns=(
-                Column(name="person", longest=50),
-                Column(name="capacity", choices=CAPACITIES),
-                Column(name="scope", is_needed=False),
-                Column(name="act", longest=100),
-                Column(name="from", is_day=True),
-                Column(name="to", is_day=True, is_needed=False),
+                Column("person", longest=50),
+                Column("capacity", choices=CAPACITIES),
+                Column("scope", is_needed=False),
+                Column("act", longest=100),
+                Column("from", is_day=True),
+                Column("to", is_day=True, is_needed=False),
             ),
         ),
-        ProfileSetting(
-            key=RIGHTS_CONFIRMED, form=ValueForm.CHOICE, default=SHIPPED, choices=(OFF, ON), rule="R122"
-        ),
+        ProfileSetting(RIGHTS_CONFIRMED, ValueForm.CHOICE, choices=(OFF, ON), rule="R122"),
         *_CALENDAR_SETTINGS,
         *(_timer_setting(row) for row in TIMERS.values() if row.profile_key),
-        ProfileSetting(key=HEADING_PARENT, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R17"),
-        ProfileSetting(key=HEADING_PLACE, form=ValueForm.TEXT, default=SHIPPED, most=100, rule="R17"),
+        ProfileSetting(HEADING_PARENT, ValueForm.TEXT, most=200, rule="R17"),
+        ProfileSetting(HEADING_PLACE, ValueForm.TEXT, most=100, rule="R17"),
         ProfileSetting(
-            key=EMBLEM,
-            form=ValueForm.PICTURE,
-            default=SHIPPED,
-            most=FINGERPRINT_DIGITS,
-            rule="R139",
-            reads=_stored_fingerprint,
+            EMBLEM, ValueForm.PICTURE, most=FINGERPRINT_DIGITS, rule="R139", reads=_stored_fingerprint
         ),
-        ProfileSetting(key=RULEBOOK, form=ValueForm.TEXT, default=SHIPPED, most=200, rule="R139"),
+        ProfileSetting(RULEBOOK, ValueForm.TEXT, most=200, rule="R139"),
     )
 }
 

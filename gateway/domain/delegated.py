@@ -204,12 +204,12 @@ class Delegation:
 class BindingOrigin:
     """Binding, and what it rests on: two people here; or an issuer's list, by a policy with its version or by two people
     who compared the list's digest. `officers` are the SHA-256 of those who signed the list; `proof` shows that the binding
-    is below the root that the event of the batch names."""
+    is below the root that the event of the batch names. Of a whole list it has no code, certificate or times."""
 
-    code: str
-    fingerprint: str
-    valid_from: datetime | None
-    valid_to: datetime | None
+    code: str = ""
+    fingerprint: str = ""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
     since: datetime
     proposed_by: str
     approved_by: str

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
 from enum import StrEnum
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from gateway.domain.document import Urgency
 
@@ -139,8 +140,7 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerRow:
     """One timer. `amount` ships with the program, in its `unit`; where `most` is set an agency may choose another within
-    the bounds. `may_rest`: a person may put its task off. `is_kept`: the node keeps and
-    watches what the timer runs on."""
+    the bounds. `may_rest`: a person may put its task off."""
 
     timer: Timer
     counting: Counting
@@ -150,7 +150,6 @@ class TimerRow:
     most: int = 0
     steps: tuple[Step, ...] = ()
     may_rest: bool = False
-    is_kept: bool = True
     setting: str = ""
     """Setting of the node that changes it, where it is no setting of the agency."""
 
@@ -191,6 +190,33 @@ def _steps_before(
     return tuple(Step(key=str(day), to=to, base=Base.DUE, days=-day, at=at, by=by) for day in days)
 
 
+class _Length(NamedTuple):
+    """Length of a timer as it ships, and the bounds within which an agency may choose another."""
+
+    unit: Unit = Unit.RULE
+    amount: int = 0
+    least: int = 0
+    most: int = 0
+
+
+_seconds, _minutes, _days = (partial(_Length, unit) for unit in (Unit.SECONDS, Unit.MINUTES, Unit.DAYS))
+_BY_RULE = _Length()
+
+
+def _row(
+    timer: Timer,
+    counting: Counting,
+    *steps: Step,
+    length: _Length = _BY_RULE,
+    may_rest: bool = False,
+    setting: str = "",
+) -> TimerRow:
+    """Make the row of a timer; without a `length` its rule gives the moment."""
+    return TimerRow(
+        timer=timer, counting=counting, steps=steps, may_rest=may_rest, setting=setting, **length._asdict()
+    )
+
+
 # A unit's part: given, three days before its day, the day before, on it; late; two days late.
 _PART_STEPS = (
     Step(key="given", to=_OFFICERS),
@@ -200,277 +226,212 @@ _PART_STEPS = (
 )
 
 _ROWS = (
-    TimerRow(
-        timer=Timer.ISSUE,
-        counting=Counting.WORKING_DAYS,
+    _row(
+        Timer.ISSUE,
+        Counting.WORKING_DAYS,
+        Step(key="1530", to=_AGENCY, days=0, at=time(15, 30)),
+        Step(key="1000", to=_HEADS, days=1, at=time(10), working=True),
         may_rest=True,
-        steps=(
-            Step(key="1530", to=_AGENCY, days=0, at=time(15, 30)),
-            Step(key="1000", to=_HEADS, days=1, at=time(10), working=True),
-        ),
     ),
-    TimerRow(
-        timer=Timer.ISSUE_URGENT,
-        counting=Counting.WALL_CLOCK,
-        unit=Unit.MINUTES,
-        amount=15,
-        least=5,
-        most=120,
-        steps=(Step(key="5", to=_AGENCY, minutes=5), Step(key="15", to=_HEADS, base=Base.DUE)),
+    _row(
+        Timer.ISSUE_URGENT,
+        Counting.WALL_CLOCK,
+        Step(key="5", to=_AGENCY, minutes=5),
+        Step(key="15", to=_HEADS, base=Base.DUE),
+        length=_minutes(15, least=5, most=120),
     ),
-    TimerRow(
-        timer=Timer.TAKE_IN,
-        counting=Counting.OFFICE_HOURS,
-        unit=Unit.MINUTES,
-        amount=120,
-        least=30,
-        most=450,
+    _row(
+        Timer.TAKE_IN,
+        Counting.OFFICE_HOURS,
+        Step(key="60", to=_AGENCY, base=Base.DUE, minutes=-60),
+        Step(key="15", to=_AGENCY, base=Base.DUE, minutes=-15),
+        Step(key="late", to=_HEADS, base=Base.DUE),
+        length=_minutes(120, least=30, most=450),
         may_rest=True,
-        steps=(
-            Step(key="60", to=_AGENCY, base=Base.DUE, minutes=-60),
-            Step(key="15", to=_AGENCY, base=Base.DUE, minutes=-15),
-            Step(key="late", to=_HEADS, base=Base.DUE),
-        ),
     ),
-    TimerRow(
-        timer=Timer.TAKE_IN_URGENT,
-        counting=Counting.WALL_CLOCK,
-        steps=(Step(key="every", to=_AGENCY, by=Means.MAIL),),
-    ),
-    TimerRow(
-        timer=Timer.NOTIFY_SENDER,
-        counting=Counting.WORKING_DAYS,
+    _row(Timer.TAKE_IN_URGENT, Counting.WALL_CLOCK, Step(key="every", to=_AGENCY, by=Means.MAIL)),
+    _row(
+        Timer.NOTIFY_SENDER,
+        Counting.WORKING_DAYS,
+        Step(key="", to=_AGENCY, base=Base.DUE, days=0, at=time(16)),
         may_rest=True,
-        steps=(Step(key="", to=_AGENCY, base=Base.DUE, days=0, at=time(16)),),
     ),
-    TimerRow(
-        timer=Timer.DECIDE_ON_HOLD,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=1,
-        least=1,
-        most=10,
+    _row(
+        Timer.DECIDE_ON_HOLD,
+        Counting.WORKING_DAYS,
+        Step(key="daily", to=_AGENCY, by=Means.DIGEST),
+        length=_days(1, least=1, most=10),
         may_rest=True,
-        steps=(Step(key="daily", to=_AGENCY, by=Means.DIGEST),),
     ),
-    TimerRow(
-        timer=Timer.ASSIGN,
-        counting=Counting.WORKING_DAYS,
+    _row(
+        Timer.ASSIGN,
+        Counting.WORKING_DAYS,
+        Step(key="", to=_AGENCY, days=0, at=time(16), task="assign"),
+        Step(key="", to=_AGENCY, task="reassign"),
+        Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="assign"),
+        Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="reassign"),
+        Step(key="", to=_HEADS, task="opinion"),
         may_rest=True,
-        steps=(
-            Step(key="", to=_AGENCY, days=0, at=time(16), task="assign"),
-            Step(key="", to=_AGENCY, task="reassign"),
-            Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="assign"),
-            Step(key="", to=_HEADS, days=1, at=_MORNING, working=True, task="reassign"),
-            Step(key="", to=_HEADS, task="opinion"),
-        ),
     ),
-    TimerRow(
-        timer=Timer.ASSIGN_URGENT,
-        counting=Counting.WALL_CLOCK,
-        steps=(
-            Step(key="", to=_AGENCY, task="assign"),
-            Step(key="", to=_AGENCY, task="reassign"),
-            Step(key="late", to=_HEADS, base=Base.DUE, task="assign"),
-            Step(key="late", to=_HEADS, base=Base.DUE, task="reassign"),
-            Step(key="", to=_HEADS, task="opinion"),
-        ),
+    _row(
+        Timer.ASSIGN_URGENT,
+        Counting.WALL_CLOCK,
+        Step(key="", to=_AGENCY, task="assign"),
+        Step(key="", to=_AGENCY, task="reassign"),
+        Step(key="late", to=_HEADS, base=Base.DUE, task="assign"),
+        Step(key="late", to=_HEADS, base=Base.DUE, task="reassign"),
+        Step(key="", to=_HEADS, task="opinion"),
     ),
-    TimerRow(
-        timer=Timer.START_WORK,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=1,
-        least=1,
-        most=10,
+    _row(
+        Timer.START_WORK,
+        Counting.WORKING_DAYS,
+        Step(key="given", to=_OFFICERS),
+        Step(key="start", to=Receivers.UNIT_HEADS, base=Base.DUE),
+        length=_days(1, least=1, most=10),
         may_rest=True,
-        steps=(
-            Step(key="given", to=_OFFICERS),
-            Step(key="start", to=Receivers.UNIT_HEADS, base=Base.DUE),
-        ),
     ),
-    TimerRow(timer=Timer.FINISH_BY_DAY, counting=Counting.WORKING_DAYS, may_rest=True, steps=_PART_STEPS),
-    TimerRow(
-        timer=Timer.FINISH_WITHOUT_DAY,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=15,
-        least=1,
-        most=60,
+    _row(Timer.FINISH_BY_DAY, Counting.WORKING_DAYS, *_PART_STEPS, may_rest=True),
+    _row(
+        Timer.FINISH_WITHOUT_DAY,
+        Counting.WORKING_DAYS,
+        *_PART_STEPS,
+        length=_days(15, least=1, most=60),
         may_rest=True,
-        steps=_PART_STEPS,
     ),
-    TimerRow(
-        timer=Timer.LEADERS_DRAFT,
-        counting=Counting.WORKING_DAYS,
-        steps=(Step(key="1530", to=_PERSON, base=Base.DUE, days=0, at=DRAFTS_TOLD_AT),),
+    _row(
+        Timer.LEADERS_DRAFT,
+        Counting.WORKING_DAYS,
+        Step(key="1530", to=_PERSON, base=Base.DUE, days=0, at=DRAFTS_TOLD_AT),
     ),
-    TimerRow(
-        timer=Timer.RECIPIENTS_REPLY,
-        counting=Counting.CALENDAR_DAYS,
+    _row(
+        Timer.RECIPIENTS_REPLY,
+        Counting.CALENDAR_DAYS,
+        *_steps_before(_AGENCY, 3, 1, 0),
+        Step(key="late", to=_AGENCY, base=Base.DUE, days=1),
         may_rest=True,
-        steps=(*_steps_before(_AGENCY, 3, 1, 0), Step(key="late", to=_AGENCY, base=Base.DUE, days=1)),
     ),
-    TimerRow(
-        timer=Timer.REPLY,
-        counting=Counting.CALENDAR_DAYS,
+    _row(
+        Timer.REPLY,
+        Counting.CALENDAR_DAYS,
+        *_steps_before(_OFFICERS, 3, 1, 0),
+        *_steps_before(_AGENCY, 3, 1, 0),
         may_rest=True,
-        steps=(*_steps_before(_OFFICERS, 3, 1, 0), *_steps_before(_AGENCY, 3, 1, 0)),
     ),
-    TimerRow(
-        timer=Timer.ANSWER_RECALL,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=1,
-        least=1,
-        most=5,
+    _row(
+        Timer.ANSWER_RECALL,
+        Counting.WORKING_DAYS,
+        Step(key="given", to=_AGENCY, task="recall"),
+        Step(key="late", to=_HEADS, base=Base.DUE, task="recall"),
+        Step(key="late", to=_AGENCY, base=Base.DUE, task="recall_due"),
+        length=_days(1, least=1, most=5),
         may_rest=True,
-        steps=(
-            Step(key="given", to=_AGENCY, task="recall"),
-            Step(key="late", to=_HEADS, base=Base.DUE, task="recall"),
-            Step(key="late", to=_AGENCY, base=Base.DUE, task="recall_due"),
-        ),
     ),
-    TimerRow(
-        timer=Timer.REPORT_STATUS,
-        counting=Counting.WALL_CLOCK,
-        unit=Unit.MINUTES,
-        amount=5,
+    _row(
+        Timer.REPORT_STATUS,
+        Counting.WALL_CLOCK,
+        Step(key="6h", to=_OPERATORS, minutes=6 * 60),
+        Step(key="24h", to=_AGENCY, minutes=_DAY),
+        length=_minutes(5),
         may_rest=True,
-        steps=(
-            Step(key="6h", to=_OPERATORS, minutes=6 * 60),
-            Step(key="24h", to=_AGENCY, minutes=_DAY),
-        ),
     ),
-    TimerRow(
-        timer=Timer.STOP_NOTICE,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=1,
-        steps=(Step(key="refused", to=_OPERATORS, by=Means.REFUSAL),),
+    _row(
+        Timer.STOP_NOTICE,
+        Counting.WORKING_DAYS,
+        Step(key="refused", to=_OPERATORS, by=Means.REFUSAL),
+        length=_days(1),
     ),
-    TimerRow(
-        timer=Timer.INCIDENT_NOTICE,
-        counting=Counting.WALL_CLOCK,
-        unit=Unit.MINUTES,
-        amount=15,
-        steps=(Step(key="15", to=_OPERATORS, base=Base.DUE),),
+    _row(
+        Timer.INCIDENT_NOTICE,
+        Counting.WALL_CLOCK,
+        Step(key="15", to=_OPERATORS, base=Base.DUE),
+        length=_minutes(15),
     ),
-    TimerRow(
-        timer=Timer.UNSTARTED_WORK,
-        counting=Counting.WORKING_DAYS,
-        steps=(
-            Step(key="0900", to=_OFFICERS, days=0, at=time(9)),
-            Step(key="1430", to=_OFFICERS, days=0, at=time(14, 30)),
-        ),
+    _row(
+        Timer.UNSTARTED_WORK,
+        Counting.WORKING_DAYS,
+        Step(key="0900", to=_OFFICERS, days=0, at=time(9)),
+        Step(key="1430", to=_OFFICERS, days=0, at=time(14, 30)),
     ),
-    TimerRow(
-        timer=Timer.ORGANISATION_CHANGE,
-        counting=Counting.CALENDAR_DAYS,
-        unit=Unit.DAYS,
-        amount=15,
-        steps=(
-            Step(key="10", to=_OPERATORS, days=10, at=_MORNING),
-            Step(key="15", to=_OPERATORS, days=15, at=_MORNING),
-        ),
+    _row(
+        Timer.ORGANISATION_CHANGE,
+        Counting.CALENDAR_DAYS,
+        Step(key="10", to=_OPERATORS, days=10, at=_MORNING),
+        Step(key="15", to=_OPERATORS, days=15, at=_MORNING),
+        length=_days(15),
     ),
-    TimerRow(
-        timer=Timer.LEAVERS_ACCOUNT,
-        counting=Counting.CALENDAR_DAYS,
-        unit=Unit.DAYS,
-        amount=5,
-        steps=(
-            Step(key="0", to=_ADMINS, days=0, at=_MORNING),
-            Step(key="4", to=_ADMINS, days=4, at=_MORNING),
-            Step(key="5", to=_ADMINS, days=5, at=_MORNING),
-        ),
+    _row(
+        Timer.LEAVERS_ACCOUNT,
+        Counting.CALENDAR_DAYS,
+        Step(key="0", to=_ADMINS, days=0, at=_MORNING),
+        Step(key="4", to=_ADMINS, days=4, at=_MORNING),
+        Step(key="5", to=_ADMINS, days=5, at=_MORNING),
+        length=_days(5),
     ),
-    TimerRow(
-        timer=Timer.ACCOUNT_REQUEST,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=3,
-        steps=(Step(key="2", to=_OPERATORS, days=2, at=_MORNING, working=True),),
+    _row(
+        Timer.ACCOUNT_REQUEST,
+        Counting.WORKING_DAYS,
+        Step(key="2", to=_OPERATORS, days=2, at=_MORNING, working=True),
+        length=_days(3),
     ),
-    TimerRow(
-        timer=Timer.PASSWORD_CHANGE,
-        counting=Counting.CALENDAR_DAYS,
-        unit=Unit.DAYS,
-        amount=90,
+    _row(
+        Timer.PASSWORD_CHANGE,
+        Counting.CALENDAR_DAYS,
+        *_steps_before(_PERSON, 14, 7, 1, by=Means.PAGE),
+        length=_days(90),
         setting="accounts.password_days",
-        steps=_steps_before(_PERSON, 14, 7, 1, by=Means.PAGE),
     ),
-    TimerRow(
-        timer=Timer.UNUSED_ACCOUNT,
-        counting=Counting.CALENDAR_DAYS,
-        unit=Unit.DAYS,
+    _row(
+        Timer.UNUSED_ACCOUNT,
+        Counting.CALENDAR_DAYS,
+        *_steps_before(_PERSON, *UNUSED_TOLD_BEFORE, at=_MORNING),
+        *_steps_before(_ADMINS, *UNUSED_TOLD_BEFORE, at=_MORNING),
+        *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
+        Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
+        length=_days(),
         setting="accounts.unused_days",
-        steps=(
-            *_steps_before(_PERSON, *UNUSED_TOLD_BEFORE, at=_MORNING),
-            *_steps_before(_ADMINS, *UNUSED_TOLD_BEFORE, at=_MORNING),
-            *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
-            Step(key="locked", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
-        ),
     ),
-    TimerRow(
-        timer=Timer.INACTIVITY,
-        counting=Counting.CALENDAR_DAYS,
-        unit=Unit.DAYS,
-        amount=180,
+    _row(
+        Timer.INACTIVITY,
+        Counting.CALENDAR_DAYS,
+        Step(key="60", to=_ADMINS, days=60, by=Means.EVENT),
+        *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
+        Step(key="suspended", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
+        length=_days(180),
         setting="accounts.suspend_days",
-        steps=(
-            Step(key="60", to=_ADMINS, days=60, by=Means.EVENT),
-            *_steps_before(_ADMINS, IDLE_WARNED_BEFORE, by=Means.EVENT),
-            Step(key="suspended", to=_ADMINS, base=Base.DUE, by=Means.EVENT),
-        ),
     ),
-    TimerRow(
-        timer=Timer.HALF_YEARLY_LIST,
-        counting=Counting.WORKING_DAYS,
-        steps=(Step(key="list", to=_OPERATORS, days=0, at=_MORNING),),
+    _row(Timer.HALF_YEARLY_LIST, Counting.WORKING_DAYS, Step(key="list", to=_OPERATORS, days=0, at=_MORNING)),
+    _row(
+        Timer.YEARLY_REVIEW,
+        Counting.CALENDAR_DAYS,
+        Step(key="1", to=_ADMINS, days=0, at=_MORNING),
+        Step(key="15", to=_ADMINS, days=14, at=_MORNING),
+        Step(key="25", to=_ADMINS, days=24, at=_MORNING),
     ),
-    TimerRow(
-        timer=Timer.YEARLY_REVIEW,
-        counting=Counting.CALENDAR_DAYS,
-        steps=(
-            Step(key="1", to=_ADMINS, days=0, at=_MORNING),
-            Step(key="15", to=_ADMINS, days=14, at=_MORNING),
-            Step(key="25", to=_ADMINS, days=24, at=_MORNING),
-        ),
+    _row(
+        Timer.ARCHIVE_FILES,
+        Counting.CALENDAR_DAYS,
+        Step(key="10m", to=_PERSON, months=10, at=_MORNING),
+        Step(key="11m", to=_PERSON, months=11, at=_MORNING),
+        *_steps_before(_PERSON, 30, 0, at=_MORNING),
     ),
-    TimerRow(
-        timer=Timer.ARCHIVE_FILES,
-        counting=Counting.CALENDAR_DAYS,
-        steps=(
-            Step(key="10m", to=_PERSON, months=10, at=_MORNING),
-            Step(key="11m", to=_PERSON, months=11, at=_MORNING),
-            *_steps_before(_PERSON, 30, 0, at=_MORNING),
-        ),
+    _row(
+        Timer.CERTIFICATE_RENEWAL,
+        Counting.CALENDAR_DAYS,
+        *_steps_before(_AGENCY, *reversed(CERTIFICATE_DAYS), at=_MORNING),
+        *_steps_before(_ADMINS, *reversed(CERTIFICATE_DAYS), at=_MORNING),
     ),
-    TimerRow(
-        timer=Timer.CERTIFICATE_RENEWAL,
-        counting=Counting.CALENDAR_DAYS,
-        steps=(
-            *_steps_before(_AGENCY, *reversed(CERTIFICATE_DAYS), at=_MORNING),
-            *_steps_before(_ADMINS, *reversed(CERTIFICATE_DAYS), at=_MORNING),
-        ),
+    _row(
+        Timer.HAND_OVER,
+        Counting.WALL_CLOCK,
+        Step(key="pace", to=_OPERATORS, by=Means.METRIC),
+        length=_seconds(5),
     ),
-    TimerRow(
-        timer=Timer.HAND_OVER,
-        counting=Counting.WALL_CLOCK,
-        unit=Unit.SECONDS,
-        amount=5,
-        steps=(Step(key="pace", to=_OPERATORS, by=Means.METRIC),),
-    ),
-    TimerRow(
-        timer=Timer.QUARTERLY_FIGURES,
-        counting=Counting.WORKING_DAYS,
-        unit=Unit.DAYS,
-        amount=5,
-        steps=(
-            Step(key="first", to=_OPERATORS, days=0, at=_MORNING),
-            Step(key="last", to=_OPERATORS, base=Base.DUE, days=0, at=_MORNING),
-        ),
+    _row(
+        Timer.QUARTERLY_FIGURES,
+        Counting.WORKING_DAYS,
+        Step(key="first", to=_OPERATORS, days=0, at=_MORNING),
+        Step(key="last", to=_OPERATORS, base=Base.DUE, days=0, at=_MORNING),
+        length=_days(5),
     ),
 )
 TIMERS: Final[Mapping[Timer, TimerRow]] = {row.timer: row for row in _ROWS}

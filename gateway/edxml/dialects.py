@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from gateway.domain.proof import Finding
 from gateway.domain.wall_clock import VIETNAM
@@ -108,11 +108,12 @@ class Dialect:
 
     name: str
     namespace: str
-    root_type: str
     types: Mapping[str, Mapping[str, ChildSlot]]
     aliases: Mapping[str, str]
 
 
+ROOT_SLOT: Final = ChildSlot(ElementContent.ELEMENTS, "edxml")
+"""Place of the root, whose type has this name in every dialect."""
 _LEAF = ChildSlot()
 _FILE = ChildSlot(ElementContent.FILE)
 _SIGNATURE = ChildSlot(ElementContent.SIGNATURE)
@@ -161,7 +162,6 @@ _HEADER["message"] = {
 DIALECT_A = Dialect(
     name="A",
     namespace=names.QCVN,
-    root_type="edxml",
     types={
         **_HEADER,
         "edxml": {"edXMLEnvelope": _group_slot("envelope"), "AttachmentEncoded": _group_slot("encoded")},
@@ -200,7 +200,6 @@ DIALECT_A = Dialect(
 DIALECT_B = Dialect(
     name="B",
     namespace=names.DIALECT_B,
-    root_type="edxml",
     types={
         **_HEADER,
         "edxml": {

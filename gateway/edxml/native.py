@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 1 << 16
 _WITH_FILE, _FILE_TYPE = names.ATTACHMENT.local, "attachment"
-_ROOT_SLOT: Final = ChildSlot(dialects.ElementContent.ELEMENTS, dialects.DIALECT_A.root_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def _tag(raw: bytes) -> str:
     return raw[1:].decode()
 
 
-_ROOT: Final = _make_place(names.ROOT, _ROOT_SLOT)
+_ROOT: Final = _make_place(names.ROOT, dialects.ROOT_SLOT)
 _BEGIN: Final = ["", _tag(names.ROOT.start)]
 
 

@@ -311,7 +311,7 @@ class ModelBuilder:
         self._dialect = dialect
         self._root = KnownElement((None, local, 0))
         self._note_attributes(local, local, attrs)
-        slot = ChildSlot(ElementContent.ELEMENTS, dialect.root_type)
+        slot = dialects.ROOT_SLOT
         self._frames.append(_Frame(self._root, slot, dialect.types[slot.type]))
 
     def _may_hold_signature(self, ns: str, local: str) -> bool:

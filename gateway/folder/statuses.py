@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.api.parsing import parse_json
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import AgencyScope
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.folder.layout import IN
 from gateway.folder.places import Mark, NotAFile, Place
 from gateway.folder.texts import no_file

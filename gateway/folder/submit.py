@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from gateway.api.models import MessageIn
 from gateway.api.parsing import CheckedRequest, check_announced, parse_json
-from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.resources.writing import order_of, render
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import FileRole
+from gateway.domain.request_fault import BadCall, RequestFault, pointer
 from gateway.domain.text import nfc
 from gateway.errors import NotFound, Refused
 from gateway.folder.entries import META_BYTES, MOST_FILES, Entry

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.api import problems
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.domain.wall_clock import local
 from gateway.errors import GatewayError
 from gateway.folder.places import NotAFile, printable

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from gateway import log, meters
-from gateway.api.problems import BadCall, RequestFault
 from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, StoreFailure
 from gateway.folder import filing, layout, statuses, submit, texts

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.book import RegisterEntry
@@ -142,8 +142,7 @@ def _check(services: IncomingServices, agency: HostedAgency, letter: TypedMail) 
     verdict = declared + rules.check_entry(hand_entry, agency.numbering, local(services.clock.now()).date())
     if letter.source is Source.AXIS:
         raise Clash("what comes over the axis is not entered by hand; take it in with its status 03")
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 async def _find_entered(work: SqlWork, id: str | None) -> EnteredDocument | None:
@@ -223,19 +222,10 @@ def _make_document(
         agency_id=agency_id,
         inbox_id=id,
         kind=Kind.DOCUMENT,
-        sender_code=letter.sender_code.strip(),
-        sender_name=letter.sender.strip(),
+        **_typed_fields(letter),
         document_id=DocumentId(f"{letter.source.value},{id}"),
         packet_id=None,
         attempt=1,
-        number=letter.number.strip(),
-        symbol=letter.symbol.strip(),
-        issued_on=letter.issued_on,
-        type_name=letter.type_name,
-        subject=letter.subject.strip(),
-        signer=letter.signer,
-        urgency=letter.urgency,
-        due_on=letter.due_on,
         body_digest=typed_digest,
         envelope_digest=typed_digest,
         envelope_size=0,
@@ -247,6 +237,22 @@ def _make_document(
         assignment=Assignment(lead_unit=letter.unit) if letter.unit else None,
         source=letter.source,
     )
+
+
+def _typed_fields(letter: TypedMail) -> dict[str, Any]:
+    """Return the fields of the document that the clerk types and may correct. Any: of any type."""
+    return {
+        "sender_name": letter.sender.strip(),
+        "sender_code": letter.sender_code.strip(),
+        "number": letter.number.strip(),
+        "symbol": letter.symbol.strip(),
+        "issued_on": letter.issued_on,
+        "type_name": letter.type_name,
+        "subject": letter.subject.strip(),
+        "signer": letter.signer,
+        "urgency": letter.urgency,
+        "due_on": letter.due_on,
+    }
 
 
 def _arrived_at(letter: TypedMail, now: datetime) -> datetime:
@@ -289,21 +295,9 @@ async def correct(
             catch_up=entry.catch_up or letter.catch_up,
         )
         _check(services, agency, corrected)
-        new_fields = {
-            "sender_name": letter.sender.strip(),
-            "sender_code": letter.sender_code.strip(),
-            "number": letter.number.strip(),
-            "symbol": letter.symbol.strip(),
-            "issued_on": letter.issued_on,
-            "type_name": letter.type_name,
-            "subject": letter.subject.strip(),
-            "signer": letter.signer,
-            "urgency": letter.urgency,
-            "due_on": letter.due_on,
-            "pages": letter.pages or document.pages,
-        }
+        new_fields = _typed_fields(letter) | {"pages": letter.pages or document.pages}
         changed = sorted(name for name, value in new_fields.items() if getattr(document, name) != value)
-        saved = await work.incoming.save(replace(document, **new_fields))  # type: ignore[arg-type]  # one table of fields
+        saved = await work.incoming.save(replace(document, **new_fields))
         details: dict[str, object] = {"fields": changed, "reason": why.strip()}
         await work.events.append(EventKind.BOOK_CORRECTED, incoming_id, services.clock.now(), details)
     return saved
@@ -331,8 +325,7 @@ async def strike(
 
 def _require_reason(why: str) -> None:
     verdict = rules.check_text("reason", why)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 async def _load_typed(work: SqlWork, incoming_id: str) -> tuple[IncomingDocument, RegisterEntry]:
@@ -392,8 +385,7 @@ async def scanned(
                 f"the scan {clean[:100]!r} could not be checked for malware now; enter it again later"
             )
         verdict = admission.judge_file(name, facts, services.profile, _POINTER)
-        if not verdict.allowed:
-            raise Refused(verdict)
+        verdict.raise_if_refused()
         yield BroughtFile(name=clean, size=size, digest=digest, facts=facts, scratch=scratch)
 
 

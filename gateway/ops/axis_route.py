@@ -31,14 +31,15 @@ class AxisCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteExplained:
-    """Explanation of a route. `by` is the axis that would be handed the next packet, moved to, or waited for."""
+    """Explanation of a route. `by` is the axis that would be handed the next packet, moved to, or waited for. A node with
+    one axis has one route, which waits for it."""
 
     code: str
     sender: str
-    node: str | None
-    route: str
-    away: str
-    unsure: str
+    node: str | None = None
+    route: str = "*"
+    away: str = "wait"
+    unsure: str = "wait"
     axes: tuple[AxisCondition, ...]
     turn: str
     by: str
@@ -53,17 +54,7 @@ async def explain_route(
     if not settings.axes:
         only_state = await _state_of(settings.axis.kind, axis)
         turn = Turn.WAIT if only_state.state == "down" else Turn.SEND
-        return RouteExplained(
-            code=code,
-            sender=sender,
-            node=None,
-            route="*",
-            away="wait",
-            unsure="wait",
-            axes=(only_state,),
-            turn=turn,
-            by=only_state.name,
-        )
+        return RouteExplained(code=code, sender=sender, axes=(only_state,), turn=turn, by=only_state.name)
     impatient = tuple(replace(a, away_s=0) for a in settings.axes)
     trial = join_axes(replace(settings, axes=impatient), axes, SystemClock(), host_of)
     first = await trial.choose_axis(sender, code)

@@ -24,7 +24,7 @@ from gateway.folder.state import FolderState
 from gateway.ops.subject import Subject
 from gateway.policy import upkeep
 from gateway.ports.services import ScannerState
-from gateway.settings import sqlite_file
+from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder, migrate, reporting
 from gateway.store import restored as restoring
 from gateway.store.data_folder import Disk

@@ -223,7 +223,6 @@ async def axis_lists(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 async def _receipt_finding(subject: Subject) -> Diagnosis | None:
     """Tell whether the issuer knows which of its lists is in force here; None before the first outcome."""
-    from gateway.registry.tables import aware
     from gateway.registry_authoring.feed_judge import in_force
 
     async with subject.store.reader.connect() as connection:
@@ -233,7 +232,7 @@ async def _receipt_finding(subject: Subject) -> Diagnosis | None:
         return yellow("axis-lists", "feed-receipt.failed", "gateway registry feed status", **params)
     if row is None or row.receipt_at is None:
         return None
-    return green("axis-lists", "feed-receipt.fine", number=row.sequence, day=day_text(aware(row.receipt_at)))
+    return green("axis-lists", "feed-receipt.fine", number=row.sequence, day=day_text(row.receipt_at))
 
 
 async def delegated(subject: Subject) -> AsyncGenerator[Diagnosis]:

@@ -228,8 +228,7 @@ class _Task:
                 order.confirm,
                 is_numbered=checking.is_signed(self.request_files),
             )
-            if not verdict.allowed:
-                raise Refused(verdict)
+            verdict.raise_if_refused()
         return numbered
 
     async def _find_repeat(self, digest: str | None) -> Accepted | None:
@@ -292,8 +291,7 @@ class _Task:
         document, earlier = await _set_identity(work, planned, order)
         if order.send:
             verdict += await self._find_earlier(work, agency, draft, earlier)
-            if not verdict.allowed:
-                raise Refused(verdict)
+            verdict.raise_if_refused()
         now = services.clock.now()
         if packed is not None:
             document = package.as_packed(document, packed, now)

@@ -25,7 +25,7 @@ from gateway.domain.registry import (
 )
 from gateway.domain.signatures import FileVerdict
 from gateway.domain.text import fold
-from gateway.errors import Clash, NotFound, Refused
+from gateway.errors import Clash, NotFound
 from gateway.outgoing.check import hosted_agency
 from gateway.outgoing.intake import Received, RequestFiles
 from gateway.outgoing.services import OutgoingServices
@@ -295,8 +295,7 @@ async def read_document(
     """Read the fields and recipients of the request's PDF. Refused when it is no PDF, or may not be sent anyway."""
     file = request_files.received[0]
     verdict = _judge_pdf(services, file)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     fields = read_fields(await services.signatures.text(file.scratch.path), file.verdict, file.facts.pages)
     return ReadDocument(
         name=file.item.name,

@@ -71,8 +71,7 @@ async def save(
     verdict = admission.check_declared(draft.secrecy, draft.category, services.profile) + rules.check_kept(
         draft, change
     )
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     async with services.store.begin(scope) as work:
         earlier = await _load_draft(work, id)
         new = replace(earlier, draft=draft, change=change, doubts=tuple(doubts), from_file=tuple(from_file))

@@ -118,8 +118,7 @@ class RequestFiles:
         """Check the declared secrecy and category before the first byte of a file is read. Raises Refused for a declared
         secret, since no part of it may touch the disk (R2, no state secrets; R3, content kept out)."""
         verdict = admission.check_declared(draft.secrecy, draft.category, self.services.profile)
-        if not verdict.allowed:
-            raise Refused(verdict)
+        verdict.raise_if_refused()
 
     async def add(self, field: str, name: str, role: FileRole, chunks: AsyncIterator[bytes]) -> Received:
         """Read one file into a scratch file, scan and inspect it, and add it to the request. Raises Refused as soon as

@@ -48,8 +48,7 @@ async def send_draft(
     """Check the draft again and queue it; Refused with every reason against it. During `wait` it can be called back."""
     while True:
         checked = await drafting.recheck(services, scope, id, confirm, expect_version)
-        if not checked.verdict.allowed:
-            raise Refused(checked.verdict)
+        checked.verdict.raise_if_refused()
         try:
             return await _send_checked(services, scope, checked, expect_version, wait)
         except numbering.NumberMoved:
@@ -283,8 +282,7 @@ async def close_paper(
     async with services.store.changing(scope) as work:
         document = await work.outgoing.get(id)
         verdict = outgoing.check_handed_over(details, document.draft.issued_on, services.today())
-        if not verdict.allowed:
-            raise Refused(verdict)
+        verdict.raise_if_refused()
         chosen = await _select_parts(work, document, recipients)
         for part, delivery in chosen:
             by, means = scope.principal_id, details.means.value

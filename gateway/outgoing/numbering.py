@@ -106,8 +106,7 @@ async def release_number(
 async def void_number(services: OutgoingServices, scope: AgencyScope, id: str, why: str) -> GivenNumber:
     """Make the number of that name void, with the reason."""
     verdict = book.check_text("reason", why)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     async with services.store.changing(scope) as work:
         number = await find(work, id)
         await refuse_standing(work, number)

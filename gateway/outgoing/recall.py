@@ -23,7 +23,7 @@ from gateway.domain.identity import PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.states import NEVER_LEFT
 from gateway.domain.status import RequestKind
-from gateway.errors import Clash, Refused
+from gateway.errors import Clash
 from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import expect, select_deliveries
 from gateway.outgoing.services import OutgoingServices
@@ -94,8 +94,7 @@ def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_bac
     verdict = rules.check_change(change, Kind.RECALL, parent)
     if take_back:
         verdict = Verdict(reasons=tuple(r for r in verdict.reasons if r.pointer == "/reason"))
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 def _select_deliveries(deliveries: Sequence[Delivery], recipients: Sequence[str]) -> list[Delivery]:

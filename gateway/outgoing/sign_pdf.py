@@ -27,7 +27,7 @@ from gateway.domain.pdf import (
     Wish,
 )
 from gateway.domain.wall_clock import local
-from gateway.errors import Clash, Denied, Refused
+from gateway.errors import Clash, Denied
 from gateway.policy import pdf_signing
 from gateway.policy.pdf_signing import is_over, may_be_signed, may_sign
 from gateway.ports.services import AgencyKey, Clock, PdfSigner, Pool
@@ -71,8 +71,7 @@ async def plan(services: SigningServices, path: Path, wish: Wish, image: bytes |
     """Plan a signature without a key and without writing anything. Raises Refused with every reason against signing."""
     standing = await services.pool.run(lambda: services.signer.examine(path))
     verdict = may_be_signed(standing, wish, path.name)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     page = pdf_signing.page_for(standing, wish)
     view = await services.pool.run(lambda: services.signer.view(path, page))
     seal = image if wish.purpose is Purpose.SEAL else None
@@ -106,8 +105,7 @@ async def sign(
         )
     state = await services.pool.run(lambda: services.signer.check_key(key, at))
     verdict = may_sign(standing, key.facts, await _exchange_keys(services, agency), at, state)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     if await services.pool.run(out.exists):
         raise _name_in_use(out)
     staged = out.with_name(f".{out.name}.{services.clock.new_id()}")

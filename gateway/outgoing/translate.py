@@ -187,8 +187,7 @@ def judge_order(
 def refuse_unsendable(document: OutgoingDocument, agency: HostedAgency, at: datetime) -> None:
     """Refuse a packet that the node makes itself, such as a recall, where it cannot be written as an envelope."""
     verdict = _judge(document, agency, at)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 def refuse_unsendable_status(packet: StatusPacket, agency: HostedAgency) -> None:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
+from typing import TextIO
 
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.domain.text import fold
@@ -135,10 +137,9 @@ def _make_table(form: CodeFileForm, rows: Rows, formulas: int) -> CodeFile:
     changed = rows if letters is None else [[texts.to_unicode(c, letters) for c in row] for row in rows]
     width = max((len(row) for row in changed), default=0)
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=";", lineterminator="\n")
     # A title above the table and notes beside it are not part of it.
-    for row in changed[_heading_index(changed) :]:
-        writer.writerow([" ".join(cell.split()) for cell in row] + [""] * (width - len(row)))
+    table = changed[_heading_index(changed) :]
+    _write_rows(out, ([" ".join(c.split()) for c in row] + [""] * (width - len(row)) for row in table), ";")
     pairs = (pair for old, new in zip(rows, changed, strict=True) for pair in zip(old, new, strict=True))
     return CodeFile(
         form=form,
@@ -223,20 +224,21 @@ def rename_columns(content: bytes, columns: Sequence[str]) -> bytes:
     delimiter = guess_delimiter(content[:_HEAD].decode("utf-8-sig", "ignore"))
     buffer = io.BytesIO()
     with io.TextIOWrapper(buffer, "utf-8", newline="") as text:
-        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        lines = (line.decode("utf-8") for line in io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")))
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        # A line of another length stays: the registry reports it.
+        chosen = ([row[at] for at in positions] if len(row) == len(names) else row for row in rows)
         try:
-            lines = (line.decode("utf-8") for line in io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")))
-            for n, cells in enumerate(csv.reader(lines, delimiter=delimiter, strict=True)):
-                if n == 0:
-                    writer.writerow([columns[at] for at in positions])
-                else:
-                    # A line of another length stays: the registry reports it.
-                    is_complete = len(cells) == len(names)
-                    writer.writerow([cells[at] for at in positions] if is_complete else cells)
+            next(rows, None)
+            _write_rows(text, chain([[columns[at] for at in positions]], chosen), delimiter)
         except (csv.Error, UnicodeDecodeError):
             return content
         text.flush()
         return buffer.getvalue()
+
+
+def _write_rows(file: TextIO, rows: Iterable[Sequence[str]], delimiter: str) -> None:
+    csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
 
 
 def guess_delimiter(text: str) -> str:

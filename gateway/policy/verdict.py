@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from gateway.errors import Refused
+
 
 class ReasonCode(StrEnum):
     """Codes of the rules that can be broken or warned of, as the API, logs and labels use them."""
@@ -210,6 +212,11 @@ class Verdict:
     @property
     def allowed(self) -> bool:
         return not self.reasons
+
+    def raise_if_refused(self) -> None:
+        """Raise Refused, which carries the verdict, unless it is allowed."""
+        if self.reasons:
+            raise Refused(self)
 
     def __add__(self, other: Verdict) -> Verdict:
         if not (other.reasons or other.warnings):

@@ -24,7 +24,8 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
 from gateway.registry.lookup import ROWS_AT_ONCE
-from gateway.registry.tables import BINDING, as_utc, aware, value_of
+from gateway.registry.tables import BINDING
+from gateway.store.row import value_of
 
 
 async def closed_at(connection: AsyncConnection, code: str) -> datetime | None:
@@ -64,7 +65,7 @@ async def list_confirmed(
 
 async def in_force(connection: AsyncConnection, log: SqlBindingLog, at: datetime) -> list[Binding]:
     """Return the confirmed bindings that packets are judged by at that moment, by code."""
-    has_begun = or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= as_utc(at))
+    has_begun = or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from <= at)
     return [to_binding(row) for row in await _unended_rows(connection, log, at, has_begun)]
 
 
@@ -72,7 +73,7 @@ async def _unended_rows(
     connection: AsyncConnection, log: SqlBindingLog, at: datetime, *conditions: ColumnElement[bool]
 ) -> list[Row[Any]]:
     """Return the confirmed rows that have not ended, by code."""
-    not_ended = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(at))
+    not_ended = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > at)
     query = select(BINDING).where(not_ended, *conditions).order_by(BINDING.c.code, BINDING.c.created_at)
     return await confirm(connection, log, (await connection.execute(query)).all())
 
@@ -107,8 +108,7 @@ async def speakers(connection: AsyncConnection, log: SqlBindingLog, at: datetime
     """List the certificates that packets are judged by at that moment or later, by code. One that begins later is listed
     too, because a restored database may have it although it was withdrawn since."""
     return [
-        value_of(Speaker, row, bound_at=aware(row.created_at))
-        for row in await _unended_rows(connection, log, at)
+        value_of(Speaker, row, bound_at=row.created_at) for row in await _unended_rows(connection, log, at)
     ]
 
 
@@ -124,9 +124,9 @@ async def origins(
         BindingOrigin(
             code=row.code,
             fingerprint=row.fingerprint,
-            valid_from=row.valid_from and aware(row.valid_from),
-            valid_to=row.valid_to and aware(row.valid_to),
-            since=aware(row.created_at),
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
+            since=row.created_at,
             proposed_by=row.proposed_by,
             approved_by=row.approved_by,
             proof=row.proof or "",

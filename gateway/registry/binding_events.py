@@ -34,7 +34,7 @@ from gateway.domain.event import (
     binding_subject,
 )
 from gateway.ports.services import Clock
-from gateway.registry.tables import BINDING, aware
+from gateway.registry.tables import BINDING
 from gateway.store.events import NODE, SqlEvents, to_domain
 from gateway.store.tables_node import EventRow
 from gateway.store.transaction import Transaction
@@ -209,7 +209,7 @@ def bound_of(row: Row[Any]) -> Bound:
     return Bound(
         code=row.code,
         fingerprint=f"unreadable:{row.fingerprint}" if der is None else hashlib.sha256(der).hexdigest(),
-        valid_from=None if row.valid_from is None else aware(row.valid_from),
-        valid_to=None if row.valid_to is None else aware(row.valid_to),
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
         state=row.state,
     )

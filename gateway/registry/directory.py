@@ -33,7 +33,7 @@ from gateway.ports.services import Clock
 from gateway.registry import binding, binding_events, endings, lookup, resolving, seals
 from gateway.registry.binding import Speaker
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.tables import AGENCY, BINDING, PERIOD, as_utc, aware, failures_named, to_entry
+from gateway.registry.tables import AGENCY, BINDING, PERIOD, as_utc, failures_named, to_entry
 from gateway.store.memory import Memory
 from gateway.store.repository import Page
 
@@ -169,12 +169,12 @@ class SqlDirectory:
         now = self._clock.now()
         async with self._reading() as connection:
             rows = select(AGENCY.c.code, AGENCY.c.updated_at).where(AGENCY.c.code.in_(codes))
-            times_by_code = {code: aware(at) for code, at in await connection.execute(rows)}
+            times_by_code = {row.code: row.updated_at for row in await connection.execute(rows)}
             bound = select(BINDING.c.code, BINDING.c.created_at, BINDING.c.valid_to, BINDING.c.state)
             for row in await connection.execute(bound.where(BINDING.c.code.in_(times_by_code))):
-                times = [times_by_code[row.code], aware(row.created_at)]
-                if row.state == WITHDRAWN and row.valid_to is not None and aware(row.valid_to) <= now:
-                    times.append(aware(row.valid_to))
+                times = [times_by_code[row.code], row.created_at]
+                if row.state == WITHDRAWN and row.valid_to is not None and row.valid_to <= now:
+                    times.append(row.valid_to)
                 times_by_code[row.code] = max(times)
             return times_by_code
 
@@ -189,7 +189,7 @@ class SqlDirectory:
             )
             earlier = {row.code: row.times for row in await connection.execute(query)}
             return {
-                row.code: Revision(number=1 + earlier.get(row.code, 0), at=aware(row.updated_at))
+                row.code: Revision(number=1 + earlier.get(row.code, 0), at=row.updated_at)
                 for row in await connection.execute(rows)
             }
 
@@ -320,12 +320,12 @@ def _ending(now: datetime, last_moment: datetime) -> ColumnElement[str]:
     """Select codes whose last certificate ends between the two moments."""
     last = func.max(func.coalesce(BINDING.c.valid_to, as_utc(_NEVER)))
     query = select(BINDING.c.code).where(BINDING.c.state == ACTIVE).group_by(BINDING.c.code)
-    return query.having(last > as_utc(now), last <= as_utc(last_moment)).scalar_subquery()
+    return query.having(last > now, last <= last_moment).scalar_subquery()
 
 
 def touched_since(at: datetime, now: datetime) -> ColumnElement[bool]:
     """Return the condition that a code, or a certificate of it, changed at that moment or later."""
-    first = as_utc(at)
-    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= as_utc(now))
+    first = at
+    ended = and_(BINDING.c.state == WITHDRAWN, BINDING.c.valid_to >= first, BINDING.c.valid_to <= now)
     bound = select(BINDING.c.code).where(or_(BINDING.c.created_at >= first, ended))
     return or_(AGENCY.c.updated_at >= first, AGENCY.c.code.in_(bound))

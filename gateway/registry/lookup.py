@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.registry import AgencyCode, AgencyEntry, Hosting, RowSource
 from gateway.domain.text import fold
-from gateway.registry.tables import AGENCY, PERIOD, as_utc, host_on, to_entry
+from gateway.registry.tables import AGENCY, PERIOD, host_on, to_entry
 
 CANDIDATES = 200  # most rows of each kind considered for a nearest match
 ROWS_AT_ONCE = 1000  # rows of a long list read between two turns of the event loop
@@ -221,16 +221,15 @@ async def once_below(connection: AsyncConnection, parent: str) -> list[str]:
 async def find_belief(connection: AsyncConnection, code: str, on: date, at: datetime) -> AgencyEntry | None:
     """Return what the registry said at the moment `at` about a code on the day `on`; None where it did not know the code
     then."""
-    then = as_utc(at)
     query = select(PERIOD).where(
         PERIOD.c.code == code,
-        PERIOD.c.believed_from <= then,
-        or_(PERIOD.c.believed_to.is_(None), PERIOD.c.believed_to > then),
+        PERIOD.c.believed_from <= at,
+        or_(PERIOD.c.believed_to.is_(None), PERIOD.c.believed_to > at),
     )
     rows = (await connection.execute(query)).all()
     row_then: Row[Any] | None = next((row for row in rows if row.until is None), None)
     if row_then is None:
-        present = select(AGENCY).where(AGENCY.c.code == code, AGENCY.c.updated_at <= then)
+        present = select(AGENCY).where(AGENCY.c.code == code, AGENCY.c.updated_at <= at)
         row_then = (await connection.execute(present)).first()
     if row_then is None:
         return None

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.event import ACTIVE, WITHDRAWN, Event, EventKind
 from gateway.domain.seals import (
-    CertificateKind,
     RegisteredCertificate,
     SealingRight,
     SealRegister,
 )
 from gateway.registry.binding_events import SqlBindingLog, certificate_of
-from gateway.registry.tables import SEAL, SEALING_RIGHT, aware, value_of
+from gateway.registry.tables import SEAL, SEALING_RIGHT, as_utc
+from gateway.store.row import value_of
 
 APPROVALS = (EventKind.SEAL_APPROVED, EventKind.SEALING_RIGHT_APPROVED)
 WITHDRAWALS = (EventKind.SEAL_WITHDRAWN, EventKind.SEALING_RIGHT_WITHDRAWN)
@@ -76,8 +76,7 @@ async def certificates(
     query = select(SEAL).where(*conditions).order_by(*order)
     rows = (await connection.execute(query)).all()
     return [
-        value_of(RegisteredCertificate, row, kind=CertificateKind(row.kind))
-        for row in await _confirm(connection, log, rows, APPROVALS[0])
+        value_of(RegisteredCertificate, row) for row in await _confirm(connection, log, rows, APPROVALS[0])
     ]
 
 
@@ -150,5 +149,5 @@ def _facts_of(row: Row[Any]) -> dict[str, str]:
 
 def text_of(value: object) -> str:
     if isinstance(value, datetime):
-        return aware(value).isoformat()
+        return as_utc(value).isoformat()
     return value.isoformat() if isinstance(value, date) else str(value or "")

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    DateTime,
     ForeignKeyConstraint,
     LargeBinary,
     MetaData,
@@ -87,7 +86,7 @@ class AgencyRow(AgencyColumns, table=True):
     )
 
     code: str = Field(primary_key=True, sa_type=CODE_TYPE)
-    updated_at: datetime = Field(sa_type=DateTime(timezone=True))
+    updated_at: datetime
 
 
 class BindingRow(RegistryModel, table=True):
@@ -104,12 +103,12 @@ class BindingRow(RegistryModel, table=True):
     code: str
     fingerprint: str
     certificate_pem: str = Field(sa_type=Text)
-    valid_from: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
-    valid_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
     state: str
     proposed_by: str
     approved_by: str
-    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    created_at: datetime
     list_id: str | None = None
     proof: str | None = Field(default=None, sa_type=Text)
 
@@ -131,12 +130,12 @@ class SealRow(RegistryModel, table=True):
     name: str
     position: str
     capacity: str
-    valid_from: datetime = Field(sa_type=DateTime(timezone=True))
-    valid_to: datetime = Field(sa_type=DateTime(timezone=True))
+    valid_from: datetime
+    valid_to: datetime
     state: str
     proposed_by: str
     approved_by: str
-    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    created_at: datetime
 
 
 class SealingRightRow(RegistryModel, table=True):
@@ -155,7 +154,7 @@ class SealingRightRow(RegistryModel, table=True):
     state: str
     proposed_by: str
     approved_by: str
-    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    created_at: datetime
 
 
 class ChangeRow(RegistryModel, table=True):
@@ -164,7 +163,7 @@ class ChangeRow(RegistryModel, table=True):
     __tablename__ = "registry_change"
 
     id: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=DateTime(timezone=True))
+    at: datetime
     by_principal: str
     source_digest: str
     summary: str = Field(sa_type=Text)
@@ -191,12 +190,12 @@ class ReformRow(RegistryModel, table=True):
     lives_after: str = Field(sa_type=Text)
     proposed_by: str
     approved_by: str
-    approved_at: datetime = Field(sa_type=DateTime(timezone=True))
+    approved_at: datetime
     undone_by: str | None = None
-    undone_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    undone_at: datetime | None = None
     undone_why: str | None = Field(default=None, sa_type=Text)
     reported_by: str | None = None
-    reported_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    reported_at: datetime | None = None
     reported_how: str | None = Field(default=None, sa_type=Text)
 
 
@@ -228,8 +227,8 @@ class PeriodRow(AgencyColumns, table=True):
     id: str = Field(primary_key=True)
     code: str = Field(sa_type=CODE_TYPE)
     until: date | None = None
-    believed_from: datetime = Field(sa_type=DateTime(timezone=True))
-    believed_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    believed_from: datetime
+    believed_to: datetime | None = None
     change_id: str
 
 
@@ -247,13 +246,13 @@ class FeedRow(RegistryModel, table=True):
     sequence: int = Field(sa_type=BigInteger)
     digest: str
     kind: str
-    made_at: datetime = Field(sa_type=DateTime(timezone=True))
-    applied_at: datetime = Field(sa_type=DateTime(timezone=True))
+    made_at: datetime
+    applied_at: datetime
     by_principal: str
     change_id: str
     receipt_state: str | None = None
-    receipt_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
-    receipt_tried_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    receipt_at: datetime | None = None
+    receipt_tried_at: datetime | None = None
     receipt_fault: str | None = Field(default=None, sa_type=Text)
 
 
@@ -268,9 +267,9 @@ class ReceiptRow(RegistryModel, table=True):
     sequence: int = Field(sa_type=BigInteger)
     digest: str
     state: str
-    taken_at: datetime = Field(sa_type=DateTime(timezone=True))
-    said_at: datetime = Field(sa_type=DateTime(timezone=True))
-    received_at: datetime = Field(sa_type=DateTime(timezone=True))
+    taken_at: datetime
+    said_at: datetime
+    received_at: datetime
     version: str
     fingerprint: str
     tellings: int
@@ -283,7 +282,7 @@ class FeedRefusalRow(RegistryModel, table=True):
     __table_args__ = (index("ix_registry_feed_refusal_at", "at", "id"),)
 
     id: str = Field(primary_key=True)
-    at: datetime = Field(sa_type=DateTime(timezone=True))
+    at: datetime
     code: str
     reason: str = Field(sa_type=Text)
     issuer: str | None = None
@@ -301,11 +300,11 @@ class FeedProposalRow(RegistryModel, table=True):
     code: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
     certificate_pem: str = Field(sa_type=Text)
-    valid_from: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
-    valid_to: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
     issuer: str
     sequence: int = Field(sa_type=BigInteger)
-    at: datetime = Field(sa_type=DateTime(timezone=True))
+    at: datetime
     kind: str = Field(default="exchange", sa_column_kwargs={"server_default": "exchange"})
     standing: str | None = None
     reason: str | None = None
@@ -329,11 +328,11 @@ class ListRow(RegistryModel, table=True):
     trust: str
     size: int
     content: bytes = Field(sa_type=LargeBinary)
-    made_at: datetime = Field(sa_type=DateTime(timezone=True))
-    received_at: datetime = Field(sa_type=DateTime(timezone=True))
+    made_at: datetime
+    received_at: datetime
     by_principal: str
     state: str
-    due_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    due_at: datetime | None = None
     counts: str = Field(sa_type=Text)
 
 
@@ -349,7 +348,7 @@ class HeldRow(RegistryModel, table=True):
     sequence: int = Field(sa_type=BigInteger)
     digest: str
     wanted: str = Field(sa_type=Text)
-    at: datetime = Field(sa_type=DateTime(timezone=True))
+    at: datetime
 
 
 class TakeoverRow(RegistryModel, table=True):
@@ -362,7 +361,7 @@ class TakeoverRow(RegistryModel, table=True):
     successor: str = Field(primary_key=True, sa_type=CODE_TYPE)
     by_id: str = Field(primary_key=True)
     decision: str
-    at: datetime = Field(sa_type=DateTime(timezone=True))
+    at: datetime
 
 
 class AxisListRow(RegistryModel, table=True):
@@ -373,7 +372,7 @@ class AxisListRow(RegistryModel, table=True):
 
     id: str = Field(primary_key=True)
     axis: str
-    at: datetime = Field(sa_type=DateTime(timezone=True))
+    at: datetime
     state: str
     added: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     waiting: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
@@ -416,21 +415,8 @@ def host_on(on: date) -> ColumnElement[str | None]:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Return a moment in the stored form, UTC, because SQLite keeps no zone."""
+    """Return a moment in UTC, for an expression whose values have no column type."""
     return moment.astimezone(UTC)
-
-
-def aware(moment: datetime) -> datetime:
-    """Return a stored time with its zone."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def value_of(kind: type[T], row: object, /, **extra: Any) -> T:
-    """Return a value whose fields are the columns of the same names in a row, except for the `extra` ones."""
-    target: Any = kind
-    columns = {f.name: getattr(row, f.name) for f in fields(target) if f.name not in extra}
-    moments = {name: aware(value) for name, value in columns.items() if isinstance(value, datetime)}
-    return kind(**columns | moments, **extra)
 
 
 @contextmanager

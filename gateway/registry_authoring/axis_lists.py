@@ -22,9 +22,10 @@ from gateway.domain.axis_list import AxisList, AxisListState
 from gateway.domain.registry_change import Plan, RowProblem
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Clock
-from gateway.registry.tables import AXIS_LIST, as_utc, failures_named, value_of
+from gateway.registry.tables import AXIS_LIST, failures_named
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.registry_authoring.importing import BY_AXIS
+from gateway.store.row import value_of
 
 FETCHED_FEED = "@feed"
 """Stands in place of an axis for the signed list that is fetched from its address; no axis has such a name."""
@@ -65,7 +66,7 @@ class SqlAxisLists:
                     return None
             try:
                 async with self._writer.begin() as connection:
-                    row = {"id": id, "axis": axis, "at": as_utc(now), "state": AxisListState.RUNNING.value}
+                    row = {"id": id, "axis": axis, "at": now, "state": AxisListState.RUNNING.value}
                     await connection.execute(insert(_T).values(row))
             except IntegrityError:
                 return None
@@ -225,4 +226,4 @@ def _pack(content: bytes) -> str:
 
 
 def _to_list(row: Row[Any]) -> AxisList:
-    return value_of(AxisList, row, state=AxisListState(row.state), problems=tuple(json.loads(row.problems)))
+    return value_of(AxisList, row)

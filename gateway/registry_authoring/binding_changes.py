@@ -24,7 +24,7 @@ from gateway.registry import lookup
 from gateway.registry.binding import closed_at, fingerprint, key_digest, to_binding
 from gateway.registry.binding_events import SqlBindingLog, certificate_of, confirm
 from gateway.registry.lookup import ROWS_AT_ONCE
-from gateway.registry.tables import BINDING, as_utc, aware
+from gateway.registry.tables import BINDING
 from gateway.registry_authoring.rows import lock_table
 
 MOST_AT_ONCE = 4  # K1: the verifier tries no more candidates than this
@@ -112,12 +112,12 @@ class SqlBindings:
                 code=binding.code,
                 fingerprint=fingerprint(binding.certificate_der),
                 certificate_pem=certificate.public_bytes(Encoding.PEM).decode(),
-                valid_from=None if binding.valid_from is None else as_utc(binding.valid_from),
-                valid_to=None if binding.valid_to is None else as_utc(binding.valid_to),
+                valid_from=binding.valid_from,
+                valid_to=binding.valid_to,
                 state=ACTIVE,
                 proposed_by=people[0],
                 approved_by=people[1],
-                created_at=as_utc(self._clock.now()),
+                created_at=self._clock.now(),
             )
         )
 
@@ -135,11 +135,9 @@ class SqlBindings:
             raise NotFound(
                 f"no certificate {certificate_fingerprint} is bound to {code}; list its certificates again"
             )
-        ended = at if row.valid_to is None else min(at, aware(row.valid_to))
-        values = {
-            "state": WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state,
-            "valid_to": as_utc(ended),
-        }
+        ended = at if row.valid_to is None else min(at, row.valid_to)
+        state = WITHDRAWN if kind is EventKind.BINDING_WITHDRAWN else row.state
+        values = {"state": state, "valid_to": ended}
         await self._connection.execute(update(BINDING).where(BINDING.c.id == row.id).values(**values))
         all_facts = {"valid_to": ended.isoformat(), **facts}
         await self._tell(kind, code, certificate_fingerprint, all_facts)
@@ -207,11 +205,9 @@ def _overlaps(binding: Binding) -> list[ColumnElement[bool]]:
     """Return conditions for rows whose time overlaps the binding's; no end means for ever."""
     conditions: list[ColumnElement[bool]] = []
     if binding.valid_from is not None:
-        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(binding.valid_from)))
+        conditions.append(or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > binding.valid_from))
     if binding.valid_to is not None:
-        conditions.append(
-            or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < as_utc(binding.valid_to))
-        )
+        conditions.append(or_(BINDING.c.valid_from.is_(None), BINDING.c.valid_from < binding.valid_to))
     return conditions
 
 

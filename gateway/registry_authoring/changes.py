@@ -20,7 +20,7 @@ from gateway.errors import Clash
 from gateway.ports.services import Clock, Pool
 from gateway.registry import binding_events
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.tables import CHANGE, as_utc, failures_named
+from gateway.registry.tables import CHANGE, failures_named
 from gateway.registry_authoring.binding_changes import SqlBindings, alert
 from gateway.registry_authoring.rows import to_change
 
@@ -45,7 +45,7 @@ class SqlDirectoryChanges:
         """Return the records of changes since that moment, oldest first."""
         query = select(CHANGE).order_by(CHANGE.c.at, CHANGE.c.id).limit(limit)
         if since is not None:
-            query = query.where(CHANGE.c.at >= as_utc(since))
+            query = query.where(CHANGE.c.at >= since)
         with failures_named():
             async with self._reader.connect() as connection:
                 return [to_change(row) for row in await connection.execute(query)]

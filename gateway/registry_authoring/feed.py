@@ -32,23 +32,14 @@ from gateway.domain.registry_change import RegistryChange
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound, StoreFailure
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry.tables import (
-    AGENCY,
-    BINDING,
-    FEED,
-    IN_FORCE,
-    PROPOSAL,
-    REFUSAL,
-    as_utc,
-    failures_named,
-    value_of,
-)
+from gateway.registry.tables import AGENCY, BINDING, FEED, IN_FORCE, PROPOSAL, REFUSAL, failures_named
 from gateway.registry_authoring import feed_file, feed_judge, lists
 from gateway.registry_authoring.feed_file import Ends, FeedKind, FeedRefused, Header, TrustLine
 from gateway.registry_authoring.feed_judge import FeedRoom, JudgedFeed, RegistryMark, mark_of
 from gateway.registry_authoring.feed_stage import CertificateLine, FeedStage, StagedRow
 from gateway.registry_authoring.held_rows import HeldChanges
 from gateway.registry_authoring.rows import CODES_KEPT, lock_table, record_change, row_values, update_rows
+from gateway.store.row import value_of
 
 if TYPE_CHECKING:
     from gateway.registry_authoring.receipts import SqlReceipts
@@ -120,7 +111,7 @@ async def keep_refusal(room: FeedRoom, refused: FeedRefused, header: Header | No
     """Store the refusal durably; only the newest REFUSALS_KEPT stay."""
     values = {
         "id": room.clock.new_id(),
-        "at": as_utc(room.clock.now()),
+        "at": room.clock.now(),
         "code": refused.code,
         "reason": str(refused)[:LONGEST_REASON],
         "issuer": header and header.issuer,
@@ -203,11 +194,11 @@ def _proposal_rows(
             "certificate_pem": x509.load_der_x509_certificate(base64.b64decode(line.certificate))
             .public_bytes(Encoding.PEM)
             .decode(),
-            "valid_from": line.valid_from and as_utc(line.valid_from),
-            "valid_to": line.valid_to and as_utc(line.valid_to),
+            "valid_from": line.valid_from,
+            "valid_to": line.valid_to,
             "issuer": header.issuer,
             "sequence": header.sequence,
-            "at": as_utc(now),
+            "at": now,
             "kind": line.kind if isinstance(line, TrustLine) else EXCHANGE,
         }
         for line in part
@@ -226,8 +217,8 @@ async def _put_in_force(
             sequence=header.sequence,
             digest=header.digest,
             kind=header.kind.value,
-            made_at=as_utc(header.made_at),
-            applied_at=as_utc(now),
+            made_at=header.made_at,
+            applied_at=now,
             by_principal=by,
             change_id=change_id,
         )

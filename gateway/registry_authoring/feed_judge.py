@@ -33,17 +33,7 @@ from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.errors import Misconfigured
 from gateway.ports.services import Clock, EnvelopeSigner, Pool
 from gateway.registry.binding import key_digest
-from gateway.registry.tables import (
-    AGENCY,
-    BINDING,
-    CHANGE,
-    FEED,
-    IN_FORCE,
-    LIST,
-    PROPOSAL,
-    as_utc,
-    record_of,
-)
+from gateway.registry.tables import AGENCY, BINDING, CHANGE, FEED, IN_FORCE, LIST, PROPOSAL, record_of
 from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.binding_changes import MOST_AT_ONCE
 from gateway.registry_authoring.feed_file import (
@@ -247,7 +237,7 @@ async def _lay_bound(
     connection: AsyncConnection, room: FeedRoom, stage: FeedStage, *, is_snapshot: bool
 ) -> None:
     """Copy the keys bound to codes now or later, and for changes also open proposals; a snapshot replaces those."""
-    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(room.clock.now()))
+    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > room.clock.now())
     queries = [select(BINDING.c.code, BINDING.c.certificate_pem).where(BINDING.c.state == ACTIVE, live)]
     if not is_snapshot:
         queries.append(select(PROPOSAL.c.code, PROPOSAL.c.certificate_pem))

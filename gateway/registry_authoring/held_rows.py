@@ -29,7 +29,7 @@ from gateway.ports.services import Clock
 from gateway.registry import lookup
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.endings import is_decided
-from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, as_utc, record_of
+from gateway.registry.tables import AGENCY, BINDING, HELD_ROW, LIST, TAKEOVER, record_of
 from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.feed_file import FeedKind, Header
 from gateway.registry_authoring.feed_stage import FeedStage, StagedRow
@@ -57,7 +57,7 @@ class HeldChanges:
 
     async def load(self) -> None:
         """Read which codes and old forms are protected."""
-        live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(self._now))
+        live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > self._now)
         for body in (await self._connection.execute(select(col(HostedAgencyRow.body)))).scalars():
             if (agency := from_json(HostedAgency, body)).left_at is None:
                 self._protected |= dict.fromkeys((agency.code, *agency.aliases), ("valid_to", "successor"))
@@ -130,7 +130,7 @@ class HeldChanges:
                 "sequence": header.sequence,
                 "digest": digest,
                 "wanted": json.dumps(changes, ensure_ascii=False),
-                "at": as_utc(self._now),
+                "at": self._now,
             }
             for code, (changes, digest) in sorted(self._wanted.items())
             if code not in same
@@ -197,7 +197,7 @@ class SqlHeldRows:
         for code in codes:
             values = {name: _value(name, text) for name, text in changed[code][0].items()}
             row = update(AGENCY).where(AGENCY.c.code == code)
-            await self._connection.execute(row.values(**values, updated_at=as_utc(now)))
+            await self._connection.execute(row.values(**values, updated_at=now))
         await self._refuse_shared_aliases({changed[code][0].get("alias") for code in codes} - {None})
         for part in lookup.in_parts(codes):
             await self._connection.execute(delete(HELD_ROW).where(HELD_ROW.c.code.in_(part)))

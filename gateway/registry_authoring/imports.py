@@ -17,16 +17,7 @@ from gateway.domain.registry_reform import ReformState
 from gateway.errors import Clash, NotFound
 from gateway.ports.services import Pool
 from gateway.registry.lookup import in_parts
-from gateway.registry.tables import (
-    AGENCY,
-    CHANGE,
-    PERIOD,
-    REFORM,
-    REFORM_CODE,
-    as_utc,
-    aware,
-    failures_named,
-)
+from gateway.registry.tables import AGENCY, CHANGE, PERIOD, REFORM, REFORM_CODE, failures_named
 from gateway.registry_authoring import importing, planning, reforms
 from gateway.registry_authoring.rows import (
     forget_takeovers,
@@ -125,7 +116,7 @@ class SqlImports:
     async def _restore(self, id: str, codes: Sequence[str], at: datetime) -> None:
         query = select(PERIOD).where(*_kept_by(id), PERIOD.c.code.in_(codes))
         rows = [
-            {name: getattr(row, name) for name in _RESTORED} | {"updated_at": as_utc(at)}
+            {name: getattr(row, name) for name in _RESTORED} | {"updated_at": at}
             for row in await self._connection.execute(query)
         ]
         await update_rows(self._connection, rows)
@@ -149,7 +140,7 @@ class SqlImports:
         """Return the codes that the import began and that still exist, and those that it changed."""
         query = select(PERIOD.c.code).where(*_kept_by(imported.id)).order_by(PERIOD.c.code)
         changed = list((await self._connection.execute(query)).scalars())
-        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == as_utc(imported.at)).order_by(AGENCY.c.code)
+        mine = select(AGENCY.c.code).where(AGENCY.c.updated_at == imported.at).order_by(AGENCY.c.code)
         changed_set = set(changed)
         codes = (await self._connection.execute(mine)).scalars()
         return [code for code in codes if code not in changed_set], changed
@@ -160,7 +151,7 @@ class SqlImports:
         """Return codes of the import that were written since."""
         touched: set[str] = set()
         for part in in_parts(changed):
-            rows = {row.code: aware(row.updated_at) for row in await self._rows(part)}
+            rows = {row.code: row.updated_at for row in await self._rows(part)}
             touched |= {code for code in part if rows.get(code) != imported.at}
         if len(begun) != imported.added:
             touched |= set(imported.first_codes) - set(begun) or {"…"}
@@ -175,7 +166,7 @@ class SqlImports:
                 .distinct()
                 .join(REFORM_CODE, REFORM_CODE.c.reform_id == REFORM.c.id)
                 .where(REFORM_CODE.c.code.in_(part), REFORM.c.state == ReformState.APPROVED.value)
-                .where(REFORM.c.approved_at >= as_utc(imported.at))
+                .where(REFORM.c.approved_at >= imported.at)
             )
             reform_ids |= set((await self._connection.execute(query)).scalars())
         return sorted(reform_ids)

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Row, case, func, insert, or_, select, update
+from sqlalchemy import Row, case, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -35,7 +35,7 @@ from gateway.domain.wall_clock import VIETNAM
 from gateway.ports.services import Clock, Pool
 from gateway.registry.binding import facts_of_lists, key_digest
 from gateway.registry.binding_events import SqlBindingLog, certificate_of
-from gateway.registry.tables import AGENCY, BINDING, PROPOSAL, as_utc, aware
+from gateway.registry.tables import AGENCY, BINDING, PROPOSAL
 from gateway.registry_authoring.binding_changes import SqlBindings
 from gateway.registry_authoring.lists import ReceivedList
 from gateway.registry_authoring.rows import lock_table
@@ -92,7 +92,7 @@ class SqlListed:
 
     async def count_active(self) -> int:
         """Return the number of bindings that have not ended."""
-        now = as_utc(self._clock.now())
+        now = self._clock.now()
         live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now)
         query = select(func.count()).where(BINDING.c.state == ACTIVE, live)
         return int((await self._connection.execute(query)).scalar_one())
@@ -142,15 +142,17 @@ class SqlListed:
     async def end_batch(self, batch: str, at: datetime, reason: str) -> int:
         """End every binding of a batch that has not ended, in one act and one event. Returns their number."""
         await self.lock()
-        moment = as_utc(at)
-        live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > moment)
+        live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > at)
         query = select(func.count()).where(BINDING.c.list_id == batch, BINDING.c.state == ACTIVE, live)
         count = int((await self._connection.execute(query)).scalar_one())
         if count:
             await self._connection.execute(
                 update(BINDING)
                 .where(BINDING.c.list_id == batch)
-                .values(state=WITHDRAWN, valid_to=case((live, moment), else_=BINDING.c.valid_to))
+                .values(
+                    state=WITHDRAWN,
+                    valid_to=case((live, literal(at, BINDING.c.valid_to.type)), else_=BINDING.c.valid_to),
+                )
             )
             data = {"at": at.isoformat(), "reason": reason, "ended": count}
             await self._log.note(
@@ -160,7 +162,7 @@ class SqlListed:
 
     async def sources(self) -> Sequence[BindingSource]:
         """Return the sources of the bindings in force, newest first: each pair of people, and each list."""
-        now = as_utc(self._clock.now())
+        now = self._clock.now()
         live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now)
         columns = (BINDING.c.list_id, BINDING.c.proposed_by, BINDING.c.approved_by)
         first = func.min(BINDING.c.created_at)
@@ -171,11 +173,7 @@ class SqlListed:
         return [
             BindingSource(
                 origin=BindingOrigin(
-                    code="",
-                    fingerprint="",
-                    valid_from=None,
-                    valid_to=None,
-                    since=_moment(row.first),
+                    since=row.first,
                     proposed_by=row.proposed_by,
                     approved_by=row.approved_by,
                     **facts.get(row.list_id or "", {}),
@@ -220,20 +218,15 @@ class SqlListed:
             "code": row.code,
             "fingerprint": row.fingerprint,
             "certificate_pem": pem,
-            "valid_from": row.valid_from and as_utc(row.valid_from),
-            "valid_to": row.valid_to and as_utc(row.valid_to),
+            "valid_from": row.valid_from,
+            "valid_to": row.valid_to,
             "state": ACTIVE,
             "proposed_by": people[0],
             "approved_by": people[1],
-            "created_at": as_utc(self._clock.now()),
+            "created_at": self._clock.now(),
             "list_id": batch,
             "proof": proof,
         }
-
-
-def _moment(value: datetime | str) -> datetime:
-    """Return a stored time; SQLite returns the smallest of a column as text."""
-    return aware(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
 def _local_bindings(rows: Sequence[Row[Any]]) -> list[LocalBinding]:
@@ -247,8 +240,8 @@ def _local_bindings(rows: Sequence[Row[Any]]) -> list[LocalBinding]:
                 code=row.code,
                 fingerprint=row.fingerprint,
                 key=key,
-                valid_from=row.valid_from and aware(row.valid_from),
-                valid_to=row.valid_to and aware(row.valid_to),
+                valid_from=row.valid_from,
+                valid_to=row.valid_to,
                 is_withdrawn=row.state == WITHDRAWN,
                 is_listed=row.list_id is not None,
             )

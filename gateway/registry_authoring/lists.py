@@ -29,7 +29,7 @@ from gateway.domain.delegated import (
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound
 from gateway.registry.binding_events import SqlBindingLog
-from gateway.registry.tables import LIST, PROPOSAL, as_utc, value_of
+from gateway.registry.tables import LIST, PROPOSAL
 from gateway.registry_authoring import feed_file, feed_judge
 from gateway.registry_authoring.feed_file import (
     Ends,
@@ -41,6 +41,7 @@ from gateway.registry_authoring.feed_file import (
     TrustLine,
 )
 from gateway.registry_authoring.feed_judge import FeedRoom
+from gateway.store.row import value_of
 
 DAMAGED = "TRUST-DAMAGED"
 _AT_ONCE = 500
@@ -174,11 +175,7 @@ class SqlLists:
         counts: Mapping[str, object],
         due_at: datetime | None = None,
     ) -> None:
-        values: dict[str, Any] = {
-            "state": state,
-            "due_at": due_at and as_utc(due_at),
-            "counts": json.dumps(counts),
-        }
+        values: dict[str, Any] = {"state": state, "due_at": due_at, "counts": json.dumps(counts)}
         same = (LIST.c.issuer == received.issuer, LIST.c.sequence == received.sequence)
         await self._connection.execute(update(LIST).where(*same).values(values))
 
@@ -254,8 +251,8 @@ async def keep_list(
             trust=trust,
             size=count,
             content=rows,
-            made_at=as_utc(header.made_at),
-            received_at=as_utc(now),
+            made_at=header.made_at,
+            received_at=now,
             by_principal=by,
             state=ListState.NEW if count or held else ListState.DONE,
             counts="{}",
@@ -302,13 +299,7 @@ def _officer_lines(officers: Sequence[OfficerLine]) -> str:
 
 
 def _to_list(row: Row[Any]) -> ReceivedList:
-    return value_of(
-        ReceivedList,
-        row,
-        state=ListState(row.state),
-        counts=json.loads(row.counts),
-        officers=tuple(row.officers.splitlines()),
-    )
+    return value_of(ReceivedList, row, officers=tuple(row.officers.splitlines()))
 
 
 def _to_row(line: bytes) -> ListedRow:

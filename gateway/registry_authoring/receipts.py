@@ -25,23 +25,12 @@ from gateway.errors import Clash
 from gateway.ports.services import Clock, EnvelopeSigner
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.endings import reform_of
-from gateway.registry.tables import (
-    AGENCY,
-    FEED,
-    IN_FORCE,
-    LIST,
-    RECEIPT,
-    REFORM,
-    as_utc,
-    aware,
-    failures_named,
-    host_on,
-    value_of,
-)
+from gateway.registry.tables import AGENCY, FEED, IN_FORCE, LIST, RECEIPT, REFORM, failures_named, host_on
 from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.feed_file import FeedRefused, FeedSeal, Header, ReceiptLine
 from gateway.registry_authoring.feed_judge import AHEAD, check_signature
 from gateway.registry_authoring.rows import lock_table
+from gateway.store.row import value_of
 from gateway.trust.key_material import RECEIPTS
 
 MEDIA_TYPE = "application/octet-stream"
@@ -239,7 +228,7 @@ class SqlReceipts:
         now = self._clock.now()
         same_list = and_(LIST.c.issuer == FEED.c.issuer, LIST.c.sequence == FEED.c.sequence)
         is_told = FEED.c.receipt_state.is_not_distinct_from(LIST.c.state)
-        rested = or_(FEED.c.receipt_tried_at.is_(None), FEED.c.receipt_tried_at <= as_utc(now - RETRY))
+        rested = or_(FEED.c.receipt_tried_at.is_(None), FEED.c.receipt_tried_at <= now - RETRY)
         query = (
             select(FEED, LIST.c.state)
             .join(LIST, same_list)
@@ -252,17 +241,17 @@ class SqlReceipts:
                 return None
             async with self._writer.begin() as connection:
                 claim = update(FEED).where(FEED.c.id == IN_FORCE, FEED.c.sequence == row.sequence, rested)
-                claimed = await connection.execute(claim.values(receipt_tried_at=as_utc(now)))
+                claimed = await connection.execute(claim.values(receipt_tried_at=now))
         if not claimed.rowcount:
             return None
-        return value_of(DueReceipt, row, state=ListState(row.state), taken_at=aware(row.applied_at))
+        return value_of(DueReceipt, row, taken_at=row.applied_at)
 
     async def note_sent(self, due: DueReceipt, code: str) -> None:
         """Record that the issuer has the receipt."""
         facts = {"issuer": due.issuer, "code": code, "sequence": due.sequence, "state": due.state}
         values: dict[str, Any] = {
             "receipt_state": due.state,
-            "receipt_at": as_utc(self._clock.now()),
+            "receipt_at": self._clock.now(),
             "receipt_fault": None,
         }
         with failures_named():
@@ -304,9 +293,9 @@ class SqlReceipts:
         facts |= {"state": line.state, "version": line.version, "fingerprint": seal.certificate}
         values = {
             **facts,
-            "taken_at": as_utc(line.taken_at),
-            "said_at": as_utc(line.said_at),
-            "received_at": as_utc(now),
+            "taken_at": line.taken_at,
+            "said_at": line.said_at,
+            "received_at": now,
             "tellings": tellings,
         }
         await connection.execute(delete(RECEIPT).where(*own_row))
@@ -331,7 +320,7 @@ def _of_feed(due: DueReceipt) -> Any:
 def _has_news(line: ReceiptLine, row: Row[Any]) -> bool:
     """Tell whether the receipt is newer than the one of the row, and says something else. An old one that is played again
     changes nothing."""
-    if (line.sequence, line.said_at) <= (row.sequence, aware(row.said_at)):
+    if (line.sequence, line.said_at) <= (row.sequence, row.said_at):
         return False
     return (line.sequence, line.digest, line.state) != (row.sequence, row.digest, row.state)
 
@@ -386,7 +375,7 @@ async def _list_changes(
     changes = []
     for row in await connection.execute(query):
         reform = reform_of(row.content)
-        sequence = next((x.sequence for x in lists if x.made_at >= aware(row.approved_at)), None)
+        sequence = next((x.sequence for x in lists if x.made_at >= row.approved_at), None)
         lacking = tuple(x.node for x in nodes if sequence is None or x.sequence < sequence)
         changes.append(
             AwaitedChange(

@@ -24,17 +24,7 @@ from gateway.domain.text import fold
 from gateway.errors import Clash, NotFound
 from gateway.registry import lookup
 from gateway.registry.endings import IS_APPROVED, adapter, reform_of
-from gateway.registry.tables import (
-    AGENCY,
-    BINDING,
-    PERIOD,
-    REFORM,
-    REFORM_CODE,
-    as_utc,
-    failures_named,
-    record_of,
-    value_of,
-)
+from gateway.registry.tables import AGENCY, BINDING, PERIOD, REFORM, REFORM_CODE, failures_named, record_of
 from gateway.registry_authoring.rows import (
     forget_takeovers,
     keep_belief,
@@ -44,6 +34,7 @@ from gateway.registry_authoring.rows import (
     row_values,
     update_rows,
 )
+from gateway.store.row import value_of
 
 _KEPT_COLUMNS = ("check_note", "scheme")  # columns that no reform changes
 
@@ -151,7 +142,7 @@ async def reform_row(connection: AsyncConnection, id: str) -> Row[Any]:
 
 
 def to_record(row: Row[Any]) -> ReformRecord:
-    return value_of(ReformRecord, row, reform=reform_of(row.content), state=ReformState(row.state))
+    return value_of(ReformRecord, row, reform=reform_of(row.content))
 
 
 def lives_of(text: str) -> dict[str, Life | None]:
@@ -247,7 +238,7 @@ class SqlReforms:
                 "lives_after": adapter(dict[str, Life | None]).dump_json(dict(new)).decode(),
                 "proposed_by": record.proposed_by,
                 "approved_by": record.approved_by,
-                "approved_at": as_utc(record.approved_at),
+                "approved_at": record.approved_at,
             }
             await self._connection.execute(insert(REFORM).values(values))
             endings = record.reform.endings
@@ -318,7 +309,7 @@ class SqlReforms:
             undone_columns = {
                 "state": ReformState.UNDONE.value,
                 "undone_by": by,
-                "undone_at": as_utc(at),
+                "undone_at": at,
                 "undone_why": why,
             }
             if (
@@ -333,7 +324,7 @@ class SqlReforms:
         """Record that a reform was reported (R80). Clash when it was reported before."""
         with failures_named():
             row_filter = (REFORM.c.id == id, REFORM.c.reported_at.is_(None))
-            columns = {"reported_by": by, "reported_at": as_utc(at), "reported_how": how}
+            columns = {"reported_by": by, "reported_at": at, "reported_how": how}
             if (
                 await self._connection.execute(update(REFORM).where(*row_filter).values(columns))
             ).rowcount != 1:
@@ -383,7 +374,7 @@ class SqlReforms:
                 PERIOD.c.until == bindparam("_until"),
                 PERIOD.c.believed_to.is_(None),
             )
-            await self._connection.execute(statement.values(believed_to=as_utc(at)), ended)
+            await self._connection.execute(statement.values(believed_to=at), ended)
         if added:
             await self._connection.execute(insert(PERIOD), added)
 
@@ -441,6 +432,6 @@ def _period(life: Life, former: Former, change_id: str, at: datetime) -> dict[st
         "folded": fold(former.name),
         "parent": former.parent,
         "source": life.source.value,
-        "believed_from": as_utc(at),
+        "believed_from": at,
         "change_id": change_id,
     }

@@ -18,7 +18,8 @@ from gateway.domain.registry import RowSource
 from gateway.domain.registry_change import RECORD_FIELDS, AgencyRecord, RegistryChange
 from gateway.domain.text import fold
 from gateway.registry.lookup import in_parts
-from gateway.registry.tables import AGENCY, CHANGE, PERIOD, TAKEOVER, as_utc, value_of
+from gateway.registry.tables import AGENCY, CHANGE, PERIOD, TAKEOVER
+from gateway.store.row import value_of
 
 CODES_KEPT = 500  # codes of each kind listed in the stored summary; its counts are complete
 _ROW = tuple(
@@ -32,7 +33,6 @@ async def keep_belief(
     connection: AsyncConnection, codes: Iterable[str], change_id: str, at: datetime
 ) -> None:
     """Store the present rows of these codes, which are about to change, as the belief until `at`."""
-    now = as_utc(at)
     for part in in_parts(list(codes)):
         columns = [AGENCY.c[name] for name in _ROW]
         query = select(
@@ -40,7 +40,7 @@ async def keep_belief(
             null().label("until"),
             *columns,
             AGENCY.c.updated_at.label("believed_from"),
-            literal(now, PERIOD.c.believed_to.type).label("believed_to"),
+            literal(at, PERIOD.c.believed_to.type).label("believed_to"),
             literal(change_id).label("change_id"),
         ).where(AGENCY.c.code.in_(part))
         names = ["id", "until", *_ROW, "believed_from", "believed_to", "change_id"]
@@ -53,7 +53,7 @@ async def record_change(connection: AsyncConnection, change: RegistryChange) -> 
     await connection.execute(
         insert(CHANGE).values(
             id=change.id,
-            at=as_utc(change.at),
+            at=change.at,
             by_principal=change.by,
             source_digest=change.source_digest,
             summary=json.dumps(change.summary, ensure_ascii=False),
@@ -73,7 +73,7 @@ def row_values(agency: AgencyRecord, source: RowSource, at: datetime) -> dict[st
         "folded": fold(agency.name),
         "source": source.value,
         "check_note": None,
-        "updated_at": as_utc(at),
+        "updated_at": at,
     }
 
 
@@ -106,7 +106,7 @@ async def note_takeovers(
             "successor": r.successor,
             "by_id": by,
             "decision": r.decision or "",
-            "at": as_utc(now),
+            "at": now,
         }
         for r in records
         if r.successor is not None

@@ -5,6 +5,7 @@ and the event that confirms it. People are authenticated before this module is c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from gateway.errors import Clash, NotFound, Refused
 from gateway.ports.services import Clock
 from gateway.registry.binding_events import SqlBindingLog
 from gateway.registry.seals import certificates, event_field, rights, seal_subject, text_of
-from gateway.registry.tables import SEAL, SEALING_RIGHT, as_utc
+from gateway.registry.tables import SEAL, SEALING_RIGHT
 from gateway.registry_authoring.rows import lock_table
 
 
@@ -56,8 +57,8 @@ class SqlSeals:
             "name": change.name,
             "position": change.position,
             "capacity": change.capacity,
-            "valid_from": as_utc(change.valid_from),
-            "valid_to": as_utc(change.valid_to),
+            "valid_from": change.valid_from,
+            "valid_to": change.valid_to,
         }
         await self._insert(SEAL, EventKind.SEAL_APPROVED, values, people, reasons)
 
@@ -78,15 +79,7 @@ class SqlSeals:
                     f"{change.acting_code} may seal for {change.code} already, by {right.act_number} ({right.id});"
                     " withdraw that right first"
                 )
-        values = {
-            "id": self._clock.new_id("srt_"),
-            "acting_code": change.acting_code,
-            "code": change.code,
-            "act_number": change.act_number,
-            "act_date": change.act_date,
-            "valid_from": change.valid_from,
-            "valid_to": change.valid_to,
-        }
+        values = {"id": self._clock.new_id("srt_"), **asdict(change)}
         await self._insert(SEALING_RIGHT, EventKind.SEALING_RIGHT_APPROVED, values, people, reasons)
 
     async def withdraw(self, id: str, at: datetime, reason: str) -> str:
@@ -94,21 +87,14 @@ class SqlSeals:
         when there is none of this id."""
         await lock_table(self._connection, SEAL.name)
         for certificate in await certificates(self._connection, self._log, SEAL.c.id == id):
-            end: datetime | date = min(at, certificate.valid_to)
-            await self._end(
-                SEAL,
-                EventKind.SEAL_WITHDRAWN,
-                certificate,
-                as_utc(min(at, certificate.valid_to)),
-                end,
-                reason,
-            )
+            end = min(at, certificate.valid_to)
+            await self._end(SEAL, EventKind.SEAL_WITHDRAWN, certificate, end, reason)
             return certificate.code
         await lock_table(self._connection, SEALING_RIGHT.name)
         for right in await rights(self._connection, self._log, SEALING_RIGHT.c.id == id):
             last = local(at).date() - timedelta(days=1)
             last = last if right.valid_to is None else min(last, right.valid_to)
-            await self._end(SEALING_RIGHT, EventKind.SEALING_RIGHT_WITHDRAWN, right, last, last, reason)
+            await self._end(SEALING_RIGHT, EventKind.SEALING_RIGHT_WITHDRAWN, right, last, reason)
             return right.code
         raise NotFound(f"nothing is registered as {id}", hint="list it with: gateway registry seals list")
 
@@ -132,7 +118,7 @@ class SqlSeals:
         reasons: Mapping[str, object],
     ) -> None:
         facts = {"proposed_by": people[0], "approved_by": people[1]}
-        now = as_utc(self._clock.now())
+        now = self._clock.now()
         await self._connection.execute(insert(table).values(**values, **facts, state=ACTIVE, created_at=now))
         data = {
             event_field(name): text_of(value) for name, value in values.items() if name != "certificate_pem"
@@ -144,11 +130,10 @@ class SqlSeals:
         table: Table,
         kind: EventKind,
         row: RegisteredCertificate | SealingRight,
-        stored_end: datetime | date,
         end: datetime | date,
         reason: str,
     ) -> None:
-        change = update(table).where(table.c.id == row.id).values(state=WITHDRAWN, valid_to=stored_end)
+        change = update(table).where(table.c.id == row.id).values(state=WITHDRAWN, valid_to=end)
         await self._connection.execute(change)
         data: dict[str, object] = {"id": row.id, "code": row.code, "valid_to": text_of(end), "reason": reason}
         if isinstance(row, RegisteredCertificate):

@@ -26,7 +26,7 @@ from gateway.domain.event import ACTIVE, WITHDRAWN
 from gateway.domain.registry import DEFAULT_SCHEME, RowSource
 from gateway.domain.registry_change import RECORD_FIELDS
 from gateway.ports.services import EnvelopeSigner
-from gateway.registry.tables import AGENCY, BINDING, as_utc, aware
+from gateway.registry.tables import AGENCY, BINDING
 from gateway.registry_authoring import feed_file, feed_judge
 from gateway.registry_authoring.feed_file import (
     FORM_1,
@@ -192,7 +192,7 @@ async def _write_certificates(
     """Write every certificate bound to a code of ours now or later: for receivers it is a proposal. With trust, also those
     that were withdrawn and would not be over yet."""
     collation = _COLLATION[connection.dialect.name]
-    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > as_utc(now))
+    live = or_(BINDING.c.valid_to.is_(None), BINDING.c.valid_to > now)
     bound = and_(BINDING.c.state == ACTIVE, live)
     revoked = BINDING.c.state == WITHDRAWN
     listed = select(AGENCY.c.code).where(*_LISTED)
@@ -249,8 +249,8 @@ def _proposal(row: Row[Any]) -> bytes:
             proposal=row.code,
             sha256=row.fingerprint,
             certificate=base64.b64encode(der).decode(),
-            valid_from=row.valid_from and aware(row.valid_from),
-            valid_to=row.valid_to and aware(row.valid_to),
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
         )
     )
 
@@ -264,9 +264,9 @@ def _trust(draft: FeedDraft, row: Row[Any]) -> bytes:
         kind=EXCHANGE,
         sha256=row.fingerprint,
         certificate=None if is_revoked else base64.b64encode(der).decode(),
-        valid_from=None if is_revoked or row.valid_from is None else aware(row.valid_from),
-        valid_to=None if is_revoked or row.valid_to is None else aware(row.valid_to),
-        revoked_at=aware(row.valid_to) if is_revoked else None,
+        valid_from=None if is_revoked else row.valid_from,
+        valid_to=None if is_revoked else row.valid_to,
+        revoked_at=row.valid_to if is_revoked else None,
     )
     draft.trust.add(line)
     return feed_file.encode(line)

@@ -267,14 +267,8 @@ class SqlIncomingDocuments(WatchedRows):
         self._follower.in_files_changed(document)
 
     async def _write(self, document: IncomingDocument, read: int | None) -> bool:
-        statement, condition = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
         columns = incoming_row(document).values("agency_id", "id")
-        is_written = (
-            await self._tx.change(
-                statement, agency=self._agency_id, at_id=document.id, **condition, **columns
-            )
-            == 1
-        )
+        is_written = await self._update_row((_UPDATE, _UPDATE_AS_READ), document.id, read, columns)
         if is_written:
             self._follower.in_changed(document)
         return is_written

@@ -231,14 +231,8 @@ class SqlOutgoingDocuments(WatchedRows):
         )
 
     async def _write(self, document: OutgoingDocument, read: int | None) -> bool:
-        statement, condition = (_UPDATE, {}) if read is None else (_UPDATE_AS_READ, {"read": read})
         columns = (await self._make_row(document)).values("agency_id", "id", "trace")
-        is_written = (
-            await self._tx.change(
-                statement, agency=self._agency_id, at_id=document.id, **condition, **columns
-            )
-            == 1
-        )
+        is_written = await self._update_row((_UPDATE, _UPDATE_AS_READ), document.id, read, columns)
         if is_written:
             self._follower.out_changed(document)
         return is_written

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -285,6 +285,14 @@ class WatchedRows(AgencyRows):
         saved = replace(document, version=stored.version + 1)
         await write(saved, None)
         return saved
+
+    async def _update_row(
+        self, updates: tuple[Update, Update], id: str, read: int | None, columns: Mapping[str, Any]
+    ) -> bool:
+        """Update the row of a document, by the second statement if `read` must be its stored version; tell whether it was
+        there."""
+        update, condition = (updates[0], {}) if read is None else (updates[1], {"read": read})
+        return await self._tx.change(update, agency=self._agency_id, at_id=id, **condition, **columns) == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,12 +107,12 @@ class TableClass(SQLModelMetaclass):
 
 
 def _add_table(row_class: Any, name: str, arguments: Sequence[Any]) -> None:
-    """Create the table of a row class and set its columns as class attributes; every time of a `Row` is a `Moment`. Any: a
+    """Create the table of a row class and set its columns as class attributes; every time is a `Moment`. Any: a
     class under construction, and any argument of a table."""
     columns = {key: get_column_from_field(field) for key, field in row_class.model_fields.items()}
     for key, column in columns.items():
         column.name = column.key = key
-        if isinstance(row_class, _RowClass) and row_class.model_fields[key].annotation in _TIMES:
+        if row_class.model_fields[key].annotation in _TIMES:
             column.type = Moment()
         setattr(row_class, key, column)
     indexes = [argument for argument in arguments if isinstance(argument, DeclaredIndex)]

@@ -145,13 +145,10 @@ class Pusher:
         report = Report(
             cursor=endpoint.cursor,
             suspects=endpoint.suspects,
-            deliveries=(),
             last_ok_at=endpoint.last_ok_at,
             last_try_at=self.clock.now(),
             slow=endpoint.slow,
-            revived=False,
             pause=PauseWhy.FAILING,
-            gave_up=(),
         )
         try:
             await self.rows.record(leased, report)

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.bootstrap import guards as bootstrap_rules
 from gateway.errors import Misconfigured
-from gateway.settings import Secret, load, locate, names, printable, sources, sqlite_file
+from gateway.settings.options import Secret, names
+from gateway.settings.reading import load, locate, printable, sources, sqlite_file
 from tests.support.cases import Cases
 
 ROOT = Path(__file__).parents[2]

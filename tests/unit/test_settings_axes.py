@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Misconfigured
-from gateway.settings import Secret, load, printable, sources
+from gateway.settings.options import Secret
+from gateway.settings.reading import load, printable, sources
 
 GOOD = """
 [node]

@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.api import downloads
-from gateway.api.problems import bad_value
 from gateway.domain.account import ApiScope, HostedAgency
+from gateway.domain.request_fault import bad_value
 from gateway.domain.system_box import BoxKind, BoxState
 from gateway.stored_content import OpenFile
 from gateway_foreign.compat import answers, hand_over

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from gateway.api.caller import EXPIRED, KEY_ID, REVOKED, Caller
 from gateway.api.deps import ApiDeps
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang
 from gateway.domain import account
 from gateway.domain.account import Address, AgencyScope, ApiKey, HostedAgency
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.errors import Denied, NotFound
 from gateway.store.accounts import HostedAccounts
 from gateway_foreign.compat.hand_over import Reader

@@ -9,12 +9,12 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang
 from gateway.document_view.facts import code_text, state_word, without_reference
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.registry import AgencyEntry, Revision
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.domain.states import NOT_HELD, SILENT, STATES, State, Track
 from gateway.domain.status import Fact, began, counts_at
 from gateway.domain.system_box import BoxKind

@@ -14,11 +14,11 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api import parsing
-from gateway.api.problems import BadCall, RequestFault, bad_value
 from gateway.domain.account import ApiScope, HostedAgency
 from gateway.domain.document import Kind
 from gateway.domain.fields import DRAFT
 from gateway.domain.registry import fold_code
+from gateway.domain.request_fault import BadCall, RequestFault, bad_value
 from gateway.domain.states import NOT_HELD, State
 from gateway.domain.system_box import BoxKind
 from gateway.domain.text import fold

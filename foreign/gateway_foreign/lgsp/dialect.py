@@ -31,9 +31,9 @@ from gateway_foreign.rest.dialect import (
     ListedAgency,
     Out,
     printable,
+    read_rows,
     read_waiting,
     streamed,
-    text,
     with_list,
 )
 from gateway_foreign.rest.line import Line, NoRights, NotSent, OddAnswerError, Question, Refused
@@ -51,14 +51,6 @@ TOKEN_S = 29 * 60.0
 _PATH = "v1/auth/login"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Days:
-    """Number of days back that its list is asked for: at each look, and once a day."""
-
-    look: int = 3
-    sweep: int = 90
-
-
 class LgspDialect:
     """Dialect of the provincial service (the `rest.dialect.Dialect` protocol)."""
 
@@ -71,13 +63,16 @@ class LgspDialect:
         clock: Clock,
         pool: Pool,
         *,
-        days: Days | None = None,
+        look_days: int = 3,
+        sweep_days: int = 90,
         final: Collection[str] = FINAL,
         stops: Collection[str] = STOPS,
     ) -> None:
-        """Take `final`, codes that refuse a packet for good, and `stops`, codes that reject the credentials."""
+        """Take the days back that the list is asked for, at each look and once a day; `final`, codes that refuse a packet
+        for good, and `stops`, codes that reject the credentials."""
         self._line, self._clock, self._pool = line, clock, pool
-        self._days, self._final, self._stops = days or Days(), frozenset(final), frozenset(stops)
+        self._look_days, self._sweep_days = look_days, sweep_days
+        self._final, self._stops = frozenset(final), frozenset(stops)
         self._sessions = Sessions(line, clock)
         self._shut_out: dict[str, int] = {}
 
@@ -126,7 +121,7 @@ class LgspDialect:
         self, system: System, kind: str, *, sweep: bool, item: Callable[[Listed], None]
     ) -> None:
         today = local(self._clock.now()).date()
-        since = today - timedelta(days=self._days.sweep if sweep else self._days.look)
+        since = today - timedelta(days=self._sweep_days if sweep else self._look_days)
         # The service's clock may be ahead of ours.
         params = {"messageType": kind, "fromDate": f"{since:%Y/%m/%d}"}
         params["toDate"] = f"{today + timedelta(days=1):%Y/%m/%d}"
@@ -166,17 +161,8 @@ class LgspDialect:
         raise OddAnswerError("this service has no list of what was sent")
 
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
-        def note(row: Mapping[str, Any]) -> None:
-            item(
-                ListedAgency(
-                    code=text(row, "orgcode"),
-                    name=text(row, "orgname"),
-                    parent=text(row, "parentcode"),
-                    mail=text(row, "email"),
-                )
-            )
-
-        await self._list(system, "getAgenciesList", {}, note)
+        columns = {"code": "orgcode", "name": "orgname", "parent": "parentcode", "mail": "email"}
+        await self._list(system, "getAgenciesList", {}, read_rows(ListedAgency, item, columns))
 
     async def _list(
         self,

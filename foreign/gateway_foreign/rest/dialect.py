@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from gateway.log import action
 from gateway.ports.axis import Parcel
@@ -21,6 +21,7 @@ ID = re.compile(r"[!-~]{1,200}")
 _LONGEST = 300
 DOCUMENTS, STATUSES = "edoc", "status"
 KINDS = (DOCUMENTS, STATUSES)
+T = TypeVar("T")
 Out = Callable[[bytes], object]
 Judge = Callable[[int, Answer], None]
 _PIECE = 256 * 1024
@@ -56,11 +57,9 @@ class InSentList:
     """One line of the axis's list of packets sent by us."""
 
     doc_id: str
-    sender: str
     to: str
     notation: str
     title: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +112,22 @@ class Dialect(Protocol):
         """Tell whether a refusal of that code is permanent."""
 
     async def close(self) -> None: ...
+
+
+def read_rows(
+    kind: Callable[..., T], item: Callable[[T], None], columns: Mapping[str, str]
+) -> Callable[[Mapping[str, Any]], None]:
+    """Return a reader that passes each row to `item` as a value whose fields are these members of it, or the first of
+    several that the row has."""
+
+    def note(row: Mapping[str, Any]) -> None:
+        item(kind(**{name: _first_text(row, members.split()) for name, members in columns.items()}))
+
+    return note
+
+
+def _first_text(row: Mapping[str, Any], members: Sequence[str]) -> str:
+    return next(filter(None, (text(row, member) for member in members)), "")
 
 
 def read_waiting(item: Callable[[Listed], None]) -> Callable[[Mapping[str, Any]], None]:

@@ -19,9 +19,9 @@ from gateway_foreign.rest.dialect import (
     ListedAgency,
     Out,
     printable,
+    read_rows,
     read_waiting,
     streamed,
-    text,
     with_list,
 )
 from gateway_foreign.rest.line import Line, NoRights, OddAnswerError, Question, Refused
@@ -134,34 +134,13 @@ class VxpDialect:
         await self._line.ask(question, Answer, self._judge("updateStatus"))
 
     async def sent_list(self, system: System, kind: str, item: Callable[[InSentList], None]) -> None:
-        def note(row: Mapping[str, Any]) -> None:
-            item(
-                InSentList(
-                    doc_id=text(row, "senderdocid"),
-                    sender=text(row, "fromcode"),
-                    to=text(row, "tocode"),
-                    notation=text(row, "notation"),
-                    title=text(row, "title"),
-                    at=text(row, "senttime"),
-                )
-            )
-
-        await self._listed(system, "getSentEdocList", {"servicetype": "eDoc", "messagetype": kind}, note)
+        columns = {"doc_id": "senderdocid", "to": "tocode", "notation": "notation", "title": "title"}
+        parameters = {"servicetype": "eDoc", "messagetype": kind}
+        await self._listed(system, "getSentEdocList", parameters, read_rows(InSentList, item, columns))
 
     async def agencies(self, system: System, item: Callable[[ListedAgency], None]) -> None:
-        def note(row: Mapping[str, Any]) -> None:
-            old = text(row, "oldcode") or text(row, "code102")
-            item(
-                ListedAgency(
-                    code=text(row, "code"),
-                    name=text(row, "name"),
-                    parent=text(row, "pid"),
-                    old=old,
-                    mail=text(row, "mail"),
-                )
-            )
-
-        await self._listed(system, "getAgenciesList", {}, note)
+        columns = {"code": "code", "name": "name", "parent": "pid", "old": "oldcode code102", "mail": "mail"}
+        await self._listed(system, "getAgenciesList", {}, read_rows(ListedAgency, item, columns))
 
     async def _listed(
         self,

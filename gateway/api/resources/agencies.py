@@ -11,13 +11,13 @@ from pydantic import Field
 
 from gateway.api import parsing
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, PageOut, Since, TextQuery, page_of
-from gateway.api.problems import BadCall, RequestFault, pointer
 from gateway.api.routes import Body, Routes
 from gateway.api.shapes import Day, Line, Moment, Name, RequestModel, ResponseModel, Sha256
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind
 from gateway.domain.forms import Form
 from gateway.domain.registry_change import Plan, RegistryChange, RowProblem
+from gateway.domain.request_fault import BadCall, RequestFault, pointer
 from gateway.errors import NotFound
 from gateway.outgoing.check import form_of, hosted_agency, ways
 from gateway.ports.axis import Promises

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import Field
 
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, wait_until
-from gateway.api.problems import BadCall, bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import Code, EventWord, Moment, RequestModel, ResponseModel
 from gateway.domain import feed
 from gateway.domain.event import Event, EventKind
+from gateway.domain.request_fault import BadCall, bad_value
 
 # Batch size, and batches per call: a filter without matches must not read a whole year at once.
 _AT_ONCE = 500

@@ -26,7 +26,6 @@ from gateway.api.call import (
 )
 from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
-from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
     PACKET_STATES,
@@ -53,6 +52,7 @@ from gateway.domain.document import (
     UnitDeadline,
     UnitPerson,
 )
+from gateway.domain.request_fault import bad_value
 from gateway.domain.states import CODES
 from gateway.domain.status import code_of
 from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY

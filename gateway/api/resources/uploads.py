@@ -16,11 +16,11 @@ from pydantic import Field
 from gateway.api import parsing, pdf_view
 from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
-from gateway.api.problems import bad_value
 from gateway.api.routes import BASE, Body, Routes, sample_upload
 from gateway.api.shapes import Moment, Name, RequestModel, ResponseModel, Sha256
 from gateway.domain.account import ApiScope
 from gateway.domain.identity import Digest
+from gateway.domain.request_fault import bad_value
 from gateway.domain.upload import LEAST_PART, MOST_PART, Upload, UploadPart
 from gateway.outgoing import uploads
 from gateway.outgoing.uploads import Announced, missing_of

@@ -12,10 +12,10 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 
 from gateway.api import routes
 from gateway.api.call import Call, PageOut, PageQuery, once
-from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import Code, EventWord, Line, Moment, RequestModel, ResponseModel, ScopeWord, growing
 from gateway.domain.account import ApiScope
+from gateway.domain.request_fault import bad_value
 from gateway.domain.webhook import (
     LONGEST_OVERLAP_H,
     MOST_FILTERS,

@@ -17,8 +17,7 @@ from gateway.bootstrap.node import OpenNode
 from gateway.clock import SystemClock
 from gateway.domain.seals import SealChange
 from gateway.pool import ThreadPool
-from gateway.settings import AmqpSettings, AxisSettings, Settings
-from gateway.settings.options import LgspSettings, NamedAxis, RouteSettings, Secret, VxpSettings
+from gateway.settings import Settings, options
 from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
@@ -74,54 +73,54 @@ def settings_of(folder: Path, actor: str, names: Mapping[str, str], between: Bet
     )
 
 
-def _routes(actor: str) -> list[RouteSettings]:
+def _routes(actor: str) -> list[options.RouteSettings]:
     if actor != MIDDLE:
-        return [RouteSettings(to="*", axes=AXES[actor][:1])]
+        return [options.RouteSettings(to="*", axes=AXES[actor][:1])]
     routes = [
         # The commune's mail goes over to its second axis; mail of agencies with one axis waits for it.
-        RouteSettings(to=cast().code(other), axes=axes, away="next" if len(axes) > 1 else "wait")
+        options.RouteSettings(to=cast().code(other), axes=axes, away="next" if len(axes) > 1 else "wait")
         for other, axes in AXES.items()
         if other != MIDDLE
     ]
-    return [*routes, RouteSettings(to="*", axes=(VXP,))]
+    return [*routes, options.RouteSettings(to="*", axes=(VXP,))]
 
 
-def _axis(name: str, node: str, between: Between) -> NamedAxis:
+def _axis(name: str, node: str, between: Between) -> options.NamedAxis:
     """Return the settings of one axis, away from the first failure on: half a minute is too long to watch."""
-    parts: dict[str, object] = {"axis": AxisSettings(kind=between.kinds[name])}
+    parts: dict[str, object] = {"axis": options.AxisSettings(kind=between.kinds[name])}
     if name == VXP:
         system = between.vxp.systems[node]
-        parts["vxp"] = VxpSettings(
+        parts["vxp"] = options.VxpSettings(
             endpoint=between.vxp.url,
             system=system.id,
-            secret=Secret(system.secret),
+            secret=options.Secret(system.secret),
             poll_s=_POLL_S,
             rate_per_s=_RATE,
         )
     elif name == LGSP:
         system = between.lgsp.systems[node]
         login = system.login
-        parts["lgsp"] = LgspSettings(
+        parts["lgsp"] = options.LgspSettings(
             endpoint=between.lgsp.url,
             username=login.username if login else "",
-            password=Secret(login.password) if login else None,
+            password=options.Secret(login.password) if login else None,
             application=login.application if login else "",
             system=system.id,
-            secret=Secret(system.secret),
+            secret=options.Secret(system.secret),
             partial="all",  # of a document's recipients this service knows its own agencies alone
             poll_s=_POLL_S,
             rate_per_s=_RATE,
         )
     elif between.vhost is not None:
-        parts["amqp"] = AmqpSettings(
+        parts["amqp"] = options.AmqpSettings(
             servers=between.vhost.servers,
             vhost=between.vhost.name,
             user=node,
-            password=Secret(between.vhost.passwords[node]),
+            password=options.Secret(between.vhost.passwords[node]),
         )
     else:
-        parts["axis"] = AxisSettings(kind="embedded", folder=between.folder)
-    return NamedAxis(name=name, away_s=0, parts=parts)
+        parts["axis"] = options.AxisSettings(kind="embedded", folder=between.folder)
+    return options.NamedAxis(name=name, away_s=0, parts=parts)
 
 
 async def prepare(nodes: Mapping[str, Settings]) -> dict[str, x509.Certificate]:

@@ -13,10 +13,10 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.routes import BASE, Routes
 from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.domain.states import CODES
 from gateway.errors import NotFound
 from gateway_labs.sandbox import cast as casts

@@ -363,8 +363,7 @@ def _check(sent: TypedLine, texts: Mapping[str, str], today: date) -> None:
         is_catch_up=sent.catch_up is not None,
     )
     verdict = declared + rules.check_entry(entry, NumberingMode.C, today)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
 
 
 def _event_details(letter: PaperLetter, **more: object) -> dict[str, object]:
@@ -375,8 +374,7 @@ async def strike(services: BookServices, scope: AgencyScope, id: str, reason: st
     """Strike a line with the reason; its number is never given again: R32 (numbers are kept). Repeating it changes
     nothing."""
     verdict = rules.check_text("reason", reason)
-    if not verdict.allowed:
-        raise Refused(verdict)
+    verdict.raise_if_refused()
     now = services.clock.now()
     async with services.store.begin(scope) as work:
         if await work.office.books.strike_letter(id, now, scope.principal_id, reason.strip()):

@@ -11,10 +11,10 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call, PageOut, PageQuery, once
-from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import Day, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
+from gateway.domain.request_fault import bad_value
 from gateway.errors import NotFound
 from gateway.words.labels import say
 from gateway_office.accounts import requests

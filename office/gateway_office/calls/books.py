@@ -12,11 +12,11 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call, PageOut, PageQuery
-from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import Line, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.book import Book, BookLine, OutgoingLine, Span, Summary
+from gateway.domain.request_fault import bad_value
 from gateway.domain.wall_clock import local
 from gateway.errors import NotFound
 from gateway_office.book import books

@@ -14,10 +14,10 @@ from pydantic import Field
 
 from gateway.api.call import Call, once
 from gateway.api.models import UrgencyKey
-from gateway.api.problems import bad_value
 from gateway.api.routes import Routes
 from gateway.api.shapes import Code, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
+from gateway.domain.request_fault import bad_value
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, NotFound
 from gateway.words.labels import say

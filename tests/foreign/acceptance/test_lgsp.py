@@ -14,8 +14,7 @@ import pytest
 
 from gateway.domain.document import InState
 from gateway.outgoing import manage
-from gateway.settings import AxisSettings, Settings
-from gateway.settings.options import NamedAxis, RouteSettings
+from gateway.settings.options import AxisSettings, NamedAxis, RouteSettings, Settings
 from gateway_labs.simulators.settings import HubOptions
 from tests.foreign.acceptance.test_vxp import CODES, OnHub, TwoNodes, passes_in_little_memory
 from tests.services.process import kept_ports

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.document import InState
-from gateway.settings import AxisSettings, Settings
-from gateway.settings.options import NamedAxis, RouteSettings, Secret, VxpSettings
+from gateway.settings.options import AxisSettings, NamedAxis, RouteSettings, Secret, Settings, VxpSettings
 from tests.foreign.acceptance.test_vxp import CODES, SYSTEM, opened
 from tests.support import node
 from tests.support.clock import ManualClock

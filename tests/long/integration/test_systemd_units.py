@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import WorkerSettings
+from gateway.settings.options import WorkerSettings
 from tests.support.services import missing
 
 UNITS = Path(__file__).parents[3] / "config" / "systemd"

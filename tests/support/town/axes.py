@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gateway.settings import AxisSettings, Secret, Settings
-from gateway.settings.options import NamedAxis, RouteSettings
+from gateway.settings.options import AxisSettings, NamedAxis, RouteSettings, Secret, Settings
 from gateway_foreign.rest.axis import RestAxis
 from gateway_labs.simulators.settings import HubOptions
 from tests.support.clock import ManualClock

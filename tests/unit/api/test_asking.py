@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.api import parsing
 from gateway.api.models import MessageIn, RecallIn
-from gateway.api.problems import BadCall, pointer
 from gateway.api.shapes import stamp
 from gateway.api.words import language
+from gateway.domain.request_fault import BadCall, pointer
 from gateway.words.labels import LANGUAGES
 from tests.support.clock import START
 

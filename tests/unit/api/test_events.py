@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.api.problems import BadCall
 from gateway.api.resources.events import sequence_of
 from gateway.domain import feed
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event, EventKind
+from gateway.domain.request_fault import BadCall
 from tests.support.api import DEPARTMENT, PROVINCE, Door
 from tests.support.api import meta as document
 from tests.support.waiting import within_limit

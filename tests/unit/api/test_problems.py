@@ -10,8 +10,8 @@ import pytest
 
 from gateway import errors
 from gateway.api import problems
-from gateway.api.problems import BadCall, RequestFault
 from gateway.api.words import Lang, say
+from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.words import labels
 from tests.support.api import Door, form, meta

@@ -11,7 +11,7 @@ import pytest
 from gateway.bootstrap.core import open_core
 from gateway.domain.account import AgencyScope
 from gateway.domain.webhook import Endpoint
-from gateway.settings import load, locate
+from gateway.settings.reading import load, locate
 from tests.support import client_certificates as made
 from tests.unit.cli.conftest import CommandRun, Terminal
 

@@ -23,7 +23,7 @@ from gateway.domain.document import InState, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.states import CODES, STATES
 from gateway.policy.verdict import ReasonCode
-from gateway.settings import names
+from gateway.settings.options import names
 from gateway.words import labels
 from tests.support.cases import Cases
 

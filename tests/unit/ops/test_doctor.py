@@ -33,7 +33,8 @@ from gateway.ops.subject import Subject
 from gateway.policy import upkeep
 from gateway.pool import ThreadPool
 from gateway.ports.axis import AxisState
-from gateway.settings import Database, Secret, Settings, WorkerSettings, load
+from gateway.settings import load
+from gateway.settings.options import Database, Secret, Settings, WorkerSettings
 from gateway.stopwatch import Stopwatch
 from gateway.store import migrate, restored
 from gateway.store.store import SqlStore

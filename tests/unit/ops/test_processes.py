@@ -11,7 +11,7 @@ from gateway.domain.diagnosis import Diagnosis, Tag, check_words, condition
 from gateway.ops import checks, metrics
 from gateway.ops.checks import KEPT_FOR, Watch
 from gateway.ops.subject import Subject
-from gateway.settings import Secret, Settings
+from gateway.settings.options import Secret, Settings
 from gateway.workers.heartbeat import EVERY, Pulse, own_name
 from tests.support.node import Town
 

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from gateway.api.models import MessageIn
 from gateway.api.parsing import parse_json
-from gateway.api.problems import BadCall
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import HostedAgency, NumberingMode
 from gateway.domain.document import DocumentChange, FileItem, FileRole, Kind, OutgoingDocument, OutState
@@ -26,6 +25,7 @@ from gateway.domain.fields import CHANGE, tidy
 from gateway.domain.identity import Digest, DocumentId, PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.registry import AgencyEntry, CodeStanding, Resolution
+from gateway.domain.request_fault import BadCall
 from gateway.domain.signatures import FileFacts
 from gateway.edxml import build, verify
 from gateway.edxml.envelope import Envelope

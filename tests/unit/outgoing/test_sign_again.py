@@ -19,7 +19,7 @@ from gateway.domain.event import EventKind
 from gateway.errors import Unreachable
 from gateway.outgoing import dispatch
 from gateway.policy.trust import fingerprint
-from gateway.settings import Secret, Settings
+from gateway.settings.options import Secret, Settings
 from gateway_labs.authority import Authority
 from tests.services.softhsm import Hsm
 from tests.support import hsm as hsms

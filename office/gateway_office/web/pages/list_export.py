@@ -22,7 +22,7 @@ from gateway_office.domain.roles import Manner, Right
 from gateway_office.web.dates import cell_text, moment_text
 from gateway_office.web.listing import list_rows
 from gateway_office.web.listing.asking import PATHS, Column, ListQuery, chosen_columns
-from gateway_office.web.listing.list_rows import BulkAct, RowRenderer, ShownLine
+from gateway_office.web.listing.list_rows import ArrivalCheck, BulkAct, RowRenderer, ShownLine
 from gateway_office.web.listing.search_field import filter_words
 from gateway_office.web.page_requests import PageRequest
 from gateway_office.web.pages import content
@@ -47,21 +47,22 @@ _FORMS = ("xlsx", "csv")
 
 def cells_of(row: ShownLine, columns: tuple[Column, ...], lang: str, tags: Sequence[Tag] = ()) -> list[Cell]:
     """Return the cells of a row; `tags` are the agency's own labels on it."""
-    return [_cell_of(row, column.key, lang, tags) for column in columns]
-
-
-def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
     line, card = row.line, row.line.card
-    plain: Mapping[str, Cell] = {
+    party, source = _party_text(line), f"listing.source.{line.origin}"
+    cells: Mapping[str, Cell] = {
         "so": row.number,
         "ngay-vb": line.issued_on,
         "trich-yeu": row.subject,
         "loai": card.type_name,
         "khan": labels.say(f"urgency.{line.urgency.key}", lang),
+        "noi-nhan": party,
+        "noi-gui": party,
+        "trang-thai": f"{row.state}; {row.summary}" if row.summary else row.state,
         "gui-luc": moment_text(line.sent_at),
         "gan-nhat": moment_text(line.latest_at),
         "den-luc": moment_text(line.at),
         "con-lai": row.time_left,
+        "kiem-tra": "; ".join(_check_text(check, lang) for check in row.checks),
         "so-den": card.arrival_no,
         "nguoi-ky": card.signer,
         "don-vi": card.unit,
@@ -69,23 +70,21 @@ def _cell_of(row: ShownLine, key: str, lang: str, tags: Sequence[Tag]) -> Cell:
         "ma-qlvb": card.external_id,
         "so-trang": card.pages,
         "ma-van-ban": card.document_id,
+        "nhan": "; ".join(tag.name for tag in tags),
+        "nguon": labels.say(source, lang) if line.origin else "",
     }
-    if key in plain:
-        return plain[key]
-    if key in ("noi-nhan", "noi-gui"):
-        name = f"{card.party} ({card.party_code})" if card.party else card.party_code
-        return f"{name} +{card.parties - 1}" if line.side is Side.OUT and card.parties > 1 else name
-    if key == "trang-thai":
-        return f"{row.state}; {row.summary}" if row.summary else row.state
-    if key == "kiem-tra":
-        return "; ".join(
-            f"{labels.say(f'listing.check.{check.key}', lang)}: "
-            + labels.say_or(f"checked.{check.verdict}", check.verdict, lang)
-            for check in row.checks
-        )
-    if key == "nhan":
-        return "; ".join(tag.name for tag in tags)
-    return labels.say(f"listing.source.{line.origin}", lang) if line.origin else ""
+    return [cells[column.key] for column in columns]
+
+
+def _party_text(line: ListLine) -> str:
+    card = line.card
+    name = f"{card.party} ({card.party_code})" if card.party else card.party_code
+    return f"{name} +{card.parties - 1}" if line.side is Side.OUT and card.parties > 1 else name
+
+
+def _check_text(check: ArrivalCheck, lang: str) -> str:
+    verdict = labels.say_or(f"checked.{check.verdict}", check.verdict, lang)
+    return f"{labels.say(f'listing.check.{check.key}', lang)}: {verdict}"
 
 
 async def ask_export(request: PageRequest, side: Side, act: BulkAct) -> web.StreamResponse:

@@ -163,12 +163,8 @@ REMINDERS = (
     ("t27", "first", "operators", "01-04 07:30"),
     ("t27", "last", "operators", "01-08 08:00"),
 )
-# The node does not watch these; these it tells on its pages, by events or metrics; and held documents by the digest.
-_ELSEWHERE = {
-    timer
-    for timer, row in TIMERS.items()
-    if not row.is_kept or all(step.by is not Means.MAIL for step in row.steps)
-}
+# These the node tells on its pages, by events or metrics; and held documents by the digest.
+_ELSEWHERE = {timer for timer, row in TIMERS.items() if all(step.by is not Means.MAIL for step in row.steps)}
 
 
 class Month:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Select
 
 from gateway.api import fields
-from gateway.api.problems import BadCall
 from gateway.api.routes import Route
 from gateway.api.shapes import NoQuery
 from gateway.domain.account import ApiScope
+from gateway.domain.request_fault import BadCall
 from gateway.store.transaction import Transaction
 from tests.office.support.api import COMMUNE, DEPARTMENT, PROVINCE, OfficeDoor, meta
 from tests.office.support.doors import WITH_OFFICE

@@ -293,7 +293,7 @@ async def _change_recipients(
     stored = await put_recipients(request, stored, replace(draft, recipients=recipients))
     if request.is_piece:
         return await editor.parts(request, stored, request.say(f"told.{message}"), with_recipients=True)
-    return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", message), "noi-nhan")
+    return editor.at_part(request.confirm(f"/phat-hanh/{stored.id}", message), fields.RECIPIENTS_PART)
 
 
 async def _limit_to_receivers(

@@ -191,7 +191,7 @@ def open_points(
         if reason.code not in CONFIRMABLE:
             open_points.setdefault(place, _place_name(request, place))
     for name, _ in document.doubts if document else ():
-        place = {"recipients": "noi-nhan"}.get(name, name)
+        place = {"recipients": fields.RECIPIENTS_PART}.get(name, name)
         open_points.setdefault(place, _place_name(request, place))
     if checked is not None:
         open_points |= dict.fromkeys(_unticked(checked, ticked), request.say("compose.left.confirm"))
@@ -211,7 +211,7 @@ def _unticked(checked: CheckedDraft, ticked: Collection[str] | None) -> list[str
 
 def _place_name(request: PageRequest, place: str) -> str:
     first = place.partition("-")[0]
-    if place == "noi-nhan" or first in ("to", "find"):
+    if place == fields.RECIPIENTS_PART or first in ("to", "find"):
         return request.say("compose.part.3")
     if first in ("file", "files"):
         return request.say("compose.part.1")

@@ -453,7 +453,9 @@ def differences(
         (r.code, r.name, r.role) for r in stored.recipients
     ]:
         names = "; ".join(r.name or r.code for r in stored.recipients)
-        differing.append(("noi-nhan", sentence_of(request.say("compose.check.recipients"), names)))
+        differing.append(
+            (fields.RECIPIENTS_PART, sentence_of(request.say("compose.check.recipients"), names))
+        )
     return differing
 
 

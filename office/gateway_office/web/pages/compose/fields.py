@@ -24,6 +24,8 @@ from gateway.words import labels
 from gateway_office.web import dates
 from gateway_office.web.forms import Form, whole_number
 
+RECIPIENTS_PART = "noi-nhan"
+"""Place of the recipients in the sheet, as its address names it."""
 URGENCIES = {key: urgency for urgency, key in URGENCY_KEYS.items()}
 TYPES = tuple(labels.tails("type"))
 # Fields whose names differ between the PDF reader and the form.

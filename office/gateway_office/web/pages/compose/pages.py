@@ -28,7 +28,7 @@ from gateway_office.letters import follow_up, habits
 from gateway_office.web import answers
 from gateway_office.web.forms import Problems
 from gateway_office.web.page_requests import PageRequest
-from gateway_office.web.pages.compose import addressing, editor
+from gateway_office.web.pages.compose import addressing, editor, fields
 from gateway_office.web.pages.compose.acts import put_recipients
 from gateway_office.web.pages.compose.editor import at_part
 
@@ -173,7 +173,7 @@ async def tick_agencies(request: PageRequest) -> web.StreamResponse:
         remaining(document.draft, document.change), request.form.all("code"), role
     )
     await put_recipients(request, document, replace(document.draft, recipients=recipients))
-    return at_part(request.confirm(f"/phat-hanh/{document.id}", "compose.added"), "noi-nhan")
+    return at_part(request.confirm(f"/phat-hanh/{document.id}", "compose.added"), fields.RECIPIENTS_PART)
 
 
 async def groups_page(request: PageRequest) -> web.StreamResponse:

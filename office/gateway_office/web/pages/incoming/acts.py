@@ -33,6 +33,8 @@ from gateway_office.web.pages.incoming import access, assigning, detail
 from gateway_office.web.pages.incoming.access import IncomingView
 
 REASONS = get_args(RefusalReason)
+# Word of a form for the page that it was sent from.
+_FROM_LIST = "danh-sach"
 _STATUS_MESSAGES = {code: f"incoming.{CODES[code].key}" for code in AT_WORK_CODES}
 
 
@@ -44,7 +46,7 @@ async def take_in(request: PageRequest) -> web.StreamResponse:
     note, number = request.form.text("note"), request.form.text("register_no")
     records = await detail.load_records(request, incoming.main)
     has_own_numbers = records.agency.numbering is NumberingMode.C
-    panel, from_list = detail.panel_of(request, incoming, records), request.form.text("tu") == "danh-sach"
+    panel, from_list = detail.panel_of(request, incoming, records), request.form.text("tu") == _FROM_LIST
     if from_list and not panel.is_clean:
         # A person must look at it: its page gives the reasons.
         return request.go(incoming.path, **merged({"ds": request.ask("ds")}))

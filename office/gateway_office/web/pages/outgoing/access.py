@@ -35,6 +35,8 @@ READS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN, Manner.
 PRINTS = (Needs(right=Right.SEE_CONTENT, manners=(Manner.YES, Manner.OWN)),)
 ID = "{id:msg_[0-9A-Za-z]+}"
 PATH = f"/van-ban-di/{ID}"
+TAKE_BACK_FORM = "lay-lai"
+"""Word of an address that asks for the bare status 13 in place of a notice."""
 MAY_ISSUE = (Right.ISSUE, (Manner.YES,))
 MAY_RECALL = (Right.RECALL, (Manner.RECORDED,))
 MAY_URGE = (Right.URGE, (Manner.YES,))
@@ -200,7 +202,7 @@ def fixes_of(outgoing: OutgoingView) -> tuple[DocumentAct, ...]:
         ("correct", f"/phat-hanh?dinh-chinh={id}", refusal(outgoing, Act.REPLACE)),
         ("update", f"/phat-hanh?cap-nhat={id}", no_update(outgoing)),
         ("recall", f"{base_path}/thu-hoi", no_recall(outgoing)),
-        ("take_back", f"{base_path}/thu-hoi?hinh-thuc=lay-lai", no_recall(outgoing)),
+        ("take_back", f"{base_path}/thu-hoi?hinh-thuc={TAKE_BACK_FORM}", no_recall(outgoing)),
     )
     return tuple(DocumentAct(key=key, path=path, why=why) for key, path, why in candidates)
 

@@ -41,7 +41,7 @@ async def send_recall(request: PageRequest) -> web.StreamResponse:
         can={d.id for d in access.recallable(outgoing)},
         heads=heads,
         forms=[(form, request.say(f"outgoing.recall.{form}")) for form in (_NOTICE, _TAKE_BACK)],
-        form_asked=_TAKE_BACK if request.ask("hinh-thuc") == "lay-lai" else _NOTICE,
+        form_asked=_TAKE_BACK if request.ask("hinh-thuc") == access.TAKE_BACK_FORM else _NOTICE,
     )
     problems = _missing_in_recall(request, codes, is_take_back, by_name=not heads)
     if problems or not request.is_act:
