@@ -3,9 +3,10 @@ Out: whether a name is due again, and how often it failed in a row. Each pause i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+
+from gateway import time_source
 
 # An entry that has failed so often is moved to `error/`.
 MOST_TRIES = 5
@@ -22,7 +23,7 @@ class _Failure:
 class Attempts:
     """Failures by name, kept in memory."""
 
-    now_s: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time_source.monotonic
     _failures: dict[str, _Failure] = field(default_factory=dict)
 
     def is_due(self, name: str) -> bool:

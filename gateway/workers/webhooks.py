@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from gateway import log
+from gateway import log, random_source, time_source
 from gateway.domain import feed
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event
@@ -79,7 +77,7 @@ class Pusher:
     retention: timedelta
     aging: Clock
     """The clock for the age of its log and of events that cannot be sent; it follows no jump of the system's clock."""
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = random_source.fraction
     _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
     _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
@@ -194,7 +192,7 @@ class EndpointBatch:
         pusher, endpoint = self.pusher, self.leased.endpoint
         self._cursor, self._suspects = endpoint.cursor, endpoint.suspects
         self._last_ok_at, self._slow = endpoint.last_ok_at, endpoint.slow
-        self._until_s = time.monotonic() + BATCH_S
+        self._until_s = time_source.monotonic() + BATCH_S
         codes = {agency.id: agency.code for agency in await pusher.store.hosted()}
         standing = await pusher.rows.standing(endpoint, BATCH)
         if endpoint.agency_id not in codes:
@@ -258,7 +256,7 @@ class EndpointBatch:
         return (
             self._pause is not None
             or len(self._deliveries) >= BATCH
-            or time.monotonic() >= self._until_s
+            or time_source.monotonic() >= self._until_s
             or self.pusher.stop.is_set()
         )
 

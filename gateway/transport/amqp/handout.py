@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import BinaryIO
 
+from gateway import random_source
 from gateway.domain.document import Lane
 from gateway.domain.pace import ordinary_places
 from gateway.ports.axis import Arrival
@@ -78,7 +78,7 @@ class BrokerDelivery:
 
     def next(self) -> Arrival:
         """Make the arrival for the next code, under a new token."""
-        token = secrets.token_hex(16)
+        token = random_source.token_hex(16)
         self.tokens.add(token)
         label = self._label
         return Arrival(
