@@ -21,12 +21,12 @@ def replaced(draw: Callable[[int], bytes]) -> Iterator[None]:
     """Let all threads of this process take their randomness from `draw` meanwhile, which returns so many bytes. Only tests
     do this: what can be repeated can be guessed."""
     global _draw
-    before, _draw = _draw, draw
+    earlier_draw, _draw = _draw, draw
     _forget_drawn()
     try:
         yield
     finally:
-        _draw = before
+        _draw = earlier_draw
         _forget_drawn()
 
 

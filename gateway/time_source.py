@@ -35,11 +35,11 @@ _source = TimeSource()
 def replaced(source: TimeSource) -> Iterator[None]:
     """Let all threads of this process read `source` meanwhile. Only tests do this."""
     global _source
-    before, _source = _source, source
+    earlier_source, _source = _source, source
     try:
         yield
     finally:
-        _source = before
+        _source = earlier_source
 
 
 def unix_ns() -> int:

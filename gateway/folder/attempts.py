@@ -51,5 +51,5 @@ class Attempts:
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget all names but these."""
-        for name in self._failures.keys() - names:
+        for name in [name for name in self._failures if name not in names]:
             del self._failures[name]

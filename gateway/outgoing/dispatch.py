@@ -234,7 +234,11 @@ async def _wait_for_queues(
     if codes:
         async with services.store.read(scope) as work:
             reached |= await work.deliveries.find_reached(codes)
-    return {code: replace(outcomes[code], fate=Fate.RETRY, code=NO_QUEUE) for code in reached}
+    return {
+        code: replace(outcome, fate=Fate.RETRY, code=NO_QUEUE)
+        for code, outcome in outcomes.items()
+        if code in reached
+    }
 
 
 def _make_tried_row(

@@ -275,7 +275,7 @@ class FileBlobs:
     ) -> Mapping[Digest, Callable[[], BinaryIO]]:
         """Return functions that open several contents, as `open` does, by digest. NotFound as in `open` for any of them."""
         contents = await work.blobs.find_all(digests)
-        return {digest: await self._open_content(contents.get(digest), digest) for digest in digests}
+        return {digest: await self._open_content(contents.get(digest), digest) for digest in sorted(digests)}
 
     async def _open_content(self, content: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
         if content is None:
@@ -307,7 +307,7 @@ class FileBlobs:
     async def forget(self, digests: Collection[Digest]) -> None:
         """Delete the content of these digests that no row refers to. A caller that has just kept the same bytes, and refers
         to them a moment later, finds them gone and keeps them again."""
-        for digest in digests:
+        for digest in sorted(digests):
             await remove_content(self._root, self._store, digest, None)
         await self._cut_journal()
 

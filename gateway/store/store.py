@@ -215,7 +215,7 @@ class SqlStore:
             await self._views.close()
         if self._group is not None:
             await self._group.close()
-        for engine in {self._writer, self._reader, self._near}:
+        for engine in dict.fromkeys((self._writer, self._reader, self._near)):
             await close_engine(engine)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:

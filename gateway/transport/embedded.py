@@ -100,7 +100,7 @@ class EmbeddedAxis:
             # A failure here loses nothing, because leases expire by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
-                    queue.executemany(queue_file.RELEASE_LEASE, [(token,) for token in self._held])
+                    queue.executemany(queue_file.RELEASE_LEASE, [(token,) for token in sorted(self._held)])
         self._bell.close()
         await self._queue.close()
 
@@ -440,7 +440,7 @@ class EmbeddedAxis:
             discard(draft)
         if set(digests) - queue_file.needed_payloads(queue, digests):
             queue.execute("BEGIN IMMEDIATE")
-            for digest in set(digests) - queue_file.needed_payloads(queue, digests):
+            for digest in sorted(set(digests) - queue_file.needed_payloads(queue, digests)):
                 self._files.remove(digest)
             queue.execute("COMMIT")
 

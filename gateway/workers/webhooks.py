@@ -78,7 +78,9 @@ class Pusher:
     aging: Clock
     """The clock for the age of its log and of events that cannot be sent; it follows no jump of the system's clock."""
     chance: Callable[[], float] = random_source.fraction
-    _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
+    _running: dict[bool, dict[asyncio.Task[None], None]] = field(
+        default_factory=lambda: {True: {}, False: {}}
+    )
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
     _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
     _broken_turns: dict[str, int] = field(default_factory=dict)
@@ -111,11 +113,11 @@ class Pusher:
             return
         for leased in await self.rows.claim(free, self.lease_s, slow=slow):
             task = self.spawn(self._serve(leased))
-            running.add(task)
+            running[task] = None
             task.add_done_callback(partial(self._ended, running))
 
-    def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-        running.discard(task)
+    def _ended(self, running: dict[asyncio.Task[None], None], task: asyncio.Task[None]) -> None:
+        running.pop(task, None)
         self.wake()
 
     async def _serve(self, leased: LeasedEndpoint) -> None:
@@ -162,9 +164,9 @@ class Pusher:
     async def drain(self, stop: asyncio.Event, seconds: float) -> None:
         """After the stop, wait for the running tasks, and cancel them when the time is over."""
         await stop.wait()
-        if open_tasks := {task for running in self._running.values() for task in running}:
-            _, late = await asyncio.wait(open_tasks, timeout=seconds)
-            for task in late:
+        if open_tasks := [task for running in self._running.values() for task in running]:
+            await asyncio.wait(open_tasks, timeout=seconds)
+            for task in open_tasks:
                 task.cancel()
 
 

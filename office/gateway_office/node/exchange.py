@@ -148,7 +148,7 @@ class NodeContacts:
         ours = [e.id for e in await self._own_agencies(agency_id)]
         codes = {n for e in entries for n in _codes_of(e)}
         latest = await partners.last_seen(self.node.store, codes, self.node.clock.now(), ours)
-        by_code = {e.code: [latest[n] for n in _codes_of(e) if n in latest] for e in entries}
+        by_code = {e.code: {latest[n] for n in _codes_of(e) if n in latest} for e in entries}
         return {code: max(times) for code, times in by_code.items() if times}
 
     async def partners(self, codes: Sequence[str], agency_id: str) -> Mapping[str, Partner]:
