@@ -60,7 +60,7 @@ def test_a_replaced_source_repeats_what_it_gave_and_ends_with_its_context() -> N
 
 def test_numbers_keep_within_their_bounds() -> None:
     for byte, low, high in ((b"\0", 0.0, 0.0), (b"\xff", 1 - 2**-53, 0.4)):
-        with random_source.replaced(lambda size, byte=byte: byte * size):
+        with random_source.replaced(byte.__mul__):
             assert random_source.fraction() == low
             assert random_source.below(10) == int(10 * low)
             assert abs(random_source.backoff_s(3, 0.1, 5.0) - high) < 1e-9
