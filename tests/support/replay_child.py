@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 ec.ECDSA.__init__.__defaults__ = (True,)
 
 from gateway import random_source, time_source  # noqa: E402
+from gateway.clock import SystemClock  # noqa: E402
 from gateway.time_source import TimeSource  # noqa: E402
-from tests.support.clock import START, ManualClock  # noqa: E402
+from tests.support.clock import START  # noqa: E402
 from tests.support.packets import COMMUNE, DEPARTMENT, PDF, PROVINCE  # noqa: E402
 from tests.support.town.acts import Town  # noqa: E402
 from tests.support.town.builder import open_town  # noqa: E402
@@ -27,6 +28,10 @@ _SOURCE = TimeSource(
     boottime=lambda: 0.0,
     thread_time=lambda: 0.0,
 )
+
+
+class SeededClock(SystemClock):
+    """The node's own clock, whose hour and ids follow from the two sources."""
 
 
 async def exchange(town: Town) -> None:
@@ -56,7 +61,7 @@ def print_rows(folder: Path) -> None:
 
 
 async def main(folder: Path) -> None:
-    async with open_town(folder, ManualClock()) as town:
+    async with open_town(folder, SeededClock()) as town:
         await exchange(town)
 
 

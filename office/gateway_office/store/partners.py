@@ -32,7 +32,7 @@ LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
     **dict.fromkeys(sorted(IN_QUEUE), "waiting"),
     **dict.fromkeys(sorted(AWAITED | REQUESTED), "sent"),
-    **dict.fromkeys(TAKEN_IN, "taken"),
+    **dict.fromkeys(sorted(TAKEN_IN), "taken"),
     **dict.fromkeys((State.REJECTED, State.REQUEST_REFUSED), "refused"),
     State.FAILED: "failed",
 }
