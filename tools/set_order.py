@@ -30,7 +30,20 @@ INDIFFERENT_METHODS = {
     "issuperset",
     "isdisjoint",
 }
-READERS = ["list", "tuple", "dict", "iter", "next", "enumerate", "zip", "map", "filter", "min", "max", "print"]
+READERS = [
+    "list",
+    "tuple",
+    "dict",
+    "iter",
+    "next",
+    "enumerate",
+    "zip",
+    "map",
+    "filter",
+    "min",
+    "max",
+    "print",
+]
 READING_CALLS = {
     "<list>",
     "<tuple>",
