@@ -4,11 +4,12 @@ file, or the earlier one unchanged. Sync: use it in the pool for large files."""
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from gateway import random_source
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def new_file(
     """Yield a file that takes the name `path` when the block ends, replacing an existing file; an error leaves no trace
     of it. `alone`: no other process writes it, so a part left by a crash is deleted first. Not `durable`: content that
     can be made again needs no sync."""
-    part = path.with_name(f".{path.name}.{'part' if alone else secrets.token_hex(8)}")
+    part = path.with_name(f".{path.name}.{'part' if alone else random_source.token_hex(8)}")
     if alone:
         part.unlink(missing_ok=True)
     try:

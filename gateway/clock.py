@@ -5,19 +5,18 @@ retention."""
 from __future__ import annotations
 
 import asyncio
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gateway import random_bytes
+from gateway import random_source, time_source
 
 if TYPE_CHECKING:
     from gateway.ports.services import Clock
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's
 _OF_BYTE = (LETTERS * 8).encode()  # maps the lowest five bits of a byte to a letter
-_random = random_bytes.RandomBatch(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
+_random = random_source.RandomBatch(lambda drawn: drawn.translate(_OF_BYTE).decode()).take
 _PAIRS = [first + second for first in LETTERS for second in LETTERS]
 # A clock that was set ahead is accepted after this time, because a wrong date would be corrected within a day.
 ACCEPTED_AFTER_S = 24 * 3600.0
@@ -34,14 +33,14 @@ class SystemClock:
     """Clock of the operating system."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return time_source.utc_now()
 
     def passed_s(self) -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time_source.boottime()
 
     def new_id(self, prefix: str = "") -> str:
         """Return a ULID: sortable by time, unique but for a chance of 2^-80."""
-        return prefix + moment(time.time_ns() // 1_000_000) + _random()
+        return prefix + moment(time_source.unix_ns() // 1_000_000) + _random()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

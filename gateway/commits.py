@@ -6,14 +6,14 @@ during the disk write share the next commit."""
 from __future__ import annotations
 
 import asyncio
-import random
 import sqlite3
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
+
+from gateway import random_source, time_source
 
 # Most units in a group, so that the first does not wait for an endless stream of others.
 MOST = 64
@@ -261,9 +261,9 @@ def write_transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connec
 async def take_lock(connection: sqlite3.Connection, patience_s: float) -> None:
     """Begin a transaction with the file's write lock, trying again for `patience_s` seconds without blocking the event
     loop. Raise SQLite's error after that."""
-    deadline, pause = time.monotonic() + patience_s, _FIRST_PAUSE_S
-    while not _try_lock(connection, is_last=time.monotonic() >= deadline):
-        await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret hangs on it
+    deadline, pause = time_source.monotonic() + patience_s, _FIRST_PAUSE_S
+    while not _try_lock(connection, is_last=time_source.monotonic() >= deadline):
+        await asyncio.sleep(pause * random_source.uniform(0.5, 1))  # no secret hangs on it
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 

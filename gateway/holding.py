@@ -87,7 +87,8 @@ async def freeze(clock: Clock, work: SqlWork, suspect: Suspect, why: str) -> Hol
     for kind, owner in suspect.owners:
         await work.blobs.freeze(kind, owner, hold.id)
     other_counts = [
-        await work.blobs.count_other_owners(digest, hold.id) for digest in {c.digest for c in contents}
+        await work.blobs.count_other_owners(digest, hold.id)
+        for digest in dict.fromkeys([content.digest for content in contents])
     ]
     hold = replace(hold, contents=tuple(contents), others=sum(other_counts))
     await work.holds.add(hold)

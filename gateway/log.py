@@ -9,7 +9,6 @@ import logging
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
+
+from gateway import time_source
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "traced"}
 # Longest id to log, because ids from outside can be of any length.
@@ -140,7 +141,7 @@ class Throttle(logging.Filter):
     """Filter that limits the lines of each fault, and of each cause, in the whole process. The next line tells how many
     were left out (`suppressed`) and since when (`suppressed_since`)."""
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now_s: Callable[[], float] = time_source.monotonic) -> None:
         super().__init__()
         self._now_s, self._lock = now_s, threading.Lock()
         self._windows: dict[_Cause, _Window] = {}

@@ -5,7 +5,6 @@ counts further ones as `other`, so that outsiders cannot make it grow."""
 from __future__ import annotations
 
 import threading
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from typing import Generic, TypeVar
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from gateway import time_source
 
 REGISTRY = CollectorRegistry()
 MOST_SETS = 100
@@ -109,11 +110,11 @@ class Timing(_Meter[_Times]):
     @contextmanager
     def measure(self, **labels: str) -> Iterator[None]:
         """Record the duration of the body, whether or not it succeeds."""
-        started = time.perf_counter()
+        started = time_source.monotonic()
         try:
             yield
         finally:
-            self.observe(time.perf_counter() - started, **labels)
+            self.observe(time_source.monotonic() - started, **labels)
 
     def _first_value(self) -> _Times:
         return _Times([0] * (len(self._bounds) + 1))

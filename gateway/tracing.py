@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from gateway import log, random_bytes
+from gateway import log, random_source
 from gateway.domain import trace
 from gateway.domain.trace import Trace
 
@@ -38,5 +38,5 @@ def headers(trace: Trace | None) -> Mapping[str, str]:
 
 def _random_id(size: int) -> str:
     """Return a random hex id, but never all zeros, which would mean that there is none."""
-    drawn = random_bytes.random_16()[:size]
+    drawn = random_source.random_16()[:size]
     return drawn.hex() if any(drawn) else _random_id(size)

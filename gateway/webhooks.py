@@ -5,14 +5,13 @@ tests alike."""
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway import log, meters, tracing
+from gateway import log, meters, time_source, tracing
 from gateway.domain import feed, webhook
 from gateway.domain.account import AgencyScope, ApiScope
 from gateway.domain.event import EventKind
@@ -61,7 +60,7 @@ class Sender:
 
     async def send(self, endpoint: Endpoint, id: str, body: bytes, trace: Trace | None) -> Try:
         """Sign the body, post it and return the result; a missing secret is a result too, not an error."""
-        at, started = self.clock.now(), time.perf_counter()
+        at, started = self.clock.now(), time_source.monotonic()
         try:
             signed = partial(self.secrets.headers, endpoint.id, endpoint.secrets, id, at, body)
             headers = await self.pool.run(signed)
@@ -70,7 +69,7 @@ class Sender:
             posted = Posted(code=TryCode.SECRET)
         else:
             posted = await self.poster.post(endpoint.url, body, {**headers, **tracing.headers(trace)})
-        duration_s = time.perf_counter() - started
+        duration_s = time_source.monotonic() - started
         meters.WEBHOOK_TRIED.add(code=posted.code.value)
         meters.WEBHOOK.observe(duration_s, code=posted.code.value)
         return Try(

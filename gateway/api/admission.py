@@ -10,7 +10,6 @@ import asyncio
 import ipaddress
 import math
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.typedefs import Middleware
 
+from gateway import time_source
 from gateway.api.caller import CERTIFICATE, Caller, identify_caller
 from gateway.api.deps import ApiDeps, ApiOptions
 from gateway.api.server import CONNECTIONS
@@ -53,7 +53,9 @@ class RateState:
 class Buckets:
     """One token bucket per name."""
 
-    def __init__(self, rate: Rate, now: Callable[[], float] = time.monotonic, most: int = MOST_NAMES) -> None:
+    def __init__(
+        self, rate: Rate, now: Callable[[], float] = time_source.monotonic, most: int = MOST_NAMES
+    ) -> None:
         self._rate = rate
         self._now = now
         self._most = most

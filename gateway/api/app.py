@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -16,7 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway import errors, log, meters, tracing
+from gateway import errors, log, meters, time_source, tracing
 from gateway.api import compression, fields, health, parsing, problems
 from gateway.api.admission import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
 from gateway.api.call import DOCUMENT, STOPPING, Call
@@ -123,7 +122,7 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
         request_id = request.headers.get("X-Request-Id", "")
         request[REQUEST_ID] = request_id if _SAFE_ID.fullmatch(request_id) else deps.clock.new_id("req_")
         request[LANG] = _lang(request)
-        started = time.perf_counter()
+        started = time_source.monotonic()
         parents, states = (request.headers.getall(name, []) for name in (trace.PARENT, trace.STATE))
         with (
             tracing.trace_call(parents, states) as request[TRACE],
@@ -131,7 +130,7 @@ def _guard(deps: ApiDeps, entry: Entry) -> Middleware:
             note_arrival(deps.clock.now()),
         ):
             response = await answered(request, handler)
-        took_s = time.perf_counter() - started
+        took_s = time_source.monotonic() - started
         meters.API_CALL.observe(
             took_s, route=request.get(ROUTE, "other"), status=f"{response.status // 100}xx"
         )

@@ -25,6 +25,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel, BeforeValidator, Field
 
+from gateway import time_source
 from gateway.api import downloads
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
@@ -280,11 +281,10 @@ async def wait_until(
     call: Call, wait_s: float, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool]
 ) -> T:
     """Return the last result of `look`: enough, or all there is."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + min(wait_s, call.deps.options.poll_s)
+    end = time_source.monotonic() + min(wait_s, call.deps.options.poll_s)
     while True:
         latest = await look()
-        remaining = end - loop.time()
+        remaining = end - time_source.monotonic()
         if enough(latest) or remaining <= 0 or _is_over(call.request):
             return latest
         await call.deps.store.wait_events(min(remaining, _LOOK_S))

@@ -8,13 +8,13 @@ request does not help."""
 from __future__ import annotations
 
 import hashlib
-import secrets
 import struct
 import zlib
 from functools import partial
 
 from aiohttp import web
 
+from gateway import random_source
 from gateway.ports.services import Pool
 
 LEAST = 2048
@@ -23,7 +23,7 @@ PACKED_TYPES = frozenset({"application/json", "text/html"})
 VARIES = "Accept-Language, Accept-Encoding"
 _AT_ONCE = 64 * 1024
 _MOST_LONGER = 128
-_SECRET = secrets.token_bytes(16)
+_SECRET = random_source.token_bytes(16)
 _FAST = 1
 
 

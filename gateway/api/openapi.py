@@ -214,9 +214,9 @@ def _operation(route: Route, day: date) -> Json:
         operation["description"] = route.text
     if route.open:
         operation["security"] = []
-    elif route.scopes:
+    elif scopes := sorted(route.scopes):
         operation["security"] = (
-            [{"key": [scope]} for scope in route.scopes] if route.any_scope else [{"key": list(route.scopes)}]
+            [{"key": [scope]} for scope in scopes] if route.any_scope else [{"key": scopes}]
         )
     if (body := _request_body(route, day)) is not None:
         operation["requestBody"] = body

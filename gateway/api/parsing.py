@@ -19,6 +19,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
+from gateway import time_source
 from gateway.api import parts
 from gateway.api.deps import ApiOptions
 from gateway.api.models import FileMeta, MessageIn
@@ -143,10 +144,10 @@ async def read_body(request: web.Request, limit: int, within_s: float) -> bytes:
 
 async def streamed_body(request: web.Request, within_s: float) -> AsyncIterator[bytes]:
     """Yield the body in pieces, within that time; the reader of the pieces bounds their size."""
-    deadline = asyncio.get_running_loop().time() + within_s
+    deadline = time_source.monotonic() + within_s
     while True:
         try:
-            async with _within(max(deadline - asyncio.get_running_loop().time(), 0)):
+            async with _within(max(deadline - time_source.monotonic(), 0)):
                 chunk = await request.content.readany()
         except (HttpProcessingError, web.RequestPayloadError, ConnectionError) as error:
             raise BadCall("bad-body", RequestFault(code="cut-short")) from error

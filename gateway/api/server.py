@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from gateway import log, random_bytes
+from gateway import log, random_source
 from gateway.api import problems
 from gateway.api.words import language
 from gateway.domain.account import MOST_CALLS_OF_A_KEY, ApiCall
@@ -95,7 +95,7 @@ class Conversation(web.RequestHandler):
             response = web.Response(status=status)
         else:
             # The log gets none of its bytes: a key may be among them, and rubbish must not fill the log.
-            id = f"req_{random_bytes.random_16().hex()}"
+            id = f"req_{random_source.random_16().hex()}"
             extra = {"action": "api.not_http", "error": type(exc).__name__, "request_id": id}
             _LOG.info("a request was not HTTP", extra=extra)
             problem = problems.of_http(web.HTTPBadRequest(), language(""))

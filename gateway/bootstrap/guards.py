@@ -102,11 +102,11 @@ def _unsigned_lead(settings: Settings) -> str:
 def trust_policy(settings: Settings) -> TrustPolicy:
     """Return how long an unknown revocation is tolerated, and whom a foreign axis may vouch for. Misconfigured where axes
     differ: a packet that two of them bring has one proof."""
-    choices = {alone.axis.vouches for alone in settings.each_axis().values()}
-    if len(choices) > 1:
+    choices = [alone.axis.vouches for alone in settings.each_axis().values()]
+    if len(set(choices)) > 1:
         raise Misconfigured("vouches differs between axes of [[axes]]: set the same for each of them")
     return TrustPolicy(
-        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h), axis_vouches=choices.pop()
+        revocation_grace=timedelta(hours=settings.trust.revocation_grace_h), axis_vouches=choices[0]
     )
 
 

@@ -112,8 +112,9 @@ class NodeWakers:
             waker.ring()
 
     def _ring(self, names: Collection[str]) -> None:
-        for name in self._bells if ANY in names else self._bells.keys() & set(names):
-            self._bells[name].ring()
+        for name, waker in self._bells.items():
+            if ANY in names or name in names:
+                waker.ring()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -392,7 +392,7 @@ def _merge_options(ctx: typer.Context, own: dict[str, Any]) -> Invocation:
     shared: dict[str, Any] = ctx.find_root().obj or {}
     merged = {
         key: (own.get(key) or shared.get(key)) if _is_typed(ctx, key) else (shared.get(key) or own.get(key))
-        for key in {*own, *shared}
+        for key in own | shared
     }
     return Invocation(**{key: value for key, value in merged.items() if value is not None})
 

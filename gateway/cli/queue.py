@@ -6,7 +6,6 @@ good."""
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway import time_source
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, argument, late, noun, option
 from gateway.cli.node import operator_id
@@ -123,10 +123,10 @@ async def drain(
     """Wait until the queues of this node are empty, before maintenance; exit 75 when the time is up."""
     from gateway.store import reporting
 
-    deadline, last_count = time.monotonic() + timeout, -1
+    deadline, last_count = time_source.monotonic() + timeout, -1
     while (
         remaining := _count_remaining(await reporting.load(node.store, node.clock.now()))
-    ) and time.monotonic() < deadline:
+    ) and time_source.monotonic() < deadline:
         if remaining != last_count:
             call.say("cli.queue.left", count=remaining)
             last_count = remaining

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway import time_source
 from gateway.cli import output
 from gateway.cli.command import Invocation, argument, late, noun, option
 from gateway.cli.node import CommandContext
@@ -76,7 +77,7 @@ def check(
     from gateway.policy import legal_state
     from gateway.words import legal
 
-    day = on.date() if on is not None else output.today(datetime.now().astimezone())
+    day = on.date() if on is not None else output.today(time_source.utc_now())
     bases = legal.read()
     findings = legal_state.judge(bases, program_texts(), day)
     record = {

@@ -5,7 +5,6 @@ revoked key."""
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway import random_source
 from gateway.cli import output
 from gateway.cli.command import Invocation, argument, late, noun, option
 from gateway.cli.node import at_node, chosen, operator
@@ -286,7 +286,7 @@ async def make(
     accounts, auth = core.store.accounts, auth or KeyAuth.SECRET
     has_secret = auth is not KeyAuth.CERTIFICATE
     prefix = key_prefix(core.settings.node.trial)
-    secret = prefix + secrets.token_urlsafe(32) if has_secret else ""
+    secret = prefix + random_source.token_urlsafe(32) if has_secret else ""
     principal = await accounts.principal_for(PrincipalKind.PROGRAM, name, agency.id)
     key = await accounts.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest() if has_secret else None,

@@ -367,7 +367,8 @@ def chosen_in_force(versions: Iterable[ProfileVersion], at: datetime) -> Mapping
     listed = tuple(versions)
     if not listed:
         return {}
-    settings_in_force = {key: find_in_force(listed, key, at) for key in {version.key for version in listed}}
+    keys = dict.fromkeys([version.key for version in listed])
+    settings_in_force = {key: find_in_force(listed, key, at) for key in keys}
     return {
         key: version for key, version in settings_in_force.items() if version is not None and version.value
     }

@@ -264,7 +264,7 @@ def binding_differences(rows: Iterable[Bound], events: Mapping[BoundKey, Bound])
         elif expected != row:
             faults.append((key, "changed", f"the events tell {_text(expected)}, here is {_text(row)}"))
     missing = events.keys() - row_keys
-    faults += [(key, "missing", f"the events tell {_text(events[key])}") for key in missing]
+    faults += [(key, "missing", f"the events tell {_text(events[key])}") for key in sorted(missing)]
     return [
         BindingDifference(code=code, fingerprint=fingerprint, kind=kind, detail=detail)
         for (code, fingerprint), kind, detail in sorted(faults)

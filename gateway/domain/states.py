@@ -175,4 +175,4 @@ def is_given_back(states: Collection[str]) -> bool:
 
 def worst(states: Iterable[str]) -> str:
     """Return the state of a document with several recipients: the most urgent of theirs for a person."""
-    return min(states, key=lambda state: STATES[state].rank)
+    return min(states, key=lambda state: (STATES[state].rank, state))

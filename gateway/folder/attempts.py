@@ -3,9 +3,10 @@ Out: whether a name is due again, and how often it failed in a row. Each pause i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+
+from gateway import time_source
 
 # An entry that has failed so often is moved to `error/`.
 MOST_TRIES = 5
@@ -22,7 +23,7 @@ class _Failure:
 class Attempts:
     """Failures by name, kept in memory."""
 
-    now_s: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time_source.monotonic
     _failures: dict[str, _Failure] = field(default_factory=dict)
 
     def is_due(self, name: str) -> bool:
@@ -50,5 +51,5 @@ class Attempts:
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget all names but these."""
-        for name in self._failures.keys() - names:
+        for name in [name for name in self._failures if name not in names]:
             del self._failures[name]

@@ -6,10 +6,10 @@ Blocks; the number of names is bounded, and further ones wait their turn."""
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway import time_source
 from gateway.domain.text import nfc
 from gateway.errors import GatewayError
 from gateway.folder.places import DirectoryName, Mark, Place
@@ -59,7 +59,7 @@ class WaitingEntries:
 
     settle_s: float
     wait_s: float
-    now_s: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time_source.monotonic
     _names: dict[str, _KnownName] = field(default_factory=dict)
 
     def look(self, out: Place) -> Look:

@@ -11,12 +11,12 @@ directory, with those below it made. Sync: use it in the pool.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import random_source
 from gateway.domain.account import HostedAgency
 from gateway.errors import NotFound, StoreFailure
 from gateway.folder.places import CODE, Place
@@ -95,7 +95,7 @@ def check_and_note_root(root: Path, note: Path) -> None:
         if _noted_root(note).get("root") == str(root):
             return
         if not root_id:
-            root_id = secrets.token_hex(8)
+            root_id = random_source.token_hex(8)
             top.write(_ROOT, [root_id.encode() + b"\n"])
     note.write_text(json.dumps({"root": str(root), "id": root_id}), encoding="utf-8")
 

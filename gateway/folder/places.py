@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
+from zlib import crc32
 
 from gateway.errors import GatewayError, NotFound, StoreFailure
 
@@ -202,7 +203,7 @@ class Place:
 
     def write(self, name: str, pieces: Iterator[bytes] | Sequence[bytes]) -> None:
         """Write a file so that it appears under its name only when it is complete and on disk."""
-        draft = f"{_DRAFT}{os.getpid()}-{abs(hash(name)) % 10**9}"
+        draft = f"{_DRAFT}{os.getpid()}-{crc32(os.fsencode(name))}"
         with _as_store_failure(f"{self.path}/{name}"):
             fd = os.open(
                 draft,

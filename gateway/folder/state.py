@@ -4,11 +4,11 @@ apart from what `check` makes and writes. Blocks; the number of names read is bo
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import time_source
 from gateway.errors import GatewayError, NotFound
 from gateway.folder import layout
 from gateway.folder.layout import ERROR, IN, OUT, PLANS
@@ -79,7 +79,7 @@ def _read_state(root: Path, code: str) -> FolderState:
 
 
 def _count_waiting(base: Place) -> tuple[int, float]:
-    now, count, oldest = time.time(), 0, 0.0
+    now, count, oldest = time_source.unix_ns() / 1e9, 0, 0.0
     with base.within(OUT) as out:
         for entry in out.listing(_MOST)[0]:
             if sort_of(entry.name, is_folder=entry.is_folder) is None:

@@ -5,12 +5,12 @@ file that is read twice after a crash sets the same status twice, which is harml
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway import time_source
 from gateway.api.parsing import parse_json
 from gateway.api.resources.inbox import StatusIn
 from gateway.domain.account import AgencyScope
@@ -41,7 +41,7 @@ class StatusFiles:
     """Status files of one agency, tracked from look to look."""
 
     settle_s: float
-    now_s: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time_source.monotonic
     _since: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
 
     def list(self, base: Place) -> Sequence[StatusFile]:

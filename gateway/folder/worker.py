@@ -6,14 +6,13 @@ changes. An idle look costs a listing or two. A fault in one entry or one agency
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from gateway import log, meters
+from gateway import log, meters, time_source
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.domain.wall_clock import local
@@ -81,7 +80,7 @@ class FolderLoop:
         out: OutgoingServices,
         inn: IncomingServices,
         words: WordsOf,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = time_source.monotonic,
     ) -> None:
         self._rules = rules
         self._out = out

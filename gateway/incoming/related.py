@@ -178,7 +178,7 @@ async def mark_replaced(work: SqlWork, document: IncomingDocument, now: datetime
             if not old.kind.is_whole or old.id == document.id:
                 continue
             if await is_stale(work, old, document):
-                document = replace(document, marks=tuple({*document.marks, STALE_MARK}))
+                document = replace(document, marks=tuple(dict.fromkeys((*document.marks, STALE_MARK))))
                 continue
             facts = list(await work.facts.of_subject(old.id))
             replaced = replaced_fact(document, now)

@@ -205,7 +205,7 @@ async def _purge(services: IncomingServices, scope: AgencyScope, document: Incom
         agreed = [fact.at for fact in facts if fact.track is Track.REQUEST and fact.code == "15"]
         if not agreed or max(agreed) + services.profile.recall_purge > services.clock.now():
             return False
-        for inbox_id in await packets_of(work, document, facts):
+        for inbox_id in sorted(await packets_of(work, document, facts)):
             await work.blobs.drop("inbox", inbox_id)
         await work.comments.remove_of(document.id)
         try:
@@ -229,7 +229,7 @@ async def packets_of(work: SqlWork, document: IncomingDocument, facts: Sequence[
     siblings = await work.incoming.by_document_id(document.sender_code, document.document_id)
     rows = {document.inbox_id, *(d.inbox_id for d in siblings if d.target_id == document.id)}
     rows |= {proof.inbox_id for proof in document.proofs}
-    for request_id in {fact.request_id for fact in facts if fact.request_id}:
+    for request_id in dict.fromkeys([fact.request_id for fact in facts if fact.request_id]):
         identity = await work.identities.by_packet(document.sender_code, request_id)
         if identity is not None:
             rows.add(identity.inbox_id)

@@ -8,11 +8,9 @@ cause, and an expiring one weeks before. The node's own connections do not trust
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import ssl
 import struct
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -24,6 +22,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from gateway import random_source, time_source
 from gateway.bootstrap.axis import broker_access, open_axis
 from gateway.domain.certificates import KeyUse
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, green, red, yellow
@@ -144,7 +143,7 @@ async def signatures(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 def _signature_finding(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> Diagnosis:
     # The signed text begins like the signature of an envelope but has no end, so that it is none.
-    data, started = ENVELOPES + secrets.token_bytes(32), time.monotonic()
+    data, started = ENVELOPES + random_source.token_bytes(32), time_source.monotonic()
     step = partial(_step, "sign", server=code, started=started, words="operating.line")
     try:
         signer = keys.signer(code, now, use)
@@ -191,7 +190,7 @@ async def examine_axes(settings: Settings, codes: Sequence[str]) -> AsyncIterato
 
 
 async def _folder_steps(settings: Settings) -> AsyncIterator[Diagnosis]:
-    folder, started = settings.axis.folder, time.monotonic()
+    folder, started = settings.axis.folder, time_source.monotonic()
     step, cure = partial(_step, "folder", started=started, path=str(folder)), "axis.cure.folder"
     if not (folder / "axis.sqlite").is_file():
         yield step(RED, "folder.missing", cure)
@@ -199,7 +198,7 @@ async def _folder_steps(settings: Settings) -> AsyncIterator[Diagnosis]:
         yield step(RED, "folder.closed", cure)
     else:
         yield step(GREEN, "folder.fine")
-        started = time.monotonic()
+        started = time_source.monotonic()
         try:
             async with open_axis(settings) as axis:
                 counts = await axis.counts()
@@ -212,7 +211,7 @@ async def _folder_steps(settings: Settings) -> AsyncIterator[Diagnosis]:
 
 
 async def _session_steps(settings: Settings, codes: Sequence[str]) -> AsyncIterator[Diagnosis]:
-    started = time.monotonic()
+    started = time_source.monotonic()
     if host := clear_host(settings):
         yield _step("tls", YELLOW, "tls.clear", "axis.cure.https", host=host)
     try:
@@ -245,7 +244,7 @@ def _step(
     words: str = "axis.check",
     **params: object,
 ) -> Diagnosis:
-    ms = round((time.monotonic() - started) * 1000) if started else 0
+    ms = round((time_source.monotonic() - started) * 1000) if started else 0
     return Diagnosis(check, level, cause, params, cure, server=server, ms=ms, words=words)
 
 

@@ -5,7 +5,6 @@ packet came, and the mail that is under way to it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 
 from cryptography import x509
 
+from gateway import time_source
 from gateway.bootstrap.core import NodeCore
 from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.domain.registry import CodeStanding, Resolution
@@ -46,7 +46,7 @@ async def examine_partner(
 ) -> AsyncIterator[Diagnosis]:
     """Yield the findings about the route from the agency `sender` (for "" the first hosted one) to the partner."""
     now, hosted = core.clock.now(), await core.store.hosted()
-    started = time.monotonic()
+    started = time_source.monotonic()
     answer = await core.directory.resolve(written_code, local(now).date())
     code = answer.entry.code if answer.entry is not None else written_code
     yield _with_time(_registry_finding(answer, code), started)
@@ -60,7 +60,7 @@ async def examine_partner(
         now=now,
     )
     for step in _STEPS:
-        started = time.monotonic()
+        started = time_source.monotonic()
         yield _with_time(await step(partner), started)
 
 
@@ -167,4 +167,4 @@ def _finding(step: str, level: Level, cause: str, cure: str | None = None, **par
 
 
 def _with_time(finding: Diagnosis, started: float) -> Diagnosis:
-    return replace(finding, ms=round((time.monotonic() - started) * 1000))
+    return replace(finding, ms=round((time_source.monotonic() - started) * 1000))

@@ -261,7 +261,7 @@ async def _compare(view: dump.Snapshot, manifest: form.BackupManifest) -> None:
     """Compare every table, read back from the database, with the manifest. A table that the backup does not have must be
     empty. Damaged for a difference."""
     names = {s.name for s in view.shapes}
-    for name in names - manifest.tables.keys():
+    for name in sorted(names - manifest.tables.keys()):
         check(f"rows of table {name}", 0, (await view.sum(name)).rows)
     check("tables that are not there", set(), manifest.tables.keys() - names)
     for name, expected in manifest.tables.items():

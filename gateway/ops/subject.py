@@ -4,13 +4,13 @@ need, which are opened if necessary; the findings of one check, also when it cou
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gateway import time_source
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import exchange_keys
 from gateway.bootstrap.node import OpenNode
@@ -97,7 +97,7 @@ class Check:
 async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
     """Run one check and return its findings with the time that it took. When it fails, or takes too long for frequent
     callers, that is a red finding."""
-    started, is_hasty = time.monotonic(), tag in (Tag.READY, Tag.METRICS)
+    started, is_hasty = time_source.monotonic(), tag in (Tag.READY, Tag.METRICS)
     try:
         async with asyncio.timeout(PATIENCE_S if is_hasty else None):
             async with aclosing(check.run(subject)) as answers:
@@ -106,5 +106,5 @@ async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagno
         cure = (error.hint if isinstance(error, GatewayError) else "") or check.cure
         finding = red(check.name, "failed", cure, detail=str(error) or "no answer in time").worded("down")
         findings = [replace(finding, stops=check.first, words=check.words)]
-    took_ms = round((time.monotonic() - started) * 1000)
+    took_ms = round((time_source.monotonic() - started) * 1000)
     return [finding if finding.ms else replace(finding, ms=took_ms) for finding in findings]

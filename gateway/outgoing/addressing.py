@@ -76,7 +76,7 @@ async def list_offers(
     many = [i for i in plain if i.kind is ItemKind.MANY and fold(i.name) not in by_name]
     matches = await _search(book, [i.name for i in (*unclear, *many)], on, line)
     offers = {i: Offer(item=i, kind=_STATED[i.kind]) for i in all_items if i.kind in _STATED}
-    offers |= {i: Offer(item=i, kind=OfferKind.OWN) for i in own}
+    offers |= {i: Offer(item=i, kind=OfferKind.OWN) for i in all_items if i in own}
     for item in plain:
         group = by_name.get(fold(item.name))
         if item in in_line:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 
-from gateway import log, meters
+from gateway import log, meters, random_source
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind, Lane
 from gateway.domain.event import EventKind
@@ -235,7 +234,11 @@ async def _wait_for_queues(
     if codes:
         async with services.store.read(scope) as work:
             reached |= await work.deliveries.find_reached(codes)
-    return {code: replace(outcomes[code], fate=Fate.RETRY, code=NO_QUEUE) for code in reached}
+    return {
+        code: replace(outcome, fate=Fate.RETRY, code=NO_QUEUE)
+        for code, outcome in outcomes.items()
+        if code in reached
+    }
 
 
 def _make_tried_row(
@@ -271,7 +274,7 @@ def _next_delay(
         leased.lease.attempt,
         permanent=False,
         age=services.aging.now() - leased.item.created_at,
-        chance=random.random(),  # noqa: S311 - jitter, not a secret
+        chance=random_source.fraction(),  # jitter, not a secret
         limit=services.profile.retry_limit,
     )
     return None if isinstance(planned, upkeep.GiveUp) else planned

@@ -38,7 +38,7 @@ class Diverted:
     ) -> dict[str, Outcome]:
         """Return the outcome of each recipient, from the outcomes of the codes that were published to."""
         outcomes = dict(self.held_back)
-        for code in {target.code for target in targets} - self.held_back.keys():
+        for code in dict.fromkeys([target.code for target in targets if target.code not in self.held_back]):
             outcome = published[self.heirs.get(code, code)]
             notice = self.notices.get(code, "")
             is_redirected = outcome.fate is Fate.DELIVERED and notice

@@ -200,8 +200,10 @@ async def _save_files(
     await work.blobs.drop("source", document.id)
     for content in new:
         await work.blobs.keep(content, "source", document.id)
-    for digest in {file.sha256 for file in files} - {content.digest for content in new}:
-        await work.blobs.add(digest, "source", document.id)
+    new_digests = {content.digest for content in new}
+    for digest in dict.fromkeys([file.sha256 for file in files]):
+        if digest not in new_digests:
+            await work.blobs.add(digest, "source", document.id)
     return saved
 
 

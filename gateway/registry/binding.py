@@ -150,7 +150,7 @@ async def facts_of_lists(
     batches = {row.list_id for row in rows if row.list_id is not None}
     of_lists = await log.of_subjects(connection, {batch_subject(batch) for batch in batches})
     facts: dict[str, dict[str, Any]] = {}
-    for batch in batches:
+    for batch in sorted(batches):
         for event in of_lists.get(batch_subject(batch), ()):
             if event.kind is EventKind.LIST_BOUND:
                 facts[batch] = {

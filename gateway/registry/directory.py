@@ -74,7 +74,7 @@ class SqlDirectory:
 
     async def bound(self, codes: Collection[str], at: datetime) -> Collection[str]:
         """Return those of these codes that have a confirmed certificate valid at that moment."""
-        by_key = await self._memory.ask_all({("told", code) for code in codes}, self._told_of)
+        by_key = await self._memory.ask_all([("told", code) for code in sorted({*codes})], self._told_of)
         return {str(code) for (_, code), of_code in by_key.items() if any(b.is_in_force(at) for b in of_code)}
 
     async def bindings(self, code: str) -> Sequence[Binding]:
@@ -136,7 +136,7 @@ class SqlDirectory:
         """Search for several texts in one view of the registry."""
         most, today = max(1, min(limit, MAX_MATCHES)), self._today()
         async with self._reading() as connection:
-            matches = {text: await lookup.search(connection, text, most, near) for text in texts}
+            matches = {text: await lookup.search(connection, text, most, near) for text in sorted(texts)}
             by_code = {e.code: e for entries in matches.values() for e in entries}
             now = {e.code: e for e in await lookup.as_of(connection, list(by_code.values()), today)}
         return {text: [now[e.code] for e in entries] for text, entries in matches.items()}

@@ -73,7 +73,9 @@ async def search(connection: AsyncConnection, text: str, limit: int, near: str =
 
 async def codes_among(connection: AsyncConnection, codes: Collection[str]) -> Sequence[str]:
     """Return those of these codes that are in the table."""
-    return list((await connection.execute(select(AGENCY.c.code).where(AGENCY.c.code.in_(codes)))).scalars())
+    return list(
+        (await connection.execute(select(AGENCY.c.code).where(AGENCY.c.code.in_(sorted(codes))))).scalars()
+    )
 
 
 async def codes_near(connection: AsyncConnection, code: str) -> Sequence[str]:

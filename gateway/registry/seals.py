@@ -98,7 +98,7 @@ async def _confirm(
     if len(codes) > _FEW_CODES:
         stated = fold_seals(await log.of_kinds(connection, (*APPROVALS, *WITHDRAWALS)), kind)
     else:
-        for code in codes:
+        for code in sorted(codes):
             stated |= fold_seals(await log.of_subject(connection, seal_subject(code)), kind)
     return [row for row in rows if _facts_of(row) == stated.get(row.id)]
 

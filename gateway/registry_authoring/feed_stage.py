@@ -6,7 +6,6 @@ The file is deleted as soon as it is opened, so that nothing of it stays. Sync: 
 from __future__ import annotations
 
 import contextlib
-import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
+from gateway import random_source
 from gateway.registry_authoring import feed_file
 from gateway.registry_authoring.feed_file import AgencyLine, BodyLine, Header, ProposalLine, TrustLine
 
@@ -106,7 +106,7 @@ class FeedStage:
     def __init__(self, folder: Path, *, is_snapshot: bool) -> None:
         """Open the temporary database. `is_snapshot`: the feed is the whole list."""
         self._is_snapshot = is_snapshot
-        path = folder / f".feed-{secrets.token_hex(8)}"
+        path = folder / f".feed-{random_source.token_hex(8)}"
         # Used by several threads of the pool, one after the other.
         self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):

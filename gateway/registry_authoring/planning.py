@@ -151,7 +151,7 @@ def _schemes(
 ) -> Iterator[RowProblem]:
     """Yield a problem for every code that would go to another scheme (R76, a code and its scheme never part), and for an
     address of a body that waits for its code (R79)."""
-    for code in changes.keys() & base.records.keys():
+    for code in [code for code in changes if code in base.records]:
         present = base.records[code].scheme
         if changes[code].scheme != present:
             advice = (
@@ -230,7 +230,7 @@ def _crossing(
     base: Base, changes: Mapping[str, AgencyRecord], lines: Mapping[str, int]
 ) -> Iterator[RowProblem]:
     """Yield a problem for every field that an approved reform has set and the file would change."""
-    for code in changes.keys() & base.reserved.keys() & base.records.keys():
+    for code in [code for code in changes if code in base.reserved and code in base.records]:
         old, new = base.records[code], changes[code]
         for column, reform in base.reserved[code].items():
             cell: Cell = getattr(new, column)
@@ -317,7 +317,7 @@ def doubts(
         if agency.valid_to is None and _is_renamed(present.get(code), agency)
     }
     problems = [
-        *(doubt for code in name_doubts.keys() & changes.keys() for doubt in name_doubts[code]),
+        *(doubt for code in name_doubts if code in changes for doubt in name_doubts[code]),
         *_oddly_named(renamed, lines),
         *_ambiguous(present, changes, renamed, lines),
         *_alike(present, changes, renamed, lines),

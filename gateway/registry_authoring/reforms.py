@@ -109,7 +109,7 @@ async def same_names(
     for part in lookup.in_parts(sorted(names)):
         parents = [parent for _, parent in map(names.__getitem__, part) if parent is not None]
         query = select(AGENCY.c.folded, AGENCY.c.parent, AGENCY.c.code).where(
-            AGENCY.c.folded.in_({fold(names[code][0]) for code in part}),
+            AGENCY.c.folded.in_([fold(names[code][0]) for code in part]),
             or_(AGENCY.c.parent.in_(parents), AGENCY.c.parent.is_(None)),
             AGENCY.c.valid_to.is_(None),
         )
@@ -364,7 +364,10 @@ class SqlReforms:
         for code, life in new.items():
             previous = old[code]
             was, now = set(previous.former if previous else ()), set(life.former if life else ())
-            ended += [{"_code": code, "_until": period.until} for period in was - now]
+            ended += [
+                {"_code": code, "_until": period.until}
+                for period in sorted(was - now, key=attrgetter("until"))
+            ]
             if life is not None:
                 periods = sorted(now - was, key=attrgetter("until"))
                 added += [_period(life, period, change_id, at) for period in periods]

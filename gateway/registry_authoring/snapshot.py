@@ -6,7 +6,6 @@ only warn."""
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway import random_source
 from gateway.atomic_files import new_file
 from gateway.domain.delegated import EXCHANGE
 from gateway.domain.event import ACTIVE, WITHDRAWN
@@ -156,7 +156,7 @@ def sign_as_officer(path: Path, signer: EnvelopeSigner) -> Header:
 
 def draft_path(target: Path) -> Path:
     """Return a unique name in the same folder, for an intermediate file."""
-    return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    return target.with_name(f".{target.name}.{random_source.token_hex(8)}")
 
 
 def check(path: Path) -> Ends:

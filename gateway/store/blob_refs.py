@@ -216,7 +216,7 @@ class SqlBlobRefs(WatchedRows):
 
     async def find_all(self, digests: Collection[Digest]) -> Mapping[Digest, ReadableContent]:
         """Return those of several contents that this agency may read, by digest."""
-        rows = await self._tx.tuples(_READABLE_BODIES, agency=self._agency_id, digests=list(digests))
+        rows = await self._tx.tuples(_READABLE_BODIES, agency=self._agency_id, digests=sorted(digests))
         return {Digest(digest): ReadableContent(body) for digest, body in rows}
 
     async def find_frozen(self, digest: Digest, hold_id: str) -> ReadableContent | None:

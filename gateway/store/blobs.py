@@ -13,7 +13,6 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ from typing import BinaryIO, Literal
 from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select
 from sqlmodel import col
 
-from gateway import errors, random_bytes
+from gateway import errors, random_source
 from gateway.atomic_files import sync_folder
 from gateway.commits import run_in_thread
 from gateway.domain.identity import Digest
@@ -217,7 +216,7 @@ class FileBlobs:
         content stays in memory until its path is used. StoreFailure while the disk has too little room: the check is here,
         because all incoming and packed content begins as a scratch file."""
         self._room.check()
-        name = random_bytes.random_16().hex()
+        name = random_source.random_16().hex()
         scratch = FileScratch(self._scratch, name, few=few)
         self._filled.add(name)
         try:
@@ -276,7 +275,7 @@ class FileBlobs:
     ) -> Mapping[Digest, Callable[[], BinaryIO]]:
         """Return functions that open several contents, as `open` does, by digest. NotFound as in `open` for any of them."""
         contents = await work.blobs.find_all(digests)
-        return {digest: await self._open_content(contents.get(digest), digest) for digest in digests}
+        return {digest: await self._open_content(contents.get(digest), digest) for digest in sorted(digests)}
 
     async def _open_content(self, content: ReadableContent | None, digest: Digest) -> Callable[[], BinaryIO]:
         if content is None:
@@ -308,7 +307,7 @@ class FileBlobs:
     async def forget(self, digests: Collection[Digest]) -> None:
         """Delete the content of these digests that no row refers to. A caller that has just kept the same bytes, and refers
         to them a moment later, finds them gone and keeps them again."""
-        for digest in digests:
+        for digest in sorted(digests):
             await remove_content(self._root, self._store, digest, None)
         await self._cut_journal()
 
@@ -533,7 +532,7 @@ class FileVault:
     @contextmanager
     def scratch(self, hold_id: str) -> Iterator[FileScratch]:
         """Open a temporary file for unsealed bytes that return to the content store; `tidy` removes it after a crash."""
-        scratch = FileScratch(self._folder(hold_id), f".{secrets.token_hex(8)}")
+        scratch = FileScratch(self._folder(hold_id), f".{random_source.token_hex(8)}")
         try:
             yield scratch
         finally:
@@ -554,7 +553,7 @@ class FileVault:
 
 
 def _put_sealed(folder: Path, digest: Digest, write: Callable[[BinaryIO], None]) -> Digest:
-    growing = folder / f".{secrets.token_hex(8)}"
+    growing = folder / f".{random_source.token_hex(8)}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(growing, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:

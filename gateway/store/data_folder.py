@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gateway import errors
+from gateway import errors, time_source
 
 # Fewest free inodes. A packet needs some dozens of files; file systems without a fixed number of inodes report zero.
 INODES = 1000
@@ -59,17 +58,17 @@ class Room:
     def share(self) -> float:
         """Return what the disks leave of a budget: all of it, less and less from five times the reserve on, none at the
         reserve."""
-        if not self.reserve or time.monotonic() < self._share_until:
+        if not self.reserve or time_source.monotonic() < self._share_until:
             return self._share
         free = min(free_space(folder).bytes for folder in (self.folder, *self.other_folders))
         self._share = min(max((free - self.reserve) / (4 * self.reserve), 0.0), 1.0)
-        self._share_until = time.monotonic() + _ENOUGH_FOR_S
+        self._share_until = time_source.monotonic() + _ENOUGH_FOR_S
         return self._share
 
     def check(self) -> None:
         """Check that every disk has room for another file; StoreFailure when one has not, or a folder is a wrong one."""
         self.is_right()
-        if not self.reserve or time.monotonic() < self._enough_until:
+        if not self.reserve or time_source.monotonic() < self._enough_until:
             return
         for folder in (self.folder, *self.other_folders):
             free = free_space(folder)
@@ -79,7 +78,7 @@ class Room:
                     f"{self.reserve // 1024**2} MB and {INODES} are kept back; nothing is taken in until there is space",
                     code="GW-S-507",
                 )
-        self._enough_until = time.monotonic() + _ENOUGH_FOR_S
+        self._enough_until = time_source.monotonic() + _ENOUGH_FOR_S
 
 
 def free_space(folder: Path) -> Space:

@@ -61,7 +61,7 @@ class SqlDeliveries(WatchedRows):
 
     async def find_reached(self, codes: Collection[str]) -> frozenset[str]:
         """Return those of these codes to which a document of the agency has left before."""
-        rows = await self._tx.tuples(_REACHED, agency=self._agency_id, codes=[*codes])
+        rows = await self._tx.tuples(_REACHED, agency=self._agency_id, codes=sorted(codes))
         return frozenset(code for (code,) in rows)
 
     async def get(self, id: str) -> Delivery:

@@ -298,7 +298,10 @@ class DatabaseLoad:
         self._connection = connection
         self._tables = tables
         self._keys = [
-            key for table in tables.sorted_tables for key in table.foreign_key_constraints if self._on_server
+            key
+            for table in tables.sorted_tables
+            for key in sorted(table.foreign_key_constraints, key=lambda key: str(key.name))
+            if self._on_server
         ]
 
     @property

@@ -22,9 +22,9 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
-from gateway import errors
+from gateway import errors, random_source
 from gateway.store import drivers
 
 BUSY_TIMEOUT_S = 10  # longer than any transaction of ours; a longer wait is an error
@@ -243,8 +243,8 @@ def _sleep(seconds: float) -> None:
 # Retries setting the journal mode: SQLite itself does not wait for that lock when two processes start on a new file.
 _PATIENT = Retrying(
     retry=retry_if_exception(_is_locked),
-    wait=wait_random(0.005, 0.05),
-    stop=stop_after_delay(BUSY_TIMEOUT_S),
+    wait=lambda _: random_source.uniform(0.005, 0.05),
+    stop=stop_after_attempt(round(BUSY_TIMEOUT_S / 0.0275)),
     sleep=_sleep,
     reraise=True,
 )

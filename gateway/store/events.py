@@ -197,7 +197,7 @@ async def number_on_sqlite(tx: Transaction, limit: int) -> int:
     numbers = [_number_event(counters, position, agency_id) for position, agency_id in rows]
     await tx.change_many(_NUMBER, numbers)
     counter_cache = tx.line.counters
-    for agency_id in {NODE, *(agency_id for _, agency_id in rows)}:
+    for agency_id in dict.fromkeys((NODE, *(agency_id for _, agency_id in rows))):
         tx.upsert_later(EventCounterRow(agency_id=agency_id, last=counters[agency_id]), "last")
         if counter_cache is not None:
             counter_cache.count_to(agency_id, counters[agency_id])
@@ -207,7 +207,7 @@ async def number_on_sqlite(tx: Transaction, limit: int) -> int:
 def _number_event(counters: dict[str, int], position: int, agency_id: str) -> dict[str, int | None]:
     """Take the next numbers for one event from `counters`, and return the values of the update. The node's own events are
     in no agency's sequence."""
-    for sequence in {NODE, agency_id}:
+    for sequence in dict.fromkeys((NODE, agency_id)):
         counters[sequence] = counters.get(sequence, 0) + 1
     own = counters[agency_id] if agency_id != NODE else None
     return {"at_position": position, "node": counters[NODE], "own": own}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlmodel import col
 
-from gateway import errors, log
+from gateway import errors, log, random_source
 from gateway.atomic_files import sync_folder, write_file
 from gateway.ports.services import Clock, Pool
 from gateway.store.blobs import NO_SWEEP, SCRATCH
@@ -83,7 +82,7 @@ def read_mark(folder: Path) -> str:
 def write_mark(folder: Path, mark: str) -> str:
     """Write the mark unless another process was first; return the one that is there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = folder / f"{MARK}.{secrets.token_hex(8)}"
+    part = folder / f"{MARK}.{random_source.token_hex(8)}"
     write_file(part, f"{mark}\n".encode())
     try:
         os.link(part, folder / MARK)
@@ -128,7 +127,7 @@ class FolderMarks:
         folder if it has none either: at the first start of a node, of the first version that marks folders, and of a
         `restored` database, whose copy has no marks."""
         await self._read()
-        for place in self._folders.keys() - self._expected.keys():
+        for place in [place for place in self._folders if place not in self._expected]:
             if restored or await self._may_mark(place):
                 await self._mark(place)
             else:
@@ -187,7 +186,7 @@ class FolderMarks:
         folder, name = self._folders[place], _row_name(place)
         try:
             mark = await self._pool.run(partial(read_mark, folder)) or await self._pool.run(
-                partial(write_mark, folder, secrets.token_hex(16))
+                partial(write_mark, folder, random_source.token_hex(16))
             )
         except OSError:
             return

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 from sqlmodel import col
 
-from gateway import random_bytes
+from gateway import random_source
 from gateway.domain import sealed_log
 from gateway.domain.sealed_log import (
     SALT_BYTES,
@@ -122,7 +122,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
     row = await tx.first(LogRow, _LEASE)
     if row is None:
         await tx.insert_new(
-            LogRow(name=NAME, log_id=random_bytes.random_16().hex(), size=0, last_seq=0, peaks="")
+            LogRow(name=NAME, log_id=random_source.random_16().hex(), size=0, last_seq=0, peaks="")
         )
         row = await tx.first(LogRow, _LEASE)
     if row is None:
@@ -149,7 +149,7 @@ async def _grow(tx: Transaction, limit: int) -> int:
 
 
 def _salt() -> bytes:
-    return (random_bytes.random_16() + random_bytes.random_16())[:SALT_BYTES]
+    return (random_source.random_16() + random_source.random_16())[:SALT_BYTES]
 
 
 def _leaf_row(index: int, event: EventRow, leaf: Leaf, leaf_hash: bytes) -> LogLeafRow:

@@ -333,7 +333,7 @@ class Prover:
             missing, self._hashes = {node for nodes in nodes_by_span for node in nodes}, {}
         if missing:
             async with self._store.reading() as tx:
-                for node in missing:
+                for node in sorted(missing):
                     self._hashes[node] = await _node(tx, node)
         return tuple(
             sealed_log.joined_root([self._hashes[node] for node in nodes]) for nodes in nodes_by_span

@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 
+from gateway import time_source
 from gateway.store import drivers
 from gateway.store.transaction import failure
 
@@ -98,7 +99,7 @@ class Memory:
     def moment(self) -> Iterator[None]:
         """Open a context in which calls, also of tasks that are started in it, share looks at a server that began in it and
         are less than a tenth of a second old. It is for a step that changes nothing of what is cached."""
-        token = _MOMENT.set(asyncio.get_running_loop().time())
+        token = _MOMENT.set(time_source.monotonic())
         try:
             yield
         finally:
@@ -211,7 +212,7 @@ class _ServerLook:
         if begun is None or self._last is None:
             return None
         at, tokens = self._last
-        return tokens if begun <= at and asyncio.get_running_loop().time() < at + MOMENT_S else None
+        return tokens if begun <= at and time_source.monotonic() < at + MOMENT_S else None
 
     async def tokens(self) -> Tokens:
         if (tokens := self.current_tokens) is not None:
@@ -230,7 +231,7 @@ class _ServerLook:
             await asyncio.wait([earlier])
         self._running, self._next = self._next, None  # from here on calls share the next look
         connection = await self._connection()
-        begun = asyncio.get_running_loop().time()
+        begun = time_source.monotonic()
         try:
             tokens = await drivers.first_column(connection, _LOOK)
         except SQLAlchemyError:

@@ -154,7 +154,7 @@ class SqlOutgoingDocuments(WatchedRows):
     async def of_many(self, ids: Collection[str]) -> Sequence[OutgoingDocument]:
         """Return those of these documents that exist. Their rows are not locked, because the caller has locked deliveries,
         and other transactions lock documents before deliveries."""
-        return await self._values(to_outgoing, _BY_IDS, ids=list(ids))
+        return await self._values(to_outgoing, _BY_IDS, ids=sorted(ids))
 
     async def by_external_id(self, external_id: str) -> OutgoingDocument | None:
         await self._tx.hold(self._agency_id, "external_id", external_id)

@@ -103,7 +103,7 @@ class SqlRevocationAnswers(StoredAnswers):
             return
         async with self._changing() as tx:
             tx.insert_missing(*(_new_row(question, now) for question in sorted(added, key=_question_key)))
-            for question in dropped:
+            for question in sorted(dropped, key=_question_key):
                 await tx.change(delete(_QUESTION).where(*_matches(_QUESTION, question)))
 
     async def claim(self, now: datetime, limit: int, hold: timedelta) -> Sequence[AskedQuestion]:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
-from gateway import errors, meters
+from gateway import errors, meters, time_source
 from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.certificates import KeyEnd, PendingRevocation
 from gateway.domain.event import Event, EventKind
@@ -77,7 +76,7 @@ class Measured(AbstractAsyncContextManager[W]):
         self._unit = unit
         self._make = make
         self._commits = commits
-        self._began = perf_counter()
+        self._began = time_source.monotonic()
 
     async def __aenter__(self) -> W:
         try:
@@ -113,7 +112,7 @@ class Measured(AbstractAsyncContextManager[W]):
             raise
 
     def _end(self, error: BaseException | None) -> None:
-        meters.TRANSACTION.observe(perf_counter() - self._began, kind=self._kind)
+        meters.TRANSACTION.observe(time_source.monotonic() - self._began, kind=self._kind)
         if isinstance(error, StoreFailure) and not error.permanent:
             meters.STORE_FAILED.add(kind=self._kind)
 
@@ -216,7 +215,7 @@ class SqlStore:
             await self._views.close()
         if self._group is not None:
             await self._group.close()
-        for engine in {self._writer, self._reader, self._near}:
+        for engine in dict.fromkeys((self._writer, self._reader, self._near)):
             await close_engine(engine)
 
     def begin(self, scope: AgencyScope) -> AbstractAsyncContextManager[SqlWork]:

@@ -84,7 +84,9 @@ class SqlUnits(AgencyRows):
         )
         await self.save(renamed)
         posts = select(_POST).where(self._where(_POST, col(_POST.unit) != ""))
-        for spelling in {p.unit for p in await self._tx.rows(_POST, posts) if unit_key(p.unit) == unit.key}:
+        for spelling in sorted(
+            {p.unit for p in await self._tx.rows(_POST, posts) if unit_key(p.unit) == unit.key}
+        ):
             await self._tx.change(update(_POST).where(self._where(_POST, unit=spelling)).values(unit=name))
         standing = self._where(_PART, col(_PART.state).in_(_STANDING), unit_key=unit.key)
         await self._tx.change(update(_PART).where(standing).values(unit=name, unit_key=unit_key(name)))

@@ -11,7 +11,6 @@ import asyncio
 import errno
 import logging
 import os
-import secrets
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +18,9 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random
+from tenacity import AsyncRetrying, retry_if_exception_type
 
-from gateway import log
+from gateway import log, random_source
 from gateway.errors import StoreFailure
 
 _log = logging.getLogger(__name__)
@@ -124,7 +123,7 @@ class ServerWake(Wake):
             retry=retry_if_exception_type(
                 (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
             ),
-            wait=wait_random(0.1, 2.0),
+            wait=lambda _: random_source.uniform(0.1, 2.0),
         )
         await retrying(self._over_one_line)
 
@@ -195,7 +194,7 @@ class FileWake(Wake):
     def __init__(self, database: Path, needless: Collection[str] = ()) -> None:
         super().__init__(needless)
         self._folder = database.with_name(f"{database.name}-bells")
-        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._name = f"{os.getpid()}-{random_source.token_hex(4)}"
         self._pipe: int | None = None
         self._later: asyncio.TimerHandle | None = None
         self._sent_at = 0.0

@@ -13,7 +13,6 @@ import json
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from gateway import commits, random_bytes
+from gateway import commits, random_source, time_source
 from gateway.domain.identity import Digest
 from gateway.domain.pace import Horizon, ordinary_places
 from gateway.domain.registry import fold_code
@@ -79,7 +78,7 @@ class EmbeddedAxis:
         self._storing = Together(self._store_rows)
         self._settling = Together(self._settle_all)
         # A process that was killed may have left removed rows in the log.
-        self._removed: float | None = time.monotonic()
+        self._removed: float | None = time_source.monotonic()
         self._bell = WaiterWaker(self._name)
         self._hosting = _Hosting()
         self._idle_version: object = None
@@ -101,7 +100,7 @@ class EmbeddedAxis:
             # A failure here loses nothing, because leases expire by themselves.
             with contextlib.suppress(Unreachable):
                 async with self._queue.write() as queue:
-                    queue.executemany(queue_file.RELEASE_LEASE, [(token,) for token in self._held])
+                    queue.executemany(queue_file.RELEASE_LEASE, [(token,) for token in sorted(self._held)])
         self._bell.close()
         await self._queue.close()
 
@@ -209,7 +208,7 @@ class EmbeddedAxis:
         for arrival, _ in settled:
             self._held.pop(arrival.token, None)
         if removed:
-            self._removed = time.monotonic()
+            self._removed = time_source.monotonic()
         if freed:
             ring(self._name)
         return [None] * len(settled)
@@ -285,7 +284,7 @@ class EmbeddedAxis:
             if not rows:
                 raise _not_dead(id)
             digest, packet_id, recipient = rows[0]
-        self._removed = time.monotonic()
+        self._removed = time_source.monotonic()
         names = {"packet_id": packet_id, "recipient": recipient, "digest": digest}
         action(_log, "axis.dead_dropped", **names, reason=reason)
         if self._files.has(Digest(digest)):
@@ -383,7 +382,7 @@ class EmbeddedAxis:
     def _arrival(self, row: Sequence[Any]) -> Arrival:
         _, recipient, packet_id, kind, sender, lane, digest, size, deliveries, node, content = row
         return Arrival(
-            token=random_bytes.random_16().hex(),
+            token=random_source.random_16().hex(),
             recipient=recipient,
             packet_id=packet_id,
             kind=kind,
@@ -407,7 +406,7 @@ class EmbeddedAxis:
     async def _forget_for_good(self) -> None:
         """Wipe removed rows from SQLite's log once nothing has been removed for a while."""
         removed = self._removed
-        if removed is None or time.monotonic() - removed < QUIET_S:
+        if removed is None or time_source.monotonic() - removed < QUIET_S:
             return
         if await self._queue.shorten() and self._removed == removed:
             self._removed = None
@@ -441,7 +440,7 @@ class EmbeddedAxis:
             discard(draft)
         if set(digests) - queue_file.needed_payloads(queue, digests):
             queue.execute("BEGIN IMMEDIATE")
-            for digest in set(digests) - queue_file.needed_payloads(queue, digests):
+            for digest in sorted(set(digests) - queue_file.needed_payloads(queue, digests)):
                 self._files.remove(digest)
             queue.execute("COMMIT")
 

@@ -12,13 +12,13 @@ import io
 import math
 import os
 import re
-import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
+from gateway import random_source
 from gateway.atomic_files import sync_folder
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused
@@ -64,7 +64,7 @@ class PayloadFolder:
 
     def draft(self) -> PartialFile:
         """Return a new draft, whose file does not exist yet."""
-        return PartialFile(self._folder / f"{secrets.token_hex(8)}{_UNFINISHED}")
+        return PartialFile(self._folder / f"{random_source.token_hex(8)}{_UNFINISHED}")
 
     def copy_in(self, parcel: Parcel, draft: PartialFile) -> None:
         """Copy the parcel's bytes into the draft, synced to disk; BrokerRefused where size or digest differ."""

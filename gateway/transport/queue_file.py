@@ -20,9 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-from gateway import commits
+from gateway import commits, random_source
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.registry import fold_code
@@ -416,7 +416,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     for attempt in Retrying(
         retry=retry_if_exception_type(sqlite3.OperationalError),
         stop=stop_after_attempt(8),
-        wait=wait_random_exponential(multiplier=0.02, max=1.0),
+        wait=lambda tried: random_source.backoff_s(tried.attempt_number, 0.02, 1.0),
         reraise=True,
     ):
         with attempt:

@@ -15,13 +15,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
+from gateway import time_source
 from gateway.errors import StoreFailure
 from gateway.ports.services import Pool
 
@@ -85,13 +85,13 @@ class ReaderProcess:
         """Return one line of the process. Raise TimeoutError when it is late or too long, EOFError when the process
         ended."""
         assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe
-        deadline = time.monotonic() + seconds
+        deadline = time_source.monotonic() + seconds
         line = bytearray()
         descriptor = self._process.stdout.fileno()
         poller = select.poll()
         poller.register(descriptor, select.POLLIN)
         while not line.endswith(b"\n"):
-            remaining_s = deadline - time.monotonic()
+            remaining_s = deadline - time_source.monotonic()
             if remaining_s <= 0 or len(line) > _MOST_ANSWER or not poller.poll(remaining_s * 1000):
                 raise TimeoutError
             piece = os.read(descriptor, _PIECE)

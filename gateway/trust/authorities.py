@@ -5,7 +5,6 @@ that a certificate names, with limits of size and time. The calls block, so run 
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 
-from gateway import http_calls
+from gateway import http_calls, random_source
 from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.errors import GatewayError, InvalidProof, Misconfigured, NotFound, Unreachable
 from gateway.http_calls import Bounds, HttpRequest, parse_url
@@ -230,7 +229,7 @@ def ask_ocsp(
 ) -> tuple[Answer, x509.Certificate | None]:
     """Ask a responder about one certificate; return the checked answer, and the responder that the issuer named. Raise
     Unreachable without an answer, InvalidProof for one that does not count."""
-    nonce, url = os.urandom(_NONCE_BYTES), call.url
+    nonce, url = random_source.token_bytes(_NONCE_BYTES), call.url
     request = HttpRequest(
         url=url,
         expects="application/ocsp-response",

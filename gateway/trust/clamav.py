@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from gateway import time_source
 from gateway.domain.identity import Digest
 from gateway.domain.signatures import Scan
 from gateway.errors import Misconfigured, StoreFailure
@@ -122,19 +122,21 @@ class ClamScanner:
         if digest is None:
             return await self._send(file)
         key = (digest, await self._signatures())
-        if (hit := self._remembered.get(key)) is not None and time.monotonic() - hit[0] < _REMEMBERED_S:
+        if (hit := self._remembered.get(key)) is not None and time_source.monotonic() - hit[
+            0
+        ] < _REMEMBERED_S:
             return hit[1]
         scan = await self._send(file)
-        self._remembered[key] = (time.monotonic(), scan)
+        self._remembered[key] = (time_source.monotonic(), scan)
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return scan
 
     async def _signatures(self) -> str:
         """Return the version of clamd and its virus signatures, as clamd names them; asked again after a minute."""
-        if self._version is None or time.monotonic() - self._version[0] > _VERSION_S:
+        if self._version is None or time_source.monotonic() - self._version[0] > _VERSION_S:
             async with self._line(self._limits.timeout_s) as line:
-                self._version = (time.monotonic(), await line.ask(b"VERSION"))
+                self._version = (time_source.monotonic(), await line.ask(b"VERSION"))
         return self._version[1]
 
     async def _send(self, file: Readable) -> Scan:
@@ -145,7 +147,11 @@ class ClamScanner:
     async def _line(self, timeout_s: float, *, rests: bool = True) -> AsyncIterator[_Conversation]:
         """Open a connection for at most `timeout_s`. Raise _NoVerdictError for any error on it, and, where `rests` is
         set, shortly after an earlier failure without connecting."""
-        if rests and self._failed is not None and time.monotonic() - self._failed[0] < self._limits.rest_s:
+        if (
+            rests
+            and self._failed is not None
+            and time_source.monotonic() - self._failed[0] < self._limits.rest_s
+        ):
             raise _NoVerdictError(self._failed[1].why, str(self._failed[1]))
         try:
             async with asyncio.timeout(timeout_s):
@@ -160,12 +166,12 @@ class ClamScanner:
             raise self._no_verdict(DOWN, str(cause) or type(cause).__name__) from cause
         except _NoVerdictError as none:
             if none.why != TOO_LARGE:
-                self._failed = (time.monotonic(), none)
+                self._failed = (time_source.monotonic(), none)
             raise
 
     def _no_verdict(self, why: str, detail: str) -> _NoVerdictError:
         none = _NoVerdictError(why, detail)
-        self._failed = (time.monotonic(), none)
+        self._failed = (time_source.monotonic(), none)
         return none
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

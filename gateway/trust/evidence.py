@@ -19,7 +19,7 @@ from threading import Lock
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import log
+from gateway import log, time_source
 from gateway.domain.certificates import Answer, Question, RevocationSource
 from gateway.domain.proof import ChainLink, Evidence
 from gateway.errors import Misconfigured
@@ -242,10 +242,6 @@ def _is_revoked(
 _CACHE_SIZE = 1024
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Collected:
     """Evidence of a certificate, the version of the answers used, and the times between which the chain is valid. `path`
@@ -269,7 +265,7 @@ class NodeTrust:
         *,
         answers: Answers | None = None,
         check_anchors: bool = True,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] = time_source.utc_now,
     ) -> None:
         """Refuse an anchor that is no authority; with `check_anchors` False such an anchor only breaks its chains. `now`
         tells which answers lie in the future."""
@@ -292,7 +288,7 @@ class NodeTrust:
         *,
         answers: Answers | None = None,
         check_anchors: bool = True,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] = time_source.utc_now,
     ) -> NodeTrust:
         """Make it from PEM files; raise Misconfigured that names a bad file."""
         roots = certificates_in(anchors)

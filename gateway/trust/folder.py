@@ -18,11 +18,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway import time_source
 from gateway.atomic_files import write_private
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
 from gateway.trust.chain import is_authority
-from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust, fingerprint, utc_now
+from gateway.trust.evidence import AnswerFiles, Answers, NodeTrust, fingerprint
 from gateway.trust.key_material import spki
 from gateway.trust.keys import read_certificate
 
@@ -110,7 +111,7 @@ def read_trust_folder(folder: Path, now: datetime | None = None) -> TrustFolder:
         folder / "ca.pem",
         _pem_files(folder / "chain"),
         answers=Answers(AnswerFiles(folder)),
-        now=utc_now if now is None else lambda: now,
+        now=time_source.utc_now if now is None else lambda: now,
         check_anchors=False,  # a bad anchor gives the verdict CERT-CHAIN (K3) for the file
     )
     return TrustFolder(trust, tuple(_bindings(folder)))

@@ -7,9 +7,10 @@ rename them into place. A file overwritten in place is seen within `LOOK_S`."""
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import NamedTuple
+
+from gateway import time_source
 
 LOOK_S = 1.0
 # The clock of the file system is coarse: a second write within one tick may not show.
@@ -33,12 +34,12 @@ class FolderLook:
 
     def stamp(self) -> Stamp | None:
         """Return name, time of writing and size of each file; None without a folder, empty where access is denied."""
-        last, now = self._last, time.monotonic()
+        last, now = self._last, time_source.monotonic()
         try:
             written_ns = os.stat(self._folder).st_mtime_ns
             if last is not None and last.written_ns == written_ns and now < last.expires:
                 return last.stamp
-            since_ns = time.time_ns() - written_ns
+            since_ns = time_source.unix_ns() - written_ns
             stamp = self._files()
         except (FileNotFoundError, NotADirectoryError):
             return None

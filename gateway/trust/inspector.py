@@ -9,12 +9,12 @@ import codecs
 import io
 import re
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from gateway import time_source
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import FirstPage, PdfText, TextRun
 from gateway.domain.signatures import FileFacts
@@ -209,7 +209,7 @@ class FileInspector:
             with file.open("rb") as stream:
                 size = stream.seek(0, io.SEEK_END)
                 budget = _Budget(
-                    deadline=time.monotonic() + self._limits.seconds,
+                    deadline=time_source.monotonic() + self._limits.seconds,
                     members=self._limits.members,
                     inflated=max(size * self._limits.ratio, self._limits.harmless_bytes),
                 )
@@ -369,7 +369,7 @@ class FileInspector:
             budget.inflated -= len(piece)
             if budget.inflated < 0:
                 raise BadArchive("ratio")
-            if time.monotonic() > budget.deadline:
+            if time_source.monotonic() > budget.deadline:
                 raise BadArchive("too-long-to-read")
             yield piece
 

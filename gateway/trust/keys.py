@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from gateway import random_source
 from gateway.atomic_files import write_private
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
@@ -48,7 +48,7 @@ def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKe
     Misconfigured when the file cannot be opened."""
     try:
         if not path.is_file():
-            fresh = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
+            fresh = path.with_name(f".{random_source.token_hex(8)}.{path.name}")
             write_private(fresh, private_pem(generate(), password))
             try:
                 # Of two processes that start together the second uses the first one's key: a link never replaces a file.

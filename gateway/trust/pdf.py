@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from pypdf import PdfReader, apply_configuration
 from pypdf.errors import PyPdfError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
+from gateway import time_source
 from gateway.domain.pdf import PdfText
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings would quote content
@@ -102,7 +102,7 @@ def bounded() -> AbstractContextManager[object]:
 def look_into_pdf(
     stream: BinaryIO, deadline: float, most_objects: int, read_page: ReadPage | None = None
 ) -> PdfTraits:
-    """Return the traits of a PDF; `deadline` is a `time.monotonic` value. Bad content becomes `broken`, never an error.
+    """Return the traits of a PDF; `deadline` is a value of `monotonic`. Bad content becomes `broken`, never an error.
     `read_page` reads the text of the first page, where it is wanted."""
     try:
         file = timed(stream, deadline)
@@ -116,7 +116,7 @@ def look_into_pdf(
             facts = _walk(reader, most_objects)
             return replace(facts, first_page=read_page(reader, deadline)) if read_page else facts
     except (*LIBRARY, MemoryError):
-        return PdfTraits(broken="too-long-to-read" if time.monotonic() > deadline else "unreadable")
+        return PdfTraits(broken="too-long-to-read" if time_source.monotonic() > deadline else "unreadable")
 
 
 def _walk(reader: PdfReader, most_objects: int) -> PdfTraits:
@@ -224,7 +224,7 @@ class _Timed(io.RawIOBase):
         self.seekable, self.seek = chain.from_iterable(_turns(deadline)).__next__, stream.seek
 
     def readinto(self, buffer: Any, /) -> int:  # Any: newer versions of Python have a type for it
-        if time.monotonic() > self._deadline:
+        if time_source.monotonic() > self._deadline:
             raise OutOfTimeError
         piece = self._stream.read(len(buffer))
         buffer[: len(piece)] = piece
@@ -236,7 +236,7 @@ class _Timed(io.RawIOBase):
 
 def _turns(deadline: float) -> Iterator[Iterator[bool]]:
     """Yield iterators of True until the deadline, then one that raises OutOfTimeError."""
-    while time.monotonic() <= deadline:
+    while time_source.monotonic() <= deadline:
         yield repeat(True, _STEPS)
     yield map(_refuse, repeat(True))
 

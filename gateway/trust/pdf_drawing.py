@@ -8,7 +8,6 @@ a font that does not say its letters have no text: nothing is guessed. Part of `
 from __future__ import annotations
 
 import re
-import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from pypdf.errors import LimitReachedError
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, NameObject, StreamObject
 from pypdf.generic._font import Font
 
+from gateway import time_source
 from gateway.trust.pdf import LIBRARY
 
 # Any: operands of a malformed file can be of any kind
@@ -306,7 +306,7 @@ _STATE_FIELDS = attrgetter(*[f.name for f in fields(_State)])
 
 @dataclass(slots=True)
 class Drawing:
-    """Text and pictures collected from pages and forms until `deadline`, a `time.thread_time` value."""
+    """Text and pictures collected from pages and forms until `deadline`, a `time_source.thread_time` value."""
 
     deadline: float
     limits: PageLimits = AT_LENGTH
@@ -391,7 +391,9 @@ class Drawing:
 
     def step(self) -> None:
         self._steps += 1
-        if self._steps > self.limits.steps or (self._steps % 64 == 0 and time.thread_time() > self.deadline):
+        if self._steps > self.limits.steps or (
+            self._steps % 64 == 0 and time_source.thread_time() > self.deadline
+        ):
             raise EnoughError
 
 

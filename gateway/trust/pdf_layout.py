@@ -6,7 +6,6 @@ time and memory, reads whole files."""
 
 from __future__ import annotations
 
-import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 from pypdf import PageObject, PdfReader
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject
 
+from gateway import time_source
 from gateway.domain.pdf import Area, Ink, PageSheet, PdfText, Size, TextRun
 from gateway.trust.pdf import LIBRARY, bounded, open_pdf
 from gateway.trust.pdf_drawing import (
@@ -130,7 +130,7 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
             reader = open_pdf(stream)
             if reader is None:
                 return PdfText(fault="PDF-UNREADABLE", detail="the file is encrypted")
-            return _Reading(time.thread_time() + seconds, AT_LENGTH).read(reader)
+            return _Reading(time_source.thread_time() + seconds, AT_LENGTH).read(reader)
     except LIBRARY as why:
         return PdfText(fault="PDF-UNREADABLE", detail=f"{type(why).__name__}: {why}"[:500])
 
@@ -138,15 +138,15 @@ def read_text(stream: BinaryIO, seconds: float = _SECONDS) -> PdfText:
 def read_page(page: PageObject, seconds: float) -> PdfText:
     """Return the text of one page, within the limits for a document that waits for it; `cut` where they were reached.
     Bad content is no error."""
-    return _Reading(time.thread_time() + seconds, IN_PASSING).read_one(page)
+    return _Reading(time_source.thread_time() + seconds, IN_PASSING).read_one(page)
 
 
 def first_page(reader: PdfReader, deadline: float) -> PdfText | None:
-    """Return the text of an open file's first page, as far as it can be read until the deadline (`time.monotonic`); None
+    """Return the text of an open file's first page, as far as it can be read until the deadline (of `monotonic`); None
     where there is no readable page. Bad content is no error."""
     try:
         page = _first_page(reader)
-        seconds = min(_TEXT_SECONDS, deadline - time.monotonic())
+        seconds = min(_TEXT_SECONDS, deadline - time_source.monotonic())
         return read_page(page, seconds) if page is not None else None
     except (*LIBRARY, MemoryError):
         return None
@@ -288,7 +288,7 @@ def _joint(last: TextRun, run: TextRun) -> str | None:
 def taken_areas(page: PageObject, frame: PageFrame, seconds: float) -> tuple[Area, ...]:
     """Return the areas of text, pictures and form fields, as far as the page can be read in that time; areas are rather
     too large. A scan is left out, because its margin cannot be told from its text. Bad content is no error."""
-    drawing = Drawing(time.thread_time() + seconds)
+    drawing = Drawing(time_source.thread_time() + seconds)
     areas: list[Area] = []
     with suppress(EnoughError, *LIBRARY, MemoryError):
         areas += [frame.area(corners(note["/Rect"])) for _, note in widgets(page) if "/Rect" in note]

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import secrets
 import unicodedata
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -20,6 +18,7 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway import random_source
 from gateway.errors import Clash
 
 LEAST_LENGTH = 12
@@ -40,7 +39,7 @@ class PersonSecrets:
     def new_code(self) -> tuple[str, str]:
         """Return a new one-time code to give to a person, and its digest to store."""
         # 100 bits in groups, to be read off paper; a plain hash is enough for a random secret.
-        text = base64.b32encode(secrets.token_bytes(13)).decode()[:20]
+        text = base64.b32encode(random_source.token_bytes(13)).decode()[:20]
         code = "-".join(text[n : n + 5] for n in range(0, len(text), 5))
         return code, _digest(code)
 
@@ -70,7 +69,7 @@ class PersonSecrets:
 
     def seal(self, password: str, totp: str) -> str:
         """Return the second factor encrypted with the password."""
-        salt, nonce = os.urandom(_SALT), os.urandom(_NONCE)
+        salt, nonce = random_source.token_bytes(_SALT), random_source.token_bytes(_NONCE)
         sealed = AESGCM(_key(password, salt, MEMORY_KIB, PASSES)).encrypt(nonce, totp.encode(), _PURPOSE)
         return f"{MEMORY_KIB}:{PASSES}:{base64.b64encode(salt + nonce + sealed).decode()}"
 

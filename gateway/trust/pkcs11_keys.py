@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,7 @@ from pkcs11.exceptions import (
 from pkcs11.mechanisms import Mechanism
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 
+from gateway import random_source
 from gateway.errors import Misconfigured, NotFound, SignerDown
 from gateway.log import action
 from gateway.trust import key_material as material
@@ -175,7 +175,7 @@ class TokenKeys:
         """Make a new key pair on the token, labelled by its agency and key id, and return the public key."""
 
         def work(session: Any) -> PublicKey:
-            making = f"making-{secrets.token_hex(8)}"
+            making = f"making-{random_source.token_hex(8)}"
             public, private = _generate_pair(session, kind, making)
             key = _public_key(public)
             key_id = material.key_id(key)

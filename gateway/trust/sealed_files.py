@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from gateway import random_source
+
 AGE = b"age-encryption.org/v1\n"
 # Work of a passphrase, as a power of two: of what we lock; the most in a process that serves; and the most for copies that
 # this program locked before, whose work was chosen by the speed of the machine (4 GiB, the limit of age's own tool too).
@@ -91,7 +93,11 @@ def unseal(source: ByteSource, target: ByteTarget, identity: Identity) -> None:
 
 def lock(identity: Identity, passphrase: bytes) -> bytes:
     """Return a key as an age file under the passphrase. It takes a third of a second and 128 MB; other threads run."""
-    salt, nonce, file_key = os.urandom(16), os.urandom(16), os.urandom(16)
+    salt, nonce, file_key = (
+        random_source.token_bytes(16),
+        random_source.token_bytes(16),
+        random_source.token_bytes(16),
+    )
     wrapped = ChaCha20Poly1305(_wrap_key(passphrase, salt, WORK)).encrypt(bytes(12), file_key, None)
     head = b"%s-> scrypt %s %d\n%s\n---" % (AGE, _base64(salt), WORK, _base64(wrapped))
     sealed = ChaCha20Poly1305(_derive(file_key, nonce, b"payload")).encrypt(

@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway import random_source
 from gateway.domain.webhook import KeptSecret
 from gateway.errors import Misconfigured
 from gateway.trust.keys import own_key
@@ -51,7 +50,7 @@ class SealingKey:
 
     def seal(self, raw: bytes, owner: str) -> str:
         """Return the bytes encrypted for one owner."""
-        nonce = os.urandom(_NONCE)
+        nonce = random_source.token_bytes(_NONCE)
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, raw, owner.encode())).decode()
 
     def open(self, sealed: str, owner: str) -> bytes | None:
@@ -77,7 +76,7 @@ class SealedSecrets:
 
     def new(self, webhook_id: str) -> tuple[str, str]:
         """Return a new secret, to be shown once, and its form encrypted for that webhook."""
-        raw = secrets.token_bytes(_SECRET_BYTES)
+        raw = random_source.token_bytes(_SECRET_BYTES)
         return PREFIX + base64.b64encode(raw).decode(), self._key.seal(raw, webhook_id)
 
     def headers(

@@ -283,8 +283,8 @@ def _certificates(answer: TimeStampResponse) -> list[x509.Certificate]:
     """Return the certificates in the token, the signer's first. Two with the same issuer and number are refused, because
     one could be used to check the signature and the other to check the usage of the key."""
     try:
-        signers = list(answer.signed_data.signer_infos)
-        certificates = [x509.load_der_x509_certificate(c) for c in answer.signed_data.certificates]
+        signers = [*answer.signed_data.signer_infos]  # type: ignore[set-order]  # used where it is one
+        certificates = [x509.load_der_x509_certificate(c) for c in sorted(answer.signed_data.certificates)]
         counts = Counter((c.issuer, c.serial_number) for c in certificates)
         if len(signers) != 1 or len(certificates) > _MOST_CERTIFICATES or max(counts.values(), default=0) > 1:
             raise InvalidProof("the timestamp does not have exactly one signer with one certificate")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gateway import errors
+from gateway import errors, time_source
 from gateway.atomic_files import new_file
 from gateway.domain.document import Lane
 from gateway.domain.pace import BOUNDS_S, DISK, SAMPLED_EVERY, Beat, Metric, QueueSample, Slot, is_recent
@@ -81,7 +80,7 @@ class Pulse:
     axes: Callable[[], Mapping[str, AxisState]] = dict
     slots: Callable[[], Sequence[Slot]] = tuple
     sees: Callable[[], Mapping[str, object]] = dict
-    now_s: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time_source.monotonic
     _turned: dict[str, float] = field(default_factory=dict)
     _beats: dict[str, Beat] = field(default_factory=dict)
     _since: datetime | None = None

@@ -287,7 +287,7 @@ class Lookout:
         now = self.clock.now()
         self._ring(name for name, is_due in self.times.items() if is_due(now))
         signs = await self.look()
-        self._ring(signs.due)
+        self._ring(sorted(signs.due))
         self._ring(name for name, mark in signs.marks.items() if self._last_marks.get(name) != mark)
         self._last_marks = signs.marks
         return False
@@ -306,7 +306,7 @@ async def drain_loops(
     _, late = await asyncio.wait(loops, timeout=limit_s)
 
     def cut() -> None:
-        for task in late:
+        for task in (task for task in loops if task in late):
             log.action(_log, "drain.cut_short", f"{task.get_name()} was still at work after {limit_s:g} s")
             task.cancel()
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from gateway import log
+from gateway import log, random_source, time_source
 from gateway.domain import feed
 from gateway.domain.account import ApiScope
 from gateway.domain.event import Event
@@ -79,8 +77,10 @@ class Pusher:
     retention: timedelta
     aging: Clock
     """The clock for the age of its log and of events that cannot be sent; it follows no jump of the system's clock."""
-    chance: Callable[[], float] = random.random
-    _running: dict[bool, set[asyncio.Task[None]]] = field(default_factory=lambda: {True: set(), False: set()})
+    chance: Callable[[], float] = random_source.fraction
+    _running: dict[bool, dict[asyncio.Task[None], None]] = field(
+        default_factory=lambda: {True: {}, False: {}}
+    )
     _trouble: Trouble = field(default_factory=lambda: Trouble(name="webhooks"))
     _turn: Turn = field(default_factory=lambda: Turn(LOOK_EVERY))
     _broken_turns: dict[str, int] = field(default_factory=dict)
@@ -113,11 +113,11 @@ class Pusher:
             return
         for leased in await self.rows.claim(free, self.lease_s, slow=slow):
             task = self.spawn(self._serve(leased))
-            running.add(task)
+            running[task] = None
             task.add_done_callback(partial(self._ended, running))
 
-    def _ended(self, running: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-        running.discard(task)
+    def _ended(self, running: dict[asyncio.Task[None], None], task: asyncio.Task[None]) -> None:
+        running.pop(task, None)
         self.wake()
 
     async def _serve(self, leased: LeasedEndpoint) -> None:
@@ -161,9 +161,9 @@ class Pusher:
     async def drain(self, stop: asyncio.Event, seconds: float) -> None:
         """After the stop, wait for the running tasks, and cancel them when the time is over."""
         await stop.wait()
-        if open_tasks := {task for running in self._running.values() for task in running}:
-            _, late = await asyncio.wait(open_tasks, timeout=seconds)
-            for task in late:
+        if open_tasks := [task for running in self._running.values() for task in running]:
+            await asyncio.wait(open_tasks, timeout=seconds)
+            for task in open_tasks:
                 task.cancel()
 
 
@@ -191,7 +191,7 @@ class EndpointBatch:
         pusher, endpoint = self.pusher, self.leased.endpoint
         self._cursor, self._suspects = endpoint.cursor, endpoint.suspects
         self._last_ok_at, self._slow = endpoint.last_ok_at, endpoint.slow
-        self._until_s = time.monotonic() + BATCH_S
+        self._until_s = time_source.monotonic() + BATCH_S
         codes = {agency.id: agency.code for agency in await pusher.store.hosted()}
         standing = await pusher.rows.standing(endpoint, BATCH)
         if endpoint.agency_id not in codes:
@@ -255,7 +255,7 @@ class EndpointBatch:
         return (
             self._pause is not None
             or len(self._deliveries) >= BATCH
-            or time.monotonic() >= self._until_s
+            or time_source.monotonic() >= self._until_s
             or self.pusher.stop.is_set()
         )
 

@@ -237,7 +237,7 @@ def _unused_accounts(
         if person.last_login_at is not None or not is_open or not due_at - _UNUSED_AHEAD <= now <= due_at:
             continue
         if not is_needed(person, current, people):
-            for agency_id in agency_ids:
+            for agency_id in sorted(agency_ids):
                 duty = make_duty(
                     Timer.UNUSED_ACCOUNT, person.id, person.added_at, due_at, person.name, person.id
                 )

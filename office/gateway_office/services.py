@@ -101,7 +101,7 @@ class BackgroundTasks:
     """Background tasks of one open node."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: dict[asyncio.Task[object], None] = {}
 
     def begin(
         self, work: Coroutine[None, None, T], unseen: Callable[[BaseException], None] | None = None
@@ -109,12 +109,12 @@ class BackgroundTasks:
         """Start a task; `unseen` gets its failure, whether or not a caller waits."""
 
         def ended(task: asyncio.Task[T]) -> None:
-            self._running.discard(task)
+            self._running.pop(task, None)
             if not task.cancelled() and (why := task.exception()) is not None and unseen is not None:
                 unseen(why)
 
         task = asyncio.create_task(work)
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(ended)
         return task
 

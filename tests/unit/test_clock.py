@@ -1,11 +1,14 @@
-"""The ids that the real clock makes are ULIDs: of their moment, in its order, none twice."""
+"""The ids that the real clock makes are ULIDs: of their moment, in its order, none twice. A replaced time source
+moves it."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
 
+from gateway import time_source
 from gateway.clock import LETTERS, SettledClock, SystemClock
+from gateway.time_source import TimeSource
 from tests.support.clock import START, ManualClock
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -67,3 +70,14 @@ def test_a_start_long_after_the_last_event_is_not_believed_for_a_day_either() ->
     assert settled.now() == START - 40 * DAY
     clock.advance(DAY)
     assert settled.now() == clock.now()
+
+
+def test_the_clock_reads_a_replaced_time_source() -> None:
+    clock, moment = SystemClock(), datetime(2031, 5, 6, 7, 8, 9, 123_456, tzinfo=UTC)
+    ns = round(moment.timestamp() * 1e6) * 1000
+    with time_source.replaced(TimeSource(unix_ns=lambda: ns + 999, boottime=lambda: 77.0)):
+        assert clock.now() == moment
+        assert clock.passed_s() == 77.0
+        first_id, second_id = clock.new_id(), clock.new_id()
+        assert first_id[:10] == second_id[:10]
+    assert clock.now() < moment

@@ -3,9 +3,9 @@ of a credential. Out: a new secret with its encrypted form; the decrypted secret
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
+from gateway import random_source
 from gateway.domain.account import ApiKey
 from gateway.errors import Misconfigured
 from gateway.settings import Settings
@@ -23,7 +23,7 @@ class SystemSecretBox:
 
     def new(self, key_id: str) -> tuple[str, str]:
         """Return a new secret, in characters that any settings file takes, and its encrypted form."""
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = random_source.token_urlsafe(_SECRET_BYTES)
         return secret, self.sealed(secret, key_id)
 
     def sealed(self, secret: str, key_id: str) -> str:

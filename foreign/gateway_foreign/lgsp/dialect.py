@@ -13,12 +13,12 @@ import contextlib
 import json
 import logging
 import re
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
+from gateway import random_source
 from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
 from gateway.ports.axis import Parcel
@@ -89,7 +89,7 @@ class LgspDialect:
     async def send(
         self, system: System, parcel: Parcel, kind: str, only: Sequence[str], file_digest: str
     ) -> str:
-        boundary = secrets.token_hex(16)
+        boundary = random_source.token_hex(16)
         name = _ODD_IN_NAMES.sub("_", system.id)
         head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="edocFile"; filename="{name}.edxml"\r\n'

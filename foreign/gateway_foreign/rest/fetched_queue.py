@@ -7,14 +7,13 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway import random_source, time_source
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.ports.axis import NO_ROOM_REASON, DeadCause, Fate, Parcel
@@ -34,7 +33,7 @@ class PartialDownload:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.path = folder / f"{secrets.token_hex(8)}.fetched"
+        self.path = folder / f"{random_source.token_hex(8)}.fetched"
         self._turn, self._over = threading.Lock(), False
         self._file: BinaryIO | None = None
         self._hash, self.size = hashlib.sha256(), 0
@@ -163,6 +162,6 @@ def _locked(folder: Path) -> int | None:
         return None
     for path in folder.glob("*.fetched"):
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime < time.time() - _LEFT_S:
+            if path.stat().st_mtime < time_source.unix_ns() / 1e9 - _LEFT_S:
                 path.unlink()
     return file

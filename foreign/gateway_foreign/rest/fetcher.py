@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from gateway import meters
+from gateway import meters, time_source
 from gateway.domain.document import Lane
 from gateway.domain.registry import fold_code
 from gateway.errors import TransportFailure
@@ -90,16 +89,16 @@ class Fetcher:
             self._bell.clear()
             try:
                 await self._report_ended()
-                if self.hosted and time.monotonic() >= due:
+                if self.hosted and time_source.monotonic() >= due:
                     await self._look()
-                    due = time.monotonic() + self._poll_s
+                    due = time_source.monotonic() + self._poll_s
             except TransportFailure as why:
                 warn(_log, "axis.look_failed", str(why), axis=self._dialect.name, code=why.code)
-                due = time.monotonic() + self._poll_s
+                due = time_source.monotonic() + self._poll_s
             except Exception:  # reason: a failed look must not end all looking
                 _log.exception("a look at the axis broke", extra={"action": "axis.look_broke"})
-                due = time.monotonic() + self._poll_s
-            wait_s = max(due - time.monotonic(), 0.0) if self.hosted else self._poll_s
+                due = time_source.monotonic() + self._poll_s
+            wait_s = max(due - time_source.monotonic(), 0.0) if self.hosted else self._poll_s
             # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -184,14 +183,14 @@ class Fetcher:
                 await self._report(packet)  # the axis was not told, or forgot
             return True
         put_off, _ = self._put_off.get(line.doc_id, (0.0, 0.0))
-        if time.monotonic() < put_off:
+        if time_source.monotonic() < put_off:
             return True
         counts = await self._shelf.counts()
         if counts["waiting"] + counts["leased"] >= _MOST_WAITING:
             return False
         # More of a sender without room here is safe at the axis.
         if await self._shelf.has_aside(line.sender):
-            self._put_off[line.doc_id] = (time.monotonic() + _FIRST_PAUSE_S, _FIRST_PAUSE_S)
+            self._put_off[line.doc_id] = (time_source.monotonic() + _FIRST_PAUSE_S, _FIRST_PAUSE_S)
             return True
         try:
             await self._fetch(system, kind, line)
@@ -201,7 +200,7 @@ class Fetcher:
         except (CallFailed, ValueError) as why:  # ValueError: the answer cannot be written to disk
             _, pause = self._put_off.get(line.doc_id, (0.0, _FIRST_PAUSE_S / 2))
             pause = min(2 * pause, _LAST_PAUSE_S)
-            self._put_off[line.doc_id] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
+            self._put_off[line.doc_id] = (time_source.monotonic() + min(pause, 10 * self._poll_s), pause)
             action(_log, "axis.fetch_failed", str(why), packet=line.doc_id, axis=self._dialect.name)
         return True
 
@@ -257,7 +256,7 @@ class Fetcher:
 
     def _forget_put_off(self) -> None:
         """Forget postponed packets that were not tried for long."""
-        long_ago = time.monotonic() - _LAST_PAUSE_S
+        long_ago = time_source.monotonic() - _LAST_PAUSE_S
         self._put_off = {key: t for key, t in self._put_off.items() if t[0] > long_ago}
 
     async def _report(self, packet: FetchedPacket) -> bool:
@@ -267,13 +266,16 @@ class Fetcher:
         if system is None:
             return True
         put_off, pause = self._put_off.get(f"say {packet.doc_id}", (0.0, 1.0))
-        if time.monotonic() < put_off:
+        if time_source.monotonic() < put_off:
             return True
         try:
             await self._dialect.settle(system, packet.doc_id, word)
         except CallFailed as why:
             pause = min(2 * pause, _LAST_PAUSE_S)
-            self._put_off[f"say {packet.doc_id}"] = (time.monotonic() + min(pause, 10 * self._poll_s), pause)
+            self._put_off[f"say {packet.doc_id}"] = (
+                time_source.monotonic() + min(pause, 10 * self._poll_s),
+                pause,
+            )
             if not isinstance(why, Refused) or isinstance(why, NoRights):
                 self._note_answer(why, system)
             action(_log, "axis.settle_failed", str(why), packet=packet.doc_id, axis=self._dialect.name)

@@ -11,7 +11,6 @@ import json
 import logging
 import re
 import ssl
-import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,10 +18,10 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from yarl import URL
 
-from gateway import meters
+from gateway import meters, random_source, time_source
 from gateway.errors import Unreachable
 from gateway.http_calls import PIECE, HttpCaller, TooLong, parse_url
 from gateway.log import action
@@ -174,7 +173,7 @@ class Line:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type((Lost, NotSent)),
             stop=stop_after_attempt(tries),
-            wait=wait_random_exponential(multiplier=0.2, max=5.0),
+            wait=lambda tried: random_source.backoff_s(tried.attempt_number, 0.2, 5.0),
             reraise=True,
         ):
             with attempt:
@@ -270,7 +269,7 @@ class Line:
 
     async def _turn(self) -> None:
         """Wait for this call's turn, which limits the calls per second."""
-        now = time.monotonic()
+        now = time_source.monotonic()
         at = max(now, self._next)
         self._next = at + self._gap
         if at > now:

@@ -198,7 +198,7 @@ def check_log(
     for leaf in _check_leaves(pack, seals):
         count += 1
         if (at := stamps.get(leaf.seal)) is not None:
-            times |= {digest: min(times.get(digest, at), at) for digest in leaf.names & digests}
+            times |= {digest: min(times.get(digest, at), at) for digest in sorted(leaf.names & digests)}
     lines.append(
         ReportLine(step="leaves", ok=True, note="included", params={"count": str(count)}, member=LEAVES)
     )

@@ -151,7 +151,7 @@ class EvidenceMaker:
         now, trust = self._node.clock.now(), self._node.inn.trust
         judged = [assembled.judged for assembled in packets if assembled.judged is not None]
         digests = {digest for j in judged if j.evidence is not None for digest in j.evidence.answers}
-        for der in {j.signed.certificate_der for j in judged if j.signed is not None}:
+        for der in dict.fromkeys([j.signed.certificate_der for j in judged if j.signed is not None]):
             newest = await self._node.pool.run(partial(trust.collect, der, now))
             digests |= set(newest.answers)
         return digests
@@ -332,4 +332,4 @@ def _answers_in_files(folder: Path, digests: Collection[str]) -> dict[str, tuple
     }
     bodies = (body for bodies in files.by_serial.values() for body in bodies)
     ocsp_answers = {hashlib.sha256(body).hexdigest(): (RevocationSource.OCSP, body) for body in bodies}
-    return lists | {digest: ocsp_answers[digest] for digest in ocsp_answers.keys() & digests}
+    return lists | {digest: ocsp_answers[digest] for digest in ocsp_answers if digest in digests}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -29,8 +28,9 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 from pamqp import decode
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
+from gateway import random_source
 from gateway.errors import Misconfigured, TransportFailure, Unreachable
 from gateway.log import action, quieten, warn
 from gateway.ports.axis import Fate, Outcome
@@ -201,7 +201,9 @@ class Link:
         self._keeping: asyncio.Task[None] | None = None
         self._closed = False
         self._up, self._refused = asyncio.Event(), asyncio.Event()
-        self._turn = random.randrange(len(access.servers))  # noqa: S311 - random start, so that nodes spread over the cluster
+        self._turn = random_source.below(
+            len(access.servers)
+        )  # random start, so that nodes spread over the cluster
         self.trouble: asyncio.Future[str] | None = None
         self.connected_since: datetime | None = None
         self.down_since: datetime | None = None
@@ -257,7 +259,7 @@ class Link:
                 self._went_down()
                 with contextlib.suppress(*BROKEN):
                     await await_answer(connection.close(), CLOSE_S)
-            await asyncio.sleep(random.uniform(0.0, 0.1))  # noqa: S311 - not all nodes reconnect at once
+            await asyncio.sleep(random_source.uniform(0.0, 0.1))  # not all nodes reconnect at once
 
     async def _connect(self) -> AbstractConnection:
         """Connect to one server after the other until one accepts."""
@@ -376,7 +378,7 @@ async def repeat_until_done(
 
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(BROKEN),
-        wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
+        wait=lambda tried: random_source.backoff_s(tried.attempt_number, 0.1, LONGEST_PAUSE_S),
         before_sleep=before_pause,
     ):
         with attempt:

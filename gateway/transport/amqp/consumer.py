@@ -18,6 +18,7 @@ from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from gateway import time_source
 from gateway.domain.document import Lane
 from gateway.errors import StoreFailure, Unreachable
 from gateway.log import action
@@ -77,7 +78,7 @@ class Consumer:
 
     def ask(self) -> None:
         """Start fetching, or keep it going for `rest_s` more."""
-        self._asked_at = asyncio.get_running_loop().time()
+        self._asked_at = time_source.monotonic()
         self._asked.set()
         if not self._closed and (self._fetching is None or self._fetching.done()):
             self._fetching = asyncio.create_task(self._fetch(), name=f"fetch {self._node}")
@@ -117,7 +118,7 @@ class Consumer:
     async def _until_lost_or_idle(self, lost: asyncio.Event) -> bool:
         """Wait until the channel is lost (False), or until nothing was asked for a while and nothing is leased (True)."""
         while not lost.is_set():
-            remaining_s = self._asked_at + self._rest_s - asyncio.get_running_loop().time()
+            remaining_s = self._asked_at + self._rest_s - time_source.monotonic()
             if remaining_s <= 0 and not self._waiting and not self._handout.leased:
                 self._asked.clear()
                 return True
@@ -262,7 +263,7 @@ class Assembly:
 
     async def offer(self, limit: int) -> None:
         """Add up to `limit` joined packets to the handout; the disk is read only when a set may have become whole."""
-        now = asyncio.get_running_loop().time()
+        now = time_source.monotonic()
         if now < self._look_at or self._looking.locked():
             return
         async with self._looking:

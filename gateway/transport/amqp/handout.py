@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import BinaryIO
 
+from gateway import random_source
 from gateway.domain.document import Lane
 from gateway.domain.pace import ordinary_places
 from gateway.ports.axis import Arrival
@@ -78,7 +78,7 @@ class BrokerDelivery:
 
     def next(self) -> Arrival:
         """Make the arrival for the next code, under a new token."""
-        token = secrets.token_hex(16)
+        token = random_source.token_hex(16)
         self.tokens.add(token)
         label = self._label
         return Arrival(
@@ -114,7 +114,7 @@ class HandOut:
         self._ready: dict[Lane, deque[BrokerDelivery]] = {lane: deque() for lane in LANES}
         self._open: dict[str, BrokerDelivery] = {}
         self._something = asyncio.Event()
-        self._ending: set[asyncio.Future[None]] = set()
+        self._ending: dict[asyncio.Future[None], None] = {}
         self._turns = count()
 
     @property
@@ -172,13 +172,15 @@ class HandOut:
 
     def forget_channel(self) -> None:
         """Drop the deliveries of a closed channel; their tokens become stale."""
-        for delivery in {*self._open.values(), *(d for lane in LANES for d in self._ready[lane])}:
+        for delivery in dict.fromkeys(
+            (*self._open.values(), *(d for lane in LANES for d in self._ready[lane]))
+        ):
             if delivery.from_channel:
                 self._let_go(delivery)
 
     async def close(self) -> None:
         """Drop every leased delivery without ending it, so that its source delivers it again, and stop background work."""
-        for delivery in {*self._open.values()}:
+        for delivery in dict.fromkeys(self._open.values()):
             self._let_go(delivery)
         for ended in self._ending:
             ended.cancel()
@@ -187,8 +189,8 @@ class HandOut:
     def run_in_background(self, work: Awaitable[None]) -> None:
         """Run work that ends by itself within its own time limit; `close` cancels it."""
         ending = asyncio.ensure_future(work)
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        self._ending[ending] = None
+        ending.add_done_callback(self._ending.pop)
 
     def _hand_out(self, delivery: BrokerDelivery, lease_s: float) -> Arrival:
         arrival = delivery.next()
@@ -203,7 +205,7 @@ class HandOut:
 
     def _let_go(self, delivery: BrokerDelivery) -> None:
         """Remove a delivery from the queue and from the leases."""
-        for token in delivery.tokens:
+        for token in sorted(delivery.tokens):
             self._open.pop(token, None)
         delivery.end_lease()
         with contextlib.suppress(ValueError):

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from gateway import random_source
 from gateway.domain.registry import fold_code
 from gateway.log import action
 from gateway.transport.amqp import parts_set
@@ -198,7 +198,7 @@ class PartsFolder:
         if fault := self._over_quota(label, open_sets):
             return Landing(landed=Landed.WAIT, reason=fault)
         new = PartSet(folder=self._sets / name, label=label, recipients=recipients, began=now)
-        draft = self._drafts / secrets.token_hex(8)
+        draft = self._drafts / random_source.token_hex(8)
         new.write_new(draft, body)
         parts_set.move_file(draft, new.folder)
         return STORED_LANDING
@@ -240,14 +240,14 @@ class PartsFolder:
 
     def _write(self, target: Path, content: bytes) -> None:
         """Write the file in one step: it appears whole and synced to disk, or not at all."""
-        draft = self._drafts / secrets.token_hex(8)
+        draft = self._drafts / random_source.token_hex(8)
         parts_set.write_file(draft, content)
         parts_set.move_file(draft, target)
 
     def _remove(self, packet: PartSet) -> None:
         """Remove the set's folder; it is moved away first, so that no reader sees half of it."""
         if packet.folder.exists():
-            doomed = self._drafts / secrets.token_hex(8)
+            doomed = self._drafts / random_source.token_hex(8)
             packet.folder.rename(doomed)
             parts_set.remove_path(doomed)
 
@@ -258,7 +258,7 @@ class PartsFolder:
             "recipients": packet.recipients,
             "refusal": packet.refusal,
         }
-        draft = self._drafts / secrets.token_hex(8)
+        draft = self._drafts / random_source.token_hex(8)
         parts_set.write_file(draft, json.dumps(memory).encode())
         os.utime(draft, (now.timestamp(), now.timestamp()))
         parts_set.move_file(draft, self._over / packet.folder.name)

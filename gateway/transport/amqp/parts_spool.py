@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway import random_source
 from gateway.domain.identity import Digest
 from gateway.log import action
 from gateway.ports.services import Clock
@@ -291,7 +291,7 @@ class Spool:
         """Lease a joined set under a new token, and count one more offer."""
         with contextlib.suppress(OSError):  # a full disk must not stop the handout
             parts_set.count_up(packet.folder / OFFERS)
-        token = secrets.token_hex(16)
+        token = random_source.token_hex(16)
         is_over = not flaw or bool(packet.refusal)
         with self._guard:
             self._held[token] = _Lease(

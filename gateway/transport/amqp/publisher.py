@@ -79,7 +79,9 @@ class Publisher:
         keys_by_route = {route: names.routing_key(route) for route in routes}
         with contextlib.suppress(BlockedNow, *BROKEN):
             async with asyncio.timeout(ASK_S):
-                absent = await self._unhosted([key for key in set(keys_by_route.values()) if _fits(key)])
+                absent = await self._unhosted(
+                    [key for key in dict.fromkeys(keys_by_route.values()) if _fits(key)]
+                )
             return frozenset(route for route, key in keys_by_route.items() if key in absent or not _fits(key))
         return None
 
@@ -87,7 +89,7 @@ class Publisher:
         """Raise BrokerRefused with the keys that no node hosts, and Unreachable when the broker does not answer."""
         unbound = [key for key in keys if not _fits(key)]
         try:
-            unbound += await self._absent([key for key in keys if _fits(key)])
+            unbound += sorted(await self._absent([key for key in keys if _fits(key)]))
         except BlockedNow as cause:
             raise Unreachable(str(cause)) from cause
         except BROKEN as cause:
@@ -123,7 +125,7 @@ class Publisher:
         try:
             async with asyncio.timeout(self._confirm_s * (2 + parcel.size // self._part_bytes)):
                 absent = await self._absent(keys)
-                outcomes |= {key: unroutable(key) for key in absent}
+                outcomes |= {key: unroutable(key) for key in keys if key in absent}
                 if present := [key for key in keys if key not in absent]:
                     await self._send_all(parcel, present, flight)
                     moved = await self._absent(present)

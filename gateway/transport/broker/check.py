@@ -7,7 +7,6 @@ password has it too. Forbidden acts are tried on names that do not exist, so tha
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -15,7 +14,6 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from time import monotonic
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
@@ -27,6 +25,7 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
+from gateway import random_source, time_source
 from gateway.domain.diagnosis import Diagnosis, Level
 from gateway.errors import Unreachable
 from gateway.transport.amqp import connection, topology
@@ -119,7 +118,7 @@ async def tls(session: ServerSession) -> Mapping[str, object]:
     certificate = writer.get_extra_info("peercert")
     await _leave(writer)
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
-    last_day, days = ends.date().isoformat(), (ends - datetime.now(UTC)).days
+    last_day, days = ends.date().isoformat(), (ends - time_source.utc_now()).days
     if days < SOON_DAYS:
         raise Fault("tls.expiring", "tls_renew", until=last_day, days=days)
     return {"until": last_day, "days": days}
@@ -289,7 +288,7 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
             access=access,
             node=node,
             codes=tuple(codes),
-            nonce=secrets.token_hex(8),
+            nonce=random_source.token_hex(8),
             stack=stack,
         )
         for name, step in _STEPS.items():
@@ -304,7 +303,7 @@ async def _at(server: Server, access: Access, node: str, codes: Sequence[str]) -
 
 
 async def _run_step(session: ServerSession, name: str, step: Step) -> Diagnosis:
-    began = monotonic()
+    began = time_source.monotonic()
     level, cause, cure = Level.GREEN, f"{name}.fine", None
     try:
         async with asyncio.timeout(session.access.connect_s + SPARE_S):
@@ -313,6 +312,6 @@ async def _run_step(session: ServerSession, name: str, step: Step) -> Diagnosis:
         level, cause, cure, params = Level.RED, fault.cause, fault.cure, fault.params
     except BROKEN as why:
         level, cause, cure, params = Level.RED, "broken", "again", {"detail": describe_error(why)}
-    ms = round((monotonic() - began) * 1000)
+    ms = round((time_source.monotonic() - began) * 1000)
     cure = f"axis.cure.{cure}" if cure else None
     return Diagnosis(name, level, cause, params, cure, server=str(session.server), ms=ms, words=WORDS)

@@ -10,11 +10,11 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway import random_source
 from gateway.atomic_files import write_file
 from gateway.errors import Misconfigured
 from gateway.transport.broker import plan
@@ -72,7 +72,7 @@ def _need_writable(folder: Path, *, keep: bool) -> None:
 
 def _password_of(file: Path, *, make: bool, keep: bool) -> str:
     if make and not file.exists():
-        new_password = secrets.token_urlsafe(32)
+        new_password = random_source.token_urlsafe(32)
         if not keep:
             return new_password
         # Written in one step, because a node must never read half a password.
@@ -97,7 +97,7 @@ def password_hashes(passwords: Mapping[str, str], hashes: Mapping[str, str]) -> 
     return {
         node: hashes[node]
         if node in hashes and matches_hash(password, hashes[node])
-        else hashed_password(password, os.urandom(_SALT_BYTES))
+        else hashed_password(password, random_source.token_bytes(_SALT_BYTES))
         for node, password in passwords.items()
     }
 

@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
 from yarl import URL
 
+from gateway import random_source
 from gateway.errors import BrokerRefused, Clash, Denied, Misconfigured, Unreachable
 from gateway.http_calls import HttpCaller
 from gateway.transport.amqp import topology
@@ -41,7 +42,7 @@ _MISSING = 404
 _RETRYING = AsyncRetrying(
     retry=retry_if_result(lambda answered: answered[0] >= 500),
     stop=stop_after_attempt(5),
-    wait=wait_random_exponential(multiplier=0.1, max=1.0),
+    wait=lambda tried: random_source.backoff_s(tried.attempt_number, 0.1, 1.0),
     retry_error_callback=lambda last: last.outcome.result() if last.outcome else None,
 )
 STEPS_AT_ONCE = 1000  # bindings added in one call; the broker takes seconds for this many

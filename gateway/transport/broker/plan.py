@@ -373,13 +373,13 @@ def _old_bindings(live: State, target: State, departed_nodes: Sequence[Departed]
     """List removals of bindings of our exchanges that are not wanted. The dead-queue binding of a departed node stays as
     long as its queues."""
     dead_bindings = {(topology.DEAD_EXCHANGE, topology.dead_queue(b.node), b.node) for b in departed_nodes}
-    old = [
+    old = {
         b
         for b in live.bindings
         if b.source in _BINDING_ORDER and b.ends not in target.bindings and b[:3] not in dead_bindings
-    ]
-    old.sort(key=lambda b: (-_BINDING_ORDER.index(b.source), b))
-    return [PlanStep(Sign.REMOVE, b) for b in old]
+    }
+    in_order = sorted(old, key=lambda b: (-_BINDING_ORDER.index(b.source), b))
+    return [PlanStep(Sign.REMOVE, b) for b in in_order]
 
 
 def _with_right(live: State, removals: list[PlanStep], admin: str) -> list[PlanStep]:

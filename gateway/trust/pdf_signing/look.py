@@ -5,7 +5,6 @@ and form fields. Bad content is no error; unreadable parts occupy no area. Trust
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pypdf import PdfReader
 
+from gateway import time_source
 from gateway.domain.identity import Digest
 from gateway.domain.pdf import MOST_PDF_BYTES, Area, EarlierSignature, PageView, PdfStanding
 from gateway.errors import NotFound
@@ -118,7 +118,7 @@ def _examine(stream: BinaryIO, stands: Callable[..., PdfStanding]) -> PdfStandin
     stream.seek(0)
     if b"%PDF-" not in stream.read(_HEADER):
         return stands(fault="not-pdf")
-    deadline = time.monotonic() + LOOK_S
+    deadline = time_source.monotonic() + LOOK_S
     stream.seek(0)
     facts = look_into_pdf(stream, deadline, MOST_OBJECTS)
     if facts.encrypted or facts.broken is not None or not facts.pages:
@@ -159,7 +159,7 @@ def _earlier(signature: EmbeddedPdfSignature, places: Mapping[int, tuple[int, Ar
 def _places(stream: BinaryIO, deadline: float) -> Iterator[tuple[int, tuple[int, Area]]]:
     """Yield page and area of each form field, by its object number. Raise ValueError after the deadline."""
     for number, page in enumerate(PdfReader(stream, strict=False).pages, start=1):
-        if time.monotonic() > deadline:
+        if time_source.monotonic() > deadline:
             raise ValueError("the file has too many pages to look at")
         for reference, widget in widgets(page):
             if not hasattr(reference, "idnum"):

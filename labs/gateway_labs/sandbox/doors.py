@@ -28,6 +28,9 @@ from gateway_labs.sandbox.memory import ReceivedPacket
 from gateway_labs.sandbox.packets import FLAWS, LARGE
 
 _MOST = 200
+# Every key of the sandbox may make these calls.
+ROUTES = Routes("sandbox", ApiScope.MESSAGES_READ)
+_ACTS = (ApiScope.MESSAGES_SEND,)
 FlawWord = Literal[
     "twice",
     "other-content",
@@ -141,11 +144,6 @@ class ResetOut(ResponseModel):
 
 def _sample(_: date) -> Mapping[str, Any]:
     return {"robot": "TEST.OK", "act": "document", "subject": "Test document", "flaws": ["twice"]}
-
-
-# Every key of the sandbox may make these calls.
-ROUTES = Routes("sandbox", ApiScope.MESSAGES_READ)
-_ACTS = (ApiScope.MESSAGES_SEND,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

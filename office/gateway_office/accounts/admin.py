@@ -310,7 +310,7 @@ async def look_at(services: AccountServices, by: Administrator, id: str) -> Acco
         events = [
             event
             for event in reversed(await view.events.of_subject(id))
-            if sees_all or event.data.get("agency") in (None, *places)
+            if sees_all or event.data.get("agency") in {None, *places}
         ][:MOST_EVENTS]
         names = {p.id: p.name for p in await view.people.all()}
         is_ours = await _is_allowed(over_person(view, by, person, now))

@@ -4,12 +4,12 @@ its secret shown once; a second one, so that a program changes over without a pa
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gateway import random_source
 from gateway.domain.account import (
     KEY_PREFIX_LENGTH,
     MOST_KEY_NETWORKS,
@@ -96,7 +96,7 @@ async def make(
         await over_agency(work, by, agency_id, now)
         if agency_id not in await work.agency_codes():
             raise NotFound(f"this node does not host agency {agency_id}")
-    secret = services.rules.key_prefix + secrets.token_urlsafe(32)
+    secret = services.rules.key_prefix + random_source.token_urlsafe(32)
     key = await book.add_key(
         secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
         principal=await book.principal_for(PrincipalKind.PROGRAM, name, agency_id),

@@ -50,7 +50,7 @@ async def make(store: SqlStore, agencies: Sequence[str], question: Question, tod
 def _count(posts: Collection[Post], people: dict[str, Person], sign_ins: _SignIns) -> dict[str, int]:
     """Count the persons of these posts, each once, and their sign-ins for the agencies of the posts."""
     places = {(post.agency_id, post.person_id) for post in posts}
-    persons = [people[id] for id in {person_id for _, person_id in places}]
+    persons = [people[id] for id in sorted({person_id for _, person_id in places})]
     return {
         "accounts": len(persons),
         "active": len({person_id for place in places if sign_ins.get(place) for person_id in place[1:]}),

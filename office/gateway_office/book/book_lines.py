@@ -143,8 +143,8 @@ async def incoming_lines(
 
 async def _replacing(work: OfficeWork, lines: Sequence[IncomingLine]) -> dict[str, str]:
     """Map replacing documents to their number and symbol."""
-    ids = {line.document.replaced_by for line in lines if line.document.state is InState.REPLACED}
-    return {id: (await work.incoming.get(id)).code for id in ids if id is not None}
+    ids = [line.document.replaced_by for line in lines if line.document.state is InState.REPLACED]
+    return {id: (await work.incoming.get(id)).code for id in dict.fromkeys(ids) if id is not None}
 
 
 def _register_line(

@@ -138,12 +138,12 @@ async def _outgoing_summary(work: OfficeWork, span: Span, series_by_type: bool) 
     types = await work.office.books.outgoing_numbers(span)
     if not types:
         return Summary(since=span.since, until=span.until)
-    every = {number for of_type in types for number in of_type.numbers.values()}
+    every = sorted({number for of_type in types for number in of_type.numbers.values()}, key=_by_size)
     return Summary(
         lines=sum(of_type.lines for of_type in types),
         struck=sum(of_type.lines for of_type in types if of_type.struck),
-        first=min(every, key=_by_size),
-        last=max(every, key=_by_size),
+        first=every[0],
+        last=every[-1],
         since=span.since or date(span.year, 1, 1),
         until=span.until or date(span.year, 12, 31),
         runs=_outgoing_runs(types, series_by_type),
@@ -173,7 +173,7 @@ def _valid_numbers(types: Sequence[NumbersOfType]) -> list[str]:
             struck.update(of_type.numbers.values())
         else:
             live |= of_type.numbers
-    return [*live.values(), *struck.difference(live.values())]
+    return [*live.values(), *sorted(struck.difference(live.values()))]
 
 
 def stamp(agency: HostedAgency, document: IncomingDocument) -> ArrivalStamp:

@@ -318,9 +318,9 @@ def person_viewer(principal_id: str) -> Viewer:
 
 def share_viewer(share: Share) -> Viewer:
     """Return the search words of a person who sees the documents of own units, as `Share.covers` tells."""
-    words = [_viewer_word("unit", key) for key in share.units | share.leading]
-    words += [_viewer_word("led", key) for key in share.leading]
-    return frozenset((*words, *(_viewer_word("officer", id) for id in share.persons)))
+    words = {_viewer_word("unit", key) for key in share.units | share.leading}
+    words |= {_viewer_word("led", key) for key in share.leading}
+    return frozenset(words | {_viewer_word("officer", id) for id in share.persons})
 
 
 def _part_words(part: RequiredPart) -> Iterable[str]:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from gateway import random_source
 
 TOKEN_BYTES = 32
 _FORM = b"lienthong form 1"
@@ -79,7 +80,7 @@ class Session:
 
 def new_token() -> str:
     """Make 256 random bits, for a cookie."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
+    return random_source.token_urlsafe(TOKEN_BYTES)
 
 
 def digest_of(token: str) -> str:

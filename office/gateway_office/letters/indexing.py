@@ -9,14 +9,13 @@ tried three times."""
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from gateway import log
+from gateway import log, time_source
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.pdf import DRAWN_KINDS, READ_KINDS, PageLook, PageWish
@@ -132,7 +131,7 @@ class ContentIndexer:
 
     async def _read_pages(self, path: Path, file: LookedFile, pages: list[WordPage]) -> PageLook:
         """Read window after window; return the last look."""
-        deadline = time.monotonic() + self.limits.seconds
+        deadline = time_source.monotonic() + self.limits.seconds
         page, look = 1, PageLook()
         while look.fault is None and (page == 1 or page <= look.pages) and page <= self.limits.pages:
             window = min(_WINDOW, self.limits.pages - page + 1)
@@ -141,7 +140,7 @@ class ContentIndexer:
             texts = enumerate(look.words[: max(0, self.limits.pages - len(pages))], page)
             pages += [WordPage(n=file.n, page=number, text=text) for number, text in texts if text]
             page += window
-            if time.monotonic() > deadline:
+            if time_source.monotonic() > deadline:
                 return PageLook(
                     fault=LIMIT, detail=f"reading it takes longer than {self.limits.seconds:.0f} s"
                 )

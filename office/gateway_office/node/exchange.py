@@ -143,7 +143,7 @@ async def last_seen(
     ours = [e.id for e in await _own_agencies(node, agency_id)]
     codes = {n for e in entries for n in _codes_of(e)}
     latest = await partners.last_seen(node.store, codes, node.clock.now(), ours)
-    by_code = {e.code: [latest[n] for n in _codes_of(e) if n in latest] for e in entries}
+    by_code = {e.code: {latest[n] for n in _codes_of(e) if n in latest} for e in entries}
     return {code: max(times) for code, times in by_code.items() if times}
 
 

@@ -275,7 +275,7 @@ class ListFolder:
         """Complete new rows: by whom each document that leaves was handed in, and a place that is free."""
         if not new:
             return
-        unknown = [*{*handed_in.values()} - self._origins.keys()]
+        unknown = [id for id in dict.fromkeys(handed_in.values()) if id not in self._origins]
         place_rows, principals = await tx.find_all(
             (_PLACES, {"places": [row.place for row in new.values()]}), (_PRINCIPALS, {"ids": unknown})
         )

@@ -30,15 +30,15 @@ RESULTS = ("waiting", "sent", "taken", "refused", "failed", "other")
 # Counting reads each document of the time once, so the time is bounded.
 LONGEST_DAYS = 31
 _RESULT_OUT: Mapping[str, str] = {
-    **dict.fromkeys(IN_QUEUE, "waiting"),
-    **dict.fromkeys(AWAITED | REQUESTED, "sent"),
-    **dict.fromkeys(TAKEN_IN, "taken"),
+    **dict.fromkeys(sorted(IN_QUEUE), "waiting"),
+    **dict.fromkeys(sorted(AWAITED | REQUESTED), "sent"),
+    **dict.fromkeys(sorted(TAKEN_IN), "taken"),
     **dict.fromkeys((State.REJECTED, State.REQUEST_REFUSED), "refused"),
     State.FAILED: "failed",
 }
 _RESULT_IN: Mapping[str, str] = {
     **dict.fromkeys(UNDECIDED, "waiting"),
-    **dict.fromkeys(TAKEN_IN | {"replaced"}, "taken"),
+    **dict.fromkeys(sorted(TAKEN_IN | {"replaced"}), "taken"),
     State.REJECTED: "refused",
 }
 # Senders of these days are found among the packets that came since; a busy partner's whole history is never read.

@@ -6,7 +6,6 @@ for each call. In: the parameters of the exchange's store, and how the office re
 from __future__ import annotations
 
 import asyncio
-import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
@@ -18,7 +17,7 @@ from typing import TypeVar
 from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
-from gateway import errors
+from gateway import errors, random_source
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
 from gateway.domain.text import fold
@@ -68,7 +67,7 @@ class SqlKeepings(OwnTransactions):
 
     async def keep(self, session_id: str, body: bytes, at: datetime) -> str:
         """Keep a body under a key that cannot be guessed. Expired bodies go, and of a session all but the newest few."""
-        key, text = secrets.token_urlsafe(12), b64encode(body).decode()
+        key, text = random_source.token_urlsafe(12), b64encode(body).decode()
         of_session = select(col(_KEEPING.key)).where(col(_KEEPING.session_id) == session_id)
         async with self._changing() as tx:
             await tx.change(delete(_KEEPING).where(col(_KEEPING.until) <= at))

@@ -106,9 +106,10 @@ class Live:
         """Wait until one of them ends, or the node stops; the others end with it. Raise the error of that one."""
         tasks = [asyncio.ensure_future(task) for task in (*waits, self._stopping.wait())]
         try:
-            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in finished:
-                task.result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()

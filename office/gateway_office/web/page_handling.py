@@ -5,8 +5,6 @@ the cookies: the session, which no script may read, and choices about how pages 
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -14,7 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway import errors
+from gateway import errors, random_source, time_source
 from gateway.api.app import REQUEST_ID
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.words import labels
@@ -49,10 +47,10 @@ def handler(route: PageRoute, deps: WebDeps) -> Callable[[web.Request], Awaitabl
     needs = route.needs
 
     async def handle(http: web.Request) -> web.StreamResponse:
-        started_at = time.perf_counter()
+        started_at = time_source.monotonic()
         response = await answer_request(http)
         if not response.prepared:
-            response.headers["Server-Timing"] = f"app;dur={1000 * (time.perf_counter() - started_at):.1f}"
+            response.headers["Server-Timing"] = f"app;dur={1000 * (time_source.monotonic() - started_at):.1f}"
         return response
 
     async def answer_request(http: web.Request) -> web.StreamResponse:
@@ -100,7 +98,7 @@ def _anonymous_visit(route: PageRoute, deps: WebDeps, http: web.Request) -> Page
         deps=deps,
         lang=lang if lang in labels.LANGUAGES else "vi",
         id=http.get(REQUEST_ID, ""),
-        nonce=secrets.token_urlsafe(16),
+        nonce=random_source.token_urlsafe(16),
         token=http.cookies.get(COOKIE, ""),
     )
 

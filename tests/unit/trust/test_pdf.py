@@ -5,30 +5,29 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 import pytest
 
+from gateway.time_source import TimeSource, replaced
 from gateway.trust.pdf import OutOfTimeError, timed
 from tests.support.cases import Cases
 
 _BYTES = b"%PDF-1.7\n" * 2_000
 
 
-def test_threat_066_no_way_to_read_for_ever_goes_on_after_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, cases: Cases
-) -> None:
+def test_threat_066_no_way_to_read_for_ever_goes_on_after_the_deadline(cases: Cases) -> None:
     ways: dict[str, Callable[[io.BufferedReader], object]] = {
         "to and fro": lambda file: file.seek(-len(file.read(1)), io.SEEK_CUR),
         "at the end": lambda file: file.read(1),
         "from the beginning again": lambda file: (file.seek(0), file.read()),
     }
     for name, step in ways.items():
-        ticks = count()
-        monkeypatch.setattr(time, "monotonic", lambda ticks=ticks: next(ticks))
-        file = timed(io.BytesIO(_BYTES), deadline=1_000)
-        with cases.case(name), pytest.raises(OutOfTimeError):
-            _go_on(step, file)
+        with cases.case(name), replaced(TimeSource(monotonic=partial(next, count()))):
+            file = timed(io.BytesIO(_BYTES), deadline=1_000)
+            with pytest.raises(OutOfTimeError):
+                _go_on(step, file)
 
 
 def test_after_the_deadline_every_step_is_refused() -> None:
@@ -39,14 +38,14 @@ def test_after_the_deadline_every_step_is_refused() -> None:
             file.seek(5)
 
 
-def test_steps_in_the_buffer_look_at_the_clock_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_in_the_buffer_look_at_the_clock_once_in_a_while() -> None:
     looks = count()
-    monkeypatch.setattr(time, "monotonic", lambda: next(looks))
-    file = timed(io.BytesIO(_BYTES), deadline=1_000)
-    file.read(1)
+    with replaced(TimeSource(monotonic=partial(next, looks))):
+        file = timed(io.BytesIO(_BYTES), deadline=1_000)
+        file.read(1)
 
-    for _ in range(1_000):
-        file.seek(-len(file.read(1)), io.SEEK_CUR)
+        for _ in range(1_000):
+            file.seek(-len(file.read(1)), io.SEEK_CUR)
 
     assert next(looks) < 1_000 / 50
 

@@ -221,7 +221,7 @@ async def _lamps(request: PageRequest) -> Sequence[tuple[str, Diagnosis, str, st
 
 async def _chart_values(request: PageRequest, figures: Charts) -> Mapping[str, object]:
     """Make the charts that have figures."""
-    codes, days = {slow.code for slow in figures.slowest}, figures.days.values()
+    codes, days = [slow.code for slow in figures.slowest], figures.days.values()
     return {
         "figures": figures,
         "traffic": _traffic(figures) if any(day.sent or day.received for day in days) else None,

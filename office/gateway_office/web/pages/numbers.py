@@ -126,7 +126,7 @@ async def file(request: PageRequest) -> web.StreamResponse:
     async def pieces(work: OfficeWork) -> AsyncIterator[partial[list[tuple[Sequence[Cell], bool]]]]:
         cursor = ("", 0)
         while numbers := await _load(request, work, year, states, _AT_ONCE, cursor):
-            names = await work.office.books.names([*{number.by for number in numbers}])
+            names = await work.office.books.names(sorted({number.by for number in numbers}))
             rows = [(_cells(request, profile.out_books, n, names.get(n.by, n.by)), False) for n in numbers]
             yield partial(list, rows)
             cursor = (numbers[-1].book, numbers[-1].number)
