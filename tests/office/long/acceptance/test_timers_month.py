@@ -119,6 +119,9 @@ REMINDERS = (
     ("t2u", "every", "agency", "05 20:10"),
     ("t5", "", "agency", "09 16:00"),
     ("t5", "", "heads", "10 08:00"),
+    # Taken in on Wednesday the 16th, to be submitted within half an hour.
+    ("t5u", "", "agency", "16 09:10"),
+    ("t5u", "late", "heads", "16 09:40"),
     # Given on Thursday, begun on Friday afternoon, done on the 25th; late from Monday the 21st at 17:00 on.
     ("t6", "given", "officers", "10 09:00"),
     ("t15", "1430", "officers", "10 14:30"),
@@ -417,6 +420,11 @@ class Month:
             ("08 11:00", self.want_reply),
             ("09 08:00", self.leave_status_unsent),
             ("09 09:00", lambda: self.receive("work", state=InState.ACCEPTED)),
+            (
+                "16 09:10",
+                lambda: self.receive("urgent", state=InState.ACCEPTED, urgency=Urgency.VERY_URGENT),
+            ),
+            ("16 10:10", partial_state(self, "urgent", InState.DONE)),
             ("10 08:30", self.send_status),
             ("10 08:30", self.answer_request),
             ("10 09:00", lambda: self.give("work", date(2026, 12, 21))),
