@@ -16,7 +16,7 @@ from scratch import Scratch
 from trial import CAUGHT, CONFIRM_TIMEOUT_S, MISSING, SURVIVED, Outcome, Results, say
 
 # A survivor of the older version is tried with the nearest test files only.
-FOUND_S, SURVIVED_S = 150, 40
+FOUND_S, SURVIVED_S = 150, 30
 MOST_FILES = 12
 # The name of a shorter function is a word that many texts have.
 LONG_NAME = 8
@@ -70,9 +70,10 @@ def _nearest_tests(root: Path, file: str, function: str, by: str) -> Iterator[st
     by_function = rest.partition("[")[0]
     holders = [name for name, text in texts.items() if by_function and f"def {by_function}(" in text]
     yield from (f"{name}::{by_function}" for name in sorted(holders, key=lambda name: name != by_file))
-    parts = PurePath(file).with_suffix("").parts
-    parts = parts[next(n for n, part in enumerate(parts) if part.startswith("gateway")) :]
-    package, module, last = ".".join(parts[:-1]), parts[-1], function.rpartition(".")[2].strip("_")
+    part, _, _ = file.partition("/")
+    parts = PurePath(file[file.index("gateway") :]).with_suffix("").parts
+    package, module = ".".join(parts[:-1]), parts[-1]
+    last = function.removesuffix(".__init__").rpartition(".")[2].strip("_")
     imports = re.compile(rf"\b{package}\.{module}\b|from {package} import (\([^)]*|.*)\b{module}\b")
 
     def distance(name: str) -> tuple[int, int]:
@@ -80,9 +81,11 @@ def _nearest_tests(root: Path, file: str, function: str, by: str) -> Iterator[st
         marks = (
             4 * (PurePath(name).name == PurePath(by_file).name),
             3 * (stem == module),
+            3 * (name.split("/")[1] == part),
             2 * bool(imports.search(text)),
             2 * (len(last) >= LONG_NAME and last in text),
             PurePath(name).parent.name == parts[-2],
+            2 * (parts[-2] in stem),
         )
         return -sum(marks), len(text)
 
