@@ -9,8 +9,8 @@ from tests.support.cases import Cases
 SIZE = 10.0
 
 
-def drawn(text: str, left: float) -> TextRun:
-    area = Area(left=left, top=100, width=50, height=SIZE)
+def drawn(text: str, start: float) -> TextRun:
+    area = Area(left=start, top=100, width=50, height=SIZE)
     return TextRun(text=text, page=1, area=area, type_size=SIZE)
 
 
