@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import faults
+from read import read_all
 from record import Record, record
 from scratch import Scratch, commit_of
 from trial import CAUGHT, Results, try_all
@@ -30,6 +31,12 @@ def main() -> None:
     command.add_argument("results", type=Path)
     command.add_argument("--workers", type=int, default=2)
     command.add_argument("--only", type=int, nargs="+", help="numbers of faults")
+    command = commands.add_parser("read", help="try faults without a record, with the nearest tests")
+    command.add_argument(
+        "earlier", type=Path, help="results of an older version, which name the finding tests"
+    )
+    command.add_argument("results", type=Path)
+    command.add_argument("--only", type=int, nargs="+", help="numbers of faults")
     command = commands.add_parser(
         "compare", help="count, and name each fault that was found before and not after"
     )
@@ -44,15 +51,19 @@ def main() -> None:
             with scratches(tree, 1) as (scratch,), tempfile.TemporaryDirectory() as folder:
                 record(scratch, Path(folder), arguments.record, commit_of(tree), arguments.workers)
         case "try":
-            chosen = [
-                fault
-                for fault in faults.load(LIST)
-                if arguments.only is None or fault.number in arguments.only
-            ]
+            chosen = _choose(arguments.only)
             with scratches(tree, arguments.workers) as copies:
                 try_all(chosen, Record(arguments.record), Results(arguments.results), copies)
+        case "read":
+            earlier = Results(arguments.earlier)
+            with scratches(tree, 1) as (scratch,):
+                read_all(_choose(arguments.only), earlier, Results(arguments.results), scratch)
         case "compare":
             compare(Results(arguments.before), Results(arguments.after))
+
+
+def _choose(only: Sequence[int] | None) -> list[faults.Fault]:
+    return [fault for fault in faults.load(LIST) if only is None or fault.number in only]
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import json
 import random
 import re
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from moved import paths_of
 
@@ -135,12 +136,13 @@ def find_places(source: bytes) -> list[Place]:
 
 
 def load(path: Path) -> list[Fault]:
-    faults = []
-    for row in json.loads(path.read_text(encoding="utf-8")):
-        successor = row.pop("later", None)
-        fault = Fault(**row)
-        faults.append(replace(fault, later=replace(fault, **successor)) if successor else fault)
-    return faults
+    return [_read_fault(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _read_fault(row: dict[str, Any]) -> Fault:
+    """Read a row of the list. Its later form says only what became different, and may have a later form itself."""
+    form = {name: value for name, value in row.items() if name != "later"}
+    return Fault(**form, later=_read_fault(form | row["later"]) if "later" in row else None)
 
 
 def save(path: Path, faults: list[Fault]) -> None:

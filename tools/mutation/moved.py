@@ -10,8 +10,16 @@ FILES: Mapping[str, str] = {
     "gateway/api/entry.py": "gateway/api/admission.py",
     "gateway/cli/compat.py": "foreign/gateway_foreign/cli/compat.py",
     "gateway/edxml/again.py": "labs/gateway_labs/simulators/again.py",
+    "gateway/folder/waiting.py": "gateway/folder/entries.py",
+    "gateway/office/letters/asking.py": "gateway/office/letters/follow_up.py",
     "gateway/office/web/pages/agencies/changing.py": "gateway/office/web/pages/agencies/change_wizard.py",
+    "gateway/office/web/pages/operations/aside.py": "gateway/office/web/pages/operations/quarantine.py",
+    "gateway/office/web/pages/outgoing/seen.py": "gateway/office/web/pages/outgoing/access.py",
+    "gateway/office/workers.py": "gateway/office/mail.py",
+    "gateway/outgoing/brought.py": "gateway/outgoing/ready_envelope.py",
+    "gateway/registry/binding.py": "gateway/registry/binding_changes.py",
     "gateway/transport/rest/shelf.py": "gateway/transport/rest/fetched_queue.py",
+    "gateway/whole_files.py": "gateway/atomic_files.py",
 }
 FOLDERS: Mapping[str, str] = {
     "gateway/office/": "office/gateway_office/",

@@ -98,7 +98,7 @@ def _try_in_parallel(
                 fault = waiting.get_nowait()
                 outcome = try_fault(fault, record, results.dropped, scratch)
                 results.add(outcome)
-                _say(fault, outcome)
+                say(fault, outcome)
         except queue.Empty:
             pass
         except BaseException as error:
@@ -160,6 +160,6 @@ def _confirm(names: Sequence[str], record: Record, results: Results, scratch: Sc
             results.confirm(name, passes=name in report.passed)
 
 
-def _say(fault: Fault, outcome: Outcome) -> None:
+def say(fault: Fault, outcome: Outcome) -> None:
     words = f"{fault.number} {fault.file} {fault.function}: {outcome.outcome} {outcome.by} ({outcome.elapsed_s} s)"
     print(words, file=sys.stderr, flush=True)

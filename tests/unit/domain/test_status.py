@@ -17,6 +17,7 @@ from gateway.domain.status import (
     Fact,
     RequestKind,
     RequestState,
+    arrival_number,
     code_of,
     fold_delivery,
     fold_incoming,
@@ -375,3 +376,14 @@ def test_every_code_has_its_word_and_the_worst_stands_for_many_recipients() -> N
     assert worst(["done", "sent"]) == "sent"
     assert worst(["cancelled", "done"]) == "done"
     assert worst(STATES) == "blocked"
+
+
+def test_the_arrival_number_is_that_of_the_latest_03_but_a_proved_one_comes_first() -> None:
+    first = replace(status("03", 1), register_no="11", register_year=2026)
+    second = replace(status("03", 2), register_no="12")
+    proved = replace(status("03", 0, proved=True), register_no="10", register_year=2025)
+
+    assert arrival_number([status("01"), status("03", 3), first]) == ("11", 2026)
+    assert arrival_number([second, first]) == ("12", None)
+    assert arrival_number([first, proved, second]) == ("10", 2025)
+    assert arrival_number([replace(first, code="04"), status("03")]) is None

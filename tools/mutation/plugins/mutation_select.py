@@ -1,6 +1,6 @@
 """Plugin of pytest: runs the tests of a list, in its order, and reports how that ended. In: JSON in the file of
-`MUTATION_SELECTION`, with the names of tests and the file in which a fault may be. Out: JSON in the file of
-`MUTATION_REPORT`, written anew at the start of each test, as the process may be killed."""
+`MUTATION_SELECTION`, with the names of tests, of functions or of files, and the file in which a fault may be. Out: JSON in
+the file of `MUTATION_REPORT`, written anew at the start of each test, as the process may be killed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,11 @@ class Selection:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        collected = {item.nodeid: item for item in items}
-        chosen = {name: collected[name] for name in self._names if name in collected}
+        collected: dict[str, list[pytest.Item]] = defaultdict(list)
+        for item in items:
+            for name in {item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}:
+                collected[name].append(item)
+        chosen = {item.nodeid: item for name in self._names for item in collected[name]}
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in chosen])
         items[:] = chosen.values()
 

@@ -292,7 +292,9 @@ async def test_without_a_server_nothing_is_looked_at(post: Post) -> None:
     pool = ThreadPool(1)
     silent = replace(post.reminders, mailer=SmtpMailer(no_server, post.office.clock, pool))
 
-    assert await DigestMail(silent).step() is False
+    digest = DigestMail(silent)
+    assert not digest.is_due(post.office.clock.now())
+    assert await digest.step() is False
     pool.close()
     await post.look()
     assert len(post.server.mails) == 2
@@ -303,10 +305,12 @@ async def test_a_worker_looks_once_a_minute(post: Post) -> None:
     await digest.step()
     await post.office.receive(urgency=Urgency.EXPRESS)
     post.office.clock.advance(timedelta(seconds=59))
+    assert not digest.is_due(post.office.clock.now())
     await digest.step()
     assert post.server.mails == []
 
     post.office.clock.advance(1)
+    assert digest.is_due(post.office.clock.now())
     await digest.step()
     assert len(post.server.mails) == 1
 
