@@ -36,6 +36,44 @@ class ProblemSort:
     is_public: bool = True
 
 
+# Refusals of the API itself, and of aiohttp before it.
+OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
+    {
+        slug: ProblemSort(slug=slug, status=status, label=f"problem.{slug}", retryable=retryable)
+        for slug, status, retryable in (
+            ("bad-request", 400, False),
+            ("bad-json", 400, False),
+            ("bad-body", 400, True),
+            ("bad-multipart", 400, False),
+            ("bad-folder", 400, False),
+            ("missing-field", 422, False),
+            ("bad-file", 422, False),
+            ("key-missing", 400, False),
+            ("agency-needed", 400, False),
+            ("unauthorized", 401, False),
+            ("forbidden", 403, False),
+            ("no-such-page", 404, False),
+            ("method-not-allowed", 405, False),
+            ("too-slow", 408, True),
+            ("still-running", 409, True),
+            ("cursor-gone", 410, False),
+            ("too-large", 413, False),
+            ("unsupported-media", 415, False),
+            ("no-such-part", 416, False),
+            ("too-many-calls", 429, True),
+            ("expectation-failed", 417, False),
+            ("idempotency-other", 422, False),
+            ("not-well", 503, True),
+            ("http", 400, False),
+        )
+    }
+)
+
+_BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "no-such-page", 405: "method-not-allowed"}
+_BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 416: "no-such-part"}
+_BY_STATUS |= {417: "expectation-failed"}
+
+
 def _sort(slug: str, status: int, kind: type[errors.GatewayError], *, public: bool = True) -> ProblemSort:
     """Make a kind of problem, with words for programs where those for people speak of pages."""
     own_label = f"problem.{slug}"
@@ -87,43 +125,6 @@ SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
         )
     }
 )
-
-# Refusals of the API itself, and of aiohttp before it.
-OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
-    {
-        slug: ProblemSort(slug=slug, status=status, label=f"problem.{slug}", retryable=retryable)
-        for slug, status, retryable in (
-            ("bad-request", 400, False),
-            ("bad-json", 400, False),
-            ("bad-body", 400, True),
-            ("bad-multipart", 400, False),
-            ("bad-folder", 400, False),
-            ("missing-field", 422, False),
-            ("bad-file", 422, False),
-            ("key-missing", 400, False),
-            ("agency-needed", 400, False),
-            ("unauthorized", 401, False),
-            ("forbidden", 403, False),
-            ("no-such-page", 404, False),
-            ("method-not-allowed", 405, False),
-            ("too-slow", 408, True),
-            ("still-running", 409, True),
-            ("cursor-gone", 410, False),
-            ("too-large", 413, False),
-            ("unsupported-media", 415, False),
-            ("no-such-part", 416, False),
-            ("too-many-calls", 429, True),
-            ("expectation-failed", 417, False),
-            ("idempotency-other", 422, False),
-            ("not-well", 503, True),
-            ("http", 400, False),
-        )
-    }
-)
-
-_BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "no-such-page", 405: "method-not-allowed"}
-_BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 416: "no-such-part"}
-_BY_STATUS |= {417: "expectation-failed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

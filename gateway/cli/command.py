@@ -113,6 +113,7 @@ _MODULE_OF = {
 # Words with commands in further modules, in the order of the help.
 _MORE = {"registry": ("registry_feed", "registry_trust", "registry_change", "registry_seals", "host")}
 DASH = Path("-")
+Limit = Annotated[int, typer.Option(min=1, max=500)]
 
 
 def option(help: str, *names: str, **more: Any) -> Any:
@@ -135,7 +136,6 @@ def piped(help: str) -> Any:
     return argument(help, exists=True, dir_okay=False, allow_dash=True)
 
 
-Limit = Annotated[int, typer.Option(min=1, max=500)]
 Cursor = Annotated[str | None, option("Continue where the last list ended.")]
 Why = Annotated[str, option("Reason; it is recorded.")]
 Overlap = Annotated[str, option("How long the previous one stays valid: 24h, 7d; 0h for not at all.")]
