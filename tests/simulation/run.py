@@ -1,0 +1,181 @@
+"""Runs the world of one seed to its end. In: a seed, virtual hours, a folder. Out: a `Result`: what happened, a hash over
+all events, rows and files, and the promises that were broken."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.simulation import checkers, sources, stage
+from tests.simulation.axis import Rates
+from tests.simulation.callers import Crowd
+from tests.simulation.faults import Faults
+from tests.simulation.film import Film
+from tests.simulation.ledger import Ledger
+from tests.simulation.loop import Standstill, VirtualLoop, context_of
+from tests.simulation.stage import Site
+from tests.simulation.world import World, install
+
+# Virtual hours after the last fault within which everything must have come to its end.
+_QUIET_H = 60.0
+_LOOK_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one run is to do. `without` names kinds of faults that are left out; `until` is the event at which it ends."""
+
+    seed: int
+    hours: float = 12.0
+    pause_s: float = 1200.0
+    without: frozenset[str] = frozenset()
+    senders: int = 6
+    until: int = 0
+
+
+@dataclass(slots=True)
+class Result:
+    plan: Plan
+    hash: str = ""
+    events: int = 0
+    documents: int = 0
+    kills: int = 0
+    faults: int = 0
+    virtual_h: float = 0.0
+    cpu_s: float = 0.0
+    broken: list[str] = field(default_factory=list)
+    film: list[str] = field(default_factory=list)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seed": self.plan.seed,
+            "hash": self.hash,
+            "events": self.events,
+            "documents": self.documents,
+            "kills": self.kills,
+            "faults": self.faults,
+            "virtual_h": round(self.virtual_h, 2),
+            "cpu_s": round(self.cpu_s, 2),
+            "broken": self.broken,
+        }
+
+
+class _Until(Exception):
+    """The event at which the run was to end has come."""
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    """Yield a new folder in memory, where the machine has one."""
+    memory = Path("/dev/shm")
+    place = tempfile.mkdtemp(prefix="simulation-", dir=memory if memory.is_dir() else None)
+    try:
+        yield Path(place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def lay_out(folder: Path) -> dict[str, Site]:
+    """Lay out the nodes, the same for every seed."""
+    loop = VirtualLoop("stage")
+    try:
+        with sources.in_force(loop.time, "stage"):
+            return loop.run_until_complete(stage.lay_out(folder))
+    finally:
+        loop.close()
+
+
+def run(plan: Plan, folder: Path) -> Result:
+    """Run one world in an empty folder."""
+    began = sources.cpu_s()
+    sites = lay_out(folder)
+    seed = str(plan.seed)
+    loop = VirtualLoop(seed)
+    loop.now = 3600.0
+    film = Film(loop.time, until=plan.until)
+    world = World(seed, loop, film, Rates())
+    result = Result(plan)
+    asyncio.set_event_loop(loop)
+    with sources.in_force(loop.time, seed):
+        install(world)
+        ledger = Ledger()
+        try:
+            loop.run_until_complete(_live(plan, world, ledger, result, sites))
+        except Standstill:
+            world.broken("the world stands still: no timer is left")
+        except BaseException as error:  # reason: the film tells what led to it
+            world.broken(f"the run itself: {error!r}", error)
+    result.hash = film.hash
+    result.events, result.kills = film.count, world.kills
+    result.faults = sum(world.hub.faults.values()) + result.detail.get("faults", 0)
+    result.documents = len(ledger.sent)
+    result.virtual_h = loop.now / 3600
+    result.cpu_s = sources.cpu_s() - began
+    result.broken = world.broken_promises
+    result.film = list(film.last())
+    result.detail["errors"] = ["".join(traceback.format_exception(error)) for error in world.errors]
+    return result
+
+
+async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites: dict[str, Site]) -> None:
+    loop = world.loop
+    world.open(sites)
+    for host in world.hosts.values():
+        host.start()
+    await world.all_open()
+    crowd = Crowd(world=world, ledger=ledger, pause_s=plan.pause_s)
+    callers = [loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs()]
+    faults = Faults(world, plan.without)
+    striking = loop.create_task(faults.run(), context=context_of(None))
+    end_s = loop.now + plan.hours * 3600
+    while loop.now < end_s and not world.broken_promises:
+        await asyncio.sleep(60.0)
+        _look_at(callers, world)
+    crowd.ends = True
+    striking.cancel()
+    faults.heal()
+    await _until_quiet(world, crowd, callers)
+    result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
+    result.detail["hub"] = dict(world.hub.faults)
+    if not world.broken_promises:
+        for promise in checkers.check(world, ledger):
+            world.broken(promise)
+    for task in callers:
+        task.cancel()
+    if not world.broken_promises:
+        await world.stop()
+        checkers.add_to_hash(world)
+
+
+def film_kinds(world: World) -> dict[str, int]:
+    return dict(sorted(world.film.kinds.items()))
+
+
+def _look_at(callers: list[asyncio.Task[None]], world: World) -> None:
+    for caller in callers:
+        if caller.done() and not caller.cancelled() and (error := caller.exception()) is not None:
+            world.broken(f"a caller ended: {error!r}", error)
+
+
+async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[None]]) -> None:
+    """Wait until nothing is under way any more; a broken promise where that takes too long."""
+    last_s = world.loop.now + _QUIET_H * 3600
+    while not world.broken_promises:
+        await asyncio.sleep(_LOOK_S)
+        _look_at(callers, world)
+        await world.all_open()
+        remains = checkers.remains(world, crowd.busy)
+        if not remains:
+            return
+        if world.loop.now > last_s:
+            for remain in remains[:20]:
+                world.broken(f"{_QUIET_H:g} hours after the last fault: {remain}")
+            return
