@@ -128,7 +128,7 @@ class FolderMarks:
         folder if it has none either: at the first start of a node, of the first version that marks folders, and of a
         `restored` database, whose copy has no marks."""
         await self._read()
-        for place in self._folders.keys() - self._expected.keys():
+        for place in [place for place in self._folders if place not in self._expected]:
             if restored or await self._may_mark(place):
                 await self._mark(place)
             else:
