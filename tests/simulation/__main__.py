@@ -14,38 +14,73 @@ import sys
 
 from tests.simulation import loop
 from tests.simulation.run import Plan, Result, a_folder, run
+from tests.simulation.shrink import shrink_with
 
 del sources
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
-    parser.add_argument("--seed", type=int, default=0, help="0 draws a new one")
-    parser.add_argument("--hours", type=float, default=12.0)
-    parser.add_argument(
-        "--pause", type=float, default=1200.0, help="mean seconds between two acts of a caller"
-    )
-    parser.add_argument("--until", type=int, default=0, help="show the film up to that event")
-    parser.add_argument("--without", default="", help="kinds of faults to leave out")
-    parser.add_argument("--film", action="store_true", help="show the film of a run that went well too")
-    parser.add_argument("--detail", action="store_true")
-    parser.add_argument("--log", default="CRITICAL")
-    words = parser.parse_args()
+    words = _parsed()
     logging.basicConfig(level=words.log)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop.install()
-    seed = words.seed or int.from_bytes(os.urandom(4), "big")
+    if words.cpu:
+        return _many(words.hours, words.cpu, words.seed)
     plan = Plan(
-        seed=seed,
+        seed=words.seed or new_seed(),
         hours=words.hours,
-        pause_s=words.pause,
         until=words.until,
         without=frozenset(filter(None, words.without.split(","))),
+        callers=frozenset(filter(None, words.callers.split(","))),
     )
-    with a_folder() as folder:
-        result = run(plan, folder)
+    result = one(plan)
+    if words.shrink and result.broken:
+        plan, result = shrink_with(one, plan, result)
     show(result, film=words.film, detail=words.detail)
     return 1 if result.broken else 0
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--seed", type=int, default=0, help="0 draws a new one")
+    parser.add_argument(
+        "--hours", type=float, default=1.5, help="virtual hours in which callers and faults act"
+    )
+    parser.add_argument("--until", type=int, default=0, help="end the film at that event")
+    parser.add_argument("--cpu", type=float, default=0.0, help="try new seeds for so many CPU seconds")
+    parser.add_argument(
+        "--shrink", action="store_true", help="leave out callers and faults while it still fails"
+    )
+    parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
+    parser.add_argument("--callers", default="", help="agencies that send, with commas; all without it")
+    parser.add_argument("--film", action="store_true", help="show the film of a run that went well too")
+    parser.add_argument("--detail", action="store_true", help="show counts of everything")
+    parser.add_argument("--log", default="CRITICAL", help="level of the nodes' own log")
+    return parser.parse_args()
+
+
+def new_seed() -> int:
+    return int.from_bytes(os.urandom(4), "big")
+
+
+def one(plan: Plan) -> Result:
+    with a_folder() as folder:
+        return run(plan, folder)
+
+
+def _many(hours: float, cpu_s: float, seed: int) -> int:
+    """Try seeds until the CPU seconds are spent; end at the first that breaks a promise."""
+    spent_s = 0.0
+    while spent_s < cpu_s:
+        plan = Plan(seed=seed or new_seed(), hours=hours)
+        print(f"seed {plan.seed}", flush=True)
+        result = one(plan)
+        show(result)
+        if result.broken:
+            return 1
+        spent_s += result.cpu_s
+        seed = seed + 1 if seed else 0
+    return 0
 
 
 def show(result: Result, *, film: bool = False, detail: bool = False) -> None:

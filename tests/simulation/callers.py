@@ -59,11 +59,10 @@ class Crowd:
     busy: int = 0
     acts: dict[str, int] = field(default_factory=dict)
 
-    def programs(self) -> list[Caller]:
-        callers: list[Caller] = []
-        for cast in CASTS:
-            callers += [Sender(self, cast), Receiver(self, cast)]
-        return callers
+    def programs(self, codes: frozenset[str]) -> list[Caller]:
+        """Make a receiver for every agency, and a sender for each of these; for all where none is named."""
+        senders: list[Caller] = [Sender(self, cast) for cast in CASTS if not codes or cast.code in codes]
+        return [*senders, *(Receiver(self, cast) for cast in CASTS)]
 
 
 class Caller:

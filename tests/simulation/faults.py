@@ -10,13 +10,14 @@ from datetime import timedelta
 
 from tests.simulation.world import Host, World
 
-# Mean virtual seconds between two faults.
-_PAUSE_S = 1800.0
+
+KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop")
 
 
 class Faults:
-    def __init__(self, world: World, without: frozenset[str]) -> None:
-        self._world = world
+    def __init__(self, world: World, pause_s: float, without: frozenset[str]) -> None:
+        """`pause_s` is the mean time between two faults."""
+        self._world, self._pause_s = world, pause_s
         self._chance = world.chance("faults")
         self.count = 0
         kinds: dict[str, tuple[int, Callable[[Host], Awaitable[None]]]] = {
@@ -34,7 +35,7 @@ class Faults:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(self._chance.expovariate(1.0) * _PAUSE_S)
+            await asyncio.sleep(self._chance.expovariate(1.0) * self._pause_s)
             names = list(self._kinds)
             if not names:
                 return
@@ -52,7 +53,7 @@ class Faults:
         for task in self._tasks:
             task.cancel()
         world.hub.away.clear()
-        world.loop.slowness = 1.0
+        world.loop.slowness = world.loop.usual_slowness
         rates = world.hub.rates
         rates.cut = rates.answer_lost = rates.later = rates.doubled = rates.settle_lost = 0.0
         for host in world.hosts.values():
@@ -96,7 +97,7 @@ class Faults:
         try:
             await asyncio.sleep(self._chance.expovariate(1.0) * 300.0)
         finally:
-            self._world.loop.slowness = 1.0
+            self._world.loop.slowness = self._world.loop.usual_slowness
 
     async def _lock(self, host: Host) -> None:
         """Lock the database file as another program would, for a moment or for longer than a node waits."""

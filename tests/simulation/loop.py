@@ -115,7 +115,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now = 0.0
         self._chance = Random(f"{seed} threads")
         self._timers = 0
-        self.slowness = 1.0
+        self.usual_slowness = self.slowness = 1.0
         # What a piece of work left unsynced until its answer has reached its owner (`disk`).
         self.begin_work: Callable[[], None] = lambda: None
         self.end_work: Callable[[], Callable[[], None]] = lambda: _nothing

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tests.simulation import checkers, sources, stage
@@ -30,14 +31,38 @@ _LOOK_S = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one run is to do. `without` names kinds of faults that are left out; `until` is the event at which it ends."""
+    """What one run is to do. `without` names kinds of faults that are left out, `callers` which agencies have callers (none:
+    all), `until` the event at which the film ends."""
 
     seed: int
-    hours: float = 12.0
-    pause_s: float = 1200.0
+    hours: float = 1.5
     without: frozenset[str] = frozenset()
-    senders: int = 6
+    callers: frozenset[str] = frozenset()
     until: int = 0
+
+    def temper(self) -> Temper:
+        """Draw what kind of world this seed makes: worlds that differ find more than worlds that are all alike."""
+        chance = Random(f"{self.seed} temper")
+        harm = chance.choice((0.0, 1.0, 1.0, 3.0))
+        rates = Rates(delay_s=chance.choice((0.05, 2.0, 2.0, 60.0)), ring_lost=chance.choice((0.0, 0.1, 0.5)))
+        for name in ("cut", "answer_lost", "later", "doubled", "settle_lost"):
+            setattr(rates, name, getattr(rates, name) * harm)
+        return Temper(
+            pause_s=chance.choice((60.0, 150.0, 150.0, 400.0)),
+            fault_pause_s=chance.choice((150.0, 400.0, 400.0, 1200.0)),
+            slowness=chance.choice((0.2, 1.0, 1.0, 10.0)),
+            rates=rates,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temper:
+    """`pause_s` is the mean time between two acts of a caller, `fault_pause_s` between two faults."""
+
+    pause_s: float
+    fault_pause_s: float
+    slowness: float
+    rates: Rates
 
 
 @dataclass(slots=True)
@@ -66,10 +91,6 @@ class Result:
             "cpu_s": round(self.cpu_s, 2),
             "broken": self.broken,
         }
-
-
-class _Until(Exception):
-    """The event at which the run was to end has come."""
 
 
 @contextmanager
@@ -101,7 +122,9 @@ def run(plan: Plan, folder: Path) -> Result:
     loop = VirtualLoop(seed)
     loop.now = 3600.0
     film = Film(loop.time, until=plan.until)
-    world = World(seed, loop, film, Rates())
+    temper = plan.temper()
+    loop.usual_slowness = loop.slowness = temper.slowness
+    world = World(seed, loop, film, temper.rates)
     result = Result(plan)
     asyncio.set_event_loop(loop)
     with sources.in_force(loop.time, seed):
@@ -131,9 +154,12 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     for host in world.hosts.values():
         host.start()
     await world.all_open()
-    crowd = Crowd(world=world, ledger=ledger, pause_s=plan.pause_s)
-    callers = [loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs()]
-    faults = Faults(world, plan.without)
+    temper = plan.temper()
+    crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s)
+    callers = [
+        loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs(plan.callers)
+    ]
+    faults = Faults(world, temper.fault_pause_s, plan.without)
     striking = loop.create_task(faults.run(), context=context_of(None))
     end_s = loop.now + plan.hours * 3600
     while loop.now < end_s and not world.broken_promises:
@@ -145,6 +171,7 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     await _until_quiet(world, crowd, callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
+    result.detail["cuts"] = {host.name: host.disk.cuts for host in world.hosts.values()}
     if not world.broken_promises:
         for promise in checkers.check(world, ledger):
             world.broken(promise)

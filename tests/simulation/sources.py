@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Orders of the curves, below which private keys lie.
 _KEY_BITS = 250
-# The second from which virtual time is counted: 2026-11-20 01:00 UTC, a Friday morning in Vietnam.
-EPOCH_S = 1_795_136_400
+# The second from which virtual time is counted: 2026-01-05 00:00 UTC, a Monday morning in Vietnam. It lies before the
+# machine's own date, so that no file looks older than it is.
+EPOCH_S = 1_767_571_200
 
 _real_time, _real_ns, _real_monotonic = time.time, time.time_ns, time.monotonic
 _real_clock, _real_perf = time.clock_gettime, time.perf_counter
@@ -104,6 +106,7 @@ def install() -> None:
     time.monotonic, time.perf_counter, time.time, time.time_ns = _monotonic, _perf_counter, _time, _time_ns
     time.clock_gettime, time.thread_time = _clock_gettime, _thread_time
     os.urandom = _urandom
+    socket.gethostname = lambda: "world"
     random._urandom = _urandom  # type: ignore[attr-defined]  # what `secrets` draws from
     ec.generate_private_key = _generate_private_key
     _sign_deterministically()

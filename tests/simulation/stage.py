@@ -79,8 +79,8 @@ def settings_of(folder: Path, name: str) -> Settings:
             "GATEWAY_NODE_NAME": name,
             "GATEWAY_NODE_DATA_DIR": str(folder / name),
             "GATEWAY_NODE_OFFICE": "off",
-            "GATEWAY_WORKERS_POLL_S": "30",
-            "GATEWAY_WORKERS_LEASE_S": "60",
+            "GATEWAY_WORKERS_POLL_S": "60",
+            "GATEWAY_WORKERS_LEASE_S": "90",
         },
     )
 
