@@ -22,6 +22,8 @@ del sources
 def main() -> int:
     words = _parsed()
     logging.basicConfig(level=words.log)
+    if words.log == "CRITICAL":
+        logging.disable(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop.install()
     if words.cpu:

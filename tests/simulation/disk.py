@@ -10,6 +10,7 @@ import sqlite3
 import struct
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -22,7 +23,6 @@ _WAL_HEADER, _FRAME_HEADER = 32, 24
 # Of the index of a write-ahead log: its number of valid frames, and the salt that they share.
 _FRAMES, _SALT = struct.Struct("=16xI"), slice(32, 40)
 _BELLS, _INDEX = "-bells", "-shm"
-_LOST = 1 / 3
 _real_fsync, _real_replace, _real_rename = os.fsync, os.replace, os.rename
 _real_connect, _real_statvfs = sqlite3.connect, os.statvfs
 # (salt, number of frames) of a write-ahead log.
@@ -36,6 +36,7 @@ class Disk:
         self.folder = folder
         self.chance = Random(f"{seed} disk")
         self.is_full = False
+        self.lost_share = 1 / 3
         self.commits = self.syncs = self.cuts = 0
         self._ends: dict[str, _End] = {}
         self._unsettled: list[tuple[str, _End]] = []
@@ -176,7 +177,7 @@ class Disk:
 
     def _lose_file(self, parent: str, name: str, copy: Path) -> None:
         path = f"{parent}/{name}"
-        if path in self._replaced and self.chance.random() < _LOST:
+        if path in self._replaced and self.chance.random() < self.lost_share:
             shutil.copyfile(self._replaced[path], copy)
             return
         if path not in self._replaced and self._is_name_lost(parent, name):
@@ -184,13 +185,12 @@ class Disk:
             return
         stat = os.stat(path)
         if self._files.get(stat.st_ino) != (stat.st_size, stat.st_mtime_ns):
-            kind = self.chance.random()
-            if kind < _LOST:
-                os.truncate(copy, self.chance.randint(0, stat.st_size) if kind < _LOST / 2 else 0)
+            if self.chance.random() < self.lost_share:
+                os.truncate(copy, self.chance.choice((0, self.chance.randint(0, stat.st_size))))
 
     def _is_name_lost(self, parent: str, name: str) -> bool:
         synced = self._names.get(parent, {})
-        return synced.get(name) is None and self.chance.random() < _LOST
+        return synced.get(name) is None and self.chance.random() < self.lost_share
 
     def forget_processes(self) -> None:
         """Close what killed processes had open, as the machine does: their locks end, and nothing of theirs is written."""
@@ -303,18 +303,25 @@ def _statvfs(path: Any) -> Any:
     )
 
 
-def install(loop: VirtualLoop) -> None:
-    """Let every commit, sync and rename of an owner with a disk pass through it."""
-    os.fsync, os.replace, os.rename = _fsync, _replace, _rename
+@contextmanager
+def watched(loop: VirtualLoop | None = None) -> Iterator[None]:
+    """Let every commit, sync and rename of an owner with a disk pass through it, within the block."""
+    os.fsync, os.replace, os.rename, os.statvfs = _fsync, _replace, _rename, _statvfs
     sqlite3.connect = sqlite3.dbapi2.connect = _connect  # type: ignore[assignment]
-    os.statvfs = _statvfs
+    if loop is not None:
+        loop.begin_work, loop.end_work = _begin_work, _end_work
+    try:
+        yield
+    finally:
+        os.fsync, os.replace, os.rename, os.statvfs = _real_fsync, _real_replace, _real_rename, _real_statvfs
+        sqlite3.connect = sqlite3.dbapi2.connect = _real_connect  # type: ignore[assignment]
 
-    def begin_work() -> None:
-        if (disk := _owners_disk()) is not None:
-            disk.begin_work()
 
-    def end_work() -> Callable[[], None]:
-        disk = _owners_disk()
-        return disk.end_work() if disk is not None else lambda: None
+def _begin_work() -> None:
+    if (disk := _owners_disk()) is not None:
+        disk.begin_work()
 
-    loop.begin_work, loop.end_work = begin_work, end_work
+
+def _end_work() -> Callable[[], None]:
+    disk = _owners_disk()
+    return disk.end_work() if disk is not None else lambda: None

@@ -17,6 +17,7 @@ from typing import Any
 from tests.simulation import checkers, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
+from tests.simulation.disk import watched
 from tests.simulation.faults import Faults
 from tests.simulation.film import Film
 from tests.simulation.ledger import Ledger
@@ -127,7 +128,7 @@ def run(plan: Plan, folder: Path) -> Result:
     world = World(seed, loop, film, temper.rates)
     result = Result(plan)
     asyncio.set_event_loop(loop)
-    with sources.in_force(loop.time, seed):
+    with sources.in_force(loop.time, seed), watched(loop):
         install(world)
         ledger = Ledger()
         try:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from gateway.bootstrap import node as node_wiring
 from gateway.bootstrap.node import OpenNode, open_node
 from gateway.workers import loop as worker_loops
-from tests.simulation import disk as disks
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
 from tests.simulation.disk import Disk
 from tests.simulation.film import Film
@@ -205,8 +204,7 @@ class World:
 
 
 def install(world: World) -> None:
-    """Put the world's loop, disks and axis where the product takes its own."""
-    disks.install(world.loop)
+    """Put the world's axis where the product takes its own."""
     worker_loops.LANDING_POLL_S = _LANDING_S
     node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S
 
