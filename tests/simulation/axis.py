@@ -21,7 +21,6 @@ from tests.simulation import sources
 from tests.simulation.loop import Owner, VirtualLoop, current_owner
 
 POISON_LIMIT = 8
-_LONG_S = 3.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,8 +96,11 @@ class Hub:
         if node not in self.away and node in self.bells:
             self.bells[node]()
 
-    def waiting(self) -> list[_Item]:
-        return [item for item in self.items.values() if item.dead is None]
+    def retry_dead(self) -> None:
+        """Let dead parcels be delivered again, as an administrator does once all faults are over."""
+        for item in self.items.values():
+            if item.dead is DeadCause.TRIES:
+                item.dead, item.deliveries, item.leased_to_s = None, 0, -1.0
 
 
 class SimulatedAxis:

@@ -148,7 +148,7 @@ class Sender(Caller):
             await self._send(letter)
         if document is None or chance.random() > 0.3:
             return
-        await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 3600.0, 20_000.0)) * chance.random())
+        await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
         await self._change(letter, document)
 
     async def _send(self, letter: Letter) -> Sent | None:

@@ -4,29 +4,24 @@ in words, with its ids. It knows only the promises, and nothing of how the nodes
 from __future__ import annotations
 
 import json
-import os
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
-from gateway.domain.account import NumberingMode
+from gateway.domain.account import AgencyScope, NumberingMode
+from gateway.domain.document import Kind
+from gateway.store import figures_check
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.rows import Row, Rows
 from tests.simulation.stage import CASTS
 from tests.simulation.world import World
+from tests.support import plain_count
+from tests.support.plain_count import Ours
 
-_FINAL_OUT = {
-    "cancelled",
-    "sent",
-    "failed",
-    "delivered",
-    "rejected",
-    "accepted",
-    "assigned",
-    "processing",
-    "done",
-}
-
-
+_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
+# Longer than any step that was rung for takes, shorter than a poll.
+_QUICK_S = 25.0
 # Agencies whose arrivals the node itself numbers.
 _OWN_BOOKS = {cast.code for cast in CASTS if cast.numbering is NumberingMode.B}
 
@@ -41,21 +36,21 @@ def read(world: World) -> list[Rows]:
 def remains(world: World, busy: int) -> list[str]:
     """Name what is still under way."""
     found = [f"{busy} callers are in the middle of something"] if busy else []
-    for item in world.hub.items.values():
-        found.append(
-            f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
-        )
+    found += [
+        f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
+        for item in world.hub.items.values()
+    ]
     for side in read(world):
-        for row in side["outbox"]:
-            if row["state"] not in ("sent", "cancelled", "failed") or row["lease_token"]:
-                found.append(
-                    f"{side.name} outbox {row['id']} {row['kind']}: {row['state']} {row['last_error']}"
-                )
-        for row in side["inbox"]:
-            if row["state"] != "done" or row["lease_token"]:
-                found.append(
-                    f"{side.name} inbox {row['id']} {row['kind']}: {row['state']} {row['code']} {row['reason']}"
-                )
+        found += [
+            f"{side.name} outbox {row['id']} {row['kind']}: {row['state']} {row['last_error']}"
+            for row in side["outbox"]
+            if row["state"] not in ("sent", "cancelled", "failed") or row["lease_token"]
+        ]
+        found += [
+            f"{side.name} inbox {row['id']} {row['kind']}: {row['state']} {row['code']} {row['reason']}"
+            for row in side["inbox"]
+            if row["state"] != "done" or row["lease_token"]
+        ]
         found += [f"{side.name} job {row['id']} {row['kind']}: {row['last_error']}" for row in side["job"]]
         for row in side["handover"]:
             if row["state"] != "acked":
@@ -63,9 +58,55 @@ def remains(world: World, busy: int) -> list[str]:
     return found
 
 
-def check(world: World, ledger: Ledger) -> list[str]:
-    """Return every broken promise."""
-    return list(_Check(read(world), ledger).run())
+def check(world: World, ledger: Ledger, *, is_calm: bool = False) -> list[str]:
+    """Return every promise that the rows break. In a calm world, without any fault, mail must also be quick."""
+    found = _Check(read(world), ledger)
+    return [*found.run(), *(found.delays() if is_calm else ())]
+
+
+async def check_running(world: World) -> list[str]:
+    """Return the promises that running nodes break at rest: loops that stand, figures and states that a plain recount does
+    not give, an event log that is not sealed to its end."""
+    broken: list[str] = []
+    all_ours = {}
+    for host in world.hosts.values():
+        for code, id in host.site.agencies.items():
+            scope = AgencyScope(agency_id=id, principal_id="checker")
+            all_ours[code] = Ours(host.running.store, scope)
+    for host in world.hosts.values():
+        broken += [
+            f"{host.name}: the loop {name} stands"
+            for name, runs in host.running.pulse.loops().items()
+            if not runs
+        ]
+        for code in host.site.agencies:
+            try:
+                await host.call(
+                    lambda node, code=code: plain_count.check(
+                        all_ours[code], all_ours, year=2026, gives_numbers=False
+                    )
+                )
+            except AssertionError as error:
+                broken.append(f"{code}: a plain count gives something else: {_place_of(error)}")
+        _, differences = await host.call(lambda node: figures_check.check(node.store))
+        broken += [
+            f"{host.name}: the figures differ from the event log: {found}" for found in differences[:5]
+        ]
+    for side in read(world):
+        sealed = side.ask("SELECT coalesce(max(tree_size), 0) AS size FROM log_seal")[0]["size"]
+        written = side.ask("SELECT count(*) AS size FROM event")[0]["size"]
+        if sealed != written:
+            broken.append(f"{side.name}: {written} events, and only {sealed} of them are sealed")
+    return broken
+
+
+def _place_of(error: BaseException) -> str:
+    """Name the line of a failed assertion, and the values around it that say what differs."""
+    frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+    values = {
+        name: value for name, value in frame.f_locals.items() if isinstance(value, str | int | dict | tuple)
+    }
+    return f"{error} in {frame.f_code.co_name}, line {frame.f_lineno}: {str(values)[:600]}"
 
 
 def add_to_hash(world: World) -> None:
@@ -73,8 +114,6 @@ def add_to_hash(world: World) -> None:
     for side in read(world):
         for piece in side.everything():
             world.film.add_to_hash(piece)
-            if os.environ.get("SIM_ROWS"):
-                open(os.environ["SIM_ROWS"], "ab").write(piece + b"\n")
 
 
 class _Check:
@@ -104,6 +143,16 @@ class _Check:
             yield from self._identities(side)
             yield from self._content(side)
             yield from self._answers(side)
+
+    def delays(self) -> Iterator[str]:
+        """Name documents whose receipt took longer than work that is rung for takes."""
+        for sent in self._ledger.sent.values():
+            created_at = datetime.fromisoformat(self._outgoing[sent.id]["created_at"])
+            for code, delivery in self._deliveries[sent.id].items():
+                for fact in self._facts[delivery["id"]]:
+                    took_s = (datetime.fromisoformat(fact["at"]) - created_at).total_seconds()
+                    if fact["code"] == "01" and took_s > _QUICK_S:
+                        yield f"late: {sent.key} to {code}: {took_s:.0f} s until its receipt, with no fault anywhere"
 
     # --- documents --------------------------------------------------------------------------------------------
 
@@ -164,7 +213,7 @@ class _Check:
 
     def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:
         side = self._side_of[code]
-        if document["kind"] not in ("document", "replacement"):
+        if document["kind"] not in _WHOLE:
             return
         body = json.loads(document["body"])
         files = {file["name"]: side.digest_of(file) for file in body["files"]}
@@ -179,7 +228,7 @@ class _Check:
                 yield from (f"forged: {code} {row['id']}: admitted, and nobody sent it" for row in rows)
         known = {sent.id for sent in self._ledger.sent.values()}
         for id, row in self._outgoing.items():
-            if row["kind"] in ("document", "replacement", "update") and id not in known:
+            if row["kind"] in (*_WHOLE, Kind.UPDATE) and id not in known:
                 yield f"{id} ({row['external_id']}): sent, and no caller knows of it"
 
     # --- sequences --------------------------------------------------------------------------------------------

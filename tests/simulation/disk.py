@@ -184,9 +184,9 @@ class Disk:
             copy.unlink()
             return
         stat = os.stat(path)
-        if self._files.get(stat.st_ino) != (stat.st_size, stat.st_mtime_ns):
-            if self.chance.random() < self.lost_share:
-                os.truncate(copy, self.chance.choice((0, self.chance.randint(0, stat.st_size))))
+        is_synced = self._files.get(stat.st_ino) == (stat.st_size, stat.st_mtime_ns)
+        if not is_synced and self.chance.random() < self.lost_share:
+            os.truncate(copy, self.chance.choice((0, self.chance.randint(0, stat.st_size))))
 
     def _is_name_lost(self, parent: str, name: str) -> bool:
         synced = self._names.get(parent, {})

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from tests.simulation.world import Host, World
 
-
 KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop")
 
 

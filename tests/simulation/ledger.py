@@ -1,4 +1,5 @@
-"""What callers were answered: the only memory of a world outside its nodes. In: answers. Out: the same, for the checkers."""
+"""The answers that callers got: the only memory of a world outside its nodes. In: answers. Out: the same, for the
+checkers."""
 
 from __future__ import annotations
 

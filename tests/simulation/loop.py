@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import os
 import selectors
 import weakref
 from asyncio import events
@@ -171,6 +172,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             owner = _OWNER.get()
             context.run(_OWNER.set, owner)
         return owner  # type: ignore[no-any-return]
+
+    def close_files_of_dead(self) -> None:
+        """Close the pipes at which killed owners listened, as the machine does."""
+        for key in list(self._selector.get_map().values()):
+            handle = key.data[0] if key.data else None
+            if isinstance(handle, _Handle) and handle.owner is not None and handle.owner.is_dead:
+                self._selector.unregister(key.fileobj)
+                os.close(key.fd)
+
+    def _add_reader(self, file: Any, callback: Any, *args: Any) -> Any:
+        handle = _Handle(callback, args, self, None)
+        handle.owner = _OWNER.get()
+        self._selector.register(file, selectors.EVENT_READ, (handle, None))
+        return handle
 
     # --- threads ----------------------------------------------------------------------------------------------
 

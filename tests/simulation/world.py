@@ -5,6 +5,7 @@ an answer, an error, or a line that breaks."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from gateway.workers import loop as worker_loops
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
 from tests.simulation.disk import Disk
 from tests.simulation.film import Film
-from tests.simulation.loop import Owner, VirtualLoop, context_of
+from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
 from tests.simulation.stage import Site, StageClock
 
 T = TypeVar("T")
@@ -103,10 +104,18 @@ class Host:
         self.process: Process | None = None
         self.left: Path | None = None
 
+    @property
+    def running(self) -> OpenNode:
+        """The open node; it must have one."""
+        assert self.process is not None
+        assert self.process.node is not None
+        return self.process.node
+
     def start(self) -> None:
         """Start a process, in the folder that the last one left."""
         if self.left is not None:
             self.disk.forget_processes()
+            self.world.loop.close_files_of_dead()
             self.folder.rename(self.folder.with_name(f"{self.name}-{self.starts}"))
             self.left.rename(self.folder)
             shutil.rmtree(self.folder.with_name(f"{self.name}-{self.starts}"))
@@ -157,6 +166,20 @@ class Host:
         return await self.process.call(make)
 
 
+class Complaints(logging.Handler):
+    """Errors that nodes log, with the time of each."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+        self.lines: list[tuple[float, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        owner = current_owner()
+        if isinstance(owner, Process) and not owner.is_dead:
+            self.lines.append((self._world.loop.now, f"{owner.name}: {record.getMessage()}"))
+
+
 class World:
     """All of it, on one loop."""
 
@@ -169,6 +192,7 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.is_over = False
+        self.complaints = Complaints(self)
 
     def chance(self, part: str) -> Random:
         return Random(f"{self.seed} {part}")
