@@ -13,10 +13,14 @@ import os
 import sys
 
 from tests.simulation import loop
+from tests.simulation.film import KEPT
 from tests.simulation.run import Plan, Result, a_folder, run
 from tests.simulation.shrink import shrink_with
 
 del sources
+
+
+_WHOLE = 10**7
 
 
 def main() -> int:
@@ -32,6 +36,7 @@ def main() -> int:
         seed=words.seed or new_seed(),
         hours=words.hours,
         until=words.until,
+        kept=_WHOLE if words.film else KEPT,
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
     )
@@ -55,7 +60,9 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
     parser.add_argument("--callers", default="", help="agencies that send, with commas; all without it")
-    parser.add_argument("--film", action="store_true", help="show the film of a run that went well too")
+    parser.add_argument(
+        "--film", action="store_true", help="show the whole film, also of a run that went well"
+    )
     parser.add_argument("--detail", action="store_true", help="show counts of everything")
     parser.add_argument("--log", default="CRITICAL", help="level of the nodes' own log")
     return parser.parse_args()
