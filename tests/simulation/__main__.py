@@ -13,14 +13,14 @@ import os
 import sys
 
 from tests.simulation import loop
-from tests.simulation.film import KEPT
+from tests.simulation.film import FILM_LENGTH
 from tests.simulation.run import Plan, Result, a_folder, run
 from tests.simulation.shrink import shrink_with
 
 del sources
 
 
-_WHOLE = 10**7
+_ALL_EVENTS = 10**7
 
 
 def main() -> int:
@@ -35,14 +35,14 @@ def main() -> int:
     plan = Plan(
         seed=words.seed or new_seed(),
         hours=words.hours,
-        until=words.until,
-        kept=_WHOLE if words.film else KEPT,
+        last_event=words.until,
+        film_length=_ALL_EVENTS if words.film else FILM_LENGTH,
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
     )
-    result = one(plan)
+    result = run_plan(plan)
     if words.shrink and result.broken:
-        plan, result = shrink_with(one, plan, result)
+        plan, result = shrink_with(run_plan, plan, result)
     show(result, film=words.film, detail=words.detail)
     return 1 if result.broken else 0
 
@@ -72,7 +72,7 @@ def new_seed() -> int:
     return int.from_bytes(os.urandom(4), "big")
 
 
-def one(plan: Plan) -> Result:
+def run_plan(plan: Plan) -> Result:
     with a_folder() as folder:
         return run(plan, folder)
 
@@ -83,7 +83,7 @@ def _many(hours: float, cpu_s: float, seed: int) -> int:
     while spent_s < cpu_s:
         plan = Plan(seed=seed or new_seed(), hours=hours)
         print(f"seed {plan.seed}", flush=True)
-        result = one(plan)
+        result = run_plan(plan)
         show(result)
         if result.broken:
             return 1

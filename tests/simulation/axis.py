@@ -25,11 +25,11 @@ POISON_LIMIT = 8
 
 @dataclass(slots=True, kw_only=True)
 class Rates:
-    """How often the axis does what, for each call."""
+    """Rates of faults of the axis, for each call."""
 
     cut: float = 0.04
     answer_lost: float = 0.04
-    later: float = 0.03
+    postponed: float = 0.03
     doubled: float = 0.03
     settle_lost: float = 0.02
     ring_lost: float = 0.1
@@ -73,7 +73,7 @@ class Hub:
         self.faults[kind] = self.faults.get(kind, 0) + 1
         return True
 
-    def put(self, parcel: Parcel, raw: bytes, route: str, node: str) -> None:
+    def add(self, parcel: Parcel, raw: bytes, route: str, node: str) -> None:
         """Keep a parcel for a recipient; it arrives after a while, and so do the others, in any order."""
         self._numbers += 1
         self.published += 1
@@ -137,11 +137,11 @@ class SimulatedAxis:
         for route in routes:
             if not hub.hosts.get(fold_code(route)):
                 outcomes[route] = unroutable(route)
-            elif hub.has("later", hub.rates.later):
+            elif hub.has("postponed", hub.rates.postponed):
                 outcomes[route] = Outcome(fate=Fate.RETRY, detail="the axis asks for patience")
             else:
                 for _ in range(2 if hub.has("doubled", hub.rates.doubled) else 1):
-                    hub.put(parcel, raw, route, self._node)
+                    hub.add(parcel, raw, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
         await self._travel()

@@ -133,13 +133,13 @@ class Sender(Caller):
 
     async def _send_one(self, n: int) -> None:
         chance = self.chance
-        others = [cast.code for cast in CASTS if cast.code != self.cast.code]
+        other_codes = [cast.code for cast in CASTS if cast.code != self.cast.code]
         count = chance.choice((1, 1, 1, 2, 3))
         sizes = [chance.choice((900, 2_000, 20_000, 90_000)) for _ in range(chance.choice((1, 1, 2)))]
         letter = Letter(
             key=f"{self.cast.code}-{n}",
             number=str(n),
-            recipients=tuple(chance.sample(others, count)),
+            recipients=tuple(chance.sample(other_codes, count)),
             sizes=tuple(sizes),
             is_urgent=chance.random() < 0.15,
         )
@@ -328,10 +328,10 @@ class Receiver(Caller):
             await self._set(document.id, StatusCall(code=code, assignment=assignment))
 
     async def _set(self, id: str, call: StatusCall) -> None:
-        done = await self.ask(
+        result = await self.ask(
             f"status {call.code}", lambda node: act.set_status(node.inn, self.scope, id, call)
         )
         self.crowd.ledger.statuses.setdefault((self.cast.code, id), []).append(call.code)
-        if call.code == "03" and done.register_no is not None:
-            self.crowd.ledger.numbered(self.cast.code, id, done.register_no)
-        self.tell(f"set_{call.code}", f"{id} {done.register_no or ''}")
+        if call.code == "03" and result.register_no is not None:
+            self.crowd.ledger.numbered(self.cast.code, id, result.register_no)
+        self.tell(f"set_{call.code}", f"{id} {result.register_no or ''}")

@@ -22,7 +22,7 @@ from tests.support.plain_count import Ours
 
 # A row that was cancelled after its courier was killed keeps the lease of the dead, which nothing asks for any more.
 _ENDED = ("sent", "cancelled", "failed")
-_WHOLE = (Kind.DOCUMENT, Kind.REPLACEMENT)
+_LETTER_KINDS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 # Longer than any step that was rung for takes, shorter than a poll.
 _QUICK_S = 25.0
 # Agencies whose arrivals the node itself numbers.
@@ -38,33 +38,35 @@ def read(world: World) -> list[Rows]:
 
 def remains(world: World, busy: int) -> list[str]:
     """Name what is still under way."""
-    found = [f"{busy} callers are in the middle of something"] if busy else []
-    found += [
+    open_rows = [f"{busy} callers are in the middle of something"] if busy else []
+    open_rows += [
         f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
         for item in world.hub.items.values()
     ]
     for side in read(world):
-        found += [
+        open_rows += [
             f"{side.name} outbox {row['id']} {row['kind']}: {row['state']} {row['last_error']}"
             for row in side["outbox"]
             if row["state"] not in _ENDED
         ]
-        found += [
+        open_rows += [
             f"{side.name} inbox {row['id']} {row['kind']}: {row['state']} {row['code']} {row['reason']}"
             for row in side["inbox"]
             if row["state"] != "done" or row["lease_token"]
         ]
-        found += [f"{side.name} job {row['id']} {row['kind']}: {row['last_error']}" for row in side["job"]]
+        open_rows += [
+            f"{side.name} job {row['id']} {row['kind']}: {row['last_error']}" for row in side["job"]
+        ]
         for row in side["handover"]:
             if row["state"] != "acked":
-                found.append(f"{side.name} {row['incoming_id']}: hand-over {row['state']}")
-    return found
+                open_rows.append(f"{side.name} {row['incoming_id']}: hand-over {row['state']}")
+    return open_rows
 
 
 def check(world: World, ledger: Ledger, *, is_calm: bool = False) -> list[str]:
     """Return every promise that the rows break. In a calm world, without any fault, mail must also be quick."""
-    found = _Check(read(world), ledger)
-    return [*found.run(), *(found.delays() if is_calm else ())]
+    comparison = _Check(read(world), ledger)
+    return [*comparison.run(), *(comparison.delays() if is_calm else ())]
 
 
 async def check_running(world: World) -> list[str]:
@@ -93,13 +95,14 @@ async def check_running(world: World) -> list[str]:
                 broken.append(f"{code}: a plain count gives something else: {_place_of(error)}")
         _, differences = await host.call(lambda node: figures_check.check(node.store))
         broken += [
-            f"{host.name}: the figures differ from the event log: {found}" for found in differences[:5]
+            f"{host.name}: the figures differ from the event log: {difference}"
+            for difference in differences[:5]
         ]
     for side in read(world):
         sealed = side.ask("SELECT coalesce(max(tree_size), 0) AS size FROM log_seal")[0]["size"]
-        written = side.ask("SELECT count(*) AS size FROM event")[0]["size"]
-        if sealed != written:
-            broken.append(f"{side.name}: {written} events, and only {sealed} of them are sealed")
+        event_count = side.ask("SELECT count(*) AS size FROM event")[0]["size"]
+        if sealed != event_count:
+            broken.append(f"{side.name}: {event_count} events, and only {sealed} of them are sealed")
     return broken
 
 
@@ -122,7 +125,7 @@ def add_to_hash(world: World) -> None:
 class _Check:
     def __init__(self, sides: list[Rows], ledger: Ledger) -> None:
         self._sides, self._ledger = sides, ledger
-        self._side_of = {code: side for side in sides for code in side._codes.values()}
+        self._side_of = {code: side for side in sides for code in side.codes.values()}
         self._outgoing = {row["id"]: row for side in sides for row in side["outgoing_document"]}
         self._deliveries: dict[str, dict[str, Row]] = defaultdict(dict)
         self._facts: dict[str, list[Row]] = defaultdict(list)
@@ -187,7 +190,7 @@ class _Check:
             yield f"lost: {label}: {delivery['state']}, and the receiver does not have it"
             return
         if len(admitted) > 1:
-            yield f"doubled: {label}: admitted as {', '.join(one['id'] for one in admitted)}"
+            yield f"doubled: {label}: admitted as {', '.join(document['id'] for document in admitted)}"
         yield from self._agreement(label, code, delivery, admitted[0])
         yield from self._files(sent, label, code, admitted[0])
 
@@ -212,13 +215,13 @@ class _Check:
             yield f"{label}: answered statuses {missing} are not recorded at {code}"
         requests = {"15", "16"}
         agreed = Counter(f["code"] for f in self._facts[document["id"]] if f["code"] in requests)
-        known = Counter(f["code"] for f in self._facts[delivery["id"]] if f["code"] in requests)
-        if agreed != known:
-            yield f"{label}: the receiver answered requests with {dict(agreed)}, its sender knows {dict(known)}"
+        sender_codes = Counter(f["code"] for f in self._facts[delivery["id"]] if f["code"] in requests)
+        if agreed != sender_codes:
+            yield f"{label}: the receiver answered requests with {dict(agreed)}, its sender knows {dict(sender_codes)}"
 
     def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:
         side = self._side_of[code]
-        if document["kind"] not in _WHOLE:
+        if document["kind"] not in _LETTER_KINDS:
             return
         body = json.loads(document["body"])
         files = {file["name"]: side.digest_of(file) for file in body["files"]}
@@ -231,9 +234,9 @@ class _Check:
         for (code, packet_id), rows in self._incoming.items():
             if packet_id not in packets:
                 yield from (f"forged: {code} {row['id']}: admitted, and nobody sent it" for row in rows)
-        known = {sent.id for sent in self._ledger.sent.values()}
+        sent_ids = {sent.id for sent in self._ledger.sent.values()}
         for id, row in self._outgoing.items():
-            if row["kind"] in (*_WHOLE, Kind.UPDATE) and id not in known:
+            if row["kind"] in (*_LETTER_KINDS, Kind.UPDATE) and id not in sent_ids:
                 yield f"{id} ({row['external_id']}): sent, and no caller knows of it"
 
     # --- sequences --------------------------------------------------------------------------------------------
@@ -270,7 +273,11 @@ class _Check:
 
     def _identities(self, side: Rows) -> Iterator[str]:
         claimed = Counter((row["agency"], row["sender"], row["packet_id"]) for row in side["identity"])
-        yield from (f"{side.name} {who}: claimed {n} times" for who, n in claimed.items() if n > 1 and who[2])
+        yield from (
+            f"{side.name} {identity}: claimed {n} times"
+            for identity, n in claimed.items()
+            if n > 1 and identity[2]
+        )
         documents = {row["incoming_id"] for row in side["identity"]}
         for row in side["incoming_document"]:
             if row["id"] not in documents:
@@ -288,7 +295,7 @@ class _Check:
 
     def _answers(self, side: Rows) -> Iterator[str]:
         """Check that nothing of one agency lies with another."""
-        known = set(side._codes.values())
+        codes = set(side.codes.values())
         for table in (
             "outgoing_document",
             "incoming_document",
@@ -299,5 +306,5 @@ class _Check:
             "event",
         ):
             for row in side[table]:
-                if row["agency"] and row["agency"] not in known:
+                if row["agency"] and row["agency"] not in codes:
                     yield f"{side.name} {table}: a row of {row['agency']}, which it does not host"

@@ -75,7 +75,7 @@ class Disk:
             self._unsettled.append((file, end))
         else:
             self._ends[file] = end
-        self._strike_here()
+        self._count_point()
 
     def begin_work(self) -> None:
         self._is_at_work = True
@@ -100,17 +100,17 @@ class Disk:
                 self._replaced.pop(name).unlink(missing_ok=True)
         else:
             self._note_file(os.fstat(handle))
-        self._strike_here()
+        self._count_point()
 
     def replace(self, rename: Callable[[Any, Any], None], source: Any, target: Any) -> None:
-        """Rename a file. One that had the name stays aside until the folder is synced: a power cut may bring it back."""
+        """Rename a file. One that had the name stays beside until the folder is synced: a power cut may bring it back."""
         path = os.path.abspath(target)
         if path not in self._replaced and os.path.isfile(path):
-            kept = self.folder.parent / f"replaced-{self.chance.getrandbits(64):x}"
-            os.link(path, kept)
-            self._replaced[path] = kept
+            old_file = self.folder.parent / f"replaced-{self.chance.getrandbits(64):x}"
+            os.link(path, old_file)
+            self._replaced[path] = old_file
         rename(source, target)
-        self._strike_here()
+        self._count_point()
 
     def fill(self, *, is_full: bool) -> None:
         """Let the disk be full, or have room again."""
@@ -121,7 +121,7 @@ class Disk:
             except sqlite3.Error:  # reason: closed, or in the middle of a statement; it fails at its sync
                 continue
 
-    def _strike_here(self) -> None:
+    def _count_point(self) -> None:
         """Let a kill that is due strike within the work of a thread."""
         owner = current_owner()
         if owner is not None and not owner.is_dead:
@@ -152,9 +152,9 @@ class Disk:
         if len(header) < _WAL_HEADER:
             return
         size = _FRAME_HEADER + int.from_bytes(header[8:12], "big")
-        kept = self.chance.randint(floor, now[1])
+        frame = self.chance.randint(floor, now[1])
         self.cuts += 1
-        at = _WAL_HEADER + kept * size
+        at = _WAL_HEADER + frame * size
         torn = self.chance.randrange(size)
         with log.open("r+b") as cut:
             cut.seek(at + torn)
@@ -197,8 +197,8 @@ class Disk:
         for connection in self._open_connections():
             connection.close()
         self._connections.clear()
-        for kept in self._replaced.values():
-            kept.unlink(missing_ok=True)
+        for old_file in self._replaced.values():
+            old_file.unlink(missing_ok=True)
 
     def _open_connections(self) -> Iterator[sqlite3.Connection]:
         for reference in self._connections:

@@ -54,7 +54,7 @@ class Faults:
         world.hub.away.clear()
         world.loop.slowness = world.loop.usual_slowness
         rates = world.hub.rates
-        rates.cut = rates.answer_lost = rates.later = rates.doubled = rates.settle_lost = 0.0
+        rates.cut = rates.answer_lost = rates.postponed = rates.doubled = rates.settle_lost = 0.0
         for host in world.hosts.values():
             host.disk.fill(is_full=False)
             host.clock.wrong = timedelta()

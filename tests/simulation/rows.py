@@ -21,12 +21,12 @@ class Rows:
 
     def __init__(self, name: str, folder: Path, codes: Mapping[str, str]) -> None:
         """Take the codes of its agencies by id, which replace the ids."""
-        self.name, self.folder, self._codes = name, folder, codes
+        self.name, self.folder, self.codes = name, folder, codes
         self._tables: dict[str, list[Row]] = {}
 
     def __getitem__(self, table: str) -> list[Row]:
         if table not in self._tables:
-            self._tables[table] = [self._named(row) for row in self.ask(f"SELECT * FROM {table}")]  # noqa: S608 - our words
+            self._tables[table] = [self._with_code(row) for row in self.ask(f"SELECT * FROM {table}")]  # noqa: S608 - our words
         return self._tables[table]
 
     def ask(self, words: str, *values: object) -> list[Row]:
@@ -34,8 +34,8 @@ class Rows:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(words, values)]
 
-    def _named(self, row: Row) -> Row:
-        return {**row, "agency": self._codes.get(row.get("agency_id") or "", row.get("agency_id") or "")}
+    def _with_code(self, row: Row) -> Row:
+        return {**row, "agency": self.codes.get(row.get("agency_id") or "", row.get("agency_id") or "")}
 
     def digest_of(self, file: Mapping[str, Any]) -> str:
         """Return the digest of a file inside its envelope, as a clerk would open it."""

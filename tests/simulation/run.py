@@ -21,7 +21,7 @@ from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
 from tests.simulation.disk import watched
 from tests.simulation.faults import KINDS, Faults
-from tests.simulation.film import KEPT, Film
+from tests.simulation.film import FILM_LENGTH, Film
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import Standstill, VirtualLoop, context_of
 from tests.simulation.stage import Site
@@ -37,15 +37,15 @@ _CALM = 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one run is to do. `without` names kinds of faults that are left out, `callers` the agencies that send (none
-    named: all); the film has the `kept` last events, up to the event `until`."""
+    """Plan of one run. `without` names kinds of faults that are left out, `callers` the agencies that send (none
+    named: all); the film has the `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
     without: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
-    until: int = 0
-    kept: int = KEPT
+    last_event: int = 0
+    film_length: int = FILM_LENGTH
 
     def temper(self) -> Temper:
         """Draw what kind of world this seed makes: worlds that differ find more than worlds that are all alike."""
@@ -53,7 +53,7 @@ class Plan:
         is_calm = chance.random() < _CALM
         harm = 0.0 if is_calm else chance.choice((0.0, 1.0, 1.0, 3.0))
         rates = Rates(delay_s=chance.choice((0.05, 2.0, 2.0, 60.0)), ring_lost=chance.choice((0.0, 0.1, 0.5)))
-        for name in ("cut", "answer_lost", "later", "doubled", "settle_lost"):
+        for name in ("cut", "answer_lost", "postponed", "doubled", "settle_lost"):
             setattr(rates, name, getattr(rates, name) * harm)
         if is_calm:
             rates.ring_lost, rates.delay_s = 0.0, 0.05
@@ -134,7 +134,7 @@ def run(plan: Plan, folder: Path) -> Result:
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = 3600.0
-    film = Film(loop.time, plan.kept, plan.until)
+    film = Film(loop.time, plan.film_length, plan.last_event)
     temper = plan.temper()
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
@@ -216,7 +216,7 @@ def _look_at(callers: list[asyncio.Task[None]], world: World) -> None:
 
 
 async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[None]]) -> None:
-    """Wait until nothing is under way any more; a broken promise where that takes too long."""
+    """Wait last_event nothing is under way any more; a broken promise where that takes too long."""
     last_s = world.loop.now + _QUIET_H * 3600
     was_quiet = False
     while not world.broken_promises:

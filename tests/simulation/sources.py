@@ -115,14 +115,14 @@ def install() -> None:
 @contextmanager
 def in_force(elapsed_s: Callable[[], float], seed: str) -> Iterator[None]:
     """Let the clock and a source of that seed hold within the block."""
-    before = _Source.elapsed_s, _Source.chance, random.getstate()
+    earlier = _Source.elapsed_s, _Source.chance, random.getstate()
     _Source.elapsed_s, _Source.chance = elapsed_s, random.Random(f"{seed} machine")
     random.seed(f"{seed} library")
     try:
         yield
     finally:
-        _Source.elapsed_s, _Source.chance = before[:2]
-        random.setstate(before[2])
+        _Source.elapsed_s, _Source.chance = earlier[:2]
+        random.setstate(earlier[2])
 
 
 install()

@@ -49,7 +49,7 @@ def test_a_file_that_was_not_synced_is_lost(worst: Worst) -> None:
 
 
 def test_the_key_of_the_log_outlives_a_power_cut(worst: Worst) -> None:
-    """What it signed lies in the database, where another key could never continue it."""
+    """The database holds seals of it, which another key could never continue."""
     key = worst.run(lambda: seals.open_seal_key(worst.folder / "keys", None))
     assert seals.open_seal_key(worst.after_power_cut() / "keys", None).public == key.public
 
@@ -64,5 +64,5 @@ def test_an_exchange_key_outlives_a_power_cut(worst: Worst) -> None:
     """Its request may be with the authority by then."""
     keys = worst.folder / "data" / "keys"
     entry = worst.run(lambda: KeyDirectory(keys, None).generate("Z91"))
-    after = KeyDirectory(worst.after_power_cut() / "data" / "keys", None)
-    assert [found.key_id for found in after.entries("Z91")] == [entry.key_id]
+    left_keys = KeyDirectory(worst.after_power_cut() / "data" / "keys", None)
+    assert [key.key_id for key in left_keys.entries("Z91")] == [entry.key_id]

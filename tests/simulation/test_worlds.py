@@ -31,12 +31,12 @@ def outcome(words: str) -> dict[str, Any]:
 
 
 def test_a_seed_makes_the_same_world_whatever_the_hashes_of_texts() -> None:
-    one, other = (
+    result, other_result = (
         outcome(simulated("--seed", "7", "--hours", "0.2", hash_seed=hash_seed)[1])
         for hash_seed in ("1", "2")
     )
-    assert one["broken"] == []
-    assert {**one, "cpu_s": 0} == {**other, "cpu_s": 0}
+    assert result["broken"] == []
+    assert {**result, "cpu_s": 0} == {**other_result, "cpu_s": 0}
 
 
 def test_new_seeds_break_no_promise() -> None:

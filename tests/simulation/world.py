@@ -88,8 +88,8 @@ class Process(Owner):
         self.calls.clear()
 
 
-async def _awaited(made: Awaitable[T]) -> T:
-    return await made
+async def _awaited(call: Awaitable[T]) -> T:
+    return await call
 
 
 class Host:
@@ -197,8 +197,8 @@ class World:
     def chance(self, part: str) -> Random:
         return Random(f"{self.seed} {part}")
 
-    def tell(self, kind: str, where: str = "", words: str = "") -> None:
-        self.film.tell(kind, where, words)
+    def tell(self, kind: str, place: str = "", words: str = "") -> None:
+        self.film.tell(kind, place, words)
 
     def broken(self, promise: str, error: BaseException | None = None) -> None:
         """Note a broken promise; the run ends at the first one."""
