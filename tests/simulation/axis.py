@@ -1,5 +1,5 @@
 """The axis between the nodes of a world: a hub that keeps what it confirmed, and may do whatever a real one may. In:
-parcels, and rates of what goes wrong. Out: arrivals that come late, twice, in another order and again; publishes that are
+parcels, and rates of its faults. Out: arrivals that come late, twice, in another order and again; publishes that are
 cut before or after their effect; settlements that are lost."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The film of a world: every event with its virtual time, and one hash over all of them. In: events as they happen. Out:
-the hash, the number of events, and the last ones in words for whoever looks for the cause of a failure."""
+the hash, the number of events, and the last ones in words for a reader who looks for the cause of a failure."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Temper:
-    """`pause_s` is the mean time between two acts of a caller, `fault_pause_s` between two faults, of which a calm world
-    has none."""
+    """`pause_s` is the mean time between two acts of a caller, `fault_pause_s` between two faults; a calm
+    world has no faults."""
 
     is_calm: bool
     pause_s: float
