@@ -44,8 +44,16 @@ def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a small file that only the node's own user can read; a missing folder is made with the same rights."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     write_file(path, content, 0o600)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder for the node's own user alone, with its missing parents, durably."""
+    missing = [level for level in (folder, *folder.parents) if not level.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for level in missing:
+        sync_folder(level.parent)
 
 
 def sync_folder(folder: Path) -> None:

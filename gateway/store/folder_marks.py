@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from gateway import errors, log, random_source
-from gateway.atomic_files import sync_folder, write_file
+from gateway.atomic_files import make_private, sync_folder, write_file
 from gateway.ports.services import Clock, Pool
 from gateway.store.blobs import NO_SWEEP, SCRATCH
 from gateway.store.row import equal
@@ -81,7 +81,7 @@ def read_mark(folder: Path) -> str:
 
 def write_mark(folder: Path, mark: str) -> str:
     """Write the mark unless another process was first; return the one that is there."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     part = folder / f"{MARK}.{random_source.token_hex(8)}"
     write_file(part, f"{mark}\n".encode())
     try:

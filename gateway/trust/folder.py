@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import time_source
-from gateway.atomic_files import write_private
+from gateway.atomic_files import make_private, write_private
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured
 from gateway.trust.chain import is_authority
@@ -57,7 +57,7 @@ class AnchorFile:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Lock the folder, so that two approvals at once do not overwrite each other's anchor."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._path.parent)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)

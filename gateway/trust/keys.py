@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from gateway import random_source
-from gateway.atomic_files import write_private
+from gateway.atomic_files import make_private, sync_folder, write_private
 from gateway.domain.certificates import ANY_KEY, KeyUse
 from gateway.errors import Clash, Misconfigured, NotFound, SignerDown
 from gateway.ports.services import EnvelopeSigner
@@ -54,6 +54,8 @@ def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKe
                 # Of two processes that start together the second uses the first one's key: a link never replaces a file.
                 with suppress(FileExistsError):
                     os.link(fresh, path)
+                # What the key signs soon lies in the database; after a power cut it must still have its name.
+                sync_folder(path.parent)
             finally:
                 fresh.unlink(missing_ok=True)
         return serialization.load_pem_private_key(path.read_bytes(), password or None)
@@ -123,7 +125,7 @@ class KeyDirectory:
     def generate(self, agency_code: str, kind: KeyKind = "ecdsa-p256", storage: str = FILE) -> KeyEntry:
         """Make a new key durably and return its entry; it has no certificate yet."""
         self._folder(agency_code)
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._root)
         make = self._on_token().generate if storage == TOKEN else self._generate_file
         public = make(agency_code, kind)
         key_entry = material.entry(agency_code, public, storage, None)

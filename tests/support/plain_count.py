@@ -15,7 +15,7 @@ from gateway.domain.document import STANDING, Delivery, IncomingDocument, Outgoi
 from gateway.domain.figures import DAY, IN, OUT
 from gateway.domain.numbers import NumberState
 from gateway.domain.states import Track
-from gateway.domain.status import Fact, RequestState, fold_delivery
+from gateway.domain.status import Fact, RequestKind, RequestState, fold_delivery
 from gateway.store import figures
 from gateway.store.store import SqlStore
 from gateway.store.tables_figures import FigureDayRow
@@ -135,7 +135,10 @@ async def _check_figures(sender: Ours, sent: SentDocuments) -> None:
         "documents": len(counts),
         "recipients": len(reported_groups),
         "delivered": sum(any(fact.track is Track.BUSINESS for fact in group) for group in reported_groups),
-        "recalled": sum(any(r.state is RequestState.AGREED for r in group) for group in requests),
+        "recalled": sum(
+            any(r.state is RequestState.AGREED and r.kind is not RequestKind.UPDATE for r in group)
+            for group in requests
+        ),
     }
     assert await sender.counted(OUT, [*expected]) == expected
 

@@ -1,0 +1,337 @@
+"""The callers of a world: a sending clerk and a receiving document system for each agency. In: a seed, hosts. Out: answers
+in the ledger. A caller whose line breaks asks again, under the same key, until it is answered; one that is refused gives
+up."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from bench.papers import content
+from gateway.bootstrap.node import OpenNode
+from gateway.domain.account import AgencyScope, NumberingMode
+from gateway.domain.document import (
+    Assignment,
+    DocumentChange,
+    Draft,
+    FileRole,
+    IncomingDocument,
+    Kind,
+    OutgoingDocument,
+    Recipient,
+    Signer,
+    Urgency,
+)
+from gateway.domain.wall_clock import local
+from gateway.errors import Clash, GatewayError, NotFound, Refused
+from gateway.incoming import act, handover
+from gateway.incoming.act import StatusCall
+from gateway.outgoing import accept, intake, manage, recall
+from gateway.outgoing.intake import Accepted, Once, Order
+from tests.simulation.ledger import Ledger, Sent
+from tests.simulation.stage import CASTS, Cast
+from tests.simulation.world import Host, Lost, World
+
+T = TypeVar("T")
+_AGAIN_S = 20.0
+_LEASE_S = 300
+_HANGS_UP = 0.03
+_TWICE = 0.05
+
+
+class GivenUp(Exception):
+    """A node refused an act for a reason that asking again does not change."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Crowd:
+    """All callers. `busy` counts those in the middle of something; `ends` lets them begin nothing new."""
+
+    world: World
+    ledger: Ledger
+    pause_s: float
+    ends: bool = False
+    busy: int = 0
+    acts: dict[str, int] = field(default_factory=dict)
+
+    def programs(self, codes: frozenset[str]) -> list[Caller]:
+        """Make a receiver for every agency, and a sender for each of these; for all where none is named."""
+        senders: list[Caller] = [Sender(self, cast) for cast in CASTS if not codes or cast.code in codes]
+        return [*senders, *(Receiver(self, cast) for cast in CASTS)]
+
+
+class Caller:
+    """One program of an agency."""
+
+    role = ""
+
+    def __init__(self, crowd: Crowd, cast: Cast) -> None:
+        self.crowd, self.cast = crowd, cast
+        self.host: Host = crowd.world.hosts[cast.node]
+        self.chance: Random = crowd.world.chance(f"{self.role} {cast.code}")
+        self.scope = AgencyScope(
+            agency_id=self.host.site.agencies[cast.code], principal_id=f"{self.role} {cast.code}"
+        )
+
+    async def run(self) -> None:
+        raise NotImplementedError
+
+    def tell(self, act_name: str, words: str) -> None:
+        self.crowd.acts[act_name] = self.crowd.acts.get(act_name, 0) + 1
+        self.crowd.world.tell(f"{self.role}.{act_name}", self.cast.code, words)
+
+    async def ask(self, name: str, make: Callable[[OpenNode], Awaitable[T]]) -> T:
+        """Make a call until it is answered. Clash, Refused and NotFound are answers too; anything unforeseen is a broken
+        promise."""
+        while True:
+            try:
+                return await self._once(make)
+            except (Lost, TimeoutError):
+                self.crowd.ledger.lost_answers += 1
+            except (Clash, Refused, NotFound) as answer:
+                if getattr(answer, "code", "") not in ("GW-IDEM-RUNNING", "GW-STALE"):
+                    raise
+            except GatewayError as error:  # the node cannot at this moment, and says so
+                self.tell("put_off", f"{name} {error.code}")
+            except Exception as error:  # reason: what is unforeseen is what is looked for
+                self.crowd.world.broken(f"{self.role} {self.cast.code} {name}: {error!r}", error)
+                raise
+            await asyncio.sleep(_AGAIN_S * self.chance.uniform(0.5, 3.0))
+
+    async def _once(self, make: Callable[[OpenNode], Awaitable[T]]) -> T:
+        """Call; sometimes hang up before the answer."""
+        if self.chance.random() >= _HANGS_UP:
+            return await self.host.call(make)
+        async with asyncio.timeout(self.chance.expovariate(1.0) * 0.01):
+            return await self.host.call(make)
+
+
+class Sender(Caller):
+    """Sends documents, and sometimes takes one back, replaces, updates or cancels it."""
+
+    role = "sender"
+
+    async def run(self) -> None:
+        n = 0
+        while not self.crowd.ends:
+            await asyncio.sleep(self.chance.expovariate(1.0) * self.crowd.pause_s)
+            if self.crowd.ends:
+                return
+            n += 1
+            self.crowd.busy += 1
+            try:
+                await self._send_one(n)
+            except (Clash, Refused, NotFound) as answer:
+                self.tell("refused", f"{n} {answer.code} {answer}")
+            finally:
+                self.crowd.busy -= 1
+
+    async def _send_one(self, n: int) -> None:
+        chance = self.chance
+        other_codes = [cast.code for cast in CASTS if cast.code != self.cast.code]
+        count = chance.choice((1, 1, 1, 2, 3))
+        sizes = [chance.choice((900, 2_000, 20_000, 90_000)) for _ in range(chance.choice((1, 1, 2)))]
+        letter = Letter(
+            key=f"{self.cast.code}-{n}",
+            number=str(n),
+            recipients=tuple(chance.sample(other_codes, count)),
+            sizes=tuple(sizes),
+            is_urgent=chance.random() < 0.15,
+        )
+        document = await self._send(letter)
+        if chance.random() < _TWICE:
+            await self._send(letter)
+        if document is None or chance.random() > 0.3:
+            return
+        await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
+        await self._change(letter, document)
+
+    async def _send(self, letter: Letter) -> Sent | None:
+        self.crowd.ledger.tried += 1
+        accepted = await self.ask("send", lambda node: send(node, self.scope, letter))
+        id = (
+            accepted.document.id
+            if accepted.document
+            else json.loads((accepted.replayed or (0, "{}"))[1])["id"]
+        )
+        self.tell("sent", f"{letter.key} {id} to {','.join(letter.recipients)}")
+        sent = Sent(
+            key=letter.key,
+            id=id,
+            sender=self.cast.code,
+            recipients=letter.recipients,
+            files={name: hashlib.sha256(raw).hexdigest() for name, raw in letter.files()},
+        )
+        return self.crowd.ledger.accepted(sent)
+
+    async def _change(self, letter: Letter, sent: Sent) -> None:
+        kind = self.chance.choice(("recall", "take_back", "update", "replace", "cancel", "cancel"))
+        try:
+            if kind == "cancel":
+                sent.may_be_cancelled = True
+                await self.ask(kind, lambda node: manage.cancel(node.out, self.scope, sent.id, why="Nhầm"))
+                sent.is_cancelled = True
+            elif kind in ("recall", "take_back"):
+                await self.ask(
+                    kind,
+                    lambda node: recall.recall(
+                        node.out,
+                        self.scope,
+                        sent.id,
+                        reason="Gửi nhầm",
+                        approved_by="Giám đốc Mẫu",
+                        notice_no=f"{letter.number}/TB",
+                        take_back=kind == "take_back",
+                    ),
+                )
+            else:
+                await self._send_changed(letter, sent, kind)
+        except (Clash, Refused, NotFound) as answer:
+            self.tell("not_changed", f"{kind} {sent.id} {answer.code} {answer}")
+        else:
+            self.tell(kind, sent.id)
+
+    async def _send_changed(self, letter: Letter, sent: Sent, kind: str) -> None:
+        document: OutgoingDocument = await self.ask(
+            "read", lambda node: _read_sent(node, self.scope, sent.id)
+        )
+        number = letter.number if kind == "update" else f"9{letter.number}"
+        change = DocumentChange(reason="Sửa", target=document.document_id)
+        if kind == "replace":
+            change = DocumentChange(reason="Thay", replaces=((document.document_id, letter.recipients),))
+        changed = Letter(
+            key=f"{letter.key}-{kind}",
+            number=number,
+            recipients=letter.recipients,
+            sizes=(1_500,),
+            kind=Kind.UPDATE if kind == "update" else Kind.REPLACEMENT,
+            parent_id=sent.id,
+            change=change,
+        )
+        await self._send(changed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A document before it is sent; the same at every try."""
+
+    key: str
+    number: str
+    recipients: tuple[str, ...]
+    sizes: tuple[int, ...]
+    is_urgent: bool = False
+    kind: Kind = Kind.DOCUMENT
+    parent_id: str | None = None
+    change: DocumentChange | None = None
+
+    def files(self) -> list[tuple[str, bytes]]:
+        seed = int.from_bytes(hashlib.sha256(self.key.encode()).digest()[:4], "big")
+        return [(f"{n}-{self.number}.pdf", content(size, seed + n)) for n, size in enumerate(self.sizes)]
+
+
+async def send(node: OpenNode, scope: AgencyScope, letter: Letter) -> Accepted:
+    """Send a letter as the API does: files first, then the order under its key."""
+    draft = Draft(
+        external_id=letter.key,
+        number=letter.number,
+        symbol="STD-VP",
+        issued_on=local(node.clock.now()).date(),
+        type_name="Công văn",
+        subject=f"Về việc {letter.key}",
+        urgency=Urgency.EXPRESS if letter.is_urgent else Urgency.NORMAL,
+        signer=Signer(name="Nguyễn Văn Mẫu"),
+        recipients=tuple(Recipient(code=code) for code in letter.recipients),
+        reply_required=False,
+    )
+    order = Order(draft=draft, kind=letter.kind, parent_id=letter.parent_id, change=letter.change)
+    once = Once(
+        owner=scope.principal_id,
+        key=letter.key,
+        method="POST",
+        path="/messages",
+        meta=letter.key,
+        render=_render,
+    )
+    async with intake.receive_files(node.out) as request_files:
+        for n, (name, raw) in enumerate(letter.files()):
+            role = FileRole.APPENDIX if n else FileRole.LEAD
+            await request_files.add(role, name, role, _chunks(raw))
+        return await accept.accept(node.out, scope, order, request_files, once)
+
+
+def _render(accepted: Accepted) -> tuple[int, str]:
+    return 202, json.dumps({"id": accepted.document.id if accepted.document else ""})
+
+
+async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(raw), 65_536):
+        yield raw[at : at + 65_536]
+
+
+async def _read_sent(node: OpenNode, scope: AgencyScope, id: str) -> OutgoingDocument:
+    async with node.store.read(scope) as work:
+        return await work.outgoing.get(id)
+
+
+class Receiver(Caller):
+    """Fetches documents under a lease, gives each a status, acknowledges it, and works on it until it is done."""
+
+    role = "receiver"
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self.chance.expovariate(1.0) * self.crowd.pause_s * 0.5)
+            self.crowd.busy += 1
+            try:
+                while await self._fetch():
+                    pass
+            finally:
+                self.crowd.busy -= 1
+
+    async def _fetch(self) -> bool:
+        documents = await self.ask(
+            "fetch",
+            lambda node: handover.lease(node.inn, self.scope, self.scope.principal_id, 5, _LEASE_S),
+        )
+        for document in documents:
+            try:
+                await self._take_in(document)
+            except (Clash, Refused, NotFound) as answer:
+                self.tell("stopped", f"{document.id} {answer.code} {answer}")
+            await self.ask("ack", lambda node, id=document.id: self._ack(node, id))  # type: ignore[misc]  # mypy cannot type a lambda with a default
+            self.crowd.ledger.acked.add((self.cast.code, document.id))
+            self.tell("acked", document.id)
+        return bool(documents)
+
+    async def _ack(self, node: OpenNode, id: str) -> bool:
+        return await handover.ack(node.inn, self.scope, id, self.scope.principal_id)
+
+    async def _take_in(self, document: IncomingDocument) -> None:
+        """Answer a request; give a document 03, or 02, and what follows from it."""
+        if not document.kind.is_whole:
+            await self._set(document.id, StatusCall(code=self.chance.choice(("15", "15", "16"))))
+            return
+        if self.chance.random() < 0.08:
+            await self._set(document.id, StatusCall(code="02", reason="BAD_FORM"))
+            return
+        number = None if self.cast.numbering is NumberingMode.B else f"{int(document.id[-6:], 36) % 10**8}"
+        await self._set(document.id, StatusCall(code="03", register_no=number))
+        for code in ("04", "05", "06"):
+            if self.chance.random() < 0.4:
+                return
+            assignment = Assignment(lead_unit="Phòng Mẫu") if code == "04" else None
+            await self._set(document.id, StatusCall(code=code, assignment=assignment))
+
+    async def _set(self, id: str, call: StatusCall) -> None:
+        result = await self.ask(
+            f"status {call.code}", lambda node: act.set_status(node.inn, self.scope, id, call)
+        )
+        self.crowd.ledger.statuses.setdefault((self.cast.code, id), []).append(call.code)
+        if call.code == "03" and result.register_no is not None:
+            self.crowd.ledger.numbered(self.cast.code, id, result.register_no)
+        self.tell(f"set_{call.code}", f"{id} {result.register_no or ''}")

@@ -1,0 +1,310 @@
+"""Compares the answers to callers with the rows of all nodes. In: a world at rest, and its ledger. Out: each broken promise
+in words, with its ids. It knows only the promises, and nothing of how the nodes keep them."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+
+from gateway.domain.account import AgencyScope, NumberingMode
+from gateway.domain.document import Kind
+from gateway.domain.status import MAY_HAVE_LEFT
+from gateway.store import figures_check
+from tests.simulation.ledger import Ledger, Sent
+from tests.simulation.rows import Row, Rows
+from tests.simulation.stage import CASTS
+from tests.simulation.world import World
+from tests.support import plain_count
+from tests.support.plain_count import Ours
+
+# A row that was cancelled after its courier was killed keeps the lease of the dead, which nothing asks for any more.
+_ENDED = ("sent", "cancelled", "failed")
+_LETTER_KINDS = (Kind.DOCUMENT, Kind.REPLACEMENT)
+# Longer than any step that was rung for takes, shorter than a poll.
+_QUICK_S = 25.0
+# Agencies whose arrivals the node itself numbers.
+_OWN_BOOKS = {cast.code for cast in CASTS if cast.numbering is NumberingMode.B}
+
+
+def read(world: World) -> list[Rows]:
+    return [
+        Rows(host.name, host.folder, {id: code for code, id in host.site.agencies.items()})
+        for host in world.hosts.values()
+    ]
+
+
+def remains(world: World, busy: int) -> list[str]:
+    """Name what is still under way."""
+    open_rows = [f"{busy} callers are in the middle of something"] if busy else []
+    open_rows += [
+        f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
+        for item in world.hub.items.values()
+    ]
+    for side in read(world):
+        open_rows += [
+            f"{side.name} outbox {row['id']} {row['kind']}: {row['state']} {row['last_error']}"
+            for row in side["outbox"]
+            if row["state"] not in _ENDED
+        ]
+        open_rows += [
+            f"{side.name} inbox {row['id']} {row['kind']}: {row['state']} {row['code']} {row['reason']}"
+            for row in side["inbox"]
+            if row["state"] != "done" or row["lease_token"]
+        ]
+        open_rows += [
+            f"{side.name} job {row['id']} {row['kind']}: {row['last_error']}" for row in side["job"]
+        ]
+        for row in side["handover"]:
+            if row["state"] != "acked":
+                open_rows.append(f"{side.name} {row['incoming_id']}: hand-over {row['state']}")
+    return open_rows
+
+
+def check(world: World, ledger: Ledger, *, is_calm: bool = False) -> list[str]:
+    """Return every promise that the rows break. In a calm world, without any fault, mail must also be quick."""
+    comparison = _Check(read(world), ledger)
+    return [*comparison.run(), *(comparison.delays() if is_calm else ())]
+
+
+async def check_running(world: World) -> list[str]:
+    """Return the promises that running nodes break at rest: loops that stand, figures and states that a plain recount does
+    not give, an event log that is not sealed to its end."""
+    broken: list[str] = []
+    all_ours = {}
+    for host in world.hosts.values():
+        for code, id in host.site.agencies.items():
+            scope = AgencyScope(agency_id=id, principal_id="checker")
+            all_ours[code] = Ours(host.running.store, scope)
+    for host in world.hosts.values():
+        broken += [
+            f"{host.name}: the loop {name} stands"
+            for name, runs in host.running.pulse.loops().items()
+            if not runs
+        ]
+        for code in host.site.agencies:
+            try:
+                await host.call(
+                    lambda node, code=code: plain_count.check(
+                        all_ours[code], all_ours, year=2026, gives_numbers=False
+                    )
+                )
+            except AssertionError as error:
+                broken.append(f"{code}: a plain count gives something else: {_place_of(error)}")
+        _, differences = await host.call(lambda node: figures_check.check(node.store))
+        broken += [
+            f"{host.name}: the figures differ from the event log: {difference}"
+            for difference in differences[:5]
+        ]
+    for side in read(world):
+        sealed = side.ask("SELECT coalesce(max(tree_size), 0) AS size FROM log_seal")[0]["size"]
+        event_count = side.ask("SELECT count(*) AS size FROM event")[0]["size"]
+        if sealed != event_count:
+            broken.append(f"{side.name}: {event_count} events, and only {sealed} of them are sealed")
+    return broken
+
+
+def _place_of(error: BaseException) -> str:
+    """Name the line of a failed assertion, and the values around it that say what differs."""
+    frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+    values = {
+        name: value for name, value in frame.f_locals.items() if isinstance(value, str | int | dict | tuple)
+    }
+    return f"{error} in {frame.f_code.co_name}, line {frame.f_lineno}: {str(values)[:600]}"
+
+
+def add_to_hash(world: World) -> None:
+    """Add all rows and files to the hash of the film."""
+    for side in read(world):
+        for piece in side.everything():
+            world.film.add_to_hash(piece)
+
+
+class _Check:
+    def __init__(self, sides: list[Rows], ledger: Ledger) -> None:
+        self._sides, self._ledger = sides, ledger
+        self._side_of = {code: side for side in sides for code in side.codes.values()}
+        self._outgoing = {row["id"]: row for side in sides for row in side["outgoing_document"]}
+        self._deliveries: dict[str, dict[str, Row]] = defaultdict(dict)
+        self._facts: dict[str, list[Row]] = defaultdict(list)
+        self._incoming: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for side in sides:
+            for row in side["delivery"]:
+                self._deliveries[row["document_id"]][row["code"]] = row
+            for row in side["fact"]:
+                self._facts[row["subject_id"]].append(row)
+            for row in side["incoming_document"]:
+                self._incoming[row["agency"], row["packet_id"]].append(row)
+
+    def run(self) -> Iterator[str]:
+        yield from self._ledger.complaints
+        for sent in self._ledger.sent.values():
+            yield from self._document(sent)
+        yield from self._strangers()
+        for side in self._sides:
+            yield from self._books(side)
+            yield from self._events(side)
+            yield from self._identities(side)
+            yield from self._content(side)
+            yield from self._answers(side)
+
+    def delays(self) -> Iterator[str]:
+        """Name documents whose receipt took longer than work that is rung for takes."""
+        for sent in self._ledger.sent.values():
+            created_at = datetime.fromisoformat(self._outgoing[sent.id]["created_at"])
+            for code, delivery in self._deliveries[sent.id].items():
+                for fact in self._facts[delivery["id"]]:
+                    took_s = (datetime.fromisoformat(fact["at"]) - created_at).total_seconds()
+                    if fact["code"] == "01" and took_s > _QUICK_S:
+                        yield f"late: {sent.key} to {code}: {took_s:.0f} s until its receipt, with no fault anywhere"
+
+    # --- documents --------------------------------------------------------------------------------------------
+
+    def _document(self, sent: Sent) -> Iterator[str]:
+        row = self._outgoing.get(sent.id)
+        if row is None:
+            yield f"lost: {sent.key} {sent.id} was accepted, and {sent.sender} does not have it"
+            return
+        deliveries = self._deliveries[sent.id]
+        if set(deliveries) != set(sent.recipients):
+            yield f"{sent.key} {sent.id}: deliveries to {sorted(deliveries)}, not {sorted(sent.recipients)}"
+        for code, delivery in sorted(deliveries.items()):
+            yield from self._delivery(sent, row, code, delivery)
+
+    def _delivery(self, sent: Sent, row: Row, code: str, delivery: Row) -> Iterator[str]:
+        label = f"{sent.key} {sent.id} to {code}"
+        admitted = self._incoming[code, row["packet_id"]]
+        cancelled = [fact for fact in self._facts[delivery["id"]] if fact["code"] == "cancelled"]
+        if cancelled and not sent.may_be_cancelled:
+            yield f"{label}: cancelled, and nobody cancelled it"
+        if cancelled and not admitted:
+            return
+        # An attempt whose answer was lost may have brought it to the axis: then the node said so when it was cancelled.
+        if cancelled and json.loads(cancelled[0]["body"]).get("reason") != MAY_HAVE_LEFT:
+            yield f"{label}: cancelled as never sent, and the receiver has it"
+        if sent.is_cancelled and not cancelled:
+            yield f"{label}: {delivery['state']}, but its cancelling was answered"
+        if not admitted:
+            yield f"lost: {label}: {delivery['state']}, and the receiver does not have it"
+            return
+        if len(admitted) > 1:
+            yield f"doubled: {label}: admitted as {', '.join(document['id'] for document in admitted)}"
+        yield from self._agreement(label, code, delivery, admitted[0])
+        yield from self._files(sent, label, code, admitted[0])
+
+    def _agreement(self, label: str, code: str, delivery: Row, document: Row) -> Iterator[str]:
+        """Check that the sender knows every business status of the receiver, once, with its proof, and nothing else."""
+        theirs = Counter(
+            f["code"] for f in self._facts[document["id"]] if f["track"] == "business" and f["code"] != "01"
+        )
+        ours = Counter(f["code"] for f in self._facts[delivery["id"]] if f["track"] == "business")
+        if ours.pop("01", 0) != 1:
+            yield f"{label}: its sender has not exactly one receipt 01"
+        if ours != theirs:
+            yield f"{label}: the receiver set {dict(theirs)}, its sender knows {dict(ours)}"
+        for fact in self._facts[delivery["id"]]:
+            if fact["track"] == "business" and not json.loads(fact["body"]).get("proved"):
+                yield f"{label}: receipt {fact['code']} is not proved"
+        answered = self._ledger.statuses.get((code, document["id"]), [])
+        missing = [
+            status for status in answered if status in ("02", "03", "04", "05", "06") and not theirs[status]
+        ]
+        if missing:
+            yield f"{label}: answered statuses {missing} are not recorded at {code}"
+        requests = {"15", "16"}
+        agreed = Counter(f["code"] for f in self._facts[document["id"]] if f["code"] in requests)
+        sender_codes = Counter(f["code"] for f in self._facts[delivery["id"]] if f["code"] in requests)
+        if agreed != sender_codes:
+            yield f"{label}: the receiver answered requests with {dict(agreed)}, its sender knows {dict(sender_codes)}"
+
+    def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:
+        side = self._side_of[code]
+        if document["kind"] not in _LETTER_KINDS:
+            return
+        body = json.loads(document["body"])
+        files = {file["name"]: side.digest_of(file) for file in body["files"]}
+        updated = any(f["code"] == "15" for f in self._facts[document["id"]])
+        if files != sent.files and not updated:
+            yield f"{label}: other content: {files}, not {sent.files}"
+
+    def _strangers(self) -> Iterator[str]:
+        packets = {row["packet_id"] for row in self._outgoing.values()}
+        for (code, packet_id), rows in self._incoming.items():
+            if packet_id not in packets:
+                yield from (f"forged: {code} {row['id']}: admitted, and nobody sent it" for row in rows)
+        sent_ids = {sent.id for sent in self._ledger.sent.values()}
+        for id, row in self._outgoing.items():
+            if row["kind"] in (*_LETTER_KINDS, Kind.UPDATE) and id not in sent_ids:
+                yield f"{id} ({row['external_id']}): sent, and no caller knows of it"
+
+    # --- sequences --------------------------------------------------------------------------------------------
+
+    def _books(self, side: Rows) -> Iterator[str]:
+        """Check that the node's own books count 1, 2, 3, and that a document has one number: the one that was answered."""
+        books: dict[tuple[str, str, int], list[str]] = defaultdict(list)
+        entries: Counter[tuple[str, str]] = Counter()
+        for row in side["register_entry"]:
+            books[row["agency"], row["book"], row["year"]].append(row["number"])
+            entries[row["agency"], row["incoming_id"]] += 1
+            answered = self._ledger.numbers.get((row["agency"], row["incoming_id"]))
+            if answered is not None and answered != row["number"]:
+                yield f"{row['incoming_id']}: number {row['number']} in the book, answered {answered}"
+        for book, numbers in books.items():
+            twice = [number for number, count in Counter(numbers).items() if count > 1]
+            if twice:
+                yield f"book {book}: numbers given twice: {twice}"
+            if book[0] in _OWN_BOOKS and sorted(map(int, numbers)) != list(range(1, len(numbers) + 1)):
+                yield f"book {book}: not 1 to {len(numbers)}: {sorted(map(int, numbers))[:30]}"
+        yield from (f"{key}: {count} numbers in the book" for key, count in entries.items() if count > 1)
+        for (code, id), number in self._ledger.numbers.items():
+            if self._side_of[code] is side and not entries[code, id]:
+                yield f"{code} {id}: number {number} was answered, and the book does not have it"
+
+    def _events(self, side: Rows) -> Iterator[str]:
+        runs: dict[str, list[int]] = {"": [row["node_seq"] or 0 for row in side["event"]]}
+        for row in side["event"]:
+            if row["agency"]:
+                runs.setdefault(row["agency"], []).append(row["agency_seq"] or 0)
+        for owner, numbers in runs.items():
+            if sorted(numbers) != list(range(1, len(numbers) + 1)):
+                yield f"{side.name} {owner}: events are not numbered 1 to {len(numbers)}"
+
+    def _identities(self, side: Rows) -> Iterator[str]:
+        claimed = Counter((row["agency"], row["sender"], row["packet_id"]) for row in side["identity"])
+        yield from (
+            f"{side.name} {identity}: claimed {n} times"
+            for identity, n in claimed.items()
+            if n > 1 and identity[2]
+        )
+        documents = {row["incoming_id"] for row in side["identity"]}
+        for row in side["incoming_document"]:
+            if row["id"] not in documents:
+                yield f"{side.name} {row['id']}: admitted without an identity"
+
+    def _content(self, side: Rows) -> Iterator[str]:
+        """Check that every row of large content has its file, whole."""
+        for row in side.ask("SELECT digest, size FROM blob WHERE body IS NULL"):
+            digest = row["digest"]
+            path = side.folder / "content" / digest[:2] / digest[2:4] / digest
+            if not path.is_file():
+                yield f"{side.name}: the file of content {digest} is missing"
+            elif path.stat().st_size != row["size"]:
+                yield f"{side.name}: content {digest} has {path.stat().st_size} bytes, not {row['size']}"
+
+    def _answers(self, side: Rows) -> Iterator[str]:
+        """Check that nothing of one agency lies with another."""
+        codes = set(side.codes.values())
+        for table in (
+            "outgoing_document",
+            "incoming_document",
+            "delivery",
+            "fact",
+            "outbox",
+            "inbox",
+            "event",
+        ):
+            for row in side[table]:
+                if row["agency"] and row["agency"] not in codes:
+                    yield f"{side.name} {table}: a row of {row['agency']}, which it does not host"

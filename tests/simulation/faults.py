@@ -1,0 +1,123 @@
+"""Faults of a world, each at its own rate. In: a seed. Out: kills at any step and within any commit, power cuts, full and
+slow disks, files that another program locks, nodes cut off from the axis, clocks that are set wrong, stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from tests.simulation.world import Host, World
+
+KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop")
+
+
+class Faults:
+    def __init__(self, world: World, pause_s: float, without: frozenset[str]) -> None:
+        """`pause_s` is the mean time between two faults."""
+        self._world, self._pause_s = world, pause_s
+        self._chance = world.chance("faults")
+        self.count = 0
+        kinds: dict[str, tuple[int, Callable[[Host], Awaitable[None]]]] = {
+            "kill": (5, self._kill),
+            "power": (5, self._cut_power),
+            "away": (3, self._cut_off),
+            "full": (2, self._fill),
+            "slow": (2, self._slow),
+            "locked": (2, self._lock),
+            "clock": (1, self._set_clock),
+            "stop": (1, self._stop),
+        }
+        self._kinds = {name: kind for name, kind in kinds.items() if name not in without}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._chance.expovariate(1.0) * self._pause_s)
+            names = list(self._kinds)
+            if not names:
+                return
+            (name,) = self._chance.choices(names, [self._kinds[n][0] for n in names])
+            host = self._world.hosts[self._chance.choice(list(self._world.hosts))]
+            self.count += 1
+            self._world.tell(f"fault.{name}", host.name)
+            task = self._world.loop.create_task(self._kinds[name][1](host))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def heal(self) -> None:
+        """End every fault."""
+        world = self._world
+        for task in self._tasks:
+            task.cancel()
+        world.hub.away.clear()
+        world.loop.slowness = world.loop.usual_slowness
+        rates = world.hub.rates
+        rates.cut = rates.answer_lost = rates.postponed = rates.doubled = rates.settle_lost = 0.0
+        for host in world.hosts.values():
+            host.disk.fill(is_full=False)
+            host.clock.wrong = timedelta()
+            if host.process is not None:
+                host.process.turns_left = None
+        world.tell("faults.end")
+
+    def _kill_later(self, host: Host, *, power_fails: bool) -> None:
+        """Let a kill strike after so many steps of the process from now, when it is at work."""
+        process = host.process
+        if process is None or process.is_dead:
+            return
+        back_s = self._chance.choice((1.0, 20.0, 300.0))
+        process.strike = lambda: host.kill(power_fails=power_fails, back_after_s=back_s)
+        process.turns_left = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((20, 300, 3000)))
+
+    async def _kill(self, host: Host) -> None:
+        self._kill_later(host, power_fails=False)
+
+    async def _cut_power(self, host: Host) -> None:
+        self._kill_later(host, power_fails=True)
+
+    async def _cut_off(self, host: Host) -> None:
+        self._world.hub.away.add(host.name)
+        try:
+            await asyncio.sleep(self._chance.expovariate(1.0) * 900.0)
+        finally:
+            self._world.hub.away.discard(host.name)
+
+    async def _fill(self, host: Host) -> None:
+        host.disk.fill(is_full=True)
+        try:
+            await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
+        finally:
+            host.disk.fill(is_full=False)
+
+    async def _slow(self, host: Host) -> None:
+        self._world.loop.slowness = self._chance.choice((20.0, 300.0))
+        try:
+            await asyncio.sleep(self._chance.expovariate(1.0) * 300.0)
+        finally:
+            self._world.loop.slowness = self._world.loop.usual_slowness
+
+    async def _lock(self, host: Host) -> None:
+        """Lock the database file as another program would, for a moment or for longer than a node waits."""
+        if host.process is None or host.left is not None:
+            return
+        connection = sqlite3.connect(host.folder / "gateway.db", timeout=0, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0)))
+        except sqlite3.OperationalError:
+            pass
+        finally:
+            connection.close()
+
+    async def _set_clock(self, host: Host) -> None:
+        host.clock.wrong = timedelta(seconds=self._chance.choice((-90, -20, 20, 90)))
+        try:
+            await asyncio.sleep(self._chance.expovariate(1.0) * 1800.0)
+        finally:
+            host.clock.wrong = timedelta()
+
+    async def _stop(self, host: Host) -> None:
+        if host.process is not None:
+            host.process.stop.set()

@@ -1,0 +1,148 @@
+"""Lays out the nodes of a world before it begins: schema, agencies, keys and certificates, the registry and its bindings.
+In: a folder. Out: settings of each node and the ids of its agencies. The same in every world, so that worlds differ by
+their seeds alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from gateway.bootstrap.core import open_core
+from gateway.bootstrap.node import open_node
+from gateway.clock import SystemClock
+from gateway.domain.account import HostedAgency, NumberingMode
+from gateway.settings import Settings, load
+from gateway.store import migrate
+from gateway.trust.keys import KeyDirectory
+from gateway_labs import trial_node
+from gateway_labs.authority import Authority
+from tests.simulation import sources
+
+_TEN_YEARS = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """An agency and how arrivals get their numbers there."""
+
+    code: str
+    node: str
+    numbering: NumberingMode
+
+
+CASTS = (
+    Cast("Z91", "north", NumberingMode.B),
+    Cast("Z91.07", "north", NumberingMode.A),
+    Cast("Z92", "centre", NumberingMode.B),
+    Cast("Z92.01", "centre", NumberingMode.B),
+    Cast("Z93", "south", NumberingMode.C),
+    Cast("Z93.04", "south", NumberingMode.B),
+)
+NODES = tuple(dict.fromkeys(cast.node for cast in CASTS))
+
+
+class StageClock(SystemClock):
+    """The virtual wall clock, which a fault may set wrong for one node."""
+
+    def __init__(self) -> None:
+        self.wrong = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(sources.now_s(), UTC) + self.wrong
+
+    def passed_s(self) -> float:
+        return sources.now_s()
+
+    def new_id(self, prefix: str = "") -> str:
+        return prefix + sources.ulid(self.now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A node as it was laid out: `agencies` are the ids of its agencies by code."""
+
+    name: str
+    settings: Settings
+    agencies: Mapping[str, str]
+
+
+def settings_of(folder: Path, name: str) -> Settings:
+    """Return the settings of a node; polls are rare, so that an idle hour costs little."""
+    return load(
+        None,
+        {
+            "GATEWAY_NODE_NAME": name,
+            "GATEWAY_NODE_DATA_DIR": str(folder / name),
+            "GATEWAY_NODE_OFFICE": "off",
+            "GATEWAY_WORKERS_POLL_S": "60",
+            "GATEWAY_WORKERS_LEASE_S": "90",
+        },
+    )
+
+
+async def lay_out(folder: Path) -> dict[str, Site]:
+    """Lay out all nodes in the folder."""
+    clock = StageClock()
+    began = clock.now() - timedelta(days=2)
+    authority = Authority.create("Simulated exchange authority", began, _TEN_YEARS)
+    sites, certificates = {}, {}
+    for name in NODES:
+        settings = settings_of(folder, name)
+        settings.node.data_dir.mkdir(parents=True)
+        schema = folder / "schema.db"
+        if schema.exists():
+            shutil.copyfile(schema, folder / name / "gateway.db")
+        else:
+            await migrate.up(settings.database.url)
+            shutil.copyfile(folder / name / "gateway.db", schema)
+        codes = [cast for cast in CASTS if cast.node == name]
+        for cast in codes:
+            keys = KeyDirectory(settings.keys.folder, None)
+            certificates[cast.code] = trial_node.certified(
+                keys, authority, cast.code, _name(cast.code), began
+            )
+        sites[name] = Site(name=name, settings=settings, agencies=await _host(settings, codes, clock))
+    for site in sites.values():
+        trial_node.write_trust(site.settings.trust.folder, authority, certificates, began)
+        await _register(site, certificates, clock)
+    return sites
+
+
+async def _host(settings: Settings, casts: list[Cast], clock: StageClock) -> dict[str, str]:
+    agencies = {}
+    async with open_core(settings, clock) as core:
+        for cast in casts:
+            agency = HostedAgency(
+                id=clock.new_id("agy_"), code=cast.code, name=_name(cast.code), numbering=cast.numbering
+            )
+            await core.store.accounts.add_hosted(agency)
+            agencies[cast.code] = agency.id
+    return agencies
+
+
+async def _register(site: Site, certificates: Mapping[str, x509.Certificate], clock: StageClock) -> None:
+    rows = [(cast.code, _name(cast.code), cast.code.rpartition(".")[0]) for cast in CASTS]
+    async with open_node(site.settings, clock) as node:
+        plan = await node.directory_changes.plan_import(
+            trial_node.as_csv([("code", "name", "parent"), *rows])
+        )
+        await node.directory_changes.apply(plan, "stage")
+        for code, certificate in certificates.items():
+            binding = trial_node.binding_of(code, certificate)
+            await node.directory_changes.bind(
+                code,
+                binding.certificate_der,
+                binding.valid_from,
+                binding.valid_to,
+                proposed_by="stage",
+                approved_by="stage authority",
+            )
+
+
+def _name(code: str) -> str:
+    return f"Cơ quan mô phỏng {code}"

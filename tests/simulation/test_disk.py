@@ -1,0 +1,68 @@
+"""A power cut takes what was not synced; what a node relies on must be synced before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from gateway.store.folder_marks import read_mark, write_mark
+from gateway.trust import seals
+from gateway.trust.keys import KeyDirectory
+from tests.simulation.disk import Disk, watched
+from tests.simulation.loop import Owner, context_of
+
+T = TypeVar("T")
+
+
+class Worst:
+    """A disk after a power cut that keeps nothing of what was not synced."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.disk = Disk(folder, "worst")
+        self.disk.lost_share = 1.0
+        self.owner = Owner("node")
+        self.owner.disk = self.disk
+
+    def run(self, work: Callable[[], T]) -> T:
+        with watched():
+            return context_of(self.owner).run(work)
+
+    def after_power_cut(self) -> Path:
+        image = self.folder.with_name("after")
+        self.disk.image(image, power_fails=True)
+        return image
+
+
+@pytest.fixture
+def worst(tmp_path: Path) -> Worst:
+    return Worst(tmp_path / "node")
+
+
+def test_a_file_that_was_not_synced_is_lost(worst: Worst) -> None:
+    worst.run(lambda: (worst.folder / "note").write_text("words"))
+    assert not (worst.after_power_cut() / "note").exists()
+
+
+def test_the_key_of_the_log_outlives_a_power_cut(worst: Worst) -> None:
+    """The database holds seals of it, which another key could never continue."""
+    key = worst.run(lambda: seals.open_seal_key(worst.folder / "keys", None))
+    assert seals.open_seal_key(worst.after_power_cut() / "keys", None).public == key.public
+
+
+def test_a_marked_folder_outlives_a_power_cut(worst: Worst) -> None:
+    """The database expects its mark from then on."""
+    worst.run(lambda: write_mark(worst.folder / "content", "a mark"))
+    assert read_mark(worst.after_power_cut() / "content") == "a mark"
+
+
+def test_an_exchange_key_outlives_a_power_cut(worst: Worst) -> None:
+    """Its request may be with the authority by then."""
+    keys = worst.folder / "data" / "keys"
+    entry = worst.run(lambda: KeyDirectory(keys, None).generate("Z91"))
+    left_keys = KeyDirectory(worst.after_power_cut() / "data" / "keys", None)
+    assert [key.key_id for key in left_keys.entries("Z91")] == [entry.key_id]

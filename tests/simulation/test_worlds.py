@@ -1,0 +1,51 @@
+"""Worlds of new seeds, and of all seeds that ever failed, keep every promise; a seed makes the same world every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FAILED = Path(__file__).with_name("failed_seeds.txt")
+# CPU seconds of new seeds.
+_NEW_S = 30
+
+
+def simulated(*words: str, hash_seed: str = "random") -> tuple[int, str]:
+    """Run a simulation in a process of its own, since it replaces the machine's time; return its exit code and words."""
+    command = [sys.executable, "-m", "tests.simulation", *words]
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    print(ended.stdout[-20_000:], ended.stderr[-5_000:])
+    return ended.returncode, ended.stdout
+
+
+def outcome(words: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(words.splitlines()[-1])
+    return result
+
+
+def test_a_seed_makes_the_same_world_whatever_the_hashes_of_texts() -> None:
+    result, other_result = (
+        outcome(simulated("--seed", "7", "--hours", "0.2", hash_seed=hash_seed)[1])
+        for hash_seed in ("1", "2")
+    )
+    assert result["broken"] == []
+    assert {**result, "cpu_s": 0} == {**other_result, "cpu_s": 0}
+
+
+def test_new_seeds_break_no_promise() -> None:
+    code, words = simulated("--cpu", str(_NEW_S), "--hours", "0.5")
+    assert code == 0, words[-20_000:]
+
+
+@pytest.mark.parametrize("line", FAILED.read_text("utf-8").splitlines() if FAILED.exists() else [])
+def test_a_seed_that_failed_breaks_no_promise_any_more(line: str) -> None:
+    seed, hours = line.split()[:2]
+    code, words = simulated("--seed", seed, "--hours", hours)
+    assert code == 0, words[-20_000:]

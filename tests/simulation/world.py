@@ -1,0 +1,245 @@
+"""The world of one seed: three nodes with a disk each, one axis, and the processes that run on them. In: a seed and a
+folder. Out: nodes that run, that can be killed at any step and come back, and calls to them that end like a caller's: with
+an answer, an error, or a line that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from gateway.bootstrap import node as node_wiring
+from gateway.bootstrap.node import OpenNode, open_node
+from gateway.workers import loop as worker_loops
+from tests.simulation.axis import Hub, Rates, SimulatedAxis
+from tests.simulation.disk import Disk
+from tests.simulation.film import Film
+from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
+from tests.simulation.stage import Site, StageClock
+
+T = TypeVar("T")
+_LANDING_S = 30.0
+_LANDING_FIRST_S = 1.0
+
+
+class Lost(Exception):
+    """The line to a process broke: whether the call had its effect is not known."""
+
+
+class Process(Owner):
+    """One process of a node."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(f"{host.name}.{host.starts}")
+        self.host = host
+        self.disk = host.disk
+        self.node: OpenNode | None = None
+        self.opened = asyncio.Event()
+        self.stop = asyncio.Event()
+        self.calls: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
+        self.kept: list[asyncio.Task[Any]] = []
+        self.main: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        async with open_node(self.host.site.settings, self.host.clock) as node:
+            node.guard.measure = None
+            self.node = node
+            self.host.world.hub.bells[self.host.name] = node.wakers["landing"].ring
+            self.opened.set()
+            await node.run_workers(self.stop)
+
+    async def call(self, make: Callable[[OpenNode], Awaitable[T]]) -> T:
+        """Make a call as a caller outside does. Lost when the process ends before it has answered; a caller that is
+        cancelled hangs up, which cancels the call."""
+        if self.node is None or self.is_dead or self.stop.is_set():
+            raise Lost
+        loop = self.host.world.loop
+        answer: asyncio.Future[T] = loop.create_future()
+        task = loop.create_task(_awaited(make(self.node)), context=context_of(self))
+        self.calls[task] = answer
+        task.add_done_callback(self._pass_on)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    def _pass_on(self, task: asyncio.Task[Any]) -> None:
+        answer = self.calls.pop(task, None)
+        if answer is None or answer.done():
+            if not task.cancelled():
+                task.exception()
+        elif task.cancelled():
+            answer.set_exception(Lost())
+        elif (error := task.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(task.result())
+
+    def end_calls(self) -> None:
+        for answer in self.calls.values():
+            if not answer.done():
+                answer.set_exception(Lost())
+        self.calls.clear()
+
+
+async def _awaited(call: Awaitable[T]) -> T:
+    return await call
+
+
+class Host:
+    """One node: its disk, its clock, and the process that runs now."""
+
+    def __init__(self, world: World, site: Site) -> None:
+        self.world, self.site, self.name = world, site, site.name
+        self.clock = StageClock()
+        self.folder = site.settings.node.data_dir
+        self.disk = Disk(self.folder, f"{world.seed} {site.name}")
+        self.starts = 0
+        self.process: Process | None = None
+        self.left: Path | None = None
+
+    @property
+    def running(self) -> OpenNode:
+        """The open node; it must have one."""
+        assert self.process is not None
+        assert self.process.node is not None
+        return self.process.node
+
+    def start(self) -> None:
+        """Start a process, in the folder that the last one left."""
+        if self.left is not None:
+            self.disk.forget_processes()
+            self.world.loop.close_files_of_dead()
+            self.folder.rename(self.folder.with_name(f"{self.name}-{self.starts}"))
+            self.left.rename(self.folder)
+            shutil.rmtree(self.folder.with_name(f"{self.name}-{self.starts}"))
+            self.left = None
+        self.starts += 1
+        self.disk.begin()
+        self.process = process = Process(self)
+        self.world.tell("node.started", process.name)
+        process.main = self.world.loop.create_task(process.run(), context=context_of(process))
+        process.main.add_done_callback(self._ended, context=context_of(None))
+
+    def _ended(self, main: asyncio.Task[None]) -> None:
+        process = self.process
+        if process is None or process.main is not main:
+            return
+        self.world.tell("node.ended", process.name)
+        process.end_calls()
+        if main.cancelled() or main.exception() is not None:
+            self.world.broken(f"{process.name} ended by itself: {main.exception()!r}", main.exception())
+        elif not process.stop.is_set():
+            self.world.broken(f"{process.name} ended, and was not stopped")
+        self.process = None
+        if not self.world.is_over:
+            self.world.loop.call_later(2.0, self.start, context=context_of(None))
+
+    def kill(self, *, power_fails: bool, back_after_s: float) -> None:
+        """Kill the process at this very step. What it had not synced is lost where the power fails."""
+        process = self.process
+        if process is None or process.is_dead:
+            return
+        process.is_dead = True
+        self.left = self.folder.with_name(f"{self.name}-left-{self.starts}")
+        self.disk.image(self.left, power_fails=power_fails)
+        self.world.kills += 1
+        self.world.tell(
+            "kill.power" if power_fails else "kill.process", process.name, f"turn {process.turns}"
+        )
+        process.kept = list(process.tasks)
+        for task in process.kept:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self.world.graves.append(process)
+        process.end_calls()
+        self.world.loop.call_later(back_after_s, self.start, context=context_of(None))
+
+    async def call(self, make: Callable[[OpenNode], Awaitable[T]]) -> T:
+        if self.process is None:
+            raise Lost
+        return await self.process.call(make)
+
+
+class Complaints(logging.Handler):
+    """Errors that nodes log, with the time of each."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+        self.lines: list[tuple[float, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        owner = current_owner()
+        if isinstance(owner, Process) and not owner.is_dead:
+            self.lines.append((self._world.loop.now, f"{owner.name}: {record.getMessage()}"))
+
+
+class World:
+    """All of it, on one loop."""
+
+    def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
+        self.seed, self.loop, self.film = seed, loop, film
+        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell)
+        self.hosts: dict[str, Host] = {}
+        self.graves: list[Process] = []
+        self.broken_promises: list[str] = []
+        self.errors: list[BaseException] = []
+        self.kills = 0
+        self.is_over = False
+        self.complaints = Complaints(self)
+
+    def chance(self, part: str) -> Random:
+        return Random(f"{self.seed} {part}")
+
+    def tell(self, kind: str, place: str = "", words: str = "") -> None:
+        self.film.tell(kind, place, words)
+
+    def broken(self, promise: str, error: BaseException | None = None) -> None:
+        """Note a broken promise; the run ends at the first one."""
+        self.broken_promises.append(promise)
+        if error is not None:
+            self.errors.append(error)
+        self.tell("BROKEN", "", promise)
+
+    def open(self, sites: dict[str, Site]) -> None:
+        for name, site in sites.items():
+            self.hosts[name] = Host(self, site)
+
+    async def all_open(self) -> None:
+        for host in self.hosts.values():
+            while host.process is None or host.process.is_dead or not host.process.opened.is_set():
+                await asyncio.sleep(1.0)
+                if self.broken_promises:
+                    return
+
+    async def stop(self) -> None:
+        """Stop every process in order."""
+        self.is_over = True
+        for host in self.hosts.values():
+            if host.process is not None and host.process.main is not None:
+                host.process.stop.set()
+                await asyncio.wait([host.process.main])
+
+
+def install(world: World) -> None:
+    """Put the world's axis where the product takes its own."""
+    worker_loops.LANDING_POLL_S = _LANDING_S
+    node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S
+
+    @asynccontextmanager
+    async def open_axis(
+        settings: Any, clock: Any = None, host_of: Any = None
+    ) -> AsyncIterator[SimulatedAxis]:
+        axis = SimulatedAxis(world.hub, settings.node.name)
+        try:
+            yield axis
+        finally:
+            await axis.close()
+
+    node_wiring.open_axis = open_axis
