@@ -4,6 +4,7 @@ cut before or after their effect; settlements that are lost."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -120,9 +121,7 @@ class SimulatedAxis:
     async def _travel(self) -> None:
         """Let a call take its time on the line, in which anything else may happen."""
         hub = self._hub
-        future = hub.loop.create_future()
-        hub.loop.call_later(hub.loop.delay_s(), lambda: future.done() or future.set_result(None))
-        await future
+        await asyncio.sleep(hub.loop.delay_s())
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         hub = self._hub

@@ -87,7 +87,7 @@ async def check_running(world: World) -> list[str]:
         for code in host.site.agencies:
             try:
                 await host.call(
-                    lambda node, code=code: plain_count.check(
+                    lambda node, code=code: plain_count.check(  # type: ignore[misc]  # mypy cannot type a lambda with a default
                         all_ours[code], all_ours, year=2026, gives_numbers=False
                     )
                 )

@@ -2,6 +2,9 @@
 processes, seen where they are made. Out: an image of the folder as the next process finds it: the write-ahead log cut at
 a frame, its last one torn, and files and renames since the last sync each kept or lost by seed."""
 
+# Calls of the machine are replaced by others that take what those take.
+# mypy: disable-error-code="assignment"
+
 from __future__ import annotations
 
 import os
@@ -259,7 +262,8 @@ def _traced(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
 def _connect(database: Any, *args: Any, **more: Any) -> sqlite3.Connection:
     disk = _owners_disk()
     if disk is None:
-        return _real_connect(database, *args, **more)
+        plain: sqlite3.Connection = _real_connect(database, *args, **more)
+        return plain
     connection: Any = _real_connect(
         database, *args, **{**more, "factory": _traced(more.get("factory", sqlite3.Connection))}
     )
@@ -307,14 +311,14 @@ def _statvfs(path: Any) -> Any:
 def watched(loop: VirtualLoop | None = None) -> Iterator[None]:
     """Let every commit, sync and rename of an owner with a disk pass through it, within the block."""
     os.fsync, os.replace, os.rename, os.statvfs = _fsync, _replace, _rename, _statvfs
-    sqlite3.connect = sqlite3.dbapi2.connect = _connect  # type: ignore[assignment]
+    sqlite3.connect = sqlite3.dbapi2.connect = _connect
     if loop is not None:
         loop.begin_work, loop.end_work = _begin_work, _end_work
     try:
         yield
     finally:
         os.fsync, os.replace, os.rename, os.statvfs = _real_fsync, _real_replace, _real_rename, _real_statvfs
-        sqlite3.connect = sqlite3.dbapi2.connect = _real_connect  # type: ignore[assignment]
+        sqlite3.connect = sqlite3.dbapi2.connect = _real_connect
 
 
 def _begin_work() -> None:

@@ -97,7 +97,7 @@ def _sign_deterministically() -> None:
         x509.CertificateRevocationListBuilder,
         x509.CertificateSigningRequestBuilder,
     ):
-        keywords: dict[str, Any] = builder.sign.__kwdefaults__
+        keywords: dict[str, Any] = builder.sign.__kwdefaults__ or {}
         keywords["ecdsa_deterministic"] = True
 
 

@@ -230,7 +230,7 @@ class World:
 def install(world: World) -> None:
     """Put the world's axis where the product takes its own."""
     worker_loops.LANDING_POLL_S = _LANDING_S
-    node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S
+    node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S  # type: ignore[attr-defined]  # imported there
 
     @asynccontextmanager
     async def open_axis(
@@ -242,4 +242,4 @@ def install(world: World) -> None:
         finally:
             await axis.close()
 
-    node_wiring.open_axis = open_axis
+    node_wiring.open_axis = open_axis  # type: ignore[attr-defined]  # imported there
