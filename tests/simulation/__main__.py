@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import sys
+from functools import partial
 
 from tests.simulation import loop
 from tests.simulation.film import FILM_LENGTH
-from tests.simulation.run import Plan, Result, a_folder, run
+from tests.simulation.run import Plan, Result, Stages, a_folder, run
 from tests.simulation.shrink import shrink_with
 
 del sources
@@ -30,8 +31,13 @@ def main() -> int:
         logging.disable(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop.install()
+    with a_folder() as folder:
+        return _run(words, Stages(folder))
+
+
+def _run(words: argparse.Namespace, stages: Stages) -> int:
     if words.cpu:
-        return _many(words.hours, words.cpu, words.seed)
+        return _many(stages, words.hours, words.cpu, words.seed)
     plan = Plan(
         seed=words.seed or new_seed(),
         hours=words.hours,
@@ -40,9 +46,9 @@ def main() -> int:
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
     )
-    result = run_plan(plan)
+    result = run(plan, stages)
     if words.shrink and result.broken:
-        plan, result = shrink_with(run_plan, plan, result)
+        plan, result = shrink_with(partial(run, stages=stages), plan, result)
     show(result, film=words.film, detail=words.detail)
     return 1 if result.broken else 0
 
@@ -72,18 +78,13 @@ def new_seed() -> int:
     return int.from_bytes(os.urandom(4), "big")
 
 
-def run_plan(plan: Plan) -> Result:
-    with a_folder() as folder:
-        return run(plan, folder)
-
-
-def _many(hours: float, cpu_s: float, seed: int) -> int:
+def _many(stages: Stages, hours: float, cpu_s: float, seed: int) -> int:
     """Try seeds until the CPU seconds are spent; end at the first that breaks a promise."""
     spent_s = 0.0
     while spent_s < cpu_s:
         plan = Plan(seed=seed or new_seed(), hours=hours)
         print(f"seed {plan.seed}", flush=True)
-        result = run_plan(plan)
+        result = run(plan, stages)
         show(result)
         if result.broken:
             return 1

@@ -30,6 +30,8 @@ from tests.simulation.world import World, install
 # Virtual hours after the last fault within which everything must have come to its end.
 _QUIET_H = 12.0
 _LOOK_S = 600.0
+# Virtual seconds between two looks of the garbage collector, which are a good part of a world's cost.
+_COLLECT_S = 600.0
 # After that time without faults nodes have nothing to complain of any more.
 _SETTLED_S = 600.0
 _CALM = 0.15
@@ -117,6 +119,25 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+class Stages:
+    """Folders of worlds, which all begin the same: laid out once, and copied to the same path for each further world."""
+
+    def __init__(self, folder: Path) -> None:
+        self._world, self._kept = folder / "world", folder / "kept"
+        self._sites: dict[str, Site] = {}
+
+    def fresh(self) -> dict[str, Site]:
+        """Make the folder of the next world and return its nodes. The world before must be over."""
+        if self._sites:
+            shutil.rmtree(self._world)
+            shutil.copytree(self._kept, self._world)
+        else:
+            self._world.mkdir()
+            self._sites = lay_out(self._world)
+            shutil.copytree(self._world, self._kept)
+        return self._sites
+
+
 def lay_out(folder: Path) -> dict[str, Site]:
     """Lay out the nodes, the same for every seed."""
     loop = VirtualLoop("stage")
@@ -127,10 +148,10 @@ def lay_out(folder: Path) -> dict[str, Site]:
         loop.close()
 
 
-def run(plan: Plan, folder: Path) -> Result:
-    """Run one world in an empty folder."""
+def run(plan: Plan, stages: Stages) -> Result:
+    """Run one world."""
     began = sources.cpu_s()
-    sites = lay_out(folder)
+    sites = stages.fresh()
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = 3600.0
@@ -140,8 +161,9 @@ def run(plan: Plan, folder: Path) -> Result:
     world = World(seed, loop, film, temper.rates)
     result = Result(plan)
     asyncio.set_event_loop(loop)
-    # What the collector ends may write: it comes at moments of the world's own.
+    # What the collector ends may write: it comes at moments of the world's own, and looks at what the world made alone.
     gc.disable()
+    gc.freeze()
     with sources.in_force(loop.time, seed), watched(loop):
         install(world)
         logging.getLogger().addHandler(world.complaints)
@@ -180,9 +202,12 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     faults = Faults(world, temper.fault_pause_s, without)
     striking = loop.create_task(faults.run(), context=context_of(None))
     end_s = loop.now + plan.hours * 3600
+    collected_s = loop.now
     while loop.now < end_s and not world.broken_promises:
         await asyncio.sleep(60.0)
-        gc.collect()
+        if loop.now >= collected_s + _COLLECT_S:
+            gc.collect()
+            collected_s = loop.now
         _look_at(callers, world)
     crowd.ends = True
     striking.cancel()
