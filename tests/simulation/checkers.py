@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.document import Kind
+from gateway.domain.states import Track
 from gateway.domain.status import MAY_HAVE_LEFT
 from gateway.store import figures_check
 from tests.simulation.ledger import Ledger, Sent
@@ -63,10 +64,11 @@ def remains(world: World, busy: int) -> list[str]:
     return open_rows
 
 
-def check(world: World, ledger: Ledger, *, is_calm: bool = False) -> list[str]:
-    """Return every promise that the rows break. In a calm world, without any fault, mail must also be quick."""
+def check(world: World, ledger: Ledger, calm_since: datetime) -> list[str]:
+    """Return every promise that the rows break. Mail that was sent in the calm end, without any fault, must also be
+    quick."""
     comparison = _Check(read(world), ledger)
-    return [*comparison.run(), *(comparison.delays() if is_calm else ())]
+    return [*comparison.run(), *comparison.delays(calm_since)]
 
 
 async def check_running(world: World) -> list[str]:
@@ -122,6 +124,10 @@ def add_to_hash(world: World) -> None:
             world.film.add_to_hash(piece)
 
 
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
+
+
 class _Check:
     def __init__(self, sides: list[Rows], ledger: Ledger) -> None:
         self._sides, self._ledger = sides, ledger
@@ -150,15 +156,23 @@ class _Check:
             yield from self._content(side)
             yield from self._answers(side)
 
-    def delays(self) -> Iterator[str]:
-        """Name documents whose receipt took longer than work that is rung for takes."""
+    def delays(self, calm_since: datetime) -> Iterator[str]:
+        """Name statuses of documents sent since then whose sender heard of them later than work that is rung for takes."""
         for sent in self._ledger.sent.values():
-            created_at = datetime.fromisoformat(self._outgoing[sent.id]["created_at"])
-            for code, delivery in self._deliveries[sent.id].items():
+            sent_at = datetime.fromisoformat(self._outgoing[sent.id]["created_at"])
+            for code, delivery in self._deliveries[sent.id].items() if sent_at >= calm_since else ():
                 for fact in self._facts[delivery["id"]]:
-                    took_s = (datetime.fromisoformat(fact["at"]) - created_at).total_seconds()
-                    if fact["code"] == "01" and took_s > _QUICK_S:
-                        yield f"late: {sent.key} to {code}: {took_s:.0f} s until its receipt, with no fault anywhere"
+                    since = (
+                        sent_at
+                        if fact["code"] == "01"
+                        else _moment(json.loads(fact["body"]).get("stated_at"))
+                    )
+                    if since is None or fact["track"] != Track.BUSINESS:
+                        continue
+                    took_s = (datetime.fromisoformat(fact["at"]) - since).total_seconds()
+                    if took_s > _QUICK_S:
+                        status = fact["code"]
+                        yield f"late: {sent.key} to {code}: {took_s:.0f} s until its {status}, with no fault anywhere"
 
     # --- documents --------------------------------------------------------------------------------------------
 

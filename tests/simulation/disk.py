@@ -26,6 +26,8 @@ _WAL_HEADER, _FRAME_HEADER = 32, 24
 # Of the index of a write-ahead log: its number of valid frames, and the salt that they share.
 _FRAMES, _SALT = struct.Struct("=16xI"), slice(32, 40)
 _BELLS, _INDEX = "-bells", "-shm"
+# Of `PRAGMA synchronous`: each commit ends with a sync of the log.
+_FULL = 2
 _real_fsync, _real_replace, _real_rename = os.fsync, os.replace, os.rename
 _real_connect, _real_statvfs = sqlite3.connect, os.statvfs
 # (salt, number of frames) of a write-ahead log.
@@ -68,11 +70,12 @@ class Disk:
         if self.is_full:
             _limit(connection, is_full=True)
 
-    def has_committed(self, file: str) -> None:
+    def has_committed(self, file: str, *, is_synced: bool) -> None:
         """Note a commit: synced once its work has been answered, since the sync is its last step."""
         self.commits += 1
-        end = _end_of_log(file)
+        end = _end_of_log(file) if is_synced else None
         if end is None:
+            self._count_point()
             return
         if self._is_at_work:
             self._unsettled.append((file, end))
@@ -247,14 +250,18 @@ def _traced(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
         def execute(self, words: str, *values: Any) -> sqlite3.Cursor:
             cursor: sqlite3.Cursor = super().execute(words, *values)
             if self.disk is not None and not self.in_transaction and words[:6] not in ("SELECT", "PRAGMA"):
-                self.disk.has_committed(self.file)
+                self._tell(self.disk)
             return cursor
 
         def commit(self) -> None:
             had_begun = self.in_transaction
             super().commit()
             if self.disk is not None and had_begun:
-                self.disk.has_committed(self.file)
+                self._tell(self.disk)
+
+        def _tell(self, disk: Disk) -> None:
+            ((synchronous,),) = super().execute("PRAGMA synchronous").fetchall()
+            disk.has_committed(self.file, is_synced=synchronous >= _FULL)
 
     return Traced
 

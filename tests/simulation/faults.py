@@ -20,8 +20,8 @@ class Faults:
         self._chance = world.chance("faults")
         self.count = 0
         kinds: dict[str, tuple[int, Callable[[Host], Awaitable[None]]]] = {
-            "kill": (5, self._kill),
-            "power": (5, self._cut_power),
+            "kill": (8, self._kill),
+            "power": (8, self._cut_power),
             "away": (3, self._cut_off),
             "full": (2, self._fill),
             "slow": (2, self._slow),
@@ -53,8 +53,7 @@ class Faults:
             task.cancel()
         world.hub.away.clear()
         world.loop.slowness = world.loop.usual_slowness
-        rates = world.hub.rates
-        rates.cut = rates.answer_lost = rates.postponed = rates.doubled = rates.settle_lost = 0.0
+        world.hub.rates.calm()
         for host in world.hosts.values():
             host.disk.fill(is_full=False)
             host.clock.wrong = timedelta()
@@ -105,7 +104,7 @@ class Faults:
         connection = sqlite3.connect(host.folder / "gateway.db", timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0)))
+            await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0, 300.0)))
         except sqlite3.OperationalError:
             pass
         finally:
