@@ -11,7 +11,9 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from functools import partial
+from pathlib import Path
 
 from tests.simulation import loop
 from tests.simulation.film import FILM_LENGTH
@@ -37,7 +39,7 @@ def main() -> int:
 
 def _run(words: argparse.Namespace, stages: Stages) -> int:
     if words.cpu:
-        return _many(stages, words.hours, words.cpu, words.seed)
+        return _many(stages, words)
     plan = Plan(
         seed=words.seed or new_seed(),
         hours=words.hours,
@@ -70,6 +72,9 @@ def _parsed() -> argparse.Namespace:
         "--film", action="store_true", help="show the whole film, also of a run that went well"
     )
     parser.add_argument("--detail", action="store_true", help="show counts of everything")
+    parser.add_argument(
+        "--points", default="", help="with --cpu: write at which points processes were killed to a file"
+    )
     parser.add_argument("--log", default="CRITICAL", help="level of the nodes' own log")
     return parser.parse_args()
 
@@ -78,18 +83,22 @@ def new_seed() -> int:
     return int.from_bytes(os.urandom(4), "big")
 
 
-def _many(stages: Stages, hours: float, cpu_s: float, seed: int) -> int:
+def _many(stages: Stages, words: argparse.Namespace) -> int:
     """Try seeds until the CPU seconds are spent; end at the first that breaks a promise."""
-    spent_s = 0.0
-    while spent_s < cpu_s:
-        plan = Plan(seed=seed or new_seed(), hours=hours)
+    spent_s, seed = 0.0, words.seed
+    points: Counter[str] = Counter()
+    while spent_s < words.cpu:
+        plan = Plan(seed=seed or new_seed(), hours=words.hours, counts_points=bool(words.points))
         print(f"seed {plan.seed}", flush=True)
         result = run(plan, stages)
         show(result)
         if result.broken:
             return 1
         spent_s += result.cpu_s
+        points += result.points
         seed = seed + 1 if seed else 0
+    if words.points:
+        Path(words.points).write_text(json.dumps(points, indent=0, sort_keys=True), "utf-8")
     return 0
 
 

@@ -126,6 +126,8 @@ class SimulatedAxis:
     async def _travel(self) -> None:
         """Let a call take its time on the line, in which anything else may happen."""
         hub = self._hub
+        if self._owner is not None:
+            self._owner.reaches("axis")
         await asyncio.sleep(hub.loop.delay_s())
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:

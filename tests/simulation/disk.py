@@ -43,6 +43,7 @@ class Disk:
         self.is_full = False
         self.lost_share = 1 / 3
         self.commits = self.syncs = self.cuts = 0
+        self.changes = 0  # of what a kill leaves: commits, syncs and renames
         self._ends: dict[str, _End] = {}
         self._unsettled: list[tuple[str, _End]] = []
         self._is_at_work = False
@@ -129,8 +130,10 @@ class Disk:
 
     def _count_point(self) -> None:
         """Let a kill that is due strike within the work of a thread."""
+        self.changes += 1
         owner = current_owner()
         if owner is not None and not owner.is_dead:
+            owner.reaches("disk")
             owner.counts_turn()
 
     def _note_file(self, stat: os.stat_result) -> None:

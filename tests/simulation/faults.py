@@ -58,17 +58,23 @@ class Faults:
             host.disk.fill(is_full=False)
             host.clock.wrong = timedelta()
             if host.process is not None:
-                host.process.turns_left = None
+                host.process.turns_left = host.process.strikes_after = None
         world.tell("faults.end")
 
     def _kill_later(self, host: Host, *, power_fails: bool) -> None:
-        """Let a kill strike after so many steps of the process from now, when it is at work."""
+        """Let a kill strike so many steps of the process from now, or from when it is next at work: at a call, at the axis,
+        or at its disk."""
         process = host.process
         if process is None or process.is_dead:
             return
         back_s = self._chance.choice((1.0, 20.0, 300.0))
         process.strike = lambda: host.kill(power_fails=power_fails, back_after_s=back_s)
-        process.turns_left = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((20, 300, 3000)))
+        moment = self._chance.choice(("", "call", "axis", "disk", "disk"))
+        turns = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((3, 30, 300)))
+        if moment:
+            process.strikes_after = moment, turns
+        else:
+            process.turns_left = turns
 
     async def _kill(self, host: Host) -> None:
         self._kill_later(host, power_fails=False)

@@ -31,7 +31,7 @@ class Standstill(Exception):
 
 class Owner:
     """A process of the world: whatever its tasks start belongs to it. `strike` is called once so many of its turns have
-    passed."""
+    passed, counted from now or from the next moment of a kind that `reaches` is told of."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -39,8 +39,13 @@ class Owner:
         self.turns = 0
         self.turns_left: int | None = None
         self.strike: Callable[[], None] = _nothing
+        self.strikes_after: tuple[str, int] | None = None
         self.disk: Any = None  # the `disk.Disk` that it writes to
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+
+    def reaches(self, moment: str) -> None:
+        if self.strikes_after is not None and self.strikes_after[0] == moment:
+            self.turns_left, self.strikes_after = self.strikes_after[1], None
 
     def counts_turn(self) -> None:
         self.turns += 1

@@ -9,6 +9,7 @@ import logging
 import shutil
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Plan:
     callers: frozenset[str] = frozenset()
     last_event: int = 0
     film_length: int = FILM_LENGTH
+    counts_points: bool = False
 
     def temper(self) -> Temper:
         """Draw what kind of world this seed makes: worlds that differ find more than worlds that are all alike."""
@@ -97,6 +99,8 @@ class Result:
     cpu_s: float = 0.0
     broken: list[str] = field(default_factory=list)
     film: list[str] = field(default_factory=list)
+    points: Counter[str] = field(default_factory=Counter)
+    """Points at which a process was killed, with the number of kills, where they were counted."""
     detail: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def run(plan: Plan, stages: Stages) -> Result:
     film = Film(loop.time, plan.film_length, plan.last_event)
     temper = plan.temper()
     loop.usual_slowness = loop.slowness = temper.slowness
-    world = World(seed, loop, film, temper.rates)
+    world = World(seed, loop, film, temper.rates, counts_points=plan.counts_points)
     result = Result(plan)
     asyncio.set_event_loop(loop)
     # What the collector ends may write: it comes at moments of the world's own, and looks at what the world made alone.
@@ -188,6 +192,7 @@ def run(plan: Plan, stages: Stages) -> Result:
     result.cpu_s = sources.cpu_s() - began
     result.broken = world.broken_promises
     result.film = list(film.last())
+    result.points = world.points
     result.detail["errors"] = ["".join(traceback.format_exception(error)) for error in world.errors]
     return result
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.simulation.axis import Hub, Rates, SimulatedAxis
 from tests.simulation.disk import Disk
 from tests.simulation.film import Film
 from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
+from tests.simulation.ports import CallsSeen, WatchPorts
 from tests.simulation.stage import Site, StageClock
 
 T = TypeVar("T")
@@ -44,9 +46,11 @@ class Process(Owner):
         self.calls: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
         self.kept: list[asyncio.Task[Any]] = []
         self.main: asyncio.Task[None] | None = None
+        self.seen = CallsSeen(host.disk) if host.world.counts_points else None
 
     async def run(self) -> None:
-        async with open_node(self.host.site.settings, self.host.clock) as node:
+        wrap = WatchPorts(self.seen) if self.seen is not None else None
+        async with open_node(self.host.site.settings, self.host.clock, wrap) as node:
             node.guard.measure = None
             self.node = node
             self.host.world.hub.bells[self.host.name] = node.wakers["landing"].ring
@@ -62,6 +66,7 @@ class Process(Owner):
         answer: asyncio.Future[T] = loop.create_future()
         task = loop.create_task(_awaited(make(self.node)), context=context_of(self))
         self.calls[task] = answer
+        self.reaches("call")
         task.add_done_callback(self._pass_on)
         try:
             return await answer
@@ -150,6 +155,7 @@ class Host:
         self.left = self.folder.with_name(f"{self.name}-left-{self.starts}")
         self.disk.image(self.left, power_fails=power_fails)
         self.world.kills += 1
+        self.world.points.update(process.seen.points() if process.seen is not None else ())
         self.world.tell(
             "kill.power" if power_fails else "kill.process", process.name, f"turn {process.turns}"
         )
@@ -183,7 +189,9 @@ class Complaints(logging.Handler):
 class World:
     """All of it, on one loop."""
 
-    def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
+    def __init__(
+        self, seed: str, loop: VirtualLoop, film: Film, rates: Rates, *, counts_points: bool = False
+    ) -> None:
         self.seed, self.loop, self.film = seed, loop, film
         self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell)
         self.hosts: dict[str, Host] = {}
@@ -191,6 +199,8 @@ class World:
         self.broken_promises: list[str] = []
         self.errors: list[BaseException] = []
         self.kills = 0
+        self.counts_points = counts_points
+        self.points: Counter[str] = Counter()
         self.is_over = False
         self.complaints = Complaints(self)
 

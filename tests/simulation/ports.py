@@ -1,0 +1,113 @@
+"""Names where a process stood when it was killed: at the beginning or the end of which calls of its ports. In: the ports of
+a node, wrapped. Out: the points of each kill. Nothing else changes: a wrapped call takes no further step of the loop."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from gateway.bootstrap.node import Wrap
+from tests.simulation.disk import Disk
+
+P = TypeVar("P")
+# Calls that only ask or wait change nothing that a crash could tear.
+_HARMLESS = frozenset({"wait", "wait_events", "counts", "hosted"})
+
+
+class CallsSeen:
+    """Calls of one process since its disk last changed. A kill leaves the same folder at the beginning and at the end of
+    each of them, so that it is a crash at all of these points."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk, self._changes = disk, -1
+        self._points: set[str] = set()
+
+    def begin(self, name: str) -> None:
+        self._add(f"before {name}")
+
+    def end(self, name: str) -> None:
+        self._add(f"after {name}")
+
+    def points(self) -> list[str]:
+        """Return the points at which the process stands."""
+        return sorted(self._points) if self._disk.changes == self._changes else []
+
+    def _add(self, point: str) -> None:
+        if self._disk.changes != self._changes:
+            self._changes = self._disk.changes
+            self._points.clear()
+        self._points.add(point)
+
+
+class Watched:
+    """A port whose calls are noted; units of work that it opens are watched too."""
+
+    def __init__(self, name: str, inner: object, calls: CallsSeen) -> None:
+        self._name, self._inner, self._calls = name, inner, calls
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(self._inner, attribute)
+        name = f"{self._name}.{attribute}"
+        if callable(value):
+            return value if attribute in _HARMLESS else self._watched(name, value)
+        if type(value).__module__.startswith(("gateway.store", "gateway_office.store")):
+            return Watched(name, value, self._calls)
+        return value
+
+    def _watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            plain = [arg._inner if isinstance(arg, Watched) else arg for arg in args]
+            if name == "store.share":
+                plain[1] = partial(self._shared, plain[1])  # the body of a unit
+            self._calls.begin(name)
+            result = call(*plain, **kwargs)
+            if inspect.isawaitable(result):
+                return self._awaited(name, result)
+            if hasattr(result, "__aenter__"):
+                return _Opened(name, result, self._calls)
+            self._calls.end(name)
+            return result
+
+        return run
+
+    async def _shared(self, body: Any, work: object) -> Any:
+        return await body(Watched("store.share", work, self._calls))
+
+    async def _awaited(self, name: str, result: Any) -> Any:
+        try:
+            return await result
+        finally:
+            self._calls.end(name)
+
+
+class _Opened:
+    """A unit of work, and its commit."""
+
+    def __init__(self, name: str, inner: Any, calls: CallsSeen) -> None:
+        self._name, self._inner, self._calls = name, inner, calls
+
+    async def __aenter__(self) -> Any:
+        work = await self._inner.__aenter__()
+        self._calls.end(self._name)
+        return Watched(self._name, work, self._calls)
+
+    async def __aexit__(self, *error: Any) -> Any:
+        name = f"{self._name}.commit"
+        self._calls.begin(name)
+        try:
+            return await self._inner.__aexit__(*error)
+        finally:
+            self._calls.end(name)
+
+
+class WatchPorts(Wrap):
+    """The wrapper that `open_node` puts around each port."""
+
+    def __init__(self, calls: CallsSeen) -> None:
+        self._calls = calls
+
+    def __call__(self, name: str, port: P) -> P:
+        watched: Any = Watched(name, port, self._calls)
+        return watched  # type: ignore[no-any-return]  # it answers like the port
