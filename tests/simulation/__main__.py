@@ -88,7 +88,7 @@ def _many(stages: Stages, words: argparse.Namespace) -> int:
     spent_s, seed = 0.0, words.seed
     points: Counter[str] = Counter()
     while spent_s < words.cpu:
-        plan = Plan(seed=seed or new_seed(), hours=words.hours, counts_points=bool(words.points))
+        plan = Plan(seed=seed or new_seed(), hours=words.hours)
         print(f"seed {plan.seed}", flush=True)
         result = run(plan, stages)
         show(result)

@@ -34,6 +34,7 @@ from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake, manage, recall
 from gateway.outgoing.intake import Accepted, Once, Order
 from tests.simulation.ledger import Ledger, Sent
+from tests.simulation.ports import Broke
 from tests.simulation.stage import CASTS, Cast
 from tests.simulation.world import Host, Lost, World
 
@@ -42,6 +43,8 @@ _AGAIN_S = 20.0
 _LEASE_S = 300
 _HANGS_UP = 0.03
 _TWICE = 0.05
+# Some documents are sent together, as at the end of a day: they share transactions.
+_BURSTS, _BURST = 0.08, 8
 # More documents than one sender sends.
 _MANY = 10_000
 
@@ -97,7 +100,7 @@ class Caller:
         while True:
             try:
                 return await self._once(make)
-            except (Lost, TimeoutError):
+            except (Lost, TimeoutError, Broke):
                 self.crowd.ledger.lost_answers += 1
             except (Clash, Refused, NotFound) as answer:
                 if getattr(answer, "code", "") not in ("GW-IDEM-RUNNING", "GW-STALE"):
@@ -133,14 +136,18 @@ class Sender(Caller):
             await asyncio.sleep(self.chance.expovariate(1.0) * self.crowd.pause_s)
             if self.crowd.ends:
                 return
-            n += 1
-            self.crowd.busy += 1
-            try:
-                await self._send_one(n)
-            except (Clash, Refused, NotFound) as answer:
-                self.tell("refused", f"{n} {answer.code} {answer}")
-            finally:
-                self.crowd.busy -= 1
+            count = self.chance.randint(2, _BURST) if self.chance.random() < _BURSTS else 1
+            await asyncio.gather(*(self._send_as(n + 1 + i) for i in range(count)))
+            n += count
+
+    async def _send_as(self, n: int) -> None:
+        self.crowd.busy += 1
+        try:
+            await self._send_one(n)
+        except (Clash, Refused, NotFound) as answer:
+            self.tell("refused", f"{n} {answer.code} {answer}")
+        finally:
+            self.crowd.busy -= 1
 
     async def _send_one(self, n: int) -> None:
         chance = self.chance

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from tests.simulation.world import Host, World
 
-KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop")
+KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "breaks")
 
 
 class Faults:
@@ -28,6 +28,7 @@ class Faults:
             "locked": (2, self._lock),
             "clock": (1, self._set_clock),
             "stop": (1, self._stop),
+            "breaks": (2, self._break),
         }
         self._kinds = {name: kind for name, kind in kinds.items() if name not in without}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,6 +60,7 @@ class Faults:
             host.clock.wrong = timedelta()
             if host.process is not None:
                 host.process.turns_left = host.process.strikes_after = None
+                host.process.seen.broken = ""
         world.tell("faults.end")
 
     def _kill_later(self, host: Host, *, power_fails: bool) -> None:
@@ -126,3 +128,14 @@ class Faults:
     async def _stop(self, host: Host) -> None:
         if host.process is not None:
             host.process.stop.set()
+
+    async def _break(self, host: Host) -> None:
+        """Let one call of a port break each time, before or after its work, with an error that nobody foresees."""
+        process = host.process
+        if process is None or not process.seen.names:
+            return
+        when = self._chance.choice(("before", "after"))
+        process.seen.broken = f"{when} {self._chance.choice([*process.seen.names])}"
+        self._world.tell("breaks", process.name, process.seen.broken)
+        await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
+        process.seen.broken = ""

@@ -1,12 +1,13 @@
-"""Names where a process stood when it was killed: at the beginning or the end of which calls of its ports. In: the ports of
-a node, wrapped. Out: the points of each kill. Nothing else changes: a wrapped call takes no further step of the loop."""
+"""Watches the calls of a node's ports: names the points at which a kill strikes, the beginning or the end of calls, and
+lets one call break. In: the ports, wrapped. Out: the points of a kill; errors that no code foresees. A wrapped call takes
+no further step of the loop."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gateway.bootstrap.node import Wrap
 from tests.simulation.disk import Disk
@@ -16,35 +17,52 @@ P = TypeVar("P")
 _HARMLESS = frozenset({"wait", "wait_events", "counts", "hosted"})
 
 
+class Broke(Exception):
+    """An error that nobody foresaw, as of a library."""
+
+
+class Calls(Protocol):
+    """What is told of each call of a port. Either may raise: then the call breaks, before or after its work."""
+
+    def begin(self, name: str) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+
 class CallsSeen:
     """Calls of one process since its disk last changed. A kill leaves the same folder at the beginning and at the end of
-    each of them, so that it is a crash at all of these points."""
+    each of them, so that it is a crash at all of these points. `broken` is the point at which each call breaks now."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk, self._changes = disk, -1
         self._points: set[str] = set()
+        self.names: dict[str, None] = {}
+        self.broken = ""
 
     def begin(self, name: str) -> None:
-        self._add(f"before {name}")
+        self.names[name] = None
+        self._reach(f"before {name}")
 
     def end(self, name: str) -> None:
-        self._add(f"after {name}")
+        self._reach(f"after {name}")
 
     def points(self) -> list[str]:
         """Return the points at which the process stands."""
         return sorted(self._points) if self._disk.changes == self._changes else []
 
-    def _add(self, point: str) -> None:
+    def _reach(self, point: str) -> None:
         if self._disk.changes != self._changes:
             self._changes = self._disk.changes
             self._points.clear()
         self._points.add(point)
+        if point == self.broken:
+            raise Broke(point)
 
 
 class Watched:
     """A port whose calls are noted; units of work that it opens are watched too."""
 
-    def __init__(self, name: str, inner: object, calls: CallsSeen) -> None:
+    def __init__(self, name: str, inner: object, calls: Calls) -> None:
         self._name, self._inner, self._calls = name, inner, calls
 
     def __getattr__(self, attribute: str) -> Any:
@@ -76,36 +94,43 @@ class Watched:
         return await body(Watched("store.share", work, self._calls))
 
     async def _awaited(self, name: str, result: Any) -> Any:
-        try:
-            return await result
-        finally:
-            self._calls.end(name)
+        answer = await result
+        self._calls.end(name)
+        return answer
 
 
 class _Opened:
     """A unit of work, and its commit."""
 
-    def __init__(self, name: str, inner: Any, calls: CallsSeen) -> None:
+    def __init__(self, name: str, inner: Any, calls: Calls) -> None:
         self._name, self._inner, self._calls = name, inner, calls
 
     async def __aenter__(self) -> Any:
         work = await self._inner.__aenter__()
-        self._calls.end(self._name)
+        try:
+            self._calls.end(self._name)
+        except BaseException as error:  # it is open, and no other code would close it
+            await self._inner.__aexit__(type(error), error, error.__traceback__)
+            raise
         return Watched(self._name, work, self._calls)
 
     async def __aexit__(self, *error: Any) -> Any:
-        name = f"{self._name}.commit"
-        self._calls.begin(name)
-        try:
+        if not self._name.endswith(".changing") or error[0] is not None:
             return await self._inner.__aexit__(*error)
-        finally:
-            self._calls.end(name)
+        try:
+            self._calls.begin(f"{self._name}.commit")
+        except BaseException as broke:
+            await self._inner.__aexit__(type(broke), broke, broke.__traceback__)
+            raise
+        outcome = await self._inner.__aexit__(*error)
+        self._calls.end(f"{self._name}.commit")
+        return outcome
 
 
 class WatchPorts(Wrap):
     """The wrapper that `open_node` puts around each port."""
 
-    def __init__(self, calls: CallsSeen) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def __call__(self, name: str, port: P) -> P:

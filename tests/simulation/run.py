@@ -52,7 +52,6 @@ class Plan:
     callers: frozenset[str] = frozenset()
     last_event: int = 0
     film_length: int = FILM_LENGTH
-    counts_points: bool = False
 
     def temper(self) -> Temper:
         """Draw what kind of world this seed makes: worlds that differ find more than worlds that are all alike."""
@@ -100,7 +99,7 @@ class Result:
     broken: list[str] = field(default_factory=list)
     film: list[str] = field(default_factory=list)
     points: Counter[str] = field(default_factory=Counter)
-    """Points at which a process was killed, with the number of kills, where they were counted."""
+    """Points at which a process was killed, with the number of kills."""
     detail: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def run(plan: Plan, stages: Stages) -> Result:
     film = Film(loop.time, plan.film_length, plan.last_event)
     temper = plan.temper()
     loop.usual_slowness = loop.slowness = temper.slowness
-    world = World(seed, loop, film, temper.rates, counts_points=plan.counts_points)
+    world = World(seed, loop, film, temper.rates)
     result = Result(plan)
     asyncio.set_event_loop(loop)
     # What the collector ends may write: it comes at moments of the world's own, and looks at what the world made alone.

@@ -46,11 +46,10 @@ class Process(Owner):
         self.calls: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
         self.kept: list[asyncio.Task[Any]] = []
         self.main: asyncio.Task[None] | None = None
-        self.seen = CallsSeen(host.disk) if host.world.counts_points else None
+        self.seen = CallsSeen(host.disk)
 
     async def run(self) -> None:
-        wrap = WatchPorts(self.seen) if self.seen is not None else None
-        async with open_node(self.host.site.settings, self.host.clock, wrap) as node:
+        async with open_node(self.host.site.settings, self.host.clock, WatchPorts(self.seen)) as node:
             node.guard.measure = None
             self.node = node
             self.host.world.hub.bells[self.host.name] = node.wakers["landing"].ring
@@ -155,7 +154,7 @@ class Host:
         self.left = self.folder.with_name(f"{self.name}-left-{self.starts}")
         self.disk.image(self.left, power_fails=power_fails)
         self.world.kills += 1
-        self.world.points.update(process.seen.points() if process.seen is not None else ())
+        self.world.points.update(process.seen.points())
         self.world.tell(
             "kill.power" if power_fails else "kill.process", process.name, f"turn {process.turns}"
         )
@@ -189,9 +188,7 @@ class Complaints(logging.Handler):
 class World:
     """All of it, on one loop."""
 
-    def __init__(
-        self, seed: str, loop: VirtualLoop, film: Film, rates: Rates, *, counts_points: bool = False
-    ) -> None:
+    def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
         self.seed, self.loop, self.film = seed, loop, film
         self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell)
         self.hosts: dict[str, Host] = {}
@@ -199,7 +196,6 @@ class World:
         self.broken_promises: list[str] = []
         self.errors: list[BaseException] = []
         self.kills = 0
-        self.counts_points = counts_points
         self.points: Counter[str] = Counter()
         self.is_over = False
         self.complaints = Complaints(self)
