@@ -20,8 +20,6 @@ CALLS ?= 200
 HOURS ?= 1.5
 UNTIL ?=
 SHRINK ?=
-# One of so many different crash points.
-EVERY ?= 1
 # Anything: less of every measurement.
 QUICK ?=
 # What is run alone: files of tests, targets of fuzzing, measurements.
@@ -33,11 +31,14 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 unexport PYTHONDONTWRITEBYTECODE
 SERVICES = $(BIN)/python -m tests.services
 # Five processes, as these tests wait more.
-LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings
+# Walks of an hour, which have a target of their own.
+FAULTS = tests/long/faults/test_log_volume.py tests/long/faults/test_province_killed.py tests/long/faults/test_webhooks_killed.py \
+  tests/long/faults/test_numbers_killed.py tests/office/long/faults/test_reminders_killed.py
+LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(FAULTS:%=--ignore %)
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats crash soak simulate fuzz lint check pictures bench bundle clean
+.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures bench bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +51,7 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 test: $(VENV)/.dev ## prove a change (a quarter of an hour on two cores), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
 	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long --ignore tests/bench/long --ignore tests/labs/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
 
-test-long: $(VENV)/.dev ## all that `make test` samples (half an hour): crash points, soak, fuzz, every page; before a release
+test-long: $(VENV)/.dev ## all that `make test` samples (twenty minutes): simulated worlds, soak, fuzz, every page; before a release
 	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 
@@ -64,8 +65,11 @@ property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accept
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
 	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats $(ONLY)
 
-crash: $(VENV)/.dev ## kill the node before and after every call of every port (long)
-	$(BIN)/python -m tests.faults.every_point $(EVERY)
+faults: $(VENV)/.dev ## break each call for an hour, kill a province, callers of webhooks and reminders (long)
+	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 2 -m long $(or $(ONLY),$(FAULTS))
+
+planted: $(VENV)/.dev ## plant faults of one line and say in how many simulated worlds each is found; ONLY names some (long)
+	$(BIN)/python -m tests.simulation.planted $(ONLY)
 
 soak: $(VENV)/.dev ## send N documents while KILLS faults strike nodes, a cluster of brokers and PostgreSQL (long)
 	$(BIN)/python -m bench.soak --axis amqp --database postgresql --broker-nodes 3 --n $(N) --kills $(KILLS) $(SEED:%=--seed %)

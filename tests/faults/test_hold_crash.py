@@ -19,8 +19,7 @@ from gateway import holding
 from gateway.domain.hold import Decision
 from gateway.errors import Clash
 from gateway.incoming import seal
-from tests.faults.every_point import digest_of
-from tests.faults.killer import Counter, Killer, copied, stand_still
+from tests.faults.killer import Counter, Killer, copied, digest_of, stand_still
 from tests.support.clock import START, ManualClock
 from tests.support.node import PROVINCE, Town, opened
 from tests.support.secret import SECRET, deliver_secret, key, plain_places, with_recipient

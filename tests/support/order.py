@@ -32,19 +32,16 @@ TOGETHER = {
 
 # The dearest first.
 FIRST = (
-    "tests/long/faults/test_log_volume.py",
+    "tests/long/simulation/test_many_worlds.py",
+    "tests/simulation/test_worlds.py",
     "tests/labs/long/acceptance/test_conformance.py",
     "tests/office/long/pages/test_every_page.py",
     "tests/office/long/pages/test_clerks_day.py",
     "tests/bench/long/faults/test_soak.py",
-    "tests/long/faults/test_crash.py",
     "tests/bench/long/faults/test_bench_servers.py",
     "tests/long/acceptance/test_bundle.py",
-    "tests/faults/test_crash.py",
     "tests/bench/faults/test_soak.py",
     "tests/office/long/pages/test_role_matrix.py",
-    "tests/long/faults/test_province_killed.py",
-    "tests/long/faults/test_unforeseen_calls.py",
     "tests/unit/cli/test_registry_import.py",
 )
 
