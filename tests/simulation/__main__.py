@@ -14,11 +14,8 @@ import sys
 
 from tests.simulation import loop
 from tests.simulation.film import FILM_LENGTH
-from tests.simulation.run import Plan, Result, a_folder, run
+from tests.simulation.run import Plan, Result, a_folder, lay_out, remove_stage, run
 from tests.simulation.shrink import shrink_with
-
-del sources
-
 
 _ALL_EVENTS = 10**7
 
@@ -78,18 +75,34 @@ def run_plan(plan: Plan) -> Result:
 
 
 def _many(hours: float, cpu_s: float, seed: int) -> int:
-    """Try seeds until the CPU seconds are spent; end at the first that breaks a promise."""
-    spent_s = 0.0
+    """Try seeds until the CPU seconds are spent; end at the first that breaks a promise. Each has a process of
+    its own, which begins with the same modules and the same stage as any other."""
+    with a_folder() as folder:
+        lay_out(folder)
+    spent_s = sources.cpu_s()
     while spent_s < cpu_s:
         plan = Plan(seed=seed or new_seed(), hours=hours)
         print(f"seed {plan.seed}", flush=True)
-        result = run_plan(plan)
-        show(result)
-        if result.broken:
+        if (child := os.fork()) == 0:
+            _end_with(plan)
+        _, status, usage = os.wait4(child, 0)
+        if status:
             return 1
-        spent_s += result.cpu_s
+        spent_s += usage.ru_utime + usage.ru_stime
         seed = seed + 1 if seed else 0
     return 0
+
+
+def _end_with(plan: Plan) -> None:
+    """Run one world, show it, and end this process without any of the interpreter's own last steps."""
+    code = 2
+    try:
+        result = run_plan(plan)
+        show(result)
+        code = 1 if result.broken else 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def show(result: Result, *, film: bool = False, detail: bool = False) -> None:
@@ -105,5 +118,6 @@ def show(result: Result, *, film: bool = False, detail: bool = False) -> None:
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
+    remove_stage(os.getpid())
     # What killed processes left is never run, not even by the interpreter's own end.
     os._exit(code)

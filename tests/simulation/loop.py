@@ -68,6 +68,7 @@ def context_of(owner: Owner | None) -> contextvars.Context:
 
 def _run_owned(handle: events.Handle, owner: Owner | None) -> None:
     """Run a step, unless its owner was killed, by an earlier step or at this very one."""
+    handle._loop.turns += 1
     if owner is not None and not owner.is_dead:
         owner.counts_turn()
     if owner is None or not owner.is_dead:
@@ -119,6 +120,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now = 0.0
         self._chance = Random(f"{seed} threads")
         self._timers = 0
+        self.turns = 0
         self.usual_slowness = self.slowness = 1.0
         # What a piece of work left unsynced until its answer has reached its owner (`disk`).
         self.begin_work: Callable[[], None] = lambda: None

@@ -4,14 +4,16 @@ all events, rows and files, and the promises that were broken."""
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import logging
+import os
 import shutil
 import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,7 +31,9 @@ from tests.simulation.world import World, install
 
 # Virtual hours after the last fault within which everything must have come to its end.
 _QUIET_H = 12.0
-_LOOK_S = 600.0
+# Longer than a poll: work that nothing rang for has begun by the second look.
+_LOOK_S = 150.0
+_COLLECT_S = 1200.0
 # After that time without faults nodes have nothing to complain of any more.
 _SETTLED_S = 600.0
 _CALM = 0.15
@@ -83,6 +87,7 @@ class Result:
     plan: Plan
     hash: str = ""
     events: int = 0
+    turns: int = 0
     documents: int = 0
     kills: int = 0
     faults: int = 0
@@ -97,6 +102,7 @@ class Result:
             "seed": self.plan.seed,
             "hash": self.hash,
             "events": self.events,
+            "turns": self.turns,
             "documents": self.documents,
             "kills": self.kills,
             "faults": self.faults,
@@ -117,14 +123,29 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+_laid_out: list[tuple[Path, dict[str, Site]]] = []
+
+
 def lay_out(folder: Path) -> dict[str, Site]:
-    """Lay out the nodes, the same for every seed."""
-    loop = VirtualLoop("stage")
-    try:
-        with sources.in_force(loop.time, "stage"):
-            return loop.run_until_complete(stage.lay_out(folder))
-    finally:
-        loop.close()
+    """Lay out the nodes, the same for every seed: once in a process, and a copy for each world."""
+    if not _laid_out:
+        template = folder.with_name(f"{folder.name}-stage")
+        atexit.register(remove_stage, os.getpid())
+        loop = VirtualLoop("stage")
+        try:
+            with sources.in_force(loop.time, "stage"):
+                _laid_out.append((template, loop.run_until_complete(stage.lay_out(template))))
+        finally:
+            loop.close()
+    template, sites = _laid_out[0]
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    return {name: replace(site, settings=stage.settings_of(folder, name)) for name, site in sites.items()}
+
+
+def remove_stage(process_id: int) -> None:
+    """Remove the folder that worlds are copied from, in the process that made it."""
+    if _laid_out and os.getpid() == process_id:
+        shutil.rmtree(_laid_out.pop()[0], ignore_errors=True)
 
 
 def run(plan: Plan, folder: Path) -> Result:
@@ -140,8 +161,10 @@ def run(plan: Plan, folder: Path) -> Result:
     world = World(seed, loop, film, temper.rates)
     result = Result(plan)
     asyncio.set_event_loop(loop)
-    # What the collector ends may write: it comes at moments of the world's own.
+    # What the collector ends may write: it comes at moments of the world's own. Modules and the stage outlive them all.
     gc.disable()
+    gc.collect()
+    gc.freeze()
     with sources.in_force(loop.time, seed), watched(loop):
         install(world)
         logging.getLogger().addHandler(world.complaints)
@@ -154,6 +177,7 @@ def run(plan: Plan, folder: Path) -> Result:
             world.broken(f"the run itself: {error!r}", error)
     logging.getLogger().removeHandler(world.complaints)
     result.hash = film.hash
+    result.turns = loop.turns
     result.events, result.kills = film.count, world.kills
     result.faults = sum(world.hub.faults.values()) + result.detail.get("faults", 0)
     result.documents = len(ledger.sent)
@@ -182,7 +206,7 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     end_s = loop.now + plan.hours * 3600
     while loop.now < end_s and not world.broken_promises:
         await asyncio.sleep(60.0)
-        gc.collect()
+        collect(world)
         _look_at(callers, world)
     crowd.ends = True
     striking.cancel()
@@ -205,6 +229,13 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
         checkers.add_to_hash(world)
 
 
+def collect(world: World) -> None:
+    """Run the collector, not too often: it costs more than what happens between two looks."""
+    if world.loop.now - world.collected_s >= _COLLECT_S:
+        world.collected_s = world.loop.now
+        gc.collect()
+
+
 def film_kinds(world: World) -> dict[str, int]:
     return dict(sorted(world.film.kinds.items()))
 
@@ -221,7 +252,7 @@ async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[No
     was_quiet = False
     while not world.broken_promises:
         await asyncio.sleep(_LOOK_S)
-        gc.collect()
+        collect(world)
         _look_at(callers, world)
         await world.all_open()
         world.hub.retry_dead()

@@ -192,6 +192,7 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.is_over = False
+        self.collected_s = loop.now
         self.complaints = Complaints(self)
 
     def chance(self, part: str) -> Random:
