@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from tests.simulation.world import Host, World
+from tests.simulation.world import Host, Process, World
 
-KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop")
+# `hang_up` is the callers' own, who draw it for each call.
+KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "second", "hang_up")
 
 
 class Faults:
@@ -27,7 +28,8 @@ class Faults:
             "slow": (2, self._slow),
             "locked": (2, self._lock),
             "clock": (1, self._set_clock),
-            "stop": (1, self._stop),
+            "stop": (2, self._stop),
+            "second": (4, self._run_second),
         }
         self._kinds = {name: kind for name, kind in kinds.items() if name not in without}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,24 +54,43 @@ class Faults:
         for task in self._tasks:
             task.cancel()
         world.hub.away.clear()
+        world.hub.hasten()
         world.loop.slowness = world.loop.usual_slowness
         rates = world.hub.rates
         rates.cut = rates.answer_lost = rates.postponed = rates.doubled = rates.settle_lost = 0.0
         for host in world.hosts.values():
             host.disk.fill(is_full=False)
             host.clock.wrong = timedelta()
-            if host.process is not None:
-                host.process.turns_left = None
+            for process in host.processes():
+                process.turns_left = None
+            if host.second is not None:
+                host.second.stop.set()
         world.tell("faults.end")
 
     def _kill_later(self, host: Host, *, power_fails: bool) -> None:
-        """Let a kill strike after so many steps of the process from now, when it is at work."""
-        process = host.process
-        if process is None or process.is_dead:
-            return
+        """Let a kill strike after so many steps of a process from now, when it is at work."""
+        if processes := host.processes():
+            self._strike_later(host, self._chance.choice(processes), power_fails=power_fails)
+
+    def _strike_later(self, host: Host, process: Process, *, power_fails: bool) -> None:
         back_s = self._chance.choice((1.0, 20.0, 300.0))
-        process.strike = lambda: host.kill(power_fails=power_fails, back_after_s=back_s)
+        process.strike = lambda: host.kill(process, power_fails=power_fails, back_after_s=back_s)
         process.turns_left = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((20, 300, 3000)))
+
+    async def _run_second(self, host: Host) -> None:
+        """Run a second process on the same folder for a while; then one of both ends, in order or killed."""
+        second, first = host.start_second(), host.process
+        if second is None or first is None:
+            return
+        try:
+            await asyncio.sleep(self._chance.expovariate(1.0) * self._chance.choice((5.0, 60.0, 600.0)))
+        finally:
+            if len(host.processes()) == 2:
+                leaves = self._chance.choice((first, second))
+                if self._chance.random() < 0.5:
+                    self._strike_later(host, leaves, power_fails=False)
+                else:
+                    leaves.stop.set()
 
     async def _kill(self, host: Host) -> None:
         self._kill_later(host, power_fails=False)
@@ -119,5 +140,19 @@ class Faults:
             host.clock.wrong = timedelta()
 
     async def _stop(self, host: Host) -> None:
-        if host.process is not None:
-            host.process.stop.set()
+        """Stop a process in order, at any turn; sometimes all that it does is cancelled while it stops."""
+        processes = host.processes()
+        if not processes:
+            return
+        process, loop = self._chance.choice(processes), self._world.loop
+        turns = int(self._chance.expovariate(1.0) * self._chance.choice((20, 300)))
+        loop.at_turn(turns, process.stop.set)
+        if self._chance.random() < 0.5:
+            later = int(self._chance.expovariate(1.0) * self._chance.choice((5, 50)))
+            loop.at_turn(turns + 1 + later, lambda: _cancel(process))
+
+
+def _cancel(process: Process) -> None:
+    if process.main is not None and not process.is_dead:
+        process.is_cancelled = True
+        process.main.cancel()

@@ -63,8 +63,9 @@ class Plan:
             rates.ring_lost, rates.delay_s = 0.0, 0.05
         return Temper(
             is_calm=is_calm,
-            pause_s=chance.choice((60.0, 150.0, 150.0, 400.0)),
-            fault_pause_s=chance.choice((150.0, 400.0, 400.0, 1200.0)),
+            pause_s=chance.choice((20.0, 60.0, 150.0, 400.0)),
+            fault_pause_s=chance.choice((40.0, 100.0, 300.0, 1000.0)),
+            hangs_up=0.0 if is_calm else chance.choice((0.0, 0.03, 0.1, 0.3)),
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,
         )
@@ -78,6 +79,7 @@ class Temper:
     is_calm: bool
     pause_s: float
     fault_pause_s: float
+    hangs_up: float
     slowness: float
     rates: Rates
 
@@ -196,7 +198,8 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
         host.start()
     await world.all_open()
     temper = plan.temper()
-    crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s)
+    hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
+    crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
     callers = [
         loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs(plan.callers)
     ]
@@ -215,6 +218,7 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     await _until_quiet(world, crowd, callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
+    result.detail["places"] = dict(world.places.most_common())
     result.detail["cuts"] = {host.name: host.disk.cuts for host in world.hosts.values()}
     if not world.broken_promises:
         promises = checkers.check(world, ledger, is_calm=temper.is_calm)
