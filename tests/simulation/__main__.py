@@ -11,17 +11,11 @@ import json
 import logging
 import os
 import sys
-from collections import Counter
-from functools import partial
-from pathlib import Path
 
 from tests.simulation import loop
 from tests.simulation.film import FILM_LENGTH
-from tests.simulation.run import Plan, Result, Stages, a_folder, run
+from tests.simulation.run import Plan, Result, a_folder, lay_out, remove_stage, run
 from tests.simulation.shrink import shrink_with
-
-del sources
-
 
 _ALL_EVENTS = 10**7
 
@@ -33,13 +27,8 @@ def main() -> int:
         logging.disable(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop.install()
-    with a_folder() as folder:
-        return _run(words, Stages(folder))
-
-
-def _run(words: argparse.Namespace, stages: Stages) -> int:
     if words.cpu:
-        return _many(stages, words)
+        return _many(words)
     plan = Plan(
         seed=words.seed or new_seed(),
         hours=words.hours,
@@ -48,9 +37,9 @@ def _run(words: argparse.Namespace, stages: Stages) -> int:
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
     )
-    result = run(plan, stages)
+    result = run_plan(plan)
     if words.shrink and result.broken:
-        plan, result = shrink_with(partial(run, stages=stages), plan, result)
+        plan, result = shrink_with(run_plan, plan, result)
     show(result, film=words.film, detail=words.detail)
     return 1 if result.broken else 0
 
@@ -73,7 +62,9 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--detail", action="store_true", help="show counts of everything")
     parser.add_argument(
-        "--points", default="", help="with --cpu: write at which points processes were killed to a file"
+        "--points",
+        default="",
+        help="with --cpu: a file; each world adds the points at which it killed",
     )
     parser.add_argument("--log", default="CRITICAL", help="level of the nodes' own log")
     return parser.parse_args()
@@ -83,23 +74,43 @@ def new_seed() -> int:
     return int.from_bytes(os.urandom(4), "big")
 
 
-def _many(stages: Stages, words: argparse.Namespace) -> int:
-    """Try seeds until the CPU seconds are spent; end at the first that breaks a promise."""
-    spent_s, seed = 0.0, words.seed
-    points: Counter[str] = Counter()
+def run_plan(plan: Plan) -> Result:
+    with a_folder() as folder:
+        return run(plan, folder)
+
+
+def _many(words: argparse.Namespace) -> int:
+    """Try seeds until the CPU seconds are spent; end at the first that breaks a promise. Each has a process of
+    its own, which begins with the same modules and the same stage as any other."""
+    with a_folder() as folder:
+        lay_out(folder)
+    spent_s, seed = sources.cpu_s(), words.seed
     while spent_s < words.cpu:
         plan = Plan(seed=seed or new_seed(), hours=words.hours)
         print(f"seed {plan.seed}", flush=True)
-        result = run(plan, stages)
-        show(result)
-        if result.broken:
+        if (child := os.fork()) == 0:
+            _end_with(plan, words.points)
+        _, status, usage = os.wait4(child, 0)
+        if status:
             return 1
-        spent_s += result.cpu_s
-        points += result.points
+        spent_s += usage.ru_utime + usage.ru_stime
         seed = seed + 1 if seed else 0
-    if words.points:
-        Path(words.points).write_text(json.dumps(points, indent=0, sort_keys=True), "utf-8")
     return 0
+
+
+def _end_with(plan: Plan, points_file: str) -> None:
+    """Run one world, show it, and end this process without any of the interpreter's own last steps."""
+    code = 2
+    try:
+        result = run_plan(plan)
+        show(result)
+        if points_file:
+            with open(points_file, "a", encoding="utf-8") as file:
+                file.write(json.dumps(result.points) + "\n")
+        code = 1 if result.broken else 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def show(result: Result, *, film: bool = False, detail: bool = False) -> None:
@@ -115,5 +126,6 @@ def show(result: Result, *, film: bool = False, detail: bool = False) -> None:
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
+    remove_stage(os.getpid())
     # What killed processes left is never run, not even by the interpreter's own end.
     os._exit(code)

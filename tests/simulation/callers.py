@@ -41,7 +41,6 @@ from tests.simulation.world import Host, Lost, World
 T = TypeVar("T")
 _AGAIN_S = 20.0
 _LEASE_S = 300
-_HANGS_UP = 0.03
 _TWICE = 0.05
 # Some documents are sent together, as at the end of a day: they share transactions.
 _BURSTS, _BURST = 0.08, 8
@@ -60,6 +59,7 @@ class Crowd:
     world: World
     ledger: Ledger
     pause_s: float
+    hangs_up: float = 0.0
     ends: bool = False
     busy: int = 0
     acts: dict[str, int] = field(default_factory=dict)
@@ -113,11 +113,22 @@ class Caller:
             await asyncio.sleep(_AGAIN_S * self.chance.uniform(0.5, 3.0))
 
     async def _once(self, make: Callable[[OpenNode], Awaitable[T]]) -> T:
-        """Call; sometimes hang up before the answer."""
-        if self.chance.random() >= _HANGS_UP:
+        """Call; sometimes hang up before the answer: after a time, or before any turn of the loop."""
+        kind = self.chance.random()
+        if kind >= self.crowd.hangs_up:
             return await self.host.call(make)
-        async with asyncio.timeout(self.chance.expovariate(1.0) * 0.01):
-            return await self.host.call(make)
+        if kind < self.crowd.hangs_up / 4:
+            async with asyncio.timeout(self.chance.expovariate(1.0) * 0.01):
+                return await self.host.call(make)
+        loop = self.crowd.world.loop
+        call: asyncio.Task[T] = loop.create_task(self.host.call(make))
+        loop.at_turn(int(self.chance.expovariate(1.0) * self.chance.choice((8, 40, 200))), call.cancel)
+        try:
+            return await call
+        except asyncio.CancelledError:
+            if call.cancelled():
+                raise TimeoutError from None
+            raise
 
 
 class Sender(Caller):

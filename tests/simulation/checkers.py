@@ -21,8 +21,20 @@ from tests.simulation.world import World
 from tests.support import plain_count
 from tests.support.plain_count import Ours
 
-# A row that was cancelled after its courier was killed keeps the lease of the dead, which nothing asks for any more.
-_ENDED = ("sent", "cancelled", "failed")
+# What is still under way, in words, and how to ask for it. A row that was cancelled after its courier was killed keeps the
+# lease of the dead, which nothing asks for any more.
+_UNDER_WAY = {
+    "{side} outbox {id} {kind}: {state} {last_error}": (
+        "SELECT id, kind, state, last_error FROM outbox WHERE state NOT IN ('sent', 'cancelled', 'failed')"
+    ),
+    "{side} inbox {id} {kind}: {state} {code} {reason}": (
+        "SELECT id, kind, state, code, reason FROM inbox WHERE state <> 'done' OR coalesce(lease_token, '') <> ''"
+    ),
+    "{side} job {id} {kind}: {last_error}": "SELECT id, kind, last_error FROM job",
+    "{side} {incoming_id}: hand-over {state}": (
+        "SELECT incoming_id, state FROM handover WHERE state <> 'acked'"
+    ),
+}
 _LETTER_KINDS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 # Longer than any step that was rung for takes, shorter than a poll.
 _QUICK_S = 25.0
@@ -45,22 +57,8 @@ def remains(world: World, busy: int) -> list[str]:
         for item in world.hub.items.values()
     ]
     for side in read(world):
-        open_rows += [
-            f"{side.name} outbox {row['id']} {row['kind']}: {row['state']} {row['last_error']}"
-            for row in side["outbox"]
-            if row["state"] not in _ENDED
-        ]
-        open_rows += [
-            f"{side.name} inbox {row['id']} {row['kind']}: {row['state']} {row['code']} {row['reason']}"
-            for row in side["inbox"]
-            if row["state"] != "done" or row["lease_token"]
-        ]
-        open_rows += [
-            f"{side.name} job {row['id']} {row['kind']}: {row['last_error']}" for row in side["job"]
-        ]
-        for row in side["handover"]:
-            if row["state"] != "acked":
-                open_rows.append(f"{side.name} {row['incoming_id']}: hand-over {row['state']}")
+        for words, query in _UNDER_WAY.items():
+            open_rows += [words.format(side=side.name, **row) for row in side.ask(query)]
     return open_rows
 
 

@@ -28,6 +28,7 @@ _FRAMES, _SALT = struct.Struct("=16xI"), slice(32, 40)
 _BELLS, _INDEX = "-bells", "-shm"
 # Of `PRAGMA synchronous`: each commit ends with a sync of the log.
 _FULL = 2
+_WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "COMMIT", "END", "SAVEPOINT", "RELEASE")
 _real_fsync, _real_replace, _real_rename = os.fsync, os.replace, os.rename
 _real_connect, _real_statvfs = sqlite3.connect, os.statvfs
 # (salt, number of frames) of a write-ahead log.
@@ -42,8 +43,10 @@ class Disk:
         self.chance = Random(f"{seed} disk")
         self.is_full = False
         self.lost_share = 1 / 3
-        self.commits = self.syncs = self.cuts = 0
+        self.commits = self.syncs = self.cuts = self.statements = 0
         self.changes = 0  # of what a kill leaves: commits, syncs and renames
+        # While two processes are at work in the folder.
+        self.is_shared = False
         self._ends: dict[str, _End] = {}
         self._unsettled: list[tuple[str, _End]] = []
         self._is_at_work = False
@@ -128,13 +131,25 @@ class Disk:
             except sqlite3.Error:  # reason: closed, or in the middle of a statement; it fails at its sync
                 continue
 
-    def _count_point(self) -> None:
-        """Let a kill that is due strike within the work of a thread."""
-        self.changes += 1
+    def _count_point(self, *, is_of_database: bool = False) -> None:
+        """Let a kill that is due strike within the work of a thread. Where another process goes on in the same folder, only
+        at a statement: what the killed one would write after it is refused, as its connections are closed by then."""
+        self.changes += not is_of_database
         owner = current_owner()
-        if owner is not None and not owner.is_dead:
+        if owner is not None and not owner.is_dead and (is_of_database or not self.is_shared):
             owner.reaches("disk")
             owner.counts_turn()
+
+    def is_to_write(self, words: str) -> None:
+        """Note that a statement will write, within a transaction that has begun or one of its own."""
+        self.statements += 1
+        self._count_point(is_of_database=True)
+
+    def close_connections_of(self, owner: Owner) -> None:
+        """End a killed process's locks and open transactions, while another one goes on in the folder."""
+        for connection in [*self._open_connections()]:
+            if getattr(connection, "owner", None) is owner:
+                connection.close()
 
     def _note_file(self, stat: os.stat_result) -> None:
         self._files[stat.st_ino] = stat.st_size, stat.st_mtime_ns
@@ -248,13 +263,21 @@ def _traced(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
 
     class Traced(factory):  # type: ignore[valid-type,misc]  # the driver chooses its base
         disk: Disk | None = None
+        owner: Owner | None = None
         file = ""
 
         def execute(self, words: str, *values: Any) -> sqlite3.Cursor:
+            if self.disk is not None and words.startswith(_WRITES):
+                self.disk.is_to_write(words)
             cursor: sqlite3.Cursor = super().execute(words, *values)
             if self.disk is not None and not self.in_transaction and words[:6] not in ("SELECT", "PRAGMA"):
                 self._tell(self.disk)
             return cursor
+
+        def executemany(self, words: str, *values: Any) -> sqlite3.Cursor:
+            if self.disk is not None:
+                self.disk.is_to_write(words)
+            return super().executemany(words, *values)
 
         def commit(self) -> None:
             had_begun = self.in_transaction
@@ -277,7 +300,7 @@ def _connect(database: Any, *args: Any, **more: Any) -> sqlite3.Connection:
     connection: Any = _real_connect(
         database, *args, **{**more, "factory": _traced(more.get("factory", sqlite3.Connection))}
     )
-    connection.disk, connection.file = disk, str(database)
+    connection.disk, connection.file, connection.owner = disk, str(database), current_owner()
     disk.has_opened(connection)
     return connection  # type: ignore[no-any-return]
 

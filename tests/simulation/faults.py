@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from tests.simulation.world import Host, World
+from tests.simulation.world import Host, Process, World
 
-KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "breaks")
+# `hang_up` is the callers' own, who draw it for each call.
+KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "second", "breaks", "hang_up")
 
 
 class Faults:
@@ -27,7 +28,8 @@ class Faults:
             "slow": (2, self._slow),
             "locked": (2, self._lock),
             "clock": (1, self._set_clock),
-            "stop": (1, self._stop),
+            "stop": (2, self._stop),
+            "second": (4, self._run_second),
             "breaks": (2, self._break),
         }
         self._kinds = {name: kind for name, kind in kinds.items() if name not in without}
@@ -53,30 +55,50 @@ class Faults:
         for task in self._tasks:
             task.cancel()
         world.hub.away.clear()
+        world.hub.hasten()
         world.loop.slowness = world.loop.usual_slowness
         world.hub.rates.calm()
         for host in world.hosts.values():
             host.disk.fill(is_full=False)
             host.clock.wrong = timedelta()
-            if host.process is not None:
-                host.process.turns_left = host.process.strikes_after = None
-                host.process.seen.broken = ""
+            for process in host.processes():
+                process.turns_left = process.strikes_after = None
+                process.seen.broken = ""
+            if host.second is not None:
+                host.second.stop.set()
         world.tell("faults.end")
 
     def _kill_later(self, host: Host, *, power_fails: bool) -> None:
+        """Let a kill strike a process of the node."""
+        if processes := host.processes():
+            self._strike_later(host, self._chance.choice(processes), power_fails=power_fails)
+
+    def _strike_later(self, host: Host, process: Process, *, power_fails: bool) -> None:
         """Let a kill strike so many steps of the process from now, or from when it is next at work: at a call, at the axis,
         or at its disk."""
-        process = host.process
-        if process is None or process.is_dead:
-            return
         back_s = self._chance.choice((1.0, 20.0, 300.0))
-        process.strike = lambda: host.kill(power_fails=power_fails, back_after_s=back_s)
+        process.strike = lambda: host.kill(process, power_fails=power_fails, back_after_s=back_s)
         moment = self._chance.choice(("", "call", "axis", "disk", "disk"))
         turns = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((3, 30, 300)))
         if moment:
             process.strikes_after = moment, turns
         else:
             process.turns_left = turns
+
+    async def _run_second(self, host: Host) -> None:
+        """Run a second process on the same folder for a while; then one of both ends, in order or killed."""
+        second, first = host.start_second(), host.process
+        if second is None or first is None:
+            return
+        try:
+            await asyncio.sleep(self._chance.expovariate(1.0) * self._chance.choice((5.0, 60.0, 600.0)))
+        finally:
+            if len(host.processes()) == 2:
+                leaves = self._chance.choice((first, second))
+                if self._chance.random() < 0.5:
+                    self._strike_later(host, leaves, power_fails=False)
+                else:
+                    leaves.stop.set()
 
     async def _kill(self, host: Host) -> None:
         self._kill_later(host, power_fails=False)
@@ -125,10 +147,6 @@ class Faults:
         finally:
             host.clock.wrong = timedelta()
 
-    async def _stop(self, host: Host) -> None:
-        if host.process is not None:
-            host.process.stop.set()
-
     async def _break(self, host: Host) -> None:
         """Let one call of a port break each time, before or after its work, with an error that nobody foresees."""
         process = host.process
@@ -139,3 +157,21 @@ class Faults:
         self._world.tell("breaks", process.name, process.seen.broken)
         await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
         process.seen.broken = ""
+
+    async def _stop(self, host: Host) -> None:
+        """Stop a process in order, at any turn; sometimes all that it does is cancelled while it stops."""
+        processes = host.processes()
+        if not processes:
+            return
+        process, loop = self._chance.choice(processes), self._world.loop
+        turns = int(self._chance.expovariate(1.0) * self._chance.choice((20, 300)))
+        loop.at_turn(turns, process.stop.set)
+        if self._chance.random() < 0.5:
+            later = int(self._chance.expovariate(1.0) * self._chance.choice((5, 50)))
+            loop.at_turn(turns + 1 + later, lambda: _cancel(process))
+
+
+def _cancel(process: Process) -> None:
+    if process.main is not None and not process.is_dead:
+        process.is_cancelled = True
+        process.main.cancel()

@@ -41,6 +41,7 @@ class Owner:
         self.strike: Callable[[], None] = _nothing
         self.strikes_after: tuple[str, int] | None = None
         self.disk: Any = None  # the `disk.Disk` that it writes to
+        self.at_work: events.Handle | None = None  # the step that begins now
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 
     def reaches(self, moment: str) -> None:
@@ -73,8 +74,11 @@ def context_of(owner: Owner | None) -> contextvars.Context:
 
 def _run_owned(handle: events.Handle, owner: Owner | None) -> None:
     """Run a step, unless its owner was killed, by an earlier step or at this very one."""
+    handle._loop.count_turn()
     if owner is not None and not owner.is_dead:
+        owner.at_work = handle
         owner.counts_turn()
+        owner.at_work = None
     if owner is None or not owner.is_dead:
         events.Handle._run(handle)
 
@@ -124,6 +128,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now = 0.0
         self._chance = Random(f"{seed} threads")
         self._timers = 0
+        self.turns = 0
+        self._at_turns: list[tuple[int, int, Callable[[], object]]] = []
         self.usual_slowness = self.slowness = 1.0
         # What a piece of work left unsynced until its answer has reached its owner (`disk`).
         self.begin_work: Callable[[], None] = lambda: None
@@ -131,6 +137,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    def at_turn(self, turns: int, strike: Callable[[], object]) -> None:
+        """Call `strike` before the step that comes after so many others of all owners."""
+        self._numbered += 1
+        heapq.heappush(self._at_turns, (self.turns + turns, self._numbered, strike))
+
+    def count_turn(self) -> None:
+        self.turns += 1
+        while self._at_turns and self._at_turns[0][0] <= self.turns:
+            heapq.heappop(self._at_turns)[2]()
 
     def jump(self) -> None:
         """Let the clock jump to the next timer. Standstill where there is none."""

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ class Rows:
         """Take the codes of its agencies by id, which replace the ids."""
         self.name, self.folder, self.codes = name, folder, codes
         self._tables: dict[str, list[Row]] = {}
+        self._connection: sqlite3.Connection | None = None
 
     def __getitem__(self, table: str) -> list[Row]:
         if table not in self._tables:
@@ -30,9 +30,10 @@ class Rows:
         return self._tables[table]
 
     def ask(self, words: str, *values: object) -> list[Row]:
-        with closing(sqlite3.connect(self.folder / "gateway.db")) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(words, values)]
+        if self._connection is None:
+            self._connection = sqlite3.connect(self.folder / "gateway.db")
+            self._connection.row_factory = sqlite3.Row
+        return [dict(row) for row in self._connection.execute(words, values)]
 
     def _with_code(self, row: Row) -> Row:
         return {**row, "agency": self.codes.get(row.get("agency_id") or "", row.get("agency_id") or "")}

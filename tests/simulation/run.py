@@ -4,15 +4,17 @@ all events, rows and files, and the promises that were broken."""
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import logging
+import os
 import shutil
 import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -31,9 +33,9 @@ from tests.simulation.world import World, install
 
 # Virtual hours after the last fault within which everything must have come to its end.
 _QUIET_H = 12.0
-_LOOK_S = 600.0
-# Virtual seconds between two looks of the garbage collector, which are a good part of a world's cost.
-_COLLECT_S = 600.0
+# Longer than a poll: work that nothing rang for has begun by the second look.
+_LOOK_S = 150.0
+_COLLECT_S = 1200.0
 # After that time without faults nodes have nothing to complain of any more.
 _SETTLED_S = 600.0
 _CALM = 0.05
@@ -67,8 +69,9 @@ class Plan:
             rates.calm()
         return Temper(
             is_calm=is_calm,
-            pause_s=chance.choice((60.0, 150.0, 150.0, 400.0)),
-            fault_pause_s=chance.choice((40.0, 100.0, 300.0)),
+            pause_s=chance.choice((20.0, 60.0, 150.0, 400.0)),
+            fault_pause_s=chance.choice((40.0, 100.0, 300.0, 1000.0)),
+            hangs_up=0.0 if is_calm else chance.choice((0.0, 0.03, 0.1, 0.3)),
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,
         )
@@ -82,6 +85,7 @@ class Temper:
     is_calm: bool
     pause_s: float
     fault_pause_s: float
+    hangs_up: float
     slowness: float
     rates: Rates
 
@@ -91,6 +95,7 @@ class Result:
     plan: Plan
     hash: str = ""
     events: int = 0
+    turns: int = 0
     documents: int = 0
     kills: int = 0
     faults: int = 0
@@ -107,6 +112,7 @@ class Result:
             "seed": self.plan.seed,
             "hash": self.hash,
             "events": self.events,
+            "turns": self.turns,
             "documents": self.documents,
             "kills": self.kills,
             "faults": self.faults,
@@ -127,39 +133,35 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-class Stages:
-    """Folders of worlds, which all begin the same: laid out once, and copied to the same path for each further world."""
-
-    def __init__(self, folder: Path) -> None:
-        self._world, self._kept = folder / "world", folder / "kept"
-        self._sites: dict[str, Site] = {}
-
-    def fresh(self) -> dict[str, Site]:
-        """Make the folder of the next world and return its nodes. The world before must be over."""
-        if self._sites:
-            shutil.rmtree(self._world)
-            shutil.copytree(self._kept, self._world)
-        else:
-            self._world.mkdir()
-            self._sites = lay_out(self._world)
-            shutil.copytree(self._world, self._kept)
-        return self._sites
+_laid_out: list[tuple[Path, dict[str, Site]]] = []
 
 
 def lay_out(folder: Path) -> dict[str, Site]:
-    """Lay out the nodes, the same for every seed."""
-    loop = VirtualLoop("stage")
-    try:
-        with sources.in_force(loop.time, "stage"):
-            return loop.run_until_complete(stage.lay_out(folder))
-    finally:
-        loop.close()
+    """Lay out the nodes, the same for every seed: once in a process, and a copy for each world."""
+    if not _laid_out:
+        template = folder.with_name(f"{folder.name}-stage")
+        atexit.register(remove_stage, os.getpid())
+        loop = VirtualLoop("stage")
+        try:
+            with sources.in_force(loop.time, "stage"):
+                _laid_out.append((template, loop.run_until_complete(stage.lay_out(template))))
+        finally:
+            loop.close()
+    template, sites = _laid_out[0]
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    return {name: replace(site, settings=stage.settings_of(folder, name)) for name, site in sites.items()}
 
 
-def run(plan: Plan, stages: Stages) -> Result:
-    """Run one world."""
+def remove_stage(process_id: int) -> None:
+    """Remove the folder that worlds are copied from, in the process that made it."""
+    if _laid_out and os.getpid() == process_id:
+        shutil.rmtree(_laid_out.pop()[0], ignore_errors=True)
+
+
+def run(plan: Plan, folder: Path) -> Result:
+    """Run one world in an empty folder."""
     began = sources.cpu_s()
-    sites = stages.fresh()
+    sites = lay_out(folder)
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = 3600.0
@@ -169,8 +171,9 @@ def run(plan: Plan, stages: Stages) -> Result:
     world = World(seed, loop, film, temper.rates)
     result = Result(plan)
     asyncio.set_event_loop(loop)
-    # What the collector ends may write: it comes at moments of the world's own, and looks at what the world made alone.
+    # What the collector ends may write: it comes at moments of the world's own. Modules and the stage outlive them all.
     gc.disable()
+    gc.collect()
     gc.freeze()
     with sources.in_force(loop.time, seed), watched(loop):
         install(world)
@@ -184,6 +187,7 @@ def run(plan: Plan, stages: Stages) -> Result:
             world.broken(f"the run itself: {error!r}", error)
     logging.getLogger().removeHandler(world.complaints)
     result.hash = film.hash
+    result.turns = loop.turns
     result.events, result.kills = film.count, world.kills
     result.faults = sum(world.hub.faults.values()) + result.detail.get("faults", 0)
     result.documents = len(ledger.sent)
@@ -203,7 +207,8 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
         host.start()
     await world.all_open()
     temper = plan.temper()
-    crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s)
+    hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
+    crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
     callers = [
         loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs(plan.callers)
     ]
@@ -211,12 +216,9 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     faults = Faults(world, temper.fault_pause_s, without)
     striking = loop.create_task(faults.run(), context=context_of(None))
     end_s = loop.now + plan.hours * 3600
-    collected_s = loop.now
     while loop.now < end_s and not world.broken_promises:
         await asyncio.sleep(60.0)
-        if loop.now >= collected_s + _COLLECT_S:
-            gc.collect()
-            collected_s = loop.now
+        collect(world)
         _look_at(callers, world)
     crowd.ends = True
     striking.cancel()
@@ -226,6 +228,7 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     calm_since = await _end_calmly(world, crowd, callers, plan.callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
+    result.detail["places"] = dict(world.places.most_common())
     result.detail["cuts"] = {host.name: host.disk.cuts for host in world.hosts.values()}
     if not world.broken_promises:
         promises = checkers.check(world, ledger, calm_since)
@@ -258,6 +261,13 @@ async def _end_calmly(
     return began
 
 
+def collect(world: World) -> None:
+    """Run the collector, not too often: it costs more than what happens between two looks."""
+    if world.loop.now - world.collected_s >= _COLLECT_S:
+        world.collected_s = world.loop.now
+        gc.collect()
+
+
 def film_kinds(world: World) -> dict[str, int]:
     return dict(sorted(world.film.kinds.items()))
 
@@ -274,7 +284,7 @@ async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[No
     was_quiet = False
     while not world.broken_promises:
         await asyncio.sleep(_LOOK_S)
-        gc.collect()
+        collect(world)
         _look_at(callers, world)
         await world.all_open()
         world.hub.retry_dead()

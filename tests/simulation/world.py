@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
+import sys
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
+from types import FrameType
 from typing import Any, TypeVar
 
 from gateway.bootstrap import node as node_wiring
@@ -39,7 +44,9 @@ class Process(Owner):
     def __init__(self, host: Host) -> None:
         super().__init__(f"{host.name}.{host.starts}")
         self.host = host
+        self.number = 1000 + host.starts
         self.disk = host.disk
+        self.is_cancelled = False
         self.node: OpenNode | None = None
         self.opened = asyncio.Event()
         self.stop = asyncio.Event()
@@ -52,7 +59,6 @@ class Process(Owner):
         async with open_node(self.host.site.settings, self.host.clock, WatchPorts(self.seen)) as node:
             node.guard.measure = None
             self.node = node
-            self.host.world.hub.bells[self.host.name] = node.wakers["landing"].ring
             self.opened.set()
             await node.run_workers(self.stop)
 
@@ -105,7 +111,9 @@ class Host:
         self.folder = site.settings.node.data_dir
         self.disk = Disk(self.folder, f"{world.seed} {site.name}")
         self.starts = 0
+        self.calls = 0
         self.process: Process | None = None
+        self.second: Process | None = None
         self.left: Path | None = None
 
     @property
@@ -116,7 +124,9 @@ class Host:
         return self.process.node
 
     def start(self) -> None:
-        """Start a process, in the folder that the last one left."""
+        """Start a process, in the folder that the last one left, unless another one runs by now."""
+        if self.process is not None and not self.process.is_dead:
+            return
         if self.left is not None:
             self.disk.forget_processes()
             self.world.loop.close_files_of_dead()
@@ -124,51 +134,116 @@ class Host:
             self.left.rename(self.folder)
             shutil.rmtree(self.folder.with_name(f"{self.name}-{self.starts}"))
             self.left = None
-        self.starts += 1
         self.disk.begin()
-        self.process = process = Process(self)
+        self.process = self._begin_process()
+
+    def _begin_process(self) -> Process:
+        self.starts += 1
+        process = Process(self)
         self.world.tell("node.started", process.name)
         process.main = self.world.loop.create_task(process.run(), context=context_of(process))
-        process.main.add_done_callback(self._ended, context=context_of(None))
+        process.main.add_done_callback(partial(self._ended, process), context=context_of(None))
+        return process
 
-    def _ended(self, main: asyncio.Task[None]) -> None:
-        process = self.process
-        if process is None or process.main is not main:
+    def start_second(self) -> Process | None:
+        """Start a second process on the same folder."""
+        if self.process is None or self.process.is_dead or self.second is not None:
+            return None
+        self.second = self._begin_process()
+        self.disk.is_shared = True
+        return self.second
+
+    def processes(self) -> list[Process]:
+        return [each for each in (self.process, self.second) if each is not None and not each.is_dead]
+
+    def ring_landing(self) -> None:
+        for process in self.processes():
+            if process.node is not None:
+                process.node.wakers["landing"].ring()
+
+    def _ended(self, process: Process, main: asyncio.Task[None]) -> None:
+        if process not in (self.process, self.second) or process.is_dead:
             return
         self.world.tell("node.ended", process.name)
         process.end_calls()
-        if main.cancelled() or main.exception() is not None:
-            self.world.broken(f"{process.name} ended by itself: {main.exception()!r}", main.exception())
+        if not process.is_cancelled and (main.cancelled() or main.exception() is not None):
+            error = None if main.cancelled() else main.exception()
+            self.world.broken(f"{process.name} ended by itself: {error!r}", error)
         elif not process.stop.is_set():
             self.world.broken(f"{process.name} ended, and was not stopped")
-        self.process = None
-        if not self.world.is_over:
+        self._leave(process)
+        if self.process is None and not self.world.is_over:
             self.world.loop.call_later(2.0, self.start, context=context_of(None))
 
-    def kill(self, *, power_fails: bool, back_after_s: float) -> None:
-        """Kill the process at this very step. What it had not synced is lost where the power fails."""
-        process = self.process
-        if process is None or process.is_dead:
+    def _leave(self, process: Process) -> None:
+        """Let the process that goes on, if one does, be the only one."""
+        if process is self.process:
+            self.process = self.second
+        self.second = None
+        self.disk.is_shared = False
+
+    def kill(self, process: Process, *, power_fails: bool, back_after_s: float) -> None:
+        """Kill a process at this very step; where the power fails, every process of the node, and what was not synced is
+        lost."""
+        if process.is_dead or process not in self.processes():
             return
-        process.is_dead = True
+        self.world.note_place(process)
+        self._bury(process, "kill.power" if power_fails else "kill.process")
+        if not power_fails and len(self.processes()) == 1:
+            self.world.loop.close_files_of_dead()
+            self.disk.close_connections_of(process)
+            self._leave(process)
+            return
+        for other in self.processes():
+            self._bury(other, "kill.power")
         self.left = self.folder.with_name(f"{self.name}-left-{self.starts}")
         self.disk.image(self.left, power_fails=power_fails)
+        if process is self.second:
+            self.process = process
+        self._leave_dead()
+        self.world.loop.call_later(back_after_s, self.start, context=context_of(None))
+
+    def _leave_dead(self) -> None:
+        self.second = None
+        self.disk.is_shared = False
+
+    def _bury(self, process: Process, kind: str) -> None:
+        process.is_dead = True
         self.world.kills += 1
         self.world.points.update(process.seen.points())
-        self.world.tell(
-            "kill.power" if power_fails else "kill.process", process.name, f"turn {process.turns}"
-        )
+        self.world.tell(kind, process.name, f"turn {process.turns}")
         process.kept = list(process.tasks)
         for task in process.kept:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         self.world.graves.append(process)
         process.end_calls()
-        self.world.loop.call_later(back_after_s, self.start, context=context_of(None))
 
     async def call(self, make: Callable[[OpenNode], Awaitable[T]]) -> T:
-        if self.process is None:
+        processes = self.processes()
+        if not processes:
             raise Lost
-        return await self.process.call(make)
+        self.calls += 1
+        return await processes[self.calls % len(processes)].call(make)
+
+
+def place_of(process: Process) -> str:
+    """Name the innermost place of the product at which the process is, within a step or before its next one."""
+    frames: list[FrameType] = []
+    handle = process.at_work
+    if handle is None:
+        frames = [frame for frame, _ in traceback.walk_stack(sys._getframe())]
+    else:
+        task: Any = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+        waits: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
+        while waits is not None:
+            frame = getattr(waits, "cr_frame", None) or getattr(waits, "ag_frame", None)
+            frames[:0] = [frame] if frame is not None else []
+            waits = getattr(waits, "cr_await", None) or getattr(waits, "ag_await", None)
+    for frame in frames:
+        if "/gateway/" in frame.f_code.co_filename:
+            module = frame.f_code.co_filename.rpartition("/gateway/")[2].removesuffix(".py")
+            return f"{module}:{frame.f_code.co_qualname}:{frame.f_lineno}"
+    return "between steps"
 
 
 class Complaints(logging.Handler):
@@ -197,7 +272,10 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.points: Counter[str] = Counter()
+        # Where in the product killed processes were: module, function and line, and how often.
+        self.places: Counter[str] = Counter()
         self.is_over = False
+        self.collected_s = loop.now
         self.complaints = Complaints(self)
 
     def chance(self, part: str) -> Random:
@@ -205,6 +283,9 @@ class World:
 
     def tell(self, kind: str, place: str = "", words: str = "") -> None:
         self.film.tell(kind, place, words)
+
+    def note_place(self, process: Process) -> None:
+        self.places[place_of(process)] += 1
 
     def broken(self, promise: str, error: BaseException | None = None) -> None:
         """Note a broken promise; the run ends at the first one."""
@@ -216,6 +297,7 @@ class World:
     def open(self, sites: dict[str, Site]) -> None:
         for name, site in sites.items():
             self.hosts[name] = Host(self, site)
+            self.hub.bells[name] = self.hosts[name].ring_landing
 
     async def all_open(self) -> None:
         for host in self.hosts.values():
@@ -228,14 +310,24 @@ class World:
         """Stop every process in order."""
         self.is_over = True
         for host in self.hosts.values():
-            if host.process is not None and host.process.main is not None:
-                host.process.stop.set()
-                await asyncio.wait([host.process.main])
+            for process in host.processes():
+                process.stop.set()
+                if process.main is not None:
+                    await asyncio.wait([process.main])
+
+
+_real_getpid = os.getpid
+
+
+def _process_number() -> int:
+    owner = current_owner()
+    return owner.number if isinstance(owner, Process) else _real_getpid()
 
 
 def install(world: World) -> None:
     """Put the world's axis where the product takes its own."""
     worker_loops.LANDING_POLL_S = _LANDING_S
+    os.getpid = _process_number
     node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S  # type: ignore[attr-defined]  # imported there
 
     @asynccontextmanager
