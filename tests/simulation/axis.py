@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
@@ -32,13 +32,15 @@ class Rates:
     answer_lost: float = 0.04
     postponed: float = 0.03
     doubled: float = 0.03
+    relabelled: float = 0.01
     settle_lost: float = 0.02
     ring_lost: float = 0.1
     delay_s: float = 2.0
 
     def calm(self) -> None:
         """Fail no more, and be quick."""
-        self.cut = self.answer_lost = self.postponed = self.doubled = self.settle_lost = self.ring_lost = 0.0
+        self.cut = self.answer_lost = self.postponed = self.doubled = self.relabelled = 0.0
+        self.settle_lost = self.ring_lost = 0.0
         self.delay_s = 0.05
 
 
@@ -152,6 +154,10 @@ class SimulatedAxis:
             elif hub.has("postponed", hub.rates.postponed):
                 outcomes[route] = Outcome(fate=Fate.RETRY, detail="the axis asks for patience")
             else:
+                if hub.has("relabelled", hub.rates.relabelled):  # as anyone may publish what went by
+                    hub.add(
+                        replace(parcel, packet_id=f"{parcel.packet_id}-2"), raw, route, self._node
+                    )
                 for _ in range(2 if hub.has("doubled", hub.rates.doubled) else 1):
                     hub.add(parcel, raw, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)

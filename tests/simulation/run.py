@@ -63,7 +63,7 @@ class Plan:
         rates = Rates(
             delay_s=chance.choice((0.002, 0.05, 2.0, 60.0)), ring_lost=chance.choice((0.0, 0.1, 0.5))
         )
-        for name in ("cut", "answer_lost", "postponed", "doubled", "settle_lost"):
+        for name in ("cut", "answer_lost", "postponed", "doubled", "relabelled", "settle_lost"):
             setattr(rates, name, getattr(rates, name) * harm)
         if is_calm:
             rates.calm()
