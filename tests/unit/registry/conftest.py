@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.domain.registry import AgencyEntry
+from gateway.domain.registry_change import Plan
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.store.engine import EngineRole, open_engine
@@ -49,3 +52,28 @@ def directory(reader: AsyncEngine, memory: Memory, clock: ManualClock) -> SqlDir
 @pytest.fixture
 def changes(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock) -> SqlDirectoryChanges:
     return SqlDirectoryChanges(writer, reader, clock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """What reads a registry, and what changes it."""
+
+    directory: SqlDirectory
+    changes: SqlDirectoryChanges
+
+    async def plan(self, table: str) -> Plan:
+        return await self.changes.plan_import(table.encode())
+
+    async def take(self, table: str) -> Plan:
+        """Import a table, and return what was planned."""
+        planned = await self.plan(table)
+        await self.changes.apply(planned, "operator")
+        return planned
+
+    async def rows(self) -> dict[str, AgencyEntry]:
+        return {entry.code: entry for entry in (await self.directory.entries(limit=1000)).items}
+
+
+@pytest.fixture
+def registry(directory: SqlDirectory, changes: SqlDirectoryChanges) -> Registry:
+    return Registry(directory=directory, changes=changes)
