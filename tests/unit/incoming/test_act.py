@@ -254,24 +254,6 @@ async def test_threat_087_another_agencys_document_is_not_found(town: Town) -> N
         await process.discard(town.node.inn, stranger, row.id, "x")
 
 
-async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until_it_is_acknowledged(
-    town: Town,
-) -> None:
-    await town.brought(town.forge(document(), FILES))
-    scope = await town.scope(PROVINCE)
-
-    (first,) = await handover.lease(town.node.inn, scope, "one", 10, 60)
-    assert await handover.lease(town.node.inn, scope, "two", 10, 60) == []
-    town.clock.advance(61)
-    (second,) = await handover.lease(town.node.inn, scope, "two", 10, 60)
-    assert second.id == first.id
-
-    assert await handover.ack(town.node.inn, scope, first.id, "two") is True
-    assert await handover.ack(town.node.inn, scope, first.id, "two") is False
-    town.clock.advance(61)
-    assert await handover.lease(town.node.inn, scope, "two", 10, 60) == []
-
-
 async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_before(town: Town) -> None:
     """One that another client has at this moment stays with it."""
     scope = await town.scope(PROVINCE)
