@@ -20,7 +20,7 @@ from gateway_labs.authority import Authority
 from tests.support import oracles
 from tests.support.faulty import Faulty
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Packet, Town
-from tests.unit.outgoing.test_dispatch_together import without
+from tests.unit.outgoing.test_dispatch import without
 
 DAY = timedelta(days=1)
 
