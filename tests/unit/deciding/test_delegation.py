@@ -26,12 +26,12 @@ from gateway.pool import ThreadPool
 from gateway.registry.tables import AGENCY as AGENCY_ROW
 from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
 from gateway.registry_authoring.feed_file import AgencyLine, TrustLine
-from gateway.registry_authoring.feed_judge import FeedRoom
 from gateway.registry_authoring.lists import ReceivedList
 from gateway.store.store import SqlStore
 from tests.support import feeds, people, pki
 from tests.support.clock import ManualClock
 from tests.unit.deciding.conftest import Pair, event_data, refused
+from tests.unit.registry.conftest import feed_room
 
 Give = Callable[[bytes], Awaitable[FeedOutcome]]
 ISSUER = "Registry issuer"
@@ -79,16 +79,7 @@ def give(
     services: DecisionServices, store: SqlStore, clock: ManualClock, pool: ThreadPool, tmp_path: Path
 ) -> Give:
     """Take a list, and let the node judge it."""
-    room = FeedRoom(
-        writer=store.writer,
-        reader=store.reader,
-        clock=clock,
-        pool=pool,
-        issuers=tmp_path / "feed",
-        scratch=tmp_path,
-    )
-    feeds.permit(room, feeds.ISSUER)
-    feed = SqlFeed(room)
+    feed = SqlFeed(feed_room(tmp_path, store.writer, store.reader, clock, pool))
 
     async def take_list(raw: bytes) -> FeedOutcome:
         path = tmp_path / "given.feed"

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import CodeStanding, RowSource
 from gateway.errors import NotFound, StoreFailure
-from gateway.pool import ThreadPool
 from gateway.registry_authoring import feed as feed_apply
 from gateway.registry_authoring import feed_judge
 from gateway.registry_authoring.feed import FeedOutcome, SqlFeed
@@ -37,16 +33,6 @@ MOVE = date(2027, 1, 1)
 @pytest.fixture(params=BOTH_KINDS)
 def url(request: pytest.FixtureRequest) -> str:
     return database_of(request, request.param)
-
-
-@pytest.fixture
-def room(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock, tmp_path: Path) -> Iterator[FeedRoom]:
-    with closing(ThreadPool(2)) as pool:
-        feed_room = FeedRoom(
-            writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
-        )
-        feeds.permit(feed_room, feeds.ISSUER)
-        yield feed_room
 
 
 @dataclass(frozen=True, kw_only=True)

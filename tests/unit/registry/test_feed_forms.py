@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.pool import ThreadPool
 from gateway.registry_authoring import feed_file, feed_judge, snapshot
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.registry_authoring.feed import SqlFeed
@@ -29,16 +27,6 @@ CODE = "Z91.01"
 CERTIFICATE = pki.signer(CODE, "p256").certificate_der
 LIST = [feeds.agency("Z91", "UBND tỉnh Sao Mai"), feeds.agency(CODE, "Sở Một", parent="Z91")]
 FIRST, SECOND = feeds.officer("one"), feeds.officer("two")
-
-
-@pytest.fixture
-def room(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock, tmp_path: Path) -> Iterator[FeedRoom]:
-    with closing(ThreadPool(2)) as pool:
-        feed_room = FeedRoom(
-            writer=writer, reader=reader, clock=clock, pool=pool, issuers=tmp_path / "feed", scratch=tmp_path
-        )
-        feeds.permit(feed_room, feeds.ISSUER)
-        yield feed_room
 
 
 def read(path: Path, raw: bytes) -> list[object]:

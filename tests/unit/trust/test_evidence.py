@@ -87,13 +87,6 @@ def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_pat
         assert trust.remembered(broken, AT) is None
 
 
-def test_42_a_revoked_certificate_is_revoked_from_its_date_on() -> None:
-    listed = ROOT.revocation_list([(LEAF, AT)], this_update=AT + DAY, next_update=AT + 2 * DAY)
-    trust = NodeTrust([ROOT.certificate], answers=_answers_of(listed), now=lambda: AT + DAY)
-
-    assert trust.collect(pki.der(LEAF), AT).revocation == "revoked"
-    assert trust.collect(pki.der(LEAF), AT).revoked_at == AT
-    assert trust.collect(pki.der(LEAF), AT - DAY).revocation == "good"
 
 
 def _list_with(extension: x509.ExtensionType) -> x509.CertificateRevocationList:
