@@ -115,6 +115,8 @@ async def test_the_same_external_id_with_other_content_is_409_and_names_the_firs
     other = await door.send(meta(external_id="qlvb-1", number="16"), once="three")
 
     assert repeat.json["id"] == first.json["id"]
+    assert repeat.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
     assert len(await listed(door)) == 1
     assert (other.status, other.json["existing"]) == (409, first.json["id"])
     assert first.json["id"] in other.json["cause"]

@@ -1,12 +1,13 @@
-"""Warnings and questions before sending: recipients without a receiving node, a number used this year, a file that went
-out before, a day of signing that is long ago (R45)."""
+"""Warnings and questions before sending: recipients without a receiving node, and the memory of who receives; a number used
+this year, a file that went out before, a day of signing that is long ago (R45)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import cast
 
 import pytest
 
@@ -16,8 +17,10 @@ from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
 from gateway.errors import Refused
 from gateway.outgoing import check
 from gateway.outgoing.intake import Order, receive_files
+from gateway.outgoing.reach import REMEMBERED, SILENT, Reach
 from gateway.policy import timers
 from gateway.policy.verdict import ReasonCode, Verdict
+from gateway.ports.axis import Axis
 from tests.support import first_pages, pdfs
 from tests.support.api import Door, meta, pdf
 from tests.support.clock import START
@@ -178,3 +181,39 @@ def test_it_is_late_after_the_next_working_morning_also_where_it_is_urgent() -> 
     office = timers.calendar_of(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
     assert not timers.is_sent_late(office, START, START + timedelta(days=3, hours=3))
     assert timers.is_sent_late(office, START, START + timedelta(days=3, hours=4))
+
+
+class Questions:
+    """Answers as an axis does, and keeps what was asked; `hosted` is None while it cannot say."""
+
+    def __init__(self, *hosted: str) -> None:
+        self.hosted: set[str] | None = set(hosted)
+        self.asked: list[list[str]] = []
+
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        self.asked.append(list(routes))
+        return None if self.hosted is None else frozenset(routes) - self.hosted
+
+
+async def test_a_hosted_code_is_asked_about_once_a_minute_and_an_unhosted_one_each_time() -> None:
+    axis, reach = Questions("Z91"), Reach()
+
+    async def unhosted(days: int) -> frozenset[str]:
+        return await reach.unhosted(cast(Axis, axis), ["Z91", "Z92"], START + REMEMBERED * days)
+
+    assert [await unhosted(0), await unhosted(0), await unhosted(1)] == [{"Z92"}] * 3
+    assert axis.asked == [["Z91", "Z92"], ["Z92"], ["Z91", "Z92"]]
+
+
+async def test_nothing_is_said_of_anybody_while_the_axis_cannot_say() -> None:
+    axis, reach = Questions(), Reach()
+    axis.hosted = None
+
+    async def unhosted(days: int) -> frozenset[str]:
+        return await reach.unhosted(cast(Axis, axis), ["Z91"], START + SILENT * days)
+
+    assert [await unhosted(0), await unhosted(0)] == [frozenset(), frozenset()]
+    axis.hosted = set()
+    assert await unhosted(0) == frozenset()
+    assert await unhosted(1) == {"Z91"}
+    assert len(axis.asked) == 2
