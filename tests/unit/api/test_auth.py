@@ -105,7 +105,7 @@ async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(d
 
 
 async def test_threat_087_a_call_without_its_scope_is_403(door: Door) -> None:
-    """What a call needs by its query or in either way; the table of all calls is held below."""
+    """Look at needs that hang on the query, and at calls with two scopes; the table of all calls stands below."""
     key = await door.key(DEPARTMENT, scopes=ALL - {ApiScope.INBOX_ACT})
     assert (await door.ask("GET", "/inbox", key=key)).status == 200
     answer = await door.ask("GET", "/inbox?lease=10", key=key)

@@ -1,4 +1,4 @@
-"""What a call has to confirm: recipients that mail would not reach, once for all of them, and a lead file that is
+"""Questions that a call has to confirm: recipients that mail would not reach, once for all of them, and a lead file that is
 probably of another document; also at the command line, and what its receiver sees of it."""
 
 from __future__ import annotations

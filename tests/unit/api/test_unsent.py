@@ -1,5 +1,5 @@
-"""One agency or partner fills its own budget, and not the disk of the others: drafts, uploads, documents that wait, and
-mail of a partner, of which nothing is refused or lost."""
+"""An agency or a partner fills its own budget, and not the disk of the others: drafts, uploads, documents that wait, and
+mail of a partner, which is neither refused nor lost."""
 
 from __future__ import annotations
 

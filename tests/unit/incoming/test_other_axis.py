@@ -1,4 +1,4 @@
-"""What comes over another axis: an unsigned status that only its session vouches for, and a document that is sent anew
+"""Mail of another axis: an unsigned status that only its session vouches for, and a document that is sent anew
 after a refusal (A9, R117), whichever way it is taken in: never as a second proof of what was refused."""
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def changes(writer: AsyncEngine, reader: AsyncEngine, clock: ManualClock) -> Sql
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """What reads a registry, and what changes it."""
+    """A registry on a database, with its reader and its writer."""
 
     directory: SqlDirectory
     changes: SqlDirectoryChanges

@@ -1,4 +1,4 @@
-"""What `make check` counts: plain words and dead code, which fail above a limit or beside what is allowed."""
+"""Counts of `make check`: plain words and dead code, which fail above a limit or beside what is allowed."""
 
 from __future__ import annotations
 

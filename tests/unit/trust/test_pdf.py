@@ -1,5 +1,4 @@
-"""A PDF is read within time limits, whatever it makes the library do; what stands behind its end is not read by the
-letter, and what takes room on a page is known."""
+"""PDFs are read within time limits, and up to the end of the file; and the room that things take on a page is known."""
 
 from __future__ import annotations
 
