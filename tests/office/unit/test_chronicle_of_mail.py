@@ -10,7 +10,7 @@ from gateway.errors import Unreachable
 from gateway.workers.heartbeat import Pulse
 from gateway_office.domain.notice import Mail
 from gateway_office.mail import WatchedMail
-from tests.unit.workers.test_chronicle import pulse as pulse
+from tests.unit.workers.test_pulse import pulse as pulse
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""Callers and the agencies they call for; a caller learns nothing about others (threats.md 87)."""
+"""Callers and the agencies they call for; a caller learns nothing about others (threats.md 87), and X-Forwarded-For is
+believed only as far as our own proxies wrote it."""
 
 from __future__ import annotations
 
@@ -6,7 +7,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
 import gateway.api
+from gateway.api.admission import Entry
 from gateway.api.deps import ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.domain.account import ApiScope, Principal, PrincipalKind
@@ -14,6 +19,7 @@ from gateway.store.accounts import to_key
 from gateway.store.tables_node import ApiKeyRow
 from tests.support import api
 from tests.support.api import ALL, BASE, COMMUNE, DEPARTMENT, PROVINCE, Door
+from tests.support.cases import Cases
 
 # What no key is ever good for.
 NOBODYS = {"people", "accounts", "tokens", "keys", "trust", "proposals", "holds", "seals", "purge"}
@@ -99,18 +105,11 @@ async def test_threat_087_without_the_secret_nobody_learns_that_a_key_is_bound(d
 
 
 async def test_threat_087_a_call_without_its_scope_is_403(door: Door) -> None:
-    for method, path, scope in (
-        ("GET", "/messages", ApiScope.MESSAGES_READ),
-        ("POST", "/messages/x/cancel", ApiScope.MESSAGES_SEND),
-        ("GET", "/inbox", ApiScope.INBOX_READ),
-        ("GET", "/inbox?lease=10", ApiScope.INBOX_ACT),
-        ("POST", "/inbox/x/ack", ApiScope.INBOX_ACT),
-        ("GET", "/agencies", ApiScope.AGENCIES_READ),
-        ("POST", "/agencies:import", ApiScope.AGENCIES_WRITE),
-    ):
-        answer = await door.ask(method, path, key=await door.key(DEPARTMENT, scopes=ALL - {scope}))
-        assert (answer.status, answer.json["code"]) == (403, "GW-403-SCOPE"), path
-
+    """Look at needs that hang on the query, and at calls with two scopes; the table of all calls stands below."""
+    key = await door.key(DEPARTMENT, scopes=ALL - {ApiScope.INBOX_ACT})
+    assert (await door.ask("GET", "/inbox", key=key)).status == 200
+    answer = await door.ask("GET", "/inbox?lease=10", key=key)
+    assert (answer.status, answer.json["code"]) == (403, "GW-403-SCOPE")
     for scope in (ApiScope.MESSAGES_READ, ApiScope.INBOX_READ):  # either reads the feed
         assert (
             await door.ask("GET", "/events", key=await door.key(DEPARTMENT, scopes=[scope]))
@@ -192,3 +191,29 @@ async def test_threat_087_the_whole_table_by_principal(door: Door) -> None:
                 keys[lacking] = await door.key(DEPARTMENT, scopes=lacking)
             refused = await door.ask(route.method, path, key=keys[lacking])
             assert (refused.status, refused.json["code"]) == (403, "GW-403-SCOPE"), route.name
+
+
+PROXY, SECOND_PROXY = "127.0.0.1", "192.0.2.1"
+# The lines of the header, the peer, and whose address it is.
+ROWS = [
+    (("203.0.113.66",), PROXY, "203.0.113.66"),
+    (("10.1.2.3, 203.0.113.66",), PROXY, "203.0.113.66"),
+    (("10.1.2.3", "203.0.113.66"), PROXY, "203.0.113.66"),
+    (("10.1.2.3, 10.4.5.6", "203.0.113.66"), PROXY, "203.0.113.66"),
+    (("10.1.2.3", f"203.0.113.66, {SECOND_PROXY}"), PROXY, "203.0.113.66"),
+    (("203.0.113.66", SECOND_PROXY), PROXY, "203.0.113.66"),
+    ((SECOND_PROXY,), PROXY, SECOND_PROXY),
+    ((), PROXY, PROXY),
+    (("203.0.113.66",), "198.51.100.1", "198.51.100.1"),
+    (("10.1.2.3", "nowhere"), PROXY, None),
+]
+
+
+def test_several_lines_are_one_list_and_only_addresses_that_our_proxies_added_count(cases: Cases) -> None:
+    entry = Entry(ApiOptions(proxies=frozenset({PROXY, SECOND_PROXY})))
+    for lines, peer, expected in ROWS:
+        headers = CIMultiDict([("Host", "node"), *(("X-Forwarded-For", line) for line in lines)])
+        request = make_mocked_request("GET", "/api/v1/inbox", headers=headers).clone(remote=peer)
+        with cases.case((lines, peer)):
+            address = entry._caller_address(request)
+            assert (None if address is None else str(address)) == expected

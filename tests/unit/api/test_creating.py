@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.document import Lane
 from gateway.domain.pace import Metric, paces
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
+from tests.support.node import Packet, document
 
 
 async def listed(door: Door) -> list[dict[str, Any]]:
@@ -113,6 +115,8 @@ async def test_the_same_external_id_with_other_content_is_409_and_names_the_firs
     other = await door.send(meta(external_id="qlvb-1", number="16"), once="three")
 
     assert repeat.json["id"] == first.json["id"]
+    assert repeat.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
     assert len(await listed(door)) == 1
     assert (other.status, other.json["existing"]) == (409, first.json["id"])
     assert first.json["id"] in other.json["cause"]
@@ -261,3 +265,43 @@ async def test_a_draft_is_kept_and_then_sent_so_that_it_can_be_called_back(door:
 
     assert sent["undo_until"] is not None
     assert refused.status == 400
+
+
+FILES = (("van-ban.pdf", PDF),)
+XML = {"Content-Type": "application/xml"}
+
+
+def packet(door: Door, number: str = "50", id: str | None = "own-50") -> Packet:
+    return door.town.forge(document(number, FILES), FILES, id=id)
+
+
+async def hand_in(
+    door: Door, raw: bytes, query: str = "", once: str | None = "one", headers: Mapping[str, str] = XML
+) -> Answer:
+    return await door.ask("POST", f"/envelopes{query}", once=once, data=raw, headers=headers)
+
+
+async def test_a_signed_envelope_is_accepted_once_and_read_by_its_receiver_byte_for_byte(door: Door) -> None:
+    sent = packet(door)
+
+    answer = await hand_in(door, sent.raw, "?external_id=q-50")
+    repeat = await hand_in(door, sent.raw, "?external_id=q-50")
+    other = await hand_in(door, packet(door, "51", "own-51").raw, "?external_id=q-50")
+
+    assert answer.status == 202, answer
+    assert answer.json["external_id"] == "q-50"
+    assert (repeat.headers["Idempotency-Replayed"], repeat.json["id"]) == ("true", answer.json["id"])
+    assert other.status == 422
+    await door.carry()
+    listed = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    envelope = await door.ask("GET", f"/inbox/{listed[0]['id']}/envelope", agency=PROVINCE)
+    assert envelope.raw == sent.raw
+
+
+async def test_a_call_of_the_wrong_shape_is_told_what_is_wrong(door: Door) -> None:
+    json = {"Content-Type": "application/json"}
+    assert (await hand_in(door, b"", "", "k")).status == 422
+    assert (await hand_in(door, b"<a/>", "", "k")).status == 422
+    assert (await hand_in(door, b"<a/>", "", "k", json)).status == 415
+    for query, once in (("", None), ("?rol=to_act", "k"), ("?role=boss", "k")):
+        assert (await hand_in(door, b"<a/>", query, once)).status == 400

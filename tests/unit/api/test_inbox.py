@@ -251,16 +251,6 @@ async def test_work_is_opened_again_with_its_reason_and_the_sender_sees_the_mark
     assert (message["state"], message["recipients"][0]["marks"]) == ("done", ["reopened"])
 
 
-async def test_in_mode_b_the_answer_returns_the_new_number(door: Door) -> None:
-    first, second = await arrived(door, COMMUNE, ("15", "16"))
-
-    numbers = [
-        (await status(door, row["id"], COMMUNE, code="03")).json["register_no"] for row in (first, second)
-    ]
-
-    assert numbers == ["1", "2"]
-
-
 async def test_a_refusal_needs_its_reason_and_the_sender_reads_it(door: Door) -> None:
     """R58 (return with a reason)."""
     (item,) = await arrived(door)

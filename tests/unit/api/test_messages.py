@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from gateway.api.call import IN_FLIGHT
+from gateway.api.resources import writing
+from gateway.outgoing import recall as outgoing_recall
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
 
 
@@ -339,3 +342,32 @@ async def test_a_draft_can_be_let_go_of_and_nothing_else_can(door: Door) -> None
         "POST", f"/messages/{own['id']}/update", agency=COMMUNE, once="u", data=form(fields)
     )
     assert update.status == 404
+
+
+async def test_a_recall_under_way_is_told_to_its_caller_though_a_repeat_took_the_key_over(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = (await sent(door))["id"]
+    await door.carry()
+    repeated: list[Answer] = []
+    begun: list[str] = []
+
+    async def ask() -> Answer:
+        return await door.ask("POST", f"/messages/{id}/recall", once="r", json=recall())
+
+    async def act(*args: Any, **more: Any) -> Any:
+        """Recall, and after the first commit let the call's marker run out and repeat the call."""
+        begun.append("")
+        is_first = len(begun) == 1
+        document = await outgoing_recall.recall(*args, **more)
+        if is_first:
+            door.clock.advance(IN_FLIGHT)
+            repeated.append(await ask())
+        return document
+
+    monkeypatch.setattr(writing, "ask_recall", act)
+    first = await ask()
+
+    assert [r.status for r in repeated] == [409]
+    assert first.status == 202, str(first)
+    assert (first.json["kind"], first.json["parent"]) == ("recall", id)

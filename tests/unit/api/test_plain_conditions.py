@@ -66,18 +66,6 @@ async def test_a_cursor_belongs_to_its_query(door: Door, cases: Cases) -> None:
             assert (no.status, no.json["errors"][0]["pointer"]) == (400, "?cursor")
 
 
-async def test_a_repeat_by_external_id_says_that_it_is_one(door: Door) -> None:
-    draft = meta(external_id="qlvb-1")
-    first = await door.ask("POST", "/messages", once="a", data=form(draft))
-    repeat_by_id = await door.ask("POST", "/messages", once="b", data=form(draft))
-    key = await door.ask("POST", "/messages", once="b", data=form(draft))
-
-    assert "Idempotency-Replayed" not in first.headers
-    for repeat in (repeat_by_id, key):
-        assert (repeat.status, repeat.json["id"]) == (202, first.json["id"])
-        assert repeat.headers["Idempotency-Replayed"] == "true"
-
-
 async def test_a_header_that_stands_twice_is_refused(door: Door, cases: Cases) -> None:
     key = await door.key(DEPARTMENT)
     bearer = ("Authorization", f"Bearer {key}")

@@ -1,12 +1,26 @@
-"""Recipients that mail would not reach are confirmed at every call that sends, once for all of them."""
+"""Questions that a call has to confirm: recipients that mail would not reach, once for all of them, and a lead file that is
+probably of another document; also at the command line, and what its receiver sees of it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gateway.cli import send
+from gateway.cli.command import Invocation
+from gateway.cli.node import CommandContext
+from gateway.domain.account import AgencyScope
+from gateway.domain.document import InState
+from gateway.errors import Refused
+from gateway.outgoing.intake import Order
 from tests.interop import edxml_files
+from tests.support import first_pages, letters
 from tests.support.api import DEPARTMENT, PDF, PROVINCE, Answer, Door, form, meta
+from tests.support.packets import TODAY
 
 NOBODY = ("G01", "G02")  # of the list that ships with the program
 CLOSED = "H34"
@@ -83,3 +97,64 @@ async def test_a_row_that_the_starter_list_calls_closed_is_confirmed_beside_them
     assert unconfirmed.json["confirm"] == ["recipient-closed-starter", "recipient-unhosted"]
     assert half.json["confirm"] == ["recipient-closed-starter"]
     assert sent.status == 202, str(sent)
+
+
+OTHER = first_pages.printed("16", subject=first_pages.OTHER)
+CONFIRMED = ["first-page-other"]
+
+
+async def test_the_api_asks_about_another_number_and_warns_of_another_subject(door: Door) -> None:
+    async def sent(once: str, raw: bytes, **more: object) -> Answer:
+        return await door.ask(
+            "POST", "/messages", once=once, data=form(meta(**more), [("lead", "a.pdf", raw)])
+        )
+
+    refusal = await sent("a", OTHER)
+    confirmed = await sent("b", OTHER, confirm=CONFIRMED)
+    number_alone = await sent("c", first_pages.printed("17"), number="18")
+    subject_alone = await sent("d", first_pages.printed("19", subject=first_pages.OTHER), number="19")
+
+    assert (refusal.status, refusal.json["code"], refusal.json["confirm"]) == (422, "GW-CONFIRM", CONFIRMED)
+    assert [error["pointer"] for error in refusal.json["errors"]] == ["/number", "/subject"]
+    assert confirmed.status == 202, str(confirmed)
+    assert (number_alone.status, number_alone.json["confirm"]) == (422, CONFIRMED)
+    assert subject_alone.status == 202, str(subject_alone)
+    assert [w["pointer"] for w in subject_alone.json["warnings"] if w["type"] == "first-page-differs"] == [
+        "/subject"
+    ]
+
+
+async def test_a_first_page_that_is_not_read_to_its_end_says_so_to_both_sides(door: Door) -> None:
+    letter = letters.page(letters.Letter(number="16", symbol="STD-VP", issued_on=TODAY))
+    heavy = letters.paper([[*letter, *[letters.Text("x", 300.0, 500.0)] * 10_000]])
+
+    sent = await door.ask("POST", "/messages", once="1", data=form(meta(), [("lead", "a.pdf", heavy)]))
+    await door.carry()
+
+    assert sent.status == 202, str(sent)
+    (warning,) = [warning for warning in sent.json["warnings"] if warning["type"] == "first-page-cut"]
+    assert warning["pointer"] == "/files/0"
+    (item,) = (await door.ask("GET", "/inbox", agency=PROVINCE)).json["data"]
+    (arrived,) = [i for i in await door.town.incoming(PROVINCE) if i.id == item["id"]]
+    assert arrived.checks["first_page"] == "unread"
+    assert "first-page-cut" in arrived.checks["warnings"]
+    assert arrived.state == InState.NEW
+
+
+async def test_the_command_line_asks_too(door: Door, tmp_path: Path) -> None:
+    agency = await door.node.store.accounts.hosted_by_code(DEPARTMENT)
+    assert agency is not None
+    context = CommandContext(
+        node=door.node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id="clerk")
+    )
+    (tmp_path / "a.pdf").write_bytes(OTHER)
+    (tmp_path / "meta.json").write_text(json.dumps(meta()))
+    message = send.read_message(tmp_path / "meta.json", {})
+
+    async def handed_in(*confirm: str) -> object:
+        order = Order(draft=message.to_draft(), confirm=confirm)
+        return await send.hand_in(Invocation(quiet=True), context, order, [tmp_path / "a.pdf"], [])
+
+    with pytest.raises(Refused, match="first-page-other"):
+        await handed_in()
+    assert await handed_in(*CONFIRMED) is not None

@@ -1,7 +1,9 @@
-"""Every command teaches itself: whole examples, the common options, no heavy imports before it is asked for."""
+"""Every command teaches itself: whole examples, the common options, no heavy imports before it is asked for; and says who
+may give it."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -9,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.cli import main
-from gateway.cli.command import known_words
+from gateway.api.resources import ROUTES
+from gateway.cli import main, operations
+from gateway.cli.command import TABLE, CommandRow, known_words
 from tests.support.cases import Cases
 from tests.unit.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 DUE = {
-    *(
+    *[
         "serve",
         "demo",
         "init",
@@ -28,7 +31,7 @@ DUE = {
         "watch",
         "version",
         "completion",
-    ),
+    ],
     *("backup", "restore", "restored"),
     *("config show", "config check", "migrate status", "migrate up"),
     *(f"outbox {name}" for name in ("list", "show", "events", "send", "resend", "cancel", "recall")),
@@ -50,21 +53,8 @@ DUE = {
     *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),
-    *(
-        f"people {name}"
-        for name in (
-            "account",
-            "post",
-            "changes",
-            "confirm",
-            "refuse",
-            "link",
-            "stand",
-            "unlock",
-            "sessions",
-            "sign-out",
-        )
-    ),
+    *(f"people {name}" for name in ("account", "post", "changes", "confirm", "refuse", "link", "stand")),
+    *(f"people {name}" for name in ("unlock", "sessions", "sign-out")),
     *("people requests", "people request", "people answer"),
     *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
@@ -78,15 +68,8 @@ DUE = {
     *(f"hold {name}" for name in ("list", "show", "lift", "key", "notice", "purge")),
     *(f"evidence {name}" for name in ("make", "verify", "list", "show")),
     *(f"book {name}" for name in ("show", "export", "enter", "catch-up", "sent", "strike", "paper")),
-    *(
-        "book files",
-        "book file-list",
-        "book hand-over",
-        "folder check",
-        "folder status",
-        "simulate vxp",
-        "simulate lgsp",
-    ),
+    *(f"book {name}" for name in ("files", "file-list", "hand-over")),
+    *("folder check", "folder status", "simulate vxp", "simulate lgsp"),
     *(f"calendar {name}" for name in ("list", "add", "remove", "import")),
     *(f"todo {name}" for name in ("list", "take", "snooze", "close", "wake", "submit", "opinion")),
     *(f"registry change {name}" for name in ("plan", "show", "approve", "undo", "list", "report", "legacy")),
@@ -191,3 +174,68 @@ def test_the_version_needs_none_of_the_heavy_libraries() -> None:
     ).stdout
 
     assert out.splitlines()[-1] == "[]"
+
+
+# Always with the passphrase and second factor of a person.
+BY_A_PERSON = {
+    *("hold lift", "hold purge", "people end-set-up"),
+    *("keys propose", "keys propose-all", "keys approve"),
+    *("proposals approve", "proposals reject", "proposals anchor"),
+    *("registry undo", "registry change approve", "registry change undo", "registry feed propose"),
+    *(f"registry trust {name}" for name in ("propose", "propose-list", "recall", "strike", "end")),
+    *("registry seals propose", "registry seals entitle"),
+}
+# A person too, where what is typed asks for one, or where persons administer by now.
+BY_A_PERSON_PERHAPS = {
+    *("people add", "people roles", "people reset", "people account", "people post", "people link"),
+    *("people stand", "people review", "people changes", "people confirm", "people refuse"),
+    *("people requests", "people request", "people answer"),
+    *("registry import", "registry change plan"),
+}
+# Commands of the operator and of persons alone: no key of a program opens any of them.
+NEVER_BY_A_KEY = {
+    "people",
+    "tokens",
+    "compat",
+    "hold",
+    "keys",
+    "trust",
+    "proposals",
+    "queue",
+    "host",
+    "audit",
+}
+SEALS = {"inbox seal", "outbox seal"}
+
+
+def _table() -> dict[str, CommandRow]:
+    for word in known_words():
+        main.build().commands[word]
+    return {row.words.removeprefix("gateway "): row for row in TABLE.values()}
+
+
+def test_the_whole_table_by_principal() -> None:
+    table = _table()
+    signs_in = {
+        words: parameters["as_"].default
+        for words, row in table.items()
+        if "as_" in (parameters := inspect.signature(row.function).parameters)
+    }
+
+    assert {words for words, default in signs_in.items() if default is inspect.Parameter.empty} == BY_A_PERSON
+    assert {words for words, default in signs_in.items() if default is None} == BY_A_PERSON_PERHAPS
+    reads = {"people review", "people changes", "people requests"}
+    assert all(table[words].writes for words in signs_in if words not in reads)
+
+
+def test_a_command_that_a_key_may_do_too_is_a_call_with_a_scope_and_no_other_is_one() -> None:
+    calls = {
+        words: operations.COMMANDS[row.function]
+        for words, row in _table().items()
+        if row.function in operations.COMMANDS
+    }
+    scopes = {route.name: route.scopes for route in ROUTES}
+
+    assert len(calls) >= 16
+    assert all(scopes[name] for name in calls.values())
+    assert not [words for words in calls if words.split()[0] in NEVER_BY_A_KEY or words in SEALS]

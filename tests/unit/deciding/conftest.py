@@ -4,6 +4,7 @@ registry."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,8 @@ from sqlalchemy import select, text
 
 from gateway.deciding import DecisionServices
 from gateway.domain.event import EventKind
+from gateway.domain.person import Proposal, ProposalContent
+from gateway.domain.proof import Binding
 from gateway.errors import Denied, GatewayError
 from gateway.pool import ThreadPool
 from gateway.registry.directory import SqlDirectory
@@ -22,9 +25,11 @@ from gateway.registry_authoring.decisions import SqlDecisions
 from gateway.store.store import SqlStore
 from gateway.trust.folder import AnchorFile
 from gateway.trust.person_secrets import PersonSecrets
+from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS
 from tests.support.fixtures import cheap_passwords as cheap_passwords
+from tests.support.people import Someone
 from tests.support.stores import opened
 
 # Where two transactions meet, or a table is changed past the application; the rest is the same code on both.
@@ -100,6 +105,58 @@ def edit(store: SqlStore) -> Edit:
             await connection.execute(text(statement), values)
 
     return execute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two persons who decide at a node in set-up, and what they decide about. An proposes, and Binh approves."""
+
+    an: Someone
+    binh: Someone
+    services: DecisionServices
+    directory: SqlDirectory
+    changes: SqlDirectoryChanges
+    store: SqlStore
+    clock: ManualClock
+    edit: Edit
+
+    async def propose(self, *bindings: Binding, content: ProposalContent | None = None) -> Proposal:
+        return await people.proposed(self.an, *bindings, content=content)
+
+    async def approve(self, proposal: Proposal) -> Proposal:
+        return await people.approved(self.binh, proposal)
+
+    async def decide(self, *bindings: Binding, content: ProposalContent | None = None) -> Proposal:
+        """Propose as An and approve as Binh."""
+        return await self.approve(await self.propose(*bindings, content=content))
+
+    async def kinds(self, subject: str) -> list[EventKind]:
+        return await kinds(self.services, subject)
+
+    async def import_codes(self, table: str) -> None:
+        await self.changes.apply(await self.changes.plan_import(table.encode()), "operator")
+
+
+@pytest.fixture
+async def pair(
+    services: DecisionServices,
+    directory: SqlDirectory,
+    changes: SqlDirectoryChanges,
+    store: SqlStore,
+    clock: ManualClock,
+    edit: Edit,
+) -> Pair:
+    an, binh = await people.two(services)
+    return Pair(
+        an=an,
+        binh=binh,
+        services=services,
+        directory=directory,
+        changes=changes,
+        store=store,
+        clock=clock,
+        edit=edit,
+    )
 
 
 async def agency_rows(store: SqlStore) -> list[tuple[object, ...]]:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from gateway.deciding import DecisionServices, approvals, registry_changes
+from gateway.deciding import approvals, registry_changes
 from gateway.deciding import registry_changes as reforming
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import Kind
@@ -20,13 +20,10 @@ from gateway.errors import Clash
 from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.store.store import SqlStore
-from tests.support import people
 from tests.support.clock import ManualClock
-from tests.support.people import Someone
 from tests.support.stores import NORTH, committing, digest
-from tests.unit.deciding.conftest import agency_rows, event_data, refused
+from tests.unit.deciding.conftest import Pair, agency_rows, event_data, refused
 
-Both = tuple[Someone, Someone]
 NUMBER = "45/QĐ-UBND"
 AGENCIES = """code,alias,name,parent,phone
 Z91,000.00.00.Z91,UBND tỉnh Sao Mai,,
@@ -38,18 +35,30 @@ RENAMED = "code,name,phone,alias\nZ91.01,Sở Tài chính,0999,\nZ91.07,Sở Y t
 
 
 @pytest.fixture
-async def both(services: DecisionServices, changes: SqlDirectoryChanges, clock: ManualClock) -> Both:
-    await changes.apply(await changes.plan_import(AGENCIES.encode()), "operator")
-    pair = await people.two(services)
-    clock.advance(25 * 3600)
+async def pair(pair: Pair) -> Pair:
+    await pair.import_codes(AGENCIES)
+    pair.clock.advance(25 * 3600)  # an account decides when it is a day old
     return pair
 
 
-async def proposed(both: Both, changes: SqlDirectoryChanges, text: str) -> Proposal:
-    plan = await changes.plan_import(text.encode())
+async def proposed(pair: Pair, text: str, number: str = NUMBER) -> Proposal:
+    plan = await pair.changes.plan_import(text.encode())
     return await registry_changes.propose_import(
-        both[0].services, await both[0].signed_in(), plan, text.encode(), "codes.csv", NUMBER, "The new list"
+        pair.services, await pair.an.signed_in(), plan, text.encode(), "codes.csv", number, "The new list"
     )
+
+
+async def imported(pair: Pair, text: str = RENAMED) -> str:
+    """Import by both persons; return the id of the proposal."""
+    return (await pair.approve(await proposed(pair, text))).id
+
+
+async def undo(pair: Pair, id: str, reason: str) -> None:
+    await registry_changes.undo_import(pair.services, await pair.binh.signed_in(), id, reason)
+
+
+async def obstacles(pair: Pair, id: str) -> list[str]:
+    return [o.key for o in (await registry_changes.kept_import(pair.services, id)).against_undo]
 
 
 async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: ManualClock) -> None:
@@ -69,79 +78,59 @@ async def test_one_person_adds_and_does_not_change(store: SqlStore, clock: Manua
     assert (entry.name, entry.host, entry.valid_to) == ("UBND tỉnh", "north", None)
 
 
-async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(
-    both: Both,
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
-    store: SqlStore,
-    services: DecisionServices,
-) -> None:
-    rows = await agency_rows(store)
-    proposal = await proposed(both, changes, RENAMED)
-    assert await agency_rows(store) == rows, "a proposal writes nothing"
+async def test_an_import_of_two_people_counts_once_the_second_typed_the_number(pair: Pair) -> None:
+    rows = await agency_rows(pair.store)
+    proposal = await proposed(pair, RENAMED)
+    assert await agency_rows(pair.store) == rows, "a proposal writes nothing"
     assert proposal.content.imports[0].file == RENAMED.encode()
 
-    for by, number, code in ((both[1], "46/QĐ-UBND", "GW-TWO-DIGITS"), (both[0], NUMBER, "GW-TWO-PEOPLE")):
-        await refused(
-            approvals.approve(services, await by.signed_in(), proposal.id, [number], proposal.digest), code
-        )
-    assert await agency_rows(store) == rows
-    await people.approved(both[1], proposal)
+    for by, number, code in ((pair.binh, "46/QĐ-UBND", "GW-TWO-DIGITS"), (pair.an, NUMBER, "GW-TWO-PEOPLE")):
+        person = await by.signed_in()
+        await refused(approvals.approve(pair.services, person, proposal.id, [number], proposal.digest), code)
+    assert await agency_rows(pair.store) == rows
+    await pair.approve(proposal)
 
-    changed, added = await directory.entry("Z91.01"), await directory.entry("Z91.07")
+    changed, added = await pair.directory.entry("Z91.01"), await pair.directory.entry("Z91.07")
     assert changed is not None
     assert added is not None
     assert (changed.phone, changed.alias, added.alias) == ("0999", None, "000.00.01.Z91")
-    (event,) = await event_data(services, proposal.id, EventKind.CODES_IMPORTED)
+    (event,) = await event_data(pair.services, proposal.id, EventKind.CODES_IMPORTED)
     assert (event["number"], event["changed"], event["proposed_by"]) == (NUMBER, 1, proposal.proposed_by)
 
 
-async def test_a_proposal_holds_only_while_it_would_make_the_listed_changes(
-    both: Both, directory: SqlDirectory, changes: SqlDirectoryChanges, store: SqlStore
-) -> None:
-    elsewhere, second = [await proposed(both, changes, RENAMED) for _ in range(2)]
-    await changes.apply(await changes.plan_import(b"code,name\nZ95,Other\n"), "operator")
-    await people.approved(both[1], elsewhere)
-    rows = await agency_rows(store)
+async def test_a_proposal_holds_only_while_it_would_make_the_listed_changes(pair: Pair) -> None:
+    elsewhere, second = [await proposed(pair, RENAMED) for _ in range(2)]
+    await pair.import_codes("code,name\nZ95,Other\n")
+    await pair.approve(elsewhere)
+    rows = await agency_rows(pair.store)
 
-    await refused(people.approved(both[1], second), "REG-MOVED", Clash)
-    assert await agency_rows(store) == rows
+    await refused(pair.approve(second), "REG-MOVED", Clash)
+    assert await agency_rows(pair.store) == rows
 
 
-async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
-    both: Both,
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
-    store: SqlStore,
-    services: DecisionServices,
-    clock: ManualClock,
-) -> None:
-    rows = await agency_rows(store)
-    proposal = await proposed(both, changes, RENAMED)
-    await people.approved(both[1], proposal)
-    then = clock.now()
-    clock.advance(3600)
-    kept_import = await registry_changes.kept_import(services, proposal.id)
+async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(pair: Pair) -> None:
+    rows = await agency_rows(pair.store)
+    id = await imported(pair)
+    then = pair.clock.now()
+    pair.clock.advance(3600)
+    kept_import = await registry_changes.kept_import(pair.services, id)
     assert (list(kept_import.begun), list(kept_import.against_undo)) == (["Z91.07"], [])
     assert {code: (old.get("phone"), new.get("phone")) for code, (old, new) in kept_import.lines.items()} == {
         "Z91.01": ("0123", "0999")
     }
 
-    await registry_changes.undo_import(
-        services, await both[1].signed_in(), proposal.id, "The list was of another year"
-    )
+    await undo(pair, id, "The list was of another year")
 
-    assert await agency_rows(store) == rows
-    belief = await directory.belief("Z91.01", date(2026, 12, 1), then)
+    assert await agency_rows(pair.store) == rows
+    belief = await pair.directory.belief("Z91.01", date(2026, 12, 1), then)
     assert belief is not None
     assert belief.phone == "0999"
-    undone = await registry_changes.kept_import(services, proposal.id)
-    assert [obstacle.key for obstacle in undone.against_undo] == ["undone_already"]
+    assert await obstacles(pair, id) == ["undone_already"]
     with pytest.raises(Clash):
-        await registry_changes.undo_import(services, await both[1].signed_in(), proposal.id, "Once more")
-    (event,) = await event_data(services, proposal.id, EventKind.CODES_UNDONE)
+        await undo(pair, id, "Once more")
+    (event,) = await event_data(pair.services, id, EventKind.CODES_UNDONE)
     assert event["reason"] == "The list was of another year"
-    assert [change.summary.get("undid") for change in await changes.list_applied()][-1] == proposal.id
+    assert [change.summary.get("undid") for change in await pair.changes.list_applied()][-1] == id
 
 
 @pytest.mark.parametrize(
@@ -155,41 +144,23 @@ async def test_an_import_is_undone_as_a_whole_and_what_was_believed_stays(
     ],
 )
 async def test_what_a_later_import_stands_on_is_not_undone(
-    both: Both,
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
-    store: SqlStore,
-    clock: ManualClock,
-    proposal: str,
-    later_import: str,
-    key: str | None,
+    pair: Pair, proposal: str, later_import: str, key: str | None
 ) -> None:
-    services = both[0].services
-    change = await proposed(both, changes, proposal)
-    await people.approved(both[1], change)
-    clock.advance(60)
-    await changes.apply(await changes.plan_import(f"{later_import}\n".encode()), "operator")
-    rows = await agency_rows(store)
+    id = await imported(pair, proposal)
+    pair.clock.advance(60)
+    await pair.import_codes(f"{later_import}\n")
+    rows = await agency_rows(pair.store)
 
     if key is not None:
-        kept_import = await registry_changes.kept_import(services, change.id)
-        assert [obstacle.key for obstacle in kept_import.against_undo] == [key]
-    by = await both[1].signed_in()
-    await refused(registry_changes.undo_import(services, by, change.id, "Wrong list"), "REG-BUILT-ON", Clash)
+        assert await obstacles(pair, id) == [key]
+    await refused(undo(pair, id, "Wrong list"), "REG-BUILT-ON", Clash)
 
-    assert await agency_rows(store) == rows
+    assert await agency_rows(pair.store) == rows
 
 
-async def test_an_import_whose_code_sent_a_document_is_not_undone(
-    both: Both,
-    changes: SqlDirectoryChanges,
-    store: SqlStore,
-    services: DecisionServices,
-    clock: ManualClock,
-) -> None:
-    proposal = await proposed(both, changes, RENAMED)
-    await people.approved(both[1], proposal)
-    await store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
+async def test_an_import_whose_code_sent_a_document_is_not_undone(pair: Pair) -> None:
+    id = await imported(pair)
+    await pair.store.accounts.add_hosted(HostedAgency(id=NORTH.agency_id, code="Z91.01", name="North"))
     received = Identity(
         sender="Z91.07",
         body_digest=digest("body"),
@@ -198,28 +169,25 @@ async def test_an_import_whose_code_sent_a_document_is_not_undone(
         document_id="d-1",
         inbox_id="box-1",
         incoming_id=None,
-        at=clock.now(),
+        at=pair.clock.now(),
     )
-    async with committing(store) as work:
+    async with committing(pair.store) as work:
         await work.identities.claim(received)
-    assert (await registry_changes.kept_import(services, proposal.id)).against_undo == ()
+    assert await obstacles(pair, id) == []
 
     document = replace(
         received, body_digest=digest("other"), packet_id="p-2", kind=Kind.DOCUMENT, incoming_id="inc-1"
     )
-    async with committing(store) as work:
+    async with committing(pair.store) as work:
         await work.identities.claim(document)
 
-    kept_import = await registry_changes.kept_import(services, proposal.id)
+    kept_import = await registry_changes.kept_import(pair.services, id)
     assert [(o.key, o.params["code"]) for o in kept_import.against_undo] == [("built_document", "Z91.07")]
 
 
-async def test_seven_days_and_a_later_reform_end_the_undoing(
-    both: Both, changes: SqlDirectoryChanges, services: DecisionServices, clock: ManualClock
-) -> None:
-    proposal = await proposed(both, changes, RENAMED)
-    await people.approved(both[1], proposal)
-    clock.advance(60)
+async def test_seven_days_and_a_later_reform_end_the_undoing(pair: Pair) -> None:
+    id = await imported(pair)
+    pair.clock.advance(60)
     renamed = Reform(
         kind=ReformKind.RENAME,
         decision=DecidingDocument(number="1/QĐ", issued_on=date(2026, 11, 1), issuer="UBND"),
@@ -227,27 +195,17 @@ async def test_seven_days_and_a_later_reform_end_the_undoing(
         sources=("Z91.07",),
         name="Sở Y tế và Dân số",
     )
-    planned = await reforming.plan_reform(services, renamed)
-    await people.approved(
-        both[1], await reforming.propose_reform(services, await both[0].signed_in(), planned)
-    )
-    against = {o.key for o in (await registry_changes.kept_import(services, proposal.id)).against_undo}
-    assert against == {"built_reform", "built_change"}
+    planned = await reforming.plan_reform(pair.services, renamed)
+    await pair.approve(await reforming.propose_reform(pair.services, await pair.an.signed_in(), planned))
+    assert {*await obstacles(pair, id)} == {"built_reform", "built_change"}
 
-    clock.advance(int(timedelta(days=8).total_seconds()))
+    pair.clock.advance(timedelta(days=8))
 
-    assert "undo_late" in {
-        obstacle.key for obstacle in (await registry_changes.kept_import(services, proposal.id)).against_undo
-    }
+    assert "undo_late" in await obstacles(pair, id)
 
 
-async def test_files_with_problems_or_without_a_number_are_not_proposed(
-    both: Both, changes: SqlDirectoryChanges, services: DecisionServices
-) -> None:
-    bad, same = b"code,name\nz91,Bad\n", "code,name\nZ91.02,Sở Nội vụ\n".encode()
-    for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED.encode(), "  ")):
-        plan = await changes.plan_import(file)
+async def test_files_with_problems_or_without_a_number_are_not_proposed(pair: Pair) -> None:
+    bad, same = "code,name\nz91,Bad\n", "code,name\nZ91.02,Sở Nội vụ\n"
+    for file, number in ((bad, NUMBER), (same, NUMBER), (RENAMED, "  ")):
         with pytest.raises(Clash):
-            await registry_changes.propose_import(
-                services, await both[0].signed_in(), plan, file, "a.csv", number
-            )
+            await proposed(pair, file, number)

@@ -17,7 +17,7 @@ from gateway.errors import Clash, Denied
 from tests.support import people
 from tests.support.clock import ManualClock
 from tests.support.people import PASSPHRASE
-from tests.unit.deciding.conftest import kinds
+from tests.unit.deciding.conftest import Pair, kinds
 
 
 async def test_a_person_enrols_with_a_code_that_is_good_once(
@@ -113,30 +113,27 @@ async def test_five_wrong_tries_lock_for_a_quarter_of_an_hour_and_are_recorded(
     assert (await kinds(services, session.person.id))[-1] is EventKind.PERSON_LOCKED
 
 
-async def test_once_somebody_administers_persons_the_operator_does_not(services: DecisionServices) -> None:
-    an, binh = await people.two(services)
-
+async def test_once_somebody_administers_persons_the_operator_does_not(pair: Pair) -> None:
     with pytest.raises(Denied):
-        await deciding.add(services, None, "operator", "Chi", [Role.TRUST])
-    await people.enrolled(services, "Chi", [Role.TRUST], by=await an.signed_in())
+        await deciding.add(pair.services, None, "operator", "Chi", [Role.TRUST])
+    await people.enrolled(pair.services, "Chi", [Role.TRUST], by=await pair.an.signed_in())
     with pytest.raises(Denied):
-        await deciding.give(services, None, "operator", "Binh", [Role.HEAD])
+        await deciding.give(pair.services, None, "operator", "Binh", [Role.HEAD])
 
     changed = await deciding.give(
-        services, await binh.signed_in(), "operator", "Chi", [Role.HEAD, Role.TRUST]
+        pair.services, await pair.binh.signed_in(), "operator", "Chi", [Role.HEAD, Role.TRUST]
     )
     assert changed.roles == {Role.HEAD, Role.TRUST}
 
 
-async def test_a_blocked_person_is_out_and_the_operator_can_enrol_another(services: DecisionServices) -> None:
+async def test_a_blocked_person_is_out_and_the_operator_can_enrol_another(pair: Pair) -> None:
     """With no administrator left the operator can still begin again."""
-    an, binh = await people.two(services)
-    for person in (an, binh):
-        await deciding.block(services, "operator", person.name)
+    for person in (pair.an, pair.binh):
+        await deciding.block(pair.services, "operator", person.name)
 
     with pytest.raises(Denied):
-        await an.signed_in()
-    await people.enrolled(services, "Dung")
+        await pair.an.signed_in()
+    await people.enrolled(pair.services, "Dung")
 
 
 async def test_whose_account_is_out_decides_nothing(services: DecisionServices) -> None:
@@ -155,15 +152,14 @@ async def test_whose_account_is_out_decides_nothing(services: DecisionServices) 
         assert await an.signed_in(), standing
 
 
-async def test_a_reset_person_signs_in_only_after_a_second_enrolment(services: DecisionServices) -> None:
-    an, binh = await people.two(services)
-    _, code = await deciding.reset(services, await an.signed_in(), "operator", "Binh")
+async def test_a_reset_person_signs_in_only_after_a_second_enrolment(pair: Pair) -> None:
+    _, code = await deciding.reset(pair.services, await pair.an.signed_in(), "operator", "Binh")
 
     with pytest.raises(Denied):
-        await binh.signed_in()
-    renewed = await people.taken_up(services, "Binh", code)
+        await pair.binh.signed_in()
+    renewed = await people.taken_up(pair.services, "Binh", code)
 
-    assert (await renewed.signed_in()).person.roles_by == (await an.signed_in()).person.id
+    assert (await renewed.signed_in()).person.roles_by == (await pair.an.signed_in()).person.id
 
 
 async def test_nothing_that_is_kept_shows_a_secret(services: DecisionServices) -> None:

@@ -21,7 +21,7 @@ from tests.support.clock import ManualClock
 from tests.support.pdf_pki import Holder
 from tests.support.pki import NOT_AFTER, NOT_BEFORE
 from tests.support.seals import person_of, register, right_of, seal_of
-from tests.unit.deciding.conftest import Edit, event_data, kinds, refused
+from tests.unit.deciding.conftest import Edit, Pair, event_data, refused
 
 CODE, PARENT = "Z91.07", "Z91"
 SEAL, PERSON = CertificateKind.SEAL, CertificateKind.PERSON
@@ -39,49 +39,45 @@ async def certificates(directory: SqlDirectory, code: str = CODE) -> list[Regist
     return list((await registered(directory, code)).certificates)
 
 
-async def test_a_seal_counts_once_a_second_person_approved(
-    services: DecisionServices, directory: SqlDirectory
-) -> None:
-    an, binh = await people.two(services)
+async def test_a_seal_counts_once_a_second_person_approved(pair: Pair) -> None:
     holder = seal()
     content = ProposalContent(
         seals=(seal_of(CODE, holder), person_of(CODE, pdf_pki.person())),
         sealing_rights=(right_of(PARENT, CODE),),
     )
 
-    proposal = await people.proposed(an, content=content)
-    assert await certificates(directory) == []
-    await refused(people.approved(an, proposal), "GW-TWO-PEOPLE")
-    await people.approved(binh, proposal)
+    proposal = await pair.propose(content=content)
+    assert await certificates(pair.directory) == []
+    await refused(people.approved(pair.an, proposal), "GW-TWO-PEOPLE")
+    await pair.approve(proposal)
 
-    own, person = await certificates(directory)
-    (right,) = (await registered(directory)).rights
+    own, person = await certificates(pair.directory)
+    (right,) = (await registered(pair.directory)).rights
     assert (own.kind, own.valid_from, own.valid_to) == (SEAL, NOT_BEFORE, NOT_AFTER)
     assert (person.kind, person.position, person.capacity) == (PERSON, "Phó Giám đốc", "KT.")
     assert (right.acting_code, right.act_number) == (PARENT, "12/QĐ-UBND")
-    assert await kinds(services, f"seal:{CODE}") == [
+    assert await pair.kinds(f"seal:{CODE}") == [
         EventKind.SEAL_APPROVED,
         EventKind.SEAL_APPROVED,
         EventKind.SEALING_RIGHT_APPROVED,
     ]
-    (event, _) = await event_data(services, f"seal:{CODE}", EventKind.SEAL_APPROVED)
+    (event, _) = await event_data(pair.services, f"seal:{CODE}", EventKind.SEAL_APPROVED)
     assert (event["what"], event["fingerprint"], event["proposal"]) == ("seal", own.fingerprint, proposal.id)
     assert event["proposed_by"] != event["approved_by"]
 
 
-async def test_the_approver_types_the_fingerprints_and_the_number_of_the_act(
-    services: DecisionServices, directory: SqlDirectory
-) -> None:
-    an, binh = await people.two(services)
+async def test_the_approver_types_the_fingerprints_and_the_number_of_the_act(pair: Pair) -> None:
     content = ProposalContent(seals=(seal_of(CODE, seal()),), sealing_rights=(right_of(PARENT, CODE),))
 
-    proposal = await people.proposed(an, content=content)
+    proposal = await pair.propose(content=content)
 
     assert proposal.content.expected == (content.seals[0].fingerprint[-16:], "12/qđ-ubnd")
     typed_words = (content.expected[0], "13/QĐ-UBND")
     with pytest.raises(Denied):
-        await approvals.approve(services, await binh.signed_in(), proposal.id, typed_words, proposal.digest)
-    assert await certificates(directory) == []
+        await approvals.approve(
+            pair.services, await pair.binh.signed_in(), proposal.id, typed_words, proposal.digest
+        )
+    assert await certificates(pair.directory) == []
 
 
 async def test_a_withdrawn_seal_counts_until_that_moment_and_one_person_is_enough(

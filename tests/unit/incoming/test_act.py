@@ -1,4 +1,5 @@
-"""Acts of clerks and document systems on an incoming document: statuses twice and in any order, versions, hand-over."""
+"""Acts of clerks and document systems on an incoming document: statuses twice and in any order, versions, hand-over, and a
+hold that ends when it is taken in."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.domain.account import NumberingMode
 from gateway.domain.document import Assignment, IncomingDocument, InState
+from gateway.domain.event import EventKind
 from gateway.errors import Clash, NotFound, Refused, StaleVersion
 from gateway.incoming import act, handover, process
 from gateway.incoming.act import StatusCall
@@ -254,24 +256,6 @@ async def test_threat_087_another_agencys_document_is_not_found(town: Town) -> N
         await process.discard(town.node.inn, stranger, row.id, "x")
 
 
-async def test_a_row_leased_to_a_client_comes_back_when_the_lease_runs_out_until_it_is_acknowledged(
-    town: Town,
-) -> None:
-    await town.brought(town.forge(document(), FILES))
-    scope = await town.scope(PROVINCE)
-
-    (first,) = await handover.lease(town.node.inn, scope, "one", 10, 60)
-    assert await handover.lease(town.node.inn, scope, "two", 10, 60) == []
-    town.clock.advance(61)
-    (second,) = await handover.lease(town.node.inn, scope, "two", 10, 60)
-    assert second.id == first.id
-
-    assert await handover.ack(town.node.inn, scope, first.id, "two") is True
-    assert await handover.ack(town.node.inn, scope, first.id, "two") is False
-    town.clock.advance(61)
-    assert await handover.lease(town.node.inn, scope, "two", 10, 60) == []
-
-
 async def test_a_document_system_that_goes_live_is_not_offered_what_arrived_before(town: Town) -> None:
     """One that another client has at this moment stays with it."""
     scope = await town.scope(PROVINCE)
@@ -302,3 +286,57 @@ def test_waiting_for_paper_is_no_reason_to_refuse() -> None:
         for r in reasons
         if "giấy" in labels.say(f"reason.{r}") or "paper" in labels.say(f"reason.{r}", "en")
     ] == []
+
+
+WHY = "Chờ hỏi lại nơi gửi"
+
+
+async def test_what_is_on_hold_is_offered_to_nobody_until_it_is_taken_in(town: Town) -> None:
+    """R37 (no duty without registration)."""
+    await town.brought(town.forge(document(), FILES))
+    arrived, scope = await town.only(), await town.scope(PROVINCE)
+
+    saved = await act.set_aside(town.node.inn, scope, arrived.id, f" {WHY} ", expect_version=arrived.version)
+
+    async with town.node.store.read(scope) as work:
+        facts = await work.facts.of_subject(arrived.id)
+        events = [
+            event for event in await work.events.of_subject(arrived.id) if event.kind is EventKind.INBOX_HELD
+        ]
+        with pytest.raises(NotFound):
+            await work.handovers.get(arrived.id)
+    assert saved.state == "held"
+    assert [fact.note for fact in facts if fact.code == "held"] == [WHY]
+    assert [(event.data["why"], event.data["by"]) for event in events] == [(WHY, scope.principal_id)]
+    await town.status(arrived, "03", register_no="4")
+    async with town.node.store.read(scope) as work:
+        assert (await work.handovers.get(arrived.id)).state == "available"
+    assert (await town.only()).state == "accepted"
+
+
+async def test_what_a_document_system_has_stays_with_it(town: Town) -> None:
+    await town.brought(town.forge(document(), FILES))
+    arrived, scope = await town.only(), await town.scope(PROVINCE)
+    await handover.ack(town.node.inn, scope, arrived.id, "key")
+
+    await act.set_aside(town.node.inn, scope, arrived.id, WHY)
+
+    async with town.node.store.read(scope) as work:
+        assert (await work.handovers.get(arrived.id)).state == "acked"
+
+
+async def test_only_waiting_documents_are_held_and_only_with_a_reason_and_the_current_version(
+    town: Town,
+) -> None:
+    """R59 (irregular signs)."""
+    await town.brought(town.forge(document(), FILES))
+    arrived, scope = await town.only(), await town.scope(PROVINCE)
+
+    with pytest.raises(Refused, match="reason"):
+        await act.set_aside(town.node.inn, scope, arrived.id, "  ")
+    with pytest.raises(StaleVersion):
+        await act.set_aside(town.node.inn, scope, arrived.id, WHY, expect_version=arrived.version + 1)
+    assert await town.only() == arrived
+    await town.status(arrived, "03", register_no="4")
+    with pytest.raises(Clash, match="accepted"):
+        await act.set_aside(town.node.inn, scope, arrived.id, WHY)

@@ -1,11 +1,13 @@
-"""Facts around an incoming document: its likely duplicate, and the document that a replacement is about."""
+"""Facts around an incoming document: its likely duplicate, the same lead file under another number, and the document that a
+replacement is about."""
 
 from __future__ import annotations
 
-from gateway.domain.document import IncomingDocument
+from gateway.domain.document import DocumentChange, IncomingDocument, Kind
 from gateway.incoming import reading
 from gateway.incoming.reading import DocumentContext
-from tests.support.node import PDF, PROVINCE, Town, document
+from tests.support.api import pdf
+from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, document
 
 FILES = (("van-ban.pdf", PDF),)
 
@@ -40,3 +42,38 @@ async def test_a_replacement_names_what_it_replaces_and_its_reason(town: Town) -
     assert view.target_id == old.id
     assert view.request is not None
     assert (view.request.kind, view.request.reason, view.request.state) == ("replace", "Thay thế", None)
+
+
+FILE, OTHER = (("a.pdf", pdf(3)),), (("a.pdf", pdf(4)),)
+
+
+async def marks(town: Town) -> dict[str, tuple[str, ...]]:
+    documents = await town.incoming(PROVINCE)
+    return {d.number: tuple(mark for mark in d.marks if mark.startswith("lead_again")) for d in documents}
+
+
+async def test_the_second_names_the_first_and_another_file_or_sender_names_none(town: Town) -> None:
+    for number, files, sender in (
+        ("11", FILE, DEPARTMENT),
+        ("12", FILE, DEPARTMENT),
+        ("13", OTHER, DEPARTMENT),
+        ("14", FILE, COMMUNE),
+    ):
+        await town.send(number, files=files, sender=sender)
+        await town.carry()
+
+    assert await marks(town) == {"11": (), "12": ("lead_again:11/STD-VP",), "13": (), "14": ()}
+
+
+async def test_a_document_that_was_refused_or_is_replaced_is_not_named(town: Town) -> None:
+    refused = await town.send("11", files=FILE)
+    await town.carry()
+    await town.status(await town.as_incoming(refused), "02")
+    await town.carry()
+    resent = await town.send("12", files=FILE)
+    await town.carry()
+    change = DocumentChange(reason="Sửa số", replaces=((resent.document_id, (PROVINCE,)),))
+    await town.send("13", files=FILE, kind=Kind.REPLACEMENT, parent_id=resent.id, change=change)
+    await town.carry()
+
+    assert await marks(town) == {"11": (), "12": (), "13": ()}

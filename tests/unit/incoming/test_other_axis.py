@@ -1,19 +1,23 @@
-"""An unsigned status that only the session with a foreign axis vouches for."""
+"""Mail of another axis: an unsigned status that only its session vouches for, and a document that is sent anew
+after a refusal (A9, R117), whichever way it is taken in: never as a second proof of what was refused."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
-from gateway.domain.document import Kind, Lane
+import pytest
+
+from gateway.domain.document import InState, Kind, Lane
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.edxml import build
 from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusReport
 from gateway.incoming import receive
 from gateway.ports.axis import Arrival
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Town, opened
+from tests.support.node import COMMUNE, DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, opened
 from tests.support.town.axes import on_two
 
 
@@ -62,3 +66,33 @@ async def test_the_way_in_knows_by_which_axes_mail_to_a_sender_may_go(town: Town
     assert await town.node.inn.axes_to(DEPARTMENT, COMMUNE) == ()
     async with opened(tmp_path / "node", change=on_two(tmp_path / "axes")) as two:
         assert await two.node.inn.axes_to(DEPARTMENT, COMMUNE) == ("province", "national")
+
+
+async def carry_by(town: Town, axis: str, *, by_steps: bool) -> None:
+    """Carry all that waits, until nothing does."""
+    await town._host()
+    while True:
+        steps = await town.pack() + await town.dispatch()
+        for arrival in await town.node.inn.axis.take(50, LEASE_S):
+            steps += 1
+            second_arrival = replace(arrival, axis=axis, deliveries=2 if by_steps else 1)
+            await receive.run(town.node.inn, second_arrival)
+        if not steps + await town.process():
+            return
+
+
+@pytest.mark.parametrize("by_steps", [False, True])
+async def test_what_is_sent_anew_over_another_axis_arrives(town: Town, by_steps: bool) -> None:
+    for number, size in (("15", 0), ("16", 100_000)):
+        files = ((f"{number}.pdf", PDF + bytes(size)),)
+        first = await town.send(number, files=files)
+        await carry_by(town, "a", by_steps=by_steps)
+        await town.status(await town.as_incoming(first), "02")
+        await carry_by(town, "a", by_steps=by_steps)
+
+        resent = await town.send(number, files=files)
+        await carry_by(town, "b", by_steps=by_steps)
+
+        states = {d.attempt: d.state for d in await town.incoming() if d.number == number}
+        assert states == {1: InState.REJECTED, 2: InState.NEW}
+        assert (await town.delivery(resent)).state == "delivered"

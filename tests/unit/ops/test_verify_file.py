@@ -149,20 +149,6 @@ def test_42_k4_a_list_revokes_says_good_or_is_too_old_to_say(file: Path, trust: 
     assert good["steps"][9]["detail"] == f"good at arrival, by crl of {AT.isoformat()}"
 
 
-def test_k2_the_time_given_is_the_time_of_arrival(file: Path, trust: Path, cases: Cases) -> None:
-    rows = [
-        (timedelta(days=40), "unknown", "SIG-TIME"),
-        (timedelta(minutes=-11), "unknown", "SIG-TIME"),
-        (timedelta(days=-2), "invalid", "SIG-TIME"),
-        (timedelta(days=5000), "invalid", "CERT-TIME"),
-        (timedelta(days=-100), "invalid", "CERT-TIME"),
-    ]
-    for moved, verdict, code in rows:
-        with cases.case(moved):
-            report = verify_file(file, trust, AT + moved)
-            assert (report["verdict"], report["code"]) == (verdict, code)
-
-
 def _break_table(folder: Path, text: str) -> None:
     (folder / "bindings.csv").write_text(text, encoding="utf-8")
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.document import FileRole, OutgoingDocument, Recipient
 from gateway.domain.event import EventKind
-from gateway.errors import AlteredContent, Clash, NotFound, Refused
+from gateway.errors import AlteredContent, Clash, Refused
 from gateway.outgoing import files, intake
 from gateway.outgoing.more_recipients import send_to_more
 from tests.support.api import pdf
@@ -23,20 +23,6 @@ BOTH = (("van-ban.pdf", PDF), ("phu-luc.pdf", pdf(2)))
 async def read(town: Town, document: OutgoingDocument, n: int) -> bytes:
     opened = await files.open_file(town.node.out, await town.scope(DEPARTMENT), document.id, n)
     return b"".join([piece async for piece in opened.pieces])
-
-
-async def test_a_file_is_the_same_before_and_after_it_was_packed(town: Town) -> None:
-    sent = await town.send("15", files=BOTH)
-    sent_bytes = [await read(town, sent, n) for n in (1, 2)]
-    await town.pack()
-
-    stored_bytes = [await read(town, sent, n) for n in (1, 2)]
-
-    assert sent_bytes == stored_bytes == [PDF, pdf(2)]
-    with pytest.raises(NotFound):
-        await read(town, sent, 3)
-    with pytest.raises(NotFound):
-        await files.open_file(town.node.out, await town.scope(PROVINCE), sent.id, 1)
 
 
 @pytest.mark.usefixtures("lies_in")

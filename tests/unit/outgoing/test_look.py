@@ -1,23 +1,29 @@
-"""Warnings and questions before sending: recipients without a receiving node, a number used this year, a file that went
-out before."""
+"""Warnings and questions before sending: recipients without a receiving node, and the memory of who receives; a number used
+this year, a file that went out before, a day of signing that is long ago (R45)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import cast
 
 import pytest
 
 from gateway.domain.document import FileRole, Kind
 from gateway.domain.event import EventKind
+from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
 from gateway.errors import Refused
 from gateway.outgoing import check
 from gateway.outgoing.intake import Order, receive_files
+from gateway.outgoing.reach import REMEMBERED, SILENT, Reach
+from gateway.policy import timers
 from gateway.policy.verdict import ReasonCode, Verdict
+from gateway.ports.axis import Axis
 from tests.support import first_pages, pdfs
-from tests.support.api import pdf
+from tests.support.api import Door, meta, pdf
+from tests.support.clock import START
 from tests.support.node import DEPARTMENT, PDF, PROVINCE, Town, draft
 from tests.support.pdf_pki import agency
 
@@ -152,3 +158,62 @@ async def test_a_change_is_warned_and_never_asked_about_its_first_page(town: Tow
         verdict = await send_verdict(town, Order(draft=draft("15", PROVINCE), kind=kind), both)
         assert not {reason.code for reason in verdict.reasons} & {ReasonCode.FIRST_PAGE_OTHER}
         assert set(among(verdict, {ReasonCode.FIRST_PAGE_OTHER})) == codes
+
+
+async def test_a_letter_that_was_signed_eight_days_ago_is_warned_of(door: Door) -> None:
+    """R45 (sent late): warned of and not refused. It is Friday, eight o'clock."""
+    for days, is_late in ((8, True), (2, True), (1, False), (0, False)):
+        signed_at = (START - timedelta(days=days)).isoformat()
+        answer = await door.send(meta(number=str(40 + days), signed_at=signed_at), once=f"d{days}")
+
+        assert answer.status == 202, str(answer)
+        warnings = {warning["type"]: warning for warning in answer.json["warnings"]}
+        assert ("signed-late" in warnings) is is_late, days
+        if is_late:
+            assert warnings["signed-late"]["pointer"] == "/signed_at"
+            assert "28/2018/QĐ-TTg" in warnings["signed-late"]["basis"]
+    draft = await door.send(meta(number="60", signed_at=(START - timedelta(days=8)).isoformat(), send=False))
+    assert "signed-late" not in {warning["type"] for warning in draft.json.get("warnings", ())}
+
+
+def test_it_is_late_after_the_next_working_morning_also_where_it_is_urgent() -> None:
+    """R45, T1 (issue): T1u reports an urgent one, late by the same rule."""
+    office = timers.calendar_of(OfficeCalendar().weekdays, OfficeCalendar().spans, SHIPPED, ())
+    assert not timers.is_sent_late(office, START, START + timedelta(days=3, hours=3))
+    assert timers.is_sent_late(office, START, START + timedelta(days=3, hours=4))
+
+
+class Questions:
+    """Answers as an axis does, and keeps what was asked; `hosted` is None while it cannot say."""
+
+    def __init__(self, *hosted: str) -> None:
+        self.hosted: set[str] | None = set(hosted)
+        self.asked: list[list[str]] = []
+
+    async def unhosted(self, routes: Sequence[str]) -> frozenset[str] | None:
+        self.asked.append(list(routes))
+        return None if self.hosted is None else frozenset(routes) - self.hosted
+
+
+async def test_a_hosted_code_is_asked_about_once_a_minute_and_an_unhosted_one_each_time() -> None:
+    axis, reach = Questions("Z91"), Reach()
+
+    async def unhosted(days: int) -> frozenset[str]:
+        return await reach.unhosted(cast(Axis, axis), ["Z91", "Z92"], START + REMEMBERED * days)
+
+    assert [await unhosted(0), await unhosted(0), await unhosted(1)] == [{"Z92"}] * 3
+    assert axis.asked == [["Z91", "Z92"], ["Z92"], ["Z91", "Z92"]]
+
+
+async def test_nothing_is_said_of_anybody_while_the_axis_cannot_say() -> None:
+    axis, reach = Questions(), Reach()
+    axis.hosted = None
+
+    async def unhosted(days: int) -> frozenset[str]:
+        return await reach.unhosted(cast(Axis, axis), ["Z91"], START + SILENT * days)
+
+    assert [await unhosted(0), await unhosted(0)] == [frozenset(), frozenset()]
+    axis.hosted = set()
+    assert await unhosted(0) == frozenset()
+    assert await unhosted(1) == {"Z91"}
+    assert len(axis.asked) == 2

@@ -135,13 +135,6 @@ async def test_nothing_is_accepted_for_an_agency_that_left_meanwhile(town: Town)
     assert await town.count("delivery") == 0
 
 
-async def test_a_refused_request_gives_its_key_back(town: Town) -> None:
-    with pytest.raises(Refused):
-        await post(town, "", once())
-
-    assert document_of(await post(town, "15", once()))
-
-
 async def test_the_same_external_id_and_content_is_the_same_document_under_any_key(town: Town) -> None:
     """With other content it is refused, and the earlier document is named."""
     first = document_of(await post(town, key=once("a"), external_id="q-1"))

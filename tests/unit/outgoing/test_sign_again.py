@@ -3,10 +3,7 @@ that is down leaves documents queued with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -19,14 +16,11 @@ from gateway.domain.event import EventKind
 from gateway.errors import Unreachable
 from gateway.outgoing import dispatch
 from gateway.policy.trust import fingerprint
-from gateway.settings.options import Secret, Settings
 from gateway_labs.authority import Authority
-from tests.services.softhsm import Hsm
-from tests.support import hsm as hsms
 from tests.support import oracles
 from tests.support.faulty import Faulty
-from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Packet, Town, opened
-from tests.unit.outgoing.test_dispatch_together import without
+from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE, Packet, Town
+from tests.unit.outgoing.test_dispatch import without
 
 DAY = timedelta(days=1)
 
@@ -212,44 +206,3 @@ async def test_threat_048_of_two_certificates_in_force_the_one_bound_last_signs(
 
 
 # --- a token that goes away ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hsm() -> Iterator[Hsm]:
-    own_hsm = hsms.of_this_process()
-    yield own_hsm
-    if (own_hsm.folder / "away").is_dir():
-        own_hsm.plug_in()
-
-
-async def test_a_signer_that_is_down_leaves_the_document_queued_with_its_reason(
-    tmp_path: Path, hsm: Hsm
-) -> None:
-    """Design 4.3, with a real token that is pulled out and put in again."""
-    token = hsm.token()
-
-    def with_token(settings: Settings) -> Settings:
-        keys = replace(settings.keys, pkcs11_module=hsm.module, token=token.label, pin=Secret(token.pin))
-        return replace(settings, keys=keys)
-
-    async with opened(tmp_path / "node", change=with_token) as town:
-        old = signing(town)
-        new = await new_key(town, storage="token")
-        await proposals.retire_key(town.node.deciding, key_end(town, old))
-        hsm.unplug()
-        sent = await town.send("15")
-        await town.carry()
-
-        async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
-            reason = await work.jobs.error_of(sent.id)
-        assert (await town.document(sent)).state is OutState.QUEUED
-        assert reason is not None
-        assert reason.startswith("GW-K-001: the token")
-        assert token.pin not in reason
-        hsm.plug_in()
-        town.clock.advance(DAY)
-        await town.carry()
-
-        (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
-        assert oracles.xmlsec_says_valid(packet.raw, new)
-        assert (await town.delivery(sent)).state == "delivered"

@@ -20,6 +20,7 @@ from gateway.policy.numbering import (
 )
 from gateway.policy.profile import Profile
 from gateway.words import labels
+from tests.unit.policy.test_seals import certificate as registered
 
 TODAY = date(2026, 11, 27)
 OWN = Profile(
@@ -200,21 +201,8 @@ def test_a_scope_that_names_types_or_books_is_judged(
 
 
 def certificate(capacity: str, name: str = "Nguyễn Văn Mẫu") -> RegisteredCertificate:
-    return RegisteredCertificate(
-        id="sea_1",
-        code="Z91.01",
-        kind=CertificateKind.PERSON,
-        fingerprint="",
-        certificate_pem="",
-        valid_from=datetime(2026, 1, 1, tzinfo=UTC),
-        valid_to=datetime(2027, 1, 1, tzinfo=UTC),
-        state="active",
-        proposed_by="a",
-        approved_by="b",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        name=name,
-        capacity=capacity,
-    )
+    span = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    return replace(registered("Z91.01", "", CertificateKind.PERSON, *span), name=name, capacity=capacity)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from gateway.document_view.seals import seal_text
 from gateway.domain.document import Recipient, RecipientRole
@@ -91,6 +92,11 @@ def sealed(sha256: str, **more: object) -> FileVerdict:
     return file(BY_PERSON, signature(SignerRole.AGENCY, sha256, **more))
 
 
+def bare(sha256: str, **more: object) -> FileVerdict:
+    """Return the verdict on a file that a seal signed, and no person."""
+    return file(signature(SignerRole.AGENCY, sha256, **more))
+
+
 # What is registered, the document, and: whose seal, whether the person is known, the value.
 Row = tuple[
     tuple[RegisteredCertificate, ...],
@@ -100,191 +106,105 @@ Row = tuple[
     SignatoryWord | None,
     LegalValue | None,
 ]
+
+
+def row(
+    verdict: FileVerdict,
+    seal: SealWord | None,
+    person: SignatoryWord | None,
+    value: LegalValue | None,
+    *registered: RegisteredCertificate | SealingRight,
+) -> Row:
+    certificates = tuple(x for x in registered if isinstance(x, RegisteredCertificate))
+    rights = tuple(x for x in registered if isinstance(x, SealingRight))
+    return (certificates, rights, verdict, seal, person, value)
+
+
 KNOWN_PERSON, STRANGER = SignatoryWord.KNOWN, SignatoryWord.UNKNOWN
 ENDED, FOREIGN = SignatoryWord.ENDED, SignatoryWord.FOREIGN
 EARLIER = SEEN_AT - timedelta(days=2)
+OLD = certificate(SENDER, "old", valid_to=EARLIER)
+STAMPED = signature(SignerRole.AGENCY, "own")
+IN_DOUBT: dict[str, Any] = {"verdict": SignatureWord.UNKNOWN, "why": "CERT-REVOCATION-UNKNOWN"}
 ROWS: dict[str, Row] = {
-    "own seal, known person": ((OWN, HEAD), (), sealed("own"), SealWord.OWN, KNOWN_PERSON, OFFICIAL),
-    "own seal, unknown person": ((OWN,), (), sealed("own"), SealWord.OWN, STRANGER, UNPROVED),
-    "own seal, no person": (
-        (OWN,),
-        (),
-        file(signature(SignerRole.AGENCY, "own")),
-        SealWord.OWN,
-        None,
-        INFORMATION,
+    "own seal, known person": row(sealed("own"), SealWord.OWN, KNOWN_PERSON, OFFICIAL, OWN, HEAD),
+    "own seal, unknown person": row(sealed("own"), SealWord.OWN, STRANGER, UNPROVED, OWN),
+    "own seal, no person": row(bare("own"), SealWord.OWN, None, INFORMATION, OWN),
+    "own copy": row(bare("own", copy_form="SY"), SealWord.OWN, None, COPY, OWN),
+    "another's copy": row(bare("other", copy_form="SY"), SealWord.OTHER, None, INFORMATION, OWN, OTHER_SEAL),
+    "parent with a right": row(
+        sealed("parent"), SealWord.ENTITLED, KNOWN_PERSON, OFFICIAL, OWN, PARENTS, HEAD, right(PARENT)
     ),
-    "own copy": (
-        (OWN,),
-        (),
-        file(signature(SignerRole.AGENCY, "own", copy_form="SY")),
-        SealWord.OWN,
-        None,
-        COPY,
+    "parent with a right, sender without a seal": row(
+        sealed("parent"), SealWord.ENTITLED, STRANGER, UNPROVED, PARENTS, right(PARENT)
     ),
-    "another's copy": (
-        (OWN, OTHER_SEAL),
-        (),
-        file(signature(SignerRole.AGENCY, "other", copy_form="SY")),
-        SealWord.OTHER,
-        None,
-        INFORMATION,
+    "parent without a right": row(sealed("parent"), SealWord.OTHER, STRANGER, INFORMATION, OWN, PARENTS),
+    "right that begins later": row(
+        sealed("parent"), SealWord.OTHER, STRANGER, INFORMATION, OWN, PARENTS, GIVEN_LATER
     ),
-    "parent with a right": (
-        (OWN, PARENTS, HEAD),
-        (right(PARENT),),
+    "right that was over": row(
         sealed("parent"),
-        SealWord.ENTITLED,
-        KNOWN_PERSON,
-        OFFICIAL,
+        SealWord.OTHER,
+        STRANGER,
+        INFORMATION,
+        OWN,
+        PARENTS,
+        right(PARENT, valid_to=date(2026, 11, 19)),
     ),
-    "parent with a right, sender without a seal": (
-        (PARENTS,),
-        (right(PARENT),),
+    "right on its last day": row(
         sealed("parent"),
         SealWord.ENTITLED,
         STRANGER,
         UNPROVED,
+        OWN,
+        PARENTS,
+        right(PARENT, valid_to=date(2026, 11, 20)),
     ),
-    "parent without a right": (
-        (OWN, PARENTS),
-        (),
-        sealed("parent"),
-        SealWord.OTHER,
-        STRANGER,
-        INFORMATION,
+    "right of a third agency": row(
+        sealed("other"), SealWord.OTHER, STRANGER, INFORMATION, OWN, OTHER_SEAL, right(PARENT)
     ),
-    "right that begins later": (
-        (OWN, PARENTS),
-        (GIVEN_LATER,),
-        sealed("parent"),
-        SealWord.OTHER,
-        STRANGER,
-        INFORMATION,
+    "another's seal": row(sealed("other"), SealWord.OTHER, STRANGER, INFORMATION, OWN, OTHER_SEAL),
+    "another's seal, sender without one": row(
+        sealed("other"), SealWord.OTHER, STRANGER, INFORMATION, OTHER_SEAL
     ),
-    "right that was over": (
-        (OWN, PARENTS),
-        (right(PARENT, valid_to=date(2026, 11, 19)),),
-        sealed("parent"),
-        SealWord.OTHER,
-        STRANGER,
-        INFORMATION,
+    "unknown seal": row(sealed("strange"), SealWord.UNKNOWN, STRANGER, INFORMATION, OWN),
+    "nothing registered": row(sealed("own"), SealWord.UNREGISTERED, STRANGER, None),
+    "only a person registered": row(sealed("own"), SealWord.UNREGISTERED, KNOWN_PERSON, None, HEAD),
+    "no value even with a seal": row(bare("own"), SealWord.UNREGISTERED, None, INFORMATION),
+    "seal withdrawn before": row(sealed("old"), SealWord.UNKNOWN, STRANGER, INFORMATION, OWN, OLD),
+    "seal withdrawn after the stamp": row(
+        sealed("old", trusted_at=EARLIER - timedelta(hours=1)), SealWord.OWN, STRANGER, UNPROVED, OWN, OLD
     ),
-    "right on its last day": (
-        (OWN, PARENTS),
-        (right(PARENT, valid_to=date(2026, 11, 20)),),
-        sealed("parent"),
-        SealWord.ENTITLED,
-        STRANGER,
-        UNPROVED,
-    ),
-    "right of a third agency": (
-        (OWN, OTHER_SEAL),
-        (right(PARENT),),
-        sealed("other"),
-        SealWord.OTHER,
-        STRANGER,
-        INFORMATION,
-    ),
-    "another's seal": ((OWN, OTHER_SEAL), (), sealed("other"), SealWord.OTHER, STRANGER, INFORMATION),
-    "another's seal, sender without one": (
-        (OTHER_SEAL,),
-        (),
-        sealed("other"),
-        SealWord.OTHER,
-        STRANGER,
-        INFORMATION,
-    ),
-    "unknown seal": ((OWN,), (), sealed("strange"), SealWord.UNKNOWN, STRANGER, INFORMATION),
-    "nothing registered": ((), (), sealed("own"), SealWord.UNREGISTERED, STRANGER, None),
-    "only a person registered": ((HEAD,), (), sealed("own"), SealWord.UNREGISTERED, KNOWN_PERSON, None),
-    "no value even with a seal": (
-        (),
-        (),
-        file(signature(SignerRole.AGENCY, "own")),
-        SealWord.UNREGISTERED,
-        None,
-        INFORMATION,
-    ),
-    "seal withdrawn before": (
-        (OWN, certificate(SENDER, "old", valid_to=EARLIER)),
-        (),
-        sealed("old"),
-        SealWord.UNKNOWN,
-        STRANGER,
-        INFORMATION,
-    ),
-    "seal withdrawn after the stamp": (
-        (OWN, certificate(SENDER, "old", valid_to=EARLIER)),
-        (),
-        sealed("old", trusted_at=EARLIER - timedelta(hours=1)),
-        SealWord.OWN,
-        STRANGER,
-        UNPROVED,
-    ),
-    "only seal withdrawn before": (
-        (certificate(SENDER, "old", valid_to=EARLIER),),
-        (),
-        sealed("old"),
-        SealWord.UNREGISTERED,
-        STRANGER,
-        None,
-    ),
-    "person who left office": (
-        (OWN, certificate(SENDER, "head", PERSON, valid_to=EARLIER)),
-        (),
+    "only seal withdrawn before": row(sealed("old"), SealWord.UNREGISTERED, STRANGER, None, OLD),
+    "person who left office": row(
         sealed("own"),
         SealWord.OWN,
         ENDED,
         INFORMATION,
+        OWN,
+        certificate(SENDER, "head", PERSON, valid_to=EARLIER),
     ),
-    "person of another agency": (
-        (OWN, certificate(OTHER, "head", PERSON)),
-        (),
-        sealed("own"),
-        SealWord.OWN,
-        FOREIGN,
-        INFORMATION,
+    "person of another agency": row(
+        sealed("own"), SealWord.OWN, FOREIGN, INFORMATION, OWN, certificate(OTHER, "head", PERSON)
     ),
-    "a registered seal that looks like a person's": (
-        (OWN, HEAD),
-        (),
-        file(BY_PERSON, signature(SignerRole.PERSON, "own")),
-        SealWord.OWN,
-        KNOWN_PERSON,
-        OFFICIAL,
+    "a registered seal that looks like a person's": row(
+        file(BY_PERSON, signature(SignerRole.PERSON, "own")), SealWord.OWN, KNOWN_PERSON, OFFICIAL, OWN, HEAD
     ),
-    "a registered person that looks like a seal": (
-        (OWN, HEAD),
-        (),
-        file(signature(SignerRole.AGENCY, "head"), signature(SignerRole.AGENCY, "own")),
+    "a registered person that looks like a seal": row(
+        file(signature(SignerRole.AGENCY, "head"), STAMPED), SealWord.OWN, KNOWN_PERSON, OFFICIAL, OWN, HEAD
+    ),
+    "own seal beside another's": row(
+        file(BY_PERSON, signature(SignerRole.AGENCY, "other"), STAMPED),
         SealWord.OWN,
         KNOWN_PERSON,
         OFFICIAL,
+        OWN,
+        OTHER_SEAL,
+        HEAD,
     ),
-    "own seal beside another's": (
-        (OWN, OTHER_SEAL, HEAD),
-        (),
-        file(BY_PERSON, signature(SignerRole.AGENCY, "other"), signature(SignerRole.AGENCY, "own")),
-        SealWord.OWN,
-        KNOWN_PERSON,
-        OFFICIAL,
-    ),
-    "own seal in doubt": (
-        (OWN, HEAD),
-        (),
-        sealed("own", verdict=SignatureWord.UNKNOWN, why="CERT-REVOCATION-UNKNOWN"),
-        SealWord.OWN,
-        KNOWN_PERSON,
-        None,
-    ),
-    "another's seal in doubt": (
-        (OWN, OTHER_SEAL),
-        (),
-        sealed("other", verdict=SignatureWord.UNKNOWN, why="CERT-REVOCATION-UNKNOWN"),
-        SealWord.OTHER,
-        STRANGER,
-        INFORMATION,
+    "own seal in doubt": row(sealed("own", **IN_DOUBT), SealWord.OWN, KNOWN_PERSON, None, OWN, HEAD),
+    "another's seal in doubt": row(
+        sealed("other", **IN_DOUBT), SealWord.OTHER, STRANGER, INFORMATION, OWN, OTHER_SEAL
     ),
 }
 

@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 STEPS = tuple(Step(n=n, name=str(n), ok=True if n <= 8 or n == 11 else None) for n in range(1, 13))
 
 
-def _signed(**changes: object) -> SignedEnvelope[str]:
+def signed_with(**changes: object) -> SignedEnvelope[str]:
     signed = SignedEnvelope(
         model="model",
         kind=Kind.DOCUMENT,
@@ -63,7 +63,7 @@ def _evidence(**changes: object) -> Evidence:
 
 
 def _decide(signed: dict[str, object], evidence: dict[str, object]) -> VerifiedEnvelope[str]:
-    return decide(_signed(**signed), _evidence(**evidence), TrustPolicy(), AT)
+    return decide(signed_with(**signed), _evidence(**evidence), TrustPolicy(), AT)
 
 
 def test_k4_a_good_certificate_proves_the_sender_and_an_unknown_revocation_within_the_grace_has_a_note() -> (
@@ -150,7 +150,7 @@ def test_k2_a_signing_time_within_the_window_passes_and_so_do_the_ends_of_the_ca
     assert _decide({"signing_time": None, "weak": True}, {}).signed.weak
     first, last = (end.replace(tzinfo=UTC) for end in (datetime.min, datetime.max))
     for at in (first, last):
-        signed = _signed(bound_from=None, signing_time=at)
+        signed = signed_with(bound_from=None, signing_time=at)
         evidence = _evidence(not_before=first, not_after=last)
         assert decide(signed, evidence, TrustPolicy(), at).received_at == at
 
@@ -159,7 +159,7 @@ def test_only_this_module_can_make_a_verified_envelope() -> None:
     with pytest.raises(RuntimeError, match="already held"):
         claim_seal()
     with pytest.raises(TypeError, match=r"policy\.trust"):
-        VerifiedEnvelope(signed=_signed(), sender="x", verdict="valid", received_at=AT, seal=object())  # type: ignore[arg-type]  # a forged seal
+        VerifiedEnvelope(signed=signed_with(), sender="x", verdict="valid", received_at=AT, seal=object())  # type: ignore[arg-type]  # a forged seal
 
 
 AGAINST = Contradiction(code="MSG-ID", detail="gw:Kind says recall", place="gw:Kind")
@@ -185,7 +185,7 @@ def test_a1_the_hosting_node_passes_and_silence_is_a_finding() -> None:
         ("n1", None, ["HOST-UNKNOWN"], unknown),
     ]
     for node, host, findings, detail in rows:
-        proved = decide(_signed(), _evidence(), TrustPolicy(), AT, _routing(node, host))
+        proved = decide(signed_with(), _evidence(), TrustPolicy(), AT, _routing(node, host))
         assert [note.code for note in proved.notes] == ["ODD", *findings]
         assert (proved.steps[10].ok, proved.steps[10].detail) == (True, detail)
 
@@ -193,7 +193,7 @@ def test_a1_the_hosting_node_passes_and_silence_is_a_finding() -> None:
 def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None:
     """That is graver than a contradiction; the certificate is judged before it."""
     foreign = _routing("n2", "n1")
-    for signed in (_signed(), _signed(contradiction=AGAINST)):
+    for signed in (signed_with(), signed_with(contradiction=AGAINST)):
         with pytest.raises(InvalidEnvelope) as excinfo:
             decide(signed, _evidence(), TrustPolicy(), AT, foreign)
         refusal = excinfo.value
@@ -202,7 +202,7 @@ def test_a1_a_node_that_does_not_host_the_sender_is_refused_at_step_11() -> None
         steps = [step for step in refusal.steps if isinstance(step, Step)]
         assert [step.ok for step in steps] == [True] * 10 + [False, None]
     with pytest.raises(UntrustedSigner) as revoked:
-        decide(_signed(), _evidence(revocation="revoked"), TrustPolicy(), AT, foreign)
+        decide(signed_with(), _evidence(revocation="revoked"), TrustPolicy(), AT, foreign)
     assert revoked.value.code == "CERT-REVOKED"
 
 
@@ -210,10 +210,10 @@ def test_109_the_sender_that_the_axis_names_is_the_signed_one_and_a_contradictio
     None
 ):
     same = _routing("n1", "n1", sender=" 000.00.07.z91 ")
-    assert decide(_signed(), _evidence(), TrustPolicy(), AT, same).verdict == "valid"
+    assert decide(signed_with(), _evidence(), TrustPolicy(), AT, same).verdict == "valid"
 
     with pytest.raises(BadSignature) as excinfo:
-        decide(_signed(), _evidence(), TrustPolicy(), AT, _routing("n1", "n1", sender="Z91.08"))
+        decide(signed_with(), _evidence(), TrustPolicy(), AT, _routing("n1", "n1", sender="Z91.08"))
 
     assert (excinfo.value.code, excinfo.value.step, excinfo.value.location) == ("MSG-ID", 11, "From/OrganId")
 

@@ -27,6 +27,7 @@ from gateway.store.engine import EngineRole, open_engine
 from gateway.store.memory import Memory
 from tests.support import feeds, pki, stores
 from tests.support.clock import ManualClock
+from tests.unit.registry.conftest import feed_room
 
 
 class Side:
@@ -56,15 +57,8 @@ async def side(folder: Path, url: str | None = None) -> AsyncIterator[Side]:
     folder.mkdir()
     url = url or f"sqlite:///{await asyncio.to_thread(stores.migrated, folder)}"
     pool, clock = ThreadPool(2), ManualClock()
-    room = FeedRoom(
-        writer=open_engine(url, EngineRole.WRITER),
-        reader=open_engine(url, EngineRole.READER),
-        clock=clock,
-        pool=pool,
-        issuers=folder / "feed",
-        scratch=folder,
-    )
-    feeds.permit(room, feeds.ISSUER)
+    writer, reader = open_engine(url, EngineRole.WRITER), open_engine(url, EngineRole.READER)
+    room = feed_room(folder, writer, reader, clock, pool)
     yield Side(room, folder)
     await room.writer.dispose()
     await room.reader.dispose()

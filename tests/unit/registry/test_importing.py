@@ -14,11 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.identity import Digest
 from gateway.domain.registry import AgencyEntry, AgencyFilter, CodeStanding
-from gateway.domain.registry_change import AgencyRecord, Plan
+from gateway.domain.registry_change import AgencyRecord
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
 from gateway.pool import ThreadPool
-from gateway.registry.directory import SqlDirectory
 from gateway.registry_authoring import csv_file
 from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.registry_authoring.planning import Base, on_circles, plan
@@ -26,6 +25,7 @@ from gateway.store.memory import Memory
 from tests.support import pki
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
+from tests.unit.registry.conftest import Registry
 
 EMPTY = Base(records={}, digest=Digest("0" * 64))
 DIGEST = Digest("1" * 64)
@@ -35,17 +35,6 @@ def problems_of(text: str, base: Base = EMPTY) -> list[tuple[int, str, str]]:
     planned = plan(base, csv_file.read(text.encode()), DIGEST)
     assert planned.rows == () or not planned.problems
     return [(problem.line, problem.column, problem.found) for problem in planned.problems]
-
-
-async def do_import(changes: SqlDirectoryChanges, text: str) -> Plan:
-    planned = await changes.plan_import(text.encode())
-    await changes.apply(planned, "operator")
-    return planned
-
-
-async def everything(directory: SqlDirectory) -> dict[str, AgencyEntry]:
-    page = await directory.entries(limit=1000)
-    return {entry.code: entry for entry in page.items}
 
 
 def test_every_bad_row_is_reported_at_once() -> None:
@@ -200,34 +189,25 @@ def test_the_forms_and_cells_that_spreadsheets_write_are_read_alike() -> None:
 
 
 async def test_a_plan_writes_nothing_and_is_the_same_from_the_pool(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
-    clock: ManualClock,
-    writer: AsyncEngine,
-    reader: AsyncEngine,
-    memory: Memory,
+    registry: Registry, clock: ManualClock, writer: AsyncEngine, reader: AsyncEngine, memory: Memory
 ) -> None:
     raw = b"code,name\nZ91,Sao Mai\n"
     with closing(ThreadPool(1)) as pool:
         pooled = SqlDirectoryChanges(writer, reader, clock, pool)
-        assert await pooled.plan_import(raw) == await changes.plan_import(raw)
+        assert await pooled.plan_import(raw) == await registry.changes.plan_import(raw)
 
-    assert await everything(directory) == {}
-    assert await changes.list_applied() == []
+    assert await registry.rows() == {}
+    assert await registry.changes.list_applied() == []
 
 
-async def test_added_changed_closed_and_unchanged_are_told_apart(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
-    await do_import(
-        changes, "code,name,email\nZ91,Sao Mai,a@sao-mai.example\nZ92,Bình Minh,\nZ93,Hoàng Hôn,\n"
-    )
+async def test_added_changed_closed_and_unchanged_are_told_apart(registry: Registry) -> None:
+    await registry.take("code,name,email\nZ91,Sao Mai,a@sao-mai.example\nZ92,Bình Minh,\nZ93,Hoàng Hôn,\n")
 
     text = (
         "code,name,email,valid_to,successor\nZ91,Sao Mai,b@sao-mai.example,,\n"
         "Z92,Bình Minh,,2026-12-31,Z94\nZ93,Hoàng Hôn,,,\nZ94,Mới,,,\n"
     )
-    planned = await changes.plan_import(text.encode())
+    planned = await registry.plan(text)
 
     assert [record.code for record in planned.added] == ["Z94"]
     assert {change.code: dict(change.fields) for change in planned.changed} == {
@@ -239,66 +219,56 @@ async def test_added_changed_closed_and_unchanged_are_told_apart(
     assert planned.unchanged == 1
 
 
-async def test_an_absent_column_keeps_and_an_empty_cell_clears(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
+async def test_an_absent_column_keeps_and_an_empty_cell_clears(registry: Registry) -> None:
     """A column that the file leaves out keeps its values."""
     first = "code,name,email,phone\nZ91,Sao Mai,a@sao-mai.example,000 1\nZ92,Bình Minh,,\n"
-    await do_import(changes, first)
-    await do_import(changes, "code,name,phone\nZ91,Sao Mai Mới,\n")
+    await registry.take(first)
+    await registry.take("code,name,phone\nZ91,Sao Mai Mới,\n")
 
-    entries = await everything(directory)
+    entries = await registry.rows()
     assert {code: entry.name for code, entry in entries.items()} == {"Z91": "Sao Mai Mới", "Z92": "Bình Minh"}
     assert (entries["Z91"].email, entries["Z91"].phone) == ("a@sao-mai.example", None)
 
 
-async def test_an_empty_parent_is_the_next_shorter_code_if_the_directory_has_it(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
-    await do_import(changes, "code,name\nZ91.07.01,Phòng\nZ91.07,Sở\nZ92.05,Sở\n000.00.01.Z91,Cũ\n")
+async def test_an_empty_parent_is_the_next_shorter_code_if_the_directory_has_it(registry: Registry) -> None:
+    await registry.take("code,name\nZ91.07.01,Phòng\nZ91.07,Sở\nZ92.05,Sở\n000.00.01.Z91,Cũ\n")
 
-    parents = {code: entry.parent for code, entry in (await everything(directory)).items()}
+    parents = {code: entry.parent for code, entry in (await registry.rows()).items()}
 
     assert parents == {"Z91.07.01": "Z91.07", "Z91.07": None, "Z92.05": None, "000.00.01.Z91": None}
 
 
-async def test_a_plan_with_problems_is_not_applied(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
+async def test_a_plan_with_problems_is_not_applied(registry: Registry) -> None:
     """One bad row hides none of the good ones, and nothing is written."""
-    planned = await changes.plan_import("code,name\nZ95,Tốt\nz96,Sai\nZ97,Khác\n".encode())
+    planned = await registry.plan("code,name\nZ95,Tốt\nz96,Sai\nZ97,Khác\n")
 
     assert [x.line for x in planned.problems] == [3]
     assert [x.code for x in planned.added] == ["Z95", "Z97"]
     with pytest.raises(Clash, match=r"1 problems and was not imported: line 3, code: found 'z96'"):
-        await changes.apply(planned, "operator")
-    assert await everything(directory) == {}
+        await registry.changes.apply(planned, "operator")
+    assert await registry.rows() == {}
 
 
-async def test_a_plan_made_on_an_older_registry_is_not_applied(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
+async def test_a_plan_made_on_an_older_registry_is_not_applied(registry: Registry) -> None:
     """Nor one that was applied before."""
-    stale = await changes.plan_import(b"code,name\nZ91,Sao Mai\n")
-    applied = await do_import(changes, "code,name\nZ92,Bình Minh\n")
+    stale = await registry.plan("code,name\nZ91,Sao Mai\n")
+    applied = await registry.take("code,name\nZ92,Bình Minh\n")
 
     for planned in (stale, applied):
         with pytest.raises(Clash, match="changed since this plan was made"):
-            await changes.apply(planned, "operator")
-    assert list(await everything(directory)) == ["Z92"]
-    assert len(await changes.list_applied()) == 1
+            await registry.changes.apply(planned, "operator")
+    assert list(await registry.rows()) == ["Z92"]
+    assert len(await registry.changes.list_applied()) == 1
 
 
-async def test_the_change_is_kept_with_its_source_and_counts(
-    changes: SqlDirectoryChanges, clock: ManualClock
-) -> None:
+async def test_the_change_is_kept_with_its_source_and_counts(registry: Registry, clock: ManualClock) -> None:
     """R78 (deciding document)."""
     text = "code,name\nZ91,Sao Mai\n"
-    planned = await changes.plan_import(text.encode())
+    planned = await registry.plan(text)
 
-    applied = await changes.apply(planned, "operator:an")
+    applied = await registry.changes.apply(planned, "operator:an")
 
-    assert list(await changes.list_applied()) == [applied]
+    assert list(await registry.changes.list_applied()) == [applied]
     assert (applied.by, applied.at) == ("operator:an", clock.now())
     assert applied.source_digest == hashlib.sha256(text.encode()).hexdigest()
     assert applied.summary == {
@@ -310,25 +280,23 @@ async def test_the_change_is_kept_with_its_source_and_counts(
     }
 
 
-async def test_threat_115_an_import_never_touches_bindings(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
+async def test_threat_115_an_import_never_touches_bindings(registry: Registry) -> None:
     """K6: changing a binding needs two people (threat 115). A code that ends no longer vouches for its agency; its end
     is no part of the binding, and moves with the code."""
     certificate = pki.signer("Z91", "p256").certificate_der
-    await changes.bind("Z91", certificate, None, None, "an", "binh")
-    await do_import(changes, "code,name\nZ91,Sao Mai\n")
-    bindings_before = await directory.bindings("Z91")
+    await registry.changes.bind("Z91", certificate, None, None, "an", "binh")
+    await registry.take("code,name\nZ91,Sao Mai\n")
+    bindings_before = await registry.directory.bindings("Z91")
 
-    await do_import(changes, "code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
-    (ended,) = await directory.bindings("Z91")
+    await registry.take("code,name,valid_to,successor\nZ91,Đổi tên,2026-01-01,Z92\nZ92,Khác,,\n")
+    (ended,) = await registry.directory.bindings("Z91")
     assert (ended.certificate_der, ended.valid_to) == (certificate, datetime(2026, 1, 2, tzinfo=VIETNAM))
-    await do_import(changes, "code,name,valid_to,successor\nZ91,Sao Mai,2030-01-01,\nZ92,Khác,,\n")
+    await registry.take("code,name,valid_to,successor\nZ91,Sao Mai,2030-01-01,\nZ92,Khác,,\n")
 
-    (binding,) = await directory.bindings("Z91")
+    (binding,) = await registry.directory.bindings("Z91")
     assert (binding.certificate_der, binding.valid_to) == (certificate, datetime(2030, 1, 2, tzinfo=VIETNAM))
     assert [x.certificate_der for x in bindings_before] == [certificate]
-    assert await directory.bindings("Z92") == []
+    assert await registry.directory.bindings("Z92") == []
 
 
 CODES = st.sampled_from(["Z91", "Z91.01", "Z91.02", "Z91.01.05", "Z92", "Z92.07"])
@@ -347,8 +315,7 @@ ROWS = st.dictionaries(
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=ROWS, second=ROWS)
 async def test_what_the_preview_shows_is_what_applying_does(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
+    registry: Registry,
     first: dict[str, tuple[str, str, str, str]],
     second: dict[str, tuple[str, str, str, str]],
 ) -> None:
@@ -357,10 +324,10 @@ async def test_what_the_preview_shows_is_what_applying_does(
         text = "code,name,valid_from,valid_to,email\n" + "".join(
             f"{code},{','.join(cells)}\n" for code, cells in rows.items()
         )
-        entries_before = await everything(directory)
-        planned = await do_import(changes, text)
-        entries_after = await everything(directory)
-        same = await changes.plan_import(text.encode())
+        entries_before = await registry.rows()
+        planned = await registry.take(text)
+        entries_after = await registry.rows()
+        same = await registry.plan(text)
 
         changed = {change.code for change in (*planned.changed, *planned.closed)}
         assert {record.code for record in planned.added} == entries_after.keys() - entries_before.keys()
@@ -379,17 +346,15 @@ def _text(entry: AgencyEntry, field: str) -> str | None:
     return None if content is None else str(content)
 
 
-async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
-    changes: SqlDirectoryChanges,
-) -> None:
+async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(registry: Registry) -> None:
     first = "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Tài chính,1/QĐ\nZ91.02,Sở Y tế,1/QĐ\n"
-    await changes.apply(await changes.plan_import(first.encode()), "operator")
+    await registry.take(first)
     revised_text = (
         "code,name,decision\nZ91.01,Sở Tài chính,1/QĐ\nZ91.03,Sở Tài chính,2/QĐ\nZ91.04,Sở Y tê,2/QĐ\n"
         "Z92,Sở Y tế,\nZ92.01,Sở Y tế,\n"
     )
 
-    plan = await changes.plan_import(revised_text.encode())
+    plan = await registry.plan(revised_text)
 
     assert plan.problems == ()
     assert [(doubt.line, doubt.column, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
@@ -398,17 +363,17 @@ async def test_what_looks_alike_or_names_no_decision_is_a_doubt_and_no_problem(
         (5, "name", "2 agencies have the name of one under another parent, as Z91.02"),
         (5, "decision", "2 agencies begin or end without a decision"),
     ]
-    await changes.apply(plan, "operator")
-    assert not (await changes.plan_import("code,name\nZ91.03,Sở Tài chính\n".encode())).doubts
+    await registry.changes.apply(plan, "operator")
+    assert not (await registry.plan("code,name\nZ91.03,Sở Tài chính\n")).doubts
 
 
-async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(changes: SqlDirectoryChanges) -> None:
+async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(registry: Registry) -> None:
     text = (
         "code,name,decision\nZ91,UBND tỉnh Mẫu,1/QĐ\nZ92,SỞ TÀI CHÍNH,1/QĐ\nZ93,So Y te,1/QĐ\n"
         "Z94,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ95,Thanh tra,1/QĐ\n"
     )
 
-    plan = await changes.plan_import(text.encode())
+    plan = await registry.plan(text)
 
     assert plan.problems == ()
     assert [(doubt.line, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
@@ -416,21 +381,18 @@ async def test_a_name_that_is_not_written_in_full_is_a_doubt_r84(changes: SqlDir
         (3, "the name is in capitals"),
         (4, "the name has no accents"),
     ]
-    await changes.apply(plan, "operator")
-    assert (await changes.plan_import(text.encode())).doubts == ()
+    await registry.changes.apply(plan, "operator")
+    assert (await registry.plan(text)).doubts == ()
 
 
-async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r84(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
-) -> None:
+async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r84(registry: Registry) -> None:
     text = (
         "code,name,decision\nZ91,Ủy ban nhân dân tỉnh Mẫu,1/QĐ\nZ91.01,sở Y tế,1/QĐ\n"
         "Z91.02,Sở Giáo dục Và Đào tạo,1/QĐ\nZ91.03,Sở  Nội vụ ,1/QĐ\nZ91.04,So\u031b\u0309 Tư pháp,1/QĐ\n"
         "Z91.05,Sở Giáo dục và Đào tạo,1/QĐ\nZ91.06,Phòng Kinh tế xã Mẫu,1/QĐ\n"
     )
 
-    plan = await changes.plan_import(text.encode())
+    plan = await registry.plan(text)
 
     assert plan.problems == ()
     assert [(doubt.line, doubt.found, doubt.advice.split(";")[0]) for doubt in plan.doubts] == [
@@ -444,19 +406,19 @@ async def test_how_a_name_was_typed_is_doubted_and_what_was_typed_well_is_not_r8
             "Z91.02 under the same parent has a name that differs by accents or case alone",
         ),
     ]
-    await changes.apply(plan, "operator")
-    assert (await everything(directory))["Z91.04"].name == "Sở Tư pháp"
-    assert (await changes.plan_import(text.encode())).doubts == ()
+    await registry.changes.apply(plan, "operator")
+    assert (await registry.rows())["Z91.04"].name == "Sở Tư pháp"
+    assert (await registry.plan(text)).doubts == ()
 
 
 async def test_a_new_name_is_doubted_also_above_the_line_of_the_agency_that_has_it(
-    changes: SqlDirectoryChanges,
+    registry: Registry,
 ) -> None:
     """A code below one that does not exist is doubted too."""
-    await do_import(changes, "code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
+    await registry.take("code,name,decision\nZ91,UBND tỉnh,1/QĐ\nZ91.01,Sở Y tế,1/QĐ\n")
     text = "code,name,decision\nZ91.02,Sở Y tế,2/QĐ\nZ91.01,Sở Y tế,1/QĐ\nZ95.10.01,Phòng Mồ côi,1/QĐ\n"
 
-    plan = await changes.plan_import(text.encode())
+    plan = await registry.plan(text)
 
     assert plan.problems == ()
     doubts = [(doubt.line, doubt.column) for doubt in plan.doubts]
@@ -474,27 +436,26 @@ MAU.01,Công ty Mẫu Một,DN,,1/QĐ
 
 
 async def test_codes_of_another_scheme_are_kept_as_such_and_their_dots_mean_nothing(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
+    registry: Registry,
 ) -> None:
     """R76 (schemes of codes)."""
-    planned = await do_import(changes, COMPANIES)
+    planned = await registry.take(COMPANIES)
 
     assert planned.doubts == ()
-    entries = await everything(directory)
+    entries = await registry.rows()
     assert {code: (entry.scheme, entry.parent) for code, entry in entries.items()} == {
         "Z91": ("VN-GOV", None),
         "MAU.01": ("DN", None),
         "0199990000": ("DN", "Z91"),
         "0199990000-001": ("DN", "0199990000"),
     }
-    assert [e.code for e in (await directory.filtered(AgencyFilter(level=1))).items] == ["Z91"]
-    assert (await directory.filtered(AgencyFilter(level=2))).items == ()
-    assert len((await directory.filtered(AgencyFilter(scheme="DN"))).items) == 3
-    answer = await directory.resolve("0199990000", date(2026, 11, 20))
+    assert [e.code for e in (await registry.directory.filtered(AgencyFilter(level=1))).items] == ["Z91"]
+    assert (await registry.directory.filtered(AgencyFilter(level=2))).items == ()
+    assert len((await registry.directory.filtered(AgencyFilter(scheme="DN"))).items) == 3
+    answer = await registry.directory.resolve("0199990000", date(2026, 11, 20))
     assert answer.entry is not None
     assert (answer.standing, answer.entry.scheme) == (CodeStanding.ACTIVE, "DN")
-    assert (await changes.plan_import(COMPANIES.encode())).unchanged == 4
+    assert (await registry.plan(COMPANIES)).unchanged == 4
 
 
 def test_a_code_never_changes_its_scheme_nor_takes_the_form_of_another(cases: Cases) -> None:
@@ -522,22 +483,21 @@ CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2/QĐ
 
 
 async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_decision_gives_it_one_r79(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
+    registry: Registry,
 ) -> None:
     today = date(2026, 11, 20)
-    await do_import(changes, PENDING)
+    await registry.take(PENDING)
 
     for text, parent in (("CHO-01", None), ("Sở Sắp có", "Z91")):
-        answer = await directory.resolve(text, today, parent)
+        answer = await registry.directory.resolve(text, today, parent)
         assert answer.entry is not None
         assert (answer.standing, answer.entry.has_no_code) == (CodeStanding.UNCERTAIN, True)
         assert answer.entry.decision == "2/QĐ"
     for standing, codes in (("pending", ["CHO-01"]), ("active", ["Z91"]), ("upcoming", [])):
-        page = await directory.filtered(AgencyFilter(standing=standing))
+        page = await registry.directory.filtered(AgencyFilter(standing=standing))
         assert [entry.code for entry in page.items] == codes
     with pytest.raises(Clash, match="has no code yet"):
-        await changes.bind(
+        await registry.changes.bind(
             "CHO-01", pki.signer("Z91", "p256").certificate_der, pki.NOT_BEFORE, pki.NOT_AFTER, "one", "two"
         )
     assert problems_of("code,name,scheme,host,alias\nCHO-01,A,PENDING,north,X-1\n") == [
@@ -550,11 +510,11 @@ async def test_a_body_without_a_code_is_listed_and_cannot_be_addressed_until_a_d
         "Z91.15,Sở Sắp có,,Z91,2026-11-15,,,3/QĐ\n"
         "CHO-01,Sở Sắp có,PENDING,Z91,2026-11-01,2026-11-14,Z91.15,3/QĐ\n"
     )
-    planned = await do_import(changes, decided)
+    planned = await registry.take(decided)
 
     assert [change.code for change in planned.rewrites] == ["CHO-01"]  # so two people approve it
-    old = await directory.resolve("CHO-01", today)
+    old = await registry.directory.resolve("CHO-01", today)
     assert (old.standing, old.successor) == (CodeStanding.CLOSED, "Z91.15")
-    resolution = await directory.resolve("Sở Sắp có", today, "Z91")
+    resolution = await registry.directory.resolve("Sở Sắp có", today, "Z91")
     assert resolution.entry is not None
     assert (resolution.standing, resolution.entry.code) == (CodeStanding.MAPPED, "Z91.15")

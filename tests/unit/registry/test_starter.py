@@ -10,8 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.domain.registry import AgencyCode, CodeStanding, RowSource
-from gateway.registry.directory import SqlDirectory
-from gateway.registry_authoring.changes import SqlDirectoryChanges
+from tests.unit.registry.conftest import Registry
 
 TODAY = date(2026, 11, 20)
 
@@ -68,46 +67,42 @@ def test_a_successor_is_in_force_by_the_same_list_and_its_note_names_unconfirmed
 
 
 async def test_a_dissolved_province_is_told_as_closed_with_its_successor_and_refuses_nothing(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
+    registry: Registry,
 ) -> None:
-    await changes.load_starter()
+    await registry.changes.load_starter()
 
-    today = await directory.resolve("Ủy ban nhân dân tỉnh Hải Dương", TODAY)
-    resolution = await directory.resolve("H23", date(2025, 6, 30))
+    today = await registry.directory.resolve("Ủy ban nhân dân tỉnh Hải Dương", TODAY)
+    resolution = await registry.directory.resolve("H23", date(2025, 6, 30))
 
     assert (today.standing, today.successor, today.may_refuse) == (CodeStanding.CLOSED, "H24", False)
     assert resolution.standing is CodeStanding.ACTIVE
 
 
 async def test_rows_of_an_earlier_list_are_brought_up_to_date_and_imported_ones_stay(
-    directory: SqlDirectory, changes: SqlDirectoryChanges, writer: AsyncEngine
+    registry: Registry, writer: AsyncEngine
 ) -> None:
-    await changes.load_starter()
-    planned = await changes.plan_import("code,name\nH23,Tên đã nhập\n".encode())
-    await changes.apply(planned, "operator")
+    await registry.changes.load_starter()
+    planned = await registry.plan("code,name\nH23,Tên đã nhập\n")
+    await registry.changes.apply(planned, "operator")
     async with writer.begin() as connection:
         await connection.execute(text("UPDATE agency SET valid_to = NULL, successor = NULL"))
         await connection.execute(text("DELETE FROM registry_change"))
 
-    assert await changes.load_starter() == 90
+    assert await registry.changes.load_starter() == 90
 
-    assert (await directory.resolve("H02", TODAY)).successor == "H05"
-    assert (await directory.resolve("H23", TODAY)).standing is CodeStanding.ACTIVE
-    imported = await directory.find("H23", TODAY)
+    assert (await registry.directory.resolve("H02", TODAY)).successor == "H05"
+    assert (await registry.directory.resolve("H23", TODAY)).standing is CodeStanding.ACTIVE
+    imported = await registry.directory.find("H23", TODAY)
     assert imported is not None
     assert (imported.name, imported.source) == ("Tên đã nhập", RowSource.IMPORTED)
 
 
-async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(
-    directory: SqlDirectory,
-    changes: SqlDirectoryChanges,
-) -> None:
-    assert await changes.load_starter() == 91
-    assert await changes.load_starter() == 0
-    assert len(await changes.list_applied()) == 1
+async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(registry: Registry) -> None:
+    assert await registry.changes.load_starter() == 91
+    assert await registry.changes.load_starter() == 0
+    assert len(await registry.changes.list_applied()) == 1
 
-    answer = await directory.resolve("Ủy ban nhân dân tỉnh Quảng Ninh", TODAY)
+    answer = await registry.directory.resolve("Ủy ban nhân dân tỉnh Quảng Ninh", TODAY)
 
     assert (answer.standing, answer.may_refuse) == (CodeStanding.MAPPED, False)
     assert answer.entry is not None
@@ -115,17 +110,15 @@ async def test_it_is_loaded_once_and_its_rows_warn_and_carry_their_check_note(
     assert answer.entry.check == "2025 reorganisation: stays a unit of its own (NQ 202/2025/QH15)"
 
 
-async def test_an_imported_row_replaces_a_starter_row_entirely(
-    directory: SqlDirectory, changes: SqlDirectoryChanges
-) -> None:
-    await changes.load_starter()
+async def test_an_imported_row_replaces_a_starter_row_entirely(registry: Registry) -> None:
+    await registry.changes.load_starter()
 
-    planned = await changes.plan_import("code,name\nH49,Ủy ban nhân dân tỉnh Quảng Ninh\n".encode())
-    await changes.apply(planned, "operator")
-    entry = await directory.find("H49", TODAY)
+    planned = await registry.plan("code,name\nH49,Ủy ban nhân dân tỉnh Quảng Ninh\n")
+    await registry.changes.apply(planned, "operator")
+    entry = await registry.directory.find("H49", TODAY)
 
     (change,) = planned.changed
     assert change.fields["source"] == ("starter", "imported")
     assert entry is not None
     assert (entry.source, entry.check) == (RowSource.IMPORTED, None)
-    assert (await directory.resolve("H49", TODAY)).may_refuse
+    assert (await registry.directory.resolve("H49", TODAY)).may_refuse

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from gateway import errors
 from gateway.store.engine import EngineRole, open_engine
 from gateway.store.store import SqlStore
-from gateway.store.transaction import transaction
+from gateway.store.transaction import driver_message, transaction
 from tests.support.stores import NORTH
 
 
@@ -69,3 +69,18 @@ async def test_a_database_that_breaks_off_says_so_without_the_values(store: SqlS
 
     assert "nowhere" in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown_text"),
+    [
+        (
+            "invalid input for query argument $2: 'Nguyen (A)' (expected str, got int)",
+            "invalid input for query argument $2 (expected str, got int)",
+        ),
+        ("invalid input for query argument $2: 'a secret", "invalid input for query argument $2"),
+        ("no such table\nSELECT 'a secret'", "no such table"),
+    ],
+)
+def test_a_message_of_the_driver_never_has_a_value(words: str, shown_text: str) -> None:
+    assert driver_message(OverflowError(words)) == shown_text

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.clock import SystemClock
+from gateway.errors import Misconfigured, Unreachable
 from gateway.transport.amqp.access import Access, Server, read_servers
+from gateway.transport.amqp.connection import Link
 
 
 def test_addresses_are_read_with_the_ports_of_their_kind_and_shown_as_they_can_be_written() -> None:
@@ -53,3 +56,30 @@ def test_certificates_that_cannot_be_read_name_their_settings(tmp_path: Path) ->
 
     assert "amqp.ca" in caught.value.hint
     assert "s3cret" not in repr(access)
+
+
+class _ClosedMeanwhile:
+    """A connection of the library that was open a moment ago."""
+
+    def channel(self, **_: object) -> _ClosedMeanwhile:
+        return self
+
+    async def initialize(self) -> None:
+        raise RuntimeError("<Connection: ...> closed")
+
+
+async def test_a_line_that_closes_while_a_channel_is_opened_is_a_broker_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = Access(
+        servers=(Server(host="127.0.0.1", port=5672, tls=False),), vhost="axis", user="one", password="two"
+    )
+    link = Link(access, "one", SystemClock())
+
+    async def ready(self: Link, within_s: float, *, patient: bool = True) -> Any:
+        return cast("Any", _ClosedMeanwhile())
+
+    monkeypatch.setattr(Link, "ready", ready)
+
+    with pytest.raises(Unreachable, match="the line was closed"):
+        await link.channel(5.0)

@@ -37,16 +37,6 @@ def _answers_of(*lists: x509.CertificateRevocationList) -> Answers:
     return Answers(fixed=KnownAnswers(lists=tuple(map(RevocationList, lists))))
 
 
-def test_a_good_chain_is_built_and_described() -> None:
-    evidence = _trust().collect(pki.der(LEAF), AT)
-
-    assert evidence.chain_code is None
-    assert evidence.usage_ok
-    assert evidence.not_before == pki.NOT_BEFORE
-    assert evidence.serial == f"{LEAF.serial_number:x}"
-    assert "Test Root CA" in evidence.chain_detail
-
-
 def test_k4_an_intermediate_from_configuration_completes_the_chain_and_a_revoked_one_revokes_what_it_issued() -> (
     None
 ):
@@ -85,15 +75,6 @@ def test_only_what_was_judged_before_with_the_same_answers_is_remembered(tmp_pat
     for broken in (pki.der(pki.root("Other CA").issue(CODE, KEY)), b"no certificate"):
         assert trust.collect(broken, AT).chain_code == "CERT-CHAIN"
         assert trust.remembered(broken, AT) is None
-
-
-def test_42_a_revoked_certificate_is_revoked_from_its_date_on() -> None:
-    listed = ROOT.revocation_list([(LEAF, AT)], this_update=AT + DAY, next_update=AT + 2 * DAY)
-    trust = NodeTrust([ROOT.certificate], answers=_answers_of(listed), now=lambda: AT + DAY)
-
-    assert trust.collect(pki.der(LEAF), AT).revocation == "revoked"
-    assert trust.collect(pki.der(LEAF), AT).revoked_at == AT
-    assert trust.collect(pki.der(LEAF), AT - DAY).revocation == "good"
 
 
 def _list_with(extension: x509.ExtensionType) -> x509.CertificateRevocationList:

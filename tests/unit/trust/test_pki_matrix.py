@@ -16,8 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gateway.domain.document import Kind
-from gateway.domain.identity import Digest
 from gateway.domain.proof import Evidence, SignedEnvelope, Step, VerifiedEnvelope
 from gateway.errors import CannotTell, InvalidEnvelope
 from gateway.policy.trust import TrustPolicy, decide
@@ -25,6 +23,7 @@ from gateway.trust import chain
 from gateway.trust.evidence import Answers, KnownAnswers, NodeTrust
 from gateway.trust.revocation import RevocationList
 from tests.support.cases import Cases
+from tests.unit.policy.test_trust import signed_with
 from tools.pki.make import Pki
 from tools.pki.parts import Extension, usage
 
@@ -122,34 +121,10 @@ def judged(certificate: x509.Certificate, at: datetime) -> tuple[str, str | None
     return GOOD
 
 
-def signed(at: datetime | None) -> SignedEnvelope[None]:
+def signed(at: datetime | None) -> SignedEnvelope[str]:
     """Return an envelope whose own signature holds; only its certificate is to be judged."""
-    names = [
-        "size",
-        "bytes",
-        "xml",
-        "dialect",
-        "structure",
-        "binding",
-        "digests",
-        "value",
-        "chain",
-        "revocation",
-    ]
-    return SignedEnvelope(
-        model=None,
-        kind=Kind.DOCUMENT,
-        path="fast",
-        sender_code="Z91",
-        body_digest=Digest("0" * 64),
-        file_digest=Digest("1" * 64),
-        file_size=1,
-        packet_id=None,
-        signing_time=None,
-        certificate_der=b"",
-        algorithm="ecdsa-sha256",
-        steps=tuple(Step(n=n, name=name, ok=None) for n, name in enumerate(names, start=1)),
-    )
+    steps = tuple(Step(n=n, name=str(n), ok=None) for n in range(1, 11))
+    return signed_with(sender_code="Z91", signing_time=None, bound_from=None, steps=steps, findings=())
 
 
 def check_rows(cases: Cases, threat: int) -> None:
@@ -246,7 +221,7 @@ def test_threat_040_a_trusted_timestamp_takes_the_place_of_the_arrival() -> None
     stamped = AT - 2 * HOUR
     evidence = trust().collect(expired.public_bytes(Encoding.DER), stamped)
 
-    proved: VerifiedEnvelope[None] = decide(signed(AT), evidence, TrustPolicy(), AT, stamped_at=stamped)
+    proved: VerifiedEnvelope[str] = decide(signed(AT), evidence, TrustPolicy(), AT, stamped_at=stamped)
 
     assert judged(expired, AT) == TIME
     assert proved.received_at == AT

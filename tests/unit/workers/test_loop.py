@@ -1,4 +1,5 @@
-"""The loops themselves: a batch ends together, a step that breaks ends no loop, a lease is kept while its work runs."""
+"""The loops themselves: a batch ends together, a step that breaks ends no loop, a lease is kept while its work runs, and
+what is done now and then comes again also where the clock was ahead."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from gateway.errors import NotFound, StaleLease, StoreFailure
 from gateway.incoming import settle
 from gateway.workers import loop
 from gateway.workers.clocks import Clocks
+from gateway.workers.loop import Turn
+from tests.support.clock import START
 from tests.support.node import DEPARTMENT, LEASE_S, PROVINCE, Town, recall_of
 from tests.support.waiting import within_limit
 from tests.unit.workers.conftest import carried_by_workers
@@ -228,3 +231,28 @@ async def test_the_clock_looks_every_ten_minutes_and_at_start(town: Town) -> Non
     assert (await town.row(PROVINCE, packet)).state == "quarantined"
     assert await settle.give_up_overdue(town.node.inn) == 0
     assert (await town.inbox(DEPARTMENT))[0].state == "quarantined"
+
+
+EVERY = timedelta(minutes=10)
+
+
+def test_a_turn_comes_at_once_and_after_each_span_also_where_the_clock_was_ahead_or_work_failed() -> None:
+    turn = Turn(EVERY)
+
+    assert [turn.take(START), turn.take(START), turn.take(START + EVERY / 2), turn.take(START + EVERY)] == [
+        *(True, False),
+        *(False, True),
+    ]
+
+    turn = Turn(EVERY)
+    assert turn.take(START + timedelta(days=400))
+
+    assert turn.take(START)
+    assert not turn.take(START)
+
+    turn = Turn(EVERY)
+
+    assert turn.has_come(START)
+    assert turn.has_come(START)
+    turn.mark_done(START)
+    assert not turn.has_come(START)

@@ -1,23 +1,25 @@
-"""The sign of life of a worker process: which loops turn, and the file that others read."""
+"""The sign of life of a worker process: which loops turn, the file that others read, and the history of jobs beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gateway.domain.document import Lane
-from gateway.domain.pace import Metric, paces
-from gateway.errors import StoreFailure
+from gateway.domain.pace import SAMPLED_EVERY, Beat, Metric, QueueSample, paces
+from gateway.errors import StoreFailure, TransportFailure, Unreachable
 from gateway.pool import ThreadPool
 from gateway.stopwatch import Stopwatch
-from gateway.workers.heartbeat import EVERY, FORGOTTEN, STUCK_S, Pulse, beats, slots
+from gateway.store.history import SqlHistory
+from gateway.workers.heartbeat import EVERY, FORGOTTEN, STUCK_S, Chronicle, Pulse, beats, slots
 from tests.support.clock import START, ManualClock
 from tests.support.waiting import within_limit
 
@@ -132,3 +134,116 @@ async def test_slots_that_another_version_wrote_in_its_own_way_are_left_out(puls
         (pulse.folder / "another.json").write_text(f'{{"slots": [{row}]}}')
         (pulse.folder / "further.json").write_text(f'{{"slots": {row}}}')
         assert slots(pulse.folder, START) == stopwatch.slots()
+
+
+@dataclass
+class KeptHistory:
+    """Remembers what it was told."""
+
+    beats: list[Beat] = field(default_factory=list)
+    samples_: list[QueueSample] = field(default_factory=list)
+    calls: int = 0
+
+    async def record(
+        self,
+        beats: Sequence[Beat],
+        sampled: Sequence[QueueSample],
+        now: datetime,
+        jobs_off: Collection[str] = (),
+        trims: bool = True,
+    ) -> None:
+        self.calls += 1
+        self.beats += beats
+        self.samples_ += sampled
+
+
+@dataclass
+class Line:
+    down: bool = False
+
+    async def counts(self) -> Mapping[str, int]:
+        if self.down:
+            raise TransportFailure("the axis does not answer")
+        return {"waiting": 3, "leased": 1, "dead": 2}
+
+
+async def nothing_else() -> Sequence[Beat]:
+    return ()
+
+
+async def some_space() -> int:
+    return 5000
+
+
+def chronicle(
+    pulse: Pulse, kept_history: KeptHistory, line: Line | None = None, jobs_off: frozenset[str] = frozenset()
+) -> Chronicle:
+    return Chronicle(
+        history=cast(SqlHistory, kept_history),
+        pulse=pulse,
+        axis=line or Line(),
+        clock=pulse.clock,
+        other_beats=nothing_else,
+        free_mb=some_space,
+        silent_jobs=jobs_off,
+    )
+
+
+def advance(pulse: Pulse, seconds: float) -> None:
+    assert isinstance(pulse.clock, ManualClock)
+    pulse.clock.advance(seconds)
+
+
+async def well() -> bool:
+    return True
+
+
+async def broken() -> bool:
+    raise Unreachable("no mail server")
+
+
+async def test_turns_and_failures_are_told_once_every_five_minutes(pulse: Pulse) -> None:
+    kept_history = KeptHistory()
+    writing = chronicle(pulse, kept_history)
+    landing, digest = pulse.counted("landing", well), pulse.counted("digest", broken)
+    for _ in range(3):
+        await landing()
+        with pytest.raises(Unreachable):
+            await digest()
+
+    await writing.step()
+    assert kept_history.calls == 0
+    for seconds in (20, 1, SAMPLED_EVERY.total_seconds()):
+        advance(pulse, seconds)
+        await writing.step()
+
+    assert kept_history.calls == 2
+    by_job = {beat.job: beat for beat in kept_history.beats}
+    assert len(kept_history.beats) == 2
+    assert (by_job["landing"].beats, by_job["landing"].at, by_job["landing"].failures) == (3, START, 0)
+    assert (by_job["digest"].at, by_job["digest"].failures, by_job["digest"].failed_at) == (None, 3, START)
+    assert by_job["digest"].code == Unreachable("x").code
+
+
+async def test_the_axis_is_sampled_and_its_silence_stops_nothing(pulse: Pulse) -> None:
+    kept_history, silent = KeptHistory(), KeptHistory()
+
+    for writing in (chronicle(pulse, kept_history), chronicle(pulse, silent, Line(down=True))):
+        await writing.step()
+        advance(pulse, 20)
+        await writing.step()
+
+    assert {x.queue: x.depth for x in kept_history.samples_} == {"axis": 3, "dead": 2, "disk": 5000}
+    assert (silent.calls, [x.queue for x in silent.samples_]) == (1, ["disk"])
+
+
+async def test_a_job_that_is_not_set_up_here_is_not_told_of(pulse: Pulse) -> None:
+    kept_history = KeptHistory()
+    await pulse.counted("digest", well)()
+
+    writing = chronicle(pulse, kept_history, jobs_off=frozenset({"digest"}))
+    await writing.step()
+    advance(pulse, 20)
+    await writing.step()
+
+    assert (kept_history.calls, kept_history.beats) == (1, [])

@@ -12,13 +12,12 @@ from gateway.domain import feed
 from gateway.domain.event import Event
 from gateway.domain.feed import ClientWords
 from gateway.domain.webhook import DeliveryState, EndpointState, TryCode
-from gateway.incoming import verify
 from gateway.outgoing import dispatch, package
 from gateway.policy import upkeep
 from gateway.workers import webhooks as webhook_worker
 from tests.support.faulty import Faulty
 from tests.support.hooks import Hooked, near, receiving
-from tests.support.node import DEPARTMENT, LEASE_S, PDF, PROVINCE, Town, document, opened
+from tests.support.node import DEPARTMENT, LEASE_S, Town, opened
 
 TURNS = 100
 BREAK = timedelta(hours=2)
@@ -60,22 +59,6 @@ async def test_a_couriers_row_ends_failed_with_its_reason(tmp_path: Path) -> Non
         assert row.state == "failed"
         assert "ValueError: a library broke" in str(row.last_error)
         assert (await town.delivery(sent)).state == "failed"
-
-
-async def test_a_packet_that_breaks_its_judge_ends_in_quarantine(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packet = town.forge(document("200"), (("a.pdf", PDF),))
-    await town.deliver(packet)
-    monkeypatch.setattr(verify, "run", broken)
-    await town.land()
-
-    for _ in range(TURNS):
-        await town.process()
-        town.clock.advance(BREAK)
-
-    row = await town.row(PROVINCE, packet)
-    assert (row.state, row.code) == ("quarantined", "GW-POISON")
 
 
 async def test_an_event_that_cannot_be_told_stands_in_the_way_of_no_other(

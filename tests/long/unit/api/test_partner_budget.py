@@ -5,8 +5,7 @@ from __future__ import annotations
 from gateway.incoming.partners import PartnerMail
 from gateway.store.data_folder import Room, free_space
 from tests.support.api import COMMUNE, DEPARTMENT, PROVINCE, Door
-from tests.unit.api.test_partner_budget import limit, numbers_at, send_all, take_back, waiting
-from tests.unit.api.test_unsent import KB
+from tests.unit.api.test_unsent import KB, limit, numbers_at, send_all, take_back, waiting
 
 TINY = 1
 

@@ -10,7 +10,7 @@ from gateway_office.letters.received import doubt
 from tests.office.support.api import PROVINCE
 from tests.office.support.node import OfficeTown
 from tests.support import first_pages
-from tests.unit.api.test_first_page_asked import CONFIRMED, OTHER
+from tests.unit.api.test_recipients_asked import CONFIRMED, OTHER
 
 
 async def test_another_number_is_doubtful_to_the_receiver_and_another_subject_is_noted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway_office.web import answers, app
 from tests.office.support.api import OfficeDoor
-from tests.unit.api.test_compression import GZIP, PLAIN
+from tests.unit.api.test_going import GZIP, PLAIN
 
 
 async def test_static_files_are_packed_once_and_kept_apart_by_encoding(door: OfficeDoor) -> None:
