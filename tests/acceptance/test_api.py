@@ -112,18 +112,6 @@ async def test_a_document_goes_out_is_taken_in_and_the_sender_knows(story: Story
     assert message["state"] == "accepted"
 
 
-async def test_a_refused_document_comes_back_with_its_reason(story: Story) -> None:
-    sent = await _send(story)
-    received = await story.province.hears("inbox.received")
-
-    status_fields = {"code": "02", "reason": "MISSING_FILE", "note": "Thiếu phụ lục"}
-    await story.province.call("POST", f"/inbox/{received['subject']}/status", json=status_fields)
-    await story.department.hears("message.status", code="02")
-
-    _, message, _ = await story.department.call("GET", f"/messages/{sent['id']}")
-    assert message["state"] == "rejected"
-
-
 async def test_a_recall_is_answered_by_the_other_side(story: Story) -> None:
     sent = await _send(story)
     received = await story.province.hears("inbox.received")

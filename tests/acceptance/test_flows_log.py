@@ -72,10 +72,8 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
     town: Town,
 ) -> None:
     town.node.sealer.authority = Stamper(town.clock)
-    sent = await town.send()
-    await town.carry()
-    await town.status(await town.only(), "03", register_no="7")
-    await town.carry()
+    sent = await town.carried(town.send())
+    await town.carried(town.status(await town.only(), "03", register_no="7"))
     seal = await sealed(town)
 
     receipts = await town.crossed(PROVINCE, Kind.STATUS)
@@ -97,8 +95,7 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
 
 
 async def test_r4_the_document_itself_is_named_by_sender_and_receiver(town: Town) -> None:
-    await town.send()
-    await town.carry()
+    await town.carried(town.send())
     await sealed(town)
 
     (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
@@ -111,8 +108,7 @@ async def test_r4_the_document_itself_is_named_by_sender_and_receiver(town: Town
 
 
 async def test_what_people_wrote_in_an_exchange_stands_in_no_leaf(town: Town) -> None:
-    await town.send()
-    await town.carry()
+    await town.carried(town.send())
     await town.status(await town.only(), "02", reason="BAD_FORM", note="Ông Nguyễn Văn Mẫu ký sai")
     await town.carry()
     seal = await sealed(town)

@@ -1,9 +1,11 @@
-"""Units, parts of their persons, and comments come back to their own agency alone, on either database."""
+"""Units, parts of their persons, and comments come back to their own agency alone, on either database; a part ends once,
+also when two end one at the same moment."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -134,3 +136,56 @@ async def test_comments_are_unread_by_who_has_seen_the_letter_before_them(
     async with store.read(NORTH) as work:
         assert list(await work.comments.of_document(document.id, 9)) == []
         assert list(await work.comments.readers_of(document.id)) == []
+
+
+async def add_dated_part(store: SqlStore, clock: ManualClock) -> UnitPart:
+    document = await seed_incoming(store, incoming(clock))
+    clock.advance(timedelta(days=2))  # given later than it came
+    unit_part = part(clock, document, is_lead=True, deadline=date(2026, 11, 27))
+    undated = part(clock, document, unit="Phòng Tài chính")
+    async with committing(store) as work:
+        await work.parts.add(undated)
+        await work.parts.add(unit_part)
+    return unit_part
+
+
+async def test_parts_come_back_to_their_own_agency_alone_and_of_two_who_end_one_one_is_too_late(
+    store: SqlStore, clock: ManualClock
+) -> None:
+    unit_part = await add_dated_part(store, clock)
+
+    async with store.read(NORTH) as work:
+        every = await work.parts.open_of(None, 9)
+        theirs = await work.parts.open_of(Share(units=frozenset({unit_part.key})), 9)
+        parts = (await work.parts.of_documents([unit_part.document_id]))[unit_part.document_id]
+    async with store.read(SOUTH) as work:
+        open_parts = await work.parts.open_of(None, 9)
+
+    async with store.read(NORTH) as work:
+        arrived_at = (await work.incoming.get(unit_part.document_id)).arrived_at
+        soon = await work.parts.overdue(date(2026, 11, 26), arrived_at, 9)
+        late = await work.parts.overdue(date(2026, 11, 27), arrived_at, 9)
+        undated = await work.parts.overdue(date(2026, 11, 26), arrived_at + timedelta(seconds=1), 9)
+
+    assert [[part.unit for part, _ in rows] for rows in (soon, late, undated)] == [
+        [],
+        ["Phòng Tổng hợp"],
+        ["Phòng Tài chính"],
+    ]
+    assert [(part.unit, document.id) for part, document in every] == [
+        ("Phòng Tổng hợp", unit_part.document_id),
+        ("Phòng Tài chính", unit_part.document_id),
+    ]
+    assert [part for part, _ in theirs] == [unit_part]
+    assert {part.id for part in parts} == {part.id for part, _ in every}
+    assert list(open_parts) == []
+
+    async def end(state: PartState) -> None:
+        async with committing(store) as work:
+            await work.parts.change_open(
+                replace(unit_part, state=state, ended_by="prn_x", ended_at=clock.now(), why="x")
+            )
+
+    outcomes = await asyncio.gather(end(PartState.RETURNED), end(PartState.DONE), return_exceptions=True)
+
+    assert [type(rows) for rows in outcomes if rows is not None] == [Clash]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,22 @@ class OnHub:
         await self.town.carry()
         await self.client.look()
 
+    async def arrives_and_is_answered(self, sessions: Mapping[str, str]) -> None:
+        """Send a document to two agencies, each vouched for by its session; the answer of the first comes back."""
+        sent = await self.town.send("15", PROVINCE, COMMUNE)
+        await self.carry()
+        for code, session in sessions.items():
+            arrived = await self.town.only(code)
+            assert (arrived.state, arrived.vouched_by) == (InState.NEW, "axis")
+            assert arrived.checks["envelope_signature"] == "axis"
+            assert arrived.checks["axis_session"] == session
+            assert await self.town.read(arrived) == node.PDF
+        assert {delivery.state for delivery in (await self.town.deliveries(sent)).values()} == {"delivered"}
+        await self.town.status(await self.town.only(PROVINCE), "03")
+        await self.carry()
+        states = {code: delivery.state for code, delivery in (await self.town.deliveries(sent)).items()}
+        assert states == {PROVINCE: "accepted", COMMUNE: "delivered"}
+
     async def sent_past_a_kill(self, at: str, number: str) -> OutgoingDocument:
         """Send a document to the province from a node that dies at the first call of `at` on its ledger."""
         ledger, killed = self.client._ledger, list[int]()
@@ -99,43 +115,28 @@ def client_of(town: Town) -> RestAxis:
 Change = Callable[[Settings], Settings]
 
 
+@asynccontextmanager
 async def opened(
-    stack: AsyncExitStack,
-    folder: Path,
-    settings_of: Callable[[vxp.Axis], Change] = lambda axis: axis.connect(SYSTEM),
-) -> OnVxp:
+    folder: Path, settings_of: Callable[[vxp.Axis], Change] = lambda axis: axis.connect(SYSTEM)
+) -> AsyncIterator[OnVxp]:
     """Open a node on a hub of its own, with the settings that `settings_of` makes."""
     clock = ManualClock()
-    axis = await stack.enter_async_context(vxp.simulator(folder / "hub", {SYSTEM: CODES}, now=clock.now))
-    town = await stack.enter_async_context(node.opened(folder / "node", clock, change=settings_of(axis)))
-    return OnVxp(town=town, axis=axis)
+    async with (
+        vxp.simulator(folder / "hub", {SYSTEM: CODES}, now=clock.now) as axis,
+        node.opened(folder / "node", clock, change=settings_of(axis)) as town,
+    ):
+        yield OnVxp(town=town, axis=axis)
 
 
 @pytest.fixture
 async def on_vxp(tmp_path: Path) -> AsyncIterator[OnVxp]:
-    async with AsyncExitStack() as stack:
-        yield await opened(stack, tmp_path)
+    async with opened(tmp_path) as on_hub:
+        yield on_hub
 
 
 async def test_a_document_goes_over_the_hub_and_its_statuses_come_back(on_vxp: OnVxp) -> None:
-    town = on_vxp.town
-    sent = await town.send("15", PROVINCE, COMMUNE)
+    await on_vxp.arrives_and_is_answered(dict.fromkeys((PROVINCE, COMMUNE), f"vxp:{SYSTEM}"))
 
-    await on_vxp.carry()
-
-    for code in (PROVINCE, COMMUNE):
-        arrived_document = await town.only(code)
-        assert (arrived_document.state, arrived_document.vouched_by) == (InState.NEW, "axis")
-        assert arrived_document.checks["envelope_signature"] == "axis"
-        assert arrived_document.checks["axis_session"] == f"vxp:{SYSTEM}"
-        assert await town.read(arrived_document) == node.PDF
-    assert {delivery.state for delivery in (await town.deliveries(sent)).values()} == {"delivered"}
-
-    await town.status(await town.only(PROVINCE), "03")
-    await on_vxp.carry()
-
-    states = {code: delivery.state for code, delivery in (await town.deliveries(sent)).items()}
-    assert states == {PROVINCE: "accepted", COMMUNE: "delivered"}
     assert not on_vxp.axis.hub.waiting(SYSTEM, "edoc")
     assert not on_vxp.axis.hub.waiting(SYSTEM, "status")
 
@@ -144,8 +145,7 @@ async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(o
     """Its outcome is unknown: the hub is asked before anything is sent again."""
     town = on_vxp.town
     on_vxp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
-    sent = await town.send("16", PROVINCE)
-    await town.carry()
+    sent = await town.carried(town.send("16", PROVINCE))
     assert (await town.delivery(sent)).state == "sending"
     assert dict(await on_vxp.client.counts())["unknown"] == 1
 
@@ -179,10 +179,9 @@ async def test_wrong_credentials_stop_every_call_and_name_what_to_mend(tmp_path:
         secrets.chmod(0o600)
 
     write_secret("of somebody else")
-    async with AsyncExitStack() as stack:
-        on_hub = await opened(
-            stack, tmp_path, lambda axis: axis.connect(SYSTEM, credentials=secrets, secret=None)
-        )
+    async with opened(
+        tmp_path, lambda axis: axis.connect(SYSTEM, credentials=secrets, secret=None)
+    ) as on_hub:
         town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         sent = await town.send("18", PROVINCE)
         await on_hub.carry()
@@ -214,8 +213,7 @@ async def test_a_sender_that_nobody_knows_waits_for_a_person(tmp_path: Path) -> 
 
         return change
 
-    async with AsyncExitStack() as stack:
-        on_hub = await opened(stack, tmp_path, for_nobody)
+    async with opened(tmp_path, for_nobody) as on_hub:
         town = on_hub.town
         await town.send("19", PROVINCE)
         await on_hub.carry()

@@ -244,6 +244,12 @@ class Town:
         ):
             pass
 
+    async def carried(self, act: Awaitable[T]) -> T:
+        """Do that act of a sender or receiver, carry what follows from it, and return what the act returned."""
+        outcome = await act
+        await self.carry()
+        return outcome
+
     async def carry_around(self, turns: int = 3) -> None:
         """Carry everything over foreign axes and back."""
         for _ in range(turns):
