@@ -42,6 +42,7 @@ class Disk:
         self.is_full = False
         self.lost_share = 1 / 3
         self.commits = self.syncs = self.cuts = self.statements = 0
+        self.prepare: Callable[[sqlite3.Connection], None] = lambda connection: None
         # While two processes are at work in the folder.
         self.is_shared = False
         self._ends: dict[str, _End] = {}
@@ -67,6 +68,7 @@ class Disk:
     # --- what the node does -----------------------------------------------------------------------------------
 
     def has_opened(self, connection: sqlite3.Connection) -> None:
+        self.prepare(connection)
         self._connections.append(weakref.ref(connection))
         if self.is_full:
             _limit(connection, is_full=True)
