@@ -14,8 +14,9 @@ from gateway.store import engine
 from tests.simulation.ledger import Ledger
 from tests.simulation.world import Host, World
 
-# Connections for reading are opened as they are needed, up to the pool's size, and kept; each has two files.
-_MORE_FILES, _MORE_TASKS = 2 * sum({**engine._CONNECTIONS, "reader": engine.READERS}.values()), 4
+# Connections are opened as they are needed, up to the pools' sizes, and kept; each has two files.
+_CONNECTIONS = sum(engine._CONNECTIONS.get(role, engine.READERS) for role in engine.EngineRole)
+_MORE_FILES, _MORE_TASKS = 2 * _CONNECTIONS, 4
 _MOST_ASKED = 20
 
 

@@ -273,7 +273,8 @@ def _traced(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
         def executemany(self, words: str, *values: Any) -> sqlite3.Cursor:
             if self.disk is not None:
                 self.disk.is_to_write(words)
-            return super().executemany(words, *values)
+            cursor: sqlite3.Cursor = super().executemany(words, *values)
+            return cursor
 
         def commit(self) -> None:
             had_begun = self.in_transaction

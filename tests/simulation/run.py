@@ -29,8 +29,9 @@ from tests.simulation.loop import Standstill, VirtualLoop, context_of
 from tests.simulation.stage import Site
 from tests.simulation.world import World, install
 
-# Virtual hours after the last fault within which everything must have come to its end.
-_QUIET_H = 12.0
+# Virtual hours after the last fault within which everything must have come to its end. A retry waits up to an hour, and
+# a chain of packing, sending, taking in and answering may have one of each.
+_QUIET_H = 6.0
 # Longer than a poll: work that nothing rang for has begun by the second look.
 _LOOK_S = 150.0
 _COLLECT_S = 1200.0
