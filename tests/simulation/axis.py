@@ -155,9 +155,7 @@ class SimulatedAxis:
                 outcomes[route] = Outcome(fate=Fate.RETRY, detail="the axis asks for patience")
             else:
                 if hub.has("relabelled", hub.rates.relabelled):  # as anyone may publish what went by
-                    hub.add(
-                        replace(parcel, packet_id=f"{parcel.packet_id}-2"), raw, route, self._node
-                    )
+                    hub.add(replace(parcel, packet_id=f"{parcel.packet_id}-2"), raw, route, self._node)
                 for _ in range(2 if hub.has("doubled", hub.rates.doubled) else 1):
                     hub.add(parcel, raw, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)

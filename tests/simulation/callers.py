@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.papers import content
 from gateway.bootstrap.node import OpenNode
@@ -42,10 +42,9 @@ T = TypeVar("T")
 _AGAIN_S = 20.0
 _LEASE_S = 300
 _TWICE = 0.05
-# Some documents are sent together, as at the end of a day: they share transactions.
-_BURSTS, _BURST = 0.08, 8
 # More documents than one sender sends.
 _MANY = 10_000
+_AT_ONCE = 0.2
 
 
 class GivenUp(Exception):
@@ -147,18 +146,20 @@ class Sender(Caller):
             await asyncio.sleep(self.chance.expovariate(1.0) * self.crowd.pause_s)
             if self.crowd.ends:
                 return
-            count = self.chance.randint(2, _BURST) if self.chance.random() < _BURSTS else 1
-            await asyncio.gather(*(self._send_as(n + 1 + i) for i in range(count)))
-            n += count
+            # Sometimes many at one moment, which share what they write.
+            many = self.chance.randint(2, 6) if self.chance.random() < _AT_ONCE else 1
+            n += many
+            self.crowd.busy += 1
+            try:
+                await asyncio.gather(*(self._try_one(number) for number in range(n - many + 1, n + 1)))
+            finally:
+                self.crowd.busy -= 1
 
-    async def _send_as(self, n: int) -> None:
-        self.crowd.busy += 1
+    async def _try_one(self, n: int) -> None:
         try:
             await self._send_one(n)
         except (Clash, Refused, NotFound) as answer:
             self.tell("refused", f"{n} {answer.code} {answer}")
-        finally:
-            self.crowd.busy -= 1
 
     async def _send_one(self, n: int) -> None:
         chance = self.chance
@@ -328,15 +329,24 @@ class Receiver(Caller):
             "fetch",
             lambda node: handover.lease(node.inn, self.scope, self.scope.principal_id, 5, _LEASE_S),
         )
-        for document in documents:
-            try:
-                await self._take_in(document)
-            except (Clash, Refused, NotFound) as answer:
-                self.tell("stopped", f"{document.id} {answer.code} {answer}")
-            await self.ask("ack", lambda node, id=document.id: self._ack(node, id))  # type: ignore[misc]  # mypy cannot type a lambda with a default
-            self.crowd.ledger.acked.add((self.cast.code, document.id))
-            self.tell("acked", document.id)
+        if self.chance.random() < _AT_ONCE:
+            await asyncio.gather(*(self._work_on(document) for document in documents))
+        else:
+            for document in documents:
+                await self._work_on(document)
         return bool(documents)
+
+    async def _work_on(self, document: IncomingDocument) -> None:
+        await self._attempt(document.id, self._take_in(document))
+        await self.ask("ack", lambda node: self._ack(node, document.id))
+        self.crowd.ledger.acked.add((self.cast.code, document.id))
+        self.tell("acked", document.id)
+
+    async def _attempt(self, id: str, act: Coroutine[Any, Any, None]) -> None:
+        try:
+            await act
+        except (Clash, Refused, NotFound) as answer:
+            self.tell("stopped", f"{id} {answer.code} {answer}")
 
     async def _ack(self, node: OpenNode, id: str) -> bool:
         return await handover.ack(node.inn, self.scope, id, self.scope.principal_id)
@@ -351,11 +361,18 @@ class Receiver(Caller):
             return
         number = None if self.cast.numbering is NumberingMode.B else f"{int(document.id[-6:], 36) % 10**8}"
         await self._set(document.id, StatusCall(code="03", register_no=number))
+        if self.chance.random() < _AT_ONCE:
+            # Two programs of the agency act on the document at one moment.
+            pair = self.chance.sample(("04", "05", "06"), 2)
+            await asyncio.gather(*(self._attempt(document.id, self._set_next(document.id, c)) for c in pair))
         for code in ("04", "05", "06"):
             if self.chance.random() < 0.4:
                 return
-            assignment = Assignment(lead_unit="Phòng Mẫu") if code == "04" else None
-            await self._set(document.id, StatusCall(code=code, assignment=assignment))
+            await self._set_next(document.id, code)
+
+    async def _set_next(self, id: str, code: str) -> None:
+        assignment = Assignment(lead_unit="Phòng Mẫu") if code == "04" else None
+        await self._set(id, StatusCall(code=code, assignment=assignment))
 
     async def _set(self, id: str, call: StatusCall) -> None:
         result = await self.ask(

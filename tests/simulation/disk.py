@@ -45,6 +45,7 @@ class Disk:
         self.lost_share = 1 / 3
         self.commits = self.syncs = self.cuts = self.statements = 0
         self.changes = 0  # of what a kill leaves: commits, syncs and renames
+        self.prepare: Callable[[sqlite3.Connection], None] = lambda connection: None
         # While two processes are at work in the folder.
         self.is_shared = False
         self._ends: dict[str, _End] = {}
@@ -70,6 +71,7 @@ class Disk:
     # --- what the node does -----------------------------------------------------------------------------------
 
     def has_opened(self, connection: sqlite3.Connection) -> None:
+        self.prepare(connection)
         self._connections.append(weakref.ref(connection))
         if self.is_full:
             _limit(connection, is_full=True)
@@ -277,7 +279,8 @@ def _traced(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
         def executemany(self, words: str, *values: Any) -> sqlite3.Cursor:
             if self.disk is not None:
                 self.disk.is_to_write(words)
-            return super().executemany(words, *values)
+            cursor: sqlite3.Cursor = super().executemany(words, *values)
+            return cursor
 
         def commit(self) -> None:
             had_begun = self.in_transaction

@@ -141,6 +141,7 @@ class Faults:
             connection.close()
 
     async def _set_clock(self, host: Host) -> None:
+        host.had_wrong_clock = True
         host.clock.wrong = timedelta(seconds=self._chance.choice((-90, -20, 20, 90)))
         try:
             await asyncio.sleep(self._chance.expovariate(1.0) * 1800.0)

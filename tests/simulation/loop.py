@@ -130,6 +130,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._timers = 0
         self.turns = 0
         self._at_turns: list[tuple[int, int, Callable[[], object]]] = []
+        self._numbered = 0
         self.usual_slowness = self.slowness = 1.0
         # What a piece of work left unsynced until its answer has reached its owner (`disk`).
         self.begin_work: Callable[[], None] = lambda: None

@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.simulation import checkers, sources, stage
+from tests.simulation import at_rest, checkers, order, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
 from tests.simulation.disk import watched
@@ -31,8 +31,9 @@ from tests.simulation.loop import Standstill, VirtualLoop, context_of
 from tests.simulation.stage import Site
 from tests.simulation.world import World, install
 
-# Virtual hours after the last fault within which everything must have come to its end.
-_QUIET_H = 12.0
+# Virtual hours after the last fault within which everything must have come to its end. A retry waits up to an hour, and
+# a chain of packing, sending, taking in and answering may have one of each.
+_QUIET_H = 6.0
 # Longer than a poll: work that nothing rang for has begun by the second look.
 _LOOK_S = 150.0
 _COLLECT_S = 1200.0
@@ -206,6 +207,8 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     for host in world.hosts.values():
         host.start()
     await world.all_open()
+    for host in world.hosts.values():
+        host.at_start = at_rest.counts(host)
     temper = plan.temper()
     hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
@@ -233,6 +236,11 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     if not world.broken_promises:
         promises = checkers.check(world, ledger, calm_since)
         promises += await checkers.check_running(world)
+        clocks_were_right = not any(host.had_wrong_clock for host in world.hosts.values())
+        promises += order.check(checkers.read(world), clocks_were_right)
+        promises += await at_rest.strangers(world, ledger)
+        promises += at_rest.check(world)
+        result.detail["at_rest"] = {h.name: (h.at_start, at_rest.counts(h)) for h in world.hosts.values()}
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)

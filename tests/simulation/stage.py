@@ -21,7 +21,7 @@ from gateway.store import migrate
 from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
-from tests.simulation import sources
+from tests.simulation import leases_held, sources
 
 _TEN_YEARS = timedelta(days=3650)
 
@@ -110,6 +110,7 @@ async def lay_out(folder: Path) -> dict[str, Site]:
     for site in sites.values():
         trial_node.write_trust(site.settings.trust.folder, authority, certificates, began)
         await _register(site, certificates, clock)
+        leases_held.watch(site.settings.node.data_dir / "gateway.db")
     return sites
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from gateway.bootstrap import node as node_wiring
 from gateway.bootstrap.node import OpenNode, open_node
 from gateway.workers import loop as worker_loops
+from tests.simulation import leases_held
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
 from tests.simulation.disk import Disk
 from tests.simulation.film import Film
@@ -110,7 +111,12 @@ class Host:
         self.clock = StageClock()
         self.folder = site.settings.node.data_dir
         self.disk = Disk(self.folder, f"{world.seed} {site.name}")
+        self.disk.prepare = lambda connection: leases_held.let_report(
+            connection, self.clock.now, world.broken
+        )
         self.starts = 0
+        self.had_killed_beside = self.had_wrong_clock = False
+        self.at_start: dict[str, int] = {}
         self.calls = 0
         self.process: Process | None = None
         self.second: Process | None = None
@@ -192,6 +198,7 @@ class Host:
         if not power_fails and len(self.processes()) == 1:
             self.world.loop.close_files_of_dead()
             self.disk.close_connections_of(process)
+            self.had_killed_beside = True
             self._leave(process)
             return
         for other in self.processes():

@@ -1,0 +1,45 @@
+"""Watches that no row is leased by two at once. In: the database of each node as it is laid out. Out: a broken promise at
+the very statement that takes a row whose lease another worker or process still holds, by the node's own clock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+# Tables whose rows workers take under a token.
+TABLES = ("outbox", "inbox", "job", "webhook", "report_schedule")
+_FUNCTION = "lease_is_taken"
+# As the product has it: a lease that ends later than twice its length from now was written by a clock that was ahead.
+_LEASE = timedelta(seconds=90)
+
+
+def watch(database: Path) -> None:
+    """Let the database report each change of a lease that has not ended."""
+    with closing(sqlite3.connect(database)) as connection:
+        known = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        for table in sorted(known.intersection(TABLES)):
+            connection.execute(
+                f"CREATE TRIGGER watch_{table} BEFORE UPDATE OF lease_token ON {table}"
+                " WHEN OLD.lease_token IS NOT NULL AND NEW.lease_token <> OLD.lease_token"
+                f" BEGIN SELECT {_FUNCTION}('{table}', OLD.id, OLD.lease_until); END"
+            )
+        connection.commit()
+
+
+def let_report(
+    connection: sqlite3.Connection, now: Callable[[], datetime], broken: Callable[[str], None]
+) -> None:
+    """Give a connection the function that the watch calls."""
+
+    def is_taken(table: str, id: str, until: str) -> None:
+        ends_at = datetime.fromisoformat(until)
+        at = now().replace(tzinfo=ends_at.tzinfo)
+        if at < ends_at <= at + 2 * _LEASE:
+            broken(f"leased twice: {table} {id} is taken, and its lease of another ends only at {until}")
+
+    connection.create_function(_FUNCTION, 3, is_taken)

@@ -1,0 +1,89 @@
+"""Compares the order of what happened with what each thing follows from. In: the rows of all nodes at rest. Out: each event
+or fact that lies before its cause, by the event log's numbers; by time too, where no clock was ever set wrong."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+from tests.simulation.rows import Row, Rows
+
+# An event of a subject, and what must lie before it.
+_AFTER = {
+    "message.queued": "message.accepted",
+    "message.sent": "message.queued",
+    "message.retry": "message.queued",
+    "message.status": "message.queued",
+    "message.cancelled": "message.accepted",
+    "message.recall.requested": "message.queued",
+    "message.recall.answered": "message.recall.requested",
+    "inbox.status": "inbox.received",
+    "inbox.acked": "inbox.received",
+    "inbox.request": "inbox.received",
+    "register.struck": "inbox.status",
+}
+# What only follow an arrival that lies in another subject's events.
+_OF_SUBJECTS = ("msg_", "inb_")
+# Statuses of one document at its receiver: those of the work may come in any order, after the acceptance.
+_STATUSES = ("01", "03", "04", "05", "06")
+_WORK = ("04", "05", "06")
+_TRANSPORT = ("queued", "sending", "sent")
+
+
+def check(sides: list[Rows], clocks_were_right: bool) -> Iterator[str]:
+    """Name what lies before its cause."""
+    for side in sides:
+        yield from _events(side, clocks_were_right)
+        yield from _facts(side, clocks_were_right)
+
+
+def _events(side: Rows, clocks_were_right: bool) -> Iterator[str]:
+    seen: dict[str, set[str]] = defaultdict(set)
+    last_at: dict[str, str] = {}
+    for row in sorted(side["event"], key=lambda row: row["node_seq"] or 0):
+        subject, kind = row["subject_id"] or "", row["kind"]
+        if subject.startswith(_OF_SUBJECTS):
+            cause = _AFTER.get(kind)
+            if cause is not None and cause not in seen[subject]:
+                yield f"{side.name} {subject}: {kind} is number {row['node_seq']}, and {cause} not before it"
+            if clocks_were_right and row["at"] < last_at.get(subject, ""):
+                yield f"{side.name} {subject}: {kind} at {row['at']}, after one of {last_at[subject]} was written"
+            last_at[subject] = row["at"]
+        seen[subject].add(kind)
+
+
+def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
+    facts: dict[str, dict[str, Row]] = defaultdict(dict)
+    for row in side["fact"]:
+        facts[row["subject_id"]].setdefault(row["code"], row)
+    for document in side["incoming_document"]:
+        known = facts[document["id"]]
+        if clocks_were_right:
+            for last in ("03", *_WORK):
+                chain = [known[code] for code in dict.fromkeys(("01", "03", last)) if code in known]
+                yield from _rising(side, document["id"], chain)
+    for delivery in side["delivery"]:
+        known = facts[delivery["id"]]
+        if "sent" in known and "sending" not in known:
+            yield f"{side.name} {delivery['id']}: sent, and never on its way"
+        if not clocks_were_right:
+            continue
+        yield from _rising(side, delivery["id"], [known[code] for code in _TRANSPORT if code in known])
+        for code in _STATUSES:
+            if code in known and known[code]["at"] < known.get("sending", known[code])["at"]:
+                yield f"{side.name} {delivery['id']}: {code} was known before it was on its way"
+            stated = json.loads(known[code]["body"])["stated_at"] if code in known else None
+            # The other side states whole seconds.
+            if stated is not None and "queued" in known:
+                queued_s = datetime.fromisoformat(f"{known['queued']['at']}+00:00").timestamp()
+                if datetime.fromisoformat(stated).timestamp() < int(queued_s):
+                    yield f"{side.name} {delivery['id']}: {code} is of {stated}, before it was made"
+
+
+def _rising(side: Rows, subject: str, facts: list[Row]) -> Iterator[str]:
+    for earlier, later in pairwise(facts):
+        if later["at"] < earlier["at"]:
+            yield f"{side.name} {subject}: {later['code']} at {later['at']}, before {earlier['code']} at {earlier['at']}"
