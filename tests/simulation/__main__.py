@@ -31,7 +31,7 @@ def main() -> int:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop.install()
     if words.cpu:
-        return _many(words.hours, words.cpu, words.seed)
+        return _many(words.hours, words.cpu, words.seed, words.office)
     plan = Plan(
         seed=words.seed or new_seed(),
         hours=words.hours,
@@ -39,6 +39,7 @@ def main() -> int:
         film_length=_ALL_EVENTS if words.film else FILM_LENGTH,
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
+        has_office=words.office,
     )
     result = run_plan(plan)
     if words.shrink and result.broken:
@@ -61,6 +62,11 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
     parser.add_argument("--callers", default="", help="agencies that send, with commas; all without it")
     parser.add_argument(
+        "--office",
+        action=argparse.BooleanOptionalAction,
+        help="nodes with the office, or without; the seed decides where neither is given",
+    )
+    parser.add_argument(
         "--film", action="store_true", help="show the whole film, also of a run that went well"
     )
     parser.add_argument("--detail", action="store_true", help="show counts of everything")
@@ -77,11 +83,11 @@ def run_plan(plan: Plan) -> Result:
         return run(plan, folder)
 
 
-def _many(hours: float, cpu_s: float, seed: int) -> int:
+def _many(hours: float, cpu_s: float, seed: int, has_office: bool | None) -> int:
     """Try seeds until the CPU seconds are spent; end at the first that breaks a promise."""
     spent_s = 0.0
     while spent_s < cpu_s:
-        plan = Plan(seed=seed or new_seed(), hours=hours)
+        plan = Plan(seed=seed or new_seed(), hours=hours, has_office=has_office)
         print(f"seed {plan.seed}", flush=True)
         result = run_plan(plan)
         show(result)

@@ -234,9 +234,13 @@ class _Check:
         for (code, packet_id), rows in self._incoming.items():
             if packet_id not in packets:
                 yield from (f"forged: {code} {row['id']}: admitted, and nobody sent it" for row in rows)
-        sent_ids = {sent.id for sent in self._ledger.sent.values()}
+        sent_ids = self._ledger.drafts | {sent.id for sent in self._ledger.sent.values()}
         for id, row in self._outgoing.items():
-            if row["kind"] in (*_LETTER_KINDS, Kind.UPDATE) and id not in sent_ids:
+            if (
+                row["kind"] in (*_LETTER_KINDS, Kind.UPDATE)
+                and id not in sent_ids
+                and row["state"] != "draft"
+            ):
                 yield f"{id} ({row['external_id']}): sent, and no caller knows of it"
 
     # --- sequences --------------------------------------------------------------------------------------------

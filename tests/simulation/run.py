@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.simulation import checkers, sources, stage
+from tests.simulation import checkers, office_part, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
 from tests.simulation.disk import watched
@@ -24,6 +24,7 @@ from tests.simulation.faults import KINDS, Faults
 from tests.simulation.film import FILM_LENGTH, Film
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import Standstill, VirtualLoop, context_of
+from tests.simulation.office_part import OfficePart
 from tests.simulation.stage import Site
 from tests.simulation.world import World, install
 
@@ -33,17 +34,20 @@ _LOOK_S = 600.0
 # After that time without faults nodes have nothing to complain of any more.
 _SETTLED_S = 600.0
 _CALM = 0.15
+_WITH_OFFICE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Plan of one run. `without` names kinds of faults that are left out, `callers` the agencies that send (none
-    named: all); the film has the `film_length` last events, up to the event `last_event`."""
+    named: all); `has_office` None lets the seed decide; the film has the
+    `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
     without: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
+    has_office: bool | None = None
     last_event: int = 0
     film_length: int = FILM_LENGTH
 
@@ -63,7 +67,13 @@ class Plan:
             fault_pause_s=chance.choice((150.0, 400.0, 400.0, 1200.0)),
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,
+            has_office=self._draw_office(),
         )
+
+    def _draw_office(self) -> bool:
+        """Draw whether the nodes run with the office, from a source of its own."""
+        drawn = Random(f"{self.seed} office").random() < _WITH_OFFICE
+        return office_part.is_installed() and (drawn if self.has_office is None else self.has_office)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,7 @@ class Temper:
     fault_pause_s: float
     slowness: float
     rates: Rates
+    has_office: bool
 
 
 @dataclass(slots=True)
@@ -117,12 +128,12 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def lay_out(folder: Path) -> dict[str, Site]:
-    """Lay out the nodes, the same for every seed."""
+def lay_out(folder: Path, office: OfficePart | None) -> dict[str, Site]:
+    """Lay out the nodes, the same for every seed, with or without an office."""
     loop = VirtualLoop("stage")
     try:
         with sources.in_force(loop.time, "stage"):
-            return loop.run_until_complete(stage.lay_out(folder))
+            return loop.run_until_complete(stage.lay_out(folder, office))
     finally:
         loop.close()
 
@@ -130,14 +141,17 @@ def lay_out(folder: Path) -> dict[str, Site]:
 def run(plan: Plan, folder: Path) -> Result:
     """Run one world in an empty folder."""
     began = sources.cpu_s()
-    sites = lay_out(folder)
+    temper = plan.temper()
+    office = office_part.new_part() if temper.has_office else None
+    sites = lay_out(folder, office)
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = 3600.0
     film = Film(loop.time, plan.film_length, plan.last_event)
-    temper = plan.temper()
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
+    if office is not None:
+        world.open_node = office.open_node
     result = Result(plan)
     asyncio.set_event_loop(loop)
     # What the collector ends may write: it comes at moments of the world's own.
@@ -147,7 +161,7 @@ def run(plan: Plan, folder: Path) -> Result:
         logging.getLogger().addHandler(world.complaints)
         ledger = Ledger()
         try:
-            loop.run_until_complete(_live(plan, world, ledger, result, sites))
+            loop.run_until_complete(_live(plan, world, ledger, result, sites, office))
         except Standstill:
             world.broken("the world stands still: no timer is left")
         except BaseException as error:  # reason: the film tells what led to it
@@ -165,7 +179,14 @@ def run(plan: Plan, folder: Path) -> Result:
     return result
 
 
-async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites: dict[str, Site]) -> None:
+async def _live(
+    plan: Plan,
+    world: World,
+    ledger: Ledger,
+    result: Result,
+    sites: dict[str, Site],
+    office: OfficePart | None,
+) -> None:
     loop = world.loop
     world.open(sites)
     for host in world.hosts.values():
@@ -174,7 +195,8 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     temper = plan.temper()
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s)
     callers = [
-        loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs(plan.callers)
+        loop.create_task(caller.run(), context=context_of(None))
+        for caller in (*crowd.programs(plan.callers), *(office.callers(crowd) if office is not None else ()))
     ]
     without = frozenset(KINDS) if temper.is_calm else plan.without
     faults = Faults(world, temper.fault_pause_s, without)
@@ -188,13 +210,15 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     striking.cancel()
     faults.heal()
     healed_s = loop.now
-    await _until_quiet(world, crowd, callers)
+    await _until_quiet(world, crowd, callers, office)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
     result.detail["cuts"] = {host.name: host.disk.cuts for host in world.hosts.values()}
     if not world.broken_promises:
         promises = checkers.check(world, ledger, is_calm=temper.is_calm)
         promises += await checkers.check_running(world)
+        if office is not None:
+            promises += office.check(world, ledger) + await office.check_running(world)
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)
@@ -215,7 +239,9 @@ def _look_at(callers: list[asyncio.Task[None]], world: World) -> None:
             world.broken(f"a caller ended: {error!r}", error)
 
 
-async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[None]]) -> None:
+async def _until_quiet(
+    world: World, crowd: Crowd, callers: list[asyncio.Task[None]], office: OfficePart | None
+) -> None:
     """Wait last_event nothing is under way any more; a broken promise where that takes too long."""
     last_s = world.loop.now + _QUIET_H * 3600
     was_quiet = False
@@ -226,6 +252,7 @@ async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[No
         await world.all_open()
         world.hub.retry_dead()
         remains = checkers.remains(world, crowd.busy)
+        remains += office.remains(world) if office is not None else ()
         if not remains and was_quiet:
             return
         was_quiet = not remains

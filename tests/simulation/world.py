@@ -8,13 +8,14 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from gateway.bootstrap import node as node_wiring
 from gateway.bootstrap.node import OpenNode, open_node
+from gateway.settings import Settings
 from gateway.workers import loop as worker_loops
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
 from tests.simulation.disk import Disk
@@ -23,6 +24,7 @@ from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
 from tests.simulation.stage import Site, StageClock
 
 T = TypeVar("T")
+OpenNodeCall = Callable[[Settings, StageClock], AbstractAsyncContextManager[OpenNode]]
 _LANDING_S = 30.0
 _LANDING_FIRST_S = 1.0
 
@@ -46,7 +48,7 @@ class Process(Owner):
         self.main: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        async with open_node(self.host.site.settings, self.host.clock) as node:
+        async with self.host.world.open_node(self.host.site.settings, self.host.clock) as node:
             node.guard.measure = None
             self.node = node
             self.host.world.hub.bells[self.host.name] = node.wakers["landing"].ring
@@ -192,6 +194,7 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.is_over = False
+        self.open_node: OpenNodeCall = open_node
         self.complaints = Complaints(self)
 
     def chance(self, part: str) -> Random:
