@@ -23,7 +23,7 @@ _PART = "tests.office.simulation.part"
 
 
 class OfficePart(Protocol):
-    """What a world with the office needs besides."""
+    """Additions to a world whose nodes run with the office."""
 
     async def settle(self, site: Site, clock: StageClock) -> Mapping[tuple[str, str], str]:
         """Lay out the persons of a node."""

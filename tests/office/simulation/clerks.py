@@ -156,8 +156,8 @@ class Person(Caller):
             if kind == "take":
                 await todo.take_task(node.todo, self.scope, task.id, "Người mẫu", await self.share(node))
             elif kind == "snooze":
-                later = node.clock.now() + timedelta(hours=2)
-                await todo.snooze_task(node.todo, self.scope, task.id, later, "Chờ ý kiến")
+                wakes_at = node.clock.now() + timedelta(hours=2)
+                await todo.snooze_task(node.todo, self.scope, task.id, wakes_at, "Chờ ý kiến")
             elif kind == "close":
                 await todo.close_task(node.todo, self.scope, task.id, "Đã gọi điện")
             else:
@@ -363,26 +363,26 @@ class Clerk(Person):
         self.diary.ended.add(id)
         self.tell("discarded", id)
 
-    async def _send_and_doubt(self, letter: OfficeLetter, id: str, *, again: str = "") -> None:
-        """Send the draft; sometimes call it back before it leaves, and then send or discard what came back."""
+    async def _send_and_doubt(self, letter: OfficeLetter, id: str, *, suffix: str = "") -> None:
+        """Send the draft; sometimes call it back before it leaves, and then send or discard the draft."""
         sent = await self.do("send", lambda node: self._sent(node, id))
         self.diary.issued[self.cast.code, id] = sent.draft.number
-        self.tell("sent", f"{letter.key}{again} {id} {sent.draft.number}")
-        known = self.crowd.ledger.accepted(
+        self.tell("sent", f"{letter.key}{suffix} {id} {sent.draft.number}")
+        entry = self.crowd.ledger.accepted(
             Sent(
-                key=letter.key + again,
+                key=letter.key + suffix,
                 id=id,
                 sender=self.cast.code,
                 recipients=letter.recipients,
                 files={name: hashlib.sha256(raw).hexdigest() for name, raw in letter.files()},
             )
         )
-        if again or self.chance.random() > 0.35:
+        if suffix or self.chance.random() > 0.35:
             return
         await asyncio.sleep(self.chance.random() * 40.0)
-        known.may_be_cancelled = True
+        entry.may_be_cancelled = True
         back = await self.do("call_back", lambda node: self._called_back(node, id))
-        known.is_cancelled = True
+        entry.is_cancelled = True
         self.diary.ended.add(id)
         if back is None:
             return
@@ -391,7 +391,7 @@ class Clerk(Person):
         if self.chance.random() < 0.5:
             await self._discard(back.id)
         else:
-            await self._send_and_doubt(letter, back.id, again="-again")
+            await self._send_and_doubt(letter, back.id, suffix="-again")
 
     async def _sent(self, node: Office, id: str) -> OutgoingDocument:
         document = await self._read(node, id)
@@ -437,11 +437,11 @@ class Clerk(Person):
             document_id=letter.id, reason="Gửi nhầm nơi nhận", notice_no="7/TB", recipients=letter.recipients
         )
 
-        async def asked(node: Office) -> str:
+        async def file_ask(node: Office) -> str:
             by = Actor(scope=self.scope, rights=await self.rights(node))
             return (await follow_up.ask_recall(node.out, by, wish)).id
 
-        id = await self.do("ask_recall", asked)
+        id = await self.do("ask_recall", file_ask)
         self.tell("asked_recall", f"{id} {letter.id}")
         if self.chance.random() < 0.25:
 
@@ -556,8 +556,8 @@ class Officer(Person):
 
         async def parts(node: Office) -> list[tuple[str, bool, bool]]:
             async with node.store.read(self.scope) as work:
-                found = await work.parts.open_of(await self.share(node), 20)
-            return [(document.id, part.is_lead, part.is_informed) for part, document in found]
+                open_parts = await work.parts.open_of(await self.share(node), 20)
+            return [(document.id, part.is_lead, part.is_informed) for part, document in open_parts]
 
         own_parts = await self.do("parts", parts)
         if not own_parts:

@@ -39,12 +39,12 @@ class Diary:
     _boards: dict[str, tuple[Office, RingBoard]] = field(default_factory=dict)
 
     def board_of(self, host: str, node: Office) -> RingBoard:
-        known = self._boards.get(host)
-        if known is None or known[0] is not node:
+        cached = self._boards.get(host)
+        if cached is None or cached[0] is not node:
             board = RingBoard(
                 bell=TaskCount(node.todo, node.background),
                 quarantined=partial(reporting.parked_packets, node.store),
                 partners=partial(find_partners, node),
             )
-            known = self._boards[host] = node, board
-        return known[1]
+            cached = self._boards[host] = node, board
+        return cached[1]

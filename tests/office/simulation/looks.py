@@ -37,18 +37,18 @@ async def look(node: Office, board: RingBoard, scope: AgencyScope, share: Share 
 
 async def list_faults(work: OfficeWork, side: Side) -> list[str]:
     """Walk through a list page by page, and compare it with the documents in the same view of the database."""
-    shown: list[str] = []
+    row_ids: list[str] = []
     cursor: str | None = None
     criteria = Filter(side=side, sort=ListOrder.NEWEST)
     while True:
         page = await work.office.lists.page(criteria, limit=_PAGE, cursor=cursor)
-        shown += [line.id for line in page.lines]
+        row_ids += [line.id for line in page.lines]
         if (cursor := page.next_cursor) is None:
             break
     own_ids = await listed_ids(work, side)
-    return doubled(f"row of {side}", shown) + [
+    return doubled(f"row of {side}", row_ids) + [
         f"the list {side} {'lacks' if id in own_ids else 'shows a foreign'} {id}"
-        for id in sorted(own_ids.symmetric_difference(shown))
+        for id in sorted(own_ids.symmetric_difference(row_ids))
     ]
 
 
@@ -59,8 +59,8 @@ async def listed_ids(work: OfficeWork, side: Side) -> set[str]:
     return {d.id for d in (await work.incoming.page(limit=ENOUGH)).items if is_listed_in(d)}
 
 
-def doubled(what: str, ids: Sequence[str]) -> list[str]:
-    return [f"the {what} {id} twice" for id in sorted({id for id in ids if ids.count(id) > 1})]
+def doubled(kind: str, ids: Sequence[str]) -> list[str]:
+    return [f"the {kind} {id} twice" for id in sorted({id for id in ids if ids.count(id) > 1})]
 
 
 async def foreign(work: OfficeWork, subjects: Collection[tuple[SubjectKind, str, str]]) -> list[str]:

@@ -49,7 +49,7 @@ _LEFT_TO_CLERKS = 0.6
 class Part:
     def __init__(self) -> None:
         self.diary = Diary()
-        PageBox.draw = _draw_here  # type: ignore[method-assign]  # no process may be started in a world
+        PageBox.draw = _draw_in_process  # type: ignore[method-assign]  # no process may be started in a world
         PageBox.warm = lambda box: None  # type: ignore[method-assign]
 
     def open_node(self, settings: Settings, clock: StageClock) -> AbstractAsyncContextManager[OpenNode]:
@@ -96,7 +96,7 @@ async def _person(node: Office, login: str, agency_id: str, role: PostRole, unit
 _looks: dict[tuple[bytes, PageWish], PageLook] = {}
 
 
-def _draw_here(box: Any, path: Path, wish: PageWish) -> PageLook:
+def _draw_in_process(box: Any, path: Path, wish: PageWish) -> PageLook:
     """Answer as the drawing process does."""
     key = hashlib.sha256(path.read_bytes()).digest(), wish
     if key not in _looks:

@@ -12,7 +12,7 @@ from typing import cast
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import STANDING
 from gateway_office.bootstrap.office import Office
-from tests.office.simulation import shown
+from tests.office.simulation import page_checks
 from tests.office.simulation.diary import Diary, PutOff
 from tests.simulation.checkers import read
 from tests.simulation.ledger import Ledger
@@ -28,7 +28,7 @@ _ABOUT_DOCUMENTS = (
     "content_text",
     "content_read",
 )
-_UNDER_WAY = (
+_OPEN_WORK = (
     ("list rows", "SELECT document_id AS id FROM list_change"),
     ("an act", "SELECT document_id AS id FROM pending_act WHERE failed_at IS NULL"),
     ("words of", "SELECT document_id AS id FROM content_due"),
@@ -38,9 +38,9 @@ _UNDER_WAY = (
 def remains(world: World) -> list[str]:
     """Name what the offices have still to do."""
     return [
-        f"{side.name}: {what} {row['id']} wait"
+        f"{side.name}: {label} {row['id']} wait"
         for side in read(world)
-        for what, question in _UNDER_WAY
+        for label, question in _OPEN_WORK
         for row in side.ask(question)
     ]
 
@@ -68,7 +68,7 @@ async def check_running(world: World) -> list[str]:
             shares = [host.site.people[code, post] for post in ("first", "second")]
             scope = AgencyScope(agency_id=id, principal_id=host.site.people[code, "clerk"])
             faults = await host.call(
-                lambda node, scope=scope, shares=shares: shown.faults(cast(Office, node), scope, shares)  # type: ignore[misc]  # mypy cannot type a lambda with a default
+                lambda node, scope=scope, shares=shares: page_checks.faults(cast(Office, node), scope, shares)  # type: ignore[misc]  # mypy cannot type a lambda with a default
             )
             broken += [f"{code}: {fault}" for fault in faults]
     return broken
@@ -159,13 +159,13 @@ def _own_documents(side: Rows) -> Iterator[str]:
 def _acts(side: Rows, diary: Diary) -> Iterator[str]:
     """Check that acts that were undone did not happen, and that others did, once."""
     failed = diary.failed | {row["id"] for row in side["pending_act"] if row["failed_at"] is not None}
-    waited: dict[tuple[str, str, str], list[PutOff]] = defaultdict(list)
+    acts_by_key: dict[tuple[str, str, str], list[PutOff]] = defaultdict(list)
     for act in diary.acts.values():
         if act.agency in side.codes.values():
-            waited[act.person_id, act.document_id, act.code].append(act)
-    done, facts = _done(side), _facts(side)
-    for (person, document, code), acts in waited.items():
-        count = done[person, document, code]
+            acts_by_key[act.person_id, act.document_id, act.code].append(act)
+    counts, facts = _count_statuses(side), _facts(side)
+    for (person, document, code), acts in acts_by_key.items():
+        count = counts[person, document, code]
         expected = [act for act in acts if not act.is_undone and act.id not in failed]
         label = (
             f"{document}: {code} by {person}: done {count} times, {len(expected)} of {len(acts)} acts stand"
@@ -181,7 +181,7 @@ def _acts(side: Rows, diary: Diary) -> Iterator[str]:
             yield label
 
 
-def _done(side: Rows) -> Counter[tuple[str, str, str]]:
+def _count_statuses(side: Rows) -> Counter[tuple[str, str, str]]:
     """Count the statuses that each person gave each document, by their events; an assignment anew has no code."""
     return Counter(
         (row["principal_id"], row["subject_id"], json.loads(row["data"]).get("code", "04"))

@@ -44,33 +44,33 @@ async def faults(node: Office, scope: AgencyScope, officers: Sequence[str]) -> l
     sent = await load_sent(Ours(node.store, scope))
     async with node.store.read(scope) as work:
         arrived = (await work.incoming.page(limit=ENOUGH)).items
-        left = (await work.outgoing.page(limit=ENOUGH)).items
-        found = [fault for side in Side for fault in await looks.list_faults(work, side)]
-        found += [f async for f in _tabs(work, arrived, left, sent)]
-        found += [f async for f in _search(work, arrived, left)]
-        found += [f async for f in _days(work, arrived, left, local(node.clock.now()).date())]
-    found += [f async for f in _rows(node, scope, arrived, left)]
-    found += [f async for f in _tasks(node, scope, arrived)]
+        sent_documents = (await work.outgoing.page(limit=ENOUGH)).items
+        differences = [fault for side in Side for fault in await looks.list_faults(work, side)]
+        differences += [f async for f in _tabs(work, arrived, sent_documents, sent)]
+        differences += [f async for f in _search(work, arrived, sent_documents)]
+        differences += [f async for f in _days(work, arrived, sent_documents, local(node.clock.now()).date())]
+    differences += [f async for f in _rows(node, scope, arrived, sent_documents)]
+    differences += [f async for f in _tasks(node, scope, arrived)]
     for officer in officers:
-        found += [
+        differences += [
             f async for f in _own_tasks(node, AgencyScope(agency_id=scope.agency_id, principal_id=officer))
         ]
     try:
         await check_book(Ours(node.store, scope), sent, _YEAR)
     except AssertionError as error:
-        found.append(f"the book differs from its documents: {place_of(error)}")
-    return found
+        differences.append(f"the book differs from its documents: {place_of(error)}")
+    return differences
 
 
 async def _rows(
     node: Office,
     scope: AgencyScope,
     arrived: Sequence[IncomingDocument],
-    left: Sequence[OutgoingDocument],
+    sent_documents: Sequence[OutgoingDocument],
 ) -> AsyncIterator[str]:
     """Yield stored rows of lists that are not what their documents give now."""
     documents = {(scope.agency_id, d.id): Side.IN for d in arrived}
-    documents |= {(scope.agency_id, d.id): Side.OUT for d in left}
+    documents |= {(scope.agency_id, d.id): Side.OUT for d in sent_documents}
     async with node.store.reading() as tx:
         now = await node.store._folder.rows(tx, documents)
         query = select(ListRow).where(col(ListRow.agency_id) == scope.agency_id)
@@ -88,13 +88,15 @@ async def _rows(
 async def _tabs(
     work: OfficeWork,
     arrived: Sequence[IncomingDocument],
-    left: Sequence[OutgoingDocument],
+    sent_documents: Sequence[OutgoingDocument],
     sent: SentDocuments,
 ) -> AsyncIterator[str]:
     """Compare counts of tabs with documents."""
     ins = [d for d in arrived if is_listed_in(d)]
     outs = [
-        (d, {str(delivery.state) for delivery in sent.deliveries_of(d)}) for d in left if is_listed_out(d)
+        (d, {str(delivery.state) for delivery in sent.deliveries_of(d)})
+        for d in sent_documents
+        if is_listed_out(d)
     ]
     states = Counter(d.state for d in ins)
     expected = {
@@ -120,35 +122,41 @@ async def _tabs(
 
 
 async def _search(
-    work: OfficeWork, arrived: Sequence[IncomingDocument], left: Sequence[OutgoingDocument]
+    work: OfficeWork, arrived: Sequence[IncomingDocument], sent_documents: Sequence[OutgoingDocument]
 ) -> AsyncIterator[str]:
     """Search for each partner and for the words of letters, and compare with the documents."""
     parties: dict[tuple[Side, str], set[str]] = defaultdict(set)
     for document in filter(is_listed_in, arrived):
         parties[Side.IN, document.sender_code].add(document.id)
-    for draft in filter(is_listed_out, left):
+    for draft in filter(is_listed_out, sent_documents):
         for recipient in draft.draft.recipients:
             parties[Side.OUT, recipient.code].add(draft.id)
     for (side, code), ids in sorted(parties.items()):
         criteria = Filter(side=side, text=f"{'tu' if side is Side.IN else 'den'}:{code}")
         page = await work.office.lists.page(criteria, limit=500)
-        # A code is found by its beginning, too.
-        below = {key: those for key, those in parties.items() if key[0] is side and key[1].startswith(code)}
+        # A code is differences by its beginning, too.
+        below = {
+            key: ids_of_code
+            for key, ids_of_code in parties.items()
+            if key[0] is side and key[1].startswith(code)
+        }
         expected = ids.union(*below.values())
         for id in sorted(expected.symmetric_difference(line.id for line in page.lines)):
             yield f"search {side} {criteria.text}: {'misses' if id in expected else 'finds'} {id}"
     readable = [
-        d for d in (*arrived, *left) if may_be_searched(d) and any(_has_words(f.name) for f in d.files)
+        d
+        for d in (*arrived, *sent_documents)
+        if may_be_searched(d) and any(_has_words(f.name) for f in d.files)
     ]
     both = Filter(side=None, text="van phong")
-    found, cursor = set[str](), None
+    differences, cursor = set[str](), None
     while True:
         page_of_words = await work.office.contents.search(work.office.lists, both, limit=50, cursor=cursor)
-        found |= {match.line.id for match in page_of_words.matches}
+        differences |= {match.line.id for match in page_of_words.matches}
         if (cursor := page_of_words.next_cursor) is None:
             break
     listed = {d.id for d in readable if _is_listed(d)}
-    for id in sorted(found.symmetric_difference(listed)):
+    for id in sorted(differences.symmetric_difference(listed)):
         yield f"search of words in files: {'misses' if id in listed else 'finds'} {id}"
 
 
@@ -164,14 +172,14 @@ def _is_listed(document: IncomingDocument | OutgoingDocument) -> bool:
 async def _days(
     work: OfficeWork,
     arrived: Sequence[IncomingDocument],
-    left: Sequence[OutgoingDocument],
+    sent_documents: Sequence[OutgoingDocument],
     today: date,
 ) -> AsyncIterator[str]:
-    """Compare the figures of each day with arrivals, and with when documents left first."""
+    """Compare the figures of each day with arrivals, and with when documents sent_documents first."""
     received = Counter(local(d.arrived_at).date() for d in arrived if is_listed_in(d))
     sent: Counter[date] = Counter()
-    deliveries = await work.deliveries.of_documents([d.id for d in left]) if left else {}
-    for document in filter(is_listed_out, left):
+    deliveries = await work.deliveries.of_documents([d.id for d in sent_documents]) if sent_documents else {}
+    for document in filter(is_listed_out, sent_documents):
         own = deliveries.get(document.id, ())
         facts = await work.facts.of_subjects([d.id for d in own]) if own else {}
         times = [
@@ -192,7 +200,7 @@ async def _days(
 
 
 async def _tasks(node: Office, scope: AgencyScope, arrived: Sequence[IncomingDocument]) -> AsyncIterator[str]:
-    """Compare the agency's tasks, and the rings about them, with what waits."""
+    """Compare the agency's tasks, and the rings about them, with the work that waits."""
     listed = await todo.gather(node.todo, scope, everything=True)
     async with node.store.read(scope) as work:
         acts = await work.office.pending.all(ENOUGH)
