@@ -30,7 +30,8 @@ class OfficePart(Protocol):
 
     def open_node(self, settings: Settings, clock: StageClock) -> AbstractAsyncContextManager[OpenNode]: ...
 
-    def callers(self, crowd: Crowd) -> list[Caller]: ...
+    def callers(self, crowd: Crowd, codes: frozenset[str]) -> list[Caller]:
+        """Make the persons of these agencies; of all where none is named."""
 
     def remains(self, world: World) -> list[str]:
         """Name what the offices have still to do."""

@@ -196,7 +196,10 @@ async def _live(
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s)
     callers = [
         loop.create_task(caller.run(), context=context_of(None))
-        for caller in (*crowd.programs(plan.callers), *(office.callers(crowd) if office is not None else ()))
+        for caller in (
+            *crowd.programs(plan.callers),
+            *(office.callers(crowd, plan.callers) if office is not None else ()),
+        )
     ]
     without = frozenset(KINDS) if temper.is_calm else plan.without
     faults = Faults(world, temper.fault_pause_s, without)

@@ -143,11 +143,8 @@ async def _search(
         expected = ids.union(*below.values())
         for id in sorted(expected.symmetric_difference(line.id for line in page.lines)):
             yield f"search {side} {criteria.text}: {'misses' if id in expected else 'finds'} {id}"
-    readable = [
-        d
-        for d in (*arrived, *sent_documents)
-        if may_be_searched(d) and any(_has_words(f.name) for f in d.files)
-    ]
+    documents: list[IncomingDocument | OutgoingDocument] = [*arrived, *sent_documents]
+    readable = [d for d in documents if may_be_searched(d) and any(_has_words(f.name) for f in d.files)]
     both = Filter(side=None, text="van phong")
     differences, cursor = set[str](), None
     while True:

@@ -49,8 +49,9 @@ _LEFT_TO_CLERKS = 0.6
 class Part:
     def __init__(self) -> None:
         self.diary = Diary()
-        PageBox.draw = _draw_in_process  # type: ignore[method-assign]  # no process may be started in a world
-        PageBox.warm = lambda box: None  # type: ignore[method-assign]
+        # No process may be started in a world.
+        PageBox.draw = _draw_in_process  # type: ignore[method-assign,assignment]  # it takes any box
+        PageBox.warm = lambda box: None  # type: ignore[method-assign,assignment]  # nothing to start
 
     def open_node(self, settings: Settings, clock: StageClock) -> AbstractAsyncContextManager[OpenNode]:
         return open_office(settings, clock)
@@ -70,10 +71,11 @@ class Part:
                         await agency_profile.choose(node.store, clock, scope, "stage", OUT_NUMBERING, "B")
         return ids
 
-    def callers(self, crowd: Crowd) -> list[Caller]:
+    def callers(self, crowd: Crowd, codes: frozenset[str]) -> list[Caller]:
         crowd.numbered_by_node, crowd.left_to_clerks = NUMBERED_BY_NODE, _LEFT_TO_CLERKS
         kinds = (clerks.Clerk, clerks.Head, clerks.Officer, clerks.SecondOfficer)
-        return [kind(crowd, cast, self.diary) for cast in CASTS for kind in kinds]
+        casts = [cast for cast in CASTS if not codes or cast.code in codes]
+        return [kind(crowd, cast, self.diary) for cast in casts for kind in kinds]
 
     def remains(self, world: World) -> list[str]:
         return recount.remains(world)
