@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from gateway.bootstrap.node import OpenNode
 from gateway.settings import Settings
-from tests.simulation.ledger import Ledger
 from tests.simulation.stage import Site, StageClock
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class OfficePart(Protocol):
     def remains(self, world: World) -> list[str]:
         """Name what the offices have still to do."""
 
-    def check(self, world: World, ledger: Ledger) -> list[str]:
+    def check(self, world: World) -> list[str]:
         """Return the promises that the rows break."""
 
     async def check_running(self, world: World) -> list[str]:

@@ -221,7 +221,7 @@ async def _live(
         promises = checkers.check(world, ledger, is_calm=temper.is_calm)
         promises += await checkers.check_running(world)
         if office is not None:
-            promises += office.check(world, ledger) + await office.check_running(world)
+            promises += office.check(world) + await office.check_running(world)
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)

@@ -26,7 +26,7 @@ from gateway_office.domain.session import CallOrigin
 from tests.office.simulation import clerks, recount
 from tests.office.simulation.diary import Diary
 from tests.simulation.callers import Caller, Crowd
-from tests.simulation.ledger import Ledger
+from tests.simulation.checkers import read
 from tests.simulation.stage import CASTS, Site, StageClock
 from tests.simulation.world import World
 from tests.support import people
@@ -80,8 +80,8 @@ class Part:
     def remains(self, world: World) -> list[str]:
         return recount.remains(world)
 
-    def check(self, world: World, ledger: Ledger) -> list[str]:
-        return [*recount.check(world, ledger, self.diary, NUMBERED_BY_NODE)]
+    def check(self, world: World) -> list[str]:
+        return [*recount.check_sides(read(world), self.diary, NUMBERED_BY_NODE)]
 
     async def check_running(self, world: World) -> list[str]:
         return await recount.check_running(world)
