@@ -66,6 +66,11 @@ def _diary() -> Diary:
     return diary
 
 
+def _arrived(rows: RowsByHand, diary: Diary) -> None:
+    diary.ended.add("msg_1")
+    rows["incoming_document"][0].update(packet_id="pkt_1")
+
+
 Harm = Callable[[RowsByHand, Diary], Any]  # Any: what an assignment by method gives
 HARMS: dict[str, tuple[Harm, str]] = {
     "gap": (lambda rows, _: rows["given_number"][1].update(number=3), "not 1 to 2"),
@@ -74,13 +79,7 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "free": (lambda rows, _: rows["given_number"][0].update(state="free"), "msg_1 has it"),
     "other number": (lambda _, diary: diary.issued.update({(CODE, "msg_2"): "05"}), "number 02, answered 05"),
     "left": (lambda _, diary: diary.ended.add("msg_1"), "packed, and its end was answered"),
-    "arrived": (
-        lambda rows, diary: (
-            diary.ended.add("msg_1"),
-            rows["incoming_document"][0].update(packet_id="pkt_1"),
-        ),
-        "a recipient has it",
-    ),
+    "arrived": (_arrived, "a recipient has it"),
     "no recall": (
         lambda rows, _: rows["recall_ask"][0].update(result=None),
         "approved, with the recall None",
