@@ -16,10 +16,12 @@ DOORS ?= 500
 FUZZ_S ?= 300
 # Calls of each operation of the API that fuzzing makes.
 CALLS ?= 200
-# Virtual hours of a simulation, the event at which its film ends, and anything: make a failing one smaller.
+# Virtual hours of a simulation, the event at which its film ends, and anything: make a failing one smaller. Which nodes it
+# has: office or no-office; the seed decides where neither is named.
 HOURS ?= 1.5
 UNTIL ?=
 SHRINK ?=
+NODES ?=
 # Anything: less of every measurement.
 QUICK ?=
 # What is run alone: files of tests, targets of fuzzing, measurements.
@@ -74,8 +76,8 @@ planted: $(VENV)/.dev ## plant faults of one line and say in how many simulated 
 soak: $(VENV)/.dev ## send N documents while KILLS faults strike nodes, a cluster of brokers and PostgreSQL (long)
 	$(BIN)/python -m bench.soak --axis amqp --database postgresql --broker-nodes 3 --n $(N) --kills $(KILLS) $(SEED:%=--seed %)
 
-simulate: $(VENV)/.dev ## run the world of a seed (SEED, else a new one) for HOURS virtual hours; UNTIL ends its film, SHRINK=1 makes a failing one smaller
-	$(BIN)/python -m tests.simulation --hours $(HOURS) $(SEED:%=--seed %) $(UNTIL:%=--until %) $(SHRINK:%=--shrink)
+simulate: $(VENV)/.dev ## run the world of a seed (SEED, else a new one) for HOURS virtual hours; UNTIL ends its film, SHRINK=1 makes a failing one smaller, NODES=office or no-office chooses
+	$(BIN)/python -m tests.simulation --hours $(HOURS) $(SEED:%=--seed %) $(UNTIL:%=--until %) $(SHRINK:%=--shrink) $(NODES:%=--%)
 
 fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S seconds, and the API bad calls (long)
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(SEED:%=--seed %) $(ONLY)

@@ -14,7 +14,7 @@ import sys
 
 from tests.simulation import loop
 from tests.simulation.film import FILM_LENGTH
-from tests.simulation.run import Plan, Result, a_folder, lay_out, remove_stage, run
+from tests.simulation.run import Plan, Result, a_folder, lay_out_all, remove_stages, run
 from tests.simulation.shrink import shrink_with
 
 _ALL_EVENTS = 10**7
@@ -36,6 +36,7 @@ def main() -> int:
         film_length=_ALL_EVENTS if words.film else FILM_LENGTH,
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
+        has_office=words.office,
     )
     result = run_plan(plan)
     if words.shrink and result.broken:
@@ -57,6 +58,11 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
     parser.add_argument("--callers", default="", help="agencies that send, with commas; all without it")
+    parser.add_argument(
+        "--office",
+        action=argparse.BooleanOptionalAction,
+        help="nodes with the office, or without; the seed decides where neither is given",
+    )
     parser.add_argument(
         "--film", action="store_true", help="show the whole film, also of a run that went well"
     )
@@ -82,11 +88,10 @@ def run_plan(plan: Plan) -> Result:
 def _many(words: argparse.Namespace) -> int:
     """Try seeds until the CPU seconds are spent; end at the first that breaks a promise. Each has a process of
     its own, which begins with the same modules and the same stage as any other."""
-    with a_folder() as folder:
-        lay_out(folder)
+    lay_out_all(words.office)
     spent_s, seed = sources.cpu_s(), words.seed
     while spent_s < words.cpu:
-        plan = Plan(seed=seed or new_seed(), hours=words.hours)
+        plan = Plan(seed=seed or new_seed(), hours=words.hours, has_office=words.office)
         print(f"seed {plan.seed}", flush=True)
         if (child := os.fork()) == 0:
             _end_with(plan, words.points)
@@ -126,6 +131,6 @@ def show(result: Result, *, film: bool = False, detail: bool = False) -> None:
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
-    remove_stage(os.getpid())
+    remove_stages(os.getpid())
     # What killed processes left is never run, not even by the interpreter's own end.
     os._exit(code)

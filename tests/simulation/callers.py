@@ -32,7 +32,7 @@ from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.incoming import act, handover
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import accept, intake, manage, recall
-from gateway.outgoing.intake import Accepted, Once, Order
+from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.ports import Broke
 from tests.simulation.stage import CASTS, Cast
@@ -61,6 +61,10 @@ class Crowd:
     hangs_up: float = 0.0
     ends: bool = False
     busy: int = 0
+    numbered_by_node: frozenset[str] = frozenset()
+    """Agencies whose issuing books the node numbers."""
+    left_to_clerks: float = 0.0
+    """Share of arrivals that receivers fetch, and clerks work on."""
     acts: dict[str, int] = field(default_factory=dict)
 
     def programs(self, codes: frozenset[str]) -> list[Caller]:
@@ -168,7 +172,7 @@ class Sender(Caller):
         sizes = [chance.choice((900, 2_000, 20_000, 90_000)) for _ in range(chance.choice((1, 1, 2)))]
         letter = Letter(
             key=f"{self.cast.code}-{n}",
-            number=str(n),
+            number="" if self.cast.code in self.crowd.numbered_by_node else str(n),
             recipients=tuple(chance.sample(other_codes, count)),
             sizes=tuple(sizes),
             is_urgent=chance.random() < 0.15,
@@ -215,7 +219,7 @@ class Sender(Caller):
                         sent.id,
                         reason="Gửi nhầm",
                         approved_by="Giám đốc Mẫu",
-                        notice_no=f"{letter.number}/TB",
+                        notice_no=f"{letter.key}/TB",
                         take_back=kind == "take_back",
                     ),
                 )
@@ -230,7 +234,7 @@ class Sender(Caller):
         document: OutgoingDocument = await self.ask(
             "read", lambda node: _read_sent(node, self.scope, sent.id)
         )
-        number = letter.number if kind == "update" else f"9{letter.number}"
+        number = document.draft.number if kind == "update" else letter.number and f"9{letter.number}"
         change = DocumentChange(reason="Sửa", target=document.document_id)
         if kind == "replace":
             change = DocumentChange(reason="Thay", replaces=((document.document_id, letter.recipients),))
@@ -261,14 +265,31 @@ class Letter:
 
     def files(self) -> list[tuple[str, bytes]]:
         seed = int.from_bytes(hashlib.sha256(self.key.encode()).digest()[:4], "big")
-        return [(f"{n}-{self.number}.pdf", content(size, seed + n)) for n, size in enumerate(self.sizes)]
+        return [(f"{n}-{self.key}.pdf", content(size, seed + n)) for n, size in enumerate(self.sizes)]
 
 
 async def send(node: OpenNode, scope: AgencyScope, letter: Letter) -> Accepted:
     """Send a letter as the API does: files first, then the order under its key."""
-    draft = Draft(
+    order = Order(
+        draft=draft_of(node, letter), kind=letter.kind, parent_id=letter.parent_id, change=letter.change
+    )
+    once = Once(
+        owner=scope.principal_id,
+        key=letter.key,
+        method="POST",
+        path="/messages",
+        meta=letter.key,
+        render=_render,
+    )
+    async with intake.receive_files(node.out) as request_files:
+        await add_files(request_files, letter)
+        return await accept.accept(node.out, scope, order, request_files, once)
+
+
+def draft_of(node: OpenNode, letter: Letter) -> Draft:
+    return Draft(
         # Half of them are known by the key of their call alone.
-        external_id=letter.key if int(letter.number) % 2 else None,
+        external_id=letter.key if letter.key[-1] in "13579" else None,
         number=letter.number,
         symbol="STD-VP",
         issued_on=local(node.clock.now()).date(),
@@ -279,20 +300,12 @@ async def send(node: OpenNode, scope: AgencyScope, letter: Letter) -> Accepted:
         recipients=tuple(Recipient(code=code) for code in letter.recipients),
         reply_required=False,
     )
-    order = Order(draft=draft, kind=letter.kind, parent_id=letter.parent_id, change=letter.change)
-    once = Once(
-        owner=scope.principal_id,
-        key=letter.key,
-        method="POST",
-        path="/messages",
-        meta=letter.key,
-        render=_render,
-    )
-    async with intake.receive_files(node.out) as request_files:
-        for n, (name, raw) in enumerate(letter.files()):
-            role = FileRole.APPENDIX if n else FileRole.LEAD
-            await request_files.add(role, name, role, _chunks(raw))
-        return await accept.accept(node.out, scope, order, request_files, once)
+
+
+async def add_files(request_files: RequestFiles, letter: Letter) -> None:
+    for n, (name, raw) in enumerate(letter.files()):
+        role = FileRole.APPENDIX if n else FileRole.LEAD
+        await request_files.add(role, name, role, _chunks(raw))
 
 
 def _render(accepted: Accepted) -> tuple[int, str]:
@@ -352,9 +365,11 @@ class Receiver(Caller):
         return await handover.ack(node.inn, self.scope, id, self.scope.principal_id)
 
     async def _take_in(self, document: IncomingDocument) -> None:
-        """Answer a request; give a document 03, or 02, and what follows from it."""
+        """Answer a request; give a document 03, or 02, and what follows from it. Some are left to clerks."""
         if not document.kind.is_whole:
             await self._set(document.id, StatusCall(code=self.chance.choice(("15", "15", "16"))))
+            return
+        if self.crowd.left_to_clerks and self.chance.random() < self.crowd.left_to_clerks:
             return
         if self.chance.random() < 0.08:
             await self._set(document.id, StatusCall(code="02", reason="BAD_FORM"))

@@ -37,7 +37,7 @@ _UNDER_WAY = {
 }
 _LETTER_KINDS = (Kind.DOCUMENT, Kind.REPLACEMENT)
 # Longer than any step that was rung for takes, shorter than a poll.
-_QUICK_S = 25.0
+_QUICK_S, _POLL_S = 25.0, 60.0
 # Agencies whose arrivals the node itself numbers.
 _OWN_BOOKS = {cast.code for cast in CASTS if cast.numbering is NumberingMode.B}
 
@@ -92,7 +92,7 @@ async def check_running(world: World) -> list[str]:
                     )
                 )
             except AssertionError as error:
-                broken.append(f"{code}: a plain count gives something else: {_place_of(error)}")
+                broken.append(f"{code}: a plain count gives something else: {place_of(error)}")
         _, differences = await host.call(lambda node: figures_check.check(node.store))
         broken += [
             f"{host.name}: the figures differ from the event log: {difference}"
@@ -106,7 +106,7 @@ async def check_running(world: World) -> list[str]:
     return broken
 
 
-def _place_of(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Name the line of a failed assertion, and the values around it that say what differs."""
     frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
     values = {
@@ -122,8 +122,8 @@ def add_to_hash(world: World) -> None:
             world.film.add_to_hash(piece)
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 class _Check:
@@ -157,19 +157,19 @@ class _Check:
     def delays(self, calm_since: datetime) -> Iterator[str]:
         """Name statuses of documents sent since then whose sender heard of them later than work that is rung for takes."""
         for sent in self._ledger.sent.values():
-            sent_at = datetime.fromisoformat(self._outgoing[sent.id]["created_at"])
-            for code, delivery in self._deliveries[sent.id].items() if sent_at >= calm_since else ():
+            row = self._outgoing[sent.id]
+            # A letter that can be called back is packed at the first poll after that time.
+            leaves_at = json.loads(row["body"])["leaves_at"]
+            began_at = _moment(leaves_at or row["created_at"])
+            most_s = _QUICK_S + (_POLL_S if leaves_at else 0.0)
+            for code, delivery in self._deliveries[sent.id].items() if began_at >= calm_since else ():
                 for fact in self._facts[delivery["id"]]:
-                    since = (
-                        sent_at
-                        if fact["code"] == "01"
-                        else _moment(json.loads(fact["body"]).get("stated_at"))
-                    )
-                    if since is None or fact["track"] != Track.BUSINESS:
+                    status, stated_at = fact["code"], json.loads(fact["body"]).get("stated_at")
+                    if fact["track"] != Track.BUSINESS or not stated_at:
                         continue
-                    took_s = (datetime.fromisoformat(fact["at"]) - since).total_seconds()
-                    if took_s > _QUICK_S:
-                        status = fact["code"]
+                    since = began_at if status == "01" else _moment(stated_at)
+                    took_s = (_moment(fact["at"]) - since).total_seconds()
+                    if took_s > most_s:
                         yield f"late: {sent.key} to {code}: {took_s:.0f} s until its {status}, with no fault anywhere"
 
     # --- documents --------------------------------------------------------------------------------------------
@@ -246,9 +246,13 @@ class _Check:
         for (code, packet_id), rows in self._incoming.items():
             if packet_id not in packets:
                 yield from (f"forged: {code} {row['id']}: admitted, and nobody sent it" for row in rows)
-        sent_ids = {sent.id for sent in self._ledger.sent.values()}
+        sent_ids = self._ledger.drafts | {sent.id for sent in self._ledger.sent.values()}
         for id, row in self._outgoing.items():
-            if row["kind"] in (*_LETTER_KINDS, Kind.UPDATE) and id not in sent_ids:
+            if (
+                row["kind"] in (*_LETTER_KINDS, Kind.UPDATE)
+                and id not in sent_ids
+                and row["state"] != "draft"
+            ):
                 yield f"{id} ({row['external_id']}): sent, and no caller knows of it"
 
     # --- sequences --------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class Ledger:
     acked: set[tuple[str, str]] = field(default_factory=set)
     # (agency, incoming id) → statuses that were answered with success
     statuses: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    # Drafts that persons began
+    drafts: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
     tried: int = 0
     lost_answers: int = 0

@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.simulation import at_rest, checkers, order, sources, stage
+from tests.simulation import at_rest, checkers, office_part, order, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
 from tests.simulation.disk import watched
@@ -28,6 +28,7 @@ from tests.simulation.faults import KINDS, Faults
 from tests.simulation.film import FILM_LENGTH, Film
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import Standstill, VirtualLoop, context_of
+from tests.simulation.office_part import OfficePart
 from tests.simulation.stage import Site
 from tests.simulation.world import World, install
 
@@ -42,17 +43,20 @@ _SETTLED_S = 600.0
 _CALM = 0.05
 # The end of every world, without faults: so long senders go on, with such pauses, and mail must be quick.
 _CALM_END_S, _CALM_PAUSE_S = 240.0, 100.0
+_WITH_OFFICE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Plan of one run. `without` names kinds of faults that are left out, `callers` the agencies that send (none
-    named: all); the film has the `film_length` last events, up to the event `last_event`."""
+    named: all); `has_office` None lets the seed decide; the film has the
+    `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
     without: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
+    has_office: bool | None = None
     last_event: int = 0
     film_length: int = FILM_LENGTH
 
@@ -75,7 +79,13 @@ class Plan:
             hangs_up=0.0 if is_calm else chance.choice((0.0, 0.03, 0.1, 0.3)),
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,
+            has_office=self._draw_office(),
         )
+
+    def _draw_office(self) -> bool:
+        """Draw whether the nodes run with the office, from a source of its own."""
+        drawn = Random(f"{self.seed} office").random() < _WITH_OFFICE
+        return office_part.is_installed() and (drawn if self.has_office is None else self.has_office)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,7 @@ class Temper:
     hangs_up: float
     slowness: float
     rates: Rates
+    has_office: bool
 
 
 @dataclass(slots=True)
@@ -134,42 +145,61 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-_laid_out: list[tuple[Path, dict[str, Site]]] = []
+# Folders to copy for worlds without and with an office, each with its nodes.
+_laid_out: dict[bool, tuple[Path, dict[str, Site]]] = {}
 
 
-def lay_out(folder: Path) -> dict[str, Site]:
-    """Lay out the nodes, the same for every seed: once in a process, and a copy for each world."""
-    if not _laid_out:
-        template = folder.with_name(f"{folder.name}-stage")
-        atexit.register(remove_stage, os.getpid())
+def lay_out(folder: Path, office: OfficePart | None) -> dict[str, Site]:
+    """Lay out the nodes, with or without an office, the same for every seed: once in a process; a world gets a copy."""
+    has_office = office is not None
+    if has_office not in _laid_out:
+        template = folder.with_name(f"{folder.name}-stage-{has_office}")
+        atexit.register(remove_stages, os.getpid())
         loop = VirtualLoop("stage")
         try:
             with sources.in_force(loop.time, "stage"):
-                _laid_out.append((template, loop.run_until_complete(stage.lay_out(template))))
+                sites = loop.run_until_complete(stage.lay_out(template, office))
         finally:
             loop.close()
-    template, sites = _laid_out[0]
+        _laid_out[has_office] = template, sites
+    template, sites = _laid_out[has_office]
     shutil.copytree(template, folder, dirs_exist_ok=True)
-    return {name: replace(site, settings=stage.settings_of(folder, name)) for name, site in sites.items()}
+    return {
+        name: replace(site, settings=stage.settings_of(folder, name, has_office=has_office))
+        for name, site in sites.items()
+    }
 
 
-def remove_stage(process_id: int) -> None:
-    """Remove the folder that worlds are copied from, in the process that made it."""
-    if _laid_out and os.getpid() == process_id:
-        shutil.rmtree(_laid_out.pop()[0], ignore_errors=True)
+def lay_out_all(has_office: bool | None) -> None:
+    """Lay out nodes with and without an office, or as one of them alone is asked for."""
+    for with_office in (False, True) if has_office is None else (has_office,):
+        if not with_office or office_part.is_installed():
+            with a_folder() as folder:
+                lay_out(folder, office_part.new_part() if with_office else None)
+
+
+def remove_stages(process_id: int) -> None:
+    """Remove the folders that worlds are copied from, in the process that made them."""
+    if os.getpid() == process_id:
+        for folder, _ in _laid_out.values():
+            shutil.rmtree(folder, ignore_errors=True)
+        _laid_out.clear()
 
 
 def run(plan: Plan, folder: Path) -> Result:
     """Run one world in an empty folder."""
     began = sources.cpu_s()
-    sites = lay_out(folder)
+    temper = plan.temper()
+    office = office_part.new_part() if temper.has_office else None
+    sites = lay_out(folder, office)
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = 3600.0
     film = Film(loop.time, plan.film_length, plan.last_event)
-    temper = plan.temper()
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
+    if office is not None:
+        world.open_node = office.open_node
     result = Result(plan)
     asyncio.set_event_loop(loop)
     # What the collector ends may write: it comes at moments of the world's own. Modules and the stage outlive them all.
@@ -181,7 +211,7 @@ def run(plan: Plan, folder: Path) -> Result:
         logging.getLogger().addHandler(world.complaints)
         ledger = Ledger()
         try:
-            loop.run_until_complete(_live(plan, world, ledger, result, sites))
+            loop.run_until_complete(_live(plan, world, ledger, result, sites, office))
         except Standstill:
             world.broken("the world stands still: no timer is left")
         except BaseException as error:  # reason: the film tells what led to it
@@ -201,7 +231,14 @@ def run(plan: Plan, folder: Path) -> Result:
     return result
 
 
-async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites: dict[str, Site]) -> None:
+async def _live(
+    plan: Plan,
+    world: World,
+    ledger: Ledger,
+    result: Result,
+    sites: dict[str, Site],
+    office: OfficePart | None,
+) -> None:
     loop = world.loop
     world.open(sites)
     for host in world.hosts.values():
@@ -213,7 +250,11 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
     callers = [
-        loop.create_task(caller.run(), context=context_of(None)) for caller in crowd.programs(plan.callers)
+        loop.create_task(caller.run(), context=context_of(None))
+        for caller in (
+            *crowd.programs(plan.callers),
+            *(office.callers(crowd, plan.callers) if office is not None else ()),
+        )
     ]
     without = frozenset(KINDS) if temper.is_calm else plan.without
     faults = Faults(world, temper.fault_pause_s, without)
@@ -227,8 +268,8 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
     striking.cancel()
     faults.heal()
     healed_s = loop.now
-    await _until_quiet(world, crowd, callers)
-    calm_since = await _end_calmly(world, crowd, callers, plan.callers)
+    await _until_quiet(world, crowd, callers, office)
+    calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
     result.detail["places"] = dict(world.places.most_common())
@@ -241,6 +282,8 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
         promises += await at_rest.strangers(world, ledger)
         promises += at_rest.check(world)
         result.detail["at_rest"] = {h.name: (h.at_start, at_rest.counts(h)) for h in world.hosts.values()}
+        if office is not None:
+            promises += office.check(world) + await office.check_running(world)
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)
@@ -252,7 +295,11 @@ async def _live(plan: Plan, world: World, ledger: Ledger, result: Result, sites:
 
 
 async def _end_calmly(
-    world: World, crowd: Crowd, callers: list[asyncio.Task[None]], codes: frozenset[str]
+    world: World,
+    crowd: Crowd,
+    callers: list[asyncio.Task[None]],
+    office: OfficePart | None,
+    codes: frozenset[str],
 ) -> datetime:
     """Let new senders go on for a while in which nothing fails; return since when."""
     world.hub.rates.calm()
@@ -265,7 +312,7 @@ async def _end_calmly(
     ]
     await asyncio.sleep(_CALM_END_S)
     crowd.ends = True
-    await _until_quiet(world, crowd, callers)
+    await _until_quiet(world, crowd, callers, office)
     return began
 
 
@@ -286,7 +333,9 @@ def _look_at(callers: list[asyncio.Task[None]], world: World) -> None:
             world.broken(f"a caller ended: {error!r}", error)
 
 
-async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[None]]) -> None:
+async def _until_quiet(
+    world: World, crowd: Crowd, callers: list[asyncio.Task[None]], office: OfficePart | None
+) -> None:
     """Wait last_event nothing is under way any more; a broken promise where that takes too long."""
     last_s = world.loop.now + _QUIET_H * 3600
     was_quiet = False
@@ -297,6 +346,7 @@ async def _until_quiet(world: World, crowd: Crowd, callers: list[asyncio.Task[No
         await world.all_open()
         world.hub.retry_dead()
         remains = checkers.remains(world, crowd.busy)
+        remains += office.remains(world) if office is not None else ()
         if not remains and was_quiet:
             return
         was_quiet = not remains

@@ -29,6 +29,8 @@ def shrink_with(run: Callable[[Plan], Result], plan: Plan, result: Result) -> tu
 def _smaller(plan: Plan) -> Iterator[Plan]:
     if plan.hours > 0.1:
         yield replace(plan, hours=plan.hours / 2)
+    if plan.temper().has_office:
+        yield replace(plan, has_office=False)
     for kind in KINDS:
         if kind not in plan.without:
             yield replace(plan, without=plan.without | {kind})

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -22,6 +23,9 @@ from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from tests.simulation import leases_held, sources
+
+if TYPE_CHECKING:
+    from tests.simulation.office_part import OfficePart
 
 _TEN_YEARS = timedelta(days=3650)
 
@@ -69,30 +73,32 @@ class Site:
     name: str
     settings: Settings
     agencies: Mapping[str, str]
+    people: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Ids of persons by the code of their agency and their post, where the node has an office."""
 
 
-def settings_of(folder: Path, name: str) -> Settings:
+def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
     """Return the settings of a node; polls are rare, so that an idle hour costs little."""
     return load(
         None,
         {
             "GATEWAY_NODE_NAME": name,
             "GATEWAY_NODE_DATA_DIR": str(folder / name),
-            "GATEWAY_NODE_OFFICE": "off",
+            "GATEWAY_NODE_OFFICE": "on" if has_office else "off",
             "GATEWAY_WORKERS_POLL_S": "60",
             "GATEWAY_WORKERS_LEASE_S": "90",
         },
     )
 
 
-async def lay_out(folder: Path) -> dict[str, Site]:
-    """Lay out all nodes in the folder."""
+async def lay_out(folder: Path, office: OfficePart | None = None) -> dict[str, Site]:
+    """Lay out all nodes in the folder, with an office where there is one."""
     clock = StageClock()
     began = clock.now() - timedelta(days=2)
     authority = Authority.create("Simulated exchange authority", began, _TEN_YEARS)
     sites, certificates = {}, {}
     for name in NODES:
-        settings = settings_of(folder, name)
+        settings = settings_of(folder, name, has_office=office is not None)
         settings.node.data_dir.mkdir(parents=True)
         schema = folder / "schema.db"
         if schema.exists():
@@ -107,9 +113,11 @@ async def lay_out(folder: Path) -> dict[str, Site]:
                 keys, authority, cast.code, _name(cast.code), began
             )
         sites[name] = Site(name=name, settings=settings, agencies=await _host(settings, codes, clock))
-    for site in sites.values():
+    for site in list(sites.values()):
         trial_node.write_trust(site.settings.trust.folder, authority, certificates, began)
         await _register(site, certificates, clock)
+        if office is not None:
+            sites[site.name] = replace(site, people=await office.settle(site, clock))
         leases_held.watch(site.settings.node.data_dir / "gateway.db")
     return sites
 

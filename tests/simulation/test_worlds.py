@@ -46,6 +46,7 @@ def test_new_seeds_break_no_promise() -> None:
 
 @pytest.mark.parametrize("line", FAILED.read_text("utf-8").splitlines() if FAILED.exists() else [])
 def test_a_seed_that_failed_breaks_no_promise_any_more(line: str) -> None:
-    seed, hours = line.split()[:2]
-    code, words = simulated("--seed", seed, "--hours", hours)
+    seed, hours, *more = line.split()
+    switches = [word for word in more[:1] if word in ("--office", "--no-office")]
+    code, words = simulated("--seed", seed, "--hours", hours, *switches)
     assert code == 0, words[-20_000:]

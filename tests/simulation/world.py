@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,7 +20,8 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from gateway.bootstrap import node as node_wiring
-from gateway.bootstrap.node import OpenNode, open_node
+from gateway.bootstrap.node import OpenNode, Wrap, open_node
+from gateway.settings import Settings
 from gateway.workers import loop as worker_loops
 from tests.simulation import leases_held
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
@@ -31,6 +32,7 @@ from tests.simulation.ports import CallsSeen, WatchPorts
 from tests.simulation.stage import Site, StageClock
 
 T = TypeVar("T")
+OpenNodeCall = Callable[[Settings, StageClock, Wrap], AbstractAsyncContextManager[OpenNode]]
 _LANDING_S = 30.0
 _LANDING_FIRST_S = 1.0
 
@@ -57,7 +59,8 @@ class Process(Owner):
         self.seen = CallsSeen(host.disk)
 
     async def run(self) -> None:
-        async with open_node(self.host.site.settings, self.host.clock, WatchPorts(self.seen)) as node:
+        host = self.host
+        async with host.world.open_node(host.site.settings, host.clock, WatchPorts(self.seen)) as node:
             node.guard.measure = None
             self.node = node
             self.opened.set()
@@ -283,6 +286,7 @@ class World:
         self.places: Counter[str] = Counter()
         self.is_over = False
         self.collected_s = loop.now
+        self.open_node: OpenNodeCall = open_node
         self.complaints = Complaints(self)
 
     def chance(self, part: str) -> Random:

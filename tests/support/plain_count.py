@@ -70,14 +70,7 @@ async def check(
 ) -> SentDocuments:
     """Compare what the sender's node says with the rows of both sides. `all_ours` are the agencies by code, `heirs` the
     agencies that took over from those that ended. Return the documents that were compared."""
-    async with sender.store.read(sender.scope) as work:
-        page = await work.outgoing.page(limit=_ENOUGH)
-        documents = [d for d in page.items if d.kind.is_whole]
-        ids = [document.id for document in documents]
-        deliveries = await work.deliveries.of_documents(ids) if ids else {}
-        delivery_ids = [d.id for group in deliveries.values() for d in group]
-        facts = await work.facts.of_subjects(delivery_ids) if delivery_ids else {}
-    sent = SentDocuments(documents=documents, deliveries=deliveries, facts=facts)
+    sent = await load_sent(sender)
     await _check_states(sent, all_ours, heirs)
     if gives_numbers:
         await _check_numbers(sender, sent, year)
@@ -85,6 +78,18 @@ async def check(
     for ours in all_ours.values():
         await _check_arrivals(ours)
     return sent
+
+
+async def load_sent(sender: Ours) -> SentDocuments:
+    """Load everything that the agency sent, and its drafts."""
+    async with sender.store.read(sender.scope) as work:
+        page = await work.outgoing.page(limit=_ENOUGH)
+        documents = [d for d in page.items if d.kind.is_whole]
+        ids = [document.id for document in documents]
+        deliveries = await work.deliveries.of_documents(ids) if ids else {}
+        delivery_ids = [d.id for group in deliveries.values() for d in group]
+        facts = await work.facts.of_subjects(delivery_ids) if delivery_ids else {}
+    return SentDocuments(documents=documents, deliveries=deliveries, facts=facts)
 
 
 async def _check_arrivals(receiver: Ours) -> None:

@@ -19,7 +19,8 @@ async def check_book(sender: Ours, sent: SentDocuments, year: int) -> None:
         summary = await books.summary_of(work, Book.OUTGOING, Span(year=year))
     stands: dict[str, bool] = {}
     for document in sent.documents:
-        if document.state is not OutState.DRAFT:
+        # A draft that was discarded before it got a number has no line.
+        if document.state is not OutState.DRAFT and document.draft.number:
             states = {d.state for d in sent.deliveries_of(document)}
             back = "request_agreed" in states and states <= NOT_HELD | {"request_agreed"}
             stood = document.state is not OutState.CANCELLED and not back
