@@ -84,6 +84,6 @@ def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
 
 
 def _rising(side: Rows, subject: str, facts: list[Row]) -> Iterator[str]:
-    for earlier, following in pairwise(facts):
-        if following["at"] < earlier["at"]:
-            yield f"{side.name} {subject}: {following['code']} at {following['at']} before {earlier['code']} {earlier['at']}"
+    for cause, fact in pairwise(facts):
+        if fact["at"] < cause["at"]:
+            yield f"{side.name} {subject}: {fact['code']} at {fact['at']} before {cause['code']} {cause['at']}"
