@@ -23,7 +23,7 @@ from tests.support.plain_count import Ours
 
 # What is still under way, in words, and how to ask for it. A row that was cancelled after its courier was killed keeps the
 # lease of the dead, which nothing asks for any more.
-_UNDER_WAY = {
+_OPEN_WORK = {
     "{side} outbox {id} {kind}: {state} {last_error}": (
         "SELECT id, kind, state, last_error FROM outbox WHERE state NOT IN ('sent', 'cancelled', 'failed')"
     ),
@@ -57,7 +57,7 @@ def remains(world: World, busy: int) -> list[str]:
         for item in world.hub.items.values()
     ]
     for side in read(world):
-        for words, query in _UNDER_WAY.items():
+        for words, query in _OPEN_WORK.items():
             open_rows += [words.format(side=side.name, **row) for row in side.ask(query)]
     return open_rows
 

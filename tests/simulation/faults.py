@@ -168,8 +168,8 @@ class Faults:
         turns = int(self._chance.expovariate(1.0) * self._chance.choice((20, 300)))
         loop.at_turn(turns, process.stop.set)
         if self._chance.random() < 0.5:
-            later = int(self._chance.expovariate(1.0) * self._chance.choice((5, 50)))
-            loop.at_turn(turns + 1 + later, lambda: _cancel(process))
+            more_turns = int(self._chance.expovariate(1.0) * self._chance.choice((5, 50)))
+            loop.at_turn(turns + 1 + more_turns, lambda: _cancel(process))
 
 
 def _cancel(process: Process) -> None:

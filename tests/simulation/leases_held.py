@@ -19,10 +19,10 @@ _LEASE = timedelta(seconds=90)
 def watch(database: Path) -> None:
     """Let the database report each change of a lease that has not ended."""
     with closing(sqlite3.connect(database)) as connection:
-        known = {
+        names = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-        for table in sorted(known.intersection(TABLES)):
+        for table in sorted(names.intersection(TABLES)):
             connection.execute(
                 f"CREATE TRIGGER watch_{table} BEFORE UPDATE OF lease_token ON {table}"
                 " WHEN OLD.lease_token IS NOT NULL AND NEW.lease_token <> OLD.lease_token"
@@ -36,10 +36,10 @@ def let_report(
 ) -> None:
     """Give a connection the function that the watch calls."""
 
-    def is_taken(table: str, id: str, until: str) -> None:
-        ends_at = datetime.fromisoformat(until)
+    def is_taken(table: str, id: str, ends: str) -> None:
+        ends_at = datetime.fromisoformat(ends)
         at = now().replace(tzinfo=ends_at.tzinfo)
         if at < ends_at <= at + 2 * _LEASE:
-            broken(f"leased twice: {table} {id} is taken, and its lease of another ends only at {until}")
+            broken(f"leased twice: {table} {id} is taken, and its lease of another ends only at {ends}")
 
     connection.create_function(_FUNCTION, 3, is_taken)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from tests.simulation.rows import Row, Rows
 
 # An event of a subject, and what must lie before it.
-_AFTER = {
+_CAUSES = {
     "message.queued": "message.accepted",
     "message.sent": "message.queued",
     "message.retry": "message.queued",
@@ -41,18 +41,18 @@ def check(sides: list[Rows], clocks_were_right: bool) -> Iterator[str]:
 
 
 def _events(side: Rows, clocks_were_right: bool) -> Iterator[str]:
-    seen: dict[str, set[str]] = defaultdict(set)
+    kinds: dict[str, set[str]] = defaultdict(set)
     last_at: dict[str, str] = {}
     for row in sorted(side["event"], key=lambda row: row["node_seq"] or 0):
         subject, kind = row["subject_id"] or "", row["kind"]
         if subject.startswith(_OF_SUBJECTS):
-            cause = _AFTER.get(kind)
-            if cause is not None and cause not in seen[subject]:
+            cause = _CAUSES.get(kind)
+            if cause is not None and cause not in kinds[subject]:
                 yield f"{side.name} {subject}: {kind} is number {row['node_seq']}, and {cause} not before it"
             if clocks_were_right and row["at"] < last_at.get(subject, ""):
                 yield f"{side.name} {subject}: {kind} at {row['at']}, after one of {last_at[subject]} was written"
             last_at[subject] = row["at"]
-        seen[subject].add(kind)
+        kinds[subject].add(kind)
 
 
 def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
@@ -60,30 +60,30 @@ def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
     for row in side["fact"]:
         facts[row["subject_id"]].setdefault(row["code"], row)
     for document in side["incoming_document"]:
-        known = facts[document["id"]]
+        by_code = facts[document["id"]]
         if clocks_were_right:
             for last in ("03", *_WORK):
-                chain = [known[code] for code in dict.fromkeys(("01", "03", last)) if code in known]
+                chain = [by_code[code] for code in dict.fromkeys(("01", "03", last)) if code in by_code]
                 yield from _rising(side, document["id"], chain)
     for delivery in side["delivery"]:
-        known = facts[delivery["id"]]
-        if "sent" in known and "sending" not in known:
+        by_code = facts[delivery["id"]]
+        if "sent" in by_code and "sending" not in by_code:
             yield f"{side.name} {delivery['id']}: sent, and never on its way"
         if not clocks_were_right:
             continue
-        yield from _rising(side, delivery["id"], [known[code] for code in _TRANSPORT if code in known])
+        yield from _rising(side, delivery["id"], [by_code[code] for code in _TRANSPORT if code in by_code])
         for code in _STATUSES:
-            if code in known and known[code]["at"] < known.get("sending", known[code])["at"]:
-                yield f"{side.name} {delivery['id']}: {code} was known before it was on its way"
-            stated = json.loads(known[code]["body"])["stated_at"] if code in known else None
+            if code in by_code and by_code[code]["at"] < by_code.get("sending", by_code[code])["at"]:
+                yield f"{side.name} {delivery['id']}: {code} was by_code before it was on its way"
+            stated = json.loads(by_code[code]["body"])["stated_at"] if code in by_code else None
             # The other side states whole seconds.
-            if stated is not None and "queued" in known:
-                queued_s = datetime.fromisoformat(f"{known['queued']['at']}+00:00").timestamp()
+            if stated is not None and "queued" in by_code:
+                queued_s = datetime.fromisoformat(f"{by_code['queued']['at']}+00:00").timestamp()
                 if datetime.fromisoformat(stated).timestamp() < int(queued_s):
                     yield f"{side.name} {delivery['id']}: {code} is of {stated}, before it was made"
 
 
 def _rising(side: Rows, subject: str, facts: list[Row]) -> Iterator[str]:
-    for earlier, later in pairwise(facts):
-        if later["at"] < earlier["at"]:
-            yield f"{side.name} {subject}: {later['code']} at {later['at']}, before {earlier['code']} at {earlier['at']}"
+    for cause, fact in pairwise(facts):
+        if fact["at"] < cause["at"]:
+            yield f"{side.name} {subject}: {fact['code']} at {fact['at']} before {cause['code']} {cause['at']}"

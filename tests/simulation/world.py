@@ -163,7 +163,7 @@ class Host:
         return self.second
 
     def processes(self) -> list[Process]:
-        return [each for each in (self.process, self.second) if each is not None and not each.is_dead]
+        return [one for one in (self.process, self.second) if one is not None and not one.is_dead]
 
     def ring_landing(self) -> None:
         for process in self.processes():
