@@ -19,13 +19,13 @@ from tests.support.stores import NORTH
 
 def person_row(id: str, now: datetime, **fields: Any) -> Person:
     """Build a person that the operator added just now."""
-    values = {"name": id, "roles": frozenset(), "added_by": "operator", "added_at": now} | fields
-    return Person(**({"id": id, "roles_by": values["added_by"], "roles_at": values["added_at"]} | values))
+    values: dict[str, Any] = {"name": id, "roles": frozenset(), "added_at": now, "roles_at": now}
+    return Person(id=id, **(values | {"added_by": "operator", "roles_by": "operator"} | fields))
 
 
 def post_row(person_id: str, role: PostRole, now: datetime, **fields: Any) -> Post:
     """Build a post in the north that the operator gave just now."""
-    values = {"agency_id": NORTH.agency_id, "given_by": "operator", "given_at": now} | fields
+    values: dict[str, Any] = {"agency_id": NORTH.agency_id, "given_by": "operator", "given_at": now} | fields
     return Post(person_id=person_id, role=role, **values)
 
 
