@@ -40,8 +40,6 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
 
     await enter(PostRole.CLERK, path=at(document))
     await page.get_by_role("link", name="Trình lãnh đạo").click()
-    # While the pane goes on, its letter is paler than a text may be.
-    await page.locator("[data-pane][data-ready]:not(.asking)").wait_for()
     await axe.check(page, "/van-ban-den/{id}/trinh")
     await page.get_by_label("Ý kiến đề xuất của văn thư").fill(NOTE)
     await page.get_by_role("button", name="Trình", exact=True).click()
