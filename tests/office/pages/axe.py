@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
-from tests.office.pages.summary import CHECKED, Record
+from tests.office.pages.summary import CHECKED
+from tests.office.pages.watching import watcher_of
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa")
 _RUN = """tags => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]})"""
@@ -60,10 +61,10 @@ async def dark_violations(page: Page) -> list[Violation]:
     return [_violation(violation) for violation in outcome["violations"]]
 
 
-async def check(page: Page, record: Record, name: str = "") -> None:
+async def check(page: Page, name: str = "") -> None:
     """Fail with every violation on the page. `name` stands in the list in place of the path."""
     problems = await violations(page)
-    record(CHECKED, name or urlsplit(page.url).path)
+    watcher_of(page).record(CHECKED, name or urlsplit(page.url).path)
     assert not problems, f"{page.url}\n" + "\n".join(map(str, problems))
 
 

@@ -12,10 +12,12 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from gateway_office.domain.roles import PostRole
 from tests.office.pages.effort import Hand
+from tests.office.pages.guest import Guest, calling
 from tests.office.pages.mail import Mail
-from tests.office.pages.site import Site, opened
+from tests.office.pages.site import Site
+from tests.office.pages.site import opened as open_site
 from tests.office.pages.summary import Record
-from tests.office.pages.visiting import Enter
+from tests.office.pages.visiting import Enter, opened
 from tests.office.pages.watching import Watcher
 from tests.office.support.scenes import TownScene
 from tests.services import chromium
@@ -76,7 +78,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, database: str) ->
     or with its desks laid for one marked `laid`."""
     marked = {mark.name for mark in request.node.iter_markers()}
     kind = TownScene.DESKS if "laid" in marked else TownScene.STORY if "told" in marked else TownScene.PEOPLE
-    async with opened(tmp_path / "site", kind, database=database) as new_site:
+    async with open_site(tmp_path / "site", kind, database=database) as new_site:
         yield new_site
 
 
@@ -100,8 +102,8 @@ def origin(site: Site) -> str:
 
 
 @pytest.fixture
-def watcher(origin: str) -> Watcher:
-    return Watcher(origin=origin)
+def watcher(origin: str, record_property: Record) -> Watcher:
+    return Watcher(origin=origin, record=record_property)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -127,13 +129,18 @@ def mail(site: Site) -> Mail:
 
 
 @pytest.fixture
-def enter(site: Site, context: BrowserContext) -> Enter:
-    """Return a function that signs another person in, in the same browser."""
+def enter(site: Site, context: BrowserContext, page: Page) -> Enter:
+    """Return a function that signs another person in, in the same browser, and opens a page."""
 
-    async def enters(role: PostRole = PostRole.CLERK, actor: str = "department", at: str = "") -> str:
+    async def enters(
+        role: PostRole = PostRole.CLERK, actor: str = "department", at: str = "", path: str = ""
+    ) -> str:
         actor = "" if role.is_of_node else actor
         await context.clear_cookies()
-        return await site.signed_in(context, site.person(role, actor), at or actor)
+        token = await site.signed_in(context, site.person(role, actor), at or actor)
+        if path:
+            await opened(page, path)
+        return token
 
     return enters
 
@@ -169,6 +176,13 @@ async def plain_page(browser: Browser, watcher: Watcher) -> AsyncIterator[Page]:
     yield await new_context.new_page()
     await new_context.close()
     watcher.check()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(site: Site) -> AsyncIterator[Guest]:
+    """Open a guest who is not signed in."""
+    async with calling(site.url) as guest:
+        yield guest
 
 
 @pytest.fixture

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
+from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import form_token
 from gateway_office.web.page_handling import COOKIE
+from tests.office.pages.site import Site
+from tests.office.support.accounts import Someone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +69,18 @@ class Guest:
 async def calling(url: str) -> AsyncIterator[Guest]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         yield Guest(url=url, http=http)
+
+
+async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") -> None:
+    """Sign the person in, and give the session to the guest. `actor` chooses among several agencies."""
+    guest.token = await site.new_session(person, actor)
+
+
+@asynccontextmanager
+async def calling_as(
+    site: Site, role: PostRole = PostRole.CLERK, actor: str = "department"
+) -> AsyncIterator[Guest]:
+    """Open a guest who is signed in as that person of the site."""
+    async with calling(site.url) as guest:
+        await at_work(site, guest, site.person(role, actor))
+        yield guest

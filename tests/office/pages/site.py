@@ -47,13 +47,18 @@ class Site:
         """Return the agency's id."""
         return (await self.town.agency(stage.cast().code(actor))).id
 
-    async def signed_in(self, context: BrowserContext, person: Someone, actor: str = "") -> str:
-        """Sign the person in, in this browser, and return the session's token. `actor` chooses among several agencies."""
+    async def new_session(self, person: Someone, actor: str = "") -> str:
+        """Sign the person in, and return the session's token. `actor` chooses among several agencies."""
         if person.totp:
             self.clock.skip(timedelta(seconds=31))  # a code is good once
         token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
         if actor:
             token = await sessions.choose_agency(self.node.accounts, token, await self.agency(actor))
+        return token
+
+    async def signed_in(self, context: BrowserContext, person: Someone, actor: str = "") -> str:
+        """Sign the person in, in this browser, and return the session's token."""
+        token = await self.new_session(person, actor)
         await context.add_cookies([{"name": COOKIE, "value": token, "url": self.url}])
         return token
 

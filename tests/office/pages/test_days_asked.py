@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import re
 
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import at_work, calling
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MESSAGE = "Không đọc được ngày"
@@ -30,8 +28,7 @@ SWAPPED = {PostRole.CLERK: "/van-ban-den?tab=all", PostRole.AUDITOR: "/nhat-ky?"
 async def test_an_impossible_day_is_refused_with_a_message_and_without_rows(site: Site, cases: Cases) -> None:
     async with calling(site.url) as guest:
         for role, paths in PATHS.items():
-            person = site.person(role, "" if role.is_of_node else "department")
-            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+            await at_work(site, guest, site.person(role, "" if role.is_of_node else "department"))
             for path in paths:
                 with cases.case(path):
                     assert (await guest.get(path)).status == 200

@@ -14,15 +14,14 @@ from gateway.domain.document import Urgency
 from gateway.domain.person import ProposalContent, SignedIn
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.letters import received
 from tests.office.long.pages.test_lists import arrive
 from tests.office.pages import deciders
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work, calling, calling_as
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import Someone
 from tests.support.cases import Cases
 from tests.support.node import DEPARTMENT
 from tests.support.pdf_pki import agency
@@ -88,9 +87,8 @@ async def test_a_decider_has_the_waiting_proposals_at_home(site: Site) -> None:
     await proposals.propose(site.node.deciding, signed_in, content, "Đăng ký mẫu dấu")
 
     for person, number in ((first.person, 0), (second.person, 1)):
-        site.clock.skip(timedelta(seconds=31))
         async with calling(site.url) as guest:
-            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+            await at_work(site, guest, person)
             home, listed = await _page(guest, "/tong-quan"), await _page(guest, "/co-quan/de-nghi")
         assert _groups(home)[0] == ({"Đề nghị chờ quyết định": 1} if number else {})
         assert _badges(home).get("Cơ quan", 0) == number
@@ -106,8 +104,7 @@ async def test_the_bell_is_silent_about_what_follows_from_ones_own_act(site: Sit
     now = site.clock.now()
     site.clock.skip(timedelta(hours=(24 + 9 - now.hour) % 24))  # 16:00 to 17:00 in Vietnam
 
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(clerk.services, clerk.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         home, bell = await _page(guest, "/tong-quan"), await _page(guest, "/thong-bao")
     assert _groups(home)[0].get("Chờ trình, phân công") == 1
     assert not bell.xpath(f"//main//ul[contains(@class, 'rings')]//a[contains(@href, '{letter.id}')]")
@@ -115,7 +112,7 @@ async def test_the_bell_is_silent_about_what_follows_from_ones_own_act(site: Sit
 
 async def _read_pages(site: Site, person: Someone) -> DutyPages:
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        await at_work(site, guest, person)
         home, bell, listed = [await _page(guest, path) for path in ("/tong-quan", "/thong-bao", "/can-xu-ly")]
         numbers, links = _groups(home)
         chips = {_words(a): _number(a) for a in listed.xpath(f"//*[@data-tab='tasks'][*{_COUNT}]")}

@@ -11,14 +11,13 @@ from datetime import timedelta
 import aiohttp
 import pytest_asyncio
 
-from gateway_office.accounts import admin, sessions, sign_in
+from gateway_office.accounts import admin, sessions
 from gateway_office.accounts.acting import Administrator
 from gateway_office.bootstrap.office import account_rules
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.deps import MOST_LIVE_PER_PERSON
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.waiting import within_limit
 
 
@@ -36,9 +35,7 @@ class Streams:
         self._site, self._http, self._stack = site, http, stack
 
     async def token(self, role: PostRole, actor: str = "department") -> str:
-        person = self._site.person(role, actor)
-        token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-        return await sessions.choose_agency(self._site.node.accounts, token, await self._site.agency(actor))
+        return await self._site.new_session(self._site.person(role, actor), actor)
 
     async def ask(self, token: str) -> tuple[int, bytes]:
         """Ask again, as a browser does whose page stayed open."""

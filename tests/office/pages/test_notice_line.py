@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from gateway_office.accounts import sign_in
 from gateway_office.domain.notice import NoticeKind, NoticeWish
 from gateway_office.domain.roles import PostRole
 from gateway_office.notices import NoticeBoard
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import at_work, calling
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 
 NOTE = re.compile(r'role="note"><details( open)?><summary>(.*?)</summary>(.*?)</details>', re.S)
 TEXT = "Thay ổ đĩa của máy chủ"
@@ -29,8 +27,7 @@ async def test_a_stop_is_one_line_until_its_last_hour(site: Site) -> None:
     async with calling(site.url) as guest:
         for wait in (timedelta(), timedelta(days=4, minutes=-61), timedelta(minutes=2), timedelta(hours=2)):
             site.clock.skip(wait)
-            person = site.person(PostRole.CLERK, "department")
-            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+            await at_work(site, guest, site.person(PostRole.CLERK, "department"))
             ((opened, line, text),) = NOTE.findall((await guest.get("/tro-giup")).text)
             is_open.append(bool(opened))
             assert "Thông báo tạm dừng" in line

@@ -20,9 +20,8 @@ from tests.office.pages.effort import Hand
 from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.office.pages.quarantine import SECRET_WORDS, land_broken
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.visiting import NARROW, Enter, opened, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.visiting import NARROW, Enter, opened, scope_of, send_form
+from tests.office.pages.watching import expect_answers
 from tests.support.waiting import wait_until
 
 HEAD, OFFICER = PostRole.HEAD, PostRole.OFFICER
@@ -32,12 +31,11 @@ PASSWORD = "Mây trắng 9 tầng"
 
 
 async def test_a_clerk_takes_in_refuses_and_sends(
-    site: Site, mail: Mail, page: Page, enter: Enter, hand: Hand, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter, hand: Hand
 ) -> None:
     _, first = await mail.comes("invitation", urgency=Urgency.EXPRESS)
     _, second = await mail.comes("notice")
-    await enter()
-    await page.goto("/van-ban-den")
+    await enter(path="/van-ban-den")
     await page.keyboard.press("j")
     await page.locator(f"[data-pane][data-ready='{first.id}']").wait_for()
     await page.keyboard.press("Control+Enter")
@@ -61,10 +59,10 @@ async def test_a_clerk_takes_in_refuses_and_sends(
     assert (await mail.load(second.id)).state.value == "rejected"
 
     await enter(PostRole.CLERK, "province")
-    await send_a_signed_letter(site, page, hand, record_property)
+    await send_a_signed_letter(site, page, hand)
 
 
-async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_property: Record) -> None:
+async def send_a_signed_letter(site: Site, page: Page, hand: Hand) -> None:
     """Drop a signed letter, let it be read, address, check and send it, call it back and send it again."""
     earlier = {d.id for d in await arrived(site)}
 
@@ -72,7 +70,7 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
         return [document for document in await arrived(site) if document.id not in earlier]
 
     await page.goto(NEW)
-    await axe.check(page, record_property, NEW)
+    await axe.check(page, NEW)
     with hand.task("a signed letter, dropped, to one recipient, sent", most_clicks=4):
         async with page.expect_navigation(url="**/phat-hanh/msg_**"):
             await hand.give("#files", LETTER)
@@ -91,12 +89,12 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
         async with page.expect_navigation():
             await hand.press("Control+Enter")
         assert "kiem-tra=1" in page.url
-        await axe.check(page, record_property, f"{NEW}/{{id}}?kiem-tra=1")
+        await axe.check(page, f"{NEW}/{{id}}?kiem-tra=1")
         with site.clock.standing():
             async with page.expect_navigation():
                 await hand.press("Control+Enter")
             assert page.url.endswith("/da-gui")
-            await axe.check(page, record_property, f"{NEW}/{{id}}/da-gui")
+            await axe.check(page, f"{NEW}/{{id}}/da-gui")
             assert await list_new() == []
 
             async with page.expect_navigation():
@@ -116,16 +114,13 @@ async def send_a_signed_letter(site: Site, page: Page, hand: Hand, record_proper
     assert sorted(d.state for d in (await list_written(site))[:2]) == ["cancelled", "packed"]
 
 
-async def test_a_head_gives_an_opinion_and_assigns(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher
-) -> None:
-    watcher.expect({403, 422})
+async def test_a_head_gives_an_opinion_and_assigns(site: Site, mail: Mail, page: Page, enter: Enter) -> None:
+    expect_answers(page, {403, 422})
     sent, document = await mail.taken_in(due_in=5)
     head = site.person(HEAD, "department").person.id
     await received.submit(site.node.inn, await mail.scope("department"), document.id, head, PROPOSAL)
 
-    await enter(HEAD)
-    await opened(page, "/can-xu-ly")
+    await enter(HEAD, path="/can-xu-ly")
     await page.locator("[data-row] a[data-open]").click()
     await expect(page.locator(".decide").get_by_text(PROPOSAL)).to_be_visible()
     await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
@@ -149,8 +144,7 @@ async def test_a_head_gives_an_opinion_and_assigns(
     await opened(page, at(document, "/chuyen-xu-ly"))
     await page.check(f"[name=lead_unit][value='{OTHER_UNIT}']")
     await page.fill("#why", "Không thuộc việc của phòng trước")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
     story = await page.text_content(".story") or ""
     assert "dự thảo văn bản trả lời đúng hạn" in story
     assert "Chủ trì: Phòng Kế hoạch" in story
@@ -159,9 +153,9 @@ async def test_a_head_gives_an_opinion_and_assigns(
 
 
 async def test_an_officer_takes_over_and_finishes_the_work_of_the_unit(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({403})
+    expect_answers(page, {403})
     sent, document = await mail.taken_in(due_in=5)
     await enter(OFFICER)
     await opened(page, at(document), 403)
@@ -187,11 +181,10 @@ async def test_an_officer_takes_over_and_finishes_the_work_of_the_unit(
 
 
 async def test_an_agencys_administrator_adds_and_locks_an_account_and_looks_at_the_registry(
-    site: Site, page: Page, enter: Enter, watcher: Watcher
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({422})
-    await enter(PostRole.AGENCY_ADMIN)
-    await page.goto("/quan-tri")
+    expect_answers(page, {422})
+    await enter(PostRole.AGENCY_ADMIN, path="/quan-tri")
     await page.keyboard.press("n")
     await page.wait_for_url("**/tai-khoan/moi")
     await page.get_by_label("Họ tên").fill("Nguyễn Văn Thử Nghiệm")
@@ -226,12 +219,11 @@ async def test_an_agencys_administrator_adds_and_locks_an_account_and_looks_at_t
 
 
 async def test_an_operator_looks_at_operations_and_at_a_packet_in_quarantine(
-    site: Site, page: Page, enter: Enter, watcher: Watcher
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({403})
+    expect_answers(page, {403})
     id = await land_broken(site)
-    await enter(PostRole.OPERATOR, at="department")
-    await page.goto("/van-hanh")
+    await enter(PostRole.OPERATOR, at="department", path="/van-hanh")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Vận hành")
     await page.locator("#fine > summary").click()
     await expect(page.locator("#fine .fact-line", has_text="Cơ sở dữ liệu").first).to_contain_text("Tốt")

@@ -19,12 +19,10 @@ from gateway.domain.status import Fact, document_word, incoming_word
 from gateway.incoming.reading import DocumentContext
 from gateway.ops.evidence import contents
 from gateway_labs.demo import stage
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.store.store import OfficeWork
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work, calling
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 _MOST = 500
@@ -89,7 +87,7 @@ async def one_word_everywhere(site: Site, cases: Cases) -> None:
             words_by_id = {id: word for id, (word, _) in states.items() if id in whole_ids}
     assert {id[:4] for id in words_by_id} == {"msg_", "inb_"}
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        await at_work(site, guest, person)
         for id, word in words_by_id.items():
             with cases.case(f"page of {id}"):
                 expected = received_word(word, _LANG) if id.startswith("inb_") else state_word(word, _LANG)

@@ -9,12 +9,11 @@ from gateway.domain.document import Urgency
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import drafting
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import at_work, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import Someone
 from tests.support.cases import Cases
 
 
@@ -39,7 +38,7 @@ async def test_the_bell_tells_nobody_what_they_did_themselves(site: Site, mail: 
 
 async def _rung_subjects(site: Site, person: Someone, subjects: set[str]) -> set[str]:
     async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        await at_work(site, guest, person)
         page = (await guest.get("/thong-bao")).text.partition("<main")[2]
         news = json.loads((await guest.get("/su-kien/so")).text)["bell"]["count"]
     rung = {subject for subject in subjects if f"/{subject}" in page}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import aiohttp
 
-from gateway_office.accounts import sessions, sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 
 
 async def test_the_page_of_a_signed_in_person_is_as_long_as_what_stands_in_it(site: Site) -> None:
-    person = site.person(PostRole.CLERK, "department")
-    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-    token = await sessions.choose_agency(site.node.accounts, token, await site.agency("department"))
+    token = await site.new_session(site.person(PostRole.CLERK, "department"), "department")
     headers = {"Cookie": f"{COOKIE}={token}", "Accept-Encoding": "gzip"}
 
     async with aiohttp.ClientSession() as http:

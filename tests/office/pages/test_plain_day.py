@@ -12,7 +12,8 @@ from gateway.domain.document import Urgency
 from gateway_office.domain.roles import PostRole
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.pages.watching import Watcher
+from tests.office.pages.visiting import send_form
+from tests.office.pages.watching import expect_answers
 from tests.support.printed import FOLDER
 
 LETTER = FOLDER / "cong-van.pdf"
@@ -21,10 +22,10 @@ WHY = "Thiếu phụ lục số 2 nêu trong văn bản"
 
 @pytest.mark.on_both
 async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enters_paper(
-    site: Site, mail: Mail, plain_page: Page, watcher: Watcher
+    site: Site, mail: Mail, plain_page: Page
 ) -> None:
     page = plain_page
-    watcher.expect({422})
+    expect_answers(plain_page, {422})
     _, urgent = await mail.comes("invitation", urgency=Urgency.EXPRESS)
     usual, ordinary = await mail.comes("notice")
     await site.signed_in(page.context, site.person(PostRole.CLERK, "department"), "department")
@@ -48,8 +49,7 @@ async def test_a_clerk_without_scripts_filters_takes_in_refuses_issues_and_enter
     assert await page.locator("[data-problems] a").get_attribute("href") == "#reason"
     assert await page.input_value("#note") == WHY
     await page.select_option("#reason", "MISSING_FILE")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
 
     with site.clock.standing():
         await issue(page)

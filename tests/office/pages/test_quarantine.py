@@ -7,13 +7,11 @@ import re
 
 from gateway.domain.status import Fact
 from gateway.store import reporting
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.quarantine import land_broken, land_changed, packets_aside
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 MAIN = re.compile(r'class="button main" href="([^"]+)"')
@@ -27,8 +25,7 @@ FOREIGN = re.compile(r"(changed|broken)-1|\b[A-Z]+-[A-Z]{2,}|\b(the|of|not|is|si
 
 
 async def _clerk(site: Site, guest: Guest) -> None:
-    person = site.person(PostRole.CLERK, "department")
-    guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    await at_work(site, guest, site.person(PostRole.CLERK, "department"))
 
 
 async def test_a_packet_that_was_changed_after_signing_is_returned(site: Site, mail: Mail) -> None:

@@ -4,11 +4,9 @@ addresses that lead away."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.person import AccountStanding
@@ -18,11 +16,10 @@ from gateway_office.accounts.acting import Administrator
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages import axe
-from tests.office.pages.guest import Answer, Guest, calling
+from tests.office.pages.guest import Answer, Guest
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import opened
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.office.support.accounts import PASSWORD, Someone
 
 DOOR = "/dang-nhap"
@@ -30,12 +27,6 @@ AWAY = (
     *("https://example.invalid/", "//example.invalid/", "/\\example.invalid", "\\\\example.invalid"),
     *("/\t/example.invalid", "javascript:alert(1)", "https:example.invalid", "/\r\nSet-Cookie: a=b"),
 )
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as caller:
-        yield caller
 
 
 def clerk(site: Site) -> Someone:
@@ -52,13 +43,11 @@ def read_page(answer: Answer, login: str) -> tuple[int, str]:
     return answer.status, text.replace(login, "NAME")
 
 
-async def test_a_clerk_signs_in_works_and_signs_out(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
-) -> None:
-    watcher.expect({422})
+async def test_a_clerk_signs_in_works_and_signs_out(site: Site, context: BrowserContext, page: Page) -> None:
+    expect_answers(page, {422})
     person = clerk(site)
     await page.goto("/van-ban-di?tab=gui-loi")
-    await axe.check(page, record_property, DOOR)
+    await axe.check(page, DOOR)
     await page.get_by_label("Tên đăng nhập").fill(person.login)
     await page.get_by_label("Mật khẩu", exact=True).fill("Sai rồi 2026!")
     await page.keyboard.press("Enter")
@@ -181,17 +170,15 @@ async def test_no_page_is_framed_kept_or_sent_along(site: Site, guest: Guest) ->
         assert headers["Referrer-Policy"] == "same-origin"
 
 
-async def test_a_one_time_link_gives_a_person_a_password_once(
-    site: Site, page: Page, watcher: Watcher, record_property: Record
-) -> None:
-    watcher.expect({403, 422})
+async def test_a_one_time_link_gives_a_person_a_password_once(site: Site, page: Page) -> None:
+    expect_answers(page, {403, 422})
     services, root = site.node.accounts, site.person(PostRole.OPERATOR)
     person = clerk(site)
     old = (await person.enters()).token
     _, code = await admin.link(services, root.by, person.login)
 
     await page.goto(f"/lien-ket/{code}")
-    await axe.check(page, record_property, "/lien-ket")
+    await axe.check(page, "/lien-ket")
     await expect(page.get_by_role("heading", level=1)).to_contain_text(person.person.name)
     await page.get_by_label("Mật khẩu mới", exact=True).fill("ngắn")
     await page.get_by_label("Nhập lại mật khẩu mới").fill("ngắn")

@@ -10,12 +10,10 @@ from gateway.domain.document import Assignment, IncomingDocument
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import drafting
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import calling_as
 from tests.office.pages.mail import UNIT, Mail, at
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 WAITS_FOR_UNIT = "chờ phân công"
@@ -31,9 +29,7 @@ async def test_what_was_assigned_waits_nowhere_for_an_assignment(
     _, silent = await mail.taken_in("plan")
     await act.assign(site.node.inn, await mail.scope("department"), silent.id, assignment)
     site.clock.skip(timedelta(days=1))
-    person = site.person(PostRole.CLERK, "department")
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         for path in _pages(document, silent):
             with cases.case(path):
                 page = await guest.get(path)
@@ -47,9 +43,7 @@ async def test_a_draft_has_words_of_a_draft(site: Site, mail: Mail, cases: Cases
     sent, _ = await mail.comes()
     scope = await mail.scope("province")
     draft = await drafting.begin(site.node.out, scope, replace(sent.draft, number="999", external_id=None))
-    person = site.person(PostRole.CLERK, "province")
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site, PostRole.CLERK, "province") as guest:
         page = (await guest.get(f"/van-ban-di/{draft.id}")).text
         row = (await guest.get("/van-ban-di?tab=draft")).text.partition('<ol class="letters"')[2]
         row = row.partition("</ol>")[0]
@@ -66,9 +60,7 @@ async def test_a_draft_has_words_of_a_draft(site: Site, mail: Mail, cases: Cases
 async def test_a_recalled_document_tells_its_recall_in_its_picture(site: Site, mail: Mail) -> None:
     sent, arrived = await mail.taken_in()
     pictures = []
-    person = site.person(PostRole.CLERK, "province")
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site, PostRole.CLERK, "province") as guest:
         await mail.recall(sent)
         await mail.wait_until(lambda: mail.is_asked_back(arrived))
         for code in ("", "15"):

@@ -15,10 +15,11 @@ NARROW: ViewportSize = {"width": 1024, "height": 768}
 
 
 class Enter(Protocol):
-    """Signs a person in, in this browser, and returns the token. `at` is the agency that a person of the node looks at."""
+    """Signs a person in, in this browser, opens the page at `path`, and returns the token. `at` is the agency that a person
+    of the node looks at."""
 
     async def __call__(
-        self, role: PostRole = PostRole.CLERK, actor: str = "department", at: str = ""
+        self, role: PostRole = PostRole.CLERK, actor: str = "department", at: str = "", path: str = ""
     ) -> str: ...
 
 
@@ -38,3 +39,9 @@ async def box_of(locator: Locator) -> FloatRect:
 
 async def scope_of(site: Site, actor: str = "department") -> AgencyScope:
     return AgencyScope(agency_id=await site.agency(actor), principal_id="clerk")
+
+
+async def send_form(page: Page, notice: str = "") -> None:
+    """Press the main button of the page's form, and wait for the page that says that it was done."""
+    await page.locator("[data-main]").click()
+    await page.wait_for_url(f"**told={notice}*")

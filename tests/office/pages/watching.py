@@ -8,8 +8,11 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Request, Response, WebError
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Response, WebError
+
+from tests.office.pages.summary import Record
 
 LAST = 20
 _STATUS = re.compile(r"the server responded with a status of (\d{3})")
@@ -19,14 +22,17 @@ _INSIDE = frozenset({"data", "blob", "about", "chrome", "chrome-extension"})
 
 @dataclass(kw_only=True)
 class Watcher:
-    """`expected` are answers that the test itself asks for: Chromium writes each of 400 and above on the console."""
+    """`expected` are answers that the test itself asks for: Chromium writes each of 400 and above on the console. `record`
+    adds a property to the report of the test."""
 
     origin: str
+    record: Record
     wrong: list[str] = field(default_factory=list)
     expected: set[int] = field(default_factory=set)
     answers: deque[str] = field(default_factory=lambda: deque(maxlen=LAST))
 
     def watch(self, context: BrowserContext) -> None:
+        _WATCHERS[context] = self
         context.on("console", self._console)
         context.on("weberror", self._error)
         context.on("request", self._request)
@@ -62,3 +68,16 @@ class Watcher:
         self.answers.append(f"{response.status}: {response.request.method} {response.url}")
         if response.status >= 500 and response.status not in self.expected:
             self.wrong.append(f"{response.status}: {response.request.method} {response.url}")
+
+
+_WATCHERS: WeakKeyDictionary[BrowserContext, Watcher] = WeakKeyDictionary()
+
+
+def watcher_of(page: Page) -> Watcher:
+    """Return the watcher of the page's context."""
+    return _WATCHERS[page.context]
+
+
+def expect_answers(page: Page, statuses: Collection[int]) -> None:
+    """Expect these answers from now on in the page's context, so that they are no failure of the test."""
+    watcher_of(page).expect(statuses)

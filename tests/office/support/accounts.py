@@ -19,6 +19,7 @@ from gateway_office.accounts.sign_in import OpenedSession, TypedSignIn
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import CallOrigin
 from gateway_office.services import AccountServices
+from tests.office.support.rows import person_row
 
 PASSWORD = "Trời mưa 7 ngày"
 MACHINE = Administrator(principal_id="operator")
@@ -122,15 +123,7 @@ async def units(services: AccountServices, agency_id: str, *names: str) -> None:
 
 async def _unit(services: AccountServices, agency_id: str, name: str) -> None:
     now = services.clock.now()
-    officer = Person(
-        id=services.clock.new_id("prn_"),
-        name=f"Cán bộ {name}",
-        roles=frozenset(),
-        added_by="operator",
-        added_at=now,
-        roles_by="operator",
-        roles_at=now,
-    )
+    officer = person_row(services.clock.new_id("prn_"), now, name=f"Cán bộ {name}")
     async with services.accounts.begin("operator") as work:
         await work.people.add(officer, Credentials())
         await posts.give_post(work, MACHINE, officer, post(PostRole.OFFICER, agency_id, name), now)

@@ -12,6 +12,14 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
 
+import pytest
+
+from gateway.pool import ThreadPool
+from gateway.ports.services import Clock
+from gateway.settings.options import MailSettings
+from gateway_office import mail
+from gateway_office.mail import SmtpMailer
+
 
 @dataclass(slots=True)
 class ReceivedMail:
@@ -168,3 +176,17 @@ async def running(server: MailServer, *, tls_at_once: bool = False) -> AsyncIter
         listening.close()
         await server.close()
         await listening.wait_closed()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    async with running(MailServer()) as opened:
+        yield opened
+
+
+def mailer_to(server: MailServer, clock: Clock, pool: ThreadPool) -> SmtpMailer:
+    """Return the node's mailer, which sends to this server over a plain line."""
+    settings = MailSettings(
+        host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
+    )
+    return SmtpMailer(settings, clock, pool)

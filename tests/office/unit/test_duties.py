@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 import pytest
 
 from gateway.domain.office_calendar import OfficeCalendar, OfficeHours
-from gateway.domain.person import Credentials, Person
 from gateway.domain.timer_table import Receivers, Timer
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import Clash
 from gateway.policy.reform_words import ReportDuty
 from gateway.pool import ThreadPool
-from gateway.trust.person_secrets import PersonSecrets
 from gateway_office import duties
 from gateway_office.domain.notice import Notice, NoticeKind, NoticeWish
-from gateway_office.domain.roles import Post, PostRole
+from gateway_office.domain.roles import PostRole
 from gateway_office.domain.task import Task
 from gateway_office.duties import DutySources
 from gateway_office.policy.reminders import duty_letters
 from gateway_office.policy.signing_in import IdleRules
-from gateway_office.services import AccountRules, AccountServices
-from gateway_office.store.accounts import SqlAccounts
+from gateway_office.services import AccountRules
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.rows import account_services, hire, person_row, post_row
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH
 
@@ -51,7 +49,9 @@ def happenings() -> Happenings:
 
 
 @pytest.fixture
-def sources(store: SqlOfficeStore, clock: ManualClock, happenings: Happenings) -> Iterator[DutySources]:
+def sources(
+    store: SqlOfficeStore, clock: ManualClock, happenings: Happenings, pool: ThreadPool
+) -> DutySources:
     async def reports() -> Sequence[ReportDuty]:
         return ()
 
@@ -61,16 +61,8 @@ def sources(store: SqlOfficeStore, clock: ManualClock, happenings: Happenings) -
     async def outages() -> Mapping[str, datetime]:
         return happenings.outages
 
-    pool = ThreadPool(1)
-    accounts = AccountServices(
-        accounts=SqlAccounts(store, clock),
-        secrets=PersonSecrets(),
-        clock=clock,
-        pool=pool,
-        rules=AccountRules(idle=IdleRules(lock_new=timedelta(days=30))),
-    )
-    yield DutySources(accounts=accounts, reports=reports, notices=notices, outages=outages)
-    pool.close()
+    accounts = account_services(store, clock, pool, AccountRules(idle=IdleRules(lock_new=timedelta(days=30))))
+    return DutySources(accounts=accounts, reports=reports, notices=notices, outages=outages)
 
 
 async def of_node(sources: DutySources, timer: Timer, now: datetime) -> list[Task]:
@@ -82,16 +74,9 @@ async def of_north(sources: DutySources, timer: Timer, now: datetime, office: Of
     return [task for task in tasks[NORTH.agency_id] if task.timer == timer]
 
 
-async def hire(sources: DutySources, id: str, role: PostRole, end: datetime | None = None) -> None:
+async def add(sources: DutySources, id: str, role: PostRole, end: datetime | None = None) -> None:
     now = at("11-01 08:00")
-    person = Person(
-        id=id, name=id, roles=frozenset(), added_by="op", added_at=now, roles_by="op", roles_at=now
-    )
-    post = Post(person_id=id, role=role, agency_id=NORTH.agency_id, given_by="op", given_at=now, until=end)
-    async with sources.accounts.accounts.begin("op") as work:
-        await work.people.add(person, Credentials())
-        await work.posts.give(post)
-        await work.commit()
+    await hire(sources.accounts, person_row(id, now), post_row(id, role, now, until=end))
 
 
 async def test_the_quarters_figures_are_owed_until_an_operator_notes_once_that_they_were_sent(
@@ -138,15 +123,15 @@ async def test_an_account_that_its_agency_needs_is_not_told_that_it_will_be_lock
     sources: DutySources,
 ) -> None:
     """T20 (new account unused)."""
-    await hire(sources, "prn_clerk", PostRole.CLERK)
-    await hire(sources, "prn_officer", PostRole.OFFICER)
+    await add(sources, "prn_clerk", PostRole.CLERK)
+    await add(sources, "prn_officer", PostRole.OFFICER)
 
     (duty,) = await of_north(sources, Timer.UNUSED_ACCOUNT, at("11-21 08:00"), OFFICE)
     assert (duty.person_id, duty.due_at) == ("prn_officer", at("12-01 08:00"))
 
 
 async def test_a_duty_ends_when_the_agencys_own_office_closes(sources: DutySources) -> None:
-    await hire(sources, "prn_leaver", PostRole.OFFICER, end=at("11-16 17:00"))
+    await add(sources, "prn_leaver", PostRole.OFFICER, end=at("11-16 17:00"))
 
     (usual,) = await of_north(sources, Timer.LEAVERS_ACCOUNT, at("11-20 08:00"), OFFICE)
     (short,) = await of_north(sources, Timer.LEAVERS_ACCOUNT, at("11-20 08:00"), SHORT_DAY)

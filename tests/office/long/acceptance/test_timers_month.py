@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
@@ -17,7 +17,6 @@ from sqlmodel import col
 from gateway.domain.document import IncomingDocument, InState, Kind, OutState, Urgency
 from gateway.domain.event import EventKind
 from gateway.domain.handling import PartState, UnitPart
-from gateway.domain.person import Credentials, Person
 from gateway.domain.registry_reform import DecidingDocument, Reform, ReformKind, ReformRecord, ReformState
 from gateway.domain.states import Track
 from gateway.domain.status import Fact, RequestKind
@@ -26,27 +25,26 @@ from gateway.domain.wall_clock import VIETNAM, local
 from gateway.policy.reform_words import ReportDuty, report_duties
 from gateway.policy.upkeep import CertificateEnding
 from gateway.pool import ThreadPool
-from gateway.settings.options import MailSettings
 from gateway.store.tables_node import EventRow
-from gateway.trust.person_secrets import PersonSecrets
-from gateway_office import mail, todo
+from gateway_office import todo
 from gateway_office.accounts import requests
 from gateway_office.accounts.acting import Administrator
 from gateway_office.accounts.requests import RequestDraft
 from gateway_office.domain.account_request import AccountRequest, RequestForm, RequestLine, RequestState
 from gateway_office.domain.notice import NoticeKind, NoticeWish
-from gateway_office.domain.roles import Post, PostRole
+from gateway_office.domain.roles import PostRole
 from gateway_office.domain.work_file import FileKind
 from gateway_office.duties import DutySources
 from gateway_office.letters import work_files
-from gateway_office.mail import DigestMail, SmtpMailer
+from gateway_office.mail import DigestMail
 from gateway_office.notices import NoticeBoard, Reminders
 from gateway_office.policy.reminders import UnitPeople
 from gateway_office.policy.signing_in import IdleRules
 from gateway_office.services import AccountRules, AccountServices, TodoServices
-from gateway_office.store.accounts import SqlAccounts
 from gateway_office.store.store import SqlOfficeStore
-from tests.office.support.mail_server import MailServer, running
+from tests.office.support.mail_server import MailServer, mailer_to
+from tests.office.support.mail_server import server as server
+from tests.office.support.rows import account_services, hire, person_row, post_row
 from tests.office.unit.todo.conftest import Certificates, TodoOffice, certificates, office, services
 from tests.support.clock import ManualClock
 from tests.support.stores import (
@@ -311,37 +309,14 @@ class Month:
     async def hire(self) -> None:
         """One person leaves on Wednesday at 17:00; the others stay."""
         now = self.office.clock.now()
-        person = replace(new_person("prn_leaver", now), login="nghi")
-        async with self.accounts.accounts.begin("operator") as work:
-            await work.people.add(person, Credentials())
-            await work.posts.give(
-                Post(
-                    person_id=person.id,
-                    role=PostRole.CLERK,
-                    agency_id=NORTH.agency_id,
-                    given_by="operator",
-                    given_at=now,
-                    until=at("02 17:00"),
-                )
-            )
-            await work.commit()
+        post = post_row("prn_leaver", PostRole.CLERK, now, until=at("02 17:00"))
+        await hire(self.accounts, person_row("prn_leaver", now, name="Người Nghỉ", login="nghi"), post)
 
     async def add_unused(self) -> None:
         """Give an account to an officer, who never signs in."""
         now = self.office.clock.now()
-        person = replace(new_person("prn_unused", now), email=PERSON)
-        post = Post(
-            person_id=person.id,
-            role=PostRole.OFFICER,
-            agency_id=NORTH.agency_id,
-            unit=UNIT,
-            given_by="operator",
-            given_at=now,
-        )
-        async with self.accounts.accounts.begin("operator") as work:
-            await work.people.add(person, Credentials())
-            await work.posts.give(post)
-            await work.commit()
+        post = post_row("prn_unused", PostRole.OFFICER, now, unit=UNIT)
+        await hire(self.accounts, person_row("prn_unused", now, name="Người Mới", email=PERSON), post)
 
     async def ask_end(self) -> None:
         """Ask for the end of the leaver's account, which ends T17 (leavers) before the account ends."""
@@ -438,18 +413,6 @@ class Month:
         ]
 
 
-def new_person(id: str, now: datetime) -> Person:
-    return Person(
-        id=id,
-        name=f"Người Dùng {id}",
-        roles=frozenset(),
-        added_by="operator",
-        added_at=now,
-        roles_by="operator",
-        roles_at=now,
-    )
-
-
 _REPLY_TERMS = {"reply_required": True, "due_on": date(2026, 12, 18)}
 
 
@@ -458,22 +421,9 @@ def partial_state(month: Month, name: str, state: InState) -> Callable[[], Await
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with running(MailServer()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def accounts(store: SqlOfficeStore, clock: ManualClock) -> Iterator[AccountServices]:
-    pool = ThreadPool(1)
-    yield AccountServices(
-        accounts=SqlAccounts(store, clock),
-        secrets=PersonSecrets(),
-        clock=clock,
-        pool=pool,
-        rules=AccountRules(idle=IdleRules(lock_new=timedelta(days=30))),
-    )
-    pool.close()
+def accounts(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountServices:
+    rules = AccountRules(idle=IdleRules(lock_new=timedelta(days=30)))
+    return account_services(store, clock, pool, rules)
 
 
 def moments(month: Month) -> list[datetime]:
@@ -501,9 +451,6 @@ async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
     """T1 (issue), T1u (urgent issue), T2 (taking in), T10 (reply owed), T15 (unopened work), T18 (request),
     T20 (new account unused)."""
     month, pool = Month(office, accounts, certificates), ThreadPool(2)
-    settings = MailSettings(
-        host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
-    )
 
     async def heads(agency_id: str) -> Sequence[str]:
         return [HEAD]
@@ -520,7 +467,7 @@ async def test_every_timer_is_told_at_its_minutes_to_its_people_once(
 
     reminders = Reminders(
         services=services,
-        mailer=SmtpMailer(settings, office.clock, pool),
+        mailer=mailer_to(server, office.clock, pool),
         digest_at=(time(8), time(14)),
         people={"z91.01": (CLERK,)},
         heads=heads,

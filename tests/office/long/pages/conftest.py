@@ -5,6 +5,7 @@ from tests.office.pages.conftest import cheap_passwords as cheap_passwords
 from tests.office.pages.conftest import context as context
 from tests.office.pages.conftest import database as database
 from tests.office.pages.conftest import enter as enter
+from tests.office.pages.conftest import guest as guest
 from tests.office.pages.conftest import hand as hand
 from tests.office.pages.conftest import mail as mail
 from tests.office.pages.conftest import origin as origin

@@ -6,58 +6,39 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
 import pypdfium2
 import pytest
-import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.domain.account import ApiCall, ClientCertificate, KeyAuth
 from gateway.errors import Denied
 from gateway_labs.demo import stage
-from gateway_office.accounts import admin, posts, sessions, sign_in
+from gateway_office.accounts import admin, posts, sessions
 from gateway_office.accounts.acting import Administrator
 from gateway_office.domain.roles import Manner, PostRole, Right
 from tests.office.pages import axe
-from tests.office.pages.guest import Answer, Guest, calling
+from tests.office.pages.guest import Answer, Guest, at_work
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.watching import Watcher
-from tests.office.support.accounts import ORIGIN, PASSWORD, Someone
+from tests.office.pages.watching import expect_answers
+from tests.office.support.accounts import PASSWORD
 
 NEW = "Mây trắng 9 tầng"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as guest:
-        yield guest
-
-
-async def at_work(site: Site, guest: Guest, person: Someone, actor: str = "") -> None:
-    """Sign the person in and give the session to the guest."""
-    if person.totp:
-        site.clock.skip(timedelta(seconds=31))  # a code is good once
-    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-    guest.token = (
-        await sessions.choose_agency(site.node.accounts, token, await site.agency(actor)) if actor else token
-    )
-
-
 async def test_a_device_is_set_up_and_a_recovery_code_stands_in_for_it(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     person = site.person(PostRole.CLERK, "province")
     elsewhere = (await person.enters()).token
     await site.signed_in(context, person)
     await page.goto("/tai-khoan")
-    await axe.check(page, record_property, "/tai-khoan")
+    await axe.check(page, "/tai-khoan")
     await page.get_by_role("link", name="Cài đặt mã xác thực").click()
-    await axe.check(page, record_property, "/tai-khoan/ma-xac-thuc")
+    await axe.check(page, "/tai-khoan/ma-xac-thuc")
     assert await page.get_by_role("img", name="Mã QR").count() == 1
     secret = (await page.locator("#secret").inner_text()).replace(" ", "")
     await page.get_by_label("Mã 6 số đang hiện").fill(pyotp.TOTP(secret).at(site.clock.now()))
@@ -82,9 +63,9 @@ async def test_a_device_is_set_up_and_a_recovery_code_stands_in_for_it(
 
 
 async def test_a_password_that_must_be_changed_comes_before_everything(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
-    watcher.expect({422})
+    expect_answers(page, {422})
     person, root = site.person(PostRole.OFFICER, "province"), site.person(PostRole.OPERATOR)
     other = (await person.enters()).token
     token = await site.signed_in(context, person)
@@ -416,12 +397,12 @@ async def printed(guest: Guest, path: str) -> str:
 
 
 async def test_an_agency_asks_for_accounts_and_the_operator_answers(
-    site: Site, context: BrowserContext, page: Page, guest: Guest, watcher: Watcher, record_property: Record
+    site: Site, context: BrowserContext, page: Page, guest: Guest
 ) -> None:
-    watcher.expect({422})
+    expect_answers(page, {422})
     await site.signed_in(context, site.person(PostRole.AGENCY_ADMIN, "department"))
     await page.goto("/quan-tri/de-nghi")
-    await axe.check(page, record_property, "/quan-tri/de-nghi")
+    await axe.check(page, "/quan-tri/de-nghi")
     await page.get_by_role("link", name="mẫu 01").click()
     await page.get_by_label("Họ và tên 1").fill("Đặng Thị Mẫu")
     await page.get_by_role("button", name="Gửi đề nghị").click()
@@ -431,7 +412,7 @@ async def test_an_agency_asks_for_accounts_and_the_operator_answers(
     await page.get_by_label("Họ và tên 2", exact=True).fill("Vũ Văn Thừa")
     await page.get_by_label("Loại tài khoản (vai trò) 2").select_option("clerk")
     await page.get_by_label("Số văn bản").fill("7/SMT-VP")
-    await axe.check(page, record_property, "/quan-tri/de-nghi/moi/01")
+    await axe.check(page, "/quan-tri/de-nghi/moi/01")
     await page.get_by_role("button", name="Gửi đề nghị").click()
     await expect(page.get_by_text("Chờ trả lời")).to_be_visible()
     assert not await page.get_by_role("button", name="Trả lời và thực hiện").count()
@@ -444,7 +425,7 @@ async def test_an_agency_asks_for_accounts_and_the_operator_answers(
     await page.goto("/quan-tri/de-nghi")
     await expect(page.get_by_role("row", name="7/SMT-VP")).to_contain_text("trả lời trước")
     await page.goto(path)
-    await axe.check(page, record_property, path)
+    await axe.check(page, path)
     await page.get_by_label("Kết quả 2").select_option("refused")
     await page.get_by_role("button", name="Trả lời và thực hiện").click()
     await expect(page.get_by_role("alert")).to_contain_text("người bị từ chối cần lý do")

@@ -16,14 +16,13 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.visiting import Enter, opened, scope_of
+from tests.office.pages.visiting import Enter, scope_of
 
 EMPTY_UNIT = "Tổ Chuyển đổi số"
 
 
 async def test_the_administrator_sees_what_presses_without_any_document(
-    site: Site, mail: Mail, page: Page, enter: Enter, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     person, scope = site.person(PostRole.AGENCY_ADMIN, "department").person, await scope_of(site)
     by, services = Administrator.person(person.id), site.node.accounts
@@ -37,8 +36,7 @@ async def test_the_administrator_sees_what_presses_without_any_document(
     _, document = await mail.comes()
     site.clock.skip(timedelta(days=6))
 
-    await enter(PostRole.AGENCY_ADMIN)
-    await opened(page, "/")
+    await enter(PostRole.AGENCY_ADMIN, path="/")
     assert page.url.endswith("/tong-quan")
 
     await expect(page.locator("section", has=page.locator("#attention"))).to_contain_text("Hoàng Văn Mới")
@@ -51,7 +49,7 @@ async def test_the_administrator_sees_what_presses_without_any_document(
     assert document.subject
     assert document.subject not in text
     assert await page.locator("main a[href^='/van-ban'], main a[href^='/can-xu-ly']").count() == 0
-    await axe.check(page, record_property, "home of an administrator")
+    await axe.check(page, "home of an administrator")
     for width, height in ((1366, 641), (390, 844)):
         await page.set_viewport_size({"width": width, "height": height})
         wide = await page.evaluate("document.documentElement.scrollWidth")

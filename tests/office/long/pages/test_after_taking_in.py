@@ -14,7 +14,6 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import UNIT, Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, opened
 
 NOTE = "Đề nghị giao Phòng Tổng hợp tham mưu"
@@ -34,15 +33,14 @@ async def assign_beside_the_list(page: Page) -> None:
 
 
 async def test_submitted_assigned_handed_back_late_done_and_reopened(
-    site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record
+    site: Site, mail: Mail, enter: Enter, page: Page
 ) -> None:
     sent, document = await mail.taken_in(due_in=5)
     await mail.second_unit()
 
-    await enter(PostRole.CLERK)
-    await opened(page, at(document))
+    await enter(PostRole.CLERK, path=at(document))
     await page.get_by_role("link", name="Trình lãnh đạo").click()
-    await axe.check(page, record_property, "/van-ban-den/{id}/trinh")
+    await axe.check(page, "/van-ban-den/{id}/trinh")
     await page.get_by_label("Ý kiến đề xuất của văn thư").fill(NOTE)
     await page.get_by_role("button", name="Trình", exact=True).click()
     await page.wait_for_url("**told=incoming.submitted*")
@@ -53,7 +51,7 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await page.locator("[data-row] a.button").filter(has_text="Cho ý kiến").click()
     await page.locator("[data-pane][data-ready]:not(.asking)").wait_for()
     await expect(page.get_by_text(NOTE)).to_be_visible()
-    await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly (submitted)")
+    await axe.check(page, "/van-ban-den/{id}/chuyen-xu-ly (submitted)")
     deadline = (site.clock.now() + timedelta(days=4)).strftime("%d/%m/%Y")
     await page.get_by_label("Câu ý kiến có sẵn").select_option(index=2)
     await page.check(f"[name=lead_unit][value='{UNIT}']")
@@ -68,10 +66,10 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
 
     await enter(PostRole.UNIT_HEAD)
     await todo_line(page, "chưa bắt đầu")
-    await axe.check(page, record_property, "/can-xu-ly (unit)")
+    await axe.check(page, "/can-xu-ly (unit)")
     await opened(page, at(document))
     await page.get_by_role("link", name="Trả lại người phân công").click()
-    await axe.check(page, record_property, "/van-ban-den/{id}/tra-lai")
+    await axe.check(page, "/van-ban-den/{id}/tra-lai")
     await page.get_by_label("Lý do trả lại").fill(BACK)
     await page.get_by_role("button", name="Trả lại người phân công").click()
     await page.wait_for_url("**told=incoming.handed_back*")
@@ -103,8 +101,7 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await page.get_by_role("button", name="Đang xử lý").click()
     await page.wait_for_url("**told=*")
     site.clock.skip(timedelta(days=9))
-    await enter(PostRole.OFFICER)
-    await opened(page, "/can-xu-ly?cua-toi=1")
+    await enter(PostRole.OFFICER, path="/can-xu-ly?cua-toi=1")
     await expect(page.locator("[data-row]")).to_have_count(1)
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row] .letter-left .late")).to_have_count(1)
@@ -116,10 +113,9 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await page.wait_for_url("**told=*")
     await mail.await_fact(sent, "done")
 
-    await enter(PostRole.UNIT_HEAD)
-    await opened(page, at(document))
+    await enter(PostRole.UNIT_HEAD, path=at(document))
     await page.get_by_role("link", name="Mở lại xử lý").click()
-    await axe.check(page, record_property, "/van-ban-den/{id}/mo-lai")
+    await axe.check(page, "/van-ban-den/{id}/mo-lai")
     await page.get_by_label("Lý do mở lại").fill(WHY_REOPENED)
     await page.get_by_role("button", name="Mở lại xử lý").click()
     await page.wait_for_url("**told=incoming.reopened*")
@@ -141,5 +137,5 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await todo_line(page, "nơi nhận chưa trả lời")
     await page.locator("[data-row] a.button").filter(has_text="Đôn đốc trả lời").click()
     await page.locator("[data-pane][data-ready]:not(.asking)").wait_for()
-    await axe.check(page, record_property, "/van-ban-di/{id}/don-doc (answer)")
+    await axe.check(page, "/van-ban-di/{id}/don-doc (answer)")
     await expect(page.get_by_label("Nội dung đôn đốc")).to_have_value(re.compile("chưa có văn bản trả lời"))

@@ -18,9 +18,8 @@ from gateway_office.node import exchange
 from tests.office.pages import axe, deciders
 from tests.office.pages.deciders import Decider
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE
 
 GO = "[data-main]"
@@ -55,13 +54,13 @@ async def counted(page: Page) -> dict[str, int]:
 
 
 async def test_a_file_is_previewed_row_by_row_and_applied_as_previewed(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     await enter(PostRole.CODES)
     entry = await site.node.directory.entry(DEPARTMENT)
     assert entry is not None
     await page.goto("/co-quan/nhap")
-    await axe.check(page, record_property, "import")
+    await axe.check(page, "import")
 
     await uploaded(
         page,
@@ -71,7 +70,7 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_previewed(
 
     assert await counted(page) == {"error": 0, "close": 0, "change": 1, "add": 1}
     assert await page.locator("ins", has_text="elsewhere").count() == 1
-    await axe.check(page, record_property, "import preview")
+    await axe.check(page, "import preview")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None, "a preview writes nothing"
     await page.click("a[href$='loc=add']")
     assert await page.locator("#list tbody tr").count() == 1
@@ -83,7 +82,7 @@ async def test_a_file_is_previewed_row_by_row_and_applied_as_previewed(
     assert changed is not None
     assert (changed.name, changed.host) == (entry.name, "elsewhere")
     await page.locator("main tbody a[data-open]").last.click()
-    await axe.check(page, record_property, "an import that others stand on")
+    await axe.check(page, "an import that others stand on")
     assert "/co-quan/nhap/lan/" in page.url
     assert await page.locator("a[href$='/hoan-tac']").count() == 0
     assert DEPARTMENT in await page.inner_text("main section"), "the reasons name what stands on it"
@@ -99,13 +98,13 @@ def workbook(*rows: tuple[str, ...]) -> bytes:
 
 
 async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_completely(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     entry = await site.node.directory.entry(DEPARTMENT)
     assert entry is not None
     await both[0].comes_in(context)
-    watcher.expect({422})
+    expect_answers(page, {422})
     rows = (("Mã định danh", "Tên cơ quan", "Điện thoại"), (DEPARTMENT, entry.name, "0123 456"))
     await uploaded(page, workbook(*rows, (f"{PROVINCE}.77", "Chi cục Mẫu", "")), "codes.xlsx")
     assert await counted(page) == {"error": 0, "close": 0, "change": 1, "add": 1}
@@ -120,14 +119,14 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_c
     await page.click(GO)
     assert await page.locator("#password[aria-invalid=true]").count() == 1
     assert await page.input_value("#number") == "45/QĐ-UBND", "what was typed stays"
-    await axe.check(page, record_property, "import for two")
+    await axe.check(page, "import for two")
     await decide(page, both[0], "reforms.proposed")
     proposal = page.url.split("?")[0]
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
 
     await both[1].comes_in(context)
     await page.goto(f"{proposal}/phe-duyet")
-    await axe.check(page, record_property, "approve an import")
+    await axe.check(page, "approve an import")
     assert "45/QĐ-UBND" not in await page.inner_text("main"), "the approver has the number from elsewhere"
     assert await page.locator("ins", has_text="0123 456").count() == 1
     await page.fill("#typed_1", "46/QĐ-UBND")
@@ -142,9 +141,9 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_c
 
     site.clock.skip(timedelta(minutes=5))
     await page.click("a[href*='/co-quan/nhap/lan/']")
-    await axe.check(page, record_property, "one import")
+    await axe.check(page, "one import")
     await page.click("a[href$='/hoan-tac']")
-    await axe.check(page, record_property, "undo an import")
+    await axe.check(page, "undo an import")
     await page.fill("#reason", "The list of another year")
     await decide(page, both[1], "reforms.import_undone")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
@@ -155,15 +154,15 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_c
 
 
 async def test_old_letters_are_shown_before_and_after_and_broken_files_have_words(
-    page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    page: Page, enter: Enter
 ) -> None:
     await enter(PostRole.CODES)
 
     await uploaded(page, f"code;name\n{PROVINCE}.78;Së N«ng nghiÖp\n".encode("latin-1"))
 
     assert await page.locator("td", has_text="Sở Nông nghiệp").count() >= 2
-    await axe.check(page, record_property, "import of old letters")
-    watcher.expect({422})
+    await axe.check(page, "import of old letters")
+    expect_answers(page, {422})
     for raw in (b"PK\x03\x04 cut off", b'{"agencies": 5}'):
         await page.goto("/co-quan/nhap")
         await page.set_input_files("#file", {"name": "a.xlsx", "mimeType": "text/csv", "buffer": raw})
@@ -172,7 +171,7 @@ async def test_old_letters_are_shown_before_and_after_and_broken_files_have_word
 
 
 async def test_a_file_with_errors_names_them_and_is_never_applied(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     await enter(PostRole.CODES)
 
@@ -192,7 +191,7 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
     assert "31/02/2027" in "".join(faults)
     assert await page.locator(f"form {GO}").count() == 0
     token = await page.locator("input[name=form_token] >> nth=0").input_value()
-    watcher.expect({422})
+    expect_answers(page, {422})
     answer = await page.request.post(
         page.url, form={"form_token": token}, headers={"Origin": site.url}, max_redirects=0
     )
@@ -201,7 +200,7 @@ async def test_a_file_with_errors_names_them_and_is_never_applied(
 
 
 async def test_a_preview_is_for_the_registry_that_it_was_made_on_and_for_its_own_session(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     await enter(PostRole.CODES)
     await uploaded(page, f"code,name\n{PROVINCE}.79,Chi cục Bảy\n")
@@ -209,21 +208,20 @@ async def test_a_preview_is_for_the_registry_that_it_was_made_on_and_for_its_own
     plan = await site.node.directory_changes.plan_import(f"code,name\n{PROVINCE}.80,Chi cục Tám\n".encode())
     await site.node.directory_changes.apply(plan, "other")
 
-    watcher.expect({422})
+    expect_answers(page, {422})
     await page.click(GO)
     assert await page.locator("[data-problems]").count() == 1
     assert await site.node.directory.entry(f"{PROVINCE}.79") is None
-    await enter(PostRole.OPERATOR)
-    await page.goto(address)
+    await enter(PostRole.OPERATOR, path=address)
     assert "told=reforms.import_gone" in page.url
 
 
 async def test_the_wizard_works_without_scripts_and_refuses_with_every_conflict(
-    site: Site, plain_page: Page, watcher: Watcher
+    site: Site, plain_page: Page
 ) -> None:
     page = plain_page
     await site.signed_in(page.context, site.person(PostRole.CODES))
-    watcher.expect({422})
+    expect_answers(plain_page, {422})
     await page.goto(NEW)
 
     await page.click(GO)
@@ -255,19 +253,13 @@ async def test_the_wizard_works_without_scripts_and_refuses_with_every_conflict(
 
 
 async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguished(
-    site: Site,
-    context: BrowserContext,
-    page: Page,
-    plain_page: Page,
-    watcher: Watcher,
-    record_property: Record,
-    enter: Enter,
+    site: Site, context: BrowserContext, page: Page, plain_page: Page, enter: Enter
 ) -> None:
     twins = f"{PROVINCE}.81", f"{DEPARTMENT}.81"
     lines = "".join(f"{code},Phòng Nội vụ Mẫu,{code.rpartition('.')[0]}\n" for code in twins)
     plan = await site.node.directory_changes.plan_import(f"code,name,parent\n{lines}".encode())
     await site.node.directory_changes.apply(plan, "other")
-    watcher.expect({422})
+    expect_answers(page, {422})
     await site.signed_in(plain_page.context, site.person(PostRole.CODES))
     await plain_page.goto(f"{NEW}?kind=rename&name=X&at=2")
     await plain_page.fill("#sources", "phong noi vu mau")
@@ -282,14 +274,13 @@ async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguishe
         await plain_page.goto(f"{path}?{field}=phong+noi+vu+mau")
         assert twins[0] in await plain_page.inner_text(f"#{field}-fault"), "not guessed here either"
 
-    await enter(PostRole.CODES)
-    await page.goto(f"{NEW}?kind=merge&at=2")
+    await enter(PostRole.CODES, path=f"{NEW}?kind=merge&at=2")
     for press in ("Enter", "click"):
         await page.locator("#find").press_sequentially("phong noi vu m")
         offers = page.get_by_role("option")
         await offers.first.wait_for()
         assert await offers.count() == 2
-        await axe.check(page, record_property, "names while they are typed")
+        await axe.check(page, "names while they are typed")
         if press == "click":
             await offers.last.click()
         else:
@@ -310,7 +301,7 @@ async def proposed(page: Page, decider: Decider) -> str:
 
 
 async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     """One that was rejected with its reason changes nothing."""
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
@@ -326,25 +317,25 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
     assert await page.locator("a[href$='/phe-duyet']").count() == 0, "who proposed is not asked to approve"
     await both[1].comes_in(context)
     await page.goto("/co-quan/de-nghi")
-    await axe.check(page, record_property, "proposals")
+    await axe.check(page, "proposals")
     await page.goto(f"{proposal}/phe-duyet")
-    await axe.check(page, record_property, "approve")
+    await axe.check(page, "approve")
     await page.fill("#typed_1", "7/qd")
     await decide(page, both[1], "reforms.approved")
 
     await page.goto(f"/co-quan/thay-doi/{id}/hoan-tac")
-    await axe.check(page, record_property, "undo")
+    await axe.check(page, "undo")
     await page.fill("#reason", "The day was another one")
     await decide(page, both[1], "reforms.undone")
     assert (await reforms.get_reform(site.node.deciding, id)).undone_why == "The day was another one"
 
 
 async def test_an_agency_proposes_certificates_of_its_own_code_alone(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
     await enter(PostRole.AGENCY_ADMIN)
-    watcher.expect({404, 422})
+    expect_answers(page, {404, 422})
     site.clock.skip(timedelta(seconds=31))
     for code, status in ((PROVINCE, 404), (DEPARTMENT, 422)):
         await page.goto(f"/co-quan/de-nghi/chung-thu-so?ma={code}")
@@ -390,19 +381,17 @@ async def lately(page: Page) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.told
 async def test_the_list_says_who_was_heard_last_as_far_as_the_visitor_may_know(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    await enter(PostRole.CLERK, "commune")
-    await page.goto(f"/co-quan?goc={PROVINCE}")
+    await enter(PostRole.CLERK, "commune", path=f"/co-quan?goc={PROVINCE}")
     own = await lately(page)
 
     assert own[PROVINCE][0].endswith("20/11/2026"), "it wrote to this agency today"
     assert own[DEPARTMENT][0] == "–", "it wrote to others alone"
     assert all(changed for _, changed in own.values())
-    await axe.check(page, record_property, "the list of agencies")
+    await axe.check(page, "the list of agencies")
 
-    await enter(PostRole.CODES)
-    await page.goto(f"/co-quan?goc={PROVINCE}")
+    await enter(PostRole.CODES, path=f"/co-quan?goc={PROVINCE}")
     full_list = await lately(page)
     assert full_list[DEPARTMENT][0].endswith("20/11/2026")
     site.clock.skip(timedelta(days=2))

@@ -14,9 +14,8 @@ from gateway.domain.wall_clock import local
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, box_of, opened, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.office.support.printed_words import pictures
 from tests.support import png
 
@@ -24,18 +23,16 @@ PATH = "/quan-tri/co-quan"
 A4: ViewportSize = {"width": 794, "height": 1123}
 
 
-async def test_an_administrator_changes_a_setting_from_a_day_on(
-    site: Site, page: Page, enter: Enter, watcher: Watcher, record_property: Record
-) -> None:
+async def test_an_administrator_changes_a_setting_from_a_day_on(site: Site, page: Page, enter: Enter) -> None:
     """R139 (agency rulebook)."""
-    watcher.expect({422})
+    expect_answers(page, {422})
     await enter(PostRole.AGENCY_ADMIN)
     row = page.locator("tbody tr", has_text="Thời gian hoàn tác")
     await opened(page, PATH)
     await expect(row).to_contain_text("0 giây")
     await expect(row).to_contain_text("theo mặc định của nút")
     await row.get_by_role("link").click()
-    await axe.check(page, record_property, "a setting of an agency")
+    await axe.check(page, "a setting of an agency")
     yesterday = f"{local(site.clock.now()) - timedelta(days=1):%d/%m/%Y}"
     for value, day, fault in (("61", "", "ngoài phạm vi"), ("20", yesterday, "Ngày này đã qua")):
         await page.fill("#value", value)
@@ -56,7 +53,7 @@ async def test_an_administrator_changes_a_setting_from_a_day_on(
     await expect(row).to_contain_text(admin.name)
     await page.locator(f"#fold-history-{UNDO_SECONDS} summary").click()
     await expect(page.locator(f"#fold-history-{UNDO_SECONDS} li")).to_have_count(2)
-    await axe.check(page, record_property, "settings of an agency")
+    await axe.check(page, "settings of an agency")
 
     scope = await scope_of(site)
     async with site.node.store.read(scope) as work:
@@ -103,15 +100,14 @@ async def test_place_and_superior_body_that_are_chosen_stand_on_forms_and_new_do
     document.close()
     assert "ỦY BAN NHÂN DÂN THÀNH PHỐ SAO MAI" in words
 
-    await enter(PostRole.CLERK)
-    await opened(page, "/phat-hanh?nhap=tay")
+    await enter(PostRole.CLERK, path="/phat-hanh?nhap=tay")
     await expect(page.locator("#place")).to_have_value("Sao Mai")
 
 
 async def test_an_emblem_is_given_replaced_and_taken_away_and_stands_on_what_is_printed(
-    site: Site, page: Page, enter: Enter, watcher: Watcher, record_property: Record
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({403, 404, 422})
+    expect_answers(page, {403, 404, 422})
     form, book = "/quan-tri/ra-soat/mau-bieu/04.pdf", "/so-van-ban/tai/pdf?so=incoming"
 
     async def save(content: bytes = b"", name: str = "quoc-huy.png") -> None:
@@ -124,9 +120,8 @@ async def test_an_emblem_is_given_replaced_and_taken_away_and_stands_on_what_is_
         assert answer.ok, path
         return pictures(await answer.body())
 
-    await enter(PostRole.AGENCY_ADMIN)
-    await opened(page, f"{PATH}/{EMBLEM}")
-    await axe.check(page, record_property, "an emblem")
+    await enter(PostRole.AGENCY_ADMIN, path=f"{PATH}/{EMBLEM}")
+    await axe.check(page, "an emblem")
     square = png.picture(300, 300)
     for content, name, fault in (
         (b"", "", "Chọn tệp hình"),
@@ -148,7 +143,7 @@ async def test_an_emblem_is_given_replaced_and_taken_away_and_stands_on_what_is_
     await expect(row.locator("img")).to_have_js_property("naturalWidth", 300)
     await page.locator(f"#fold-history-{EMBLEM} summary").click()
     await expect(page.locator(f"#fold-history-{EMBLEM} li img")).to_have_count(2)
-    await axe.check(page, record_property, "settings with an emblem")
+    await axe.check(page, "settings with an emblem")
     assert await printed(form) == [(15, 15)]
     address = await row.locator("img").get_attribute("src") or ""
     answer = await page.context.request.get(site.url + address)
@@ -173,8 +168,7 @@ async def test_an_emblem_is_given_replaced_and_taken_away_and_stands_on_what_is_
     for path in (own_address, address):
         assert (await page.context.request.get(site.url + path)).status == 404
 
-    await enter(PostRole.AGENCY_ADMIN)
-    await opened(page, f"{PATH}/{EMBLEM}")
+    await enter(PostRole.AGENCY_ADMIN, path=f"{PATH}/{EMBLEM}")
     await page.locator("input[name=remove]").check()
     await save()
     await expect(page.locator("[data-told]")).to_be_visible()

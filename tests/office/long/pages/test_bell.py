@@ -10,7 +10,6 @@ from gateway_office.domain.roles import PostRole
 from tests.office.long.pages.test_lists import arrive
 from tests.office.pages import axe
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 
 OWN = "department"
 # What would sound and be shown outside the page is written down instead; the rest is the page's own.
@@ -23,7 +22,7 @@ RECORDER = """
 
 
 async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     await site.signed_in(context, site.person(PostRole.CLERK, OWN))
     await page.add_init_script(RECORDER)
@@ -50,14 +49,14 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     assert await page.evaluate("window.heard") == ["Hỏa tốc: 1/SNN của Sở Tài chính"]
     await waker.locator("summary").click()
     await expect(waker.locator(".unread")).to_have_count(2)
-    await axe.check(page, record_property, "the bell, open")
+    await axe.check(page, "the bell, open")
 
     # Another page says it no second time.
     await page.goto("/tong-quan")
     await expect(count).to_have_text("2")
     assert await page.evaluate("window.heard") == []
     await page.locator("#work-take_in").wait_for()
-    await axe.check(page, record_property, "home, with work")
+    await axe.check(page, "home, with work")
     await page.goto("/thong-bao")
     await expect(page.locator("[data-aloud-choice]")).to_contain_text("cửa sổ nhỏ")
     await page.keyboard.press("Control+Enter")
@@ -78,7 +77,7 @@ async def test_a_clerk_is_told_of_an_express_letter_where_they_are(
     assert size is not None
     assert abs(box["x"] + box["width"] / 2 - size["width"] / 2) < 12
     assert abs(box["y"] + box["height"] / 2 - size["height"] / 2) < 12
-    await axe.check(page, record_property, "the keys")
+    await axe.check(page, "the keys")
     await page.keyboard.press("Escape")
     await page.locator(".bar > .dropdown:not(.bell) > summary").click()
     await page.get_by_role("link", name="Phím tắt").click()

@@ -25,9 +25,8 @@ from tests.office.pages.composing import (
 )
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, opened, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support.stores import delivery, outgoing
 
 CLERK, HEAD, OFFICER = PostRole.CLERK, PostRole.HEAD, PostRole.OFFICER
@@ -44,8 +43,7 @@ OTHER_NUMBER = "input[name=confirm][value=first-page-other]"
 async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
     site: Site, page: Page, enter: Enter
 ) -> None:
-    await enter(CLERK, "province")
-    await page.goto(BY_HAND)
+    await enter(CLERK, "province", path=BY_HAND)
     await page.fill("#paste", BLOCK)
     await placed(page, "paste")
 
@@ -93,8 +91,7 @@ async def test_recipients_are_pasted_asked_about_chosen_and_kept_as_a_group(
 async def test_a_guess_is_a_question_and_entries_that_end_at_one_agency_are_joined_visibly(
     site: Site, page: Page, enter: Enter
 ) -> None:
-    await enter(CLERK, "province")
-    await page.goto(BY_HAND)
+    await enter(CLERK, "province", path=BY_HAND)
     await page.fill("#paste", "- Sở Thử nghiệm tỉnh Sao Mai (để biết);\n- Sở Thử nghiệm;\n- Z91.12")
     await placed(page, "paste")
     rows = page.locator(".to-chip")
@@ -117,8 +114,7 @@ async def test_a_guess_is_a_question_and_entries_that_end_at_one_agency_are_join
 async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_called_unknown(
     page: Page, enter: Enter
 ) -> None:
-    await enter(CLERK, "province")
-    await page.goto(BY_HAND)
+    await enter(CLERK, "province", path=BY_HAND)
     await page.fill("#paste", "Kính gửi: Ủy ban nhân dân các xã.")
     await placed(page, "paste")
     row = page.locator(".to-chip")
@@ -127,11 +123,10 @@ async def test_many_agencies_under_one_name_are_asked_for_one_by_one_and_not_cal
 
 
 async def test_typed_text_is_kept_by_itself_and_a_second_window_is_warned(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
+    site: Site, context: BrowserContext, page: Page, enter: Enter
 ) -> None:
-    watcher.expect([409, 422])
-    await enter(CLERK, "province")
-    await page.goto(BY_HAND)
+    expect_answers(page, [409, 422])
+    await enter(CLERK, "province", path=BY_HAND)
     await page.fill("#subject", "V/v nội dung chưa lưu")
     async with page.expect_response(lambda answer: answer.request.method == "POST"):
         await page.evaluate("document.dispatchEvent(new Event('gateway:ending'))")
@@ -169,12 +164,11 @@ async def test_typed_text_is_kept_by_itself_and_a_second_window_is_warned(
 
 
 async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked_a_second_time(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     """R31 (checked before it is sent)."""
-    watcher.expect([422])
-    await enter(CLERK, "province")
-    await page.goto(BY_HAND)
+    expect_answers(page, [422])
+    await enter(CLERK, "province", path=BY_HAND)
     await fill_in(page)
     await page.select_option("#secrecy", "mat")
     await page.set_input_files("#files", LETTER)
@@ -192,9 +186,9 @@ async def test_a_declared_secret_is_not_stored_and_a_changed_document_is_checked
 
 
 async def test_a_number_that_was_sent_is_sent_again_only_by_who_says_so(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect([422])
+    expect_answers(page, [422])
     await enter(CLERK, "province")
     await prepared(page)
     with site.clock.standing():
@@ -232,13 +226,10 @@ async def test_the_tick_for_malware_stands_only_at_a_file_that_a_scanner_found_c
     assert (await cell.inner_text()).endswith("Đã kiểm tra loại và mã độc")
 
 
-async def test_a_replacement_names_why_and_who_approved_it(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
-) -> None:
-    watcher.expect([422])
+async def test_a_replacement_names_why_and_who_approved_it(site: Site, page: Page, enter: Enter) -> None:
+    expect_answers(page, [422])
     old = await sent(site, "15")
-    await enter()
-    await page.goto(f"{NEW}?thay-the={old.id}")
+    await enter(path=f"{NEW}?thay-the={old.id}")
     assert await page.input_value("#subject") == old.draft.subject
     assert await page.input_value("#number") == ""
     await page.fill("#number", "16")
@@ -266,9 +257,9 @@ async def test_a_replacement_names_why_and_who_approved_it(
 
 
 async def test_others_prepare_and_only_their_own(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
+    site: Site, context: BrowserContext, page: Page, enter: Enter
 ) -> None:
-    watcher.expect([403, 404])
+    expect_answers(page, [403, 404])
     await enter(OFFICER, "province")
     await prepared(page)
     assert await page.locator("button[value=send]").count() == 0
@@ -287,11 +278,8 @@ async def test_others_prepare_and_only_their_own(
         await opened(page, path, status)
 
 
-async def test_the_page_of_signing_tells_how_where_no_token_is(
-    page: Page, record_property: Record, enter: Enter
-) -> None:
-    await enter(CLERK, "province")
-    await page.goto(NEW)
+async def test_the_page_of_signing_tells_how_where_no_token_is(page: Page, enter: Enter) -> None:
+    await enter(CLERK, "province", path=NEW)
     await give_files(page, LETTER)
     await press(page, "sign")
     assert "gateway sign cong-van.pdf" in await page.locator("main").inner_text()
@@ -300,32 +288,13 @@ async def test_the_page_of_signing_tells_how_where_no_token_is(
         await page.click("main form[method=get] button")
 
     assert (await (await picture.value).body()).startswith(b"\x89PNG")
-    await axe.check(page, record_property, f"{NEW}/{{id}}/ky-so")
-
-
-async def test_without_scripts_a_document_is_written_and_sent(site: Site, plain_page: Page) -> None:
-    page = plain_page
-    await site.signed_in(page.context, site.person(CLERK, "province"))
-    await prepared(page)
-    assert "Chỉ có PDF, chưa kèm tệp gốc" in await page.locator("#gui").inner_text()
-
-    with site.clock.standing():
-        await page.check(OTHER_NUMBER)
-        await press(page, "send")
-        (document,) = await list_written(site)
-
-    assert page.url.endswith("/da-gui")
-    assert (document.state, document.draft.pages, document.files[0].pages) == ("queued", None, 1)
-    assert document.leaves_at is not None
-    await page.go_back()
-    await page.reload()
-    assert urlsplit(page.url).path.startswith("/van-ban-di/")
+    await axe.check(page, f"{NEW}/{{id}}/ky-so")
 
 
 async def test_a_file_of_another_document_is_sent_only_by_who_confirms_it(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect([422])
+    expect_answers(page, [422])
     await enter(CLERK, "province")
     await prepared(page)
     await page.fill("#subject", "V/v báo cáo số liệu")
@@ -343,16 +312,15 @@ async def test_a_file_of_another_document_is_sent_only_by_who_confirms_it(
 
 
 async def test_an_answer_is_written_beside_the_letter_that_it_answers(
-    site: Site, mail: Mail, page: Page, record_property: Record, enter: Enter
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     _, letter = await mail.taken_in()
-    await enter()
-    await opened(page, f"{NEW}?tra-loi={letter.id}")
+    await enter(path=f"{NEW}?tra-loi={letter.id}")
     title = page.locator(".leaf-title")
     await expect(title).to_contain_text(letter.number)
     await expect(page.locator(".leaf-sheet").first).to_be_visible()
     await expect(page.locator("#files")).to_be_attached()
-    await axe.check(page, record_property, "an answer beside its letter")
+    await axe.check(page, "an answer beside its letter")
 
     await page.locator(".leaf-zoom a").last.click()
     await expect(title).to_contain_text(letter.number)
@@ -365,8 +333,7 @@ async def test_an_answer_is_written_beside_the_letter_that_it_answers(
 
 
 async def test_a_day_chosen_in_the_calendar_stands_in_the_field(page: Page, enter: Enter) -> None:
-    await enter()
-    await page.goto(BY_HAND)
+    await enter(path=BY_HAND)
     await page.evaluate(
         """() => { const picker = document.querySelector("#date").parentElement.querySelector("[data-day-pick]");
         picker.value = "2026-11-05"; picker.dispatchEvent(new Event("change", { bubbles: true })); }"""

@@ -16,13 +16,11 @@ from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from gateway.domain.document import OutgoingDocument
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import form_token
 from gateway_office.web.page_handling import COOKIE
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import scope_of
-from tests.office.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 from tests.support.stamped import stamped
 
@@ -86,8 +84,7 @@ class Form:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def form(site: Site) -> AsyncIterator[Form]:
-    person = site.person(PostRole.CLERK, "province")
-    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    token = await site.new_session(site.person(PostRole.CLERK, "province"))
     async with aiohttp.ClientSession(cookies={COOKIE: token}) as client:
         yield Form(site=site, client=client, token=token)
 

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 import pytest
 from lxml import html
 
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, calling_as
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 ROLES = (PostRole.CLERK, PostRole.HEAD, PostRole.UNIT_HEAD, PostRole.OFFICER, PostRole.VIEWER)
@@ -33,9 +31,7 @@ TILES = "//*[contains(@class, 'numbers')]//a"
 @pytest.mark.parametrize("actor", ["department", "province"])
 async def test_a_word_has_one_number_wherever_it_stands(site: Site, actor: str, cases: Cases) -> None:
     for role in ROLES:
-        async with calling(site.url) as guest:
-            person = site.person(role, actor)
-            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        async with calling_as(site, role, actor) as guest:
             counts: dict[str, list[tuple[int, str]]] = defaultdict(list)
             links: dict[str, int] = {}
             for path in PAGES:

@@ -3,17 +3,14 @@ how many pages, links and roles there were."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from gateway_office.accounts import sessions, sign_in
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import deciders
 from tests.office.pages.all_links import Links
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import at_work, calling
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import Someone
 from tests.support.cases import Cases
 
 ACTOR, MOST = "department", 6
@@ -41,15 +38,8 @@ async def test_no_page_has_a_link_that_its_person_may_not_open(site: Site, cases
 
 async def met_by(site: Site, person: Someone, actor: str, most: int = MOST) -> Links:
     """Open every link that the person meets, at work for that agency, or for none."""
-    if person.totp:
-        site.clock.skip(timedelta(seconds=31))  # a code is good once
-    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-    if actor:
-        acting = await sessions.check(site.node.accounts, token)
-        if acting.session.agency_id != await site.agency(actor):
-            token = await sessions.choose_agency(site.node.accounts, token, await site.agency(actor))
     met = Links(most=most)
     async with calling(site.url) as guest:
-        guest.token = token
+        await at_work(site, guest, person, actor)
         await met.follow(guest)
     return met

@@ -16,9 +16,8 @@ from tests.office.pages.composing import BY_HAND, SUBJECT, fill_in, list_written
 from tests.office.pages.guest import calling
 from tests.office.pages.site import Site
 from tests.office.pages.slow_line import slow_line
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import Watcher, expect_answers
 
 CLERK = PostRole.CLERK
 # How far what was already seen moved while the page came, as a part of the screen (CLS); below 0.1 counts as good.
@@ -67,7 +66,7 @@ async def bar_of(page: Page, width: int) -> list[list[float]]:
 
 @pytest.mark.laid
 async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within_the_first_screen(
-    page: Page, record_property: Record, enter: Enter
+    page: Page, enter: Enter
 ) -> None:
     await enter()
     for width, height in ((390, 844), (360, 740)):
@@ -79,7 +78,7 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
             assert bottom < height, (path, width)
             assert (start >= 0, right <= width) == (True, True), (path, width)
             assert await page.locator(first).first.locator("a[data-open]").is_visible()
-    await axe.check(page, record_property, "rows on a phone")
+    await axe.check(page, "rows on a phone")
     # What has no room in words has its name.
     await page.locator(".more-acts > summary").click()
     for name in ("Tìm", "Xuất", "In danh sách"):
@@ -88,8 +87,7 @@ async def test_on_a_phone_the_bar_is_one_line_and_the_first_letter_stands_within
 
 @pytest.mark.laid
 async def test_nothing_moves_under_the_pointer_while_a_page_comes(page: Page, enter: Enter) -> None:
-    await enter()
-    await page.goto("/van-ban-den")
+    await enter(path="/van-ban-den")
     letter = await page.locator("a[data-open]").first.get_attribute("href")
     moved = {}
     for path in (
@@ -129,8 +127,7 @@ async def test_nothing_moves_where_a_list_is_painted_before_all_of_it_has_arrive
 async def test_the_person_chooses_how_dense_pages_are_and_sees_whose_mark_they_bear(
     page: Page, enter: Enter
 ) -> None:
-    await enter(CLERK, "province")
-    await page.goto("/tai-khoan")
+    await enter(CLERK, "province", path="/tai-khoan")
     await expect(page.locator(".ribbon")).to_have_text("THỬ NGHIỆM")
     await expect(page.locator(".brand")).to_have_text("Liên thông văn bản")
     roomy = (await boxes(page, "main .fact-line"))[0]
@@ -157,9 +154,9 @@ async def test_the_menu_does_not_lie_over_itself_when_the_page_is_scrolled(page:
 
 
 async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_problem(
-    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({404})
+    expect_answers(page, {404})
     await enter(CLERK, "province")
     for path in ("/khong-co-trang-nay", "/van-ban-di/khong-phai-ma"):
         await page.goto(path)
@@ -167,7 +164,7 @@ async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_p
         assert "Không tìm thấy" in main_text
         assert "/docs" not in main_text
         await expect(page.locator("nav.menu")).to_be_visible()
-    await axe.check(page, record_property, "an address that leads nowhere")
+    await axe.check(page, "an address that leads nowhere")
 
     async with calling(site.url) as guest:
         answer = await guest.get("/khong-co-trang-nay")
@@ -176,9 +173,9 @@ async def test_a_clerks_wrong_address_is_told_in_the_frame_and_a_programs_as_a_p
 
 
 async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
-    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({403})
+    expect_answers(page, {403})
     token = await enter(CLERK, "province")
     await page.goto(BY_HAND)
     await fill_in(page)
@@ -188,7 +185,7 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
 
     assert "Nội dung vừa nhập vẫn còn" in await page.locator("main").inner_text()
     assert SUBJECT in await page.locator("main").inner_text()
-    await axe.check(page, record_property, "a form that outlived its session")
+    await axe.check(page, "a form that outlived its session")
     assert await list_written(site) == []
     await enter(CLERK, "province")
     async with page.expect_navigation():
@@ -205,8 +202,7 @@ async def test_what_was_typed_outlives_the_session_and_is_sent_after_signing_in(
 async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_the_page(
     page: Page, enter: Enter
 ) -> None:
-    await enter()
-    await page.goto("/so-van-ban/den/nhap")
+    await enter(path="/so-van-ban/den/nhap")
     field = page.locator("#subject")
     await page.locator("form[method=post] button.main").first.click()
 
@@ -217,11 +213,10 @@ async def test_what_the_browser_has_against_a_field_is_said_in_the_language_of_t
 
 
 async def test_a_form_of_an_earlier_session_is_not_acted_on_and_not_lost(
-    context: BrowserContext, page: Page, watcher: Watcher, enter: Enter
+    context: BrowserContext, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({403, 422})
-    await enter(CLERK, "province")
-    await page.goto("/so-van-ban/di/nhap")
+    expect_answers(page, {403, 422})
+    await enter(CLERK, "province", path="/so-van-ban/di/nhap")
     await page.fill("#subject", "Thư mời họp giao ban tháng")
     await page.locator("main form").evaluate("(form) => { form.noValidate = true; }")
     await context.clear_cookies(name=COOKIE)

@@ -12,12 +12,10 @@ import pytest
 import pytest_asyncio
 
 from gateway.domain.account import AgencyScope
-from gateway_office.accounts import sessions, sign_in
 from gateway_office.domain.listing import Filter, Side, Tab
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work, calling
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 
 OWN = "department"
 HOME, BELL = "/tong-quan", "/thong-bao"
@@ -33,10 +31,7 @@ class Visitors:
     async def come(self, role: PostRole, *, to: str = OWN) -> Guest:
         person = self._site.person(role, "" if role.is_of_node else OWN)
         guest = await self._stack.enter_async_context(calling(self._site.url))
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-        if role.is_of_node and to:
-            agency = await self._site.agency(to)
-            guest.token = await sessions.choose_agency(self._site.node.accounts, guest.token, agency)
+        await at_work(self._site, guest, person, to if role.is_of_node else "")
         return guest
 
 

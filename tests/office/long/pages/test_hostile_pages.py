@@ -15,16 +15,14 @@ from gateway.incoming import seal
 from gateway.incoming.act import StatusCall
 from gateway.outgoing import drafting, intake
 from gateway.outgoing import files as seal_out
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import form_token
 from gateway_office.node.exchange import TokenSigning
 from tests.office.long.pages.test_outgoing import sent
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, calling_as
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import scope_of
-from tests.office.support.accounts import ORIGIN
 from tests.support.printed import FOLDER
 
 WHY = "Có dấu MẬT ở trang đầu của tệp"
@@ -33,9 +31,7 @@ OTHER = (FOLDER / "cong-van.pdf").read_bytes()
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def clerk(site: Site) -> AsyncIterator[Guest]:
-    person = site.person(PostRole.CLERK, "department")
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         yield guest
 
 
@@ -119,9 +115,7 @@ async def test_an_officer_learns_no_numbers_of_the_whole_agency(site: Site, mail
     zero is not shown."""
     await mail.comes()
     for role, counted in ((PostRole.CLERK, "1"), (PostRole.OFFICER, None)):
-        person = site.person(role, "department")
-        async with calling(site.url) as guest:
-            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        async with calling_as(site, role, "department") as guest:
             page = (await guest.get("/tong-quan")).text
         counts = dict(re.findall(r'<a href="([^"]+)"[^>]*><strong>(\d+)\+?</strong>', page))
         assert counts.get("/van-ban-den?ngay=hom-nay") == counted, role

@@ -24,24 +24,23 @@ from tests.office.pages import axe
 from tests.office.pages.effort import Hand
 from tests.office.pages.mail import UNIT, Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.visiting import NARROW, Enter, box_of, opened
-from tests.office.pages.watching import Watcher
+from tests.office.pages.visiting import NARROW, Enter, box_of, opened, send_form
+from tests.office.pages.watching import expect_answers
 from tests.office.support.accounts import with_factor
 from tests.support.hosted import save_hosted
 
 
 async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
-    site: Site, mail: Mail, enter: Enter, page: Page, hand: Hand, record_property: Record
+    site: Site, mail: Mail, enter: Enter, page: Page, hand: Hand
 ) -> None:
     sent, document = await mail.comes(due_in=7)
     await enter()
     await page.set_viewport_size(NARROW)
     await opened(page, at(document))
-    await axe.check(page, record_property, "/van-ban-den/{id}")
+    await axe.check(page, "/van-ban-den/{id}")
     await page.keyboard.press("t")
     await page.wait_for_url("**/tiep-nhan")
-    await axe.check(page, record_property, "/van-ban-den/{id}/tiep-nhan")
+    await axe.check(page, "/van-ban-den/{id}/tiep-nhan")
     await page.keyboard.press("t")
     assert (await mail.load(document.id)).state == "new"
 
@@ -77,7 +76,7 @@ async def test_on_the_narrowest_screen_every_way_to_decide_is_in_sight(
 
 
 async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
-    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+    mail: Mail, enter: Enter, page: Page
 ) -> None:
     sent, document = await mail.comes()
     await enter()
@@ -86,21 +85,20 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
     await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await page.locator("[data-main]").click()
     await page.locator(".doubts", has_text="Chờ hỏi lại nơi gửi về phụ lục").wait_for()
-    await axe.check(page, record_property, "/van-ban-den/{id} (on hold)")
+    await axe.check(page, "/van-ban-den/{id} (on hold)")
     async with mail.node.store.read(await mail.scope("department")) as work:
         offered = await work.office.lists.line(document.id)
     assert (await mail.load(document.id)).state == "held"
     assert offered is not None
     assert not await mail.stands("province", sent, "accepted")
 
-    watcher.expect({422})
+    expect_answers(page, {422})
     # The clerk's own words on why it is on hold are for the agency, not for its sender.
     assert await page.input_value("#note") == ""
     await page.locator("[data-main]").click()
     await page.locator("[data-problems]").wait_for()
     await page.fill("#note", "Đã xác minh với nơi gửi qua điện thoại")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
 
     reason = (await mail.await_fact(sent, "accepted")).reason or ""
     assert reason.startswith("Đã xác minh với nơi gửi qua điện thoại")
@@ -108,7 +106,7 @@ async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
 
 
 async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
-    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+    mail: Mail, enter: Enter, page: Page
 ) -> None:
     (first, agreed), (second, retained) = await mail.taken_in("decision"), await mail.taken_in("plan")
     for sent in (first, second):
@@ -118,21 +116,19 @@ async def test_a_recall_is_agreed_and_another_refused_with_its_reason(
     await enter()
     await page.set_viewport_size(NARROW)
     await opened(page, at(agreed))
-    await axe.check(page, record_property, "/van-ban-den/{id} (recall)")
+    await axe.check(page, "/van-ban-den/{id} (recall)")
     assert "Nơi gửi thông báo thu hồi" in await page.inner_text(".request")
     await page.get_by_role("link", name="Đồng ý thu hồi, hủy bản điện tử").click()
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
     await opened(page, at(retained, "/khong-dong-y"))
     await page.fill("#reason", "Văn bản đã được thực hiện xong")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
 
     await mail.await_fact(first, "request_agreed")
     await mail.await_fact(second, "accepted")
     answers = [fact for fact in await mail.facts(retained.id) if fact.code == "16"]
     assert [fact.note for fact in answers] == ["Văn bản đã được thực hiện xong"]
-    watcher.expect({409})
+    expect_answers(page, {409})
     assert (await mail.load(agreed.id)).state == "recalled"
     assert (await page.request.get(at(agreed, "/tep/1"))).status == 409
     assert (await page.request.get(at(agreed, "/xem/1"))).status == 409
@@ -153,8 +149,7 @@ async def test_a_letter_that_came_on_paper_before_is_named_and_asks_for_a_note(
     )
     paper = (await by_hand.enter(mail.node.inn, scope, letter)).document
     _, document = await mail.comes()
-    await enter()
-    await opened(page, at(paper))
+    await enter(path=at(paper))
     await opened(page, at(document))
 
     row = page.locator("tr", has_text="Trùng văn bản")
@@ -180,8 +175,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
     await page.set_viewport_size(NARROW)
     await opened(page, at(paper, "/chuyen-xu-ly"))
     promise = await page.inner_text("main")
-    await enter(PostRole.OFFICER)
-    await opened(page, at(paper))
+    await enter(PostRole.OFFICER, path=at(paper))
     progress = await page.inner_text("main")
 
     assert "không số" in row
@@ -196,7 +190,7 @@ async def test_a_paper_letter_without_a_number_shows_no_id_and_promises_its_send
 
 
 async def test_an_update_shows_what_it_changes_before_it_is_agreed(
-    mail: Mail, enter: Enter, page: Page, record_property: Record
+    mail: Mail, enter: Enter, page: Page
 ) -> None:
     sent, document = await mail.taken_in(due_in=7)
     await mail.wait_until(lambda: mail.stands("province", sent, "accepted"))
@@ -211,17 +205,15 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
         change=change,
     )
     child = await mail.wait_for_arrival("department", update)
-    await enter()
-    await opened(page, at(child))
+    await enter(path=at(child))
     assert page.url.endswith(at(document))
     await page.set_viewport_size(NARROW)
     await opened(page, at(document, "/dong-y"))
-    await axe.check(page, record_property, "/van-ban-den/{id}/dong-y")
+    await axe.check(page, "/van-ban-den/{id}/dong-y")
     table = await page.inner_text("main table")
     assert "27/11/2026" in table
     assert "04/12/2026" in table
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
 
     updated = await mail.load(document.id)
     assert (updated.state, updated.due_on) == ("accepted", date(2026, 12, 4))
@@ -232,14 +224,14 @@ async def test_an_update_shows_what_it_changes_before_it_is_agreed(
     [(NumberingMode.A, "Tiếp nhận"), (NumberingMode.C, "Tiếp nhận và vào sổ")],
 )
 async def test_the_number_comes_from_where_the_agency_has_it_from(
-    mail: Mail, enter: Enter, page: Page, watcher: Watcher, mode: NumberingMode, button: str
+    mail: Mail, enter: Enter, page: Page, mode: NumberingMode, button: str
 ) -> None:
     accounts = mail.node.store.accounts
     agency = await accounts.hosted_by_code(mail.cast.code("department"))
     assert agency is not None
     await save_hosted(accounts, replace(agency, numbering=mode))
     (_, first), (_, second) = await mail.comes(), await mail.comes("plan")
-    watcher.expect({422})
+    expect_answers(page, {422})
     await enter()
     for document in (first, second):
         await opened(page, at(document))
@@ -257,18 +249,16 @@ async def test_the_number_comes_from_where_the_agency_has_it_from(
         await page.get_by_role("link", name="Số tiếp theo chưa dùng").wait_for()
         assert (await mail.load(second.id)).state == "new"
         await page.fill("#register_no", "8")
-        await page.locator("[data-main]").click()
-        await page.wait_for_url("**told=*")
+        await send_form(page)
         assert (await mail.load(second.id)).register_no == "8"
 
 
 async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
-    mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+    mail: Mail, enter: Enter, page: Page
 ) -> None:
     _, document = await mail.comes()
-    await enter()
-    await opened(page, at(document, "/xem/1"))
-    await axe.check(page, record_property, "/van-ban-den/{id}/xem/{n}")
+    await enter(path=at(document, "/xem/1"))
+    await axe.check(page, "/van-ban-den/{id}/xem/{n}")
     view = await page.request.get(at(document, "/tep/1?xem=1"))
     download = await page.request.get(at(document, "/tep/1"))
     assert view.headers["content-disposition"].startswith("inline;")
@@ -284,7 +274,7 @@ async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
     await page.locator("summary", has_text="Gói tin đã ký").click()
     await page.get_by_role("link", name="Xem dạng chữ").first.click()
     await page.locator("pre.raw").wait_for()
-    await axe.check(page, record_property, "/van-ban-den/{id}/goi-tin/{digest}")
+    await axe.check(page, "/van-ban-den/{id}/goi-tin/{digest}")
     assert "<edXML" in await page.inner_text("pre.raw") or "edXMLEnvelope" in await page.inner_text("pre.raw")
     assert "Hợp lệ" in await page.inner_text("dl.facts")
     pack = await page.request.get(at(document, "/chung-cu"))
@@ -297,20 +287,18 @@ async def test_files_are_given_as_what_they_are_and_every_look_is_written_down(
 
 
 async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the_order(
-    mail: Mail, enter: Enter, page: Page, watcher: Watcher
+    mail: Mail, enter: Enter, page: Page
 ) -> None:
     _, document = await mail.comes()
-    watcher.expect({403, 404})
-    await enter(PostRole.OPERATOR, at="department")
-    await opened(page, at(document))
+    expect_answers(page, {403, 404})
+    await enter(PostRole.OPERATOR, at="department", path=at(document))
     text = await page.content()
     assert document.subject not in text
     assert "cong-van.pdf" not in text
     assert (await page.request.get(at(document, "/tep/1"))).status == 403
     assert (await page.request.get(at(document, "/tiep-nhan"))).status == 403
 
-    await enter(PostRole.AUDITOR, at="department")
-    await opened(page, at(document))
+    await enter(PostRole.AUDITOR, at="department", path=at(document))
     assert document.subject not in await page.content()
     assert (await page.request.get(at(document, "/tep/1"))).status == 403
     frozen = await page.request.get(at(document, f"/niem-phong?lenh={quote('10/QĐ-TTr')}"))
@@ -333,21 +321,18 @@ async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the
 
 
 async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
-    site: Site, mail: Mail, enter: Enter, page: Page, record_property: Record, watcher: Watcher
+    site: Site, mail: Mail, enter: Enter, page: Page
 ) -> None:
     _, document = await mail.comes()
-    watcher.expect({403, 404, 409, 422})
-    await enter(PostRole.AGENCY_ADMIN)
-    await opened(page, at(document, "/niem-phong"))
+    expect_answers(page, {403, 404, 409, 422})
+    await enter(PostRole.AGENCY_ADMIN, path=at(document, "/niem-phong"))
     assert document.subject not in await page.content()
-    await axe.check(page, record_property, "/van-ban-den/{id}/niem-phong")
+    await axe.check(page, "/van-ban-den/{id}/niem-phong")
     await page.fill("#reason", "Có dấu MẬT ở trang đầu của tệp")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
 
-    await enter()
-    await opened(page, at(document))
-    await axe.check(page, record_property, "/van-ban-den/{id} (sealed)")
+    await enter(path=at(document))
+    await axe.check(page, "/van-ban-den/{id} (sealed)")
     assert document.subject not in await page.content()
     assert "Dự thảo thông báo" in await page.inner_text(".steps")
     for path in ("/tep/1", "/xem/1", "/tiep-nhan", "/tu-choi", "/chuyen-xu-ly", "/tieu-huy"):
@@ -358,13 +343,12 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     assert hold.state in (HoldState.FROZEN, HoldState.SEALED)
     head = site.person(PostRole.HEAD, "department")
     assert Role.HEAD not in head.person.roles
-    await enter(PostRole.HEAD)
-    await opened(page, at(document, "/tieu-huy"))
+    await enter(PostRole.HEAD, path=at(document, "/tieu-huy"))
     assert await page.locator("#password").count() == 0
 
 
 async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_destroyed(
-    site: Site, mail: Mail, context: BrowserContext, page: Page, record_property: Record, watcher: Watcher
+    site: Site, mail: Mail, context: BrowserContext, page: Page
 ) -> None:
     _, document = await mail.comes()
     node, scope = site.node, await mail.scope("department")
@@ -374,12 +358,12 @@ async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_destro
         person = await work.people.find_by_name(head.login)
         await work.people.save(replace(person, roles=frozenset({Role.HEAD})))
         await work.commit()
-    watcher.expect({422})
+    expect_answers(page, {422})
     await site.signed_in(context, head, "department")
     await opened(page, at(document))
     await page.get_by_role("link", name="Quyết định tiêu hủy").click()
     await page.locator("#password").wait_for()
-    await axe.check(page, record_property, "/van-ban-den/{id}/tieu-huy")
+    await axe.check(page, "/van-ban-den/{id}/tieu-huy")
     for password in ("wrong password 1", head.password):
         site.clock.skip(timedelta(seconds=31))
         await page.fill("#reason", "Quyết định 12/QĐ ngày 20/11/2026")

@@ -12,26 +12,18 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.composing import LETTER, NEW, give_files, list_written, placed, press
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 
 
 async def test_a_clerk_issues_with_the_document_before_the_eyes(
-    site: Site,
-    context: BrowserContext,
-    page: Page,
-    tmp_path: Path,
-    record_property: Record,
-    watcher: Watcher,
-    enter: Enter,
+    site: Site, context: BrowserContext, page: Page, tmp_path: Path, enter: Enter
 ) -> None:
-    watcher.expect([409])
+    expect_answers(page, [409])
     large, source = tmp_path / "lon.pdf", tmp_path / "so-lieu.txt"
     large.write_bytes(b"%PDF-1.7\n" + bytes(10 * 1024 * 1024))
     source.write_text("Số liệu")
-    await enter(PostRole.CLERK, "province")
-    await page.goto(NEW)
+    await enter(PostRole.CLERK, "province", path=NEW)
     await page.set_input_files("#files", large)
     await expect(page.locator(".drop-told")).to_contain_text("quá mức 10 MB")
     assert await list_written(site) == []
@@ -51,7 +43,7 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     assert await page.locator(".mark").count() >= 5
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
-        await axe.check(page, record_property, f"{NEW}/{{id}} ({scheme})")
+        await axe.check(page, f"{NEW}/{{id}} ({scheme})")
 
     column, chips = page.locator("#left"), page.locator(".to-chip")
     await expect(column).to_contain_text("Yêu cầu phản hồi")
@@ -60,7 +52,7 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     await expect(column).to_contain_text("Nơi nhận")
     await page.fill("#find", "thu nghiem")
     await expect(page.locator("#found [aria-selected=true]")).to_contain_text("Z91.07")
-    await axe.check(page, record_property, f"{NEW}/{{id}} (typeahead)")
+    await axe.check(page, f"{NEW}/{{id}} (typeahead)")
     await page.keyboard.press("Enter")
     await expect(chips).to_have_count(1)
     await page.select_option("#to-role-0", "to_know")
@@ -82,7 +74,7 @@ async def test_a_clerk_issues_with_the_document_before_the_eyes(
     assert (await list_written(site))[0].draft.number == "7"
     assert await page.input_value("#number") == "8"
     await expect(page.locator("[data-problems]")).to_contain_text("đang lưu “7”")
-    await axe.check(page, record_property, f"{NEW}/{{id}} (torn)")
+    await axe.check(page, f"{NEW}/{{id}} (torn)")
     await page.get_by_role("link", name="Lấy nội dung đang lưu").click()
     await expect(number).to_have_value("7")
 

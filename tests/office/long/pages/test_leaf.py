@@ -12,9 +12,8 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.visiting import Enter, box_of, opened
-from tests.office.pages.watching import Watcher
+from tests.office.pages.visiting import Enter, box_of, opened, send_form
+from tests.office.pages.watching import expect_answers
 
 SHIFTS = """() => new Promise((done) => {
     let moved = 0;
@@ -27,11 +26,10 @@ DRAWN = "(image) => image.complete && image.naturalWidth > 0"
 
 
 async def test_the_document_stands_beside_the_button_in_both_themes(
-    mail: Mail, enter: Enter, page: Page, record_property: Record
+    mail: Mail, enter: Enter, page: Page
 ) -> None:
     _, document = await mail.comes(due_in=7)
-    await enter()
-    await opened(page, at(document))
+    await enter(path=at(document))
     sheet = page.locator("img.leaf-sheet").first
     await sheet.wait_for()
     assert await sheet.evaluate(DRAWN) or await sheet.evaluate("(i) => i.decode().then(() => true)")
@@ -42,7 +40,7 @@ async def test_the_document_stands_beside_the_button_in_both_themes(
     assert await page.evaluate(SHIFTS) < 0.01
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
-        await axe.check(page, record_property, f"/van-ban-den/{{id}} ({scheme})")
+        await axe.check(page, f"/van-ban-den/{{id}} ({scheme})")
     await page.emulate_media(color_scheme="light")
 
 
@@ -84,11 +82,11 @@ async def test_the_arrival_stamp_is_laid_on_the_first_page_on_request(
 
 
 async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longer(
-    mail: Mail, enter: Enter, page: Page, watcher: Watcher, site: Site
+    mail: Mail, enter: Enter, page: Page, site: Site
 ) -> None:
     _, document = await mail.comes()
     picture = at(document, "/trang/1/1")
-    watcher.expect({403, 404, 409})
+    expect_answers(page, {403, 404, 409})
     await enter()
     answer = await page.request.get(picture)
     assert (answer.status, answer.headers["content-type"]) == (200, "image/webp")
@@ -107,11 +105,9 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
     assert (await page.request.get(picture)).status == 403
     assert (await page.request.get(f"{picture}?lenh={quote('11/QĐ-TTr')}")).status == 200
 
-    await enter()
-    await opened(page, at(document, "/tam-giu"))
+    await enter(path=at(document, "/tam-giu"))
     await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
     pictures_kept = site.node.settings.node.data_dir / "pictures"
     hold = await page.request.get(picture)
     assert (hold.status, hold.headers["cache-control"], "etag" in hold.headers) == (200, "no-store", False)
@@ -119,6 +115,5 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
 
     await opened(page, at(document, "/niem-phong"))
     await page.fill("#reason", "Nghi có bí mật nhà nước, chờ xem xét")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=*")
+    await send_form(page)
     assert (await page.request.get(picture, headers={"If-None-Match": answer.headers["etag"]})).status == 409

@@ -41,8 +41,7 @@ async def test_a_recipient_is_reminded_once_of_everything_that_is_late(
             await work.deliveries.add([late_delivery])
             await work.facts.add(late_delivery.id, Fact(track=Track.TRANSPORT, code="sent", at=at))
         await work.commit()
-    await enter()
-    await page.goto("/van-ban-di")
+    await enter(path="/van-ban-di")
     await page.locator("[data-page]").check()
     await page.get_by_role("button", name="Đôn đốc").click()
     await expect(page.locator("main")).to_contain_text("1 nơi nhận sẽ được đôn đốc.")
@@ -60,8 +59,7 @@ async def test_a_recipient_is_reminded_once_of_everything_that_is_late(
 async def test_evidence_packs_leave_as_one_file_and_each_reading_is_written_down(
     site: Site, page: Page, enter: Enter
 ) -> None:
-    await enter(PostRole.CLERK, "province")
-    await page.goto("/van-ban-di")
+    await enter(PostRole.CLERK, "province", path="/van-ban-di")
     for n in (0, 1):
         await page.locator("[data-row] input").nth(n).check()
     await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()

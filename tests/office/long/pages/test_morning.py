@@ -24,7 +24,7 @@ from tests.office.pages.neighbours import site as site
 from tests.office.pages.neighbours import town as town
 from tests.office.pages.summary import EFFORT, Record
 from tests.office.pages.visiting import NARROW
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support.hosted import save_hosted
 
 ACTOR = "department"
@@ -174,7 +174,7 @@ async def test_a_head_gives_opinions_and_assigns_without_leaving_the_list(
 
 
 async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_pointer(
-    town: Town, page: Page, record_property: Record
+    town: Town, page: Page
 ) -> None:
     await mail(town, 8)
     await come_in(town, page)
@@ -195,7 +195,7 @@ async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_poin
 
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
-        await axe.check(page, record_property, f"/van-ban-den with a letter in the pane ({scheme})")
+        await axe.check(page, f"/van-ban-den with a letter in the pane ({scheme})")
     await page.emulate_media(color_scheme="light")
 
 
@@ -244,9 +244,7 @@ async def test_one_stroke_takes_in_one_letter(town: Town, page: Page) -> None:
     }
 
 
-async def test_the_second_of_two_clerks_reads_in_the_pane_who_was_first(
-    town: Town, page: Page, watcher: Watcher
-) -> None:
+async def test_the_second_of_two_clerks_reads_in_the_pane_who_was_first(town: Town, page: Page) -> None:
     await mail(town, 2)
     await come_in(town, page)
     await page.keyboard.press("j")
@@ -255,7 +253,7 @@ async def test_the_second_of_two_clerks_reads_in_the_pane_who_was_first(
     await other.goto(f"/van-ban-den/{first}")
     await other.locator("[data-main]").click()
     await other.wait_for_url("**told=*")
-    watcher.expect({409})
+    expect_answers(page, {409})
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-inside]")).to_contain_text("vừa xử lý văn bản này lúc")
     await page.locator("[data-inside] a.main").click()
@@ -263,9 +261,7 @@ async def test_the_second_of_two_clerks_reads_in_the_pane_who_was_first(
     assert sorted((await states(town)).values()) == ["accepted", "new"]
 
 
-async def test_what_was_typed_stays_when_the_session_has_ended(
-    town: Town, page: Page, watcher: Watcher
-) -> None:
+async def test_what_was_typed_stays_when_the_session_has_ended(town: Town, page: Page) -> None:
     await mail(town, 1)
     await come_in(town, page)
     await page.keyboard.press("j")
@@ -275,7 +271,7 @@ async def test_what_was_typed_stays_when_the_session_has_ended(
     await page.locator("[data-inside] #reason").select_option("OTHER")
     await opened(page)
     await page.context.clear_cookies()
-    watcher.expect({401})
+    expect_answers(page, {401})
     await page.locator("[data-inside] #note").press("Control+Enter")
     await expect(page.locator("[data-last]")).to_contain_text("Phiên làm việc đã hết")
     assert await page.locator("[data-inside] #note").input_value() == WHY

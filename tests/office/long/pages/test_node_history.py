@@ -15,9 +15,8 @@ from gateway.policy import upkeep
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support.node import DEPARTMENT
 from tests.support.stores import delivery, draft, incoming, outgoing
 
@@ -36,11 +35,10 @@ async def remembered(site: Site) -> None:
 
 
 async def test_jobs_and_queues_are_shown_over_time_and_a_late_job_is_told_of(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     await remembered(site)
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/tac-vu")
+    await enter(PostRole.OPERATOR, path="/van-hanh/tac-vu")
 
     await page.locator("#days > summary").click()
     row = page.get_by_role("row", name="Sao lưu")
@@ -51,7 +49,7 @@ async def test_jobs_and_queues_are_shown_over_time_and_a_late_job_is_told_of(
     assert letters[-1] == "·"
     sealing = page.get_by_role("row", name="Niêm nhật ký").first
     assert "2 lỗi GW-T-101" in (await sealing.locator("td.beat").nth(1).get_attribute("title") or "")
-    await axe.check(page, record_property)
+    await axe.check(page)
 
     await page.goto("/van-hanh/hang-doi")
 
@@ -60,11 +58,10 @@ async def test_jobs_and_queues_are_shown_over_time_and_a_late_job_is_told_of(
     rows = page.get_by_role("table", name="Số gói đang chờ trong hệ thống, 24 giờ").get_by_role("row")
     assert await rows.count() >= 24
     assert await page.locator("svg.spark").count() >= 3
-    await axe.check(page, record_property)
+    await axe.check(page)
 
     site.clock.skip(timedelta(hours=27))
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/tac-vu")
+    await enter(PostRole.OPERATOR, path="/van-hanh/tac-vu")
     await expect(page.get_by_text("Trễ, chưa báo lại:").first).to_contain_text("Sao lưu")
     await page.goto("/van-hanh")
     late = page.locator(".fact-line, .first-step").filter(has_text="Việc định kỳ").filter(has_text="Sao lưu")
@@ -97,17 +94,16 @@ async def exchanged(site: Site) -> None:
 
 
 async def test_traffic_is_counted_by_day_and_partner_narrowed_and_led_to_its_rows(
-    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({422})
+    expect_answers(page, {422})
     await exchanged(site)
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/luu-luong")
+    await enter(PostRole.OPERATOR, path="/van-hanh/luu-luong")
 
     partners = page.get_by_role("table", name="Theo đối tác")
     await expect(partners.get_by_role("row")).to_have_count(6)
     await expect(partners.get_by_role("row", name="Z91.81")).to_contain_text("Gửi đi")
-    await axe.check(page, record_property)
+    await axe.check(page)
     await page.get_by_role("combobox", name="Đối tác (tên hoặc mã)").fill("Z91.80")
     await page.get_by_label("Chiều").select_option(label="Nhận đến")
     await page.get_by_role("button", name="Xem", exact=True).click()
@@ -117,8 +113,7 @@ async def test_traffic_is_counted_by_day_and_partner_narrowed_and_led_to_its_row
     await expect(page.get_by_role("alert")).to_contain_text("Ngày không hợp lệ")
 
     # Figures lead to the rows behind them, for who may see them.
-    await enter(PostRole.OPERATOR, at="department")
-    await page.goto(f"/van-hanh/luu-luong?co-quan={DEPARTMENT}")
+    await enter(PostRole.OPERATOR, at="department", path=f"/van-hanh/luu-luong?co-quan={DEPARTMENT}")
     await partners.get_by_role("row", name="Z91.81").get_by_role("link").first.click()
     await expect(page.get_by_text("Tổng số: 1 văn bản")).to_be_visible()
     assert "co-quan=Z91.81" in page.url

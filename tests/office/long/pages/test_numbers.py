@@ -12,9 +12,8 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.composing import list_written, prepared, press
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, opened, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 
 LIST = "/so-van-ban/di/so"
 
@@ -32,7 +31,7 @@ async def _prepared(page: Page) -> None:
 
 
 async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
-    site: Site, page: Page, enter: Enter, record_property: Record
+    site: Site, page: Page, enter: Enter
 ) -> None:
     await choose(site, OUT_NUMBERING, "B")
     await enter(PostRole.CLERK, "province")
@@ -45,7 +44,7 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     assert await page.input_value("#number") == ""
     await press(page, "number")
     assert await page.input_value("#number") == number
-    await axe.check(page, record_property, "a document with a reserved number")
+    await axe.check(page, "a document with a reserved number")
     await press(page, "check")
     await press(page, "send")
     assert page.url.endswith("/da-gui")
@@ -57,7 +56,7 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     await page.fill("#symbol", "UBND-TH")
     await page.get_by_role("button", name="Giữ số").click()
     await expect(page.locator("[data-told]")).to_have_text("Đã giữ số.")
-    await axe.check(page, record_property, "numbers of outgoing documents")
+    await axe.check(page, "numbers of outgoing documents")
     await page.get_by_role("button", name="Trả lại số").first.click()
     await expect(page.locator("[data-told]")).to_have_text("Đã trả lại số.")
     await page.select_option("#trang-thai", "free")
@@ -66,9 +65,9 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
 
 
 async def test_the_number_of_a_document_on_its_way_is_not_made_void(
-    site: Site, page: Page, enter: Enter, watcher: Watcher
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect([409, 422])
+    expect_answers(page, [409, 422])
     await choose(site, OUT_NUMBERING, "B")
     await enter(PostRole.CLERK, "province")
     await _prepared(page)
@@ -87,11 +86,10 @@ async def test_the_number_of_a_document_on_its_way_is_not_made_void(
 
 
 async def test_an_administrator_writes_books_and_delegations_as_tables(
-    site: Site, page: Page, enter: Enter, watcher: Watcher, record_property: Record
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect([422])
-    await enter(PostRole.AGENCY_ADMIN, "province")
-    await opened(page, f"/quan-tri/co-quan/{SIGNING_ACTS}")
+    expect_answers(page, [422])
+    await enter(PostRole.AGENCY_ADMIN, "province", path=f"/quan-tri/co-quan/{SIGNING_ACTS}")
     cells = page.locator("[name=cell]")
     for n, text in ((0, "Nguyễn Văn Mẫu"), (2, "giấy mời"), (3, "12/QĐ-UBND"), (4, "31/02/2026")):
         await cells.nth(n).fill(text)
@@ -100,7 +98,7 @@ async def test_an_administrator_writes_books_and_delegations_as_tables(
     await expect(page.locator("[data-problems]")).to_be_visible()
     await expect(cells.nth(0)).to_have_value("Nguyễn Văn Mẫu")
     await cells.nth(4).fill("01/02/2026")
-    await axe.check(page, record_property, "a table among the settings of an agency")
+    await axe.check(page, "a table among the settings of an agency")
     await page.locator("main button.main").click()
     await expect(page.locator("[data-told]")).to_have_text("Đã lưu thiết lập.")
     await opened(page, f"/quan-tri/co-quan/{OUT_BOOKS}")

@@ -21,9 +21,8 @@ from gateway_office.web.page_handling import COOKIE
 from tests.office.pages import axe
 from tests.office.pages.quarantine import BROKEN, SECRET_WORDS, land_broken, packets_aside, put_aside
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support.node import DEPARTMENT
 from tests.support.waiting import wait_until
 
@@ -37,7 +36,7 @@ async def event_data(site: Site, kind: EventKind) -> list[dict[str, object]]:
 
 
 async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_regulation(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     now = site.clock.now()
     site.node.stopwatch.record(Metric.ACCEPT, Lane.URGENT, now - timedelta(seconds=7))
@@ -65,14 +64,11 @@ async def test_the_page_tells_how_fast_the_node_was_and_marks_what_breaks_the_re
     await expect(answered).to_contain_text("trên 24 giờ")
     await expect(answered).not_to_contain_text("chậm hơn quy định")
     await expect(page.locator(".fact-line", has_text="Tốc độ gửi, nhận")).to_contain_text("Cần để ý")
-    await axe.check(page, record_property)
+    await axe.check(page)
 
 
-async def test_the_way_to_a_partner_is_examined_from_its_page(
-    page: Page, record_property: Record, enter: Enter
-) -> None:
-    await enter(PostRole.OPERATOR)
-    await page.goto(f"/co-quan/{DEPARTMENT}")
+async def test_the_way_to_a_partner_is_examined_from_its_page(page: Page, enter: Enter) -> None:
+    await enter(PostRole.OPERATOR, path=f"/co-quan/{DEPARTMENT}")
     await page.get_by_role("link", name="Kiểm tra đường gửi").click()
 
     await expect(page.get_by_role("combobox", name="Cơ quan cần kiểm tra đường gửi")).to_have_value(
@@ -80,7 +76,7 @@ async def test_the_way_to_a_partner_is_examined_from_its_page(
     )
     await expect(page.locator(".fact-line", has_text="Mã trong danh bạ")).to_contain_text("Đạt")
     await expect(page.locator(".fact-line", has_text="Chứng thư số").first).to_contain_text("đã xác nhận")
-    await axe.check(page, record_property)
+    await axe.check(page)
 
     await page.get_by_role("combobox", name="Cơ quan cần kiểm tra đường gửi").fill(f"{DEPARTMENT}.77")
     await page.get_by_role("button", name="Kiểm tra đường gửi").click()
@@ -90,15 +86,14 @@ async def test_the_way_to_a_partner_is_examined_from_its_page(
 
 
 async def test_dead_letters_are_grouped_looked_into_sent_again_and_dropped(
-    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({422})
+    expect_answers(page, {422})
     await put_aside(site, "one", "two", "three")
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/goi-tin-loi")
+    await enter(PostRole.OPERATOR, path="/van-hanh/goi-tin-loi")
 
     await expect(page.get_by_text("3 cùng lỗi")).to_be_visible()
-    await axe.check(page, record_property)
+    await axe.check(page)
     await expect(page.locator("[data-row] .letter-subject").first).to_have_text(
         "Đã giao 2 lần mà nút nhận không xác nhận xong"
     )
@@ -136,11 +131,10 @@ def _parcel(page: Page, packet: str) -> Locator:
 
 
 async def test_a_packet_in_quarantine_is_opened_and_decided_by_the_clerk(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     id = await land_broken(site)
-    await enter()
-    await page.goto(f"/van-hanh/cach-ly/{id}")
+    await enter(path=f"/van-hanh/cach-ly/{id}")
     await expect(page.locator(".xml")).to_contain_text(SECRET_WORDS)
     download = await page.request.get(f"/van-hanh/cach-ly/{id}/tai")
     assert await download.body() == BROKEN
@@ -162,13 +156,12 @@ async def test_a_packet_in_quarantine_is_opened_and_decided_by_the_clerk(
 
 
 async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_page_of_those_it_is_for(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    site: Site, context: BrowserContext, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({422})
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/thong-bao")
+    expect_answers(page, {422})
+    await enter(PostRole.OPERATOR, path="/van-hanh/thong-bao")
     await page.locator("a.main").click()
-    await axe.check(page, record_property)
+    await axe.check(page)
     await page.get_by_label("Ngày bắt đầu").fill("hôm nay")
     await page.get_by_label("Giờ bắt đầu").fill("2300")
     await page.get_by_label("Ngày kết thúc").fill("hôm nay")
@@ -193,17 +186,14 @@ async def test_a_stop_is_told_in_time_or_with_its_reason_and_stands_on_every_pag
         "Ổ đĩa hỏng phải thay ngay"
     ] * 2  # the node's stream and the agency's
 
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/thong-bao")
+    await enter(PostRole.OPERATOR, path="/van-hanh/thong-bao")
     await page.get_by_role("link", name="Kết thúc thông báo").click()
     await page.get_by_role("button", name="Kết thúc thông báo").click()
     await expect(page.get_by_text("Không có thông báo nào đang hiển thị.")).to_be_visible()
     assert await count_notices("department") == 0
 
 
-async def test_a_copy_is_restored_on_trial_beside_the_node(
-    site: Site, page: Page, record_property: Record, enter: Enter
-) -> None:
+async def test_a_copy_is_restored_on_trial_beside_the_node(site: Site, page: Page, enter: Enter) -> None:
     settings, node = site.node.settings, site.node
     source = backup.BackupSource(
         node="demo",
@@ -215,8 +205,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
     )
     target = settings.node.data_dir / "backups" / "demo.backup"
     await backup.make(source, target, PASSPHRASE.encode(), node.clock, node.pool, lambda step, count: None)
-    await enter(PostRole.OPERATOR)
-    await page.goto("/van-hanh/sao-luu")
+    await enter(PostRole.OPERATOR, path="/van-hanh/sao-luu")
     copy = page.locator(".fact-line", has_text="demo.backup")
     await expect(copy).to_contain_text("chưa")
     await expect(page.get_by_role("status").first).to_contain_text("Chưa bản sao lưu nào được khôi phục thử.")
@@ -235,7 +224,7 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
         await expect(page.get_by_role("status").filter(has_text=word)).to_be_visible()
         assert "passphrase" not in await page.locator("main").inner_text()
 
-    await axe.check(page, record_property)
+    await axe.check(page)
     await expect(copy.locator(".level.green svg")).to_be_visible()
     assert [d["outcome"] for d in await event_data(site, EventKind.BACKUP_TESTED)] == [
         *("failed", "failed", "equal"),
@@ -245,14 +234,13 @@ async def test_a_copy_is_restored_on_trial_beside_the_node(
 
 @pytest.mark.told
 async def test_the_log_says_whether_it_is_whole_and_where_it_is_not(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
-    await enter(PostRole.AUDITOR)
-    await page.goto("/nhat-ky")
+    await enter(PostRole.AUDITOR, path="/nhat-ky")
 
     await _checked(page)
     await expect(page.locator(".seal")).to_contain_text("Nhật ký toàn vẹn đến")
-    await axe.check(page, record_property)
+    await axe.check(page)
     await page.locator(".filters > summary").click()
     await page.get_by_label("Loại việc").select_option("session.begun")
     await page.get_by_role("button", name="Lọc", exact=True).click()
@@ -316,13 +304,11 @@ async def test_each_role_sees_its_part_of_the_log(site: Site, page: Page, enter:
     assert lines
     assert all(name in line for line in lines)
 
-    await enter(PostRole.AGENCY_ADMIN)
-    await page.goto("/nhat-ky")
+    await enter(PostRole.AGENCY_ADMIN, path="/nhat-ky")
     assert await page.locator("#list [data-row]", has_text="đăng nhập").count() >= 1
     assert await page.locator("#list [data-row]", has_text="phát hành").count() == 0
 
-    await enter(PostRole.OPERATOR)
-    await page.goto("/nhat-ky?loai=session.begun")
+    await enter(PostRole.OPERATOR, path="/nhat-ky?loai=session.begun")
     await expect(page.get_by_text("Không có dòng nào khớp.")).to_be_visible()
 
     await enter(PostRole.UNIT_HEAD)

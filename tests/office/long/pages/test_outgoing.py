@@ -15,15 +15,14 @@ from gateway.domain.document import DeliveryMode, FileRole, OutgoingDocument, Ou
 from gateway.domain.event import EventKind
 from gateway.incoming import act
 from gateway.incoming.act import StatusCall
-from gateway.outgoing import accept, intake, manage
+from gateway.outgoing import accept, intake
 from gateway.outgoing.intake import Order
 from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import LANG_COOKIE
 from tests.office.pages import axe
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.visiting import NARROW, Enter, opened, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.visiting import NARROW, Enter, scope_of
+from tests.office.pages.watching import expect_answers
 from tests.support.node import PROVINCE
 from tests.support.packets import COMMUNE, PDF, draft
 from tests.support.stores import delivery, outgoing
@@ -94,7 +93,7 @@ def at(document: OutgoingDocument, act: str = "") -> str:
 
 
 async def test_a_document_shows_where_it_stands_at_each_recipient(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     document = await sent(site)
     await answers(site, document, "commune", "02", reason="MISSING_FILE", note="Thiếu phụ lục 2")
@@ -118,7 +117,7 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     table = rows.first.locator("tbody")
     states = [await table.locator("tr").nth(n).locator(".state").inner_text() for n in range(5)]
     assert states == [*("Chờ gửi", "Đang gửi", "Đã gửi", "Đã đến", "Từ chối tiếp nhận (trả lại nơi gửi)")]
-    await axe.check(page, record_property, "/van-ban-di/{id}")
+    await axe.check(page, "/van-ban-di/{id}")
 
     await page.get_by_role("link", name="Đã tiếp nhận 1").click()
     await page.wait_for_url("**trang-thai=accepted*")
@@ -132,7 +131,7 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     raw = await page.locator("pre.raw").inner_text()
     assert "StatusCode" in raw
     assert "Signature" in raw
-    await axe.check(page, record_property, "/van-ban-di/{id}/goi-tin/{digest}")
+    await axe.check(page, "/van-ban-di/{id}/goi-tin/{digest}")
 
 
 async def test_a_document_that_left_late_after_its_signing_is_marked(
@@ -181,16 +180,15 @@ async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser
 
 
 async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
-    site: Site, page: Page, context: BrowserContext, watcher: Watcher, enter: Enter
+    site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
     document = await sent(site)
-    watcher.expect({403})
+    expect_answers(page, {403})
 
     async def status(path: str) -> int:
         return (await context.request.get(site.url + at(document, path))).status
 
-    await enter(HEAD)
-    await page.goto(at(document))
+    await enter(HEAD, path=at(document))
     assert await page.get_by_text("Sai gì?").count() == 0
     for role in (OFFICER, UNIT_HEAD):
         await enter(role)
@@ -203,8 +201,7 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
     assert document.draft.subject not in main_text
     assert "van-ban.pdf" not in main_text
 
-    await enter(AUDITOR, at="department")
-    await page.goto(at(document))
+    await enter(AUDITOR, at="department", path=at(document))
     await page.locator("a[href$='/tep/1']").click()
     await page.get_by_label("Số văn bản giao việc").fill("12/QĐ-TTr")
     async with page.expect_download() as coming:
@@ -221,16 +218,16 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
 
 
 async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
-    site: Site, page: Page, watcher: Watcher, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     document = await sent(site)
-    watcher.expect({422})
+    expect_answers(page, {422})
     await enter()
     await page.set_viewport_size(NARROW)
     await page.goto(at(document))
     assert await page.locator(".deeds .button").locator("visible=true").count() == 2
     await page.get_by_role("link", name="Sai gì?").click()
-    await axe.check(page, record_property, "/van-ban-di/{id}/sai-gi")
+    await axe.check(page, "/van-ban-di/{id}/sai-gi")
     leads = [
         (await x.get_attribute("href") or "").removeprefix(at(document))
         for x in await page.locator("main li .button").all()
@@ -244,7 +241,7 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     await page.go_back()
     await page.get_by_role("link", name="Thu hồi văn bản…").click()
     assert await page.get_by_label("Hình thức").input_value() == "notice"
-    await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi")
+    await axe.check(page, "/van-ban-di/{id}/thu-hoi")
 
     await page.get_by_label("Lý do").fill("Nhầm")
     await page.keyboard.press("Control+Enter")
@@ -272,10 +269,10 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
 
 
 async def test_of_two_clerks_at_once_the_second_reads_who_was_quicker(
-    site: Site, page: Page, context: BrowserContext, watcher: Watcher, enter: Enter
+    site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
     document = await sent(site)
-    watcher.expect({409})
+    expect_answers(page, {409})
     await enter()
     other = await context.new_page()
     for window in (page, other):
@@ -300,8 +297,7 @@ async def test_of_two_clerks_at_once_the_second_reads_who_was_quicker(
 async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page: Page, enter: Enter) -> None:
     document = await sent(site)
     await answers(site, document, "province", "03", register_no="1245")
-    await enter()
-    await page.goto(at(document))
+    await enter(path=at(document))
     await open_other_actions(page)
     button = page.get_by_role("button", name="Đôn đốc…")
     assert await button.is_disabled()
@@ -312,8 +308,7 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page
 
     site.clock.skip(timedelta(days=3))
     await page.set_viewport_size(NARROW)
-    await enter(HEAD)
-    await page.goto(at(document))
+    await enter(HEAD, path=at(document))
     await page.get_by_role("link", name="Đôn đốc…").click()
     text = await page.get_by_label("Nội dung đôn đốc").input_value()
     assert f"số {document.draft.code}" in text
@@ -333,10 +328,10 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page
 
 
 async def test_a_key_opens_the_resend_page_and_only_control_enter_sends(
-    site: Site, page: Page, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     document = await sent(site)
-    watcher.expect({422})
+    expect_answers(page, {422})
     await enter()
     await page.set_viewport_size(NARROW)
     await page.goto(at(document))
@@ -356,29 +351,11 @@ async def test_a_key_opens_the_resend_page_and_only_control_enter_sends(
     assert await resent() == [[COMMUNE]]
 
 
-async def test_what_still_waits_is_called_back_by_one_button(site: Site, page: Page, enter: Enter) -> None:
-    document = await sent(site, send=False)
-    wait = timedelta(seconds=60)
-    with site.clock.standing():
-        await manage.send_draft(site.node.out, await scope_of(site), document.id, wait=wait)
-        await enter()
-        await page.goto(at(document))
-
-        await page.get_by_role("button", name="Hoàn tác").click()
-        await page.wait_for_url("**/phat-hanh/msg_**")
-
-    async with site.node.store.read(await scope_of(site)) as work:
-        assert (await work.outgoing.get(document.id)).state is OutState.CANCELLED
-        assert (
-            await work.outgoing.get(page.url.rpartition("/")[2].partition("?")[0])
-        ).state is OutState.DRAFT
-
-
 async def test_without_scripts_a_draft_is_cancelled_and_a_document_sent_to_more(
-    site: Site, plain_page: Page, watcher: Watcher
+    site: Site, plain_page: Page
 ) -> None:
     draft, document = await sent(site, "16", send=False), await sent(site, "15", PROVINCE)
-    watcher.expect({422})
+    expect_answers(plain_page, {422})
     await site.signed_in(plain_page.context, site.person(CLERK, "department"), "department")
     await plain_page.goto(at(draft, "/huy-gui"))
     await plain_page.get_by_label("Lý do").fill("Thôi")
@@ -406,8 +383,7 @@ async def test_a_slip_is_one_sheet_for_print(
     site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
     document = await sent(site)
-    await enter()
-    await page.goto(at(document, "/phieu-gui"))
+    await enter(path=at(document, "/phieu-gui"))
     await page.emulate_media(media="print")
 
     assert await page.locator(".bar, .menu, .acts").locator("visible=true").count() == 0
@@ -422,19 +398,19 @@ async def test_a_slip_is_one_sheet_for_print(
 
 
 async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_means(
-    site: Site, page: Page, record_property: Record, watcher: Watcher, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     document = await sent(site, delivery_mode=DeliveryMode.PAPER)
     await enter()
     await page.set_viewport_size(NARROW)
-    watcher.expect({422})
+    expect_answers(page, {422})
 
     await page.goto(at(document))
     assert (await page.title()).startswith("Gửi bản giấy – ")
     await page.goto("/so-van-ban?so=outgoing")
     await page.get_by_role("link", name="Danh sách gửi bản giấy").click()
     await page.wait_for_url("**/so-van-ban/gui-giay")
-    await axe.check(page, record_property, "/so-van-ban/gui-giay")
+    await axe.check(page, "/so-van-ban/gui-giay")
     rows = page.locator("tbody tr", has_text=document.draft.code)
     await expect(rows).to_have_count(len(document.draft.recipients))
     await rows.first.locator("summary").click()
@@ -465,8 +441,7 @@ async def test_of_many_recipients_those_in_trouble_are_in_sight_and_the_others_f
         await work.outgoing.add(document)
         await work.deliveries.add([delivery(document, f"Z91.{n:02}", state) for n, state in states.items()])
         await work.commit()
-    await enter()
-    await opened(page, at(document))
+    await enter(path=at(document))
     region = page.locator("#recipients")
     codes = region.locator(".rows > li:visible .party .code")
     assert await codes.all_inner_texts() == ["Z91.07", "Z91.09"]

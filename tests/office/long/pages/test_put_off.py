@@ -8,13 +8,10 @@ from datetime import timedelta
 
 from gateway.domain.document import Urgency
 from gateway.domain.wall_clock import local
-from gateway_office.accounts import sign_in
-from gateway_office.domain.roles import PostRole
 from gateway_office.web.pages.dashboard import MOST_LINES
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import calling_as
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 
 LINES = re.compile(r'<a class="letter-what" data-open href="/van-ban-den/(\w+)\?viec=')
 PRESSING = re.compile(r'href="(/can-xu-ly\?gap=1)">[^<]*<span class="count">(\d+)</span>')
@@ -22,10 +19,8 @@ PRESSING = re.compile(r'href="(/can-xu-ly\?gap=1)">[^<]*<span class="count">(\d+
 
 async def test_an_urgent_document_is_put_off_until_its_time_and_not_past_it(site: Site, mail: Mail) -> None:
     _, document = await mail.comes(urgency=Urgency.VERY_URGENT)
-    person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{document.id}"
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         late = local(site.clock.now() + timedelta(days=1))
         form = {"task": task, "day": f"{late:%d/%m/%Y}", "time": f"{late:%H:%M}", "note": "Chờ in"}
@@ -51,10 +46,8 @@ async def test_what_is_express_or_late_is_counted_at_home_and_led_to_whatever_el
     late = [(await mail.comes(key))[1] for key in keys]
     site.clock.skip(timedelta(days=1))
     _, express = await mail.comes("invitation", urgency=Urgency.EXPRESS)
-    person = site.person(PostRole.CLERK, "department")
     task = f"take_in:{express.id}"
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         page = await guest.get(f"/can-xu-ly/viec?viec={task}")
         soon = local(site.clock.now() + timedelta(minutes=5))
         form = {"task": task, "day": f"{soon:%d/%m/%Y}", "time": f"{soon:%H:%M}", "note": "Chờ in"}

@@ -16,12 +16,10 @@ from gateway.settings import Settings
 from gateway_office.accounts import posts
 from gateway_office.accounts.acting import Administrator
 from gateway_office.domain.roles import PostRole
-from tests.office.long.pages.test_accounts import at_work
 from tests.office.long.pages.test_outgoing import at, sent
 from tests.office.pages import axe
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work
 from tests.office.pages.site import Site, opened
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import NARROW, Enter, scope_of
 from tests.support.waiting import wait_until
 
@@ -38,12 +36,6 @@ def _in_two_steps(settings: Settings) -> Settings:
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with opened(tmp_path / "site", changed=_in_two_steps) as site:
         yield site
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as guest:
-        yield guest
 
 
 async def recalls(site: Site, document: OutgoingDocument) -> list[OutgoingDocument]:
@@ -70,7 +62,7 @@ async def asks(site: Site, guest: Guest, document: OutgoingDocument) -> dict[str
 
 
 async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
-    site: Site, page: Page, record_property: Record, enter: Enter
+    site: Site, page: Page, enter: Enter
 ) -> None:
     document = await sent(site)
     await enter()
@@ -79,23 +71,22 @@ async def test_the_head_finds_it_on_the_list_and_it_leaves_once_approved(
     head = site.person(HEAD, "department").person
     await expect(page.get_by_text(head.name)).to_be_visible()
     assert await page.get_by_label("Lãnh đạo phê duyệt").count() == 0
-    await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi (step)")
+    await axe.check(page, "/van-ban-di/{id}/thu-hoi (step)")
     await page.get_by_label("Lý do").fill(WHY)
     await page.get_by_label("Số thông báo thu hồi").fill("7/TB-STD")
     await page.get_by_role("button", name="Trình lãnh đạo phê duyệt").click()
 
     await expect(page.get_by_text("Đã trình lãnh đạo phê duyệt")).to_be_visible()
-    await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi/de-nghi (clerk)")
+    await axe.check(page, "/van-ban-di/{id}/thu-hoi/de-nghi (clerk)")
     assert await page.get_by_role("button", name="Phê duyệt và thu hồi văn bản").count() == 0
     await page.goto(at(document))
     await expect(page.get_by_text("đang chờ lãnh đạo phê duyệt")).to_be_visible()
     assert await recalls(site, document) == []
 
-    await enter(HEAD)
-    await page.goto("/can-xu-ly")
+    await enter(HEAD, path="/can-xu-ly")
     await page.get_by_role("link", name="Xem và phê duyệt").click()
     await page.wait_for_url("**/thu-hoi/de-nghi")
-    await axe.check(page, record_property, "/van-ban-di/{id}/thu-hoi/de-nghi (head)")
+    await axe.check(page, "/van-ban-di/{id}/thu-hoi/de-nghi (head)")
     await expect(page.get_by_text(WHY)).to_be_visible()
     await page.get_by_role("button", name="Phê duyệt và thu hồi văn bản").click()
 

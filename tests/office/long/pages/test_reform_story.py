@@ -24,8 +24,7 @@ from gateway.policy.verdict import ReasonCode, Verdict
 from gateway_labs.authority import Authority
 from tests.office.pages import axe, deciders
 from tests.office.pages.deciders import Decider
-from tests.office.pages.summary import Record
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.office.support.node import COMMUNE, DEPARTMENT, PROVINCE, OfficeTown, opened
 
 DAY = timedelta(days=1)
@@ -63,10 +62,10 @@ async def check_notice(page: Page, notice: str) -> None:
     assert await page.locator("[data-told]").count() == 1
 
 
-async def merged(page: Page, town: OfficeTown, proposer: Decider, record: Record) -> str:
+async def merged(page: Page, town: OfficeTown, proposer: Decider) -> str:
     """State the merger step by step and propose it; return the address of the proposal."""
     await page.goto(f"{NEW}?ma={DEPARTMENT}")
-    await axe.check(page, record, "wizard 1")
+    await axe.check(page, "wizard 1")
     await page.check("[name=kind][value=consolidate]")
     await page.click(GO)
     assert await page.input_value("#sources") == DEPARTMENT
@@ -74,20 +73,20 @@ async def merged(page: Page, town: OfficeTown, proposer: Decider, record: Record
     await page.fill("#code_1", HEIR)
     await page.fill("#name_1", "Sở Hợp nhất")
     await page.fill("#parent_1", PROVINCE)
-    await axe.check(page, record, "wizard 2")
+    await axe.check(page, "wizard 2")
     await page.click(GO)
     await page.fill("#number", DECISION)
     await page.fill("#issued", today(town).strftime("%d/%m/%Y"))
     await page.fill("#issuer", "UBND tỉnh")
     await page.fill("#effective", (today(town) + 5 * DAY).strftime("%d/%m/%Y"))
-    await axe.check(page, record, "wizard 3")
+    await axe.check(page, "wizard 3")
     await page.click(GO)
     await page.select_option("#queued", "redirect")
     assert HEIR in await page.inner_text("main")
-    await axe.check(page, record, "wizard 4")
+    await axe.check(page, "wizard 4")
     await page.click(GO)
     assert (today(town) + 5 * DAY).strftime("%d/%m/%Y") in await page.inner_text("main")
-    await axe.check(page, record, "wizard 5")
+    await axe.check(page, "wizard 5")
     await proposer.signs(page)
     await page.click(GO)
     await check_notice(page, "reforms.proposed")
@@ -104,7 +103,7 @@ async def approved(page: Page, context: BrowserContext, other: Decider, address:
 
 
 async def at_home(
-    town: OfficeTown, page: Page, context: BrowserContext, both: tuple[Decider, Decider], record: Record
+    town: OfficeTown, page: Page, context: BrowserContext, both: tuple[Decider, Decider]
 ) -> None:
     """Host the new agency on this node with a key; its certificate is proposed and approved on the pages."""
     await town.node.store.accounts.add_hosted(
@@ -118,9 +117,9 @@ async def at_home(
     await both[0].comes_in(context)
     await page.goto(f"/co-quan/de-nghi/chung-thu-so?ma={HEIR}")
     await page.set_input_files("#file", {"name": "a.pem", "mimeType": "text/plain", "buffer": pem})
-    await axe.check(page, record, "certificate")
+    await axe.check(page, "certificate")
     await page.click(GO)
-    await axe.check(page, record, "certificate looked at")
+    await axe.check(page, "certificate looked at")
     fingerprint = "".join((await page.inner_text(".beside .code >> nth=0")).split())
     await both[0].signs(page)
     await page.click(GO)
@@ -129,20 +128,15 @@ async def at_home(
 
 
 async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
-    town: OfficeTown,
-    address: str,
-    context: BrowserContext,
-    page: Page,
-    watcher: Watcher,
-    record_property: Record,
+    town: OfficeTown, address: str, context: BrowserContext, page: Page
 ) -> None:
     both = await deciders.two(town.node, address, town.clock.advance)
     question = await town.send("1", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
     await town.carry()
     await both[0].comes_in(context)
-    proposal = await merged(page, town, both[0], record_property)
+    proposal = await merged(page, town, both[0])
 
-    watcher.expect({422})
+    expect_answers(page, {422})
     await page.goto(f"{proposal}/phe-duyet")
     assert DECISION not in await page.content(), "the approver reads the number in the document itself"
     await page.fill("#typed_1", DECISION)
@@ -162,7 +156,7 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     await town.pack()
 
     town.clock.advance(DAY)
-    await at_home(town, page, context, both, record_property)
+    await at_home(town, page, context, both)
     await town.carry()
 
     by_number = {d.number: d for d in await town.incoming(HEIR)}
@@ -189,19 +183,19 @@ async def test_two_departments_become_one_on_the_pages_and_no_document_is_lost(
     (reply,) = [d for d in await town.incoming(HEIR) if d.number == "6"]
     assert reply.answers == (question.id,)
 
-    await told_afterwards(page, context, both[0], proposal.rpartition("/")[2], record_property)
+    await told_afterwards(page, context, both[0], proposal.rpartition("/")[2])
 
 
-async def told_afterwards(page: Page, context: BrowserContext, by: Decider, id: str, record: Record) -> None:
+async def told_afterwards(page: Page, context: BrowserContext, by: Decider, id: str) -> None:
     """Check that old codes lead to the successor on every page; the change owes its report, and can be undone no more."""
     await by.comes_in(context)
     await page.goto(f"/co-quan/tra-cuu?ma={DEPARTMENT}")
     assert HEIR in await page.inner_text("[role=status] >> nth=0")
     await page.goto("/co-quan/thay-doi")
     assert await page.locator("#duties").count() == 1
-    await axe.check(page, record, "changes")
+    await axe.check(page, "changes")
     await page.goto(f"/co-quan/thay-doi/{id}")
-    await axe.check(page, record, "change")
+    await axe.check(page, "change")
     assert await page.locator("a[href$='/hoan-tac']").count() == 0, "documents went to the new code"
     await page.click("main a[href$='/bao-cao']")
     await page.fill("#how", "7/BC")

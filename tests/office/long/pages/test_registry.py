@@ -7,22 +7,15 @@ import re
 
 import pytest
 
-from gateway_office.accounts import sessions, sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work, calling
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.node import DEPARTMENT, PROVINCE
 
 
 async def _enter(site: Site, guest: Guest, role: PostRole, actor: str = "") -> None:
-    person = site.person(role, actor)
-    guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-    if not actor and not role.is_of_node:
-        guest.token = await sessions.choose_agency(
-            site.node.accounts, guest.token, await site.agency("department")
-        )
+    await at_work(site, guest, site.person(role, actor))
 
 
 def _rows(page: str) -> dict[str, str]:

@@ -10,12 +10,10 @@ import pytest
 from lxml import html
 
 from gateway.store import figures
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
 from gateway_office.policy.reports import REPORTS
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, calling_as
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 REPORT_KEYS = [key for key, report in REPORTS.items() if not (report.of_node or report.of_accounts)]
@@ -29,9 +27,7 @@ async def test_each_linked_figure_is_the_total_of_its_list(site: Site, cases: Ca
         pass
     compared = 0
     for actor in ("department", "province"):
-        async with calling(site.url) as guest:
-            person = site.person(PostRole.HEAD, actor)
-            guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+        async with calling_as(site, PostRole.HEAD, actor) as guest:
             totals: dict[str, tuple[int, int, int]] = {}
             for path in [path for key in REPORT_KEYS for path in await _pages(guest, key)]:
                 for text, link in _linked(await _page(guest, path)):

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ import pytest
 from gateway.deciding import people
 from gateway.domain.person import Role
 from gateway.errors import Denied
-from gateway_office.accounts import sessions, sign_in
+from gateway_office.accounts import sessions
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.session import form_token
 from gateway_office.web.page_handling import COOKIE, SIGN_IN
@@ -25,7 +24,7 @@ from gateway_office.web.pages import ROUTES
 from gateway_office.web.routes import Access, PageRoute
 from tests.office.pages.site import Site
 from tests.office.pages.walking import PLACE, pattern
-from tests.office.support.accounts import ORIGIN, Someone
+from tests.office.support.accounts import Someone
 
 OWN, OTHER = "department", "province"
 ROLES: Mapping[str, PostRole] = {
@@ -89,13 +88,7 @@ class Caller:
     token: str = ""
 
     async def sign_in(self) -> None:
-        if self.person.totp:
-            self.site.clock.skip(timedelta(seconds=31))  # a code is good once
-        token = (await sign_in.sign_in(self.person.services, self.person.sign_in_form(), ORIGIN)).token
-        agency = await self.site.agency(self.actor)
-        if (await sessions.check(self.site.node.accounts, token)).session.agency_id != agency:
-            token = await sessions.choose_agency(self.site.node.accounts, token, agency)
-        self.token = token
+        self.token = await self.site.new_session(self.person, self.actor)
 
     async def stay_signed_in(self) -> None:
         """Sign in again where an act has ended the session, or led it to another agency."""

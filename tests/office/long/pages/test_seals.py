@@ -16,17 +16,16 @@ from gateway.domain.seals import CertificateKind, SealWord
 from gateway.outgoing import accept, intake
 from gateway.outgoing.intake import Order
 from gateway_labs.demo.acts import in_one
-from gateway_office.accounts import posts, sessions, sign_in
+from gateway_office.accounts import posts
 from gateway_office.domain.roles import PostRole
 from tests.office.long.pages.test_agencies import GO, decide
 from tests.office.pages import axe, deciders
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import at_work, calling, calling_as
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter
-from tests.office.pages.watching import Watcher
-from tests.office.support.accounts import MACHINE, ORIGIN, Someone, post
+from tests.office.pages.watching import expect_answers
+from tests.office.support.accounts import MACHINE, Someone, post
 from tests.support import pdfs
 from tests.support.node import DEPARTMENT, PROVINCE
 from tests.support.packets import PDF, draft
@@ -38,18 +37,18 @@ SPECIMEN = pdfs.by_both()
 
 
 async def test_a_seal_is_registered_from_a_specimen_by_two_persons(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     await both[0].comes_in(context)
     await page.goto(f"/co-quan/{DEPARTMENT}?muc=chung-thu-so")
     assert "Chưa đăng ký mẫu dấu" in await page.inner_text("main")
     await page.goto(f"{SEALS}?ma={DEPARTMENT}")
-    await axe.check(page, record_property, "specimen")
+    await axe.check(page, "specimen")
     specimen = {"name": "mau-dau.pdf", "mimeType": "application/pdf", "buffer": SPECIMEN}
     await page.set_input_files("#file", specimen)  # type: ignore[arg-type]  # one file
     await page.click(GO)
-    await axe.check(page, record_property, "specimen looked at")
+    await axe.check(page, "specimen looked at")
     assert await page.locator("input[name=chosen]").count() == 2, "the person's and the seal's"
     # Kind and name follow the certificate that is chosen.
     await page.get_by_label("Mẫu dấu: Sở Mẫu").check()
@@ -58,7 +57,7 @@ async def test_a_seal_is_registered_from_a_specimen_by_two_persons(
 
     await both[1].comes_in(context)
     await page.goto(f"{proposal}/phe-duyet")
-    await axe.check(page, record_property, "approve a seal")
+    await axe.check(page, "approve a seal")
     (change,) = await _proposed(site, proposal.rpartition("/")[2])
     assert change not in await page.content(), "the end comes from the agency"
     await page.fill("#typed_1", change[-16:])
@@ -67,7 +66,7 @@ async def test_a_seal_is_registered_from_a_specimen_by_two_persons(
     (registered,) = (await site.node.directory.seal_register(DEPARTMENT, ())).certificates
     assert (registered.kind, registered.fingerprint) == (CertificateKind.SEAL, change)
     await page.goto(f"/co-quan/{DEPARTMENT}?muc=chung-thu-so")
-    await axe.check(page, record_property, "registered seals")
+    await axe.check(page, "registered seals")
     assert "Đang dùng" in await page.inner_text("main")
 
 
@@ -78,12 +77,12 @@ async def _proposed(site: Site, id: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(("code", "status"), [(PROVINCE, 404), (DEPARTMENT, 422)])
 async def test_an_agency_proposes_seals_of_its_own_code_alone(
-    site: Site, page: Page, watcher: Watcher, enter: Enter, code: str, status: int
+    site: Site, page: Page, enter: Enter, code: str, status: int
 ) -> None:
     """A person is registered with a position; what is missing is said beside the field."""
     await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
     await enter(PostRole.AGENCY_ADMIN)
-    watcher.expect({404, 422})
+    expect_answers(page, {404, 422})
     site.clock.skip(timedelta(seconds=31))
     await page.goto(f"{SEALS}?ma={code}")
     await page.set_input_files("#file", {"name": "a.pem", "mimeType": "text/plain", "buffer": agency().pem})
@@ -104,15 +103,15 @@ async def test_an_agency_proposes_seals_of_its_own_code_alone(
 
 
 async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_seal(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
-    watcher.expect({422})
+    expect_answers(page, {422})
     await register(site.node.deciding, seal_of(DEPARTMENT, agency()))
     await both[0].comes_in(context)
     await page.goto(f"/co-quan/{DEPARTMENT}?muc=chung-thu-so")
     await page.click("a[href*='/dong-dau-thay?']")
-    await axe.check(page, record_property, "propose a right to seal")
+    await axe.check(page, "propose a right to seal")
     for field, text in (("acting", DEPARTMENT), ("act_number", "12/QĐ-UBND"), ("act_date", "02/01/2026")):
         await page.fill(f"#{field}", text)
     await page.fill("#since", "05/01/2026")
@@ -132,7 +131,7 @@ async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_
     for name in ("end a seal", "end a right"):
         await page.goto(f"/co-quan/{DEPARTMENT}?muc=chung-thu-so")
         await page.locator("a[href*='/mau-dau/thoi?']").first.click()
-        await axe.check(page, record_property, name)
+        await axe.check(page, name)
         await page.fill("#reason", "The token was lost")
         await decide(page, both[1], "seals.withdrawn")
     text = await page.inner_text("main")
@@ -150,9 +149,7 @@ async def test_what_is_not_registered_stands_folded_at_the_senders_line_and_in_f
         return (await mail.load(id)).checks.get("seal") == SealWord.UNREGISTERED
 
     await mail.wait_until(is_judged)
-    person = site.person(PostRole.CLERK, "department")
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         rail = (await guest.get(f"/van-ban-den/{id}")).text
         agency_page = (await guest.get(f"/co-quan/{PROVINCE}?muc=chung-thu-so")).text
 
@@ -176,7 +173,7 @@ async def test_a_letter_that_introduces_a_seal_is_a_duty_until_it_is_proposed_or
     letters = [await _introduces(site, mail, "71"), await _introduces(site, mail, "72", PDF)]
     form_path = f"/co-quan/de-nghi/mau-dau?ma={PROVINCE}&van-ban={letters[0]}"
     async with calling(site.url) as guest:
-        await _enters(site, guest, first.person)
+        await at_work(site, guest, first.person, "department")
         home, listed = (await guest.get("/tong-quan")).text, (await guest.get(INTRODUCED)).text
         without_content = (await guest.get(form_path)).text
         assert _duty(home) == 2
@@ -189,7 +186,7 @@ async def test_a_letter_that_introduces_a_seal_is_a_duty_until_it_is_proposed_or
         async with site.node.accounts.changing(MACHINE.principal_id) as (work, now):
             clerk = post(PostRole.CLERK, await site.agency("department"))
             await posts.give_post(work, MACHINE, first.person.person, clerk, now)
-        await _enters(site, guest, first.person)
+        await at_work(site, guest, first.person, "department")
         assert form_path.replace("&", "&amp;") in (await guest.get(f"/van-ban-den/{letters[0]}")).text
         readings = len(await mail.events(letters[0], EventKind.DOCUMENT_READ))
         form = (await guest.get(form_path)).text
@@ -211,10 +208,8 @@ async def test_a_letter_that_introduces_a_seal_is_a_duty_until_it_is_proposed_or
 async def test_whoever_may_not_register_a_senders_seal_is_led_to_no_form(site: Site, mail: Mail) -> None:
     """An administrator proposes certificates of the own agency alone, also with the role of deciders."""
     letter = await _introduces(site, mail, "73")
-    person = site.person(PostRole.AGENCY_ADMIN, "department")
-    await deciders.entrust(site.node, person)
-    async with calling(site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
+    async with calling_as(site, PostRole.AGENCY_ADMIN, "department") as guest:
         listed = await guest.get("/co-quan/de-nghi")
         assert (listed.status, letter in listed.text, TO_PROPOSE in listed.text) == (200, False, False)
         assert (await guest.get(INTRODUCED)).status == 403
@@ -228,12 +223,6 @@ async def _introduces(site: Site, mail: Mail, number: str, content: bytes = SPEC
         accepted = await accept.accept(site.node.out, await mail.scope("province"), order, files, None)
     assert accepted.document is not None
     return (await mail.wait_for_arrival("department", accepted.document)).id
-
-
-async def _enters(site: Site, guest: Guest, person: Someone) -> None:
-    site.clock.skip(timedelta(seconds=31))
-    token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
-    guest.token = await sessions.choose_agency(site.node.accounts, token, await site.agency("department"))
 
 
 async def _proof(site: Site, person: Someone) -> SignedIn:

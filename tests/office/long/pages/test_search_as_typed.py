@@ -9,11 +9,8 @@ from urllib.parse import quote
 import pytest
 from lxml import html
 
-from gateway_office.accounts import sign_in
-from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, calling_as
 from tests.office.pages.site import Site
-from tests.office.support.accounts import ORIGIN
 from tests.support.cases import Cases
 
 FIELDS = {"/van-ban-den": "in", "/van-ban-di": "out", "/tim-kiem": ""}
@@ -23,9 +20,7 @@ PARTY_SEARCHES = ("từ:sao mai", "đến:thử nghiệm")
 @pytest.mark.laid
 async def test_each_offer_typed_by_hand_finds_what_pressing_it_finds(site: Site, cases: Cases) -> None:
     compared = nonempty = 0
-    async with calling(site.url) as guest:
-        person = site.person(PostRole.CLERK, "department")
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(site) as guest:
         for path, side in FIELDS.items():
             names = await _offers(guest, "", side)
             for begun in (*names, *PARTY_SEARCHES):

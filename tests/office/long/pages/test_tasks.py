@@ -7,14 +7,12 @@ from datetime import timedelta
 
 from playwright.async_api import Locator, Page, expect
 
-from gateway_office.accounts import sign_in
 from gateway_office.domain.roles import PostRole
-from tests.office.pages.guest import calling
+from tests.office.pages.guest import calling_as
 from tests.office.pages.neighbours import NEIGHBOURS, Town
 from tests.office.pages.neighbours import site as site
 from tests.office.pages.neighbours import town as town
-from tests.office.pages.watching import Watcher
-from tests.office.support.accounts import ORIGIN
+from tests.office.pages.watching import expect_answers
 
 ACTOR = "department"
 LATE = timedelta(hours=2, minutes=30)
@@ -61,10 +59,8 @@ async def test_an_act_ends_its_task_and_the_next_one_opens(town: Town, page: Pag
     await expect(page.locator(".tools [aria-current] .count")).to_have_text("1")
 
 
-async def test_a_task_is_settled_in_the_rail_beside_its_paper(
-    town: Town, page: Page, watcher: Watcher
-) -> None:
-    watcher.expect({422})
+async def test_a_task_is_settled_in_the_rail_beside_its_paper(town: Town, page: Page) -> None:
+    expect_answers(page, {422})
     await letters_wait(town, page, 2)
     rows = await open_first(page)
     await page.locator("#fold-task > summary").click()
@@ -105,9 +101,7 @@ async def test_without_scripts_a_task_is_put_off_and_taken_up_on_pages_of_its_ow
     await town.send("province", "300", ACTOR, subject="V/v báo cáo")
     await town.quiet()
     town.site.clock.skip(LATE)
-    person = town.site.person(PostRole.CLERK, ACTOR)
-    async with calling(town.site.url) as guest:
-        guest.token = (await sign_in.sign_in(person.services, person.sign_in_form(), ORIGIN)).token
+    async with calling_as(town.site, PostRole.CLERK, ACTOR) as guest:
         (document,) = await town.received(ACTOR)
         task = f"take_in:{document.id}"
         listed = await guest.get("/can-xu-ly")
@@ -120,5 +114,5 @@ async def test_without_scripts_a_task_is_put_off_and_taken_up_on_pages_of_its_ow
     assert f"/van-ban-den/{document.id}?viec=take_in%3A{document.id}" in listed.text
     assert f"/can-xu-ly/viec?viec=take_in%3A{document.id}" in letter.text
     assert (claimed.status, closed.status) == (303, 303)
-    assert person.person.name in mine.text.partition("<main")[2]
+    assert town.site.person(PostRole.CLERK, ACTOR).person.name in mine.text.partition("<main")[2]
     assert "Không còn việc nào phải làm ngay" in empty.text

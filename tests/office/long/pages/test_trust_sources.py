@@ -16,8 +16,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe, deciders
 from tests.office.pages.deciders import Decider
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support import feeds, pki
 from tests.support.packets import DEPARTMENT
 
@@ -52,19 +51,19 @@ async def take(site: Site, sequence: int, *codes: str, **changes: Any) -> None:
 
 
 async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
-    site: Site, context: BrowserContext, page: Page, watcher: Watcher, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
-    watcher.expect({422})
+    expect_answers(page, {422})
     await take(site, 1, CODES[0])
     await both[0].comes_in(context)
     await page.goto(SOURCES)
-    await axe.check(page, record_property, "sources of trust")
+    await axe.check(page, "sources of trust")
     await page.click("[data-row] a[href*='danh-muc']")
-    await axe.check(page, record_property, "one list")
+    await axe.check(page, "one list")
     assert "Z93.99" in await page.inner_text("main"), "a row in conflict is shown"
     await page.click("a[href*='/de-nghi?']")
-    await axe.check(page, record_property, "propose a list")
+    await axe.check(page, "propose a list")
     await decide(page, both[0], "reforms.proposed")
     proposal = page.url.split("?")[0]
 
@@ -72,7 +71,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
         received = await view.lists.get(ISSUER, 1)
     await both[1].comes_in(context)
     await page.goto(f"{proposal}/phe-duyet")
-    await axe.check(page, record_property, "approve a list")
+    await axe.check(page, "approve a list")
     assert received.trust[-16:] not in await page.content(), "the approver has the digits from elsewhere"
     await page.fill("#typed_1", "0" * 16)
     await both[1].signs(page)
@@ -84,7 +83,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
 
     await page.goto(SOURCES)
     await page.click("section.card a[href*='/chinh-sach?']")
-    await axe.check(page, record_property, "propose a policy")
+    await axe.check(page, "propose a policy")
     assert await page.input_value("#issuer") == ISSUER
     for officer in await page.locator("input[name=officer]").all():
         await officer.check()
@@ -104,7 +103,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     assert set(change.officers) == {delegation.officer_of(o.certificate_der) for o in OFFICERS}
     await both[0].comes_in(context)
     await page.goto(f"/co-quan/de-nghi/{policy.id}/phe-duyet")
-    await axe.check(page, record_property, "approve a policy")
+    await axe.check(page, "approve a policy")
     for n, digits in enumerate(policy.content.expected, 1):
         assert digits not in await page.content()
         await page.fill(f"#typed_{n}", digits)
@@ -113,7 +112,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     async with site.node.deciding.decisions.read() as view:
         assert (await view.lists.get(ISSUER, 2)).state is ListState.DONE
     await page.goto(SOURCES)
-    await axe.check(page, record_property, "sources of trust with a policy")
+    await axe.check(page, "sources of trust with a policy")
     assert ISSUER in await page.inner_text("main")
     await page.goto(f"/co-quan/{CODES[1]}?muc=chung-thu-so")
     assert ISSUER in await page.inner_text("main"), "the agency's page says what its certificate rests on"
@@ -125,15 +124,15 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     )
     await page.goto(SOURCES)
     await page.click("a[href*='/nguoi-ky?'] >> nth=0")
-    await axe.check(page, record_property, "strike an officer")
+    await axe.check(page, "strike an officer")
     await page.fill("#reason", "Left the office of the issuer")
     await decide(page, both[0], "delegated.struck")
     await page.click("a[href*='/thu-hoi?']")
-    await axe.check(page, record_property, "recall a policy")
+    await axe.check(page, "recall a policy")
     await page.fill("#reason", "Their key was stolen")
     await decide(page, both[0], "delegated.recalled")
     await page.click("a[href*='/thoi?'] >> nth=0")
-    await axe.check(page, record_property, "end a list's bindings")
+    await axe.check(page, "end a list's bindings")
     await page.fill("#reason", "Their key was stolen")
     await decide(page, both[0], "delegated.ended")
     ended = (await site.node.directory.bindings(CODES[1]))[0].valid_to
@@ -142,7 +141,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
 
 
 async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
-    site: Site, context: BrowserContext, page: Page, record_property: Record
+    site: Site, context: BrowserContext, page: Page
 ) -> None:
     both = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     await take(site, 1)
@@ -151,11 +150,11 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
     await take(site, 2, successor=CODES[1], valid_to=date(2026, 1, 31), decision="12/QĐ-UBND")
     await both[0].comes_in(context)
     await page.goto(f"{SOURCES}/danh-muc?ben={ISSUER}&so=2")
-    await axe.check(page, record_property, "a list that changes codes")
+    await axe.check(page, "a list that changes codes")
     page_text = await page.inner_text("main")
     assert all(text in page_text for text in (CODES[0], CODES[1], "2026-01-31", "12/QĐ-UBND")), page_text
     await page.click("a[href*='loai=agency']")
-    await axe.check(page, record_property, "propose changes of codes")
+    await axe.check(page, "propose changes of codes")
     await decide(page, both[0], "reforms.proposed")
     proposal = page.url.split("?")[0]
 
@@ -163,7 +162,7 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
         received = await view.lists.get(ISSUER, 2)
     await both[1].comes_in(context)
     await page.goto(f"{proposal}/phe-duyet")
-    await axe.check(page, record_property, "approve changes of codes")
+    await axe.check(page, "approve changes of codes")
     assert CODES[1] in await page.inner_text("main"), "the approver sees what changes"
     assert received.digest[-16:] not in await page.content(), "the approver has the digits from elsewhere"
     await page.fill("#typed_1", received.digest[-16:])
@@ -172,7 +171,7 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
 
 
 async def test_the_issuer_sees_which_nodes_have_its_lists(
-    site: Site, context: BrowserContext, page: Page, record_property: Record, tmp_path: Path
+    site: Site, context: BrowserContext, page: Page, tmp_path: Path
 ) -> None:
     (first, _) = await deciders.two(site.node, site.url, site.clock.skip, site.person(PostRole.OPERATOR).by)
     await first.comes_in(context)
@@ -189,7 +188,7 @@ async def test_the_issuer_sees_which_nodes_have_its_lists(
         if number == 2:
             await site.node.feed.export(tmp_path / "2.feed", feeds.ISSUER, sequence=2)
         await page.goto(SOURCES)
-        await axe.check(page, record_property, f"nodes that have list {number}")
+        await axe.check(page, f"nodes that have list {number}")
         (cells,) = [
             await row.locator("td").all_inner_texts()
             for row in await page.locator("[data-row]", has_text=DEPARTMENT).all()

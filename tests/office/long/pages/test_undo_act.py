@@ -14,9 +14,8 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
 from tests.office.pages.visiting import Enter, opened, scope_of
-from tests.office.pages.watching import Watcher
+from tests.office.pages.watching import expect_answers
 from tests.support.waiting import wait_until
 
 SECONDS = 10
@@ -39,9 +38,9 @@ async def allow_undo(site: Site) -> None:
 
 
 async def test_in_the_pane_an_act_waits_is_undone_and_done(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({409})
+    expect_answers(page, {409})
     await allow_undo(site)
     _, document = await mail.comes("notice")
     await enter()
@@ -54,7 +53,7 @@ async def test_in_the_pane_an_act_waits_is_undone_and_done(
         await expect(last).to_contain_text("Đang tiếp nhận")
         # While the pane goes on, its letter is paler than a text may be.
         await expect(page.locator("[data-pane]:not(.asking) [data-inside]")).to_contain_text("Đã đến cuối")
-        await axe.check(page, record_property, "an act that waits")
+        await axe.check(page, "an act that waits")
         await row.hover()
         await expect(row.locator("[data-deed] button")).to_have_text(f"Hoàn tác: {document.code}")
         assert (await mail.load(document.id)).state is InState.NEW
@@ -117,7 +116,7 @@ async def test_without_scripts_the_letter_says_that_it_waits_and_others_are_told
 
 
 async def test_what_could_not_be_done_stands_on_the_letter_in_the_list_and_among_the_tasks(
-    site: Site, mail: Mail, page: Page, enter: Enter, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     await allow_undo(site)
     _, document = await mail.comes("notice")
@@ -144,7 +143,7 @@ async def test_what_could_not_be_done_stands_on_the_letter_in_the_list_and_among
     await opened(page, "/can-xu-ly")
     await expect(page.locator("main")).to_contain_text("Chưa tiếp nhận hoặc từ chối được")
     await opened(page, at(document))
-    await axe.check(page, record_property, "an act that could not be done")
+    await axe.check(page, "an act that could not be done")
     await page.get_by_role("button", name="Đã rõ").click()
     await expect(page.locator("[data-told]")).to_be_visible()
     await expect(page.locator("main")).not_to_contain_text("Chưa tiếp nhận được")

@@ -12,37 +12,33 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.summary import Record
-from tests.office.pages.visiting import Enter, opened
-from tests.office.pages.watching import Watcher
+from tests.office.pages.visiting import Enter, opened, send_form
+from tests.office.pages.watching import expect_answers
 
 RENAMED, BELOW = "Phòng Hành chính - Tổng hợp", "Tổ Số hóa"
 QUESTION = "Bên gửi hẹn trả lời trước thứ Sáu"
 
 
 async def test_the_administrator_adds_renames_and_closes_units(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
-    watcher.expect({422})
-    await enter(PostRole.AGENCY_ADMIN)
-    await opened(page, "/quan-tri/don-vi")
+    expect_answers(page, {422})
+    await enter(PostRole.AGENCY_ADMIN, path="/quan-tri/don-vi")
     await page.fill("#name", BELOW)
     await page.select_option("#parent", label=UNIT)
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=admin.unit_added*")
+    await send_form(page, "admin.unit_added")
     await expect(page.locator("tbody th a")).to_have_text([UNIT, BELOW])
-    await axe.check(page, record_property, "/quan-tri/don-vi")
+    await axe.check(page, "/quan-tri/don-vi")
 
     await page.get_by_role("link", name=UNIT, exact=True).click()
-    await axe.check(page, record_property, "/quan-tri/don-vi/{id}")
+    await axe.check(page, "/quan-tri/don-vi/{id}")
     await page.fill("#name", BELOW)
     await page.locator("[data-main]").click()
     await expect(page.locator("[data-problems]")).to_contain_text(
         "Một đơn vị khác đang hoặc đã từng mang tên này"
     )
     await page.fill("#name", RENAMED)
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=admin.unit_changed*")
+    await send_form(page, "admin.unit_changed")
     await page.get_by_role("link", name=RENAMED).click()
     await page.get_by_role("link", name="Đóng đơn vị").click()
     await expect(page.get_by_text("Chưa đóng được")).to_be_visible()
@@ -50,8 +46,7 @@ async def test_the_administrator_adds_renames_and_closes_units(
     await opened(page, "/quan-tri/don-vi")
     await page.get_by_role("link", name=BELOW).click()
     await page.get_by_role("link", name="Đóng đơn vị").click()
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=admin.unit_closed*")
+    await send_form(page, "admin.unit_closed")
     await expect(page.locator("tbody th a")).to_have_text([RENAMED])
 
     await opened(page, "/quan-tri/tai-khoan/moi")
@@ -59,7 +54,7 @@ async def test_the_administrator_adds_renames_and_closes_units(
 
 
 async def test_a_letter_of_before_a_rename_stays_the_units(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     sent, document = await mail.taken_in(due_in=5)
     call = StatusCall(code="04", assignment=Assignment(lead_unit=UNIT), staff=mail.clerk())
@@ -69,8 +64,7 @@ async def test_a_letter_of_before_a_rename_stays_the_units(
     (detail, *_), _ = await units.list_units(services, admin.by, scope.agency_id)
     await units.change_unit(services, admin.by, scope.agency_id, detail.unit.id, RENAMED)
 
-    await enter(PostRole.OFFICER)
-    await opened(page, "/van-ban-den?tab=all")
+    await enter(PostRole.OFFICER, path="/van-ban-den?tab=all")
     await expect(page.locator("[data-row]")).to_have_count(1)
     await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ *").filter(has_text=RENAMED).first).to_be_visible()
@@ -79,25 +73,23 @@ async def test_a_letter_of_before_a_rename_stays_the_units(
 
 
 async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_on(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     """A named part is the person's and the unit head's: no other officer of the unit reads the letter."""
-    watcher.expect({403})
+    expect_answers(page, {403})
     _, document = await mail.taken_in(due_in=5)
     await mail.second_unit()
     officer, unit_head = (
         site.person(role, "department").person for role in (PostRole.OFFICER, PostRole.UNIT_HEAD)
     )
 
-    await enter(PostRole.HEAD)
-    await opened(page, at(document, "/chuyen-xu-ly"))
+    await enter(PostRole.HEAD, path=at(document, "/chuyen-xu-ly"))
     row = page.locator(".who-list > li").filter(has_text=UNIT)
     await row.locator("summary").click()
     await row.get_by_role("radio", name=f"Đơn vị chủ trì: {unit_head.name}").check()
     await page.check(f"[name=informed][value='{OTHER_UNIT}']")
-    await axe.check(page, record_property, "/van-ban-den/{id}/chuyen-xu-ly (persons)")
-    await page.locator("[data-main]").click()
-    await page.wait_for_url("**told=incoming.assigned*")
+    await axe.check(page, "/van-ban-den/{id}/chuyen-xu-ly (persons)")
+    await send_form(page, "incoming.assigned")
     await expect(page.locator("#assignment-title ~ *").filter(has_text=unit_head.name).first).to_be_visible()
     assert f"Để biết: {OTHER_UNIT}" in (await page.text_content(".story") or "")
 
@@ -106,14 +98,12 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row]")).to_have_count(0)
 
-    await enter(PostRole.UNIT_HEAD)
-    await opened(page, at(document))
+    await enter(PostRole.UNIT_HEAD, path=at(document))
     await page.locator(".give-on select").select_option(label=officer.name)
     await page.locator(".give-on button").click()
     await page.wait_for_url("**told=incoming.part_given*")
 
-    await enter(PostRole.OFFICER)
-    await opened(page, "/can-xu-ly")
+    await enter(PostRole.OFFICER, path="/can-xu-ly")
     await expect(page.locator("[data-row]")).to_have_count(1)
     await opened(page, at(document))
     await page.get_by_role("button", name="Đang xử lý").click()
@@ -122,15 +112,14 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
 
 
 async def test_an_informed_unit_sees_the_letter_and_ends_its_task_by_a_mark(
-    site: Site, mail: Mail, page: Page, enter: Enter, watcher: Watcher
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     await mail.second_unit()
     sent, document = await mail.taken_in(due_in=5)
     assignment = Assignment(lead_unit=OTHER_UNIT, informed=(Informed(unit=UNIT),))
     await mail.status("department", sent, StatusCall(code="04", assignment=assignment, staff=mail.clerk()))
 
-    await enter(PostRole.OFFICER)
-    await opened(page, "/can-xu-ly")
+    await enter(PostRole.OFFICER, path="/can-xu-ly")
     await expect(page.locator("[data-row]").filter(has_text="để biết")).to_have_count(1)
     await opened(page, at(document))
     await expect(page.get_by_role("button", name="Đang xử lý")).to_have_count(0)
@@ -143,28 +132,25 @@ async def test_an_informed_unit_sees_the_letter_and_ends_its_task_by_a_mark(
 
 
 async def test_a_comment_rings_for_the_others_who_saw_the_letter_and_opens_by_itself(
-    site: Site, mail: Mail, page: Page, enter: Enter, record_property: Record
+    site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
     _, document = await mail.taken_in(due_in=5)
-    await enter(PostRole.HEAD)
-    await opened(page, at(document))
+    await enter(PostRole.HEAD, path=at(document))
     await expect(page.locator("#fold-comments")).not_to_have_attribute("open", "")
 
-    await enter(PostRole.CLERK)
-    await opened(page, at(document))
+    await enter(PostRole.CLERK, path=at(document))
     await page.locator("#fold-comments > summary").click()
     await page.fill("#comment-text", QUESTION)
     await page.locator("form.comment button").click()
     await page.wait_for_url("**told=incoming.commented*")
 
-    await enter(PostRole.HEAD)
-    await opened(page, "/thong-bao")
+    await enter(PostRole.HEAD, path="/thong-bao")
     await expect(page.locator("main").get_by_text("Có trao đổi mới về văn bản")).to_have_count(1)
     await opened(page, at(document))
     await expect(page.get_by_text(QUESTION)).to_be_visible()
     await expect(page.locator(".seen-by")).to_contain_text(
         site.person(PostRole.HEAD, "department").person.name
     )
-    await axe.check(page, record_property, "/van-ban-den/{id} (comments)")
+    await axe.check(page, "/van-ban-den/{id} (comments)")
     await opened(page, at(document))
     await expect(page.get_by_text(QUESTION)).to_be_hidden()

@@ -4,27 +4,17 @@ text."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest_asyncio
 
 from gateway.domain.webhook import DeliveryState, Try, TryCode, WebhookDelivery
 from gateway.store.webhooks import LeasedEndpoint, Report
 from gateway_office.domain.roles import PostRole
-from tests.office.long.pages.test_accounts import at_work
-from tests.office.pages.guest import Guest, calling
+from tests.office.pages.guest import Guest, at_work
 from tests.office.pages.site import Site
 from tests.support.waiting import wait_until
 
 HOME = "/quan-tri/webhook"
 URL = "https://nobody.invalid/events?token=theirs"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(site: Site) -> AsyncIterator[Guest]:
-    async with calling(site.url) as guest:
-        yield guest
 
 
 async def test_a_webhook_is_made_shown_and_its_secret_once(site: Site, guest: Guest) -> None:

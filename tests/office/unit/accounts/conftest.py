@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.pool import ThreadPool
-from gateway.trust.person_secrets import PersonSecrets
-from gateway_office.services import AccountRules, AccountServices
-from gateway_office.store.accounts import SqlAccounts
+from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
+from tests.office.support.rows import account_services
 from tests.support.clock import ManualClock
 from tests.support.fixtures import BOTH_KINDS
 from tests.support.fixtures import cheap_passwords as cheap_passwords
@@ -39,10 +38,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def services(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountServices:
-    return AccountServices(
-        accounts=SqlAccounts(store, clock),
-        secrets=PersonSecrets(),
-        clock=clock,
-        pool=pool,
-        rules=AccountRules(),
-    )
+    return account_services(store, clock, pool)

@@ -22,6 +22,7 @@ from gateway_office.domain.account_request import (
 )
 from gateway_office.policy import account_forms
 from tests.office.support.printed_words import pictures, printed
+from tests.office.support.rows import person_row
 from tests.support import png
 
 TODAY = date(2026, 12, 5)
@@ -65,13 +66,9 @@ def person(
     def at(day: str) -> datetime:
         return datetime.fromisoformat(f"{day}T03:00:00").replace(tzinfo=UTC)
 
-    return Person(
-        id=name,
-        name=name,
-        roles=frozenset(),
-        added_by="An",
-        added_at=at(added),
-        roles_by="An",
+    return person_row(
+        name,
+        at(added),
         roles_at=at(changed or added),
         title=title,
         last_login_at=at(last) if last else None,

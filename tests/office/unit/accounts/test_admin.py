@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.account import AgencyScope
 from gateway.domain.event import EventKind
-from gateway.domain.person import AccountStanding, Credentials, Person, Role
+from gateway.domain.person import AccountStanding, Role
 from gateway.errors import Clash, NotFound
 from gateway_office.accounts import acting, admin, posts, requests, sessions, sign_in
 from gateway_office.accounts.acting import Administrator
@@ -19,6 +19,7 @@ from gateway_office.services import AccountServices
 from gateway_office.store.store import SqlOfficeStore
 from tests.office.support import accounts
 from tests.office.support.accounts import DAY, MACHINE, NORTH, SOUTH, Someone, denied, post
+from tests.office.support.rows import hire, person_row
 from tests.support.clock import ManualClock
 from tests.support.stores import incoming, stored
 
@@ -100,18 +101,8 @@ async def test_nobody_links_a_person_who_decides_about_trust_but_who_administers
     services: AccountServices, clock: ManualClock
 ) -> None:
     staff = await team(services)
-    async with services.accounts.begin("operator") as work:
-        decider = Person(
-            id=clock.new_id("prn_"),
-            name="Decider",
-            roles=frozenset({Role.TRUST}),
-            added_by=staff["admin"].person.id,
-            added_at=clock.now(),
-            roles_by="operator",
-            roles_at=clock.now(),
-        )
-        await work.people.add(decider, Credentials())
-        await work.commit()
+    fields = {"name": "Decider", "roles": frozenset({Role.TRUST}), "added_by": staff["admin"].person.id}
+    await hire(services, person_row("prn_decider", clock.now(), roles_by="operator", **fields))
 
     await denied(admin.link(services, staff["admin"].by, "Decider"))
     changed, _ = await admin.link(services, staff["root"].by, "Decider")

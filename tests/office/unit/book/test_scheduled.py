@@ -13,25 +13,22 @@ import pytest
 
 from gateway.domain.account import AgencyScope, ApiScope, PrincipalKind
 from gateway.domain.event import Event, EventKind
-from gateway.domain.person import Credentials, Person
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.pool import ThreadPool
-from gateway.settings.options import MailSettings
 from gateway.store import figures
 from gateway.webhooks import NewWebhook
-from gateway_office import mail
 from gateway_office.book import report_files, scheduled
 from gateway_office.book.scheduled import Sender
 from gateway_office.domain.notice import Mail, Mailer
-from gateway_office.domain.roles import NODE, Post, PostRole
-from gateway_office.mail import SmtpMailer
+from gateway_office.domain.roles import NODE, PostRole
 from gateway_office.policy import report_schedules as rules
 from gateway_office.policy.report_schedules import PeriodKind, ReportSchedule, ScheduleWish
 from gateway_office.services import AccountServices
 from gateway_office.store.report_schedules import LEASE
-from tests.office.support.mail_server import MailServer, ReceivedMail, running
+from tests.office.support.mail_server import MailServer, ReceivedMail, mailer_to, running
 from tests.office.support.node import COMMUNE, DEPARTMENT, OfficeTown
+from tests.office.support.rows import hire, person_row, post_row
 
 HEAD, OFFICER, LEAVER = "head@north.example", "officer@north.example", "leaver@north.example"
 UNIT = "Phòng Tổng hợp"
@@ -90,30 +87,10 @@ def documents(lines: list[list[str]]) -> dict[str, str]:
 
 async def join(services: AccountServices, agency_id: str, email: str, role: PostRole, unit: str) -> str:
     """Add a person with a post in the agency."""
-    async with services.changing("operator") as (work, now):
-        person = Person(
-            id=services.clock.new_id("prn_"),
-            name=email.partition("@")[0],
-            roles=frozenset(),
-            added_by="operator",
-            added_at=now,
-            roles_by="operator",
-            roles_at=now,
-            enrolled_at=now,
-            email=email,
-        )
-        await work.people.add(person, Credentials())
-        await work.posts.give(
-            Post(
-                person_id=person.id,
-                role=role,
-                agency_id=agency_id,
-                unit=unit,
-                given_by="operator",
-                given_at=now,
-            )
-        )
-    return person.id
+    now, id = services.clock.now(), services.clock.new_id("prn_")
+    person = person_row(id, now, name=email.partition("@")[0], enrolled_at=now, email=email)
+    await hire(services, person, post_row(id, role, now, agency_id=agency_id, unit=unit))
+    return id
 
 
 @pytest.fixture
@@ -130,11 +107,7 @@ async def desk(town: OfficeTown, pool: ThreadPool) -> AsyncIterator[Desk]:
     await town.send("15", COMMUNE)
     await town.carry()
     async with running(MailServer()) as server:
-        settings = MailSettings(
-            host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
-        )
-        mailer = SmtpMailer(settings, town.clock, pool)
-        sender = Sender(inn=node.inn, accounts=node.accounts, mailer=mailer)
+        sender = Sender(inn=node.inn, accounts=node.accounts, mailer=mailer_to(server, town.clock, pool))
         yield Desk(town=town, server=server, sender=sender, people=people)
 
 

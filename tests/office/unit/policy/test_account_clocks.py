@@ -8,20 +8,12 @@ from datetime import UTC, datetime, timedelta
 from gateway.domain.person import AccountStanding, Person
 from gateway_office.policy import signing_in
 from gateway_office.policy.signing_in import IdleRules, Limit, PasswordRules
+from tests.office.support.rows import person_row
 
 DAY = timedelta(days=1)
 DAY0 = datetime(2026, 3, 2, 2, tzinfo=UTC)
 PASSWORDS, IDLE = PasswordRules(age=90 * DAY), IdleRules(warn=60 * DAY, suspend=183 * DAY, lock_new=30 * DAY)
-PERSON = Person(
-    id="prn_1",
-    name="Vân Anh",
-    login="vananh",
-    roles=frozenset(),
-    added_by="prn_0",
-    added_at=DAY0,
-    roles_by="prn_0",
-    roles_at=DAY0,
-)
+PERSON = person_row("prn_1", DAY0, name="Vân Anh", login="vananh")
 
 
 def days_of_limits(person: Person, **more: object) -> list[tuple[Limit, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -14,7 +14,6 @@ from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, OutState, Urgency
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
-from gateway.trust.person_secrets import PersonSecrets
 from gateway_office import mail
 from gateway_office.accounts import admin, requests
 from gateway_office.accounts.admin import NewAccount
@@ -28,11 +27,12 @@ from gateway_office.duties import DutySources
 from gateway_office.mail import DigestMail, SmtpMailer
 from gateway_office.notices import Reminders
 from gateway_office.policy.reminders import UnitPeople
-from gateway_office.services import AccountRules, AccountServices, TodoServices
-from gateway_office.store.accounts import SqlAccounts
+from gateway_office.services import AccountServices, TodoServices
 from gateway_office.store.store import SqlOfficeStore
 from tests.office.support.accounts import MACHINE
-from tests.office.support.mail_server import MailServer, running
+from tests.office.support.mail_server import MailServer, mailer_to
+from tests.office.support.mail_server import server as server
+from tests.office.support.rows import account_services
 from tests.office.unit.todo.conftest import TodoOffice, at
 from tests.support.clock import ManualClock
 from tests.support.stores import NORTH, draft, outgoing
@@ -42,27 +42,16 @@ OFFICER, UNIT_HEAD, HEAD = "officer@north.example", "unit@north.example", "head@
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with running(MailServer()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def reminders(services: TodoServices, server: MailServer, clock: ManualClock) -> Iterator[Reminders]:
-    pool = ThreadPool(2)
-    mail_settings = MailSettings(
-        host="127.0.0.1", port=server.port, security=mail.NONE, sender="node@north.example", timeout_s=10
-    )
+def reminders(services: TodoServices, server: MailServer, clock: ManualClock, pool: ThreadPool) -> Reminders:
     people = {"z91.01": (OURS,), "z91.77": ("somebody@elsewhere.example",)}
-    yield Reminders(
+    return Reminders(
         services=services,
-        mailer=SmtpMailer(mail_settings, clock, pool),
+        mailer=mailer_to(server, clock, pool),
         digest_at=(time(8), time(14)),
         people=people,
         heads=nobody,
         units=nobodys,
     )
-    pool.close()
 
 
 async def nobody(agency_id: str) -> Sequence[str]:
@@ -286,16 +275,14 @@ async def test_only_hosted_agencies_have_people_and_none_that_left(post: Post) -
     assert post.reminders.addresses(replace(north, left_at=at("20 08:00"))) == ()
 
 
-async def test_without_a_server_nothing_is_looked_at(post: Post) -> None:
+async def test_without_a_server_nothing_is_looked_at(post: Post, pool: ThreadPool) -> None:
     await post.office.receive(urgency=Urgency.EXPRESS)
     no_server = MailSettings(host="", port=25, security=mail.NONE, sender="")
-    pool = ThreadPool(1)
     silent = replace(post.reminders, mailer=SmtpMailer(no_server, post.office.clock, pool))
 
     digest = DigestMail(silent)
     assert not digest.is_due(post.office.clock.now())
     assert await digest.step() is False
-    pool.close()
     await post.look()
     assert len(post.server.mails) == 2
 
@@ -402,31 +389,20 @@ async def test_a_document_without_a_number_is_not_told_by_its_subject(post: Post
     assert all("văn bản đến không ghi số – " in sent.text for sent in post.server.mails)
 
 
-async def test_a_lost_axis_is_told_to_operators_by_name_also_at_night(post: Post) -> None:
+async def test_a_lost_axis_is_told_to_operators_by_name_also_at_night(post: Post, pool: ThreadPool) -> None:
     """T14."""
     post.office.to("21 23:00")
 
     async def lost() -> Mapping[str, datetime]:
         return {"truc-tinh": at("21 23:00")}
 
-    async def nothing() -> Sequence[Any]:
-        return ()
-
     async def operators(agency_id: str) -> Sequence[str]:
         return [] if agency_id else [HEAD]
 
-    pool = ThreadPool(1)
-    accounts = AccountServices(
-        accounts=SqlAccounts(post.office.store, post.office.clock),
-        secrets=PersonSecrets(),
-        clock=post.office.clock,
-        pool=pool,
-        rules=AccountRules(),
-    )
+    accounts = account_services(post.office.store, post.office.clock, pool)
     duties = DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=lost)
     moments = ("21 23:14", "21 23:15", "21 23:16")
     letters = await post.mails("Thông báo sự cố", *moments, duties=duties, admins=operators)
-    pool.close()
 
     assert letters == [("21 23:15", HEAD)]
     assert "mất kết nối với trục truc-tinh từ 23:00 21/11/2026; hạn 23:15" in post.server.mails[-1].text
@@ -466,16 +442,6 @@ async def admins(agency_id: str) -> Sequence[str]:
     return ["admin@north.example"] if agency_id == NORTH.agency_id else []
 
 
-def accounts_of(store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool) -> AccountServices:
-    return AccountServices(
-        accounts=SqlAccounts(store, clock),
-        secrets=PersonSecrets(),
-        clock=clock,
-        pool=pool,
-        rules=AccountRules(),
-    )
-
-
 def duties_of(accounts: AccountServices) -> DutySources:
     return DutySources(accounts=accounts, reports=nothing, notices=nothing, outages=none_lost)
 
@@ -508,7 +474,7 @@ async def test_the_answer_to_a_request_about_accounts_is_told_once(
 ) -> None:
     """To the contact that it names, else to the person who made it, else to the administrators; at any hour, also when two
     processes look. Neither a code nor a link goes by mail."""
-    accounts = accounts_of(store, clock, pool)
+    accounts = account_services(store, clock, pool)
 
     async def person(id: str) -> Sequence[str]:
         return ["maker@north.example"] if id == "person" else []
@@ -532,7 +498,7 @@ async def test_the_answer_to_a_request_about_accounts_is_told_once(
 async def test_an_answer_of_a_killed_process_is_told_after_its_lease_under_the_same_id(
     post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool, sends: bool
 ) -> None:
-    accounts = accounts_of(store, clock, pool)
+    accounts = account_services(store, clock, pool)
     sources = {"duties": duties_of(accounts)}
     post.office.to("20 22:00")
     await answered(accounts, "program", "nhan@north.example")
@@ -550,7 +516,7 @@ async def test_changed_rights_are_told_once_to_the_administrators_and_to_the_per
     post: Post, store: SqlOfficeStore, clock: ManualClock, pool: ThreadPool
 ) -> None:
     """At any hour, and to each address once, also when two processes look."""
-    accounts = accounts_of(store, clock, pool)
+    accounts = account_services(store, clock, pool)
     duties = duties_of(accounts)
     post.office.to("20 22:00")
     wanted_post = WantedPost(role=PostRole.CLERK, agency_id=NORTH.agency_id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.domain.person import AccountStanding, Person
+from gateway.domain.person import AccountStanding
 from gateway_office.accounts.admin import AccountLine
-from gateway_office.domain.roles import Post, PostRole
+from gateway_office.domain.roles import PostRole
 from gateway_office.web.pages.administration.home import Attention, list_attention
+from tests.office.support.rows import person_row, post_row
 from tests.support.cases import Cases
 
 NOW = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -21,21 +22,10 @@ def account(
     enrolled: bool = True,
     link_until: datetime | None = None,
 ) -> AccountLine:
-    person = Person(
-        id="prn_1",
-        name="Hoàng Văn Mới",
-        login="hoangvanmoi",
-        roles=frozenset(),
-        added_by="x",
-        added_at=NOW,
-        roles_by="x",
-        roles_at=NOW,
-        enrolled_at=NOW if enrolled else None,
-        standing=standing,
-    )
+    names = {"name": "Hoàng Văn Mới", "login": "hoangvanmoi"}
+    person = person_row("prn_1", NOW, enrolled_at=NOW if enrolled else None, standing=standing, **names)
     held_posts = tuple(
-        Post(person_id="prn_1", role=role, agency_id="a", unit=unit, given_by="x", given_at=NOW, until=end)
-        for role, unit, end in posts
+        post_row("prn_1", role, NOW, agency_id="a", unit=unit, until=end) for role, unit, end in posts
     )
     return AccountLine(person=person, posts=held_posts, link_until=link_until)
 
