@@ -30,7 +30,7 @@ from gateway.domain.registry import CodeStanding, Resolution, fold_code
 from gateway.domain.signatures import FileVerdict
 from gateway.domain.states import NOT_HELD
 from gateway.domain.wall_clock import is_in_span, local
-from gateway.errors import NotFound, Refused, StaleVersion
+from gateway.errors import GatewayError, NotFound, Refused, StaleVersion
 from gateway.outgoing import numbering as numbers
 from gateway.outgoing import translate
 from gateway.outgoing.intake import Order, RequestFiles
@@ -101,6 +101,8 @@ async def check(
         verdict += rules.check_change(order.change, order.kind, parent, draft)
     verdict += numbered + await _warn_of_form(services, profile, agency, order, draft)
     verdict += await _warn_of_lateness(services, scope, order, draft)
+    if travels and order.send:
+        verdict += await judge_sender(services, agency.code)
     if verdict.allowed and travels:
         verdict += _judge_envelope(services, order, draft, request_files, agency, parent)
     if travels and order.send:
@@ -323,6 +325,30 @@ async def hosted_agency(services: OutgoingServices, scope: AgencyScope) -> Hoste
         if agency.id == scope.agency_id:
             return agency
     raise NotFound(f"this node does not host agency {scope.agency_id}")
+
+
+async def judge_sender(services: OutgoingServices, code: str) -> Verdict:
+    """Judge whether the agency of that code may still send: not when the code has ended."""
+    today = services.today()
+    if await services.directory.find(code, today) is not None:
+        return NOTHING
+    return rules.check_sender(await services.directory.resolve(code, today))
+
+
+async def name_ended_sender(services: OutgoingServices, code: str, error: GatewayError) -> GatewayError:
+    """Return the refusal of an agency that has ended in place of its missing key, which will never be there again; else
+    the error."""
+    if not isinstance(error, NotFound):
+        return error
+    try:
+        verdict = await judge_sender(services, code)
+    except GatewayError:
+        return error  # the next attempt asks again
+    if verdict.allowed:
+        return error
+    refusal = Refused(verdict)
+    refusal.code = ReasonCode.SENDER_CLOSED
+    return refusal
 
 
 def document_id_of(agency: HostedAgency, draft: Draft) -> DocumentId:

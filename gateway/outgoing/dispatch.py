@@ -25,8 +25,9 @@ from gateway.domain.queues import LeasedOutbox, OutboxItem, OutboxTarget
 from gateway.domain.routes import FRESH, Trail
 from gateway.domain.states import State, Track
 from gateway.domain.status import NO_QUEUE, Fact, fold_delivery, queued_at
-from gateway.errors import GatewayError, StaleLease, TransportFailure, as_gateway_error
+from gateway.errors import GatewayError, Refused, StaleLease, TransportFailure, as_gateway_error
 from gateway.outgoing import answering
+from gateway.outgoing.check import name_ended_sender
 from gateway.outgoing.divert import Diverted, divert_closed
 from gateway.outgoing.services import OutgoingServices
 from gateway.outgoing.sign_again import KeyFaults, under_current_key
@@ -163,8 +164,8 @@ async def _hand_over(
             _log_discarded(leased.item)
             return None
         except Exception as error:  # reason: an unforeseen error is retried like others, and logged
-            failure = _wrap(leased.item, error)
-            return _put_off(services, leased, failure, published=failure is not error)
+            failure = await name_ended_sender(services, leased.item.sender_code, _wrap(leased.item, error))
+            return _put_off(services, leased, failure, published=not isinstance(error, GatewayError))
 
 
 def _wrap(item: OutboxItem, error: Exception) -> GatewayError:
@@ -289,7 +290,9 @@ def _put_off(
     item = leased.item
     with _log_context(item):
         log.action(_log, "outbox.postponed", str(error), code=error.code)
-    outcome = Outcome(fate=Fate.RETRY, code=error.code, detail=str(error), unsure=published)
+    # What breaks a rule now will not keep it later: an agency that ended signs no more.
+    fate = Fate.NEVER if isinstance(error, Refused) else Fate.RETRY
+    outcome = Outcome(fate=fate, code=error.code, detail=str(error), unsure=published)
     return _make_tried_row(services, leased, item.targets, {t.code: outcome for t in item.targets})
 
 

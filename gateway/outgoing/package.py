@@ -42,7 +42,7 @@ from gateway.errors import (
     as_gateway_error,
 )
 from gateway.outgoing import requests, translate
-from gateway.outgoing.check import hosted_agency
+from gateway.outgoing.check import hosted_agency, name_ended_sender
 from gateway.outgoing.intake import Received
 from gateway.outgoing.services import OutgoingServices, signing_keys
 from gateway.policy import upkeep
@@ -104,11 +104,21 @@ async def run(services: OutgoingServices, job: Job) -> None:
         except Exception as error:  # reason: an unforeseen error counts as an attempt, up to the limit
             if not isinstance(error, GatewayError):
                 log.log_unforeseen(_log, "job.broke", error, job=job.id, subject=job.subject_id)
-            failure = as_gateway_error(error)
+            failure = await _name_ended_sender(services, scope, job, as_gateway_error(error))
             if _is_final(failure, job):
                 await give_up(services, scope, job, failure)
             else:
                 await _postpone(services, scope, job, failure)
+
+
+async def _name_ended_sender(
+    services: OutgoingServices, scope: AgencyScope, job: Job, error: GatewayError
+) -> GatewayError:
+    try:
+        signing = await _answering_agency(services, scope, job.payload)
+    except GatewayError:
+        return error
+    return await name_ended_sender(services, signing.code, error)
 
 
 @contextmanager
@@ -163,11 +173,15 @@ async def _pack_answer(
 
 
 async def _answering_agency(
-    services: OutgoingServices, scope: AgencyScope, packet: StatusPacket
+    services: OutgoingServices, scope: AgencyScope, packet: StatusPacket | None
 ) -> HostedAgency:
-    """Return the agency that signs an answer: the heir, where the code has ended and the heir is hosted here."""
+    """Return the agency that signs: for an answer the heir, where the code has ended and the heir is hosted here."""
     agency, today = await hosted_agency(services, scope), services.today()
-    if packet.receipt is None or await services.directory.find(agency.code, today) is not None:
+    if (
+        packet is None
+        or packet.receipt is None
+        or await services.directory.find(agency.code, today) is not None
+    ):
         return agency
     heir = (await services.directory.resolve(agency.code, today)).successor
     return next((a for a in await services.store.hosted() if a.code == heir), agency)

@@ -297,6 +297,16 @@ def _check_standing(
     return Verdict(reasons=(broken,)) if may_refuse else Verdict(warnings=(broken,))
 
 
+def check_sender(resolution: Resolution) -> Verdict:
+    """Refuse documents of an agency whose own code has ended, by a row that may refuse: its certificates ended with the
+    code, and no other will ever be bound to it (K1, bindings)."""
+    if resolution.standing is not CodeStanding.CLOSED or not resolution.may_refuse:
+        return NOTHING
+    return Verdict(
+        reasons=(reason(ReasonCode.SENDER_CLOSED, suggest=_heirs(resolution), sender=resolution.query),)
+    )
+
+
 def _heirs(resolution: Resolution) -> str | None:
     """Return the successor; after a split without one, all heirs, between which a person chooses (R83, closed
     recipients)."""

@@ -43,7 +43,8 @@ class ReasonCode(StrEnum):
     HIDDEN_MARKS = "hidden-marks"
     SYMBOL_SPACED = "symbol-spaced"
     TYPE_UNKNOWN = "type-unknown"
-    # recipients (R48, R83)
+    # the sender (K1, bindings end with a code) and recipients (R48, R83)
+    SENDER_CLOSED = "sender-closed"
     RECIPIENT_SELF = "recipient-self"
     RECIPIENT_TWICE = "recipient-twice"
     RECIPIENT_UNKNOWN = "recipient-unknown"

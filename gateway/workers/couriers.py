@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from gateway import log
 from gateway.domain.queues import Job, LeasedInbox, LeasedOutbox
@@ -124,11 +125,18 @@ class HostingReporter:
         """Report the codes of hosted agencies, and the node itself, if they have changed; return whether they have."""
         codes = [code for agency in await self.store.hosted() for code in (agency.code, *agency.aliases)]
         today = local(self.clock.now()).date()
-        # Mail to an ended code is delivered to its successor (R83, closed recipients).
-        codes += sorted(set(await self.directory.former(codes, today)) - set(codes))
+        # Mail to an ended code is delivered to its successor (R83, closed recipients), unless another node still hosts the
+        # code: that one has the documents that answers are about, and two nodes would take them from each other.
+        former = sorted(set(await self.directory.former(codes, today)) - set(codes))
+        codes += [code for code in former if not await self._is_elsewhere(code, today)]
         codes.append(f"{TO_NODE}{self.node_name}")
         if codes == self._reported:
             return False
         await self.axis.host(codes)
         self._reported = codes
         return True
+
+    async def _is_elsewhere(self, code: str, today: date) -> bool:
+        """Tell whether the registry names another node for the code."""
+        entry = (await self.directory.resolve(code, today)).entry
+        return entry is not None and entry.host_on(today) not in (None, self.node_name)

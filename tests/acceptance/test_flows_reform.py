@@ -4,8 +4,8 @@ hand; the change goes through two people as it does in earnest."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, TypeVar, cast
@@ -189,6 +189,43 @@ async def test_a_reply_to_a_former_code_is_admitted_without_a_unit_of_work_insid
     (reply,) = await town.incoming(HEIR)
     assert reply.answers == (question.id,)
     assert strict.begun >= 1
+
+
+@contextmanager
+def unreadable_keys(town: Town, code: str) -> Iterator[None]:
+    """Keep an agency from signing at once; a job signs later."""
+    folder = town.node.settings.keys.folder / code
+    away = folder.rename(folder.with_name("away"))
+    try:
+        yield
+    finally:
+        away.rename(folder)
+
+
+async def test_an_agency_that_ended_sends_no_more_and_what_it_had_not_signed_fails_with_its_successor_named(
+    town: Town,
+) -> None:
+    both = await two_deciders(town)
+    merged = (Target(code=COMMUNE),)
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=merged)
+    town.clock.advance(4 * DAY)
+    in_the_outbox = await town.send("7", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    with unreadable_keys(town, DEPARTMENT):
+        unsigned = await town.send("8", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+
+    town.clock.advance(DAY)
+    await town.carry()
+
+    for sent in (in_the_outbox, unsigned):
+        (delivery,) = (await town.deliveries(sent)).values()
+        (fact,) = [fact for fact in await town.facts(sent) if fact.code == "failed"]
+        assert (delivery.state, fact.reason) == ("failed", "sender-closed")
+    (row,) = await town.outbox(DEPARTMENT)
+    assert COMMUNE in (row.last_error or "")
+    with pytest.raises(Refused) as refused:
+        await town.send("9", PROVINCE, sender=DEPARTMENT, issued_on=today(town))
+    (why,) = reasons(refused.value)
+    assert (why.code, why.suggest) == (ReasonCode.SENDER_CLOSED, COMMUNE)
 
 
 @pytest.mark.parametrize("queued", [QueuedMail.HOLD, QueuedMail.RETURN])
