@@ -22,6 +22,7 @@ from gateway.incoming import process
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
 from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
+from gateway.workers.couriers import HostingReporter
 from tests.acceptance.test_roll_over import as_binding, issued, two_deciders
 from tests.support import people
 from tests.support.cases import Cases
@@ -298,6 +299,23 @@ async def test_mail_to_a_code_that_was_split_waits_for_a_person_and_its_sender_r
         await town.send("5", DEPARTMENT, sender=PROVINCE, issued_on=today(town))
     assert reasons(refused.value)[0].suggest == f"{HEIR}, {OTHER}"
     assert sent.document_id == held_document.document_id
+
+
+async def test_mail_to_an_ended_code_stays_with_the_node_that_the_registry_names_for_it(town: Town) -> None:
+    """That node has the documents that answers to the old code are about; two nodes would take them from each other."""
+    both = await two_deciders(town)
+    rows = f"code,name,parent,host\n{OTHER},Sở Xa,{PROVINCE},far\n{HEIR},Sở Gần,{PROVINCE},\n"
+    await town.node.directory_changes.apply(
+        await town.node.directory_changes.plan_import(rows.encode()), "operator"
+    )
+    await reformed(town, both, ReformKind.MERGE, sources=(OTHER, HEIR), targets=(Target(code=COMMUNE),))
+    town.clock.advance(5 * DAY)
+
+    node = town.node
+    reporter = HostingReporter(node.store, node.axis, node.settings.node.name, node.directory, town.clock)
+    await reporter.step()
+
+    assert await node.axis.unhosted([OTHER, HEIR]) == {OTHER}
 
 
 async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Town) -> None:
