@@ -39,15 +39,15 @@ def _open_files(host: Host) -> Iterator[str]:
 
 
 def check(world: World) -> Iterator[str]:
-    """Name what nodes at rest still hold, measured by what they held when they had just opened."""
+    """Name what nodes at rest still hold, measured by what the same processes held at rest before the calm end."""
     for host in world.hosts.values():
-        before, now = host.at_start, counts(host)
+        before, now = host.at_first_rest, counts(host)
         # The files of one of two processes that was killed are closed with its objects, which nobody knows when.
         if not host.had_killed_beside and now["files"] > before["files"] + _MORE_FILES:
-            yield f"{host.name}: {now['files']} open files at rest, {before['files']} at the start"
+            yield f"{host.name}: {now['files']} open files at rest, {before['files']} at the rest before"
         if now["tasks"] > before["tasks"] + _MORE_TASKS:
             names = sorted(task.get_name() for task in (host.process.tasks if host.process else ()))
-            yield f"{host.name}: {now['tasks']} tasks at rest, {before['tasks']} at the start: {names}"
+            yield f"{host.name}: {now['tasks']} tasks at rest, {before['tasks']} at the rest before: {names}"
         scratch = host.folder / "content" / "scratch"
         left = sorted(path.name for path in scratch.rglob("*") if path.is_file()) if scratch.is_dir() else []
         if left and not world.kills:

@@ -73,8 +73,9 @@ def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
             continue
         yield from _rising(side, delivery["id"], [by_code[code] for code in _TRANSPORT if code in by_code])
         for code in _STATUSES:
-            if code in by_code and by_code[code]["at"] < by_code.get("sending", by_code[code])["at"]:
-                yield f"{side.name} {delivery['id']}: {code} was by_code before it was on its way"
+            # The first sending may have had no time to be noted, where its courier was killed.
+            if code in by_code and by_code[code]["at"] < by_code.get("queued", by_code[code])["at"]:
+                yield f"{side.name} {delivery['id']}: {code} came before it was queued"
             stated = json.loads(by_code[code]["body"])["stated_at"] if code in by_code else None
             # The other side states whole seconds.
             if stated is not None and "queued" in by_code:

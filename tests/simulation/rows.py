@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+# Folders of worlds, and those that they are copied from, whose names are drawn by the machine.
+_WORLDS = re.compile(r"/[\w/]+/simulation-\w+(-stage-\w+)?")
 # Tables whose values SQLite draws by itself, from a source that no seed reaches.
 _DRAWN_BY_SQLITE = frozenset({"memory_version"})
 
@@ -61,7 +64,7 @@ class Rows:
             lines = sorted(repr(tuple(row.values())) for row in rows)
             yield f"{self.name} {name} {len(lines)}".encode()
             for line in lines:
-                yield line.replace(str(self.folder.parent), "").encode()
+                yield _WORLDS.sub("", line).encode()
         content = self.folder / "content"
         for path in sorted(content.rglob("*")):
             if path.is_file() and len(path.name) == 64:

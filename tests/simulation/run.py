@@ -244,8 +244,6 @@ async def _live(
     for host in world.hosts.values():
         host.start()
     await world.all_open()
-    for host in world.hosts.values():
-        host.at_start = at_rest.counts(host)
     temper = plan.temper()
     hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
@@ -269,6 +267,8 @@ async def _live(
     faults.heal()
     healed_s = loop.now
     await _until_quiet(world, crowd, callers, office)
+    for host in world.hosts.values():
+        host.at_first_rest = at_rest.counts(host)
     calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
@@ -281,7 +281,9 @@ async def _live(
         promises += order.check(checkers.read(world), clocks_were_right)
         promises += await at_rest.strangers(world, ledger)
         promises += at_rest.check(world)
-        result.detail["at_rest"] = {h.name: (h.at_start, at_rest.counts(h)) for h in world.hosts.values()}
+        result.detail["at_rest"] = {
+            h.name: (h.at_first_rest, at_rest.counts(h)) for h in world.hosts.values()
+        }
         if office is not None:
             promises += office.check(world) + await office.check_running(world)
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}

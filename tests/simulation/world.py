@@ -119,7 +119,7 @@ class Host:
         )
         self.starts = 0
         self.had_killed_beside = self.had_wrong_clock = False
-        self.at_start: dict[str, int] = {}
+        self.at_first_rest: dict[str, int] = {}
         self.calls = 0
         self.process: Process | None = None
         self.second: Process | None = None
