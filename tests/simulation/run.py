@@ -272,7 +272,6 @@ async def _live(
     calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
-    result.detail["places"] = dict(world.places.most_common())
     result.detail["cuts"] = {host.name: host.disk.cuts for host in world.hosts.values()}
     if not world.broken_promises:
         promises = checkers.check(world, ledger, calm_since)

@@ -8,15 +8,12 @@ import asyncio
 import logging
 import os
 import shutil
-import sys
-import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
-from types import FrameType
 from typing import Any, TypeVar
 
 from gateway.bootstrap import node as node_wiring
@@ -196,7 +193,6 @@ class Host:
         lost."""
         if process.is_dead or process not in self.processes():
             return
-        self.world.note_place(process)
         self._bury(process, "kill.power" if power_fails else "kill.process")
         if not power_fails and len(self.processes()) == 1:
             self.world.loop.close_files_of_dead()
@@ -236,26 +232,6 @@ class Host:
         return await processes[self.calls % len(processes)].call(make)
 
 
-def place_of(process: Process) -> str:
-    """Name the innermost place of the product at which the process is, within a step or before its next one."""
-    frames: list[FrameType] = []
-    handle = process.at_work
-    if handle is None:
-        frames = [frame for frame, _ in traceback.walk_stack(sys._getframe())]
-    else:
-        task: Any = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
-        waits: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
-        while waits is not None:
-            frame = getattr(waits, "cr_frame", None) or getattr(waits, "ag_frame", None)
-            frames[:0] = [frame] if frame is not None else []
-            waits = getattr(waits, "cr_await", None) or getattr(waits, "ag_await", None)
-    for frame in frames:
-        if "/gateway/" in frame.f_code.co_filename:
-            module = frame.f_code.co_filename.rpartition("/gateway/")[2].removesuffix(".py")
-            return f"{module}:{frame.f_code.co_qualname}:{frame.f_lineno}"
-    return "between steps"
-
-
 class Complaints(logging.Handler):
     """Errors that nodes log, with the time of each."""
 
@@ -282,8 +258,6 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.points: Counter[str] = Counter()
-        # Where in the product killed processes were: module, function and line, and how often.
-        self.places: Counter[str] = Counter()
         self.is_over = False
         self.collected_s = loop.now
         self.open_node: OpenNodeCall = open_node
@@ -294,9 +268,6 @@ class World:
 
     def tell(self, kind: str, place: str = "", words: str = "") -> None:
         self.film.tell(kind, place, words)
-
-    def note_place(self, process: Process) -> None:
-        self.places[place_of(process)] += 1
 
     def broken(self, promise: str, error: BaseException | None = None) -> None:
         """Note a broken promise; the run ends at the first one."""
