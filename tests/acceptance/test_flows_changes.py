@@ -39,10 +39,10 @@ async def test_a_recall_before_taking_in_is_agreed_by_itself_and_the_files_are_u
     town: Town,
 ) -> None:
     """R70."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     arrived = await town.only()
 
-    notice = await town.carried(town.recall(sent))
+    notice = await town.act_and_carry(town.recall(sent))
 
     assert (await town.delivery(sent)).state == "request_agreed"
     assert (await town.delivery(notice)).state == "delivered"
@@ -59,8 +59,8 @@ async def test_a_recall_before_taking_in_is_agreed_by_itself_and_the_files_are_u
 async def test_a_profile_may_leave_the_recall_to_the_clerk(town: Town) -> None:
     agency = await town.agency(PROVINCE)
     await save_hosted(town.node.store.accounts, replace(agency, answer_recall=False))
-    sent = await town.carried(town.send("15"))
-    await town.carried(town.recall(sent))
+    sent = await town.act_and_carry(town.send("15"))
+    await town.act_and_carry(town.recall(sent))
 
     assert (await town.delivery(sent)).state == "recall_asked"
     assert await town.read(await town.only()) == PDF
@@ -70,10 +70,10 @@ async def test_a_profile_may_leave_the_recall_to_the_clerk(town: Town) -> None:
 async def test_threat_054_a_recall_after_taking_in_is_the_clerks_to_answer(
     town: Town, answer: str, state: str
 ) -> None:
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     arrived = await town.only()
-    await town.carried(town.status(arrived, "03", register_no="77"))
-    notice = await town.carried(town.recall(sent))
+    await town.act_and_carry(town.status(arrived, "03", register_no="77"))
+    notice = await town.act_and_carry(town.recall(sent))
     assert (await town.delivery(sent)).state == "recall_asked"
     assert await town.read(arrived) == PDF
 
@@ -90,15 +90,15 @@ async def test_threat_054_a_recall_after_taking_in_is_the_clerks_to_answer(
 
 async def test_purged_after_thirty_days_while_digests_header_and_register_line_stay(town: Town) -> None:
     """R70; the update's files went into the document, so they go too, and the agency's own comments with them."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     arrived = await town.only()
     await town.status(arrived, "03", register_no="77")
     scope = await town.scope(PROVINCE)
     await add_comment(town, scope, arrived.id, "Bên gửi báo sẽ sửa")
-    await town.carried(town.update(sent, files=(("moi.pdf", OTHER),)))
-    await town.carried(town.status(arrived, "15"))
-    await town.carried(town.recall(sent))
-    await town.carried(town.status(arrived, "15"))
+    await town.act_and_carry(town.update(sent, files=(("moi.pdf", OTHER),)))
+    await town.act_and_carry(town.status(arrived, "15"))
+    await town.act_and_carry(town.recall(sent))
+    await town.act_and_carry(town.status(arrived, "15"))
     (update,) = [document for document in await town.incoming() if document.kind is Kind.UPDATE]
     with pytest.raises(Clash):
         await town.read(update)
@@ -124,8 +124,8 @@ async def test_purged_after_thirty_days_while_digests_header_and_register_line_s
 
 
 async def test_a_second_request_is_refused_at_the_sender_while_one_is_open(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
-    await town.carried(town.status(await town.only(), "03"))
+    sent = await town.act_and_carry(town.send("15"))
+    await town.act_and_carry(town.status(await town.only(), "03"))
     await town.update(sent)
 
     for take_back in (True, False):
@@ -135,7 +135,7 @@ async def test_a_second_request_is_refused_at_the_sender_while_one_is_open(town:
     with pytest.raises(Clash):
         await town.update(sent, "Lần nữa")
     await town.carry()
-    await town.carried(town.status(await town.only(), "16"))
+    await town.act_and_carry(town.status(await town.only(), "16"))
 
     await town.recall(sent)
 
@@ -156,13 +156,13 @@ async def test_threat_054_a_second_request_is_held_at_the_receiver_while_one_is_
 
 
 async def test_threat_054_a_document_recalled_already_agrees_to_a_second_recall(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
-    await town.carried(town.recall(sent))
+    sent = await town.act_and_carry(town.send("15"))
+    await town.act_and_carry(town.recall(sent))
     town.clock.advance(1)  # within one second it would be the same packet body, and a repeat
 
-    await town.carried(town.recall(sent))
+    await town.act_and_carry(town.recall(sent))
     assert (await town.delivery(sent)).state == "recall_asked"
-    status = await town.carried(town.status(await town.only(), "15"))
+    status = await town.act_and_carry(town.status(await town.only(), "15"))
 
     assert not status.repeated
     assert (await town.delivery(sent)).state == "request_agreed"
@@ -183,8 +183,8 @@ async def test_threat_054_a_recalled_document_is_not_changed_by_an_update(town: 
 
 
 async def test_a_status_said_to_an_update_does_not_take_in_or_refuse_its_document(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
-    update = await town.carried(town.update(sent))
+    sent = await town.act_and_carry(town.send("15"))
+    update = await town.act_and_carry(town.update(sent))
     child = await town.as_incoming(update)
 
     for code in ("02", "03", "04", "06"):
@@ -196,11 +196,11 @@ async def test_a_status_said_to_an_update_does_not_take_in_or_refuse_its_documen
 
 
 async def test_an_answer_said_to_an_update_answers_that_one_and_no_later_one(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
-    first = await town.carried(town.update(sent, "Một"))
+    sent = await town.act_and_carry(town.send("15"))
+    first = await town.act_and_carry(town.update(sent, "Một"))
     child = await town.as_incoming(first)
-    await town.carried(town.status(child, "16"))
-    await town.carried(town.update(sent, "Hai"))
+    await town.act_and_carry(town.status(child, "16"))
+    await town.act_and_carry(town.update(sent, "Hai"))
 
     assert (await town.status(child, "16")).repeated
     with pytest.raises(Clash):
@@ -217,16 +217,16 @@ async def test_a_request_that_breaks_a_rule_is_held_and_nothing_is_agreed_by_its
 
     assert (row.state, row.code) == ("held", "GW-I-100")
     assert (await town.only()).state is InState.NEW
-    await town.carried(process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem rồi"))
+    await town.act_and_carry(process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem rồi"))
     (fresh,) = [x for x in await town.inbox() if x.id == row.id]
     assert fresh.state == "done"
 
 
 async def test_a_replacement_marks_the_old_one_only_when_it_is_taken_in(town: Town) -> None:
     """Interfaces 1.3."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     old = await town.only()
-    new = await town.carried(town.replacement(sent, "16"))
+    new = await town.act_and_carry(town.replacement(sent, "16"))
     arrived = await town.as_incoming(new)
     assert (await town.reload(old)).state is InState.NEW
 
@@ -315,7 +315,7 @@ async def test_an_original_that_comes_last_of_all_is_linked_to_the_newest_replac
 
 
 async def test_a_cancelled_update_leaves_no_open_request(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     update = await town.update(sent)
     assert (await town.delivery(sent)).state == "update_asked"
 
@@ -328,7 +328,7 @@ async def test_a_cancelled_update_leaves_no_open_request(town: Town) -> None:
 
 
 async def test_a_draft_update_asks_nothing_before_it_is_sent(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     change = DocumentChange(reason="Sửa", target=sent.document_id)
     update = await town.send(
         "15", kind=Kind.UPDATE, parent_id=sent.id, change=change, subject="Mới", send=False
@@ -345,7 +345,7 @@ async def test_a_draft_update_asks_nothing_before_it_is_sent(town: Town) -> None
 
 async def test_a_request_whose_packet_was_refused_may_be_repeated(town: Town) -> None:
     """Else one 02 to a damaged update would lock the document for ever."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     update = await town.update(sent)
     packet_id = update.packet_id
     await town._host()
@@ -360,8 +360,8 @@ async def test_a_request_whose_packet_was_refused_may_be_repeated(town: Town) ->
     assert (await town.delivery(update)).state == "rejected"
     assert (await town.delivery(sent)).state == "update_asked"
 
-    await town.carried(town.update(sent, "Lần nữa"))
-    await town.carried(town.status(await town.only(), "15"))
+    await town.act_and_carry(town.update(sent, "Lần nữa"))
+    await town.act_and_carry(town.status(await town.only(), "15"))
 
     assert (await town.only()).subject == "Lần nữa"
     assert (await town.delivery(sent)).state == "delivered"

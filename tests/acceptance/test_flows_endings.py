@@ -67,12 +67,12 @@ async def test_an_allowed_packet_is_admitted_without_a_number_and_answered_01(to
 
 @pytest.mark.parametrize("answer", ["15", "16"])
 async def test_an_update_is_applied_once_the_receiver_agrees(town: Town, answer: str) -> None:
-    sent = await town.carried(town.send("15"))
-    await town.carried(town.update(sent, "Trích yếu mới", (("khac.pdf", PDF + b"\n"),)))
+    sent = await town.act_and_carry(town.send("15"))
+    await town.act_and_carry(town.update(sent, "Trích yếu mới", (("khac.pdf", PDF + b"\n"),)))
     arrived = await town.only()
     assert arrived.subject != "Trích yếu mới"
 
-    await town.carried(town.status(arrived, answer, note="Đã xử lý"))
+    await town.act_and_carry(town.status(arrived, answer, note="Đã xử lý"))
 
     reloaded = await town.reload(arrived)
     if answer == "15":
@@ -182,7 +182,9 @@ async def test_a_held_packet_is_discarded_with_its_reason_and_answered_by_nobody
 
     with pytest.raises(Refused):
         await process.discard(town.node.inn, await town.scope(PROVINCE), held_item.id, "  ")
-    await town.carried(process.discard(town.node.inn, await town.scope(PROVINCE), held_item.id, "Gửi nhầm"))
+    await town.act_and_carry(
+        process.discard(town.node.inn, await town.scope(PROVINCE), held_item.id, "Gửi nhầm")
+    )
 
     (row,) = [x for x in await town.inbox() if x.id == held_item.id]
     assert (row.state, row.reason) == ("discarded", "Gửi nhầm")
@@ -272,7 +274,7 @@ async def test_a_person_can_neither_answer_nor_let_in_an_unproved_packet(town: T
     with pytest.raises(InvalidEnvelope):
         await process.give_back(town.node.inn, scope, row.id, "Sai chữ ký", "NOT_AUTHENTIC")
     assert (await town.inbox())[0].state == "quarantined"
-    await town.carried(process.release(town.node.inn, scope, row.id, "Xem lại"))
+    await town.act_and_carry(process.release(town.node.inn, scope, row.id, "Xem lại"))
 
     assert await town.count("job") == 0
     (later_row,) = await town.inbox()
@@ -319,7 +321,7 @@ async def test_a_file_that_breaks_a_rule_is_held_for_the_clerk_who_may_take_it_i
 async def test_a_held_document_is_given_back_with_02(town: Town) -> None:
     await town.brought(town.forge(document(files=RUNS), RUNS))
 
-    status = await town.carried(town.status(await town.only(), "02", reason="FORBIDDEN_CONTENT"))
+    status = await town.act_and_carry(town.status(await town.only(), "02", reason="FORBIDDEN_CONTENT"))
 
     assert (status.document.state, status.register_no) == (InState.REJECTED, None)
     assert await town.statuses(PROVINCE) == 2
@@ -350,7 +352,7 @@ async def test_threat_056_112_a_copy_of_our_own_packet_sent_back_to_us_is_handle
     """Threats 56 and 112."""
     packet = town.forge(document(sender=DEPARTMENT, to=(PROVINCE,)), FILES)
 
-    await town.carried(town.deliver(packet, DEPARTMENT))
+    await town.act_and_carry(town.deliver(packet, DEPARTMENT))
 
     states = sorted(row.state for row in await town.inbox(DEPARTMENT))
     assert states in (["returned", "waiting"], ["quarantined", "returned"])
@@ -362,6 +364,6 @@ async def test_the_old_code_of_an_agency_is_ours_too(town: Town) -> None:
     """A5: an alias valid at T in the signed To."""
     alias = (await town.agency(PROVINCE)).aliases[0]
     packet = town.forge(document(to=(alias,)), FILES)
-    await town.carried(town.deliver(packet, alias))
+    await town.act_and_carry(town.deliver(packet, alias))
 
     assert (await town.only()).recipients == (alias,)

@@ -32,11 +32,11 @@ async def everything(town: Town) -> None:
     sent = await town.send("15", PROVINCE, COMMUNE, files=FILES)
     draft = await town.send("16", send=False)
     cancelled = await town.send("17")
-    await town.carried(manage.cancel(town.node.out, await town.scope(DEPARTMENT), cancelled.id))
-    await town.carried(town.update(sent, "Mới", (("moi.pdf", pdf(2)),)))
+    await town.act_and_carry(manage.cancel(town.node.out, await town.scope(DEPARTMENT), cancelled.id))
+    await town.act_and_carry(town.update(sent, "Mới", (("moi.pdf", pdf(2)),)))
     await town.status(await town.only(), "15")
     await town.status(await town.only(COMMUNE), "16")
-    recalled = await town.carried(town.send("18", files=(("thu-hoi.pdf", pdf(4)),)))
+    recalled = await town.act_and_carry(town.send("18", files=(("thu-hoi.pdf", pdf(4)),)))
     await town.recall(recalled)
     packet = town.forge(document(files=FILES), FILES)
     await town.brought(packet)
@@ -75,7 +75,7 @@ async def test_an_envelope_laid_out_by_another_system_is_admitted_with_its_files
     town.clock.advance(timedelta(days=3))
     await town.node.blobs.sweep(town.clock.now())
     assert [await town.read(arrived, n) for n in (1, 2)] == [raw for _, raw in FILES]
-    await town.carried(town.status(arrived, "03"))
+    await town.act_and_carry(town.status(arrived, "03"))
     assert await town.statuses(PROVINCE) == 2
 
 

@@ -72,8 +72,8 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
     town: Town,
 ) -> None:
     town.node.sealer.authority = Stamper(town.clock)
-    sent = await town.carried(town.send())
-    await town.carried(town.status(await town.only(), "03", register_no="7"))
+    sent = await town.act_and_carry(town.send())
+    await town.act_and_carry(town.status(await town.only(), "03", register_no="7"))
     seal = await sealed(town)
 
     receipts = await town.crossed(PROVINCE, Kind.STATUS)
@@ -95,7 +95,7 @@ async def test_r4_the_signature_of_every_receipt_sent_and_received_is_a_leaf_und
 
 
 async def test_r4_the_document_itself_is_named_by_sender_and_receiver(town: Town) -> None:
-    await town.carried(town.send())
+    await town.act_and_carry(town.send())
     await sealed(town)
 
     (packet,) = await town.crossed(DEPARTMENT, Kind.DOCUMENT)
@@ -108,7 +108,7 @@ async def test_r4_the_document_itself_is_named_by_sender_and_receiver(town: Town
 
 
 async def test_what_people_wrote_in_an_exchange_stands_in_no_leaf(town: Town) -> None:
-    await town.carried(town.send())
+    await town.act_and_carry(town.send())
     await town.status(await town.only(), "02", reason="BAD_FORM", note="Ông Nguyễn Văn Mẫu ký sai")
     await town.carry()
     seal = await sealed(town)

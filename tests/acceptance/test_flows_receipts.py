@@ -34,7 +34,7 @@ OTHER = Digest("ab" * 32)
 
 
 async def sent_and_arrived(town: Town, *to: str, number: str = "15") -> OutgoingDocument:
-    sent = await town.carried(town.send(number, *to))
+    sent = await town.act_and_carry(town.send(number, *to))
     return await town.document(sent)
 
 
@@ -204,10 +204,10 @@ async def test_threat_112_no_status_is_ever_answered_by_a_status(town: Town) -> 
 @pytest.mark.parametrize("answer", ["15", "16"])
 async def test_the_answer_to_a_take_back_is_proved_by_the_bytes_of_the_13(town: Town, answer: str) -> None:
     sent = await sent_and_arrived(town)
-    await town.carried(town.recall(sent, take_back=True))
+    await town.act_and_carry(town.recall(sent, take_back=True))
     assert (await town.delivery(sent)).state == "take_back_asked"
 
-    await town.carried(town.status(await town.only(), answer))
+    await town.act_and_carry(town.status(await town.only(), answer))
 
     assert (await town.delivery(sent)).state == ("request_agreed" if answer == "15" else "delivered")
     assert [fact.proved for fact in await town.facts(sent) if fact.code == answer] == [True]
@@ -219,7 +219,7 @@ async def test_an_earlier_attempt_cannot_be_recalled_once_a_newer_one_went_out(
 ) -> None:
     """The request names a DocumentId, which both have: the receiver would cancel the newer."""
     first = await sent_and_arrived(town)
-    await town.carried(town.status(await town.only(), "02"))
+    await town.act_and_carry(town.status(await town.only(), "02"))
     town.clock.advance(1)
     second = await sent_and_arrived(town)
 
@@ -235,9 +235,9 @@ async def test_a_later_answer_to_a_take_back_of_an_earlier_attempt_stays_with_th
 ) -> None:
     first = await sent_and_arrived(town)
     arrived = await town.only()
-    await town.carried(town.recall(first, take_back=True))
+    await town.act_and_carry(town.recall(first, take_back=True))
     await town.status(arrived, "16")
-    await town.carried(town.status(arrived, "02"))
+    await town.act_and_carry(town.status(arrived, "02"))
     town.clock.advance(1)
     second = await sent_and_arrived(town)
     request_id = next(fact.request_id for fact in await town.facts(first) if fact.code == "asked")

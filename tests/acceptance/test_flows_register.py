@@ -20,7 +20,7 @@ async def arrived(town: Town, count: int = 1, at: str = COMMUNE) -> list[Incomin
     """List the new documents, oldest first."""
     day = town.node.out.today()
     for n in range(count):
-        await town.carried(town.send(str(500 + n), at, issued_on=day))
+        await town.act_and_carry(town.send(str(500 + n), at, issued_on=day))
         town.clock.advance(1)
     return [document for document in reversed(await town.incoming(at)) if document.state is InState.NEW]
 
@@ -105,10 +105,10 @@ async def test_mode_a_stores_what_the_document_system_gives_and_may_bring_it_lat
 async def test_a_number_that_comes_after_the_03_goes_out_in_a_03_of_its_own_and_moves_nothing(
     town: Town,
 ) -> None:
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     document = await town.only()
     await town.status(document, "03")
-    await town.carried(town.status(document, "04"))
+    await town.act_and_carry(town.status(document, "04"))
     old = await town.delivery(sent)
     town.clock.advance(3600)
     given_at = town.clock.now() - timedelta(minutes=20)
@@ -128,10 +128,10 @@ async def test_a_number_that_comes_after_the_03_goes_out_in_a_03_of_its_own_and_
 
 async def test_a_number_in_the_very_second_of_the_03_is_no_repeat_for_the_sender(town: Town) -> None:
     """A4: Terms are no part of the body, and a status says its time in whole seconds."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     document = await town.only()
     await town.status(document, "03")
-    await town.carried(town.status(document, "03", register_no="7", register_year=2026))
+    await town.act_and_carry(town.status(document, "03", register_no="7", register_year=2026))
 
     assert (await town.delivery(sent)).register_no == "7"
 

@@ -51,7 +51,7 @@ async def test_threat_050_052_a_repeat_is_one_admission_and_gets_a_second_answer
 
 
 async def test_threat_051_two_statuses_under_one_packet_id_conflict_too(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     sent = await town.document(sent)
     first = town.forge(status_about("03", sent.document_id), id="s", receipt=receipt_for(sent, "03"))
     second = town.forge(status_about("06", sent.document_id), id="s", receipt=receipt_for(sent, "06"))
@@ -66,13 +66,13 @@ async def test_threat_051_two_statuses_under_one_packet_id_conflict_too(town: To
 @pytest.mark.parametrize("code", ["02", "15", "16"])
 async def test_threat_105_an_old_status_played_again_changes_nothing(town: Town, code: str) -> None:
     """A4, threat 105: from the recipient's own signed past, under another transport."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     arrived = await town.only()
     if code == "02":
-        await town.carried(town.status(arrived, "02"))
+        await town.act_and_carry(town.status(arrived, "02"))
         await town.status(arrived, "03", at=town.clock.now() + timedelta(minutes=1))
     else:
-        await town.carried(town.update(sent))
+        await town.act_and_carry(town.update(sent))
         await town.status(arrived, code)
     await town.carry()
     (old,) = [x for x in await town.crossed(PROVINCE, Kind.STATUS) if f"StatusCode>{code}<".encode() in x.raw]
@@ -88,10 +88,10 @@ async def test_threat_105_an_old_status_played_again_changes_nothing(town: Town,
 
 async def test_threat_105_an_old_take_back_played_again_opens_nothing(town: Town) -> None:
     """A4, threat 105."""
-    sent = await town.carried(town.send("15"))
-    await town.carried(town.recall(sent, take_back=True))
+    sent = await town.act_and_carry(town.send("15"))
+    await town.act_and_carry(town.recall(sent, take_back=True))
     arrived = await town.only()
-    await town.carried(town.status(arrived, "16"))
+    await town.act_and_carry(town.status(arrived, "16"))
     (old,) = await town.crossed(DEPARTMENT, Kind.STATUS)
 
     await town.deliver(old)
@@ -105,12 +105,12 @@ async def test_threat_105_an_old_take_back_played_again_opens_nothing(town: Town
 
 async def test_threat_105_an_old_update_played_again_after_a_newer_one_is_a_repeat(town: Town) -> None:
     """A4, A6, threat 105."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     arrived = await town.only()
-    first = await town.carried(town.update(sent, "Lần một"))
-    await town.carried(town.status(arrived, "15"))
-    await town.carried(town.update(sent, "Lần hai"))
-    await town.carried(town.status(arrived, "15"))
+    first = await town.act_and_carry(town.update(sent, "Lần một"))
+    await town.act_and_carry(town.status(arrived, "15"))
+    await town.act_and_carry(town.update(sent, "Lần hai"))
+    await town.act_and_carry(town.status(arrived, "15"))
     (old,) = [x for x in await town.crossed(DEPARTMENT, Kind.UPDATE) if x.id == first.packet_id]
 
     row = await town.brought(old)
@@ -149,11 +149,11 @@ async def test_threat_054_an_update_signed_before_one_already_applied_is_shown_a
 
 async def test_after_02_the_corrected_document_is_a_new_attempt_and_takes_the_number(town: Town) -> None:
     """A9, R117."""
-    sent = await town.carried(town.send("15", COMMUNE))
-    refused = await town.carried(town.status(await town.only(COMMUNE), "02"))
+    sent = await town.act_and_carry(town.send("15", COMMUNE))
+    refused = await town.act_and_carry(town.status(await town.only(COMMUNE), "02"))
     assert refused.register_no is None
 
-    corrected = await town.carried(town.send("15", COMMUNE, subject="Đã sửa"))
+    corrected = await town.act_and_carry(town.send("15", COMMUNE, subject="Đã sửa"))
 
     assert corrected.attempt == 2
     newest, first = await town.incoming(COMMUNE)
@@ -172,8 +172,10 @@ async def test_a_packet_id_or_body_that_was_held_is_not_claimed(town: Town) -> N
     second_held = await town.brought(town.forge(other, FILES, id="h2"))
     assert [held_item.state, second_held.state] == ["held", "held"]
 
-    await town.carried(process.release(town.node.inn, await town.scope(PROVINCE), held_item.id, "Nhận"))
-    await town.carried(process.release(town.node.inn, await town.scope(PROVINCE), second_held.id, "Nhận"))
+    await town.act_and_carry(process.release(town.node.inn, await town.scope(PROVINCE), held_item.id, "Nhận"))
+    await town.act_and_carry(
+        process.release(town.node.inn, await town.scope(PROVINCE), second_held.id, "Nhận")
+    )
 
     states = {row.id: (row.state, row.code) for row in await town.inbox()}
     assert states[held_item.id][0] == "done"
@@ -183,8 +185,8 @@ async def test_a_packet_id_or_body_that_was_held_is_not_claimed(town: Town) -> N
 
 async def test_threat_050_repeats_of_a_purged_document_are_still_repeats(town: Town) -> None:
     """Threat 50: tombstones outlive the purge."""
-    sent = await town.carried(town.send("15"))
-    await town.carried(town.recall(sent))
+    sent = await town.act_and_carry(town.send("15"))
+    await town.act_and_carry(town.recall(sent))
     town.clock.advance(timedelta(days=31))
     assert await seal.purge_recalled(town.node.inn) == 1
     await town.node.blobs.sweep(town.clock.now() + timedelta(days=2))
@@ -247,6 +249,6 @@ async def test_a_copy_of_what_was_admitted_cannot_be_given_back(town: Town) -> N
 
     assert await town.statuses(PROVINCE) == statuses_before
     town.clock.advance(MINUTE)
-    await town.carried(process.release(town.node.inn, scope, held_item.id, "Là bản sao"))
+    await town.act_and_carry(process.release(town.node.inn, scope, held_item.id, "Là bản sao"))
     row = await town.row(PROVINCE, odd)
     assert (row.state, row.code) == ("done", "MSG-REPEAT")

@@ -198,7 +198,7 @@ async def test_threat_045_after_the_grace_packets_are_held_and_come_in_by_themse
     sent = packet(stage.town)
     held_item = await stage.town.brought(sent)
 
-    await stage.town.carried(stage.restore_answers())
+    await stage.town.act_and_carry(stage.restore_answers())
 
     assert (held_item.state, held_item.code) == ("held", "CERT-REVOCATION-UNKNOWN")
     assert (await stage.town.row(PROVINCE, sent)).state == "done"
@@ -214,7 +214,7 @@ async def test_threat_045_a_held_packet_of_a_revoked_sender_ends_in_quarantine(s
     assert (await stage.town.brought(sent)).state == "held"
     stage.revoke(stage.town.clock.now() - HOUR)
 
-    await stage.town.carried(stage.restore_answers())
+    await stage.town.act_and_carry(stage.restore_answers())
 
     row = await stage.town.row(PROVINCE, sent)
     assert (row.state, row.code) == ("quarantined", "CERT-REVOKED")
@@ -253,7 +253,7 @@ async def test_k4_a_sender_found_revoked_before_the_arrival_is_marked_and_alarme
 
 async def test_k4_a_status_whose_sender_was_revoked_before_is_alarmed_too(stage: Stage) -> None:
     await stage.falls_silent(5 * HOUR)
-    await stage.town.carried(stage.town.send("15", DEPARTMENT, sender=PROVINCE))
+    await stage.town.act_and_carry(stage.town.send("15", DEPARTMENT, sender=PROVINCE))
     stage.revoke(START + HOUR)
 
     await stage.restore_answers()

@@ -257,7 +257,7 @@ async def test_what_a_hub_wrote_anew_is_no_proof(tmp_path: Path) -> None:
 async def test_a_retry_sends_the_same_file_or_nothing(three: OnThree, kind: str) -> None:
     town = three.town
     three.national.faults.change({"rate": 1.0, "kinds": [kind], "operations": ["sendEdoc"]})
-    sent = await town.carried(town.send("15", PROVINCE, COMMUNE))
+    sent = await town.act_and_carry(town.send("15", PROVINCE, COMMUNE))
     await town.carry()
     three.national.faults.change({"kinds": []})
     for _ in range(3):
@@ -302,7 +302,7 @@ async def test_what_was_handed_over_is_told_though_the_settings_changed_meanwhil
     async with AsyncExitStack() as stack:
         three = await opened(stack, tmp_path, clock)
         three.national.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
-        sent = await three.town.carried(three.town.send("15", COMMUNE))
+        sent = await three.town.act_and_carry(three.town.send("15", COMMUNE))
         (raw,) = three.at_hub(three.national, COMMUNE)
     clock.advance(3600)
     async with AsyncExitStack() as stack:
@@ -350,7 +350,7 @@ async def test_two_forms_go_over_a_hub_that_takes_both(tmp_path: Path, kind: str
         three.national.faults.change(
             {"rate": 1.0, "kinds": [kind] if kind else [], "operations": ["sendEdoc"]}
         )
-        sent = await town.carried(town.send("15", PROVINCE, COMMUNE))
+        sent = await town.act_and_carry(town.send("15", PROVINCE, COMMUNE))
         for _ in range(4):
             town.clock.advance(3600)
             await town.carry()  # each of them is found there, one after the other

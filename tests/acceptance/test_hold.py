@@ -408,7 +408,7 @@ async def test_an_update_or_replacement_of_it_tells_nobody_its_words_and_stands_
 
 async def test_nothing_is_sent_that_updates_or_replaces_a_sealed_document(town: Town) -> None:
     """Only a recall may follow it. An update and a replacement from before are sealed with it."""
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
     newer = await town.replacement(sent, "16")
     await seal_sent(town, sent)
 
@@ -534,7 +534,7 @@ async def test_a_document_that_was_packed_never_leaves_and_comes_back_as_it_was(
     node, scope = town.node, await town.scope(DEPARTMENT)
     packed = await town.document(sent)
 
-    hold = await town.carried(seal_sent(town, sent))
+    hold = await town.act_and_carry(seal_sent(town, sent))
 
     assert hold.state is HoldState.SEALED
     assert plain_places(town) == []
@@ -567,7 +567,7 @@ async def test_what_is_sealed_while_it_is_signed_again_leaves_nothing_behind_and
 
     blobs = cast(FileBlobs, Meanwhile(node.out.blobs, "keep", meanwhile))
     (rows,) = dispatch.group_into_passes(await node.store.claim_outbox(10, 60))
-    await town.carried(dispatch.run(replace(node.out, blobs=blobs), rows))
+    await town.act_and_carry(dispatch.run(replace(node.out, blobs=blobs), rows))
 
     assert plain_places(town) == []
     assert await town.incoming(COMMUNE) == ()
@@ -579,7 +579,7 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
     town: Town,
 ) -> None:
     """Two agencies of one node: each seals its own, and learns of the other's copy."""
-    sent = await town.carried(town.send("15", COMMUNE, files=SENT_FILES))
+    sent = await town.act_and_carry(town.send("15", COMMUNE, files=SENT_FILES))
     node = town.node
 
     hold = await seal_sent(town, sent)
@@ -588,7 +588,7 @@ async def test_a_document_that_was_sent_can_still_be_recalled_and_its_other_hold
 
     assert (hold.others, theirs.others) == (1, 0)
     assert plain_places(town) == []
-    await town.carried(town.recall(sent))
+    await town.act_and_carry(town.recall(sent))
     assert (await town.delivery(sent)).state == "recall_asked"
 
 
@@ -598,7 +598,7 @@ async def test_what_is_not_packed_yet_is_never_packed(town: Town, send: bool) ->
     unpacked_document = await town.send("15", COMMUNE, files=SENT_FILES, send=send)
     node, scope = town.node, await town.scope(DEPARTMENT)
 
-    await town.carried(seal_sent(town, unpacked_document))
+    await town.act_and_carry(seal_sent(town, unpacked_document))
 
     assert plain_places(town) == []
     assert await town.outbox(DEPARTMENT) == ()

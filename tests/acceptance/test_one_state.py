@@ -106,7 +106,7 @@ def test_sender_and_receiver_come_to_one_state(tmp_path: Path) -> None:
 
         async def exchange(first_ms: int, sayings: list[Saying], order: Random) -> None:
             town.clock.advance(600 + first_ms / 1000)
-            sent = await town.carried(town.send(str(next(numbers))))
+            sent = await town.act_and_carry(town.send(str(next(numbers))))
             document = await town.as_incoming(sent)
             for saying in sayings:
                 await _say_status(town, document, saying)

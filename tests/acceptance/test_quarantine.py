@@ -106,7 +106,7 @@ async def test_threat_122_nobody_looks_into_it_and_no_log_tells_its_names(
         with pytest.raises(NotFound):
             async with town.node.store.read(scope) as work:
                 await work.incoming.get(row.id)
-        await town.carried(process.release(town.node.inn, scope, row.id, "Thử lại"))
+        await town.act_and_carry(process.release(town.node.inn, scope, row.id, "Thử lại"))
 
     assert (await town.row(PROVINCE, packet)).state == "quarantined"
     assert "ten-tep-doc-hai" not in caplog.text

@@ -113,11 +113,11 @@ async def test_threat_048_old_and_new_certificate_are_both_taken_in_the_overlap_
     early = await sent_by(town, DEPARTMENT, new_key)
     assert (early.state, early.code) == ("quarantined", "SIG-PIN")
     assert await alerts(town, early) == ["SIG-PIN"]
-    await town.carried(town.send("15"))
+    await town.act_and_carry(town.send("15"))
     await bound_by_two(town, both, DEPARTMENT, new)
     town.clock.advance(MINUTE)
     in_overlap = [await sent_by(town, DEPARTMENT, x) for x in (old_key, new_key)]
-    await town.carried(town.send("16"))
+    await town.act_and_carry(town.send("16"))
     town.clock.advance(town.node.deciding.overlap)
     late = await sent_by(town, DEPARTMENT, old_key)
     packet_row = await sent_by(town, DEPARTMENT, new_key)
@@ -136,7 +136,7 @@ async def test_threat_048_a_packet_of_the_new_key_is_admitted_by_a_person_after_
     both = await two_deciders(town)
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
     early = await sent_by(town, DEPARTMENT, signer_of(town, DEPARTMENT, new))
-    await town.carried(bound_by_two(town, both, DEPARTMENT, new))
+    await town.act_and_carry(bound_by_two(town, both, DEPARTMENT, new))
     (row,) = [x for x in await town.inbox() if x.id == early.id]
     assert row.state == "quarantined"
 
@@ -283,7 +283,7 @@ async def test_threat_119_what_a_stolen_key_may_have_signed_is_found_judged_agai
     since = town.clock.now()
     town.clock.advance(MINUTE)
     doubtful = await sent_by(town, DEPARTMENT, key)
-    outgoing = await town.carried(town.send("15"))
+    outgoing = await town.act_and_carry(town.send("15"))
     other = await sent_by(town, COMMUNE, town.node.keys.signer(COMMUNE, town.clock.now()))
     new = issued(town, DEPARTMENT, town.node.keys.generate(DEPARTMENT).key_id)
     await bound_by_two(town, both, DEPARTMENT, new)

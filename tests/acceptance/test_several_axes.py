@@ -79,7 +79,7 @@ async def test_mail_goes_over_or_waits_while_the_first_axis_is_away_and_nothing_
     two: Town,
 ) -> None:
     """The provincial axis goes away in mid-story and comes back."""
-    before_outage = await two.carried(two.send("15"))
+    before_outage = await two.act_and_carry(two.send("15"))
     province = line_of(two.node.axis, "province")
     province.is_cut = True
 
@@ -99,7 +99,7 @@ async def test_mail_goes_over_or_waits_while_the_first_axis_is_away_and_nothing_
 
     province.is_cut = False
     two.clock.advance(LATER_BY)
-    after_outage = await two.carried(two.send("18"))
+    after_outage = await two.act_and_carry(two.send("18"))
 
     assert await left_by(two, waits) == ["province"]
     assert await left_by(two, after_outage) == ["province"]

@@ -66,7 +66,7 @@ async def claimed(town: Town, sent: OutgoingDocument, by: str, note: str, code: 
 async def test_threat_147_an_heir_by_the_feed_key_alone_answers_for_nobody(
     town: Town, tmp_path: Path
 ) -> None:
-    sent = await town.carried(town.send("15", COMMUNE))
+    sent = await town.act_and_carry(town.send("15", COMMUNE))
     yesterday = local(town.clock.now()).date() - timedelta(days=1)
     closing = await line_of(town, COMMUNE, name="UBND xã Đổi Tên", valid_to=yesterday, successor=PROVINCE)
 
@@ -110,7 +110,7 @@ async def test_threat_147_no_column_of_a_row_moves_a_verdict_by_the_feed_key(
     await take_list(town, tmp_path, rows, 1)
     for n, (column, change) in enumerate(changes.items(), 2):
         with cases.case(column):
-            sent = await town.carried(town.send(str(100 + n), COMMUNE))
+            sent = await town.act_and_carry(town.send(str(100 + n), COMMUNE))
             row = [await line_of(town, COMMUNE, **change)] if column != "the whole row" else []
             outcome = await take_list(town, tmp_path, [*rows, *row], n)
             assert outcome.verdict == "applied"
@@ -140,7 +140,7 @@ async def test_two_people_approve_what_a_list_changes_and_the_heir_is_named(
 ) -> None:
     both = await two_deciders(town)
     services = town.node.deciding
-    sent = await town.carried(town.send("15", COMMUNE))
+    sent = await town.act_and_carry(town.send("15", COMMUNE))
     yesterday = local(town.clock.now()).date() - timedelta(days=1)
     heir = {"valid_to": yesterday, "successor": PROVINCE, "decision": "12/QĐ-UBND"}
     lines = [await line_of(town, PROVINCE), await line_of(town, COMMUNE, **heir)]

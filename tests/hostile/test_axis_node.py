@@ -64,7 +64,7 @@ async def published(town: Town, packet: Packet, node: str = THIEF, to: str = PRO
 
 async def stolen(town: Town, packet: Packet) -> InboxPacket:
     """Publish a packet from a thief's node, and return its inbox row."""
-    await town.carried(published(town, packet))
+    await town.act_and_carry(published(town, packet))
     return await town.row(PROVINCE, packet)
 
 
@@ -97,7 +97,7 @@ def arrival_of(packet: Packet, **changes: object) -> Arrival:
 
 async def landed(town: Town, arrival: Arrival) -> InboxPacket:
     """Land an arrival, carry it as far as it goes, and return its row."""
-    await town.carried(receive.run(town.node.inn, arrival))
+    await town.act_and_carry(receive.run(town.node.inn, arrival))
     with arrival.open() as source:
         digest = Digest(hashlib.sha256(source.read()).hexdigest())
     (row,) = [r for r in await town.inbox() if r.file_digest == digest]
@@ -171,7 +171,7 @@ async def test_the_true_packet_is_taken_in_after_a_thiefs_copy_of_it_and_another
     await hosted_by(town, own(town))
     packet = town.forge(document(), FILES)
     await stolen(town, packet)
-    await town.carried(town.deliver(packet))
+    await town.act_and_carry(town.deliver(packet))
     await is_taken_in(town, packet)
 
     await stolen(town, packet)
@@ -297,10 +297,10 @@ async def test_a_release_does_not_bear_with_a_foreign_publisher_until_the_regist
     """The agency moved to another node; the registry learns of it later."""
     await hosted_by(town, own(town))
     packet = town.forge(document(), FILES)
-    await town.carried(published(town, packet, "its-new-node"))
+    await town.act_and_carry(published(town, packet, "its-new-node"))
     row = await town.row(PROVINCE, packet)
 
-    await town.carried(process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại"))
+    await town.act_and_carry(process.release(town.node.inn, await town.scope(PROVINCE), row.id, "Xem lại"))
     assert (await town.row(PROVINCE, packet)).code == "AXIS-NODE"
 
     await hosted_by(town, "its-new-node")

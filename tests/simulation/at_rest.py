@@ -17,7 +17,7 @@ from tests.simulation.world import Host, World
 # Connections are opened as they are needed, up to the pools' sizes, and kept; each has two files.
 _CONNECTIONS = sum(engine._CONNECTIONS.get(role, engine.READERS) for role in engine.EngineRole)
 _MORE_FILES, _MORE_TASKS = 2 * _CONNECTIONS, 4
-_MOST_ASKED = 20
+_DOCUMENTS_READ = 20
 
 
 def counts(host: Host) -> dict[str, int]:
@@ -41,17 +41,19 @@ def _open_files(host: Host) -> Iterator[str]:
 def check(world: World) -> Iterator[str]:
     """Name what nodes at rest still hold, measured by what the same processes held at rest before the calm end."""
     for host in world.hosts.values():
-        before, now = host.at_first_rest, counts(host)
-        # The files of one of two processes that was killed are closed with its objects, which nobody knows when.
-        if not host.had_killed_beside and now["files"] > before["files"] + _MORE_FILES:
-            yield f"{host.name}: {now['files']} open files at rest, {before['files']} at the rest before"
-        if now["tasks"] > before["tasks"] + _MORE_TASKS:
+        first, now = host.at_first_rest, counts(host)
+        # The files of one of two processes that was killed are closed with its objects, at a moment that is not known.
+        if not host.had_killed_beside and now["files"] > first["files"] + _MORE_FILES:
+            yield f"{host.name}: {now['files']} open files at rest, {first['files']} at the rest before"
+        if now["tasks"] > first["tasks"] + _MORE_TASKS:
             names = sorted(task.get_name() for task in (host.process.tasks if host.process else ()))
-            yield f"{host.name}: {now['tasks']} tasks at rest, {before['tasks']} at the rest before: {names}"
+            yield f"{host.name}: {now['tasks']} tasks at rest, {first['tasks']} at the rest before: {names}"
         scratch = host.folder / "content" / "scratch"
-        left = sorted(path.name for path in scratch.rglob("*") if path.is_file()) if scratch.is_dir() else []
-        if left and not world.kills:
-            yield f"{host.name}: temporary files at rest: {left[:5]}"
+        remaining = (
+            sorted(path.name for path in scratch.rglob("*") if path.is_file()) if scratch.is_dir() else []
+        )
+        if remaining and not world.kills:
+            yield f"{host.name}: temporary files at rest: {remaining[:5]}"
         store = host.running.store
         waiting = [*store._shared._waiting, *store._shared_views._waiting]
         if waiting:
@@ -66,7 +68,7 @@ async def strangers(world: World, ledger: Ledger) -> list[str]:
             scope = AgencyScope(agency_id=id, principal_id="stranger")
             sent = [("sent", s.id) for s in ledger.sent.values() if s.sender != code]
             received = [("received", id) for agency, id in sorted(ledger.acked) if agency != code]
-            for kind, subject in [*islice(sent, _MOST_ASKED), *islice(received, _MOST_ASKED)]:
+            for kind, subject in [*islice(sent, _DOCUMENTS_READ), *islice(received, _DOCUMENTS_READ)]:
                 try:
                     async with host.running.store.read(scope) as work:
                         await (work.outgoing if kind == "sent" else work.incoming).get(subject)

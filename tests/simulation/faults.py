@@ -149,7 +149,7 @@ class Faults:
             host.clock.wrong = timedelta()
 
     async def _break(self, host: Host) -> None:
-        """Let one call of a port break each time, before or after its work, with an error that nobody foresees."""
+        """Let one call of a port break each time, before or after its work, with an error that no code foresees."""
         process = host.process
         if process is None or not process.seen.names:
             return

@@ -1,4 +1,4 @@
-"""Watches that no row is leased by two at once. In: the database of each node as it is laid out. Out: a broken promise at
+"""Watches that no row is leased by two at once. In: the database of each node when it is laid out. Out: a broken promise at
 the very statement that takes a row whose lease another worker or process still holds, by the node's own clock."""
 
 from __future__ import annotations

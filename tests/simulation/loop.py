@@ -31,7 +31,7 @@ class Standstill(Exception):
 
 class Owner:
     """A process of the world: whatever its tasks start belongs to it. `strike` is called once so many of its turns have
-    passed, counted from now or from the next moment of a kind that `reaches` is told of."""
+    passed, counted from now or from the next call of `reaches` with a moment of that kind."""
 
     def __init__(self, name: str) -> None:
         self.name = name

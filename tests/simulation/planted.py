@@ -1,5 +1,5 @@
 """Plants faults of one line in a copy of the program and runs worlds until one breaks a promise. In: `planted.toml`, CPU
-seconds for each fault. Out: one line of JSON for each: in how many seeds and CPU seconds it was found, and by which
+seconds for each fault. Out: one line of JSON for each: in how many seeds and CPU seconds it was found, and the
 broken promise; the exit code is 1 where one was not found. `python -m tests.simulation.planted wake_up_lost`"""
 
 from __future__ import annotations

@@ -18,18 +18,18 @@ _HARMLESS = frozenset({"wait", "wait_events", "counts", "hosted"})
 
 
 class Broke(Exception):
-    """An error that nobody foresaw, as of a library."""
+    """An error that no code foresees, as of a library."""
 
 
 class Calls(Protocol):
-    """What is told of each call of a port. Either may raise: then the call breaks, before or after its work."""
+    """Observer of the calls of ports. Both methods may raise: then the call breaks, before or after its work."""
 
     def begin(self, name: str) -> None: ...
 
     def end(self, name: str) -> None: ...
 
 
-class CallsSeen:
+class ProcessCalls:
     """Calls of one process since its disk last changed. A kill leaves the same folder at the beginning and at the end of
     each of them, so that it is a crash at all of these points. `broken` is the point at which each call breaks now."""
 

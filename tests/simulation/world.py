@@ -25,7 +25,7 @@ from tests.simulation.axis import Hub, Rates, SimulatedAxis
 from tests.simulation.disk import Disk
 from tests.simulation.film import Film
 from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
-from tests.simulation.ports import CallsSeen, WatchPorts
+from tests.simulation.ports import ProcessCalls, WatchPorts
 from tests.simulation.stage import Site, StageClock
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Process(Owner):
         self.calls: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
         self.kept: list[asyncio.Task[Any]] = []
         self.main: asyncio.Task[None] | None = None
-        self.seen = CallsSeen(host.disk)
+        self.seen = ProcessCalls(host.disk)
 
     async def run(self) -> None:
         host = self.host
@@ -160,7 +160,7 @@ class Host:
         return self.second
 
     def processes(self) -> list[Process]:
-        return [one for one in (self.process, self.second) if one is not None and not one.is_dead]
+        return [p for p in (self.process, self.second) if p is not None and not p.is_dead]
 
     def ring_landing(self) -> None:
         for process in self.processes():

@@ -158,9 +158,9 @@ async def exchanged(
     town: node.Town, number: str = "15", **more: Any
 ) -> tuple[OutgoingDocument, IncomingDocument]:
     """Send, receive and register a document, and carry its receipts; return it as sent and as received."""
-    sent = await town.carried(town.send(number, **more))
+    sent = await town.act_and_carry(town.send(number, **more))
     arrived = await town.as_incoming(sent)
-    await town.carried(town.status(arrived, "03", register_no=number))
+    await town.act_and_carry(town.status(arrived, "03", register_no=number))
     return sent, await town.reload(arrived)
 
 

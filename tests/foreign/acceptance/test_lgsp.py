@@ -79,7 +79,7 @@ async def test_a_token_that_is_forgotten_or_old_is_replaced(on_lgsp: OnLgsp) -> 
     assert on_lgsp.axis.faults.done["expired"]
 
     on_lgsp.axis.faults.change({"rate": 1.0, "operations": ["sendEdoc"]})
-    sent = await town.carried(town.send("16", PROVINCE))
+    sent = await town.act_and_carry(town.send("16", PROVINCE))
     on_lgsp.axis.faults.change({"kinds": []})
     assert on_lgsp.client.state().down_since is not None  # forgotten twice in a row: it does not let us in
 
@@ -140,7 +140,7 @@ async def test_where_it_may_be_sent_again_the_second_copy_is_one_document(tmp_pa
     async with opened(tmp_path, unknown_outcome="resend") as on_hub:
         town = on_hub.town
         on_hub.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
-        sent = await town.carried(town.send("19", PROVINCE))
+        sent = await town.act_and_carry(town.send("19", PROVINCE))
         on_hub.axis.faults.change({"kinds": []})
         town.clock.advance(3600)
         await on_hub.carry()

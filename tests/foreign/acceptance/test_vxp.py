@@ -145,7 +145,7 @@ async def test_a_send_that_was_lost_after_its_effect_is_found_in_the_sent_list(o
     """Its outcome is unknown: the hub is asked before anything is sent again."""
     town = on_vxp.town
     on_vxp.axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
-    sent = await town.carried(town.send("16", PROVINCE))
+    sent = await town.act_and_carry(town.send("16", PROVINCE))
     assert (await town.delivery(sent)).state == "sending"
     assert dict(await on_vxp.client.counts())["unknown"] == 1
 

@@ -164,7 +164,7 @@ async def test_a_hub_that_was_away_is_used_again_once_it_answers(tmp_path: Path,
     async with opened(tmp_path, lambda axis: on_both(tmp_path / "province", axis, away=away)) as on_hub:
         town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         axis.faults.change({"rate": 1.0, "kinds": ["fail:20"]})  # it says no, before any effect
-        first = await town.carried(left_by(town, "15"))
+        first = await town.act_and_carry(left_by(town, "15"))
         if away == "next":
             assert await first() == ["province"]
         else:
@@ -186,7 +186,7 @@ async def test_what_a_hub_may_have_goes_by_no_other_axis(tmp_path: Path) -> None
     async with opened(tmp_path, lambda axis: on_both(tmp_path / "province", axis, away="next")) as on_hub:
         town, axis, clock = on_hub.town, on_hub.axis, on_hub.town.clock
         axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
-        sent = await town.carried(left_by(town, "15"))
+        sent = await town.act_and_carry(left_by(town, "15"))
         assert await sent() == []
 
         axis.faults.change({"kinds": ["error500"], "operations": []})
@@ -220,7 +220,7 @@ async def test_what_another_machine_may_have_sent_is_asked_for_first(
 
         async with node.opened(tmp_path / "node", clock, change=change) as town:
             axis.faults.change({"rate": 1.0, "kinds": ["lost"], "operations": ["sendEdoc"]})
-            sent = await town.carried(town.send("15", PROVINCE))
+            sent = await town.act_and_carry(town.send("15", PROVINCE))
         axis.faults.change({"kinds": []})
         machine = "two"
         clock.advance(7200)

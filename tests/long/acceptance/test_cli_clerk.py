@@ -37,7 +37,7 @@ async def test_lists_tell_a_document_from_what_is_asked_about_it(town: Town) -> 
     recalled, updated = await town.send("15"), await town.send("16")
     await town.carry()
     await town.recall(recalled)
-    await town.carried(town.update(updated))
+    await town.act_and_carry(town.update(updated))
 
     out = (await Desk(town, DEPARTMENT).type("outbox", "list")).out
     come = (await Desk(town, PROVINCE).type("inbox", "list")).out
@@ -49,7 +49,7 @@ async def test_lists_tell_a_document_from_what_is_asked_about_it(town: Town) -> 
 
 
 async def test_a_document_is_shown_in_the_clerks_own_language(town: Town) -> None:
-    await town.carried(town.send("15"))
+    await town.act_and_carry(town.send("15"))
 
     page = (await Desk(town, PROVINCE).type("inbox", "show", "15/STD-VP")).out
 
@@ -99,7 +99,7 @@ async def test_a_state_that_nothing_can_be_in_is_no_empty_list(town: Town) -> No
 
 
 async def test_what_forbids_an_act_is_said_in_words_with_what_to_do(town: Town) -> None:
-    sent = await town.carried(town.send("15"))
+    sent = await town.act_and_carry(town.send("15"))
 
     run = await Desk(town, DEPARTMENT).type("outbox", "cancel", sent.id, "--yes")
 

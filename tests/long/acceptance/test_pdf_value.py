@@ -163,7 +163,7 @@ async def test_a_draft_may_be_unsigned_and_may_not_leave_so(town: Town) -> None:
 async def test_what_arrives_has_its_value(
     town: Town, pdf: bytes, value: LegalValue, word: SignatureWord
 ) -> None:
-    await town.carried(town.send("15", files=lead(pdf)))
+    await town.act_and_carry(town.send("15", files=lead(pdf)))
 
     letter = await town.only()
 
@@ -187,7 +187,7 @@ async def test_a_bad_signature_stops_no_intake(town: Town, pdf: bytes) -> None:
 
 async def test_a_document_with_an_undecided_signature_is_admitted_and_rechecked(unlisted: Town) -> None:
     town = unlisted
-    await town.carried(town.send("15", files=lead(BOTH)))
+    await town.act_and_carry(town.send("15", files=lead(BOTH)))
     document = await town.only()
     assert (document.state, document.legal_value, document.checks["pdf_signature"]) == (
         "new",
@@ -218,7 +218,7 @@ async def test_a_document_with_an_undecided_signature_is_admitted_and_rechecked(
 async def test_while_no_answer_comes_it_is_asked_again_and_given_up_after_a_month(unlisted: Town) -> None:
     """One job for the document at its sender, one for that at its receiver: this node has both."""
     town = unlisted
-    await town.carried(town.send("15", files=lead(BOTH)))
+    await town.act_and_carry(town.send("15", files=lead(BOTH)))
     for _ in range(3):
         town.clock.advance(timedelta(hours=7))
         await SignaturesClock().step(town.node.inn)
@@ -235,7 +235,7 @@ async def test_threat_042_an_answer_that_says_revoked_before_arrival_takes_the_v
     unlisted: Town,
 ) -> None:
     town = unlisted
-    await town.carried(town.send("15", files=lead(BOTH)))
+    await town.act_and_carry(town.send("15", files=lead(BOTH)))
     revoked = root().crl((agency(), SIGNED - timedelta(days=1)))
     pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(revoked,))
     town.clock.advance(timedelta(hours=7))
@@ -253,7 +253,7 @@ async def test_threat_042_an_answer_that_says_revoked_before_arrival_takes_the_v
 
 async def test_threat_042_a_revocation_after_arrival_does_not_reach_back(unlisted: Town) -> None:
     town = unlisted
-    await town.carried(town.send("15", files=lead(BOTH)))
+    await town.act_and_carry(town.send("15", files=lead(BOTH)))
     later_list = root().crl((agency(), town.clock.now() + timedelta(hours=1)))
     pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(later_list,))
     town.clock.advance(timedelta(hours=7))
@@ -265,7 +265,7 @@ async def test_threat_042_a_revocation_after_arrival_does_not_reach_back(unliste
 
 async def test_twenty_pdfs_of_a_packet_are_read_and_no_more(town: Town) -> None:
     files = (("0.pdf", BOTH), *((f"{n}.pdf", AGENCY + b"\n" * n) for n in range(1, 22)))
-    await town.carried(town.send("15", files=files))
+    await town.act_and_carry(town.send("15", files=files))
 
     document = await town.only()
 
@@ -277,10 +277,10 @@ async def test_twenty_pdfs_of_a_packet_are_read_and_no_more(town: Town) -> None:
 
 
 async def test_an_update_that_replaces_the_signed_file_takes_its_value_away(town: Town) -> None:
-    sent = await town.carried(town.send("15", files=lead(BOTH)))
+    sent = await town.act_and_carry(town.send("15", files=lead(BOTH)))
     arrived = await town.only()
     assert arrived.legal_value is LegalValue.OFFICIAL
-    await town.carried(town.update(sent, "Trích yếu mới", lead(AGENCY)))
+    await town.act_and_carry(town.update(sent, "Trích yếu mới", lead(AGENCY)))
 
     await town.status(arrived, "15")
 
@@ -293,11 +293,11 @@ async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the
     unlisted: Town,
 ) -> None:
     town = unlisted
-    sent = await town.carried(town.send("15", files=lead(BOTH)))
+    sent = await town.act_and_carry(town.send("15", files=lead(BOTH)))
     arrived = await town.only()
     between = town.clock.now() + timedelta(hours=12)
     town.clock.advance(timedelta(days=1))
-    await town.carried(town.update(sent, "Trích yếu mới", lead(BOTH + b"\n")))
+    await town.act_and_carry(town.update(sent, "Trích yếu mới", lead(BOTH + b"\n")))
     await town.status(arrived, "15")
     revoked = root().crl((agency(), between), this_update=between)
     pdf_pki.folder(town.node.settings.trust.folder / "pdf", lists=(revoked,))
@@ -318,7 +318,7 @@ async def test_threat_042_what_an_update_brought_is_held_against_the_time_of_the
 async def test_a_broken_trust_folder_refuses_nothing_and_the_arrivals_are_rechecked(town: Town) -> None:
     broken = town.node.settings.trust.folder / "pdf" / "crl" / "half.pem"
     broken.write_bytes(b"-----BEGIN X509 CRL-----\nMIIB")
-    sent = await town.carried(town.send("15", files=lead(BOTH)))
+    sent = await town.act_and_carry(town.send("15", files=lead(BOTH)))
     document = await town.only()
     assert [x.why for x in (*sent.signatures, *document.signatures)] == ["PDF-TRUST", "PDF-TRUST"]
     assert (sent.legal_value, document.legal_value) == (None, None)

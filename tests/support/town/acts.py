@@ -244,7 +244,7 @@ class Town:
         ):
             pass
 
-    async def carried(self, act: Awaitable[T]) -> T:
+    async def act_and_carry(self, act: Awaitable[T]) -> T:
         """Do that act of a sender or receiver, carry what follows from it, and return what the act returned."""
         outcome = await act
         await self.carry()
