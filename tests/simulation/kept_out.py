@@ -1,0 +1,74 @@
+"""Packets that a node keeps out for good, because the certificate that they were signed under had ended when they
+arrived: a sender is proved as of the arrival (K2), and nobody can let them in. In: the rows of all nodes, and which
+certificates end. Out: such packets with what they would have said, read from their own bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tests.simulation.rows import Row, Rows
+
+_CODES = ("SIG-PIN", "SIG-NO-BINDING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lapse:
+    """End of a certificate, in UTC, and the SHA-256 of it."""
+
+    ends_at: datetime
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptOut:
+    """Packet `packet_id` from `sender` to `recipient`, in the row `inbox_id`. A status has its code, the packet that it
+    answers, and the document that it is about."""
+
+    inbox_id: str
+    packet_id: str
+    sender: str
+    recipient: str
+    status: str
+    answers: str
+    document_id: str
+
+
+def find(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> list[KeptOut]:
+    return [item for side in sides for item in _of_side(side, lapses)] if lapses else []
+
+
+def _of_side(side: Rows, lapses: Mapping[str, Lapse]) -> Iterator[KeptOut]:
+    for row in side["inbox"]:
+        lapse = lapses.get(row["transport_sender"])
+        if lapse is None or row["state"] != "quarantined" or row["code"] not in _CODES or row["lease_token"]:
+            continue
+        words = side.content_of(row["file_digest"]).decode()
+        if _was_late(row, words, lapse):
+            yield KeptOut(
+                inbox_id=row["id"],
+                packet_id=row["transport_packet_id"],
+                sender=row["transport_sender"],
+                recipient=row["agency"],
+                status=_first(r"StatusCode>(\d\d)<", words),
+                answers=_first(r"Mã gói tin: (pkt_\w+)", words),
+                document_id=_first(r"ResponseFor>.*?DocumentId>([^<]*)<", words),
+            )
+
+
+def _was_late(row: Row, words: str, lapse: Lapse) -> bool:
+    """Tell whether a packet was signed under the certificate before its end, and arrived after it."""
+    certificate = base64.b64decode(_first(r"X509Certificate>([^<]*)<", words))
+    signed_at = datetime.fromisoformat(_first(r"SigningTime>([^<]*)<", words))
+    received_at = datetime.fromisoformat(f"{row['received_at']}+00:00")
+    is_same = hashlib.sha256(certificate).hexdigest() == lapse.certificate
+    return is_same and signed_at <= lapse.ends_at < received_at
+
+
+def _first(pattern: str, words: str) -> str:
+    found = re.search(pattern, words, re.DOTALL)
+    return found[1] if found else ""
