@@ -12,7 +12,7 @@ from cryptography import x509
 from gateway.trust.keys import KeyDirectory
 from tests.simulation import renewal, sources
 from tests.simulation.kept_out import Lapse
-from tests.simulation.programs import HOUR_S, IN_TIME, LATE, Program, stop_all
+from tests.simulation.programs import HOUR_S, IN_TIME, LATE, Program, restart_all
 from tests.simulation.stage import CASTS
 
 _TERM = timedelta(days=700)
@@ -58,6 +58,4 @@ class Certificates(Program):
         await asyncio.sleep(300.0)
         for name in self.world.hosts:
             await renewal.reopen_packets(self.crowd, name)
-        await stop_all(self.world)
-        await asyncio.sleep(5.0)
-        await self.world.all_open()
+        await restart_all(self.world)

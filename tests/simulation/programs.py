@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from tests.simulation import at_rest
 from tests.simulation.callers import Crowd
 from tests.simulation.sources import EPOCH_S
 from tests.simulation.world import World
@@ -88,6 +89,15 @@ class Program:
     def check(self) -> Iterator[str]:
         """Name the promises that were broken."""
         yield from ()
+
+
+async def restart_all(world: World) -> None:
+    """Start every process again, and measure what it holds from then on."""
+    await stop_all(world)
+    await asyncio.sleep(60.0)
+    await world.all_open()
+    for host in world.hosts.values():
+        host.at_start = at_rest.counts(host)
 
 
 async def stop_all(world: World) -> None:

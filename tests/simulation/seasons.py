@@ -15,7 +15,7 @@ from gateway.workers import loop as worker_loops
 from tests.simulation import renewal
 from tests.simulation.callers import Sender
 from tests.simulation.checkers import read
-from tests.simulation.programs import DAY_S, HOUR_S, Program, stop_all
+from tests.simulation.programs import DAY_S, HOUR_S, Program, restart_all, stop_all
 from tests.simulation.stage import CASTS
 from tests.simulation.world import World
 
@@ -64,6 +64,7 @@ class Seasons(Program):
             await asyncio.gather(*(self._send(number, cast.code) for cast in self._chance.sample(CASTS, 3)))
             if is_renewal:
                 await renewal.renew(self.crowd, self.late, _TERM)
+        await restart_all(self.world)
 
     async def _renew(self, number: int) -> None:
         """Renew every certificate before it ends, but for one agency, which sends without one first."""
