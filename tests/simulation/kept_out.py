@@ -60,13 +60,34 @@ def _of_side(side: Rows, lapses: Mapping[str, Lapse]) -> Iterator[KeptOut]:
             )
 
 
+def let_in(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> Iterator[str]:
+    """Name packets that should have been kept out, and were taken in."""
+    for side in sides:
+        for row in side["inbox"]:
+            lapse = lapses.get(row["transport_sender"])
+            if lapse is None or row["state"] != "done":
+                continue
+            try:
+                words = side.content_of(row["file_digest"]).decode()
+            except FileNotFoundError:  # statuses are not kept
+                continue
+            if _is_of(words, lapse) and _received_at(row) >= lapse.ends_at:
+                yield f"{side.name} {row['id']}: taken in, and its certificate had ended at {lapse.ends_at}"
+
+
 def _was_late(row: Row, words: str, lapse: Lapse) -> bool:
     """Tell whether a packet was signed under the certificate before its end, and arrived after it."""
-    certificate = base64.b64decode(_first(r"X509Certificate>([^<]*)<", words))
     signed_at = datetime.fromisoformat(_first(r"SigningTime>([^<]*)<", words))
-    received_at = datetime.fromisoformat(f"{row['received_at']}+00:00")
-    is_same = hashlib.sha256(certificate).hexdigest() == lapse.certificate
-    return is_same and signed_at <= lapse.ends_at < received_at
+    return _is_of(words, lapse) and signed_at <= lapse.ends_at <= _received_at(row)
+
+
+def _is_of(words: str, lapse: Lapse) -> bool:
+    certificate = base64.b64decode(_first(r"X509Certificate>([^<]*)<", words))
+    return hashlib.sha256(certificate).hexdigest() == lapse.certificate
+
+
+def _received_at(row: Row) -> datetime:
+    return datetime.fromisoformat(f"{row['received_at']}+00:00")
 
 
 def _first(pattern: str, words: str) -> str:
