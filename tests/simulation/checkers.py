@@ -58,10 +58,10 @@ def remains(world: World, ledger: Ledger, busy: int) -> list[str]:
         for item in world.hub.items.values()
     ]
     sides = read(world)
-    kept = {item.inbox_id for item in kept_out.find(sides, ledger.lapses)}
+    late_ids = {item.inbox_id for item in kept_out.find(sides, ledger.lapses)}
     for side in sides:
         for words, query in _OPEN_WORK.items():
-            rows = [row for row in side.ask(query) if row.get("id") not in kept]
+            rows = [row for row in side.ask(query) if row.get("id") not in late_ids]
             open_rows += [words.format(side=side.name, **row) for row in rows]
     return open_rows
 
@@ -77,8 +77,8 @@ async def check_running(world: World, ledger: Ledger) -> list[str]:
     """Return the promises that running nodes break at rest: loops that stand, figures and states that a plain recount does
     not give, an event log that is not sealed to its end."""
     broken: list[str] = []
-    kept = kept_out.find(read(world), ledger.lapses)
-    unheard = {(item.answers, item.sender) for item in kept}
+    late_packets = kept_out.find(read(world), ledger.lapses)
+    unheard = {(item.answers, item.sender) for item in late_packets}
     all_ours = {}
     for host in world.hosts.values():
         for code, id in host.site.agencies.items():

@@ -1,5 +1,5 @@
 """Packets that a node keeps out for good, because the certificate that they were signed under had ended when they
-arrived: a sender is proved as of the arrival (K2), and nobody can let them in. In: the rows of all nodes, and which
+arrived: a sender is proved as of the arrival (K2), and they cannot be let in later. In: the rows of all nodes, and which
 certificates end. Out: such packets with what they would have said, read from their own bytes."""
 
 from __future__ import annotations
@@ -91,5 +91,5 @@ def _received_at(row: Row) -> datetime:
 
 
 def _first(pattern: str, words: str) -> str:
-    found = re.search(pattern, words, re.DOTALL)
-    return found[1] if found else ""
+    match = re.search(pattern, words, re.DOTALL)
+    return match[1] if match else ""

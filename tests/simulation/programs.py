@@ -22,7 +22,7 @@ IN_TIME, LATE = "Z92", "Z93.04"
 _AGE = timedelta(days=2)
 # 17:00 UTC, midnight in Vietnam, of the second day.
 _MIDNIGHT_S = 41 * HOUR_S
-# Eves of which the machine's own date is later, so that no file looks older than it is: year's ends, and Tết of two years.
+# Eves earlier than the machine's own date, so that no file looks older than it is: year's ends, and Tết of two years.
 _EVES = ((2014, 12, 31), (2025, 12, 31), (2025, 1, 28), (2026, 2, 16))
 # Share of the worlds without an office.
 _RARE = {SEASONS: 0.05, CERTIFICATES: 0.05}
@@ -46,12 +46,12 @@ class Opening:
 
 
 def draw_opening(
-    seed: int, hours: float, *, named: tuple[str, ...], without: frozenset[str], has_office: bool
+    seed: int, hours: float, *, chosen: tuple[str, ...], without: frozenset[str], has_office: bool
 ) -> Opening:
     """Draw the programs of a world where none is named, and when it begins. A world with an office has none."""
     chance = Random(f"{seed} programs")
     drawn = tuple(name for name in NAMES if chance.random() < _RARE[name])
-    names = tuple(name for name in (named or drawn) if name not in without)
+    names = tuple(name for name in (chosen or drawn) if name not in without)
     if has_office or not names:
         return Opening()
     epoch_s, start_s = float(EPOCH_S), _MIDNIGHT_S - hours * chance.choice((0.3, 0.5, 0.7)) * HOUR_S

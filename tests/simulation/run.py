@@ -98,7 +98,7 @@ class Plan:
         return draw_opening(
             self.seed,
             self.hours,
-            named=self.programs,
+            chosen=self.programs,
             without=self.without,
             has_office=self.temper().has_office,
         )
