@@ -47,13 +47,18 @@ async def host(settings: Settings, agencies: Iterable[HostedAgency], clock: Cloc
 
 
 def certified(
-    keys: KeyDirectory, authority: Authority, code: str, name: str, at: datetime
+    keys: KeyDirectory,
+    authority: Authority,
+    code: str,
+    name: str,
+    at: datetime,
+    valid: timedelta = timedelta(days=730),
 ) -> x509.Certificate:
     """Return the certificate of the code's own key, which is made where there is none."""
     entries = keys.entries(code)
     if all(e.not_before is None for e in entries):
         entry = entries[0] if entries else keys.generate(code)
-        issued = authority.issue_for_request(keys.request(code, entry.key_id, name), at)
+        issued = authority.issue_for_request(keys.request(code, entry.key_id, name), at, valid)
         keys.import_certificate(code, issued.public_bytes(Encoding.PEM))
     return x509.load_der_x509_certificate(keys.signer(code, at).certificate_der)
 

@@ -37,6 +37,7 @@ def main() -> int:
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
         has_office=words.office,
+        programs=programs_in(words),
     )
     result = run_plan(plan)
     if words.shrink and result.broken:
@@ -57,6 +58,7 @@ def _parsed() -> argparse.Namespace:
         "--shrink", action="store_true", help="leave out callers and faults while it still fails"
     )
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
+    parser.add_argument("--programs", default="", help="programs to run, whatever the seed draws")
     parser.add_argument("--callers", default="", help="agencies that send, with commas; all without it")
     parser.add_argument(
         "--office",
@@ -76,6 +78,10 @@ def _parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def programs_in(words: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(filter(None, words.programs.split(",")))
+
+
 def new_seed() -> int:
     return int.from_bytes(os.urandom(4), "big")
 
@@ -91,7 +97,12 @@ def _many(words: argparse.Namespace) -> int:
     lay_out_all(words.office)
     spent_s, seed = sources.cpu_s(), words.seed
     while spent_s < words.cpu:
-        plan = Plan(seed=seed or new_seed(), hours=words.hours, has_office=words.office)
+        plan = Plan(
+            seed=seed or new_seed(),
+            hours=words.hours,
+            has_office=words.office,
+            programs=programs_in(words),
+        )
         print(f"seed {plan.seed}", flush=True)
         if (child := os.fork()) == 0:
             _end_with(plan, words.points)

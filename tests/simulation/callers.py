@@ -155,11 +155,12 @@ class Sender(Caller):
             n += many
             self.crowd.busy += 1
             try:
-                await asyncio.gather(*(self._try_one(number) for number in range(n - many + 1, n + 1)))
+                await asyncio.gather(*(self.try_one(number) for number in range(n - many + 1, n + 1)))
             finally:
                 self.crowd.busy -= 1
 
-    async def _try_one(self, n: int) -> None:
+    async def try_one(self, n: int) -> None:
+        """Send one document, and perhaps change it."""
         try:
             await self._send_one(n)
         except (Clash, Refused, NotFound) as answer:

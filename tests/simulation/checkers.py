@@ -14,6 +14,7 @@ from gateway.domain.document import Kind
 from gateway.domain.states import Track
 from gateway.domain.status import MAY_HAVE_LEFT
 from gateway.store import figures_check
+from tests.simulation import kept_out
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.rows import Row, Rows
 from tests.simulation.stage import CASTS
@@ -49,16 +50,19 @@ def read(world: World) -> list[Rows]:
     ]
 
 
-def remains(world: World, busy: int) -> list[str]:
+def remains(world: World, ledger: Ledger, busy: int) -> list[str]:
     """Name what is still under way."""
     open_rows = [f"{busy} callers are in the middle of something"] if busy else []
     open_rows += [
         f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
         for item in world.hub.items.values()
     ]
-    for side in read(world):
+    sides = read(world)
+    late_ids = {item.inbox_id for item in kept_out.find(sides, ledger.lapses)}
+    for side in sides:
         for words, query in _OPEN_WORK.items():
-            open_rows += [words.format(side=side.name, **row) for row in side.ask(query)]
+            rows = [row for row in side.ask(query) if row.get("id") not in late_ids]
+            open_rows += [words.format(side=side.name, **row) for row in rows]
     return open_rows
 
 
@@ -69,10 +73,12 @@ def check(world: World, ledger: Ledger, calm_since: datetime) -> list[str]:
     return [*comparison.run(), *comparison.delays(calm_since)]
 
 
-async def check_running(world: World) -> list[str]:
+async def check_running(world: World, ledger: Ledger) -> list[str]:
     """Return the promises that running nodes break at rest: loops that stand, figures and states that a plain recount does
     not give, an event log that is not sealed to its end."""
     broken: list[str] = []
+    late_packets = kept_out.find(read(world), ledger.lapses)
+    unheard = {(item.answers, item.sender) for item in late_packets}
     all_ours = {}
     for host in world.hosts.values():
         for code, id in host.site.agencies.items():
@@ -88,7 +94,7 @@ async def check_running(world: World) -> list[str]:
             try:
                 await host.call(
                     lambda node, code=code: plain_count.check(  # type: ignore[misc]  # mypy cannot type a lambda with a default
-                        all_ours[code], all_ours, year=2026, gives_numbers=False
+                        all_ours[code], all_ours, year=2026, gives_numbers=False, unheard=unheard
                     )
                 )
             except AssertionError as error:
@@ -131,6 +137,7 @@ class _Check:
         self._sides, self._ledger = sides, ledger
         self._side_of = {code: side for side in sides for code in side.codes.values()}
         self._outgoing = {row["id"]: row for side in sides for row in side["outgoing_document"]}
+        self._kept_out = kept_out.find(sides, ledger.lapses)
         self._deliveries: dict[str, dict[str, Row]] = defaultdict(dict)
         self._facts: dict[str, list[Row]] = defaultdict(list)
         self._incoming: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -198,23 +205,30 @@ class _Check:
             yield f"{label}: cancelled as never sent, and the receiver has it"
         if sent.is_cancelled and not cancelled:
             yield f"{label}: {delivery['state']}, but its cancelling was answered"
+        if not admitted and any(
+            item.packet_id == row["packet_id"] and item.recipient == code for item in self._kept_out
+        ):
+            return
         if not admitted:
             yield f"lost: {label}: {delivery['state']}, and the receiver does not have it"
             return
         if len(admitted) > 1:
             yield f"doubled: {label}: admitted as {', '.join(document['id'] for document in admitted)}"
-        yield from self._agreement(label, code, delivery, admitted[0])
+        yield from self._agreement(label, row, code, delivery, admitted[0])
         yield from self._files(sent, label, code, admitted[0])
 
-    def _agreement(self, label: str, code: str, delivery: Row, document: Row) -> Iterator[str]:
-        """Check that the sender knows every business status of the receiver, once, with its proof, and nothing else."""
+    def _agreement(self, label: str, sent: Row, code: str, delivery: Row, document: Row) -> Iterator[str]:
+        """Check that the sender knows every business status of the receiver, once, with its proof, and nothing else. Of
+        those that came too late to be proved it may know none."""
+        late = [item for item in self._kept_out if item.sender == code and item.recipient == sent["agency"]]
+        unheard = Counter(item.status for item in late if item.answers == sent["packet_id"])
         theirs = Counter(
             f["code"] for f in self._facts[document["id"]] if f["track"] == "business" and f["code"] != "01"
         )
         ours = Counter(f["code"] for f in self._facts[delivery["id"]] if f["track"] == "business")
-        if ours.pop("01", 0) != 1:
+        if (receipts := ours.pop("01", 0)) != 1 and (receipts or not unheard["01"]):
             yield f"{label}: its sender has not exactly one receipt 01"
-        if ours != theirs:
+        if ours - theirs or not theirs - ours <= unheard:
             yield f"{label}: the receiver set {dict(theirs)}, its sender knows {dict(ours)}"
         for fact in self._facts[delivery["id"]]:
             if fact["track"] == "business" and not json.loads(fact["body"]).get("proved"):
@@ -228,7 +242,8 @@ class _Check:
         requests = {"15", "16"}
         agreed = Counter(f["code"] for f in self._facts[document["id"]] if f["code"] in requests)
         sender_codes = Counter(f["code"] for f in self._facts[delivery["id"]] if f["code"] in requests)
-        if agreed != sender_codes:
+        unheard = Counter(item.status for item in late if item.document_id == sent["document_id"])
+        if sender_codes - agreed or not agreed - sender_codes <= unheard:
             yield f"{label}: the receiver answered requests with {dict(agreed)}, its sender knows {dict(sender_codes)}"
 
     def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:

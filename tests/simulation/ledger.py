@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.simulation.kept_out import Lapse
+
 
 @dataclass(slots=True, kw_only=True)
 class Sent:
@@ -30,6 +32,8 @@ class Ledger:
     # Drafts that persons began
     drafts: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
+    # code → its first certificate, where that ends within the world
+    lapses: dict[str, Lapse] = field(default_factory=dict)
     tried: int = 0
     lost_answers: int = 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import math
 import os
 import selectors
 import weakref
@@ -154,6 +155,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if not self._scheduled:
             raise Standstill
         self.now = max(self.now, self._scheduled[0]._when)
+        # After months a nanosecond is less than the next number, and no timer would ever be due.
+        self._clock_resolution = max(1e-9, math.ulp(self.now))
 
     # --- steps ------------------------------------------------------------------------------------------------
 

@@ -41,14 +41,17 @@ class Rows:
     def _with_code(self, row: Row) -> Row:
         return {**row, "agency": self.codes.get(row.get("agency_id") or "", row.get("agency_id") or "")}
 
+    def content_of(self, digest: str) -> bytes:
+        rows = self.ask("SELECT body FROM blob WHERE digest = ? AND body IS NOT NULL", digest)
+        path = self.folder / "content" / digest[:2] / digest[2:4] / digest
+        body: bytes = rows[0]["body"] if rows else path.read_bytes()
+        return body
+
     def digest_of(self, file: Mapping[str, Any]) -> str:
         """Return the digest of a file inside its envelope, as a clerk would open it."""
         source = file["source"]
-        rows = self.ask("SELECT body FROM blob WHERE digest = ? AND body IS NOT NULL", source)
-        path = self.folder / "content" / source[:2] / source[2:4] / source
         try:
-            envelope = rows[0]["body"] if rows else path.read_bytes()
-            piece = envelope[file["offset"] : file["offset"] + file["length"]]
+            piece = self.content_of(source)[file["offset"] : file["offset"] + file["length"]]
             return hashlib.sha256(base64.b64decode(piece)).hexdigest()
         except (OSError, ValueError) as error:
             return repr(error)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,12 +24,15 @@ from typing import Any
 from tests.simulation import at_rest, checkers, office_part, order, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
+from tests.simulation.certificates import Certificates
 from tests.simulation.disk import watched
 from tests.simulation.faults import KINDS, Faults
 from tests.simulation.film import FILM_LENGTH, Film
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import Standstill, VirtualLoop, context_of
 from tests.simulation.office_part import OfficePart
+from tests.simulation.programs import CERTIFICATES, SEASONS, Opening, Program, draw_opening
+from tests.simulation.seasons import Seasons
 from tests.simulation.stage import Site
 from tests.simulation.world import World, install
 
@@ -48,15 +52,16 @@ _WITH_OFFICE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Plan of one run. `without` names kinds of faults that are left out, `callers` the agencies that send (none
-    named: all); `has_office` None lets the seed decide; the film has the
-    `film_length` last events, up to the event `last_event`."""
+    """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send
+    (none named: all); `has_office` None lets the seed decide; `programs` run whatever the seed draws, without an office;
+    the film has the `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
     without: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
     has_office: bool | None = None
+    programs: tuple[str, ...] = ()
     last_event: int = 0
     film_length: int = FILM_LENGTH
 
@@ -85,7 +90,18 @@ class Plan:
     def _draw_office(self) -> bool:
         """Draw whether the nodes run with the office, from a source of its own."""
         drawn = Random(f"{self.seed} office").random() < _WITH_OFFICE
-        return office_part.is_installed() and (drawn if self.has_office is None else self.has_office)
+        is_asked = drawn if self.has_office is None else self.has_office
+        return office_part.is_installed() and is_asked and not self.programs
+
+    def opening(self) -> Opening:
+        """Draw when the world begins, and its programs."""
+        return draw_opening(
+            self.seed,
+            self.hours,
+            chosen=self.programs,
+            without=self.without,
+            has_office=self.temper().has_office,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,23 +161,21 @@ def a_folder() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-# Folders to copy for worlds without and with an office, each with its nodes.
+# Folders to copy for worlds without and with an office, each with its nodes. None is kept for worlds with a program: each
+# begins on a day of its own.
 _laid_out: dict[bool, tuple[Path, dict[str, Site]]] = {}
 
 
-def lay_out(folder: Path, office: OfficePart | None) -> dict[str, Site]:
-    """Lay out the nodes, with or without an office, the same for every seed: once in a process; a world gets a copy."""
+def lay_out(folder: Path, office: OfficePart | None, opening: Opening) -> dict[str, Site]:
+    """Lay out the nodes, with or without an office, the same for every seed: once in a process; a world gets a copy. A
+    world with programs has nodes of its own."""
+    if opening.names:
+        return _lay_out_in(folder, office, opening)
     has_office = office is not None
     if has_office not in _laid_out:
         template = folder.with_name(f"{folder.name}-stage-{has_office}")
         atexit.register(remove_stages, os.getpid())
-        loop = VirtualLoop("stage")
-        try:
-            with sources.in_force(loop.time, "stage"):
-                sites = loop.run_until_complete(stage.lay_out(template, office))
-        finally:
-            loop.close()
-        _laid_out[has_office] = template, sites
+        _laid_out[has_office] = template, _lay_out_in(template, office, opening)
     template, sites = _laid_out[has_office]
     shutil.copytree(template, folder, dirs_exist_ok=True)
     return {
@@ -170,12 +184,21 @@ def lay_out(folder: Path, office: OfficePart | None) -> dict[str, Site]:
     }
 
 
+def _lay_out_in(folder: Path, office: OfficePart | None, opening: Opening) -> dict[str, Site]:
+    loop = VirtualLoop("stage")
+    try:
+        with sources.in_force(loop.time, "stage", opening.epoch_s):
+            return loop.run_until_complete(stage.lay_out(folder, office, opening.terms))
+    finally:
+        loop.close()
+
+
 def lay_out_all(has_office: bool | None) -> None:
     """Lay out nodes with and without an office, or as one of them alone is asked for."""
     for with_office in (False, True) if has_office is None else (has_office,):
         if not with_office or office_part.is_installed():
             with a_folder() as folder:
-                lay_out(folder, office_part.new_part() if with_office else None)
+                lay_out(folder, office_part.new_part() if with_office else None, Opening())
 
 
 def remove_stages(process_id: int) -> None:
@@ -191,13 +214,15 @@ def run(plan: Plan, folder: Path) -> Result:
     began = sources.cpu_s()
     temper = plan.temper()
     office = office_part.new_part() if temper.has_office else None
-    sites = lay_out(folder, office)
+    opening = plan.opening()
+    sites = lay_out(folder, office, opening)
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
-    loop.now = 3600.0
+    loop.now = opening.start_s
     film = Film(loop.time, plan.film_length, plan.last_event)
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
+    world.is_calm = temper.is_calm
     if office is not None:
         world.open_node = office.open_node
     result = Result(plan)
@@ -206,12 +231,12 @@ def run(plan: Plan, folder: Path) -> Result:
     gc.disable()
     gc.collect()
     gc.freeze()
-    with sources.in_force(loop.time, seed), watched(loop):
+    with sources.in_force(loop.time, seed, opening.epoch_s), watched(loop):
         install(world)
         logging.getLogger().addHandler(world.complaints)
         ledger = Ledger()
         try:
-            loop.run_until_complete(_live(plan, world, ledger, result, sites, office))
+            loop.run_until_complete(_live(plan, opening, world, ledger, result, sites, office))
         except Standstill:
             world.broken("the world stands still: no timer is left")
         except BaseException as error:  # reason: the film tells what led to it
@@ -233,6 +258,7 @@ def run(plan: Plan, folder: Path) -> Result:
 
 async def _live(
     plan: Plan,
+    opening: Opening,
     world: World,
     ledger: Ledger,
     result: Result,
@@ -254,19 +280,26 @@ async def _live(
             *(office.callers(crowd, plan.callers) if office is not None else ()),
         )
     ]
-    without = frozenset(KINDS) if temper.is_calm else plan.without
+    without = frozenset(KINDS) if temper.is_calm else plan.without | opening.unfit_faults
     faults = Faults(world, temper.fault_pause_s, without)
     striking = loop.create_task(faults.run(), context=context_of(None))
+    settle = partial(_until_quiet, world, crowd, callers, office)
+    programs = [
+        make(world=world, crowd=crowd, opening=opening, settle=settle) for make in _programs_of(opening)
+    ]
+    acting = [loop.create_task(program.run(), context=context_of(None)) for program in programs]
     end_s = loop.now + plan.hours * 3600
     while loop.now < end_s and not world.broken_promises:
         await asyncio.sleep(60.0)
         collect(world)
-        _look_at(callers, world)
+        _look_at([*callers, *acting], world)
     crowd.ends = True
     striking.cancel()
     faults.heal()
     healed_s = loop.now
-    await _until_quiet(world, crowd, callers, office)
+    for program in programs:
+        await program.finish()
+    await settle()
     for host in world.hosts.values():
         host.at_first_rest = at_rest.counts(host)
     calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
@@ -275,11 +308,12 @@ async def _live(
     result.detail["cuts"] = {host.name: host.disk.cuts for host in world.hosts.values()}
     if not world.broken_promises:
         promises = checkers.check(world, ledger, calm_since)
-        promises += await checkers.check_running(world)
+        promises += await checkers.check_running(world, ledger)
         clocks_were_right = not any(host.had_wrong_clock for host in world.hosts.values())
         promises += order.check(checkers.read(world), clocks_were_right)
         promises += await at_rest.strangers(world, ledger)
         promises += at_rest.check(world)
+        promises += [promise for program in programs for promise in program.check()]
         result.detail["at_rest"] = {
             h.name: (h.at_first_rest, at_rest.counts(h)) for h in world.hosts.values()
         }
@@ -288,7 +322,7 @@ async def _live(
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)
-    for task in callers:
+    for task in (*callers, *acting):
         task.cancel()
     if not world.broken_promises:
         await world.stop()
@@ -324,6 +358,11 @@ def collect(world: World) -> None:
         gc.collect()
 
 
+def _programs_of(opening: Opening) -> list[type[Program]]:
+    kinds: dict[str, type[Program]] = {SEASONS: Seasons, CERTIFICATES: Certificates}
+    return [kinds[name] for name in opening.names]
+
+
 def film_kinds(world: World) -> dict[str, int]:
     return dict(sorted(world.film.kinds.items()))
 
@@ -346,7 +385,7 @@ async def _until_quiet(
         _look_at(callers, world)
         await world.all_open()
         world.hub.retry_dead()
-        remains = checkers.remains(world, crowd.busy)
+        remains = checkers.remains(world, crowd.ledger, crowd.busy)
         remains += office.remains(world) if office is not None else ()
         if not remains and was_quiet:
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tests.simulation.faults import KINDS
+from tests.simulation.programs import NAMES
 from tests.simulation.run import Plan, Result
 from tests.simulation.stage import CASTS
 
@@ -31,7 +32,7 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, hours=plan.hours / 2)
     if plan.temper().has_office:
         yield replace(plan, has_office=False)
-    for kind in KINDS:
+    for kind in (*KINDS, *NAMES):
         if kind not in plan.without:
             yield replace(plan, without=plan.without | {kind})
     senders = sorted(plan.callers or {cast.code for cast in CASTS})

@@ -82,10 +82,10 @@ def install() -> None:
 
 
 @contextmanager
-def in_force(elapsed_s: Callable[[], float], seed: str) -> Iterator[None]:
-    """Let the clock and a source of that seed hold within the block."""
+def in_force(elapsed_s: Callable[[], float], seed: str, epoch_s: float = EPOCH_S) -> Iterator[None]:
+    """Let the clock, counted from that second, and a source of that seed hold within the block."""
     clocks = time_source.TimeSource(
-        unix_ns=lambda: int((EPOCH_S + elapsed_s()) * 1_000_000_000),
+        unix_ns=lambda: int((epoch_s + elapsed_s()) * 1_000_000_000),
         monotonic=elapsed_s,
         boottime=elapsed_s,
         thread_time=lambda: 0.0,

@@ -27,7 +27,7 @@ from tests.simulation import leases_held, sources
 if TYPE_CHECKING:
     from tests.simulation.office_part import OfficePart
 
-_TEN_YEARS = timedelta(days=3650)
+_TEN_YEARS, _TWO_YEARS = timedelta(days=3650), timedelta(days=730)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Site:
     name: str
     settings: Settings
     agencies: Mapping[str, str]
+    authority: Authority
     people: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Ids of persons by the code of their agency and their post, where the node has an office."""
 
@@ -91,8 +92,9 @@ def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
     )
 
 
-async def lay_out(folder: Path, office: OfficePart | None = None) -> dict[str, Site]:
-    """Lay out all nodes in the folder, with an office where there is one."""
+async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, timedelta]) -> dict[str, Site]:
+    """Lay out all nodes in the folder, with an office where there is one. `terms` is the time for which the certificates
+    of some agencies are valid."""
     clock = StageClock()
     began = clock.now() - timedelta(days=2)
     authority = Authority.create("Simulated exchange authority", began, _TEN_YEARS)
@@ -110,9 +112,10 @@ async def lay_out(folder: Path, office: OfficePart | None = None) -> dict[str, S
         for cast in codes:
             keys = KeyDirectory(settings.keys.folder, None)
             certificates[cast.code] = trial_node.certified(
-                keys, authority, cast.code, _name(cast.code), began
+                keys, authority, cast.code, _name(cast.code), began, terms.get(cast.code, _TWO_YEARS)
             )
-        sites[name] = Site(name=name, settings=settings, agencies=await _host(settings, codes, clock))
+        agencies = await _host(settings, codes, clock)
+        sites[name] = Site(name=name, settings=settings, agencies=agencies, authority=authority)
     for site in list(sites.values()):
         trial_node.write_trust(site.settings.trust.folder, authority, certificates, began)
         await _register(site, certificates, clock)

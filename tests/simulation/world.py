@@ -258,7 +258,7 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.points: Counter[str] = Counter()
-        self.is_over = False
+        self.is_over = self.is_calm = False
         self.collected_s = loop.now
         self.open_node: OpenNodeCall = open_node
         self.complaints = Complaints(self)
