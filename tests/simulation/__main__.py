@@ -4,7 +4,7 @@ a promise was broken, and then the film and the error come before it."""
 from __future__ import annotations
 
 # First of all, before any module of the product binds a clock.
-from tests.simulation import sources  # isort: skip
+from tests.simulation import machine  # isort: skip  # noqa: F401
 
 import argparse
 import json
@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 
-from tests.simulation import loop
+from tests.simulation import loop, sources
 from tests.simulation.film import FILM_LENGTH
 from tests.simulation.run import Plan, Result, a_folder, lay_out_all, remove_stages, run
 from tests.simulation.shrink import shrink_with

@@ -1,7 +1,7 @@
 """Time and randomness of the whole process come from here while a world runs: one virtual clock, one seeded source. Keys
 and signatures are made deterministic too. In: a clock and a seed. Out: a process in which nothing is accidental.
 
-Import this module before any of the product: defaults of arguments bind `ec.ECDSA` at import."""
+`install` comes before any import of the product (`machine.py`): defaults of arguments bind `ec.ECDSA` at import."""
 
 from __future__ import annotations
 
@@ -99,6 +99,3 @@ def in_force(elapsed_s: Callable[[], float], seed: str, epoch_s: float = EPOCH_S
     finally:
         _World.chance = earlier[0]
         random.setstate(earlier[1])
-
-
-install()

@@ -1,13 +1,20 @@
-"""Ten CPU minutes of new worlds, from the seed of the run."""
+"""Ten CPU minutes of new worlds, from the seed of the run; a world in which a year turns."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.simulation.test_worlds import simulated
+from tests.simulation.test_worlds import outcome, simulated
 
 
 @pytest.mark.timeout(0)
 def test_many_seeds_break_no_promise(seed: int) -> None:
     code, words = simulated("--cpu", "600", "--hours", "0.5", "--seed", str(seed))
     assert code == 0, words[-20_000:]
+
+
+def test_a_year_turns_alike_whatever_the_hashes_of_texts() -> None:
+    options = ("--seed", "58", "--hours", "0.05", "--no-office", "--programs", "seasons")
+    result, other_result = (outcome(simulated(*options, hash_seed=hash_seed)[1]) for hash_seed in ("2", "3"))
+    assert result["broken"] == []
+    assert {**result, "cpu_s": 0} == {**other_result, "cpu_s": 0}
