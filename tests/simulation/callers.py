@@ -47,10 +47,6 @@ _MANY = 10_000
 _AT_ONCE = 0.2
 
 
-class GivenUp(Exception):
-    """A node refused an act for a reason that asking again does not change."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Crowd:
     """All callers. `busy` counts those in the middle of something; `ends` lets them begin nothing new."""
