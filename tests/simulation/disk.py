@@ -67,6 +67,8 @@ class Disk:
             self._names[parent] = {n: os.stat(f"{parent}/{n}").st_ino for n in (*folders, *files)}
             for name in files:
                 self._note_file(os.stat(f"{parent}/{name}"))
+                if name.endswith("-wal") and (end := _end_in_log(Path(f"{parent}/{name}"))) is not None:
+                    self._ends[f"{parent}/{name}".removesuffix("-wal")] = end
 
     # --- what the node does -----------------------------------------------------------------------------------
 
@@ -163,14 +165,14 @@ class Disk:
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns(f"*{_BELLS}", f"*{_INDEX}"))
         if power_fails:
             self._lose_files(target)
-            for file in sorted(self._ends | {str(path): (b"", 0) for path in self.folder.glob("*.db")}):
-                self._cut_log(file, target)
+            for path in sorted(self.folder.glob("*.db")):
+                self._cut_log(str(path), target)
 
     def _cut_log(self, file: str, target: Path) -> None:
         now, log = _end_of_log(file), target / f"{Path(file).name}-wal"
         if now is None or not log.exists():
             return
-        salt, frames = self._ends.get(file, now)
+        salt, frames = self._ends.get(file, (b"", 0))
         floor = frames if salt == now[0] else 0
         if floor >= now[1]:
             return
@@ -178,7 +180,7 @@ class Disk:
         if len(header) < _WAL_HEADER:
             return
         size = _FRAME_HEADER + int.from_bytes(header[8:12], "big")
-        frame = self.chance.randint(floor, now[1])
+        frame = floor if self.lost_share == 1 else self.chance.randint(floor, now[1])
         self.cuts += 1
         at = _WAL_HEADER + frame * size
         torn = self.chance.randrange(size)
@@ -245,6 +247,18 @@ def _end_of_log(file: str) -> _End | None:
     if len(header) < 48:
         return None
     return header[_SALT], int(_FRAMES.unpack_from(header)[0])
+
+
+def _end_in_log(log: Path) -> _End | None:
+    """Return the end of a log that no process has open: its frames in a row with the salt of its header."""
+    words = log.read_bytes()
+    if len(words) < _WAL_HEADER:
+        return None
+    salt, size = words[16:24], _FRAME_HEADER + int.from_bytes(words[8:12], "big")
+    frames = 0
+    while words[(at := _WAL_HEADER + frames * size) + 8 : at + 16] == salt and len(words) >= at + size:
+        frames += 1
+    return salt, frames
 
 
 def _limit(connection: sqlite3.Connection, *, is_full: bool) -> None:

@@ -7,11 +7,13 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from zlib import crc32
 
 from tests.simulation.world import Host, Process, World
 
 # `hang_up` is the callers' own, who draw it for each call.
 KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "second", "breaks", "hang_up")
+_SEEDS_FOR_ALL = 16
 
 
 class Faults:
@@ -75,15 +77,27 @@ class Faults:
 
     def _strike_later(self, host: Host, process: Process, *, power_fails: bool) -> None:
         """Let a kill strike so many steps of the process from now, or from when it is next at work: at a call, at the axis,
-        or at its disk."""
+        or at its disk; or at a point of its ports."""
         back_s = self._chance.choice((1.0, 20.0, 300.0))
         process.strike = lambda: host.kill(process, power_fails=power_fails, back_after_s=back_s)
-        moment = self._chance.choice(("", "call", "axis", "disk", "disk"))
+        moment = self._chance.choice(("", "call", "axis", "disk", "disk", "point", "point", "point"))
         turns = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((3, 30, 300)))
-        if moment:
+        if moment == "point":
+            process.strikes_after = self._draw_point(host), 1
+        elif moment:
             process.strikes_after = moment, turns
         else:
             process.turns_left = turns
+
+    def _draw_point(self, host: Host) -> str:
+        """Draw a point of the node's ports, first of all one that this seed is to meet and has not met."""
+        points = _points_of(host)
+        own = [p for p in points if self._meets(p) and p not in self._world.points]
+        return self._chance.choice(own or points or ["call"])
+
+    def _meets(self, point: str) -> bool:
+        """Say whether the point is among those of this seed: so many seeds in a row meet them all."""
+        return crc32(point.encode()) % _SEEDS_FOR_ALL == int(self._world.seed) % _SEEDS_FOR_ALL
 
     async def _run_second(self, host: Host) -> None:
         """Run a second process on the same folder for a while; then one of both ends, in order or killed."""
@@ -151,10 +165,9 @@ class Faults:
     async def _break(self, host: Host) -> None:
         """Let one call of a port break each time, before or after its work, with an error that no code foresees."""
         process = host.process
-        if process is None or not process.seen.names:
+        if process is None or not host.names:
             return
-        when = self._chance.choice(("before", "after"))
-        process.seen.broken = f"{when} {self._chance.choice([*process.seen.names])}"
+        process.seen.broken = self._chance.choice(_points_of(host))
         self._world.tell("breaks", process.name, process.seen.broken)
         await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
         process.seen.broken = ""
@@ -170,6 +183,10 @@ class Faults:
         if self._chance.random() < 0.5:
             more_turns = int(self._chance.expovariate(1.0) * self._chance.choice((5, 50)))
             loop.at_turn(turns + 1 + more_turns, lambda: _cancel(process))
+
+
+def _points_of(host: Host) -> list[str]:
+    return [f"{when} {name}" for name in host.names for when in ("before", "after")]
 
 
 def _cancel(process: Process) -> None:

@@ -33,14 +33,15 @@ class ProcessCalls:
     """Calls of one process since its disk last changed. A kill leaves the same folder at the beginning and at the end of
     each of them, so that it is a crash at all of these points. `broken` is the point at which each call breaks now."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, names: dict[str, None], reaches: Callable[[str], None]) -> None:
+        """`names` collects what the node calls; `reaches` is told each point."""
         self._disk, self._changes = disk, -1
+        self._names, self._reaches = names, reaches
         self._points: set[str] = set()
-        self.names: dict[str, None] = {}
         self.broken = ""
 
     def begin(self, name: str) -> None:
-        self.names[name] = None
+        self._names[name] = None
         self._reach(f"before {name}")
 
     def end(self, name: str) -> None:
@@ -55,6 +56,7 @@ class ProcessCalls:
             self._changes = self._disk.changes
             self._points.clear()
         self._points.add(point)
+        self._reaches(point)
         if point == self.broken:
             raise Broke(point)
 

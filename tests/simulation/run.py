@@ -80,7 +80,7 @@ class Plan:
         return Temper(
             is_calm=is_calm,
             pause_s=chance.choice((20.0, 60.0, 150.0, 400.0)),
-            fault_pause_s=chance.choice((40.0, 100.0, 300.0, 1000.0)),
+            fault_pause_s=chance.choice((10.0, 30.0, 100.0, 400.0)),
             hangs_up=0.0 if is_calm else chance.choice((0.0, 0.03, 0.1, 0.3)),
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,

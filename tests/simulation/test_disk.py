@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,24 @@ def worst(tmp_path: Path) -> Worst:
 def test_a_file_that_was_not_synced_is_lost(worst: Worst) -> None:
     worst.run(lambda: (worst.folder / "note").write_text("words"))
     assert not (worst.after_power_cut() / "note").exists()
+
+
+@pytest.mark.parametrize(("synchronous", "kept"), [("FULL", 1), ("NORMAL", 0)])
+def test_a_commit_that_was_not_synced_is_lost(worst: Worst, synchronous: str, kept: int) -> None:
+    def commit() -> sqlite3.Connection:
+        file = sqlite3.connect(worst.folder / "gateway.db", isolation_level=None)
+        for words in ("journal_mode = WAL", "wal_autocheckpoint = 0", f"synchronous = {synchronous}"):
+            file.execute(f"PRAGMA {words}")
+        file.execute("CREATE TABLE note (words)")
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        file.execute("INSERT INTO note VALUES ('accepted')")
+        return file
+
+    open_file = worst.run(commit)
+    left = sqlite3.connect(worst.after_power_cut() / "gateway.db")
+    assert left.execute("SELECT count(*) FROM note").fetchone() == (kept,)
+    left.close()
+    open_file.close()
 
 
 def test_the_key_of_the_log_outlives_a_power_cut(worst: Worst) -> None:

@@ -53,7 +53,7 @@ class Process(Owner):
         self.calls: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
         self.kept: list[asyncio.Task[Any]] = []
         self.main: asyncio.Task[None] | None = None
-        self.seen = ProcessCalls(host.disk)
+        self.seen = ProcessCalls(host.disk, host.names, self.reaches)
 
     async def run(self) -> None:
         host = self.host
@@ -118,6 +118,7 @@ class Host:
         self.had_killed_beside = self.had_wrong_clock = False
         self.at_first_rest: dict[str, int] = {}
         self.calls = 0
+        self.names: dict[str, None] = {}  # of the calls that its processes made to ports
         self.process: Process | None = None
         self.second: Process | None = None
         self.left: Path | None = None
