@@ -22,6 +22,8 @@ from tests.simulation import sources
 from tests.simulation.loop import Owner, VirtualLoop, current_owner
 
 POISON_LIMIT = 8
+# Mean of the longest time for which an answer is held: a few are held for longer than a lease.
+_HELD_S = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,13 +36,14 @@ class Rates:
     doubled: float = 0.03
     relabelled: float = 0.01
     settle_lost: float = 0.02
+    held: float = 0.05
     ring_lost: float = 0.1
     delay_s: float = 2.0
 
     def calm(self) -> None:
         """Fail no more, and be quick."""
         self.cut = self.answer_lost = self.postponed = self.doubled = self.relabelled = 0.0
-        self.settle_lost = self.ring_lost = 0.0
+        self.settle_lost = self.ring_lost = self.held = 0.0
         self.delay_s = 0.05
 
 
@@ -66,11 +69,17 @@ class Hub:
     chance: Random
     rates: Rates
     tell: Callable[..., None]
+    sent_by_two: Callable[[str, str], None]
+    """Called with a node and a packet that two of its processes send at one moment."""
     items: dict[int, _Item] = field(default_factory=dict)
     hosts: dict[str, set[str]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     published: int = 0
+    held: dict[asyncio.Future[None], tuple[str, int]] = field(default_factory=dict)
+    """Answers that wait until a node was given so many more arrivals."""
+    publishing: dict[tuple[str, str, tuple[str, ...]], Owner | None] = field(default_factory=dict)
+    """What is being sent now: node, packet and routes, with the process that sends."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -99,6 +108,24 @@ class Hub:
         for receiver in sorted(self.hosts.get(fold_code(route), ())):
             if not self.has("ring_lost", self.rates.ring_lost):
                 self.loop.call_later(delay_s, self._ring, receiver)
+
+    async def hold(self, node: str) -> None:
+        """Hold an answer back until the node has been given some more arrivals, so that it meets what they bring about."""
+        answer: asyncio.Future[None] = self.loop.create_future()
+        self.held[answer] = node, self.chance.randint(1, 6)
+        await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
+        self.held.pop(answer, None)
+        await asyncio.sleep(
+            self.chance.expovariate(1.0) * self.chance.choice((0.0005, 0.005, 0.05)) * self.loop.slowness
+        )
+
+    def gives(self, node: str) -> None:
+        """Note that the node is given an arrival."""
+        for answer, (waiting, count) in [*self.held.items()]:
+            if waiting == node and not answer.done():
+                self.held[answer] = node, count - 1
+                if count <= 1:
+                    answer.set_result(None)
 
     def _ring(self, node: str) -> None:
         if node not in self.away and node in self.bells:
@@ -139,8 +166,20 @@ class SimulatedAxis:
         await asyncio.sleep(hub.loop.delay_s())
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        hub = self._hub
+        hub, name = self._hub, (self._node, parcel.packet_id, tuple(sorted(routes)))
         self._check()
+        other = hub.publishing.get(name, self._owner)
+        if other is not None and other is not self._owner and not other.is_dead:
+            hub.sent_by_two(self._node, parcel.packet_id)
+        hub.publishing[name] = self._owner
+        try:
+            return await self._publish(parcel, routes)
+        finally:
+            if hub.publishing.get(name) is self._owner:
+                del hub.publishing[name]
+
+    async def _publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
+        hub = self._hub
         with parcel.open() as file:
             raw = file.read()
         await self._travel()
@@ -160,6 +199,8 @@ class SimulatedAxis:
                     hub.add(parcel, raw, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
+        if hub.has("held", hub.rates.held):
+            await hub.hold(self._node)
         await self._travel()
         self._check()
         if hub.has("answer_lost", hub.rates.answer_lost):
@@ -203,6 +244,7 @@ class SimulatedAxis:
             item.leased_to_s = now + lease_s
             self._tokens[item.token] = item
             arrivals.append(self._arrival(item))
+            hub.gives(self._node)
         if arrivals:
             await self._travel()
             self._check()

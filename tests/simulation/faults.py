@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from zlib import crc32
 
@@ -13,6 +14,7 @@ from tests.simulation.world import Host, Process, World
 
 # `hang_up` is the callers' own, who draw it for each call.
 KINDS = ("kill", "power", "away", "full", "slow", "locked", "clock", "stop", "second", "breaks", "hang_up")
+_DISTURBING = ("full", "slow", "locked", "clock", "breaks")
 _SEEDS_FOR_ALL = 16
 
 
@@ -47,9 +49,13 @@ class Faults:
             host = self._world.hosts[self._chance.choice(list(self._world.hosts))]
             self.count += 1
             self._world.tell(f"fault.{name}", host.name)
-            task = self._world.loop.create_task(self._kinds[name][1](host))
+            task = self._world.loop.create_task(self._last(name, host))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _last(self, name: str, host: Host) -> None:
+        with self._world.disturbed() if name in _DISTURBING else nullcontext():
+            await self._kinds[name][1](host)
 
     def heal(self) -> None:
         """End every fault."""
@@ -148,11 +154,13 @@ class Faults:
         connection = sqlite3.connect(host.folder / "gateway.db", timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
+            host.is_locked = True
             await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0, 300.0)))
         except sqlite3.OperationalError:
             pass
         finally:
             connection.close()
+            host.is_locked = False
 
     async def _set_clock(self, host: Host) -> None:
         host.had_wrong_clock = True

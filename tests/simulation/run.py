@@ -34,6 +34,7 @@ from tests.simulation.office_part import OfficePart
 from tests.simulation.programs import CERTIFICATES, SEASONS, Opening, Program, draw_opening
 from tests.simulation.seasons import Seasons
 from tests.simulation.stage import Site
+from tests.simulation.states import States
 from tests.simulation.world import World, install
 
 # Virtual hours after the last fault within which everything must have come to its end. A retry waits up to an hour, and
@@ -42,6 +43,8 @@ _QUIET_H = 6.0
 # Longer than a poll: work that nothing rang for has begun by the second look.
 _LOOK_S = 150.0
 _COLLECT_S = 1200.0
+# Between two looks at the states of deliveries.
+_STATES_S = 20.0
 # After that time without faults nodes have nothing to complain of any more.
 _SETTLED_S = 600.0
 _CALM = 0.05
@@ -73,7 +76,7 @@ class Plan:
         rates = Rates(
             delay_s=chance.choice((0.002, 0.05, 2.0, 60.0)), ring_lost=chance.choice((0.0, 0.1, 0.5))
         )
-        for name in ("cut", "answer_lost", "postponed", "doubled", "relabelled", "settle_lost"):
+        for name in ("cut", "answer_lost", "postponed", "doubled", "relabelled", "settle_lost", "held"):
             setattr(rates, name, getattr(rates, name) * harm)
         if is_calm:
             rates.calm()
@@ -288,11 +291,13 @@ async def _live(
         make(world=world, crowd=crowd, opening=opening, settle=settle) for make in _programs_of(opening)
     ]
     acting = [loop.create_task(program.run(), context=context_of(None)) for program in programs]
-    end_s = loop.now + plan.hours * 3600
+    end_s, states = loop.now + plan.hours * 3600, States()
     while loop.now < end_s and not world.broken_promises:
-        await asyncio.sleep(60.0)
+        await asyncio.sleep(_STATES_S)
         collect(world)
         _look_at([*callers, *acting], world)
+        for promise in states.check(world):
+            world.broken(promise)
     crowd.ends = True
     striking.cancel()
     faults.heal()

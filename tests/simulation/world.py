@@ -9,8 +9,8 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from gateway.bootstrap import node as node_wiring
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
+from gateway.errors import Misconfigured
 from gateway.settings import Settings
 from gateway.workers import loop as worker_loops
 from tests.simulation import leases_held
@@ -32,6 +33,8 @@ T = TypeVar("T")
 OpenNodeCall = Callable[[Settings, StageClock, Wrap], AbstractAsyncContextManager[OpenNode]]
 _LANDING_S = 30.0
 _LANDING_FIRST_S = 1.0
+# So long after a disturbance every lease was renewed again, or taken over and its work ended.
+_RENEWED_S = 300.0
 
 
 class Lost(Exception):
@@ -116,6 +119,7 @@ class Host:
         )
         self.starts = 0
         self.had_killed_beside = self.had_wrong_clock = False
+        self.is_locked = False  # by another program, so that a process cannot start
         self.at_first_rest: dict[str, int] = {}
         self.calls = 0
         self.names: dict[str, None] = {}  # of the calls that its processes made to ports
@@ -173,10 +177,11 @@ class Host:
             return
         self.world.tell("node.ended", process.name)
         process.end_calls()
-        if not process.is_cancelled and (main.cancelled() or main.exception() is not None):
-            error = None if main.cancelled() else main.exception()
+        error = None if main.cancelled() else main.exception()
+        was_locked_out = self.is_locked and isinstance(error, Misconfigured)
+        if not process.is_cancelled and not was_locked_out and (main.cancelled() or error is not None):
             self.world.broken(f"{process.name} ended by itself: {error!r}", error)
-        elif not process.stop.is_set():
+        elif not process.stop.is_set() and not was_locked_out:
             self.world.broken(f"{process.name} ended, and was not stopped")
         self._leave(process)
         if self.process is None and not self.world.is_over:
@@ -252,7 +257,7 @@ class World:
 
     def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
         self.seed, self.loop, self.film = seed, loop, film
-        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell)
+        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell, self._sent_by_two)
         self.hosts: dict[str, Host] = {}
         self.graves: list[Process] = []
         self.broken_promises: list[str] = []
@@ -260,6 +265,7 @@ class World:
         self.kills = 0
         self.points: Counter[str] = Counter()
         self.is_over = self.is_calm = False
+        self.disturbances, self.disturbed_at_s = 0, loop.now
         self.collected_s = loop.now
         self.open_node: OpenNodeCall = open_node
         self.complaints = Complaints(self)
@@ -276,6 +282,20 @@ class World:
         if error is not None:
             self.errors.append(error)
         self.tell("BROKEN", "", promise)
+
+    @contextmanager
+    def disturbed(self) -> Iterator[None]:
+        """Note that a fault lasts which may keep a node from renewing its leases."""
+        self.disturbances += 1
+        try:
+            yield
+        finally:
+            self.disturbances -= 1
+            self.disturbed_at_s = self.loop.now
+
+    def _sent_by_two(self, node: str, packet_id: str) -> None:
+        if not self.disturbances and self.loop.now - self.disturbed_at_s > _RENEWED_S:
+            self.broken(f"two processes of {node} send {packet_id} at one moment: a lease was not renewed")
 
     def open(self, sites: dict[str, Site]) -> None:
         for name, site in sites.items():
