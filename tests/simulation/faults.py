@@ -154,13 +154,11 @@ class Faults:
         connection = sqlite3.connect(host.folder / "gateway.db", timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            host.is_locked = True
             await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0, 300.0)))
         except sqlite3.OperationalError:
             pass
         finally:
             connection.close()
-            host.is_locked = False
 
     async def _set_clock(self, host: Host) -> None:
         host.had_wrong_clock = True

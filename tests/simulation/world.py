@@ -119,7 +119,6 @@ class Host:
         )
         self.starts = 0
         self.had_killed_beside = self.had_wrong_clock = False
-        self.is_locked = False  # by another program, so that a process cannot start
         self.at_first_rest: dict[str, int] = {}
         self.calls = 0
         self.names: dict[str, None] = {}  # of the calls that its processes made to ports
@@ -178,7 +177,8 @@ class Host:
         self.world.tell("node.ended", process.name)
         process.end_calls()
         error = None if main.cancelled() else main.exception()
-        was_locked_out = self.is_locked and isinstance(error, Misconfigured)
+        # Its supervisor starts it again, as it does where another program or a slow disk keeps the database locked.
+        was_locked_out = isinstance(error, Misconfigured) and self.world.is_disturbed()
         if not process.is_cancelled and not was_locked_out and (main.cancelled() or error is not None):
             self.world.broken(f"{process.name} ended by itself: {error!r}", error)
         elif not process.stop.is_set() and not was_locked_out:
@@ -293,8 +293,11 @@ class World:
             self.disturbances -= 1
             self.disturbed_at_s = self.loop.now
 
+    def is_disturbed(self) -> bool:
+        return bool(self.disturbances) or self.loop.now - self.disturbed_at_s < _RENEWED_S
+
     def _sent_by_two(self, node: str, packet_id: str) -> None:
-        if not self.disturbances and self.loop.now - self.disturbed_at_s > _RENEWED_S:
+        if not self.is_disturbed():
             self.broken(f"two processes of {node} send {packet_id} at one moment: a lease was not renewed")
 
     def open(self, sites: dict[str, Site]) -> None:
