@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -99,7 +100,9 @@ class FileScratch:
         self._folder, self._name = folder, name
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
-        self._is_taken = self._is_removed = False
+        self._is_taken = self._has_ended = False
+        # A thread whose call was cancelled may begin to write only after the end.
+        self._creating = threading.Lock()
         self.durable_size: int | None = None
         """Size of the file once `make_durable` has synced it; nothing is written afterwards."""
 
@@ -130,10 +133,16 @@ class FileScratch:
                 return self._few
             self._leave_memory()
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            self._file = os.fdopen(handle, "w+b")
+            with self._creating:
+                self._refuse_after_end()
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                self._file = os.fdopen(handle, "w+b")
         return self._file
+
+    def _refuse_after_end(self) -> None:
+        if self._has_ended:
+            raise ValueError(f"the temporary file {self._name} was removed")
 
     def make_durable(self) -> None:
         """Write the content to a file and fsync it. This blocks until the disk has it."""
@@ -154,19 +163,21 @@ class FileScratch:
         False when that is impossible (another file system), or the file is not ours alone: it has further names, or other
         users can access it. The caller then copies the bytes, so that two stores never share a file that may be damaged.
         The owner of the first name removes that name once this content is committed."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.link(file, self._path)
-            stat = self._path.stat()
-            if stat.st_uid == os.geteuid() and not stat.st_mode & 0o077 and stat.st_nlink == _TWO_NAMES:
-                os.utime(self._path)  # its age counts from now on
-                self._file = self._path.open("rb")
-                self._is_taken = True
-                return True
-            self._path.unlink()
-        except OSError:
-            self._path.unlink(missing_ok=True)
-        return False
+        with self._creating:
+            self._refuse_after_end()
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                os.link(file, self._path)
+                stat = self._path.stat()
+                if stat.st_uid == os.geteuid() and not stat.st_mode & 0o077 and stat.st_nlink == _TWO_NAMES:
+                    os.utime(self._path)  # its age counts from now on
+                    self._file = self._path.open("rb")
+                    self._is_taken = True
+                    return True
+                self._path.unlink()
+            except OSError:
+                self._path.unlink(missing_ok=True)
+            return False
 
     @property
     def is_taken(self) -> bool:
@@ -176,13 +187,14 @@ class FileScratch:
     @property
     def is_in_file(self) -> bool:
         """True while there is an open file that `discard` has to remove from the disk."""
-        return self._file is not None and not self._is_removed
+        return self._file is not None and not self._has_ended
 
     def discard(self) -> None:
         """Close the file and remove it from the disk. Its context does so at the end; for a large file a thread of the
         pool does it before, because the removal would block the event loop."""
-        if self._file is not None and self.is_in_file:
-            self._is_removed = True
+        with self._creating:
+            was_in_file, self._has_ended = self.is_in_file, True
+        if self._file is not None and was_in_file:
             try:
                 with suppress(OSError):  # a full disk does not take the last bytes, and need not
                     self._file.close()

@@ -109,6 +109,18 @@ async def test_a_finished_file_is_taken_over_without_a_copy(
     assert list((root / "scratch").iterdir()) == []
 
 
+@pytest.mark.parametrize("few", [False, True])
+async def test_a_thread_that_outlives_its_call_leaves_no_temporary_file(
+    blobs: FileBlobs, root: Path, few: bool
+) -> None:
+    with blobs.scratch(few=few) as scratch:
+        if few:
+            scratch.file.write(b"in memory")
+    with pytest.raises(ValueError, match="was removed"):
+        scratch.make_durable()
+    assert not [*root.rglob("scratch/*")]
+
+
 @pytest.mark.parametrize("why", ["another has it too", "others may write to it", "it is gone"])
 async def test_a_file_that_is_not_ours_alone_is_not_taken_over(
     blobs: FileBlobs, left_file: Path, root: Path, why: str

@@ -52,7 +52,7 @@ def check(world: World) -> Iterator[str]:
         remaining = (
             sorted(path.name for path in scratch.rglob("*") if path.is_file()) if scratch.is_dir() else []
         )
-        if remaining and world.is_calm:  # the file of a call that was cancelled is swept after a day
+        if remaining and not host.was_killed:  # what a killed process was writing is swept after a day
             yield f"{host.name}: temporary files at rest: {remaining[:5]}"
         store = host.running.store
         waiting = [*store._shared._waiting, *store._shared_views._waiting]

@@ -225,7 +225,6 @@ def run(plan: Plan, folder: Path) -> Result:
     film = Film(loop.time, plan.film_length, plan.last_event)
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
-    world.is_calm = temper.is_calm
     if office is not None:
         world.open_node = office.open_node
     result = Result(plan)

@@ -118,7 +118,7 @@ class Host:
             connection, self.clock.now, world.broken
         )
         self.starts = 0
-        self.had_killed_beside = self.had_wrong_clock = False
+        self.was_killed = self.had_killed_beside = self.had_wrong_clock = False
         self.at_first_rest: dict[str, int] = {}
         self.calls = 0
         self.names: dict[str, None] = {}  # of the calls that its processes made to ports
@@ -220,7 +220,7 @@ class Host:
         self.disk.is_shared = False
 
     def _bury(self, process: Process, kind: str) -> None:
-        process.is_dead = True
+        process.is_dead = self.was_killed = True
         self.world.kills += 1
         self.world.points.update(process.seen.points())
         self.world.tell(kind, process.name, f"turn {process.turns}")
@@ -264,7 +264,7 @@ class World:
         self.errors: list[BaseException] = []
         self.kills = 0
         self.points: Counter[str] = Counter()
-        self.is_over = self.is_calm = False
+        self.is_over = False
         self.disturbances, self.disturbed_at_s = 0, loop.now
         self.collected_s = loop.now
         self.open_node: OpenNodeCall = open_node
