@@ -22,8 +22,8 @@ from tests.simulation import sources
 from tests.simulation.loop import Owner, VirtualLoop, current_owner
 
 POISON_LIMIT = 8
-# Mean of the longest time for which an answer is held: a few are held for longer than a lease.
-_HELD_S = 60.0
+# Mean of the longest time for which an answer is held, and the share of those held for longer than a lease.
+_HELD_S, _HELD_LONG = 60.0, 0.2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,8 +69,8 @@ class Hub:
     chance: Random
     rates: Rates
     tell: Callable[..., None]
-    sent_by_two: Callable[[str, str], None]
-    """Called with a node and a packet that two of its processes send at one moment."""
+    outlasts: Callable[[str, str, float], None]
+    """Called with a node, a packet that it sent, and since when it had to wait for the answer."""
     items: dict[int, _Item] = field(default_factory=dict)
     hosts: dict[str, set[str]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
@@ -78,8 +78,6 @@ class Hub:
     published: int = 0
     held: dict[asyncio.Future[None], tuple[str, int]] = field(default_factory=dict)
     """Answers that wait until a node was given so many more arrivals."""
-    publishing: dict[tuple[str, str, tuple[str, ...]], Owner | None] = field(default_factory=dict)
-    """What is being sent now: node, packet and routes, with the process that sends."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -109,12 +107,18 @@ class Hub:
             if not self.has("ring_lost", self.rates.ring_lost):
                 self.loop.call_later(delay_s, self._ring, receiver)
 
-    async def hold(self, node: str) -> None:
-        """Hold an answer back until the node has been given some more arrivals, so that it meets what they bring about."""
+    async def hold(self, node: str, packet_id: str) -> None:
+        """Hold an answer back until the node has been given some more arrivals, so that it meets what they bring about;
+        sometimes for longer than a lease."""
         answer: asyncio.Future[None] = self.loop.create_future()
+        began_s, is_long = self.loop.now, self.chance.random() < _HELD_LONG
         self.held[answer] = node, self.chance.randint(1, 6)
-        await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
+        if is_long:
+            await asyncio.sleep(self.chance.uniform(60.0, 180.0))
+        else:
+            await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
         self.held.pop(answer, None)
+        self.outlasts(node, packet_id, began_s)
         await asyncio.sleep(
             self.chance.expovariate(1.0) * self.chance.choice((0.0005, 0.005, 0.05)) * self.loop.slowness
         )
@@ -166,20 +170,8 @@ class SimulatedAxis:
         await asyncio.sleep(hub.loop.delay_s())
 
     async def publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
-        hub, name = self._hub, (self._node, parcel.packet_id, tuple(sorted(routes)))
-        self._check()
-        other = hub.publishing.get(name, self._owner)
-        if other is not None and other is not self._owner and not other.is_dead:
-            hub.sent_by_two(self._node, parcel.packet_id)
-        hub.publishing[name] = self._owner
-        try:
-            return await self._publish(parcel, routes)
-        finally:
-            if hub.publishing.get(name) is self._owner:
-                del hub.publishing[name]
-
-    async def _publish(self, parcel: Parcel, routes: Sequence[str]) -> Mapping[str, Outcome]:
         hub = self._hub
+        self._check()
         with parcel.open() as file:
             raw = file.read()
         await self._travel()
@@ -200,7 +192,7 @@ class SimulatedAxis:
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
         if hub.has("held", hub.rates.held):
-            await hub.hold(self._node)
+            await hub.hold(self._node, parcel.packet_id)
         await self._travel()
         self._check()
         if hub.has("answer_lost", hub.rates.answer_lost):

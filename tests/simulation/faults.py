@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from datetime import timedelta
 from zlib import crc32
 
@@ -54,7 +54,12 @@ class Faults:
             task.add_done_callback(self._tasks.discard)
 
     async def _last(self, name: str, host: Host) -> None:
-        with self._world.disturbed() if name in _DISTURBING else nullcontext():
+        disturbed = (
+            [] if name not in _DISTURBING else [*self._world.hosts.values()] if name == "slow" else [host]
+        )
+        with ExitStack() as stack:
+            for each in disturbed:
+                stack.enter_context(each.disturbed())
             await self._kinds[name][1](host)
 
     def heal(self) -> None:

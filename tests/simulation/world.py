@@ -8,9 +8,11 @@ import asyncio
 import logging
 import os
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -33,8 +35,11 @@ T = TypeVar("T")
 OpenNodeCall = Callable[[Settings, StageClock, Wrap], AbstractAsyncContextManager[OpenNode]]
 _LANDING_S = 30.0
 _LANDING_FIRST_S = 1.0
-# So long after a disturbance every lease was renewed again, or taken over and its work ended.
-_RENEWED_S = 300.0
+# So long after a disturbance a process may have failed to open.
+_OPENING_S = 60.0
+_LEASES_OF_PACKET = (
+    "SELECT lease_until FROM outbox WHERE packet_id = ? AND state NOT IN ('sent', 'cancelled', 'failed')"
+)
 
 
 class Lost(Exception):
@@ -119,12 +124,26 @@ class Host:
         )
         self.starts = 0
         self.was_killed = self.had_killed_beside = self.had_wrong_clock = False
+        self.disturbances, self.disturbed_at_s = 0, 0.0
         self.at_first_rest: dict[str, int] = {}
         self.calls = 0
         self.names: dict[str, None] = {}  # of the calls that its processes made to ports
         self.process: Process | None = None
         self.second: Process | None = None
         self.left: Path | None = None
+
+    @contextmanager
+    def disturbed(self) -> Iterator[None]:
+        """Note that a fault lasts which may keep the node from renewing its leases."""
+        self.disturbances += 1
+        try:
+            yield
+        finally:
+            self.disturbances -= 1
+            self.disturbed_at_s = self.world.loop.now
+
+    def is_disturbed(self, since_s: float) -> bool:
+        return bool(self.disturbances) or self.disturbed_at_s >= since_s
 
     @property
     def running(self) -> OpenNode:
@@ -178,7 +197,9 @@ class Host:
         process.end_calls()
         error = None if main.cancelled() else main.exception()
         # Its supervisor starts it again, as it does where another program or a slow disk keeps the database locked.
-        was_locked_out = isinstance(error, Misconfigured) and self.world.is_disturbed()
+        was_locked_out = isinstance(error, Misconfigured) and self.is_disturbed(
+            self.world.loop.now - _OPENING_S
+        )
         if not process.is_cancelled and not was_locked_out and (main.cancelled() or error is not None):
             self.world.broken(f"{process.name} ended by itself: {error!r}", error)
         elif not process.stop.is_set() and not was_locked_out:
@@ -257,7 +278,7 @@ class World:
 
     def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
         self.seed, self.loop, self.film = seed, loop, film
-        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell, self._sent_by_two)
+        self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell, self._check_lease)
         self.hosts: dict[str, Host] = {}
         self.graves: list[Process] = []
         self.broken_promises: list[str] = []
@@ -265,7 +286,6 @@ class World:
         self.kills = 0
         self.points: Counter[str] = Counter()
         self.is_over = False
-        self.disturbances, self.disturbed_at_s = 0, loop.now
         self.collected_s = loop.now
         self.open_node: OpenNodeCall = open_node
         self.complaints = Complaints(self)
@@ -283,22 +303,16 @@ class World:
             self.errors.append(error)
         self.tell("BROKEN", "", promise)
 
-    @contextmanager
-    def disturbed(self) -> Iterator[None]:
-        """Note that a fault lasts which may keep a node from renewing its leases."""
-        self.disturbances += 1
-        try:
-            yield
-        finally:
-            self.disturbances -= 1
-            self.disturbed_at_s = self.loop.now
-
-    def is_disturbed(self) -> bool:
-        return bool(self.disturbances) or self.loop.now - self.disturbed_at_s < _RENEWED_S
-
-    def _sent_by_two(self, node: str, packet_id: str) -> None:
-        if not self.is_disturbed():
-            self.broken(f"two processes of {node} send {packet_id} at one moment: a lease was not renewed")
+    def _check_lease(self, node: str, packet_id: str, since_s: float) -> None:
+        """Check that a process has kept the lease of what it sends, unless a fault kept it from renewing that."""
+        host = self.hosts[node]
+        if host.is_disturbed(since_s):
+            return
+        with closing(sqlite3.connect(f"file:{host.folder / 'gateway.db'}?mode=ro", uri=True)) as file:
+            rows = file.execute(_LEASES_OF_PACKET, (packet_id,)).fetchall()
+        for (ends,) in rows:
+            if ends is None or datetime.fromisoformat(ends) <= host.clock.now().replace(tzinfo=None):
+                self.broken(f"{node} still sends {packet_id}, and its lease ended at {ends}")
 
     def open(self, sites: dict[str, Site]) -> None:
         for name, site in sites.items():
