@@ -208,11 +208,20 @@ class _Check:
         if row is None:
             yield f"lost: {sent.key} {sent.id} was accepted, and {sent.sender} does not have it"
             return
+        yield from self._accepted_late(sent, row)
         deliveries = self._deliveries[sent.id]
         if set(deliveries) != set(sent.recipients):
             yield f"{sent.key} {sent.id}: deliveries to {sorted(deliveries)}, not {sorted(sent.recipients)}"
         for code, delivery in sorted(deliveries.items()):
             yield from self._delivery(sent, row, code, delivery)
+
+    def _accepted_late(self, sent: Sent, row: Row) -> Iterator[str]:
+        """Check that a node which knows that a code has ended accepts no document from it or to it."""
+        node, at = self._side_of[sent.sender].name, datetime.fromisoformat(f"{row['created_at']}+00:00")
+        for code in (sent.sender, *sent.recipients):
+            ending = self._ledger.endings.get(code)
+            if ending is not None and at >= ending.ends_at and ending.is_known(node, at):
+                yield f"{sent.key} {sent.id}: accepted at {at}, and {node} knew that {code} had ended"
 
     def _delivery(self, sent: Sent, row: Row, code: str, delivery: Row) -> Iterator[str]:
         label = f"{sent.key} {sent.id} to {code}"

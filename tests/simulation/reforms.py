@@ -23,7 +23,7 @@ from tests.simulation.callers import Caller, Receiver, Sender
 from tests.simulation.checkers import read
 from tests.simulation.kept_out import Ending
 from tests.simulation.loop import context_of
-from tests.simulation.programs import HOUR_S, Program
+from tests.simulation.programs import HOUR_S, SEASONS, Program
 from tests.simulation.rows import Rows
 from tests.simulation.seasons import stay_idle
 from tests.simulation.stage import CASTS, Cast, Site, StageClock
@@ -47,7 +47,8 @@ async def enrol(sites: Mapping[str, Site]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change that a decision orders, and the agencies that begin with it. Where `has_file`, a file can say the same."""
+    """A change that a decision orders, and the agencies that begin with it. Where `has_file`, a file can say the same.
+    `delay` is its time after the others: one that is only planned in this world."""
 
     name: str
     kind: ReformKind
@@ -56,6 +57,7 @@ class Change:
     begins: tuple[Cast, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
     has_file: bool = False
+    delay: timedelta = timedelta()
 
     def reform(self, number: int, day: date, queued: QueuedMail) -> Reform:
         new = {cast.code: cast for cast in self.begins}
@@ -69,7 +71,7 @@ class Change:
         return Reform(
             kind=self.kind,
             decision=decision,
-            effective_on=day,
+            effective_on=day + self.delay,
             sources=self.sources,
             targets=targets,
             queued=queued,
@@ -152,6 +154,25 @@ _MENU = (
 )
 
 
+# Planned for a time after the world: the successor of one code has a successor of its own by then.
+_PLANNED = {
+    "merge at home": Change(
+        name="merge later",
+        kind=ReformKind.MERGE,
+        sources=("Z93",),
+        targets=("Z91",),
+        delay=timedelta(days=300),
+    ),
+    "merge away": Change(
+        name="merge later",
+        kind=ReformKind.MERGE,
+        sources=("Z91",),
+        targets=("Z92",),
+        delay=timedelta(days=300),
+    ),
+}
+
+
 class Administrator(Caller):
     """The two persons of a node who decide."""
 
@@ -185,6 +206,9 @@ class Reforms(Program):
         self._chance = chance
         self.changes = [chance.choice(choices) for choices in _MENU if chance.random() < 0.6]
         self.changes = self.changes or [chance.choice(chance.choice(_MENU))]
+        planned = [_PLANNED[change.name] for change in self.changes if change.name in _PLANNED]
+        if planned and SEASONS not in self.opening.names:
+            self.changes.append(chance.choice(planned))
         self.day = self._today() + chance.choice((timedelta(), timedelta(days=1)))
         self.queued = chance.choice([*QueuedMail])
         self.late = chance.choice([*self.world.hosts, ""])
@@ -193,7 +217,7 @@ class Reforms(Program):
         self.finished = asyncio.Event()
         for change in self.changes:
             reform = self._reform(change)
-            for code in reform.ended:
+            for code in reform.ended if not change.delay else ():
                 self.crowd.ledger.endings[code] = Ending(
                     ends_at=midnight(self.day).astimezone(UTC),
                     heir=reform.successor or "",
@@ -220,7 +244,7 @@ class Reforms(Program):
             began = _now()
             await self._put_in_force(administrator, change)
             administrator.tell("decided", f"{change.name} from {self.day}")
-            for code in self._reform(change).ended:
+            for code in self._reform(change).ended if not change.delay else ():
                 self.crowd.ledger.endings[code].decided[name] = (began, _now())
             for cast in change.begins:
                 if cast.node == name:
