@@ -100,7 +100,8 @@ class Fact:
     session: str | None = None
     """Session with a foreign axis that vouches for the fact, where no signature proves it."""
     heir: str | None = None
-    """Code that answered in place of the ended recipient. Its right to do so rests on the decision in `heir_by`."""
+    """Successor of an ended recipient: the packet was sent to it, or it answered. Its right to answer rests on the decision
+    in `heir_by`."""
     heir_by: str | None = None
     is_on_route: bool = False
     """True if mail to its author may use that axis; then it counts even where the document took another."""
@@ -120,6 +121,12 @@ def arrival_number(facts: Iterable[Fact]) -> tuple[str, int | None] | None:
     since = began(counted)
     last = max(numbered, key=lambda fact: (fact.proved, counts_at(fact, since), fact.at))
     return None if last.register_no is None else (last.register_no, last.register_year)
+
+
+def last_sent(facts: Iterable[Fact]) -> Fact | None:
+    """Return the fact that a delivery was sent, the last one where it was sent again; None where it has not left."""
+    sent = [fact for fact in facts if fact.track is Track.TRANSPORT and fact.code == State.SENT]
+    return max(sent, key=lambda fact: fact.at, default=None)
 
 
 def queued_at(facts: Iterable[Fact]) -> datetime | None:

@@ -153,7 +153,7 @@ async def _hand_over(
     with _log_context(leased.item):
         try:
             leased, opener = await under_current_key(services, scope, leased, ready.open, faults)
-            diverted = await divert_closed(services, leased.item.kind, targets)
+            diverted = await divert_closed(services, scope, leased.item, targets)
             codes = diverted.routes(targets)
             parcel = _make_parcel(leased.item, opener, _trails(leased, targets, diverted))
             published = await _publish(services, parcel, codes) if codes else {}
@@ -430,6 +430,7 @@ def _make_fact(outcome: Outcome, now: datetime) -> Fact:
         stated_at=None if sent else now,
         axis=outcome.axis or None,
         handed=outcome.handed if sent else None,
+        heir=outcome.heir if sent else None,
     )
 
 

@@ -1,17 +1,20 @@
 """Decides where a packet goes when the registry has closed a recipient meanwhile (R83, closed recipients): it is held
 back with the successor named, returned at once, or sent to the successor with a notice. Only imported or synced registry
-rows have this effect (R48, recipients are codes). A status is never diverted, for it is an answer. In: the recipients of
-a packet that is about to leave. Out: outcomes of recipients that are left out, and the codes to publish to."""
+rows have this effect (R48, recipients are codes). A packet that asks about a document which has left goes where that
+document went: to the ended code, or to the successor that it was sent to. A status is never diverted. In: a packet that is
+about to leave, and its recipients. Out: outcomes of recipients that are left out, and the codes to publish to."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.domain.account import AgencyScope
 from gateway.domain.document import Kind
-from gateway.domain.queues import OutboxTarget
+from gateway.domain.queues import OutboxItem, OutboxTarget
 from gateway.domain.registry import CodeStanding, Resolution
 from gateway.domain.registry_reform import QueuedMail
+from gateway.domain.status import last_sent
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy.verdict import ReasonCode
 from gateway.ports.axis import Fate, Outcome
@@ -41,34 +44,64 @@ class Diverted:
         for code in dict.fromkeys([target.code for target in targets if target.code not in self.held_back]):
             outcome = published[self.heirs.get(code, code)]
             notice = self.notices.get(code, "")
-            is_redirected = outcome.fate is Fate.DELIVERED and notice
-            outcomes[code] = replace(outcome, code=REDIRECTED, detail=notice) if is_redirected else outcome
+            if outcome.fate is Fate.DELIVERED and notice:
+                outcome = replace(outcome, code=REDIRECTED, detail=notice, heir=self.heirs[code])
+            outcomes[code] = outcome
         return outcomes
 
 
 _NO_DIVERSION = Diverted()
 
 
-async def divert_closed(services: OutgoingServices, kind: str, targets: Sequence[OutboxTarget]) -> Diverted:
+async def divert_closed(
+    services: OutgoingServices, scope: AgencyScope, item: OutboxItem, targets: Sequence[OutboxTarget]
+) -> Diverted:
     """Divert the recipients whose codes are closed. A packet that is held back leaves once the registry opens its code
     again; its sender may cancel it and send anew."""
-    if kind == Kind.STATUS:
+    closed = await _list_closed(services, targets) if item.kind is not Kind.STATUS else {}
+    if not closed:
         return _NO_DIVERSION
-    today = services.today()
+    places = await _list_places(services, scope, item.subject_id, closed) if item.kind.asks else {}
     held_back: dict[str, Outcome] = {}
     heirs: dict[str, str] = {}
+    for code, answer in closed.items():
+        heir = places[code] if code in places else await _find_heir(services, answer)
+        if heir is None:
+            held_back[code] = _hold_outcome(answer)
+        elif heir != code:
+            heirs[code] = heir
+    notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
+    return Diverted(held_back=held_back, heirs=heirs, notices=notices)
+
+
+async def _list_closed(services: OutgoingServices, targets: Sequence[OutboxTarget]) -> dict[str, Resolution]:
+    """Return the recipients that the registry closes, each with its resolution."""
+    today, closed = services.today(), dict[str, Resolution]()
     for target in targets:
         if await services.directory.find(target.code, today) is None:
             answer = await services.directory.resolve(target.code, today)
             if answer.standing is CodeStanding.CLOSED and answer.may_refuse:
-                if heir := await _find_heir(services, answer):
-                    heirs[target.code] = heir
-                else:
-                    held_back[target.code] = _hold_outcome(answer)
-    if not (held_back or heirs):
-        return _NO_DIVERSION
-    notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
-    return Diverted(held_back=held_back, heirs=heirs, notices=notices)
+                closed[target.code] = answer
+    return closed
+
+
+async def _list_places(
+    services: OutgoingServices, scope: AgencyScope, request_id: str, closed: Mapping[str, Resolution]
+) -> Mapping[str, str]:
+    """Return where the document went that an update or a recall asks about, by the ended code it was sent to: to the code
+    itself, or to a successor. A document that has not left yet has no place."""
+    async with services.store.read(scope) as work:
+        parent_id = (await work.outgoing.get(request_id)).parent_id
+        deliveries = await work.deliveries.of_document(parent_id) if parent_id else ()
+        closed_ids = {d.recipient.code: d.id for d in deliveries if d.recipient.code in closed}
+        facts = await work.facts.of_subjects(list(closed_ids.values())) if closed_ids else {}
+    places: dict[str, str] = {}
+    for code, id in closed_ids.items():
+        if (sent := last_sent(facts[id])) is not None:
+            # A fact of an older version does not name the successor.
+            is_unnamed = sent.reason == REDIRECTED and sent.heir is None
+            places[code] = (closed[code].successor if is_unnamed else sent.heir) or code
+    return places
 
 
 async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | None:

@@ -22,7 +22,7 @@ from gateway.domain.fields import tidy
 from gateway.domain.identity import PacketId
 from gateway.domain.proof import StatusPacket
 from gateway.domain.states import NEVER_LEFT
-from gateway.domain.status import RequestKind
+from gateway.domain.status import RequestKind, last_sent
 from gateway.errors import Clash
 from gateway.outgoing import accept, requests, translate
 from gateway.outgoing.check import expect, select_deliveries
@@ -169,12 +169,15 @@ async def _send_take_back(
     chosen: Sequence[Delivery],
     why: str,
 ) -> None:
-    """Queue a status 13 to each of these recipients, and open a request on its delivery."""
+    """Queue a status 13 to each of these recipients, and open a request on its delivery. A document that was sent to the
+    successor of an ended recipient is taken back from there."""
+    facts = await work.facts.of_subjects([delivery.id for delivery in chosen])
     for delivery in requests.in_turn(chosen):
+        sent = last_sent(facts[delivery.id])
         packet = StatusPacket(
             packet_id=PacketId(services.clock.new_id("pkt_")),
             sender_code=agency.code,
-            to_code=delivery.recipient.code,
+            to_code=(sent and sent.heir) or delivery.recipient.code,
             code="13",
             document_id=parent.document_id,
             document_code=parent.draft.code,

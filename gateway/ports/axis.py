@@ -67,7 +67,8 @@ class Outcome:
     """Result of publishing to one recipient. `unsure`, unless DELIVERED: the axis may have the parcel nevertheless; with
     NEVER a person decides. `axis`: of several axes the one that answered, or to which the recipient is bound from now on;
     `refused` are axes that do not reach the recipient. `at_once`: retry without a delay. `handed`, with DELIVERED: the
-    file that the axis has, if that is not the standard one."""
+    file that the axis has, if that is not the standard one. `heir` is no word of the axis: the successor that got it in
+    place of an ended recipient."""
 
     fate: Fate
     code: str = ""
@@ -77,6 +78,7 @@ class Outcome:
     refused: tuple[str, ...] = ()
     at_once: bool = False
     handed: Handed | None = None
+    heir: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

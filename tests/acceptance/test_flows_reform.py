@@ -335,3 +335,49 @@ async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Tow
     assert await town.incoming(HEIR) == ()
     (kept_document,) = [x for x in await town.incoming(DEPARTMENT) if x.target_id is None]
     assert kept_document.state is InState.RECALLED
+
+
+@pytest.mark.parametrize("take_back", [False, True])
+async def test_what_asks_about_a_document_goes_where_the_document_went(
+    town: Town, cases: Cases, take_back: bool
+) -> None:
+    """One document reached the ended code, another its successor; both are asked back after the day."""
+    both = await two_deciders(town)
+    merged = (Target(code=COMMUNE),)
+    await town.carry()  # the axis knows who is hosted here
+    await reformed(
+        town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=merged, queued=QueuedMail.REDIRECT
+    )
+    town.clock.advance(4 * DAY)
+    at_old = await town.act_and_carry(town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town)))
+    at_heir = await waiting(town, "3", DEPARTMENT)
+    town.clock.advance(DAY)
+    await town.carry()
+
+    for sent, place in ((at_old, DEPARTMENT), (at_heir, COMMUNE)):
+        with cases.case(sent.draft.number):
+            await town.act_and_carry(town.recall(sent, sender=PROVINCE, take_back=take_back))
+
+            (document,) = [d for d in await town.incoming(place) if d.target_id is None]
+            if take_back:  # a person answers it
+                await town.act_and_carry(town.status(document, "15"))
+            assert document.number == sent.draft.number
+            assert (await town.reload(document)).state is InState.RECALLED
+            assert (await town.standing(sent)).word == "request_agreed"
+
+
+@pytest.mark.parametrize("queued", [QueuedMail.HOLD, QueuedMail.RETURN])
+async def test_a_recall_reaches_an_ended_code_whatever_happens_to_new_mail(
+    town: Town, queued: QueuedMail
+) -> None:
+    both = await two_deciders(town)
+    await town.carry()  # the axis knows who is hosted here
+    merged = (Target(code=COMMUNE),)
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=merged, queued=queued)
+    sent = await town.act_and_carry(town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town)))
+    town.clock.advance(5 * DAY)
+
+    await town.act_and_carry(town.recall(sent, sender=PROVINCE))
+
+    (kept_document,) = [x for x in await town.incoming(DEPARTMENT) if x.target_id is None]
+    assert kept_document.state is InState.RECALLED

@@ -61,6 +61,10 @@ class Crowd:
     """Agencies whose issuing books the node numbers."""
     left_to_clerks: float = 0.0
     """Share of arrivals that receivers fetch, and clerks work on."""
+    casts: list[Cast] = field(default_factory=lambda: list(CASTS))
+    """Agencies that may be written to; a program may add some."""
+    started: list[asyncio.Task[None]] = field(default_factory=list)
+    """Callers that a program started."""
     acts: dict[str, int] = field(default_factory=dict)
 
     def programs(self, codes: frozenset[str]) -> list[Caller]:
@@ -70,7 +74,8 @@ class Crowd:
 
     def calm_senders(self, codes: frozenset[str]) -> list[Sender]:
         """Make the senders that go on once every fault is over."""
-        return [Sender(self, cast, sent_before=_MANY) for cast in CASTS if not codes or cast.code in codes]
+        casts = [cast for cast in self.casts if not codes or cast.code in codes]
+        return [Sender(self, cast, sent_before=_MANY) for cast in casts]
 
 
 class Caller:
@@ -164,7 +169,7 @@ class Sender(Caller):
 
     async def _send_one(self, n: int) -> None:
         chance = self.chance
-        other_codes = [cast.code for cast in CASTS if cast.code != self.cast.code]
+        other_codes = [cast.code for cast in self.crowd.casts if cast.code != self.cast.code]
         count = chance.choice((1, 1, 1, 2, 3))
         sizes = [chance.choice((900, 2_000, 20_000, 90_000)) for _ in range(chance.choice((1, 1, 2)))]
         letter = Letter(

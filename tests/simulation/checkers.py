@@ -8,13 +8,16 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from gateway.domain.account import AgencyScope, NumberingMode
 from gateway.domain.document import Kind
+from gateway.domain.registry_reform import QueuedMail
 from gateway.domain.states import Track
 from gateway.domain.status import MAY_HAVE_LEFT
 from gateway.store import figures_check
 from tests.simulation import kept_out
+from tests.simulation.kept_out import Ending
 from tests.simulation.ledger import Ledger, Sent
 from tests.simulation.rows import Row, Rows
 from tests.simulation.stage import CASTS
@@ -58,7 +61,7 @@ def remains(world: World, ledger: Ledger, busy: int) -> list[str]:
         for item in world.hub.items.values()
     ]
     sides = read(world)
-    late_ids = {item.inbox_id for item in kept_out.find(sides, ledger.lapses)}
+    late_ids = {item.row_id for item in kept_out.find(sides, ledger.lapses, ledger.endings)}
     for side in sides:
         for words, query in _OPEN_WORK.items():
             rows = [row for row in side.ask(query) if row.get("id") not in late_ids]
@@ -77,8 +80,13 @@ async def check_running(world: World, ledger: Ledger) -> list[str]:
     """Return the promises that running nodes break at rest: loops that stand, figures and states that a plain recount does
     not give, an event log that is not sealed to its end."""
     broken: list[str] = []
-    late_packets = kept_out.find(read(world), ledger.lapses)
+    late_packets = kept_out.find(read(world), ledger.lapses, ledger.endings)
     unheard = {(item.answers, item.sender) for item in late_packets}
+    heirs = {code: ending.heir for code, ending in ledger.endings.items()}
+    # A successor answers what lay with the code that ended.
+    unheard |= {
+        (answers, code) for code, heir in heirs.items() for answers, sender in unheard if sender == heir
+    }
     all_ours = {}
     for host in world.hosts.values():
         for code, id in host.site.agencies.items():
@@ -94,7 +102,7 @@ async def check_running(world: World, ledger: Ledger) -> list[str]:
             try:
                 await host.call(
                     lambda node, code=code: plain_count.check(  # type: ignore[misc]  # mypy cannot type a lambda with a default
-                        all_ours[code], all_ours, year=2026, gives_numbers=False, unheard=unheard
+                        all_ours[code], all_ours, year=2026, gives_numbers=False, heirs=heirs, unheard=unheard
                     )
                 )
             except AssertionError as error:
@@ -132,12 +140,25 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
+def _body(fact: Row) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(fact["body"])
+    return body
+
+
+def _statuses(facts: list[Row]) -> Counter[str]:
+    return Counter(fact["code"] for fact in facts if fact["track"] == Track.BUSINESS)
+
+
+def _answers_to_requests(facts: list[Row]) -> Counter[str]:
+    return Counter(fact["code"] for fact in facts if fact["code"] in ("15", "16"))
+
+
 class _Check:
     def __init__(self, sides: list[Rows], ledger: Ledger) -> None:
         self._sides, self._ledger = sides, ledger
         self._side_of = {code: side for side in sides for code in side.codes.values()}
         self._outgoing = {row["id"]: row for side in sides for row in side["outgoing_document"]}
-        self._kept_out = kept_out.find(sides, ledger.lapses)
+        self._kept_out = kept_out.find(sides, ledger.lapses, ledger.endings)
         self._deliveries: dict[str, dict[str, Row]] = defaultdict(dict)
         self._facts: dict[str, list[Row]] = defaultdict(list)
         self._incoming: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -154,6 +175,7 @@ class _Check:
         for sent in self._ledger.sent.values():
             yield from self._document(sent)
         yield from self._strangers()
+        yield from kept_out.from_ended(self._sides, self._ledger.endings)
         for side in self._sides:
             yield from self._books(side)
             yield from self._events(side)
@@ -186,15 +208,28 @@ class _Check:
         if row is None:
             yield f"lost: {sent.key} {sent.id} was accepted, and {sent.sender} does not have it"
             return
+        yield from self._accepted_late(sent, row)
         deliveries = self._deliveries[sent.id]
         if set(deliveries) != set(sent.recipients):
             yield f"{sent.key} {sent.id}: deliveries to {sorted(deliveries)}, not {sorted(sent.recipients)}"
         for code, delivery in sorted(deliveries.items()):
             yield from self._delivery(sent, row, code, delivery)
 
+    def _accepted_late(self, sent: Sent, row: Row) -> Iterator[str]:
+        """Check that a node which knows that a code has ended accepts no document from it or to it."""
+        node, at = self._side_of[sent.sender].name, datetime.fromisoformat(f"{row['created_at']}+00:00")
+        for code in (sent.sender, *sent.recipients):
+            ending = self._ledger.endings.get(code)
+            if ending is not None and at >= ending.ends_at and ending.is_known(node, at):
+                yield f"{sent.key} {sent.id}: accepted at {at}, and {node} knew that {code} had ended"
+
     def _delivery(self, sent: Sent, row: Row, code: str, delivery: Row) -> Iterator[str]:
         label = f"{sent.key} {sent.id} to {code}"
         admitted = self._incoming[code, row["packet_id"]]
+        if (ending := self._ledger.endings.get(code)) is not None:
+            at_heir = self._at_heir(sent, row, delivery, ending)
+            yield from self._diverted(label, delivery, ending, admitted, at_heir)
+            admitted = admitted + at_heir
         cancelled = [fact for fact in self._facts[delivery["id"]] if fact["code"] == "cancelled"]
         if cancelled and not sent.may_be_cancelled:
             yield f"{label}: cancelled, and nobody cancelled it"
@@ -205,9 +240,7 @@ class _Check:
             yield f"{label}: cancelled as never sent, and the receiver has it"
         if sent.is_cancelled and not cancelled:
             yield f"{label}: {delivery['state']}, but its cancelling was answered"
-        if not admitted and any(
-            item.packet_id == row["packet_id"] and item.recipient == code for item in self._kept_out
-        ):
+        if not admitted and self._may_lie_nowhere(sent, row, code, delivery):
             return
         if not admitted:
             yield f"lost: {label}: {delivery['state']}, and the receiver does not have it"
@@ -217,18 +250,65 @@ class _Check:
         yield from self._agreement(label, row, code, delivery, admitted[0])
         yield from self._files(sent, label, code, admitted[0])
 
+    def _at_heir(self, sent: Sent, row: Row, delivery: Row, ending: Ending) -> list[Row]:
+        """Return the document that the successor of an ended recipient got in its place. Where the successor is a recipient
+        too, it has a copy of its own, and answers for the other only what it says in so many words."""
+        if ending.heir in sent.recipients:
+            if self._incoming[delivery["code"], row["packet_id"]]:
+                return []
+            if not any(_body(fact).get("heir") == ending.heir for fact in self._facts[delivery["id"]]):
+                return []
+        return self._incoming[ending.heir, row["packet_id"]]
+
+    def _diverted(
+        self, label: str, delivery: Row, ending: Ending, at_old: list[Row], at_heir: list[Row]
+    ) -> Iterator[str]:
+        """Check that a document to a code that ended met what the registry says of waiting mail, and that its sender knows
+        its successor."""
+        for fact in self._facts[delivery["id"]]:
+            reason, note = _body(fact).get("reason"), _body(fact).get("note") or ""
+            if fact["track"] != Track.TRANSPORT:
+                continue
+            if reason == "recipient-redirected":
+                if ending.queued is not QueuedMail.REDIRECT:
+                    yield f"{label}: redirected, and mail that waits is to be {ending.queued}"
+                if at_old:
+                    yield f"{label}: redirected to {ending.heir}, and the code that ended has it"
+            elif reason == "recipient-closed":
+                if ending.queued is QueuedMail.REDIRECT:
+                    yield f"{label}: returned, and mail that waits is to be {ending.queued}"
+                if ending.heir not in note:
+                    yield f"{label}: returned, and its sender does not read of {ending.heir}: {note}"
+                if at_old or at_heir:
+                    yield f"{label}: returned, and a receiver has it"
+
+    def _may_lie_nowhere(self, sent: Sent, row: Row, code: str, delivery: Row) -> bool:
+        """Tell whether a document that was not cancelled may be with no receiver: it arrived too late to be proved, or its
+        sender or recipient had ended before it left, which its sender can read."""
+        ending = self._ledger.endings.get(code)
+        codes = {code, ending.heir} if ending is not None else {code}
+        if any(item.packet_id == row["packet_id"] and item.recipient in codes for item in self._kept_out):
+            return True
+        last = [fact for fact in self._facts[delivery["id"]] if fact["track"] == Track.TRANSPORT][-1:]
+        reasons = {_body(fact).get("reason") for fact in last if fact["code"] == "failed"}
+        has_ended_sender = sent.sender in self._ledger.endings and kept_out.SENDER_CLOSED in reasons
+        return has_ended_sender or (ending is not None and "recipient-closed" in reasons)
+
     def _agreement(self, label: str, sent: Row, code: str, delivery: Row, document: Row) -> Iterator[str]:
         """Check that the sender knows every business status of the receiver, once, with its proof, and nothing else. Of
         those that came too late to be proved it may know none."""
-        late = [item for item in self._kept_out if item.sender == code and item.recipient == sent["agency"]]
+        ending = self._ledger.endings.get(code)
+        codes = {code, ending.heir} if ending is not None else {code}
+        late = [item for item in self._kept_out if item.sender in codes and item.recipient == sent["agency"]]
         unheard = Counter(item.status for item in late if item.answers == sent["packet_id"])
-        theirs = Counter(
-            f["code"] for f in self._facts[document["id"]] if f["track"] == "business" and f["code"] != "01"
-        )
-        ours = Counter(f["code"] for f in self._facts[delivery["id"]] if f["track"] == "business")
-        if (receipts := ours.pop("01", 0)) != 1 and (receipts or not unheard["01"]):
+        shared, counted_there = self._shared(sent, code, document)
+        theirs = _statuses(self._facts[document["id"]])
+        ours = _statuses(self._facts[delivery["id"]])
+        receipts = ours.pop("01", 0)
+        if not (not receipts and unheard["01"]) and not 1 <= receipts <= theirs.pop("01", 0) + shared["01"]:
             yield f"{label}: its sender has not exactly one receipt 01"
-        if ours - theirs or not theirs - ours <= unheard:
+        theirs.pop("01", 0)
+        if not ours - theirs <= shared or not theirs - ours <= unheard + counted_there:
             yield f"{label}: the receiver set {dict(theirs)}, its sender knows {dict(ours)}"
         for fact in self._facts[delivery["id"]]:
             if fact["track"] == "business" and not json.loads(fact["body"]).get("proved"):
@@ -239,12 +319,28 @@ class _Check:
         ]
         if missing:
             yield f"{label}: answered statuses {missing} are not recorded at {code}"
-        requests = {"15", "16"}
-        agreed = Counter(f["code"] for f in self._facts[document["id"]] if f["code"] in requests)
-        sender_codes = Counter(f["code"] for f in self._facts[delivery["id"]] if f["code"] in requests)
+        agreed = _answers_to_requests(self._facts[document["id"]])
+        sender_codes = _answers_to_requests(self._facts[delivery["id"]])
         unheard = Counter(item.status for item in late if item.document_id == sent["document_id"])
-        if sender_codes - agreed or not agreed - sender_codes <= unheard:
+        if not sender_codes - agreed <= shared or not agreed - sender_codes <= unheard + counted_there:
             yield f"{label}: the receiver answered requests with {dict(agreed)}, its sender knows {dict(sender_codes)}"
+
+    def _shared(self, sent: Row, code: str, document: Row) -> tuple[Counter[str], Counter[str]]:
+        """Count the statuses that may be taken for those of this copy, where a code that ended and its successor have one
+        each and the successor answers for both: those of the other copy; and those of this one that the sender may know
+        as the other's."""
+        shared, counted_there = Counter[str](), Counter[str]()
+        for other, delivery in self._deliveries[sent["id"]].items():
+            endings = [self._ledger.endings.get(code), self._ledger.endings.get(other)]
+            if [e.heir for e in endings if e is not None and e.heir in (code, other)] == []:
+                continue
+            for copy in self._incoming[other, sent["packet_id"]]:
+                if copy["id"] != document["id"] and other != code:
+                    shared += _statuses(self._facts[copy["id"]])
+                    shared += _answers_to_requests(self._facts[copy["id"]])
+                    counted_there += _statuses(self._facts[delivery["id"]])
+                    counted_there += _answers_to_requests(self._facts[delivery["id"]])
+        return shared, counted_there
 
     def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:
         side = self._side_of[code]

@@ -1,19 +1,25 @@
-"""Packets that a node keeps out for good, because the certificate that they were signed under had ended when they
-arrived: a sender is proved as of the arrival (K2), and they cannot be let in later. In: the rows of all nodes, and which
-certificates end. Out: such packets with what they would have said, read from their own bytes."""
+"""Packets that nobody hears: kept out for good, because the certificate that they were signed under, or their sender's
+code, had ended when they arrived (a sender is proved as of the arrival, K2); or never sent, because their agency had ended.
+In: the rows of all nodes, and which certificates and codes end. Out: such packets with what they would have said, read from
+their own bytes."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.domain.registry_reform import QueuedMail
 from tests.simulation.rows import Row, Rows
 
 _CODES = ("SIG-PIN", "SIG-NO-BINDING")
+_UNKNOWN = "SIG-SENDER"
+# How the rows of packets of an agency that has ended begin to say why they are not sent.
+SENDER_CLOSED = "sender-closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +30,32 @@ class Lapse:
     certificate: str
 
 
+@dataclass(slots=True, kw_only=True)
+class Ending:
+    """End of a code at the beginning of a day, in UTC, whose successor is `heir`; what waits for it meets `queued`.
+    `decided` are the moments at each node between which it began to know."""
+
+    ends_at: datetime
+    heir: str
+    queued: QueuedMail
+    decided: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+
+    def may_be_known(self, node: str, at: datetime) -> bool:
+        return node in self.decided and at >= self.decided[node][0]
+
+    def is_known(self, node: str, at: datetime) -> bool:
+        return node in self.decided and at > self.decided[node][1]
+
+
+Endings = Mapping[str, Ending]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptOut:
-    """Packet `packet_id` from `sender` to `recipient`, in the row `inbox_id`. A status has its code, the packet that it
+    """Packet `packet_id` from `sender` to `recipient`, in a row of that id. A status has its code, the packet that it
     answers, and the document that it is about."""
 
-    inbox_id: str
+    row_id: str
     packet_id: str
     sender: str
     recipient: str
@@ -38,26 +64,60 @@ class KeptOut:
     document_id: str
 
 
-def find(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> list[KeptOut]:
-    return [item for side in sides for item in _of_side(side, lapses)] if lapses else []
+def find(sides: Iterable[Rows], lapses: Mapping[str, Lapse], endings: Endings) -> list[KeptOut]:
+    """Find the packets that no receiver hears."""
+    items = [item for side in sides for item in _of_side(side, lapses, endings)] if lapses or endings else []
+    return items + [item for side in sides for item in _unsent(side, endings)] if endings else items
 
 
-def _of_side(side: Rows, lapses: Mapping[str, Lapse]) -> Iterator[KeptOut]:
+def _of_side(side: Rows, lapses: Mapping[str, Lapse], endings: Endings) -> Iterator[KeptOut]:
     for row in side["inbox"]:
-        lapse = lapses.get(row["transport_sender"])
-        if lapse is None or row["state"] != "quarantined" or row["code"] not in _CODES or row["lease_token"]:
+        if row["state"] != "quarantined" or row["lease_token"]:
+            continue
+        lapse, ending = lapses.get(row["transport_sender"]), endings.get(row["transport_sender"])
+        has_lapsed = lapse is not None and row["code"] in _CODES
+        has_ended = ending is not None and row["code"] == _UNKNOWN
+        if not has_lapsed and not has_ended:
             continue
         words = side.content_of(row["file_digest"]).decode()
-        if _was_late(row, words, lapse):
-            yield KeptOut(
-                inbox_id=row["id"],
-                packet_id=row["transport_packet_id"],
-                sender=row["transport_sender"],
-                recipient=row["agency"],
-                status=_first(r"StatusCode>(\d\d)<", words),
-                answers=_first(r"Mã gói tin: (pkt_\w+)", words),
-                document_id=_first(r"ResponseFor>.*?DocumentId>([^<]*)<", words),
+        if (has_lapsed and _was_late(row, words, lapse)) or (has_ended and _came_after(side, row, ending)):
+            yield _packet(
+                row["id"], row["transport_packet_id"], row["transport_sender"], row["agency"], words
             )
+
+
+def _unsent(side: Rows, endings: Endings) -> Iterator[KeptOut]:
+    """Find the answers that an agency which has ended did not send, as neither it nor a successor on its node signs."""
+    for row in side["job"]:
+        if (row["last_error"] or "").startswith(SENDER_CLOSED) and row["payload"]:
+            packet = json.loads(row["payload"])
+            receipt = packet.get("receipt") or {}
+            yield KeptOut(
+                row_id=row["id"],
+                packet_id=packet["packet_id"],
+                sender=row["agency"],
+                recipient=packet["to_code"],
+                status=packet["code"],
+                answers=receipt.get("of_packet_id") or "",
+                document_id=packet["document_id"],
+            )
+    for row in side["outbox"]:
+        is_unsent = row["state"] == "failed" and (row["last_error"] or "").startswith(SENDER_CLOSED)
+        if is_unsent and row["kind"] == "status" and row["agency"] in endings:
+            words = side.content_of(row["envelope_digest"]).decode()
+            yield _packet(row["id"], row["packet_id"], row["agency"], "", words)
+
+
+def _packet(row_id: str, packet_id: str, sender: str, recipient: str, words: str) -> KeptOut:
+    return KeptOut(
+        row_id=row_id,
+        packet_id=packet_id,
+        sender=sender,
+        recipient=recipient or _first(r"<[\w:]*To>.*?OrganId>([^<]*)<", words),
+        status=_first(r"StatusCode>(\d\d)<", words),
+        answers=_first(r"Mã gói tin: (pkt_\w+)", words),
+        document_id=_first(r"ResponseFor>.*?DocumentId>([^<]*)<", words),
+    )
 
 
 def let_in(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> Iterator[str]:
@@ -73,6 +133,22 @@ def let_in(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> Iterator[str]:
                 continue
             if _is_of(words, lapse) and _received_at(row) >= lapse.ends_at:
                 yield f"{side.name} {row['id']}: taken in, and its certificate had ended at {lapse.ends_at}"
+
+
+def from_ended(sides: Iterable[Rows], endings: Endings) -> Iterator[str]:
+    """Name packets that were taken in from a code which had ended when they arrived, by a node that knew it."""
+    for side in sides:
+        for row in side["inbox"]:
+            ending = endings.get(row["sender_code"] or "")
+            if ending is None or row["state"] != "done" or not row["settled_at"]:
+                continue
+            if _received_at(row) >= ending.ends_at and ending.is_known(side.name, _received_at(row)):
+                yield f"{side.name} {row['id']}: taken in from {row['sender_code']}, which had ended"
+
+
+def _came_after(side: Rows, row: Row, ending: Ending) -> bool:
+    judged_at = datetime.fromisoformat(f"{row['settled_at']}+00:00")
+    return _received_at(row) >= ending.ends_at and ending.may_be_known(side.name, judged_at)
 
 
 def _was_late(row: Row, words: str, lapse: Lapse) -> bool:

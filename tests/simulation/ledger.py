@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.simulation.kept_out import Lapse
+from tests.simulation.kept_out import Ending, Lapse
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +34,8 @@ class Ledger:
     complaints: list[str] = field(default_factory=list)
     # code → its first certificate, where that ends within the world
     lapses: dict[str, Lapse] = field(default_factory=dict)
+    # code that ends within the world → its end
+    endings: dict[str, Ending] = field(default_factory=dict)
     tried: int = 0
     lost_answers: int = 0
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.simulation import at_rest, checkers, office_part, order, sources, stage
+from tests.simulation import at_rest, checkers, office_part, order, reforms, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd
 from tests.simulation.certificates import Certificates
@@ -31,7 +31,8 @@ from tests.simulation.film import FILM_LENGTH, Film
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import Standstill, VirtualLoop, context_of
 from tests.simulation.office_part import OfficePart
-from tests.simulation.programs import CERTIFICATES, SEASONS, Opening, Program, draw_opening
+from tests.simulation.programs import CERTIFICATES, REFORMS, SEASONS, Opening, Program, draw_opening
+from tests.simulation.reforms import Reforms
 from tests.simulation.seasons import Seasons
 from tests.simulation.stage import Site
 from tests.simulation.states import States
@@ -191,7 +192,10 @@ def _lay_out_in(folder: Path, office: OfficePart | None, opening: Opening) -> di
     loop = VirtualLoop("stage")
     try:
         with sources.in_force(loop.time, "stage", opening.epoch_s):
-            return loop.run_until_complete(stage.lay_out(folder, office, opening.terms))
+            sites = loop.run_until_complete(stage.lay_out(folder, office, opening.terms))
+            if opening.has_reforms:
+                loop.run_until_complete(reforms.enrol(sites))
+            return sites
     finally:
         loop.close()
 
@@ -326,7 +330,7 @@ async def _live(
         late = {line for at_s, line in world.complaints.lines if at_s > healed_s + _SETTLED_S}
         for promise in (*promises, *(f"still complains: {line}" for line in sorted(late))):
             world.broken(promise)
-    for task in (*callers, *acting):
+    for task in (*callers, *acting, *crowd.started):
         task.cancel()
     if not world.broken_promises:
         await world.stop()
@@ -363,7 +367,7 @@ def collect(world: World) -> None:
 
 
 def _programs_of(opening: Opening) -> list[type[Program]]:
-    kinds: dict[str, type[Program]] = {SEASONS: Seasons, CERTIFICATES: Certificates}
+    kinds: dict[str, type[Program]] = {REFORMS: Reforms, CERTIFICATES: Certificates, SEASONS: Seasons}
     return [kinds[name] for name in opening.names]
 
 

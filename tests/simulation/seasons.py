@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from gateway.domain.wall_clock import local
 from gateway.workers import loop as worker_loops
 from tests.simulation import renewal
-from tests.simulation.callers import Sender
+from tests.simulation.callers import Crowd, Sender
 from tests.simulation.checkers import read
 from tests.simulation.programs import DAY_S, HOUR_S, Program, restart_all, stop_all
 from tests.simulation.stage import CASTS
@@ -21,6 +21,7 @@ from tests.simulation.world import World
 
 # An idle day of the three nodes costs 41 CPU seconds with polls of a minute, 2 with polls of an hour, 0.5 with these.
 LONG_POLL_S = 4 * HOUR_S
+_LONG_PAUSE_S = HOUR_S / 2
 _SHORT_POLL_S, _LANDING_S = 60.0, 30.0
 # Certificates of the stage are valid for two years. The root and its revocation list are for ten.
 _TERM = timedelta(days=730)
@@ -75,9 +76,7 @@ class Seasons(Program):
     async def _pass(self, mode: str, days: float) -> None:
         """Let that time pass."""
         if mode == "idle":
-            await poll_every(self.world, LONG_POLL_S, LONG_POLL_S)
-            await asyncio.sleep(days * DAY_S)
-            await poll_every(self.world)
+            await stay_idle(self.crowd, days * DAY_S)
         else:
             if mode == "down":
                 await stop_all(self.world)
@@ -108,7 +107,16 @@ class Seasons(Program):
             yield from (f"{side.name} {mark}: announced {n} times" for mark, n in marks.items() if n > 1)
 
 
-async def poll_every(world: World, poll_s: float = _SHORT_POLL_S, landing_s: float = _LANDING_S) -> None:
+async def stay_idle(crowd: Crowd, duration_s: float) -> None:
+    """Let so long pass in which nodes and receivers look for work seldom."""
+    pause_s, crowd.pause_s = crowd.pause_s, max(crowd.pause_s, _LONG_PAUSE_S)
+    await _poll_every(crowd.world, LONG_POLL_S, LONG_POLL_S)
+    await asyncio.sleep(duration_s)
+    crowd.pause_s = pause_s
+    await _poll_every(crowd.world, _SHORT_POLL_S, _LANDING_S)
+
+
+async def _poll_every(world: World, poll_s: float, landing_s: float) -> None:
     """Start every process again with other polls."""
     worker_loops.LANDING_POLL_S = landing_s
     for host in world.hosts.values():

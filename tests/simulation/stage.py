@@ -68,14 +68,16 @@ class StageClock(SystemClock):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A node as it was laid out: `agencies` are the ids of its agencies by code."""
+    """A node as it was laid out: `agencies` are the ids of its agencies by code, `deciders` the names and second factors
+    of persons who decide."""
 
     name: str
     settings: Settings
-    agencies: Mapping[str, str]
+    agencies: dict[str, str]
     authority: Authority
     people: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Ids of persons by the code of their agency and their post, where the node has an office."""
+    deciders: list[tuple[str, str]] = field(default_factory=list)
 
 
 def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
@@ -138,10 +140,10 @@ async def _host(settings: Settings, casts: list[Cast], clock: StageClock) -> dic
 
 
 async def _register(site: Site, certificates: Mapping[str, x509.Certificate], clock: StageClock) -> None:
-    rows = [(cast.code, _name(cast.code), cast.code.rpartition(".")[0]) for cast in CASTS]
+    rows = [(cast.code, _name(cast.code), cast.code.rpartition(".")[0], cast.node) for cast in CASTS]
     async with open_node(site.settings, clock) as node:
         plan = await node.directory_changes.plan_import(
-            trial_node.as_csv([("code", "name", "parent"), *rows])
+            trial_node.as_csv([("code", "name", "parent", "host"), *rows])
         )
         await node.directory_changes.apply(plan, "stage")
         for code, certificate in certificates.items():

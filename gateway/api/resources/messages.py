@@ -107,7 +107,9 @@ class FactOut(ResponseModel):
     stated_at: Moment | None
     skewed: bool
     proved: bool = Field(description="A signed receipt proves it")
-    heir: str | None = Field(description="Successor that answered in place of the ended recipient")
+    heir: str | None = Field(
+        description="Successor of the ended recipient: the message was sent to it, or it answered"
+    )
     heir_text: str | None = Field(description="That it did, with the decision that lets it")
     request: RequestWord | None
     reason: str | None
