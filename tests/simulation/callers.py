@@ -182,6 +182,13 @@ class Sender(Caller):
         await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
         await self._change(letter, document)
 
+    async def send_last(self, recipient: str) -> None:
+        """Send one letter, and leave it as it is."""
+        number = "" if self.cast.code in self.crowd.numbered_by_node else f"{3 * _MANY}"
+        await self._send(
+            Letter(key=f"{self.cast.code}-last", number=number, recipients=(recipient,), sizes=(2_000,))
+        )
+
     async def _send(self, letter: Letter) -> Sent | None:
         self.crowd.ledger.tried += 1
         accepted = await self.ask("send", lambda node: send(node, self.scope, letter))

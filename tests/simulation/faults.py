@@ -59,7 +59,7 @@ class Faults:
         world.loop.slowness = world.loop.usual_slowness
         world.hub.rates.calm()
         for host in world.hosts.values():
-            host.disk.fill(is_full=False)
+            host.fill(is_full=False)
             host.clock.wrong = timedelta()
             for process in host.processes():
                 process.turns_left = process.strikes_after = None
@@ -114,11 +114,11 @@ class Faults:
             self._world.hub.away.discard(host.name)
 
     async def _fill(self, host: Host) -> None:
-        host.disk.fill(is_full=True)
+        host.fill(is_full=True)
         try:
             await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
         finally:
-            host.disk.fill(is_full=False)
+            host.fill(is_full=False)
 
     async def _slow(self, host: Host) -> None:
         self._world.loop.slowness = self._chance.choice((20.0, 300.0))
@@ -131,7 +131,9 @@ class Faults:
         """Lock the database file as another program would, for a moment or for longer than a node waits."""
         if host.process is None or host.left is not None:
             return
-        connection = sqlite3.connect(host.folder / "gateway.db", timeout=0, isolation_level=None)
+        files = host.databases()
+        file = self._chance.choice(files) if len(files) > 1 else files[0]
+        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0, 300.0)))

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.simulation import at_rest, checkers, office_part, order, sources, stage
 from tests.simulation.axis import Rates
-from tests.simulation.callers import Crowd
+from tests.simulation.callers import Crowd, Sender
 from tests.simulation.certificates import Certificates
 from tests.simulation.disk import watched
 from tests.simulation.faults import KINDS, Faults
@@ -33,6 +33,7 @@ from tests.simulation.loop import Standstill, VirtualLoop, context_of
 from tests.simulation.office_part import OfficePart
 from tests.simulation.programs import CERTIFICATES, SEASONS, Opening, Program, draw_opening
 from tests.simulation.seasons import Seasons
+from tests.simulation.shared_axis import SharedAxis
 from tests.simulation.stage import Site
 from tests.simulation.world import World, install
 
@@ -47,20 +48,22 @@ _SETTLED_S = 600.0
 _CALM = 0.05
 # The end of every world, without faults: so long senders go on, with such pauses, and mail must be quick.
 _CALM_END_S, _CALM_PAUSE_S = 240.0, 100.0
-_WITH_OFFICE = 0.5
+_WITH_OFFICE, _EMBEDDED = 0.5, 0.3
+AXES = HUB, EMBEDDED = "hub", "embedded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send
-    (none named: all); `has_office` None lets the seed decide; `programs` run whatever the seed draws, without an office;
-    the film has the `film_length` last events, up to the event `last_event`."""
+    (none named: all); `has_office` None and `axis` "" let the seed decide; `programs` run whatever the seed draws,
+    without an office; the film has the `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
     without: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
     has_office: bool | None = None
+    axis: str = ""
     programs: tuple[str, ...] = ()
     last_event: int = 0
     film_length: int = FILM_LENGTH
@@ -85,7 +88,13 @@ class Plan:
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,
             has_office=self._draw_office(),
+            axis=self.axis or self._draw_axis(),
         )
+
+    def _draw_axis(self) -> str:
+        """Draw what lies between the nodes, from a source of its own. Idle years on the embedded axis cost too much."""
+        is_embedded = Random(f"{self.seed} axis kind").random() < _EMBEDDED and not self.programs
+        return EMBEDDED if is_embedded else HUB
 
     def _draw_office(self) -> bool:
         """Draw whether the nodes run with the office, from a source of its own."""
@@ -107,7 +116,7 @@ class Plan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Temper:
     """`pause_s` is the mean time between two acts of a caller, `fault_pause_s` between two faults; a calm
-    world has no faults."""
+    world has no faults. `axis` is the hub, or the product's own in a folder of one machine."""
 
     is_calm: bool
     pause_s: float
@@ -116,6 +125,7 @@ class Temper:
     slowness: float
     rates: Rates
     has_office: bool
+    axis: str
 
 
 @dataclass(slots=True)
@@ -223,6 +233,8 @@ def run(plan: Plan, folder: Path) -> Result:
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
     world.is_calm = temper.is_calm
+    if temper.axis == EMBEDDED:
+        world.axis = SharedAxis(world, folder / stage.AXIS)
     if office is not None:
         world.open_node = office.open_node
     result = Result(plan)
@@ -281,6 +293,8 @@ async def _live(
         )
     ]
     without = frozenset(KINDS) if temper.is_calm else plan.without | opening.unfit_faults
+    if world.axis is not None:
+        without |= {"away"}
     faults = Faults(world, temper.fault_pause_s, without)
     striking = loop.create_task(faults.run(), context=context_of(None))
     settle = partial(_until_quiet, world, crowd, callers, office)
@@ -300,6 +314,9 @@ async def _live(
     for program in programs:
         await program.finish()
     await settle()
+    if world.axis is not None and not world.broken_promises:
+        await world.axis.lose_taker(lambda cast, code: Sender(crowd, cast).send_last(code))
+        await settle()
     for host in world.hosts.values():
         host.at_first_rest = at_rest.counts(host)
     calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
@@ -384,7 +401,7 @@ async def _until_quiet(
         collect(world)
         _look_at(callers, world)
         await world.all_open()
-        world.hub.retry_dead()
+        await (world.axis or world.hub).retry_dead()
         remains = checkers.remains(world, crowd.ledger, crowd.busy)
         remains += office.remains(world) if office is not None else ()
         if not remains and was_quiet:

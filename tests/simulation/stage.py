@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import open_core
 from gateway.bootstrap.node import open_node
 from gateway.clock import SystemClock
@@ -47,6 +48,7 @@ CASTS = (
     Cast("Z93", "south", NumberingMode.C),
     Cast("Z93.04", "south", NumberingMode.B),
 )
+AXIS = "axis"
 NODES = tuple(dict.fromkeys(cast.node for cast in CASTS))
 
 
@@ -86,6 +88,7 @@ def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
             "GATEWAY_NODE_NAME": name,
             "GATEWAY_NODE_DATA_DIR": str(folder / name),
             "GATEWAY_NODE_OFFICE": "on" if has_office else "off",
+            "GATEWAY_AXIS_FOLDER": str(folder / AXIS),
             "GATEWAY_WORKERS_POLL_S": "60",
             "GATEWAY_WORKERS_LEASE_S": "90",
         },
@@ -122,6 +125,9 @@ async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, t
         if office is not None:
             sites[site.name] = replace(site, people=await office.settle(site, clock))
         leases_held.watch(site.settings.node.data_dir / "gateway.db")
+    async with open_axis(site.settings, clock) as axis:
+        await axis.host(())
+    leases_held.watch_axis(folder / AXIS / "axis.sqlite")
     return sites
 
 
