@@ -38,6 +38,7 @@ def main() -> int:
         callers=frozenset(filter(None, words.callers.split(","))),
         has_office=words.office,
         axis=words.axis,
+        has_hot_folder=words.hot_folder,
         programs=programs_in(words),
     )
     result = run_plan(plan)
@@ -71,6 +72,11 @@ def _parsed() -> argparse.Namespace:
         default="",
         choices=("", *AXES),
         help="what lies between the nodes; the seed decides without it",
+    )
+    parser.add_argument(
+        "--hot-folder",
+        action=argparse.BooleanOptionalAction,
+        help="two agencies whose documents go by the hot folder (without an office), or none",
     )
     parser.add_argument(
         "--film", action="store_true", help="show the whole film, also of a run that went well"
@@ -109,6 +115,7 @@ def _many(words: argparse.Namespace) -> int:
             hours=words.hours,
             has_office=words.office,
             axis=words.axis,
+            has_hot_folder=words.hot_folder,
             programs=programs_in(words),
         )
         print(f"seed {plan.seed}", flush=True)

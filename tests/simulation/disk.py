@@ -26,12 +26,14 @@ from tests.simulation.loop import Owner, VirtualLoop, current_owner
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 # Of the index of a write-ahead log: its number of valid frames, and the salt that they share.
 _FRAMES, _SALT = struct.Struct("=16xI"), slice(32, 40)
-_BELLS, _INDEX = "-bells", "-shm"
+_BELLS, _INDEX, _HOT_FOLDER = "-bells", "-shm", "/hot/"
 # Of `PRAGMA synchronous`: each commit ends with a sync of the log.
 _FULL = 2
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "COMMIT", "END", "SAVEPOINT", "RELEASE")
 _real_fsync, _real_replace, _real_rename, _real_utime = os.fsync, os.replace, os.rename, os.utime
 _real_connect, _real_statvfs = sqlite3.connect, os.statvfs
+# The number that each file had before it was copied.
+FIRST_NUMBERS: dict[int, int] = {}
 # (salt, number of frames) of a write-ahead log.
 _End = tuple[bytes, int]
 
@@ -128,6 +130,13 @@ class Disk:
             os.link(path, old_file)
             self._replaced[path] = old_file
         rename(source, target)
+        old = os.path.abspath(source)
+        for parent in [
+            name for name in self._names if f"{name}/".startswith(f"{old}/")
+        ]:  # what lay in it still does
+            self._names[path + parent[len(old) :]] = self._names.pop(parent)
+        if _HOT_FOLDER in path and (owner := current_owner()) is not None:
+            owner.reaches("folder")
         self._count_point()
 
     def fill(self, *, is_full: bool) -> None:
@@ -172,6 +181,9 @@ class Disk:
     def image(self, target: Path, *, power_fails: bool) -> None:
         """Copy the folder as a later process finds it, into a folder that does not exist yet."""
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns(f"*{_BELLS}", f"*{_INDEX}"))
+        for path in (target / "hot").rglob("*"):  # whose numbers a node keeps
+            old = os.stat(self.folder / path.relative_to(target)).st_ino
+            FIRST_NUMBERS[os.stat(path).st_ino] = FIRST_NUMBERS.get(old, old)
         if power_fails:
             self._lose_files(target)
             for file in sorted({*self._ends, *map(str, self.folder.glob("*.db"))}):
@@ -338,6 +350,11 @@ def _fsync(handle: Any) -> None:
         disk.sync(number)
 
 
+def _path_of(name: Any, folder: int | None) -> Any:
+    """Return the path of a name in an open folder."""
+    return name if folder is None else f"{os.readlink(f'/proc/self/fd/{folder}')}/{name}"
+
+
 def _replace(source: Any, target: Any, **more: Any) -> None:
     disk = _owners_disk(target)
     if disk is None:
@@ -347,6 +364,10 @@ def _replace(source: Any, target: Any, **more: Any) -> None:
 
 
 def _rename(source: Any, target: Any, **more: Any) -> None:
+    source, target = (
+        _path_of(source, more.pop("src_dir_fd", None)),
+        _path_of(target, more.pop("dst_dir_fd", None)),
+    )
     disk = _owners_disk(target)
     if disk is None:
         _real_rename(source, target, **more)

@@ -75,10 +75,11 @@ class Faults:
 
     def _strike_later(self, host: Host, process: Process, *, power_fails: bool) -> None:
         """Let a kill strike so many steps of the process from now, or from when it is next at work: at a call, at the axis,
-        or at its disk."""
+        at its disk, or at moves of files in its hot folder."""
         back_s = self._chance.choice((1.0, 20.0, 300.0))
         process.strike = lambda: host.kill(process, power_fails=power_fails, back_after_s=back_s)
-        moment = self._chance.choice(("", "call", "axis", "disk", "disk"))
+        moves = ("folder",) * 3 if host.site.settings.folder.root is not None else ()
+        moment = self._chance.choice(("", "call", "axis", "disk", "disk", *moves))
         turns = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((3, 30, 300)))
         if moment:
             process.strikes_after = moment, turns

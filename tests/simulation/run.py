@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.simulation import at_rest, checkers, office_part, order, sources, stage
+from tests.simulation import at_rest, checkers, hot_folder, office_part, order, sources, stage
 from tests.simulation.axis import Rates
 from tests.simulation.callers import Crowd, Sender
 from tests.simulation.certificates import Certificates
@@ -48,15 +48,15 @@ _SETTLED_S = 600.0
 _CALM = 0.05
 # The end of every world, without faults: so long senders go on, with such pauses, and mail must be quick.
 _CALM_END_S, _CALM_PAUSE_S = 240.0, 100.0
-_WITH_OFFICE, _EMBEDDED = 0.5, 0.3
+_WITH_OFFICE, _EMBEDDED, _WITH_HOT_FOLDER = 0.5, 0.3, 0.2
 AXES = HUB, EMBEDDED = "hub", "embedded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send
-    (none named: all); `has_office` None and `axis` "" let the seed decide; `programs` run whatever the seed draws,
-    without an office; the film has the `film_length` last events, up to the event `last_event`."""
+    (none named: all); `has_office` and `has_hot_folder` None, `axis` "" let the seed decide; `programs` run whatever
+    the seed draws, without an office; the film has the `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
@@ -64,6 +64,7 @@ class Plan:
     callers: frozenset[str] = frozenset()
     has_office: bool | None = None
     axis: str = ""
+    has_hot_folder: bool | None = None
     programs: tuple[str, ...] = ()
     last_event: int = 0
     film_length: int = FILM_LENGTH
@@ -89,7 +90,13 @@ class Plan:
             rates=rates,
             has_office=self._draw_office(),
             axis=self.axis or self._draw_axis(),
+            has_hot_folder=self._draw_hot_folder(),
         )
+
+    def _draw_hot_folder(self) -> bool:
+        drawn = Random(f"{self.seed} hot folder").random() < _WITH_HOT_FOLDER
+        is_asked = drawn if self.has_hot_folder is None else self.has_hot_folder
+        return is_asked and not self.programs and not self._draw_office()
 
     def _draw_axis(self) -> str:
         """Draw what lies between the nodes, from a source of its own. Idle years on the embedded axis cost too much."""
@@ -126,6 +133,7 @@ class Temper:
     rates: Rates
     has_office: bool
     axis: str
+    has_hot_folder: bool
 
 
 @dataclass(slots=True)
@@ -176,7 +184,9 @@ def a_folder() -> Iterator[Path]:
 _laid_out: dict[bool, tuple[Path, dict[str, Site]]] = {}
 
 
-def lay_out(folder: Path, office: OfficePart | None, opening: Opening) -> dict[str, Site]:
+def lay_out(
+    folder: Path, office: OfficePart | None, opening: Opening, *, has_hot_folder: bool = False
+) -> dict[str, Site]:
     """Lay out the nodes, with or without an office, the same for every seed: once in a process; a world gets a copy. A
     world with programs has nodes of its own."""
     if opening.names:
@@ -189,7 +199,10 @@ def lay_out(folder: Path, office: OfficePart | None, opening: Opening) -> dict[s
     template, sites = _laid_out[has_office]
     shutil.copytree(template, folder, dirs_exist_ok=True)
     return {
-        name: replace(site, settings=stage.settings_of(folder, name, has_office=has_office))
+        name: replace(
+            site,
+            settings=stage.settings_of(folder, name, has_office=has_office, has_hot_folder=has_hot_folder),
+        )
         for name, site in sites.items()
     }
 
@@ -225,7 +238,7 @@ def run(plan: Plan, folder: Path) -> Result:
     temper = plan.temper()
     office = office_part.new_part() if temper.has_office else None
     opening = plan.opening()
-    sites = lay_out(folder, office, opening)
+    sites = lay_out(folder, office, opening, has_hot_folder=temper.has_hot_folder)
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = opening.start_s
@@ -285,6 +298,8 @@ async def _live(
     temper = plan.temper()
     hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
+    if temper.has_hot_folder:
+        crowd.makers = hot_folder.MAKERS
     callers = [
         loop.create_task(caller.run(), context=context_of(None))
         for caller in (
@@ -330,6 +345,7 @@ async def _live(
         promises += order.check(checkers.read(world), clocks_were_right)
         promises += await at_rest.strangers(world, ledger)
         promises += at_rest.check(world)
+        promises += hot_folder.check(checkers.read(world), ledger) if temper.has_hot_folder else ()
         promises += [promise for program in programs for promise in program.check()]
         result.detail["at_rest"] = {
             h.name: (h.at_first_rest, at_rest.counts(h)) for h in world.hosts.values()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.bootstrap.axis import open_axis
 from gateway.ports.axis import DeadCause
 from gateway.transport.embedded import WaiterWaker
+from gateway.transport.queue_file import FailuresNamed
 from tests.simulation import leases_held
 from tests.simulation.disk import Disk
 from tests.simulation.loop import current_owner
@@ -31,12 +32,16 @@ _MOST_S = 120.0
 
 @asynccontextmanager
 async def open_embedded(settings: Any, clock: Any = None, host_of: Any = None) -> AsyncIterator[Any]:
-    """Open the axis of a process as the product does. Its bell rings for itself alone: nodes are processes of their own."""
+    """Open the axis of a process as the product does. Its bell rings for itself alone: nodes are processes of their own.
+    Its errors, which events keep, do not name the folder of this run."""
     async with open_axis(settings, clock) as axis:
         axis: Any
         axis._bell.close()
         axis._name += f" {current_owner().name}"
         axis._bell = WaiterWaker(axis._name)
+        name = Path(axis._path.name)
+        axis._queue.failures = FailuresNamed(name)
+        axis._queue._commit_failures = FailuresNamed(name, unsure=True)
         yield axis
 
 

@@ -48,7 +48,9 @@ CASTS = (
     Cast("Z93", "south", NumberingMode.C),
     Cast("Z93.04", "south", NumberingMode.B),
 )
-AXIS = "axis"
+AXIS, HOT_FOLDER = "axis", "hot"
+# Agencies whose documents go by the hot folder, in worlds that have one.
+BY_FOLDER = ("Z91.07", "Z92")
 NODES = tuple(dict.fromkeys(cast.node for cast in CASTS))
 
 
@@ -80,7 +82,7 @@ class Site:
     """Ids of persons by the code of their agency and their post, where the node has an office."""
 
 
-def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
+def settings_of(folder: Path, name: str, *, has_office: bool, has_hot_folder: bool = False) -> Settings:
     """Return the settings of a node; polls are rare, so that an idle hour costs little."""
     return load(
         None,
@@ -91,8 +93,17 @@ def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
             "GATEWAY_AXIS_FOLDER": str(folder / AXIS),
             "GATEWAY_WORKERS_POLL_S": "60",
             "GATEWAY_WORKERS_LEASE_S": "90",
+            **(_hot_folder(folder / name) if has_hot_folder else {}),
         },
     )
+
+
+def _hot_folder(data: Path) -> dict[str, str]:
+    return {
+        "GATEWAY_FOLDER_ROOT": str(data / HOT_FOLDER),
+        "GATEWAY_FOLDER_AGENCIES": ",".join(BY_FOLDER),
+        "GATEWAY_FOLDER_LOOK_S": "15",
+    }
 
 
 async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, timedelta]) -> dict[str, Site]:
@@ -104,7 +115,7 @@ async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, t
     sites, certificates = {}, {}
     for name in NODES:
         settings = settings_of(folder, name, has_office=office is not None)
-        settings.node.data_dir.mkdir(parents=True)
+        (settings.node.data_dir / HOT_FOLDER).mkdir(parents=True)
         schema = folder / "schema.db"
         if schema.exists():
             shutil.copyfile(schema, folder / name / "gateway.db")

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -18,11 +19,12 @@ from typing import Any, TypeVar
 
 from gateway.bootstrap import node as node_wiring
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
+from gateway.folder import places, submit
 from gateway.settings import Settings
 from gateway.workers import loop as worker_loops
 from tests.simulation import leases_held
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
-from tests.simulation.disk import Disk
+from tests.simulation.disk import FIRST_NUMBERS, Disk
 from tests.simulation.film import Film
 from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
 from tests.simulation.ports import ProcessCalls, WatchPorts
@@ -323,7 +325,7 @@ class World:
                     await asyncio.wait([process.main])
 
 
-_real_getpid = os.getpid
+_real_getpid, _real_mark_of = os.getpid, places.mark_of
 
 
 def _process_number() -> int:
@@ -331,10 +333,17 @@ def _process_number() -> int:
     return owner.number if isinstance(owner, Process) else _real_getpid()
 
 
+def _mark_of(stat: os.stat_result) -> places.Mark:
+    """Give a file that was copied after a kill the number that it had: it is the same file."""
+    mark = _real_mark_of(stat)
+    return replace(mark, node=FIRST_NUMBERS.get(mark.node, mark.node))
+
+
 def install(world: World) -> None:
     """Put the world's axis where the product takes its own. Nothing rings for a parcel in a shared folder."""
     worker_loops.LANDING_POLL_S = _LANDING_S if world.axis is None else _EMBEDDED_LANDING_S
     os.getpid = _process_number
+    places.mark_of = submit.mark_of = _mark_of  # type: ignore[attr-defined]  # imported there
     node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S  # type: ignore[attr-defined]  # imported there
 
     @asynccontextmanager
