@@ -111,7 +111,7 @@ class FolderReceiver(Receiver):
         inn = _base(self.host, self.cast.code) / "in"
         for id in sorted(path.parent.name for path in inn.glob(f"*/{_META}")):
             document: IncomingDocument = await self.ask("read", lambda node, id=id: self._read(node, id))
-            self._compare(document)
+            self._compare(id)
             await self._attempt(id, self._take_in(document))
             folder = _base(self.host, self.cast.code) / "in" / id
             if folder.is_dir():
@@ -125,17 +125,16 @@ class FolderReceiver(Receiver):
         async with node.store.read(self.scope) as work:
             return await work.incoming.get(id)
 
-    def _compare(self, document: IncomingDocument) -> None:
-        """Compare the files with what was received; a document that was taken back has none."""
-        folder = _base(self.host, self.cast.code) / "in" / document.id
-        with suppress(FileNotFoundError):  # a power cut takes what nobody holds the node to
-            paths = json.loads((folder / _META).read_text("utf-8"))["paths"]
-            for file in document.files:
-                if (name := paths.get(str(file.n))) is None:
-                    continue
-                digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-                if digest != file.sha256:
-                    self.crowd.world.broken(f"{folder.name}/{name} lies in the hot folder with other content")
+    def _compare(self, id: str) -> None:
+        """Compare the files with what the meta says; a document that was taken back has none."""
+        folder = _base(self.host, self.cast.code) / "in" / id
+        if not folder.is_dir():  # a power cut took it
+            return
+        meta = json.loads((folder / _META).read_text("utf-8"))
+        for file in meta["files"] if meta["paths"] else ():
+            path = folder / meta["paths"][str(file["n"])]
+            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != file["sha256"]:
+                self.crowd.world.broken(f"{id}/{path.name} does not lie in the hot folder as its meta says")
 
 
 MAKERS: Mapping[tuple[str, str], Callable[[Crowd, Cast], Caller]] = {
