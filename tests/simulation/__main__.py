@@ -14,7 +14,7 @@ import sys
 
 from tests.simulation import loop, sources
 from tests.simulation.film import FILM_LENGTH
-from tests.simulation.run import Plan, Result, a_folder, lay_out_all, remove_stages, run
+from tests.simulation.run import AXES, Plan, Result, a_folder, lay_out_all, remove_stages, run
 from tests.simulation.shrink import shrink_with
 
 _ALL_EVENTS = 10**7
@@ -37,6 +37,8 @@ def main() -> int:
         without=frozenset(filter(None, words.without.split(","))),
         callers=frozenset(filter(None, words.callers.split(","))),
         has_office=words.office,
+        axis=words.axis,
+        has_hot_folder=words.hot_folder,
         programs=programs_in(words),
     )
     result = run_plan(plan)
@@ -64,6 +66,17 @@ def _parsed() -> argparse.Namespace:
         "--office",
         action=argparse.BooleanOptionalAction,
         help="nodes with the office, or without; the seed decides where neither is given",
+    )
+    parser.add_argument(
+        "--axis",
+        default="",
+        choices=("", *AXES),
+        help="what lies between the nodes; the seed decides without it",
+    )
+    parser.add_argument(
+        "--hot-folder",
+        action=argparse.BooleanOptionalAction,
+        help="two agencies whose documents go by the hot folder (without an office), or none",
     )
     parser.add_argument(
         "--film", action="store_true", help="show the whole film, also of a run that went well"
@@ -101,6 +114,8 @@ def _many(words: argparse.Namespace) -> int:
             seed=seed or new_seed(),
             hours=words.hours,
             has_office=words.office,
+            axis=words.axis,
+            has_hot_folder=words.hot_folder,
             programs=programs_in(words),
         )
         print(f"seed {plan.seed}", flush=True)

@@ -141,7 +141,14 @@ class Hub:
         for item in self.items.values():
             item.due_s = min(item.due_s, self.loop.now + 30.0)
 
-    def retry_dead(self) -> None:
+    def remains(self) -> list[str]:
+        """Name the parcels on the axis."""
+        return [
+            f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
+            for item in self.items.values()
+        ]
+
+    async def retry_dead(self) -> None:
         """Let dead parcels be delivered again, as an administrator does once all faults are over."""
         for item in self.items.values():
             if item.dead is DeadCause.TRIES:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
@@ -66,11 +66,16 @@ class Crowd:
     started: list[asyncio.Task[None]] = field(default_factory=list)
     """Callers that a program started."""
     acts: dict[str, int] = field(default_factory=dict)
+    makers: Mapping[tuple[str, str], Callable[[Crowd, Cast], Caller]] = field(default_factory=dict)
+    """Other programs of agencies, by role and code."""
 
     def programs(self, codes: frozenset[str]) -> list[Caller]:
         """Make a receiver for every agency, and a sender for each of these; for all where none is named."""
-        senders: list[Caller] = [Sender(self, cast) for cast in CASTS if not codes or cast.code in codes]
-        return [*senders, *(Receiver(self, cast) for cast in CASTS)]
+        senders = [cast for cast in CASTS if not codes or cast.code in codes]
+        return [
+            *(self.makers.get(("sender", cast.code), Sender)(self, cast) for cast in senders),
+            *(self.makers.get(("receiver", cast.code), Receiver)(self, cast) for cast in CASTS),
+        ]
 
     def calm_senders(self, codes: frozenset[str]) -> list[Sender]:
         """Make the senders that go on once every fault is over."""
@@ -167,18 +172,21 @@ class Sender(Caller):
         except (Clash, Refused, NotFound) as answer:
             self.tell("refused", f"{n} {answer.code} {answer}")
 
-    async def _send_one(self, n: int) -> None:
+    def new_letter(self, n: int) -> Letter:
         chance = self.chance
         other_codes = [cast.code for cast in self.crowd.casts if cast.code != self.cast.code]
         count = chance.choice((1, 1, 1, 2, 3))
         sizes = [chance.choice((900, 2_000, 20_000, 90_000)) for _ in range(chance.choice((1, 1, 2)))]
-        letter = Letter(
+        return Letter(
             key=f"{self.cast.code}-{n}",
             number="" if self.cast.code in self.crowd.numbered_by_node else str(n),
             recipients=tuple(chance.sample(other_codes, count)),
             sizes=tuple(sizes),
             is_urgent=chance.random() < 0.15,
         )
+
+    async def _send_one(self, n: int) -> None:
+        letter, chance = self.new_letter(n), self.chance
         document = await self._send(letter)
         if chance.random() < _TWICE:
             await self._send(letter)
@@ -186,6 +194,13 @@ class Sender(Caller):
             return
         await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
         await self._change(letter, document)
+
+    async def send_last(self, recipient: str) -> None:
+        """Send one letter, and leave it as it is."""
+        number = "" if self.cast.code in self.crowd.numbered_by_node else f"{3 * _MANY}"
+        await self._send(
+            Letter(key=f"{self.cast.code}-last", number=number, recipients=(recipient,), sizes=(2_000,))
+        )
 
     async def _send(self, letter: Letter) -> Sent | None:
         self.crowd.ledger.tried += 1

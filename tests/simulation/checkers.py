@@ -56,10 +56,7 @@ def read(world: World) -> list[Rows]:
 def remains(world: World, ledger: Ledger, busy: int) -> list[str]:
     """Name what is still under way."""
     open_rows = [f"{busy} callers are in the middle of something"] if busy else []
-    open_rows += [
-        f"on the axis: {item.parcel.kind} {item.parcel.packet_id} to {item.recipient} ({item.dead or 'waits'})"
-        for item in world.hub.items.values()
-    ]
+    open_rows += (world.axis or world.hub).remains()
     sides = read(world)
     late_ids = {item.row_id for item in kept_out.find(sides, ledger.lapses, ledger.endings)}
     for side in sides:

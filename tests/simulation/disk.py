@@ -1,6 +1,7 @@
-"""The disk of one node, which forgets at a power cut what was not synced. In: every commit, sync and rename of the node's
-processes, seen where they are made. Out: an image of the folder as the next process finds it: the write-ahead log cut at
-a frame, its last one torn, and files and renames since the last sync each kept or lost by seed."""
+"""The disk of one node, or of the axis that nodes share, which forgets at a power cut what was not synced. In: every
+commit, sync and rename of processes, seen where they are made. Out: an image of the folder as the next process finds it:
+the write-ahead log cut at a frame, its last one torn, and files and renames since the last sync each kept or lost by
+seed."""
 
 # Calls of the machine are replaced by others that take what those take.
 # mypy: disable-error-code="assignment"
@@ -25,21 +26,23 @@ from tests.simulation.loop import Owner, VirtualLoop, current_owner
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 # Of the index of a write-ahead log: its number of valid frames, and the salt that they share.
 _FRAMES, _SALT = struct.Struct("=16xI"), slice(32, 40)
-_BELLS, _INDEX = "-bells", "-shm"
+_BELLS, _INDEX, _HOT_FOLDER = "-bells", "-shm", "/hot/"
 # Of `PRAGMA synchronous`: each commit ends with a sync of the log.
 _FULL = 2
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "COMMIT", "END", "SAVEPOINT", "RELEASE")
-_real_fsync, _real_replace, _real_rename = os.fsync, os.replace, os.rename
+_real_fsync, _real_replace, _real_rename, _real_utime = os.fsync, os.replace, os.rename, os.utime
 _real_connect, _real_statvfs = sqlite3.connect, os.statvfs
+# The number that each file had before it was copied.
+FIRST_NUMBERS: dict[int, int] = {}
 # (salt, number of frames) of a write-ahead log.
 _End = tuple[bytes, int]
 
 
 class Disk:
-    """One node's folder. `is_full` refuses what would take room."""
+    """One folder. `is_full` refuses what would take room; `moment` is what its owners reach at each point of it."""
 
-    def __init__(self, folder: Path, seed: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seed: str, moment: str = "disk") -> None:
+        self.folder, self.moment = folder, moment
         self.chance = Random(f"{seed} disk")
         self.is_full = False
         self.lost_share = 1 / 3
@@ -48,8 +51,9 @@ class Disk:
         self.prepare: Callable[[sqlite3.Connection], None] = lambda connection: None
         # While two processes are at work in the folder.
         self.is_shared = False
-        self._ends: dict[str, _End] = {}
-        self._unsettled: list[tuple[str, _End]] = []
+        self.after_commit: Callable[[], None] = lambda: None
+        self._ends: dict[str, tuple[int, _End]] = {}
+        self._unsettled: list[tuple[str, int, _End]] = []
         self._is_at_work = False
         self._files: dict[int, tuple[int, int]] = {}
         self._names: dict[str, dict[str, int]] = {}
@@ -68,7 +72,7 @@ class Disk:
             for name in files:
                 self._note_file(os.stat(f"{parent}/{name}"))
                 if name.endswith("-wal") and (end := _end_in_log(Path(f"{parent}/{name}"))) is not None:
-                    self._ends[f"{parent}/{name}".removesuffix("-wal")] = end
+                    self._ends[f"{parent}/{name}".removesuffix("-wal")] = 0, end
 
     # --- what the node does -----------------------------------------------------------------------------------
 
@@ -82,14 +86,17 @@ class Disk:
         """Note a commit: synced once its work has been answered, since the sync is its last step."""
         self.commits += 1
         end = _end_of_log(file) if is_synced else None
-        if end is None:
-            self._count_point()
-            return
-        if self._is_at_work:
-            self._unsettled.append((file, end))
-        else:
-            self._ends[file] = end
+        if end is not None and self._is_at_work:
+            self._unsettled.append((file, self.commits, end))
+        elif end is not None:
+            self._note_end(file, self.commits, end)
         self._count_point()
+        self.after_commit()
+
+    def _note_end(self, file: str, commit: int, end: _End) -> None:
+        """Note how far a log is synced. The answer to an earlier commit of another process may come later."""
+        if commit >= self._ends.get(file, (0, end))[0]:
+            self._ends[file] = commit, end
 
     def begin_work(self) -> None:
         self._is_at_work = True
@@ -99,7 +106,8 @@ class Disk:
         ends, self._unsettled = self._unsettled, []
 
         def settle() -> None:
-            self._ends.update(ends)
+            for noted in ends:
+                self._note_end(*noted)
 
         return settle
 
@@ -124,6 +132,13 @@ class Disk:
             os.link(path, old_file)
             self._replaced[path] = old_file
         rename(source, target)
+        old = os.path.abspath(source)
+        for parent in [
+            name for name in self._names if f"{name}/".startswith(f"{old}/")
+        ]:  # what lay in it still does
+            self._names[path + parent[len(old) :]] = self._names.pop(parent)
+        if _HOT_FOLDER in path and (owner := current_owner()) is not None:
+            owner.reaches("folder")
         self._count_point()
 
     def fill(self, *, is_full: bool) -> None:
@@ -141,7 +156,7 @@ class Disk:
         self.changes += not is_of_database
         owner = current_owner()
         if owner is not None and not owner.is_dead and (is_of_database or not self.is_shared):
-            owner.reaches("disk")
+            owner.reaches(self.moment)
             owner.counts_turn()
 
     def is_to_write(self, words: str) -> None:
@@ -155,6 +170,11 @@ class Disk:
             if getattr(connection, "owner", None) is owner:
                 connection.close()
 
+    def touches(self, before: os.stat_result, after: os.stat_result) -> None:
+        """Let a file whose times are set be synced as it was. It may lie in the folder of another disk too."""
+        if self._files.get(before.st_ino) == (before.st_size, before.st_mtime_ns):
+            self._note_file(after)
+
     def _note_file(self, stat: os.stat_result) -> None:
         self._files[stat.st_ino] = stat.st_size, stat.st_mtime_ns
 
@@ -163,16 +183,19 @@ class Disk:
     def image(self, target: Path, *, power_fails: bool) -> None:
         """Copy the folder as a later process finds it, into a folder that does not exist yet."""
         shutil.copytree(self.folder, target, ignore=shutil.ignore_patterns(f"*{_BELLS}", f"*{_INDEX}"))
+        for path in (target / "hot").rglob("*"):  # whose numbers a node keeps
+            old = os.stat(self.folder / path.relative_to(target)).st_ino
+            FIRST_NUMBERS[os.stat(path).st_ino] = FIRST_NUMBERS.get(old, old)
         if power_fails:
             self._lose_files(target)
-            for path in sorted(self.folder.glob("*.db")):
-                self._cut_log(str(path), target)
+            for file in sorted({*self._ends, *map(str, self.folder.glob("*.db"))}):
+                self._cut_log(file, target)
 
     def _cut_log(self, file: str, target: Path) -> None:
         now, log = _end_of_log(file), target / f"{Path(file).name}-wal"
         if now is None or not log.exists():
             return
-        salt, frames = self._ends.get(file, (b"", 0))
+        salt, frames = self._ends.get(file, (0, (b"", 0)))[1]
         floor = frames if salt == now[0] else 0
         if floor >= now[1]:
             return
@@ -267,10 +290,20 @@ def _limit(connection: sqlite3.Connection, *, is_full: bool) -> None:
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
-def _owners_disk() -> Disk | None:
+def _owners_disk(path: object = "") -> Disk | None:
+    """Return the disk that the path lies on: the owner's own, or one that it shares."""
     owner = current_owner()
-    disk: Disk | None = owner.disk if isinstance(owner, Owner) else None
-    return disk
+    if not isinstance(owner, Owner):
+        return None
+    shared: Disk | None = owner.shared_disk
+    own: Disk | None = owner.disk
+    return shared if shared is not None and f"{path}/".startswith(f"{shared.folder}/") else own
+
+
+def _owners_disks() -> list[Disk]:
+    owner = current_owner()
+    disks = (owner.disk, owner.shared_disk) if isinstance(owner, Owner) else ()
+    return [disk for disk in disks if disk is not None]
 
 
 @cache
@@ -310,7 +343,7 @@ def _traced(factory: type[sqlite3.Connection]) -> type[sqlite3.Connection]:
 
 
 def _connect(database: Any, *args: Any, **more: Any) -> sqlite3.Connection:
-    disk = _owners_disk()
+    disk = _owners_disk(database)
     if disk is None:
         plain: sqlite3.Connection = _real_connect(database, *args, **more)
         return plain
@@ -323,15 +356,21 @@ def _connect(database: Any, *args: Any, **more: Any) -> sqlite3.Connection:
 
 
 def _fsync(handle: Any) -> None:
-    disk = _owners_disk()
+    number = handle if isinstance(handle, int) else handle.fileno()
+    disk = _owners_disk(os.readlink(f"/proc/self/fd/{number}"))
     if disk is None:
         _real_fsync(handle)
     else:
-        disk.sync(handle if isinstance(handle, int) else handle.fileno())
+        disk.sync(number)
+
+
+def _path_of(name: Any, folder: int | None) -> Any:
+    """Return the path of a name in an open folder."""
+    return name if folder is None else f"{os.readlink(f'/proc/self/fd/{folder}')}/{name}"
 
 
 def _replace(source: Any, target: Any, **more: Any) -> None:
-    disk = _owners_disk()
+    disk = _owners_disk(target)
     if disk is None:
         _real_replace(source, target, **more)
     else:
@@ -339,15 +378,27 @@ def _replace(source: Any, target: Any, **more: Any) -> None:
 
 
 def _rename(source: Any, target: Any, **more: Any) -> None:
-    disk = _owners_disk()
+    source, target = (
+        _path_of(source, more.pop("src_dir_fd", None)),
+        _path_of(target, more.pop("dst_dir_fd", None)),
+    )
+    disk = _owners_disk(target)
     if disk is None:
         _real_rename(source, target, **more)
     else:
         disk.replace(_real_rename, source, target)
 
 
+def _utime(path: Any, *args: Any, **more: Any) -> None:
+    disks = _owners_disks()
+    before = os.stat(path) if disks else None
+    _real_utime(path, *args, **more)
+    for disk in disks if before is not None else ():
+        disk.touches(before, os.stat(path))
+
+
 def _statvfs(path: Any) -> Any:
-    disk = _owners_disk()
+    disk = _owners_disk(path)
     if disk is None:
         return _real_statvfs(path)
     # The machine's own room must not steer a node.
@@ -361,6 +412,7 @@ def _statvfs(path: Any) -> Any:
 def watched(loop: VirtualLoop | None = None) -> Iterator[None]:
     """Let every commit, sync and rename of an owner with a disk pass through it, within the block."""
     os.fsync, os.replace, os.rename, os.statvfs = _fsync, _replace, _rename, _statvfs
+    os.utime = _utime
     sqlite3.connect = sqlite3.dbapi2.connect = _connect
     if loop is not None:
         loop.begin_work, loop.end_work = _begin_work, _end_work
@@ -368,14 +420,19 @@ def watched(loop: VirtualLoop | None = None) -> Iterator[None]:
         yield
     finally:
         os.fsync, os.replace, os.rename, os.statvfs = _real_fsync, _real_replace, _real_rename, _real_statvfs
-        sqlite3.connect = sqlite3.dbapi2.connect = _real_connect
+        os.utime, sqlite3.connect, sqlite3.dbapi2.connect = _real_utime, _real_connect, _real_connect
 
 
 def _begin_work() -> None:
-    if (disk := _owners_disk()) is not None:
+    for disk in _owners_disks():
         disk.begin_work()
 
 
 def _end_work() -> Callable[[], None]:
-    disk = _owners_disk()
-    return disk.end_work() if disk is not None else lambda: None
+    settles = [disk.end_work() for disk in _owners_disks()]
+
+    def settle() -> None:
+        for each in settles:
+            each()
+
+    return settle

@@ -72,7 +72,7 @@ class Faults:
         world.loop.slowness = world.loop.usual_slowness
         world.hub.rates.calm()
         for host in world.hosts.values():
-            host.disk.fill(is_full=False)
+            host.fill(is_full=False)
             host.clock.wrong = timedelta()
             for process in host.processes():
                 process.turns_left = process.strikes_after = None
@@ -88,10 +88,11 @@ class Faults:
 
     def _strike_later(self, host: Host, process: Process, *, power_fails: bool) -> None:
         """Let a kill strike so many steps of the process from now, or from when it is next at work: at a call, at the axis,
-        or at its disk; or at a point of its ports."""
+        at its disk, at moves of files in its hot folder, or at a point of its ports."""
         back_s = self._chance.choice((1.0, 20.0, 300.0))
         process.strike = lambda: host.kill(process, power_fails=power_fails, back_after_s=back_s)
-        moment = self._chance.choice(("", "call", "axis", "disk", "disk", "point", "point", "point"))
+        moves = ("folder",) * 3 if host.site.settings.folder.root is not None else ()
+        moment = self._chance.choice(("", "call", "axis", "disk", "disk", "point", "point", "point", *moves))
         turns = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((3, 30, 300)))
         if moment == "point":
             process.strikes_after = self._draw_point(host), 1
@@ -101,10 +102,10 @@ class Faults:
             process.turns_left = turns
 
     def _draw_point(self, host: Host) -> str:
-        """Draw a point of the node's ports, first of all one that this seed is to meet and has not met."""
+        """Draw a point of the node's ports, half the time one that this seed is to meet and has not met."""
         points = _points_of(host)
         own = [p for p in points if self._meets(p) and p not in self._world.points]
-        return self._chance.choice(own or points or ["call"])
+        return self._chance.choice((self._chance.random() < 0.5 and own) or points or ["call"])
 
     def _meets(self, point: str) -> bool:
         """Say whether the point is among those of this seed: so many seeds in a row meet them all."""
@@ -139,11 +140,11 @@ class Faults:
             self._world.hub.away.discard(host.name)
 
     async def _fill(self, host: Host) -> None:
-        host.disk.fill(is_full=True)
+        host.fill(is_full=True)
         try:
             await asyncio.sleep(self._chance.expovariate(1.0) * 600.0)
         finally:
-            host.disk.fill(is_full=False)
+            host.fill(is_full=False)
 
     async def _slow(self, host: Host) -> None:
         self._world.loop.slowness = self._chance.choice((20.0, 300.0))
@@ -156,7 +157,9 @@ class Faults:
         """Lock the database file as another program would, for a moment or for longer than a node waits."""
         if host.process is None or host.left is not None:
             return
-        connection = sqlite3.connect(host.folder / "gateway.db", timeout=0, isolation_level=None)
+        files = host.databases()
+        file = self._chance.choice(files) if len(files) > 1 else files[0]
+        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(self._chance.choice((0.05, 2.0, 30.0, 300.0)))

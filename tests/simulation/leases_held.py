@@ -1,17 +1,18 @@
 """Watches that no row is leased by two at once. In: the database of each node when it is laid out. Out: a broken promise at
-the very statement that takes a row whose lease another worker or process still holds, by the node's own clock."""
+the very statement that takes a row whose lease another worker or process still holds, by the node's own clock. So it is
+with the parcels of an axis in a file."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 # Tables whose rows workers take under a token.
 TABLES = ("outbox", "inbox", "job", "webhook", "report_schedule")
-_FUNCTION = "lease_is_taken"
+_FUNCTION, _AXIS_FUNCTION = "lease_is_taken", "parcel_is_taken"
 # As the product has it: a lease that ends later than twice its length from now was written by a clock that was ahead.
 _LEASE = timedelta(seconds=90)
 
@@ -31,6 +32,17 @@ def watch(database: Path) -> None:
         connection.commit()
 
 
+def watch_axis(file: Path) -> None:
+    """Let the file of an embedded axis report each parcel that is taken while another taker holds it."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(
+            "CREATE TRIGGER watch_queue BEFORE UPDATE OF token ON queue"
+            " WHEN OLD.token IS NOT NULL AND NEW.token <> OLD.token"
+            f" BEGIN SELECT {_AXIS_FUNCTION}(OLD.id, OLD.leased_until); END"
+        )
+        connection.commit()
+
+
 def let_report(
     connection: sqlite3.Connection, now: Callable[[], datetime], broken: Callable[[str], None]
 ) -> None:
@@ -42,4 +54,8 @@ def let_report(
         if at < ends_at <= at + 2 * _LEASE:
             broken(f"leased twice: {table} {id} is taken, and its lease of another ends only at {ends}")
 
+    def parcel_is_taken(id: int, ends_s: float) -> None:
+        is_taken("the axis", str(id), str(datetime.fromtimestamp(ends_s, UTC)))
+
     connection.create_function(_FUNCTION, 3, is_taken)
+    connection.create_function(_AXIS_FUNCTION, 2, parcel_is_taken)

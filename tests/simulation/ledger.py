@@ -27,6 +27,8 @@ class Ledger:
     # (agency, incoming id) → arrival number
     numbers: dict[tuple[str, str], str] = field(default_factory=dict)
     acked: set[tuple[str, str]] = field(default_factory=set)
+    # Those of them that a document system took away from its hot folder
+    collected: set[tuple[str, str]] = field(default_factory=set)
     # (agency, incoming id) → statuses that were answered with success
     statuses: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     # Drafts that persons began

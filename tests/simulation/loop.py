@@ -42,6 +42,7 @@ class Owner:
         self.strike: Callable[[], None] = _nothing
         self.strikes_after: tuple[str, int] | None = None
         self.disk: Any = None  # the `disk.Disk` that it writes to
+        self.shared_disk: Any = None  # one that it shares with other owners
         self.at_work: events.Handle | None = None  # the step that begins now
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 

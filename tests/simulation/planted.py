@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def try_fault(
     source = path.read_text("utf-8")
     path.write_text(with_fault(source, fault), "utf-8")
     try:
-        results = _run_worlds(folder, cpu_s, hours, seed)
+        results = _run_worlds(folder, cpu_s, hours, seed, fault.get("options", ()))
     finally:
         path.write_text(source, "utf-8")
     last = results[-1] if results else {"broken": ["no world came to its end"]}
@@ -88,7 +88,9 @@ def try_fault(
     }
 
 
-def _run_worlds(folder: Path, cpu_s: float, hours: float, seed: int) -> list[dict[str, Any]]:
+def _run_worlds(
+    folder: Path, cpu_s: float, hours: float, seed: int, options: Sequence[str]
+) -> list[dict[str, Any]]:
     roots = (folder, folder / "office", folder / "foreign", folder / "labs")
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(map(str, roots)),
@@ -97,7 +99,7 @@ def _run_worlds(folder: Path, cpu_s: float, hours: float, seed: int) -> list[dic
     }
     command = [sys.executable, "-m", "tests.simulation", "--seed", str(seed)]
     ended = subprocess.run(
-        [*command, "--cpu", str(cpu_s), "--hours", str(hours)],
+        [*command, "--cpu", str(cpu_s), "--hours", str(hours), *options],
         cwd=folder,
         env=environment,
         capture_output=True,

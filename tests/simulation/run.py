@@ -21,9 +21,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.simulation import at_rest, checkers, office_part, order, reforms, sources, stage
+from tests.simulation import at_rest, checkers, hot_folder, office_part, order, reforms, sources, stage
 from tests.simulation.axis import Rates
-from tests.simulation.callers import Crowd
+from tests.simulation.callers import Crowd, Sender
 from tests.simulation.certificates import Certificates
 from tests.simulation.disk import watched
 from tests.simulation.faults import KINDS, Faults
@@ -34,6 +34,7 @@ from tests.simulation.office_part import OfficePart
 from tests.simulation.programs import CERTIFICATES, REFORMS, SEASONS, Opening, Program, draw_opening
 from tests.simulation.reforms import Reforms
 from tests.simulation.seasons import Seasons
+from tests.simulation.shared_axis import SharedAxis
 from tests.simulation.stage import Site
 from tests.simulation.states import States
 from tests.simulation.world import World, install
@@ -51,20 +52,23 @@ _SETTLED_S = 600.0
 _CALM = 0.05
 # The end of every world, without faults: so long senders go on, with such pauses, and mail must be quick.
 _CALM_END_S, _CALM_PAUSE_S = 240.0, 100.0
-_WITH_OFFICE = 0.5
+_WITH_OFFICE, _EMBEDDED, _WITH_HOT_FOLDER = 0.5, 0.3, 0.2
+AXES = HUB, EMBEDDED = "hub", "embedded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Plan of one run. `without` names kinds of faults and programs that are left out, `callers` the agencies that send
-    (none named: all); `has_office` None lets the seed decide; `programs` run whatever the seed draws, without an office;
-    the film has the `film_length` last events, up to the event `last_event`."""
+    (none named: all); `has_office` and `has_hot_folder` None, `axis` "" let the seed decide; `programs` run whatever
+    the seed draws, without an office; the film has the `film_length` last events, up to the event `last_event`."""
 
     seed: int
     hours: float = 1.5
     without: frozenset[str] = frozenset()
     callers: frozenset[str] = frozenset()
     has_office: bool | None = None
+    axis: str = ""
+    has_hot_folder: bool | None = None
     programs: tuple[str, ...] = ()
     last_event: int = 0
     film_length: int = FILM_LENGTH
@@ -89,7 +93,19 @@ class Plan:
             slowness=0.2 if is_calm else chance.choice((0.2, 1.0, 1.0, 10.0)),
             rates=rates,
             has_office=self._draw_office(),
+            axis=self.axis or self._draw_axis(),
+            has_hot_folder=self._draw_hot_folder(),
         )
+
+    def _draw_hot_folder(self) -> bool:
+        drawn = Random(f"{self.seed} hot folder").random() < _WITH_HOT_FOLDER
+        is_asked = drawn if self.has_hot_folder is None else self.has_hot_folder
+        return is_asked and not self.programs and not self._draw_office()
+
+    def _draw_axis(self) -> str:
+        """Draw what lies between the nodes, from a source of its own. Idle years on the embedded axis cost too much."""
+        is_embedded = Random(f"{self.seed} axis kind").random() < _EMBEDDED and not self.programs
+        return EMBEDDED if is_embedded else HUB
 
     def _draw_office(self) -> bool:
         """Draw whether the nodes run with the office, from a source of its own."""
@@ -111,7 +127,7 @@ class Plan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Temper:
     """`pause_s` is the mean time between two acts of a caller, `fault_pause_s` between two faults; a calm
-    world has no faults."""
+    world has no faults. `axis` is the hub, or the product's own in a folder of one machine."""
 
     is_calm: bool
     pause_s: float
@@ -120,6 +136,8 @@ class Temper:
     slowness: float
     rates: Rates
     has_office: bool
+    axis: str
+    has_hot_folder: bool
 
 
 @dataclass(slots=True)
@@ -170,7 +188,9 @@ def a_folder() -> Iterator[Path]:
 _laid_out: dict[bool, tuple[Path, dict[str, Site]]] = {}
 
 
-def lay_out(folder: Path, office: OfficePart | None, opening: Opening) -> dict[str, Site]:
+def lay_out(
+    folder: Path, office: OfficePart | None, opening: Opening, *, has_hot_folder: bool = False
+) -> dict[str, Site]:
     """Lay out the nodes, with or without an office, the same for every seed: once in a process; a world gets a copy. A
     world with programs has nodes of its own."""
     if opening.names:
@@ -183,7 +203,10 @@ def lay_out(folder: Path, office: OfficePart | None, opening: Opening) -> dict[s
     template, sites = _laid_out[has_office]
     shutil.copytree(template, folder, dirs_exist_ok=True)
     return {
-        name: replace(site, settings=stage.settings_of(folder, name, has_office=has_office))
+        name: replace(
+            site,
+            settings=stage.settings_of(folder, name, has_office=has_office, has_hot_folder=has_hot_folder),
+        )
         for name, site in sites.items()
     }
 
@@ -222,13 +245,15 @@ def run(plan: Plan, folder: Path) -> Result:
     temper = plan.temper()
     office = office_part.new_part() if temper.has_office else None
     opening = plan.opening()
-    sites = lay_out(folder, office, opening)
+    sites = lay_out(folder, office, opening, has_hot_folder=temper.has_hot_folder)
     seed = str(plan.seed)
     loop = VirtualLoop(seed)
     loop.now = opening.start_s
     film = Film(loop.time, plan.film_length, plan.last_event)
     loop.usual_slowness = loop.slowness = temper.slowness
     world = World(seed, loop, film, temper.rates)
+    if temper.axis == EMBEDDED:
+        world.axis = SharedAxis(world, folder / stage.AXIS)
     if office is not None:
         world.open_node = office.open_node
     result = Result(plan)
@@ -279,6 +304,8 @@ async def _live(
     temper = plan.temper()
     hangs_up = 0.0 if "hang_up" in plan.without else temper.hangs_up
     crowd = Crowd(world=world, ledger=ledger, pause_s=temper.pause_s, hangs_up=hangs_up)
+    if temper.has_hot_folder:
+        crowd.makers = hot_folder.MAKERS
     callers = [
         loop.create_task(caller.run(), context=context_of(None))
         for caller in (
@@ -287,6 +314,8 @@ async def _live(
         )
     ]
     without = frozenset(KINDS) if temper.is_calm else plan.without | opening.unfit_faults
+    if world.axis is not None:
+        without |= {"away"}
     faults = Faults(world, temper.fault_pause_s, without)
     striking = loop.create_task(faults.run(), context=context_of(None))
     settle = partial(_until_quiet, world, crowd, callers, office)
@@ -308,6 +337,9 @@ async def _live(
     for program in programs:
         await program.finish()
     await settle()
+    if world.axis is not None and not world.broken_promises:
+        await world.axis.lose_taker(lambda cast, code: Sender(crowd, cast).send_last(code))
+        await settle()
     for host in world.hosts.values():
         host.at_first_rest = at_rest.counts(host)
     calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
@@ -321,6 +353,7 @@ async def _live(
         promises += order.check(checkers.read(world), clocks_were_right)
         promises += await at_rest.strangers(world, ledger)
         promises += at_rest.check(world)
+        promises += hot_folder.check(checkers.read(world), ledger) if temper.has_hot_folder else ()
         promises += [promise for program in programs for promise in program.check()]
         result.detail["at_rest"] = {
             h.name: (h.at_first_rest, at_rest.counts(h)) for h in world.hosts.values()
@@ -392,7 +425,7 @@ async def _until_quiet(
         collect(world)
         _look_at(callers, world)
         await world.all_open()
-        world.hub.retry_dead()
+        await (world.axis or world.hub).retry_dead()
         remains = checkers.remains(world, crowd.ledger, crowd.busy)
         remains += office.remains(world) if office is not None else ()
         if not remains and was_quiet:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import open_core
 from gateway.bootstrap.node import open_node
 from gateway.clock import SystemClock
@@ -47,6 +48,9 @@ CASTS = (
     Cast("Z93", "south", NumberingMode.C),
     Cast("Z93.04", "south", NumberingMode.B),
 )
+AXIS, HOT_FOLDER = "axis", "hot"
+# Agencies whose documents go by the hot folder, in worlds that have one.
+BY_FOLDER = ("Z91.07", "Z92")
 NODES = tuple(dict.fromkeys(cast.node for cast in CASTS))
 
 
@@ -80,7 +84,7 @@ class Site:
     deciders: list[tuple[str, str]] = field(default_factory=list)
 
 
-def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
+def settings_of(folder: Path, name: str, *, has_office: bool, has_hot_folder: bool = False) -> Settings:
     """Return the settings of a node; polls are rare, so that an idle hour costs little."""
     return load(
         None,
@@ -88,10 +92,20 @@ def settings_of(folder: Path, name: str, *, has_office: bool) -> Settings:
             "GATEWAY_NODE_NAME": name,
             "GATEWAY_NODE_DATA_DIR": str(folder / name),
             "GATEWAY_NODE_OFFICE": "on" if has_office else "off",
+            "GATEWAY_AXIS_FOLDER": str(folder / AXIS),
             "GATEWAY_WORKERS_POLL_S": "60",
             "GATEWAY_WORKERS_LEASE_S": "90",
+            **(_hot_folder(folder / name) if has_hot_folder else {}),
         },
     )
+
+
+def _hot_folder(data: Path) -> dict[str, str]:
+    return {
+        "GATEWAY_FOLDER_ROOT": str(data / HOT_FOLDER),
+        "GATEWAY_FOLDER_AGENCIES": ",".join(BY_FOLDER),
+        "GATEWAY_FOLDER_LOOK_S": "15",
+    }
 
 
 async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, timedelta]) -> dict[str, Site]:
@@ -103,7 +117,7 @@ async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, t
     sites, certificates = {}, {}
     for name in NODES:
         settings = settings_of(folder, name, has_office=office is not None)
-        settings.node.data_dir.mkdir(parents=True)
+        (settings.node.data_dir / HOT_FOLDER).mkdir(parents=True)
         schema = folder / "schema.db"
         if schema.exists():
             shutil.copyfile(schema, folder / name / "gateway.db")
@@ -124,6 +138,9 @@ async def lay_out(folder: Path, office: OfficePart | None, terms: Mapping[str, t
         if office is not None:
             sites[site.name] = replace(site, people=await office.settle(site, clock))
         leases_held.watch(site.settings.node.data_dir / "gateway.db")
+    async with open_axis(site.settings, clock) as axis:
+        await axis.host(())
+    leases_held.watch_axis(folder / AXIS / "axis.sqlite")
     return sites
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,19 +22,21 @@ from typing import Any, TypeVar
 from gateway.bootstrap import node as node_wiring
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
 from gateway.errors import Misconfigured
+from gateway.folder import places, submit
 from gateway.settings import Settings
 from gateway.workers import loop as worker_loops
 from tests.simulation import leases_held
 from tests.simulation.axis import Hub, Rates, SimulatedAxis
-from tests.simulation.disk import Disk
+from tests.simulation.disk import FIRST_NUMBERS, Disk
 from tests.simulation.film import Film
 from tests.simulation.loop import Owner, VirtualLoop, context_of, current_owner
 from tests.simulation.ports import ProcessCalls, WatchPorts
+from tests.simulation.shared_axis import SharedAxis, open_embedded
 from tests.simulation.stage import Site, StageClock
 
 T = TypeVar("T")
 OpenNodeCall = Callable[[Settings, StageClock, Wrap], AbstractAsyncContextManager[OpenNode]]
-_LANDING_S = 30.0
+_LANDING_S, _EMBEDDED_LANDING_S = 30.0, 5.0
 _LANDING_FIRST_S = 1.0
 # So long after a disturbance a process may have failed to open.
 _OPENING_S = 60.0
@@ -54,6 +57,7 @@ class Process(Owner):
         self.host = host
         self.number = 1000 + host.starts
         self.disk = host.disk
+        self.shared_disk = host.world.axis.disk if host.world.axis is not None else None
         self.is_cancelled = False
         self.node: OpenNode | None = None
         self.opened = asyncio.Event()
@@ -152,10 +156,22 @@ class Host:
         assert self.process.node is not None
         return self.process.node
 
+    def fill(self, *, is_full: bool) -> None:
+        """Let the node's disk be full, or have room again, and the folder of an axis on the same machine too."""
+        self.disk.fill(is_full=is_full)
+        if self.world.axis is not None:
+            self.world.axis.disk.fill(is_full=is_full)
+
+    def databases(self) -> list[Path]:
+        shared = [] if self.world.axis is None else [self.world.axis.file]
+        return [self.folder / "gateway.db", *shared]
+
     def start(self) -> None:
         """Start a process, in the folder that the last one left, unless another one runs by now."""
         if self.process is not None and not self.process.is_dead:
             return
+        if self.world.axis is not None:
+            self.world.axis.settle()
         if self.left is not None:
             self.disk.forget_processes()
             self.world.loop.close_files_of_dead()
@@ -217,22 +233,32 @@ class Host:
 
     def kill(self, process: Process, *, power_fails: bool, back_after_s: float) -> None:
         """Kill a process at this very step; where the power fails, every process of the node, and what was not synced is
-        lost."""
+        lost. Nodes that share the folder of an axis are one machine, whose power fails for all of them."""
         if process.is_dead or process not in self.processes():
             return
         self._bury(process, "kill.power" if power_fails else "kill.process")
+        axis = self.world.axis
+        if axis is not None and not power_fails:
+            axis.disk.close_connections_of(process)
         if not power_fails and len(self.processes()) == 1:
             self.world.loop.close_files_of_dead()
             self.disk.close_connections_of(process)
             self.had_killed_beside = True
             self._leave(process)
             return
+        self._go_down(process, power_fails=power_fails, back_after_s=back_after_s)
+        if axis is not None and power_fails:
+            axis.lose_power()
+            for other in [host for host in self.world.hosts.values() if host.processes()]:
+                other._go_down(other.processes()[0], power_fails=True, back_after_s=back_after_s)
+
+    def _go_down(self, process: Process, *, power_fails: bool, back_after_s: float) -> None:
+        """Leave what the next process will find, which comes after that time."""
         for other in self.processes():
             self._bury(other, "kill.power")
         self.left = self.folder.with_name(f"{self.name}-left-{self.starts}")
         self.disk.image(self.left, power_fails=power_fails)
-        if process is self.second:
-            self.process = process
+        self.process = process
         self._leave_dead()
         self.world.loop.call_later(back_after_s, self.start, context=context_of(None))
 
@@ -279,6 +305,7 @@ class World:
     def __init__(self, seed: str, loop: VirtualLoop, film: Film, rates: Rates) -> None:
         self.seed, self.loop, self.film = seed, loop, film
         self.hub = Hub(loop, Random(f"{seed} axis"), rates, film.tell, self._check_lease)
+        self.axis: SharedAxis | None = None  # in place of the hub
         self.hosts: dict[str, Host] = {}
         self.graves: list[Process] = []
         self.broken_promises: list[str] = []
@@ -336,7 +363,7 @@ class World:
                     await asyncio.wait([process.main])
 
 
-_real_getpid = os.getpid
+_real_getpid, _real_mark_of = os.getpid, places.mark_of
 
 
 def _process_number() -> int:
@@ -344,10 +371,17 @@ def _process_number() -> int:
     return owner.number if isinstance(owner, Process) else _real_getpid()
 
 
+def _mark_of(stat: os.stat_result) -> places.Mark:
+    """Give a file that was copied after a kill the number that it had: it is the same file."""
+    mark = _real_mark_of(stat)
+    return replace(mark, node=FIRST_NUMBERS.get(mark.node, mark.node))
+
+
 def install(world: World) -> None:
-    """Put the world's axis where the product takes its own."""
-    worker_loops.LANDING_POLL_S = _LANDING_S
+    """Put the world's axis where the product takes its own. Nothing rings for a parcel in a shared folder."""
+    worker_loops.LANDING_POLL_S = _LANDING_S if world.axis is None else _EMBEDDED_LANDING_S
     os.getpid = _process_number
+    places.mark_of = submit.mark_of = _mark_of  # type: ignore[attr-defined]  # imported there
     node_wiring.LANDING_FIRST_S = _LANDING_FIRST_S  # type: ignore[attr-defined]  # imported there
 
     @asynccontextmanager
@@ -360,4 +394,4 @@ def install(world: World) -> None:
         finally:
             await axis.close()
 
-    node_wiring.open_axis = open_axis  # type: ignore[attr-defined]  # imported there
+    node_wiring.open_axis = open_axis if world.axis is None else open_embedded  # type: ignore[attr-defined]  # imported there
