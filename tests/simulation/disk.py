@@ -377,9 +377,9 @@ def _rename(source: Any, target: Any, **more: Any) -> None:
 
 def _utime(path: Any, *args: Any, **more: Any) -> None:
     disks = _owners_disks()
-    before = os.stat(path) if disks else None
+    before = os.stat(path)
     _real_utime(path, *args, **more)
-    for disk in disks if before is not None else ():
+    for disk in disks:
         disk.touches(before, os.stat(path))
 
 

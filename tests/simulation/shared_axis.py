@@ -34,10 +34,11 @@ _MOST_S = 120.0
 async def open_embedded(settings: Any, clock: Any = None, host_of: Any = None) -> AsyncIterator[Any]:
     """Open the axis of a process as the product does. Its bell rings for itself alone: nodes are processes of their own.
     Its errors, which events keep, do not name the folder of this run."""
-    async with open_axis(settings, clock) as axis:
-        axis: Any
+    owner: Any = current_owner()
+    async with open_axis(settings, clock) as opened:
+        axis: Any = opened
         axis._bell.close()
-        axis._name += f" {current_owner().name}"
+        axis._name += f" {owner.name}"
         axis._bell = WaiterWaker(axis._name)
         name = Path(axis._path.name)
         axis._queue.failures = FailuresNamed(name)
