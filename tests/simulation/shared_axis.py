@@ -96,20 +96,20 @@ class SharedAxis:
         chance = world.chance("lost taker")
         sender, receiver = (chance.choice([c for c in CASTS if c.node == n]) for n in chance.sample(NODES, 2))
         host = world.hosts[receiver.node]
-        taken = asyncio.Event()
+        struck = asyncio.Event()
 
         def strike() -> None:
             process = current_owner()
             if process in host.processes() and self._ask("SELECT 1 FROM queue WHERE token IS NOT NULL"):
                 self.disk.after_commit = lambda: None
-                taken.set()
+                struck.set()
                 host.kill(process, power_fails=False, back_after_s=1.0)
 
         self.disk.after_commit = strike
         await send(sender, receiver.code)
         try:
             async with asyncio.timeout(_MOST_S):
-                await taken.wait()
+                await struck.wait()
         except TimeoutError:
             world.broken(f"nobody took the last letter to {receiver.code} within {_MOST_S:g} s")
             return
