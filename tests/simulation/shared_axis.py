@@ -90,8 +90,8 @@ class SharedAxis:
                 await axis.dead_retry(parcel.id)
 
     async def lose_taker(self, send: Callable[[Cast, str], Awaitable[object]]) -> None:
-        """Let one more letter be taken by a process that dies with the lease, while nothing else is under way. Nobody else
-        writes to the axis then, so that only the clock says when the parcel is due."""
+        """Let one more letter be taken by a process that dies with the lease, while nothing else is under way. No other
+        process writes to the axis then, so that only the clock says when the parcel is due."""
         world = self._world
         chance = world.chance("lost taker")
         sender, receiver = (chance.choice([c for c in CASTS if c.node == n]) for n in chance.sample(NODES, 2))
