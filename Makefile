@@ -76,8 +76,8 @@ planted: $(VENV)/.dev ## plant faults of one line and say in how many simulated 
 soak: $(VENV)/.dev ## send N documents while KILLS faults strike nodes, a cluster of brokers and PostgreSQL (long)
 	$(BIN)/python -m bench.soak --axis amqp --database postgresql --broker-nodes 3 --n $(N) --kills $(KILLS) $(SEED:%=--seed %)
 
-simulate: $(VENV)/.dev ## run the world of a seed (SEED, else a new one) for HOURS virtual hours; UNTIL ends its film, SHRINK=1 makes a failing one smaller, NODES=office or no-office chooses
-	$(BIN)/python -m tests.simulation --hours $(HOURS) $(SEED:%=--seed %) $(UNTIL:%=--until %) $(SHRINK:%=--shrink) $(NODES:%=--%)
+simulate: $(VENV)/.dev ## run the world of a seed (SEED, else a new one) for HOURS virtual hours; UNTIL ends its film, SHRINK=1 makes a failing one smaller, NODES=office or no-office, AXIS=hub or embedded and FOLDER=hot-folder or no-hot-folder choose
+	$(BIN)/python -m tests.simulation --hours $(HOURS) $(SEED:%=--seed %) $(UNTIL:%=--until %) $(SHRINK:%=--shrink) $(NODES:%=--%) $(AXIS:%=--axis %) $(FOLDER:%=--%)
 
 fuzz: $(VENV)/.dev ## give every reader of foreign bytes bad ones for FUZZ_S seconds, and the API bad calls (long)
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S) $(SEED:%=--seed %) $(ONLY)

@@ -196,7 +196,7 @@ class Sender(Caller):
         await self._change(letter, document)
 
     async def send_last(self, recipient: str) -> None:
-        """Send one letter, and leave it as it is."""
+        """Send one letter, without a change of it afterwards."""
         number = "" if self.cast.code in self.crowd.numbered_by_node else f"{3 * _MANY}"
         await self._send(
             Letter(key=f"{self.cast.code}-last", number=number, recipients=(recipient,), sizes=(2_000,))

@@ -170,10 +170,10 @@ class Disk:
             if getattr(connection, "owner", None) is owner:
                 connection.close()
 
-    def touches(self, before: os.stat_result, after: os.stat_result) -> None:
+    def touches(self, old: os.stat_result, new: os.stat_result) -> None:
         """Let a file whose times are set be synced as it was. It may lie in the folder of another disk too."""
-        if self._files.get(before.st_ino) == (before.st_size, before.st_mtime_ns):
-            self._note_file(after)
+        if self._files.get(old.st_ino) == (old.st_size, old.st_mtime_ns):
+            self._note_file(new)
 
     def _note_file(self, stat: os.stat_result) -> None:
         self._files[stat.st_ino] = stat.st_size, stat.st_mtime_ns
@@ -391,10 +391,10 @@ def _rename(source: Any, target: Any, **more: Any) -> None:
 
 def _utime(path: Any, *args: Any, **more: Any) -> None:
     disks = _owners_disks()
-    before = os.stat(path) if disks else None
+    stat_result = os.stat(path)
     _real_utime(path, *args, **more)
-    for disk in disks if before is not None else ():
-        disk.touches(before, os.stat(path))
+    for disk in disks:
+        disk.touches(stat_result, os.stat(path))
 
 
 def _statvfs(path: Any) -> Any:
@@ -432,7 +432,7 @@ def _end_work() -> Callable[[], None]:
     settles = [disk.end_work() for disk in _owners_disks()]
 
     def settle() -> None:
-        for each in settles:
-            each()
+        for end in settles:
+            end()
 
     return settle

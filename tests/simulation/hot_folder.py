@@ -11,6 +11,7 @@ import shutil
 from asyncio import sleep
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class FolderReceiver(Receiver):
     async def _fetch(self) -> bool:
         inn = _base(self.host, self.cast.code) / "in"
         for id in sorted(path.parent.name for path in inn.glob(f"*/{_META}")):
-            document: IncomingDocument = await self.ask("read", lambda node, id=id: self._read(node, id))
+            document = await self.ask("read", partial(self._read, id))
             self._compare(id)
             await self._attempt(id, self._take_in(document))
             folder = _base(self.host, self.cast.code) / "in" / id
@@ -121,7 +122,7 @@ class FolderReceiver(Receiver):
                 self.tell("collected", id)
         return False
 
-    async def _read(self, node: OpenNode, id: str) -> IncomingDocument:
+    async def _read(self, id: str, node: OpenNode) -> IncomingDocument:
         async with node.store.read(self.scope) as work:
             return await work.incoming.get(id)
 

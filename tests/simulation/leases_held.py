@@ -54,8 +54,8 @@ def let_report(
         if at < ends_at <= at + 2 * _LEASE:
             broken(f"leased twice: {table} {id} is taken, and its lease of another ends only at {ends}")
 
-    def parcel_is_taken(id: int, ends_s: float) -> None:
+    def report_parcel(id: int, ends_s: float) -> None:
         is_taken("the axis", str(id), str(datetime.fromtimestamp(ends_s, UTC)))
 
     connection.create_function(_FUNCTION, 3, is_taken)
-    connection.create_function(_AXIS_FUNCTION, 2, parcel_is_taken)
+    connection.create_function(_AXIS_FUNCTION, 2, report_parcel)

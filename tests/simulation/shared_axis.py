@@ -34,10 +34,11 @@ _MOST_S = 120.0
 async def open_embedded(settings: Any, clock: Any = None, host_of: Any = None) -> AsyncIterator[Any]:
     """Open the axis of a process as the product does. Its bell rings for itself alone: nodes are processes of their own.
     Its errors, which events keep, do not name the folder of this run."""
-    async with open_axis(settings, clock) as axis:
-        axis: Any
+    owner: Any = current_owner()
+    async with open_axis(settings, clock) as opened:
+        axis: Any = opened
         axis._bell.close()
-        axis._name += f" {current_owner().name}"
+        axis._name += f" {owner.name}"
         axis._bell = WaiterWaker(axis._name)
         name = Path(axis._path.name)
         axis._queue.failures = FailuresNamed(name)
@@ -89,26 +90,26 @@ class SharedAxis:
                 await axis.dead_retry(parcel.id)
 
     async def lose_taker(self, send: Callable[[Cast, str], Awaitable[object]]) -> None:
-        """Let one more letter be taken by a process that dies with the lease, while nothing else is under way. Nobody else
-        writes to the axis then, so that only the clock says when the parcel is due."""
+        """Let one more letter be taken by a process that dies with the lease, while nothing else is under way. No other
+        process writes to the axis then, so that only the clock says when the parcel is due."""
         world = self._world
         chance = world.chance("lost taker")
         sender, receiver = (chance.choice([c for c in CASTS if c.node == n]) for n in chance.sample(NODES, 2))
         host = world.hosts[receiver.node]
-        taken = asyncio.Event()
+        struck = asyncio.Event()
 
         def strike() -> None:
             process = current_owner()
             if process in host.processes() and self._ask("SELECT 1 FROM queue WHERE token IS NOT NULL"):
                 self.disk.after_commit = lambda: None
-                taken.set()
+                struck.set()
                 host.kill(process, power_fails=False, back_after_s=1.0)
 
         self.disk.after_commit = strike
         await send(sender, receiver.code)
         try:
             async with asyncio.timeout(_MOST_S):
-                await taken.wait()
+                await struck.wait()
         except TimeoutError:
             world.broken(f"nobody took the last letter to {receiver.code} within {_MOST_S:g} s")
             return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from gateway.atomic_files import sync_folder, write_file
+from gateway.folder.places import Place
 from gateway.store.folder_marks import read_mark, write_mark
 from gateway.trust import seals
 from gateway.trust.keys import KeyDirectory
@@ -28,6 +32,7 @@ class Worst:
         self.disk.lost_share = 1.0
         self.owner = Owner("node")
         self.owner.disk = self.disk
+        self.opened: list[sqlite3.Connection] = []  # kept, since the last one that closes empties the log
 
     def run(self, work: Callable[[], T]) -> T:
         with watched():
@@ -65,6 +70,51 @@ def test_a_commit_that_was_not_synced_is_lost(worst: Worst, synchronous: str, ke
     assert left.execute("SELECT count(*) FROM note").fetchone() == (kept,)
     left.close()
     open_file.close()
+
+
+def test_a_synced_file_whose_times_are_set_is_kept(worst: Worst) -> None:
+    def work() -> None:
+        write_file(worst.folder / "note", b"words")
+        sync_folder(worst.folder)
+        os.utime(worst.folder / "note", (1, 1))
+
+    worst.run(work)
+    assert (worst.after_power_cut() / "note").read_bytes() == b"words"
+
+
+def test_a_moved_folder_keeps_what_was_synced_in_it(worst: Worst) -> None:
+    def work() -> None:
+        (worst.folder / "draft").mkdir()
+        write_file(worst.folder / "draft" / "note", b"words")
+        with Place.open_root(worst.folder) as place:
+            with place.within("draft") as draft:
+                draft.flush()
+            place.move("draft", place, "done")
+
+    worst.run(work)
+    assert (worst.after_power_cut() / "done" / "note").read_bytes() == b"words"
+
+
+def test_what_was_shared_outlives_the_power_cut_of_a_later_answer(worst: Worst) -> None:
+    """Two processes commit; the first hears of its commit last."""
+    database = worst.folder / "queue.db"
+
+    def commit(number: int) -> Callable[[], None]:
+        worst.disk.begin_work()
+        connection = sqlite3.connect(database, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE IF NOT EXISTS queue (number)")
+        connection.execute("INSERT INTO queue VALUES (?)", (number,))
+        worst.opened.append(connection)
+        return worst.disk.end_work()
+
+    first = worst.run(lambda: commit(1))
+    second = worst.run(lambda: commit(2))
+    second()
+    first()
+    with closing(sqlite3.connect(worst.after_power_cut() / "queue.db")) as image:
+        assert image.execute("SELECT number FROM queue").fetchall() == [(1,), (2,)]
 
 
 def test_the_key_of_the_log_outlives_a_power_cut(worst: Worst) -> None:

@@ -53,6 +53,20 @@ def test_a_lease_that_ends_or_is_renewed_may_be_followed_by_another(folder: Path
     )
 
 
+def test_a_parcel_that_is_taken_while_another_holds_it_is_reported(tmp_path: Path) -> None:
+    broken: list[str] = []
+    with closing(sqlite3.connect(tmp_path / "axis.sqlite", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE queue (id, token, leased_until)")
+        leases_held.watch_axis(tmp_path / "axis.sqlite")
+        leases_held.let_report(connection, lambda: NOW, broken.append)
+        for ends_s in (NOW.timestamp() + 30, NOW.timestamp() - 30):
+            connection.execute("DELETE FROM queue")
+            connection.execute("INSERT INTO queue VALUES (7, 'a', ?)", (ends_s,))
+            connection.execute("UPDATE queue SET token = 'b'")
+    (line,) = broken
+    assert "the axis 7" in line
+
+
 def events(folder: Path, *kinds: str) -> list[str]:
     with closing(sqlite3.connect(folder / "gateway.db")) as connection:
         rows = [("msg_1", kind, f"2026-01-05 01:00:0{n}", n) for n, kind in enumerate(kinds, 1)]

@@ -371,9 +371,9 @@ def _process_number() -> int:
     return owner.number if isinstance(owner, Process) else _real_getpid()
 
 
-def _mark_of(stat: os.stat_result) -> places.Mark:
+def _mark_of(stat_result: os.stat_result) -> places.Mark:
     """Give a file that was copied after a kill the number that it had: it is the same file."""
-    mark = _real_mark_of(stat)
+    mark = _real_mark_of(stat_result)
     return replace(mark, node=FIRST_NUMBERS.get(mark.node, mark.node))
 
 
