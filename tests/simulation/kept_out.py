@@ -120,21 +120,6 @@ def _packet(row_id: str, packet_id: str, sender: str, recipient: str, words: str
     )
 
 
-def let_in(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> Iterator[str]:
-    """Name packets that should have been kept out, and were taken in."""
-    for side in sides:
-        for row in side["inbox"]:
-            lapse = lapses.get(row["transport_sender"])
-            if lapse is None or row["state"] != "done":
-                continue
-            try:
-                words = side.content_of(row["file_digest"]).decode()
-            except FileNotFoundError:  # statuses are not kept
-                continue
-            if _is_of(words, lapse) and _received_at(row) >= lapse.ends_at:
-                yield f"{side.name} {row['id']}: taken in, and its certificate had ended at {lapse.ends_at}"
-
-
 def from_ended(sides: Iterable[Rows], endings: Endings) -> Iterator[str]:
     """Name packets that were taken in from a code which had ended when they arrived, by a node that knew it."""
     for side in sides:
