@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
 from gateway.trust.keys import KeyDirectory
-from tests.simulation import checkers, kept_out, renewal, sources
+from tests.simulation import renewal, sources
 from tests.simulation.kept_out import Lapse
 from tests.simulation.programs import HOUR_S, IN_TIME, LATE, Program, restart_all
 from tests.simulation.stage import CASTS
@@ -60,7 +59,3 @@ class Certificates(Program):
         for name in self.world.hosts:
             await renewal.reopen_packets(self.crowd, name)
         await restart_all(self.world)
-
-    def check(self) -> Iterator[str]:
-        """Check that nothing was taken in that came after the end of its certificate."""
-        return kept_out.let_in(checkers.read(self.world), self.crowd.ledger.lapses)

@@ -7,7 +7,7 @@ import json
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.domain.account import AgencyScope, NumberingMode
@@ -226,6 +226,8 @@ class _Check:
         if (ending := self._ledger.endings.get(code)) is not None:
             at_heir = self._at_heir(sent, row, delivery, ending)
             yield from self._diverted(label, delivery, ending, admitted, at_heir)
+            if row["kind"] in _LETTER_KINDS:
+                yield from self._sent_late(sent, label, delivery, ending)
             admitted = admitted + at_heir
         cancelled = [fact for fact in self._facts[delivery["id"]] if fact["code"] == "cancelled"]
         if cancelled and not sent.may_be_cancelled:
@@ -278,6 +280,16 @@ class _Check:
                     yield f"{label}: returned, and its sender does not read of {ending.heir}: {note}"
                 if at_old or at_heir:
                     yield f"{label}: returned, and a receiver has it"
+
+    def _sent_late(self, sent: Sent, label: str, delivery: Row, ending: Ending) -> Iterator[str]:
+        """Check that a node which knows that a code has ended sends it nothing more that waited."""
+        node = self._side_of[sent.sender].name
+        facts = [fact for fact in self._facts[delivery["id"]] if fact["track"] == Track.TRANSPORT]
+        begun = [_moment(fact["at"]) for fact in facts if fact["code"] == "sending"]
+        to_old = [fact for fact in facts if fact["code"] == "sent" and not _body(fact).get("heir")]
+        began = max(begun, default=datetime.min).replace(tzinfo=UTC)
+        if to_old and began >= ending.ends_at and ending.is_known(node, began):
+            yield f"{label}: sent at {began}, and {node} knew that the code had ended"
 
     def _may_lie_nowhere(self, sent: Sent, row: Row, code: str, delivery: Row) -> bool:
         """Tell whether a document that was not cancelled may be with no receiver: it arrived too late to be proved, or its

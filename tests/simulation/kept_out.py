@@ -75,12 +75,15 @@ def _of_side(side: Rows, lapses: Mapping[str, Lapse], endings: Endings) -> Itera
         if row["state"] != "quarantined" or row["lease_token"]:
             continue
         lapse, ending = lapses.get(row["transport_sender"]), endings.get(row["transport_sender"])
-        has_lapsed = lapse is not None and row["code"] in _CODES
-        has_ended = ending is not None and row["code"] == _UNKNOWN
-        if not has_lapsed and not has_ended:
+        if lapse is not None and row["code"] in _CODES:
+            words = side.content_of(row["file_digest"]).decode()
+            is_late = _was_late(row, words, lapse)
+        elif ending is not None and row["code"] == _UNKNOWN:
+            words = side.content_of(row["file_digest"]).decode()
+            is_late = _came_after(side, row, ending)
+        else:
             continue
-        words = side.content_of(row["file_digest"]).decode()
-        if (has_lapsed and _was_late(row, words, lapse)) or (has_ended and _came_after(side, row, ending)):
+        if is_late:
             yield _packet(
                 row["id"], row["transport_packet_id"], row["transport_sender"], row["agency"], words
             )
@@ -118,21 +121,6 @@ def _packet(row_id: str, packet_id: str, sender: str, recipient: str, words: str
         answers=_first(r"Mã gói tin: (pkt_\w+)", words),
         document_id=_first(r"ResponseFor>.*?DocumentId>([^<]*)<", words),
     )
-
-
-def let_in(sides: Iterable[Rows], lapses: Mapping[str, Lapse]) -> Iterator[str]:
-    """Name packets that should have been kept out, and were taken in."""
-    for side in sides:
-        for row in side["inbox"]:
-            lapse = lapses.get(row["transport_sender"])
-            if lapse is None or row["state"] != "done":
-                continue
-            try:
-                words = side.content_of(row["file_digest"]).decode()
-            except FileNotFoundError:  # statuses are not kept
-                continue
-            if _is_of(words, lapse) and _received_at(row) >= lapse.ends_at:
-                yield f"{side.name} {row['id']}: taken in, and its certificate had ended at {lapse.ends_at}"
 
 
 def from_ended(sides: Iterable[Rows], endings: Endings) -> Iterator[str]:
