@@ -337,11 +337,11 @@ async def _live(
     for program in programs:
         await program.finish()
     await settle()
+    for host in world.hosts.values():
+        host.at_first_rest = at_rest.counts(host)
     if world.axis is not None and not world.broken_promises:
         await world.axis.lose_taker(lambda cast, code: Sender(crowd, cast).send_last(code))
         await settle()
-    for host in world.hosts.values():
-        host.at_first_rest = at_rest.counts(host)
     calm_since = await _end_calmly(world, crowd, callers, office, plan.callers)
     result.detail |= {"faults": faults.count, "kinds": dict(film_kinds(world)), "acts": crowd.acts}
     result.detail["hub"] = dict(world.hub.faults)
