@@ -12,7 +12,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.visiting import Enter, box_of, opened, send_form
+from tests.office.pages.visiting import NARROW, Enter, box_of, opened, send_form
 from tests.office.pages.watching import expect_answers
 
 SHIFTS = """() => new Promise((done) => {
@@ -105,6 +105,7 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
     assert (await page.request.get(picture)).status == 403
     assert (await page.request.get(f"{picture}?lenh={quote('11/QĐ-TTr')}")).status == 200
 
+    await page.set_viewport_size(NARROW)
     await enter(path=at(document, "/tam-giu"))
     await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await send_form(page)

@@ -9,6 +9,7 @@ from gateway.domain.document import Assignment, Informed
 from gateway.incoming.act import StatusCall
 from gateway_office.accounts import units
 from gateway_office.domain.roles import PostRole
+from tests.office.long.pages.test_after_taking_in import assign_beside_the_list
 from tests.office.pages import axe
 from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.office.pages.site import Site
@@ -89,7 +90,8 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await row.get_by_role("radio", name=f"Đơn vị chủ trì: {unit_head.name}").check()
     await page.check(f"[name=informed][value='{OTHER_UNIT}']")
     await axe.check(page, "/van-ban-den/{id}/chuyen-xu-ly (persons)")
-    await send_form(page, "incoming.assigned")
+    await assign_beside_the_list(page)
+    await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ *").filter(has_text=unit_head.name).first).to_be_visible()
     assert f"Để biết: {OTHER_UNIT}" in (await page.text_content(".story") or "")
 
