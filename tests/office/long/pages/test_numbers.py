@@ -42,6 +42,8 @@ async def _prepared(page: Page, folder: Path) -> None:
 async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     site: Site, page: Page, enter: Enter, tmp_path: Path
 ) -> None:
+    """The number of a document on its way is not made void."""
+    expect_answers(page, [409, 422])
     await choose(site, OUT_NUMBERING, "B")
     await enter(PostRole.CLERK, "province")
     await _prepared(page, tmp_path)
@@ -72,21 +74,10 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     await page.get_by_role("button", name="Xem", exact=True).click()
     await expect(page.locator("main tbody tr")).to_have_count(1)
 
-
-async def test_the_number_of_a_document_on_its_way_is_not_made_void(
-    site: Site, page: Page, enter: Enter, tmp_path: Path
-) -> None:
-    expect_answers(page, [409, 422])
-    await choose(site, OUT_NUMBERING, "B")
-    await enter(PostRole.CLERK, "province")
-    await _prepared(page, tmp_path)
-    await press(page, "send")
-    scope = await scope_of(site, "province")
-    async with site.node.store.read(scope) as work:
-        (number,) = await work.given.page(2026, now=site.clock.now(), limit=10)
-    assert number.state is NumberState.ISSUED
-
-    await opened(page, f"{LIST}/{number.id}/huy")
+    async with site.node.store.read(await scope_of(site, "province")) as work:
+        numbers = await work.given.page(2026, now=site.clock.now(), limit=10)
+    (issued,) = [given for given in numbers if given.state is NumberState.ISSUED]
+    await opened(page, f"{LIST}/{issued.id}/huy")
     await page.locator("main button.main, main button.grave").first.click()
     await expect(page.locator("[data-problems]")).to_contain_text("Chưa nhập lý do")
     await page.fill("#reason", "Ký nhầm")
