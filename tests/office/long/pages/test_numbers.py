@@ -76,7 +76,7 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
 
     async with site.node.store.read(await scope_of(site, "province")) as work:
         numbers = await work.given.page(2026, now=site.clock.now(), limit=10)
-    (issued,) = [given for given in numbers if given.state is NumberState.ISSUED]
+    (issued,) = [row for row in numbers if row.state is NumberState.ISSUED]
     await opened(page, f"{LIST}/{issued.id}/huy")
     await page.locator("main button.main, main button.grave").first.click()
     await expect(page.locator("[data-problems]")).to_contain_text("Chưa nhập lý do")

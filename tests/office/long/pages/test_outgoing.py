@@ -254,7 +254,7 @@ async def fill_in_recall(page: Page) -> None:
 async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
-    """Of two clerks at once the second reads who was quicker."""
+    """The second of two clerks at once reads who was quicker."""
     document = await sent(site)
     expect_answers(page, {409, 422})
     await enter()

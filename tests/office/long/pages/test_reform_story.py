@@ -1,6 +1,6 @@
-"""Two departments become one on a future day, decided on the pages by two people, with a document in flight. What becomes
-of documents is told by `tests/acceptance/test_flows_reform.py`. The test steps one town on the embedded axis by hand, with
-its pages open."""
+"""Two departments become one on a future day, decided on the pages by two people, with a document in flight. All that
+happens to documents is tested in `tests/acceptance/test_flows_reform.py`. The test steps one town on the embedded axis by
+hand, with its pages open."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ async def test_it_tells_what_came_and_forgets_what_was_settled(
 async def test_a_document_that_was_hidden_rings_no_more_from_the_same_moment_on(
     board: RingBoard, office: TodoOffice, state: InState
 ) -> None:
-    """No page may have its words from a list of some seconds before, whoever hid it."""
+    """A list that was gathered some seconds before must not show its words again."""
     arrived = await office.receive(urgency=Urgency.EXPRESS)
     assert [ring.subject_id for ring in await board.of_agency(NORTH)] == [arrived.id]
 
