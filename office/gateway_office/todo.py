@@ -5,6 +5,7 @@ The list is one consistent look at the store and changes nothing. A task is name
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -364,15 +365,16 @@ class TaskCount:
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     _cache: dict[_ListKey, tuple[datetime, int, TodoList]] = field(default_factory=dict)
     _gathering: dict[_ListKey, tuple[int, asyncio.Task[TodoList]]] = field(default_factory=dict)
-    _turns: dict[str, int] = field(default_factory=dict)
+    _turns: Counter[str] = field(default_factory=Counter)
 
     def stale(self, agency_id: str) -> None:
         """Forget the lists: one that is being gathered may lack the act, and is not kept."""
-        self._turns[agency_id] = self.turn(agency_id) + 1
+        self._turns[agency_id] += 1
 
     def turn(self, agency_id: str) -> int:
-        """Return the number of acts so far."""
-        return self._turns.get(agency_id, 0)
+        """Return the number of acts so far, and of times that documents were hidden, also by a program: no page may show
+        their words any more."""
+        return self._turns[agency_id] + self.services.store.hidings(agency_id)
 
     async def latest(self, scope: AgencyScope, share: Share | None = None) -> TodoList | None:
         """Return the list, or the last one while it is gathered anew; None where the database is away."""

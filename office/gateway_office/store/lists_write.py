@@ -324,13 +324,20 @@ class ListMarks(Follower):
     """Writer of marks for one unit of work and one agency: one for each document that the unit changed."""
 
     def __init__(
-        self, tx: Transaction, agency_id: str, folder: ListFolder, *, changed: Callable[[str], None]
+        self,
+        tx: Transaction,
+        agency_id: str,
+        folder: ListFolder,
+        *,
+        changed: Callable[[str], None],
+        hidden: Callable[[str], None],
     ) -> None:
-        """Call `changed` with the agency once its marks hold."""
+        """Call `changed` with the agency once its marks hold, and `hidden` where documents became hidden with them."""
         self._tx = tx
         self._agency_id = agency_id
         self._folder = folder
         self._changed_lists = changed
+        self._hid = hidden
         self._changed: dict[Key, Side] = {}
         self._deliveries: set[str] = set()
         self._sealed: set[str] = set()
@@ -370,6 +377,8 @@ class ListMarks(Follower):
             await self._folder.fold_documents(self._tx, self._agency_id, sorted(self._sealed))
         hidden = self._hidden | self._exchanged
         hide_words(self._tx, self._agency_id, hidden, self._folder.clock.now())
+        if self._hidden:
+            self._tx.when_committed(partial(self._hid, self._agency_id))
         self._changed, self._deliveries, self._sealed, self._hidden = {}, set(), set(), {}
         self._exchanged = {}
         self._tx.when_committed(partial(self._changed_lists, self._agency_id))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -330,6 +331,7 @@ class SqlOfficeStore(SqlStore):
         super().__init__(url, clock, limits, self._following)
         self._dues = Dues(reckon, clock)
         self._counts = CountCache(clock)
+        self._hidings: Counter[str] = Counter()
         self._folder = ListFolder(
             clock=clock,
             due_now=self._dues.load,
@@ -364,7 +366,15 @@ class SqlOfficeStore(SqlStore):
         return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, cache=self._counts))
 
     def _following(self, tx: Transaction, agency_id: str) -> Follower:
-        return ListMarks(tx, agency_id, self._folder, changed=self._marked)
+        return ListMarks(tx, agency_id, self._folder, changed=self._marked, hidden=self._count_hiding)
+
+    def _count_hiding(self, agency_id: str) -> None:
+        self._hidings[agency_id] += 1
+
+    def hidings(self, agency_id: str) -> int:
+        """Return how often units of this process hid documents of the agency, as by a seal or an agreed recall: what was
+        read before may still have their words."""
+        return self._hidings[agency_id]
 
     def _marked(self, agency_id: str) -> None:
         self._counts.changed(agency_id)

@@ -64,16 +64,18 @@ async def fill_in(page: Page, number: str = "90") -> None:
     await page.check("#reply-no")
 
 
-async def prepared(page: Page, number: str = "90", to: str = "Z91.07 (để biết)") -> None:
+async def prepared(
+    page: Page, number: str = "90", to: str = "Z91.07 (để biết)", letter: Path = LETTER
+) -> None:
     """Write a draft that may be sent for information, and show its checks."""
     await page.goto(BY_HAND)
     await fill_in(page, number)
     await page.fill("#paste", to)
     await placed(page, "paste")
     if await page.locator("[data-plain]").first.is_visible():
-        await page.set_input_files("#files", LETTER)
+        await page.set_input_files("#files", letter)
     else:
-        await give_files(page, LETTER)
+        await give_files(page, letter)
         for box in await page.locator("input[name=ok]").all():  # what the file says otherwise
             await box.check()
     await press(page, "check")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pyotp
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.deciding import people
 from gateway.domain.person import Role
@@ -19,6 +19,7 @@ from gateway_office.domain.roles import PostRole
 from gateway_office.web.page_handling import COOKIE
 from tests.office.support.accounts import MACHINE, ORIGIN, Someone, post, someone, with_factor
 
+GO = "[data-main]"
 Skip = Callable[[timedelta], None]
 _OLD_ENOUGH = timedelta(days=2)
 
@@ -44,6 +45,13 @@ class Decider:
         now = self.person.services.clock.now()
         await page.fill("#password", password or self.person.password)
         await page.fill("#code", pyotp.TOTP(self.person.totp or "").at(now))
+
+    async def decides(self, page: Page, notice: str) -> None:
+        """Decide in the open form, and wait for the page that says what was done."""
+        await self.signs(page)
+        await page.click(GO)
+        await page.wait_for_url(f"**told={notice}")
+        await expect(page.locator("[data-told]")).to_have_count(1)
 
 
 async def two(node: Office, url: str, skip: Skip, by: Administrator = MACHINE) -> tuple[Decider, Decider]:

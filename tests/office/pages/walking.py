@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lxml import html
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
+from gateway_office.web import answers
 from gateway_office.web.pages import ROUTES
 from gateway_office.web.routes import PageRoute
+from tests.office.pages.visiting import NARROW
 
 # A part of an address that is filled in: its name, and what it may be.
 PLACE = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
@@ -31,11 +33,24 @@ def pattern(route: PageRoute) -> re.Pattern[str]:
 
 
 _PATTERNS = [(route, pattern(route)) for route in ROUTES if route.method == "GET"]
+# The script's list of acts on a document: on a wide screen their addresses lead on to the list, beside which they stand.
+_ACTS = re.compile(re.findall(r'const ACTS = "(.*)"', answers.static_bytes("gateway.js").decode())[0])
+_OF_DOCUMENT = re.compile(r"/van-ban-(?:den|di)/\{id[^/]*\}/")
+_BESIDE_LISTS = {
+    route.name
+    for route, _ in _PATTERNS
+    if (place := _OF_DOCUMENT.match(route.path)) and _ACTS.fullmatch(route.path[place.end() :])
+}
 
 
 def route_of(path: str) -> PageRoute | None:
     """Return the first route in the order of the table that takes the path, as the server does."""
     return next((route for route, pattern in _PATTERNS if pattern.fullmatch(path)), None)
+
+
+def page_size(route: PageRoute, wide: ViewportSize) -> ViewportSize:
+    """Return the screen on which the route has a page of its own."""
+    return NARROW if route.name in _BESIDE_LISTS else wide
 
 
 @dataclass(kw_only=True)
@@ -50,7 +65,8 @@ class Walk:
     async def pages(self, page: Page, start: str = "/") -> AsyncIterator[PageRoute]:
         """Yield each new route once, with its page open, in the order of the links. One page of each route is opened in the
         browser, as its scripts run there; of the others the answer is read alone, which is much faster."""
-        waiting, queued, counts = [start], {start}, Counter[str]()
+        waiting, queued, counts, wide = [start], {start}, Counter[str](), page.viewport_size
+        assert wide is not None
         while waiting:
             target = waiting.pop(0)
             route = route_of(urlsplit(target).path)
@@ -60,6 +76,7 @@ class Walk:
                 continue
             counts[route.name] += 1
             reading = page.context.request.get
+            await page.set_viewport_size(page_size(route, wide))
             answer = await (page.goto(target) if counts[route.name] == 1 else reading(target))
             assert answer is not None, target
             assert answer.status == 200, f"{target} linked, answered {answer.status}"
@@ -74,6 +91,7 @@ class Walk:
                 if page.url != answer.url:
                     await page.goto(target)
                 yield page_route
+        await page.set_viewport_size(wide)
 
     def _read(self, text: str, route: PageRoute, target: str) -> list[str]:
         """Return the page's links within the site, and note the places of the page that are empty."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 from playwright.async_api import Page, expect
 
@@ -54,5 +52,3 @@ async def test_the_administrator_sees_what_presses_without_any_document(
         await page.set_viewport_size({"width": width, "height": height})
         wide = await page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width
-        if folder := os.environ.get("LOOK_AT"):
-            await page.screenshot(path=Path(folder) / f"admin-home-{width}.png", full_page=True)

@@ -27,9 +27,15 @@ async def todo_line(page: Page, words: str) -> None:
 
 
 async def assign_beside_the_list(page: Page) -> None:
+    await send_beside_the_list(page, "Đã phân công")
+
+
+async def send_beside_the_list(page: Page, words: str) -> None:
+    """Send the form that stands beside its paper, and wait for the words that say what was done."""
     await page.locator("[data-pane][data-ready]").wait_for()
-    await page.locator("[data-main]").click()
-    await expect(page.locator("[data-last]")).to_contain_text("Đã phân công")
+    await page.locator("[data-inside] [data-main]").click()
+    notices = page.locator("[data-last], [data-inside] [data-told]")
+    await expect(notices.filter(has_text=words)).to_have_count(1)
 
 
 async def test_submitted_assigned_handed_back_late_done_and_reopened(
@@ -42,8 +48,8 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await page.get_by_role("link", name="Trình lãnh đạo").click()
     await axe.check(page, "/van-ban-den/{id}/trinh")
     await page.get_by_label("Ý kiến đề xuất của văn thư").fill(NOTE)
-    await page.get_by_role("button", name="Trình", exact=True).click()
-    await page.wait_for_url("**told=incoming.submitted*")
+    await send_beside_the_list(page, "Đã trình")
+    await opened(page, at(document))
     await expect(page.get_by_text("Chờ ý kiến", exact=True)).to_be_visible()
 
     await enter(PostRole.HEAD)
@@ -71,8 +77,7 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await page.get_by_role("link", name="Trả lại người phân công").click()
     await axe.check(page, "/van-ban-den/{id}/tra-lai")
     await page.get_by_label("Lý do trả lại").fill(BACK)
-    await page.get_by_role("button", name="Trả lại người phân công").click()
-    await page.wait_for_url("**told=incoming.handed_back*")
+    await send_beside_the_list(page, "Đã trả lại")
     await opened(page, "/can-xu-ly")
     await expect(page.locator("[data-row]")).to_have_count(0)
 
@@ -117,8 +122,7 @@ async def test_submitted_assigned_handed_back_late_done_and_reopened(
     await page.get_by_role("link", name="Mở lại xử lý").click()
     await axe.check(page, "/van-ban-den/{id}/mo-lai")
     await page.get_by_label("Lý do mở lại").fill(WHY_REOPENED)
-    await page.get_by_role("button", name="Mở lại xử lý").click()
-    await page.wait_for_url("**told=incoming.reopened*")
+    await send_beside_the_list(page, "Đã mở lại")
     assert (await mail.load(document.id)).state == "processing"
 
     await enter(PostRole.CLERK, "province")

@@ -16,13 +16,12 @@ from gateway_office.book.table_files import XlsxColumn, XlsxWriter
 from gateway_office.domain.roles import PostRole
 from gateway_office.node import exchange
 from tests.office.pages import axe, deciders
-from tests.office.pages.deciders import Decider
+from tests.office.pages.deciders import GO, Decider
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import Enter
 from tests.office.pages.watching import expect_answers
 from tests.support.node import COMMUNE, DEPARTMENT, PROVINCE
 
-GO = "[data-main]"
 NEW = "/co-quan/thay-doi/moi"
 STATED = (
     f"{NEW}?kind=rename&sources={DEPARTMENT}&name=S%E1%BB%9F%20M%E1%BB%9Bi&number=7/QD&issued=20/11/2026"
@@ -36,13 +35,6 @@ async def uploaded(page: Page, text: str | bytes, name: str = "codes.csv") -> No
     await page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": raw})
     await page.click(GO)
     await page.wait_for_url("**/co-quan/nhap/xem/*")
-
-
-async def decide(page: Page, decider: Decider, notice: str) -> None:
-    """Decide in the open form, and wait for the page that says what was done."""
-    await decider.signs(page)
-    await page.click(GO)
-    await page.wait_for_url(f"**told={notice}")
 
 
 async def counted(page: Page) -> dict[str, int]:
@@ -120,7 +112,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_c
     assert await page.locator("#password[aria-invalid=true]").count() == 1
     assert await page.input_value("#number") == "45/QĐ-UBND", "what was typed stays"
     await axe.check(page, "import for two")
-    await decide(page, both[0], "reforms.proposed")
+    await both[0].decides(page, "reforms.proposed")
     proposal = page.url.split("?")[0]
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
 
@@ -134,7 +126,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_c
     await page.click(GO)
     assert await page.locator("#typed_1[aria-invalid=true]").count() == 1
     await page.fill("#typed_1", "45/qđ-ubnd")
-    await decide(page, both[1], "reforms.approved")
+    await both[1].decides(page, "reforms.approved")
     changed = await site.node.directory.entry(DEPARTMENT)
     assert changed is not None
     assert changed.phone == "0123 456"
@@ -145,7 +137,7 @@ async def test_a_workbook_that_changes_agencies_needs_two_people_and_is_undone_c
     await page.click("a[href$='/hoan-tac']")
     await axe.check(page, "undo an import")
     await page.fill("#reason", "The list of another year")
-    await decide(page, both[1], "reforms.import_undone")
+    await both[1].decides(page, "reforms.import_undone")
     assert await site.node.directory.entry(f"{PROVINCE}.77") is None
     restored = await site.node.directory.entry(DEPARTMENT)
     assert restored is not None
@@ -296,7 +288,7 @@ async def test_an_agency_is_named_by_its_name_and_two_namesakes_are_distinguishe
 async def proposed(page: Page, decider: Decider) -> str:
     """Propose the change that `STATED` states; return the address of the proposal."""
     await page.goto(f"{STATED}&step=5")
-    await decide(page, decider, "reforms.proposed")
+    await decider.decides(page, "reforms.proposed")
     return page.url.split("?")[0]
 
 
@@ -308,7 +300,7 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
     await both[0].comes_in(context)
     await page.goto(f"{await proposed(page, both[0])}/tu-choi")
     await page.fill("#reason", "Not what was decided")
-    await decide(page, both[0], "reforms.rejected")
+    await both[0].decides(page, "reforms.rejected")
     assert await page.locator("a[href$='/phe-duyet']").count() == 0
     assert not await reforms.list_reforms(site.node.deciding, 10)
 
@@ -321,31 +313,13 @@ async def test_a_change_needs_the_proof_of_two_people_and_can_be_undone_by_one(
     await page.goto(f"{proposal}/phe-duyet")
     await axe.check(page, "approve")
     await page.fill("#typed_1", "7/qd")
-    await decide(page, both[1], "reforms.approved")
+    await both[1].decides(page, "reforms.approved")
 
     await page.goto(f"/co-quan/thay-doi/{id}/hoan-tac")
     await axe.check(page, "undo")
     await page.fill("#reason", "The day was another one")
-    await decide(page, both[1], "reforms.undone")
+    await both[1].decides(page, "reforms.undone")
     assert (await reforms.get_reform(site.node.deciding, id)).undone_why == "The day was another one"
-
-
-async def test_an_agency_proposes_certificates_of_its_own_code_alone(
-    site: Site, page: Page, enter: Enter
-) -> None:
-    await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
-    await enter(PostRole.AGENCY_ADMIN)
-    expect_answers(page, {404, 422})
-    site.clock.skip(timedelta(seconds=31))
-    for code, status in ((PROVINCE, 404), (DEPARTMENT, 422)):
-        await page.goto(f"/co-quan/de-nghi/chung-thu-so?ma={code}")
-        await page.set_input_files(
-            "#file", {"name": "a.pem", "mimeType": "text/plain", "buffer": b"no certificate"}
-        )
-        async with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
-            await page.click(GO)
-
-        assert (await answered.value).status == status
 
 
 async def test_the_list_is_narrowed_by_its_address_without_scripts(site: Site, plain_page: Page) -> None:

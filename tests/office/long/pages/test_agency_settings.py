@@ -67,7 +67,7 @@ async def test_an_administrator_changes_a_setting_from_a_day_on(site: Site, page
     ]
 
 
-async def test_the_way_of_numbering_that_is_chosen_is_the_one_that_pages_and_flows_know(
+async def test_numbering_place_and_superior_body_are_the_ones_that_pages_flows_and_forms_know(
     site: Site, page: Page, enter: Enter
 ) -> None:
     await enter(PostRole.AGENCY_ADMIN)
@@ -81,12 +81,6 @@ async def test_the_way_of_numbering_that_is_chosen_is_the_one_that_pages_and_flo
             in_force = (await work.agency()).numbering
         default = await site.node.store.accounts.numbering_at_hosting(scope.agency_id)
         assert in_force == (value or default)
-
-
-async def test_place_and_superior_body_that_are_chosen_stand_on_forms_and_new_documents(
-    site: Site, page: Page, enter: Enter
-) -> None:
-    await enter(PostRole.AGENCY_ADMIN)
     for key, value in ((HEADING_PLACE, "Sao Mai"), (HEADING_PARENT, "Ủy ban nhân dân thành phố Sao Mai")):
         await opened(page, f"{PATH}/{key}")
         await page.fill("#value", value)

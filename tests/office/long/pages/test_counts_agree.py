@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from lxml import html
@@ -28,9 +29,8 @@ TILES = "//*[contains(@class, 'numbers')]//a"
 
 
 @pytest.mark.laid
-@pytest.mark.parametrize("actor", ["department", "province"])
-async def test_a_word_has_one_number_wherever_it_stands(site: Site, actor: str, cases: Cases) -> None:
-    for role in ROLES:
+async def test_a_word_has_one_number_wherever_it_stands(site: Site, cases: Cases) -> None:
+    for actor, role in product(("department", "province"), ROLES):
         async with calling_as(site, role, actor) as guest:
             counts: dict[str, list[tuple[int, str]]] = defaultdict(list)
             links: dict[str, int] = {}

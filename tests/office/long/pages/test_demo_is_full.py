@@ -36,51 +36,33 @@ def ignore(key: str, **params: object) -> None:
 
 
 @pytest.mark.laid
-async def test_staging_a_second_time_adds_nothing(site: Site) -> None:
-    settings = site.node.settings
-    await until_quiet(site.node)
+async def test_the_desks_are_laid_out_once_however_often_they_are_begun(site: Site, cases: Cases) -> None:
+    """The forged packets were found out, the dead died on the axis, and each document has one word at every door. A second
+    time adds nothing; what was cut short is laid out once."""
+    node, settings = site.node, site.node.settings
+    packets, dead = await reporting.parked_packets(node.store, "", 10), await node.axis.dead_list()
+    assert [x.state for x in packets] == ["quarantined"] * 3
+    assert {x.recipient for x in dead} == {stage.cast().code("silent")}
+    assert all("never settled" in x.reason for x in dead)
+    await one_word_everywhere(site, cases)
+
+    await until_quiet(node)
     old_counts = counted(settings)
     earlier = MovableClock(STAGED)
     cast = await story.prepare_cast(settings, earlier)
-
     await desks.days_ago(settings, cast, earlier, ignore)
-    await desks.just_now(site.node, cast)
-    await until_quiet(site.node)
-
+    await desks.just_now(node, cast)
+    await until_quiet(node)
     new_counts = counted(settings)
     grown = {name for name in old_counts if new_counts[name] != old_counts[name]}
     assert not {n for n in grown if not n.startswith(BY_ITSELF)}
 
-
-@pytest.mark.laid
-async def test_what_was_cut_short_is_laid_out_once(site: Site) -> None:
-    settings, node = site.node.settings, site.node
-    await until_quiet(node)
-    old_counts = counted(settings)
     file = settings.node.data_dir / "laid-out.json"
     steps = [step for step in json.loads(file.read_text("utf-8")) if step != "mail"]
     file.write_text(json.dumps(steps), "utf-8")
-
     await desks.just_now(node, await story.prepare_cast(settings, site.clock))
     await until_quiet(node)
-
     new_counts, audit = counted(settings), await story.count_all(node)
     assert {name: new_counts[name] for name in DOCUMENTS} == {name: old_counts[name] for name in DOCUMENTS}
     assert audit.doubled == 0
     assert Steps(settings.node.data_dir).is_done("mail")
-
-
-@pytest.mark.laid
-async def test_the_forged_packets_were_found_out_and_the_dead_died_on_the_axis(site: Site) -> None:
-    packets = await reporting.parked_packets(site.node.store, "", 10)
-    dead = await site.node.axis.dead_list()
-
-    assert len(packets) == 3
-    assert {x.state for x in packets} == {"quarantined"}
-    assert {x.recipient for x in dead} == {stage.cast().code("silent")}
-    assert all("never settled" in x.reason for x in dead)
-
-
-@pytest.mark.laid
-async def test_every_document_on_the_desks_has_one_word_at_every_door(site: Site, cases: Cases) -> None:
-    await one_word_everywhere(site, cases)

@@ -36,9 +36,9 @@ async def test_no_page_has_a_link_that_its_person_may_not_open(site: Site, cases
     print(f"{pages} pages, {links} links, {len(people)} roles")
 
 
-async def met_by(site: Site, person: Someone, actor: str, most: int = MOST) -> Links:
+async def met_by(site: Site, person: Someone, actor: str) -> Links:
     """Open every link that the person meets, at work for that agency, or for none."""
-    met = Links(most=most)
+    met = Links(most=MOST)
     async with calling(site.url) as guest:
         await at_work(site, guest, person, actor)
         await met.follow(guest)

@@ -22,35 +22,38 @@ from tests.office.support.words import MACHINE_WORDS, entries, forms, texts
 # What a browser loads for a first view: the page, the stylesheet, the scripts; as they travel.
 MOST_BYTES = 120 * 1024
 # They answer with a file, with text for a script, or with another page.
-FILES = frozenset({"home", "language", "report_file", "record_files_file"}) | {
-    *("book_file", "book_numbers_file", "book_print", "book_stamp"),
-    *("out_file", "out_file_viewed", "out_page", "out_packet_kept"),
-    *("outgoing_list_file", "incoming_list_file", "news", "news_number", "import_faults"),
-    *(
-        "review_file",
-        "account_form",
-        "emblem",
-        "account_request_pdf",
-        "journal_file",
-        "dead_letter_file",
-        "quarantined_file",
-        "operations_report",
-    ),
-    *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
-}
+FILES = frozenset(
+    {
+        *(
+            "home",
+            "language",
+            "report_file",
+            "record_files_file",
+            "book_file",
+            "book_numbers_file",
+            "book_print",
+        ),
+        *("book_stamp", "out_file", "out_file_viewed", "out_page", "out_packet_kept", "outgoing_list_file"),
+        *(
+            "incoming_list_file",
+            "news",
+            "news_number",
+            "import_faults",
+            "review_file",
+            "account_form",
+            "emblem",
+        ),
+        *("account_request_pdf", "journal_file", "dead_letter_file", "quarantined_file", "operations_report"),
+        *("incoming_file", "incoming_packet_file", "incoming_evidence", "incoming_view", "incoming_page"),
+    }
+)
 # Reached by no link: typed, sent in a letter, or led to where something is owed; or what the demonstration's settings and
 # content do not lead to, or an act's answer: the tests of each part look at them.
 UNLINKED: frozenset[str] = frozenset(
     {
         *("by_id", "one_time_link", "many_result", "out_recall_ask", "out_cancel"),
-        *(
-            "compose_old",
-            "compose_sent",
-            "compose_sign_view",
-            "compose_suggest",
-            "search_offers",
-            "agencies_named",
-        ),
+        *("compose_old", "compose_sent", "compose_sign_view", "compose_suggest", "search_offers"),
+        "agencies_named",
         *("import_preview", "import_undo_page", "reform_propose"),
         *("incoming_hand_back_form", "incoming_reopen_form"),
         *("incoming_purge_form", "quarantined_ask", "quarantined_bytes"),
@@ -65,25 +68,14 @@ UNLINKED: frozenset[str] = frozenset(
         # No letter of the demonstration introduces a seal.
         *("introductions", "introduction"),
         # No issuer's list came; a tab of an agency's page leads to its seals, and the walk sees its first tab.
-        *(
-            "seal",
-            "seal_right_page",
-            "seal_end_page",
-            "trust_list",
-            "trust_list_page",
-            "trust_recall_page",
-            "trust_officer_page",
-            "trust_end_page",
-        ),
+        *("seal", "seal_right_page", "seal_end_page", "trust_list", "trust_list_page", "trust_recall_page"),
+        *("trust_officer_page", "trust_end_page"),
     }
 )
 STARTS = ("/", "/tim-kiem?q=kiem")
 # Route and words of what may have nothing to show, and why.
 EMPTY = {
-    (
-        "report",
-        "report.empty",
-    ): "a period may have no documents with a deadline, or none that ask for a reply",
+    ("report", "report.empty"): "a period may have no documents with a deadline, or none that want a reply",
     ("reports", "report.empty"): "a unit may have nothing this month",
     ("account_requests", "account_request.empty"): "no agency of the demonstration asks for accounts",
     ("agencies_tree", "agencies.leaf"): "most agencies have none below them",

@@ -18,7 +18,7 @@ from gateway.domain.document import DocumentChange, Kind
 from gateway.domain.event import EventKind
 from gateway.domain.hold import HoldState
 from gateway.domain.person import Role
-from gateway.incoming import by_hand, seal
+from gateway.incoming import by_hand
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.effort import Hand
@@ -26,15 +26,23 @@ from tests.office.pages.mail import UNIT, Mail, at
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import NARROW, Enter, box_of, opened, send_form
 from tests.office.pages.watching import expect_answers
-from tests.office.support.accounts import with_factor
+from tests.office.support.accounts import Someone, with_factor
 from tests.support.hosted import save_hosted
 
 
 async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
     site: Site, mail: Mail, enter: Enter, page: Page, hand: Hand
 ) -> None:
+    """On the narrowest screen every way to decide is in sight."""
     sent, document = await mail.comes(due_in=7)
     await enter()
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await opened(page, at(document))
+    for button in await page.locator(".decide :is(button, .button)").all():
+        box = await box_of(button)
+        assert box["x"] >= 0, await button.inner_text()
+        assert box["x"] + box["width"] <= 320, await button.inner_text()
+        assert box["y"] + box["height"] <= 640, await button.inner_text()
     await page.set_viewport_size(NARROW)
     await opened(page, at(document))
     await axe.check(page, "/van-ban-den/{id}")
@@ -58,21 +66,6 @@ async def test_a_clerk_takes_in_by_keys_alone_and_a_single_key_changes_nothing(
         line = await work.office.lists.line(document.id)
     assert line is not None
     assert not line.unread
-
-
-async def test_on_the_narrowest_screen_every_way_to_decide_is_in_sight(
-    mail: Mail, enter: Enter, page: Page
-) -> None:
-    _, document = await mail.comes()
-    await enter()
-    await page.set_viewport_size({"width": 320, "height": 640})
-    await opened(page, at(document))
-
-    for button in await page.locator(".decide :is(button, .button)").all():
-        box = await box_of(button)
-        assert box["x"] >= 0, await button.inner_text()
-        assert box["x"] + box["width"] <= 320, await button.inner_text()
-        assert box["y"] + box["height"] <= 640, await button.inner_text()
 
 
 async def test_what_is_on_hold_tells_why_and_is_taken_in_with_a_note_alone(
@@ -320,9 +313,18 @@ async def test_who_may_see_metadata_alone_reads_no_word_and_an_auditor_names_the
     await opened(page, at(document), 403)
 
 
-async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
-    site: Site, mail: Mail, enter: Enter, page: Page
+async def let_destroy(site: Site, head: Someone) -> None:
+    """Give a person the right to decide about what was frozen."""
+    async with site.node.deciding.decisions.begin("operator") as work:
+        person = await work.people.find_by_name(head.login)
+        await work.people.save(replace(person, roles=frozenset({Role.HEAD})))
+        await work.commit()
+
+
+async def test_anybody_freezes_what_may_be_secret_and_a_head_who_signs_in_once_more_destroys_it(
+    site: Site, mail: Mail, enter: Enter, context: BrowserContext, page: Page
 ) -> None:
+    """Until then its content is closed to all."""
     _, document = await mail.comes()
     expect_answers(page, {403, 404, 409, 422})
     await enter(PostRole.AGENCY_ADMIN, path=at(document, "/niem-phong"))
@@ -346,19 +348,8 @@ async def test_anybody_freezes_what_may_be_secret_and_then_nobody_reads_it(
     await enter(PostRole.HEAD, path=at(document, "/tieu-huy"))
     assert await page.locator("#password").count() == 0
 
-
-async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_destroyed(
-    site: Site, mail: Mail, context: BrowserContext, page: Page
-) -> None:
-    _, document = await mail.comes()
-    node, scope = site.node, await mail.scope("department")
-    await seal.document(node.inn, node.hold, scope, document.id, "Có dấu MẬT ở trang đầu")
-    head, _, _ = await with_factor(site.person(PostRole.HEAD, "department"))
-    async with node.deciding.decisions.begin("operator") as work:
-        person = await work.people.find_by_name(head.login)
-        await work.people.save(replace(person, roles=frozenset({Role.HEAD})))
-        await work.commit()
-    expect_answers(page, {422})
+    head, _, _ = await with_factor(head)
+    await let_destroy(site, head)
     await site.signed_in(context, head, "department")
     await opened(page, at(document))
     await page.get_by_role("link", name="Quyết định tiêu hủy").click()
@@ -376,6 +367,6 @@ async def test_the_head_who_decides_signs_in_once_more_and_the_content_is_destro
     await page.wait_for_url("**told=*")
 
     assert "Quyết định 12/QĐ ngày 20/11/2026" in await page.inner_text("main")
-    async with node.store.read(scope) as work_read:
-        assert await work_read.holds.open_of(document.id) is None
-        assert await work_read.blobs.of_owner("hold", document.inbox_id) == {}
+    async with site.node.store.read(await mail.scope("department")) as work:
+        assert await work.holds.open_of(document.id) is None
+        assert await work.blobs.of_owner("hold", document.inbox_id) == {}

@@ -12,7 +12,7 @@ from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
 from tests.office.pages.mail import Mail, at
 from tests.office.pages.site import Site
-from tests.office.pages.visiting import Enter, box_of, opened, send_form
+from tests.office.pages.visiting import NARROW, Enter, box_of, opened, send_form
 from tests.office.pages.watching import expect_answers
 
 SHIFTS = """() => new Promise((done) => {
@@ -44,37 +44,33 @@ async def test_the_document_stands_beside_the_button_in_both_themes(
     await page.emulate_media(color_scheme="light")
 
 
-async def test_without_scripts_pages_zoom_words_and_the_original_are_links(
+async def test_without_scripts_pages_zoom_words_the_original_and_the_arrival_stamp_are_there(
     mail: Mail, plain_page: Page, site: Site
 ) -> None:
+    """The stamp is laid on the first page on request, once the letter was taken in."""
     _, document = await mail.comes()
-    await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
-    await opened(plain_page, at(document))
-    await plain_page.get_by_role("link", name="200 %").click()
-    sheet = plain_page.locator("img.leaf-sheet").first
+    page = plain_page
+    await site.signed_in(page.context, site.person(PostRole.CLERK, "department"), "department")
+    await opened(page, at(document))
+    assert not await page.locator(".leaf-stamp-shown").count()
+    await page.get_by_role("link", name="200 %").click()
+    sheet = page.locator("img.leaf-sheet").first
     assert int(await sheet.get_attribute("width") or 0) > 1600
-    await plain_page.get_by_role("link", name="Chọn chữ").click()
-    assert "ĐỘC LẬP" in (await plain_page.inner_text(".leaf-words pre")).upper()
-    await plain_page.get_by_role("link", name="Xem trang").click()
-    await plain_page.get_by_role("link", name="Mở bản gốc").click()
-    await plain_page.wait_for_url("**/xem/1*")
+    await page.get_by_role("link", name="Chọn chữ").click()
+    assert "ĐỘC LẬP" in (await page.inner_text(".leaf-words pre")).upper()
+    await page.get_by_role("link", name="Xem trang").click()
+    await page.get_by_role("link", name="Mở bản gốc").click()
+    await page.wait_for_url("**/xem/1*")
 
-
-async def test_the_arrival_stamp_is_laid_on_the_first_page_on_request(
-    mail: Mail, plain_page: Page, site: Site
-) -> None:
-    _, document = await mail.comes()
-    await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
-    await opened(plain_page, at(document))
-    assert not await plain_page.locator(".leaf-stamp-shown").count()
-    await plain_page.locator("[data-main]").click()
-    await opened(plain_page, at(document))
-    stamp = plain_page.locator(".leaf-stamped .stamp")
+    await opened(page, at(document))
+    await page.locator("[data-main]").click()
+    await opened(page, at(document))
+    stamp = page.locator(".leaf-stamped .stamp")
     assert not await stamp.is_visible()
-    await plain_page.get_by_label("Dấu đến").check()
+    await page.get_by_label("Dấu đến").check()
     stored = await mail.load(document.id)
     assert f"Số: {stored.register_no}" in await stamp.inner_text()
-    stamp_box, sheet_box = await box_of(stamp), await box_of(plain_page.locator("img.leaf-sheet").first)
+    stamp_box, sheet_box = await box_of(stamp), await box_of(sheet)
     assert sheet_box["x"] < stamp_box["x"]
     assert sheet_box["y"] < stamp_box["y"]
     # 50 mm of a sheet of 210 mm.
@@ -105,6 +101,7 @@ async def test_threat_133_a_page_is_given_to_whom_the_file_is_given_and_no_longe
     assert (await page.request.get(picture)).status == 403
     assert (await page.request.get(f"{picture}?lenh={quote('11/QĐ-TTr')}")).status == 200
 
+    await page.set_viewport_size(NARROW)
     await enter(path=at(document, "/tam-giu"))
     await page.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await send_form(page)

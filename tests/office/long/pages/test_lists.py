@@ -325,37 +325,9 @@ async def test_who_sees_the_own_unit_finds_and_exports_no_other_document(site: S
         await opened(page, path, status)
 
 
-async def test_an_operator_sees_metadata_and_no_content(site: Site, page: Page, enter: Enter) -> None:
-    await arrive(site, {"number": "5", "subject": "Nội dung riêng của đơn vị"})
-    await enter(PostRole.OPERATOR, at="department")
-
-    for path in (
-        "/van-ban-den?tab=all&q=riêng",
-        "/danh-sach/van-ban-den/in?ds=tab%3Dall",
-        "/danh-sach/van-ban-den/tep?dang=csv&tat-ca=1&ds=tab%3Dall",
-    ):
-        answer = await page.request.get(path)
-        text = await answer.text()
-        assert answer.status == 200
-        assert "5/SNN" in text
-        assert "Nội dung riêng" not in text
-
-
-async def test_news_are_told_and_move_no_row(site: Site, page: Page, enter: Enter) -> None:
-    await arrive(site, {"number": "1"})
-    await enter(path="/van-ban-den")
-    await expect(page.locator("[data-news]")).to_be_hidden()
-
-    await arrive(site, {"number": "2"}, notify=True)
-
-    await expect(page.locator("[data-news]")).to_have_text("1 văn bản mới – Hiển thị")
-    assert await numbers(page) == ["1/SNN"]
-    await page.locator("[data-news] a").click()
-    await expect(page.locator("[data-row]")).to_have_count(2)
-    assert await numbers(page) == ["1/SNN", "2/SNN"]
-
-
-async def test_a_view_is_kept_until_it_is_removed(site: Site, page: Page, enter: Enter) -> None:
+async def test_a_view_is_kept_until_it_is_removed_and_news_move_no_row(
+    site: Site, page: Page, enter: Enter
+) -> None:
     await arrive(site, {"number": "1"}, {"number": "2", "urgency": Urgency.URGENT})
     await enter(path="/van-ban-den?khan=1&cot=so,trang-thai")
     await page.locator(".filters > summary").click()
@@ -377,6 +349,14 @@ async def test_a_view_is_kept_until_it_is_removed(site: Site, page: Page, enter:
     await page.goto("/van-ban-den")
     await page.locator(".filters > summary").click()
     await expect(page.locator(".views button")).to_have_count(0)
+
+    await expect(page.locator("[data-news]")).to_be_hidden()
+    await arrive(site, {"number": "3"}, notify=True)
+    await expect(page.locator("[data-news]")).to_have_text("1 văn bản mới – Hiển thị")
+    assert await numbers(page) == ["2/SNN", "1/SNN"]
+    await page.locator("[data-news] a").click()
+    await expect(page.locator("[data-row]")).to_have_count(3)
+    assert await numbers(page) == ["2/SNN", "1/SNN", "3/SNN"]
 
 
 async def test_without_scripts_a_list_is_filtered_ticked_and_taken_away(site: Site, plain_page: Page) -> None:

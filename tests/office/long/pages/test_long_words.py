@@ -35,7 +35,7 @@ _WIDER = """() => [...document.querySelectorAll("body *")]
 async def test_a_word_without_an_end_widens_no_page(
     site: Site, mail: Mail, page: Page, enter: Enter, cases: Cases
 ) -> None:
-    new, refused, assigned = [await mail.comes(key) for key in ("request", "plan", "decision")]
+    letters = _, refused, assigned = [await mail.comes(key) for key in ("request", "plan", "decision")]
     await accounts.units(mail.node.accounts, (await mail.scope("department")).agency_id, WORD[:100])
     unit = Assignment(lead_unit=WORD[:100], instruction=WORD)
     for code in ("03", "04"):
@@ -44,20 +44,15 @@ async def test_a_word_without_an_end_widens_no_page(
             "department", assigned[0], StatusCall(code=code, staff=mail.clerk(), assignment=assignment)
         )
     await mail.refuse("department", refused[0])
-    for _, document in (new, refused, assigned):
+    for sent, document in letters:
         await _lengthen_incoming(mail, document)
-    for sent, _ in (new, refused, assigned):
         await _lengthen_outgoing(mail, sent)
     await quarantine.land_broken(site)
     site.clock.skip(timedelta(days=1))
     for actor, paths in _PATHS.items():
         await enter(actor=actor)
-        ids = [at(d) for _, d in (new, refused, assigned)]
-        details = (
-            ids
-            if actor == "department"
-            else [f"/van-ban-di/{sent.id}" for sent, _ in (new, refused, assigned)]
-        )
+        ids = [at(document) for _, document in letters]
+        details = ids if actor == "department" else [f"/van-ban-di/{sent.id}" for sent, _ in letters]
         for path in (*paths, *details):
             for width in WIDTHS:
                 with cases.case(f"{path} ({actor}, {width})"):
@@ -71,31 +66,15 @@ async def test_a_word_without_an_end_widens_no_page(
 _PATHS = {
     "department": (
         *("/tong-quan", "/thong-bao", "/can-xu-ly", "/van-ban-den?tab=all", "/van-ban-den?tab=new"),
-        *(
-            "/van-ban-den?tab=all&cot=trich-yeu,noi-gui,nguoi-ky",
-            "/tim-kiem?phia=in&q=9",
-            "/so-van-ban?so=incoming",
-        ),
-        *(
-            "/tim-kiem?phia=in&q=" + fold("Ẫ"),
-            "/danh-sach/van-ban-den/in",
-            "/van-hanh/cach-ly",
-            "/van-ban-den?tab=held",
-        ),
+        *("/van-ban-den?tab=all&cot=trich-yeu,noi-gui,nguoi-ky", "/van-ban-den?tab=held"),
+        *("/tim-kiem?phia=in&q=9", f"/tim-kiem?phia=in&q={fold('Ẫ')}", "/so-van-ban?so=incoming"),
+        *("/danh-sach/van-ban-den/in", "/van-hanh/cach-ly"),
     ),
     "province": (
         *("/tong-quan", "/thong-bao", "/can-xu-ly", "/van-ban-di?tab=all", "/van-ban-di?tab=rejected"),
-        *(
-            "/tim-kiem?phia=out&q=9",
-            "/so-van-ban?so=outgoing",
-            "/so-van-ban?so=follow_up",
-            "/so-van-ban/gui-giay",
-        ),
-        *(
-            "/danh-sach/van-ban-di/in",
-            "/co-quan",
-            "/van-ban-di?tab=all&cot=trich-yeu,noi-nhan,nguoi-ky,don-vi",
-        ),
+        *("/van-ban-di?tab=all&cot=trich-yeu,noi-nhan,nguoi-ky,don-vi", "/tim-kiem?phia=out&q=9", "/co-quan"),
+        *("/so-van-ban?so=outgoing", "/so-van-ban?so=follow_up", "/so-van-ban/gui-giay"),
+        "/danh-sach/van-ban-di/in",
     ),
 }
 

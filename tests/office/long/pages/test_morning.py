@@ -173,9 +173,11 @@ async def test_a_head_gives_opinions_and_assigns_without_leaving_the_list(
     assert {d.state.value for d in await town.received(ACTOR)} == {"assigned"}
 
 
-async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_pointer(
+async def test_the_desk_moves_nothing_under_the_pointer_and_one_press_takes_in_one_letter(
     town: Town, page: Page
 ) -> None:
+    """In both themes. The button of a row takes in what passed, and its row stays; a reload shows the letter that was open;
+    a key that is held down, or pressed twice in haste, does nothing to the letter that has just come up."""
     await mail(town, 8)
     await come_in(town, page)
     rows = page.locator("[data-row]")
@@ -186,52 +188,29 @@ async def test_the_desk_is_sound_in_both_themes_and_moves_nothing_under_the_poin
     assert await page.evaluate(PLACES) == places
     await page.locator("[data-untick]").click()
     await rows.nth(2).locator(".letter-subject span[lang]").click()
-    await opened(page)
+    open_id = await opened(page)
     assert await page.evaluate(PLACES) == places
     assert await page.evaluate(SHIFTS) < 0.01
     doubtful = page.locator("[data-row]", has_text="Nghi vấn: số trang")
     await expect(doubtful).to_have_count(1)
     await expect(doubtful.get_by_role("button", name="Tiếp nhận")).to_have_count(0)
-
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
         await axe.check(page, f"/van-ban-den with a letter in the pane ({scheme})")
     await page.emulate_media(color_scheme="light")
 
-
-async def test_the_button_of_a_row_takes_in_what_passed_and_the_row_stays(town: Town, page: Page) -> None:
-    await mail(town, 4)
-    await come_in(town, page)
-    places, row = await page.evaluate(PLACES), page.locator("[data-row]").nth(1)
-    await row.get_by_role("button", name="Tiếp nhận").click()
-    await expect(row.locator("[data-deed]")).to_have_text("Số đến 1")
+    await rows.nth(3).hover()
+    await rows.nth(3).get_by_role("button", name="Tiếp nhận").click()
+    await expect(rows.nth(3).locator("[data-deed]")).to_have_text("Số đến 1")
     await expect(page.locator("[data-last] .big-number")).to_have_text("1")
     assert await page.evaluate(PLACES) == places
-    await expect(page.locator("[data-tab=new] .count")).to_have_text("3")
+    await expect(page.locator("[data-tab=new] .count")).to_have_text("7")
 
-
-async def test_what_turned_doubtful_meanwhile_is_shown_and_not_taken_in(town: Town, page: Page) -> None:
-    """A page may be old: the press in a list judges the letter anew."""
-    (sent,) = await mail(town, 1)
-    await come_in(town, page)
-    document = await town.arrived(ACTOR, sent)
-    other = await page.context.new_page()
-    await other.set_viewport_size(NARROW)
-    await other.goto(f"/van-ban-den/{document.id}/tam-giu")
-    await other.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
-    await other.locator("[data-main]").click()
-    await other.wait_for_url("**told=*")
-    await page.locator("[data-row] [data-deed] button").click()
-    await expect(page.locator("[data-inside]")).to_contain_text("Chờ hỏi lại nơi gửi về phụ lục")
-    assert (await town.arrived(ACTOR, sent)).state.value == "held"
-
-
-async def test_one_stroke_takes_in_one_letter(town: Town, page: Page) -> None:
-    """A key that is held down, or pressed twice in haste, does nothing to the letter that has just come up."""
-    await mail(town, 3)
-    await come_in(town, page)
+    await page.reload()
+    assert await opened(page) == open_id
+    assert await page.evaluate(SHIFTS) < 0.01
     await page.keyboard.press("j")
-    first = await opened(page)
+    first = await next_opened(page, open_id)
     await page.keyboard.down("Control")
     for _ in range(6):
         await page.keyboard.down("Enter")
@@ -239,43 +218,52 @@ async def test_one_stroke_takes_in_one_letter(town: Town, page: Page) -> None:
     await page.keyboard.press("Enter")
     await page.keyboard.up("Control")
     second = await next_opened(page, first)
-    assert await states(town) == {first: "accepted", second: "new"} | {
-        id: "new" for id in await states(town) if id not in (first, second)
-    }
+    states_by_id = await states(town)
+    assert (states_by_id[first], states_by_id[second]) == ("accepted", "new")
+    assert sorted(states_by_id.values()) == ["accepted"] * 2 + ["new"] * 6
 
 
-async def test_the_second_of_two_clerks_reads_in_the_pane_who_was_first(town: Town, page: Page) -> None:
-    await mail(town, 2)
+async def test_what_happened_meanwhile_is_said_in_the_pane_and_nothing_is_lost(
+    town: Town, page: Page
+) -> None:
+    """A page may be old: a press judges the letter anew, the second of two clerks reads who was first, and what was typed
+    stays when the session has ended."""
+    sent, *_ = await mail(town, 3)
     await come_in(town, page)
-    await page.keyboard.press("j")
-    first = await opened(page)
-    other = await page.context.new_page()
-    await other.goto(f"/van-ban-den/{first}")
+    document, other = await town.arrived(ACTOR, sent), await page.context.new_page()
+    await other.set_viewport_size(NARROW)
+    await other.goto(f"/van-ban-den/{document.id}/tam-giu")
+    await other.fill("#reason", "Chờ hỏi lại nơi gửi về phụ lục")
     await other.locator("[data-main]").click()
     await other.wait_for_url("**told=*")
-    expect_answers(page, {409})
+    await page.locator(f"[data-id='{document.id}'] [data-deed] button").click()
+    await expect(page.locator("[data-inside]")).to_contain_text("Chờ hỏi lại nơi gửi về phụ lục")
+    assert (await town.arrived(ACTOR, sent)).state.value == "held"
+
+    await page.keyboard.press("j")
+    second = await next_opened(page, document.id)
+    await other.goto(f"/van-ban-den/{second}")
+    await other.locator("[data-main]").click()
+    await other.wait_for_url("**told=*")
+    await other.close()
+    expect_answers(page, {401, 409})
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-inside]")).to_contain_text("vừa xử lý văn bản này lúc")
     await page.locator("[data-inside] a.main").click()
     await expect(page.locator("[data-inside]")).to_contain_text("Đã tiếp nhận")
-    assert sorted((await states(town)).values()) == ["accepted", "new"]
-
-
-async def test_what_was_typed_stays_when_the_session_has_ended(town: Town, page: Page) -> None:
-    await mail(town, 1)
-    await come_in(town, page)
-    await page.keyboard.press("j")
     await opened(page)
+
+    await page.keyboard.press("j")
+    await next_opened(page, second)
     await page.keyboard.press("u")
     await page.locator("[data-inside] #note").fill(WHY)
     await page.locator("[data-inside] #reason").select_option("OTHER")
     await opened(page)
     await page.context.clear_cookies()
-    expect_answers(page, {401})
     await page.locator("[data-inside] #note").press("Control+Enter")
     await expect(page.locator("[data-last]")).to_contain_text("Phiên làm việc đã hết")
     assert await page.locator("[data-inside] #note").input_value() == WHY
-    assert list((await states(town)).values()) == ["new"]
+    assert sorted((await states(town)).values()) == ["accepted", "held", "new"]
 
 
 async def test_where_a_clerk_types_the_number_the_list_leads_to_the_form(town: Town, page: Page) -> None:
@@ -303,16 +291,6 @@ async def test_where_a_clerk_types_the_number_the_list_leads_to_the_form(town: T
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("[data-last] .big-number")).to_have_text("77")
     await expect(page.locator("[data-row] [data-deed]").first).to_have_text("Số đến 77")
-
-
-async def test_a_reload_shows_the_letter_that_was_open(town: Town, page: Page) -> None:
-    await mail(town, 2)
-    await come_in(town, page)
-    await page.keyboard.press("j")
-    id = await opened(page)
-    await page.reload()
-    assert await opened(page) == id
-    assert await page.evaluate(SHIFTS) < 0.01
 
 
 async def states(town: Town) -> dict[str, str]:

@@ -3,6 +3,10 @@ clerk reserves a number while writing, sends the document with it, and makes the
 
 from __future__ import annotations
 
+import asyncio
+from datetime import date
+from pathlib import Path
+
 from playwright.async_api import Page, expect
 
 from gateway.deciding import agency_profile
@@ -10,10 +14,12 @@ from gateway.domain.agency_profile import OUT_BOOKS, OUT_NUMBERING, SIGNING_ACTS
 from gateway.domain.numbers import NumberState
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe
-from tests.office.pages.composing import list_written, prepared, press
+from tests.office.pages.composing import SUBJECT, list_written, prepared, press
 from tests.office.pages.site import Site
 from tests.office.pages.visiting import Enter, opened, scope_of
 from tests.office.pages.watching import expect_answers
+from tests.support import letters
+from tests.support.letters import Letter
 
 LIST = "/so-van-ban/di/so"
 
@@ -23,19 +29,24 @@ async def choose(site: Site, key: str, value: str) -> None:
     await agency_profile.choose(site.node.store, site.clock, scope, "An", key, value)
 
 
-async def _prepared(page: Page) -> None:
-    """Write a draft without a number: the one that its file bears is not of this agency's books."""
-    await prepared(page)
+async def _prepared(page: Page, folder: Path) -> None:
+    """Write a draft without a number, of a paper whose place for it is blank."""
+    blank = Letter(number="", symbol="UBND-VP", issued_on=date(2026, 11, 20), subject=(SUBJECT,))
+    paper = folder / "cong-van.pdf"
+    await asyncio.to_thread(paper.write_bytes, letters.paper([letters.page(blank)]))
+    await prepared(page, letter=paper)
     await page.fill("#number", "")
     await press(page, "check")
 
 
 async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
-    site: Site, page: Page, enter: Enter
+    site: Site, page: Page, enter: Enter, tmp_path: Path
 ) -> None:
+    """The number of a document on its way is not made void."""
+    expect_answers(page, [409, 422])
     await choose(site, OUT_NUMBERING, "B")
     await enter(PostRole.CLERK, "province")
-    await _prepared(page)
+    await _prepared(page, tmp_path)
     assert "hệ thống cấp số" in await page.locator("#number-hint").inner_text()
     await press(page, "number")
     number = await page.input_value("#number")
@@ -63,21 +74,10 @@ async def test_a_clerk_reserves_a_number_sends_with_it_and_reads_every_state(
     await page.get_by_role("button", name="Xem", exact=True).click()
     await expect(page.locator("main tbody tr")).to_have_count(1)
 
-
-async def test_the_number_of_a_document_on_its_way_is_not_made_void(
-    site: Site, page: Page, enter: Enter
-) -> None:
-    expect_answers(page, [409, 422])
-    await choose(site, OUT_NUMBERING, "B")
-    await enter(PostRole.CLERK, "province")
-    await _prepared(page)
-    await press(page, "send")
-    scope = await scope_of(site, "province")
-    async with site.node.store.read(scope) as work:
-        (number,) = await work.given.page(2026, now=site.clock.now(), limit=10)
-    assert number.state is NumberState.ISSUED
-
-    await opened(page, f"{LIST}/{number.id}/huy")
+    async with site.node.store.read(await scope_of(site, "province")) as work:
+        numbers = await work.given.page(2026, now=site.clock.now(), limit=10)
+    (issued,) = [row for row in numbers if row.state is NumberState.ISSUED]
+    await opened(page, f"{LIST}/{issued.id}/huy")
     await page.locator("main button.main, main button.grave").first.click()
     await expect(page.locator("[data-problems]")).to_contain_text("Chưa nhập lý do")
     await page.fill("#reason", "Ký nhầm")

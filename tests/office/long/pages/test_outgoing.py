@@ -84,6 +84,10 @@ async def events(site: Site, id: str, kind: EventKind) -> list[dict[str, Any]]:
         return [e.data for e in await work.events.of_subject(id) if e.kind is kind]
 
 
+async def resent(site: Site, document: OutgoingDocument) -> list[Any]:
+    return [e["to"] for e in await events(site, document.id, EventKind.MESSAGE_QUEUED) if "again" in e]
+
+
 async def open_other_actions(page: Page) -> None:
     await page.locator("summary", has_text="Việc khác").click()
 
@@ -134,10 +138,10 @@ async def test_a_document_shows_where_it_stands_at_each_recipient(
     await axe.check(page, "/van-ban-di/{id}/goi-tin/{digest}")
 
 
-async def test_a_document_that_left_late_after_its_signing_is_marked(
+async def test_what_left_late_after_its_signing_is_marked_and_recipients_in_trouble_are_in_sight(
     site: Site, page: Page, enter: Enter
 ) -> None:
-    """R45 (sent on the day of signing, at the latest on the next working morning)."""
+    """R45 (sent on the day of signing, at the latest on the next working morning). Others of many are folded."""
     now = site.node.clock.now()
     late = await sent(site, "15", signed_at=now - timedelta(days=8))
     in_time = await sent(site, "16", signed_at=now)
@@ -147,11 +151,25 @@ async def test_a_document_that_left_late_after_its_signing_is_marked(
         await page.goto(at(document))
         assert await page.get_by_text("Gửi muộn").count() == marks, document.draft.number
 
+    scope, to_many = await scope_of(site), outgoing(site.clock, scope=await scope_of(site))
+    trouble = {7: "failed", 9: "delivered"}
+    async with site.node.store.begin(scope) as work:
+        await work.outgoing.add(to_many)
+        deliveries = [delivery(to_many, f"Z91.{n:02}", trouble.get(n, "accepted")) for n in range(30)]
+        await work.deliveries.add(deliveries)
+        await work.commit()
+    await page.goto(at(to_many))
+    region = page.locator("#recipients")
+    codes = region.locator(".rows > li:visible .party .code")
+    assert await codes.all_inner_texts() == ["Z91.07", "Z91.09"]
+    await region.get_by_text("Đã tiếp nhận: 28 nơi nhận").click()
+    await expect(codes).to_have_count(30)
+
 
 async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser(
     site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
-    """Threats 77 to 79."""
+    """Threats 77 to 79. The slip is one sheet for print."""
     document = await sent(site)
     await enter()
 
@@ -177,6 +195,16 @@ async def test_files_leave_as_downloads_and_only_a_true_pdf_opens_in_the_browser
         await page.get_by_role("button", name="Tải hồ sơ chứng cứ điện tử").click()
     pack = await (await coming.value).path()
     assert any(name.endswith(".edxml") for name in zipfile.ZipFile(BytesIO(pack.read_bytes())).namelist())
+
+    await page.goto(at(document, "/phieu-gui"))
+    await page.emulate_media(media="print")
+    assert await page.locator(".bar, .menu, .acts").locator("visible=true").count() == 0
+    sheet = await page.locator("article.slip").inner_text()
+    assert all(words in sheet for words in ("PHIẾU GỬI", document.draft.code, document.draft.subject))
+    await context.add_cookies([{"name": LANG_COOKIE, "value": "en", "url": site.url}])
+    await page.reload()
+    assert await page.locator("html").get_attribute("lang") == "en"
+    assert await page.locator("article.slip").inner_text() == sheet, "an official paper is Vietnamese"
 
 
 async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
@@ -217,12 +245,23 @@ async def test_what_a_role_may_not_do_is_not_there_and_answers_403(
     assert (await events(site, document.id, EventKind.DOCUMENT_READ))[-1]["order"] == "13/QĐ-TTr"
 
 
+async def fill_in_recall(page: Page) -> None:
+    await page.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
+    await page.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
+    await page.get_by_label("Số thông báo thu hồi").fill("7/TB")
+
+
 async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
-    site: Site, page: Page, enter: Enter
+    site: Site, page: Page, context: BrowserContext, enter: Enter
 ) -> None:
+    """The second of two clerks at once reads who was quicker."""
     document = await sent(site)
-    expect_answers(page, {422})
+    expect_answers(page, {409, 422})
     await enter()
+    other = await context.new_page()
+    await other.set_viewport_size(NARROW)
+    await other.goto(at(document, "/thu-hoi"))
+    await fill_in_recall(other)
     await page.set_viewport_size(NARROW)
     await page.goto(at(document))
     assert await page.locator(".deeds .button").locator("visible=true").count() == 2
@@ -253,12 +292,15 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     ]
     assert await page.get_by_label("Lý do").input_value() == "Nhầm"
     assert (await page.title()).startswith("Lỗi: Thu hồi văn bản – ")
-    await page.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
-    await page.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
-    await page.get_by_label("Số thông báo thu hồi").fill("7/TB")
+    await fill_in_recall(page)
     await page.locator(f"input[value='{COMMUNE}']").uncheck()
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**told=outgoing.recalled*")
+    await other.keyboard.press("Control+Enter")
+    alert = await other.get_by_role("alert").inner_text()
+    name = site.person(CLERK, "department").person.name
+    assert alert.startswith(f"{name} vừa xử lý văn bản này lúc ")
+    assert alert.endswith("Tải lại để xem.")
 
     async with site.node.store.read(await scope_of(site)) as work:
         (notice,) = await work.outgoing.children(document.id)
@@ -268,34 +310,12 @@ async def test_a_recall_asks_for_its_reason_and_goes_to_those_chosen(
     assert "Đã gửi thông báo thu hồi văn bản." in await page.locator("[data-told]").inner_text()
 
 
-async def test_of_two_clerks_at_once_the_second_reads_who_was_quicker(
-    site: Site, page: Page, context: BrowserContext, enter: Enter
+async def test_what_stays_unanswered_is_sent_again_and_urged_once_a_week_by_a_person(
+    site: Site, page: Page, enter: Enter
 ) -> None:
+    """A key opens the page of sending again, and only Control and Enter send."""
     document = await sent(site)
-    expect_answers(page, {409})
-    await enter()
-    other = await context.new_page()
-    for window in (page, other):
-        await window.set_viewport_size(NARROW)
-        await window.goto(at(document, "/thu-hoi"))
-        await window.get_by_label("Lý do").fill("Ban hành nhầm số liệu")
-        await window.get_by_label("Lãnh đạo phê duyệt").fill("Nguyễn Văn Mẫu")
-        await window.get_by_label("Số thông báo thu hồi").fill("7/TB")
-
-    await page.keyboard.press("Control+Enter")
-    await page.wait_for_url("**told=**")
-    await other.keyboard.press("Control+Enter")
-
-    alert = await other.get_by_role("alert").inner_text()
-    name = site.person(CLERK, "department").person.name
-    assert alert.startswith(f"{name} vừa xử lý văn bản này lúc ")
-    assert alert.endswith("Tải lại để xem.")
-    async with site.node.store.read(await scope_of(site)) as work:
-        assert len(await work.outgoing.children(document.id)) == 1
-
-
-async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page: Page, enter: Enter) -> None:
-    document = await sent(site)
+    expect_answers(page, {422})
     await answers(site, document, "province", "03", register_no="1245")
     await enter(path=at(document))
     await open_other_actions(page)
@@ -306,8 +326,19 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page
         await page.locator(f"#{why}").inner_text() == "Không có nơi nhận nào quá hạn tiếp nhận hoặc trả lời."
     )
 
-    site.clock.skip(timedelta(days=3))
     await page.set_viewport_size(NARROW)
+    await page.goto(at(document))
+    await page.keyboard.press("r")
+    await page.wait_for_url("**/gui-lai")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("[data-problems] a")).to_have_text("Hãy chọn ít nhất một nơi nhận.")
+    assert await resent(site, document) == []
+    await page.locator(f"input[value='{COMMUNE}']").check()
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_url("**told=outgoing.resent*")
+    assert await resent(site, document) == [[COMMUNE]]
+
+    site.clock.skip(timedelta(days=3))
     await enter(HEAD, path=at(document))
     await page.get_by_role("link", name="Đôn đốc…").click()
     text = await page.get_by_label("Nội dung đôn đốc").input_value()
@@ -325,30 +356,6 @@ async def test_late_documents_are_urged_once_a_week_by_a_person(site: Site, page
     assert "nhiều nhất 7 ngày một lần" in await page.locator("main").inner_text()
     assert await page.locator("form[data-act]").count() == 0
     assert len(await events(site, document.id, EventKind.MESSAGE_URGED)) == 1
-
-
-async def test_a_key_opens_the_resend_page_and_only_control_enter_sends(
-    site: Site, page: Page, enter: Enter
-) -> None:
-    document = await sent(site)
-    expect_answers(page, {422})
-    await enter()
-    await page.set_viewport_size(NARROW)
-    await page.goto(at(document))
-
-    async def resent() -> list[Any]:
-        return [e["to"] for e in await events(site, document.id, EventKind.MESSAGE_QUEUED) if "again" in e]
-
-    await page.keyboard.press("r")
-    await page.wait_for_url("**/gui-lai")
-    await page.keyboard.press("Control+Enter")
-    await expect(page.locator("[data-problems] a")).to_have_text("Hãy chọn ít nhất một nơi nhận.")
-    assert await resent() == []
-    await page.locator(f"input[value='{COMMUNE}']").check()
-    await page.keyboard.press("Control+Enter")
-    await page.wait_for_url("**told=outgoing.resent*")
-
-    assert await resent() == [[COMMUNE]]
 
 
 async def test_without_scripts_a_draft_is_cancelled_and_a_document_sent_to_more(
@@ -377,24 +384,6 @@ async def test_without_scripts_a_draft_is_cancelled_and_a_document_sent_to_more(
         assert (await work.outgoing.get(draft.id)).state is OutState.CANCELLED
         same = await work.outgoing.by_document_id(document.document_id)
     assert {r.code for d in same for r in d.draft.recipients} == {PROVINCE, COMMUNE}
-
-
-async def test_a_slip_is_one_sheet_for_print(
-    site: Site, page: Page, context: BrowserContext, enter: Enter
-) -> None:
-    document = await sent(site)
-    await enter(path=at(document, "/phieu-gui"))
-    await page.emulate_media(media="print")
-
-    assert await page.locator(".bar, .menu, .acts").locator("visible=true").count() == 0
-    sheet = await page.locator("article.slip").inner_text()
-    assert "PHIẾU GỬI" in sheet
-    assert document.draft.code in sheet
-    assert document.draft.subject in sheet
-    await context.add_cookies([{"name": LANG_COOKIE, "value": "en", "url": site.url}])
-    await page.reload()
-    assert await page.locator("html").get_attribute("lang") == "en"
-    assert await page.locator("article.slip").inner_text() == sheet, "an official paper is Vietnamese"
 
 
 async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_means(
@@ -429,21 +418,3 @@ async def test_a_letter_on_paper_is_closed_on_the_dispatch_list_with_day_and_mea
     await page.goto(f"/so-van-ban/gui-giay?tu={today}")
     assert "Bưu điện" in await rows.first.inner_text()
     assert len(await events(site, document.id, EventKind.PAPER_HANDED)) == 1
-
-
-async def test_of_many_recipients_those_in_trouble_are_in_sight_and_the_others_folded(
-    site: Site, page: Page, enter: Enter
-) -> None:
-    scope = await scope_of(site)
-    document = outgoing(site.clock, scope=scope)
-    states = {n: "failed" if n == 7 else "delivered" if n == 9 else "accepted" for n in range(30)}
-    async with site.node.store.begin(scope) as work:
-        await work.outgoing.add(document)
-        await work.deliveries.add([delivery(document, f"Z91.{n:02}", state) for n, state in states.items()])
-        await work.commit()
-    await enter(path=at(document))
-    region = page.locator("#recipients")
-    codes = region.locator(".rows > li:visible .party .code")
-    assert await codes.all_inner_texts() == ["Z91.07", "Z91.09"]
-    await region.get_by_text("Đã tiếp nhận: 28 nơi nhận").click()
-    await expect(codes).to_have_count(30)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-import pytest
 from playwright.async_api import BrowserContext, Page
 
 from gateway.deciding import people, proposals
@@ -18,8 +17,8 @@ from gateway.outgoing.intake import Order
 from gateway_labs.demo.acts import in_one
 from gateway_office.accounts import posts
 from gateway_office.domain.roles import PostRole
-from tests.office.long.pages.test_agencies import GO, decide
 from tests.office.pages import axe, deciders
+from tests.office.pages.deciders import GO
 from tests.office.pages.guest import at_work, calling, calling_as
 from tests.office.pages.mail import Mail
 from tests.office.pages.site import Site
@@ -52,7 +51,7 @@ async def test_a_seal_is_registered_from_a_specimen_by_two_persons(
     assert await page.locator("input[name=chosen]").count() == 2, "the person's and the seal's"
     # Kind and name follow the certificate that is chosen.
     await page.get_by_label("Mẫu dấu: Sở Mẫu").check()
-    await decide(page, both[0], "reforms.proposed")
+    await both[0].decides(page, "reforms.proposed")
     proposal = page.url.split("?")[0]
 
     await both[1].comes_in(context)
@@ -61,7 +60,7 @@ async def test_a_seal_is_registered_from_a_specimen_by_two_persons(
     (change,) = await _proposed(site, proposal.rpartition("/")[2])
     assert change not in await page.content(), "the end comes from the agency"
     await page.fill("#typed_1", change[-16:])
-    await decide(page, both[1], "reforms.approved")
+    await both[1].decides(page, "reforms.approved")
 
     (registered,) = (await site.node.directory.seal_register(DEPARTMENT, ())).certificates
     assert (registered.kind, registered.fingerprint) == (CertificateKind.SEAL, change)
@@ -75,31 +74,38 @@ async def _proposed(site: Site, id: str) -> tuple[str, ...]:
         return (await view.proposals.get(id)).content.fingerprints
 
 
-@pytest.mark.parametrize(("code", "status"), [(PROVINCE, 404), (DEPARTMENT, 422)])
-async def test_an_agency_proposes_seals_of_its_own_code_alone(
-    site: Site, page: Page, enter: Enter, code: str, status: int
+async def test_an_agency_proposes_certificates_and_seals_of_its_own_code_alone(
+    site: Site, page: Page, enter: Enter
 ) -> None:
     """A person is registered with a position; what is missing is said beside the field."""
     await deciders.entrust(site.node, site.person(PostRole.AGENCY_ADMIN, "department"))
     await enter(PostRole.AGENCY_ADMIN)
     expect_answers(page, {404, 422})
     site.clock.skip(timedelta(seconds=31))
-    await page.goto(f"{SEALS}?ma={code}")
-    await page.set_input_files("#file", {"name": "a.pem", "mimeType": "text/plain", "buffer": agency().pem})
-    async with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
-        await page.click(GO)
-    if status == 404:
-        assert (await answered.value).status == status
-        return
+    for path, content, statuses in (
+        ("/co-quan/de-nghi/chung-thu-so", b"no certificate", (404, 422)),
+        (SEALS, agency().pem, (404, 200)),
+    ):
+        for code, status in zip((PROVINCE, DEPARTMENT), statuses, strict=True):
+            await page.goto(f"{path}?ma={code}")
+            await page.set_input_files(
+                "#file", {"name": "a.pem", "mimeType": "text/plain", "buffer": content}
+            )
+            assert await status_of_form(page) == status, (path, code)
     await page.select_option("#kind", "person")
     await page.fill("#name", "Nguyễn Văn Mẫu")
     await page.fill("#password", "not asked before the rest fits")
     await page.fill("#code", "123456")
+
+    assert await status_of_form(page) == 422
+    assert "họ tên và chức vụ" in await page.inner_text("#position-fault")
+
+
+async def status_of_form(page: Page) -> int:
+    """Send the open form; return the status of the answer."""
     async with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
         await page.click(GO)
-
-    assert (await answered.value).status == status
-    assert "họ tên và chức vụ" in await page.inner_text("#position-fault")
+    return (await answered.value).status
 
 
 async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_seal(
@@ -119,13 +125,13 @@ async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_
     await page.click(GO)
     assert await page.locator("#acting[aria-invalid=true]").count() == 1, "its own seal needs no right"
     await page.fill("#acting", PROVINCE)
-    await decide(page, both[0], "reforms.proposed")
+    await both[0].decides(page, "reforms.proposed")
     proposal = page.url.split("?")[0]
 
     await both[1].comes_in(context)
     await page.goto(f"{proposal}/phe-duyet")
     await page.fill("#typed_1", "12/QĐ-UBND")
-    await decide(page, both[1], "reforms.approved")
+    await both[1].decides(page, "reforms.approved")
     (right,) = (await site.node.directory.seal_register(DEPARTMENT, ())).rights
     assert (right.acting_code, right.act_number, right.valid_to) == (PROVINCE, "12/QĐ-UBND", None)
     for name in ("end a seal", "end a right"):
@@ -133,7 +139,7 @@ async def test_two_persons_let_an_agency_seal_for_another_and_one_ends_it_and_a_
         await page.locator("a[href*='/mau-dau/thoi?']").first.click()
         await axe.check(page, name)
         await page.fill("#reason", "The token was lost")
-        await decide(page, both[1], "seals.withdrawn")
+        await both[1].decides(page, "seals.withdrawn")
     text = await page.inner_text("main")
     assert text.count("Đã thôi dùng") == 2
     assert await page.locator("a[href*='/mau-dau/thoi?']").count() == 0

@@ -42,20 +42,23 @@ async def comes(mail: Mail, site: Site) -> IncomingDocument:
     return letter
 
 
-async def test_the_page_found_is_on_the_paper_and_in_the_pane(
-    mail: Mail, enter: Enter, page: Page, site: Site
+async def test_threat_145_the_page_found_is_on_the_paper_for_persons_who_may_read_the_letter(
+    mail: Mail, enter: Enter, page: Page, plain_page: Page, site: Site
 ) -> None:
+    """In the pane, and without scripts on the letter's own page; a hidden letter is not found."""
     letter = await comes(mail, site)
+    for role in (PostRole.OFFICER, PostRole.AGENCY_ADMIN):
+        await enter(role)
+        answer = await page.request.get("/tim-kiem?q=rach+mieu")
+        assert "letter-extract" not in await answer.text(), role
+
     await enter(path="/tim-kiem?q=rach+mieu")
     row = page.locator(f'[data-row][data-id="{letter.id}"]')
     await expect(row.locator(".letter-extract")).to_contain_text("Có trong tệp du-toan.pdf, trang 3:")
     assert await row.locator(".letter-extract mark").all_inner_texts() == ["Rạch", "Miễu"]
     await axe.check(page, "/tim-kiem")
-
     await row.locator("a[data-open]").click()
-    sheet = page.locator("#pane img.leaf-sheet").first
-    await expect(sheet).to_have_id("trang-3")
-
+    await expect(page.locator("#pane img.leaf-sheet").first).to_have_id("trang-3")
     await opened(page, "/tim-kiem?q=trong:tệp+cầu+rạch")
     await expect(page.locator(".letter-extract")).to_have_count(1)
     await expect(page.get_by_role("link", name="Trong tệp", exact=True)).to_have_attribute(
@@ -64,30 +67,14 @@ async def test_the_page_found_is_on_the_paper_and_in_the_pane(
     await opened(page, at(letter, "?tep=2"))
     await expect(page.locator(".leaf-pages")).to_contain_text("không có lớp chữ")
 
-
-async def test_without_scripts_the_link_leads_there_and_a_hidden_letter_is_not_found(
-    mail: Mail, plain_page: Page, site: Site
-) -> None:
-    letter = await comes(mail, site)
     await site.signed_in(plain_page.context, site.person(PostRole.CLERK, "department"), "department")
     await opened(plain_page, "/tim-kiem?q=rach+mieu")
     await plain_page.locator("a[data-open]").click()
     await plain_page.wait_for_url(re.compile(r"tep=1&trang=3"))
     await expect(plain_page.locator("#trang-3")).to_have_count(1)
-
     await opened(plain_page, at(letter, "/tam-giu"))
     await plain_page.locator("textarea").first.fill("Chờ bản chính")
     await plain_page.locator("main form button.main, main form button").last.click()
     await plain_page.wait_for_load_state()
     await opened(plain_page, "/tim-kiem?q=rach+mieu")
     await expect(plain_page.locator("[data-row]")).to_have_count(0)
-
-
-async def test_threat_145_an_extract_is_for_persons_who_may_read_the_letter(
-    mail: Mail, enter: Enter, page: Page, site: Site
-) -> None:
-    await comes(mail, site)
-    for role in (PostRole.OFFICER, PostRole.AGENCY_ADMIN):
-        await enter(role)
-        answer = await page.request.get("/tim-kiem?q=rach+mieu")
-        assert "letter-extract" not in await answer.text(), role

@@ -14,23 +14,16 @@ from gateway.domain.delegated import ListState
 from gateway.registry_authoring.receipts import DueReceipt, write_receipt
 from gateway_office.domain.roles import PostRole
 from tests.office.pages import axe, deciders
-from tests.office.pages.deciders import Decider
+from tests.office.pages.deciders import GO
 from tests.office.pages.site import Site
 from tests.office.pages.watching import expect_answers
 from tests.support import feeds, pki
 from tests.support.packets import DEPARTMENT
 
-GO = "[data-main]"
 SOURCES = "/co-quan/nguon-xac-nhan"
 ISSUER = "Registry issuer"
 OFFICERS = (feeds.officer("one"), feeds.officer("two"))
 CODES = ("Z93.01", "Z93.02", "Z93.03")
-
-
-async def decide(page: Page, decider: Decider, notice: str) -> None:
-    await decider.signs(page)
-    await page.click(GO)
-    await page.wait_for_url(f"**told={notice}")
 
 
 async def take(site: Site, sequence: int, *codes: str, **changes: Any) -> None:
@@ -64,7 +57,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     assert "Z93.99" in await page.inner_text("main"), "a row in conflict is shown"
     await page.click("a[href*='/de-nghi?']")
     await axe.check(page, "propose a list")
-    await decide(page, both[0], "reforms.proposed")
+    await both[0].decides(page, "reforms.proposed")
     proposal = page.url.split("?")[0]
 
     async with site.node.deciding.decisions.read() as view:
@@ -78,7 +71,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     await page.click(GO)
     assert await page.locator("#typed_1[aria-invalid=true]").count() == 1
     await page.fill("#typed_1", received.trust[-16:])
-    await decide(page, both[1], "reforms.approved")
+    await both[1].decides(page, "reforms.approved")
     assert len(await site.node.directory.bindings(CODES[0])) == 1
 
     await page.goto(SOURCES)
@@ -95,7 +88,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     await page.click(GO)
     assert await page.locator("#most_per_day[aria-invalid=true]").count() == 1
     await page.fill("#most_per_day", "10")
-    await decide(page, both[1], "reforms.proposed")
+    await both[1].decides(page, "reforms.proposed")
     async with site.node.deciding.decisions.read() as view:
         policy = await view.proposals.get(page.url.split("?")[0].rpartition("/")[2])
     (change,) = policy.content.delegations
@@ -107,7 +100,7 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     for n, digits in enumerate(policy.content.expected, 1):
         assert digits not in await page.content()
         await page.fill(f"#typed_{n}", digits)
-    await decide(page, both[0], "reforms.approved")
+    await both[0].decides(page, "reforms.approved")
     await take(site, 2, *CODES)
     async with site.node.deciding.decisions.read() as view:
         assert (await view.lists.get(ISSUER, 2)).state is ListState.DONE
@@ -126,15 +119,15 @@ async def test_two_people_approve_a_list_and_a_policy_and_one_takes_trust_away(
     await page.click("a[href*='/nguoi-ky?'] >> nth=0")
     await axe.check(page, "strike an officer")
     await page.fill("#reason", "Left the office of the issuer")
-    await decide(page, both[0], "delegated.struck")
+    await both[0].decides(page, "delegated.struck")
     await page.click("a[href*='/thu-hoi?']")
     await axe.check(page, "recall a policy")
     await page.fill("#reason", "Their key was stolen")
-    await decide(page, both[0], "delegated.recalled")
+    await both[0].decides(page, "delegated.recalled")
     await page.click("a[href*='/thoi?'] >> nth=0")
     await axe.check(page, "end a list's bindings")
     await page.fill("#reason", "Their key was stolen")
-    await decide(page, both[0], "delegated.ended")
+    await both[0].decides(page, "delegated.ended")
     ended = (await site.node.directory.bindings(CODES[1]))[0].valid_to
     assert ended is not None
     assert ended <= site.node.clock.now()
@@ -155,7 +148,7 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
     assert all(text in page_text for text in (CODES[0], CODES[1], "2026-01-31", "12/QĐ-UBND")), page_text
     await page.click("a[href*='loai=agency']")
     await axe.check(page, "propose changes of codes")
-    await decide(page, both[0], "reforms.proposed")
+    await both[0].decides(page, "reforms.proposed")
     proposal = page.url.split("?")[0]
 
     async with site.node.deciding.decisions.read() as view:
@@ -166,7 +159,7 @@ async def test_two_people_approve_what_a_list_changes_in_who_speaks_for_a_code(
     assert CODES[1] in await page.inner_text("main"), "the approver sees what changes"
     assert received.digest[-16:] not in await page.content(), "the approver has the digits from elsewhere"
     await page.fill("#typed_1", received.digest[-16:])
-    await decide(page, both[1], "reforms.approved")
+    await both[1].decides(page, "reforms.approved")
     assert [*await site.node.directory.taken_over(CODES[1], site.node.clock.now().date())] == [CODES[0]]
 
 

@@ -51,7 +51,7 @@ async def test_in_the_pane_an_act_waits_is_undone_and_done(
         await page.locator(f"[data-pane][data-ready='{document.id}']").wait_for()
         await page.keyboard.press("Control+Enter")
         await expect(last).to_contain_text("Đang tiếp nhận")
-        # While the pane goes on, its letter is paler than a text may be.
+        # The list has come anew by then, with the act in its row.
         await expect(page.locator("[data-pane]:not(.asking) [data-inside]")).to_contain_text("Đã đến cuối")
         await axe.check(page, "an act that waits")
         await row.hover()

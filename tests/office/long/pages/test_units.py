@@ -9,6 +9,7 @@ from gateway.domain.document import Assignment, Informed
 from gateway.incoming.act import StatusCall
 from gateway_office.accounts import units
 from gateway_office.domain.roles import PostRole
+from tests.office.long.pages.test_after_taking_in import assign_beside_the_list
 from tests.office.pages import axe
 from tests.office.pages.mail import OTHER_UNIT, UNIT, Mail, at
 from tests.office.pages.site import Site
@@ -89,7 +90,8 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await row.get_by_role("radio", name=f"Đơn vị chủ trì: {unit_head.name}").check()
     await page.check(f"[name=informed][value='{OTHER_UNIT}']")
     await axe.check(page, "/van-ban-den/{id}/chuyen-xu-ly (persons)")
-    await send_form(page, "incoming.assigned")
+    await assign_beside_the_list(page)
+    await opened(page, at(document))
     await expect(page.locator("#assignment-title ~ *").filter(has_text=unit_head.name).first).to_be_visible()
     assert f"Để biết: {OTHER_UNIT}" in (await page.text_content(".story") or "")
 
@@ -111,33 +113,13 @@ async def test_a_head_chooses_a_person_and_the_head_of_the_unit_gives_the_part_o
     await expect(page.get_by_role("link", name="Soạn văn bản trả lời")).to_have_count(1)
 
 
-async def test_an_informed_unit_sees_the_letter_and_ends_its_task_by_a_mark(
+async def test_comments_ring_for_those_who_saw_the_letter_and_a_unit_that_is_informed_marks_it_as_seen(
     site: Site, mail: Mail, page: Page, enter: Enter
 ) -> None:
-    await mail.second_unit()
+    """Unread comments open by themselves; the mark ends the unit's task."""
     sent, document = await mail.taken_in(due_in=5)
-    assignment = Assignment(lead_unit=OTHER_UNIT, informed=(Informed(unit=UNIT),))
-    await mail.status("department", sent, StatusCall(code="04", assignment=assignment, staff=mail.clerk()))
-
-    await enter(PostRole.OFFICER, path="/can-xu-ly")
-    await expect(page.locator("[data-row]").filter(has_text="để biết")).to_have_count(1)
-    await opened(page, at(document))
-    await expect(page.get_by_role("button", name="Đang xử lý")).to_have_count(0)
-    await page.get_by_role("button", name="Đã xem để biết").click()
-    await page.wait_for_url("**told=incoming.seen*")
-    await opened(page, "/can-xu-ly")
-    await expect(page.locator("[data-row]")).to_have_count(0)
-    await opened(page, at(document))
-    assert [fact.code for fact in await mail.facts(document.id)].count("05") == 0
-
-
-async def test_a_comment_rings_for_the_others_who_saw_the_letter_and_opens_by_itself(
-    site: Site, mail: Mail, page: Page, enter: Enter
-) -> None:
-    _, document = await mail.taken_in(due_in=5)
     await enter(PostRole.HEAD, path=at(document))
     await expect(page.locator("#fold-comments")).not_to_have_attribute("open", "")
-
     await enter(PostRole.CLERK, path=at(document))
     await page.locator("#fold-comments > summary").click()
     await page.fill("#comment-text", QUESTION)
@@ -154,3 +136,16 @@ async def test_a_comment_rings_for_the_others_who_saw_the_letter_and_opens_by_it
     await axe.check(page, "/van-ban-den/{id} (comments)")
     await opened(page, at(document))
     await expect(page.get_by_text(QUESTION)).to_be_hidden()
+
+    await mail.second_unit()
+    assignment = Assignment(lead_unit=OTHER_UNIT, informed=(Informed(unit=UNIT),))
+    await mail.status("department", sent, StatusCall(code="04", assignment=assignment, staff=mail.clerk()))
+    await enter(PostRole.OFFICER, path="/can-xu-ly")
+    await expect(page.locator("[data-row]").filter(has_text="để biết")).to_have_count(1)
+    await opened(page, at(document))
+    await expect(page.get_by_role("button", name="Đang xử lý")).to_have_count(0)
+    await page.get_by_role("button", name="Đã xem để biết").click()
+    await page.wait_for_url("**told=incoming.seen*")
+    await opened(page, "/can-xu-ly")
+    await expect(page.locator("[data-row]")).to_have_count(0)
+    assert [fact.code for fact in await mail.facts(document.id)].count("05") == 0

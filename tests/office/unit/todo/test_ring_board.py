@@ -68,6 +68,20 @@ async def test_it_tells_what_came_and_forgets_what_was_settled(
     assert [ring.kind for ring in await board.of_agency(NORTH)] == []
 
 
+@pytest.mark.parametrize("state", [InState.SEALED, InState.RECALLED])
+async def test_a_document_that_was_hidden_rings_no_more_from_the_same_moment_on(
+    board: RingBoard, office: TodoOffice, state: InState
+) -> None:
+    """A list that was gathered some seconds before must not show its words again."""
+    arrived = await office.receive(urgency=Urgency.EXPRESS)
+    assert [ring.subject_id for ring in await board.of_agency(NORTH)] == [arrived.id]
+
+    async with office.change() as work:
+        await work.incoming.save(replace(arrived, state=state))
+
+    assert await board.of_agency(NORTH) == []
+
+
 async def test_who_waits_for_news_hears_of_an_urgent_letter_at_once(
     board: RingBoard, office: TodoOffice
 ) -> None:
