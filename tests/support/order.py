@@ -40,7 +40,6 @@ FIRST = (
     "tests/bench/long/faults/test_soak.py",
     "tests/bench/long/faults/test_bench_servers.py",
     "tests/long/acceptance/test_bundle.py",
-    "tests/bench/faults/test_soak.py",
     "tests/office/long/pages/test_role_matrix.py",
     "tests/unit/cli/test_registry_import.py",
 )

@@ -1,5 +1,5 @@
-"""Fifty callers in two processes take numbers of outgoing documents while the processes are killed again and again: no
-number is given twice, and each number up to the last one is issued, reserved, free again or void with its reason.
+"""Fifty callers in two processes take numbers of outgoing documents from one server while they are killed again and again:
+no number is given twice, and each number up to the last one is issued, reserved, free again or void with its reason.
 NUMBERS_KILLS makes it as long as one likes."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.numbers import GivenNumber, NumberState
 from gateway.store.row import from_json
-from tests.support.fixtures import BOTH_KINDS, database_of
+from tests.support.fixtures import database_of
 from tests.support.node import DEPARTMENT, Town
 from tests.support.numbers_child import READY
 from tests.support.town.builder import open_town
@@ -35,10 +35,9 @@ KILLS = int(os.environ.get("NUMBERS_KILLS", "10"))
 LONGEST_S = 0.8
 
 
-@pytest.fixture(params=BOTH_KINDS)
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """Return the address of a server's database, or nothing for a file."""
-    return "" if request.param == "sqlite" else database_of(request, request.param)
+    return database_of(request, "postgresql")
 
 
 @pytest.mark.timeout(1800)
