@@ -23,7 +23,7 @@ from tests.simulation.loop import Owner, VirtualLoop, current_owner
 
 POISON_LIMIT = 8
 # Mean of the longest time for which an answer is held, and the share of those held for longer than a lease.
-_HELD_S, _HELD_LONG = 60.0, 0.2
+_HELD_S, _HELD_LONG = 60.0, 0.1
 
 
 @dataclass(slots=True, kw_only=True)

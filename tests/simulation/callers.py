@@ -195,12 +195,16 @@ class Sender(Caller):
         await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
         await self._change(letter, document)
 
-    async def send_last(self, recipient: str) -> None:
+    async def send_last(self, recipient: str, *, n: int = 0, size: int = 2_000) -> None:
         """Send one letter, without a change of it afterwards."""
-        number = "" if self.cast.code in self.crowd.numbered_by_node else f"{3 * _MANY}"
-        await self._send(
-            Letter(key=f"{self.cast.code}-last", number=number, recipients=(recipient,), sizes=(2_000,))
+        number = "" if self.cast.code in self.crowd.numbered_by_node else f"{3 * _MANY + n}"
+        letter = Letter(
+            key=f"{self.cast.code}-last-{n}", number=number, recipients=(recipient,), sizes=(size,)
         )
+        try:
+            await self._send(letter)
+        except (Clash, Refused, NotFound) as answer:
+            self.tell("refused", f"{letter.key} {answer.code} {answer}")
 
     async def _send(self, letter: Letter) -> Sent | None:
         self.crowd.ledger.tried += 1

@@ -35,7 +35,7 @@ from tests.simulation.programs import CERTIFICATES, REFORMS, SEASONS, Opening, P
 from tests.simulation.reforms import Reforms
 from tests.simulation.seasons import Seasons
 from tests.simulation.shared_axis import SharedAxis
-from tests.simulation.stage import Site
+from tests.simulation.stage import CASTS, Site
 from tests.simulation.states import States
 from tests.simulation.world import World, install
 
@@ -52,6 +52,8 @@ _SETTLED_S = 600.0
 _CALM = 0.05
 # The end of every world, without faults: so long senders go on, with such pauses, and mail must be quick.
 _CALM_END_S, _CALM_PAUSE_S = 240.0, 100.0
+# Then some letters go one by one, too large to be packed and taken in at once.
+_ALONE_S, _LARGE = 60.0, 90_000
 _WITH_OFFICE, _EMBEDDED, _WITH_HOT_FOLDER = 0.5, 0.3, 0.2
 AXES = HUB, EMBEDDED = "hub", "embedded"
 
@@ -79,7 +81,9 @@ class Plan:
         is_calm = chance.random() < _CALM
         harm = 0.0 if is_calm else chance.choice((0.0, 1.0, 1.0, 3.0))
         rates = Rates(
-            delay_s=chance.choice((0.002, 0.05, 2.0, 60.0)), ring_lost=chance.choice((0.0, 0.1, 0.5))
+            delay_s=chance.choice((0.002, 0.05, 2.0, 60.0)),
+            ring_lost=chance.choice((0.0, 0.1, 0.5)),
+            held=chance.choice((0.02, 0.1, 0.3)),
         )
         for name in ("cut", "answer_lost", "postponed", "doubled", "relabelled", "settle_lost", "held"):
             setattr(rates, name, getattr(rates, name) * harm)
@@ -388,6 +392,12 @@ async def _end_calmly(
     ]
     await asyncio.sleep(_CALM_END_S)
     crowd.ends = True
+    await _until_quiet(world, crowd, callers, office)
+    for cast, recipient in zip(CASTS, (*CASTS[2:], *CASTS[:2]), strict=True):
+        if not codes or cast.code in codes:
+            # Alone: nothing else rings for what its steps leave to do.
+            await Sender(crowd, cast).send_last(recipient.code, n=1, size=_LARGE)
+            await asyncio.sleep(_ALONE_S)
     await _until_quiet(world, crowd, callers, office)
     return began
 
