@@ -14,9 +14,10 @@ from gateway.store import engine
 from tests.simulation.ledger import Ledger
 from tests.simulation.world import Host, World
 
-# Connections are opened as they are needed, up to the pools' sizes, and kept; each has two files.
+# Connections are opened as they are needed, up to the pools' sizes, and kept; readers keep as many beside their pool. Each
+# has two files.
 _CONNECTIONS = sum(engine._CONNECTIONS.get(role, engine.READERS) for role in engine.EngineRole)
-_MORE_FILES, _MORE_TASKS = 2 * _CONNECTIONS, 4
+_MORE_FILES, _MORE_TASKS = 4 * _CONNECTIONS, 4
 _DOCUMENTS_READ = 20
 
 

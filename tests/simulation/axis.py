@@ -36,14 +36,14 @@ class Rates:
     doubled: float = 0.03
     relabelled: float = 0.01
     settle_lost: float = 0.02
-    held: float = 0.05
+    late: float = 0.05
     ring_lost: float = 0.1
     delay_s: float = 2.0
 
     def calm(self) -> None:
         """Fail no more, and be quick."""
         self.cut = self.answer_lost = self.postponed = self.doubled = self.relabelled = 0.0
-        self.settle_lost = self.ring_lost = self.held = 0.0
+        self.settle_lost = self.ring_lost = self.late = 0.0
         self.delay_s = 0.05
 
 
@@ -76,7 +76,7 @@ class Hub:
     away: set[str] = field(default_factory=set)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     published: int = 0
-    held: dict[asyncio.Future[None], tuple[str, int]] = field(default_factory=dict)
+    late_answers: dict[asyncio.Future[None], tuple[str, int]] = field(default_factory=dict)
     """Answers that wait until a node was given so many more arrivals."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
@@ -107,17 +107,17 @@ class Hub:
             if not self.has("ring_lost", self.rates.ring_lost):
                 self.loop.call_later(delay_s, self._ring, receiver)
 
-    async def hold(self, node: str, packet_id: str) -> None:
+    async def delay_answer(self, node: str, packet_id: str) -> None:
         """Hold an answer back until the node has been given some more arrivals, so that it meets what they bring about;
         sometimes for longer than a lease."""
         answer: asyncio.Future[None] = self.loop.create_future()
         began_s, is_long = self.loop.now, self.chance.random() < _HELD_LONG
-        self.held[answer] = node, self.chance.randint(1, 6)
+        self.late_answers[answer] = node, self.chance.randint(1, 6)
         if is_long:
             await asyncio.sleep(self.chance.uniform(60.0, 180.0))
         else:
             await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
-        self.held.pop(answer, None)
+        self.late_answers.pop(answer, None)
         self.outlasts(node, packet_id, began_s)
         await asyncio.sleep(
             self.chance.expovariate(1.0) * self.chance.choice((0.0005, 0.005, 0.05)) * self.loop.slowness
@@ -125,9 +125,9 @@ class Hub:
 
     def gives(self, node: str) -> None:
         """Note that the node is given an arrival."""
-        for answer, (waiting, count) in [*self.held.items()]:
+        for answer, (waiting, count) in [*self.late_answers.items()]:
             if waiting == node and not answer.done():
-                self.held[answer] = node, count - 1
+                self.late_answers[answer] = node, count - 1
                 if count <= 1:
                     answer.set_result(None)
 
@@ -198,8 +198,8 @@ class SimulatedAxis:
                     hub.add(parcel, raw, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
-        if hub.has("held", hub.rates.held):
-            await hub.hold(self._node, parcel.packet_id)
+        if hub.has("late", hub.rates.late):
+            await hub.delay_answer(self._node, parcel.packet_id)
         await self._travel()
         self._check()
         if hub.has("answer_lost", hub.rates.answer_lost):

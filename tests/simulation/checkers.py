@@ -183,7 +183,8 @@ class _Check:
     def delays(self, calm_since: datetime) -> Iterator[str]:
         """Name statuses of documents sent since then whose sender heard of them later than work that is rung for takes."""
         for sent in self._ledger.sent.values():
-            row = self._outgoing[sent.id]
+            if (row := self._outgoing.get(sent.id)) is None:
+                continue  # it is lost
             # A letter that can be called back is packed at the first poll after that time.
             leaves_at = json.loads(row["body"])["leaves_at"]
             began_at = _moment(leaves_at or row["created_at"])
@@ -310,14 +311,14 @@ class _Check:
         codes = {code, ending.heir} if ending is not None else {code}
         late = [item for item in self._kept_out if item.sender in codes and item.recipient == sent["agency"]]
         unheard = Counter(item.status for item in late if item.answers == sent["packet_id"])
-        shared, counted_there = self._shared(sent, code, document)
+        shared, others_statuses = self._shared(sent, code, document)
         theirs = _statuses(self._facts[document["id"]])
         ours = _statuses(self._facts[delivery["id"]])
         receipts = ours.pop("01", 0)
         if not (not receipts and unheard["01"]) and not 1 <= receipts <= theirs.pop("01", 0) + shared["01"]:
             yield f"{label}: its sender has not exactly one receipt 01"
         theirs.pop("01", 0)
-        if not ours - theirs <= shared or not theirs - ours <= unheard + counted_there:
+        if not ours - theirs <= shared or not theirs - ours <= unheard + others_statuses:
             yield f"{label}: the receiver set {dict(theirs)}, its sender knows {dict(ours)}"
         for fact in self._facts[delivery["id"]]:
             if fact["track"] == "business" and not json.loads(fact["body"]).get("proved"):
@@ -331,14 +332,14 @@ class _Check:
         agreed = _answers_to_requests(self._facts[document["id"]])
         sender_codes = _answers_to_requests(self._facts[delivery["id"]])
         unheard = Counter(item.status for item in late if item.document_id == sent["document_id"])
-        if not sender_codes - agreed <= shared or not agreed - sender_codes <= unheard + counted_there:
+        if not sender_codes - agreed <= shared or not agreed - sender_codes <= unheard + others_statuses:
             yield f"{label}: the receiver answered requests with {dict(agreed)}, its sender knows {dict(sender_codes)}"
 
     def _shared(self, sent: Row, code: str, document: Row) -> tuple[Counter[str], Counter[str]]:
         """Count the statuses that may be taken for those of this copy, where a code that ended and its successor have one
         each and the successor answers for both: those of the other copy; and those of this one that the sender may know
         as the other's."""
-        shared, counted_there = Counter[str](), Counter[str]()
+        shared, others_statuses = Counter[str](), Counter[str]()
         for other, delivery in self._deliveries[sent["id"]].items():
             endings = [self._ledger.endings.get(code), self._ledger.endings.get(other)]
             if [e.heir for e in endings if e is not None and e.heir in (code, other)] == []:
@@ -347,9 +348,9 @@ class _Check:
                 if copy["id"] != document["id"] and other != code:
                     shared += _statuses(self._facts[copy["id"]])
                     shared += _answers_to_requests(self._facts[copy["id"]])
-                    counted_there += _statuses(self._facts[delivery["id"]])
-                    counted_there += _answers_to_requests(self._facts[delivery["id"]])
-        return shared, counted_there
+                    others_statuses += _statuses(self._facts[delivery["id"]])
+                    others_statuses += _answers_to_requests(self._facts[delivery["id"]])
+        return shared, others_statuses
 
     def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:
         side = self._side_of[code]

@@ -58,8 +58,8 @@ class Faults:
             [] if name not in _DISTURBING else [*self._world.hosts.values()] if name == "slow" else [host]
         )
         with ExitStack() as stack:
-            for each in disturbed:
-                stack.enter_context(each.disturbed())
+            for disturbed_host in disturbed:
+                stack.enter_context(disturbed_host.disturbed())
             await self._kinds[name][1](host)
 
     def heal(self) -> None:

@@ -1,4 +1,4 @@
-"""Packets that nobody hears: kept out for good, because the certificate that they were signed under, or their sender's
+"""Packets that are not heard: refused for good, because the certificate that they were signed under, or their sender's
 code, had ended when they arrived (a sender is proved as of the arrival, K2); or never sent, because their agency had ended.
 In: the rows of all nodes, and which certificates and codes end. Out: such packets with what they would have said, read from
 their own bytes."""
@@ -18,7 +18,7 @@ from tests.simulation.rows import Row, Rows
 
 _CODES = ("SIG-PIN", "SIG-NO-BINDING")
 _UNKNOWN = "SIG-SENDER"
-# How the rows of packets of an agency that has ended begin to say why they are not sent.
+# Beginning of the reason why packets of an agency that has ended are not sent.
 SENDER_CLOSED = "sender-closed"
 
 
@@ -32,7 +32,7 @@ class Lapse:
 
 @dataclass(slots=True, kw_only=True)
 class Ending:
-    """End of a code at the beginning of a day, in UTC, whose successor is `heir`; what waits for it meets `queued`.
+    """End of a code at the beginning of a day, in UTC, whose successor is `heir`; mail that waits for it meets `queued`.
     `decided` are the moments at each node between which it began to know."""
 
     ends_at: datetime
@@ -90,7 +90,7 @@ def _of_side(side: Rows, lapses: Mapping[str, Lapse], endings: Endings) -> Itera
 
 
 def _unsent(side: Rows, endings: Endings) -> Iterator[KeptOut]:
-    """Find the answers that an agency which has ended did not send, as neither it nor a successor on its node signs."""
+    """Find the answers of agencies that have ended which were not sent: neither the agency nor a successor signs there."""
     for row in side["job"]:
         if (row["last_error"] or "").startswith(SENDER_CLOSED) and row["payload"]:
             packet = json.loads(row["payload"])
@@ -124,7 +124,7 @@ def _packet(row_id: str, packet_id: str, sender: str, recipient: str, words: str
 
 
 def from_ended(sides: Iterable[Rows], endings: Endings) -> Iterator[str]:
-    """Name packets that were taken in from a code which had ended when they arrived, by a node that knew it."""
+    """Name packets that a node took in from a code which had ended by then, although the node knew that."""
     for side in sides:
         for row in side["inbox"]:
             ending = endings.get(row["sender_code"] or "")

@@ -34,7 +34,7 @@ class ProcessCalls:
     each of them, so that it is a crash at all of these points. `broken` is the point at which each call breaks now."""
 
     def __init__(self, disk: Disk, names: dict[str, None], reaches: Callable[[str], None]) -> None:
-        """`names` collects what the node calls; `reaches` is told each point."""
+        """`names` collects the names of calls; `reaches` is called at each point."""
         self._disk, self._changes = disk, -1
         self._names, self._reaches = names, reaches
         self._points: set[str] = set()

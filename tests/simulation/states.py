@@ -1,5 +1,5 @@
 """Compares the state of each delivery with its facts while the world runs: a lost update is mended by the next status, and
-at rest nobody sees it any more. In: running nodes, again and again. Out: deliveries whose facts say something else."""
+cannot be seen at rest. In: running nodes, again and again. Out: deliveries whose facts say something else."""
 
 from __future__ import annotations
 

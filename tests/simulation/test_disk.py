@@ -54,8 +54,8 @@ def test_a_file_that_was_not_synced_is_lost(worst: Worst) -> None:
     assert not (worst.after_power_cut() / "note").exists()
 
 
-@pytest.mark.parametrize(("synchronous", "kept"), [("FULL", 1), ("NORMAL", 0)])
-def test_a_commit_that_was_not_synced_is_lost(worst: Worst, synchronous: str, kept: int) -> None:
+@pytest.mark.parametrize(("synchronous", "count"), [("FULL", 1), ("NORMAL", 0)])
+def test_a_commit_that_was_not_synced_is_lost(worst: Worst, synchronous: str, count: int) -> None:
     def commit() -> sqlite3.Connection:
         file = sqlite3.connect(worst.folder / "gateway.db", isolation_level=None)
         for words in ("journal_mode = WAL", "wal_autocheckpoint = 0", f"synchronous = {synchronous}"):
@@ -66,9 +66,9 @@ def test_a_commit_that_was_not_synced_is_lost(worst: Worst, synchronous: str, ke
         return file
 
     open_file = worst.run(commit)
-    left = sqlite3.connect(worst.after_power_cut() / "gateway.db")
-    assert left.execute("SELECT count(*) FROM note").fetchone() == (kept,)
-    left.close()
+    image = sqlite3.connect(worst.after_power_cut() / "gateway.db")
+    assert image.execute("SELECT count(*) FROM note").fetchone() == (count,)
+    image.close()
     open_file.close()
 
 
