@@ -76,8 +76,8 @@ class Hub:
     away: set[str] = field(default_factory=set)
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     published: int = 0
-    late_answers: dict[asyncio.Future[None], tuple[str, int]] = field(default_factory=dict)
-    """Answers that wait until a node was given so many more arrivals."""
+    late_answers: dict[asyncio.Future[None], tuple[str, frozenset[str], int]] = field(default_factory=dict)
+    """Answers that wait until a node was given so many more arrivals of these senders."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -107,12 +107,12 @@ class Hub:
             if not self.has("ring_lost", self.rates.ring_lost):
                 self.loop.call_later(delay_s, self._ring, receiver)
 
-    async def delay_answer(self, node: str, packet_id: str) -> None:
-        """Hold an answer back until the node has been given some more arrivals, so that it meets what they bring about;
-        sometimes for longer than a lease."""
+    async def delay_answer(self, node: str, packet_id: str, routes: Sequence[str]) -> None:
+        """Hold an answer back until the node has been given some arrivals of those it sent to, so that it meets what they
+        bring about for the same document; sometimes for longer than a lease."""
         answer: asyncio.Future[None] = self.loop.create_future()
         began_s, is_long = self.loop.now, self.chance.random() < _HELD_LONG
-        self.late_answers[answer] = node, self.chance.randint(1, 6)
+        self.late_answers[answer] = node, frozenset(routes), self.chance.randint(1, 4)
         if is_long:
             await asyncio.sleep(self.chance.uniform(60.0, 180.0))
         else:
@@ -123,11 +123,11 @@ class Hub:
             self.chance.expovariate(1.0) * self.chance.choice((0.0005, 0.005, 0.05)) * self.loop.slowness
         )
 
-    def gives(self, node: str) -> None:
+    def gives(self, node: str, sender: str) -> None:
         """Note that the node is given an arrival."""
-        for answer, (waiting, count) in [*self.late_answers.items()]:
-            if waiting == node and not answer.done():
-                self.late_answers[answer] = node, count - 1
+        for answer, (waiting, senders, count) in [*self.late_answers.items()]:
+            if waiting == node and sender in senders and not answer.done():
+                self.late_answers[answer] = node, senders, count - 1
                 if count <= 1:
                     answer.set_result(None)
 
@@ -199,7 +199,7 @@ class SimulatedAxis:
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
         if hub.has("late", hub.rates.late):
-            await hub.delay_answer(self._node, parcel.packet_id)
+            await hub.delay_answer(self._node, parcel.packet_id, routes)
         await self._travel()
         self._check()
         if hub.has("answer_lost", hub.rates.answer_lost):
@@ -243,7 +243,7 @@ class SimulatedAxis:
             item.leased_to_s = now + lease_s
             self._tokens[item.token] = item
             arrivals.append(self._arrival(item))
-            hub.gives(self._node)
+            hub.gives(self._node, item.parcel.sender)
         if arrivals:
             await self._travel()
             self._check()

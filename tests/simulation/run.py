@@ -83,7 +83,7 @@ class Plan:
         rates = Rates(
             delay_s=chance.choice((0.002, 0.05, 2.0, 60.0)),
             ring_lost=chance.choice((0.0, 0.1, 0.5)),
-            late=chance.choice((0.02, 0.1, 0.3)),
+            late=chance.choice((0.02, 0.05, 0.15)),
         )
         for name in ("cut", "answer_lost", "postponed", "doubled", "relabelled", "settle_lost"):
             setattr(rates, name, getattr(rates, name) * harm)
