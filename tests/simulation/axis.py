@@ -25,6 +25,9 @@ POISON_LIMIT = 8
 # Mean of the longest time for which an answer is held, and the share of those held for longer than a lease.
 _HELD_S, _HELD_LONG = 60.0, 0.1
 
+# Moments of the node that a late answer comes at.
+_MEETS = ("before store.share", "after store.share", "before store.share.facts", "after store.share.facts")
+
 
 @dataclass(slots=True, kw_only=True)
 class Rates:
@@ -119,9 +122,10 @@ class Hub:
             await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
         self.late_answers.pop(answer, None)
         self.outlasts(node, packet_id, began_s)
-        await asyncio.sleep(
-            self.chance.expovariate(1.0) * self.chance.choice((0.0005, 0.005, 0.05)) * self.loop.slowness
-        )
+        if (owner := current_owner()) is not None and self.chance.random() < 0.8:
+            await owner.comes_to(self.chance.choice(_MEETS), self.loop.slowness)
+        else:
+            await asyncio.sleep(self.chance.expovariate(1.0) * 0.005 * self.loop.slowness)
 
     def gives(self, node: str, sender: str) -> None:
         """Note that the node is given an arrival."""
@@ -200,7 +204,8 @@ class SimulatedAxis:
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
         if hub.has("late", hub.rates.late):
             await hub.delay_answer(self._node, parcel.packet_id, routes)
-        await self._travel()
+        else:
+            await self._travel()
         self._check()
         if hub.has("answer_lost", hub.rates.answer_lost):
             error = Unreachable("the line broke after the parcel was there")
