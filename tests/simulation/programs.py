@@ -25,7 +25,7 @@ _MIDNIGHT_S = 41 * HOUR_S
 # Eves earlier than the machine's own date, so that no file looks older than it is: year's ends, and Tết of two years.
 _EVES = ((2014, 12, 31), (2025, 12, 31), (2025, 1, 28), (2026, 2, 16))
 # Share of the worlds without an office: none of a program until many worlds with it have kept every promise.
-_RARE = {REFORMS: 0.12, CERTIFICATES: 0.0, SEASONS: 0.0}
+_RARE = {REFORMS: 0.0, CERTIFICATES: 0.0, SEASONS: 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

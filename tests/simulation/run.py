@@ -384,7 +384,7 @@ async def _end_calmly(
     """Let new senders go on for a while in which nothing fails; return since when."""
     world.hub.rates.calm()
     world.loop.slowness = world.loop.usual_slowness = 0.2
-    crowd.ends, crowd.pause_s = False, _CALM_PAUSE_S
+    crowd.ends, crowd.pause_s, crowd.hangs_up = False, _CALM_PAUSE_S, 0.0
     world.tell("calm.begins")
     began = datetime.fromtimestamp(sources.now_s(), UTC).replace(tzinfo=None)
     callers += [
