@@ -101,8 +101,7 @@ class FileScratch:
         self._few = BytesIO() if few else None
         self._file: BinaryIO | None = None
         self._is_taken = self._has_ended = False
-        # A thread whose call was cancelled may begin to write only after the end.
-        self._creating = threading.Lock()
+        self._creating = threading.Lock()  # a cancelled call's thread may begin after the end
         self.durable_size: int | None = None
         """Size of the file once `make_durable` has synced it; nothing is written afterwards."""
 
@@ -136,8 +135,7 @@ class FileScratch:
             with self._creating:
                 self._refuse_after_end()
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-                self._file = os.fdopen(handle, "w+b")
+                self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
         return self._file
 
     def _refuse_after_end(self) -> None:
