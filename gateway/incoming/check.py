@@ -400,15 +400,18 @@ class OldCode:
 
 async def receiving_agency(services: IncomingServices, recipient: str, kind: str) -> HostedAgency | None:
     """Return the hosted agency that receives a parcel; None where there is none. A new document to an ended code goes to
-    its successor if that is hosted here; packets about earlier documents go where those are."""
-    hosted = await services.store.hosted()
-    own = next((a for a in hosted if is_ours(a, recipient)), None)
+    its successor if that is hosted here; for packets about earlier documents see `heir_here`."""
+    own = next((a for a in await services.store.hosted() if is_ours(a, recipient)), None)
     if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return own
-    resolution = await _find_closed(services, recipient)
-    if resolution is None or resolution.successor is None:
-        return own
-    return next((a for a in hosted if is_ours(a, resolution.successor)), own)
+    return await heir_here(services, recipient) or own
+
+
+async def heir_here(services: IncomingServices, code: str) -> HostedAgency | None:
+    """Return the successor of an ended code, if it is hosted here."""
+    resolution = await _find_closed(services, code)
+    heir = resolution.successor if resolution is not None else None
+    return next((a for a in await services.store.hosted() if is_ours(a, heir)), None) if heir else None
 
 
 async def ended_code_named(

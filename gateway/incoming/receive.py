@@ -19,12 +19,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log, meters
-from gateway.domain.account import AgencyScope
+from gateway.domain.account import AgencyScope, HostedAgency
+from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
 from gateway.domain.queues import InboxPacket
 from gateway.errors import GatewayError, StoreFailure
-from gateway.incoming import acknowledge, check, landing, process, second_proof, settle, verify
+from gateway.incoming import (
+    acknowledge,
+    admit,
+    check,
+    landing,
+    process,
+    second_proof,
+    settle,
+    translate,
+    verify,
+)
 from gateway.incoming.services import IncomingServices, LandsFirst
 from gateway.ports.axis import TO_NODE, Arrival, Axis, Outcome, Parcel
 from gateway.ports.services import Pool
@@ -50,6 +61,8 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
         await services.axis.settle(arrival, is_done=False)
         return
+    if arrival.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
+        agency = await _heir_with_document(services, agency, arrival, at) or agency
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     if not await services.partners.may_land(agency.id, arrival):
         await services.axis.put_aside(arrival)
@@ -57,6 +70,28 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
     if await (_take_small if arrival.size <= SMALL else _take_large)(services, scope, arrival, at):
         await services.axis.settle(arrival, is_done=True)
     # The axis delivers an arrival again that is not settled.
+
+
+async def _heir_with_document(
+    services: IncomingServices, agency: HostedAgency, arrival: Arrival, at: datetime
+) -> HostedAgency | None:
+    """Return the successor of an ended agency where it has, or will get, the document that the packet is about: as mail
+    that was on its way on the day. None where the agency itself has that document, or it cannot be told."""
+    heir = await check.heir_here(services, arrival.recipient)
+    if heir is None or heir.id == agency.id:
+        return None
+    try:
+        packet = _make_packet(services, arrival, agency.id, arrival.digest, arrival.size, at)
+        envelope = (await verify.run(services, packet, arrival.open)).envelope
+        response_for = envelope.model.response_for
+        is_status = envelope.model.status is not None and response_for
+        document_id = response_for[0].document_id if is_status else translate.target_of(envelope.model)
+        async with services.store.read(AgencyScope(agency_id=agency.id, principal_id="node")) as work:
+            arrived = await admit.acted_on(work, envelope.sender, document_id or "")
+            is_known = arrived is not None or await work.outgoing.by_document_id(document_id or "")
+    except GatewayError:
+        return None  # the agency that it names judges it
+    return None if is_known else heir
 
 
 async def _take_small(services: IncomingServices, scope: AgencyScope, arrival: Arrival, at: datetime) -> bool:

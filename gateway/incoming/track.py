@@ -59,7 +59,7 @@ async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -
     agency = await services.agency(leased.item.agency_id)
     status = proved.envelope.model.status
     response_for = proved.envelope.model.response_for
-    if status is None or not response_for or not is_ours(agency, response_for[0].organ_id):
+    if status is None or not response_for or not await _is_party(services, agency, response_for[0].organ_id):
         raise _not_party(f"the status of {proved.envelope.sender} is not about a document of {agency.code}")
     known_as = await check.codes_of_sender(services, proved.envelope.sender)
     is_on_route = proved.is_vouched and await _is_on_route(services, agency, leased, proved.envelope.sender)
@@ -83,6 +83,11 @@ async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -
         await (new_status.take_back() if status.code == "13" else new_status.apply())
 
     await landing.bring_to_end(services, leased, end)
+
+
+async def _is_party(services: IncomingServices, agency: HostedAgency, code: str) -> bool:
+    """Tell whether the code is the agency's own, or an ended one whose successor it is."""
+    return is_ours(agency, code) or await check.ended_code_named(services, agency, [code]) is not None
 
 
 async def _find_repeated(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:

@@ -153,7 +153,8 @@ async def _hand_over(
     with _log_context(leased.item):
         try:
             leased, opener = await under_current_key(services, scope, leased, ready.open, faults)
-            diverted = await divert_closed(services, scope, leased.item, targets)
+            doubtful = {target.code for target in targets if _may_have_left(leased, target)}
+            diverted = await divert_closed(services, scope, leased.item, targets, doubtful)
             codes = diverted.routes(targets)
             parcel = _make_parcel(leased.item, opener, _trails(leased, targets, diverted))
             published = await _publish(services, parcel, codes) if codes else {}
@@ -175,13 +176,18 @@ def _wrap(item: OutboxItem, error: Exception) -> GatewayError:
     return as_gateway_error(error)
 
 
+def _may_have_left(leased: LeasedOutbox, target: OutboxTarget) -> bool:
+    """Tell whether an earlier attempt may have reached its axis: one without a recorded outcome, or an unsure one."""
+    is_unsure = target.trail is not None and target.trail.unsure
+    return is_unsure or leased.lease.attempt > target.tried + 1
+
+
 def _trails(leased: LeasedOutbox, targets: Sequence[OutboxTarget], diverted: Diverted) -> Mapping[str, Trail]:
-    """Return the trails of earlier attempts by the code that is published to. An earlier attempt without a recorded
-    outcome may have reached its axis, so its trail is marked as unsure."""
-    attempt, trails = leased.lease.attempt, dict[str, Trail]()
+    """Return the trails of earlier attempts by the code that is published to."""
+    trails = dict[str, Trail]()
     for target in targets:
         trail = target.trail or FRESH
-        if attempt > target.tried + 1:
+        if _may_have_left(leased, target):
             trail = replace(trail, unsure=True)
         if trail != FRESH:
             trails[diverted.heirs.get(target.code, target.code)] = trail

@@ -2,7 +2,7 @@
 back with the successor named, returned at once, or sent to the successor with a notice. Only imported or synced registry
 rows have this effect (R48, recipients are codes). A packet that asks about a document which has left goes where that
 document went: to the ended code, or to the successor that it was sent to. A status is never diverted. In: a packet that is
-about to leave, and its recipients. Out: outcomes of recipients that are left out, and the codes to publish to."""
+about to leave, its recipients, and which of them may have it. Out: outcomes of recipients that are left out, and the codes to publish to."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gateway.policy.verdict import ReasonCode
 from gateway.ports.axis import Fate, Outcome
 
 REDIRECTED = "recipient-redirected"
+_IN_DOUBT = "recipient-closed-in-doubt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,14 @@ _NO_DIVERSION = Diverted()
 
 
 async def divert_closed(
-    services: OutgoingServices, scope: AgencyScope, item: OutboxItem, targets: Sequence[OutboxTarget]
+    services: OutgoingServices,
+    scope: AgencyScope,
+    item: OutboxItem,
+    targets: Sequence[OutboxTarget],
+    doubtful: Collection[str],
 ) -> Diverted:
     """Divert the recipients whose codes are closed. A packet that is held back leaves once the registry opens its code
-    again; its sender may cancel it and send anew."""
+    again; its sender may cancel it and send anew. `doubtful`: codes that may have the packet."""
     closed = await _list_closed(services, targets) if item.kind is not Kind.STATUS else {}
     if not closed:
         return _NO_DIVERSION
@@ -67,10 +72,13 @@ async def divert_closed(
     for code, answer in closed.items():
         heir = places[code] if code in places else await _find_heir(services, answer)
         if heir is None:
-            held_back[code] = _hold_outcome(answer)
+            held_back[code] = _hold_outcome(answer, is_doubtful=code in doubtful)
         elif heir != code:
             heirs[code] = heir
-    notices = {code: f"{code} ended: sent to its successor {heir}" for code, heir in heirs.items()}
+    notices = {
+        code: f"{code} ended: sent to its successor {heir}{_doubt(code) if code in doubtful else ''}"
+        for code, heir in heirs.items()
+    }
     return Diverted(held_back=held_back, heirs=heirs, notices=notices)
 
 
@@ -112,7 +120,11 @@ async def _find_heir(services: OutgoingServices, answer: Resolution) -> str | No
     return answer.successor if await services.directory.find(answer.successor, services.today()) else None
 
 
-def _hold_outcome(answer: Resolution) -> Outcome:
+def _doubt(code: str) -> str:
+    return f"; an earlier attempt may have reached {code}"
+
+
+def _hold_outcome(answer: Resolution, *, is_doubtful: bool) -> Outcome:
     """Return the outcome of a closed recipient without an heir for its mail: retried later, or returned at once."""
     closed_after = f" after {answer.entry.valid_to}" if answer.entry and answer.entry.valid_to else ""
     is_returned = answer.ending is not None and answer.ending.queued is QueuedMail.RETURN
@@ -121,8 +133,9 @@ def _hold_outcome(answer: Resolution) -> Outcome:
     heir = f"; its successor is {', '.join(heirs)}: {advice}" if heirs else ""
     return Outcome(
         fate=Fate.NEVER if is_returned else Fate.RETRY,
-        code=ReasonCode.RECIPIENT_CLOSED,
-        detail=f"{answer.query} is closed in the registry{closed_after}{heir}",
+        code=_IN_DOUBT if is_doubtful else ReasonCode.RECIPIENT_CLOSED,
+        detail=f"{answer.query} is closed in the registry{closed_after}{heir}{_doubt(answer.query) if is_doubtful else ''}",
+        unsure=is_doubtful,
     )
 
 

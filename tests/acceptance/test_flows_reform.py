@@ -341,7 +341,8 @@ async def test_a_recall_of_a_document_from_before_finds_it_where_it_is(town: Tow
 async def test_what_asks_about_a_document_goes_where_the_document_went(
     town: Town, cases: Cases, take_back: bool
 ) -> None:
-    """One document reached the ended code, another its successor; both are asked back after the day."""
+    """One document reached the ended code, one its successor, and one was on the axis on the day: the node that received it
+    gave it to the successor. All are asked back after the day."""
     both = await two_deciders(town)
     merged = (Target(code=COMMUNE),)
     await town.carry()  # the axis knows who is hosted here
@@ -350,18 +351,20 @@ async def test_what_asks_about_a_document_goes_where_the_document_went(
     )
     town.clock.advance(4 * DAY)
     at_old = await town.act_and_carry(town.send("2", DEPARTMENT, sender=PROVINCE, issued_on=today(town)))
+    on_the_axis = await waiting(town, "4", DEPARTMENT)
+    await town.dispatch()
     at_heir = await waiting(town, "3", DEPARTMENT)
     town.clock.advance(DAY)
     await town.carry()
 
-    for sent, place in ((at_old, DEPARTMENT), (at_heir, COMMUNE)):
+    for sent, place in ((at_old, DEPARTMENT), (at_heir, COMMUNE), (on_the_axis, COMMUNE)):
         with cases.case(sent.draft.number):
             await town.act_and_carry(town.recall(sent, sender=PROVINCE, take_back=take_back))
 
-            (document,) = [d for d in await town.incoming(place) if d.target_id is None]
+            by_number = {d.number: d for d in await town.incoming(place) if d.target_id is None}
+            document = by_number[sent.draft.number]
             if take_back:  # a person answers it
                 await town.act_and_carry(town.status(document, "15"))
-            assert document.number == sent.draft.number
             assert (await town.reload(document)).state is InState.RECALLED
             assert (await town.standing(sent)).word == "request_agreed"
 
@@ -381,3 +384,30 @@ async def test_a_recall_reaches_an_ended_code_whatever_happens_to_new_mail(
 
     (kept_document,) = [x for x in await town.incoming(DEPARTMENT) if x.target_id is None]
     assert kept_document.state is InState.RECALLED
+
+
+@pytest.mark.parametrize("queued", QueuedMail)
+async def test_of_mail_that_may_have_left_before_the_day_its_sender_reads_so(
+    town: Town, cases: Cases, queued: QueuedMail
+) -> None:
+    """A courier that is killed leaves open whether the axis has the document."""
+    both = await two_deciders(town)
+    await town.carry()  # the axis knows who is hosted here
+    merged = (Target(code=COMMUNE),)
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=merged, queued=queued)
+    town.clock.advance(4 * DAY)
+    unsure = await waiting(town, "2", DEPARTMENT)
+    await town.node.store.claim_outbox(50, LEASE_S)
+    sure = await waiting(town, "3", DEPARTMENT)
+    town.clock.advance(DAY)
+    await town.dispatch()
+    if queued is QueuedMail.HOLD:
+        town.clock.advance(3 * DAY)  # it is not held for longer
+        await town.dispatch()
+
+    for sent, is_doubtful in ((unsure, True), (sure, False)):
+        with cases.case(sent.draft.number):
+            (last,) = [fact for fact in await town.facts(sent) if fact.code in ("sent", "failed")]
+            assert ("may have reached" in (last.note or "")) == is_doubtful
+            if queued is not QueuedMail.REDIRECT:
+                assert last.reason == ("recipient-closed-in-doubt" if is_doubtful else "recipient-closed")

@@ -13,7 +13,7 @@ from io import BytesIO
 from random import Random
 from typing import BinaryIO
 
-from gateway.domain.document import Lane
+from gateway.domain.document import Kind, Lane
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.ports.axis import Arrival, AxisState, DeadCause, DeadParcel, Fate, Outcome, Parcel, Promises
@@ -24,9 +24,6 @@ from tests.simulation.loop import Owner, VirtualLoop, current_owner
 POISON_LIMIT = 8
 # Mean of the longest time for which an answer is held, and the share of those held for longer than a lease.
 _HELD_S, _HELD_LONG = 60.0, 0.1
-
-# Moments of the node that a late answer comes at.
-_MEETS = ("before store.share", "after store.share", "before store.share.facts", "after store.share.facts")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,7 +77,7 @@ class Hub:
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     published: int = 0
     late_answers: dict[asyncio.Future[None], tuple[str, frozenset[str], int]] = field(default_factory=dict)
-    """Answers that wait until a node was given so many more arrivals of these senders."""
+    """Answers that wait until their agency is given so many more statuses of these senders."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -110,28 +107,27 @@ class Hub:
             if not self.has("ring_lost", self.rates.ring_lost):
                 self.loop.call_later(delay_s, self._ring, receiver)
 
-    async def delay_answer(self, node: str, packet_id: str, routes: Sequence[str]) -> None:
-        """Hold an answer back until the node has been given some arrivals of those it sent to, so that it meets what they
-        bring about for the same document; sometimes for longer than a lease."""
+    async def delay_answer(self, node: str, parcel: Parcel, routes: Sequence[str]) -> None:
+        """Hold an answer back until its sender is given a status of those it sent to, which bears on the same document;
+        sometimes for longer than a lease."""
         answer: asyncio.Future[None] = self.loop.create_future()
         began_s, is_long = self.loop.now, self.chance.random() < _HELD_LONG
-        self.late_answers[answer] = node, frozenset(routes), self.chance.randint(1, 4)
+        self.late_answers[answer] = parcel.sender, frozenset(routes), self.chance.choice((1, 1, 2, 3))
         if is_long:
             await asyncio.sleep(self.chance.uniform(60.0, 180.0))
         else:
             await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
         self.late_answers.pop(answer, None)
-        self.outlasts(node, packet_id, began_s)
-        if (owner := current_owner()) is not None and self.chance.random() < 0.8:
-            await owner.comes_to(self.chance.choice(_MEETS), self.loop.slowness)
-        else:
-            await asyncio.sleep(self.chance.expovariate(1.0) * 0.005 * self.loop.slowness)
+        self.outlasts(node, parcel.packet_id, began_s)
+        # At once, the node writes both together; a little later, the status first.
+        await asyncio.sleep(self.chance.choice((0.0, self.chance.expovariate(1.0) * 0.05)))
 
-    def gives(self, node: str, sender: str) -> None:
-        """Note that the node is given an arrival."""
-        for answer, (waiting, senders, count) in [*self.late_answers.items()]:
-            if waiting == node and sender in senders and not answer.done():
-                self.late_answers[answer] = node, senders, count - 1
+    def gives(self, item: _Item) -> None:
+        """Note that a node is given an arrival."""
+        for answer, (agency, senders, count) in [*self.late_answers.items()]:
+            is_status = item.parcel.kind == Kind.STATUS and item.recipient == agency
+            if is_status and item.parcel.sender in senders and not answer.done():
+                self.late_answers[answer] = agency, senders, count - 1
                 if count <= 1:
                     answer.set_result(None)
 
@@ -203,7 +199,7 @@ class SimulatedAxis:
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
         if hub.has("late", hub.rates.late):
-            await hub.delay_answer(self._node, parcel.packet_id, routes)
+            await hub.delay_answer(self._node, parcel, routes)
         else:
             await self._travel()
         self._check()
@@ -248,7 +244,7 @@ class SimulatedAxis:
             item.leased_to_s = now + lease_s
             self._tokens[item.token] = item
             arrivals.append(self._arrival(item))
-            hub.gives(self._node, item.parcel.sender)
+            hub.gives(item)
         if arrivals:
             await self._travel()
             self._check()

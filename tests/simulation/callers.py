@@ -27,6 +27,7 @@ from gateway.domain.document import (
     Signer,
     Urgency,
 )
+from gateway.domain.states import State
 from gateway.domain.wall_clock import local
 from gateway.errors import Clash, GatewayError, NotFound, Refused
 from gateway.incoming import act, handover
@@ -45,6 +46,7 @@ _TWICE = 0.05
 # More documents than one sender sends.
 _MANY = 10_000
 _AT_ONCE = 0.2
+_LOOKS_AFTER = 0.25
 
 
 @dataclass(slots=True, kw_only=True)
@@ -190,10 +192,22 @@ class Sender(Caller):
         document = await self._send(letter)
         if chance.random() < _TWICE:
             await self._send(letter)
-        if document is None or chance.random() > 0.3:
+        if document is None:
             return
-        await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
-        await self._change(letter, document)
+        if chance.random() < _LOOKS_AFTER:
+            await self._look_after(letter, document)
+        elif chance.random() < 0.4:
+            await asyncio.sleep(chance.choice((0.01, 2.0, 60.0, 300.0, 1500.0)) * chance.random())
+            kinds = ("recall", "take_back", "update", "replace", "cancel", "cancel")
+            await self._change(letter, document, chance.choice(kinds))
+
+    async def _look_after(self, letter: Letter, sent: Sent) -> None:
+        """Look several times whether a letter has left, as a clerk does who waits for it, and cancel one that has not."""
+        for pause_s in (1.0, 10.0, 60.0):
+            await asyncio.sleep(self.chance.expovariate(1.0) * pause_s)
+            if not await self.ask("look", lambda node: _has_unsent(node, self.scope, sent.id)):
+                return
+            await self._change(letter, sent, "cancel")
 
     async def send_last(self, recipient: str, *, n: int = 0, size: int = 2_000) -> None:
         """Send one letter, without a change of it afterwards."""
@@ -224,8 +238,7 @@ class Sender(Caller):
         )
         return self.crowd.ledger.accepted(sent)
 
-    async def _change(self, letter: Letter, sent: Sent) -> None:
-        kind = self.chance.choice(("recall", "take_back", "update", "replace", "cancel", "cancel"))
+    async def _change(self, letter: Letter, sent: Sent, kind: str) -> None:
         try:
             if kind == "cancel":
                 sent.may_be_cancelled = True
@@ -341,6 +354,12 @@ async def _chunks(raw: bytes) -> AsyncIterator[bytes]:
 async def _read_sent(node: OpenNode, scope: AgencyScope, id: str) -> OutgoingDocument:
     async with node.store.read(scope) as work:
         return await work.outgoing.get(id)
+
+
+async def _has_unsent(node: OpenNode, scope: AgencyScope, id: str) -> bool:
+    async with node.store.read(scope) as work:
+        deliveries = await work.deliveries.of_document(id)
+    return any(delivery.state in (State.QUEUED, State.SENDING) for delivery in deliveries)
 
 
 class Receiver(Caller):

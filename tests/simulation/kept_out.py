@@ -116,7 +116,7 @@ def _packet(row_id: str, packet_id: str, sender: str, recipient: str, words: str
         row_id=row_id,
         packet_id=packet_id,
         sender=sender,
-        recipient=recipient or _first(r"<[\w:]*To>.*?OrganId>([^<]*)<", words),
+        recipient=recipient or _first(r"<[\w:]*(?:To|ResponseFor)>.*?OrganId>([^<]*)<", words),
         status=_first(r"StatusCode>(\d\d)<", words),
         answers=_first(r"Mã gói tin: (pkt_\w+)", words),
         document_id=_first(r"ResponseFor>.*?DocumentId>([^<]*)<", words),

@@ -41,8 +41,6 @@ class Owner:
         self.turns_left: int | None = None
         self.strike: Callable[[], None] = _nothing
         self.strikes_after: tuple[str, int] | None = None
-        self.waits_for: dict[asyncio.Future[None], str] = {}
-        """Futures that end when the moment comes; of points of ports the beginning of the name will do."""
         self.disk: Any = None  # the `disk.Disk` that it writes to
         self.shared_disk: Any = None  # one that it shares with other owners
         self.at_work: events.Handle | None = None  # the step that begins now
@@ -51,16 +49,6 @@ class Owner:
     def reaches(self, moment: str) -> None:
         if self.strikes_after is not None and self.strikes_after[0] == moment:
             self.turns_left, self.strikes_after = self.strikes_after[1], None
-        for future in [future for future, name in self.waits_for.items() if moment.startswith(name)]:
-            if not future.done():
-                future.set_result(None)
-
-    async def comes_to(self, name: str, most_s: float) -> None:
-        """Wait until the owner reaches a moment of that name, or for so long."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waits_for[future] = name
-        await asyncio.wait([future], timeout=most_s)
-        self.waits_for.pop(future, None)
 
     def counts_turn(self) -> None:
         self.turns += 1

@@ -51,13 +51,16 @@ class Registrar(Caller):
         )
 
 
+_KEPT_OUT = ("quarantined", "malformed")
+
+
 async def reopen_packets(crowd: Crowd, node_name: str) -> None:
     """Let an operator of the node have packets judged again that were kept out, once the reason is mended."""
     first = next(cast for cast in CASTS if cast.node == node_name)
     operator = Registrar(crowd, first)
     (side,) = (side for side in read(crowd.world) if side.name == node_name)
     for row in side["inbox"]:
-        if row["state"] in ("quarantined", "malformed"):
+        if row["state"] in _KEPT_OUT:
             operator.tell("opened_again", f"{row['id']} {row['code']}")
             await operator.ask("open", lambda node, row=row: _reopen(node, row))  # type: ignore[misc]  # mypy cannot type a lambda with a default
 
@@ -65,7 +68,7 @@ async def reopen_packets(crowd: Crowd, node_name: str) -> None:
 async def _reopen(node: OpenNode, row: Row) -> None:
     scope = AgencyScope(agency_id=row["agency_id"], principal_id="operator")
     async with node.store.changing(scope) as work:
-        if (await work.inbox.get(row["id"])).state != "landed":
+        if (await work.inbox.get(row["id"])).state in _KEPT_OUT:
             await work.inbox.reopen(row["id"])
 
 
