@@ -85,9 +85,9 @@ async def run(services: IncomingServices, leased: LeasedInbox, proved: Proved) -
     await landing.bring_to_end(services, leased, end)
 
 
-async def _is_party(services: IncomingServices, agency: HostedAgency, code: str) -> bool:
+async def _is_party(services: IncomingServices, agency: HostedAgency, code: str | None) -> bool:
     """Tell whether the code is the agency's own, or an ended one whose successor it is."""
-    return is_ours(agency, code) or await check.ended_code_named(services, agency, [code]) is not None
+    return is_ours(agency, code) or await check.ended_code_named(services, agency, [code or ""]) is not None
 
 
 async def _find_repeated(work: SqlWork, leased: LeasedInbox, proved: Proved) -> Identity | None:

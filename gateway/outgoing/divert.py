@@ -1,8 +1,9 @@
 """Decides where a packet goes when the registry has closed a recipient meanwhile (R83, closed recipients): it is held
 back with the successor named, returned at once, or sent to the successor with a notice. Only imported or synced registry
-rows have this effect (R48, recipients are codes). A packet that asks about a document which has left goes where that
-document went: to the ended code, or to the successor that it was sent to. A status is never diverted. In: a packet that is
-about to leave, its recipients, and which of them may have it. Out: outcomes of recipients that are left out, and the codes to publish to."""
+rows have this effect (R48, recipients are codes). Where an earlier attempt may have reached the ended code, the outcome
+says so. A packet that asks about a document which has left goes where that document went: to the ended code, or to the
+successor that it was sent to. A status is never diverted. In: a packet that is about to leave, its recipients, and which
+of them may have it. Out: outcomes of recipients that are left out, and the codes to publish to."""
 
 from __future__ import annotations
 

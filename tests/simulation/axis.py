@@ -5,6 +5,7 @@ cut before or after their effect; settlements that are lost."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from random import Random
 from typing import BinaryIO
 
 from gateway.domain.document import Kind, Lane
+from gateway.domain.identity import Digest
 from gateway.domain.registry import fold_code
 from gateway.errors import NotFound, Unreachable
 from gateway.ports.axis import Arrival, AxisState, DeadCause, DeadParcel, Fate, Outcome, Parcel, Promises
@@ -24,6 +26,8 @@ from tests.simulation.loop import Owner, VirtualLoop, current_owner
 POISON_LIMIT = 8
 # Mean of the longest time for which an answer is held, and the share of those held for longer than a lease.
 _HELD_S, _HELD_LONG = 60.0, 0.1
+# Share of second copies whose bytes differ.
+_REWRITTEN = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +81,7 @@ class Hub:
     bells: dict[str, Callable[[], None]] = field(default_factory=dict)
     published: int = 0
     late_answers: dict[asyncio.Future[None], tuple[str, frozenset[str], int]] = field(default_factory=dict)
-    """Answers that wait until their agency is given so many more statuses of these senders."""
+    """Answers that wait until their agency is given a status of these senders, among so many arrivals."""
     faults: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -108,28 +112,28 @@ class Hub:
                 self.loop.call_later(delay_s, self._ring, receiver)
 
     async def delay_answer(self, node: str, parcel: Parcel, routes: Sequence[str]) -> None:
-        """Hold an answer back until its sender is given a status of those it sent to, which bears on the same document;
-        sometimes for longer than a lease."""
+        """Hold an answer back until its sender is given a status of those it sent to, which bears on the same document, as
+        one of many that its node writes together; sometimes for longer than a lease."""
         answer: asyncio.Future[None] = self.loop.create_future()
         began_s, is_long = self.loop.now, self.chance.random() < _HELD_LONG
-        self.late_answers[answer] = parcel.sender, frozenset(routes), self.chance.choice((1, 1, 2, 3))
+        self.late_answers[answer] = parcel.sender, frozenset(routes), self.chance.choice((1, 3, 5))
         if is_long:
             await asyncio.sleep(self.chance.uniform(60.0, 180.0))
         else:
             await asyncio.wait([answer], timeout=self.chance.expovariate(1.0) * _HELD_S)
         self.late_answers.pop(answer, None)
         self.outlasts(node, parcel.packet_id, began_s)
-        # At once, the node writes both together; a little later, the status first.
-        await asyncio.sleep(self.chance.choice((0.0, self.chance.expovariate(1.0) * 0.05)))
+        # Some steps later, as the node writes the status: then it may write both together.
+        for _ in range(self.chance.randint(0, 6)):
+            await asyncio.sleep(self.loop.delay_s())
 
-    def gives(self, item: _Item) -> None:
-        """Note that a node is given an arrival."""
-        for answer, (agency, senders, count) in [*self.late_answers.items()]:
-            is_status = item.parcel.kind == Kind.STATUS and item.recipient == agency
-            if is_status and item.parcel.sender in senders and not answer.done():
-                self.late_answers[answer] = agency, senders, count - 1
-                if count <= 1:
-                    answer.set_result(None)
+    def gives(self, items: Sequence[_Item]) -> None:
+        """Note that a node is given these arrivals."""
+        statuses = {(item.recipient, item.parcel.sender) for item in items if item.parcel.kind == Kind.STATUS}
+        for answer, (agency, senders, least) in self.late_answers.items():
+            is_met = any((agency, sender) in statuses for sender in senders)
+            if is_met and len(items) >= least and not answer.done():
+                answer.set_result(None)
 
     def _ring(self, node: str) -> None:
         if node not in self.away and node in self.bells:
@@ -194,8 +198,12 @@ class SimulatedAxis:
             else:
                 if hub.has("relabelled", hub.rates.relabelled):  # as anyone may publish what went by
                     hub.add(replace(parcel, packet_id=f"{parcel.packet_id}-2"), raw, route, self._node)
-                for _ in range(2 if hub.has("doubled", hub.rates.doubled) else 1):
-                    hub.add(parcel, raw, route, self._node)
+                hub.add(parcel, raw, route, self._node)
+                if hub.has("doubled", hub.rates.doubled):
+                    # An axis that reads what it carries may write the bytes around the signed part anew.
+                    copy = raw + b"\n" if hub.has("rewritten", _REWRITTEN) else raw
+                    digest = Digest.of_bytes(hashlib.sha256(copy).digest())
+                    hub.add(replace(parcel, digest=digest, size=len(copy)), copy, route, self._node)
                 outcomes[route] = Outcome(fate=Fate.DELIVERED)
         hub.tell("axis.published", self._node, f"{parcel.kind} {parcel.packet_id}")
         if hub.has("late", hub.rates.late):
@@ -244,8 +252,8 @@ class SimulatedAxis:
             item.leased_to_s = now + lease_s
             self._tokens[item.token] = item
             arrivals.append(self._arrival(item))
-            hub.gives(item)
         if arrivals:
+            hub.gives([self._tokens[arrival.token] for arrival in arrivals])
             await self._travel()
             self._check()
         return arrivals

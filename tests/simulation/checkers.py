@@ -228,7 +228,8 @@ class _Check:
         admitted = self._incoming[code, row["packet_id"]]
         if (ending := self._ledger.endings.get(code)) is not None:
             at_heir = self._at_heir(sent, row, delivery, ending)
-            yield from self._diverted(label, delivery, ending, admitted, at_heir)
+            is_own_copy = ending.heir in sent.recipients
+            yield from self._diverted(label, delivery, ending, admitted, [] if is_own_copy else at_heir)
             if row["kind"] in _LETTER_KINDS:
                 yield from self._sent_late(sent, label, delivery, ending)
             admitted = admitted + at_heir
@@ -353,16 +354,16 @@ class _Check:
             endings = [self._ledger.endings.get(code), self._ledger.endings.get(other)]
             if [e.heir for e in endings if e is not None and e.heir in (code, other)] == []:
                 continue
-            for copy in self._incoming[other, sent["packet_id"]]:
-                if copy["id"] != document["id"] and other != code:
+            for copy in self._incoming[other, sent["packet_id"]] if other != code else ():
+                if copy["id"] != document["id"]:
                     shared += _statuses(self._facts[copy["id"]])
                     shared += _answers_to_requests(self._facts[copy["id"]])
-                    others_statuses += _statuses(self._facts[delivery["id"]])
-                    others_statuses += _answers_to_requests(self._facts[delivery["id"]])
+                others_statuses += _statuses(self._facts[delivery["id"]])
+                others_statuses += _answers_to_requests(self._facts[delivery["id"]])
         return shared, others_statuses
 
     def _files(self, sent: Sent, label: str, code: str, document: Row) -> Iterator[str]:
-        side = self._side_of[code]
+        side = self._side_of[document["agency"]]
         if document["kind"] not in _LETTER_KINDS:
             return
         body = json.loads(document["body"])

@@ -1,5 +1,6 @@
 """Packets that are not heard: refused for good, because the certificate that they were signed under, or their sender's
-code, had ended when they arrived (a sender is proved as of the arrival, K2); or never sent, because their agency had ended.
+code, had ended when they arrived (a sender is proved as of the arrival, K2); returned by a successor's node that did not
+know yet; or never sent, because their agency had ended.
 In: the rows of all nodes, and which certificates and codes end. Out: such packets with what they would have said, read from
 their own bytes."""
 
@@ -72,6 +73,11 @@ def find(sides: Iterable[Rows], lapses: Mapping[str, Lapse], endings: Endings) -
 
 def _of_side(side: Rows, lapses: Mapping[str, Lapse], endings: Endings) -> Iterator[KeptOut]:
     for row in side["inbox"]:
+        if row["state"] == "returned" and _came_too_early(side, row, endings.get(row["reason"] or "")):
+            words = side.content_of(row["file_digest"]).decode()
+            yield _packet(
+                row["id"], row["transport_packet_id"], row["transport_sender"], row["agency"], words
+            )
         if row["state"] != "quarantined" or row["lease_token"]:
             continue
         lapse, ending = lapses.get(row["transport_sender"]), endings.get(row["transport_sender"])
@@ -132,6 +138,15 @@ def from_ended(sides: Iterable[Rows], endings: Endings) -> Iterator[str]:
                 continue
             if _received_at(row) >= ending.ends_at and ending.is_known(side.name, _received_at(row)):
                 yield f"{side.name} {row['id']}: taken in from {row['sender_code']}, which had ended"
+
+
+def _came_too_early(side: Rows, row: Row, ending: Ending | None) -> bool:
+    """Tell whether mail for a code that ended came to its successor, whose node did not know of that yet."""
+    return (
+        ending is not None
+        and row["agency"] == ending.heir
+        and not ending.is_known(side.name, _received_at(row))
+    )
 
 
 def _came_after(side: Rows, row: Row, ending: Ending) -> bool:

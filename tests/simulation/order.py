@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from gateway.domain.states import State, Track
 from tests.simulation.rows import Row, Rows
 
 # An event of a subject, and what must lie before it.
@@ -70,6 +71,8 @@ def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
             for last in ("03", *_WORK):
                 chain = [by_code[code] for code in dict.fromkeys(("01", "03", last)) if code in by_code]
                 yield from _rising(side, document["id"], chain)
+    if clocks_were_right:
+        yield from _sent_after_all(side)
     for delivery in side["delivery"]:
         by_code = facts[delivery["id"]]
         if "sent" in by_code and "sending" not in by_code:
@@ -87,6 +90,18 @@ def _facts(side: Rows, clocks_were_right: bool) -> Iterator[str]:
                 queued_s = datetime.fromisoformat(f"{by_code['queued']['at']}+00:00").timestamp()
                 if datetime.fromisoformat(stated).timestamp() < int(queued_s):
                     yield f"{side.name} {delivery['id']}: {code} is of {stated}, before it was made"
+
+
+def _sent_after_all(side: Rows) -> Iterator[str]:
+    """Name deliveries that were said to have failed, and were sent again without being queued again."""
+    moves: dict[str, list[Row]] = defaultdict(list)
+    for row in side["fact"]:
+        if row["track"] == Track.TRANSPORT:
+            moves[row["subject_id"]].append(row)
+    for subject, rows in moves.items():
+        for fact, following in pairwise(sorted(rows, key=lambda row: row["at"])):
+            if fact["code"] == State.FAILED and following["code"] in (State.SENDING, State.SENT):
+                yield f"{side.name} {subject}: {following['code']} at {following['at']}, after it had failed for good"
 
 
 def _rising(side: Rows, subject: str, facts: list[Row]) -> Iterator[str]:

@@ -334,7 +334,7 @@ async def _live(
         _look_at([*callers, *acting], world)
         for promise in states.check(world):
             world.broken(promise)
-    crowd.ends = True
+    crowd.ends, crowd.hangs_up = True, 0.0
     striking.cancel()
     faults.heal()
     healed_s = loop.now
@@ -384,7 +384,7 @@ async def _end_calmly(
     """Let new senders go on for a while in which nothing fails; return since when."""
     world.hub.rates.calm()
     world.loop.slowness = world.loop.usual_slowness = 0.2
-    crowd.ends, crowd.pause_s, crowd.hangs_up = False, _CALM_PAUSE_S, 0.0
+    crowd.ends, crowd.pause_s = False, _CALM_PAUSE_S
     world.tell("calm.begins")
     began = datetime.fromtimestamp(sources.now_s(), UTC).replace(tzinfo=None)
     callers += [

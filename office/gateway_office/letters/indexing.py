@@ -37,6 +37,10 @@ _log = logging.getLogger(__name__)
 Document = IncomingDocument | OutgoingDocument
 
 
+class _ReaderEnded(StoreFailure):
+    """Raised where the reading process ended, perhaps because of the file; other failures are the node's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexLimits:
     """Limits of reading: pages of a document, bytes and seconds of a file. Nothing is read where it is off."""
@@ -86,6 +90,8 @@ class ContentIndexer:
                 await self._read(due)
             except GatewayError as error:  # it comes back later
                 log.action(_log, "contents.postponed", str(error), document=due.document_id, code=error.code)
+                if not isinstance(error, _ReaderEnded):
+                    await queue.take_back_try(due)
         return bool(claimed) or await queue.fill(_ROWS_AT_ONCE) or await queue.rewrite()
 
     async def _read(self, due: DueContent) -> None:
@@ -123,7 +129,7 @@ class ContentIndexer:
             await services.pool.run(scratch.file.flush)
             look = await self._read_pages(scratch.path, file, pages)
         if look.fault == READER:  # the file may have stopped it, or the node that ended
-            raise StoreFailure(look.detail)
+            raise _ReaderEnded(look.detail)
         if look.fault is not None:
             log.action(_log, "contents.fault", look.detail, document=file.document_id, code=look.fault)
             return Reading.TOO_LARGE if look.fault == LIMIT else Reading.UNREADABLE

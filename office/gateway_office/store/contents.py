@@ -29,6 +29,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    update,
 )
 from sqlmodel import col
 
@@ -418,6 +419,12 @@ class SqlContentQueue(OwnTransactions):
                     update_by_key(_D), at_agency_id=row.agency_id, at_document_id=row.document_id, **renewal
                 )
         return [value_of(DueContent, row, is_last=row.tries >= MOST_TRIES) for row in rows]
+
+    async def take_back_try(self, due: DueContent) -> None:
+        """Do not count a try that failed through no fault of the file."""
+        is_due = (col(_D.agency_id) == due.agency_id, col(_D.document_id) == due.document_id)
+        async with self._changing() as tx:
+            await tx.change(update(_D).where(*is_due, col(_D.tries) > 0).values(tries=_D.tries - 1))
 
     async def fill(self, limit: int) -> bool:
         """Mark so many documents that have a list row and were never marked, the newest first; False when there are no

@@ -32,7 +32,7 @@ from gateway_office.web.routes import Access, Needs
 
 KEY, PATH = "audit", "/nhat-ky"
 MOST_EXPORTED = 50_000
-_ROWS = 40
+_ROWS = 30
 _DAY = timedelta(days=1)
 # A reader of the log of an agency or of the node may have it checked and export it.
 _EXPORTS = (Needs(right=Right.AUDIT, manners=(Manner.YES, Manner.TECHNICAL)),)

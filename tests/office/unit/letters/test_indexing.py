@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.pdf import PageLook, PageWish
+from gateway.errors import StoreFailure
 from gateway_office.domain.content import Reading
 from gateway_office.domain.listing import Filter
 from gateway_office.letters import indexing
@@ -187,6 +188,20 @@ async def test_a_file_that_ends_the_child_is_tried_three_times(town: OfficeTown)
 
     assert len(drawer.wishes) == MOST_TRIES
     assert await readings(town, letter) == [Reading.UNREADABLE]
+
+
+async def test_a_full_disk_is_no_fault_of_the_file(town: OfficeTown) -> None:
+    letter = await arrived(town, ("van-ban.pdf", PDF))
+
+    async def fail() -> None:
+        raise StoreFailure("the disk is full", code="GW-S-507")
+
+    for _ in range(MOST_TRIES + 2):
+        await work_through(with_drawer(town, Drawer(meanwhile=fail)), town)
+        town.clock.advance(3_600)
+    await work_through(with_drawer(town, Drawer()), town)
+
+    assert await readings(town, letter) == [Reading.WORDS]
 
 
 async def test_reading_is_bounded_by_pages_bytes_and_time(
