@@ -400,18 +400,23 @@ class OldCode:
 
 async def receiving_agency(services: IncomingServices, recipient: str, kind: str) -> HostedAgency | None:
     """Return the hosted agency that receives a parcel; None where there is none. A new document to an ended code goes to
-    its successor if that is hosted here; for packets about earlier documents see `heir_here`."""
+    its successor if that is hosted here; what has to do with earlier documents goes where those are (`receive`)."""
     own = next((a for a in await services.store.hosted() if is_ours(a, recipient)), None)
     if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return own
-    return await heir_here(services, recipient) or own
+    return (await ended_here(services, recipient))[1] or own
 
 
-async def heir_here(services: IncomingServices, code: str) -> HostedAgency | None:
-    """Return the successor of an ended code, if it is hosted here."""
+async def ended_here(
+    services: IncomingServices, code: str
+) -> tuple[HostedAgency | None, HostedAgency | None]:
+    """Return the agency of an ended code and its successor, each if it is hosted here; None for a code in force."""
     resolution = await _find_closed(services, code)
-    heir = resolution.successor if resolution is not None else None
-    return next((a for a in await services.store.hosted() if is_ours(a, heir)), None) if heir else None
+    if resolution is None or resolution.successor is None:
+        return None, None
+    codes, hosted = (code, resolution.successor), await services.store.hosted()
+    own, heir = (next((a for a in hosted if is_ours(a, one)), None) for one in codes)
+    return (None if own == heir else own), heir
 
 
 async def ended_code_named(

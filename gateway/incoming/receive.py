@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from gateway import log, meters
 from gateway.domain.account import AgencyScope, HostedAgency
-from gateway.domain.document import Kind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
 from gateway.domain.queues import InboxPacket
@@ -61,8 +60,7 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
         log.action(_log, "arrival.refused", "not hosted here", packet=arrival.packet_id, to=arrival.recipient)
         await services.axis.settle(arrival, is_done=False)
         return
-    if arrival.kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
-        agency = await _heir_with_document(services, agency, arrival, at) or agency
+    agency = await _agency_with_document(services, agency, arrival, at)
     scope = AgencyScope(agency_id=agency.id, principal_id="node")
     if not await services.partners.may_land(agency.id, arrival):
         await services.axis.put_aside(arrival)
@@ -72,26 +70,30 @@ async def run(services: IncomingServices, arrival: Arrival) -> None:
     # The axis delivers an arrival again that is not settled.
 
 
-async def _heir_with_document(
+async def _agency_with_document(
     services: IncomingServices, agency: HostedAgency, arrival: Arrival, at: datetime
-) -> HostedAgency | None:
-    """Return the successor of an ended agency where it has, or will get, the document that the packet is about: as mail
-    that was on its way on the day. None where the agency itself has that document, or it cannot be told."""
-    heir = await check.heir_here(services, arrival.recipient)
-    if heir is None or heir.id == agency.id:
-        return None
+) -> HostedAgency:
+    """Return the agency that receives the packet. What an ended agency with a successor here already has stays with it, as
+    do packets about its documents; others about earlier documents go to the successor, which has, or will get, those that
+    were on their way on the day."""
+    own, heir = await check.ended_here(services, arrival.recipient)
+    if own is None or heir is None:
+        return agency
     try:
-        packet = _make_packet(services, arrival, agency.id, arrival.digest, arrival.size, at)
+        packet = _make_packet(services, arrival, own.id, arrival.digest, arrival.size, at)
         envelope = (await verify.run(services, packet, arrival.open)).envelope
-        response_for = envelope.model.response_for
-        is_status = envelope.model.status is not None and response_for
-        document_id = response_for[0].document_id if is_status else translate.target_of(envelope.model)
-        async with services.store.read(AgencyScope(agency_id=agency.id, principal_id="node")) as work:
-            arrived = await admit.acted_on(work, envelope.sender, document_id or "")
-            is_known = arrived is not None or await work.outgoing.by_document_id(document_id or "")
+        model = envelope.model
+        is_status = model.status is not None and model.response_for
+        document_id = (model.response_for[0].document_id if is_status else translate.target_of(model)) or ""
+        async with services.store.read(AgencyScope(agency_id=own.id, principal_id="node")) as work:
+            is_here = bool(await work.identities.by_body(envelope.sender, envelope.signed.body_digest))
+            if not is_here and not model.kind.is_whole:
+                is_here = await admit.acted_on(work, envelope.sender, document_id) is not None or bool(
+                    await work.outgoing.by_document_id(document_id)
+                )
     except GatewayError:
-        return None  # the agency that it names judges it
-    return None if is_known else heir
+        return agency  # it judges the packet
+    return own if is_here else heir
 
 
 async def _take_small(services: IncomingServices, scope: AgencyScope, arrival: Arrival, at: datetime) -> bool:

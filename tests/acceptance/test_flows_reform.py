@@ -18,7 +18,7 @@ from gateway.domain.document import InState, OutgoingDocument, ReplyLink
 from gateway.domain.registry_reform import DecidingDocument, QueuedMail, Reform, ReformKind, Target
 from gateway.domain.wall_clock import local
 from gateway.errors import Refused
-from gateway.incoming import process
+from gateway.incoming import process, receive
 from gateway.policy.verdict import Reason, ReasonCode, Verdict
 from gateway.store.store import SqlStore
 from gateway.store.work import SqlWork
@@ -411,3 +411,22 @@ async def test_of_mail_that_may_have_left_before_the_day_its_sender_reads_so(
             assert ("may have reached" in (last.note or "")) == is_doubtful
             if queued is not QueuedMail.REDIRECT:
                 assert last.reason == ("recipient-closed-in-doubt" if is_doubtful else "recipient-closed")
+
+
+async def test_a_copy_that_comes_after_the_day_is_the_repeat_that_it_is(town: Town) -> None:
+    """The axis brings the document again, as after an answer that was lost."""
+    both = await two_deciders(town)
+    await town.carry()  # the axis knows who is hosted here
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=(Target(code=COMMUNE),))
+    town.clock.advance(4 * DAY)
+    await waiting(town, "2", DEPARTMENT)
+    await town.dispatch()
+    (arrival,) = await town.node.inn.axis.take(50, LEASE_S)
+    await receive.run(town.node.inn, arrival)
+    town.clock.advance(DAY)
+
+    await receive.run(town.node.inn, replace(arrival, deliveries=2))
+    await town.carry()
+
+    assert [document.number for document in await town.incoming(DEPARTMENT)] == ["2"]
+    assert await town.incoming(COMMUNE) == ()

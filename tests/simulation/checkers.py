@@ -311,6 +311,9 @@ class _Check:
             and self._incoming[ending.heir, row["packet_id"]]
         ):
             return True
+        # A code that has just begun may not be on the axis yet.
+        if "unroutable" in reasons and code not in {cast.code for cast in CASTS}:
+            return True
         has_ended_sender = sent.sender in self._ledger.endings and kept_out.SENDER_CLOSED in reasons
         return has_ended_sender or (ending is not None and bool(_CLOSED & reasons))
 

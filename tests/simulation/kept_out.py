@@ -120,7 +120,7 @@ def _unsent(side: Rows, endings: Endings) -> Iterator[KeptOut]:
 def _packet(row_id: str, packet_id: str, sender: str, recipient: str, words: str) -> KeptOut:
     return KeptOut(
         row_id=row_id,
-        packet_id=packet_id,
+        packet_id=packet_id.removesuffix("-2"),  # a copy that the axis labelled anew
         sender=sender,
         recipient=recipient or _first(r"<[\w:]*(?:To|ResponseFor)>.*?OrganId>([^<]*)<", words),
         status=_first(r"StatusCode>(\d\d)<", words),

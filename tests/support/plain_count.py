@@ -14,7 +14,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import STANDING, Delivery, IncomingDocument, OutgoingDocument, OutState
 from gateway.domain.figures import DAY, IN, OUT
 from gateway.domain.numbers import NumberState
-from gateway.domain.states import Track
+from gateway.domain.states import State, Track
 from gateway.domain.status import Fact, RequestKind, RequestState, fold_delivery
 from gateway.store import figures
 from gateway.store.store import SqlStore
@@ -120,6 +120,8 @@ async def _check_states(
                 # The heir has a copy of its own; its word counts for the agency that ended only while that said nothing.
                 at_heir = at_heir and any(fact.heir == heir for fact in sent.facts[delivery.id])
             has_it = document.packet_id in arrived_ids[code] or at_heir
+            if heir and not has_it and delivery.state == State.REJECTED:
+                continue  # its node did not know the code yet, and returned it
             was_unheard = not is_answered and (document.packet_id, code) in unheard
             assert has_it == (is_answered or was_unheard), (
                 document.id,

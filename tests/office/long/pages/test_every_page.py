@@ -88,7 +88,10 @@ EMPTY = {
     ("work_files", "timer.file.empty"): "no file of the demonstration is closed",
     ("dashboard", "dashboard.done"): "nothing of the demonstration waits for the head",
     ("tasks", "dashboard.done"): "nothing of the demonstration waits for the head",
-    ("proposals", "reforms.waiting.none"): "no change of the demonstration's registry waits for a second person",
+    (
+        "proposals",
+        "reforms.waiting.none",
+    ): "no change of the demonstration's registry waits for a second person",
     ("line_test", "operating.line.empty"): "nobody has pressed the button yet",
     ("operations_jobs", "operating.beats.none"): "counted every five minutes of a node at work",
     ("operations_tries", "operating.tries.empty"): "the line to the axis is well",
