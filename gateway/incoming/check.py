@@ -404,10 +404,10 @@ async def receiving_agency(services: IncomingServices, recipient: str, kind: str
     own = next((a for a in await services.store.hosted() if is_ours(a, recipient)), None)
     if own is not None and kind not in (Kind.DOCUMENT, Kind.REPLACEMENT):
         return own
-    return (await ended_here(services, recipient))[1] or own
+    return (await find_own_and_heir(services, recipient))[1] or own
 
 
-async def ended_here(
+async def find_own_and_heir(
     services: IncomingServices, code: str
 ) -> tuple[HostedAgency | None, HostedAgency | None]:
     """Return the agency of an ended code and its successor, each if it is hosted here; None for a code in force."""
@@ -415,7 +415,7 @@ async def ended_here(
     if resolution is None or resolution.successor is None:
         return None, None
     codes, hosted = (code, resolution.successor), await services.store.hosted()
-    own, heir = (next((a for a in hosted if is_ours(a, one)), None) for one in codes)
+    own, heir = (next((a for a in hosted if is_ours(a, name)), None) for name in codes)
     return (None if own == heir else own), heir
 
 

@@ -76,7 +76,7 @@ async def _agency_with_document(
     """Return the agency that receives the packet. What an ended agency with a successor here already has stays with it, as
     do packets about its documents; others about earlier documents go to the successor, which has, or will get, those that
     were on their way on the day."""
-    own, heir = await check.ended_here(services, arrival.recipient)
+    own, heir = await check.find_own_and_heir(services, arrival.recipient)
     if own is None or heir is None:
         return agency
     try:
