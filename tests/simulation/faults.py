@@ -95,7 +95,7 @@ class Faults:
         moment = self._chance.choice(("", "call", "axis", "disk", "disk", "point", "point", "point", *moves))
         turns = 1 + int(self._chance.expovariate(1.0) * self._chance.choice((3, 30, 300)))
         if moment == "point":
-            process.strikes_after = self._draw_point(host), 1
+            process.strikes_after = self._draw_point(host), 0
         elif moment:
             process.strikes_after = moment, turns
         else:

@@ -32,7 +32,7 @@ class Standstill(Exception):
 
 class Owner:
     """A process of the world: whatever its tasks start belongs to it. `strike` is called once so many of its turns have
-    passed, counted from now or from the next call of `reaches` with a moment of that kind."""
+    passed, counted from now or from the next call of `reaches` with a moment of that kind; at that moment itself for 0."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,7 +48,11 @@ class Owner:
 
     def reaches(self, moment: str) -> None:
         if self.strikes_after is not None and self.strikes_after[0] == moment:
-            self.turns_left, self.strikes_after = self.strikes_after[1], None
+            turns, self.strikes_after = self.strikes_after[1], None
+            if turns:
+                self.turns_left = turns
+            else:  # before the step goes on: what it still does is not in the folder that it leaves
+                self.strike()
 
     def counts_turn(self) -> None:
         self.turns += 1
