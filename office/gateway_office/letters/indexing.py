@@ -38,7 +38,9 @@ Document = IncomingDocument | OutgoingDocument
 
 
 class _ReaderEnded(StoreFailure):
-    """Raised where the reading process ended, perhaps because of the file; other failures are the node's."""
+    """Raised where the reading process ended, perhaps because of the file."""
+
+    permanent = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ class ContentIndexer:
                 await self._read(due)
             except GatewayError as error:  # it comes back later
                 log.action(_log, "contents.postponed", str(error), document=due.document_id, code=error.code)
-                if not isinstance(error, _ReaderEnded):
+                if isinstance(error, StoreFailure) and not error.permanent:
                     await queue.take_back_try(due)
         return bool(claimed) or await queue.fill(_ROWS_AT_ONCE) or await queue.rewrite()
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.pdf import PageLook, PageWish
-from gateway.errors import StoreFailure
+from gateway.errors import Clash, GatewayError, StoreFailure
 from gateway_office.domain.content import Reading
 from gateway_office.domain.listing import Filter
 from gateway_office.letters import indexing
@@ -190,18 +190,27 @@ async def test_a_file_that_ends_the_child_is_tried_three_times(town: OfficeTown)
     assert await readings(town, letter) == [Reading.UNREADABLE]
 
 
-async def test_a_full_disk_is_no_fault_of_the_file(town: OfficeTown) -> None:
+@pytest.mark.parametrize(
+    ("error", "reading"),
+    [
+        (StoreFailure("the disk is full", code="GW-S-507"), Reading.WORDS),
+        (Clash("it was recalled", code="GW-UNREADABLE"), Reading.UNREADABLE),
+    ],
+)
+async def test_a_full_disk_is_no_fault_of_the_file(
+    town: OfficeTown, error: GatewayError, reading: Reading
+) -> None:
     letter = await arrived(town, ("van-ban.pdf", PDF))
 
     async def fail() -> None:
-        raise StoreFailure("the disk is full", code="GW-S-507")
+        raise error
 
     for _ in range(MOST_TRIES + 2):
         await work_through(with_drawer(town, Drawer(meanwhile=fail)), town)
         town.clock.advance(3_600)
     await work_through(with_drawer(town, Drawer()), town)
 
-    assert await readings(town, letter) == [Reading.WORDS]
+    assert await readings(town, letter) == [reading]
 
 
 async def test_reading_is_bounded_by_pages_bytes_and_time(
