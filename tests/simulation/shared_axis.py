@@ -114,9 +114,10 @@ class SharedAxis:
             world.broken(f"nobody took the last letter to {receiver.code} within {_MOST_S:g} s")
             return
         await asyncio.sleep(_LEASE_S + _SOON_S)
-        for remain in self.remains():
+        # Its receiver may have answered a moment ago.
+        for (packet,) in self._ask("SELECT packet_id FROM queue WHERE kind <> 'status'"):
             world.broken(
-                f"its taker died {_LEASE_S + _SOON_S:g} s ago, with a lease of {_LEASE_S:g} s: {remain}"
+                f"the taker of {packet} died {_LEASE_S + _SOON_S:g} s ago, its lease was {_LEASE_S:g} s"
             )
 
 
