@@ -86,13 +86,15 @@ async def _agency_with_document(
         is_status = model.status is not None and model.response_for
         document_id = (model.response_for[0].document_id if is_status else translate.target_of(model)) or ""
         async with services.store.read(AgencyScope(agency_id=own.id, principal_id="node")) as work:
-            is_here = bool(await work.identities.by_body(envelope.sender, envelope.signed.body_digest))
+            is_here = await work.inbox.with_bytes(packet.file_digest) is not None or bool(
+                await work.identities.by_body(envelope.sender, envelope.signed.body_digest)
+            )
             if not is_here and not model.kind.is_whole:
                 is_here = await admit.acted_on(work, envelope.sender, document_id) is not None or bool(
                     await work.outgoing.by_document_id(document_id)
                 )
-    except GatewayError:
-        return agency  # it judges the packet
+    except Exception:  # reason: whatever is wrong with the packet shows again where it is judged
+        return agency
     return own if is_here else heir
 
 

@@ -413,8 +413,10 @@ async def test_of_mail_that_may_have_left_before_the_day_its_sender_reads_so(
                 assert last.reason == ("recipient-closed-in-doubt" if is_doubtful else "recipient-closed")
 
 
-async def test_a_copy_that_comes_after_the_day_is_the_repeat_that_it_is(town: Town) -> None:
-    """The axis brings the document again, as after an answer that was lost."""
+@pytest.mark.parametrize("deliveries", [1, 2])
+async def test_a_copy_that_comes_after_the_day_is_the_repeat_that_it_is(town: Town, deliveries: int) -> None:
+    """The axis brings the document again, as after an answer that was lost. A second delivery only lands, and is not
+    judged yet when the day comes."""
     both = await two_deciders(town)
     await town.carry()  # the axis knows who is hosted here
     await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=(Target(code=COMMUNE),))
@@ -422,7 +424,7 @@ async def test_a_copy_that_comes_after_the_day_is_the_repeat_that_it_is(town: To
     await waiting(town, "2", DEPARTMENT)
     await town.dispatch()
     (arrival,) = await town.node.inn.axis.take(50, LEASE_S)
-    await receive.run(town.node.inn, arrival)
+    await receive.run(town.node.inn, replace(arrival, deliveries=deliveries))
     town.clock.advance(DAY)
 
     await receive.run(town.node.inn, replace(arrival, deliveries=2))
@@ -430,3 +432,22 @@ async def test_a_copy_that_comes_after_the_day_is_the_repeat_that_it_is(town: To
 
     assert [document.number for document in await town.incoming(DEPARTMENT)] == ["2"]
     assert await town.incoming(COMMUNE) == ()
+
+
+async def test_a_packet_to_an_ended_code_that_our_code_fails_on_lands(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = await two_deciders(town)
+    await town.carry()  # the axis knows who is hosted here
+    await reformed(town, both, ReformKind.MERGE, sources=(DEPARTMENT,), targets=(Target(code=COMMUNE),))
+    town.clock.advance(4 * DAY)
+    await waiting(town, "2", DEPARTMENT)
+    await town.dispatch()
+    town.clock.advance(DAY)
+    monkeypatch.setattr("gateway.policy.trust.decide", None)
+
+    assert await town.land() == 1
+    monkeypatch.undo()
+    await town.carry()
+
+    assert [document.number for document in await town.incoming(COMMUNE)] == ["2"]
