@@ -233,8 +233,10 @@ class Reforms(Program):
         return local(_now()).date()
 
     async def run(self) -> None:
-        await asyncio.gather(*(self._decide_on(name) for name in self.world.hosts))
-        self.finished.set()
+        try:
+            await asyncio.gather(*(self._decide_on(name) for name in self.world.hosts))
+        finally:
+            self.finished.set()
 
     async def _decide_on(self, name: str) -> None:
         lag_s = _LATE_S if name == self.late else 0.0

@@ -340,6 +340,7 @@ async def _live(
     healed_s = loop.now
     for program in programs:
         await program.finish()
+    _look_at(acting, world)
     await settle()
     for host in world.hosts.values():
         host.at_first_rest = at_rest.counts(host)
