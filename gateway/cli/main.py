@@ -5,6 +5,7 @@ because both need nothing else."""
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -21,7 +22,7 @@ from typer.main import get_command
 from gateway import __version__, log
 from gateway.cli import output
 from gateway.cli.command import Commands, Invocation, Root, argument, root, verb
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreFailure
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 failed, 2 usage, 3 no
 # New objects after which the garbage collector looks at those, and how many such looks go by before one at older ones.
 _YOUNG, _LOOKS = 20_000, (50, 10)
 PROGRAM = "gateway"
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _COMPLETE_VAR = "_GATEWAY_COMPLETE"  # set by a shell that asks for completions
 
 
@@ -82,6 +84,11 @@ def run(args: Sequence[str]) -> int:
         if isinstance(exiting.__context__, BrokenPipeError):
             return _end_quietly()
         raise
+    except OSError as error:
+        _log.debug("the command failed", exc_info=True)
+        if error.errno not in _OF_DISKS:
+            return output.tell_internal(error, manner)
+        return output.print_error(StoreFailure(f"{error.strerror}: {error.filename or 'the output'}"), manner)
     except Exception as error:  # the one guard of this program: a person never sees a stack trace
         _log.debug("the command failed unexpectedly", exc_info=True)
         return output.tell_internal(error, manner)

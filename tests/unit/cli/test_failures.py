@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -109,6 +110,17 @@ def test_something_unforeseen_shows_no_stack_trace(
     lines = terminal.type("version", "-v").err.splitlines()
     assert json.loads(lines[0])["error"] == "RuntimeError"
     assert lines[-1].startswith("✗ ")
+
+
+def test_a_full_disk_is_told_with_the_file(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "keys/Z91.02/1.key.pem")
+
+    monkeypatch.setattr(main, "build", full)
+
+    run = terminal.type("keys", "generate", "-o", "json")
+    assert (run.code, run.json["error"]["code"]) == (75, "GW-S-000")
+    assert run.json["error"]["detail"] == "No space left on device: keys/Z91.02/1.key.pem"
 
 
 def test_a_usage_error_in_json_is_json(terminal: Terminal) -> None:
