@@ -4,6 +4,7 @@ libraries. Out: counts, with the step that asked and the part below it that did.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import linecache
 import os
@@ -48,6 +49,35 @@ _BY_THE_CLOCK = (
         for name, _ in inspect.getmembers(event_log.LogSealer, inspect.isfunction)
     ),
 )
+# The same of loops, by the names of their tasks; what they make in tasks of their own is counted.
+_CLOCK_TASKS = frozenset(
+    [
+        "accounts",
+        "acts",
+        "aside",
+        "axis_lists",
+        "clock",
+        "clocks",
+        "delegation",
+        "digest",
+        "figures",
+        "growth",
+        "history",
+        "holds",
+        "hosting",
+        "keys",
+        "lookout",
+        "marks",
+        "pulse",
+        "quarantine",
+        "reports",
+        "revocation",
+        "sealer",
+        "signatures",
+        "wake",
+        "webhooks",
+    ]
+)
 _BELOW = (
     "store/",
     "gateway_office/store/",
@@ -77,8 +107,8 @@ class Counts:
     def __init__(self) -> None:
         self.on = False
         self.by_step: dict[str, Counter[str]] = {}
-        self.python_calls: Counter[CodeType] = Counter()
-        self.c_calls: Counter[CodeType] = Counter()
+        self.python_calls: Counter[tuple[str, CodeType]] = Counter()
+        self.c_calls: Counter[tuple[str, CodeType]] = Counter()
         self.commits = 0
         self._last: tuple[FrameType | None, str] = None, ""
         # A frame holds its cursor, and a cursor that goes resets its statement: while SQLite reports, it may be the very
@@ -132,12 +162,21 @@ class Counts:
         self.add("instructions", PIECE)
 
     def hear_call(self, frame: FrameType, event: str, argument: object) -> None:
-        """Count a call, as the interpreter reports it to a profiler."""
-        if self.on:
-            if event == "call":
-                self.python_calls[frame.f_code] += 1
-            elif event == "c_call":
-                self.c_calls[frame.f_code] += 1
+        """Count a call, as the interpreter reports it to a profiler, unless a loop makes it that goes by the clock."""
+        if self.on and event in ("call", "c_call") and (step := _step()) not in _CLOCK_TASKS:
+            (self.python_calls if event == "call" else self.c_calls)[step, frame.f_code] += 1
+
+
+def _step() -> str:
+    """Name the loop or the function whose task makes a call; calls of the event loop itself, and of threads, have none."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return "thread"
+    if task is None:
+        return "event loop"
+    name = task.get_name()
+    return getattr(task.get_coro(), "__qualname__", name) if name.startswith("Task-") else name
 
 
 def _is_for_many(frame: FrameType) -> bool:
@@ -188,13 +227,22 @@ def _module(code: CodeType) -> str:
     return library[1].removesuffix(".py") if library else path
 
 
-def by_module(calls: Counter[CodeType]) -> Counter[str]:
+def by_module(calls: Counter[tuple[str, CodeType]]) -> Counter[str]:
     """Count calls by the module that has the function, or that calls one in C; the bench's own are left out."""
     modules: Counter[str] = Counter()
-    for code, times in calls.items():
+    for (_, code), times in calls.items():
         modules[_module(code)] += times
     del modules["bench"]
     return modules
+
+
+def by_step(calls: Counter[tuple[str, CodeType]]) -> Counter[str]:
+    """Count calls by the loop or task that makes them; the bench's own are left out."""
+    steps: Counter[str] = Counter()
+    for (step, code), times in calls.items():
+        if _module(code) != "bench":
+            steps[step] += times
+    return steps
 
 
 @contextmanager

@@ -173,7 +173,7 @@ def _function_calls(counts: Counts, documents: int) -> dict[str, Any]:
         "c_calls": counting.by_module(counts.c_calls),
     }
     counted = {kind: calls.total() / documents for kind, calls in callers.items()}
-    return _case(documents, counted, callers)
+    return _case(documents, counted, callers | {"steps": counting.by_step(counts.python_calls)})
 
 
 def _case(documents: int, counted: Mapping[str, float], calls: Mapping[str, Counter[str]]) -> dict[str, Any]:

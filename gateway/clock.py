@@ -32,8 +32,7 @@ def moment(ms: int) -> str:
 class SystemClock:
     """Clock of the operating system."""
 
-    def now(self) -> datetime:
-        return time_source.utc_now()
+    now = staticmethod(time_source.utc_now)
 
     def passed_s(self) -> float:
         return time_source.boottime()

@@ -42,7 +42,7 @@ verb = noun("audit").verb
 _REPORT_EVERY = 100_000
 
 
-@verb("--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json")
+@verb("--seal published.seal", "--database sqlite:///copy.db --seal published.seal -o json", local=True)
 async def verify(
     call: Invocation,
     seal: Annotated[list[Path] | None, existing("A published seal; may be repeated.")] = None,
@@ -100,6 +100,7 @@ async def search(
 @verb(
     "--agency Z91.02 --until 2026-12-01T00:00:00+07:00 > november.jsonl",
     "--subject msg_01M7V7FAM00000000000000001 --texts",
+    local=True,
 )
 async def export(
     call: Invocation,
@@ -128,7 +129,7 @@ async def export(
         output.lines([output.compact(line)])
 
 
-@verb("--to node.seal --key node.pem", "--paper")
+@verb("--to node.seal --key node.pem", "--paper", local=True)
 async def publish(
     call: Invocation,
     core: NodeCore,
@@ -194,6 +195,7 @@ def _hit_record(hit: Hit) -> dict[str, Any]:
     "evt_01M7V7FAM00000000000000001 --reason 'Decision 12'",
     "evt_01M7V7FAM00000000000000001 --name why --reason 'Decision 12' --yes",
     ask="audit.ask.erase",
+    local=True,
 )
 async def erase(
     call: Invocation,

@@ -45,7 +45,7 @@ Passwords = Annotated[
 Make = Annotated[bool, option("Make the missing files.", "--make-passwords")]
 
 
-@ROOT.verb("H41.07", "H41.07 --from H41.01 -o json")
+@ROOT.verb("H41.07", "H41.07 --from H41.01 -o json", local=True)
 async def ping(
     call: Invocation,
     core: NodeCore,
@@ -72,7 +72,7 @@ async def status(call: Invocation, axis: ManagedAxis) -> None:
         raise typer.Exit(NETWORK)
 
 
-@verb("--passwords secrets --make-passwords --out axis.json", "--vhost trial")
+@verb("--passwords secrets --make-passwords --out axis.json", "--vhost trial", local=True)
 async def definitions(
     call: Invocation,
     core: NodeCore,
@@ -123,6 +123,7 @@ async def _print_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diag
     "--api https://broker.example:15671 --user boss --password-file boss.txt --passwords secrets"
     " --make-passwords --yes",
     writes=True,
+    local=True,
 )
 async def apply(
     call: Invocation,
@@ -172,7 +173,7 @@ def _route_lines(call: Invocation, explained: RouteExplained) -> Iterator[str]:
     yield output.plain(call.word(f"axis.route.turn.{explained.turn}", axis=explained.by))
 
 
-@verb()
+@verb(local=True)
 async def check(call: Invocation) -> None:
     """Examine the axis with this node's own rights, step by step; each fault comes with its cure. Exit 6 if a step
     fails."""
@@ -194,7 +195,7 @@ async def check(call: Invocation) -> None:
     await _print_findings(call, examine_axes(settings, codes))
 
 
-@verb("H41.07", "H41.07 --from H41.01 -o json")
+@verb("H41.07", "H41.07 --from H41.01 -o json", local=True)
 async def route(
     call: Invocation,
     core: NodeCore,

@@ -32,6 +32,7 @@ from typer.main import get_command
 from gateway import __version__
 from gateway.bootstrap import extensions
 from gateway.cli.node import at_agency, at_axis, at_core, at_node, at_registry
+from gateway.cli.served import SERVED, Elsewhere, Question, emit
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -172,6 +173,8 @@ class Invocation:
 
     def settings(self) -> Settings:
         """Load the settings in force."""
+        if (served := SERVED.get()) is not None:
+            return served.node.settings
         from gateway.settings import reading
 
         return reading.load(reading.locate(self.config, os.environ), os.environ)
@@ -184,7 +187,8 @@ class Invocation:
         """Print a finished line on stderr. Where its reader has gone (`2>&1 | head`), the work goes on."""
         if not self.quiet:
             try:
-                print(line, file=sys.stderr, flush=True)
+                emit(line, to_stderr=True)
+                sys.stderr.flush()
             except BrokenPipeError:
                 sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end of the program
 
@@ -199,13 +203,17 @@ class Invocation:
     def agrees(self, key: str, /, **params: object) -> bool:
         """Ask for agreement: --yes, or an answer at a terminal. A dry run says what would be done."""
         if self.dry_run:
-            print(self.word("cli.would", what=self.word(key, **params)), file=sys.stderr, flush=True)
+            emit(self.word("cli.would", what=self.word(key, **params)), to_stderr=True)
             return False
         if self.yes:
             return True
-        if not sys.stdin.isatty():
+        served = SERVED.get()
+        if not (sys.stdin.isatty() if served is None else served.has_terminal):
             raise typer.BadParameter(self.word("cli.needs_yes", what=self.word(key, **params)))
-        if not typer.confirm(self.word(key, **params), err=True):
+        question = self.word(key, **params)
+        if served is not None and question not in served.answers:
+            raise Question(question)
+        if not (served.answers[question] if served is not None else typer.confirm(question, err=True)):
             raise typer.Exit(1)
         return True
 
@@ -280,11 +288,14 @@ class Group(typer.Typer):
             self.add_typer(self._below[name])
         return self._below[name]
 
-    def verb(self, *examples: str, name: str = "", writes: bool = False, ask: str = "") -> Callable[[F], F]:
+    def verb(
+        self, *examples: str, name: str = "", writes: bool = False, ask: str = "", local: bool = False
+    ) -> Callable[[F], F]:
         """Make a command of a function, by its own name: its first parameter is the `Invocation`; the second is opened for
         it, where its type is one of `OPENED`. An example is the rest of the line behind the command's words, or a whole
         line; of one alone the second is the same with --yes, or as JSON. `ask` is the label of the question before it
-        changes something, about what was typed."""
+        changes something, about what was typed. A running node carries it out, unless it is one that opens nothing, names
+        a file, or is `local`, because it is long or works the processor."""
 
         def add(function: F) -> F:
             row = CommandRow(
@@ -292,6 +303,7 @@ class Group(typer.Typer):
                 function=function,
                 writes=writes or bool(ask),
                 ask=ask,
+                local=local,
             )
             TABLE[row.words] = row
             self.command(row.words.rpartition(" ")[2], epilog=row.epilog(examples))(_runner(row))
@@ -322,6 +334,7 @@ class CommandRow:
     writes: bool = False
     ask: str = ""
     only_alone: bool = False
+    local: bool = False
 
     def epilog(self, examples: Sequence[str]) -> str:
         first = examples[0] if examples else ""
@@ -337,8 +350,9 @@ noun, verb = ROOT.noun, ROOT.verb
 ROOT.callback()(lambda: None)  # makes a word of a single command too
 
 
-def _runner(row: CommandRow) -> Callable[..., None]:
-    """Make the function for the library: it takes the own and the common options, and runs the command to its end."""
+def _runner(row: CommandRow) -> Callable[..., Coroutine[object, object, None] | None]:
+    """Make the function for the library: it takes the own and the common options, and runs the command to its end; in a
+    running node it returns the work, which the node's own loop does."""
     function = row.function
     own = list(inspect.signature(function).parameters.values())[1:]
     opens = OPENED.get(str(own[0].annotation)) if own else None
@@ -350,17 +364,22 @@ def _runner(row: CommandRow) -> Callable[..., None]:
     names = {p.name for p in shared}
 
     @functools.wraps(function)
-    def run(ctx: typer.Context, **options: Any) -> None:
+    def run(ctx: typer.Context, **options: Any) -> Coroutine[object, object, None] | None:
         if row.only_alone and ctx.invoked_subcommand is not None:
             if lost := [p.name for p in own if _is_typed(ctx, p.name)]:
                 raise typer.BadParameter(f"write --{lost[0]} behind {ctx.invoked_subcommand}")
-            return
+            return None
         common = {key: options.pop(key) for key in list(options) if key in names}
+        if SERVED.get() is not None:
+            if opens is None or row.local or options.get("as_") or any(map(_names_file, options.values())):
+                raise Elsewhere
+            return _run_opened(row, opens, _merge_options(ctx, common), options)
         with spooled(options) as files:
             call = _merge_options(ctx, common)
             work = _run_opened(row, opens, call, files) if opens else function(call, **files)
             if work is not None:
                 asyncio.run(work)
+        return None
 
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [_keyword(p, hints[p.name]) for p in own] + shared
@@ -377,6 +396,10 @@ async def _run_opened(row: CommandRow, opens: Opens, call: Invocation, options: 
         work = row.function(call, place, **options)
         if work is not None:
             await work
+
+
+def _names_file(value: object) -> bool:
+    return isinstance(value, Path) or (isinstance(value, list | tuple) and any(map(_names_file, value)))
 
 
 def _options(holder: Callable[..., None]) -> list[inspect.Parameter]:
@@ -412,6 +435,8 @@ def late(name: str) -> Any:
     call."""
     if name in sys.modules:
         return sys.modules[name]
+    if SERVED.get() is not None:  # in a node other threads may meet a module that is half loaded
+        return import_module(name)
     spec = find_spec(name)
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(name)

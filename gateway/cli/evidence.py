@@ -39,7 +39,7 @@ verb = noun("evidence").verb
 _MARKS = {True: "✓", False: "✗", None: "?"}
 
 
-@verb("15/SNV-VP", "msg_01J… --to case.zip")
+@verb("15/SNV-VP", "msg_01J… --to case.zip", local=True)
 async def make(
     call: Invocation,
     context: CommandContext,

@@ -23,7 +23,7 @@ _COLUMNS = output.columns("agency direction by unit span day key kept counted")
 _EVENTS_AT_ONCE = 2_000
 
 
-@verb("", "--most 20 -o json")
+@verb("", "--most 20 -o json", local=True)
 async def check(
     call: Invocation,
     core: NodeCore,
@@ -53,7 +53,7 @@ async def check(
         raise typer.Exit(VERIFICATION)
 
 
-@verb("", writes=True, ask="cli.ask.figures")
+@verb("", writes=True, ask="cli.ask.figures", local=True)
 async def rebuild(call: Invocation, core: NodeCore) -> None:
     """Delete the figures and count all events again. Reports are incomplete until this is done."""
     await figures.clear(core.store)

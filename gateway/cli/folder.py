@@ -37,7 +37,7 @@ async def status(call: Invocation, node: OpenNode) -> None:
     _show(call, states)
 
 
-@verb()
+@verb(local=True)
 async def check(call: Invocation, node: OpenNode) -> None:
     """Create the missing parts of each hot folder and try to write there; exit 1 if the node cannot."""
     from gateway.folder import state

@@ -148,7 +148,7 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
     output.record(call, record | {"facts": [documents.fact_record(f) for f in facts]})
 
 
-@verb("/srv/qlvb/in", "/srv/qlvb/in --limit 100 --keep -o ndjson", writes=True)
+@verb("/srv/qlvb/in", "/srv/qlvb/in --limit 100 --keep -o ndjson", writes=True, local=True)
 async def pull(
     call: Invocation,
     context: CommandContext,

@@ -103,7 +103,7 @@ def _state(entry: KeyEntry, signing_digest: str, use: KeyUse) -> str:
     return "unbound" if use.fault(entry.fingerprint) else "ready"
 
 
-@verb("", "--kind rsa-3072 --yes", writes=True)
+@verb("", "--kind rsa-3072 --yes", writes=True, local=True)
 async def new(
     call: Invocation,
     core: NodeCore,
@@ -122,7 +122,7 @@ async def new(
     call.say("cli.todo", command=f"gateway keys csr {entry.key_id} --agency {agency.code} > request.pem")
 
 
-@verb("0123456789abcdef > request.pem", "0123456789abcdef --organisation 'UBND Z91'")
+@verb("0123456789abcdef > request.pem", "0123456789abcdef --organisation 'UBND Z91'", local=True)
 async def csr(
     call: Invocation,
     core: NodeCore,

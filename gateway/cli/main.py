@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import errno
 import gc
+import inspect
 import logging
 import os
 import platform
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from functools import cache
-from typing import Annotated, Any, NoReturn
+from functools import cache, partial
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.main import get_command
@@ -22,7 +23,11 @@ from typer.main import get_command
 from gateway import __version__, log
 from gateway.cli import output
 from gateway.cli.command import Commands, Invocation, Root, argument, root, verb
+from gateway.cli.served import emit
 from gateway.errors import GatewayError, StoreFailure
+
+if TYPE_CHECKING:
+    from gateway.ports.services import Pool
 
 _log = logging.getLogger(__name__)
 
@@ -58,25 +63,12 @@ def build() -> Any:
 
 def run(args: Sequence[str]) -> int:
     """Run a command line and return its exit code. Never raises, never shows a stack trace."""
-    manner = output.OutputManner.from_args(args, os.environ)
     log.configure("debug" if {"-v", "--verbose"} & set(args) else "warning")
     answer_shell()
     try:
         code = build()(args=list(args), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()  # where a reader has gone, that is noticed here and not at the end of the program
         return code if isinstance(code, int) else output.FINE
-    except typer.TyperException as error:
-        if error.format_message().startswith("Usage: "):
-            # No words at all, or a noun without a verb, are answered by the help.
-            typer.echo(error.format_message(), err=True)
-            return output.USAGE
-        hint = _help_hint(args)
-        return output.tell_usage(error.format_message(), hint, manner, error.exit_code)
-    except GatewayError as error:
-        _log.debug("the command failed", exc_info=True)
-        return output.print_error(error, manner)
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
     except BrokenPipeError:
         return _end_quietly()
     except SystemExit as exiting:
@@ -84,14 +76,44 @@ def run(args: Sequence[str]) -> int:
         if isinstance(exiting.__context__, BrokenPipeError):
             return _end_quietly()
         raise
-    except OSError as error:
-        _log.debug("the command failed", exc_info=True)
-        if error.errno not in _OF_DISKS:
-            return output.tell_internal(error, manner)
-        return output.print_error(StoreFailure(f"{error.strerror}: {error.filename or 'the output'}"), manner)
-    except Exception as error:  # the one guard of this program: a person never sees a stack trace
-        _log.debug("the command failed unexpectedly", exc_info=True)
-        return output.tell_internal(error, manner)
+    except (Exception, KeyboardInterrupt) as error:
+        return _tell(error, args)
+
+
+async def run_served(args: Sequence[str], pool: Pool) -> int:
+    """Run a command line in the running node, for the caller in `SERVED`. Raise Elsewhere or Question."""
+    try:
+        work = await pool.run(partial(build(), args=list(args), prog_name=PROGRAM, standalone_mode=False))
+        code = await work if inspect.iscoroutine(work) else work
+        return code if isinstance(code, int) else output.FINE
+    except typer.Exit as exiting:
+        return exiting.exit_code
+    except Exception as error:
+        return _tell(error, args)
+
+
+def _tell(error: BaseException, args: Sequence[str]) -> int:
+    """Print an error of any kind and return its exit code: the one guard of this program."""
+    manner = output.OutputManner.from_args(args, os.environ)
+    match error:
+        case typer.TyperException():
+            if error.format_message().startswith("Usage: "):
+                # No words at all, or a noun without a verb, are answered by the help.
+                emit(error.format_message(), to_stderr=True)
+                return output.USAGE
+            return output.tell_usage(error.format_message(), _help_hint(args), manner, error.exit_code)
+        case GatewayError():
+            _log.debug("the command failed", exc_info=error)
+            return output.print_error(error, manner)
+        case typer.Abort() | KeyboardInterrupt():
+            return 130
+        case OSError() if error.errno in _OF_DISKS:
+            _log.debug("the command failed", exc_info=error)
+            return output.print_error(
+                StoreFailure(f"{error.strerror}: {error.filename or 'the output'}"), manner
+            )
+    _log.debug("the command failed unexpectedly", exc_info=error)
+    return output.tell_internal(error, manner)
 
 
 def _end_quietly() -> int:

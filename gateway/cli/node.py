@@ -3,13 +3,13 @@ the wired node, the agency and the scope to work in, closed when the command end
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
+from gateway.cli.served import SERVED, in_own_process, user
 from gateway.domain.account import AgencyScope, HostedAgency, Principal, PrincipalKind
 from gateway.errors import Misconfigured, NotFound
 
@@ -41,6 +41,8 @@ class WhichAgency(NotFound):
 
 def at_node(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
     """Open the wired node, for commands that are about no single agency."""
+    if (served := SERVED.get()) is not None:
+        return nullcontext(served.node)
     from gateway.bootstrap.extensions import open_with_storeys
 
     must_exist(settings)
@@ -60,6 +62,8 @@ async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[Comma
 
 def at_core(settings: Settings) -> AbstractAsyncContextManager[NodeCore]:
     """Open the parts that need no trust or axis: a new node must have keys and accounts before it can open whole."""
+    if (served := SERVED.get()) is not None:
+        return nullcontext(served.node)
     from gateway.bootstrap.core import open_core
 
     must_exist(settings)
@@ -68,6 +72,7 @@ def at_core(settings: Settings) -> AbstractAsyncContextManager[NodeCore]:
 
 def at_registry(settings: Settings) -> AbstractAsyncContextManager[OpenRegistry]:
     """Open the registry of codes alone, for commands about thousands of them."""
+    in_own_process()
     from gateway.bootstrap.core import open_registry
 
     must_exist(settings)
@@ -76,6 +81,8 @@ def at_registry(settings: Settings) -> AbstractAsyncContextManager[OpenRegistry]
 
 def at_axis(settings: Settings) -> AbstractAsyncContextManager[ManagedAxis]:
     """Open the axis of the settings. Misconfigured where there is none yet: opening it would make an empty one."""
+    if (served := SERVED.get()) is not None:
+        return nullcontext(served.node.axis)
     from gateway.bootstrap.axis import open_axis
 
     for alone in settings.each_axis().values():
@@ -120,7 +127,7 @@ def chosen(hosted: Sequence[HostedAgency], code: str | None) -> HostedAgency:
 
 async def operator(store: SqlStore) -> Principal:
     """Return the operator: the machine's own account, as a principal of the node."""
-    return await store.accounts.principal_for(PrincipalKind.OPERATOR, getpass.getuser())
+    return await store.accounts.principal_for(PrincipalKind.OPERATOR, user())
 
 
 async def operator_id(store: SqlStore) -> str:

@@ -6,34 +6,27 @@ never see a stack trace. Other messages go through `Invocation.say` to stderr.""
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import typer
 
 from gateway import errors
 from gateway.cli.command import Invocation, OutputFormat
+from gateway.cli.served import SERVED, emit
 from gateway.domain.text import plain as plain
 from gateway.domain.wall_clock import VIETNAM, day_text
 from gateway.words import labels
 from gateway.words.legal import basis_of_code
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 E = TypeVar("E", bound=StrEnum)
-_BETWEEN = 2  # spaces between two columns of a table without lines
-_LONG_WORD = 20
 # A record as people read it: every cell, or by column head those cells that differ from the record's fields.
 Cells = Sequence[str] | Mapping[str, str]
-# Wide enough that nothing is cut or wrapped when the table goes into a file or a pipe.
-_PIPE_WIDTH = 400
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 FINE, FAILED, USAGE, NOT_FOUND, REFUSED, AUTHENTICATION, NETWORK, VERIFICATION = range(8)
 TRY_LATER = 75
@@ -221,17 +214,18 @@ def _json_text(field: object) -> str:
 
 def document(content: object) -> None:
     """Print one readable JSON document."""
-    print(json.dumps(content, ensure_ascii=False, indent=2, default=_json_text))
+    emit(json.dumps(content, ensure_ascii=False, indent=2, default=_json_text))
 
 
 def stream(content: object) -> None:
     """Print one JSON object on a line of its own, at once."""
-    print(compact(content), flush=True)
+    emit(compact(content))
+    sys.stdout.flush()
 
 
 def lines(texts: Iterable[str]) -> None:
     for text in texts:
-        print(text)
+        emit(text)
 
 
 def print_lines(call: Invocation, texts: Iterable[str]) -> None:
@@ -257,65 +251,20 @@ def answer(call: Invocation, content: object, texts: Iterable[str]) -> None:
         (document if call.output is OutputFormat.JSON else stream)(content)
 
 
-def console() -> Console:
-    """Return the console for tables: colour and bold on a terminal only, without either where NO_COLOR is set."""
-    from rich.console import Console
-
-    return Console(
-        file=sys.stdout,
-        width=None if sys.stdout.isatty() else _PIPE_WIDTH,
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
-        highlight=False,
-        emoji=False,
-        markup=False,
-        soft_wrap=False,
-    )
-
-
 def _table(call: Invocation, columns: Sequence[Column], cells: Iterable[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    heads = [call.word(column.label) for column in columns]
+    heads, styles = [call.word(column.label) for column in columns], [column.style for column in columns]
     body = [[plain(c) for c in row] for row in cells]
     if not body:
         call.say("cli.nothing")
         return
-    page = console()
-    narrowest = [_narrowest(n, head, body) for n, head in enumerate(heads)]
-    column_count = count_fitting(narrowest, page.width)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for n in range(column_count):
-        table.add_column(
-            heads[n], style=columns[n].style, overflow="fold", min_width=narrowest[n], no_wrap=n == 0
-        )
-    for row in body:
-        table.add_row(*(Text(c) for c in row[:column_count]))
-    page.print(
-        table, width=max(page.width, narrowest[0]), crop=False
-    )  # a window narrower than an id breaks it by itself
-    if column_count < len(heads):
-        call.say("cli.columns_left_out", names=", ".join(heads[column_count:]))
+    if (served := SERVED.get()) is not None:
+        words = "" if call.quiet else call.word("cli.columns_left_out", names="{names}")
+        served.print({"table": {"heads": heads, "styles": styles, "body": body}, "left_out": words})
+        return
+    from gateway.cli import tables
 
-
-def count_fitting(narrowest: Sequence[int], width: int) -> int:
-    """Count the columns, from the first, that fit without a broken word; at least the id's."""
-    used_width = 0
-    for n, least in enumerate(narrowest):
-        used_width += least + (_BETWEEN if n else 0)
-        if n and used_width > width:
-            return n
-    return len(narrowest)
-
-
-def _narrowest(n: int, head: str, body: Sequence[Sequence[str]]) -> int:
-    """Return the least width of a column: an id is never broken, because it is copied; other long words may be."""
-    from rich.cells import cell_len
-
-    if n == 0:
-        return max(cell_len(head), *(cell_len(row[n]) for row in body))
-    words = (word for text in (head, *(row[n] for row in body)) for word in text.split())
-    return min(_LONG_WORD, max(map(cell_len, words), default=0))
+    if left_out := tables.draw(tables.Table(heads=heads, styles=styles, body=body)):
+        call.say("cli.columns_left_out", names=left_out)
 
 
 def compact(content: object) -> str:
@@ -457,4 +406,4 @@ def _option(args: Sequence[str], *names: str) -> str | None:
 
 def _print_error(text: str) -> None:
     for line in text.splitlines():
-        print(plain(line), file=sys.stderr)
+        emit(plain(line), to_stderr=True)

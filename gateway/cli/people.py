@@ -14,6 +14,7 @@ import typer
 from gateway.cli import output
 from gateway.cli.command import Invocation, argument, noun, option
 from gateway.cli.node import operator_id
+from gateway.cli.served import in_own_process
 from gateway.deciding import approvals, people
 from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Denied
@@ -38,6 +39,7 @@ Roles = Annotated[list[str], option("trust, people or head; may be repeated.", "
 
 def ask_hidden(call: Invocation, key: str, **params: object) -> str:
     """Ask for an answer without showing it."""
+    in_own_process()
     if sys.stdin.isatty():
         return getpass.getpass(f"{call.word(key, **params)}: ", stream=sys.stderr)
     return _read_line(call, key, **params)
@@ -45,6 +47,7 @@ def ask_hidden(call: Invocation, key: str, **params: object) -> str:
 
 def ask(call: Invocation, key: str, **params: object) -> str:
     """Ask for an answer that is shown while typed."""
+    in_own_process()
     if sys.stdin.isatty():
         print(f"{call.word(key, **params)}: ", end="", file=sys.stderr, flush=True)
     return _read_line(call, key, **params).strip()
@@ -100,7 +103,7 @@ async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: Ma
     call.say("cli.person.next", name=person.name)
 
 
-@verb("'A. Clerk'", "'A. Clerk' --lang en")
+@verb("'A. Clerk'", "'A. Clerk' --lang en", local=True)
 async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
     """Activate your account: with your one-time code, choose a passphrase and set up your second factor."""
     from gateway.trust import qr

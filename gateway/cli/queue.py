@@ -114,7 +114,7 @@ async def _row(node: OpenNode, row: str) -> dict[str, Any]:
     raise NotFound(f"no row {row!r} waits here or ever did", hint="gateway queue list")
 
 
-@verb("", "--timeout 600")
+@verb("", "--timeout 600", local=True)
 async def drain(
     call: Invocation,
     node: OpenNode,

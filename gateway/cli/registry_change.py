@@ -192,7 +192,7 @@ async def list_(
     output.rows(call, rows, _COLUMNS, cells)
 
 
-@verb("prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True)
+@verb("prp_01 --how 7/SNV", "prp_01 --how 7/SNV --yes -o json", writes=True, local=True)
 async def report(
     call: Invocation,
     core: NodeCore,
@@ -204,7 +204,7 @@ async def report(
     output.record(call, _reform_record(core, record))
 
 
-@verb("", "Z91.01 -o json")
+@verb("", "Z91.01 -o json", local=True)
 async def legacy(
     call: Invocation,
     core: NodeCore,

@@ -54,6 +54,7 @@ _OF_RECEIPT = ("sequence", "state", "taken_at", "said_at", "received_at", "versi
 @verb(
     "list-8.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed",
     "new.feed --sign feed.key.pem --certificate feed.pem --since list-7.feed --changes",
+    local=True,
 )
 async def export(
     call: Invocation,
@@ -117,14 +118,14 @@ def diff(call: Invocation, older: Feed, newer: Feed) -> None:
             output.print_lines(call, (output.plain(line) for line in _difference_lines(call, difference)))
 
 
-@verb("list-8.feed")
+@verb("list-8.feed", local=True)
 async def verify(call: Invocation, core: NodeCore, file: Feed) -> None:
     """Say whether this node would accept a feed now, and if not, why; nothing is changed. Exit 7 if it would not."""
     outcome = await core.feed.check(file)
     _print_outcome(call, outcome, refused=VERIFICATION)
 
 
-@verb("list-8.feed", "list-8.feed --yes -o json", writes=True)
+@verb("list-8.feed", "list-8.feed --yes -o json", writes=True, local=True)
 async def sync(call: Invocation, core: NodeCore, file: Feed) -> None:
     """Put a feed in force, whole or not at all. A refused one is kept with its reason; exit 4."""
     call.ask("cli.ask.sync", file=file.name)
@@ -133,7 +134,7 @@ async def sync(call: Invocation, core: NodeCore, file: Feed) -> None:
     _print_outcome(call, outcome, refused=REFUSED)
 
 
-@verb("list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True)
+@verb("list-8.feed --to north --to south", "list-8.feed --all --yes", writes=True, local=True)
 async def publish(
     call: Invocation,
     core: NodeCore,

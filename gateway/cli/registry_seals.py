@@ -90,7 +90,7 @@ async def show(
     )
 
 
-@verb("mau-dau.pdf")
+@verb("mau-dau.pdf", local=True)
 async def read(call: Invocation, core: NodeCore, file: Specimen) -> None:
     """Show the certificates of a specimen, and the agencies that their subjects may mean; nothing is registered."""
     offers = await _read(core, file)
@@ -193,7 +193,7 @@ async def withdraw(
     output.record(call, {"id": id, "code": code, "withdrawn": True})
 
 
-@verb("", "> trust/pdf/seals.json")
+@verb("", "> trust/pdf/seals.json", local=True)
 async def export(call: Invocation, core: NodeCore) -> None:
     """Print everything registered as the file pdf/seals.json, for gateway verify on a machine without a node."""
     async with core.deciding.decisions.read() as view:

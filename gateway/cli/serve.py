@@ -108,12 +108,15 @@ async def serve_api(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the API until the stop; running calls are answered first. `ready` gets its address."""
+    from gateway.cli.answering import answering
     from gateway.cli.applications import build_application
 
     api, finish_s = node.settings.api, float(node.settings.workers.drain_s)
-    async with listening(
-        build_application(node, health), "api", api.host, api.port, finish_s, api.idle_s
-    ) as url:
+    app = build_application(node, health)
+    async with (
+        answering(node),
+        listening(app, "api", api.host, api.port, finish_s, api.idle_s) as url,
+    ):
         call.say("cli.serving", url=url, name=node.settings.node.name)
         freeze_loaded()
         if ready is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import documents, output
+from gateway.cli import documents, output, tables
 from gateway.cli.command import Invocation, OutputFormat, option, verb
 from gateway.cli.node import CommandContext, at_agency, at_node, must_exist
 from gateway.cli.output import FAILED, age
@@ -297,7 +297,7 @@ def print_finding(call: Invocation, finding: Diagnosis, head: str) -> None:
     """Print a finding behind its head, and below it what to do."""
     from rich.text import Text
 
-    lang, console = call.lang.value, output.console()
+    lang, console = call.lang.value, tables.console()
     line = Text(f"{head} ", style=_STYLES[finding.level])
     console.print(line.append(Text(output.plain(finding.says(lang)), style="")), soft_wrap=True)
     if cure := finding.mends(lang):

@@ -61,8 +61,8 @@ _PATH_SIGNS = frozenset("/\\\t\n")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentContent:
     """Bytes of one attachment; `open` is called once. `entry_name` is the file's name inside the ZIP: a random UUID, a
-    dot and the file's extension (`unk` when it has none). `size_and_digest` is given for bytes kept in memory since they
-    were hashed; otherwise both are computed while the bytes are written."""
+    dot and the file's extension (`unk` when it has none). `size_and_digest` is given for bytes that were hashed as they
+    came a moment ago; otherwise both are computed while the bytes are written."""
 
     entry_name: str
     open: Callable[[], Iterable[bytes]]

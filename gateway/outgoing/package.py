@@ -203,12 +203,12 @@ async def sign_document(
 def _make_received_content(
     document: OutgoingDocument, file: FileItem, scratch: FileScratch
 ) -> build.AttachmentContent:
-    body = scratch.body
-    if body is None:
-        return _make_content(document, file, partial(_open_file, scratch.content))
-    entry_name = translate.entry_name(document, file)
+    """Make the content of a file that has just been received: its digest was made while its bytes passed."""
+    body, source = scratch.body, partial(_open_file, scratch.content)
     return build.AttachmentContent(
-        entry_name=entry_name, open=lambda: (body,), size_and_digest=(len(body), file.sha256)
+        entry_name=translate.entry_name(document, file),
+        open=partial(attachment.pieces, source) if body is None else lambda: (body,),
+        size_and_digest=(file.size, file.sha256),
     )
 
 

@@ -164,7 +164,8 @@ def _sound(lead: FileVerdict | None) -> list[SignerVerdict]:
 def seal_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the signature with the seal that speaks best for the sending agency; invalid ones do not count. None where
     nothing was compared or no seal is there."""
-    return next((s for word in _BEST_SEAL_FIRST for s in _sound(lead) if s.seal is word), None)
+    sound = _sound(lead)
+    return next((s for word in _BEST_SEAL_FIRST for s in sound if s.seal is word), None)
 
 
 def seal_word(lead: FileVerdict | None) -> SealWord | None:
@@ -174,7 +175,8 @@ def seal_word(lead: FileVerdict | None) -> SealWord | None:
 
 def person_signer(lead: FileVerdict | None) -> SignerVerdict | None:
     """Return the person's signature that speaks best for the sending agency; invalid ones do not count."""
-    return next((s for word in SignatoryWord for s in _sound(lead) if s.person is word), None)
+    sound = _sound(lead)
+    return next((s for word in SignatoryWord for s in sound if s.person is word), None)
 
 
 def person_word(lead: FileVerdict | None) -> SignatoryWord | None:

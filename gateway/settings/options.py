@@ -508,10 +508,15 @@ def names() -> Iterator[str]:
 
 
 @cache
+def _hints(section: str) -> Mapping[str, Any]:
+    return get_type_hints(SECTIONS[section], include_extras=True)
+
+
+@cache
 def option(key: str) -> Option:
     """Return the setting of that name; the name must be one of `names`."""
     section, name = key.split(".")
-    hint: Any = get_type_hints(SECTIONS[section], include_extras=True)[name]
+    hint: Any = _hints(section)[name]
     rule = None
     if get_origin(hint) is Annotated:
         hint, rule = get_args(hint)

@@ -30,7 +30,7 @@ from gateway.transport.amqp import topology as names
 from gateway.transport.amqp.connection import BROKEN, Link, await_answer, describe_error, later_outcome
 from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_SIZE
 from gateway.transport.amqp.topology import LANE, SENDER
-from gateway.transport.parcel import PIECE, too_large, unroutable
+from gateway.transport.parcel import PIECE, lies_in_memory, too_large, unroutable
 
 SMALL = 256 * 1024  # larger parcels use a channel of their own, so that small ones do not wait for them
 SMALL_AT_ONCE, LARGE_AT_ONCE = 64, 4  # limit of unconfirmed messages in memory
@@ -144,8 +144,9 @@ class Publisher:
         """Send the parcel as one message or as parts in order; each part is in memory until it is confirmed."""
         channel = self._small if parcel.size <= SMALL else self._large
         async with self._alone(parcel.packet_id, channel):
-            parts = parts_of(parcel, self._part_bytes)
-            while (part := await self._pool.run(partial(next, parts, None))) is not None:
+            next_part = partial(next, parts_of(parcel, self._part_bytes), None)
+            in_memory = lies_in_memory(parcel)
+            while (part := next_part() if in_memory else await self._pool.run(next_part)) is not None:
                 more = part.headers() if part.parts_total > 1 else None
                 at = self._clock.now()
                 message = label.make_message(parcel, part.body, keys, user=self._user, at=at, more=more)

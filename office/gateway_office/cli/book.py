@@ -113,7 +113,7 @@ async def show(
         call.say("cli.more", command="--from")
 
 
-@verb("incoming so-den-2026.xlsx", "outgoing so-di.pdf --year 2026 --volume 2")
+@verb("incoming so-den-2026.xlsx", "outgoing so-di.pdf --year 2026 --volume 2", local=True)
 async def export(
     call: Invocation,
     context: OfficeCommandContext,
@@ -158,7 +158,7 @@ async def files(call: Invocation, context: OfficeCommandContext, year: Year = No
     )
 
 
-@verb("danh-muc-ho-so.pdf", "muc-luc.xlsx --code Z91.07.2026.15.TH")
+@verb("danh-muc-ho-so.pdf", "muc-luc.xlsx --code Z91.07.2026.15.TH", local=True)
 async def file_list(
     call: Invocation,
     context: OfficeCommandContext,
@@ -213,6 +213,7 @@ def _summary(summary: Summary) -> dict[str, Any]:
     "--sender 'Farm One' --subject 'Asks for a road' --scan letter.pdf",
     "--sender 'Farm One' --subject 'Asks' --number 12 --symbol HTX --date 20/11/2026",
     writes=True,
+    local=True,
 )
 async def enter(
     call: Invocation,
@@ -241,6 +242,7 @@ async def enter(
     "--sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Power off'",
     "--sender 'Farm One' --subject 'Asks' --received 18/11/2026 --why 'Fire' --yes",
     writes=True,
+    local=True,
 )
 async def catch_up(
     call: Invocation,

@@ -125,7 +125,7 @@ async def show(
     )
 
 
-@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "deadlines han.pdf --by unit")
+@verb("incoming bao-cao.xlsx --by month --from 01/01/2026", "deadlines han.pdf --by unit", local=True)
 async def export(
     call: Invocation,
     context: OfficeCommandContext,

@@ -4,7 +4,6 @@ submission as it now is."""
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, Why, late, noun
+from gateway.cli.served import user
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import VIETNAM, is_in_span
 from gateway.errors import NotFound
@@ -83,7 +83,7 @@ async def take(
     ] = None,
 ) -> None:
     """Set the owner of a task."""
-    _show_note(call, await todo.take_task(context.node.todo, context.scope, task, owner or getpass.getuser()))
+    _show_note(call, await todo.take_task(context.node.todo, context.scope, task, owner or user()))
 
 
 @verb(

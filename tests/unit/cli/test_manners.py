@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from gateway import __version__
-from gateway.cli import command, output
+from gateway.cli import command, output, tables
 from gateway.cli.command import Invocation, Lang
 from gateway.clock import SystemClock
 from gateway.words import labels
@@ -209,7 +209,7 @@ def test_an_id_is_never_broken_and_what_finds_no_room_is_named(capsys: pytest.Ca
         assert ID in screen
         assert ("Status" in screen) == (width == 120)
         assert ("Status" in err) == (width != 120)
-    assert [output.count_fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
+    assert [tables.count_fitting([30, 10, 10], width) for width in (54, 53, 5)] == [3, 2, 1]
 
     output.rows(
         Invocation(lang=Lang.EN),
