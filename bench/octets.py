@@ -1,6 +1,6 @@
 """Counts how often the bytes of one document are hashed, coded, read and written, there and back with its 01, both sides in
-this process. In: the document's size. Out: each count as a multiple of that size, with the modules that hash and code.
-`python -m bench.octets [SIZE]` prints them as JSON."""
+this process; `tests/unit/test_passes.py` guards the first two. In: the document's size. Out: each count as a multiple of
+that size, with the modules that hash and code. `python -m bench.octets [SIZE]` prints them as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,12 +22,6 @@ from bench import pair, stage, traffic
 from bench.machine import MB
 from gateway.edxml import attachment
 
-# Limits by size, a little above the measured counts. The least is 8.67 hashed: the envelope twice for each of two readers
-# and once while it is written, the document once on each side. Reading includes the paper and the copy into the axis.
-LIMITS: Mapping[int, Mapping[str, float]] = {
-    MB: {"hashed": 8.8, "coded": 5.1, "read": 9.5, "written": 4.8},
-    10 * MB: {"hashed": 8.7, "coded": 5.1, "read": 9.6, "written": 4.9},
-}
 _CODERS = ("b64encode", "b64decode")
 
 
@@ -101,16 +95,6 @@ async def measure(folder: Path, size: int) -> dict[str, Any]:
             for name, counter in (("hashed", octets.hashed), ("coded", octets.coded))
         },
     }
-
-
-def above(figures: Mapping[str, Any]) -> list[str]:
-    """Return a line for each count that is above its limit."""
-    counted = figures["counted"]
-    return [
-        f"{figures['bytes']} bytes: {name} {counted[name]} times, at most {most}"
-        for name, most in LIMITS[figures["bytes"]].items()
-        if counted[name] > most
-    ]
 
 
 def _moved() -> dict[str, int]:

@@ -44,9 +44,7 @@ def ask(args: Sequence[str], environ: Mapping[str, str]) -> int | None:
             "has_terminal": sys.stdin.isatty(),
         }
         with connection, connection.makefile("rwb") as line:
-            if not _takes(connection, line, request):
-                return None
-            return _follow(line)
+            return _follow(line) if _takes(connection, line, request) else None
     except KeyError:  # this user has no name, which the command itself reports
         return None
     except KeyboardInterrupt:

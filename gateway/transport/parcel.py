@@ -138,12 +138,14 @@ def _changed_at(path: Path) -> float:
 
 def _copy_unseen(parcel: Parcel, source: BinaryIO, target: BinaryIO) -> bool:
     """Let the kernel copy a whole file; False, with nothing written, where it is no file or this disk cannot."""
-    with contextlib.suppress(OSError):  # also where it lies in memory
-        remaining = os.fstat(source.fileno()).st_size
-        if remaining != parcel.size:
-            return False
-        while copied := os.copy_file_range(source.fileno(), target.fileno(), remaining):
-            remaining -= copied
+    try:
+        handle, remaining = source.fileno(), parcel.size
+    except OSError:  # it lies in memory
+        return False
+    with contextlib.suppress(OSError):
+        if os.fstat(handle).st_size == remaining:
+            while copied := os.copy_file_range(handle, target.fileno(), remaining):
+                remaining -= copied
         if not remaining:
             return True
     source.seek(0)

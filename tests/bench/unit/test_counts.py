@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from bench import octets
 from bench.counts import AT_ONCE, GROWS, LIMITS, above
 from gateway.store.dump import clear_database
 from tests.support.cases import Cases
@@ -67,11 +66,3 @@ def test_a_document_on_a_server_costs_no_more_calls_to_it_than_it_may(
     postgres_url: str, cases: Cases
 ) -> None:
     _hold(_count("--server", postgres_url, url=postgres_url), {"server"}, cases)
-
-
-def test_the_bytes_of_a_document_pass_no_more_often_than_they_may(cases: Cases) -> None:
-    for size in octets.LIMITS:
-        command = [sys.executable, "-m", "bench.octets", str(size)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=True)
-        with cases.case(f"{size} bytes"):
-            assert octets.above(json.loads(ran.stdout)) == []
