@@ -108,7 +108,7 @@ async def _print_findings(call: Invocation, steps: AsyncIterator[tuple[str, Diag
         if call.output is OutputFormat.TABLE:
             if name != heading and not call.quiet:
                 heading = name
-                print(f"{name}:")
+                output.lines([f"{name}:"])
             print_timed(call, finding)
         elif call.output is OutputFormat.NDJSON:
             output.stream(row)

@@ -53,7 +53,7 @@ async def odd(
         head = next((a[5] for a in answers if a[0] == show), None)
         if head is None:
             raise typer.BadParameter(f"there is no kept answer {show}")
-        print(output.plain(head.decode("utf-8", "replace")))
+        output.lines([output.plain(head.decode("utf-8", "replace"))])
         return
     rows = [
         {
