@@ -32,8 +32,8 @@ def ask(args: Sequence[str], environ: Mapping[str, str]) -> int | None:
     """Return the exit code of the command at the running node, or None: carry it out here."""
     if not args or _LOCAL_WORDS & set(args) or "_GATEWAY_COMPLETE" in environ:
         return None
-    connection = _connect(_data_dir(_config(args, environ), environ))
-    if connection is None:
+    folder = _data_dir(_config(args, environ), environ)
+    if folder is None or (connection := _connect(folder)) is None:
         return None
     try:
         request = {
@@ -78,7 +78,7 @@ def _options_of(args: Sequence[str], environ: Mapping[str, str]) -> list[str]:
 
 def _config(args: Sequence[str], environ: Mapping[str, str]) -> Path | None:
     """Return the settings file as `reading.locate` finds it."""
-    names = [after for word, after in pairwise(args) if word == "--config"]
+    names = [value for word, value in pairwise(args) if word == "--config"]
     names += [word.partition("=")[2] for word in args if word.startswith("--config=")]
     name = names[-1] if names else environ.get("GATEWAY_CONFIG")
     if name:
@@ -87,16 +87,16 @@ def _config(args: Sequence[str], environ: Mapping[str, str]) -> Path | None:
     return nearby if nearby.is_file() else None
 
 
-def _data_dir(config: Path | None, environ: Mapping[str, str]) -> Path:
-    """Return the node's folder as the settings say; the default where they cannot be read, which others report."""
-    if folder := environ.get("GATEWAY_NODE_DATA_DIR"):
-        return Path(folder)
+def _data_dir(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the node's folder as the settings say; None where they cannot be read, which the command itself reports."""
     try:
-        if config is not None:
-            return config.resolve().parent / str(tomllib.loads(config.read_text("utf-8"))["node"]["data_dir"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return Path("data")
+        node = tomllib.loads(config.read_text("utf-8")).get("node", {}) if config else {}
+        data_dir = (
+            config.resolve().parent / node["data_dir"] if config and "data_dir" in node else Path("data")
+        )
+    except (OSError, ValueError, TypeError):
+        return None
+    return Path(environ.get("GATEWAY_NODE_DATA_DIR") or data_dir)
 
 
 def _connect(folder: Path) -> socket.socket | None:

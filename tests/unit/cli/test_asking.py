@@ -164,6 +164,19 @@ def test_what_belongs_in_the_callers_process_is_sent_back(
         assert caller.ask("outbox", "list") is None
 
 
+def test_no_node_is_asked_where_the_settings_cannot_be_read(
+    terminal: Terminal, caller: Caller, tmp_path: Path, cases: Cases
+) -> None:
+    set_up(terminal)
+    (tmp_path / "broken.toml").write_text("[node\n")
+    (tmp_path / "data").symlink_to("state")  # the folder of settings that name none
+    (tmp_path / "bare.toml").write_text("")
+    with running(tmp_path):
+        for name, is_asked in (("gateway", True), ("bare", True), ("broken", False), ("missing", False)):
+            with cases.case(name):
+                assert (caller.ask("outbox", "list", f"--config={name}.toml") is not None) is is_asked
+
+
 def test_a_person_is_asked_where_they_sit(
     terminal: Terminal, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
