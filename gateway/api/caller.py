@@ -143,3 +143,14 @@ def _named_agency(request: web.Request, served: Sequence[HostedAgency]) -> Hoste
     if (agency := HostedAgency.called(given_code, served)) is None:
         raise Denied("this key does not serve the agency named in X-Agency", code="GW-403-AGENCY")
     return agency
+
+
+def is_secure(request: web.Request) -> bool:
+    """Tell whether the caller speaks TLS. The last proxy's header counts; a lie there only makes a cookie stricter."""
+    scheme = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
+    return request.secure or scheme == "https"
+
+
+def origin(request: web.Request) -> str:
+    """Return the address of the node, as this caller wrote it."""
+    return f"{'https' if is_secure(request) else 'http'}://{request.host}"

@@ -36,8 +36,7 @@ class Choosing(RequestModel):
     ] = Field(
         default_factory=list,
         description="Only these fields of the answer (in a list: of each row), separated by commas; nested fields "
-        "as `recipients.code`. Other fields are left out, as `ChosenFields` describes; `id`, or else "
-        "`code`, always stays",
+        "as `recipients.code`. Other fields are left out; `id`, or else `code`, always stays",
     )
 
 

@@ -24,14 +24,29 @@ class Health(ResponseModel):
 ROUTES = Routes("node")
 
 
-@ROUTES("GET /healthz", "The process runs; 503 if it should be restarted", base="", open=True, fails=(503,))
+@ROUTES(
+    "GET /healthz",
+    "The process runs; 503 if it should be restarted",
+    text="For what restarts the process. A slow database does not make it fail.",
+    base="",
+    open=True,
+    fails=(503,),
+)
 async def is_live(call: Call) -> Health:
     """Answer that the process runs and its loops turn; nothing else is checked, so that a slow database does not get it
     restarted."""
     return _health(await call.deps.health.alive())
 
 
-@ROUTES("GET /readyz", "Calls can be served; 503 if not", base="", open=True, fails=(503,))
+@ROUTES(
+    "GET /readyz",
+    "Calls can be served; 503 if not",
+    text="For what directs calls here: the database answers and takes changes, the disk has space, no "
+    "stop is due.",
+    base="",
+    open=True,
+    fails=(503,),
+)
 async def is_ready(call: Call) -> Health:
     """Answer whether calls can be served now: the database answers and takes changes, there is space, no stop is due."""
     return _health(await call.deps.health.ready())

@@ -5,7 +5,7 @@ length than the node accepts. Nothing is written by hand twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
 from functools import cache
@@ -17,25 +17,20 @@ from pydantic.json_schema import models_json_schema
 
 from gateway.api import fields, shapes
 from gateway.api.call import LONGEST_KEY, PageQuery
-from gateway.api.problems import MEDIA, OWN_SORTS, PAGES, SORTS, sorts
+from gateway.api.parsing import MEDIA_OF_ORDERS
+from gateway.api.problems import MEDIA, OWN_FIELDS, OWN_SORTS, PAGES, SORTS, code_of_slug, sorts
 from gateway.api.routes import Body, Route
 from gateway.api.shapes import MEDIA_TYPES, ONLY_BYTES
 from gateway.domain.account import KEY_PREFIX, ApiScope
 from gateway.domain.document import Rule
 from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS
-from gateway.policy.verdict import CONFIRMABLE, ReasonCode
+from gateway.policy.verdict import ReasonCode
 from gateway.words import labels
 
 # Any, here and below: an OpenAPI document is JSON.
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
-CHOSEN = "ChosenFields"
-_CHOSEN: Mapping[str, Any] = {
-    "type": "object",
-    "description": "The same answer with only the fields that `fields` names; no field is required",
-    "additionalProperties": True,
-}
 _KEY: Json = {
     "type": "http",
     "scheme": "bearer",
@@ -62,6 +57,8 @@ _TAGS = {
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 BINARY: Json = {"type": "string", "format": "binary"}
+# This document itself.
+_DESCRIPTION: Json = {"type": "object", "required": ["openapi", "info", "paths", "components"]}
 JSON, HTML = "application/json", "text/html"
 ANY_FILE = "*/*"
 # Each header's description, and its schema.
@@ -107,6 +104,14 @@ _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
         "Accept-Encoding": ("The content encodings that are accepted", _TEXT),
     }
 )
+# Headers that every call may have.
+_ON_EVERY_CALL = {
+    "X-Request-Id": "Returned unchanged; generated if absent",
+    "traceparent": "Trace of this call (W3C Trace Context): written to the log, kept with the document that the call "
+    "creates, and sent with webhooks about it; an invalid one is ignored",
+    "tracestate": "State of the trace; 512 characters are passed on",
+    "Accept-Language": "vi (default) or en",
+}
 # Headers that every answer of their kind has; others only where they apply.
 _ALWAYS = frozenset({"X-Request-Id", "Content-Disposition", "WWW-Authenticate"})
 # Failures of any call, and those of a call with a key.
@@ -157,8 +162,8 @@ RULED: Mapping[str, tuple[Mapping[str, Rule], ...]] = {
 }
 
 
-def document(routes: Iterable[Route], version: str, day: date) -> Json:
-    """Describe all routes, with examples as of that day."""
+def document(routes: Iterable[Route], version: str, day: date, server: str = "/") -> Json:
+    """Describe all routes of the node at that address, with examples as of that day."""
     table = tuple(routes)
     request_models = tuple(dict.fromkeys(route.asks for route in table if route.asks))
     answer_models = tuple(dict.fromkeys(route.answer for route in table if route.answer))
@@ -174,16 +179,18 @@ def document(routes: Iterable[Route], version: str, day: date) -> Json:
             "en). "
             "Unknown request fields are refused; unknown response fields must be ignored, as must "
             "values that are not in an `x-extensible-enum`. A caller who exceeds the rates of "
-            "readLimits gets 429 with Retry-After.",
+            "readLimits gets 429 with Retry-After. Any call may have the headers of `components.parameters`. "
+            "A call with `x-fields` also takes the parameter `fields`: those names that its answer (in a list: each "
+            "row) shall have, separated by commas; nested ones as `recipients.code`. Rows become partial then: "
+            "required fields may be absent, and only `id`, or else `code`, always stays.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": server}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {"key": _KEY},
-            "schemas": _schemas(request_models, answer_models)
-            | {"Problem": problem_schema(), CHOSEN: _CHOSEN},
+            "schemas": _schemas(request_models, answer_models) | problem_schemas(),
             **components(),
         },
     }
@@ -195,6 +202,8 @@ def _schemas(request_models: tuple[type[BaseModel], ...], answer_models: tuple[t
     wanted_models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in request_models]
     wanted_models += [(model, "serialization") for model in answer_models]
     _, defined = models_json_schema(wanted_models, ref_template=_REF)
+    for schema in defined["$defs"].values():
+        _drop_nulls(schema)
     return limited(defined["$defs"])
 
 
@@ -218,22 +227,22 @@ def _operation(route: Route, day: date) -> Json:
         operation["security"] = (
             [{"key": [scope]} for scope in scopes] if route.any_scope else [{"key": scopes}]
         )
+    if fields.offers(route):
+        operation["x-fields"] = fields.names_of(route)
     if (body := _request_body(route, day)) is not None:
         operation["requestBody"] = body
     return operation
 
 
 def _query_parameters(route: Route) -> list[Json]:
-    if route.query is None and not fields.offers(route):
+    if route.query is None:
         return []
-    schema = fields.query_of(route, route.query or shapes.NoQuery).model_json_schema(ref_template=_REF)
+    schema = route.query.model_json_schema(ref_template=_REF)
     required = set(schema.get("required", ()))
     parameters = []
     for name, prop in schema.get("properties", {}).items():
         described = {key: value for key, value in prop.items() if key not in ("title", "description")}
         parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": described}
-        if name == fields.PARAMETER:
-            described["items"] = _TEXT | {"enum": fields.names_of(route)}
         if "description" in prop:
             parameter["description"] = prop["description"]
         if described.get("type") == "array":
@@ -246,33 +255,22 @@ def _header_parameters(route: Route) -> list[Json]:
     text = {"type": "string"}
     once = text | {"minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"}
     version = text | {"pattern": '^(\\*|"[0-9]{1,12}")$'}
-    header_rows: list[tuple[str, bool, str, bool, Json]] = [
+    header_rows = (
+        (not route.open, _header("X-Agency", False, "Agency of this call, if the key serves several")),
         (
-            "X-Agency",
-            False,
-            "Agency of this call, if the key serves several",
-            not route.open,
-            text,
+            route.creates,
+            _header("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", once),
         ),
-        ("Idempotency-Key", True, "Makes a repeat harmless; at most 255 characters", route.creates, once),
-        ("If-Match", False, "ETag of the version seen last; 412 if it has changed", route.changes, version),
-        ("X-Request-Id", False, "Returned unchanged; generated if absent", True, text),
         (
-            "traceparent",
-            False,
-            "Trace of this call (W3C Trace Context): written to the log, kept with the document that "
-            "the call creates, and sent with webhooks about it; an invalid one is ignored",
-            True,
-            text,
+            route.changes,
+            _header("If-Match", False, "ETag of the version seen last; 412 if it has changed", version),
         ),
-        ("tracestate", False, "State of the trace; 512 characters are passed on", True, text),
-        ("Accept-Language", False, "vi (default) or en", True, text),
-    ]
-    return [
-        {"name": name, "in": "header", "required": required, "schema": schema, "description": text}
-        for name, required, text, used, schema in header_rows
-        if used
-    ]
+    )
+    return [header for is_used, header in header_rows if is_used]
+
+
+def _header(name: str, required: bool, text: str, schema: Json = _TEXT) -> Json:
+    return {"name": name, "in": "header", "required": required, "schema": schema, "description": text}
 
 
 def _request_body(route: Route, day: date) -> Json | None:
@@ -286,10 +284,10 @@ def _request_body(route: Route, day: date) -> Json | None:
     model_ref: Json = {"$ref": _REF.format(model=route.asks.__name__)}
     if route.body is Body.PARTS:
         parts = {"schema": _parts(model_ref), "encoding": {"meta": {"contentType": "application/json"}}}
-        return {
-            "required": True,
-            "content": {"multipart/form-data": parts | _example(route, day, within="meta")},
-        }
+        with_parts = parts | _example(route, day, within="meta")
+        # A program that uploads its files first has no parts to build.
+        described = {"multipart/form-data": with_parts, JSON: {"schema": model_ref}}
+        return {"required": True, "content": {media: described[media] for media in MEDIA_OF_ORDERS}}
     meta = {"schema": model_ref} | _example(route, day)
     is_needed = any(field.is_required() for field in route.asks.model_fields.values())
     return {"required": is_needed, "content": {"application/json": meta}}
@@ -313,6 +311,8 @@ def _parts(meta: Json) -> Json:
 def components() -> Json:
     """Describe the shared headers, failures, and the form of a failure."""
     return {
+        # No operation refers to these, so that a client made of this has no arguments for them.
+        "parameters": {name: _header(name, False, text) for name, text in _ON_EVERY_CALL.items()},
         "headers": {
             name: {"description": text, "schema": schema} | ({"required": True} if name in _ALWAYS else {})
             for name, (text, schema) in _HEADERS.items()
@@ -322,8 +322,9 @@ def components() -> Json:
     }
 
 
-def problem_schema() -> Json:
-    """Describe the form of every failure. Its codes are those of this version: act on known ones, on others by `status`."""
+def problem_schemas() -> Json:
+    """Describe the form of every failure, and of those whose code has fields of its own. Codes are those of this version:
+    act on known ones, on others by `status`."""
     faults = labels.tails("fault")
     fault_schema = {
         "type": "object",
@@ -350,17 +351,33 @@ def problem_schema() -> Json:
     }
     required = list(properties)
     properties["cause"] = _TEXT | {"description": "The same in English, for programmers"}
-    properties["confirm"] = {
-        "type": "array",
-        "items": shapes.growing(sorted(CONFIRMABLE)),
-        "description": "Codes that a person may accept: send it again with these in `confirm`",
-    }
-    return {
+    own = {model: _own_problem(codes, own_fields) for model, codes, own_fields in OWN_FIELDS}
+    for schema in own.values():
+        properties |= schema["allOf"][1]["properties"] | {"code": properties["code"]}
+    problem = {
         "type": "object",
-        "description": "A failure (RFC 9457). `errors` lists every reason at once.",
+        "description": "A failure (RFC 9457). `errors` lists every reason at once. What a code adds to it is required "
+        "by the schema that `x-problems` names, and absent from other failures.",
         "required": required,
         "properties": properties,
+        "x-problems": {code: _REF.format(model=model) for model, codes, _ in OWN_FIELDS for code in codes},
     }
+    return {"Problem": problem, **own}
+
+
+def _own_problem(codes: Sequence[str], own_fields: Mapping[str, Mapping[str, Any]]) -> Json:
+    needs = {"required": list(own_fields), "properties": {"code": shapes.closed(codes), **own_fields}}
+    return {
+        "description": f"The failure {', '.join(codes)}",
+        "allOf": [{"$ref": _REF.format(model="Problem")}, needs],
+    }
+
+
+def _drop_nulls(schema: Json) -> None:
+    """Leave out defaults of null: what makes a client of this would require such a field."""
+    for prop in schema.get("properties", {}).values():
+        if prop.get("default", "") is None:
+            del prop["default"]
 
 
 def _responses(route: Route) -> Json:
@@ -384,7 +401,7 @@ def _responses(route: Route) -> Json:
 
 def _codes() -> list[str]:
     """List codes of the API, of the error tree, and of clashes that have words of their own."""
-    own = [f"GW-{sort.status}-{slug.upper()}" for slug, sort in OWN_SORTS.items()]
+    own = map(code_of_slug, OWN_SORTS)
     tree = [kind.code for kind in SORTS]
     clashes = labels.tails("clash")
     return sorted({*own, *tree, *clashes})
@@ -414,15 +431,13 @@ def is_binary(route: Route) -> bool:
 
 def _content(route: Route) -> Json:
     if route.answer is not None:
-        ref = {"$ref": _REF.format(model=route.answer.__name__)}
-        chosen = {"$ref": _REF.format(model=CHOSEN)}
-        return {route.media: {"schema": {"anyOf": [ref, chosen]} if fields.offers(route) else ref}}
+        return {route.media: {"schema": {"$ref": _REF.format(model=route.answer.__name__)}}}
     if route.media == ANY_FILE:
         # First a type that any program can take; a file has at most one of these types.
         return {media: {"schema": BINARY} for media in (ONLY_BYTES, *MEDIA_TYPES.values())}
     if is_binary(route):
         return {route.media: {"schema": BINARY}}
-    return {route.media: {"schema": _TEXT if route.media == HTML else {"type": "object"}}}
+    return {route.media: {"schema": _TEXT if route.media == HTML else _DESCRIPTION}}
 
 
 def _to_failure(route: Route, status: int | None) -> Json:

@@ -73,6 +73,8 @@ _TYPE = re.compile(r"([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)(?:;|\Z)")
 Meta = TypeVar("Meta", bound=MessageIn)
 _ROLES: Mapping[str, FileRole] = {role.value: role for role in FileRole}
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
+# The bodies of a call that sends: with its files, or without such as were uploaded before.
+MEDIA_OF_ORDERS = ("multipart/form-data", "application/json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,11 +248,15 @@ def _nfc(node: Any) -> Any:
 
 
 def _json_fault(error: Exception, at: str) -> RequestFault:
-    """Return the place where the text stops being JSON, or the fault of JSON that readers understand differently."""
+    """Return the place where the text stops being JSON, or what in it readers understand differently."""
     if isinstance(error, json.JSONDecodeError):
         place = {"line": str(error.lineno), "column": str(error.colno)}
         return RequestFault(code="bad-json", pointer=at, params=place)
-    return RequestFault(code="odd-json", pointer=at)
+    if isinstance(error, UnicodeDecodeError):
+        return RequestFault(code="not-utf-8", pointer=at, params={"n": str(error.start)})
+    if isinstance(error, UnicodeEncodeError):
+        return RequestFault(code="half-character", pointer=at)
+    return RequestFault(code="deep-json" if isinstance(error, RecursionError) else "no-number", pointer=at)
 
 
 async def read_order(
@@ -262,7 +268,7 @@ async def read_order(
 ) -> CheckedRequest[Meta]:
     """Read the meta, and the files into the request's files: first those of the call, then earlier uploads. JSON has no
     parts."""
-    kind = need_type(request, "multipart/form-data", "application/json")
+    kind = need_type(request, *MEDIA_OF_ORDERS)
     async with _within(options.upload_s):
         if kind == "application/json":
             checked = parse_json(await read_body(request, options.meta_bytes, options.body_s), model)

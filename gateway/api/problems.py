@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from aiohttp import web
 
@@ -69,6 +70,77 @@ OWN_SORTS: Mapping[str, ProblemSort] = MappingProxyType(
     }
 )
 
+_TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
+# Failures that carry fields of their own: the name of their schema, their codes, and those fields (docs/errors.md says what
+# they mean). Any: a JSON schema.
+OWN_FIELDS: Sequence[tuple[str, Sequence[str], Mapping[str, Mapping[str, Any]]]] = (
+    (
+        "NumberTakenProblem",
+        ("GW-NUMBER-TAKEN",),
+        {
+            "number": _TEXT | {"description": "The arrival number that was asked for"},
+            "year": _TEXT | {"description": "Year of the book"},
+            "held_by": _TEXT
+            | {"description": "Id of the document that has the number; empty for a line without one"},
+            "of": _TEXT | {"description": "Number and symbol of that document"},
+            "sender": _TEXT | {"description": "Its sender"},
+            "next_free": _TEXT | {"description": "The next number that is free; `–` where it cannot be told"},
+        },
+    ),
+    (
+        "NumberGivenProblem",
+        ("GW-REGISTERED", "GW-BOOK-GIVES"),
+        {
+            "register_no": {
+                "type": ["string", "null"],
+                "description": "Arrival number that the document has",
+            },
+            "register_year": {"type": ["integer", "null"], "description": "Year of that number"},
+        },
+    ),
+    (
+        "NumberStateProblem",
+        ("GW-NUMBER-STATE",),
+        {"state": _TEXT | {"description": "Present state of the number"}},
+    ),
+    (
+        "OtherDocumentProblem",
+        ("GW-EXTERNAL-ID", "GW-PACKET-ID", "GW-RECALL-OTHER"),
+        {"existing": _TEXT | {"description": "Id of the document that stands in the way"}},
+    ),
+    (
+        "UnsentProblem",
+        ("GW-UNSENT",),
+        {
+            "used": _COUNT | {"description": "Unsent bytes that the agency keeps"},
+            "allowed": _COUNT | {"description": "Unsent bytes that it may keep"},
+            "used_mb": _COUNT,
+            "allowed_mb": _COUNT,
+        },
+    ),
+    (
+        "ConfirmProblem",
+        ("GW-CONFIRM",),
+        {
+            "confirm": {
+                "type": "array",
+                "items": {"type": "string", "x-extensible-enum": sorted(CONFIRMABLE)},
+                "description": "Codes that a person may accept: send it again with these in `confirm`",
+            }
+        },
+    ),
+    (
+        "NotWellProblem",
+        ("GW-503-NOT-WELL",),
+        {
+            "checks": {
+                "type": "object",
+                "additionalProperties": _TEXT,
+                "description": "What was looked at, with its state",
+            }
+        },
+    ),
+)
 _BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "no-such-page", 405: "method-not-allowed"}
 _BY_STATUS |= {408: "too-slow", 413: "too-large", 415: "unsupported-media", 416: "no-such-part"}
 _BY_STATUS |= {417: "expectation-failed"}
@@ -180,12 +252,17 @@ def of_bad_call(bad: BadCall, lang: Lang) -> Problem:
     text = say(f"{sort.label}.text", lang, **bad.params)
     return Problem(
         sort=sort,
-        code=f"GW-{sort.status}-{sort.slug.upper()}",
+        code=code_of_slug(bad.slug),
         detail=str(faults[0]["detail"]) if len(faults) == 1 else text,
         errors=faults,
         headers=bad.headers,
         more=bad.more,
     )
+
+
+def code_of_slug(slug: str) -> str:
+    """Return the code of a refusal of the API itself."""
+    return f"GW-{OWN_SORTS[slug].status}-{slug.upper()}"
 
 
 def of_http(error: web.HTTPException, lang: Lang) -> Problem:

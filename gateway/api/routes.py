@@ -82,8 +82,8 @@ class Route:
     def failures(self) -> frozenset[int]:
         """Statuses of the refusals that this call can meet, besides those of every call."""
         follows = {404: self.path_names, 409: self.creates, 412: self.changes}
-        of_files = (413, 415, 422) if self.body in (Body.PARTS, Body.FILE) else ()
-        return frozenset((*self.fails, *of_files, *(status for status, cause in follows.items() if cause)))
+        of_body = (413, 415, 422) if self.asks is not None or self.body in (Body.FILE, Body.RAW) else ()
+        return frozenset((*self.fails, *of_body, *(status for status, cause in follows.items() if cause)))
 
     @property
     def path_names(self) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ def _check_recallable(parent: OutgoingDocument, change: DocumentChange, take_bac
     if not parent.kind.is_whole:
         raise Clash(
             f"{parent.id} is itself a {parent.kind} packet; recall the document {parent.parent_id}",
+            code="GW-RECALL-OTHER",
             params={"existing": parent.parent_id},
         )
     verdict = rules.check_change(change, Kind.RECALL, parent)
@@ -117,6 +118,7 @@ async def _check_latest(work: SqlWork, parent: OutgoingDocument, chosen: Sequenc
         if other.state is not OutState.CANCELLED and codes & other_codes:
             raise Clash(
                 f"{other.id} brought {parent.draft.code} anew to the same recipients; recall that one",
+                code="GW-RECALL-OTHER",
                 params={"existing": other.id},
             )
 

@@ -142,6 +142,7 @@ class SqlOutgoingDocuments(WatchedRows):
         if earlier is not None:
             raise errors.Clash(
                 f"external_id {row.external_id!r} already names the document {earlier.id}",
+                code="GW-EXTERNAL-ID",
                 params={"existing": earlier.id},
             )
         raise errors.Clash(f"the document {document.id} or its packet {document.packet_id} is already stored")

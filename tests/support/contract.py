@@ -11,6 +11,7 @@ from jsonschema_rs import Draft202012Validator
 
 from gateway import __version__
 from gateway.api.openapi import document
+from gateway.api.problems import MEDIA
 from gateway.api.resources import ROUTES
 from gateway.api.routes import Route
 from gateway.api.server import HEADERS
@@ -47,9 +48,13 @@ class Description:
         of every test."""
         return Draft202012Validator({**schema, "components": self.document["components"]})
 
+    def exact(self, schema: Mapping[str, Any]) -> Draft202012Validator:
+        """Return a validator that also refuses fields that are not described, which a client must bear."""
+        return Draft202012Validator(_close({**schema, "components": self.document["components"]}))
+
     def resolved(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an answer, or the one that it refers to."""
-        name = answer.get("$ref", "").rpartition("/")[2]
+        name = _last(answer.get("$ref", ""))
         response: Mapping[str, Any] = self.document["components"]["responses"][name] if name else answer
         return response
 
@@ -64,8 +69,8 @@ class Description:
         *,
         is_chosen: bool = False,
     ) -> list[str]:
-        """List the faults of an answer by its own description; none for paths that it does not describe. An answer whose
-        fields were not chosen (`fields`) must be whole."""
+        """List the faults of an answer by its own description; none for paths that it does not describe. A field that is
+        not described is a fault. An answer whose fields were chosen (`fields`) is partial, and has no schema."""
         template = next((t for pattern, t in self._paths if pattern.fullmatch(path)), None)
         operation = self.document["paths"].get(template, {}).get(method.lower()) if template else None
         if operation is None:
@@ -86,11 +91,11 @@ class Description:
         if wrong := self._headers(answer["headers"], {name.lower() for name in headers}):
             return [f"{method} {template} {status}: {fault}" for fault in wrong]
         schema = content.get(media, {}).get("schema")
-        if schema is None or not media.endswith("json"):
+        if schema is None or not media.endswith("json") or is_chosen:
             return []
-        if not is_chosen and "anyOf" in schema:  # the whole answer
-            schema = schema["anyOf"][0]
-        judge = self.validator(schema)
+        if media == MEDIA:
+            return [f"{method} {template} {status}: {fault}" for fault in self._problem(media, raw)]
+        judge = self.exact(schema)
         return [
             f"{method} {template} {status}: /{'/'.join(map(str, error.instance_path))} {error.message}"
             for error in judge.iter_errors(json.loads(raw))
@@ -105,10 +110,37 @@ class Description:
         ]
 
     def _problem(self, media: str, raw: bytes) -> list[str]:
-        if media != "application/problem+json":
+        if media != MEDIA:
             return [f"a failure was answered as {media}"]
-        schema = {"$ref": "#/components/schemas/Problem"}
-        return [error.message for error in self.validator(schema).iter_errors(json.loads(raw))]
+        problem = json.loads(raw)
+        schemas = self.document["components"]["schemas"]
+        own_problems = schemas["Problem"]["x-problems"]
+        schema = {"$ref": own_problems.get(problem.get("code"), "#/components/schemas/Problem")}
+        own = {
+            name: schemas[name]["allOf"][1]["properties"] for name in map(_last, set(own_problems.values()))
+        }
+        # `confirm` also lists what may be confirmed among faults that may not.
+        undue = {name for fields in own.values() for name in fields} - {"code", "confirm"}
+        undue -= own.get(_last(schema["$ref"]), {}).keys()
+        return [
+            *(f"{problem.get('code')}: {name} is of another code" for name in sorted(undue & problem.keys())),
+            *(error.message for error in self.exact(schema).iter_errors(problem)),
+        ]
+
+
+def _last(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+def _close(node: Any) -> Any:
+    """Return the schema with no other members of an object than those that it describes."""
+    if isinstance(node, list):
+        return [_close(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    closed = {name: _close(child) for name, child in node.items()}
+    is_record = node.get("type") == "object" and "properties" in node
+    return {"additionalProperties": False, **closed} if is_record else closed
 
 
 EXCHANGE = Description(ROUTES)

@@ -257,19 +257,32 @@ async def list_agencies(call: Call, query: TextQuery) -> Agencies:
     return Agencies.paged(rows, page.next_cursor)
 
 
-@ROUTES("GET /agencies:resolve", "Find the agency of a code, old code, alias or name on a day")
+@ROUTES(
+    "GET /agencies:resolve",
+    "Find the agency of a code, old code, alias or name on a day",
+    text="Give one of the parameters. An ended code leads to its successor on that day, and `heirs` "
+    "names all where there are several.",
+)
 async def resolve_agency(call: Call, query: ResolveQuery) -> Resolved:
     answer = await call.deps.directory.resolve(query.q, query.on or call.deps.out.today(), query.parent)
     return Resolved.from_object(answer, given=answer.query, agency=answer.entry)
 
 
-@ROUTES("GET /agencies/changes", "Changes applied to the directory, oldest first")
+@ROUTES(
+    "GET /agencies/changes",
+    "Changes applied to the directory, oldest first",
+    text="For a copy of the directory: keep the last `next_cursor`, and ask again from there.",
+)
 async def list_agency_changes(call: Call, query: ChangesQuery) -> Changes:
     rows = await call.deps.directory_changes.list_applied(query.since, query.limit)
     return Changes(data=[Change.from_object(c, source_sha256=c.source_digest) for c in rows])
 
 
-@ROUTES("GET /agencies/receipts", "Nodes that have the signed lists of agencies that this node issued")
+@ROUTES(
+    "GET /agencies/receipts",
+    "Nodes that have the signed lists of agencies that this node issued",
+    text="Each node tells which list it has applied; one that is behind still knows the older codes.",
+)
 async def list_receipts(call: Call) -> ListReceipts:
     overview = await _receipts(call).overview(call.deps.node)
     return ListReceipts(
@@ -292,7 +305,7 @@ async def list_receipts(call: Call) -> ListReceipts:
     scopes=(),
     body=Body.RAW,
     takes=MEDIA_TYPE,
-    fails=(409, 413, 415),
+    fails=(409,),
 )
 async def take_receipt(call: Call) -> ReceiptTaken:
     parsing.need_type(call.request, MEDIA_TYPE)
@@ -349,7 +362,9 @@ async def read_capabilities(call: Call) -> Capabilities:
 
 
 @ROUTES(
-    "GET /agencies/{code}/certificates", "Exchange certificates bound to an agency, and what each rests on"
+    "GET /agencies/{code}/certificates",
+    "Exchange certificates bound to an agency, and what each rests on",
+    text="With their periods, and the decision or delegated policy by which each is trusted.",
 )
 async def list_agency_certificates(call: Call) -> BoundCertificates:
     entry = await call.deps.directory.entry(call.path("code"))
@@ -370,7 +385,11 @@ async def list_agency_certificates(call: Call) -> BoundCertificates:
     )
 
 
-@ROUTES("GET /agencies/{code}", "One agency by its code, in force or not")
+@ROUTES(
+    "GET /agencies/{code}",
+    "One agency by its code, in force or not",
+    text="An ended code is found too, with its last day and what followed it.",
+)
 async def read_agency(call: Call) -> Agency:
     entry = await call.deps.directory.entry(call.path("code"))
     if entry is None:
@@ -385,7 +404,7 @@ async def read_agency(call: Call) -> Agency:
     scopes=(ApiScope.AGENCIES_WRITE,),
     body=Body.RAW,
     takes="text/csv",
-    fails=(409, 413, 415, 422),
+    fails=(409,),
 )
 async def import_agencies(call: Call, query: ImportQuery) -> Import:
     parsing.need_type(call.request, "text/csv")

@@ -16,6 +16,7 @@ from gateway.api import inbox_view, routes
 from gateway.api.call import (
     Call,
     PageOut,
+    PageQuery,
     Since,
     TextQuery,
     Words,
@@ -166,16 +167,14 @@ class InboxQuery(TextQuery):
 
     state: Words = Field(
         default_factory=list,
-        description="One or more states, separated by commas; with `quarantine`, states of a packet",
-        json_schema_extra={
-            "items": {"type": "string", "enum": list(dict.fromkeys((*InState, *PACKET_STATES)))}
-        },
+        description="One or more states, separated by commas",
+        json_schema_extra={"items": {"type": "string", "enum": list(InState)}},
     )
     handover: Literal["available", "leased", "acked"] | None = None
     arrived_from: Since | None = Field(
         None,
         alias="arrived_at[gte]",
-        description="Applies to the list only, not to a lease or the quarantine",
+        description="Applies to the list only, not to a lease",
     )
     arrived_to: Since | None = Field(None, alias="arrived_at[lt]")
     sort: Literal["-arrived_at", "arrived_at"] = Field(
@@ -189,10 +188,24 @@ class InboxQuery(TextQuery):
         description="Seconds for which this key leases the rows not yet handed over, oldest first",
     )
     wait: int = Field(0, ge=0, le=60, description="Seconds to wait while the list is empty")
-    quarantine: bool = Field(False, description="Packets that did not become a document, metadata only")
 
 
-class InboxItems(PageOut[InboxItem | Quarantined]):
+class InboxItems(PageOut[InboxItem]):
+    """One page."""
+
+
+class QuarantineQuery(PageQuery):
+    """Filters of packets."""
+
+    state: Words = Field(
+        default_factory=list,
+        description="One or more states of a packet, separated by commas; if absent, all that wait for a decision",
+        json_schema_extra={"items": {"type": "string", "enum": list(PACKET_STATES)}},
+    )
+    wait: int = Field(0, ge=0, le=60, description="Seconds to wait while the list is empty")
+
+
+class QuarantinedItems(PageOut[Quarantined]):
     """One page."""
 
 
@@ -230,18 +243,16 @@ _change = partial(ROUTES, scopes=(ApiScope.INBOX_ACT,), changes=True, headers=("
     "GET /inbox",
     "Incoming documents, newest first; with `lease`, those not yet handed over",
     text="`lease` also needs the scope inbox:act, and returns recalled documents too: see "
-    "`files_readable`. `quarantine=true` lists packets that did not become documents. In this list "
+    "`files_readable`. Packets that did not become documents are in the quarantine. In this list "
     "`checks.duplicate_of` is filled only for documents that are new or held.",
 )
 async def list_inbox(call: Call, query: InboxQuery) -> InboxItems:
     """List incoming documents. With `wait`, look again after each event of the node, until there is a row or time is up."""
-    check_words("state", query.state, PACKET_STATES if query.quarantine else InState)
+    check_words("state", query.state, InState)
     return await wait_until(call, query.wait, lambda: _list(call, query), lambda page: bool(page.data))
 
 
 async def _list(call: Call, query: InboxQuery) -> InboxItems:
-    if query.quarantine:
-        return await _list_quarantine(call, query)
     if query.lease is not None and call.request.method != "HEAD":  # HEAD changes nothing
         return await _lease_rows(call, query, query.lease)
     async with call.deps.store.read(call.scope()) as work:
@@ -262,7 +273,13 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
     return InboxItems.paged(views, page.next_cursor)
 
 
-@ROUTES("GET /inbox/{id}", "One incoming document with its checks", headers=("ETag",))
+@ROUTES(
+    "GET /inbox/{id}",
+    "One incoming document with its checks",
+    text="`checks` tells what was verified when it arrived; `request` is the sender's open recall, "
+    "take-back or update. Reading is no status: nobody is told.",
+    headers=("ETag",),
+)
 async def read_inbox_item(call: Call) -> InboxItem:
     return await _present(call)
 
@@ -287,6 +304,8 @@ async def read_inbox_envelope(call: Call) -> web.StreamResponse:
 @ROUTES(
     "POST /inbox/{id}/ack",
     "Confirm that your system has stored the document; it is not offered again",
+    text="Call it when the document is on your disk, and its files' digests are right. It is no "
+    "status: the sender hears of the document by 03 and later ones.",
     scopes=(ApiScope.INBOX_ACT,),
     asks=NothingIn,
 )
@@ -305,7 +324,7 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     "answer contains the arrival number. An item whose `business` is recall or update accepts only 15 "
     "and 16; a document accepts 02 to 06, and 15 or 16 for its open `request`. To reopen work that "
     "was closed by mistake, send 05 with `reopen` and the reason as `note`.",
-    fails=(409, 422),
+    fails=(409,),
     sample=routes.sample_status,
 )
 async def set_status(call: Call, body: StatusIn) -> StatusSet:
@@ -330,7 +349,7 @@ def _no_effect_warning(call: Call, code: str, document: IncomingDocument) -> Sta
 @_change(
     "PUT /inbox/{id}/assignment",
     "Assign an incoming document to units, with deadlines",
-    fails=(422,),
+    text="Replaces the former assignment. No status leaves by itself: report 04 when the work is assigned.",
     sample=routes.sample_assignment,
 )
 async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
@@ -345,7 +364,7 @@ async def assign_inbox_item(call: Call, body: AssignmentIn) -> InboxItem:
     "POST /inbox/{id}/assignment/parts",
     "Report on a unit's part: handed back with a reason, done, or seen",
     text="A part that is handed back waits to be assigned again. The sender is not notified.",
-    fails=(409, 422),
+    fails=(409,),
     sample=routes.sample_part,
 )
 async def end_inbox_part(call: Call, body: PartIn) -> InboxItem:
@@ -368,14 +387,26 @@ async def _lease_rows(call: Call, query: InboxQuery, seconds: int) -> InboxItems
     return InboxItems(data=views, next_cursor=None, has_more=len(views) == query.limit)
 
 
-async def _list_quarantine(call: Call, query: InboxQuery) -> InboxItems:
+@ROUTES(
+    "GET /quarantine",
+    "Packets that did not become a document",
+    text="Metadata only. People decide about them on the pages; a program sees here that they wait.",
+)
+async def list_quarantine(call: Call, query: QuarantineQuery) -> QuarantinedItems:
+    check_words("state", query.state, PACKET_STATES)
+    return await wait_until(
+        call, query.wait, lambda: _list_quarantine(call, query), lambda page: bool(page.data)
+    )
+
+
+async def _list_quarantine(call: Call, query: QuarantineQuery) -> QuarantinedItems:
     async with call.deps.store.read(call.scope()) as work:
         page = await page_of(
             call,
             work.inbox.page(limit=query.limit, cursor=query.cursor, states=query.state or SET_ASIDE),
         )
     rows = [inbox_view.quarantine_view(p, call.lang) for p in page.items]
-    return InboxItems.paged(rows, page.next_cursor)
+    return QuarantinedItems.paged(rows, page.next_cursor)
 
 
 async def _views(call: Call, work: SqlWork, documents: Sequence[IncomingDocument]) -> list[InboxItem]:

@@ -146,7 +146,13 @@ ROUTES = Routes("messages", ApiScope.MESSAGES_READ)
 PAPER_ROUTES = Routes("messages", ApiScope.MESSAGES_READ)
 
 
-@ROUTES("GET /messages", "Outgoing documents, newest first")
+@ROUTES(
+    "GET /messages",
+    "Outgoing documents, newest first",
+    text="Without filters every document of the agency is listed, drafts and cancelled ones too. "
+    "Follow `next_cursor`, or the header Link, until it is absent: rows that change meanwhile are "
+    "neither missed nor repeated.",
+)
 async def list_messages(call: Call, query: MessagesQuery) -> Messages:
     check_words("state", query.state, (*STATES, *OutState))
     async with call.deps.store.read(call.scope()) as work:
@@ -172,7 +178,13 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
     return Messages.paged(rows, page.next_cursor)
 
 
-@ROUTES("GET /messages/{id}", "One outgoing document, with the state of each recipient", headers=("ETag",))
+@ROUTES(
+    "GET /messages/{id}",
+    "One outgoing document, with the state of each recipient",
+    text="`state` is the state of the whole; each recipient has its own. The ETag changes with every "
+    "change, also of a recipient.",
+    headers=("ETag",),
+)
 async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
@@ -185,7 +197,12 @@ async def read_message(call: Call) -> Message:
     return call.versioned(view, document.version)
 
 
-@ROUTES("GET /messages/{id}/events", "Timeline of a document: every fact of every recipient, and every event")
+@ROUTES(
+    "GET /messages/{id}/events",
+    "Timeline of a document: every fact of every recipient, and every event",
+    text="Oldest first. A fact with `proved` rests on a signed receipt, and `stated_at` is the time "
+    "that the other side names.",
+)
 async def read_timeline(call: Call) -> Timeline:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
@@ -328,7 +345,7 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
     "Record when and how a document was handed over on paper",
     text="A repeated call for a named recipient corrects the earlier record.",
     scopes=(ApiScope.MESSAGES_SEND,),
-    fails=(409, 422),
+    fails=(409,),
     headers=("ETag",),
     sample=routes.sample_dispatch,
 )

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import DOCUMENT, MOST_ROWS, Call, PageOut, PageQuery
+from gateway.api.caller import origin
 from gateway.api.routes import Routes
 from gateway.api.shapes import KeyWayWord, Moment, NumberingWord, PrincipalWord, ResponseModel, ScopeWord
 from gateway.api.words import table
@@ -122,7 +123,11 @@ class Codes(ResponseModel):
 ROUTES = Routes("node")
 
 
-@ROUTES("GET /me", "The caller: its agency, and the rights of its key")
+@ROUTES(
+    "GET /me",
+    "The caller: its agency, and the rights of its key",
+    text="Call it first: it proves key and address, and names the agencies for `X-Agency`.",
+)
 async def read_me(call: Call) -> Me:
     caller = call.caller
     return Me.from_object(
@@ -186,7 +191,11 @@ def _largest(sizes: Mapping[str, int]) -> Mapping[str, int]:
     return {code.upper(): size for code, size in largest}
 
 
-@ROUTES("GET /limits", "Sizes, counts and file types")
+@ROUTES(
+    "GET /limits",
+    "Sizes, counts and file types",
+    text="They may differ by agency and change with the node's settings; ask again after a 413 or 429.",
+)
 async def read_limits(call: Call) -> Limits:
     profile, options = call.deps.out.profile, call.deps.options
     budget, agencies = call.deps.out.unsent, call.caller.key.agency_ids
@@ -210,7 +219,11 @@ async def read_limits(call: Call) -> Limits:
     )
 
 
-@ROUTES("GET /codes", "Tables of states, types, urgency and reasons, with texts in both languages")
+@ROUTES(
+    "GET /codes",
+    "Tables of states, types, urgency and reasons, with texts in both languages",
+    text="For your own screens. A later version may add words; bear unknown ones.",
+)
 async def read_codes(call: Call) -> Codes:
     return Codes(
         statuses=_statuses(),
@@ -228,10 +241,16 @@ async def read_codes(call: Call) -> Codes:
     )
 
 
-@ROUTES("GET /openapi.json", "This description (OpenAPI 3.1)", open=True)
+@ROUTES(
+    "GET /openapi.json",
+    "This description (OpenAPI 3.1)",
+    text="For making clients; `servers` is the address at which it was asked.",
+    open=True,
+)
 async def read_openapi(call: Call) -> web.Response:
     description = await call.deps.pool.run(call.request.app[DOCUMENT])
-    return call.tell_text(json.dumps(description, ensure_ascii=False))
+    here = {"servers": [{"url": origin(call.request)}]}
+    return call.tell_text(json.dumps({**description, **here}, ensure_ascii=False))
 
 
 def _statuses() -> list[StatusCode]:

@@ -92,7 +92,11 @@ ROUTES = Routes("numbers", ApiScope.MESSAGES_READ)
 _WRITES = (ApiScope.MESSAGES_SEND,)
 
 
-@ROUTES("GET /numbers", "Numbers of outgoing documents with their states")
+@ROUTES(
+    "GET /numbers",
+    "Numbers of outgoing documents with their states",
+    text="By series and year; a number that was given back or made void stays in the list with its reason.",
+)
 async def list_numbers(call: Call, query: NumbersQuery) -> Numbers:
     check_words("state", query.state, _STATES)
     now = call.deps.clock.now()
@@ -112,7 +116,11 @@ async def list_numbers(call: Call, query: NumbersQuery) -> Numbers:
     return Numbers.paged([_view(n.standing(now)) for n in page], call.next_page(cursor))
 
 
-@ROUTES("GET /numbers/next", "Number and notation that a document would get now")
+@ROUTES(
+    "GET /numbers/next",
+    "Number and notation that a document would get now",
+    text="A look, not a reservation: another document may take it a moment later.",
+)
 async def next_number(call: Call, query: PlaceIn) -> NextOut:
     profile, now = await profile_of(call.deps.out, call.scope()), call.deps.clock.now()
     draft, number = _draft(query), None
@@ -133,7 +141,7 @@ async def next_number(call: Call, query: PlaceIn) -> NextOut:
     creates=True,
     answer=NumberOut,
     status=201,
-    fails=(409, 422),
+    fails=(409,),
 )
 async def reserve_number(call: Call, body: ReserveIn) -> web.Response:
     async def act() -> str:
@@ -144,7 +152,13 @@ async def reserve_number(call: Call, body: ReserveIn) -> web.Response:
     return await once(call, act, status=201)
 
 
-@ROUTES("POST /numbers/{id}/release", "Give a reserved number back", scopes=_WRITES, fails=(409, 422))
+@ROUTES(
+    "POST /numbers/{id}/release",
+    "Give a reserved number back",
+    text="The next document gets it. An issued number is made void instead.",
+    scopes=_WRITES,
+    fails=(409,),
+)
 async def release_number(call: Call, body: ReleaseIn) -> NumberOut:
     return _view(await numbering.release_number(*call.outgoing, body.reason))
 
@@ -154,7 +168,7 @@ async def release_number(call: Call, body: ReleaseIn) -> NumberOut:
     "Make the number of a document that is not sent void",
     text="The number keeps the reason, and goes to no other document.",
     scopes=_WRITES,
-    fails=(409, 422),
+    fails=(409,),
 )
 async def void_number(call: Call, body: VoidIn) -> NumberOut:
     return _view(await numbering.void_number(*call.outgoing, body.reason))

@@ -146,18 +146,26 @@ def _type(schema: Mapping[str, Any]) -> tuple[str, str | None]:
 _page = partial(ROUTES, base="", open=True, media="text/html")
 
 
-@_page("GET /docs", "This documentation")
+@_page("GET /docs", "This documentation", text="For people, without scripts.")
 async def read_docs(call: Call) -> web.Response:
     return docs_page(await call.deps.pool.run(call.request.app[DOCUMENT]), call.lang)
 
 
-@_page("GET /problems", "Every kind of problem")
+@_page(
+    "GET /problems",
+    "Every kind of problem",
+    text="For people: each kind with its status, and whether the same call may succeed later.",
+)
 async def list_problems(call: Call) -> web.Response:
     sorts = sorted(problems.sorts().values(), key=lambda sort: sort.slug)
     return render_page("problems.html", call.lang, sorts=sorts)
 
 
-@_page("GET /problems/{slug}", "Meaning of a kind of problem; the `type` of a problem links here")
+@_page(
+    "GET /problems/{slug}",
+    "Meaning of a kind of problem; the `type` of a problem links here",
+    text="For people.",
+)
 async def read_problem(call: Call) -> web.Response:
     sort = problems.sorts().get(call.path("slug"))
     if sort is None:

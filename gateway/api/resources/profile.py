@@ -54,7 +54,11 @@ class ProfileChoice(RequestModel):
 ROUTES = Routes("profile", ApiScope.AGENCIES_READ)
 
 
-@ROUTES("GET /profile", "Settings by which the agency differs from its node")
+@ROUTES(
+    "GET /profile",
+    "Settings by which the agency differs from its node",
+    text="With the value of the node beside each, and choices that begin on a later day.",
+)
 async def read_profile(call: Call) -> AgencyProfileOut:
     return AgencyProfileOut(data=[_view(state, call.lang) for state in await _states(call)])
 
@@ -64,7 +68,7 @@ async def read_profile(call: Call) -> AgencyProfileOut:
     "Choose a setting of the agency, from a day on",
     text="Versions are kept: a later one replaces what was planned before, and each is an event `agency.setting`.",
     scopes=(ApiScope.AGENCIES_WRITE,),
-    fails=(409, 422),
+    fails=(409,),
 )
 async def set_profile(call: Call, body: ProfileChoice) -> ProfileSettingOut:
     key, principal = call.path("setting"), call.caller.key.principal

@@ -99,7 +99,6 @@ ROUTES = Routes("uploads", ApiScope.MESSAGES_SEND)
     creates=True,
     answer=UploadOut,
     status=201,
-    fails=(413, 422),
     headers=("Location",),
     sample=sample_upload,
 )
@@ -129,7 +128,7 @@ async def create_upload(call: Call, body: UploadIn) -> web.Response:
     "sha-256=:…:` (RFC 9530) a file that was changed in transit is refused.",
     body=Body.RAW,
     takes=OCTETS,
-    fails=(409, 413, 415, 422),
+    fails=(409,),
 )
 async def put_upload(call: Call, query: FileQuery) -> UploadOut:
     parsing.need_type(call.request, OCTETS)
@@ -144,14 +143,22 @@ async def put_upload(call: Call, query: FileQuery) -> UploadOut:
     return _upload_view(call, *await uploads.load_upload(call.deps.out, call.scope(), upload.id))
 
 
-@ROUTES("GET /uploads", "Current uploads, the oldest first; 100 at most")
+@ROUTES(
+    "GET /uploads",
+    "Current uploads, the oldest first; 100 at most",
+    text="Those of the calling key's agency that are not over; an upload ends 24 hours after its last part.",
+)
 async def list_uploads(call: Call) -> Uploads:
     async with call.deps.store.read(call.scope()) as work:
         stored = [(u, await work.uploads.parts(u.id)) for u in await work.uploads.all()]
     return Uploads(data=[_upload_view(call, u, parts) for u, parts in stored])
 
 
-@ROUTES("GET /uploads/{id}", "One upload, with its stored and its missing parts")
+@ROUTES(
+    "GET /uploads/{id}",
+    "One upload, with its stored and its missing parts",
+    text="After an interruption, send the parts in `missing`.",
+)
 async def read_upload(call: Call) -> UploadOut:
     return await _present(call)
 
@@ -164,7 +171,7 @@ async def read_upload(call: Call) -> UploadOut:
     "With `Content-Digest: sha-256=:…:` (RFC 9530) a part that was changed in transit is refused.",
     body=Body.RAW,
     takes=OCTETS,
-    fails=(409, 415),
+    fails=(409,),
 )
 async def put_upload_part(call: Call) -> PartOut:
     parsing.need_type(call.request, OCTETS)
@@ -189,7 +196,11 @@ async def complete_upload(call: Call) -> UploadOut:
     return await _present(call)
 
 
-@ROUTES("DELETE /uploads/{id}", "Delete an upload; messages that carry its file keep it")
+@ROUTES(
+    "DELETE /uploads/{id}",
+    "Delete an upload; messages that carry its file keep it",
+    text="Its parts are deleted at once. A repeated call answers 404.",
+)
 async def delete_upload(call: Call) -> UploadRemoved:
     await uploads.remove(*call.outgoing)
     return UploadRemoved(id=call.path("id"))

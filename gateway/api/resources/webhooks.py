@@ -183,7 +183,6 @@ async def list_webhooks(call: Call) -> WebhooksOut:
     creates=True,
     answer=WebhookMade,
     status=201,
-    fails=(422,),
     sample=routes.sample_webhook,
 )
 async def make_webhook(call: Call, body: WebhookIn) -> web.Response:
@@ -209,7 +208,12 @@ async def make_webhook(call: Call, body: WebhookIn) -> web.Response:
     return call.tell(view.model_copy(update={"secret": secrets[0]}), status=201)
 
 
-@ROUTES("GET /webhooks/{id}", "One webhook with its state", headers=("ETag",))
+@ROUTES(
+    "GET /webhooks/{id}",
+    "One webhook with its state",
+    text="Without its secret, which is shown only when it is made or rotated.",
+    headers=("ETag",),
+)
 async def read_webhook(call: Call) -> WebhookOut:
     endpoint = await _load_visible(call)
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
@@ -218,8 +222,10 @@ async def read_webhook(call: Call) -> WebhookOut:
 @ROUTES(
     "PATCH /webhooks/{id}",
     "Change the address or types of a webhook; pause or resume it",
+    text="Fields that are absent stay. A paused webhook loses nothing: its events follow when it is "
+    "resumed, unless they are older than the node keeps them.",
     changes=True,
-    fails=(409, 422),
+    fails=(409,),
     headers=("ETag",),
 )
 async def change_webhook(call: Call, body: WebhookChangeIn) -> WebhookOut:
@@ -243,7 +249,12 @@ async def change_webhook(call: Call, body: WebhookChangeIn) -> WebhookOut:
     return call.versioned(await _webhook_view(call, endpoint), endpoint.version)
 
 
-@ROUTES("DELETE /webhooks/{id}", "Remove a webhook with the log of its deliveries", changes=True)
+@ROUTES(
+    "DELETE /webhooks/{id}",
+    "Remove a webhook with the log of its deliveries",
+    text="Deliveries that are under way may still arrive.",
+    changes=True,
+)
 async def remove_webhook(call: Call) -> WebhookRemoved:
     id = call.path("id")
     await _load_visible(call)
@@ -254,7 +265,7 @@ async def remove_webhook(call: Call) -> WebhookRemoved:
 @ROUTES(
     "POST /webhooks/{id}/rotate",
     "Change the secret; the previous one stays valid for a while",
-    fails=(422,),
+    text="Both secrets sign until then, so that your program can be changed without a gap.",
     headers=("ETag",),
 )
 async def rotate_webhook_secret(call: Call, body: RotateIn) -> WebhookMade:
@@ -278,7 +289,11 @@ async def test_webhook(call: Call) -> TryOut:
     return _try(attempt)
 
 
-@ROUTES("GET /webhooks/{id}/deliveries", "Delivery of each event")
+@ROUTES(
+    "GET /webhooks/{id}/deliveries",
+    "Delivery of each event",
+    text="With the status that your address answered, and the time of the next try.",
+)
 async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
     endpoint = await _load_visible(call)
     upper_bound = 0
@@ -297,7 +312,11 @@ async def list_deliveries(call: Call, query: DeliveriesQuery) -> Deliveries:
 
 
 @ROUTES(
-    "POST /webhooks/{id}/redeliver", "Send events again, under the same ids", status=202, fails=(409, 422)
+    "POST /webhooks/{id}/redeliver",
+    "Send events again, under the same ids",
+    text="For events that your program lost; it knows them by `webhook-id`.",
+    status=202,
+    fails=(409,),
 )
 async def redeliver(call: Call, body: RedeliverIn) -> Redelivered:
     await _load_visible(call)

@@ -122,6 +122,8 @@ async def create_message(call: Call) -> web.Response:
 @CREATE_ROUTES(
     "POST /messages:validate",
     "Run every check and store nothing",
+    text="Takes what sending takes, and answers with every problem at once. Files are checked too, and "
+    "then forgotten; no number is given, and nothing is promised for a later send.",
     body=Body.PARTS,
     asks=MessageIn,
     sample=routes.sample_message,
@@ -145,6 +147,8 @@ async def validate_message(call: Call) -> Validated:
 @_create(
     "POST /messages/{id}/update",
     "Send an update of a sent document (packet type 2)",
+    text="Recipients that had the document are asked to apply it: each answers 15 or 16. Until then "
+    "the document stands as it was.",
     changes=True,
     body=Body.PARTS,
     asks=UpdateIn,
@@ -157,6 +161,8 @@ async def update_message(call: Call) -> web.Response:
 @_create(
     "POST /messages/{id}/replace",
     "Send a document that replaces a sent one (packet type 3)",
+    text="The new document takes the place of the old one at each recipient that answers 15; one that "
+    "answers 16 keeps the old one beside it.",
     changes=True,
     body=Body.PARTS,
     asks=ReplaceIn,
@@ -189,7 +195,7 @@ async def _change(call: Call, kind: Kind, model: type[UpdateIn] | type[ReplaceIn
     "recall a document, use the call for recalls.",
     body=Body.RAW,
     takes="application/xml",
-    fails=(404, 413, 415, 422),
+    fails=(404,),
 )
 async def create_from_envelope(call: Call, query: EnvelopeQuery) -> web.Response:
     parsing.need_type(call.request, *_MEDIA)
@@ -274,7 +280,13 @@ def document_of(accepted: Accepted) -> OutgoingDocument:
     return accepted.document
 
 
-@_act("POST /messages/{id}/send", "Send a draft; it is checked again", fails=(409, 422))
+@_act(
+    "POST /messages/{id}/send",
+    "Send a draft; it is checked again",
+    text="What was acceptable when the draft was stored may be refused now: the registry, the rules "
+    "and the date have gone on.",
+    fails=(409,),
+)
 async def send_draft(call: Call, body: SendIn) -> Message:
     document = await manage.send_draft(
         *call.outgoing,
@@ -288,6 +300,7 @@ async def send_draft(call: Call, body: SendIn) -> Message:
 @_act(
     "DELETE /messages/{id}",
     "Discard a draft; its files are deleted, and it stays as cancelled",
+    text="Only a draft: a document that waits to leave is cancelled, and one that has left is recalled.",
     fails=(409,),
 )
 async def delete_draft(call: Call) -> Message:
@@ -295,7 +308,14 @@ async def delete_draft(call: Call) -> Message:
     return await _versioned_view(call, document)
 
 
-@_act("POST /messages/{id}/cancel", "Cancel a document before it leaves", asks=NothingIn, fails=(409,))
+@_act(
+    "POST /messages/{id}/cancel",
+    "Cancel a document before it leaves",
+    text="Until the document is handed to the axis: while `undo_until` is in the future, while it "
+    "waits for a route, or after sending has failed. Later 409 `GW-ALREADY-SENT`: recall it.",
+    asks=NothingIn,
+    fails=(409,),
+)
 async def cancel_message(call: Call) -> Message:
     document = await manage.cancel(*call.outgoing, expect_version=call.expected_version())
     return await _versioned_view(call, document)
@@ -304,6 +324,8 @@ async def cancel_message(call: Call) -> Message:
 @_act(
     "POST /messages/{id}/resend",
     "Send the same packet again, to the named recipients or to all to whom sending failed",
+    text="The same signed packet under the same id, so that a recipient that has it already answers as "
+    "it did and takes it in only once.",
     fails=(409,),
     sample=routes.sample_resending,
 )
@@ -321,7 +343,6 @@ async def resend_message(call: Call, body: ResendIn) -> Message:
     "earlier recipients are not notified. A recipient who already has the document is refused "
     "(`number-taken`).",
     changes=True,
-    fails=(422,),
     sample=routes.sample_further,
 )
 async def add_recipients(call: Call, body: FurtherIn) -> web.Response:
@@ -339,7 +360,6 @@ async def add_recipients(call: Call, body: FurtherIn) -> web.Response:
     creates=True,
     changes=True,
     answer=Message,
-    fails=(422,),
     sample=routes.sample_recall,
 )
 async def recall_message(call: Call, body: RecallIn) -> web.Response:

@@ -179,7 +179,7 @@ class Kit:
         """Expect the packet among those that became no document."""
 
         async def look() -> list[Json]:
-            answer = await self.subject.ask("GET", "/inbox", query={"quarantine": "true", "limit": 200})
+            answer = await self.subject.ask("GET", "/quarantine", query={"limit": 200})
             return [entry for entry in answer.get("data") or [] if entry.get("sha256") == sent["digest"]]
 
         entries = await self.poll(look, bool)

@@ -123,7 +123,11 @@ async def list_account_requests(office: Office, call: Call, query: PageQuery) ->
     return AccountRequests.paged([_request_view(request) for request in rows], cursor)
 
 
-@ROUTES("GET /account-requests/{id}", "One request about accounts, with its answer")
+@ROUTES(
+    "GET /account-requests/{id}",
+    "One request about accounts, with its answer",
+    text="Each line has its own answer; `state` is that of the whole.",
+)
 async def read_account_request(office: Office, call: Call) -> AccountRequestOut:
     id = call.path("id")
     async with office.accounts.accounts.read() as view:
@@ -142,7 +146,7 @@ async def read_account_request(office: Office, call: Call) -> AccountRequestOut:
     creates=True,
     answer=AccountRequestOut,
     status=201,
-    fails=(400, 422),
+    fails=(400,),
     sample=lambda day: {
         "form": "01",
         "number": "12/SMT-VP",

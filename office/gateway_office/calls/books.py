@@ -212,7 +212,12 @@ class RecordFiles(ResponseModel):
     data: list[RecordFileOut]
 
 
-@ROUTES("GET /registers/files", "The files of records that documents of a year state", fails=(400,))
+@ROUTES(
+    "GET /registers/files",
+    "The files of records that documents of a year state",
+    text="By the `file_code` that their senders stated, each with the number of its documents.",
+    fails=(400,),
+)
 async def list_record_files(office: Office, call: Call, query: FilesQuery) -> RecordFiles:
     from gateway_office.book import file_lists
 

@@ -50,7 +50,7 @@ ROUTES = Routes("messages", ApiScope.MESSAGES_SEND)
     creates=True,
     answer=RemindedOut,
     status=200,
-    fails=(400, 404, 409, 422),
+    fails=(400, 404, 409),
     sample=lambda _: {
         "recipient": "Z91",
         "by": say("sample.signer"),

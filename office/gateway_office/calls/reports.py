@@ -95,7 +95,11 @@ _SCHEDULES = (*_READS, ApiScope.WEBHOOKS_MANAGE)
 ROUTES = Routes("reports", *_READS)
 
 
-@ROUTES("GET /reports", "The reports, and what each can be asked for")
+@ROUTES(
+    "GET /reports",
+    "The reports, and what each can be asked for",
+    text="For people's screens: names in both languages, and the parameters that each takes.",
+)
 async def list_reports(office: Office, call: Call) -> Reports:
     return Reports(
         data=[
@@ -263,6 +267,7 @@ async def _schedule_view(office: Office, call: Call, schedule: ReportSchedule) -
 @ROUTES(
     "GET /report-schedules",
     "Reports that are sent after each period, with their next and last sending",
+    text="Those of the agency, whoever made them.",
     scopes=_SCHEDULES,
 )
 async def list_report_schedules(office: Office, call: Call) -> Schedules:
@@ -314,14 +319,24 @@ async def make_report_schedule(office: Office, call: Call, body: ScheduleIn) -> 
     return await once(call, act, status=201)
 
 
-@ROUTES("PATCH /report-schedules/{id}", "Pause a report schedule, or let it go on", scopes=_SCHEDULES)
+@ROUTES(
+    "PATCH /report-schedules/{id}",
+    "Pause a report schedule, or let it go on",
+    text="A paused schedule sends nothing for the periods that pass; they are not made up for.",
+    scopes=_SCHEDULES,
+)
 async def change_report_schedule(office: Office, call: Call, body: ScheduleStateIn) -> ScheduleOut:
     is_paused = body.state == "paused"
     schedule = await scheduled.set_pause(office.inn, call.scope(), call.path("id"), is_paused=is_paused)
     return await _schedule_view(office, call, schedule)
 
 
-@ROUTES("DELETE /report-schedules/{id}", "Send a report no longer", scopes=_SCHEDULES)
+@ROUTES(
+    "DELETE /report-schedules/{id}",
+    "Send a report no longer",
+    text="Reports that were sent stay where they are.",
+    scopes=_SCHEDULES,
+)
 async def remove_report_schedule(office: Office, call: Call) -> ScheduleRemoved:
     await scheduled.remove(office.inn, call.scope(), call.path("id"))
     return ScheduleRemoved(id=call.path("id"))

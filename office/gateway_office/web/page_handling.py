@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway import errors, random_source, time_source
 from gateway.api.app import REQUEST_ID
+from gateway.api.caller import is_secure
 from gateway.errors import Denied, GatewayError, NotFound
 from gateway.words import labels
 from gateway_office.accounts import sessions
@@ -240,9 +241,3 @@ def keep_choice(answer: R, http: web.Request, name: str, value: str) -> R:
     """Set a cookie for a choice that is no secret, for a year."""
     answer.set_cookie(name, value, path="/", max_age=_YEAR_S, samesite="Lax", secure=is_secure(http))
     return answer
-
-
-def is_secure(http: web.Request) -> bool:
-    """Tell whether the browser speaks TLS. The last proxy's header counts; a lie there only makes the cookie stricter."""
-    scheme = http.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip()
-    return http.secure or scheme == "https"

@@ -421,7 +421,7 @@ async def test_quarantine_lists_what_is_known_and_nothing_of_the_content(door: D
         await work.inbox.land(row)
         await work.commit()
 
-    (shown_row,) = await inbox(door, "?quarantine=true")
+    (shown_row,) = (await door.ask("GET", "/quarantine", agency=PROVINCE)).json["data"]
 
     assert (shown_row["id"], shown_row["state"], shown_row["code"], shown_row["sender_claimed"]) == (
         row.id,
@@ -430,7 +430,7 @@ async def test_quarantine_lists_what_is_known_and_nothing_of_the_content(door: D
         "Z91.07",
     )
     assert "subject" not in shown_row
-    assert (await door.ask("GET", "/inbox?quarantine=true", agency=COMMUNE)).json["data"] == []
+    assert (await door.ask("GET", "/quarantine", agency=COMMUNE)).json["data"] == []
 
 
 async def _recalled(door: Door, *, form: str = "notice") -> dict[str, Any]:

@@ -95,7 +95,7 @@ async def test_a_state_that_nothing_can_be_in_is_no_empty_list(door: Door) -> No
     for path, suggested in (
         ("/messages?state=sent,delivred", "delivered"),
         ("/inbox?state=accept", "accepted"),
-        ("/inbox?state=new&quarantine=true", None),
+        ("/quarantine?state=new", None),
     ):
         answer = await door.ask("GET", path)
         assert answer.status == 400

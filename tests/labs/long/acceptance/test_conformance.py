@@ -122,7 +122,7 @@ async def _became(line: Line, digest: str, packet: str, kind: str) -> tuple[str,
         for p in packets
         if p["said"]["status"] and (p["said"]["receipt"] or {}).get("packet_id") == packet
     )
-    quarantined = (await line.ask("GET", "/inbox", query={"quarantine": "true", "limit": 200})).get("data")
+    quarantined = (await line.ask("GET", "/quarantine", query={"limit": 200})).get("data")
     for p in quarantined:
         if p["sha256"] == digest:
             return ("held" if p["state"] == "held" else "quarantined"), answers

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
@@ -16,6 +17,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from gateway import __version__
 from gateway.api.app import build
 from gateway.api.openapi import document, places
+from gateway.api.problems import OWN_FIELDS, OWN_SORTS, code_of_slug
 from gateway.api.routes import BASE, Body
 from gateway.domain.document import Kind, OutState
 from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS
@@ -24,6 +26,8 @@ from gateway.domain.wall_clock import local
 from tests.office.support.api import DEPARTMENT, PDF, PROVINCE, OfficeDoor, form
 from tests.office.support.doors import WITH_OFFICE
 from tests.support.clock import START
+
+ROOT = Path(__file__).parents[4]
 
 
 def needs(*required: str, **more: Any) -> dict[str, Any]:
@@ -121,7 +125,9 @@ def test_the_document_has_the_structure_of_openapi() -> None:
 
 
 async def test_every_route_of_the_application_is_described(door: OfficeDoor) -> None:
-    assert (await door.ask("GET", "/openapi.json", key=None)).json == WITH_OFFICE.document
+    served = (await door.ask("GET", "/openapi.json", key=None)).json
+    assert served["servers"] == [{"url": str(door.client.make_url("/")).rstrip("/")}]
+    assert served | {"servers": [{"url": "/"}]} == WITH_OFFICE.document
     app = door.client.app
     assert app is not None
     routes = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
@@ -160,13 +166,73 @@ def operation(name: str) -> dict[str, Any]:
     return next(o for _, _, o in operations() if o["operationId"] == name)
 
 
-def test_files_are_binary_parts_and_multipart_alone_is_described_where_files_go() -> None:
+def test_no_answer_is_described_so_that_anything_fits() -> None:
+    judged = 0
+    for _, path, operation in operations():
+        for status, answer in operation["responses"].items():
+            described = WITH_OFFICE.resolved(answer)["content"]
+            for media in [media for media in described if media.endswith("json")]:
+                judge = WITH_OFFICE.validator(described[media]["schema"])
+                assert not judge.is_valid({"nonsense": 1}), (path, status)
+                judged += 1
+
+    assert judged > 500
+
+
+def test_every_operation_has_a_text_and_no_request_a_default_of_null() -> None:
+    assert [o["operationId"] for _, _, o in operations() if len(o.get("description", "")) < 10] == []
+    schemas = WITH_OFFICE.document["components"]["schemas"]
+    for name in [name for name in schemas if name.endswith("In")]:
+        for field, schema in schemas[name]["properties"].items():
+            assert schema.get("default", "") is not None, f"{name}.{field}"
+
+
+def test_what_a_code_adds_to_a_failure_is_described_and_stands_in_the_table_of_errors() -> None:
+    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    schemas = WITH_OFFICE.document["components"]["schemas"]
+    for model, codes, own_fields in OWN_FIELDS:
+        assert schemas[model]["allOf"][1]["required"] == list(own_fields)
+        for code in [code for code in codes if code not in map(code_of_slug, OWN_SORTS)]:
+            (row,) = [line for line in page.splitlines() if line.startswith(f"| `{code}` |")]
+            assert [name for name in own_fields if f"`{name}`" not in row] == [], code
+
+
+async def test_each_call_takes_the_media_that_are_described_and_no_other(door: OfficeDoor) -> None:
+    bodies = {
+        "application/json": b"{}",
+        "multipart/form-data; boundary=a": b"--a--\r\n",
+        "application/octet-stream": b"a",
+        "text/plain": b"a",
+    }
+    for verb, path, operation in operations():
+        described = operation.get("requestBody", {}).get("content", {})
+        if not described:
+            continue
+        query = "&".join(
+            f"{p['name']}=1" for p in operation["parameters"] if p["in"] == "query" and p["required"]
+        )
+        target = re.sub(r"{\w+}", "1", path).removeprefix(BASE)
+        for media, body in bodies.items():
+            answer = await door.ask(
+                verb,
+                f"{target}?{query}",
+                once=f"{path} {media}",
+                headers={"Content-Type": media},
+                data=body,
+            )
+            if media.partition(";")[0] in described:
+                assert answer.status not in (415, 500), f"{verb} {path} {media}: {answer}"
+            else:  # some look first whether there is such a thing
+                assert answer.status in (415, 404), f"{verb} {path} {media}: {answer}"
+
+
+def test_files_are_binary_parts_or_uploads_that_json_names() -> None:
     binary = {"type": "string", "format": "binary"}
     for name in ("createMessage", "validateMessage", "updateMessage", "replaceMessage"):
         content = operation(name)["requestBody"]["content"]
         parts = content["multipart/form-data"]["schema"]["properties"]
 
-        assert list(content) == ["multipart/form-data"], name
+        assert list(content) == ["multipart/form-data", "application/json"], name
         assert next(iter(parts)) == "meta"
         assert parts["lead"] == binary
         assert all(parts[role]["items"] == binary for role in ("source", "appendix", "reference"))

@@ -14,6 +14,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway.api.caller import origin
 from gateway.document_view.facts import count_readings, state_word
 from gateway.document_view.recipients import picture
 from gateway.domain.agency_profile import letterhead_of
@@ -30,7 +31,7 @@ from gateway.stored_content import Door
 from gateway.words import labels
 from gateway_office.domain.listing import Side
 from gateway_office.domain.roles import Manner, Right
-from gateway_office.web import dates, page_handling
+from gateway_office.web import dates
 from gateway_office.web.addresses import merged, url_for
 from gateway_office.web.listing import list_rows
 from gateway_office.web.page_requests import PageRequest
@@ -83,7 +84,7 @@ async def show_document(request: PageRequest) -> web.StreamResponse:
         answers_to=await _answered_documents(request, document),
         answered=await _answers_received(request, outgoing),
         # The whole address, to be sent to a colleague.
-        address=f"{'https' if page_handling.is_secure(request.http) else 'http'}://{request.http.host}{outgoing.path}",
+        address=f"{origin(request.http)}{outgoing.path}",
         beside=None if request.is_piece else await lists.neighbours_of(request, Side.OUT, document.id),
         leaf=await make_preview(request, document, outgoing.path)
         if outgoing.content and document.state is not OutState.DRAFT
