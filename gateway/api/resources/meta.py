@@ -249,8 +249,8 @@ async def read_codes(call: Call) -> Codes:
 )
 async def read_openapi(call: Call) -> web.Response:
     description = await call.deps.pool.run(call.request.app[DOCUMENT])
-    here = {"servers": [{"url": origin(call.request)}]}
-    return call.tell_text(json.dumps({**description, **here}, ensure_ascii=False))
+    own_server = {"servers": [{"url": origin(call.request)}]}
+    return call.tell_text(json.dumps({**description, **own_server}, ensure_ascii=False))
 
 
 def _statuses() -> list[StatusCode]:
