@@ -4,7 +4,8 @@ the document, its deliveries, warnings. Out: `Message`. Pure."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -16,6 +17,8 @@ from gateway.api.shapes import (
     ModeWord,
     Moment,
     OutWord,
+    RequestStateWord,
+    RequestWord,
     ResponseModel,
     RoleWord,
     RuleWord,
@@ -30,7 +33,7 @@ from gateway.api.words import Lang, reason_text, say
 from gateway.document_view.facts import state_word
 from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient
-from gateway.domain.status import document_word
+from gateway.domain.status import RequestStanding, document_word
 from gateway.policy.verdict import Reason
 from gateway.words.legal import basis_of_code
 
@@ -38,6 +41,16 @@ REPLY_LATE = "reply_late"
 """The mark of a recipient whose reply is overdue."""
 OF_DELIVERIES = ("state", "state_text", "recipients")
 """The fields that need the recipients' deliveries."""
+
+
+class RecipientRequestOut(ResponseModel):
+    """What the sender asked of a recipient, and the answer."""
+
+    kind: RequestWord
+    state: RequestStateWord = Field(description="asked, agreed (15) or refused (16)")
+    asked_at: Moment
+    answered_at: Moment | None
+    reason: str | None = Field(description="What the recipient wrote with its answer")
 
 
 class RecipientOut(ResponseModel):
@@ -55,6 +68,9 @@ class RecipientOut(ResponseModel):
     register_no: str | None = Field(description="Its arrival number there, if the recipient reported it")
     register_year: int | None
     updated_at: Moment | None
+    request: RecipientRequestOut | None = Field(
+        description="The last recall, take-back or update that it was asked for; null if none, or if it was withdrawn"
+    )
 
 
 class FileOut(ResponseModel):
@@ -145,6 +161,7 @@ def message(
     warnings: Sequence[Reason] = (),
     normalized: bool = False,
     late: Collection[str] = (),
+    requests: Mapping[str, RequestStanding] = MappingProxyType({}),
 ) -> Message:
     """Make the view of an outgoing document."""
     draft, path = document.draft, f"{BASE}/messages/{document.id}"
@@ -157,7 +174,7 @@ def message(
         undo_until=document.leaves_at if document.state is OutState.QUEUED else None,
         parent=document.parent_id,
         reason=document.change.reason if document.change else document.state_reason,
-        recipients=recipients(document, deliveries, lang, late),
+        recipients=recipients(document, deliveries, lang, late, requests),
         files=[
             FileOut.from_object(file, content_type=media_type(file.content_type), pages_found=file.pages)
             for file in document.files
@@ -182,13 +199,17 @@ def state_of(document: OutgoingDocument, deliveries: Sequence[Delivery]) -> str:
 
 
 def recipients(
-    document: OutgoingDocument, deliveries: Sequence[Delivery], lang: Lang, late: Collection[str] = ()
+    document: OutgoingDocument,
+    deliveries: Sequence[Delivery],
+    lang: Lang,
+    late: Collection[str],
+    requests: Mapping[str, RequestStanding],
 ) -> list[RecipientOut]:
     """Describe its deliveries, or without any the recipients of the draft in the document's own state. `late`: ids of
-    deliveries whose reply is overdue."""
+    deliveries whose reply is overdue; `requests`: the last one by the id of its delivery."""
     if not deliveries:
         return [recipient(r, document_word(document.state, ()), lang) for r in document.draft.recipients]
-    views = [recipient(d.recipient, d.state, lang, d) for d in deliveries]
+    views = [recipient(d.recipient, d.state, lang, d, requests.get(d.id)) for d in deliveries]
     return [
         view.model_copy(update={"marks": [*view.marks, REPLY_LATE]}) if delivery.id in late else view
         for view, delivery in zip(views, deliveries, strict=True)
@@ -210,7 +231,13 @@ def normal_form(lang: Lang) -> WarningOut:
     return WarningOut(type="normalized", detail=say("api.normalized", lang))
 
 
-def recipient(addressee: Recipient, state: str, lang: Lang, delivery: Delivery | None = None) -> RecipientOut:
+def recipient(
+    addressee: Recipient,
+    state: str,
+    lang: Lang,
+    delivery: Delivery | None = None,
+    request: RequestStanding | None = None,
+) -> RecipientOut:
     """Describe one recipient in a state."""
     return RecipientOut.from_object(
         addressee,
@@ -220,4 +247,5 @@ def recipient(addressee: Recipient, state: str, lang: Lang, delivery: Delivery |
         register_no=delivery.register_no if delivery else None,
         register_year=delivery.register_year if delivery else None,
         updated_at=delivery.updated_at if delivery else None,
+        request=RecipientRequestOut.from_object(request) if request else None,
     )

@@ -43,7 +43,7 @@ from gateway.domain.fields import DRAFT, FIELDS
 from gateway.domain.fields import Field as DocumentField
 from gateway.domain.signatures import LegalValue
 from gateway.domain.states import CODES, STATES, Track
-from gateway.domain.status import RequestKind
+from gateway.domain.status import RequestKind, RequestState
 from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY, VIETNAM, midnight
 from gateway.policy.verdict import ReasonCode
 
@@ -258,6 +258,7 @@ UrgencyWord = Annotated[str, WithJsonSchema(closed(URGENCY_KEYS.values()))]
 ModeWord = Annotated[str, WithJsonSchema(closed(DeliveryMode))]
 ValueWord = Annotated[str, WithJsonSchema(closed(LegalValue))]
 TrackWord = Annotated[str, WithJsonSchema(closed(Track))]
+RequestStateWord = Annotated[str, WithJsonSchema(closed(RequestState))]
 RequestWord = Annotated[str, WithJsonSchema(closed(RequestKind))]
 NumberingWord = Annotated[str, WithJsonSchema(closed(NumberingMode))]
 KeyWayWord = Annotated[str, WithJsonSchema(closed(KeyAuth))]

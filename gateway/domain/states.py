@@ -163,6 +163,7 @@ ASKED_BACK = frozenset({State.RECALL_ASKED, State.TAKE_BACK_ASKED})
 GIVEN_BACK = State.REQUEST_AGREED
 """State in which the recipient gave it back."""
 REQUEST_ANSWERS = frozenset({State.REQUEST_AGREED, State.REQUEST_REFUSED})
+REQUEST_WORDS = frozenset(key for key, row in STATES.items() if row.track == "request")
 """States in which the recipient has answered a request of the sender."""
 FAULTY = frozenset(key for key, word in STATES.items() if word.colour == "red")
 """States in which a person has to act."""

@@ -153,13 +153,14 @@ _CANCELLING = (RequestKind.RECALL, RequestKind.TAKE_BACK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStanding:
-    """State of one recall, take-back or update, with its times."""
+    """State of one recall, take-back or update, with its times and the reason that came with its answer."""
 
     request_id: str
     kind: RequestKind
     state: RequestState
     asked_at: datetime
     answered_at: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -416,16 +417,21 @@ def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: lis
     since the receiver has acted on it."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
-    state, answered_at = RequestState.OPEN, None
+    state, answered_at, reason = RequestState.OPEN, None, None
     if answers:
         first = min(
             answers, key=lambda fact: (counts_at(fact, asked_at), _ANSWERS[fact.code] is RequestState.AGREED)
         )
-        state, answered_at = _ANSWERS[first.code], counts_at(first, asked_at)
+        state, answered_at, reason = _ANSWERS[first.code], counts_at(first, asked_at), first.reason or first.note
     elif withdrawals:
         state, answered_at = RequestState.WITHDRAWN, min(fact.at for fact in withdrawals)
     return RequestStanding(
-        request_id=request_id, kind=kind, state=state, asked_at=asked_at, answered_at=answered_at
+        request_id=request_id,
+        kind=kind,
+        state=state,
+        asked_at=asked_at,
+        answered_at=answered_at,
+        reason=reason,
     )
 
 

@@ -10,7 +10,8 @@ from datetime import date, datetime
 from gateway.domain.document import Delivery, OutgoingDocument
 from gateway.domain.event import EventKind
 from gateway.domain.queues import OutboxItem
-from gateway.domain.status import waits_for_answer
+from gateway.domain.states import REQUEST_WORDS
+from gateway.domain.status import RequestStanding, fold_delivery, waits_for_answer
 from gateway.store.work import SqlWork
 
 
@@ -29,6 +30,21 @@ async def late_answers(
         for delivery in deliveries.get(document.id, ())
         if waits_for_answer(document, delivery, answered[document.id])
     )
+
+
+async def last_requests(
+    work: SqlWork, deliveries: Mapping[str, Sequence[Delivery]]
+) -> Mapping[str, RequestStanding]:
+    """Return the last request to each recipient that was asked to give back or to change a document, by its delivery."""
+    asked = [d.id for some in deliveries.values() for d in some if _was_asked(d)]
+    facts = await work.facts.of_subjects(asked) if asked else {}
+    standings = {id: fold_delivery(own).requests for id, own in facts.items()}
+    return {id: requests[-1] for id, requests in standings.items() if requests}
+
+
+def _was_asked(delivery: Delivery) -> bool:
+    """Tell by word and marks whether the recipient was asked and the request was not withdrawn."""
+    return delivery.state in REQUEST_WORDS or any(mark.startswith("request_") for mark in delivery.marks)
 
 
 async def end_waits_of_rows(

@@ -45,7 +45,7 @@ from gateway.api.shapes import (
 )
 from gateway.document_view.facts import heir_text, sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutState
+from gateway.domain.document import Delivery, OutgoingDocument, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.states import STATES
 from gateway.domain.status import Fact, is_skewed
@@ -53,6 +53,7 @@ from gateway.errors import NotFound
 from gateway.outgoing import answering, files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import Handover, Means
+from gateway.store.work import SqlWork
 from gateway.stored_content import Door, note_reading, stream_pieces
 
 
@@ -170,12 +171,35 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
                 oldest_first=query.sort == "created_at",
             ),
         )
-        deliveries: Mapping[str, Sequence[Delivery]] = {}
-        if call.wants(*message_view.OF_DELIVERIES):
-            deliveries = await work.deliveries.of_documents([document.id for document in page.items])
-        late = await answering.late_answers(work, page.items, deliveries, call.deps.out.today())
-    rows = [message_view.message(d, deliveries.get(d.id, ()), call.lang, late=late) for d in page.items]
+        rows = await _views(call, work, page.items)
     return Messages.paged(rows, page.next_cursor)
+
+
+async def _views(call: Call, work: SqlWork, documents: Sequence[OutgoingDocument]) -> list[Message]:
+    """Make views with the recipients' states, if they are asked for."""
+    deliveries: Mapping[str, Sequence[Delivery]] = {}
+    if call.wants(*message_view.OF_DELIVERIES):
+        deliveries = await work.deliveries.of_documents([document.id for document in documents])
+    late = await answering.late_answers(work, documents, deliveries, call.deps.out.today())
+    requests = await answering.last_requests(work, deliveries)
+    return [
+        message_view.message(
+            document,
+            deliveries.get(document.id, ()),
+            call.lang,
+            normalized=call.normalized,
+            late=late,
+            requests=requests,
+        )
+        for document in documents
+    ]
+
+
+async def present(call: Call, document: OutgoingDocument) -> Message:
+    """Return the view of a document as it was just read or changed."""
+    async with call.deps.store.read(call.scope()) as work:
+        (view,) = await _views(call, work, [document])
+    return view
 
 
 @ROUTES(
@@ -188,12 +212,7 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
 async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
         document = await work.outgoing.get(call.path("id"))
-        is_asked = call.wants(*message_view.OF_DELIVERIES)
-        deliveries = await work.deliveries.of_document(document.id) if is_asked else ()
-        late = await answering.late_answers(
-            work, [document], {document.id: deliveries}, call.deps.out.today()
-        )
-    view = message_view.message(document, deliveries, call.lang, late=late)
+        (view,) = await _views(call, work, [document])
     return call.versioned(view, document.version)
 
 
@@ -352,9 +371,7 @@ async def list_paper(call: Call, query: PaperQuery) -> PaperList:
 async def hand_over_message(call: Call, body: HandOverIn) -> Message:
     handed_over = Handover(on=body.on or call.deps.out.today(), means=body.means, note=body.note)
     document = await manage.close_paper(*call.outgoing, handed_over, body.recipients)
-    async with call.deps.store.read(call.scope()) as work:
-        deliveries = await work.deliveries.of_document(document.id)
-    return call.versioned(message_view.message(document, deliveries, call.lang), document.version)
+    return call.versioned(await present(call, document), document.version)
 
 
 def _paper_line(line: PaperLine) -> PaperLineOut:

@@ -33,6 +33,7 @@ from gateway.api.models import (
 from gateway.api.parsing import read_file, read_order
 from gateway.api.pdf_view import FieldsOut, OfferOut
 from gateway.api.problems import reasons_json
+from gateway.api.resources.messages import present
 from gateway.api.routes import BASE, Body, Routes
 from gateway.api.shapes import Line, RequestModel, ResponseModel, RuleWord
 from gateway.api.words import Lang
@@ -374,19 +375,13 @@ async def recall_message(call: Call, body: RecallIn) -> web.Response:
             recipients=body.recipients,
             expect_version=call.expected_version(),
         )
-        return (await _view(call, document)).model_dump_json(by_alias=True)
+        return (await present(call, document)).model_dump_json(by_alias=True)
 
     return await once(call, act)
 
 
 async def _versioned_view(call: Call, document: OutgoingDocument) -> Message:
-    return call.versioned(await _view(call, document), document.version)
-
-
-async def _view(call: Call, document: OutgoingDocument) -> Message:
-    async with call.deps.store.read(call.scope()) as work:
-        deliveries = await work.deliveries.of_document(document.id)
-    return message_view.message(document, deliveries, call.lang, normalized=call.normalized)
+    return call.versioned(await present(call, document), document.version)
 
 
 class ReadOut(ResponseModel):

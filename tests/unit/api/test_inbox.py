@@ -509,3 +509,31 @@ async def test_a_take_back_is_told_with_its_document(door: Door) -> None:
     assert item["id"] == document["id"]
     assert (item["request"]["kind"], item["request"]["reason"]) == ("take_back", "Ban hành nhầm")
     assert (item["request"]["item"], item["request"]["notice_no"]) == (None, None)
+
+
+@pytest.mark.parametrize(("form", "code", "state"), [("notice", "15", "agreed"), ("take_back", "16", "refused")])
+async def test_the_sender_reads_how_its_request_stands_at_each_recipient(
+    door: Door, form: str, code: str, state: str
+) -> None:
+    document = await _recalled(door, form=form)
+    asked = await _own_request(door)
+    assert (asked["kind"], asked["state"]) == ({"notice": "recall"}.get(form, form), "asked")
+    assert (asked["answered_at"], asked["reason"]) == (None, None)
+
+    door.clock.advance(60)
+    assert (await status(door, document["id"], code=code, note="Đã xem xét")).status == 200
+    await door.carry()
+
+    answered = await _own_request(door)
+    assert (answered["state"], answered["reason"]) == (state, "Đã xem xét")
+    assert answered["asked_at"] == asked["asked_at"] < answered["answered_at"]
+
+
+async def _own_request(door: Door) -> dict[str, Any]:
+    """Return the request as the list of the sender shows it, and the document by itself."""
+    listed = (await door.ask("GET", "/messages")).json["data"]
+    (sent,) = [row for row in listed if row["parent"] is None]
+    read = (await door.ask("GET", f"/messages/{sent['id']}")).json
+    assert read["recipients"] == sent["recipients"]
+    request: dict[str, Any] = read["recipients"][0]["request"]
+    return request
