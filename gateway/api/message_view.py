@@ -30,7 +30,7 @@ from gateway.api.shapes import (
     with_fields,
 )
 from gateway.api.words import Lang, reason_text, say
-from gateway.document_view.facts import state_word
+from gateway.document_view.facts import state_word, without_reference
 from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient
 from gateway.domain.status import RequestStanding, document_word
@@ -247,5 +247,7 @@ def recipient(
         register_no=delivery.register_no if delivery else None,
         register_year=delivery.register_year if delivery else None,
         updated_at=delivery.updated_at if delivery else None,
-        request=RecipientRequestOut.from_object(request) if request else None,
+        request=RecipientRequestOut.from_object(request, reason=without_reference(request.reason))
+        if request
+        else None,
     )

@@ -422,7 +422,11 @@ def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: lis
         first = min(
             answers, key=lambda fact: (counts_at(fact, asked_at), _ANSWERS[fact.code] is RequestState.AGREED)
         )
-        state, answered_at, reason = _ANSWERS[first.code], counts_at(first, asked_at), first.reason or first.note
+        state, answered_at, reason = (
+            _ANSWERS[first.code],
+            counts_at(first, asked_at),
+            first.reason or first.note,
+        )
     elif withdrawals:
         state, answered_at = RequestState.WITHDRAWN, min(fact.at for fact in withdrawals)
     return RequestStanding(
