@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel
 
-from gateway import errors, log, meters, time_source, tracing
+from gateway import __version__, errors, log, meters, time_source, tracing
 from gateway.api import compression, fields, health, parsing, problems
 from gateway.api.admission import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
 from gateway.api.call import DOCUMENT, STOPPING, Call
@@ -262,6 +262,8 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     headers.setdefault("Vary", "Accept-Language")
     headers["Server"] = "gateway"
     headers.update(request.get(FAREWELL, {}))
+    if KEY_ID in request:
+        headers["Gateway-Version"] = __version__
     if (standing := request.get(STANDING)) is not None:
         headers["RateLimit-Limit"] = str(standing.limit)
         headers["RateLimit-Remaining"] = str(standing.remaining)

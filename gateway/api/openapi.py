@@ -85,6 +85,7 @@ _HEADERS: Mapping[str, tuple[str, Json]] = MappingProxyType(
             "SHA-256 of the file, in hexadecimal; compare it",
             {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         ),
+        "Gateway-Version": ("Version of the node, where the call had a key", _TEXT),
         "RateLimit-Limit": ("Calls that this key may make at once, if calls are limited", _COUNT),
         "RateLimit-Remaining": ("Calls that are left now", _COUNT),
         "RateLimit-Reset": ("Seconds until all calls are available again", _COUNT),
@@ -144,8 +145,9 @@ _FAILURES: Mapping[int, tuple[str, str, tuple[str, ...]]] = MappingProxyType(
         503: ("NotNow", "Not now; try again", ("Retry-After",)),
     }
 )
-# Present where the node counts calls, and where a key ends soon.
+# Present where a key was opened, where the node counts calls, and where the key ends soon.
 _OF_KEY = (
+    "Gateway-Version",
     "RateLimit-Limit",
     "RateLimit-Remaining",
     "RateLimit-Reset",

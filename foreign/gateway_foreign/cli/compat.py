@@ -18,7 +18,7 @@ from gateway.cli.node import CommandContext, chosen
 from gateway.cli.typed_times import span
 from gateway.domain.account import ApiKey, PrincipalKind
 from gateway.domain.system_box import BoxItem
-from gateway.errors import NotFound
+from gateway.errors import Clash, NotFound
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
@@ -74,6 +74,11 @@ async def add(
     if not _NAME.fullmatch(system):
         raise typer.BadParameter(
             f"{system!r} is no systemid: letters, digits and . _ : @ - alone, 100 at most"
+        )
+    if any(k.principal.name == system and k.system is None for k in await core.store.accounts.list_keys()):
+        raise Clash(
+            f"a key is called {system!r}; it and the system would share documents and statuses",
+            hint="choose another systemid",
         )
     scopes, networks = tokens.read_scopes(scope), tokens.read_networks(from_ or ())
     life: timedelta | None = None if expires == "never" else span(expires)

@@ -110,6 +110,8 @@ async def who_calls(
     system_keys = await deps.keys.keys_of_system(headers.get(f"{wire.PREFIX}systemid", ""))
     secrets = await deps.api.pool.run(lambda: [deps.secrets.opened(k) for k in system_keys])
     place = wire.signed_by(headers, secrets or [_PLACEHOLDER])
+    if place is None and wire.has_lost_letters(headers):
+        raise _signing_error(NotSigned("letters", "a header has letters that the library cannot send"))
     if place is None or not system_keys:
         raise Denied("systemid or secret is wrong")
     key = system_keys[place]

@@ -62,6 +62,15 @@ def signed_by(headers: Mapping[str, str], secrets: Sequence[str]) -> int | None:
     return matches.index(True) if True in matches else None
 
 
+def has_lost_letters(headers: Mapping[str, str]) -> bool:
+    """Tell whether a value has letters that the library cannot send: it signs their UTF-8 and sends their low bytes."""
+    return any(
+        not (value.isascii() and value.isprintable())
+        for name, value in headers.items()
+        if name.startswith(PREFIX)
+    )
+
+
 def signed_parameters(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return the parameters in `sign-header`, whose code was verified before. NotSigned unless they equal the headers."""
     try:
@@ -103,8 +112,9 @@ def named_recipients(text: str) -> list[str] | None:
 
 
 def no(code: str, detail: str) -> dict[str, Any]:
-    """Return a refusal. Any: a JSON object. DocId is never null, because the library then loses the whole answer."""
-    return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail, "DocId": ""}
+    """Return a refusal. Any: a JSON object. DocId is never null, and data never absent, because versions of the library
+    then lose the whole answer."""
+    return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": detail, "DocId": "", "data": ""}
 
 
 def clock(at: datetime | None) -> str:

@@ -53,7 +53,8 @@ from gateway_labs.trial_node import as_csv, binding_of, certified
 
 NODE, ROBOTS, KEY, PDF, CLOCK = "node", "robots", "key", "van-ban.pdf", "clock.json"
 # The document system that calls as the national axis's library does, its secret, and where a hot folder lies.
-SYSTEM, SECRET, HOT_FOLDER = "sandbox", "vxp-secret", "hot-folder"
+# Not the name of the key: a key and a system of one name would share documents and statuses.
+SYSTEM, SECRET, HOT_FOLDER = "sandbox-sdk", "vxp-secret", "hot-folder"
 _AUTHORITY = "TEST - thu nghiem - khong dung cho van ban that"
 _CLEARING = ".clearing"
 _ISSUER, _SEAL, _PERSON = "T00", "seal.pem", "person.pem"

@@ -18,11 +18,17 @@ class SdkClient:
         address = urlsplit(endpoint)
         self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         self._secret = secret.encode()
+        self.damages_letters = False
         now = datetime.now(timezone(timedelta(hours=7)))
         self._sticky = {
             "systemid": system,
             "timestamp": now.strftime("%d%m%YT%H%M%S") + f"+{now.microsecond // 1000:04d}",
         }
+
+    def _bytes(self, text: str) -> bytes:
+        """Return what goes out of a text: UTF-8, or as the axis's own library does, which signs the UTF-8, the low byte of
+        each letter."""
+        return bytes(ord(letter) & 0xFF for letter in text) if self.damages_letters else text.encode()
 
     def close(self) -> None:
         self._connection.close()
@@ -43,13 +49,13 @@ class SdkClient:
             '"XroadVnpt-{}":"{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"'))
             for name, value in values.items()
         )
-        signed = ("{" + pairs + "}").encode()
-        code = hmac.new(self._secret, signed, hashlib.sha256).hexdigest()
+        signed = "{" + pairs + "}"
+        code = hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
         self._connection.putrequest(verb, f"/{operation}", skip_accept_encoding=True)
         for name, value in values.items():
-            self._connection.putheader(f"XroadVnpt-{name}", value.encode())
+            self._connection.putheader(f"XroadVnpt-{name}", self._bytes(value))
         self._connection.putheader("XroadVnpt-sign-header-key", ";".join(names))
-        self._connection.putheader("XroadVnpt-sign-header", signed)
+        self._connection.putheader("XroadVnpt-sign-header", self._bytes(signed))
         self._connection.putheader("XroadVnpt-hash-header", code)
         self._connection.putheader("XroadVnpt-version", "3.0.201608")
         self._connection.putheader("User-Agent", "JAVASDKAgent/1.0.0 XRoad/VPCP")

@@ -511,7 +511,9 @@ async def test_a_take_back_is_told_with_its_document(door: Door) -> None:
     assert (item["request"]["item"], item["request"]["notice_no"]) == (None, None)
 
 
-@pytest.mark.parametrize(("form", "code", "state"), [("notice", "15", "agreed"), ("take_back", "16", "refused")])
+@pytest.mark.parametrize(
+    ("form", "code", "state"), [("notice", "15", "agreed"), ("take_back", "16", "refused")]
+)
 async def test_the_sender_reads_how_its_request_stands_at_each_recipient(
     door: Door, form: str, code: str, state: str
 ) -> None:

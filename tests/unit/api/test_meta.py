@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway import log
+from gateway import __version__, log
 from gateway.api import problems
 from gateway.domain.event import EventKind
 from gateway.domain.states import CODES, STATES
@@ -76,6 +76,17 @@ def logged(level: int) -> Iterator[io.StringIO]:
     finally:
         root.removeHandler(handler)
         root.setLevel(usual_level)
+
+
+async def test_whoever_has_a_key_reads_the_version_of_the_node(door: Door) -> None:
+    known, refused, open_to_all = (
+        await door.ask("GET", "/me"),
+        await door.ask("GET", "/messages/none"),
+        await door.ask("GET", "/openapi.json", key=None),
+    )
+
+    assert known.headers["Gateway-Version"] == refused.headers["Gateway-Version"] == __version__
+    assert "Gateway-Version" not in open_to_all.headers
 
 
 async def test_a_request_id_is_carried_from_the_call_into_event_and_log(door: Door) -> None:

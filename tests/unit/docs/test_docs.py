@@ -18,7 +18,6 @@ from gateway import (
 from gateway.api.problems import OWN_SORTS, SORTS
 from gateway.api.resources import ROUTES
 from gateway.cli import output
-from gateway.cli.main import build
 from gateway.domain.document import InState, OutState
 from gateway.domain.event import EventKind
 from gateway.domain.states import CODES, STATES
@@ -26,6 +25,7 @@ from gateway.policy.verdict import ReasonCode
 from gateway.settings.options import names
 from gateway.words import labels
 from tests.support.cases import Cases
+from tests.support.command_tree import commands
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -303,20 +303,6 @@ def test_every_exit_code_has_its_row() -> None:
     }
 
     assert used - listed == set()
-
-
-@cache
-def commands() -> dict[str, Any]:
-    """Return every command by its words, as the parser knows it."""
-
-    def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-        for name, child in getattr(command, "commands", {}).items():
-            yield from leaves(child, (*words, name))
-        # Some words do something without a verb behind them too.
-        if not hasattr(command, "commands") or (words and command.invoke_without_command):
-            yield " ".join(("gateway", *words)), command
-
-    return dict(leaves(build()))
 
 
 def flags(command: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,18 +64,18 @@ def test_a_checkout_says_its_commit_and_asks_git_once_for_each_commit(tmp_path: 
 
     def number(checkout: Path = root) -> str:
         commit = git(checkout, "rev-parse", "--short=8", "HEAD")
-        return f"0.1.{git(checkout, 'rev-list', '--count', 'HEAD')}+{commit}"
+        return f"0.2.{git(checkout, 'rev-list', '--count', 'HEAD')}+{commit}"
 
     def check(label: str, checkout: Path = root) -> None:
         with cases.case(label):
             assert (
-                started(checkout) == f"0.1.0+{number(checkout).partition('+')[2]}"
+                started(checkout) == f"0.2.0+{number(checkout).partition('+')[2]}"
             )  # the count is not known
             assert started(checkout, with_git) == number(checkout)
             assert started(checkout) == number(checkout)
 
     with cases.case("no commit yet, and a tree without git"):
-        assert started(root, with_git) == bare == "0.1.0"
+        assert started(root, with_git) == bare == "0.2.0"
     for n in (1, 2):
         git(root, "commit", "-q", "--allow-empty", "-m", f"commit {n}")
         check(f"commit {n}")
@@ -91,7 +92,9 @@ def test_a_checkout_says_its_commit_and_asks_git_once_for_each_commit(tmp_path: 
 def test_a_program_that_was_built_keeps_its_own_number(tmp_path: Path) -> None:
     (tmp_path / "gateway").mkdir()
     text = Path(gateway.__file__).read_text("utf-8")
-    (tmp_path / "gateway" / "__init__.py").write_text(text.replace('"0.1.0"', '"0.1.7+01234567"'))
+    (tmp_path / "gateway" / "__init__.py").write_text(
+        re.sub(r'"\d+\.\d+\.\d+"', '"0.1.7+01234567"', text, count=1)
+    )
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "another one")
 

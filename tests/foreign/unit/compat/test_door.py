@@ -3,6 +3,7 @@ again, and how hostile calls are answered."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -60,6 +61,20 @@ async def test_threat_138_who_lacks_the_secret_learns_nothing(vxp: VxpDoor) -> N
 
     assert len(set(answers)) == 1
     assert answers[0][:2] == ("FAIL", "401")
+
+
+async def test_letters_that_the_library_damages_are_named_and_the_next_call_works(vxp: VxpDoor) -> None:
+    await vxp.system()
+    client = vxp.client()
+    client.damages_letters = True
+    description = {"docId": "none", "status": "fail", "description": "lỗi mở tệp"}
+    damaged = await asyncio.to_thread(client.ask, "updateStatus", description, body=b"{}")
+    plain = await asyncio.to_thread(client.ask, "updateStatus", {"description": "loi mo tep"}, body=b"{}")
+    client.close()
+
+    assert (damaged["ErrorCode"], damaged["data"]) == ("401", "")
+    assert "Một tham số (thường là description)" in damaged["ErrorDesc"]
+    assert plain["ErrorCode"] == "404", "the same object works on"
 
 
 async def test_threat_138_guesses_of_one_address_are_few(blank_node: Path, tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ from gateway.trust.pdf_layout import read_text
 from gateway_office.book.file_lists import RecordFile
 from gateway_office.web.pages import ROUTES as PAGES
 from tests.support.cases import Cases
+from tests.support.command_tree import commands
 from tests.support.pdf_pages import paper
-from tests.unit.docs.test_docs import ROOT, commands
+from tests.unit.docs.test_docs import ROOT
 
 PAGE = ROOT / "docs/known-issues.md"
 MISSING_HEADING = "## Not there yet"
