@@ -202,6 +202,12 @@ async def test_what_was_answered_survives_a_kill(folder: Path) -> None:
         assert len(await come(served, "qlvb", secret, 1, "status")) == 1
 
 
+async def test_a_system_is_not_called_as_a_key_whose_documents_it_would_share(folder: Path) -> None:
+    await invoke(folder, "tokens", "new", "phan-mem", "--agency", DEPARTMENT, "--yes")
+    with pytest.raises(AssertionError, match="4 == 0"):
+        await invoke(folder, "compat", "add", "phan-mem", "--agency", DEPARTMENT, "--yes")
+
+
 async def test_the_commands(folder: Path) -> None:
     added = await invoke(
         folder, "compat", "add", "qlvb", "--agency", DEPARTMENT, "--from", "127.0.0.0/8", "--yes"
