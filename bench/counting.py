@@ -1,6 +1,6 @@
 """Counts the requests of this process while documents pass: statements of SQLite and the work of SQLite for them, calls to
-a database server, hops to other threads, fsyncs, and calls of functions. While it listens it replaces functions of the
-libraries. Out: counts, with the step that asked and the part below it that did."""
+a database server and its commits, messages of a broker, hops to other threads, fsyncs, and calls of functions. While it
+listens it replaces functions of the libraries. Out: counts, with the step that asked and the part below it that did."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ from typing import Any
 from unittest.mock import patch
 
 import asyncpg
+from aiormq import Channel
+from aiormq.abc import ChannelFrame
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
 import gateway
 import gateway_foreign
 import gateway_office
+from gateway.store.batch import SharedUnits
+from gateway.transport.amqp.handout import HandOut
 from gateway.workers import clocks, event_log, heartbeat, key_watch, revocation
 from gateway_office import mail
 from gateway_office.bootstrap import office
@@ -99,6 +103,8 @@ _PROGRAM = {
 _SERVER_CALLS = frozenset(
     {"bind", "bind_execute", "bind_execute_many", "close_statement", "execute", "prepare", "query"}
 )
+# What is written to a broker, by the name of the frame.
+_BROKER_FRAMES = {"Basic.Publish": "publishes", "Basic.Ack": "acks"}
 
 
 class Counts:
@@ -109,6 +115,7 @@ class Counts:
         self.by_step: dict[str, Counter[str]] = {}
         self.python_calls: Counter[tuple[str, CodeType]] = Counter()
         self.c_calls: Counter[tuple[str, CodeType]] = Counter()
+        self.sizes: dict[str, Counter[int]] = {}
         self.commits = 0
         self._last: tuple[FrameType | None, str] = None, ""
         # A frame holds its cursor, and a cursor that goes resets its statement: while SQLite reports, it may be the very
@@ -117,20 +124,26 @@ class Counts:
 
     def begin(self) -> None:
         """Count from nothing."""
-        for counter in (self.by_step, self.python_calls, self.c_calls):
+        for counter in (self.by_step, self.sizes, self.python_calls, self.c_calls):
             counter.clear()
         self.commits = 0
         self._last = None, ""
         self._frames.clear()
         self.on = True
 
-    def sum(self, kind: str) -> int:
-        return sum(self.by_step.get(kind, {}).values())
+    def sum(self, kind: str, by: tuple[str, ...] = ("",)) -> int:
+        """Return how often it was counted, for steps whose names begin so."""
+        return sum(times for step, times in self.by_step.get(kind, {}).items() if step.startswith(by))
 
-    def is_quiet(self) -> bool:
-        """Tell whether little more was asked for than an idle node asks in a second."""
-        requests = self.sum("statements") + self.sum("server_calls")
-        return requests <= 10 and self.python_calls.total() <= 2_000
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """Requests of databases and calls of functions so far."""
+        return self.sum("statements") + self.sum("server_calls"), self.python_calls.total()
+
+    def is_quiet(self, since: tuple[int, int]) -> bool:
+        """Tell whether little more was asked for since then than an idle node asks in a second."""
+        requests, calls = self.so_far
+        return requests <= since[0] + 10 and calls <= since[1] + 2_000
 
     def add(self, kind: str, times: int = 1, default: str | None = None) -> None:
         """Count it, unless it comes by the clock. `default`: who is named as the caller where no step asks."""
@@ -271,8 +284,32 @@ def count_everything_else(counts: Counts) -> Iterator[None]:
     def connect_server(*args: Any, **kwargs: Any) -> Any:
         return open_line(*args, connection_class=_counting_line(counts), **kwargs)
 
+    take_units: Any = SharedUnits._take_waiting
+    take_arrivals: Any = HandOut.take
+    hear_confirm: Any = Channel._on_confirm_frame
+    write_frames: Any = ChannelFrame.marshall
+
+    def sized(kind: str, batch: Any) -> Any:
+        if counts.on and batch:
+            counts.sizes.setdefault(kind, Counter())[len(batch)] += 1
+        return batch
+
+    def on_confirm(*args: Any) -> Any:
+        counts.add("confirms", default="broker")
+        return hear_confirm(*args)
+
+    def marshall(channel_number: int, frames: Any, drain_future: Any = None) -> Any:
+        frames = list(frames)
+        for kind in (_BROKER_FRAMES[frame.name] for frame in frames if frame.name in _BROKER_FRAMES):
+            counts.add(kind, default="?")
+        return write_frames(channel_number, frames, drain_future)
+
     with ExitStack() as stack:
         for holder, name, function in (
+            (ChannelFrame, "marshall", marshall),
+            (Channel, "_on_confirm_frame", on_confirm),
+            (SharedUnits, "_take_waiting", lambda *args: sized("units of a batch", take_units(*args))),
+            (HandOut, "take", lambda *args: sized("arrivals of a step", take_arrivals(*args))),
             (BaseEventLoop, "run_in_executor", run_in_executor),
             (os, "fsync", fsync),
             (sqlite3, "connect", connect),
@@ -310,7 +347,16 @@ class _Protocol:
     """Replaces the driver's own below one connection. Any: it answers for all of its attributes."""
 
     def __init__(self, protocol: Any, counts: Counts) -> None:
-        self._protocol, self._counts = protocol, counts
+        self._protocol, self._counts, self._writes = protocol, counts, False
+
+    def query(self, text: str, *args: Any) -> Any:
+        """Run a statement without values, such as a begin and a commit."""
+        self._counts.add("server_calls", default="ROLLBACK")
+        if text.startswith("BEGIN"):
+            self._writes = "READ ONLY" not in text
+        elif text.startswith("COMMIT") and self._writes:
+            self._counts.add("commits", default="?")
+        return self._protocol.query(text, *args)
 
     def __getattr__(self, name: str) -> Any:
         if name in _SERVER_CALLS:

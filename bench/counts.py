@@ -1,7 +1,8 @@
 """Counts the cost of one small document on a node, there and back with its 01: the requests to SQLite and the work of
 SQLite for them, waits for another thread or the disk, and calls of functions. In: the number of documents under way at
-once, and of older ones in the register; or a PostgreSQL, whose calls alone are counted. Out: each count for one document,
-by caller. `python -m bench.counts [N [REGISTER]]` and `python -m bench.counts --server [URL]` print them as JSON."""
+once, and of older ones in the register; or a PostgreSQL, whose calls alone are counted, or one with a RabbitMQ. Out: each
+count for one document, by caller. `python -m bench.counts [N [REGISTER]]`, `--server [URL]` and `--pair` print them as
+JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import asyncpg
 
-from bench import counting, pair, register, stage, traffic
+from bench import counting, pair, register, servers, stage, traffic
 from bench.counting import Counts
 from gateway_office.bootstrap.office import Office
 from tests.services import postgres
@@ -32,12 +33,26 @@ LIMITS: Mapping[str, Mapping[str, float]] = {
     "alone": {"statements": 78.7, "selects": 21.9, "transactions": 11.1, "hops": 7.8, "fsyncs": 6.4},
     "calls": {"python_calls": 6_000.0, "c_calls": 6_200.0},
     "server": {"server_calls": 5.2},
+    # A document and its 01 are two publishes.
+    "pair": {
+        "commits": 2.0,
+        "log_kb": 135.0,
+        "server_calls": 36.0,
+        "publishes": 2.05,
+        "confirms": 1.2,
+        "acks": 0.7,
+        "publisher_hops": 0.0,
+    },
 }
 # Limit of SQLite's work for a document with a long register, as a multiple of that with an empty one.
 GROWS = 1.3
 # Time between two looks for delivered documents, which do not burden the node; time after the last one in which later
 # writes still count; and time of rest that must come before.
 LOOK_S, TAIL_S, REST_S = 0.02, 1.5, 1.5
+# How often the pair is sent so many at once.
+GROUPS = 4
+_LOG_POSITION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+_PUBLISHER = ("transport/amqp/publisher.py", "transport/amqp/confirms.py")
 _DELIVERED = "SELECT count(*) FROM delivery WHERE state = 'delivered'"
 
 
@@ -50,13 +65,15 @@ class _Sender:
     papers: Iterator[tuple[int, Path]]
     delivered: Callable[[], Awaitable[int]]
 
-    async def count(self, *groups: int) -> None:
-        """Send so many documents at once, and the next group when each has its 01; count all of it."""
+    async def count(self, *groups: int, unread: Callable[[], Awaitable[int]] | None = None) -> None:
+        """Send so many documents at once, and the next group when each has its 01; count all of it, and with `unread` what
+        follows until that number is 0."""
+        self.counts.begin()
         await self._wait_until_quiet()
         self.counts.begin()
         for documents in groups:
             await self.send(documents)
-        await asyncio.sleep(TAIL_S)
+        await (asyncio.sleep(TAIL_S) if unread is None else self.wait_until_read(unread))
         self.counts.on = False
 
     async def send(self, documents: int) -> None:
@@ -71,13 +88,23 @@ class _Sender:
                     return
                 await asyncio.sleep(LOOK_S)
 
+    async def wait_until_read(self, unread: Callable[[], Awaitable[int]]) -> None:
+        """Wait until no file is unread, and nothing more is done."""
+        await self._wait_until_quiet()
+        async with asyncio.timeout(traffic.PATIENCE_S):
+            while True:
+                if not await unread():
+                    break
+                await asyncio.sleep(LOOK_S)
+        await self._wait_until_quiet()
+
     async def _wait_until_quiet(self) -> None:
         """Wait until the work of a start, and of earlier documents, is done."""
         async with asyncio.timeout(traffic.PATIENCE_S):
             while True:
-                self.counts.begin()
+                since = self.counts.so_far
                 await asyncio.sleep(REST_S)
-                if self.counts.is_quiet():
+                if self.counts.is_quiet(since):
                     return
 
 
@@ -129,21 +156,57 @@ def _delivered_in(file: Path) -> Iterator[Callable[[], Awaitable[int]]]:
 async def measure_server(folder: Path, url: str, at_once: int = AT_ONCE) -> dict[str, Any]:
     """Measure on an empty PostgreSQL database."""
     counts = Counts()
-    papers = iter(enumerate(await pair.papers(folder / "papers", SIZE, 2 * at_once), 1))
-    stage.more_settings(folder, "node").write_text(json.dumps({"GATEWAY_DATABASE_URL": url}))
+    async with _sending(folder, {"GATEWAY_DATABASE_URL": url}, counts, 2 * at_once) as (sender, _):
+        await sender.send(at_once)
+        await sender.count(at_once)
+    counted = {"server_calls": counts.sum("server_calls") / at_once}
+    return _judge({"server": _case(at_once, counted, {"server_calls": counts.by_step["server_calls"]})})
+
+
+async def measure_pair(folder: Path, at_once: int = AT_ONCE) -> dict[str, Any]:
+    """Measure on a PostgreSQL and a RabbitMQ of our own, `GROUPS` times so many at once, with all that follows until the
+    words of each file are read. The server itself counts its writing transactions and the bytes of its log."""
+    counts, documents = Counts(), GROUPS * at_once
+    async with servers.opened(folder, "node", {"node": [stage.SENDER, stage.RECEIVER]}) as own:
+        await own.tell('CREATE DATABASE "node"')
+        settings = own.settings("node")
+        async with _sending(folder, settings, counts, documents + at_once) as (sender, connection):
+
+            async def unread() -> int:
+                return int(await connection.fetchval("SELECT count(*) FROM content_due"))
+
+            await sender.send(at_once)
+            await traffic.settled(sender.node)
+            await sender.wait_until_read(unread)
+            at_start = await connection.fetchrow(_LOG_POSITION)
+            await sender.count(*[at_once] * GROUPS, unread=unread)
+            at_end = await connection.fetchrow(_LOG_POSITION)
+    commits, log_kb = at_end[0] - at_start[0], (at_end[1] - at_start[1]) / 1_000
+    sums: dict[str, float] = {
+        kind: counts.sum(kind) for kind in ("server_calls", "hops", "publishes", "confirms", "acks")
+    }
+    sums |= {"commits": commits, "log_kb": float(log_kb), "publisher_hops": counts.sum("hops", _PUBLISHER)}
+    case = _case(documents, {kind: number / documents for kind, number in sums.items()}, counts.by_step)
+    sizes = {kind: dict(sorted(by_size.items())) for kind, by_size in counts.sizes.items()}
+    return _judge({"pair": case | {"sizes": sizes}})
+
+
+@asynccontextmanager
+async def _sending(
+    folder: Path, settings: Mapping[str, str], counts: Counts, documents: int
+) -> AsyncIterator[tuple[_Sender, Any]]:
+    """Open a node with these settings, and yield its sender with a connection to its database that is not counted."""
+    papers = iter(enumerate(await pair.papers(folder / "papers", SIZE, documents), 1))
+    stage.more_settings(folder, "node").write_text(json.dumps(settings))
     await stage.prepare(folder, {"node": [stage.SENDER, stage.RECEIVER]})
-    async with _connect(url) as connection:
+    async with _connect(settings["GATEWAY_DATABASE_URL"]) as connection:
 
         async def delivered() -> int:
             return int(await connection.fetchval(_DELIVERED))
 
         with counting.count_everything_else(counts):
             async with stage.opened(folder, "node") as node:
-                sender = _Sender(node, counts, papers, delivered)
-                await sender.send(at_once)
-                await sender.count(at_once)
-    counted = {"server_calls": counts.sum("server_calls") / at_once}
-    return _judge({"server": _case(at_once, counted, {"server_calls": counts.by_step["server_calls"]})})
+                yield _Sender(node, counts, papers, delivered), connection
 
 
 @asynccontextmanager
@@ -235,10 +298,15 @@ def main(words: Sequence[str] | None = None) -> None:
         metavar="URL",
         help="count the calls to PostgreSQL instead: to that empty database, or to a server of its own",
     )
+    parser.add_argument(
+        "--pair", action="store_true", help="count on a PostgreSQL and a RabbitMQ of its own instead"
+    )
     args = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as temporary:
         folder = Path(temporary)
-        if args.server is None:
+        if args.pair:
+            report = asyncio.run(measure_pair(folder, args.n))
+        elif args.server is None:
             report = asyncio.run(measure(folder, args.n, args.register))
         else:
             with _server(args.server, folder) as url:

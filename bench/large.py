@@ -25,7 +25,7 @@ LIMITS = {
     "GATEWAY_LIMITS_ENVELOPE_MB": "250",
 }
 SMALL = 10_000
-# The 16 parts of 4 MB that a receiver gets ahead of its disk, whatever the document's size.
+# The 32 parts of 2 MB that a receiver gets ahead of its disk, whatever the document's size.
 LIMIT = 64 * MB
 
 

@@ -111,8 +111,8 @@ class AmqpSettings:
     key: Path | None = None
     heartbeat_s: Annotated[int, Between(2, 300)] = 10
     confirm_s: Annotated[int, Between(1, 600)] = 30
-    prefetch: Annotated[int, Between(1, 500)] = 16
-    part_mb: Annotated[int, Between(1, 16)] = 4
+    prefetch: Annotated[int, Between(1, 500)] = 32
+    part_mb: Annotated[int, Between(1, 16)] = 2
 
 
 # The section, beside `axis`, that an axis of this kind is read from.

@@ -32,12 +32,12 @@ ASK_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpOptions:
-    """Settings of the axis. Memory needed: about 2 × prefetch messages, each up to `part_bytes`, or up to the broker's
-    max_message_size where other nodes send larger ones."""
+    """Settings of the axis. Memory needed: 2 × prefetch messages, each up to `part_bytes`, or up to the broker's
+    max_message_size where other nodes send larger ones. The prefetch is that of the step at work and of the next one."""
 
     max_bytes: int = 100 * MB
-    part_bytes: int = 4 * MB
-    prefetch: int = 16
+    part_bytes: int = 2 * MB
+    prefetch: int = 32
     confirm_s: float = 30.0
     rest_s: float = REST_S
     delivery_limit: int = names.DELIVERY_LIMIT

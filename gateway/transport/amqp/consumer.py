@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq.abc import AbstractChannel as AbstractUnderlayChannel
 
 from gateway import time_source
 from gateway.domain.document import Lane
@@ -40,6 +41,7 @@ from gateway.transport.amqp.label import SET, Label, PartLabel, PartLimits, Part
 from gateway.transport.amqp.parts_set import ParkedReason
 from gateway.transport.amqp.parts_shelf import Landing
 from gateway.transport.amqp.parts_spool import JoinedParts, Landed, Spool
+from gateway.transport.parcel import Together
 
 # Without a taker, deliveries return to the broker after this time, before it takes this node for stuck.
 REST_S = 60.0
@@ -140,11 +142,12 @@ class Consumer:
     async def _consume_on(self, channel: AbstractChannel, lost: asyncio.Event) -> None:
         channel.close_callbacks.add(lambda *_: lost.set())
         underlay = await await_answer(channel.get_underlay_channel(), ANSWER_S)
+        ends = _Ends(underlay)
         underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())  # the queue was removed
         await await_answer(channel.set_qos(prefetch_count=self._prefetch), ANSWER_S)
         for lane in names.LANES:
             queue = await channel.get_queue(names.lane_queue(self._node, lane), ensure=False)
-            await await_answer(queue.consume(partial(self._arrived, lane)), ANSWER_S)
+            await await_answer(queue.consume(partial(self._arrived, lane, ends)), ANSWER_S)
 
     async def _close_channel(self, channel: AbstractChannel) -> None:
         """Forget the channel's deliveries and close it, which returns its messages to the broker."""
@@ -162,30 +165,30 @@ class Consumer:
             _log.error(reason, extra={"action": "axis.not_fetching", "node": self._node})
         self.reason = reason
 
-    async def _arrived(self, lane: Lane, message: AbstractIncomingMessage) -> None:
+    async def _arrived(self, lane: Lane, ends: _Ends, message: AbstractIncomingMessage) -> None:
         """Route one pushed message: store a part, hand out a readable message, reject any other to the dead queue."""
         try:
             codes = self._hosted.hosted_codes(label.recipients(message))
             if is_part(message):
                 await self._assembly.land(message)
-                self._handout.run_in_background(_end(message, True))
+                self._handout.run_in_background(ends.end(message, True))
             else:
-                self._handout.add(_delivery(message, lane, codes, self._node))
+                self._handout.add(_delivery(message, lane, codes, self._node, ends))
         except (label.Unreadable, PartRefused) as why:
             action(_log, "axis.refused", str(why), packet_id=message.message_id, node=message.user_id)
-            self._handout.run_in_background(_bury(message))
+            self._handout.run_in_background(ends.bury(message))
         except StoreFailure as why:
             action(_log, "axis.part_not_kept", str(why), packet_id=message.message_id)
-            self._handout.run_in_background(self._again_later(message))
+            self._handout.run_in_background(self._again_later(ends, message))
 
-    async def _again_later(self, message: AbstractIncomingMessage) -> None:
+    async def _again_later(self, ends: _Ends, message: AbstractIncomingMessage) -> None:
         """Return the message after a pause that gives a full disk time: each return counts against the delivery limit."""
         await asyncio.sleep(self._rest_s)
-        await _end(message, False)
+        await ends.end(message, False)
 
 
 def _delivery(
-    message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str], node: str
+    message: AbstractIncomingMessage, lane: Lane, codes: Sequence[str], node: str, ends: _Ends
 ) -> BrokerDelivery:
     """Make a delivery of a whole message; Unreadable when its label is bad or does not fit its bytes."""
     read = label.read(message, node)
@@ -195,21 +198,54 @@ def _delivery(
         lane,
         codes,
         open=partial(io.BytesIO, message.body),
-        end=partial(_end, message),
-        put_aside=partial(_bury, message),
+        end=partial(ends.end, message),
+        put_aside=partial(ends.bury, message),
     )
 
 
-async def _end(message: AbstractIncomingMessage, is_done: bool) -> None:
-    """Acknowledge the message, or return it to its queue. A lost connection needs no answer: the broker delivers again."""
-    with contextlib.suppress(*BROKEN):
-        await await_answer(message.ack() if is_done else message.nack(requeue=True), ANSWER_S)
+class _Ends:
+    """Ends the deliveries of one channel. A lost connection needs no answer: the broker delivers again.
 
+    The broker numbers the deliveries of a channel from 1, and one acknowledgement may end all up to a number. It is used
+    where every number up to it has ended here, so that a message which is still at work, or has not even been read from the
+    line, is never among them."""
 
-async def _bury(message: AbstractIncomingMessage) -> None:
-    """Reject the message, which moves it to the dead queue."""
-    with contextlib.suppress(*BROKEN):
-        await await_answer(message.reject(requeue=False), ANSWER_S)
+    def __init__(self, channel: AbstractUnderlayChannel) -> None:
+        self._channel = channel
+        self._upto, self._ended = 0, set[int]()  # the number up to which all have ended, and those above it
+        self._acknowledging = Together(self._acknowledge)
+
+    async def end(self, message: AbstractIncomingMessage, is_done: bool) -> None:
+        """Acknowledge the message, or return it to its queue."""
+        with contextlib.suppress(*BROKEN):
+            if is_done:
+                await self._acknowledging.ask(message.delivery_tag or 0)
+            else:
+                await await_answer(message.nack(requeue=True), ANSWER_S)
+                self._note([message.delivery_tag or 0])
+
+    async def bury(self, message: AbstractIncomingMessage) -> None:
+        """Reject the message, which moves it to the dead queue."""
+        with contextlib.suppress(*BROKEN):
+            await await_answer(message.reject(requeue=False), ANSWER_S)
+            self._note([message.delivery_tag or 0])
+
+    async def _acknowledge(self, numbers: Sequence[int]) -> Sequence[None]:
+        self._note(numbers)
+        upto = self._upto
+        async with asyncio.timeout(ANSWER_S):
+            if last := max((number for number in numbers if number <= upto), default=0):
+                await self._channel.basic_ack(last, multiple=True)
+            for number in numbers:
+                if number > upto:
+                    await self._channel.basic_ack(number)
+        return [None] * len(numbers)
+
+    def _note(self, numbers: Sequence[int]) -> None:
+        self._ended.update(numbers)
+        while self._upto + 1 in self._ended:
+            self._upto += 1
+            self._ended.remove(self._upto)
 
 
 def is_part(message: AbstractIncomingMessage) -> bool:

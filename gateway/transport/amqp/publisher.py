@@ -17,9 +17,9 @@ from typing import BinaryIO
 from weakref import WeakValueDictionary
 
 from aio_pika import Message
-from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import DeliveryError, PublishError
+from aio_pika.exceptions import PublishError
 
+from gateway import random_source
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.errors import BrokerRefused, Unreachable
@@ -27,7 +27,8 @@ from gateway.ports.axis import Fate, Outcome, Parcel
 from gateway.ports.services import Clock, Pool
 from gateway.transport.amqp import label
 from gateway.transport.amqp import topology as names
-from gateway.transport.amqp.connection import BROKEN, Link, await_answer, describe_error, later_outcome
+from gateway.transport.amqp.confirms import BlockedNow, ConfirmedChannel, Flight
+from gateway.transport.amqp.connection import BROKEN, Link, describe_error, later_outcome
 from gateway.transport.amqp.label import PART, PARTS, SET, WHOLE_DIGEST, WHOLE_SIZE
 from gateway.transport.amqp.topology import LANE, SENDER
 from gateway.transport.parcel import PIECE, lies_in_memory, too_large, unroutable
@@ -38,7 +39,6 @@ KEYS = 1000  # recipients of one upload: as many as a receiver takes with a part
 KEYS_BYTES = 64 * 1024  # of recipients on one message: its header must fit into one frame of 128 KiB
 LONGEST_KEY = 255  # AMQP's own limit
 ASK_S = 3.0  # a person waits for the answer, and can do without it
-DIAL_S = 1.0  # enough for a connection that broke a moment ago, not for a broker that is down
 
 _DELIVERED = Outcome(fate=Fate.DELIVERED)
 
@@ -59,7 +59,8 @@ class Publisher:
     ) -> None:
         self._link, self._user, self._clock, self._pool = link, user, clock, pool
         self._max_bytes, self._part_bytes, self._confirm_s = max_bytes, part_bytes, confirm_s
-        self._small, self._large = _Channel(link, SMALL_AT_ONCE), _Channel(link, LARGE_AT_ONCE)
+        self._small = ConfirmedChannel(link, SMALL_AT_ONCE, confirm_s)
+        self._large = ConfirmedChannel(link, LARGE_AT_ONCE, confirm_s)
         # The library matches a returned message to its publish by message id, so one id is published once at a time.
         self._flying: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -107,7 +108,7 @@ class Publisher:
         channel = self._small if len(message.body) <= SMALL else self._large
         try:
             async with self._alone(message.message_id or "", channel):
-                await channel.publish(exchange, message, key, self._confirm_s)
+                await channel.publish(exchange, message, key)
         except PublishError as cause:
             raise BrokerRefused(
                 f"nobody is bound for {key}", hint="gateway axis apply brings the bindings in line"
@@ -121,7 +122,7 @@ class Publisher:
         """Upload the parcel once for these keys, and return one outcome per key. After a failure, open keys are retried
         and marked unsure where bytes may have reached the broker."""
         outcomes: dict[str, Outcome] = {}
-        flight = _Flight()
+        flight = Flight()
         try:
             async with asyncio.timeout(self._confirm_s * (2 + parcel.size // self._part_bytes)):
                 absent = await self._absent(keys)
@@ -140,7 +141,7 @@ class Publisher:
             outcomes |= dict.fromkeys(open_keys, replace(later_outcome(error), unsure=flight.begun))
         return outcomes
 
-    async def _send_all(self, parcel: Parcel, keys: Sequence[str], flight: _Flight) -> None:
+    async def _send_all(self, parcel: Parcel, keys: Sequence[str], flight: Flight) -> None:
         """Send the parcel as one message or as parts in order; each part is in memory until it is confirmed."""
         channel = self._small if parcel.size <= SMALL else self._large
         async with self._alone(parcel.packet_id, channel):
@@ -151,7 +152,7 @@ class Publisher:
                 at = self._clock.now()
                 message = label.make_message(parcel, part.body, keys, user=self._user, at=at, more=more)
                 exchange = names.lane_exchange(parcel.lane)
-                await channel.publish(exchange, message, keys[0], self._confirm_s, flight)
+                await channel.publish(exchange, message, keys[0], flight)
 
     async def _absent(self, keys: Sequence[str]) -> frozenset[str]:
         """Return the keys that no node hosts. A single key is not asked about, because its own message would be
@@ -168,78 +169,20 @@ class Publisher:
 
     async def _is_hosted(self, key: str) -> bool:
         """Ask whether a node hosts the key, by an empty message that is returned when none does."""
-        question = Message(b"", app_id=names.APP_ID)
+        question = Message(b"", app_id=names.APP_ID, message_id=random_source.token_hex(16))
         try:
             async with self._small.window:
-                await self._small.publish(names.HOSTED_EXCHANGE, question, key, self._confirm_s)
+                await self._small.publish(names.HOSTED_EXCHANGE, question, key)
         except PublishError:
             return False
         return True
 
     @contextlib.asynccontextmanager
-    async def _alone(self, message_id: str, channel: _Channel) -> AsyncIterator[None]:
+    async def _alone(self, message_id: str, channel: ConfirmedChannel) -> AsyncIterator[None]:
         """Hold the message id and one place in the channel's window."""
         lock = self._flying.setdefault(message_id, asyncio.Lock())
         async with lock, channel.window:
             yield
-
-
-class BlockedNow(Exception):
-    """The broker has set an alarm, and reads nothing from us until it is over."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = Outcome(fate=Fate.RETRY, code="axis-blocked", detail=reason)
-
-
-@dataclass(slots=True)
-class _Flight:
-    """Note whether any bytes of a parcel may have reached the broker."""
-
-    begun: bool = False
-
-
-class _Channel:
-    """One channel with publisher confirms and a window of messages; opened again after the broker closed it."""
-
-    def __init__(self, link: Link, window: int) -> None:
-        self._link = link
-        self.window = asyncio.Semaphore(window)
-        self._channel: AbstractChannel | None = None
-        self._opening = asyncio.Lock()
-
-    async def publish(
-        self, exchange: str, message: Message, key: str, within_s: float, flight: _Flight | None = None
-    ) -> None:
-        """Publish a message and wait for its confirmation. An alarm of the broker raises BlockedNow at once. `flight` is
-        marked before the message goes out."""
-        channel = await self._open()
-        if self._link.blocked_since is not None:
-            raise BlockedNow(self._link.reason)
-        target = await channel.get_exchange(exchange, ensure=False)
-        if flight is not None:
-            flight.begun = True
-        try:
-            await await_answer(target.publish(message, key, mandatory=True), within_s, self._link.trouble)
-        except PublishError:
-            raise
-        except DeliveryError:
-            # The broker's end of a channel keeps asking the member that led a queue when the channel first used it.
-            # While that member is dead, every message is refused, even after another has taken over; a new channel
-            # finds the new leader.
-            with contextlib.suppress(*BROKEN):
-                await await_answer(channel.close(), within_s)
-            raise
-        except ConnectionError:
-            if self._link.blocked_since is not None:
-                raise BlockedNow(self._link.reason) from None
-            raise
-
-    async def _open(self) -> AbstractChannel:
-        async with self._opening:
-            if self._channel is None or self._channel.is_closed:
-                self._channel = await self._link.channel(DIAL_S, confirms=True)
-            return self._channel
 
 
 def _fits(key: str) -> bool:

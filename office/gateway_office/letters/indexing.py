@@ -9,7 +9,7 @@ tried three times."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,8 @@ from gateway_office.store.contents import DueContent
 from gateway_office.store.store import OfficeWork, SqlOfficeStore
 
 _EVERY = timedelta(seconds=30)
-_DOCUMENTS_AT_ONCE = 4
+# Their words are written together, because a commit costs more than a short document's words.
+_DOCUMENTS_AT_ONCE = 16
 _ROWS_AT_ONCE = 500
 _WINDOW = 10
 _NODE = "node"
@@ -41,6 +42,16 @@ class _ReaderEnded(StoreFailure):
     """Raised where the reading process ended, perhaps because of the file."""
 
     permanent = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words of a document, with the outcome of reading each file; no document where nothing is to be read."""
+
+    due: DueContent
+    document: Document | None
+    pages: list[WordPage] = field(default_factory=list)
+    readings: dict[int, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,37 +97,60 @@ class ContentIndexer:
 
     async def _read_some(self) -> bool:
         queue = self.store.content_queue
-        claimed = await queue.claim(_DOCUMENTS_AT_ONCE)
+        claimed, waiting = await queue.claim(_DOCUMENTS_AT_ONCE), list[_Words]()
         for due in claimed:
             try:
-                await self._read(due)
-            except GatewayError as error:  # it comes back later
-                log.action(_log, "contents.postponed", str(error), document=due.document_id, code=error.code)
-                if isinstance(error, StoreFailure) and not error.permanent:
-                    await queue.take_back_try(due)
+                waiting.append(await self._read(due))
+            except GatewayError as error:
+                await self._postpone([due], error)
+            if sum(len(words.pages) for words in waiting) >= self.limits.pages:
+                await self._keep(waiting)
+                waiting = []
+        if waiting:
+            await self._keep(waiting)
         return bool(claimed) or await queue.fill(_ROWS_AT_ONCE) or await queue.rewrite()
 
-    async def _read(self, due: DueContent) -> None:
-        scope = AgencyScope(agency_id=due.agency_id, principal_id=_NODE)
+    async def _postpone(self, dues: Sequence[DueContent], error: GatewayError) -> None:
+        """Log the error; the documents come back later."""
+        for due in dues:
+            log.action(_log, "contents.postponed", str(error), document=due.document_id, code=error.code)
+            if isinstance(error, StoreFailure) and not error.permanent:
+                await self.store.content_queue.take_back_try(due)
+
+    async def _read(self, due: DueContent) -> _Words:
+        scope = _scope_of(due)
         async with self.store.read(scope) as work:
             document = await _load(work, due)
             was_read = bool(await work.office.contents.readings(due.document_id))
-        pages: list[WordPage] = []
-        readings: dict[int, Reading] = {}
-        is_readable = document is not None and may_be_searched(document) and not was_read
-        if document is not None and is_readable:
-            for file in self.looking.files(document):
-                if due.is_last:
-                    readings[file.n] = Reading.UNREADABLE
-                elif file.kind in READ_KINDS | DRAWN_KINDS:
-                    readings[file.n] = await self._read_file(scope, file, pages)
-        async with self.store.changing(scope) as work:
-            current = await _load(work, due) if is_readable else None
-            if document is None or not is_readable:
-                await work.office.contents.drop(due)
-            elif current is not None and _is_unchanged(document, current):
-                await work.office.contents.keep(due, pages, readings, self.looking.services.clock.now())
-            # Otherwise it was changed meanwhile: its mark stays, and it comes back later.
+        if document is None or was_read or not may_be_searched(document):
+            return _Words(due, None)
+        words = _Words(due, document)
+        for file in self.looking.files(document):
+            if due.is_last:
+                words.readings[file.n] = Reading.UNREADABLE
+            elif file.kind in READ_KINDS | DRAWN_KINDS:
+                words.readings[file.n] = await self._read_file(scope, file, words.pages)
+        return words
+
+    async def _keep(self, waiting: Sequence[_Words]) -> None:
+        """Write the words of these documents in one unit of work; where that fails, all of them come back later."""
+        now = self.looking.services.clock.now()
+        try:
+            async with self.store.changing_rows() as tx:
+                works = [self.store.join(tx, _scope_of(words.due)) for words in waiting]
+                # All documents are locked before the first word is written, in the order of all units that write words.
+                currents = [
+                    words.document and await _load(work, words.due)
+                    for work, words in zip(works, waiting, strict=True)
+                ]
+                for work, words, current in zip(works, waiting, currents, strict=True):
+                    if words.document is None:
+                        await work.office.contents.drop(words.due)
+                    elif current is not None and _is_unchanged(words.document, current):
+                        await work.office.contents.keep(words.due, words.pages, words.readings, now)
+                    # Otherwise it was changed meanwhile: its mark stays, and it comes back later.
+        except GatewayError as error:
+            await self._postpone([words.due for words in waiting], error)
 
     async def _read_file(self, scope: AgencyScope, file: LookedFile, pages: list[WordPage]) -> Reading:
         """Read one file and add its words to the pages; what was read before a fault is kept."""
@@ -153,6 +187,10 @@ class ContentIndexer:
                     fault=LIMIT, detail=f"reading it takes longer than {self.limits.seconds:.0f} s"
                 )
         return look
+
+
+def _scope_of(due: DueContent) -> AgencyScope:
+    return AgencyScope(agency_id=due.agency_id, principal_id=_NODE)
 
 
 async def _load(work: OfficeWork, due: DueContent) -> Document | None:

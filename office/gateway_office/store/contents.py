@@ -403,8 +403,8 @@ class SqlContentQueue(OwnTransactions):
         self._clock, self._when_rewritten = clock, when_rewritten
 
     async def claim(self, limit: int) -> Sequence[DueContent]:
-        """Take so many documents, the newest first. Those that are not read come back later; those that were taken too
-        often are taken a last time."""
+        """Take so many documents, the newest first. Those that are not read come back later, each alone, since one of them
+        may have ended the node; those that were taken too often are taken a last time."""
         now = self._clock.now()
         query = _DUE.order_by(col(_D.place).desc()).limit(limit)
         async with self._reading() as tx:
@@ -412,12 +412,18 @@ class SqlContentQueue(OwnTransactions):
                 return ()
         async with self._changing() as tx:
             await tx.hold("contents")
-            rows = await tx.rows(_D, query, now=now)
-            for row in rows:
-                renewal = {"not_before": now + CLAIMED_FOR, "tries": row.tries + 1}
-                await tx.change(
-                    update_by_key(_D), at_agency_id=row.agency_id, at_document_id=row.document_id, **renewal
-                )
+            due = await tx.rows(_D, query, now=now)
+            rows = [row for row in due if not row.tries] or due[:1]
+            renewals = [
+                {
+                    "at_agency_id": row.agency_id,
+                    "at_document_id": row.document_id,
+                    "not_before": now + CLAIMED_FOR,
+                    "tries": row.tries + 1,
+                }
+                for row in rows
+            ]
+            await tx.change_many(update_by_key(_D), renewals)
         return [value_of(DueContent, row, is_last=row.tries >= MOST_TRIES) for row in rows]
 
     async def take_back_try(self, due: DueContent) -> None:

@@ -362,6 +362,10 @@ class SqlOfficeStore(SqlStore):
         follower = self._following(tx, scope.agency_id)
         return OfficeWork(tx, scope, self._clock, self._folder, follower)
 
+    def join(self, tx: Transaction, scope: AgencyScope) -> OfficeWork:
+        """Make a unit of work of one agency within a transaction that others share; it changes no document."""
+        return OfficeWork(tx, scope, self._clock, self._folder)
+
     def read(self, scope: AgencyScope) -> AbstractAsyncContextManager[OfficeWork]:
         return self._looking(lambda tx: OfficeWork(tx, scope, self._clock, self._folder, cache=self._counts))
 

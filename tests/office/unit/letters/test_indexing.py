@@ -4,6 +4,7 @@ decided while its files are being read."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.pdf import PageLook, PageWish
 from gateway.errors import Clash, GatewayError, StoreFailure
+from gateway.store.transaction import Transaction
 from gateway_office.domain.content import Reading
 from gateway_office.domain.listing import Filter
 from gateway_office.letters import indexing
@@ -238,3 +240,56 @@ async def test_switched_off_nothing_is_read_and_nothing_stays(town: OfficeTown) 
     assert len(drawer.wishes) == 1
     assert await search(town, letter, "lut") == []
     assert await readings(town, letter) == []
+
+
+@dataclass
+class DeadlyDrawer(Drawer):
+    """Drawer at whose file of that size the node dies."""
+
+    size: int = 0
+
+    async def draw(self, path: Path, wish: PageWish) -> PageLook:
+        if path.stat().st_size == self.size:
+            raise KeyboardInterrupt
+        return await Drawer.draw(self, path, wish)
+
+
+async def arrived_together(town: OfficeTown, *contents: bytes) -> list[IncomingDocument]:
+    """Bring a document with each of these files, and return them in this order."""
+    for n, content in enumerate(contents):
+        files = (("van-ban.pdf", content),)
+        await town.brought(town.forge(document(f"20{n}", files=files), files))
+    await folded(town.node.store)
+    town.clock.advance(QUIET_TIME.total_seconds())
+    return sorted(await town.incoming(), key=lambda letter: str(letter.number))
+
+
+async def test_the_words_of_documents_that_came_together_are_one_write(
+    town: OfficeTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = await arrived_together(town, *[PDF] * 5)
+    writes: list[int] = []
+    changing_rows = town.node.store.changing_rows
+
+    def counted() -> AbstractAsyncContextManager[Transaction]:
+        writes.append(1)
+        return changing_rows()
+
+    monkeypatch.setattr(town.node.store, "changing_rows", counted)
+    await work_through(with_drawer(town, Drawer()), town)
+
+    assert [await readings(town, letter) for letter in letters] == [[Reading.WORDS]] * 5
+    assert len(writes) == 2  # they are claimed, and written
+
+
+async def test_a_file_at_which_the_node_dies_leaves_the_words_of_those_beside_it(town: OfficeTown) -> None:
+    deadly = pdf("Trang đầu", WORDS)
+    letters = await arrived_together(town, PDF, deadly, PDF)
+    drawer = DeadlyDrawer(size=len(deadly))
+    for _ in range(2 * MOST_TRIES):
+        with suppress(KeyboardInterrupt):
+            await work_through(with_drawer(town, drawer), town)
+        town.clock.advance(3_600)
+
+    outcomes = [await readings(town, letter) for letter in letters]
+    assert outcomes == [[Reading.WORDS], [Reading.UNREADABLE], [Reading.WORDS]]
