@@ -119,7 +119,7 @@ def workers(figures: Figures) -> Iterator[Mark]:
 
 def memory(figures: Figures) -> Iterator[Mark]:
     for side, above in figures["above_idle_mb"].items():
-        yield Mark(f"{side}, above idle", above, "MB", figures["limit_mb"])
+        yield Mark(f"{side}, above idle", above, "MB", figures["limits_mb"][side])
     for side, idle in figures["idle_mb"].items():
         yield Mark(f"{side}, idle", idle, "MB idle")
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench import stage
@@ -83,7 +84,7 @@ async def opened(folder: Path, root: Path | None = None) -> AsyncIterator[Pair]:
 async def prepared(folder: Path, nodes: Mapping[str, Sequence[str]], root: Path | None = None) -> None:
     """Prepare these nodes, by a process of that version, because it is that version's schema."""
     arguments = [f"{node}={','.join(codes)}" for node, codes in nodes.items()]
-    process = await _start("bench.stage", str(folder), *arguments, root=root)
+    process = await start("bench.stage", str(folder), *arguments, root=root)
     if await process.wait():
         raise Broken("the nodes could not be set up")
 
@@ -91,7 +92,7 @@ async def prepared(folder: Path, nodes: Mapping[str, Sequence[str]], root: Path 
 @asynccontextmanager
 async def at_work(folder: Path, node: str, root: Path | None = None) -> AsyncIterator[Side]:
     """Open that node in a process of its own."""
-    side = Side(await _start("bench.side", str(folder), node, piped=True, root=root))
+    side = Side(await start("bench.side", str(folder), node, piped=True, root=root))
     try:
         await side.read_answer()
         yield side
@@ -102,7 +103,7 @@ async def at_work(folder: Path, node: str, root: Path | None = None) -> AsyncIte
 async def papers(folder: Path, size: int, count: int) -> list[Path]:
     """Write different PDFs of that size, by a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    process = await _start("bench.papers", str(folder), str(size), str(count))
+    process = await start("bench.papers", str(folder), str(size), str(count))
     if await process.wait():
         raise Broken("the papers could not be made")
     return sorted(folder.glob(f"{size}-*.pdf"))
@@ -114,12 +115,19 @@ def environment(root: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, parts))}
 
 
-async def _start(module: str, *words: str, piped: bool = False, root: Path | None = None) -> Process:
+async def start(
+    module: str,
+    *words: str,
+    piped: bool = False,
+    root: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Process:
+    """Start a module as a program; `piped`: its input and output are ours."""
     pipe, at = PIPE if piped else None, root or _ROOT
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *words),
         stdin=pipe,
         stdout=pipe,
         cwd=at,
-        env=environment(at),
+        env={**environment(at), **variables},
     )

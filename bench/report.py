@@ -29,12 +29,17 @@ def there_and_back(table: Figures) -> Iterator[str]:
 
 
 def memory(table: Figures) -> Iterator[str]:
-    above, idle = table["above_idle_mb"], table["idle_mb"]
+    above, idle, limits = table["above_idle_mb"], table["idle_mb"], table["limits_mb"]
     verdict = "holds" if table["holds"] else "BROKEN"
     yield (
         f"{size(table['bytes'])} from one process to another: {table['seconds']} s; memory above idle: "
         f"sender {above['sender']} MB (idle {idle['sender']}), receiver {above['receiver']} MB "
-        f"(idle {idle['receiver']}); limit {table['limit_mb']:.0f} MB {verdict}"
+        f"(idle {idle['receiver']}); limit {limits['sender']:.0f} MB"
+    )
+    yield (
+        "  peak above idle: "
+        + ", ".join(f"{name} {above[name]} MB (idle {idle[name]})" for name in ("backup", "restore", "demo"))
+        + f"; limit {limits['demo']:.0f} MB {verdict}"
     )
     yield f"  sender's event loop stalls: p99 {table['stalls']['p99_ms']} ms, longest {table['stalls']['max_ms']} ms"
 

@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from bench.machine import status
+from bench.memory import LOCK_LIMIT
 from tests.support.waiting import block_until
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def _demonstration(folder: Path) -> Iterator[str]:
-    """Yield the output of a started demonstration; it is stopped as with Ctrl+C."""
+def _demonstration(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield the output of a started demonstration and its process; it is stopped as with Ctrl+C."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     command = [sys.executable, "-m", "gateway", "--lang", "en", "demo", "--port", "0", "--keep", str(folder)]
     with subprocess.Popen(
@@ -34,7 +36,7 @@ def _demonstration(folder: Path) -> Iterator[str]:
                 if line.startswith("Ready."):
                     break
             assert "Ready." in printed, printed
-            yield printed
+            yield printed, process.pid
         finally:
             process.terminate()
 
@@ -45,7 +47,9 @@ def _answers_in(folder: Path) -> list[Path]:
 
 
 def test_the_demonstration_comes_up_and_what_it_prints_can_be_typed(tmp_path: Path) -> None:
-    with _demonstration(tmp_path / "demo") as printed:
+    with _demonstration(tmp_path / "demo") as (printed, pid):
+        # A backup was locked on the way, which `python -m bench memory` measures too.
+        assert status("VmHWM", pid) - status("VmRSS", pid) <= LOCK_LIMIT
         address = re.search(r"http://[\d.]+:\d+/", printed)
         assert address
         with urllib.request.urlopen(address[0]) as page:  # noqa: S310 - this machine's own

@@ -120,7 +120,7 @@ def test_throughput_and_one_large_document_are_told_with_their_legs(tmp_path: Pa
 def test_memory_is_judged(tmp_path: Path) -> None:
     memory = _run(tmp_path, "memory", "--size", "2000000")["memory"]
 
-    assert set(memory["above_idle_mb"]) == {"sender", "receiver"}
+    assert set(memory["above_idle_mb"]) == {"sender", "receiver", "backup", "restore", "demo"}
     assert memory["holds"]
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import pty
 import re
 import shutil
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pyrage
 import pytest
 
 from gateway.errors import Denied, StoreFailure
-from gateway.ops.backup_file import BackupReader, Damaged, read_about
+from gateway.ops.backup_file import BackupReader, BackupWriter, Damaged, read_about
+from gateway.pool import ThreadPool
 from gateway.trust import sealed_files
 from gateway.trust.hold_seal import KeyUnsealer, new_pair
 from gateway.trust.sealed_files import NotOpened
@@ -54,6 +56,23 @@ def test_the_work_of_a_passphrase_is_fixed_and_that_of_a_file_is_limited(cases: 
             sealed_files.unlock(re.sub(pattern, by, private, count=1, flags=re.DOTALL), OF_THE_HEAD)
     with pytest.raises(NotOpened, match="more work"):
         sealed_files.unlock(re.sub(rb"(-> scrypt \S+) \d+", rb"\1 23", private), OF_THE_HEAD, most_work=22)
+
+
+async def test_the_event_loop_turns_while_a_backup_is_locked() -> None:
+    turns = 0
+
+    def lock() -> int:
+        turns_before = turns
+        BackupWriter(io.BytesIO(), WORDS).close()
+        return turns - turns_before
+
+    with closing(ThreadPool(1)) as pool:
+        locking = asyncio.create_task(pool.run(lock))
+        while not locking.done():
+            turns += 1
+            await asyncio.sleep(0)
+    # A hundred thousand. Where the interpreter's lock is kept, only the threads' changes leave it some hundred.
+    assert await locking > 5_000
 
 
 @pytest.mark.long
