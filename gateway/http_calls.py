@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -170,6 +171,8 @@ class HttpCaller:
 def load_library() -> None:
     """Import aiohttp. While imported it reads the machine's authorities twice, for calls without a TLS context; ours
     always have one (`_tls`). So it is shown no authorities here, and a call without a context trusts none."""
+    if "aiohttp" in sys.modules:
+        return
     paths = ssl.get_default_verify_paths()
     names = (paths.openssl_cafile_env, paths.openssl_capath_env)
     saved_paths = {name: os.environ.get(name) for name in names}
@@ -232,6 +235,7 @@ def ask(
 ) -> bytes:
     """Return the body of an answer with status 200 and an expected type; else raise Unreachable. `ca` is trusted besides
     the machine's authorities. It blocks: use the pool."""
+    load_library()
     from aiohttp import ClientError
 
     parts = parse_url(question.url)
@@ -245,6 +249,7 @@ def ask(
 async def read_pieces(url: str, bounds: Bounds, ca: Path | None = None) -> AsyncIterator[bytes]:
     """Get an address and yield the body of its answer in pieces; raise Unreachable where it did not come whole. `ca` is
     trusted besides the machine's authorities."""
+    await asyncio.to_thread(load_library)
     from aiohttp import ClientError
     from yarl import URL
 

@@ -1,5 +1,5 @@
-"""Counters and timings of this process, updated where things happen. In: events of the code. Out: samples in a registry
-of our own, which `ops.metrics` writes out. Label values are chosen by us; a meter that has its maximum of label sets
+"""Counters and timings of this process, updated where things happen. In: events of the code. Out: samples, which
+`ops.metrics` writes out. Label values are chosen by us; a meter that has its maximum of label sets
 counts further ones as `other`, so that outsiders cannot make it grow."""
 
 from __future__ import annotations
@@ -10,15 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Generic, TypeVar
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from typing import Any, Generic, TypeVar
 
 from gateway import time_source
 
-REGISTRY = CollectorRegistry()
 MOST_SETS = 100
 OTHER = "other"
 V = TypeVar("V")
@@ -28,35 +23,36 @@ _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
-class _Meter(Collector, Generic[V]):
+class Meter(Generic[V]):
     """Values by set of labels, up to a maximum number of sets. The library only writes them out, because its own samples
     cost several times as much to update."""
 
     def __init__(self, name: str, says: str, labels: Sequence[str]) -> None:
-        self._name, self._says, self._labels = name, says, tuple(labels)
+        self.name, self.says, self.labels = name, says, tuple(labels)
         self._values: dict[tuple[str, ...], V] = {} if labels else {(): self._first_value()}
         self._lock = threading.Lock()
-        REGISTRY.register(self)
+        METERS.append(self)
 
     def _first_value(self) -> V:
         """Return the initial value of a new set."""
         raise NotImplementedError
 
-    def _family(self, values_by_set: Mapping[tuple[str, ...], V]) -> Metric:
-        """Return the values in the form in which the library writes them out."""
+    def _sample(self, value: V) -> tuple[Any, ...]:
+        """Return a value in the form in which the library takes it. Any: a part of one."""
         raise NotImplementedError
 
-    def collect(self) -> Sequence[Metric]:
+    def samples(self) -> list[tuple[tuple[str, ...], *tuple[Any, ...]]]:
+        """Return each set of labels with its value."""
         with self._lock:
-            return [self._family(self._values)]
+            return [(label_set, *self._sample(value)) for label_set, value in self._values.items()]
 
     def _set_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the set for these labels, adding it where it is new; the caller holds the lock. Raise KeyError for an
         undeclared or missing label."""
-        label_set = tuple(map(labels.__getitem__, self._labels))
+        label_set = tuple(map(labels.__getitem__, self.labels))
         if len(labels) != len(label_set):
             raise KeyError(
-                f"the labels are {', '.join(self._labels) or 'none'}, and {', '.join(labels)} were given"
+                f"the labels are {', '.join(self.labels) or 'none'}, and {', '.join(labels)} were given"
             )
         if label_set not in self._values:
             if len(self._values) >= MOST_SETS:
@@ -65,7 +61,10 @@ class _Meter(Collector, Generic[V]):
         return label_set
 
 
-class Count(_Meter[float]):
+METERS: list[Meter[Any]] = []
+
+
+class Count(Meter[float]):
     """Number of events since the process began."""
 
     def __init__(self, name: str, says: str, *labels: str) -> None:
@@ -78,11 +77,8 @@ class Count(_Meter[float]):
     def _first_value(self) -> float:
         return 0.0
 
-    def _family(self, values_by_set: Mapping[tuple[str, ...], float]) -> Metric:
-        family = CounterMetricFamily(self._name, self._says, labels=self._labels)
-        for label_set, times in values_by_set.items():
-            family.add_metric(label_set, times)
-        return family
+    def _sample(self, value: float) -> tuple[float]:
+        return (value,)
 
 
 @dataclass(slots=True)
@@ -93,7 +89,7 @@ class _Times:
     seconds: float = 0.0
 
 
-class Timing(_Meter[_Times]):
+class Timing(Meter[_Times]):
     """Durations, as a histogram of seconds."""
 
     def __init__(self, name: str, says: str, *labels: str, buckets: Sequence[float] = _QUICK) -> None:
@@ -119,12 +115,9 @@ class Timing(_Meter[_Times]):
     def _first_value(self) -> _Times:
         return _Times([0] * (len(self._bounds) + 1))
 
-    def _family(self, values_by_set: Mapping[tuple[str, ...], _Times]) -> Metric:
-        family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
+    def _sample(self, value: _Times) -> tuple[list[tuple[str, int]], float]:
         bounds = [*map(str, self._bounds), "+Inf"]
-        for label_set, times in values_by_set.items():
-            family.add_metric(label_set, [*zip(bounds, accumulate(times.counts), strict=True)], times.seconds)
-        return family
+        return [*zip(bounds, accumulate(value.counts), strict=True)], value.seconds
 
 
 ACCEPTED = Count("accepted", "Documents accepted for sending.")

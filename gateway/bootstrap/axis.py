@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.registry import node_name_fault
@@ -17,9 +18,11 @@ from gateway.ports.axis import ManagedAxis
 from gateway.ports.services import Clock, Pool
 from gateway.settings import Settings
 from gateway.settings.axes import rules
-from gateway.transport.amqp.access import Access, read_servers
 from gateway.transport.embedded import EmbeddedAxis
 from gateway.transport.routed import HostOf, RoutedAxis, nobody
+
+if TYPE_CHECKING:
+    from gateway.transport.amqp.access import Access
 
 AxisFactory = Callable[[Settings, Clock, Pool, str], AbstractAsyncContextManager[ManagedAxis]]
 """Makes an axis from the settings of one; the last is its name among several. Raises Misconfigured."""
@@ -105,6 +108,8 @@ def _load_factory(kind: str) -> AxisFactory:
 
 def broker_access(settings: Settings) -> Access:
     """Describe the connection to the broker. Misconfigured when an address cannot be read or the password is missing."""
+    from gateway.transport.amqp.access import Access, read_servers
+
     amqp = settings.amqp
     if fault := node_name_fault(settings.node.name):
         raise Misconfigured(f"node.name is {settings.node.name!r}: {fault}")

@@ -27,12 +27,13 @@ from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.folder.layout import NOTE, FolderRules
 from gateway.holding import HoldService
+from gateway.http_calls import load_library
 from gateway.incoming.partners import PartnerMail
 from gateway.incoming.services import IncomingServices, PdfAsking
 from gateway.policy import timers
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
-from gateway.ports.services import Clock, Pool, Poster, Scanner
+from gateway.ports.services import Clock, Pool, Posted, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
 from gateway.settings.reading import sqlite_file
@@ -56,6 +57,7 @@ from gateway.workers.revocation import RevocationAsker
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
+    from gateway.transport.webhook import HttpPoster
 
 MB = 1024 * 1024
 # Sections in which the processes of one node may differ.
@@ -220,6 +222,37 @@ def webhook_reach(settings: Settings) -> Reach:
             f"webhooks.networks: {why}", hint='write networks with commas between: "10.20.0.0/16, 192.0.2.7"'
         ) from why
     return Reach(networks=networks, plain=webhooks.plain_http == "yes")
+
+
+class LatePoster:
+    """Poster of webhooks. Its library, a tenth of an idle worker's memory, is loaded in a thread for the first of them."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        self._settings, self._pool = settings, pool
+        self._poster: HttpPoster | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        if self._poster is None:
+            poster = await self._pool.run(self._make)
+            self._poster = self._poster or poster
+        return await self._poster.post(url, body, headers)
+
+    def _make(self) -> HttpPoster:
+        load_library()
+        from gateway.transport import webhook
+
+        webhooks = self._settings.webhooks
+        return webhook.HttpPoster(
+            webhook_reach(self._settings),
+            timeout_s=webhooks.timeout_s,
+            at_once=webhooks.at_once,
+            agent=f"gateway/{__version__}",
+            ca=webhooks.ca,
+        )
+
+    async def close(self) -> None:
+        if self._poster is not None:
+            await self._poster.close()
 
 
 def webhook_service(

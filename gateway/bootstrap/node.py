@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from gateway import __version__
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import NodeCore, data_room, open_core, open_marks
@@ -42,7 +41,6 @@ from gateway.store.folder_marks import LOOK_EVERY, FolderMarks
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
-from gateway.transport.webhook import HttpPoster
 from gateway.trust import authorities, seals
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
@@ -370,7 +368,7 @@ async def open_node(
         settled = SettledClock(time)
         out = _outgoing_services(core, wrapper, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
         inn = _incoming_services(core, wrapper, out, judges)
-        poster = _poster(settings)
+        poster = guards.LatePoster(settings, pool)
         stack.push_async_callback(poster.close)
         vault = wrapper("vault", guards.vault(settings, pool))
         yield OpenNode(
@@ -414,16 +412,6 @@ def _pulse(
         axes=lambda: {**each_state(axis), "": axis.state()},
         slots=stopwatch.slots,
         sees=sees,
-    )
-
-
-def _poster(settings: Settings) -> HttpPoster:
-    return HttpPoster(
-        guards.webhook_reach(settings),
-        timeout_s=settings.webhooks.timeout_s,
-        at_once=settings.webhooks.at_once,
-        agent=f"gateway/{__version__}",
-        ca=settings.webhooks.ca,
     )
 
 

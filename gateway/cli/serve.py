@@ -45,12 +45,13 @@ async def serve(
     """Run the API, the pages and the workers until stopped. Ctrl+C finishes the work in progress, then stops."""
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; expected {', '.join(ROLES)}")
-    from gateway.http_calls import load_library
-
     # Until all is loaded (`freeze_loaded`) nearly all objects stay, and looking through them again and again would be
     # a fifth of the start. Garbage, such as the class that one with slots replaces, is looked for among new objects alone.
     gc.set_threshold(_WHILE_LOADING, _NEVER, _NEVER)
-    load_library()
+    if role != "worker":
+        from gateway.http_calls import load_library
+
+        load_library()
     # Files of the node are for its own user alone.
     os.umask(0o077)
     if os.geteuid() == 0:
@@ -61,19 +62,22 @@ async def serve(
 async def _serve(call: Invocation, role: str, number: int) -> None:
     from gateway import log
     from gateway.clock import SystemClock
-    from gateway.ops.checks import Watch
     from gateway.store import leases
 
     async with at_node(call.settings()) as node:
         leases.refuse_gap(await node.store.clock_gap(SystemClock().now), node.settings.workers.lease_s)
         log.configure("debug" if call.verbose else node.settings.log.level)
-        health, workers_done = Watch(node=node), asyncio.Event()
-        stop = stop_on_signal(health.drain)
+        workers_done, health = asyncio.Event(), None
+        if role != "worker" or node.settings.metrics.port:  # else nothing can ask for it
+            from gateway.ops.checks import Watch
+
+            health = Watch(node=node)
+        stop = stop_on_signal(health.drain) if health is not None else stop_on_signal()
         try:
             async with open_monitor(node, health, number), asyncio.TaskGroup() as tasks:
                 loops = node.run_beside if role == "web" else node.run_workers
                 tasks.create_task(_work(loops(stop), workers_done))
-                if role == "worker":
+                if role == "worker" or health is None:
                     freeze_loaded()
                     call.say("cli.working", name=node.settings.node.name)
                 else:
@@ -125,15 +129,18 @@ async def serve_api(
 
 
 @asynccontextmanager
-async def open_monitor(node: OpenNode, health: HealthProbe, number: int = 0) -> AsyncIterator[None]:
+async def open_monitor(node: OpenNode, health: HealthProbe | None, number: int = 0) -> AsyncIterator[None]:
     """Serve monitoring, where the settings ask for it, to the very end of the process."""
+    metrics_settings = node.settings.metrics
+    if health is None or not metrics_settings.port:
+        yield
+        return
+    from gateway.http_calls import load_library
+
+    load_library()
     from gateway.api.server import monitoring
     from gateway.ops import metrics
 
-    metrics_settings = node.settings.metrics
-    if not metrics_settings.port:
-        yield
-        return
     app = monitoring(metrics.Scrape(node=node).text, metrics.CONTENT_TYPE, health)
     async with listening(app, "metrics", metrics_settings.host, metrics_settings.port + number, 1.0):
         yield

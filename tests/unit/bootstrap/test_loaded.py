@@ -1,15 +1,20 @@
 """A node with a file for its database and a folder for its axis loads only what it needs: no client of a broker or of a
 server, no module of a closed door, no library of single commands, and no API call or evidence pack before its first
-use. Such modules would stay in memory to the end."""
+use; a worker without a port for metrics no part of a server. Such modules would stay in memory to the end."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gateway.clock import SystemClock
+from tests.support.town.builder import lay_out
 
 # As `gateway serve` does it.
 SERVED = """
@@ -34,9 +39,34 @@ NOT_USED = ("gateway.ops.evidence.make", "gateway.outgoing.ready_envelope")
 # and the table of timers, marks of its folders, readings by programs, budgets of agencies and partners, the number of a
 # checkout, and what lists may not do; what delivers, what is known, letters on paper and groups are a module each.
 MOST_MODULES, MOST_OF_OURS = 1_163, 390
-
-
-# What is asked of such a process, in this order, as a look at one may load more.
+# A worker that has nothing to do: 955 modules, 362 of them ours.
+MOST_OF_A_WORKER, MOST_OF_OURS_IN_A_WORKER = 957, 363
+OF_SERVERS = (
+    *("aiohttp", "yarl", "prometheus_client"),
+    *("gateway.api", "gateway.ops.checks", "gateway.transport.amqp"),
+)
+# Ends when each of its loops has taken a step.
+WORKER = """
+import atexit, json, os, signal, sys
+atexit.register(lambda: print(json.dumps([*sys.modules])))
+from gateway.program import main
+from gateway.workers.heartbeat import Pulse
+count, names = Pulse.counted, set()
+def counted(pulse, name, step):
+    names.add(name)
+    step = count(pulse, name, step)
+    async def stepping():
+        try:
+            return await step()
+        finally:
+            if names == {name}:
+                os.kill(os.getpid(), signal.SIGTERM)
+            names.discard(name)
+    return stepping
+Pulse.counted = counted
+main()
+"""
+# What is asked of a process that loaded a whole node, in this order, as a look at one may load more.
 LOOKS = {
     "modules": "[*sys.modules]",
     "tables": """(
@@ -62,15 +92,33 @@ def served() -> dict[str, Any]:
     return looks_by_name
 
 
+def is_ours(name: str) -> bool:
+    return name.partition(".")[0] in ("gateway", "gateway_office")
+
+
 def test_what_only_other_nodes_need_or_nobody_asked_for_is_not_loaded(served: dict[str, Any]) -> None:
     names = served["modules"]
 
     assert {*OTHER_PARTS, *SHUT, *NOT_CALLED, *NOT_USED} & {*names} == set()
     assert len(names) <= MOST_MODULES
-    assert (
-        len([name for name in names if name.partition(".")[0] in ("gateway", "gateway_office")])
-        <= MOST_OF_OURS
+    assert len(list(filter(is_ours, names))) <= MOST_OF_OURS
+
+
+async def test_a_worker_without_work_loads_no_part_of_a_server(tmp_path: Path) -> None:
+    await lay_out(tmp_path / "node", SystemClock())
+    variables = {"GATEWAY_NODE_NAME": "worker", "GATEWAY_NODE_DATA_DIR": str(tmp_path / "node")}
+    run = subprocess.run(  # noqa: ASYNC221 - nothing else is to go on
+        [sys.executable, "-c", WORKER, "serve", "--role", "worker"],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    names = json.loads(run.stdout)
+
+    assert {*OTHER_PARTS, *SHUT, *NOT_CALLED, *NOT_USED, *OF_SERVERS} & {*names} == set()
+    assert len(names) <= MOST_OF_A_WORKER
+    assert len(list(filter(is_ours, names))) <= MOST_OF_OURS_IN_A_WORKER
 
 
 def test_no_table_has_a_mapper_or_an_index_in_memory(served: dict[str, Any]) -> None:
