@@ -75,7 +75,7 @@ def _describe_call(path: str, method: str, operation: Mapping[str, Any]) -> ApiC
     if operation.get("security") != []:
         headers["Authorization"] = "Bearer {{key}}"
     contents: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
-    media = next(iter(contents), "")
+    media = _MEDIA if _MEDIA in contents else next(iter(contents), "")
     content: Mapping[str, Any] = contents.get(media, {})
     sample = content.get("examples", {}).get("sample", {}).get("value", {})
     body: dict[str, Any] = {"body": None, "parts": {}, "file": ""}

@@ -267,6 +267,10 @@ def _header_parameters(route: Route) -> list[Json]:
             route.changes,
             _header("If-Match", False, "ETag of the version seen last; 412 if it has changed", version),
         ),
+        (
+            route.body is Body.RAW and route.tag == "uploads",
+            _header("Content-Digest", False, "Digest of the body (RFC 9530): `sha-256=:…:`, in base64"),
+        ),
     )
     return [header for is_used, header in header_rows if is_used]
 
@@ -277,7 +281,7 @@ def _header(name: str, required: bool, text: str, schema: Json = _TEXT) -> Json:
 
 def _request_body(route: Route, day: date) -> Json | None:
     if route.body is Body.RAW:
-        return {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
+        return {"required": True, "content": {route.takes: {"schema": BINARY}}}
     if route.body is Body.FILE:
         lead = {"type": "object", "required": ["lead"], "properties": {"lead": BINARY}}
         return {"required": True, "content": {"multipart/form-data": {"schema": lead}}}

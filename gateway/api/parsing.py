@@ -73,8 +73,9 @@ _TYPE = re.compile(r"([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)(?:;|\Z)")
 Meta = TypeVar("Meta", bound=MessageIn)
 _ROLES: Mapping[str, FileRole] = {role.value: role for role in FileRole}
 _PLAIN = frozenset({"", "binary", "8bit", "7bit"})
-# The bodies of a call that sends: with its files, or without such as were uploaded before.
-MEDIA_OF_ORDERS = ("multipart/form-data", "application/json")
+# The bodies of a call that sends: naming files that were uploaded before, or with its files. Makers of clients for Java and
+# C# see only what is described first, and build no parts of JSON.
+MEDIA_OF_ORDERS = ("application/json", "multipart/form-data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

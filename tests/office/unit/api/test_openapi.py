@@ -232,12 +232,30 @@ def test_files_are_binary_parts_or_uploads_that_json_names() -> None:
         content = operation(name)["requestBody"]["content"]
         parts = content["multipart/form-data"]["schema"]["properties"]
 
-        assert list(content) == ["multipart/form-data", "application/json"], name
+        assert list(content) == ["application/json", "multipart/form-data"], name
         assert next(iter(parts)) == "meta"
         assert parts["lead"] == binary
         assert all(parts[role]["items"] == binary for role in ("source", "appendix", "reference"))
     read = operation("readDocument")["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert read["properties"] == {"lead": binary}
+
+
+def test_a_body_of_bytes_is_described_as_bytes_and_an_upload_with_its_digest() -> None:
+    binary = {"type": "string", "format": "binary"}
+    raw = [
+        (operation, media, described["schema"])
+        for _, _, operation in operations()
+        for media, described in operation.get("requestBody", {}).get("content", {}).items()
+        if media not in ("application/json", "multipart/form-data")
+    ]
+    digests = [
+        operation["operationId"]
+        for operation, _, _ in raw
+        if "Content-Digest" in [p["name"] for p in operation["parameters"]]
+    ]
+
+    assert [schema for _, _, schema in raw if schema != binary] == []
+    assert digests == ["putUpload", "putUploadPart"]
 
 
 def test_an_answer_of_bytes_is_described_as_bytes() -> None:
