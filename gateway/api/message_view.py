@@ -44,7 +44,7 @@ OF_DELIVERIES = ("state", "state_text", "recipients")
 
 
 class RecipientRequestOut(ResponseModel):
-    """What the sender asked of a recipient, and the answer."""
+    """Recall, take-back or update that a recipient was asked for, and its answer."""
 
     kind: RequestWord
     state: RequestStateWord = Field(description="asked, agreed (15) or refused (16)")

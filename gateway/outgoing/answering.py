@@ -36,8 +36,8 @@ async def last_requests(
     work: SqlWork, deliveries: Mapping[str, Sequence[Delivery]]
 ) -> Mapping[str, RequestStanding]:
     """Return the last request to each recipient that was asked to give back or to change a document, by its delivery."""
-    asked = [d.id for some in deliveries.values() for d in some if _was_asked(d)]
-    facts = await work.facts.of_subjects(asked) if asked else {}
+    recipients = [d.id for some in deliveries.values() for d in some if _was_asked(d)]
+    facts = await work.facts.of_subjects(recipients) if recipients else {}
     standings = {id: fold_delivery(own).requests for id, own in facts.items()}
     return {id: requests[-1] for id, requests in standings.items() if requests}
 

@@ -26,8 +26,7 @@ class SdkClient:
         }
 
     def _bytes(self, text: str) -> bytes:
-        """Return what goes out of a text: UTF-8, or as the axis's own library does, which signs the UTF-8, the low byte of
-        each letter."""
+        """Encode a text in UTF-8, or as the axis's own library does: it signs UTF-8 and sends each letter's low byte."""
         return bytes(ord(letter) & 0xFF for letter in text) if self.damages_letters else text.encode()
 
     def close(self) -> None:

@@ -34,29 +34,29 @@ def contract() -> dict[str, Any]:
 def broken(old: Json, new: Json) -> list[str]:
     """List the promises of the old contract that the new one breaks."""
     return [
-        *_gone("event", old["events"], new["events"]),
-        *_gone("setting", old["settings"], new["settings"]),
-        *_gone("exit code of", old["exit_codes"], new["exit_codes"]),
+        *_missing("event", old["events"], new["events"]),
+        *_missing("setting", old["settings"], new["settings"]),
+        *_missing("exit code of", old["exit_codes"], new["exit_codes"]),
         *(
             f"exit code of {name}: {code} became {new['exit_codes'][name]}"
             for name, code in old["exit_codes"].items()
             if new["exit_codes"].get(name, code) != code
         ),
-        *_gone("command", old["commands"], new["commands"]),
+        *_missing("command", old["commands"], new["commands"]),
         *(
             fault
-            for line, known in old["commands"].items()
+            for line, old_options in old["commands"].items()
             if line in new["commands"]
-            for fault in _gone(f"{line}: option", known, new["commands"][line])
+            for fault in _missing(f"{line}: option", old_options, new["commands"][line])
         ),
         *_Api(old["api"], new["api"]).faults(),
     ]
 
 
-def _gone(
-    what: str, old: Sequence[str] | Mapping[str, Any], new: Sequence[str] | Mapping[str, Any]
+def _missing(
+    noun: str, old: Sequence[str] | Mapping[str, Any], new: Sequence[str] | Mapping[str, Any]
 ) -> Iterator[str]:
-    return (f"{what} {name} is gone" for name in old if name not in new)
+    return (f"{noun} {name} is gone" for name in old if name not in new)
 
 
 class _Api:
@@ -76,14 +76,14 @@ class _Api:
                     yield f"{verb.upper()} {path} is gone"
 
     def _of_call(self, call: str, old: Json, new: Json) -> Iterator[str]:
-        known, now = ({(p["in"], p["name"]): p for p in op["parameters"]} for op in (old, new))
-        for key, parameter in now.items():
-            if parameter["required"] and not known.get(key, {}).get("required"):
+        olds, news = ({(p["in"], p["name"]): p for p in op["parameters"]} for op in (old, new))
+        for key, parameter in news.items():
+            if parameter["required"] and not olds.get(key, {}).get("required"):
                 yield f"{call}: {key[1]} became required"
-        for key, parameter in known.items():
-            if key in now:
+        for key, parameter in olds.items():
+            if key in news:
                 yield from self._of_schema(
-                    f"{call} {key[1]}", parameter["schema"], now[key]["schema"], asks=True
+                    f"{call} {key[1]}", parameter["schema"], news[key]["schema"], asks=True
                 )
             else:
                 yield f"{call}: parameter {key[1]} is gone"
@@ -104,7 +104,7 @@ class _Api:
                 )
             else:
                 yield f"{place}: {media} is gone"
-        yield from _gone(f"{place}: header", old.get("headers", {}), new.get("headers", {}))
+        yield from _missing(f"{place}: header", old.get("headers", {}), new.get("headers", {}))
         if asks and new.get("required") and not old.get("required"):
             yield f"{place}: a body became required"
 
@@ -141,7 +141,9 @@ class _Api:
             yield f"{place}: a word outside {words} may come now"
         if asks and words_now is not None and (words is None or set(words) - set(words_now)):
             yield f"{place}: only {words_now} are taken now"
-        yield from _gone(f"{place}: word", old.get("x-extensible-enum", ()), new.get("x-extensible-enum", ()))
+        yield from _missing(
+            f"{place}: word", old.get("x-extensible-enum", ()), new.get("x-extensible-enum", ())
+        )
         for limit in ("maxLength", "maxItems", "maximum"):
             if asks and new.get(limit, float("inf")) < old.get(limit, float("inf")):
                 yield f"{place}: {limit} became {new[limit]}"

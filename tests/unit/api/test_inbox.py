@@ -518,17 +518,17 @@ async def test_the_sender_reads_how_its_request_stands_at_each_recipient(
     door: Door, form: str, code: str, state: str
 ) -> None:
     document = await _recalled(door, form=form)
-    asked = await _own_request(door)
-    assert (asked["kind"], asked["state"]) == ({"notice": "recall"}.get(form, form), "asked")
-    assert (asked["answered_at"], asked["reason"]) == (None, None)
+    request = await _own_request(door)
+    assert (request["kind"], request["state"]) == ({"notice": "recall"}.get(form, form), "asked")
+    assert (request["answered_at"], request["reason"]) == (None, None)
 
     door.clock.advance(60)
     assert (await status(door, document["id"], code=code, note="Đã xem xét")).status == 200
     await door.carry()
 
-    answered = await _own_request(door)
-    assert (answered["state"], answered["reason"]) == (state, "Đã xem xét")
-    assert answered["asked_at"] == asked["asked_at"] < answered["answered_at"]
+    answer = await _own_request(door)
+    assert (answer["state"], answer["reason"]) == (state, "Đã xem xét")
+    assert answer["asked_at"] == request["asked_at"] < answer["answered_at"]
 
 
 async def _own_request(door: Door) -> dict[str, Any]:

@@ -79,13 +79,13 @@ def logged(level: int) -> Iterator[io.StringIO]:
 
 
 async def test_whoever_has_a_key_reads_the_version_of_the_node(door: Door) -> None:
-    known, refused, open_to_all = (
+    answer, refusal, open_to_all = (
         await door.ask("GET", "/me"),
         await door.ask("GET", "/messages/none"),
         await door.ask("GET", "/openapi.json", key=None),
     )
 
-    assert known.headers["Gateway-Version"] == refused.headers["Gateway-Version"] == __version__
+    assert answer.headers["Gateway-Version"] == refusal.headers["Gateway-Version"] == __version__
     assert "Gateway-Version" not in open_to_all.headers
 
 

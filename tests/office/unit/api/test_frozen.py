@@ -19,8 +19,8 @@ Change = Callable[[dict[str, Any]], object]
 
 def contract_of(release: Path) -> dict[str, Any]:
     with lzma.open(release / "contract.json.xz") as packed:
-        known: dict[str, Any] = json.load(packed)
-    return known
+        release_contract: dict[str, Any] = json.load(packed)
+    return release_contract
 
 
 @pytest.mark.parametrize("release", sorted(RELEASES.glob("*/contract.json.xz")), ids=lambda p: p.parent.name)
@@ -74,22 +74,22 @@ def call(today: dict[str, Any], path: str, verb: str) -> dict[str, Any]:
 )
 def test_a_broken_promise_is_found(change: Change, fault: str) -> None:
     today = json.loads(json.dumps(contract()))
-    later = deepcopy(today)
-    change(later)
+    next_contract = deepcopy(today)
+    change(next_contract)
 
-    faults = broken(today, later)
+    faults = broken(today, next_contract)
 
-    assert any(fault in found for found in faults), faults
+    assert any(fault in line for line in faults), faults
 
 
 def test_what_only_adds_breaks_nothing() -> None:
     today = json.loads(json.dumps(contract()))
-    later = deepcopy(today)
-    later["events"].append("message.new")
-    later["commands"]["gateway new"] = []
-    schemas(later)["MessageIn"]["properties"]["new"] = {"type": "string"}
-    schemas(later)["Message"]["properties"]["new"] = {"type": "string"}
-    schemas(later)["Message"]["required"].append("new")
-    schemas(later)["StatusIn"]["properties"]["code"]["enum"].append("07")
+    next_contract = deepcopy(today)
+    next_contract["events"].append("message.new")
+    next_contract["commands"]["gateway new"] = []
+    schemas(next_contract)["MessageIn"]["properties"]["new"] = {"type": "string"}
+    schemas(next_contract)["Message"]["properties"]["new"] = {"type": "string"}
+    schemas(next_contract)["Message"]["required"].append("new")
+    schemas(next_contract)["StatusIn"]["properties"]["code"]["enum"].append("07")
 
-    assert broken(today, later) == []
+    assert broken(today, next_contract) == []
