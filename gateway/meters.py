@@ -1,6 +1,6 @@
-"""Counters and timings of this process, updated where things happen. In: events of the code. Out: samples in a registry
-of our own, which `ops.metrics` writes out. Label values are chosen by us; a meter that has its maximum of label sets
-counts further ones as `other`, so that outsiders cannot make it grow."""
+"""Counters and timings of this process, updated where things happen. In: events of the code. Out: samples, which
+`ops.metrics` writes out. Label values are chosen by us; a meter that has its maximum of label sets counts further ones as
+`other`, so that outsiders cannot make it grow."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Generic, TypeVar
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gateway import time_source
 
-REGISTRY = CollectorRegistry()
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+METERS: list[_Meter[Any]] = []
 MOST_SETS = 100
 OTHER = "other"
 V = TypeVar("V")
@@ -28,15 +27,15 @@ _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 
 
-class _Meter(Collector, Generic[V]):
-    """Values by set of labels, up to a maximum number of sets. The library only writes them out, because its own samples
-    cost several times as much to update."""
+class _Meter(Generic[V]):
+    """Values by set of labels, up to a maximum number of sets. The library only writes them out and is loaded for that,
+    because its own samples cost several times as much to update."""
 
     def __init__(self, name: str, says: str, labels: Sequence[str]) -> None:
         self._name, self._says, self._labels = name, says, tuple(labels)
         self._values: dict[tuple[str, ...], V] = {} if labels else {(): self._first_value()}
         self._lock = threading.Lock()
-        REGISTRY.register(self)
+        METERS.append(self)
 
     def _first_value(self) -> V:
         """Return the initial value of a new set."""
@@ -46,9 +45,9 @@ class _Meter(Collector, Generic[V]):
         """Return the values in the form in which the library writes them out."""
         raise NotImplementedError
 
-    def collect(self) -> Sequence[Metric]:
+    def collect(self) -> Metric:
         with self._lock:
-            return [self._family(self._values)]
+            return self._family(self._values)
 
     def _set_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Return the set for these labels, adding it where it is new; the caller holds the lock. Raise KeyError for an
@@ -79,6 +78,8 @@ class Count(_Meter[float]):
         return 0.0
 
     def _family(self, values_by_set: Mapping[tuple[str, ...], float]) -> Metric:
+        from prometheus_client.core import CounterMetricFamily
+
         family = CounterMetricFamily(self._name, self._says, labels=self._labels)
         for label_set, times in values_by_set.items():
             family.add_metric(label_set, times)
@@ -120,6 +121,8 @@ class Timing(_Meter[_Times]):
         return _Times([0] * (len(self._bounds) + 1))
 
     def _family(self, values_by_set: Mapping[tuple[str, ...], _Times]) -> Metric:
+        from prometheus_client.core import HistogramMetricFamily
+
         family = HistogramMetricFamily(self._name, self._says, labels=self._labels)
         bounds = [*map(str, self._bounds), "+Inf"]
         for label_set, times in values_by_set.items():

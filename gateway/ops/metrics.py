@@ -69,9 +69,9 @@ class Scrape:
     async def text(self) -> bytes:
         async with self._one_at_a_time:
             families = [family async for family in self._families()]
-        gauges = CollectorRegistry()
-        gauges.register(_Families(families))
-        return generate_latest(meters.REGISTRY) + generate_latest(gauges)
+        registry = CollectorRegistry()
+        registry.register(_Families([*(meter.collect() for meter in meters.METERS), *families]))
+        return generate_latest(registry)
 
     async def _families(self) -> AsyncIterator[Metric]:
         up = _gauge("up", "Whether this part of the node answered the scrape.", "part")

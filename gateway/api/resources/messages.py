@@ -7,7 +7,7 @@ over; and everything that proves a sent or received document, a ZIP file that ea
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -45,14 +45,15 @@ from gateway.api.shapes import (
 )
 from gateway.document_view.facts import heir_text, sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutState
+from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.states import STATES
 from gateway.domain.status import Fact, is_skewed
 from gateway.errors import NotFound
-from gateway.outgoing import answering, files, manage
+from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import Handover, Means
+from gateway.store.work import SqlWork
 from gateway.stored_content import Door, note_reading, stream_pieces
 
 
@@ -164,25 +165,20 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
                 oldest_first=query.sort == "created_at",
             ),
         )
-        deliveries: Mapping[str, Sequence[Delivery]] = {}
-        if call.wants(*message_view.OF_DELIVERIES):
-            deliveries = await work.deliveries.of_documents([document.id for document in page.items])
-        late = await answering.late_answers(work, page.items, deliveries, call.deps.out.today())
-    rows = [message_view.message(d, deliveries.get(d.id, ()), call.lang, late=late) for d in page.items]
+        rows = await _views(call, work, page.items)
     return Messages.paged(rows, page.next_cursor)
+
+
+async def _views(call: Call, work: SqlWork, documents: Sequence[OutgoingDocument]) -> list[Message]:
+    is_bare = not call.wants(*message_view.OF_DELIVERIES)
+    return await message_view.load_messages(work, documents, call.lang, call.deps.out.today(), bare=is_bare)
 
 
 @ROUTES("GET /messages/{id}", "One outgoing document, with the state of each recipient", headers=("ETag",))
 async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
-        document = await work.outgoing.get(call.path("id"))
-        is_asked = call.wants(*message_view.OF_DELIVERIES)
-        deliveries = await work.deliveries.of_document(document.id) if is_asked else ()
-        late = await answering.late_answers(
-            work, [document], {document.id: deliveries}, call.deps.out.today()
-        )
-    view = message_view.message(document, deliveries, call.lang, late=late)
-    return call.versioned(view, document.version)
+        (view,) = await _views(call, work, [await work.outgoing.get(call.path("id"))])
+    return call.versioned(view, view.version)
 
 
 @ROUTES("GET /messages/{id}/events", "Timeline of a document: every fact of every recipient, and every event")
@@ -336,8 +332,8 @@ async def hand_over_message(call: Call, body: HandOverIn) -> Message:
     handed_over = Handover(on=body.on or call.deps.out.today(), means=body.means, note=body.note)
     document = await manage.close_paper(*call.outgoing, handed_over, body.recipients)
     async with call.deps.store.read(call.scope()) as work:
-        deliveries = await work.deliveries.of_document(document.id)
-    return call.versioned(message_view.message(document, deliveries, call.lang), document.version)
+        (view,) = await _views(call, work, [document])
+    return call.versioned(view, view.version)
 
 
 def _paper_line(line: PaperLine) -> PaperLineOut:
