@@ -22,9 +22,9 @@ from gateway.api.call import DOCUMENT, STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
 from gateway.api.late import LateRoutes
-from gateway.api.routes import BASE, Body, Route
+from gateway.api.routes import Body, Route
 from gateway.api.server import CONNECTIONS, HEADERS, Connections
-from gateway.api.shapes import NoQuery, ResponseModel, stamp
+from gateway.api.shapes import BASE, NoQuery, ResponseModel, stamp
 from gateway.api.words import Lang, language
 from gateway.domain import trace
 from gateway.domain.account import ApiCall

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from gateway.api.message_view import PersonOut
 from gateway.api.pdf_view import FileSignaturesOut, legal_value_text, signatures
-from gateway.api.routes import BASE
 from gateway.api.shapes import (
+    BASE,
     BUSINESS,
     BusinessWord,
     FileRoleWord,
@@ -37,7 +37,7 @@ from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Assignment, IncomingDocument, InState
 from gateway.domain.handling import PartState, UnitPart
 from gateway.domain.queues import InboxPacket
-from gateway.incoming.reading import DocumentContext
+from gateway.incoming.document_context import DocumentContext
 from gateway.store.incoming import Handover
 
 _CHECKS = (

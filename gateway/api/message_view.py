@@ -1,17 +1,18 @@
-"""View of an outgoing document for programs: one function for all answers, so that create, read, list and act agree. In:
-the document, its deliveries, warnings. Out: `Message`. Pure."""
+"""View of an outgoing document for programs and at the command line: one function for all answers, so that create, read,
+list and act agree. In: the document, its deliveries, warnings; or stored documents. Out: `Message`."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from gateway.api.pdf_view import FileSignaturesOut, legal_value_text, signatures
-from gateway.api.routes import BASE
 from gateway.api.shapes import (
+    BASE,
     FileRoleWord,
     KindWord,
     ModeWord,
@@ -34,8 +35,12 @@ from gateway.document_view.facts import state_word, without_reference
 from gateway.document_view.seals import lead_verdict
 from gateway.domain.document import Delivery, Draft, OutgoingDocument, OutState, Recipient
 from gateway.domain.status import RequestStanding, document_word
+from gateway.outgoing import answering
 from gateway.policy.verdict import Reason
 from gateway.words.legal import basis_of_code
+
+if TYPE_CHECKING:
+    from gateway.store.work import SqlWork
 
 REPLY_LATE = "reply_late"
 """The mark of a recipient whose reply is overdue."""
@@ -151,6 +156,27 @@ class Message(ResponseModel):
     )
     warnings: list[WarningOut]
     links: LinksOut
+
+
+async def load_messages(
+    work: SqlWork,
+    documents: Sequence[OutgoingDocument],
+    lang: Lang,
+    today: dt.date,
+    *,
+    bare: bool = False,
+    normalized: bool = False,
+) -> list[Message]:
+    """Make the view of stored documents, or `bare` without the fields that need deliveries."""
+    deliveries: Mapping[str, Sequence[Delivery]] = {}
+    if not bare:
+        deliveries = await work.deliveries.of_documents([document.id for document in documents])
+    late = await answering.late_answers(work, documents, deliveries, today)
+    requests = await answering.last_requests(work, deliveries)
+    return [
+        message(d, deliveries.get(d.id, ()), lang, normalized=normalized, late=late, requests=requests)
+        for d in documents
+    ]
 
 
 def message(

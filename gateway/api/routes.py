@@ -20,11 +20,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.api.call import Call
-from gateway.api.shapes import ResponseModel
+from gateway.api.shapes import BASE, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.words.labels import say
-
-BASE = "/api/v1"
 
 Handler = Callable[[Call], Awaitable[ResponseModel | web.StreamResponse]]
 

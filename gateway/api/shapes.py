@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound="DataclassInstance")
 M = TypeVar("M", bound=BaseModel)
+BASE = "/api/v1"
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 _NO_LETTERS = frozenset({"Cc", "Cs"})
 Day = Annotated[dt.date, Field(ge=FIRST_DAY, le=LAST_DAY)]

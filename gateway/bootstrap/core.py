@@ -1,26 +1,21 @@
 """Opens the core of a node: database, registry and keys, which are there before trust and an axis are, because a new node
 must have keys and accounts before it can open whole. In: settings. Out: an open `NodeCore`, with keys that are still
-locked, the registry over its events, and the services for decisions about trust; or the registry alone, for work on
-thousands of codes that needs the memory of the other parts. Nothing runs on import."""
+locked, the registry over its events, and the services for decisions about trust. Nothing runs on import."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.bootstrap.trial import refuse_mixture
-from gateway.clock import SystemClock
+from gateway.bootstrap.stored import OpenRegistry, open_store
 from gateway.deciding import DecisionServices
-from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured
-from gateway.pool import ThreadPool
 from gateway.ports.services import Clock, Pool
 from gateway.registry.directory import SqlDirectory
-from gateway.registry_authoring.changes import SqlDirectoryChanges
 from gateway.registry_authoring.decisions import SqlDecisions
 from gateway.registry_authoring.feed import SqlFeed
 from gateway.registry_authoring.feed_judge import FeedRoom
@@ -28,7 +23,6 @@ from gateway.settings import Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store import data_folder
 from gateway.store.data_folder import Room
-from gateway.store.engine import ServerLimits
 from gateway.store.folder_marks import FolderMarks, backup_place, is_marked
 from gateway.store.store import SqlStore
 from gateway.trust.evidence import NodeTrust
@@ -40,25 +34,6 @@ from gateway.workers.key_watch import KeyWatch
 if TYPE_CHECKING:
     from gateway.registry_authoring.axis_lists import SqlAxisLists
     from gateway.trust.pkcs11_keys import TokenKeys
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenRegistry:
-    """The directory, and the parts below it."""
-
-    settings: Settings
-    clock: Clock
-    pool: ThreadPool
-    store: SqlStore
-    directory: SqlDirectory
-
-    @property
-    def directory_changes(self) -> SqlDirectoryChanges:
-        """Changes of the directory that one principal makes."""
-        two = self.settings.registry.two_people == "yes"
-        return SqlDirectoryChanges(
-            self.store.writer, self.store.reader, self.clock, self.pool, two_people=two
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +59,14 @@ class NodeCore(OpenRegistry):
             most_new=rules.axis_list_most_new,
         )
 
-    async def host_of(self, code: str) -> str | None:
-        """Return the node that speaks for a code today by the registry; some routes between axes use it."""
-        today = local(self.clock.now()).date()
-        entry = await self.directory.find(code, today)
-        return entry.host_on(today) if entry is not None else None
-
 
 @asynccontextmanager
 async def open_core(
     settings: Settings, clock: Clock | None = None, store: SqlStore | None = None
 ) -> AsyncIterator[NodeCore]:
     """Open the core on a migrated database. `store`: an extension's, which has more; it is closed here too."""
-    refuse_mixture(settings)
-    time = clock or SystemClock()
-    store = store or SqlStore(settings.database.address, time, server_limits(settings))
-    async with _open(settings, store) as pool:
+    async with open_store(settings, clock, store) as rows:
+        store, time, pool = rows.store, rows.clock, rows.pool
         yield NodeCore(
             settings=settings,
             clock=time,
@@ -119,27 +86,6 @@ async def open_core(
             ),
             keys=exchange_keys(settings),
         )
-
-
-@asynccontextmanager
-async def open_registry(settings: Settings) -> AsyncIterator[OpenRegistry]:
-    """Open the registry of codes alone, on a migrated database."""
-    clock = SystemClock()
-    store = SqlStore(settings.database.address, clock)
-    async with _open(settings, store) as pool:
-        directory = SqlDirectory(store.reader, store.memory, clock)
-        yield OpenRegistry(settings=settings, clock=clock, pool=pool, store=store, directory=directory)
-
-
-@asynccontextmanager
-async def _open(settings: Settings, store: SqlStore) -> AsyncIterator[ThreadPool]:
-    """Open threads and a database that answers; both are closed in the end."""
-    async with AsyncExitStack() as stack:
-        pool = ThreadPool(settings.workers.threads)
-        stack.callback(pool.close)
-        stack.push_async_callback(store.close)
-        await store.open()
-        yield pool
 
 
 def places(settings: Settings) -> dict[str, Path]:
@@ -188,16 +134,6 @@ def data_room(settings: Settings, marks: FolderMarks) -> Room:
         reserve=settings.limits.disk_free_mb * 1024 * 1024,
         other_folders=(folders["data"], *([folders["database"]] if "database" in folders else [])),
         is_right=marks.check,
-    )
-
-
-def server_limits(settings: Settings) -> ServerLimits:
-    database = settings.database
-    return ServerLimits(
-        connections=database.connections,
-        statement_s=database.statement_timeout_s,
-        lock_s=database.lock_timeout_s,
-        idle_s=database.idle_timeout_s,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING
 
 from gateway import __version__
 from gateway.budgets import ByteBudget
-from gateway.domain import office_profile
 from gateway.domain.account import read_network
-from gateway.domain.agency_profile import OF_RULES, SETTINGS, ProfileVersion
+from gateway.domain.agency_profile import OF_RULES, SETTINGS
 from gateway.domain.document import DeliveryMode
-from gateway.domain.office_calendar import SHIPPED, OfficeCalendar
 from gateway.domain.timer_table import TIMERS
 from gateway.domain.webhook import Reach
 from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
@@ -30,7 +28,6 @@ from gateway.holding import HoldService
 from gateway.http_calls import load_library
 from gateway.incoming.partners import PartnerMail
 from gateway.incoming.services import IncomingServices, PdfAsking
-from gateway.policy import timers
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
 from gateway.ports.services import Clock, Pool, Posted, Poster, Scanner
@@ -38,7 +35,6 @@ from gateway.registry.directory import SqlDirectory
 from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store.blobs import FileBlobs, FileVault
-from gateway.store.calendar import SqlCalendarDays
 from gateway.store.folder_marks import FolderMarks
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.store import SqlStore
@@ -115,22 +111,6 @@ def trust_policy(settings: Settings) -> TrustPolicy:
 def xml_policy(settings: Settings) -> XmlPolicy:
     """Return the limits of an envelope on this node's axis."""
     return XmlPolicy(limits=EnvelopeLimits(max_bytes=settings.limits.envelope_mb * MB))
-
-
-def office_hours(
-    settings: Settings,
-    calendar: SqlCalendarDays,
-    chosen_by: Callable[[str], Awaitable[Mapping[str, ProfileVersion]]],
-) -> Callable[[str], Awaitable[OfficeCalendar]]:
-    """Return a function that reads the current calendar of an agency, or of the node for the empty id: an administrator may
-    change it at any time."""
-    weekdays, spans = timers.read_weekdays(settings.office.weekdays), timers.read_spans(settings.office.hours)
-
-    async def now(agency_id: str) -> OfficeCalendar:
-        office = timers.calendar_of(weekdays, spans, SHIPPED, await calendar.days())
-        return office_profile.calendar_of_agency(office, await chosen_by(agency_id)) if agency_id else office
-
-    return now
 
 
 @dataclass(frozen=True, kw_only=True)

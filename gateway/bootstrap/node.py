@@ -444,7 +444,7 @@ def _outgoing_services(
         # Rung for results of an act: a job to pack, an outbox row, a packet to look at again, events.
         wake=partial(core.store.wake.ring, "packer", "dispatcher", "receiver", EVENTS_WRITTEN),
         wake_couriers=partial(core.store.wake.ring, "dispatcher", EVENTS_WRITTEN),
-        office=guards.office_hours(core.settings, core.store.calendar, core.store.accounts.chosen_by),
+        office=core.office,
         own_rows=core.store.own_rows,
         admits=gate.check,
         unsent=guards.unsent_budget(core, blobs),

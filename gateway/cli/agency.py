@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, argument, late, noun, option, piped
+from gateway.cli.command import Invocation, argument, noun, option, piped
 from gateway.cli.node import CommandContext, operator
 from gateway.cli.operations import Fields, makes_call, rows_printer
+from gateway.deciding import agency_profile
+from gateway.deciding import emblem as emblems
 from gateway.domain.agency_profile import EMBLEM, EMBLEM_BYTES
 
 if TYPE_CHECKING:
     from gateway.api.resources.profile import ProfileSettingOut
-    from gateway.deciding import agency_profile
-    from gateway.deciding import emblem as emblems
-else:
-    agency_profile = late("gateway.deciding.agency_profile")
-    emblems = late("gateway.deciding.emblem")
 
 FirstDay: TypeAlias = Annotated[
     datetime | None, option("First day on which it holds; default: at once.", "--from", formats=["%Y-%m-%d"])

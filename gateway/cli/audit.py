@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, OutputFormat, argument, existing, noun, option
-from gateway.cli.node import at_core, chosen, operator_id
+from gateway.cli.node import at_registry, chosen, operator_id
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.domain import sealed_log
@@ -25,7 +25,7 @@ from gateway.domain.sealed_log import PublishedSeal
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-    from gateway.bootstrap.core import NodeCore
+    from gateway.bootstrap.stored import OpenStore
     from gateway.ops.audit_checks import AuditReport
     from gateway.settings import Settings
     from gateway.store.log_reading import EventFilter, Hit
@@ -67,7 +67,7 @@ async def verify(
         roots=_roots(settings, tsa_ca),
         tell=lambda count, total: _say_progress(call, count, total),
     )
-    async with at_core(settings) as core:
+    async with at_registry(settings) as core:
         report = await examine(core.store, inputs, core.pool)
         differences = await core.directory.differences()
     output.answer(call, _report_json(report, differences), _report_lines(call, report, differences))
@@ -80,7 +80,7 @@ async def verify(
 )
 async def search(
     call: Invocation,
-    core: NodeCore,
+    core: OpenStore,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -104,7 +104,7 @@ async def search(
 )
 async def export(
     call: Invocation,
-    core: NodeCore,
+    core: OpenStore,
     kind: Kind = None,
     subject: Subject = None,
     principal: Principal = None,
@@ -132,7 +132,7 @@ async def export(
 @verb("--to node.seal --key node.pem", "--paper", local=True)
 async def publish(
     call: Invocation,
-    core: NodeCore,
+    core: OpenStore,
     to: Annotated[Path | None, option("File to write; default: the screen.", dir_okay=False)] = None,
     paper: Annotated[bool, option("A short text to print and sign.", "--paper")] = False,
     number: Annotated[int | None, option("Another seal than the newest.", min=1)] = None,
@@ -175,7 +175,7 @@ def _terms(
     )
 
 
-async def _of_agency(call: Invocation, core: NodeCore, terms: EventFilter) -> EventFilter:
+async def _of_agency(call: Invocation, core: OpenStore, terms: EventFilter) -> EventFilter:
     agency = chosen(await core.store.hosted(), call.agency) if call.agency else None
     return replace(terms, agency_id=agency.id if agency else None)
 
@@ -199,7 +199,7 @@ def _hit_record(hit: Hit) -> dict[str, Any]:
 )
 async def erase(
     call: Invocation,
-    core: NodeCore,
+    core: OpenStore,
     event: Annotated[str, argument("Id of the event, from: gateway audit search")],
     reason: Annotated[str, option("Ground of the deletion; it is recorded.")],
     name: Annotated[list[str] | None, option("Only this text; may be repeated.")] = None,

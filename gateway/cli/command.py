@@ -20,9 +20,11 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
@@ -31,7 +33,7 @@ from typer.main import get_command
 
 from gateway import __version__
 from gateway.bootstrap import extensions
-from gateway.cli.node import at_agency, at_axis, at_core, at_node, at_registry
+from gateway.cli.node import at_agency, at_axis, at_core, at_node, at_registry, at_rows, at_store
 from gateway.cli.served import SERVED, Elsewhere, Question, emit
 from gateway.words import labels
 
@@ -46,6 +48,8 @@ OPENED: dict[str, Opens] = {
     "NodeCore": lambda call: at_core(call.settings()),
     "ManagedAxis": lambda call: at_axis(call.settings()),
     "OpenRegistry": lambda call: at_registry(call.settings()),
+    "OpenStore": lambda call: at_store(call.settings()),
+    "StoreContext": lambda call: at_rows(call.settings(), call.agency),
 }
 """Openers of a command's second parameter, by its type."""
 NOUNS = {
@@ -430,20 +434,31 @@ def _modules_of(word: str) -> Sequence[str]:
     return [f"gateway.cli.{module}" for module in (_MODULE_OF.get(word, word), *_MORE.get(word, ()))]
 
 
-def late(name: str) -> Any:
-    """Load a module when it is first used: help waits for no flow. Any: its types are those of the import beside this
-    call."""
-    if name in sys.modules:
-        return sys.modules[name]
-    if SERVED.get() is not None:  # in a node other threads may meet a module that is half loaded
-        return import_module(name)
-    spec = find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(name)
-    spec.loader = LazyLoader(spec.loader)
-    module = sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+class _AtFirstUse(MetaPathFinder):
+    """Finder of modules that are executed when something of them is first used."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target) if name.startswith("gateway") else None
+        if spec is not None and spec.loader is not None and spec.submodule_search_locations is None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+
+def _load(module: str) -> None:
+    """Load a module of commands. Modules that it imports as a whole (`from gateway.incoming import act`) are executed at
+    their first use, so that help and short commands wait for no flow; not where the command runs a node, in which other
+    threads may meet one that is half loaded."""
+    if SERVED.get() is not None or ".cli." not in module or module == "gateway.cli.serve":
+        import_module(module)
+        return
+    finder = _AtFirstUse()
+    sys.meta_path.insert(0, finder)
+    try:
+        vars(import_module(module))
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def known_words() -> dict[str, str]:
@@ -472,7 +487,7 @@ class Commands(Mapping[str, Any]):
         if word not in self._made:
             homes = _modules_of(word) if word in NOUNS else [extensions.nouns()[word].module]
             for module in (*homes, *extensions.verbs(word)):
-                import_module(module)
+                _load(module)
             commands: dict[str, Any] = get_command(ROOT).commands  # type: ignore[attr-defined]  # it is a group
             self._made[word] = commands[word]
         return self._made[word]

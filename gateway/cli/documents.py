@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from gateway.api import inbox_view
 from gateway.cli.command import Invocation
-from gateway.cli.node import CommandContext
+from gateway.cli.node import StoreContext
 from gateway.cli.output import clock, fields, plain
 from gateway.document_view.facts import (
     FactView,
@@ -42,8 +43,9 @@ from gateway.errors import Clash, NotFound
 from gateway.words import labels
 
 if TYPE_CHECKING:
+    from gateway.api.shapes import ResponseModel
     from gateway.domain.queues import InboxPacket
-    from gateway.incoming.reading import DocumentContext
+    from gateway.incoming.document_context import DocumentContext
     from gateway.store.work import SqlWork
 
 T = TypeVar("T")
@@ -89,38 +91,27 @@ def sign(state: str) -> str:
     return SIGNS[STATES[state].shape] if state in STATES else "·"
 
 
-def outgoing_record(
-    call: Invocation, document: OutgoingDocument, deliveries: Sequence[Delivery]
+def as_json(view: ResponseModel) -> dict[str, Any]:
+    """Return a view of the API as JSON."""
+    return view.model_dump(mode="json", by_alias=True)
+
+
+def incoming_record(
+    call: Invocation, document: IncomingDocument, context: DocumentContext, today: date
 ) -> dict[str, Any]:
-    """Return an outgoing document as the API shows it."""
-    from gateway.api.message_view import message
-
-    return message(document, deliveries, call.lang.value).model_dump(mode="json", by_alias=True)
-
-
-def incoming_record(call: Invocation, document: IncomingDocument, context: DocumentContext) -> dict[str, Any]:
-    """Return an incoming document as the API shows it."""
-    from gateway.api.inbox_view import inbox_item
-
-    return inbox_item(document, context, None, call.lang.value).model_dump(mode="json", by_alias=True)
+    """Return an incoming document as the API shows it, without the sender's name of today."""
+    return as_json(inbox_view.inbox_item(document, context, None, call.lang.value, today))
 
 
 def packet_record(call: Invocation, inbox_packet: InboxPacket) -> dict[str, Any]:
     """Return a packet that did not become a document, with the steps of its verification."""
-    from gateway.api.inbox_view import quarantine_view
-
-    record: dict[str, Any] = quarantine_view(inbox_packet, call.lang.value).model_dump(
-        mode="json", by_alias=True
-    )
-    record["needs"] = list(inbox_packet.needs) if inbox_packet.needs else None
-    record["steps"] = [asdict(step) for step in inbox_packet.steps]
-    return record
+    needs, steps = inbox_packet.needs, [asdict(step) for step in inbox_packet.steps]
+    record = as_json(inbox_view.quarantine_view(inbox_packet, call.lang.value))
+    return record | {"needs": list(needs) if needs else None, "steps": steps}
 
 
 def why_set_aside(call: Invocation, inbox_packet: InboxPacket) -> str:
     """Explain why a packet did not become a document: its code's meaning, else the reason as it was kept."""
-    from gateway.words import labels
-
     return labels.say_or(f"code.{inbox_packet.code}", inbox_packet.reason or "", call.lang.value)
 
 
@@ -145,8 +136,6 @@ def join_number(number: str, symbol: str) -> str:
 
 def incoming_cells(call: Invocation, document: IncomingDocument) -> tuple[str, ...]:
     """Return a row of the incoming list."""
-    from gateway.document_view.facts import received_word
-
     return (
         document.id,
         call.word(f"kind.{document.kind}"),
@@ -218,13 +207,13 @@ async def find_incoming(work: SqlWork, text: str) -> IncomingDocument:
     return _only_one(candidates, text, "incoming", "inbox")
 
 
-async def find_outgoing_for(context: CommandContext, text: str) -> OutgoingDocument:
+async def find_outgoing_for(context: StoreContext, text: str) -> OutgoingDocument:
     """Find the outgoing document, where nothing else is read with it."""
     async with context.node.store.read(context.scope) as work:
         return await find_outgoing(work, text)
 
 
-async def find_incoming_for(context: CommandContext, text: str) -> IncomingDocument:
+async def find_incoming_for(context: StoreContext, text: str) -> IncomingDocument:
     """Find the incoming document, where nothing else is read with it."""
     async with context.node.store.read(context.scope) as work:
         return await find_incoming(work, text)

@@ -15,12 +15,12 @@ import typer
 from gateway.atomic_files import new_file
 from gateway.cli import documents, output
 from gateway.cli.command import Invocation, argument, noun, option
-from gateway.cli.node import CommandContext
+from gateway.cli.node import CommandContext, StoreContext
 from gateway.cli.output import VERIFICATION
 from gateway.cli.verify import moment
 from gateway.clock import SystemClock
 from gateway.domain.event import Event
-from gateway.domain.evidence import STORY, Story, StoryPacket
+from gateway.domain.evidence import STORY, SUBJECT, Story, StoryPacket
 from gateway.errors import Clash, NotFound, StoreFailure
 from gateway.ops.evidence import pack_file
 from gateway.ops.evidence.page import clock, packet_word, party, sealed_times, trusted_time
@@ -193,12 +193,10 @@ def _clock(iso: str) -> str:
 @verb("", "--document msg_01J… -o json")
 async def list_(
     call: Invocation,
-    context: CommandContext,
+    context: StoreContext,
     document: Annotated[str | None, option("Only of this document (its id).")] = None,
 ) -> None:
     """List the packs that were made here, oldest first."""
-    from gateway.ops.evidence.make import SUBJECT
-
     async with context.node.store.read(context.scope) as work:
         events = [
             e

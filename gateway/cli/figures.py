@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, late, noun, option
+from gateway.cli.command import Invocation, noun, option
 from gateway.cli.output import VERIFICATION
+from gateway.store import figures, figures_check
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.core import NodeCore
-    from gateway.store import figures, figures_check
-else:
-    figures = late("gateway.store.figures")
-    figures_check = late("gateway.store.figures_check")
+    from gateway.bootstrap.stored import OpenStore
 
 verb = noun("figures").verb
 _COLUMNS = output.columns("agency direction by unit span day key kept counted")
@@ -26,7 +23,7 @@ _EVENTS_AT_ONCE = 2_000
 @verb("", "--most 20 -o json", local=True)
 async def check(
     call: Invocation,
-    core: NodeCore,
+    core: OpenStore,
     most: Annotated[int, option("Maximum number of cells to name.", min=1, max=100_000)] = 100,
 ) -> None:
     """Count the event log anew and compare. Exit 7 if a figure differs, or a text that was deleted from the log and is kept
@@ -54,7 +51,7 @@ async def check(
 
 
 @verb("", writes=True, ask="cli.ask.figures", local=True)
-async def rebuild(call: Invocation, core: NodeCore) -> None:
+async def rebuild(call: Invocation, core: OpenStore) -> None:
     """Delete the figures and count all events again. Reports are incomplete until this is done."""
     await figures.clear(core.store)
     events = 0

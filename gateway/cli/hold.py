@@ -23,7 +23,7 @@ from gateway.cli.command import (
     noun,
     option,
 )
-from gateway.cli.node import CommandContext, at_agency
+from gateway.cli.node import CommandContext, StoreContext, at_agency
 from gateway.cli.people import As
 from gateway.domain.hold import HeldKind, Hold, HoldState
 from gateway.errors import Clash, StoreFailure
@@ -40,7 +40,7 @@ verb = noun("hold").verb
 @verb("", "--state sealed -o json")
 async def list_(
     call: Invocation,
-    context: CommandContext,
+    context: StoreContext,
     state: States = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -58,7 +58,7 @@ async def list_(
 
 
 @verb("hld_01J…")
-async def show(call: Invocation, context: CommandContext, hold: Id) -> None:
+async def show(call: Invocation, context: StoreContext, hold: Id) -> None:
     """Show one incident: the held document, since when and why it is held, and the decision."""
     async with context.node.store.read(context.scope) as work:
         hold_row = await work.holds.get(hold)

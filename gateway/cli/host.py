@@ -23,7 +23,8 @@ from gateway.domain.registry_change import Plan
 from gateway.errors import Clash, NotFound, Refused
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.core import NodeCore, OpenRegistry
+    from gateway.bootstrap.core import NodeCore
+    from gateway.bootstrap.stored import OpenRegistry
 
 _PAGE = 1000
 _MOST_NAMES = 5
@@ -36,11 +37,11 @@ verb, _registry = noun("host").verb, noun("registry")
 
 
 @verb()
-async def list_(call: Invocation, core: NodeCore) -> None:
+async def list_(call: Invocation, registry: OpenRegistry) -> None:
     """List the agencies of this node, with the node that the registry names for each."""
-    hosted = await core.store.hosted()
-    entries = [await core.directory.entry(agency.code) for agency in hosted]
-    today = output.today(core.clock.now())
+    hosted = await registry.store.hosted()
+    entries = [await registry.directory.entry(agency.code) for agency in hosted]
+    today = output.today(registry.clock.now())
     output.rows(call, [_agency_record(*pair, today) for pair in zip(hosted, entries, strict=True)], _COLUMNS)
 
 
@@ -108,7 +109,7 @@ async def remove(call: Invocation, core: NodeCore, code: Code) -> None:
     call.say("host.next.remove", code=agency.code)
 
 
-@_registry.verb("Z91.03 province-1", "'Z91.*' province-1 --yes", "--file hosts.csv", writes=True)
+@_registry.verb("Z91.03 province-1", "'Z91.*' province-1 --yes", "--file hosts.csv", writes=True, local=True)
 async def set_host(
     call: Invocation,
     registry: OpenRegistry,

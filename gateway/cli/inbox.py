@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.api import shapes
 from gateway.cli import documents, hold, output
 from gateway.cli.command import (
     Cursor,
@@ -25,31 +26,23 @@ from gateway.cli.command import (
     States,
     Why,
     argument,
-    late,
     noun,
     option,
 )
-from gateway.cli.node import CommandContext
-from gateway.cli.operations import Fields, answer_json, makes_call
+from gateway.cli.node import CommandContext, StoreContext
+from gateway.cli.operations import Fields, makes_call
 from gateway.cli.typed_times import day
 from gateway.cli.verify import moment
 from gateway.domain.document import IncomingDocument, InState
 from gateway.domain.status import incoming_word
 from gateway.errors import StoreFailure
+from gateway.incoming import document_context, handling, handover, process, reading
+from gateway.incoming import seal as sealing
 from gateway.stored_content import Door
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.api.resources.inbox import StatusSet
-    from gateway.incoming import act, handling, handover, process, reading
-    from gateway.incoming import seal as sealing
-else:
-    act = late("gateway.incoming.act")
-    handling = late("gateway.incoming.handling")
-    handover = late("gateway.incoming.handover")
-    process = late("gateway.incoming.process")
-    reading = late("gateway.incoming.reading")
-    sealing = late("gateway.incoming.seal")
 
 Which = Annotated[str, argument("Id, or number/symbol.")]
 Packet = Annotated[str, argument("Id of the packet, from: gateway inbox list --quarantine")]
@@ -68,7 +61,7 @@ verb = noun("inbox").verb
 @verb("--state new", "--quarantine -o json")
 async def list_(
     call: Invocation,
-    context: CommandContext,
+    context: StoreContext,
     state: States = None,
     query: Annotated[str | None, option("Number, sender or words of the subject.")] = None,
     quarantine: Annotated[
@@ -78,21 +71,20 @@ async def list_(
     cursor: Cursor = None,
 ) -> None:
     """List incoming documents, newest first; or packets in quarantine."""
-    from gateway.api.shapes import PACKET_STATES
-
-    states = documents.check_states(state or [], PACKET_STATES if quarantine else [*InState])
+    states = documents.check_states(state or [], shapes.PACKET_STATES if quarantine else [*InState])
     if quarantine:
         await _list_packets(call, context, states, limit, cursor)
         return
     async with context.node.store.read(context.scope) as work:
         page = await work.incoming.page(limit=limit, cursor=cursor, states=states, query=query)
-        surroundings = await reading.load_contexts(
-            work, page.items, await context.node.inn.office(context.scope.agency_id)
+        surroundings = await document_context.load_contexts(
+            work, page.items, await context.node.office(context.scope.agency_id)
         )
         set_aside = await work.inbox.page(limit=1, states=("held", "quarantined", "malformed"))
+    pairs, today = zip(page.items, surroundings, strict=True), context.today()
     output.page(
         call,
-        [documents.incoming_record(call, *pair) for pair in zip(page.items, surroundings, strict=True)],
+        [documents.incoming_record(call, *pair, today) for pair in pairs],
         _COLUMNS,
         page.next_cursor,
         [documents.incoming_cells(call, d) for d in page.items],
@@ -102,12 +94,10 @@ async def list_(
 
 
 async def _list_packets(
-    call: Invocation, context: CommandContext, states: list[str], limit: int, cursor: str | None
+    call: Invocation, context: StoreContext, states: list[str], limit: int, cursor: str | None
 ) -> None:
-    from gateway.api.shapes import SET_ASIDE
-
     async with context.node.store.read(context.scope) as work:
-        page = await work.inbox.page(limit=limit, cursor=cursor, states=states or SET_ASIDE)
+        page = await work.inbox.page(limit=limit, cursor=cursor, states=states or shapes.SET_ASIDE)
     output.page(
         call,
         [documents.packet_record(call, p) for p in page.items],
@@ -125,7 +115,7 @@ async def _list_packets(
 
 
 @verb("88/SNV-VP", "inb_01J… -o json")
-async def show(call: Invocation, context: CommandContext, document: Which) -> None:
+async def show(call: Invocation, context: StoreContext, document: Which) -> None:
     """Show one document: its data, checks and files, and the statuses sent to its sender."""
     async with context.node.store.read(context.scope) as work:
         if document.startswith("inx_"):
@@ -137,14 +127,14 @@ async def show(call: Invocation, context: CommandContext, document: Which) -> No
             return
         incoming = await documents.find_incoming(work, document)
         facts = await work.facts.of_subject(incoming.id)
-        surroundings = await reading.load_context(
-            work, incoming, await context.node.inn.office(context.scope.agency_id)
+        surroundings = await document_context.load_context(
+            work, incoming, await context.node.office(context.scope.agency_id)
         )
     word = incoming_word(incoming, facts)
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(documents.incoming_lines(call, incoming, word, facts, surroundings))
         return
-    record = documents.incoming_record(call, incoming, surroundings) | {"shown": word}
+    record = documents.incoming_record(call, incoming, surroundings, context.today()) | {"shown": word}
     output.record(call, record | {"facts": [documents.fact_record(f) for f in facts]})
 
 
@@ -192,8 +182,8 @@ async def _write_folder(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     async with context.node.store.read(context.scope) as work:
-        surroundings = await reading.load_context(
-            work, document, await context.node.inn.office(context.scope.agency_id)
+        surroundings = await document_context.load_context(
+            work, document, await context.node.office(context.scope.agency_id)
         )
     if surroundings.is_readable:  # of others only the description is given out
         opened = await reading.open_envelope(context.node.inn, context.scope, document.id, Door.COMMAND)
@@ -201,8 +191,9 @@ async def _write_folder(
     for file in document.files if surroundings.is_readable else ():
         opened = await reading.open_file(context.node.inn, context.scope, document.id, file.n, Door.NODE)
         await _write_pieces(opened.pieces, draft / safe_name(file.n, opened.name), opened.sha256)
-    record = json.dumps(documents.incoming_record(call, document, surroundings), ensure_ascii=False, indent=2)
-    (draft / "document.json").write_text(record, encoding="utf-8")
+    record = documents.incoming_record(call, document, surroundings, context.today())
+    text = json.dumps(record, ensure_ascii=False, indent=2)
+    (draft / "document.json").write_text(text, encoding="utf-8")
     os.replace(draft, final)
     return final
 
@@ -231,7 +222,7 @@ def safe_name(n: int, name: str) -> str:
 
 def _print_status(call: Invocation, answer: StatusSet) -> None:
     if call.output is not OutputFormat.TABLE:
-        output.record(call, answer_json(answer.item) | {"repeated": answer.repeated})
+        output.record(call, documents.as_json(answer.item) | {"repeated": answer.repeated})
         return
     output.lines([answer.item.id])
     call.say("cli.said_before" if answer.repeated else "cli.said", state=answer.item.state_text)

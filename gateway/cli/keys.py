@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, proposals
-from gateway.cli.command import Invocation, argument, late, noun, option, piped
+from gateway.cli.command import Invocation, argument, noun, option, piped
 from gateway.cli.node import chosen, operator, operator_id
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.verify import moment
@@ -28,17 +28,14 @@ from gateway.domain.certificates import KeyEnd, KeyUse
 from gateway.domain.person import ProposalContent
 from gateway.domain.proof import Binding
 from gateway.errors import Clash, Misconfigured, NotFound
+from gateway.incoming import rejudge
+from gateway.outgoing import services
 from gateway.policy.trust import fingerprint
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
-    from gateway.incoming import rejudge
-    from gateway.outgoing import services
     from gateway.trust.keys import KeyDirectory, KeyEntry
-else:
-    rejudge = late("gateway.incoming.rejudge")
-    services = late("gateway.outgoing.services")
 
 _SUSPECT_COLUMNS = output.columns("id way:cli.suspect at reason")
 

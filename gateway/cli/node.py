@@ -1,21 +1,25 @@
-"""Opens the node for one command and finds the agency it acts for. In: the settings and a code. Out: a `CommandContext`:
-the wired node, the agency and the scope to work in, closed when the command ends."""
+"""Opens what one command needs, and finds the agency it acts for. In: the settings and a code. Out: a `CommandContext`: the
+wired node, the agency and the scope to work in; a `StoreContext` where the rows are enough; or a part of a node. All
+are closed when the command ends. In a running node each of them is that node."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.cli.served import SERVED, in_own_process, user
+from gateway.cli.served import SERVED, user
 from gateway.domain.account import AgencyScope, HostedAgency, Principal, PrincipalKind
+from gateway.domain.wall_clock import local
 from gateway.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.core import NodeCore, OpenRegistry
+    from gateway.bootstrap.core import NodeCore
     from gateway.bootstrap.node import OpenNode
+    from gateway.bootstrap.stored import OpenRegistry, OpenStore
     from gateway.ports.axis import ManagedAxis
     from gateway.settings import Settings
     from gateway.store.store import SqlStore
@@ -24,12 +28,23 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandContext:
+class StoreContext:
+    """Place of a command that reads: the rows, for this agency, as this operator."""
+
+    node: OpenStore
+    agency: HostedAgency
+    scope: AgencyScope
+
+    def today(self) -> date:
+        """Return the date on a clerk's calendar now."""
+        return local(self.node.clock.now()).date()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandContext(StoreContext):
     """Place of a command's work: this node, for this agency, as this operator."""
 
     node: OpenNode
-    agency: HostedAgency
-    scope: AgencyScope
 
 
 class WhichAgency(NotFound):
@@ -53,11 +68,35 @@ def at_node(settings: Settings) -> AbstractAsyncContextManager[OpenNode]:
 async def at_agency(settings: Settings, code: str | None) -> AsyncIterator[CommandContext]:
     """Open the wired node with the agency of that code, or the only one hosted."""
     async with at_node(settings) as node:
-        agency = chosen(await node.store.hosted(), code)
-        principal = await operator(node.store)
-        yield CommandContext(
-            node=node, agency=agency, scope=AgencyScope(agency_id=agency.id, principal_id=principal.id)
-        )
+        agency, scope = await _agency(node, code)
+        yield CommandContext(node=node, agency=agency, scope=scope)
+
+
+@asynccontextmanager
+async def at_rows(settings: Settings, code: str | None) -> AsyncIterator[StoreContext]:
+    """Open the rows with the agency of that code, or the only one hosted. Misconfigured while a restore is not
+    confirmed."""
+    from gateway.store import restored
+
+    async with at_store(settings) as node:
+        await restored.refuse_unconfirmed(node.store)
+        agency, scope = await _agency(node, code)
+        yield StoreContext(node=node, agency=agency, scope=scope)
+
+
+async def _agency(node: OpenStore, code: str | None) -> tuple[HostedAgency, AgencyScope]:
+    agency = chosen(await node.store.hosted(), code)
+    return agency, AgencyScope(agency_id=agency.id, principal_id=await operator_id(node.store))
+
+
+def at_store(settings: Settings) -> AbstractAsyncContextManager[OpenStore]:
+    """Open the database alone, for commands that read rows."""
+    if (served := SERVED.get()) is not None:
+        return nullcontext(served.node)
+    from gateway.bootstrap.stored import open_store
+
+    must_exist(settings)
+    return open_store(settings)
 
 
 def at_core(settings: Settings) -> AbstractAsyncContextManager[NodeCore]:
@@ -71,9 +110,10 @@ def at_core(settings: Settings) -> AbstractAsyncContextManager[NodeCore]:
 
 
 def at_registry(settings: Settings) -> AbstractAsyncContextManager[OpenRegistry]:
-    """Open the registry of codes alone, for commands about thousands of them."""
-    in_own_process()
-    from gateway.bootstrap.core import open_registry
+    """Open the registry of codes alone."""
+    if (served := SERVED.get()) is not None:
+        return nullcontext(served.node)
+    from gateway.bootstrap.stored import open_registry
 
     must_exist(settings)
     return open_registry(settings)

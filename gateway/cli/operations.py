@@ -32,14 +32,9 @@ COMMANDS: dict[Command, str] = {}
 """The API call of each command."""
 
 
-def answer_json(answer: ResponseModel) -> dict[str, Any]:
-    """Return the answer as JSON."""
-    return answer.model_dump(mode="json", by_alias=True)
-
-
 def print_record(call: Invocation, answer: ResponseModel) -> None:
     """Print the answer as one record."""
-    output.record(call, answer_json(answer))
+    output.record(call, documents.as_json(answer))
 
 
 def rows_printer(
@@ -49,7 +44,7 @@ def rows_printer(
     field that identifies a row."""
 
     def tell(call: Invocation, answer: Any) -> None:
-        records = [{"id": getattr(row, id), **answer_json(row)} for row in answer.data]
+        records = [{"id": getattr(row, id), **documents.as_json(row)} for row in answer.data]
         row_cells = [cells(call, row) for row in answer.data]
         if hasattr(answer, "next_cursor"):
             output.page(call, records, columns, answer.next_cursor, row_cells)

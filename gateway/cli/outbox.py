@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from gateway.api import message_view
 from gateway.cli import documents, hold, output, send
 from gateway.cli.command import (
     Cursor,
@@ -15,21 +16,19 @@ from gateway.cli.command import (
     States,
     Why,
     argument,
-    late,
     noun,
     option,
 )
-from gateway.cli.node import CommandContext
-from gateway.cli.operations import Fields, makes_call, rows_printer
-from gateway.domain.document import DocumentChange, Kind
+from gateway.cli.node import CommandContext, StoreContext
+from gateway.cli.operations import Fields, makes_call
+from gateway.domain.document import DocumentChange, Kind, OutState
+from gateway.domain.states import STATES
 from gateway.domain.wall_clock import day_text
-from gateway.outgoing.intake import Order
+from gateway.outgoing import files as sealing
+from gateway.outgoing import intake
 
 if TYPE_CHECKING:
     from gateway.api.message_view import Message
-    from gateway.outgoing import files as sealing
-else:
-    sealing = late("gateway.outgoing.files")
 
 Which = Annotated[str, argument("Id (msg_…), number/symbol, or your external id.")]
 ToCodes = Annotated[list[str] | None, option("Only to these recipients.", "--to")]
@@ -53,38 +52,45 @@ def _cells(call: Invocation, row: Message) -> dict[str, str]:
 
 
 @verb("--state rejected --state failed", "--query 'du toan' -o ndjson")
-@makes_call("listMessages", tell=rows_printer(_COLUMNS, _cells))
-def list_(
+async def list_(
+    call: Invocation,
+    context: StoreContext,
     state: States = None,
     query: Annotated[str | None, option("Number, symbol or words of the subject, accents or not.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Fields:
+) -> None:
     """List outgoing documents, newest first."""
-    return {"state": state, "q": query, "limit": limit, "cursor": cursor}
+    states, today = documents.check_states(state or [], [*STATES, *OutState]), context.today()
+    async with context.node.store.read(context.scope) as work:
+        page = await work.outgoing.page(limit=limit, cursor=cursor, states=states, query=query)
+        views = await message_view.load_messages(work, page.items, call.lang.value, today)
+    cells = [_cells(call, view) for view in views]
+    output.page(call, [documents.as_json(view) for view in views], _COLUMNS, page.next_cursor, cells)
 
 
 @verb("1523/STC-VP", "msg_01J… -o json")
-async def show(call: Invocation, context: CommandContext, document: Which) -> None:
+async def show(call: Invocation, context: StoreContext, document: Which) -> None:
     """Show one document: for every recipient its state, since when, who reported it and their text."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
         deliveries = await work.deliveries.of_document(outgoing.id)
         facts = {d.id: await work.facts.of_subject(d.id) for d in deliveries}
         stuck = await work.jobs.error_of(outgoing.id)
+        (view,) = await message_view.load_messages(work, [outgoing], call.lang.value, context.today())
     if call.output is OutputFormat.TABLE and not call.quiet:
         output.lines(
             documents.outgoing_lines(call, outgoing, deliveries, facts, stuck, context.node.clock.now())
         )
         return
-    record = documents.outgoing_record(call, outgoing, deliveries) | {"stuck": stuck}
+    record = documents.as_json(view) | {"stuck": stuck}
     for recipient, delivery in zip(record["recipients"], deliveries, strict=False):
         recipient["facts"] = [documents.fact_record(f) for f in facts[delivery.id]]
     output.record(call, record)
 
 
 @verb("1523/STC-VP", "msg_01J… -o ndjson")
-async def events(call: Invocation, context: CommandContext, document: Which) -> None:
+async def events(call: Invocation, context: StoreContext, document: Which) -> None:
     """Show the timeline of one document: everything that happened to it, oldest first."""
     async with context.node.store.read(context.scope) as work:
         outgoing = await documents.find_outgoing(work, document)
@@ -193,7 +199,7 @@ async def _change(
     outgoing = await documents.find_outgoing_for(context, text)
     replaces = ((outgoing.document_id, ()),) if kind is Kind.REPLACEMENT else ()
     target = outgoing.document_id if kind is Kind.UPDATE else None
-    order = Order(
+    order = intake.Order(
         draft=message.to_draft(),
         kind=kind,
         parent_id=outgoing.id,

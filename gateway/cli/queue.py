@@ -15,21 +15,18 @@ import typer
 
 from gateway import time_source
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, argument, late, noun, option
+from gateway.cli.command import Invocation, OutputFormat, argument, noun, option
 from gateway.cli.node import operator_id
 from gateway.cli.output import TRY_LATER
 from gateway.domain.account import AgencyScope
 from gateway.errors import GatewayError, NotFound
+from gateway.ops import axis_view, explain
 from gateway.ports.axis import DeadParcel, ManagedAxis
 from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.bootstrap.node import OpenNode
-    from gateway.ops import axis_view, explain
     from gateway.store.reporting import Load
-else:
-    axis_view = late("gateway.ops.axis_view")
-    explain = late("gateway.ops.explain")
 
 _COLUMNS = output.columns("queue:queue sort count oldest", bold="queue")
 LEASED = "leased"

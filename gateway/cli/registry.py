@@ -27,6 +27,7 @@ from gateway.policy import code_file
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
+    from gateway.bootstrap.stored import OpenRegistry
     from gateway.registry.directory import SqlDirectory
 
 On = Annotated[str | None, option("On this day; default: today.", "--on")]
@@ -45,7 +46,7 @@ _AXIS_LIST_COLUMNS = output.columns("id since=at state added waiting conflicts l
 @verb("--under Z91", "--limit 500 -o ndjson")
 async def list_(
     call: Invocation,
-    node: NodeCore,
+    node: OpenRegistry,
     under: Annotated[str | None, option("Only directly below this agency.")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, option("Continue where the last list ended.")] = None,
@@ -59,7 +60,9 @@ async def list_(
 
 
 @verb("Z91.07")
-async def show(call: Invocation, node: NodeCore, code: Annotated[str, argument("An agency code.")]) -> None:
+async def show(
+    call: Invocation, node: OpenRegistry, code: Annotated[str, argument("An agency code.")]
+) -> None:
     """Show one agency, the certificates bound to it, and the form of envelopes to it (`form` of its route)."""
     from gateway.ops.axis_route import form_by_settings
     from gateway.registry.binding import fingerprint
@@ -87,7 +90,7 @@ async def entry_of(directory: SqlDirectory, code: str) -> AgencyEntry:
 @verb("000.00.07.Z91", "'So Y te' --parent Z91")
 async def resolve(
     call: Invocation,
-    node: NodeCore,
+    node: OpenRegistry,
     text: Annotated[str, argument("A code of today, an old one, an alias, or a name.")],
     parent: Annotated[str | None, option("With a name: the code of the agency above it.")] = None,
     on: On = None,
@@ -107,7 +110,7 @@ async def resolve(
 @verb("'so y te'", "Z91.0 -o json")
 async def search(
     call: Invocation,
-    node: NodeCore,
+    node: OpenRegistry,
     text: Annotated[str, argument("The beginning of a code, or words of a name; accents do not matter.")],
     limit: Limit = 20,
 ) -> None:
@@ -184,7 +187,7 @@ async def _propose_import(
 @verb("", "--limit 5 -o json")
 async def imports(
     call: Invocation,
-    node: NodeCore,
+    node: OpenRegistry,
     limit: Annotated[int, option("Maximum number.", min=1, max=1000)] = 50,
 ) -> None:
     """List the imports that were applied, newest first, and which were undone."""

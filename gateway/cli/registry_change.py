@@ -34,6 +34,7 @@ from gateway.words.labels import remark_text
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
+    from gateway.bootstrap.stored import OpenRegistry
 
 _COLUMNS = output.columns(
     "id reform=kind:reform.kind effective=effective_on codes decision state:reform.state report_due",
@@ -207,7 +208,7 @@ async def report(
 @verb("", "Z91.01 -o json", local=True)
 async def legacy(
     call: Invocation,
-    core: NodeCore,
+    core: OpenRegistry,
     code: Annotated[str | None, argument("Only this old code.")] = None,
 ) -> None:
     """List old codes with their successors, the day and the decision."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, argument, existing, late, noun, option, piped
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, noun, option, piped
 from gateway.cli.node import operator_id
 from gateway.cli.output import NETWORK, REFUSED, VERIFICATION
 from gateway.cli.people import As, ForApprover
 from gateway.cli.proposals import make_proposal
-from gateway.deciding.proposals import binding_change
+from gateway.deciding import delegation
+from gateway.deciding import proposals as deciding_proposals
 from gateway.domain.document import Lane
 from gateway.domain.identity import Digest
 from gateway.domain.person import ProposalContent
@@ -41,7 +42,6 @@ Feed = Annotated[Path, piped("A feed file; - is standard input.")]
 _ROUTES = output.columns("to=node state=fate:cli.feed.fate reason=detail")
 
 
-delegation = late("gateway.deciding.delegation")
 verb = noun("registry").verb
 feed = noun("registry").noun("feed", "Signed lists of agencies that this node accepts.")
 MOST_ROWS = 20
@@ -329,7 +329,7 @@ async def take_up(
     )
     bindings = await core.directory.bindings(proposal.code)
     overlap = timedelta(days=core.settings.keys.overlap_days)
-    change = binding_change(bindings, binding, core.clock.now(), overlap)
+    change = deciding_proposals.binding_change(bindings, binding, core.clock.now(), overlap)
     await make_proposal(call, core, ProposalContent(bindings=(change,)), as_, reason)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, argument, late, noun, option
+from gateway.cli.command import Invocation, argument, noun, option
 from gateway.cli.node import operator_id
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import make_proposal
@@ -24,14 +24,11 @@ from gateway.deciding import proposals
 from gateway.domain.person import ProposalContent
 from gateway.domain.seals import CAPACITIES, CertificateKind, SealingRightChange
 from gateway.errors import Clash, NotFound
+from gateway.ops import seal_file, specimen
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway.ops import seal_file, specimen
     from gateway.ops.specimen import OfferedCertificate
-else:
-    seal_file = late("gateway.ops.seal_file")
-    specimen = late("gateway.ops.specimen")
 
 _COLUMNS = output.columns("id code kind:certificate.kind name position valid state:cli.seal", dim="position")
 _RIGHTS = output.columns("id acting_code code decision=act_number valid state:cli.seal")

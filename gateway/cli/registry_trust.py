@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, OutputFormat, argument, existing, late, noun, option
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, noun, option
 from gateway.cli.output import VERIFICATION
 from gateway.cli.people import As, ForApprover, KeptReason
 from gateway.cli.proposals import show_proposed
+from gateway.deciding import delegation
 from gateway.domain.delegated import AGENCY, EXCHANGE, RowStanding
 from gateway.domain.person import DelegationChange
 
@@ -37,7 +38,6 @@ _ROWS = output.columns(
 _BINDINGS = output.columns("code source since valid=valid_from-valid_to sha256")
 _SOURCES = output.columns("source count since")
 
-delegation = late("gateway.deciding.delegation")
 verb = noun("registry").verb
 trust = noun("registry").noun("trust", "Trust in issuers of lists, and what their lists bind here.")
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway import time_source
+from gateway.bootstrap import guards
 from gateway.cli import output
-from gateway.cli.command import Invocation, argument, late, noun, option
+from gateway.cli.command import Invocation, argument, noun, option
 from gateway.cli.node import CommandContext
+from gateway.document_view import timer_texts
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
 
@@ -29,7 +31,6 @@ _DATA = "gateway/words/legal.toml"
 On = Annotated[datetime | None, option("Day to judge; default: today.", "--on", formats=["%Y-%m-%d"])]
 
 _TIMER_COLUMNS = output.columns("rule name length counting applies setting", bold="rule")
-timer_texts, guards = late("gateway.document_view.timer_texts"), late("gateway.bootstrap.guards")
 
 verb = noun("rules").verb
 

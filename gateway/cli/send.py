@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output
-from gateway.cli.command import Invocation, argument, existing, option, verb
+from gateway.api import message_view
+from gateway.cli import documents, output
+from gateway.cli.command import Invocation, OutputFormat, argument, existing, option, verb
 from gateway.cli.node import CommandContext, at_agency
 from gateway.cli.typed_times import day
 from gateway.cli.waiting import Goal, parse_goal, wait_until
+from gateway.words import labels
 
 if TYPE_CHECKING:
     from gateway.api.models import MessageIn
@@ -211,8 +213,6 @@ async def fill(request_files: RequestFiles, files: list[Path], sources: list[Pat
 
 def warn(call: Invocation, warnings: Any) -> None:
     """Print warnings, which stop nothing."""
-    from gateway.words import labels
-
     if warnings:
         call.say("cli.warnings")
     for warning in warnings:
@@ -222,9 +222,6 @@ def warn(call: Invocation, warnings: Any) -> None:
 
 async def show_accepted(call: Invocation, context: CommandContext, accepted: Accepted) -> None:
     """Print the accepted document: its id for people, the API's view for programs."""
-    from gateway.cli.command import OutputFormat
-    from gateway.cli.documents import outgoing_record
-
     document = accepted.document
     if document is None:
         return
@@ -236,9 +233,9 @@ async def show_accepted(call: Invocation, context: CommandContext, accepted: Acc
         call.say("cli.todo", command=f"gateway outbox show {document.id}")
         return
     async with context.node.store.read(context.scope) as work:
-        document = await work.outgoing.get(document.id)
-        deliveries = await work.deliveries.of_document(document.id)
-    output.record(call, outgoing_record(call, document, deliveries))
+        stored = [await work.outgoing.get(document.id)]
+        (view,) = await message_view.load_messages(work, stored, call.lang.value, context.today())
+    output.record(call, documents.as_json(view))
 
 
 async def _read_pieces(path: Path) -> AsyncIterator[bytes]:

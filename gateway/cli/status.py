@@ -16,7 +16,7 @@ import typer
 
 from gateway.cli import documents, output, tables
 from gateway.cli.command import Invocation, OutputFormat, option, verb
-from gateway.cli.node import CommandContext, at_agency, at_node, must_exist
+from gateway.cli.node import StoreContext, at_node, at_rows, must_exist
 from gateway.cli.output import FAILED, age
 from gateway.cli.trust import issuer_line, issuer_record
 from gateway.domain import pace
@@ -295,13 +295,10 @@ async def doctor(
 
 def print_finding(call: Invocation, finding: Diagnosis, head: str) -> None:
     """Print a finding behind its head, and below it what to do."""
-    from rich.text import Text
-
-    lang, console = call.lang.value, tables.console()
-    line = Text(f"{head} ", style=_STYLES[finding.level])
-    console.print(line.append(Text(output.plain(finding.says(lang)), style="")), soft_wrap=True)
+    lang, style = call.lang.value, _STYLES[finding.level]
+    output.lines([f"{tables.painted(head, style)} {output.plain(finding.says(lang))}"])
     if cure := finding.mends(lang):
-        console.print(Text(f"  → {cure}"), soft_wrap=True)
+        output.lines([f"  → {cure}"])
 
 
 async def _make_report(settings: Settings, findings: list[Diagnosis]) -> dict[str, Any]:
@@ -343,7 +340,7 @@ async def watch(
     once: Annotated[bool, option("Print the events so far, then exit.", "--once")] = False,
 ) -> None:
     """Print events as they happen, oldest first. Ctrl+C ends it."""
-    async with at_agency(call.settings(), call.agency) as context:
+    async with at_rows(call.settings(), call.agency) as context:
         seq = after if after is not None else (0 if id or once else await _newest_event(context))
         while True:
             new_events = await context.node.store.events_after(context.agency.id, seq, _EVENTS_AT_ONCE)
@@ -357,7 +354,7 @@ async def watch(
                 await context.node.clock.sleep(_LOOK_S)
 
 
-async def _newest_event(context: CommandContext) -> int:
+async def _newest_event(context: StoreContext) -> int:
     """Return the number of the newest event now."""
     seq = 0
     while page := await context.node.store.events_after(context.agency.id, seq, _EVENTS_AT_ONCE):

@@ -15,7 +15,7 @@ import typer
 
 from gateway import random_source
 from gateway.cli import output
-from gateway.cli.command import Invocation, argument, late, noun, option
+from gateway.cli.command import Invocation, argument, noun, option
 from gateway.cli.node import at_node, chosen, operator
 from gateway.cli.typed_times import day, span
 from gateway.domain import account
@@ -34,15 +34,13 @@ from gateway.domain.account import (
 )
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
+from gateway.incoming import handover
 from gateway.policy import client_certificate
-from gateway.policy.client_certificate import LARGEST, NotACertificate
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway.incoming import handover
+    from gateway.bootstrap.stored import OpenStore
     from gateway.settings import Settings
-else:
-    handover = late("gateway.incoming.handover")
 
 # Scopes of a document system's daily work; administration must be named.
 DAILY = ("messages:send", "messages:read", "inbox:read", "inbox:act", "agencies:read")
@@ -86,7 +84,7 @@ verb = noun("tokens").verb
 
 
 @verb()
-async def list_(call: Invocation, node: NodeCore) -> None:
+async def list_(call: Invocation, node: OpenStore) -> None:
     """List the keys; a secret can never be shown again."""
     keys = await node.store.accounts.list_keys()
     codes = {agency.id: agency.code for agency in await node.store.hosted()}
@@ -188,10 +186,10 @@ async def bind(
 def read_certificate(file: Path) -> ClientCertificate:
     """Read a client certificate; raise BadParameter with its fault."""
     with file.open("rb") as stream:
-        raw = stream.read(LARGEST + 1)
+        raw = stream.read(client_certificate.LARGEST + 1)
     try:
         return client_certificate.read_file(raw)
-    except NotACertificate as error:
+    except client_certificate.NotACertificate as error:
         raise typer.BadParameter(f"{file}: {_WRONG[error.code]}") from error
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import output
+from gateway.cli import documents, output
 from gateway.cli.command import Invocation, Overlap, argument, noun, option
 from gateway.cli.node import CommandContext
-from gateway.cli.operations import Fields, answer_json, carry_out, makes_call, rows_printer
+from gateway.cli.operations import Fields, carry_out, makes_call, rows_printer
 from gateway.cli.typed_times import span
 from gateway.webhooks import parse_sequence
 
@@ -38,12 +38,12 @@ def _print_new(call: Invocation, answer: WebhookMade) -> None:
 
 
 def _print_secret(call: Invocation, answer: WebhookOut, secret: str) -> None:
-    output.record(call, answer_json(answer) | {"secret": secret}, id_key="secret")
+    output.record(call, documents.as_json(answer) | {"secret": secret}, id_key="secret")
     call.say("webhook.once")
 
 
 def _print_try(call: Invocation, answer: TryOut) -> None:
-    output.record(call, answer_json(answer) | {"says": call.word(f"webhook.code.{answer.code}")})
+    output.record(call, documents.as_json(answer) | {"says": call.word(f"webhook.code.{answer.code}")})
     if answer.code != "ok":
         raise typer.Exit(output.NETWORK)
 
@@ -128,7 +128,7 @@ async def _switch(call: Invocation, context: CommandContext, webhook: str, act: 
     """Pause or resume. Raise Clash where it is so already: a program may repeat a call, a person wants to know."""
     call.ask(f"webhook.ask.{act}", id=webhook)
     await getattr(context.node.webhooks, act)(context.scope, webhook)
-    output.record(call, answer_json(await carry_out(call, context, "readWebhook", id=webhook)))
+    output.record(call, documents.as_json(await carry_out(call, context, "readWebhook", id=webhook)))
 
 
 @verb("whk_01K", writes=True)

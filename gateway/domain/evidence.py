@@ -26,6 +26,7 @@ from gateway.errors import InvalidProof
 
 FORMAT = "gateway-evidence-1"
 MANIFEST, SIGNATURE, PAGE, STORY = "manifest.json", "manifest.sig", "index.html", "story.json"
+SUBJECT = "evidence"  # of the events of an agency's packs
 LEAVES, CONSISTENCY, SEALS = "log/leaves.jsonl", "log/consistency.jsonl", "log/seals/"
 PACKETS, CERTIFICATES, REVOCATION = "packets/", "certificates/", "revocation/"
 

@@ -20,7 +20,7 @@ from gateway.folder import texts
 from gateway.folder.attempts import MOST_TRIES, Attempts
 from gateway.folder.layout import DRAFTS, ERROR, HANDED_OVER, IN, OWN
 from gateway.folder.places import CODE, Place
-from gateway.incoming import handover, reading
+from gateway.incoming import document_context, handover, reading
 from gateway.incoming.services import IncomingServices
 from gateway.policy.admission import stored_names
 from gateway.policy.folder_names import META, REASON
@@ -193,7 +193,7 @@ class Handover:
     async def _meta(self, document: IncomingDocument, paths: Mapping[str, str]) -> bytes:
         """Return `meta.json`: the document as the API shows it, and the name of each file in its folder."""
         async with self.services.store.read(self.scope) as work:
-            surroundings = await reading.load_context(
+            surroundings = await document_context.load_context(
                 work, document, await self.services.office(self.scope.agency_id)
             )
         on = self.services.clock.now()

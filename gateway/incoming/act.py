@@ -37,7 +37,7 @@ from gateway.domain.status import (
 )
 from gateway.domain.wall_clock import local, whole_second
 from gateway.errors import Clash, NotFound, Refused
-from gateway.incoming import acknowledge, check, handling, register, related, settle
+from gateway.incoming import acknowledge, check, doubles, handling, register, related, settle
 from gateway.incoming.acknowledge import AnsweredPacket
 from gateway.incoming.services import IncomingServices
 from gateway.policy.texts import broken_fields
@@ -345,8 +345,8 @@ class _StatusChange:
         if entry is not None:
             document = replace(document, register_no=entry.number, register_year=entry.year)
         if document.source is Source.AXIS:
-            copies = await related.other_copies(self.work, document)
-            document = replace(document, marks=related.marks_with_copy(document, copies))
+            copies = await doubles.other_copies(self.work, document)
+            document = replace(document, marks=doubles.marks_with_copy(document, copies))
         if document.state is InState.HELD:
             await self.work.facts.add(document.id, Fact(track=Track.OTHER, code="released", at=self.now))
             await self.work.handovers.offer(document.id)

@@ -26,6 +26,7 @@ from gateway.errors import BadSignature, BreaksRule, Conflict, OtherContent
 from gateway.incoming import (
     acknowledge,
     check,
+    doubles,
     landing,
     rejudge,
     related,
@@ -225,9 +226,9 @@ class _NewPacket:
         newer = await related.ruling_of(work, earlier.replacing)
         if newer is not None:
             document = replace(document, state=InState.REPLACED, replaced_by=newer.id)
-        copies = related.copies_among(earlier.numbered, document)
-        document = replace(document, marks=related.marks_with_copy(document, copies))
-        document = replace(document, marks=related.marks_with_lead(document, earlier.with_lead))
+        copies = doubles.copies_among(earlier.numbered, document)
+        document = replace(document, marks=doubles.marks_with_copy(document, copies))
+        document = replace(document, marks=doubles.marks_with_lead(document, earlier.with_lead))
         await check.plan_rejudging(self.services, work, document)
         await self._add(document, is_held=is_held, notice=old.notice if old else None, newer=newer)
         for waiting in earlier.waiting:

@@ -35,7 +35,7 @@ from gateway.domain.states import Track
 from gateway.domain.status import Fact
 from gateway.domain.wall_clock import VIETNAM, local
 from gateway.errors import Clash, NotFound, Refused, ScannerDown
-from gateway.incoming import handling, register, related, settle
+from gateway.incoming import doubles, handling, register, settle
 from gateway.incoming.check import PLAIN
 from gateway.incoming.services import IncomingServices
 from gateway.policy import admission
@@ -175,7 +175,7 @@ async def _enter(
         _make_document(services, work.scope.agency_id, letter, scan, now),
         register_no=number,
         register_year=year,
-        marks=tuple(related.copy_mark(AXIS_COPY, copy) for copy in copies[:1]),
+        marks=tuple(doubles.copy_mark(AXIS_COPY, copy) for copy in copies[:1]),
     )
     entry = RegisterEntry(
         incoming_id=document.id,
@@ -200,12 +200,12 @@ async def _find_copies(work: SqlWork, letter: TypedMail) -> list[IncomingDocumen
     """Find copies of the letter that came over the axis. Refused until the clerk confirms to know of them: a copy needs
     no second number."""
     number, symbol, day = letter.number, letter.symbol, letter.issued_on
-    twins = await related.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
+    twins = await doubles.copies_like(work, number, symbol, day, sender_code=letter.sender_code, by_hand=True)
     if twins and not letter.copy_known:
         first = twins[0]
         code = f"{first.number}/{first.symbol}"
         refusal = reason(
-            ReasonCode.COPY_KEPT, "/copy_known", text=code, arrival=related.number_of_copy(first), at=first.id
+            ReasonCode.COPY_KEPT, "/copy_known", text=code, arrival=doubles.number_of_copy(first), at=first.id
         )
         raise Refused(Verdict(reasons=(refusal,)))
     return twins

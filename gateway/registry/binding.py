@@ -9,10 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import ColumnElement, Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +24,9 @@ from gateway.registry.binding_events import SqlBindingLog, certificate_of, confi
 from gateway.registry.lookup import ROWS_AT_ONCE
 from gateway.registry.tables import BINDING
 from gateway.store.row import value_of
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 async def closed_at(connection: AsyncConnection, code: str) -> datetime | None:
@@ -89,6 +90,8 @@ def to_binding(row: Row[Any]) -> Binding:
 
 
 def key_digest(certificate: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(key).hexdigest()
 

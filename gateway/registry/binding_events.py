@@ -13,8 +13,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -197,6 +195,9 @@ def certificate_of(pem: str) -> bytes | None:
     """Return a row's certificate in DER; None for an unreadable one. Cached, because the same few hundred are read
     repeatedly."""
     try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding
+
         return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
     except ValueError:
         return None

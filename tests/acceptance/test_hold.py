@@ -28,7 +28,8 @@ from gateway.domain.person import Person, Role, SignedIn
 from gateway.errors import Clash, Denied, NotFound, Refused, StoreFailure, Unreachable
 from gateway.incoming import admit, check, handover, seal, verify
 from gateway.incoming import process as deciding_packets
-from gateway.incoming.reading import load_context, open_envelope, open_file
+from gateway.incoming.document_context import load_context
+from gateway.incoming.reading import open_envelope, open_file
 from gateway.ops import backup
 from gateway.ops.backup_file import BackupManifest
 from gateway.outgoing import dispatch, manage, package

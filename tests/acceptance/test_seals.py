@@ -25,7 +25,7 @@ from gateway.domain.seals import SealWord, SignatoryWord
 from gateway.domain.signatures import LegalValue
 from gateway.errors import Refused
 from gateway.incoming import rejudge
-from gateway.incoming.reading import DocumentContext
+from gateway.incoming.document_context import DocumentContext
 from gateway.ops.evidence import contents
 from gateway.policy.verdict import ReasonCode, Verdict
 from gateway.workers.clocks import SignaturesClock

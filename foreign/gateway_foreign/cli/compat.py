@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, tokens
-from gateway.cli.command import Invocation, Overlap, late, noun
+from gateway.cli.command import Invocation, Overlap, noun
 from gateway.cli.node import CommandContext, chosen
 from gateway.cli.typed_times import span
 from gateway.domain.account import ApiKey, PrincipalKind
 from gateway.domain.system_box import BoxItem
 from gateway.errors import Clash, NotFound
+from gateway_foreign.compat import hand_over
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway_foreign.compat import hand_over
-else:
-    hand_over = late("gateway_foreign.compat.hand_over")
 
 _COLUMNS = output.columns(
     "id name=system code=agencies scopes networks created=created_at expires=expires_at state:cli.token",

@@ -57,7 +57,7 @@ from gateway.domain.request_fault import bad_value
 from gateway.domain.states import CODES
 from gateway.domain.status import code_of
 from gateway.domain.wall_clock import FIRST_DAY, LAST_DAY
-from gateway.incoming import act, handling, handover, reading
+from gateway.incoming import act, document_context, handling, handover, reading
 from gateway.incoming.act import RefusalReason, StatusCall
 from gateway.store.work import SqlWork
 
@@ -414,10 +414,10 @@ async def _views(call: Call, work: SqlWork, documents: Sequence[IncomingDocument
     today = call.deps.out.today()
     names: dict[str, str | None] = {}
     views = []
-    surroundings: Sequence[reading.DocumentContext | None] = [None] * len(documents)
+    surroundings: Sequence[document_context.DocumentContext | None] = [None] * len(documents)
     if call.wants(*inbox_view.OF_AROUND):
         office, is_single = await call.deps.inn.office(call.scope().agency_id), len(documents) == 1
-        surroundings = await reading.load_contexts(work, documents, office, every_double=is_single)
+        surroundings = await document_context.load_contexts(work, documents, office, every_double=is_single)
     for document, context in zip(documents, surroundings, strict=True):
         if not call.wants("from"):
             names[document.sender_code] = None

@@ -7,7 +7,7 @@ over; and everything that proves a sent or received document, a ZIP file that ea
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -45,12 +45,12 @@ from gateway.api.shapes import (
 )
 from gateway.document_view.facts import heir_text, sent_fact, state_word, without_reference
 from gateway.domain.account import ApiScope
-from gateway.domain.document import Delivery, OutgoingDocument, OutState
+from gateway.domain.document import OutgoingDocument, OutState
 from gateway.domain.feed import event_id
 from gateway.domain.states import STATES
 from gateway.domain.status import Fact, is_skewed
 from gateway.errors import NotFound
-from gateway.outgoing import answering, files, manage
+from gateway.outgoing import files, manage
 from gateway.outgoing.manage import PaperLine
 from gateway.policy.outgoing import Handover, Means
 from gateway.store.work import SqlWork
@@ -176,23 +176,10 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
 
 
 async def _views(call: Call, work: SqlWork, documents: Sequence[OutgoingDocument]) -> list[Message]:
-    """Make views with the recipients' states, if they are asked for."""
-    deliveries: Mapping[str, Sequence[Delivery]] = {}
-    if call.wants(*message_view.OF_DELIVERIES):
-        deliveries = await work.deliveries.of_documents([document.id for document in documents])
-    late = await answering.late_answers(work, documents, deliveries, call.deps.out.today())
-    requests = await answering.last_requests(work, deliveries)
-    return [
-        message_view.message(
-            document,
-            deliveries.get(document.id, ()),
-            call.lang,
-            normalized=call.normalized,
-            late=late,
-            requests=requests,
-        )
-        for document in documents
-    ]
+    is_bare = not call.wants(*message_view.OF_DELIVERIES)
+    return await message_view.load_messages(
+        work, documents, call.lang, call.deps.out.today(), bare=is_bare, normalized=call.normalized
+    )
 
 
 async def present(call: Call, document: OutgoingDocument) -> Message:
@@ -211,9 +198,8 @@ async def present(call: Call, document: OutgoingDocument) -> Message:
 )
 async def read_message(call: Call) -> Message:
     async with call.deps.store.read(call.scope()) as work:
-        document = await work.outgoing.get(call.path("id"))
-        (view,) = await _views(call, work, [document])
-    return call.versioned(view, document.version)
+        (view,) = await _views(call, work, [await work.outgoing.get(call.path("id"))])
+    return call.versioned(view, view.version)
 
 
 @ROUTES(

@@ -16,8 +16,8 @@ from pydantic import Field
 from gateway.api import parsing, pdf_view
 from gateway.api.call import Call, once
 from gateway.api.pdf_view import FileSignaturesOut
-from gateway.api.routes import BASE, Body, Routes, sample_upload
-from gateway.api.shapes import Moment, Name, RequestModel, ResponseModel, Sha256
+from gateway.api.routes import Body, Routes, sample_upload
+from gateway.api.shapes import BASE, Moment, Name, RequestModel, ResponseModel, Sha256
 from gateway.domain.account import ApiScope
 from gateway.domain.identity import Digest
 from gateway.domain.request_fault import bad_value

@@ -34,8 +34,8 @@ from gateway.api.parsing import read_file, read_order
 from gateway.api.pdf_view import FieldsOut, OfferOut
 from gateway.api.problems import reasons_json
 from gateway.api.resources.messages import present
-from gateway.api.routes import BASE, Body, Routes
-from gateway.api.shapes import Line, RequestModel, ResponseModel, RuleWord
+from gateway.api.routes import Body, Routes
+from gateway.api.shapes import BASE, Line, RequestModel, ResponseModel, RuleWord
 from gateway.api.words import Lang
 from gateway.domain.account import ApiScope
 from gateway.domain.document import Kind, OutgoingDocument, RecipientRole

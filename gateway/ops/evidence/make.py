@@ -26,7 +26,7 @@ from gateway.domain.certificates import Answer, RevocationSource
 from gateway.domain.delegated import batch_subject
 from gateway.domain.document import Delivery, IncomingDocument, OutgoingDocument
 from gateway.domain.event import EventKind, binding_subject
-from gateway.domain.evidence import PAGE, Direction, Manifest, Story
+from gateway.domain.evidence import PAGE, SUBJECT, Direction, Manifest, Story
 from gateway.domain.proof import Binding
 from gateway.domain.sealed_log import PublishedSeal
 from gateway.domain.wall_clock import local
@@ -48,7 +48,6 @@ from gateway.trust import revocation, seals
 from gateway.trust.evidence import certificates_in, read_answer_files
 
 # Subject of the events about packs, for an agency's list of its packs.
-SUBJECT = "evidence"
 # Packs made at the same time: each reads every packet of its document twice, and the node's traffic must not suffer.
 AT_ONCE = 2
 AnswerBodies = Mapping[str, tuple[RevocationSource, bytes]]

@@ -13,8 +13,8 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api.call import Call
-from gateway.api.routes import BASE, Routes
-from gateway.api.shapes import Line, Moment, RequestModel, ResponseModel
+from gateway.api.routes import Routes
+from gateway.api.shapes import BASE, Line, Moment, RequestModel, ResponseModel
 from gateway.domain.account import ApiScope
 from gateway.domain.request_fault import BadCall, RequestFault
 from gateway.domain.states import CODES

@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.bootstrap import core
-from gateway.bootstrap.core import NodeCore, server_limits
+from gateway.bootstrap.core import NodeCore
 from gateway.bootstrap.node import OpenNode, Wrap, open_node
+from gateway.bootstrap.stored import server_limits
 from gateway.clock import SystemClock
 from gateway.deciding import registry_changes
 from gateway.domain.account import key_prefix

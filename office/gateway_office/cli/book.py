@@ -17,25 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import documents, output, typed_times
-from gateway.cli.command import Invocation, Limit, late, noun
+from gateway.cli.command import Invocation, Limit, noun
 from gateway.domain.book import Book, BookForm, BookLine, PaperLetter, RegisterEntry, Span, Summary
 from gateway.domain.document import Source
 from gateway.domain.wall_clock import cell_text, day_text
+from gateway.incoming import by_hand
+from gateway.outgoing import manage
 from gateway.policy.outgoing import Handover, Means
+from gateway_office.book import book_lines, books, file_lists
 from gateway_office.cli import OfficeCommandContext, whole_file
 
 if TYPE_CHECKING:
-    from gateway.incoming import by_hand
     from gateway.incoming.by_hand import Attached
-    from gateway.outgoing import manage
     from gateway.outgoing.manage import PaperLine
-    from gateway_office.book import book_lines, books, file_lists
-else:
-    by_hand = late("gateway.incoming.by_hand")
-    book_lines = late("gateway_office.book.book_lines")
-    books = late("gateway_office.book.books")
-    file_lists = late("gateway_office.book.file_lists")
-    manage = late("gateway.outgoing.manage")
 
 Which = Annotated[Book, typer.Argument(help="The book.")]
 Year = Annotated[int | None, typer.Option(min=1900, max=9998, help="Default: this year.")]

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli import output
 from gateway.cli.command import Invocation, noun, piped
-from gateway.cli.node import at_core, operator_id
+from gateway.cli.node import at_store, operator_id
 from gateway.domain.office_calendar import SHIPPED, CalendarDay, DayKind
 from gateway.domain.wall_clock import day_text
 from gateway.errors import NotFound
@@ -18,7 +18,7 @@ from gateway.policy import timers
 from gateway_office.policy import calendar_file
 
 if TYPE_CHECKING:
-    from gateway.bootstrap.core import NodeCore
+    from gateway.bootstrap.stored import OpenStore
 
 Day = Annotated[str, typer.Argument(help="2026-11-24 or 24/11/2026.")]
 _COLUMNS = output.columns("day kind:day_kind name source", dim="source")
@@ -30,7 +30,7 @@ verb = noun("calendar").verb
 @verb("", "--year 2027 -o json")
 async def list_(
     call: Invocation,
-    core: NodeCore,
+    core: OpenStore,
     year: Annotated[int | None, typer.Option(min=2000, max=2200, help="Only this year.")] = None,
 ) -> None:
     """List the days that differ from their weekday: those that ship with the program, overridden by the node's own."""
@@ -81,7 +81,7 @@ async def remove(call: Invocation, day: Day) -> None:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     call.ask("cli.ask.calendar_remove", day=day_text(on))
-    async with at_core(call.settings()) as core:
+    async with at_store(call.settings()) as core:
         if not await core.store.calendar.remove(on, core.clock.now(), await operator_id(core.store)):
             raise NotFound(
                 f"this node has said nothing of its own about {on}",
@@ -103,6 +103,6 @@ async def import_(
 
 async def _save_days(call: Invocation, days: list[CalendarDay]) -> None:
     call.ask("cli.ask.calendar", count=len(days), first=day_text(days[0].day))
-    async with at_core(call.settings()) as core:
+    async with at_store(call.settings()) as core:
         await core.store.calendar.save(days, core.clock.now(), await operator_id(core.store))
     _show(call, days)

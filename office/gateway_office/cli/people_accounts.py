@@ -11,26 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output, people
-from gateway.cli.command import Invocation, late, noun
+from gateway.cli.command import Invocation, noun
 from gateway.cli.node import chosen, operator_id
 from gateway.cli.people import MaybeAs
 from gateway.domain.person import AccountStanding, Person, Proposal
+from gateway_office.accounts import acting, admin, pending_rights, posts, requests
 from gateway_office.domain.account_request import AccountChange, AccountRequest, RequestForm, RequestLine
 from gateway_office.domain.roles import Post, PostRole
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
-    from gateway_office.accounts import acting, admin, pending_rights, posts, requests
     from gateway_office.accounts.acting import Administrator
     from gateway_office.accounts.admin import AccountLine
     from gateway_office.accounts.posts import WantedPost
     from gateway_office.services import AccountServices
-else:
-    acting = late("gateway_office.accounts.acting")
-    admin = late("gateway_office.accounts.admin")
-    pending_rights = late("gateway_office.accounts.pending_rights")
-    posts = late("gateway_office.accounts.posts")
-    requests = late("gateway_office.accounts.requests")
 
 _ACCOUNTS = output.columns(
     "login name title roles factor last_login=last_login_at state=standing:standing until"

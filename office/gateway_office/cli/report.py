@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, OutputFormat, late, noun
+from gateway.cli.command import Invocation, OutputFormat, noun
 from gateway.domain.agency_profile import Letterhead
 from gateway.domain.wall_clock import local
+from gateway_office.book import report_files, reports, scheduled
 from gateway_office.cli import OfficeCommandContext, whole_file
 from gateway_office.cli.book import day
 
 if TYPE_CHECKING:
-    from gateway_office.book import report_files, reports, scheduled
     from gateway_office.policy.report_schedules import ReportSchedule
     from gateway_office.policy.reports import Question, ReportTable
-else:
-    report_files = late("gateway_office.book.report_files")
-    reports = late("gateway_office.book.reports")
-    scheduled = late("gateway_office.book.scheduled")
 
 Name = Annotated[str, typer.Argument(help="Name of the report: see `gateway report list`.")]
 Since = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01 or 01/11/2026.")]

@@ -11,23 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import output
-from gateway.cli.command import Invocation, Why, late, noun
+from gateway.cli.command import Invocation, Why, noun
 from gateway.cli.served import user
 from gateway.domain.person import Person
 from gateway.domain.wall_clock import VIETNAM, is_in_span
 from gateway.errors import NotFound
+from gateway_office import todo
+from gateway_office.accounts import acting
 from gateway_office.cli import OfficeCommandContext
 from gateway_office.domain.task import Submission, Task, TaskNote
+from gateway_office.letters import received
 
 if TYPE_CHECKING:
-    from gateway_office import todo
-    from gateway_office.accounts import acting
-    from gateway_office.letters import received
     from gateway_office.todo import TodoList
-else:
-    todo = late("gateway_office.todo")
-    acting = late("gateway_office.accounts.acting")
-    received = late("gateway_office.letters.received")
 
 DocumentId = Annotated[str, typer.Argument(help="Id of an incoming document, from: gateway inbox list")]
 TaskId = Annotated[str, typer.Argument(help="Id of the task, from: gateway todo list")]

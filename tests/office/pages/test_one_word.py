@@ -16,7 +16,7 @@ from gateway.domain.account import AgencyScope, HostedAgency
 from gateway.domain.document import IncomingDocument, OutgoingDocument
 from gateway.domain.states import REQUESTED
 from gateway.domain.status import Fact, document_word, incoming_word
-from gateway.incoming.reading import DocumentContext
+from gateway.incoming.document_context import DocumentContext
 from gateway.ops.evidence import contents
 from gateway_labs.demo import stage
 from gateway_office.domain.roles import PostRole
@@ -37,7 +37,6 @@ async def _sent(
     line = await work.office.lists.line(document.id)
     words = {
         "API": message(document, deliveries, _LANG).state,
-        "terminal": str(documents.outgoing_record(Invocation(), document, deliveries)["state"]),
         "evidence": contents.story_of(site.node, agency, document, deliveries, (), {}).state,
         **({"list": line.state} if line is not None else {}),
     }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.api.downloads import disposition
+from gateway.cli import inbox as commands
+from gateway.cli.command import Invocation, OutputFormat
+from gateway.cli.node import StoreContext, chosen
 from gateway.domain.account import AgencyScope
 from tests.support.api import COMMUNE, DEPARTMENT, PDF, PROVINCE, Answer, Door, meta
 from tests.support.stores import inbox_item
@@ -364,7 +368,9 @@ async def test_an_assignment_is_kept_and_returned(door: Door) -> None:
     assert stale.status == 412
 
 
-async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_back(door: Door) -> None:
+async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_back(
+    door: Door, capsys: pytest.CaptureFixture[str]
+) -> None:
     item = await to_assign(door)
     await status(door, item["id"], code="03", register_no="7")
 
@@ -374,7 +380,13 @@ async def test_each_unit_has_its_own_day_is_late_after_it_and_gives_its_part_bac
     strange = await assign(door, item, unit_deadlines={"Phòng khác": "2026-11-23"})
     await assign(door, item, unit_deadlines={"Phòng Tài vụ": "2026-11-23"})
     door.clock.advance(5 * 86400)
-    late = (await read(door, f"/inbox/{item['id']}")).json["assignment"]["units"]
+    read_late = (await read(door, f"/inbox/{item['id']}")).json
+    late = read_late["assignment"]["units"]
+    agency, scope = chosen(await door.node.store.hosted(), PROVINCE), await door.town.scope(PROVINCE)
+    context = StoreContext(node=door.node, agency=agency, scope=scope)
+    await commands.show(Invocation(output=OutputFormat.JSON), context, item["id"])
+    read_late["from"]["name_now"] = None
+    assert read_late.items() <= json.loads(capsys.readouterr().out).items()
     back = {"unit": "Phòng Tài vụ", "outcome": "returned"}
     bare = await give_back(**back)
     answer = await give_back(**back, reason="Việc của phòng khác")

@@ -67,7 +67,7 @@ def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(
     assert (tmp_path / "gateway.toml").stat().st_mode & 0o077 == 0
     assert settings.keys.folder.stat().st_mode & 0o077 == 0
     assert Path(node["request"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE REQUEST")
-    anchorless = terminal.type("outbox", "list", "--lang", "en")
+    anchorless = terminal.type("queue", "list", "--lang", "en")
     assert (anchorless.code, "ca.pem does not exist" in anchorless.err) == (1, True)
     file_before = (tmp_path / "gateway.toml").read_bytes()
     assert terminal.type(*GOOD).code == 4  # a second init changes nothing

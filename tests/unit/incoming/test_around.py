@@ -4,8 +4,7 @@ replacement is about."""
 from __future__ import annotations
 
 from gateway.domain.document import DocumentChange, IncomingDocument, Kind
-from gateway.incoming import reading
-from gateway.incoming.reading import DocumentContext
+from gateway.incoming.document_context import DocumentContext, load_context
 from tests.support.api import pdf
 from tests.support.node import COMMUNE, DEPARTMENT, PDF, PROVINCE, Town, document
 
@@ -14,7 +13,7 @@ FILES = (("van-ban.pdf", PDF),)
 
 async def view_of(town: Town, received: IncomingDocument) -> DocumentContext:
     async with town.node.store.read(await town.scope(PROVINCE)) as work:
-        return await reading.load_context(work, received, await town.node.inn.office(received.agency_id))
+        return await load_context(work, received, await town.node.inn.office(received.agency_id))
 
 
 async def test_a_document_with_the_number_symbol_and_day_of_another_names_it(town: Town) -> None:

@@ -21,7 +21,7 @@ from gateway.cli.command import Invocation
 from gateway.document_view.seals import lead_verdict, seal_text, signer_text, value_text
 from gateway.domain.document import IncomingDocument
 from gateway.edxml.envelope import OtherInfo
-from gateway.incoming.reading import DocumentContext
+from gateway.incoming.document_context import DocumentContext
 from gateway.ops.checks import Watch
 from gateway.ops.evidence import contents
 from gateway.settings import Settings

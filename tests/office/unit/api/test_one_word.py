@@ -6,8 +6,6 @@ import io
 import zipfile
 from collections import Counter
 
-from gateway.cli import documents
-from gateway.cli.command import Invocation
 from gateway.domain.document import DeliveryMode, OutgoingDocument
 from gateway.words import labels
 from gateway_office.domain.listing import outgoing_line
@@ -39,7 +37,7 @@ async def _documents(door: OfficeDoor) -> dict[str, OutgoingDocument]:
     return {word: await town.document(document) for word, document in documents.items()}
 
 
-async def test_a_document_has_one_word_at_api_terminal_list_and_in_its_evidence(
+async def test_a_document_has_one_word_at_api_list_and_in_its_evidence(
     door: OfficeDoor, cases: Cases
 ) -> None:
     by_word = await _documents(door)
@@ -51,7 +49,6 @@ async def test_a_document_has_one_word_at_api_terminal_list_and_in_its_evidence(
             words = {
                 "API": (await door.ask("GET", f"/messages/{document.id}")).json["state"],
                 "API list": listed[document.id],
-                "terminal": documents.outgoing_record(Invocation(), document, deliveries)["state"],
                 "list": outgoing_line(document, counted, None, None, None).state,
             }
             assert words == dict.fromkeys(words, word)

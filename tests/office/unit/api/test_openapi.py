@@ -18,7 +18,8 @@ from gateway import __version__
 from gateway.api.app import build
 from gateway.api.openapi import document, places
 from gateway.api.problems import OWN_FIELDS, OWN_SORTS, code_of_slug
-from gateway.api.routes import BASE, Body
+from gateway.api.routes import Body
+from gateway.api.shapes import BASE
 from gateway.domain.document import Kind, OutState
 from gateway.domain.fields import CHANGE, DRAFT, MOST, STATUS
 from gateway.domain.states import STATES

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from gateway.bootstrap.guards import office_hours
+from gateway.bootstrap.stored import office_hours
 from gateway.domain.account import AgencyScope
 from gateway.domain.document import IncomingDocument, OutState
 from gateway.domain.event import EventKind
@@ -51,7 +51,7 @@ def services(store: SqlOfficeStore, clock: ManualClock, certificates: Certificat
         calendar=store.calendar,
         certificates=certificates.endings,
         clock=clock,
-        office=office_hours(Settings(), store.calendar, store.accounts.chosen_by),
+        office=office_hours(Settings(), store),
         wake=lambda: None,
     )
 

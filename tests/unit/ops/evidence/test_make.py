@@ -14,11 +14,11 @@ from cryptography.x509 import load_der_x509_certificate, load_pem_x509_crl
 
 from gateway.domain.document import InState
 from gateway.domain.event import EventKind
-from gateway.domain.evidence import Absent, Story
+from gateway.domain.evidence import SUBJECT, Absent, Story
 from gateway.errors import NotFound
 from gateway.incoming import seal as incoming_seal
 from gateway.ops.evidence import contents
-from gateway.ops.evidence.make import SUBJECT, EvidenceMaker
+from gateway.ops.evidence.make import EvidenceMaker
 from gateway.ops.evidence.pack_file import open_key
 from gateway.outgoing import files as outgoing_seal
 from gateway_labs.authority import Authority

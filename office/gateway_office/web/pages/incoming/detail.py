@@ -32,8 +32,8 @@ from gateway.domain.handling import UnitPart, unit_key
 from gateway.domain.states import AT_WORK_CODES, CODES, TAKEN_CODES, Track
 from gateway.domain.status import Fact, RequestState, incoming_word
 from gateway.errors import Clash, Denied, NotFound
-from gateway.incoming import handling, reading
-from gateway.incoming.reading import DocumentContext, SenderRequest
+from gateway.incoming import document_context, handling, reading
+from gateway.incoming.document_context import DocumentContext, SenderRequest
 from gateway.ops.evidence.contents import HeldPacket
 from gateway.stored_content import Door
 from gateway_office import introductions
@@ -249,7 +249,7 @@ async def load_records(request: PageRequest, document: IncomingDocument) -> Inco
             agency=await work.agency(),
             facts=await work.facts.of_subject(document.id),
             events=await work.events.of_subject(document.id),
-            context=await reading.load_context(work, document, office),
+            context=await document_context.load_context(work, document, office),
             # Our own documents that it answers, or that answer it.
             ours=await content.load_present(work.outgoing.get, (*document.answers, *document.answered_by)),
             newer=await work.incoming.get(document.replaced_by) if document.replaced_by else None,
