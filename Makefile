@@ -40,7 +40,7 @@ LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-w
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures bench bundle clean
+.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures bench clients bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide,
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
+
+clients: $(VENV)/.dev ## packages of clients in Python, Java and TypeScript into dist; ONLY names languages
+	$(BIN)/python tools/make_clients.py $(ONLY)
 
 bundle: $(VENV)/.dev ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
 	$(BIN)/python tools/bundle/build.py --out dist --key $(KEY)
