@@ -32,7 +32,7 @@ NODE_COMMANDS = (
 AGENCY_COMMANDS = (
     *("outbox list", "inbox list", "inbox list --quarantine", "hold list", "evidence list"),
     *("webhooks list", "compat stuck", "todo list --all", "book show incoming", "book show outgoing"),
-    *("book paper", "keys list"),
+    "book paper",
 )
 
 
@@ -50,7 +50,6 @@ def main() -> None:
         (node / "passphrase").write_text(PASSPHRASE, "utf-8")
         write(folder / "contract.json.xz", contract())
         write(folder / "answers.json.xz", record_answers(settings))
-        keep_evidence(settings, folder, now)
         type_line(
             *("--config", str(settings), "backup", "--to", str(node / "node.backup")),
             *("--passphrase-file", str(node / "passphrase"), "-o", "json"),
@@ -62,6 +61,8 @@ def main() -> None:
         with contextlib.closing(sqlite3.connect(node / "gateway.db")) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         write_bytes(folder / "gateway.db.xz", (node / "gateway.db").read_bytes())
+        # Evidence is an event of its own, which the answers do not know.
+        keep_evidence(settings, folder, now)
         shutil.copytree(node / "trust", folder / "trust")
         (folder / "then.txt").write_text(f"{now.isoformat()}\n", "utf-8")
 
