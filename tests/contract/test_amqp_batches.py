@@ -59,7 +59,8 @@ async def test_messages_of_one_moment_go_out_together_and_a_returned_one_is_its_
     fates = [fate for outcome in outcomes for fate in (answer.fate for answer in outcome.values())]
     assert fates == [Fate.DELIVERED if n % 3 else Fate.NEVER for n in range(SMALL_AT_ONCE)]
     assert tasks["AmqpAxis.publish"] == SMALL_AT_ONCE
-    assert (tasks["ConfirmedChannel._send"], tasks["_deliver"]) == (1, 1)
+    # One of each, or two where the loop took a turn between two of the callers.
+    assert 1 <= tasks["ConfirmedChannel._send"] == tasks["_deliver"] <= 2
     assert tasks.keys().isdisjoint(("Exchange.publish", "Channel.basic_publish"))
     arrivals = await received(receiver, count=1 + sum(fate is Fate.DELIVERED for fate in fates))
     await settled(receiver, arrivals)

@@ -147,6 +147,16 @@ class PersonOut(TypedDict):
     competence: NotRequired[str | None]
 
 
+class RecipientRequestOut(TypedDict):
+    """Recall, take-back or update that a recipient was asked for, and its answer."""
+
+    kind: str
+    state: str
+    asked_at: str
+    answered_at: str | None
+    reason: str | None
+
+
 class RecipientOut(TypedDict):
     """One recipient with its own state. `given` and `mapped_by` are present if the caller wrote another code or a name."""
 
@@ -161,6 +171,7 @@ class RecipientOut(TypedDict):
     register_no: str | None
     register_year: int | None
     updated_at: str | None
+    request: RecipientRequestOut | None
 
 
 class FileOut(TypedDict):
