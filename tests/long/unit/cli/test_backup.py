@@ -68,7 +68,7 @@ def test_older_backups_of_this_node_go_with_days_to_keep_and_no_other_file(node:
     last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
 
     names = {path.name for path in folder.iterdir()}
-    assert names == {*foreign_files, Path(backup["path"]).name, Path(last["path"]).name}
+    assert names == {".store", *foreign_files, Path(backup["path"]).name, Path(last["path"]).name}
 
 
 def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
@@ -83,7 +83,7 @@ def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
     two_weeks_on = at + timedelta(days=15)
     monkeypatch.setattr(SystemClock, "now", lambda _: two_weeks_on)
     last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
-    assert [str(path) for path in files[0].parent.iterdir()] == [last["path"]]
+    assert [str(path) for path in files[0].parent.glob("*.backup")] == [last["path"]]
 
 
 def test_a_restored_node_works_again_when_two_people_say_so(

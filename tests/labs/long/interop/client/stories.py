@@ -52,7 +52,7 @@ def send(client: Any, meta: dict[str, Any], pdf: bytes) -> tuple[Any, bool]:
     """Send the message twice under one key; return it, and whether the second call was answered as a repeat."""
     answers = []
     for _ in range(2):
-        body = client_module("models").CreateMessageBody(
+        body = client_module("models").CreateMessageFilesBody(
             meta=client_module("models").MessageIn.from_dict(meta),
             lead=client_module("types").File(payload=io.BytesIO(pdf), file_name="1523.pdf"),
         )
@@ -141,7 +141,7 @@ def afternoon(node: str, key: str, paper: Path, pdf: Path, out: Path) -> dict[st
     meta = json.loads(paper.read_text(encoding="utf-8"))
     meta["recipients"] = [{"code": "TEST.REPLY", "role": "to_act"}]
     file = client_module("types").File(payload=pdf.open("rb"), file_name=pdf.name)
-    body = models.CreateMessageBody(meta=models.MessageIn.from_dict(meta), lead=file)
+    body = models.CreateMessageFilesBody(meta=models.MessageIn.from_dict(meta), lead=file)
     sent = call("messages.create_message", client, body=body, idempotency_key="first").parsed
     codes = [answered_codes.get(timeout=WAIT_S) for _ in range(2)]
 
