@@ -33,11 +33,7 @@ class Choosing(RequestModel):
         list[Annotated[str, StringConstraints(max_length=_LONGEST)]],
         BeforeValidator(split),
         Field(max_length=_MOST),
-    ] = Field(
-        default_factory=list,
-        description="Only these fields of the answer (in a list: of each row), separated by commas; nested fields "
-        "as `recipients.code`. Other fields are left out; `id`, or else `code`, always stays",
-    )
+    ] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

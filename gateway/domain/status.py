@@ -417,26 +417,17 @@ def _fold_ask(request_id: str, kind: RequestKind, asked_at: datetime, facts: lis
     since the receiver has acted on it."""
     answers = [fact for fact in facts if fact.code in _ANSWERS]
     withdrawals = [fact for fact in facts if fact.code == RequestState.WITHDRAWN]
-    state, answered_at, reason = RequestState.OPEN, None, None
+    standing = RequestStanding(request_id=request_id, kind=kind, state=RequestState.OPEN, asked_at=asked_at)
     if answers:
         first = min(
             answers, key=lambda fact: (counts_at(fact, asked_at), _ANSWERS[fact.code] is RequestState.AGREED)
         )
-        state, answered_at, reason = (
-            _ANSWERS[first.code],
-            counts_at(first, asked_at),
-            first.reason or first.note,
-        )
-    elif withdrawals:
-        state, answered_at = RequestState.WITHDRAWN, min(fact.at for fact in withdrawals)
-    return RequestStanding(
-        request_id=request_id,
-        kind=kind,
-        state=state,
-        asked_at=asked_at,
-        answered_at=answered_at,
-        reason=reason,
-    )
+        state, at = _ANSWERS[first.code], counts_at(first, asked_at)
+        return replace(standing, state=state, answered_at=at, reason=first.reason or first.note)
+    if withdrawals:
+        at = min(fact.at for fact in withdrawals)
+        return replace(standing, state=RequestState.WITHDRAWN, answered_at=at)
+    return standing
 
 
 def _first_open_request(requests: tuple[RequestStanding, ...]) -> RequestStanding | None:
