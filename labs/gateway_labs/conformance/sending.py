@@ -27,11 +27,11 @@ async def accept(kit: Kit, check: Check) -> None:
 
 async def faults(kit: Kit, check: Check) -> None:
     newest = await kit.newest()
-    bad = kit.meta(number="", signer=None, reply_required=None, type="")
+    bad = kit.meta(number="", subject="", reply_required=None, type="")
     answer = await kit.post(bad)
     check.equal("POST /messages", 422, answer.status)
     fault_pointers = pointers(answer)
-    expected = ["/number", "/reply_required", "/signer", "/type"]
+    expected = ["/number", "/reply_required", "/subject", "/type"]
     missing = [e for e in expected if not any(p.startswith(e) for p in fault_pointers)]
     check.expect("errors[].pointer", ", ".join(expected), ", ".join(fault_pointers), ok=not missing)
     typo = await kit.post(kit.meta(nmuber="1"))
