@@ -1,8 +1,8 @@
 """`gateway backup`, `gateway restore`, `gateway restored`: copy a node, restore it, and check it before work begins again.
-In: settings, a place and a passphrase file; for `restored` two names and the last arrival numbers. Out: one sealed file; a
-node filled from it; a list of what an older copy brings back. `backup` copies a running node and names missing or damaged
-content (exit 1 then; the file is kept). `restore` restores a backup, or proves in a scratch place that it can be restored,
-and tells how many rows and files were equal."""
+In: settings, a place and a passphrase file; for `restored` two names and the last arrival numbers. Out: one sealed file, or
+with `--incremental` a folder that keeps each content once; a node filled from it; a list of what an older copy brings back.
+`backup` copies a running node and names missing or damaged content (exit 1 then; the file is kept). `restore` restores a
+backup, or proves in a scratch place that it can be restored, and tells how many rows and files were equal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.restored import Counter
 
-SUFFIX = ".backup"
+SUFFIX, INCREMENT_SUFFIX = ".backup", ".snapshot"
 _IN_NAMES = "%Y%m%dT%H%M%SZ"
 PassphraseFile = Annotated[
     Path, existing("File whose first line, 12 characters or more, seals the backup; keep it elsewhere.")
@@ -44,6 +44,7 @@ PassphraseFile = Annotated[
 @verb(
     "--passphrase-file /run/secrets/gateway-backup",
     "--to node.backup --passphrase-file passphrase.txt --yes -o json",
+    "--incremental --to /srv/backups --keep-days 14 --keep-weeks 8 --keep-months 12 --passphrase-file passphrase.txt",
     writes=True,
 )
 async def backup(
@@ -60,8 +61,19 @@ async def backup(
             max=3650,
         ),
     ] = 0,
+    keep_weeks: Annotated[
+        int, option("Of older ones keep the last of each of so many weeks.", min=0, max=520)
+    ] = 0,
+    keep_months: Annotated[
+        int, option("Of older ones keep the last of each of so many months.", min=0, max=240)
+    ] = 0,
+    incremental: Annotated[
+        bool,
+        option("Write only what no earlier backup in the same folder has; the folder is needed as a whole."),
+    ] = False,
 ) -> None:
-    """Copy everything the node keeps into one sealed file, while it runs. No file is ever overwritten."""
+    """Copy everything the node keeps into one sealed file, while it runs. With --incremental it writes only what is new.
+    No file is ever overwritten."""
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
@@ -71,26 +83,41 @@ async def backup(
     must_exist(settings)
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     started = clock.now()
-    target = _new_file(settings, to, started)
+    target = _new_file(settings, to, started, INCREMENT_SUFFIX if incremental else SUFFIX)
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
     source = _source(call, settings)
     with closing(ThreadPool(1)) as pool:
         await backup.check_folders(source, target.parent, clock, pool)
-        manifest = await backup.make(source, target, passphrase, clock, pool, _progress(call))
-    backup.note(settings.node.data_dir, target, started)
-    if keep_days:
-        _delete_old(target, settings.node.name, started - timedelta(days=keep_days))
-    _print_manifest(call, target, manifest)
+        manifest = await backup.make(
+            source, target, passphrase, clock, pool, _progress(call), in_pieces=incremental
+        )
+    added = target.stat().st_size + manifest.new_bytes
+    backup.note(settings.node.data_dir, target, started, new_bytes=added)
+    _delete_old(
+        target,
+        backup.outdated(_backups(target, settings.node.name), started, keep_days, keep_weeks, keep_months),
+    )
+    _print_manifest(call, target, manifest, added)
 
 
-def _delete_old(target: Path, node: str, oldest_kept: datetime) -> None:
-    """Delete older backups by the time in their names, never the one just made."""
-    for file in target.parent.glob(f"{glob.escape(node)}-*{SUFFIX}"):
-        made_at = _time_in_name(file.name.removesuffix(SUFFIX)[len(node) + 1 :])
-        if file != target and made_at is not None and made_at < oldest_kept:
-            file.unlink()
+def _backups(target: Path, node: str) -> dict[Path, datetime]:
+    """Return this node's backups of the same kind in the same folder, with the time in their names."""
+    files = target.parent.glob(f"{glob.escape(node)}-*{target.suffix}")
+    times = {file: _time_in_name(file.stem[len(node) + 1 :]) for file in files}
+    return {file: at for file, at in times.items() if at is not None}
+
+
+def _delete_old(target: Path, outdated: Sequence[Path]) -> None:
+    """Delete outdated backups, never the one just made; and what they alone consist of."""
+    from gateway.ops import backup_store
+
+    files = [file for file in outdated if file != target]
+    if files and target.suffix == INCREMENT_SUFFIX:
+        backup_store.delete(target.parent, files)
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _time_in_name(text: str) -> datetime | None:
@@ -100,13 +127,13 @@ def _time_in_name(text: str) -> datetime | None:
         return None
 
 
-def _new_file(settings: Settings, to: Path | None, started: datetime) -> Path:
+def _new_file(settings: Settings, to: Path | None, started: datetime, suffix: str) -> Path:
     path = to or settings.node.data_dir / "backups"
-    if to is None or path.is_dir():
+    if to is None or path.is_dir() or suffix == INCREMENT_SUFFIX:
         name = f"{settings.node.name}-{started:{_IN_NAMES}}"
         # A backup of the same second has this name already.
         names = chain([name], (f"{name}-{n}" for n in count(2)))
-        path = next(file for n in names if not (file := path / f"{n}{SUFFIX}").exists())
+        path = next(file for n in names if not (file := path / f"{n}{suffix}").exists())
     # A path relative to this process's folder means nothing to a later reader.
     return path.absolute()
 
@@ -125,14 +152,14 @@ def _source(call: Invocation, settings: Settings) -> BackupSource:
     )
 
 
-def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest) -> None:
+def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest, added: int) -> None:
     from gateway.ops.backup import RELEASED
 
     output.record(
         call,
         {
             "path": str(target),
-            "size": target.stat().st_size,
+            "size": added,
             "rows": manifest.rows,
             "files": manifest.contents + len(manifest.files),
             "content_bytes": manifest.content_bytes,

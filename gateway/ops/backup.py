@@ -1,6 +1,6 @@
 """Make a backup: one consistent, encrypted copy of a running node. In: the folders and database of the node, and a
-passphrase. Out: one file that `ops.restore` reads, and its manifest. All rows are of one moment; content is checked while
-it is copied."""
+passphrase. Out: one file that `ops.restore` reads, alone or with pieces beside it (`ops.backup_store`), and its manifest.
+All rows are of one moment; content is checked while it is copied."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -21,14 +22,16 @@ from gateway import __version__, errors
 from gateway.atomic_files import new_file, write_file
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
+from gateway.ops.backup_store import BackupStore, StoreWriter, names_file
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate
 from gateway.store.blobs import hold_sweep, path_of
 from gateway.store.folder_marks import CONTENT, KEYS, FolderMarks, backup_place
 from gateway.store.store import SqlStore
 
-# Lines are compressed in parts of this size, because a member's size must be known before its first byte.
-PART = 4 * 1024 * 1024
+# Lines are compressed in parts of at most this size, because a member's size must be known before its first byte. The last
+# line of a part chooses its end, half a megabyte after another on average: a new line changes its own part alone.
+PART, LEAST_PART, USUAL_PART = 4 * 1024 * 1024, 128 * 1024, 512 * 1024
 # When more contents are missing or damaged, the folder must be a wrong one, or its disk broken.
 MOST_LACKING = 1000
 MISSING, DAMAGED, RELEASED = "missing", "damaged", "released"
@@ -36,6 +39,7 @@ _DIGITS = 64
 _FILES_AT_ONCE = 200
 
 Tell = Callable[[str, int], None]
+BackupMemberWriter = form.BackupWriter | StoreWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +70,25 @@ async def check_folders(source: BackupSource, target: Path, clock: Clock, pool: 
 
 
 async def make(
-    source: BackupSource, target: Path, passphrase: bytes, clock: Clock, pool: Pool, tell: Tell
+    source: BackupSource,
+    target: Path,
+    passphrase: bytes,
+    clock: Clock,
+    pool: Pool,
+    tell: Tell,
+    *,
+    in_pieces: bool = False,
 ) -> form.BackupManifest:
     """Write a backup to `target`, durable on return, and return its manifest. Clash when the file exists. `tell` is called
-    with the progress. Missing or damaged content is listed in the manifest's `lacks` and does not stop the backup."""
+    with the progress. Missing or damaged content is listed in the manifest's `lacks` and does not stop the backup.
+    `in_pieces`: what an earlier backup in the same folder has is not written again."""
     await pool.run(partial(_hold_sweep, source.content))
-    async with _new_file(target, passphrase, pool) as writer:
+    async with _new_backup(target, passphrase, pool, in_pieces) as writer:
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as large_contents:
-            async with dump.snapshot(source.database_url) as view:
-                await pool.run(partial(writer.write, form.DESCRIPTION, _description(source, view, clock)))
+            async with dump.snapshot(source.database_url, by_age=in_pieces) as view:
+                about = _description(source, view, clock, form.IN_PIECES if in_pieces else form.FORMAT)
+                await pool.run(partial(writer.write, form.DESCRIPTION, about))
                 for shape in view.shapes:
                     copied.tables[shape.name] = await _copy_table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
@@ -92,8 +105,26 @@ async def make(
             await _copy_contents(source, large_contents, writer, copied, pool, tell)
         for name, path in _small_files(source):
             copied.files[name] = await pool.run(partial(_copy_small, writer, name, path))
+        copied.new_bytes = writer.new_bytes
         await pool.run(partial(writer.write, form.MANIFEST, form.MANIFEST_JSON.dump_json(copied)))
     return copied
+
+
+@asynccontextmanager
+async def _new_backup(
+    target: Path, passphrase: bytes, pool: Pool, in_pieces: bool
+) -> AsyncIterator[BackupMemberWriter]:
+    if not in_pieces:
+        async with _new_file(target, passphrase, pool) as writer:
+            yield writer
+        return
+    _must_not_exist(target)
+    store = await pool.run(partial(BackupStore.open, target.parent, passphrase, make=True))
+    # The names of the pieces are on disk before the backup has its own name.
+    with store.alone():
+        async with _new_file(target, passphrase, pool) as writer:
+            with new_file(names_file(target), 0o600, alone=True) as names:
+                yield StoreWriter(store, writer, names)
 
 
 @asynccontextmanager
@@ -127,10 +158,10 @@ def _flush_to_disk(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _description(source: BackupSource, view: dump.Snapshot, clock: Clock) -> bytes:
+def _description(source: BackupSource, view: dump.Snapshot, clock: Clock, format_number: int) -> bytes:
     return form.ABOUT_JSON.dump_json(
         form.BackupDescription(
-            format=form.FORMAT,
+            format=format_number,
             at=clock.now(),
             node=source.node,
             program=__version__,
@@ -142,7 +173,7 @@ def _description(source: BackupSource, view: dump.Snapshot, clock: Clock) -> byt
 
 
 async def _copy_table(
-    source: BackupSource, view: dump.Snapshot, table: str, writer: form.BackupWriter, pool: Pool
+    source: BackupSource, view: dump.Snapshot, table: str, writer: BackupMemberWriter, pool: Pool
 ) -> dump.Sum:
     summing, pending_lines, size, part = dump.Summing(), list[bytes](), 0, 0
 
@@ -152,24 +183,25 @@ async def _copy_table(
 
     async for lines in view.lines(table):
         summing.add(lines)
-        pending_lines += lines
-        size += sum(map(len, lines))
-        if size >= PART:
-            await write()
-            pending_lines, size, part = [], 0, part + 1
+        for line in lines:
+            pending_lines.append(line)
+            size += len(line)
+            if size >= PART or (size >= LEAST_PART and zlib.crc32(line) % USUAL_PART < len(line)):
+                await write()
+                pending_lines, size, part = [], 0, part + 1
     if pending_lines:
         await write()
     return summing.sum()
 
 
-def _write_part(writer: form.BackupWriter, name: str, lines: list[bytes]) -> None:
+def _write_part(writer: BackupMemberWriter, name: str, lines: list[bytes]) -> None:
     writer.write(name, gzip.compress(b"".join(lines), compresslevel=1, mtime=0))
 
 
 async def _copy_contents(
     source: BackupSource,
     large_contents: IO[bytes],
-    writer: form.BackupWriter,
+    writer: BackupMemberWriter,
     copied: form.BackupManifest,
     pool: Pool,
     tell: Tell,
@@ -194,7 +226,7 @@ def _hold_sweep(content: Path) -> None:
 
 
 def _copy_blobs(
-    source: BackupSource, batch: list[bytes], writer: form.BackupWriter, copied: form.BackupManifest
+    source: BackupSource, batch: list[bytes], writer: BackupMemberWriter, copied: form.BackupManifest
 ) -> None:
     _hold_sweep(source.content)
     for line in batch:
@@ -224,27 +256,57 @@ def _small_files(source: BackupSource) -> Iterator[tuple[str, Path]]:
         yield form.SETTINGS, source.settings
 
 
-def _copy_small(writer: form.BackupWriter, name: str, path: Path) -> str:
+def _copy_small(writer: BackupMemberWriter, name: str, path: Path) -> str:
     digest = writer.copy(name, path, path.stat().st_size)
     if not digest:
         raise errors.StoreFailure(f"{path} was changed while it was copied; make the backup again")
     return digest
 
 
-def note(data_dir: Path, target: Path, at: datetime, verified_at: datetime | None = None) -> None:
+def outdated(
+    backups: Mapping[Path, datetime], now: datetime, days: int, weeks: int, months: int
+) -> list[Path]:
+    """Return the backups that are not kept: older than `days`, and not the last one of one of the last `weeks` weeks or
+    `months` months. Where all three are 0, every backup is kept, and the newest always."""
+    if not days and not weeks and not months:
+        return []
+    first_week = (now - timedelta(weeks=weeks)).isocalendar()[:2]
+    first_month = now.year * 12 + now.month - months
+    oldest_first = sorted(backups.items(), key=lambda item: item[1])
+    last_of: dict[tuple[str, object], Path] = {}
+    for file, at in oldest_first:
+        last_of["all", None] = file
+        if at >= now - timedelta(days=days):
+            last_of["each", file] = file
+        if (week := at.isocalendar()[:2]) > first_week:
+            last_of["week", week] = file
+        if (month := at.year * 12 + at.month) > first_month:
+            last_of["month", month] = file
+    kept = set(last_of.values())
+    return [file for file, _ in oldest_first if file not in kept]
+
+
+def note(
+    data_dir: Path,
+    target: Path,
+    at: datetime,
+    verified_at: datetime | None = None,
+    new_bytes: int | None = None,
+) -> None:
     """Write the note of the last backup, which the node's checks read. Without `verified_at` the time of the last
-    verification is kept."""
+    verification is kept, and without `new_bytes` what the last backup added to its folder."""
     file = data_dir / "backup.json"
-    last_verified_at = read_last(data_dir).get("verified_at")
+    last = read_last(data_dir)
     record_json = {
         "at": at.isoformat(),
         "path": str(target),
-        "verified_at": last_verified_at if verified_at is None else verified_at.isoformat(),
+        "verified_at": last.get("verified_at") if verified_at is None else verified_at.isoformat(),
+        "new_bytes": last.get("new_bytes") if new_bytes is None else new_bytes,
     }
     write_file(file, json.dumps(record_json).encode())
 
 
-def read_last(data_dir: Path) -> dict[str, str | None]:
+def read_last(data_dir: Path) -> dict[str, str | int | None]:
     """Read the note of the last backup; empty when there is none."""
     try:
         note_json = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))

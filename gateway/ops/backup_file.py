@@ -37,7 +37,8 @@ class Damaged(errors.GatewayError):
     label_key = "error.damaged_backup"
 
 
-FORMAT = 1
+# The format of a backup in one file, and of one whose tables and content lie in pieces beside it (`ops.backup_store`).
+FORMAT, IN_PIECES = 1, 2
 DESCRIPTION, MANIFEST, SETTINGS = "about.json", "manifest.json", "settings.toml"
 TABLES, CONTENT, KEYS, TRUST = "tables/", "content/", "keys/", "trust/"
 AT_ONCE = 256 * 1024
@@ -60,13 +61,14 @@ class BackupDescription:
 class BackupManifest:
     """Last member of a backup: the counts and digests that a restore must find. `lacks` has the reason by digest for
     content that rows refer to and whose bytes were missing or damaged; `files` has the digests of keys, trust and settings
-    by their names here."""
+    by their names here. `new_bytes`: what a backup in pieces added to its folder."""
 
     tables: dict[str, Sum]
     contents: int
     content_bytes: int
     lacks: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    new_bytes: int = 0
 
     def count(self, digest: str, size: int, lack: str | None) -> None:
         """Count one copied content, or record the reason `lack` why its bytes are not in the backup."""
@@ -96,6 +98,7 @@ class BackupWriter:
         file.write(bytes(tarfile.BLOCKSIZE))  # until its size is known
         self._sealed = Piped(partial(sealed_files.seal, target=file, recipient=identity.to_public()), "wb")
         self.close = self._sealed.close
+        self.new_bytes = 0  # of pieces: a backup in one file has none
 
     def write(self, name: str, data: bytes) -> None:
         self._add(name, len(data), io.BytesIO(data))
@@ -104,7 +107,7 @@ class BackupWriter:
         """Copy a file that should have `size` bytes. Return its digest; empty when its size differs, in which case the copy
         is cut off or padded. FileNotFoundError, with nothing written, when it does not exist."""
         with path.open("rb") as file:
-            reader = _Measured(file, size)
+            reader = Measured(file, size)
             self._add(name, size, reader)
             return reader.digest
 
@@ -116,7 +119,7 @@ class BackupWriter:
         self._file.seek(self._head_at)
         self._file.write(_head(STREAM, size))
 
-    def _add(self, name: str, size: int, content: io.BytesIO | _Measured) -> None:
+    def _add(self, name: str, size: int, content: io.BytesIO | Measured) -> None:
         if len(name.encode()) > tarfile.LENGTH_NAME:
             raise errors.StoreFailure(
                 f"the name {name} is too long for a backup; give the file a shorter one"
@@ -140,7 +143,7 @@ def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-class _Measured:
+class Measured:
     """Reader that returns exactly `size` bytes of a file and hashes them; it pads a shorter file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -247,9 +250,9 @@ def read_about(data: bytes) -> BackupDescription:
         description = ABOUT_JSON.validate_json(data)
     except ValidationError as cause:
         raise Damaged(f"the first member of the backup cannot be read: {cause}") from cause
-    if description.format != FORMAT:
+    if description.format not in (FORMAT, IN_PIECES):
         raise errors.Misconfigured(
-            f"the backup has format {description.format}, and this version reads {FORMAT}",
+            f"the backup has format {description.format}, and this version reads {FORMAT} and {IN_PIECES}",
             code="GW-B-003",
             hint="restore it with the version of the program that made it",
         )

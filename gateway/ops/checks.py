@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="folder", run=parts.folders, tags=_USUAL),
     Check(name="disk", run=parts.disks, tags=_ALWAYS),
     Check(name="database.file", run=parts.database_file, tags=_STATUS),
+    Check(name="backup", run=parts.backups, tags=_USUAL),
     Check(name="clock", run=parts.clock, tags=_STATUS),
     Check(name="trust", run=trust.anchors, tags=_STATUS),
     Check(name="revocation", run=trust.lists, tags=_STATUS),

@@ -19,6 +19,7 @@ from gateway import errors
 from gateway.ops import backup_file as form
 from gateway.ops.backup import MOST_LACKING, check_room
 from gateway.ops.backup_file import Damaged
+from gateway.ops.backup_store import SUFFIX, BackupStore, StoreReader, size_of
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import SCRATCH, path_of
@@ -30,6 +31,7 @@ from gateway.store.store import SqlStore
 GROWING = ".restoring"
 SETTINGS_FILE = "restored-settings.toml"
 Tell = Callable[[str, int], None]
+BackupMemberReader = form.BackupReader | StoreReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,11 @@ class Restored:
     @property
     def files(self) -> int:
         return self.manifest.contents + len(self.manifest.files)
+
+    @property
+    def by_age(self) -> bool:
+        """Whether the digests of the tables are of rows in the order of their age."""
+        return self.description.format == form.IN_PIECES
 
 
 async def restore(
@@ -88,7 +95,9 @@ async def drill(
     file: Path, passphrase: bytes, folder: Path, scratch_url: str | None, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
     """Restore a backup on trial into a scratch place below `folder`, check it, open its database, and delete it."""
-    check_room(folder, file.stat().st_size)
+    check_room(
+        folder, await pool.run(partial(size_of, file)) if file.suffix == SUFFIX else file.stat().st_size
+    )
     with tempfile.TemporaryDirectory(prefix="drill-", dir=folder) as name:
         place = Path(name)
         url = scratch_url or f"sqlite:///{place / 'gateway.db'}"
@@ -101,7 +110,7 @@ async def drill(
         )
         outcome = await _restore(file, passphrase, target, pool, tell, None)
         try:
-            await _compare_committed(target, outcome.manifest, pool)
+            await _compare_committed(target, outcome, pool)
             await _open_once(url, clock)
         finally:
             if scratch_url is not None:
@@ -125,9 +134,14 @@ async def _restore(
             closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
         ):
             description = form.read_about(await pool.run(partial(_read_first, reader)))
+            members: BackupMemberReader = reader
+            if in_pieces := (description.format == form.IN_PIECES):
+                members = StoreReader(
+                    await pool.run(partial(BackupStore.open, file.parent, passphrase)), reader
+                )
             async with loading(target.database_url, description.revision) as load:
-                manifest = await _Restoration(reader, description, load, target, pool, tell).run()
-                await _compare(await load.snapshot(), manifest)
+                manifest = await _Restoration(members, description, load, target, pool, tell).run()
+                await _compare(await load.snapshot(by_age=in_pieces), manifest)
                 if mark is not None:
                     await restored.write_mark(load, mark(description))
                 await pool.run(partial(_move_into_place, target, kept_trust))
@@ -167,7 +181,7 @@ class _Restoration:
 
     def __init__(
         self,
-        reader: form.BackupReader,
+        reader: BackupMemberReader,
         description: form.BackupDescription,
         load: DatabaseLoad,
         target: RestoreTarget,
@@ -281,12 +295,12 @@ def _move_into_place(target: RestoreTarget, kept_trust: bool) -> None:
     os.sync()  # one sync for all files: a single file is not needed before the rows are committed
 
 
-async def _compare_committed(target: RestoreTarget, manifest: form.BackupManifest, pool: Pool) -> None:
+async def _compare_committed(target: RestoreTarget, outcome: Restored, pool: Pool) -> None:
     """Compare the committed rows, and the content in its final place, with the manifest once more."""
-    async with dump.snapshot(target.database_url) as view:
-        await _compare(view, manifest)
+    async with dump.snapshot(target.database_url, by_age=outcome.by_age) as view:
+        await _compare(view, outcome.manifest)
         async for batch in view.contents():
-            await pool.run(partial(_check_files, target.content, batch, manifest))
+            await pool.run(partial(_check_files, target.content, batch, outcome.manifest))
 
 
 def _check_files(folder: Path, batch: list[dump.ReferredBlob], manifest: form.BackupManifest) -> None:

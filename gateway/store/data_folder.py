@@ -141,11 +141,12 @@ def _word(names: Iterable[str], space: Space, reserve: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """The last backup, and when a backup was last verified by a trial restore."""
+    """The last backup, and when a backup was last verified by a trial restore. `new_bytes`: what it added to its folder."""
 
     at: datetime
     path: str
     verified_at: datetime | None
+    new_bytes: int = 0
 
 
 def last_backup(data_dir: Path) -> Backup | None:
@@ -156,6 +157,7 @@ def last_backup(data_dir: Path) -> Backup | None:
             at=datetime.fromisoformat(note["at"]),
             path=str(note["path"]),
             verified_at=datetime.fromisoformat(verified) if verified else None,
+            new_bytes=int(note.get("new_bytes") or 0),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -66,6 +66,8 @@ VERSION_TABLE = "alembic_version"
 # Names, or prefixes, of the tables of SQLite's full-text indexes; they are not copied, but rebuilt from the rows.
 SEARCH_TABLES = ("list_search", "content_search")
 CONTENT, OWNERS = "blob", "blob_ref"
+# Columns that come before the key where rows are to be in the order in which they were written: their keys are digests.
+_AGE = {CONTENT: ("stored_at",), OWNERS: ("owner_id",)}
 # Columns that are copied as NULL, because no worker of a lease works on the copy.
 _LEASE = frozenset({"lease_token", "lease_until"})
 
@@ -168,11 +170,15 @@ class RowContent:
 
 
 class Snapshot:
-    """One view of all tables while its transaction lasts; it does not see other transactions' writes, nor hold them up."""
+    """One view of all tables while its transaction lasts; it does not see other transactions' writes, nor hold them up.
+    `by_age`: rows are in the order in which they were written, so that those of today come after those of yesterday."""
 
-    def __init__(self, connection: AsyncConnection, tables: MetaData, revision: str) -> None:
+    def __init__(
+        self, connection: AsyncConnection, tables: MetaData, revision: str, *, by_age: bool = False
+    ) -> None:
         self._connection = connection
         self._tables = tables.tables
+        self._by_age = by_age
         self.revision = revision
         self.shapes = tuple(
             TableShape(
@@ -182,11 +188,22 @@ class Snapshot:
         )
 
     async def lines(self, table: str) -> AsyncIterator[list[bytes]]:
-        """Yield the rows of a table as lines, in batches, in the order of its key."""
+        """Yield the rows of a table as lines, in batches, in the order of its key or of their age."""
         reflected_table = self._tables[table]
+        age = _AGE.get(table, ()) if self._by_age else ()
         large = any((column.name, kind_of(column)) == ("body", "bytes") for column in reflected_table.columns)
         at_once = SMALL_AT_ONCE if table == CONTENT else LARGE_AT_ONCE if large else AT_ONCE
-        async for batch in self._stream(_select_rows(reflected_table, self._connection), at_once):
+        query = _select_rows(reflected_table, self._connection, age)
+        if age and table == CONTENT:
+            # The bodies are not sorted with their keys: a database would write all of them to a scratch file.
+            digest = reflected_table.c.digest
+            async for keys in self._stream(query.with_only_columns(digest), at_once):
+                digests = [row[0] for row in keys]
+                rows = await self._connection.execute(query.order_by(None).where(digest.in_(digests)))
+                by_digest = {row.digest: row for row in rows}
+                yield [line_of(by_digest[key]) for key in digests]
+            return
+        async for batch in self._stream(query, at_once):
             yield [line_of(row) for row in batch]
 
     async def sum(self, table: str) -> Sum:
@@ -233,21 +250,22 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(url: str) -> AsyncIterator[Snapshot]:
+async def snapshot(url: str, *, by_age: bool = False) -> AsyncIterator[Snapshot]:
     """Open a snapshot of the database at this moment. Misconfigured when it cannot be opened or has no schema of ours."""
     try:
         async with engine_for_task(url, EngineRole.READER) as engine, engine.connect() as connection:
-            yield await snapshot_on(connection)
+            yield await snapshot_on(connection, by_age=by_age)
     except SQLAlchemyError as cause:
         raise errors.Misconfigured(f"the database cannot be opened ({cause}); check database.url") from cause
 
 
-async def snapshot_on(connection: AsyncConnection) -> Snapshot:
+async def snapshot_on(connection: AsyncConnection, *, by_age: bool = False) -> Snapshot:
     """Return the snapshot as the connection's transaction sees it. Misconfigured when there is no schema of ours."""
     revision = await connection.run_sync(revision_of)
     if revision is None:
         raise errors.Misconfigured("the database holds no schema of this program; check database.url")
-    return Snapshot(connection, await connection.run_sync(reflect_tables), migrate.of_today(revision))
+    tables = await connection.run_sync(reflect_tables)
+    return Snapshot(connection, tables, migrate.of_today(revision), by_age=by_age)
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -267,10 +285,11 @@ def reflect_tables(connection: Connection) -> MetaData:
     return tables
 
 
-def _select_rows(table: Table, connection: AsyncConnection) -> Select[Any]:
+def _select_rows(table: Table, connection: AsyncConnection, age: Sequence[str]) -> Select[Any]:
     leasable = {column.name for column in table.columns} >= _LEASE
     columns = [null() if leasable and column.name in _LEASE else column for column in table.columns]
-    order = [_in_order(column, connection) for column in table.primary_key.columns]
+    key = [*(table.columns[name] for name in age), *table.primary_key.columns]
+    order = [_in_order(column, connection) for column in key]
     query = select(*columns).order_by(*order)
     if table.name == OWNERS:
         return query.where(table.c.owner_kind != HOLD)
@@ -350,9 +369,9 @@ class DatabaseLoad:
             if sequence is not None and last is not None:
                 await self._connection.execute(select(func.setval(sequence, last)))
 
-    async def snapshot(self) -> Snapshot:
+    async def snapshot(self, *, by_age: bool = False) -> Snapshot:
         """Return a snapshot of the loaded rows, for comparison with the copy."""
-        return await snapshot_on(self._connection)
+        return await snapshot_on(self._connection, by_age=by_age)
 
     async def commit(self) -> None:
         await self._connection.commit()

@@ -16,7 +16,7 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.diagnosis import Diagnosis, Tag, check_words
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, GatewayError, NotFound
-from gateway.ops import axis_view, backup, restore, status
+from gateway.ops import axis_view, backup, backup_store, restore, status
 from gateway.ports.services import HealthProbe
 from gateway.store import reporting
 from gateway.store.reporting import Load
@@ -209,7 +209,8 @@ def _files(places: Sequence[Path]) -> list[tuple[Path, int, datetime]]:
     """List files with size and time, newest first."""
     files = []
     for place in places:
-        for path in place.glob(f"*{SUFFIX}") if place.is_dir() else ():
-            status = path.stat()
-            files.append((path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+        for path in place.iterdir() if place.is_dir() else ():
+            if path.suffix in (SUFFIX, backup_store.SUFFIX):
+                status = path.stat()
+                files.append((path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
     return sorted(files, key=lambda file: file[2], reverse=True)

@@ -10,19 +10,20 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import MetaData, create_engine, select, text
 from sqlmodel import col
 
 from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
-from gateway.ops import backup, restore
+from gateway.ops import backup, backup_store, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
+from gateway.ops.backup_store import BackupStore
 from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
@@ -86,6 +87,7 @@ class Office:
     blobs: FileBlobs
     clock: ManualClock
     pool: ThreadPool
+    in_pieces: bool
 
     @property
     def source(self) -> backup.BackupSource:
@@ -112,9 +114,11 @@ class Office:
             await work.events.append(EventKind.MESSAGE_ACCEPTED, document.id, self.clock.now(), {"n": n})
         return digest
 
-    async def back_up(self, tell: backup.Tell = _silent) -> tuple[Path, BackupManifest]:
-        target = self.folder / "node.backup"
-        return target, await backup.make(self.source, target, WORDS, self.clock, self.pool, tell)
+    async def back_up(self, tell: backup.Tell = _silent, name: str = "node") -> tuple[Path, BackupManifest]:
+        target = self.folder / (f"copies/{name}.snapshot" if self.in_pieces else f"{name}.backup")
+        return target, await backup.make(
+            self.source, target, WORDS, self.clock, self.pool, tell, in_pieces=self.in_pieces
+        )
 
     def target(self, folder: Path, url: str | None = None) -> restore.RestoreTarget:
         folder.mkdir(exist_ok=True)
@@ -133,8 +137,8 @@ class Office:
         return await restore.drill(file, WORDS, self.folder, url, self.clock, self.pool, _silent)
 
 
-@pytest.fixture
-async def office(url: str, tmp_path: Path) -> AsyncIterator[Office]:
+@pytest.fixture(params=["in-one-file", "in-pieces"])
+async def office(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> AsyncIterator[Office]:
     clock, pool = ManualClock(), ThreadPool(2)
     folder = tmp_path / "office"
     (folder / "keys" / "Z91.01").mkdir(parents=True)
@@ -145,7 +149,15 @@ async def office(url: str, tmp_path: Path) -> AsyncIterator[Office]:
     try:
         async with with_agencies(url, clock) as store:
             blobs = FileBlobs(folder / "content", store, clock, pool)
-            yield Office(url=url, folder=folder, store=store, blobs=blobs, clock=clock, pool=pool)
+            yield Office(
+                url=url,
+                folder=folder,
+                store=store,
+                blobs=blobs,
+                clock=clock,
+                pool=pool,
+                in_pieces=request.param == "in-pieces",
+            )
     finally:
         pool.close()
 
@@ -262,6 +274,16 @@ async def test_a_backup_of_the_version_before_is_brought_to_this_one(office: Off
     assert schema.current == wider
 
 
+def baseline_tables(file: Path) -> MetaData:
+    """Return the tables and columns that the baseline has, without those of later steps."""
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        migrate.bring(connection, "0300")
+        tables = dump.reflect_tables(connection)
+    engine.dispose()
+    return tables
+
+
 async def test_a_backup_of_the_schema_that_the_baseline_stands_for_comes_back_as_one_of_today(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +300,8 @@ async def test_a_backup_of_the_schema_that_the_baseline_stands_for_comes_back_as
     await set_revision(office.url, "0226")
     with monkeypatch.context() as older:
         older.setattr(migrate, "of_today", lambda revision: revision)
+        tables = baseline_tables(tmp_path / "baseline.db")
+        older.setattr(dump, "reflect_tables", lambda connection: tables)
         file, manifest = await office.back_up()
     target = office.target(tmp_path / "new")
 
@@ -470,6 +494,23 @@ async def test_a_changed_byte_is_named_and_nothing_is_restored(office: Office, t
         leftovers = {Path(name).name for name in everything(target.data_dir)}
         assert leftovers <= {"gateway.db", "gateway.db-wal", "gateway.db-shm"}, place
     file.write_bytes(original)
+    for piece in sorted(file.parent.glob("pieces/*/*"))[::12]:
+        whole = piece.read_bytes()
+        at = len(whole) // 2
+        for changed in (whole[:at] + bytes([whole[at] ^ 0x20]) + whole[at + 1 :], whole[:-1], None):
+            piece.unlink()
+            if changed is not None:
+                piece.write_bytes(changed)
+
+            with pytest.raises(Damaged, match=f"piece {piece.name} of the backup is"):
+                await office.put_back(file, target)
+
+            assert {Path(name).name for name in everything(target.data_dir)} <= {
+                "gateway.db",
+                "gateway.db-wal",
+                "gateway.db-shm",
+            }
+            piece.write_bytes(whole)
     await office.put_back(file, target)  # what failed left nothing in the way
 
 
@@ -510,6 +551,91 @@ async def test_another_passphrase_is_told_a_used_node_never_restored_into_and_a_
 
     assert file.read_bytes() == original
     assert [path.name for path in office.folder.glob(".*")] == []
+
+
+@pytest.mark.parametrize("office", ["in-pieces"], indirect=True)
+async def test_what_an_earlier_backup_has_is_not_written_again_and_each_comes_back_without_the_others(
+    office: Office, tmp_path: Path
+) -> None:
+    folder = office.folder / "copies"
+    made: list[tuple[Path, BackupManifest, list[Digest]]] = []
+    digests: list[Digest] = []
+    for night in range(3):
+        office.clock.advance(timedelta(days=1))
+        digests += [await office.admit(n) for n in (IN_ROW, IN_FILE) * 20]
+        file, manifest = await office.back_up(name=f"north-{night}")
+        made.append((file, manifest, list(digests)))
+
+    added = [manifest.new_bytes for _, manifest, _ in made]
+    a_night = 40 * SMALL
+    # Beside what came in, the last part of the rows is written again, which has grown.
+    assert all(a_night <= size <= 1.05 * a_night + 2 * backup.USUAL_PART for size in added), (added, a_night)
+    for n, (file, _, stored_by_then) in enumerate(made):
+        drilled = await office.prove(file)
+        assert drilled.manifest.contents == len(stored_by_then), n
+
+    size_before = backup_store.size_of(made[1][0])
+    # Two of three go; what the second one needs of the first stays.
+    gone = backup_store.delete(folder, [made[0][0], made[2][0]])
+    assert gone >= 20, "of the third night's content nothing went"
+    assert backup_store.size_of(made[1][0]) == size_before
+    assert {path.name for path in folder.glob("north*")} == {"north-1.snapshot", "north-1.pieces"}
+    target = office.target(tmp_path / "new")
+    await office.put_back(made[1][0], target)
+    assert await intact(office, target, digests) == made[1][2]
+    assert backup_store.delete(folder, []) == 0, "what is needed went, or what is not was left"
+
+
+@pytest.mark.parametrize("office", ["in-pieces"], indirect=True)
+async def test_a_backup_that_breaks_off_leaves_none_and_what_it_wrote_goes_with_the_next_deletion(
+    office: Office,
+) -> None:
+    digests = [await office.admit(IN_FILE) for _ in range(3)]
+
+    def break_off(step: str, count: int) -> None:
+        if step == "content" and count:
+            raise errors.StoreFailure("the power went")
+
+    with pytest.raises(errors.StoreFailure, match="the power went"):
+        await office.back_up(tell=break_off)
+
+    folder = office.folder / "copies"
+    left = [path for path in folder.glob("pieces/*/*") if path.is_file()]
+    assert len(left) >= len(digests)
+    assert [path.name for path in folder.glob("*.snapshot")] == []
+    assert backup_store.delete(folder, []) == len(left)
+    file, manifest = await office.back_up()
+    assert (await office.prove(file)).manifest == manifest
+
+
+@pytest.mark.parametrize("office", ["in-pieces"], indirect=True)
+async def test_what_a_folder_of_backups_lacks_is_told_and_nothing_is_deleted(office: Office) -> None:
+    await office.admit(IN_FILE)
+    file, _ = await office.back_up()
+    pieces = everything(file.parent / "pieces").keys()
+
+    names = backup_store.names_file(file)
+    content = names.read_bytes()
+    names.unlink()
+    with pytest.raises(Damaged, match=r"node\.pieces is missing.*nothing was deleted"):
+        backup_store.delete(file.parent, [])
+    assert everything(file.parent / "pieces").keys() == pieces
+    names.write_bytes(content)
+
+    key = file.parent / "key.age"
+    key.rename(file.parent / "elsewhere")
+    with pytest.raises(Damaged, match=r"key\.age is missing"):
+        await office.prove(file)
+    with pytest.raises(Damaged, match=r"key\.age is missing, and there are pieces"):
+        await office.back_up(name="later")
+    (file.parent / "elsewhere").rename(key)
+
+    (file.parent / "pieces" / sorted(pieces)[0]).unlink()
+    with pytest.raises(Damaged, match=r"1 pieces of node\.snapshot are missing"):
+        await office.prove(file)
+
+    with BackupStore.open(file.parent, WORDS).alone(), pytest.raises(errors.Clash, match="is running"):
+        backup_store.delete(file.parent, [])
 
 
 async def test_a_restored_node_waits_until_two_people_confirmed_it(office: Office, tmp_path: Path) -> None:

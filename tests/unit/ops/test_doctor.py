@@ -27,7 +27,7 @@ from gateway.domain.pace import Beat, Metric
 from gateway.domain.sealed_log import LogHead
 from gateway.domain.wall_clock import moment_text
 from gateway.errors import TransportFailure
-from gateway.ops import checks
+from gateway.ops import backup, checks
 from gateway.ops.checks_of_parts import log_findings
 from gateway.ops.subject import Subject
 from gateway.policy import upkeep
@@ -435,12 +435,23 @@ def wrong_password(ward: Ward) -> Ward:
     return ward.with_settings(keys=replace(ward.settings.keys, password=Secret("wrong")))
 
 
+def backed_up(new_bytes: int) -> Callable[[Ward], object]:
+    def note(ward: Ward) -> None:
+        copies = ward.data / "backups"
+        copies.mkdir()
+        backup.note(ward.data, copies / "north.snapshot", ward.clock.now(), new_bytes=new_bytes)
+
+    return note
+
+
 # The harm; the check that finds it, how bad, its cause and its cure, where there are any.
 NEW_KEY, CERTIFY = "gateway keys new --agency Z91.02", "gateway keys import CERTIFICATE --agency Z91.02"
 # The harm; the check that finds it, how bad and by its cause; and the beginning of the cure, where there is one.
 HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "open keys": (lambda ward: ward.keys.chmod(0o755), "folder.keys", "red folder.open", None),
     "open database": (lambda ward: ward.database.chmod(0o644), "database.file", "yellow", "chmod 600 "),
+    "backups beside the content": (backed_up(1), "backup", "yellow backup.beside", "findmnt -T "),
+    "no room for a backup": (backed_up(1 << 60), "backup", "red backup.room", None),
     "behind": (lambda ward: ward.advance(hours=-1), "clock", "red clock.behind", None),
     "no anchors": (lambda ward: ward.anchors.unlink(), "trust", "red trust.missing", None),
     "odd anchors": (lambda ward: ward.anchors.write_text("no certificate"), "trust", "red failed", None),

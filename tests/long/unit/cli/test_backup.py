@@ -40,11 +40,19 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_NODE_DATA_DIR", str(Path("other").absolute()))
 
 
-def test_a_backup_is_noted_and_proved_by_a_drill_without_its_name(node: Terminal) -> None:
+KINDS = pytest.mark.parametrize(
+    ("words", "suffix"), [((), ".backup"), (("--incremental",), ".snapshot")], ids=["whole", "incremental"]
+)
+
+
+@KINDS
+def test_a_backup_is_noted_and_proved_by_a_drill_without_its_name(
+    node: Terminal, words: tuple[str, ...], suffix: str
+) -> None:
     """R126 (backup and restore)."""
-    output = node.type("backup", *PASSPHRASE, "-o", "json")
+    output = node.type("backup", *words, *PASSPHRASE, "-o", "json")
     file = Path(output.json["path"])
-    assert (output.code, file.parent.name, file.suffix) == (0, "backups", ".backup")
+    assert (output.code, file.parent.name, file.suffix) == (0, "backups", suffix)
 
     drilled = node.type("--lang", "en", "restore", "--drill", *PASSPHRASE)
 
@@ -71,19 +79,22 @@ def test_older_backups_of_this_node_go_with_days_to_keep_and_no_other_file(node:
     assert names == {".store", *foreign_files, Path(backup["path"]).name, Path(last["path"]).name}
 
 
+@KINDS
 def test_two_backups_of_one_second_are_two_files_and_both_go_in_their_time(
-    node: Terminal, monkeypatch: pytest.MonkeyPatch
+    node: Terminal, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], suffix: str
 ) -> None:
     at = SystemClock().now()
     monkeypatch.setattr(SystemClock, "now", lambda _: at)
 
-    files = [Path(node.type("backup", *PASSPHRASE, "--yes", "-o", "json").json["path"]) for _ in range(3)]
+    make = ("backup", *words, *PASSPHRASE, "--yes", "-o", "json")
+    files = [Path(node.type(*make).json["path"]) for _ in range(3)]
 
-    assert [file.name.partition("Z-")[2] for file in files] == ["", "2.backup", "3.backup"]
+    assert [file.name.partition("Z-")[2] for file in files] == ["", f"2{suffix}", f"3{suffix}"]
     two_weeks_on = at + timedelta(days=15)
     monkeypatch.setattr(SystemClock, "now", lambda _: two_weeks_on)
-    last = node.type("backup", *PASSPHRASE, "--yes", "--keep-days", "14", "-o", "json").json
-    assert [str(path) for path in files[0].parent.glob("*.backup")] == [last["path"]]
+    last = node.type(*make, "--keep-days", "14").json
+    assert [str(path) for path in files[0].parent.glob(f"*{suffix}")] == [last["path"]]
+    assert node.type("restore", "--drill", *PASSPHRASE).code == 0, "the rest needs what went"
 
 
 def test_a_restored_node_works_again_when_two_people_say_so(
