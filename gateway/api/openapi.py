@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api import fields, shapes
+from gateway.api import event_types, fields, shapes
 from gateway.api.call import LONGEST_KEY, PageQuery
 from gateway.api.parsing import MEDIA_OF_ORDERS
 from gateway.api.problems import MEDIA, OWN_FIELDS, OWN_SORTS, PAGES, SORTS, code_of_slug, sorts
@@ -51,6 +51,7 @@ _TAGS = {
     "profile": "Settings by which an agency differs from its node",
     "events": "Events, in order",
     "webhooks": "Addresses that receive events",
+    "webhook-calls": "Calls that the node makes to the address of a webhook",
     "node": "The node itself",
     "pages": "Pages for people",
 }
@@ -169,6 +170,8 @@ def document(routes: Iterable[Route], version: str, day: date, server: str = "/"
     table = tuple(routes)
     request_models = tuple(dict.fromkeys(route.asks for route in table if route.asks))
     answer_models = tuple(dict.fromkeys(route.answer for route in table if route.answer))
+    described = _schemas(request_models, answer_models)
+    events = event_types.schemas(described)
     paths: dict[str, Json] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, day)
@@ -190,9 +193,10 @@ def document(routes: Iterable[Route], version: str, day: date, server: str = "/"
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
+        "webhooks": event_types.webhooks() if events else {},
         "components": {
             "securitySchemes": {"key": _KEY},
-            "schemas": _schemas(request_models, answer_models) | problem_schemas(),
+            "schemas": described | events | problem_schemas(),
             **components(),
         },
     }

@@ -7,7 +7,6 @@ webhook, or the headers of Standard Webhooks for a body."""
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -67,6 +66,18 @@ PREFIX = "whsec_"
 _WEBHOOK_PURPOSE = b"lienthong webhook secrets 1"
 
 
+def webhook_headers(keys: Sequence[bytes], event_id: str, at: datetime, body: bytes) -> Mapping[str, str]:
+    """Return the headers of Standard Webhooks: id, time, and a signature with each of the keys."""
+    stamp = str(int(at.timestamp()))
+    signed = f"{event_id}.{stamp}.".encode() + body
+    digests = (hmac.digest(key, signed, "sha256") for key in keys)
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": stamp,
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests),
+    }
+
+
 class SealedSecrets:
     """Secrets of webhooks. Sync, and the first call may write a file: call it in the pool. It raises Misconfigured when
     the node's key cannot be opened. Safe to share between threads."""
@@ -82,21 +93,9 @@ class SealedSecrets:
     def headers(
         self, webhook_id: str, secrets: Sequence[KeptSecret], event_id: str, at: datetime, body: bytes
     ) -> Mapping[str, str]:
-        """Return the headers of Standard Webhooks: id, time, and a signature with each secret that is valid then."""
-        stamp = str(int(at.timestamp()))
-        signed = f"{event_id}.{stamp}.".encode() + body
+        """Return the headers of a body, signed with each secret that is valid then."""
         good = [s for s in secrets if s.until is None or at < s.until]
-        return {
-            "webhook-id": event_id,
-            "webhook-timestamp": stamp,
-            "webhook-signature": " ".join(
-                "v1,"
-                + base64.b64encode(
-                    hmac.new(self._open_secret(webhook_id, s), signed, hashlib.sha256).digest()
-                ).decode()
-                for s in good
-            ),
-        }
+        return webhook_headers([self._open_secret(webhook_id, s) for s in good], event_id, at, body)
 
     def _open_secret(self, webhook_id: str, secret: KeptSecret) -> bytes:
         raw = self._key.open(secret.sealed, webhook_id)

@@ -1,4 +1,4 @@
-"""The laboratory's additions to the program: four words of the command line, each loaded when it is typed."""
+"""The laboratory's additions to the program: words of the command line, loaded when they are typed."""
 
 from __future__ import annotations
 
@@ -27,5 +27,6 @@ LABS = Extension(
             after_noun="folder",
             module="gateway_labs.simulators.command",
         ),
-    }
+    },
+    verbs={"webhooks": ("gateway_labs.webhook_trial",)},
 )

@@ -32,6 +32,7 @@ class Description:
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = routes
         self.document = json.loads(json.dumps(document(routes, __version__, local(START).date())))
+        self._exact: dict[str, Draft202012Validator] = {}
         self._paths = [
             (
                 re.compile(
@@ -50,7 +51,17 @@ class Description:
 
     def exact(self, schema: Mapping[str, Any]) -> Draft202012Validator:
         """Return a validator that also refuses fields that are not described, which a client must bear."""
-        return Draft202012Validator(_close({**schema, "components": self.document["components"]}))
+        name = json.dumps(schema, sort_keys=True)
+        if name not in self._exact:
+            closed = _close({**schema, "components": self.document["components"]})
+            self._exact[name] = Draft202012Validator(closed)
+        return self._exact[name]
+
+    def event_complaints(self, event: Mapping[str, Any]) -> list[str]:
+        """List the faults of an event by the schema of its type."""
+        models = self.document["components"]["schemas"]["Event"]["discriminator"]["mapping"]
+        schema = {"$ref": models.get(event.get("type"), "#/components/schemas/EventOut")}
+        return [f"{event.get('type')}: {fault}" for fault in self._faults(schema, event)]
 
     def resolved(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an answer, or the one that it refers to."""
@@ -95,10 +106,17 @@ class Description:
             return []
         if media == MEDIA:
             return [f"{method} {template} {status}: {fault}" for fault in self._problem(media, raw)]
-        judge = self.exact(schema)
+        body = json.loads(raw)
+        if schema == {"$ref": "#/components/schemas/Events"}:
+            # A fault of `Event` as a whole would not say which field it is.
+            wrong = [fault for event in body["data"] for fault in self.event_complaints(event)]
+            return [f"{method} {template} {status}: {fault}" for fault in wrong] or self._faults(schema, body)
+        return [f"{method} {template} {status}: {fault}" for fault in self._faults(schema, body)]
+
+    def _faults(self, schema: Mapping[str, Any], body: Any) -> list[str]:
         return [
-            f"{method} {template} {status}: /{'/'.join(map(str, error.instance_path))} {error.message}"
-            for error in judge.iter_errors(json.loads(raw))
+            f"/{'/'.join(map(str, error.instance_path))} {error.message}"
+            for error in self.exact(schema).iter_errors(body)
         ]
 
     def _headers(self, described: Mapping[str, Any], present: set[str]) -> list[str]:

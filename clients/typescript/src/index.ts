@@ -13,13 +13,24 @@ export type MessageIn = Schemas["MessageIn"];
 export type InboxItem = Schemas["InboxItem"];
 export type InboxFile = Schemas["InboxFileOut"];
 export type Upload = Schemas["UploadOut"];
-export type Event = Schemas["EventOut"];
+/** An event of any type; `EventOut` is one of a type that this client does not know yet. */
+export type Event = Schemas["Event"];
+type Known<T> = T extends { type: infer Type extends string } ? (string extends Type ? never : Type) : never;
+/** The types that this client knows. */
+export type EventType = Known<Event>;
+/** An event of one type, with its data: `EventOf<"message.status">`. */
+export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;
 export type Problem = Schemas["Problem"];
 
 const TRIES = 8;
 const [LEASE_S, WAIT_S, AT_ONCE] = [120, 10, 20];
 const [FIRST_MS, MOST_MS] = [500, 30_000];
 const TOLERANCE_S = 300;
+
+/** Tells whether an event is of this type: `if (isEvent(event, "message.status")) use(event.data.delivery)`. */
+export function isEvent<Type extends EventType>(event: Event, type: Type): event is EventOf<Type> {
+  return event.type === type;
+}
 
 /** A refusal of the node: act on `problem.code`, show `problem.detail` to people. */
 export class Refused extends Error {

@@ -5,9 +5,9 @@ events after the cursor that the key may read, or none when the time is up. Even
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from gateway.api.call import DEFAULT_ROWS, MOST_ROWS, Call, Words, check_words, wait_until
 from gateway.api.routes import Routes
@@ -51,7 +51,7 @@ class EventOut(ResponseModel):
 
 
 class Events(ResponseModel):
-    data: list[EventOut]
+    data: list[Annotated[EventOut, WithJsonSchema({"$ref": "#/components/schemas/Event"})]]
     next_after: str = Field(description="`after` of the next call")
     has_more: bool
 

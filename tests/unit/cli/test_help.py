@@ -75,7 +75,7 @@ DUE = {
     *(f"registry change {name}" for name in ("plan", "show", "approve", "undo", "list", "report", "legacy")),
     *(f"compat {name}" for name in ("list", "add", "rotate", "revoke", "stuck", "again")),
     *(f"webhooks {name}" for name in ("list", "add", "show", "test", "rotate", "pause", "resume", "remove")),
-    *(f"webhooks {name}" for name in ("log", "redeliver")),
+    *(f"webhooks {name}" for name in ("log", "redeliver", "listen", "trigger")),
     *(f"queue {name}" for name in ("list", "peek", "drain")),
     *(f"queue dead {name}" for name in ("list", "show", "retry", "drop")),
 }

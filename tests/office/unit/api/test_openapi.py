@@ -92,6 +92,8 @@ STRUCTURE = needs(
         "tags": {"type": "array", "items": needs("name")},
         "security": {"type": "array", "items": {"type": "object"}},
         "paths": each_is(each_is(OPERATION, propertyNames=VERBS), propertyNames={"pattern": "^/"}),
+        # What the other side answers is its own: headers and bodies of it are not described.
+        "webhooks": each_is(each_is(needs("operationId", "requestBody", "responses"), propertyNames=VERBS)),
         "components": {"type": "object", "properties": COMPONENTS},
     },
 )
