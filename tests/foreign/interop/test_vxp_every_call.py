@@ -1,5 +1,5 @@
-"""Each call of the national axis's library is made well and in every wrong way at the compatibility door. Bytes on disk judge,
-as the library stores any body of a download and calls it a success; and the same object must work on after a refusal,
+"""Each call of the national axis's library is made well and in every wrong way at the compatibility door. Bytes on disk
+judge, as the library stores any body of a download and calls it a success; the same object must work on after a refusal,
 since its parameters stick."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PARAMETERS: dict[str, dict[str, str]] = {name: {} for name in [*OPERATIONS, "dow
     "deleteAgency": {"AgencyCode": COMMUNE},
     "sendEdoc": LIST | {"from": DEPARTMENT, "to": json.dumps([PROVINCE]), "hash-file": ""},
     "getReceivedEdocList": LIST,
-    **dict.fromkeys(FETCHES, {"docId": "", "filePath": "/home/clerk"}),
+    **{name: {"docId": "", "filePath": "/home/clerk"} for name in FETCHES},
     "updateStatus": {"docId": "", "status": "processing", "description": "loi mo tep"},
     "getSentEdocList": LIST | {"docId": ""},
 }
@@ -89,7 +89,7 @@ def refuse_then_call(
         is_refused = name != "50 MB" or operation == "sendEdoc"
         call(client, operation, well | more, body, folder, is_refused=is_refused)
         stored = list(folder.iterdir())
-        assert operation in FETCHES and not is_refused or not stored, [f.read_bytes()[:300] for f in stored]
+        assert (operation in FETCHES and not is_refused) or not stored, [f.read_bytes()[:300] for f in stored]
         if name == "wrong secret":
             client.close()
             client = door.client(SYSTEM)
