@@ -237,14 +237,14 @@ class TextQuery(PageQuery):
 
 
 class DocumentsQuery(TextQuery):
-    """A list of documents, which can be found by what their papers say."""
+    """Filters of a list of documents by the identity of a paper."""
 
     number: Asking | None = Field(None, description="Number of the document, in any spelling; with `symbol`")
     symbol: Asking | None = Field(None, description="Symbol behind that number; with `number`")
     document_id: Asking | None = Field(None, description="DocumentId of the standard")
 
     def number_and_symbol(self) -> tuple[str, str] | None:
-        """Return number and symbol; BadCall for one without the other, by which no row can be sought."""
+        """Return number and symbol. BadCall for one without the other: no index finds that."""
         if (self.number is None) != (self.symbol is None):
             raise bad_value("?symbol" if self.symbol is None else "?number", "number, symbol")
         return None if self.number is None or self.symbol is None else (self.number, self.symbol)
