@@ -237,7 +237,7 @@ def sample_status(day: dt.date) -> Json:
 
 
 def sample_acks(_: dt.date) -> Json:
-    return {"ids": ["in_01K0000000000000000000000A", "in_01K0000000000000000000000B"]}
+    return {"ids": ["inb_01K0000000000000000000000A", "inb_01K0000000000000000000000B"]}
 
 
 def sample_statuses(day: dt.date) -> Json:
