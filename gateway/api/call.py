@@ -236,6 +236,20 @@ class TextQuery(PageQuery):
     q: Asking | None = Field(None, description="Words to search for")
 
 
+class DocumentsQuery(TextQuery):
+    """Filters of a list of documents by the identity of a paper."""
+
+    number: Asking | None = Field(None, description="Number of the document, in any spelling; with `symbol`")
+    symbol: Asking | None = Field(None, description="Symbol behind that number; with `number`")
+    document_id: Asking | None = Field(None, description="DocumentId of the standard")
+
+    def number_and_symbol(self) -> tuple[str, str] | None:
+        """Return number and symbol. BadCall for one without the other: no index finds that."""
+        if (self.number is None) != (self.symbol is None):
+            raise bad_value("?symbol" if self.symbol is None else "?number", "number, symbol")
+        return None if self.number is None or self.symbol is None else (self.number, self.symbol)
+
+
 class PageOut(ResponseModel, Generic[T]):
     """One page of a list."""
 

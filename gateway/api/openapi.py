@@ -162,6 +162,7 @@ RULED: Mapping[str, tuple[Mapping[str, Rule], ...]] = {
     "ReplaceIn": (DRAFT, CHANGE),
     "RecallIn": (CHANGE,),
     "StatusIn": (STATUS,),
+    "StatusOfIn": (STATUS,),
 }
 
 
@@ -210,6 +211,7 @@ def _schemas(request_models: tuple[type[BaseModel], ...], answer_models: tuple[t
     _, defined = models_json_schema(wanted_models, ref_template=_REF)
     for schema in defined["$defs"].values():
         _drop_nulls(schema)
+        _refer_to_problems(schema)
     return limited(defined["$defs"])
 
 
@@ -388,6 +390,14 @@ def _drop_nulls(schema: Json) -> None:
     for prop in schema.get("properties", {}).values():
         if prop.get("default", "") is None:
             del prop["default"]
+
+
+def _refer_to_problems(schema: Json) -> None:
+    """Refer to a schema that no model made, where a model names it."""
+    for prop in schema.get("properties", {}).values():
+        for choice in prop.get("anyOf", ()):
+            if (name := choice.pop("x-schema", None)) is not None:
+                choice["$ref"] = _REF.format(model=name)
 
 
 def _responses(route: Route) -> Json:

@@ -286,9 +286,9 @@ def of_surprise(lang: Lang) -> Problem:
     return Problem(sort=sort, code=errors.GatewayError.code, detail=say(sort.label, lang))
 
 
-def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Response:
-    """Make the HTTP answer."""
-    body = {
+def body_of(problem: Problem, request_id: str, path: str, lang: Lang) -> dict[str, object]:
+    """Return the members of the answer."""
+    return {
         "type": PAGES + problem.sort.slug,
         "title": say(problem.sort.label, lang),
         "status": problem.status,
@@ -300,9 +300,13 @@ def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Resp
         "errors": list(problem.errors),
         **problem.more,
     }
+
+
+def answer(problem: Problem, request_id: str, path: str, lang: Lang) -> web.Response:
+    """Make the HTTP answer."""
     return web.Response(
         status=problem.status,
-        text=json.dumps(body, ensure_ascii=False),
+        text=json.dumps(body_of(problem, request_id, path, lang), ensure_ascii=False),
         content_type=MEDIA,
         headers={"Content-Language": lang, **problem.headers},
     )

@@ -236,6 +236,15 @@ def sample_status(day: dt.date) -> Json:
     }
 
 
+def sample_acks(_: dt.date) -> Json:
+    return {"ids": ["inb_01K0000000000000000000000A", "inb_01K0000000000000000000000B"]}
+
+
+def sample_statuses(day: dt.date) -> Json:
+    ids = sample_acks(day)["ids"]
+    return {"statuses": [{"id": ids[0], "code": "04"}, {"id": ids[1], "code": "06"}]}
+
+
 def sample_assignment(day: dt.date) -> Json:
     return {
         "lead_unit": say("sample.office"),

@@ -68,18 +68,40 @@ class Connections:
 CONNECTIONS = web.AppKey("connections", Connections)
 LONGEST_HEADER = web.AppKey("longest_header", int)
 """Bytes, for applications that accept longer headers than usual."""
+ACCEPTS_CONTROL = web.AppKey("accepts_control", bool)
+"""For applications whose callers send control characters in headers, which are not HTTP."""
+_END_OF_HEAD = b"\r\n\r\n"
+_CONTROL_AS_LETTERS = bytes(n | 0x80 if n < 0x20 and n not in b"\0\t\n\r" else n for n in range(256))
 
 
 class Conversation(web.RequestHandler):
-    """One connection. Input that is not HTTP, or has too long an address or header, is answered as a problem."""
+    """One connection. Input that is not HTTP, or has too long an address or header, is answered as a problem.
+    `accepts_control`: control characters in a head are read as bytes of letters, so that the application can refuse it."""
+
+    # Any: the options of the library.
+    def __init__(self, *server: Any, accepts_control: bool = False, **more: Any) -> None:
+        super().__init__(*server, **more)
+        self._accepts_control = accepts_control
+        self._expects_head = True
+
+    # Any: the types of the library's own method, which it does not publish.
+    async def _handle_request(self, *request: Any) -> Any:
+        try:
+            return await super()._handle_request(*request)
+        finally:
+            self._expects_head = not self._messages
 
     def data_received(self, data: bytes) -> None:
         """Accept data also while the server closes: the library would drop data of a running call, which would wait for it
         until its timeout."""
+        if self._accepts_control and self._expects_head:
+            head, end, body = data.partition(_END_OF_HEAD)
+            data = head.translate(_CONTROL_AS_LETTERS) + end + body
         was_closing, was_forced = self._close, self._force_close
         if self._request_in_progress:
             self._close = self._force_close = False
         super().data_received(data)
+        self._expects_head = self._expects_head and not self._messages
         self._close, self._force_close = self._close or was_closing, self._force_close or was_forced
 
     def handle_error(

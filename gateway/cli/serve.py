@@ -171,13 +171,15 @@ async def listening(
     calls have `finish_s` seconds to end, and the headers of a call `idle_s` to come."""
     from aiohttp import web
 
-    from gateway.api.server import CONNECTIONS, LONGEST_HEADER, Connections, Site
+    from gateway.api.server import ACCEPTS_CONTROL, CONNECTIONS, LONGEST_HEADER, Connections, Site
 
     connections = app.get(CONNECTIONS) or Connections(_CONNECTIONS)
     # A compressed body is refused by its reader; nothing is inflated before that.
     options: dict[str, Any] = {"access_log": None, "auto_decompress": False}
     if longest := app.get(LONGEST_HEADER):
         options |= {"max_field_size": longest}
+    if app.get(ACCEPTS_CONTROL):
+        options |= {"accepts_control": True}
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=finish_s)
     await runner.setup()
     try:

@@ -1,6 +1,6 @@
 """`gateway tokens`: API keys of programs. In: a name, scopes, a life time, networks, a client certificate. Out: the key,
-printed once and kept only as its digest; the list of keys without their secrets; a key with another way of opening; or a
-revoked key."""
+printed once and kept only as its digest; the list of keys without their secrets; a key with another way of opening, or
+with a second secret; or a revoked key."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ Life = Annotated[str, option("Lifetime: 90d, 8h; or never.")]
 Networks = Annotated[
     list[str] | None, option("An address or network that may use it (repeat); default: all.", "--from")
 ]
+Overlap = Annotated[str, option("For how long the earlier secret stays valid: 24h, 14d.")]
 Since = Annotated[
     str, option("Its first day: earlier documents that no program fetched count as handed over to it.")
 ]
@@ -300,6 +301,30 @@ async def make(
     return secret, key
 
 
+@verb("key_01J…", "key_01J… --overlap 14d --yes", writes=True)
+async def rotate(call: Invocation, core: NodeCore, id: KeyId, overlap: Overlap = "24h") -> None:
+    """Give a key another secret, printed now and only once; the earlier one is valid until the overlap is over."""
+    ends_at = core.clock.now() + span(overlap)
+    call.ask("cli.ask.rotate_token", id=id)
+    secret = key_prefix(core.settings.node.trial) + random_source.token_urlsafe(32)
+    secret_hash = hashlib.sha256(secret.encode()).hexdigest()
+    key = await core.store.accounts.rotate_secret(id, secret_hash, secret[:KEY_PREFIX_LENGTH], ends_at)
+    record = {
+        "id": id,
+        "name": key.principal.name,
+        "earlier_ends_at": output.stamp(ends_at),
+        "secret": secret,
+    }
+    output.record(call, record, id_key="secret")
+    call.say("cli.secret_once")
+
+
+@verb("key_01J…", ask="cli.ask.retire_token")
+async def retire(call: Invocation, core: NodeCore, id: KeyId) -> None:
+    """End the earlier secret of a key at once; the present one stays."""
+    output.record(call, {"id": id, "retired_now": await core.store.accounts.end_earlier_secret(id)})
+
+
 @verb("key_01J…", ask="cli.ask.revoke")
 async def revoke(call: Invocation, core: NodeCore, id: KeyId) -> None:
     """End a key at once; pause the webhooks of its program whose events no other key of it may read."""
@@ -323,4 +348,4 @@ def _key_record(key: ApiKey, codes: dict[str, str]) -> dict[str, Any]:
     agencies = [codes.get(id, id) for id in key.agency_ids]
     names = "id name=principal.name agencies scopes networks"
     record = output.fields(key, names, agencies=agencies, scopes=sorted(key.scopes))
-    return record | _opening(key) | output.fields(key, "created_at expires_at revoked_at")
+    return record | _opening(key) | output.fields(key, "created_at expires_at revoked_at earlier_ends_at")

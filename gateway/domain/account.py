@@ -122,7 +122,8 @@ class ApiKey:
     """Key of a program, with its permissions and agencies. Only the program has its secret; `prefix` is the secret's
     readable beginning. `used_at` is exact to a minute. Without `networks` it works from everywhere. `way` is the proof
     that it needs; `certificate` is the one certificate that it accepts, if it needs one. `system` is the document
-    system's own name; that system's secret is stored, sealed, because it signs calls."""
+    system's own name; that system's secret is stored, sealed, because it signs calls. `earlier_ends_at` is the end of the
+    secret before this one, which is valid until then."""
 
     id: str
     principal: Principal
@@ -138,6 +139,7 @@ class ApiKey:
     certificate: ClientCertificate | None = None
     system: str | None = None
     sealed: str | None = field(default=None, repr=False)
+    earlier_ends_at: datetime | None = None
 
     def has_ended(self, at: datetime) -> bool:
         return self.state(at) != "active"

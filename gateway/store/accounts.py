@@ -271,8 +271,10 @@ class HostedAccounts(OwnTransactions):
     async def ended_key(self, secret_hash: str) -> ApiKey | None:
         """Return the key with this secret if it was revoked or has expired, else None."""
         now = self._clock.now()
-        keys = await self._load_keys(col(ApiKeyRow.secret_hash) == secret_hash)
-        return next((key for key in keys if key.has_ended(now)), None)
+        mine = or_(col(ApiKeyRow.secret_hash) == secret_hash, col(ApiKeyRow.earlier_hash) == secret_hash)
+        async with self._reading() as tx:
+            key = (await _load_secrets(tx, mine)).get(secret_hash)
+        return key if key is not None and key.has_ended(now) else None
 
     async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
         """Return every key, also ended ones, that this certificate alone opens, the oldest first. Cached, because every
@@ -284,6 +286,38 @@ class HostedAccounts(OwnTransactions):
         Clash when the key or the certificate does not allow it."""
         async with self._changing() as tx:
             return await _bind(tx, id, auth, certificate, self._clock.now())
+
+    async def rotate_secret(
+        self, id: str, secret_hash: str, prefix: str, earlier_ends_at: datetime
+    ) -> ApiKey:
+        """Give a key another secret; the present one is valid beside it until that time. NotFound when there is no such
+        key; Clash when it has ended, has no secret, or has two that are valid."""
+        async with self._changing() as tx:
+            ((present, key),) = (await _load_keys(tx, col(ApiKeyRow.id) == id)).items() or (("", None),)
+            if key is None:
+                raise errors.NotFound(f"there is no API key {id}")
+            now = self._clock.now()
+            if key.has_ended(now) or key.system is not None or present.startswith(_NO_SECRET):
+                raise errors.Clash("a key that has ended, or has no secret of its own, takes no other secret")
+            if key.earlier_ends_at is not None and key.earlier_ends_at > now:
+                raise errors.Clash(
+                    "the key has two valid secrets",
+                    hint=f"end the earlier one with: gateway tokens retire {id}",
+                )
+            mine = update(ApiKeyRow).where(col(ApiKeyRow.id) == id)
+            secrets = {"secret_hash": secret_hash, "prefix": prefix}
+            await tx.change(mine.values(**secrets, earlier_hash=present, earlier_ends_at=earlier_ends_at))
+        return replace(key, prefix=prefix, earlier_ends_at=earlier_ends_at)
+
+    async def end_earlier_secret(self, id: str) -> bool:
+        """End the secret before the present one of a key. Return False when it was not valid any more. NotFound when there
+        is no such key."""
+        now = self._clock.now()
+        valid = update(ApiKeyRow).where(col(ApiKeyRow.id) == id, col(ApiKeyRow.earlier_ends_at) > now)
+        is_ended = await self._change(valid.values(earlier_ends_at=now)) == 1
+        if not is_ended and not await self._load_keys(col(ApiKeyRow.id) == id):
+            raise errors.NotFound(f"there is no API key {id}")
+        return is_ended
 
     async def revoke_key(self, id: str) -> bool:
         """Revoke a key. Return False when it was revoked before. NotFound when there is no such key."""
@@ -446,8 +480,22 @@ async def _load_keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[st
     return {row.secret_hash: to_key(row, principals[row.principal_id], served[row.id]) for row in rows}
 
 
+async def _load_secrets(tx: Transaction, condition: ColumnElement[bool]) -> Mapping[str, ApiKey]:
+    """Load the keys that meet a condition, by the hash of each secret. With its earlier secret a key ends as that does."""
+    keys = await _load_keys(tx, condition)
+    earlier = select(col(ApiKeyRow.secret_hash), col(ApiKeyRow.earlier_hash)).where(
+        condition, col(ApiKeyRow.earlier_hash).is_not(None)
+    )
+    with_earlier = dict(keys)
+    for present_hash, earlier_hash in await tx.tuples(earlier):
+        key = keys[present_hash]
+        ends = [at for at in (key.expires_at, key.earlier_ends_at) if at is not None]
+        with_earlier[earlier_hash] = replace(key, expires_at=min(ends))
+    return with_earlier
+
+
 async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
-    return await _load_keys(Transaction(connection, shared=False), true())
+    return await _load_secrets(Transaction(connection, shared=False), true())
 
 
 async def _keys_by_certificate(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
@@ -568,6 +616,7 @@ def _key_row(key: ApiKey, secret_hash: str | None) -> ApiKeyRow:
         principal_id=key.principal.id,
         scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
         secret_hash=secret_hash or f"{_NO_SECRET}{key.id}",
+        earlier_hash=None,
         **_certificate_columns(key),
     )
 

@@ -231,11 +231,13 @@ class SqlIncomingDocuments(WatchedRows):
         arrived_from: datetime | None = None,
         arrived_to: datetime | None = None,
         sender: str | None = None,
+        number: tuple[str, str] | None = None,
+        document_id: str | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
         """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. A document must
         contain every word of `query`, and lack the mark `without_mark`; `handover` is a state of hand-overs; `arrived_to`
-        is exclusive."""
+        is exclusive; `number` is a number and its symbol, in any spelling."""
         conditions: list[ColumnElement[bool]] = [
             col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -247,6 +249,10 @@ class SqlIncomingDocuments(WatchedRows):
             conditions.append(not_(marks.contains(f'"{without_mark}"')))
         if sender is not None:
             conditions.append(col(_DOCUMENT.sender_folded) == sender.casefold())
+        if number is not None:
+            conditions.append(col(_DOCUMENT.number_key) == number_word(*number))
+        if document_id is not None:
+            conditions.append(col(_DOCUMENT.document_id) == document_id)
         if arrived_from is not None:
             conditions.append(col(_DOCUMENT.arrived_at) >= arrived_from)
         if arrived_to is not None:

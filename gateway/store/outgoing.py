@@ -205,11 +205,13 @@ class SqlOutgoingDocuments(WatchedRows):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         external_id: str | None = None,
+        number: tuple[str, str] | None = None,
+        document_id: str | None = None,
         oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
         """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. `states` matches
         the state of the document or of one of its deliveries; a document must contain every word of `query`; `created_to`
-        is exclusive."""
+        is exclusive; `number` is a number and its symbol, in any spelling."""
         conditions: list[ColumnElement[bool]] = [
             col(OutgoingRow.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -217,6 +219,10 @@ class SqlOutgoingDocuments(WatchedRows):
             conditions.append(or_(col(OutgoingRow.state).in_(states), _has_delivery_in(states)))
         if external_id is not None:
             conditions.append(col(OutgoingRow.external_id) == external_id)
+        if number is not None:
+            conditions.append(col(OutgoingRow.number_word) == number_word(*number))
+        if document_id is not None:
+            conditions.append(col(OutgoingRow.document_id) == document_id)
         if created_from is not None:
             conditions.append(col(OutgoingRow.created_at) >= created_from)
         if created_to is not None:

@@ -135,6 +135,7 @@ class IncomingRow(ThingOfAgency, table=True):
         index("ix_incoming_document_id", "agency_id", "document_id"),
         index("ix_incoming_number", "agency_id", "number_key", "arrived_at"),
         index("ix_incoming_lead", "agency_id", "lead", "arrived_at", "id"),
+        index("ix_incoming_sender", "agency_id", "sender_folded", "arrived_at", "id"),
         partial_index("ix_incoming_reply_by", _WANTS_REPLY, "agency_id", "reply_by"),
     )
 

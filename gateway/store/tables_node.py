@@ -109,6 +109,8 @@ class ApiKeyRow(Row, table=True):
     certificate_ends_at: datetime | None = None
     system: str | None = None
     sealed: str | None = Field(default=None, sa_type=Text)
+    earlier_hash: str | None = None
+    earlier_ends_at: datetime | None = None
 
 
 class ApiKeyAgencyRow(OfAgency, table=True):

@@ -20,7 +20,18 @@ from gateway_client.files import File, Multipart
 from gateway_client.inbox import Handle, InboxLoop, Received, Taken
 from gateway_client.line import Line
 from gateway_client.patience import Patience
-from gateway_client.shapes import FileMeta, InboxItem, Me, Message, MessageIn, UploadOut, Validated
+from gateway_client.shapes import (
+    AckOutcome,
+    FileMeta,
+    InboxItem,
+    Me,
+    Message,
+    MessageIn,
+    StatusOfIn,
+    StatusOutcome,
+    UploadOut,
+    Validated,
+)
 
 MIB = 1024 * 1024
 # The node checks signatures before it answers.
@@ -156,6 +167,18 @@ class Client:
         """Return one incoming document, to set a later status of it."""
         item: InboxItem = self._caller.tell(Ask(method="GET", path=path_of("inbox", id)))
         return Received(self._caller, item)
+
+    def acknowledge(self, ids: Sequence[str]) -> list[AckOutcome]:
+        """Acknowledge up to 100 documents that your system has stored; each has its outcome. Twice is harmless."""
+        ask = Ask(method="POST", path="/inbox:ack", json={"ids": [*ids]}, harmless=True)
+        outcomes: list[AckOutcome] = self._caller.tell(ask)["data"]
+        return outcomes
+
+    def set_statuses(self, statuses: Sequence[StatusOfIn]) -> list[StatusOutcome]:
+        """Set up to 100 statuses; each has its outcome. Twice is harmless."""
+        ask = Ask(method="POST", path="/inbox:status", json={"statuses": [*statuses]}, harmless=True)
+        outcomes: list[StatusOutcome] = self._caller.tell(ask)["data"]
+        return outcomes
 
     # --- following
 

@@ -461,6 +461,31 @@ class Acknowledged(TypedDict):
     repeated: bool
 
 
+class StatusOfIn(StatusIn, total=False):
+    """A status for one of several documents."""
+
+    id: Required[str]
+    version: int | None
+
+
+class AckOutcome(TypedDict):
+    """Outcome of one acknowledgement; `problem` is its refusal."""
+
+    id: str
+    status: int
+    result: Acknowledged | None
+    problem: dict[str, Any] | None
+
+
+class StatusOutcome(TypedDict):
+    """Outcome of one status; `problem` is its refusal."""
+
+    id: str
+    status: int
+    result: StatusSet | None
+    problem: dict[str, Any] | None
+
+
 class EventOut(TypedDict):
     """One event. `sequence` has no gaps within an agency; events outside of this key's rights or wishes are left out."""
 

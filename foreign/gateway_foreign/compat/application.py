@@ -16,7 +16,7 @@ from gateway.api.app import FAILURE, LANG, REQUEST_ID, ROUTE
 from gateway.api.caller import Caller
 from gateway.api.deps import ApiDeps
 from gateway.api.problems import Problem
-from gateway.api.server import LONGEST_HEADER
+from gateway.api.server import ACCEPTS_CONTROL, LONGEST_HEADER
 from gateway.api.words import Lang, say
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.account import Address
@@ -86,6 +86,7 @@ def add_operations(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
 
     app.middlewares.insert(0, in_dialect)
     app[LONGEST_HEADER] = _LONGEST_HEADER
+    app[ACCEPTS_CONTROL] = True  # the library sends the low byte of a letter: of đ, a control character
 
 
 def _handler(

@@ -31,6 +31,7 @@ from gateway.outgoing.intake import Accepted, Once, Order, RequestFiles, receive
 from gateway.outgoing.ready_envelope import Brought
 from gateway.outgoing.spooling import Spool
 from gateway.policy import outgoing as rules
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.store.work import SqlWork
 from gateway_foreign.compat import answers, box, status_files
 from gateway_foreign.compat.caller import VxpCall
@@ -59,6 +60,8 @@ async def _spool_body(call: VxpCall, files: RequestFiles) -> Spool:
     """Spool without the line end that the library writes behind the file, unless the digest includes it."""
     body = _Body(parsing.streamed_body(call.request, call.deps.api.options.upload_s))
     spool = await ready_envelope.spool(call.deps.api.out, files, body.pieces())
+    if not spool.size:
+        Verdict(reasons=(reason(ReasonCode.FILE_EMPTY, name="edXML"),)).raise_if_refused()
     # A line end may be the file's own, which does not change its meaning.
     digests = [spool.digest(), spool.digest(body.end)]
     stated_hash = call.params.get("hash-file", "").strip().lower()

@@ -23,6 +23,7 @@ from gateway.edxml.envelope import Envelope, Organisation, ResponseFor, StatusRe
 from gateway.errors import Clash, NotFound
 from gateway.incoming.act import StatusCall
 from gateway.incoming.services import IncomingServices, from_wall_clock
+from gateway.policy.verdict import ReasonCode, Verdict, reason
 from gateway.stored_content import OpenFile
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ async def read(services: IncomingServices, scope: AgencyScope, model: Envelope) 
             code="GW-STATUS-SEVERAL",
             params={"agency": response_for.organ_id, "document": _name(response_for)},
         )
+    if (
+        status.code == "02" and not status.description
+    ):  # named as the file calls it: a system sees no other name
+        Verdict(reasons=(reason(ReasonCode.MISSING, field="Description"),)).raise_if_refused()
     staff = status.staff
     call = StatusCall(
         code=status.code,

@@ -13,12 +13,13 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.api import inbox_view, routes
+from gateway.api.batches import MOST_ITEMS, Outcome, act_on_all
 from gateway.api.call import (
     Call,
+    DocumentsQuery,
     PageOut,
     PageQuery,
     Since,
-    TextQuery,
     Words,
     check_words,
     page_of,
@@ -29,8 +30,10 @@ from gateway.api.inbox_view import InboxItem, Quarantined
 from gateway.api.models import NothingIn, StaffIn
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
+    BASE,
     PACKET_STATES,
     SET_ASIDE,
+    AgencyCode,
     Code,
     Day,
     HandoverWord,
@@ -162,7 +165,28 @@ class StatusIn(RequestModel):
         )
 
 
-class InboxQuery(TextQuery):
+class AcksIn(RequestModel):
+    """Documents that your system has stored."""
+
+    ids: list[Line] = Field(min_length=1, max_length=MOST_ITEMS)
+
+
+class StatusOfIn(StatusIn):
+    """Status for one of several documents."""
+
+    id: Line = Field(min_length=1)
+    version: int | None = Field(
+        None, ge=0, description="Version seen last; the item gets 412 if it has changed"
+    )
+
+
+class StatusesIn(RequestModel):
+    """Statuses for several documents; several for one are set in their order."""
+
+    statuses: list[StatusOfIn] = Field(min_length=1, max_length=MOST_ITEMS)
+
+
+class InboxQuery(DocumentsQuery):
     """Filters of incoming documents."""
 
     state: Words = Field(
@@ -177,6 +201,7 @@ class InboxQuery(TextQuery):
         description="Applies to the list only, not to a lease",
     )
     arrived_to: Since | None = Field(None, alias="arrived_at[lt]")
+    sender: AgencyCode | None = Field(None, alias="from", description="Code of the sender")
     sort: Literal["-arrived_at", "arrived_at"] = Field(
         "-arrived_at",
         description="With a minus sign the newest come first; a lease always takes the oldest",
@@ -235,6 +260,22 @@ class StatusSet(ResponseModel):
     )
 
 
+class AckOutcome(Outcome[Acknowledged]):
+    """Outcome of one acknowledgement."""
+
+
+class AckOutcomes(ResponseModel):
+    data: list[AckOutcome] = Field(description="One for each id, in their order")
+
+
+class StatusOutcome(Outcome[StatusSet]):
+    """Outcome of one status."""
+
+
+class StatusOutcomes(ResponseModel):
+    data: list[StatusOutcome] = Field(description="One for each status, in their order")
+
+
 ROUTES = Routes("inbox", ApiScope.INBOX_READ)
 _change = partial(ROUTES, scopes=(ApiScope.INBOX_ACT,), changes=True, headers=("ETag",))
 
@@ -266,6 +307,9 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
                 handover=query.handover,
                 arrived_from=query.arrived_from,
                 arrived_to=query.arrived_to,
+                sender=query.sender,
+                number=query.number_and_symbol(),
+                document_id=query.document_id,
                 oldest_first=query.sort == "arrived_at",
             ),
         )
@@ -286,9 +330,14 @@ async def read_inbox_item(call: Call) -> InboxItem:
 
 async def _present(call: Call) -> InboxItem:
     """Return the present item, with its version."""
-    async with call.deps.store.read(call.scope()) as work:
-        (view,) = await _views(call, work, [await work.incoming.get(call.path("id"))])
+    view = await _view_of(call, call.path("id"))
     return call.versioned(view, view.version)
+
+
+async def _view_of(call: Call, id: str) -> InboxItem:
+    async with call.deps.store.read(call.scope()) as work:
+        (view,) = await _views(call, work, [await work.incoming.get(id)])
+    return view
 
 
 @ROUTES.file("GET /inbox/{id}/files/{n}", "One file, as the sender attached it")
@@ -310,11 +359,36 @@ async def read_inbox_envelope(call: Call) -> web.StreamResponse:
     asks=NothingIn,
 )
 async def acknowledge_inbox_item(call: Call) -> Acknowledged:
-    id = call.path("id")
+    return await _acknowledge(call, call.path("id"))
+
+
+async def _acknowledge(call: Call, id: str) -> Acknowledged:
     async with call.deps.store.read(call.scope()) as work:
         await work.incoming.get(id)
     first = await handover.ack(call.deps.inn, call.scope(), id, call.caller.key.id)
     return Acknowledged(id=id, handover="acked", repeated=not first)
+
+
+_MANY_TEXT = (
+    "Up to 100 at once, each on its own: one that is refused is answered in its place, with the `status` and the "
+    "`problem` of a call for it alone, and harms no other. A body that does not fit the schema is refused as a whole, "
+    "and nothing is done then. All is on disk before the answer; sending the same again is harmless."
+)
+
+
+@ROUTES(
+    "POST /inbox:ack",
+    "Confirm that your system has stored several documents",
+    text=_MANY_TEXT,
+    scopes=(ApiScope.INBOX_ACT,),
+    sample=routes.sample_acks,
+)
+async def acknowledge_inbox_items(call: Call, body: AcksIn) -> AckOutcomes:
+    async def act_on(id: str, _: None) -> Acknowledged:
+        return await _acknowledge(call, id)
+
+    pairs = [(id, None) for id in body.ids]
+    return AckOutcomes(data=await act_on_all(call, pairs, act_on, AckOutcome, f"{BASE}/inbox/{{id}}/ack"))
 
 
 @_change(
@@ -328,15 +402,36 @@ async def acknowledge_inbox_item(call: Call) -> Acknowledged:
     sample=routes.sample_status,
 )
 async def set_status(call: Call, body: StatusIn) -> StatusSet:
+    answer = await _set_status(call, call.path("id"), body, call.expected_version())
+    return call.versioned(answer, answer.item.version)
+
+
+async def _set_status(call: Call, id: str, body: StatusIn, version: int | None) -> StatusSet:
     status_call = body.to_call()
-    recorded = await act.set_status(*call.incoming, status_call, expect_version=call.expected_version())
+    recorded = await act.set_status(call.deps.inn, call.scope(), id, status_call, expect_version=version)
     return StatusSet.from_object(
         recorded,
         warnings=[_no_effect_warning(call, status_call.code, recorded.document)]
         if recorded.moves_nothing
         else [],
-        item=await _present(call),
+        item=await _view_of(call, id),
     )
+
+
+@ROUTES(
+    "POST /inbox:status",
+    "Report what the agency did about several documents",
+    text=_MANY_TEXT + " `version` of an item is what If-Match is in the call for one.",
+    scopes=(ApiScope.INBOX_ACT,),
+    sample=routes.sample_statuses,
+)
+async def set_statuses(call: Call, body: StatusesIn) -> StatusOutcomes:
+    async def act_on(id: str, status: StatusOfIn) -> StatusSet:
+        return await _set_status(call, id, status, status.version)
+
+    pairs = [(status.id, status) for status in body.statuses]
+    path = f"{BASE}/inbox/{{id}}/status"
+    return StatusOutcomes(data=await act_on_all(call, pairs, act_on, StatusOutcome, path))
 
 
 def _no_effect_warning(call: Call, code: str, document: IncomingDocument) -> StatusWarning:

@@ -17,9 +17,9 @@ from pydantic import Field, StringConstraints
 from gateway.api import message_view, routes
 from gateway.api.call import (
     Call,
+    DocumentsQuery,
     PageOut,
     Since,
-    TextQuery,
     Words,
     check_words,
     download,
@@ -57,7 +57,7 @@ from gateway.store.work import SqlWork
 from gateway.stored_content import Door, note_reading, stream_pieces
 
 
-class MessagesQuery(TextQuery):
+class MessagesQuery(DocumentsQuery):
     """Filters of outgoing documents. A document is sent when the node has answered for it, so `sent_at` and
     `created_at` are one moment."""
 
@@ -168,6 +168,8 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
                 created_from=max(filter(None, (query.created_from, query.sent_from)), default=None),
                 created_to=min(filter(None, (query.created_to, query.sent_to)), default=None),
                 external_id=query.external_id,
+                number=query.number_and_symbol(),
+                document_id=query.document_id,
                 oldest_first=query.sort == "created_at",
             ),
         )

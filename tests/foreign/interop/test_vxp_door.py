@@ -171,6 +171,7 @@ async def test_a_status_without_a_document_id_is_matched_by_code_and_date(door: 
         (bare(notation="119/STN-VP"), "119/STN-VP"),
         (bare(day="2026/11/19"), "118/STN-VP"),
         (bare(notation=""), "không nêu văn bản nào"),
+        (bare().replace(b"StatusCode>03", b"StatusCode>02"), "Chưa nhập Description."),
     ):
         no = await door.send(file, PROVINCE, kind="status", name=OTHER)
         assert (no["status"], words in no["ErrorDesc"]) == ("FAIL", True), no
@@ -432,7 +433,14 @@ async def test_what_cannot_be_sent_is_refused(door: VxpDoor) -> None:
     """The digest stands for the file."""
     rows: list[tuple[bytes, str, dict[str, Any], str, str]] = [
         (b"<html/>", DEPARTMENT, {}, "422", ""),
-        (b"", DEPARTMENT, {}, "422", ""),
+        (b"", DEPARTMENT, {}, "422", "edXML rỗng"),
+        (
+            b"\x11\r\n\r\n" * 20_000,
+            DEPARTMENT,
+            {},
+            "422",
+            "không phải XML đúng",
+        ),  # no byte of a body is changed
         (edxml_files.document(PROVINCE, [DEPARTMENT], [("a.pdf", PDF)]), PROVINCE, {}, "403", DEPARTMENT),
         (sample_file(), PROVINCE, {}, "403", PROVINCE),
         (sample_file(), SYSTEM, {"to": ["Z99"]}, "422", "Z99"),

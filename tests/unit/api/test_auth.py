@@ -3,10 +3,12 @@ believed only as far as our own proxies wrote it."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
@@ -15,6 +17,7 @@ from gateway.api.admission import Entry
 from gateway.api.deps import ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.domain.account import ApiScope, Principal, PrincipalKind
+from gateway.errors import Clash
 from gateway.store.accounts import to_key
 from gateway.store.tables_node import ApiKeyRow
 from tests.support import api
@@ -39,6 +42,39 @@ async def test_threat_087_without_a_good_key_every_call_is_401(door: Door) -> No
         assert answer.status == 401, header
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert (await door.ask("GET", "/messages", key=None)).status == 401
+
+
+async def test_a_key_has_two_secrets_until_the_earlier_one_is_ended(door: Door) -> None:
+    """It ends at its time or by the command, and with the key."""
+    earlier = await door.key(DEPARTMENT)
+    accounts = door.node.store.accounts
+    id = (await door.ask("GET", "/me", key=earlier)).json["key"]
+
+    async def rotate(secret: str) -> str:
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        await accounts.rotate_secret(id, digest, secret[:8], door.node.clock.now() + timedelta(hours=24))
+        return secret
+
+    async def answers_to(*secrets: str) -> list[str]:
+        answers = [await door.ask("GET", "/me", key=secret) for secret in secrets]
+        return [answer.json.get("key") or answer.json["code"] for answer in answers]
+
+    present = await rotate("gwk_present")
+    assert await answers_to(earlier, present) == [id, id]
+    answer = await door.ask("GET", "/me", key=earlier)
+    assert answer.json["expires_at"] is not None
+    assert "X-Key-Expires" in answer.headers
+    assert (await door.ask("GET", "/me", key=present)).json["expires_at"] is None
+    with pytest.raises(Clash):
+        await rotate("gwk_third")
+    door.clock.advance(timedelta(hours=24))
+    assert await answers_to(earlier, present) == ["GW-401-EXPIRED", id]
+    third = await rotate("gwk_third")
+    assert [await accounts.end_earlier_secret(id), await accounts.end_earlier_secret(id)] == [True, False]
+    assert await answers_to(present, third, earlier) == ["GW-401-EXPIRED", id, "GW-401"]
+    await rotate("gwk_fourth")
+    await accounts.revoke_key(id)
+    assert await answers_to(third, "gwk_fourth") == ["GW-401-REVOKED", "GW-401-REVOKED"]
 
 
 async def test_threat_087_a_key_that_was_revoked_or_ran_out_is_no_key(door: Door) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -109,6 +110,30 @@ async def test_leased_rows_are_hidden_from_others_until_the_lease_runs_out(door:
     assert (twice.status, twice.json["repeated"]) == (200, True)
     assert [row["number"] for row in await inbox(door, "?lease=60")] == ["16"]
     assert (await read(door, f"/inbox/{item['id']}")).json["handover"] == "acked"
+
+
+async def test_documents_are_found_by_number_document_id_and_sender(door: Door) -> None:
+    """In both lists, in any spelling of the number; one half of it is refused."""
+    first, second = await arrived(door, numbers=("15", "16"))
+    both = (await door.ask("GET", "/messages")).json["data"]
+    for query, rows in (
+        ("number=015&symbol=std-vp", [first["id"]]),
+        ("number=15&symbol=KHAC", []),
+        (f"document_id={quote(second['document_id'])}", [second["id"]]),
+        (f"from={DEPARTMENT.lower()}", [second["id"], first["id"]]),
+        (f"from={DEPARTMENT}&number=16&symbol=STD-VP", [second["id"]]),
+        ("from=Z99", []),
+    ):
+        assert [row["id"] for row in await inbox(door, f"?{query}")] == rows, query
+        if "from" not in query:
+            sent = (await door.ask("GET", f"/messages?{query}")).json["data"]
+            assert [row["number"] for row in sent] == [
+                item["number"] for item in (first, second) if item["id"] in rows
+            ]
+    for path in ("/inbox", "/messages"):
+        for query in ("number=15", "symbol=STD-VP"):
+            assert (await door.ask("GET", f"{path}?{query}", agency=PROVINCE)).status == 400
+    assert len(both) == 2
 
 
 async def test_two_clients_never_lease_the_same_row(door: Door) -> None:

@@ -138,3 +138,21 @@ def test_a_key_that_begins_on_a_day_is_made_where_what_came_before_could_be_hand
     assert new(node, "--since", "01/12/2026").code == 1
     assert new(node, "--since", "yesterday").code == 2
     assert node.type("tokens", "list", "-o", "json").json["data"] == tokens
+
+
+def test_a_key_gets_another_secret_and_the_earlier_one_is_ended(node: Terminal) -> None:
+    first = new(node).json
+
+    def act(verb: str, *more: str) -> CommandRun:
+        return node.type("tokens", verb, first["id"], *more, "--yes", "-o", "json", "--lang", "en")
+
+    second, third = act("rotate", "--overlap", "14d"), act("rotate")
+
+    assert second.json["secret"] != first["secret"]
+    assert second.json["secret"].startswith("gwk_")
+    assert third.code == 4
+    assert [act("retire").json["retired_now"] for _ in range(2)] == [True, False]
+    (row,) = [r for r in node.type("tokens", "list", "-o", "json").json["data"] if r["id"] == first["id"]]
+    assert (row["state"], row["earlier_ends_at"] is not None) == ("active", True)
+    assert act("rotate", "--overlap", "0h").code == 0
+    assert node.type("tokens", "rotate", "key_none", "--yes").code == 3

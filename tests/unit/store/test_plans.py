@@ -45,6 +45,12 @@ def test_a_row_is_sought_by_what_is_its_own(database: sqlite3.Connection, cases:
             f"incoming_document WHERE {AGENCY} number_key = 'n' ORDER BY arrived_at DESC, id DESC",
             "number_key=?",
         ),
+        (f"outgoing_document WHERE {AGENCY} number_word = 'n' {newest}", "number_word=?"),
+        (
+            f"incoming_document WHERE {AGENCY} document_id = 'd' ORDER BY arrived_at DESC, id DESC",
+            "document_id=?",
+        ),
+        (f"incoming_document WHERE {AGENCY} sender_folded = 's' ORDER BY arrived_at DESC", "sender_folded=?"),
         (f"blob_ref WHERE {AGENCY} digest = 'd' AND owner_kind != 'job'", "digest=?"),
         (f"blob WHERE {AGENCY} owner_kind = 'inbox' AND owner_id = 'i'", "owner_id=?"),
         (f"inbox WHERE {AGENCY} state = 's' AND needs_document_id = 'd'", "needs_document_id=?"),
