@@ -40,7 +40,7 @@ LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-w
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures bench clients bundle clean
+.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ check: $(VENV)/.dev ## what CI checks beside the tests (90 seconds): style, type
 
 pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide, on a phone, ten in dark (long)
 	LIENTHONG_PICTURES=dist/pictures $(SERVICES) $(BIN)/pytest -q -m long tests/office/long/pages/test_every_page.py
+
+answers: $(VENV)/.dev ## record the golden answers of the API anew, which the pages of the API and the guides show; ONLY names tests
+	$(BIN)/python -m tests.services $(BIN)/python -m tests.record_answers $(ONLY)
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)

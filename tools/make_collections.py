@@ -28,6 +28,7 @@ VARIABLES = {
     "setting": "rulebook",
     "code": "Z91",
     "slug": "not-found",
+    "part": "createMessage",
     "q": "Z91",
     "name": "van-ban.pdf",
 }

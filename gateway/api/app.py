@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from gateway import __version__, errors, log, meters, time_source, tracing
 from gateway.api import compression, fields, health, parsing, problems
 from gateway.api.admission import CERTIFICATE_ENDS, KEY_ENDS, STANDING, Entry
-from gateway.api.call import DOCUMENT, STOPPING, Call
+from gateway.api.call import DOCUMENT, PACKAGES, STOPPING, Call
 from gateway.api.caller import KEY_ID
 from gateway.api.deps import ApiDeps
 from gateway.api.late import LateRoutes
@@ -69,6 +69,8 @@ def build(deps: ApiDeps, routes: Table = every_route) -> web.Application:
     table: Callable[[], tuple[Route, ...]] = cache(lambda: tuple(routes()))
     described: Callable[[], Mapping[str, Any]] = cache(lambda: _description(table(), deps))
     app[DOCUMENT] = described
+    packages: Callable[[], Mapping[str, str]] = cache(lambda: {row.name: row.package for row in table()})
+    app[PACKAGES] = packages
     _add_routes(app.router, health.ROUTES, deps, entry)
 
     async def make_router() -> web.UrlDispatcher:

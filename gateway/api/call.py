@@ -62,6 +62,8 @@ Words = Annotated[list[Piece], BeforeValidator(split), Field(max_length=40)]
 STOPPING = web.AppKey("stopping", asyncio.Event)
 # Any: an OpenAPI document is JSON.
 DOCUMENT: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("openapi")
+# The package of each call, by its name.
+PACKAGES: web.AppKey[Callable[[], Mapping[str, str]]] = web.AppKey("packages")
 # How often a waiting call looks whether its client is still there, and whether another process did something.
 _LOOK_S = 1.0
 IN_FLIGHT = timedelta(seconds=60)

@@ -41,7 +41,8 @@ class Route:
     """One verb on one path. `open` needs no key; `any_scope` takes one of `scopes` where all are the rule; `creates`
     needs an Idempotency-Key; `changes` honours If-Match. `answer` is None where the answer is not JSON: then `media`
     says what it is, as `takes` does of a raw body. `fails` and `headers` are those of its answers that its other fields
-    do not tell. `old_since` and `gone_on` are of a call that is going: what to use instead stands in its `text`."""
+    do not tell. `old_since` and `gone_on` are of a call that is going: what to use instead stands in its `text`. The
+    folder `examples` of `package` has its recorded answers."""
 
     path: str
     name: str
@@ -67,6 +68,7 @@ class Route:
     old_since: date | None = None
     gone_on: date | None = None
     sample: Callable[[date], Mapping[str, Any]] | None = None
+    package: str = "gateway"
 
     @property
     def farewell(self) -> Mapping[str, str]:
@@ -118,6 +120,7 @@ class Routes(list[Route]):
 
         def add(function: _Function) -> _Function:
             hints = get_type_hints(function)
+            row.setdefault("package", function.__module__.partition(".")[0])
             parts = [name for name in _CHECKED_PARTS if name in hints]
             row.update({_CHECKED_PARTS[name]: hints[name] for name in parts})
             if issubclass(hints["return"], ResponseModel):

@@ -69,6 +69,19 @@ class Description:
         response: Mapping[str, Any] = self.document["components"]["responses"][name] if name else answer
         return response
 
+    def call(self, method: str, path: str) -> Mapping[str, Any] | None:
+        """Return the operation that a request calls, if it is described."""
+        verbs = self.document["paths"].get(self._template(path), {})
+        operation: Mapping[str, Any] | None = verbs.get(method.lower())
+        return operation
+
+    def package_of(self, call: str) -> str:
+        """Return the package whose tests record the answers of a call."""
+        return next(route.package for route in self.routes if route.name == call)
+
+    def _template(self, path: str) -> str:
+        return next((t for pattern, t in self._paths if pattern.fullmatch(path)), "")
+
     def complaints(
         self,
         method: str,
@@ -82,8 +95,7 @@ class Description:
     ) -> list[str]:
         """List the faults of an answer by its own description; none for paths that it does not describe. A field that is
         not described is a fault. An answer whose fields were chosen (`fields`) is partial, and has no schema."""
-        template = next((t for pattern, t in self._paths if pattern.fullmatch(path)), None)
-        operation = self.document["paths"].get(template, {}).get(method.lower()) if template else None
+        template, operation = self._template(path), self.call(method, path)
         if operation is None:
             return self._problem(media, raw) if status >= 400 and media != "text/html" else []
         answers = operation["responses"]

@@ -1,6 +1,6 @@
 """Pages of the API for people: its documentation, and the meaning of each kind of problem, rendered on the server. In: a
-call from a browser, the OpenAPI document, the table of problems. Out: HTML without scripts and network. They need no key:
-they contain nothing of any agency."""
+call from a browser, the OpenAPI document, the table of problems, the recorded answers. Out: HTML without scripts and
+network. They need no key: they contain nothing of any agency."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from gateway.api import problems
-from gateway.api.call import DOCUMENT, Call
+from gateway.api.call import DOCUMENT, PACKAGES, Call
 from gateway.api.routes import Routes
 from gateway.api.words import Lang, say
 from gateway.errors import NotFound
@@ -39,17 +40,60 @@ class DocumentedField:
 
 
 def docs_page(document: Mapping[str, Any], lang: Lang) -> web.Response:
-    """Render the documentation, from the OpenAPI document."""
+    """Render the index of the documentation: every call, and every data type with the names of its fields."""
+    types = sorted(document["components"]["schemas"].items())
+    return render_page("docs.html", lang, document=document, groups=_groups(document), types=types)
+
+
+def part_page(
+    document: Mapping[str, Any], name: str, packages: Mapping[str, str], lang: Lang
+) -> web.Response:
+    """Render one call or one data type, with the data types below it."""
     schemas = document["components"]["schemas"]
-    return render_page(
-        "docs.html",
-        lang,
-        document=document,
-        groups=_groups(document),
-        models={name: list(_rows(schema)) for name, schema in sorted(schemas.items())},
-        shared=document["components"]["responses"],
-        texts={name: schema.get("description", "") for name, schema in schemas.items()},
+    calls = [
+        (tag, *call) for tag, calls in _groups(document) for call in calls if call[2]["operationId"] == name
+    ]
+    if not calls and name not in schemas:
+        raise NotFound("there is no such call or data type; the list is at /docs")
+    roots = (
+        [{"$ref": f"/{name}"}] if not calls else [calls[0][3].get("requestBody"), calls[0][3]["responses"]]
     )
+    models = sorted(_models(roots, schemas))
+    return render_page(
+        "docs_part.html",
+        lang,
+        name=name,
+        calls=calls,
+        models={model: list(_rows(schemas[model])) for model in models},
+        shared=document["components"]["responses"],
+        texts={model: schemas[model].get("description", "") for model in models},
+        answers=_recorded_answers(packages[name], name) if calls else {},
+    )
+
+
+def _models(node: Any, schemas: Mapping[str, Any]) -> set[str]:
+    """Return the data types that a part of the description refers to, and those that they refer to. Failures of calls are
+    shared, and not among them."""
+    models: set[str] = set()
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            model = str(part.get("$ref", "")).rpartition("/")[2]
+            if model in schemas and model not in models:
+                models.add(model)
+                waiting.append(schemas[model])
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return models
+
+
+def _recorded_answers(package: str, name: str) -> Mapping[str, Any]:
+    """Return a request and its answer by status, as tests of the API recorded them."""
+    file = files(package).joinpath("examples", f"{name}.json")
+    answers: Mapping[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return answers
 
 
 def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.Response:
@@ -149,6 +193,15 @@ _page = partial(ROUTES, base="", open=True, media="text/html")
 @_page("GET /docs", "This documentation", text="For people, without scripts.")
 async def read_docs(call: Call) -> web.Response:
     return docs_page(await call.deps.pool.run(call.request.app[DOCUMENT]), call.lang)
+
+
+@_page(
+    "GET /docs/{part}", "Documentation of a call or a data type", text="For people; with recorded answers."
+)
+async def read_docs_part(call: Call) -> web.Response:
+    document = await call.deps.pool.run(call.request.app[DOCUMENT])
+    packages = call.request.app[PACKAGES]()
+    return await call.deps.pool.run(partial(part_page, document, call.path("part"), packages, call.lang))
 
 
 @_page(

@@ -39,6 +39,7 @@ from gateway_foreign.compat.caller import VxpDeps
 from gateway_foreign.compat.secret_box import system_secrets
 from gateway_labs.demo import story
 from tests.foreign.interop.vxp_client import SdkClient
+from tests.support.answers import Exchange
 from tests.support.clock import ManualClock
 from tests.support.contract import EXCHANGE, Description
 from tests.support.packets import DEPARTMENT, PDF, PROVINCE
@@ -169,6 +170,7 @@ class Door:
         if once is not None:
             sent["Idempotency-Key"] = once
         target = path if path.startswith(OUTSIDE) or path.startswith("/trang-thai") else BASE + path
+        exchange = Exchange(method, sent, more)
         async with self.client.request(method, target, headers=sent, **more) as response:
             raw = await response.read()
             wrong = self.description.complaints(
@@ -180,6 +182,8 @@ class Door:
                 response.headers,
                 is_chosen="fields" in response.url.query,
             )
+            if type(self.clock) is ManualClock:
+                wrong += exchange.faults(self.description, response, raw)
             assert not wrong, wrong
             return Answer(status=response.status, headers=response.headers, raw=raw)
 

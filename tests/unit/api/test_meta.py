@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +16,11 @@ from gateway.api import problems
 from gateway.domain.event import EventKind
 from gateway.domain.states import CODES, STATES
 from gateway.store.data_folder import Room
+from tests.support import answers
 from tests.support.api import DEPARTMENT, PDF, Door, meta
+from tests.support.cases import Cases
+
+MOST_PAGE_BYTES = 150_000
 
 
 async def test_me_tells_the_key_its_scopes_and_agencies(door: Door) -> None:
@@ -121,13 +127,41 @@ async def test_no_log_line_at_any_level_holds_content_or_secrets(door: Door) -> 
     assert key.splitlines()[1][:40] not in log_text
 
 
-async def test_the_documentation_shows_every_call(door: Door) -> None:
-    text = (await door.ask("GET", "/docs", key=None)).raw.decode()
+async def test_the_documentation_shows_every_call(door: Door, cases: Cases) -> None:
+    """The index keeps the anchors of the one page that it was, and leads from each to a page that is small enough."""
+    index = (await door.ask("GET", "/docs", key=None)).raw.decode()
     described = (await door.ask("GET", "/openapi.json", key=None)).json
+    calls = [
+        operation["operationId"] for verbs in described["paths"].values() for operation in verbs.values()
+    ]
+    anchors = {name: name for name in calls} | {f"type-{x}": x for x in described["components"]["schemas"]}
 
-    for path, verbs in described["paths"].items():
-        for verb, operation in verbs.items():
-            assert f'id="{operation["operationId"]}"' in text, f"{verb} {path}"
+    async def check(row: tuple[str, str]) -> None:
+        anchor, name = row
+        assert f'id="{anchor}" href="/docs/{name}?lang=vi"' in index
+        page = await door.ask("GET", f"/docs/{name}", key=None)
+        text = page.raw.decode()
+        targets = set(re.findall('href="(?:/docs/([^"?]+)|#([^"]+))', text))
+        assert {part for part, _ in targets} - {""} <= set(anchors.values())
+        assert {f'id="{own}"' for _, own in targets if own and f'id="{own}"' not in text} == set()
+        assert f'id="{anchor}"' in text
+        assert page.status == 200
+        assert len(page.raw) < MOST_PAGE_BYTES
+
+    await cases.check_rows_async(anchors.items(), check)
+    assert {f'id="{tag["name"]}"' for tag in described["tags"] if f'id="{tag["name"]}"' not in index} == set()
+    assert 'id="types"' in index
+    assert len(index.encode()) < MOST_PAGE_BYTES
+    assert (await door.ask("GET", "/docs/no-such", key=None)).status == 404
+
+
+async def test_the_page_of_a_call_shows_its_recorded_answers(door: Door) -> None:
+    page = html.unescape((await door.ask("GET", "/docs/setStatus?lang=en", key=None)).raw.decode())
+
+    for (call, status), row in answers.recorded().items():
+        if call == "setStatus":
+            assert f"<summary><code>{status}</code></summary>" in page
+            assert json.dumps(row["answer"]["body"], ensure_ascii=False, indent=2) in page
 
 
 async def test_every_kind_of_problem_has_its_page_in_both_languages(door: Door) -> None:
