@@ -63,6 +63,7 @@ ALLOWED: Final = {
     "gateway_office/calls/*.py:function [a-z]*": "the same of the office",
     "gateway_labs/sandbox/doors.py:method [a-z]*": "the same of the sandbox",
     "gateway_labs/sandbox/doors.py:variable *": "fields of the API's answers",
+    "gateway_labs/sandbox/verdict/calls.py:method [a-z]*": "calls of the sandbox: the table of routes has them",
     "gateway/cli/command.py:no_args_is_help": "typer reads it",
     "gateway/cli/command.py:EN": "a value of --lang",
     "gateway/cli/main.py:variable *": "values of an argument",

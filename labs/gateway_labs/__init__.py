@@ -8,6 +8,7 @@ SUBJECTS = {
     "sandbox": "sandbox clash.GW-SANDBOX-CLOCK clash.GW-SANDBOX-SILENT",
     "conformance": "conformance",
     "simulate": "simulate",
+    "verdict": "judge",
 }
 
 labels.add_catalogues("gateway_labs.words", SUBJECTS)

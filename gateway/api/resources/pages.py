@@ -111,13 +111,14 @@ def problem_page(problem: problems.Problem, request_id: str, lang: Lang) -> web.
     return page
 
 
-def render_page(template: str, lang: Lang, **values: object) -> web.Response:
-    """Render a page in one language, under a policy that loads only the stylesheet."""
+def render_page(template: str, lang: Lang, *, package: str = "gateway.api", **values: object) -> web.Response:
+    """Render a page in one language, under a policy that loads only the stylesheet. `package` has the template; the frame
+    of all pages is the API's."""
 
     def words(key: str, **params: object) -> str:
         return say(key, lang, **params)
 
-    text = _templates().get_template(template).render(say=words, lang=lang, **values)
+    text = _templates(package).get_template(template).render(say=words, lang=lang, **values)
     return web.Response(
         text=text,
         content_type="text/html",
@@ -127,12 +128,13 @@ def render_page(template: str, lang: Lang, **values: object) -> web.Response:
 
 
 @cache
-def _templates() -> Environment:
+def _templates(package: str) -> Environment:
     """Load the templates; programs never need them, so they wait for a browser."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
+    packages = dict.fromkeys((package, "gateway.api"))
     templates = Environment(
-        loader=PackageLoader("gateway.api", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in packages]),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -134,6 +134,7 @@ def _explain(call: Invocation, folder: Path, sandbox: Running) -> None:
     (folder / stage.PDF).write_bytes(stage.lead(folder))
     call.say("sandbox.open", url=sandbox.url)
     call.say("sandbox.key", secret=sandbox.key)
+    call.say("sandbox.verdict", url=sandbox.url)
     call.say("sandbox.system", url=sandbox.url, system=sandbox.system, secret=sandbox.secret)
     call.say("sandbox.agency", code=players.code, alias=players.alias)
     call.say("sandbox.robots", codes=", ".join(robot.alias for robot in players.robots.values()))

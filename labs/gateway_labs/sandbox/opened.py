@@ -27,6 +27,10 @@ from gateway_labs.sandbox.clock import SandboxClock
 from gateway_labs.sandbox.doors import ROUTES, SandboxDoor
 from gateway_labs.sandbox.hall import Hall
 from gateway_labs.sandbox.memory import Memory
+from gateway_labs.sandbox.verdict.calls import ROUTES as VERDICT_ROUTES
+from gateway_labs.sandbox.verdict.calls import VerdictCalls
+from gateway_labs.sandbox.verdict.story import Story
+from gateway_labs.sandbox.verdict.watch import CallWatch
 from gateway_office.bootstrap.office import Office, open_office
 
 if TYPE_CHECKING:
@@ -116,8 +120,13 @@ class Sandbox:
     ) -> None:
         """Serve, and stop in order: the API closes first, then robots and workers."""
         health, ending, api = Watch(node=node), asyncio.Event(), node.settings.api
-        app = build_application(node, health, ROUTES.bind(door))
+        watch = CallWatch(clock=hall.clock, lead=hall.lead)
+        story = Story(hall=hall, watch=watch, webhooks=node.webhooks)
         async with asyncio.TaskGroup() as tasks:
+            verdicts = VerdictCalls(watch=watch, story=story, tasks=tasks)
+            app = build_application(node, health, (*ROUTES.bind(door), *VERDICT_ROUTES.bind(verdicts)))
+            # Outermost, so that it sees each answer as it leaves.
+            app.middlewares.insert(0, watch.middleware())
             tasks.create_task(node.run_workers(ending))
             tasks.create_task(hall.run(ending))
             try:
@@ -134,6 +143,7 @@ class Sandbox:
                     await _first_of(stop, self._reset)
             finally:
                 (self.folder / RUNNING).unlink(missing_ok=True)
+                verdicts.stop()
                 ending.set()
 
     def _running(self, url: str, key: str) -> Running:
