@@ -19,13 +19,15 @@ from tests.support.recorded_events import neutral
 from tools import event_page
 
 NODES_OWN = "in the node's own sequence, which no key reads"
-OFFICE = "only a person at a page, or a report by the calendar, causes it; no test of those writes a recording"
+OFFICE = (
+    "only a person at a page, or a report by the calendar, causes it; no test of those writes a recording"
+)
 NOT_RECORDED = {
     **dict.fromkeys(("inbox.offered", "inbox.report", "message.hurried"), OFFICE),
     **dict.fromkeys(("reform.approved", "reform.undone", "reform.reported"), NODES_OWN),
     **dict.fromkeys(("codes.imported", "codes.changed", "codes.undone"), NODES_OWN),
 }
-NEWER = {
+NEWER: dict[str, Any] = {
     "id": "evt_1",
     "type": "message.later",
     "created_at": "2026-11-20T14:02:11+07:00",
