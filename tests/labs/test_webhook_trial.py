@@ -92,7 +92,7 @@ async def test_listen_posts_what_a_webhook_would_and_goes_on_from_its_cursor(
         await door.send(document(number="2", callback_data="ours"), once="2", headers=trace)
         await door.carry()
         await Hooked(town=door.town).push()
-        await receiver.wait_for(len(program.bodies) - 1)  # of its own making the webhook is told, too
+        await receiver.wait_for(len(program.bodies) - 1)  # a webhook also gets the event of its making
         printed = json.loads((await line_with(process.stdout, r"\{.*"))[0])
         process.send_signal(signal.SIGINT)
         cursor = (await line_with(process.stderr, r"Ended. Go on with --after (\S+)"))[1]

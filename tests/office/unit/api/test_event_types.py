@@ -27,7 +27,7 @@ NOT_RECORDED = {
     **dict.fromkeys(("reform.approved", "reform.undone", "reform.reported"), NODES_OWN),
     **dict.fromkeys(("codes.imported", "codes.changed", "codes.undone"), NODES_OWN),
 }
-NEWER = {
+NEWER: dict[str, Any] = {
     "id": "evt_1",
     "type": "message.later",
     "created_at": "2026-11-20T14:02:11+07:00",
