@@ -33,6 +33,8 @@ def dead(packages: Sequence[Path], allowed: Mapping[str, str]) -> list[str]:
     scan.scavenge([package.resolve() for package in packages])
     for package, (files, calls) in product(packages, CALLING.items()):
         for path in package.rglob(files):
+            if path.parent == package / "examples":  # recorded answers call nothing
+                continue
             for call in re.findall(calls, path.read_text(encoding="utf-8")):
                 scan.used_names.update(re.findall(r"\w+", call))
     wrong, idle = [], set(allowed)

@@ -19,4 +19,5 @@ def test_the_feed_has_each_day_of_the_page_with_its_text() -> None:
     entries = etree.fromstring(feed.encode()).findall(f"{ATOM}entry")
     days = [line[3:] for line in page.splitlines() if line.startswith("## ")]
     assert [entry.findtext(f"{ATOM}title") for entry in entries] == days == sorted(days, reverse=True)
-    assert "GET /quarantine" in (entries[0].findtext(f"{ATOM}content") or "")
+    contents = dict(zip(days, (entry.findtext(f"{ATOM}content") or "" for entry in entries), strict=True))
+    assert "GET /quarantine" in contents["2026-11-29"]
