@@ -144,6 +144,8 @@ def _models(hint: Any) -> tuple[Sequence[type[BaseModel]], bool]:  # Any: a type
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return (hint,), False
     origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _models(inner[0])
     if origin is list:
         return _models(inner[0])[0], True
     if origin in (Union, UnionType):

@@ -87,8 +87,8 @@ async def make(
         copied = form.BackupManifest(tables={}, contents=0, content_bytes=0)
         with tempfile.TemporaryFile(dir=target.parent) as large_contents:
             async with dump.snapshot(source.database_url, by_age=in_pieces) as view:
-                about = _description(source, view, clock, form.IN_PIECES if in_pieces else form.FORMAT)
-                await pool.run(partial(writer.write, form.DESCRIPTION, about))
+                description = _description(source, view, clock, form.IN_PIECES if in_pieces else form.FORMAT)
+                await pool.run(partial(writer.write, form.DESCRIPTION, description))
                 for shape in view.shapes:
                     copied.tables[shape.name] = await _copy_table(source, view, shape.name, writer, pool)
                     tell(shape.name, copied.tables[shape.name].rows)
@@ -282,8 +282,8 @@ def outdated(
             last_of["week", week] = file
         if (month := at.year * 12 + at.month) > first_month:
             last_of["month", month] = file
-    kept = set(last_of.values())
-    return [file for file, _ in oldest_first if file not in kept]
+    staying = set(last_of.values())
+    return [file for file, _ in oldest_first if file not in staying]
 
 
 def note(

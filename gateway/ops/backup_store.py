@@ -144,7 +144,7 @@ class StoreWriter:
         self._writer.write(name, data)
 
     def copy(self, name: str, path: Path, size: int) -> str:
-        """As `BackupWriter.copy`, but content that the store has is not read again."""
+        """Copy as `BackupWriter` does; content that the store has is not read again."""
         if not name.startswith(form.CONTENT):
             self._write_list()
             return self._writer.copy(name, path, size)

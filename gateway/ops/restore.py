@@ -63,7 +63,7 @@ class Restored:
 
     @property
     def by_age(self) -> bool:
-        """Whether the digests of the tables are of rows in the order of their age."""
+        """Return whether the manifest sums rows in the order of their age."""
         return self.description.format == form.IN_PIECES
 
 

@@ -201,7 +201,7 @@ class InboxQuery(DocumentsQuery):
         description="Applies to the list only, not to a lease",
     )
     arrived_to: Since | None = Field(None, alias="arrived_at[lt]")
-    sender: AgencyCode | None = Field(None, alias="from", description="Code of the sender")
+    partner: AgencyCode | None = Field(None, description="Code of the agency that sent it")
     sort: Literal["-arrived_at", "arrived_at"] = Field(
         "-arrived_at",
         description="With a minus sign the newest come first; a lease always takes the oldest",
@@ -307,7 +307,7 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
                 handover=query.handover,
                 arrived_from=query.arrived_from,
                 arrived_to=query.arrived_to,
-                sender=query.sender,
+                sender=query.partner,
                 number=query.number_and_symbol(),
                 document_id=query.document_id,
                 oldest_first=query.sort == "arrived_at",

@@ -495,9 +495,9 @@ async def test_a_changed_byte_is_named_and_nothing_is_restored(office: Office, t
         assert leftovers <= {"gateway.db", "gateway.db-wal", "gateway.db-shm"}, place
     file.write_bytes(original)
     for piece in sorted(file.parent.glob("pieces/*/*"))[::12]:
-        whole = piece.read_bytes()
-        at = len(whole) // 2
-        for changed in (whole[:at] + bytes([whole[at] ^ 0x20]) + whole[at + 1 :], whole[:-1], None):
+        content = piece.read_bytes()
+        at = len(content) // 2
+        for changed in (content[:at] + bytes([content[at] ^ 0x20]) + content[at + 1 :], content[:-1], None):
             piece.unlink()
             if changed is not None:
                 piece.write_bytes(changed)
@@ -510,7 +510,7 @@ async def test_a_changed_byte_is_named_and_nothing_is_restored(office: Office, t
                 "gateway.db-wal",
                 "gateway.db-shm",
             }
-            piece.write_bytes(whole)
+            piece.write_bytes(content)
     await office.put_back(file, target)  # what failed left nothing in the way
 
 
@@ -558,32 +558,32 @@ async def test_what_an_earlier_backup_has_is_not_written_again_and_each_comes_ba
     office: Office, tmp_path: Path
 ) -> None:
     folder = office.folder / "copies"
-    made: list[tuple[Path, BackupManifest, list[Digest]]] = []
+    nights: list[tuple[Path, BackupManifest, list[Digest]]] = []
     digests: list[Digest] = []
     for night in range(3):
         office.clock.advance(timedelta(days=1))
         digests += [await office.admit(n) for n in (IN_ROW, IN_FILE) * 20]
         file, manifest = await office.back_up(name=f"north-{night}")
-        made.append((file, manifest, list(digests)))
+        nights.append((file, manifest, list(digests)))
 
-    added = [manifest.new_bytes for _, manifest, _ in made]
+    added = [manifest.new_bytes for _, manifest, _ in nights]
     a_night = 40 * SMALL
-    # Beside what came in, the last part of the rows is written again, which has grown.
+    # Beside the new content, the last part of the rows is written again, because it has grown.
     assert all(a_night <= size <= 1.05 * a_night + 2 * backup.USUAL_PART for size in added), (added, a_night)
-    for n, (file, _, stored_by_then) in enumerate(made):
+    for n, (file, _, night_digests) in enumerate(nights):
         drilled = await office.prove(file)
-        assert drilled.manifest.contents == len(stored_by_then), n
+        assert drilled.manifest.contents == len(night_digests), n
 
-    size_before = backup_store.size_of(made[1][0])
-    # Two of three go; what the second one needs of the first stays.
-    gone = backup_store.delete(folder, [made[0][0], made[2][0]])
-    assert gone >= 20, "of the third night's content nothing went"
-    assert backup_store.size_of(made[1][0]) == size_before
+    size_before = backup_store.size_of(nights[1][0])
+    # Two of three are deleted, without what the second one needs of the first.
+    deleted = backup_store.delete(folder, [nights[0][0], nights[2][0]])
+    assert deleted >= 20, "of the third night's content nothing went"
+    assert backup_store.size_of(nights[1][0]) == size_before
     assert {path.name for path in folder.glob("north*")} == {"north-1.snapshot", "north-1.pieces"}
     target = office.target(tmp_path / "new")
-    await office.put_back(made[1][0], target)
-    assert await intact(office, target, digests) == made[1][2]
-    assert backup_store.delete(folder, []) == 0, "what is needed went, or what is not was left"
+    await office.put_back(nights[1][0], target)
+    assert await intact(office, target, digests) == nights[1][2]
+    assert backup_store.delete(folder, []) == 0, "something needed was deleted, or something else was not"
 
 
 @pytest.mark.parametrize("office", ["in-pieces"], indirect=True)
@@ -600,10 +600,10 @@ async def test_a_backup_that_breaks_off_leaves_none_and_what_it_wrote_goes_with_
         await office.back_up(tell=break_off)
 
     folder = office.folder / "copies"
-    left = [path for path in folder.glob("pieces/*/*") if path.is_file()]
-    assert len(left) >= len(digests)
+    pieces = [path for path in folder.glob("pieces/*/*") if path.is_file()]
+    assert len(pieces) >= len(digests)
     assert [path.name for path in folder.glob("*.snapshot")] == []
-    assert backup_store.delete(folder, []) == len(left)
+    assert backup_store.delete(folder, []) == len(pieces)
     file, manifest = await office.back_up()
     assert (await office.prove(file)).manifest == manifest
 

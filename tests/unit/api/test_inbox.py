@@ -120,12 +120,12 @@ async def test_documents_are_found_by_number_document_id_and_sender(door: Door) 
         ("number=015&symbol=std-vp", [first["id"]]),
         ("number=15&symbol=KHAC", []),
         (f"document_id={quote(second['document_id'])}", [second["id"]]),
-        (f"from={DEPARTMENT.lower()}", [second["id"], first["id"]]),
-        (f"from={DEPARTMENT}&number=16&symbol=STD-VP", [second["id"]]),
-        ("from=Z99", []),
+        (f"partner={DEPARTMENT.lower()}", [second["id"], first["id"]]),
+        (f"partner={DEPARTMENT}&number=16&symbol=STD-VP", [second["id"]]),
+        ("partner=Z99", []),
     ):
         assert [row["id"] for row in await inbox(door, f"?{query}")] == rows, query
-        if "from" not in query:
+        if "partner" not in query:
             sent = (await door.ask("GET", f"/messages?{query}")).json["data"]
             assert [row["number"] for row in sent] == [
                 item["number"] for item in (first, second) if item["id"] in rows

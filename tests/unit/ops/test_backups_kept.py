@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 30, 2, tzinfo=UTC)  # a Monday
 NIGHTS = {Path(f"north-{n:03}"): NOW - timedelta(days=n) for n in range(400)}
 
 
-def kept(days: int, weeks: int, months: int) -> list[int]:
+def ages_of_backups(days: int, weeks: int, months: int) -> list[int]:
     """Return how many days ago each backup that stays was made."""
     going = set(outdated(NIGHTS, NOW, days, weeks, months))
     return [(NOW - at).days for file, at in NIGHTS.items() if file not in going]
@@ -30,7 +30,7 @@ def kept(days: int, weeks: int, months: int) -> list[int]:
     ],
 )
 def test_days_weeks_and_months_are_kept(days: int, weeks: int, months: int, ages: list[int]) -> None:
-    assert kept(days, weeks, months) == ages
+    assert ages_of_backups(days, weeks, months) == ages
 
 
 def test_the_newest_stays_however_old_it_is() -> None:
