@@ -104,7 +104,7 @@ pictures: $(VENV)/.dev ## take every page as a picture into dist/pictures: wide,
 	LIENTHONG_PICTURES=dist/pictures $(SERVICES) $(BIN)/pytest -q -m long tests/office/long/pages/test_every_page.py
 
 answers: $(VENV)/.dev ## record the golden answers of the API anew, which the pages of the API and the guides show; ONLY names tests
-	$(BIN)/python -m tests.services $(BIN)/python -m tests.record_answers $(ONLY)
+	$(BIN)/python -m tests.services $(BIN)/python -m tests.office.record_answers $(ONLY)
 
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)

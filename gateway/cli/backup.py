@@ -44,7 +44,7 @@ PassphraseFile = Annotated[
 @verb(
     "--passphrase-file /run/secrets/gateway-backup",
     "--to node.backup --passphrase-file passphrase.txt --yes -o json",
-    "--incremental --to /srv/backups --keep-days 14 --keep-weeks 8 --keep-months 12 --passphrase-file passphrase.txt",
+    "--incremental --to /srv/gateway/backups --keep-days 14 --keep-weeks 8 --passphrase-file passphrase.txt",
     writes=True,
 )
 async def backup(

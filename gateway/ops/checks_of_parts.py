@@ -134,7 +134,7 @@ async def backups(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 def _room_for_backup(folder: Path, content: Path) -> tuple[int, bool]:
     """Return the free bytes of the folder's disk, and whether the content is on the same one. It blocks on the disks."""
-    is_beside = content.is_dir() and folder.stat().st_dev == content.stat().st_dev
+    is_beside = folder.stat().st_dev == (content if content.is_dir() else content.parent).stat().st_dev
     return data_folder.free_space(folder).bytes, is_beside
 
 

@@ -1,6 +1,6 @@
 """Golden answers: of each call and each status that tests of the API meet one answer stands in the tree, with its test. A
 test that gives a recorded answer again must give the same, but for ids, digests, secrets and addresses, which are made
-neutral; one that meets a status without a recorded answer fails. `python -m tests.record_answers` records.
+neutral; one that meets a status without a recorded answer fails. `python -m tests.office.record_answers` records.
 
 Only tests whose clock stands still are recorded, and of a test the first answer of each call and status."""
 

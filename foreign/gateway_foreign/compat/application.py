@@ -86,7 +86,8 @@ def add_operations(app: web.Application, deps: VxpDeps, entry: Entry) -> None:
 
     app.middlewares.insert(0, in_dialect)
     app[LONGEST_HEADER] = _LONGEST_HEADER
-    app[ACCEPTS_CONTROL] = True  # the library sends the low byte of a letter: of đ, a control character
+    # The library sends the low byte of a letter, which may be a control character.
+    app[ACCEPTS_CONTROL] = True
 
 
 def _handler(

@@ -1,5 +1,5 @@
 """Records the golden answers of the API (`tests.support.answers`): runs the tests of the API twice, and writes of each call
-and status an answer that both runs gave alike. `python -m tests.record_answers [PATHS]`; of other calls and statuses
+and status an answer that both runs gave alike. `python -m tests.office.record_answers [PATHS]`; of other calls and statuses
 everything stays. A recorded answer that changed gets the day of the changelog's newest section."""
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Met = tuple[str, str, str]
 _LONGEST = 6000
 
 # They look at the records themselves, and fail where a call is new.
-_OTHERS = tuple(
+_IGNORED = tuple(
     f"--ignore={folder}test_answers.py" for folder in ("tests/unit/api/", "tests/office/unit/api/")
 )
 
 
 def main() -> None:
     """Record, and say what changed."""
-    paths = [*(sys.argv[1:] or [*answers.EXCHANGE_TESTS, *answers.OFFICE_TESTS]), *_OTHERS]
+    paths = [*(sys.argv[1:] or [*answers.EXCHANGE_TESTS, *answers.OFFICE_TESTS]), *_IGNORED]
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         for folder in (first, second):
             command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not long"]
