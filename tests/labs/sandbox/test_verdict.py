@@ -15,7 +15,7 @@ from gateway_client import Client, Problem
 from gateway_labs.sandbox.opened import Running
 from gateway_labs.sandbox.verdict.points import POINTS
 from tests.labs.support.sandbox import at_work
-from tests.labs.support.tried_program import FAULTS, TriedProgram, keys_of
+from tests.labs.support.tried_program import FAULTS
 from tests.office.pages.axe import dark_violations, violations
 from tests.office.pages.conftest import ARGUMENTS, PATIENCE_MS
 from tests.services import chromium
@@ -28,14 +28,6 @@ DOCS = Path(__file__).parents[3] / "docs"
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with at_work(tmp_path_factory.mktemp("verdict") / "box") as sandbox_run:
         yield sandbox_run
-
-
-def test_a_well_made_program_has_all_points(running: Running, tmp_path: Path) -> None:
-    verdict = TriedProgram(running, tmp_path).try_it()
-    assert keys_of(verdict, "right") == [*POINTS], verdict
-    assert (verdict["right"], verdict["wrong"], verdict["unseen"]) == (len(POINTS), 0, 0)
-    assert running.key.startswith(verdict["key"])
-    assert all(point["evidence"] for point in verdict["points"])
 
 
 def test_each_point_has_its_planted_fault() -> None:

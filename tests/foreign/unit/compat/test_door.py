@@ -204,7 +204,7 @@ async def test_a_browser_too_is_answered_in_the_dialect(vxp: VxpDoor) -> None:
         async with vxp.api.client.post(f"/{name}", headers={"Accept": "text/html, */*; q=.2"}) as response:
             answer = await response.json()
         assert (response.status, answer["status"], answer["DocId"]) == (200, "FAIL", "")
-    assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 404  # no such call
+    assert (await vxp.api.ask("POST", "/docs/sendEdoc")).status == 405  # pages alone are there
 
 
 # --- what is offered ---------------------------------------------------------------------------------------------------

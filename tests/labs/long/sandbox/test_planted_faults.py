@@ -1,4 +1,4 @@
-"""A program with one planted fault loses exactly the point of that fault."""
+"""A program with one planted fault loses exactly the point of that fault, and a well-made one loses none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway_labs.sandbox.opened import Running
+from gateway_labs.sandbox.verdict.points import POINTS
 from tests.labs.support.sandbox import at_work
 from tests.labs.support.tried_program import FAULTS, PATIENCE_S, TriedProgram, keys_of
 
@@ -19,6 +20,14 @@ STANDING = {"others": 10, "lease": 10}
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with at_work(tmp_path_factory.mktemp("planted") / "box") as sandbox_run:
         yield sandbox_run
+
+
+def test_a_well_made_program_has_all_points(running: Running, tmp_path: Path) -> None:
+    verdict = TriedProgram(running, tmp_path).try_it()
+    assert keys_of(verdict, "right") == [*POINTS], verdict
+    assert (verdict["right"], verdict["wrong"], verdict["unseen"]) == (len(POINTS), 0, 0)
+    assert running.key.startswith(verdict["key"])
+    assert all(point["evidence"] for point in verdict["points"])
 
 
 @pytest.mark.parametrize("fault", FAULTS)
