@@ -56,10 +56,10 @@ _STATES = select(col(_DOCUMENT.id), col(_DOCUMENT.state)).where(
     col(_DOCUMENT.agency_id) == bindparam("agency"), col(_DOCUMENT.id).in_(bindparam("ids", expanding=True))
 )
 # Compared without the index of senders, which has all documents of one: the condition beside it leaves few.
-_OF_SENDER = col(_DOCUMENT.sender_folded).concat("") == bindparam("sender")
+_SAME_SENDER = col(_DOCUMENT.sender_folded).concat("") == bindparam("sender")
 _BY_DOCUMENT_ID = _OF_AGENCY.where(
     col(_DOCUMENT.document_id) == bindparam("document_id"),
-    _OF_SENDER,
+    _SAME_SENDER,
 ).order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
 _NUMBERED = (
     _OF_AGENCY.where(col(_DOCUMENT.number_key) == bindparam("number_key"))
@@ -80,7 +80,7 @@ _WITH_LEAD = (
     _OF_AGENCY.where(
         col(_DOCUMENT.lead) == bindparam("lead"),
         col(_DOCUMENT.lead) != "",
-        _OF_SENDER,
+        _SAME_SENDER,
     )
     .order_by(col(_DOCUMENT.arrived_at).desc(), col(_DOCUMENT.id).desc())
     .limit(_MOST_ALIKE)
