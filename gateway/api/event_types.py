@@ -112,7 +112,8 @@ class EventType:
         own = {"type": {"type": "string", "enum": [self.name]}, "data": data}
         example = {"examples": [examples[self.name]]} if self.name in examples else {}
         text = f"Of {self.subject}: {self.when}"
-        return {**envelope, "description": text, "properties": envelope["properties"] | own, **example}
+        properties = envelope["properties"] | own
+        return {**envelope, "title": self.model, "description": text, "properties": properties, **example}
 
 
 def table() -> list[EventType]:
