@@ -109,7 +109,7 @@ answers: $(VENV)/.dev ## record the golden answers of the API anew, which the pa
 bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minutes
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
 
-clients: $(VENV)/.dev ## packages of clients in Python, Java and TypeScript into dist; ONLY names languages
+clients: $(VENV)/.dev ## packages of clients in Python, Java, TypeScript and C# into dist; ONLY names languages
 	$(BIN)/python tools/make_clients.py $(ONLY)
 
 bundle: $(VENV)/.dev ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it

@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.services import chromium, clamav, installing, memory, postgres, rabbit, softhsm
 from tests.support.services import AMQP, POSTGRES, RABBIT_API
 
+_OF_MONO = ("net-http", "runtime-serialization", "componentmodel-dataannotations")
 _PACKAGES = {
     "RabbitMQ": ("rabbitmq-server",),
     "PostgreSQL": ("postgresql",),
@@ -24,7 +25,7 @@ _PACKAGES = {
     "ClamAV": clamav.PACKAGES,
     "poppler": ("poppler-utils",),
     "age": ("age",),
-    "C#": ("mono-mcs", "libmono-system-net-http4.0-cil"),
+    "C#": ("mono-mcs", *(f"libmono-system-{part}4.0-cil" for part in _OF_MONO)),
     "Chromium": chromium.PACKAGES,
 }
 
@@ -54,7 +55,7 @@ def _services(stack: ExitStack) -> dict[str, str]:
             ("ClamAV", clamav.installed()),
             ("poppler", shutil.which("pdfsig") is not None),
             ("age", shutil.which("age") is not None),
-            ("C#", shutil.which("mcs") is not None),
+            ("C#", Path("/usr/lib/mono/4.5/System.ComponentModel.DataAnnotations.dll").exists()),
             ("Chromium", chromium.PATH in env or chromium.installed()),
         )
         if not is_there

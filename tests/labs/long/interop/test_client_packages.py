@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,22 @@ async def test_the_package_for_npm_compiles_strictly_and_works_from_its_file(tmp
         await run("node_modules/.bin/tsc", *options, "--types", "node", "story.ts", folder=tmp_path)
         await check_story(running, tmp_path, "node", "story.js")
     assert (tmp_path / "typescript-1").read_bytes().startswith(b"%PDF-")
+
+
+async def test_the_nupkg_compiles_and_works_from_its_file(tmp_path: Path) -> None:
+    with at_work(tmp_path / "sandbox") as running:
+        (package,) = await packages("dotnet", running, tmp_path)
+        with zipfile.ZipFile(package) as archive:
+            (assembly,) = [name for name in archive.namelist() if name.endswith(".dll")]
+            archive.extract(assembly, tmp_path)
+        library = await run(sys.executable, MAKER, "--json-of-dotnet", folder=ROOT)
+        for path in (tmp_path / assembly, Path(library.strip())):
+            shutil.copy(path, tmp_path)
+        names = [path.name for path in tmp_path.glob("*.dll")]
+        names += ["System.Net.Http.dll", "System.ComponentModel.DataAnnotations.dll"]
+        words = ("-langversion:latest", "-warnaserror", *(f"-r:{name}" for name in names))
+        await run("mcs", *words, "-out:story.exe", STORIES / "Story.cs", folder=tmp_path)
+        story = await check_story(running, tmp_path, "mono", "story.exe")
+    assert (tmp_path / "dotnet-1").read_bytes().startswith(b"%PDF-")
+    assert "MessageStatusEvent" in story["kinds"]
+    assert "EventOut" not in story["kinds"]
