@@ -22,7 +22,7 @@ from gateway import __version__, errors
 from gateway.atomic_files import new_file, write_file
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
-from gateway.ops.backup_store import BackupStore, StoreWriter, names_file
+from gateway.ops.backup_store import BackupStore, StoreWriter, alone, names_file
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate
 from gateway.store.blobs import hold_sweep, path_of
@@ -119,9 +119,9 @@ async def _new_backup(
             yield writer
         return
     _must_not_exist(target)
-    store = await pool.run(partial(BackupStore.open, target.parent, passphrase, make=True))
     # The names of the pieces are on disk before the backup has its own name.
-    with store.alone():
+    with alone(target.parent):
+        store = await pool.run(partial(BackupStore.open, target.parent, passphrase, make=True))
         async with _new_file(target, passphrase, pool) as writer:
             with new_file(names_file(target), 0o600, alone=True) as names:
                 yield StoreWriter(store, writer, names)

@@ -72,12 +72,6 @@ class BackupStore:
                 code="GW-B-002",
             ) from cause
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other backup into this folder, and every deletion there, from running meanwhile; Clash if one does."""
-        with _alone(self.folder):
-            yield
-
     def name_of(self, digest: str) -> bytes:
         return hmac.digest(self._name_key, digest.encode("ascii"), "sha256")
 
@@ -241,7 +235,7 @@ def size_of(backup: Path) -> int:
 def delete(folder: Path, backups: list[Path]) -> int:
     """Delete these backups and every piece that none of the others names. Return the number of pieces deleted. Damaged,
     with nothing deleted, if the names of one that stays are missing."""
-    with _alone(folder):
+    with alone(folder):
         staying = [file for file in folder.glob(f"*{SUFFIX}") if file not in backups]
         needed = {name for file in staying for name in _names_in(names_file(file))}
         for file in backups:
@@ -273,7 +267,9 @@ def _path_of(folder: Path, name: bytes) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Keep every other backup into this folder, and every deletion there, from running meanwhile; Clash if one does. Two
+    that begin a folder together would each give it a key."""
     make_private(folder)
     with open(folder / _LOCK, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
         try:

@@ -23,7 +23,6 @@ from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
 from gateway.ops import backup, backup_store, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
-from gateway.ops.backup_store import BackupStore
 from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import NO_SWEEP, FileBlobs, path_of
@@ -634,8 +633,13 @@ async def test_what_a_folder_of_backups_lacks_is_told_and_nothing_is_deleted(off
     with pytest.raises(Damaged, match=r"1 pieces of node\.snapshot are missing"):
         await office.prove(file)
 
-    with BackupStore.open(file.parent, WORDS).alone(), pytest.raises(errors.Clash, match="is running"):
-        backup_store.delete(file.parent, [])
+    new = office.folder / "copies-of-two"
+    with backup_store.alone(new):
+        with pytest.raises(errors.Clash, match="is running"):
+            backup_store.delete(new, [])
+        with pytest.raises(errors.Clash, match="is running"):
+            await office.back_up(name="../copies-of-two/second")
+    assert not (new / "key.age").exists(), "the second one gave the folder a key of its own"
 
 
 async def test_a_restored_node_waits_until_two_people_confirmed_it(office: Office, tmp_path: Path) -> None:
