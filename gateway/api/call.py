@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel, BeforeValidator, Field
+from sqlalchemy import Select
 
 from gateway import time_source
 from gateway.api import downloads
@@ -50,6 +51,7 @@ from gateway.incoming.services import IncomingServices
 from gateway.outgoing.services import OutgoingServices
 from gateway.ports.services import Pool
 from gateway.store.repository import Page
+from gateway.store.work import SqlWork
 from gateway.stored_content import OpenFile
 
 A = TypeVar("A", bound=ResponseModel)
@@ -244,12 +246,21 @@ class DocumentsQuery(TextQuery):
     number: Asking | None = Field(None, description="Number of the document, in any spelling; with `symbol`")
     symbol: Asking | None = Field(None, description="Symbol behind that number; with `number`")
     document_id: Asking | None = Field(None, description="DocumentId of the standard")
+    updated_since: Since | None = Field(
+        None,
+        description="Only documents that had an event at this time or later, by the node's clock. To miss nothing, "
+        "read the events instead",
+    )
 
     def number_and_symbol(self) -> tuple[str, str] | None:
         """Return number and symbol. BadCall for one without the other: no index finds that."""
         if (self.number is None) != (self.symbol is None):
             raise bad_value("?symbol" if self.symbol is None else "?number", "number, symbol")
         return None if self.number is None or self.symbol is None else (self.number, self.symbol)
+
+    async def changed_ids(self, work: SqlWork) -> Select[str] | None:
+        """Return the query for the ids of what had an event since `updated_since`; None without it."""
+        return await work.events.subjects_since(self.updated_since) if self.updated_since else None
 
 
 class PageOut(ResponseModel, Generic[T]):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -40,7 +40,7 @@ from gateway.domain.document import UNDECIDED
 from gateway.domain.hold import OPEN
 from gateway.domain.states import IN_QUEUE, REQUESTED
 from gateway.ports.services import Clock
-from gateway.store import jobs
+from gateway.store import api_keys, jobs
 from gateway.store.memory import Memory
 from gateway.store.outbox import WAITING
 from gateway.store.repository import AgencyRows, OwnTransactions, select_by
@@ -91,8 +91,6 @@ _OPEN_DELIVERIES = (*IN_QUEUE, *sorted(REQUESTED))
 _OPEN_PACKETS = ("landed", "waiting", "held", "quarantined", "malformed")
 # Jobs that check signatures again; they do not keep an agency from leaving.
 _NO_WORK = "signatures"
-_NO_SECRET = "certificate "  # noqa: S105 - stands where there is no secret
-"""Prefix of `secret_hash` for a key that has no secret and is opened by its certificate alone."""
 
 
 class HostedAccounts(OwnTransactions):
@@ -184,7 +182,7 @@ class HostedAccounts(OwnTransactions):
         async with self._changing() as tx:
             if not await tx.insert_new(row):
                 row = await tx.first(PrincipalRow, select(PrincipalRow).where(is_same)) or row
-        return _to_principal(row)
+        return api_keys.to_principal(row)
 
     async def add_key(
         self,
@@ -215,8 +213,8 @@ class HostedAccounts(OwnTransactions):
             certificate=certificate,
         )
         async with self._changing() as tx:
-            await _check_certificate_free(tx, key, key.created_at)
-            if not await tx.insert_new(_key_row(key, secret_hash)):
+            await api_keys.check_certificate_free(tx, key, key.created_at)
+            if not await tx.insert_new(api_keys.key_row(key, secret_hash)):
                 raise errors.Clash("a key with this secret exists already; make a new secret")
             tx.insert(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
         return key
@@ -228,7 +226,7 @@ class HostedAccounts(OwnTransactions):
             name = key.system or ""
             await tx.hold("systems", name)
             now = self._clock.now()
-            keys = (await _load_keys(tx, col(ApiKeyRow.system) == name)).values()
+            keys = (await api_keys.load_keys(tx, col(ApiKeyRow.system) == name)).values()
             live_ids = [k.id for k in keys if not k.has_ended(now)]
             if live_ids and old_ends_at is None:
                 raise errors.Clash(
@@ -241,14 +239,14 @@ class HostedAccounts(OwnTransactions):
                 mine = update(ApiKeyRow).where(col(ApiKeyRow.id).in_(live_ids), ends_later)
                 await tx.change(mine.values(expires_at=old_ends_at))
             # No secret has this digest, so the key cannot be used as a bearer token.
-            tx.insert(_key_row(key, f"system {key.id}"))
+            tx.insert(api_keys.key_row(key, f"system {key.id}"))
             tx.insert(*(ApiKeyAgencyRow(agency_id=id, key_id=key.id) for id in key.agency_ids))
             for id in key.agency_ids:
                 await begin(tx, id, name)
 
     async def keys_of_system(self, system: str) -> Sequence[ApiKey]:
         """Return every credential of that document system, also ended ones, the newest first; cached."""
-        return (await self._memory.ask(("systems",), _keys_by_system)).get(system, ())
+        return (await self._memory.ask(("systems",), api_keys.keys_by_system)).get(system, ())
 
     async def touch(self, key: ApiKey) -> None:
         """Store that a key is used now, at most once a minute for each key."""
@@ -261,7 +259,10 @@ class HostedAccounts(OwnTransactions):
     async def find_key(self, secret_hash: str) -> ApiKey | None:
         """Return the key with this secret and store its use; None when it is unknown, revoked or expired. Keys are cached,
         because every call needs one."""
-        key, now = (await self._memory.ask(("keys",), _keys_by_secret)).get(secret_hash), self._clock.now()
+        key, now = (
+            (await self._memory.ask(("keys",), api_keys.keys_by_secret)).get(secret_hash),
+            self._clock.now(),
+        )
         if key is None or key.has_ended(now):
             return None
         key = replace(key, used_at=self._used.get(key.id, key.used_at))
@@ -273,19 +274,19 @@ class HostedAccounts(OwnTransactions):
         now = self._clock.now()
         mine = or_(col(ApiKeyRow.secret_hash) == secret_hash, col(ApiKeyRow.earlier_hash) == secret_hash)
         async with self._reading() as tx:
-            key = (await _load_secrets(tx, mine)).get(secret_hash)
+            key = (await api_keys.load_secrets(tx, mine)).get(secret_hash)
         return key if key is not None and key.has_ended(now) else None
 
     async def keys_of_certificate(self, sha256: str) -> Sequence[ApiKey]:
         """Return every key, also ended ones, that this certificate alone opens, the oldest first. Cached, because every
         call with only a certificate needs them."""
-        return (await self._memory.ask(("certificates",), _keys_by_certificate)).get(sha256, ())
+        return (await self._memory.ask(("certificates",), api_keys.keys_by_certificate)).get(sha256, ())
 
     async def bind_certificate(self, id: str, auth: KeyAuth, certificate: ClientCertificate | None) -> ApiKey:
         """Change how a key is opened (secret, certificate or both), and return it. NotFound when there is no such key;
         Clash when the key or the certificate does not allow it."""
         async with self._changing() as tx:
-            return await _bind(tx, id, auth, certificate, self._clock.now())
+            return await api_keys.bind_certificate(tx, id, auth, certificate, self._clock.now())
 
     async def rotate_secret(
         self, id: str, secret_hash: str, prefix: str, earlier_ends_at: datetime
@@ -293,11 +294,13 @@ class HostedAccounts(OwnTransactions):
         """Give a key another secret; the present one is valid beside it until that time. NotFound when there is no such
         key; Clash when it has ended, has no secret, or has two that are valid."""
         async with self._changing() as tx:
-            ((present, key),) = (await _load_keys(tx, col(ApiKeyRow.id) == id)).items() or (("", None),)
+            ((present, key),) = (await api_keys.load_keys(tx, col(ApiKeyRow.id) == id)).items() or (
+                ("", None),
+            )
             if key is None:
                 raise errors.NotFound(f"there is no API key {id}")
             now = self._clock.now()
-            if key.has_ended(now) or key.system is not None or present.startswith(_NO_SECRET):
+            if key.has_ended(now) or key.system is not None or present.startswith(api_keys.NO_SECRET):
                 raise errors.Clash("a key that has ended, or has no secret of its own, takes no other secret")
             if key.earlier_ends_at is not None and key.earlier_ends_at > now:
                 raise errors.Clash(
@@ -333,7 +336,7 @@ class HostedAccounts(OwnTransactions):
 
     async def _load_keys(self, condition: ColumnElement[bool]) -> list[ApiKey]:
         async with self._reading() as tx:
-            return list((await _load_keys(tx, condition)).values())
+            return list((await api_keys.load_keys(tx, condition)).values())
 
 
 def _find_agency(agencies: Sequence[HostedAgency], id: str) -> HostedAgency:
@@ -462,171 +465,3 @@ async def open_work(tx: Transaction, agency_id: str) -> Mapping[str, int]:
         if count := await tx.scalar(select(func.count()).select_from(table).where(owner, is_open)):
             counts[name] = count
     return counts
-
-
-async def _load_keys(tx: Transaction, condition: ColumnElement[bool]) -> dict[str, ApiKey]:
-    """Load the keys that meet a condition, by the hash of their secret, the oldest first."""
-    query = select(ApiKeyRow).where(condition).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
-    rows = await tx.rows(ApiKeyRow, query)
-    key_ids = select(col(ApiKeyRow.id)).where(condition)
-    owners = select(PrincipalRow).where(
-        col(PrincipalRow.id).in_(select(col(ApiKeyRow.principal_id)).where(condition))
-    )
-    principals = {row.id: _to_principal(row) for row in await tx.rows(PrincipalRow, owners)}
-    served: dict[str, list[str]] = {row.id: [] for row in rows}
-    links = select(ApiKeyAgencyRow).where(col(ApiKeyAgencyRow.key_id).in_(key_ids))
-    for link in await tx.rows(ApiKeyAgencyRow, links.order_by(col(ApiKeyAgencyRow.agency_id))):
-        served[link.key_id].append(link.agency_id)
-    return {row.secret_hash: to_key(row, principals[row.principal_id], served[row.id]) for row in rows}
-
-
-async def _load_secrets(tx: Transaction, condition: ColumnElement[bool]) -> Mapping[str, ApiKey]:
-    """Load the keys that meet a condition, by the hash of each secret. With its earlier secret a key ends as that does."""
-    keys = await _load_keys(tx, condition)
-    earlier = select(col(ApiKeyRow.secret_hash), col(ApiKeyRow.earlier_hash)).where(
-        condition, col(ApiKeyRow.earlier_hash).is_not(None)
-    )
-    with_earlier = dict(keys)
-    for present_hash, earlier_hash in await tx.tuples(earlier):
-        key = keys[present_hash]
-        ends = [at for at in (key.expires_at, key.earlier_ends_at) if at is not None]
-        with_earlier[earlier_hash] = replace(key, expires_at=min(ends))
-    return with_earlier
-
-
-async def _keys_by_secret(connection: AsyncConnection) -> Mapping[str, ApiKey]:
-    return await _load_secrets(Transaction(connection, shared=False), true())
-
-
-async def _keys_by_certificate(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
-    """Load the keys, also ended ones, that a certificate alone opens, by its SHA-256; the oldest first."""
-    keys: dict[str, list[ApiKey]] = {}
-    alone = col(ApiKeyRow.way) == KeyAuth.CERTIFICATE.value
-    for key in (await _load_keys(Transaction(connection, shared=False), alone)).values():
-        if key.certificate is not None:
-            keys.setdefault(key.certificate.sha256, []).append(key)
-    return keys
-
-
-async def _keys_by_system(connection: AsyncConnection) -> Mapping[str, Sequence[ApiKey]]:
-    """Load the credentials of document systems by system, the newest first."""
-    keys: dict[str, list[ApiKey]] = {}
-    all_keys = await _load_keys(Transaction(connection, shared=False), col(ApiKeyRow.system).is_not(None))
-    for key in reversed(list(all_keys.values())):
-        keys.setdefault(key.system or "", []).append(key)
-    return keys
-
-
-async def _bind(
-    tx: Transaction, id: str, auth: KeyAuth, certificate: ClientCertificate | None, now: datetime
-) -> ApiKey:
-    """Change how a key is opened, and return it. NotFound when there is no such key; Clash when it does not allow this."""
-    ((secret_hash, key),) = (await _load_keys(tx, col(ApiKeyRow.id) == id)).items() or (("", None),)
-    if key is None:
-        raise errors.NotFound(f"there is no API key {id}")
-    if key.has_ended(now) or key.system is not None:
-        raise errors.Clash(
-            "a key that has ended, or is a document system's, takes no certificate", code="GW-CERT-KEY"
-        )
-    if auth is not KeyAuth.CERTIFICATE and secret_hash.startswith(_NO_SECRET):
-        raise errors.Clash(
-            "this key was made without a secret and opens by a certificate alone; make another key",
-            code="GW-CERT-SECRET",
-        )
-    bound = replace(key, way=auth, certificate=certificate)
-    await _check_certificate_free(tx, bound, now)
-    await tx.change(update(ApiKeyRow).where(col(ApiKeyRow.id) == id).values(**_certificate_columns(bound)))
-    return bound
-
-
-async def load_program_scopes(
-    tx: Transaction, principal_id: str, agency_id: str, now: datetime
-) -> frozenset[ApiScope] | None:
-    """Return the scopes that a program's valid keys have for the agency now; None for a principal that is no program."""
-    mine = and_(
-        col(ApiKeyRow.principal_id) == col(PrincipalRow.id),
-        col(ApiKeyRow.revoked_at).is_(None),
-        or_(col(ApiKeyRow.expires_at).is_(None), col(ApiKeyRow.expires_at) > now),
-        exists().where(
-            col(ApiKeyAgencyRow.key_id) == col(ApiKeyRow.id), equal(ApiKeyAgencyRow, agency_id=agency_id)
-        ),
-    )
-    is_program = equal(PrincipalRow, id=principal_id, kind=PrincipalKind.PROGRAM.value)
-    rows = await tx.tuples(
-        select(col(ApiKeyRow.scopes)).select_from(PrincipalRow).outerjoin(ApiKeyRow, mine).where(is_program)
-    )
-    return frozenset().union(*(_scopes(row[0]) for row in rows if row[0])) if rows else None
-
-
-async def _check_certificate_free(tx: Transaction, key: ApiKey, now: datetime) -> None:
-    """Check that the key has a certificate if it needs one, and that no other valid key is opened by this certificate
-    alone, because a call with only the certificate could mean either key. Clash otherwise."""
-    if (key.way is KeyAuth.SECRET) != (key.certificate is None):
-        raise errors.Clash("a certificate is bound where one is asked for, and nowhere else")
-    if key.way is not KeyAuth.CERTIFICATE or key.certificate is None:
-        return
-    sha256 = key.certificate.sha256
-    await tx.hold("client certificate", sha256)
-    same = (col(ApiKeyRow.certificate_sha256) == sha256) & (col(ApiKeyRow.way) == KeyAuth.CERTIFICATE.value)
-    other_keys = await _load_keys(tx, same & (col(ApiKeyRow.id) != key.id))
-    if key_ids := [k.id for k in other_keys.values() if not k.has_ended(now)]:
-        raise errors.Clash(
-            f"this certificate alone opens the key {key_ids[0]} already; revoke that one, or ask for both",
-            code="GW-CERT-TAKEN",
-        )
-
-
-def _to_principal(row: PrincipalRow) -> Principal:
-    return value_of(Principal, row, agency_id=row.owner or None)
-
-
-def to_key(row: ApiKeyRow, principal: Principal, agency_ids: Sequence[str]) -> ApiKey:
-    return value_of(
-        ApiKey,
-        row,
-        principal=principal,
-        agency_ids=tuple(agency_ids),
-        scopes=_scopes(row.scopes),
-        certificate=_certificate(row),
-    )
-
-
-def _scopes(text: str) -> frozenset[ApiScope]:
-    """Parse scopes, leaving out those of older versions that no longer exist."""
-    names = from_json(frozenset[str], text)
-    return frozenset(scope for scope in ApiScope if scope.value in names)
-
-
-def _certificate(row: ApiKeyRow) -> ClientCertificate | None:
-    begins_at, ends_at = row.certificate_begins_at, row.certificate_ends_at
-    if row.certificate_sha256 is None or begins_at is None or ends_at is None:
-        return None
-    return ClientCertificate(
-        sha256=row.certificate_sha256,
-        name=row.certificate_name or "",
-        begins_at=begins_at,
-        ends_at=ends_at,
-    )
-
-
-def _key_row(key: ApiKey, secret_hash: str | None) -> ApiKeyRow:
-    """Return the row of a key. For a key without a secret the hash is a text that no secret can have."""
-    return ApiKeyRow.from_value(
-        key,
-        principal_id=key.principal.id,
-        scopes=to_json(tuple[ApiScope, ...], tuple(sorted(key.scopes))),
-        secret_hash=secret_hash or f"{_NO_SECRET}{key.id}",
-        earlier_hash=None,
-        **_certificate_columns(key),
-    )
-
-
-def _certificate_columns(key: ApiKey) -> dict[str, str | datetime | None]:
-    bound = key.certificate
-    return {
-        "way": key.way.value,
-        "certificate_sha256": bound.sha256 if bound else None,
-        "certificate_name": bound.name if bound else None,
-        "certificate_begins_at": bound.begins_at if bound else None,
-        "certificate_ends_at": bound.ends_at if bound else None,
-    }

@@ -127,6 +127,24 @@ class SqlEvents:
             events += await self._tx.values(to_domain, query.order_by(col(EventRow.position)))
         return events
 
+    async def subjects_since(self, at: datetime) -> Select[str]:
+        """Return the query for the subjects of the agency's events from `at` on. The first of those is found by halves,
+        because events are numbered in the order of their time, and no index has the time."""
+        own = (
+            col(EventRow.agency_id) == self._scope.agency_id,
+            col(EventRow.agency_seq) > bindparam("after"),
+        )
+        later = select(col(EventRow.agency_seq), col(EventRow.at)).where(*own)
+        next_event = later.order_by(col(EventRow.agency_seq)).limit(1)
+        before, end = 0, int(await self._tx.scalar(_LAST, sequence=self._scope.agency_id) or 0)
+        while before < end:
+            middle = (before + end) // 2
+            ((seq, event_at),) = await self._tx.tuples(next_event, after=middle) or [(end, at)]
+            before, end = (before, middle) if event_at >= at else (seq, end)
+        return select(col(EventRow.subject_id)).where(
+            col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.agency_seq) > before
+        )
+
     async def last_position(self) -> int:
         """Return the position of the newest event of the node."""
         return int(await self._tx.scalar(select(func.max(col(EventRow.position)))) or 0)

@@ -235,11 +235,13 @@ class SqlIncomingDocuments(WatchedRows):
         sender: str | None = None,
         number: tuple[str, str] | None = None,
         document_id: str | None = None,
+        ids: Select[str] | None = None,
         oldest_first: bool = False,
     ) -> Page[IncomingDocument]:
         """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. A document must
         contain every word of `query`, and lack the mark `without_mark`; `handover` is a state of hand-overs; `arrived_to`
-        is exclusive; `number` is a number and its symbol, in any spelling."""
+        is exclusive; `number` is a number and its symbol, in any spelling; `ids` is a query
+        for the ids of all that may be in it."""
         conditions: list[ColumnElement[bool]] = [
             col(_DOCUMENT.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -255,6 +257,8 @@ class SqlIncomingDocuments(WatchedRows):
             conditions.append(col(_DOCUMENT.number_key) == number_word(*number))
         if document_id is not None:
             conditions.append(col(_DOCUMENT.document_id) == document_id)
+        if ids is not None:
+            conditions.append(col(_DOCUMENT.id).in_(ids))
         if arrived_from is not None:
             conditions.append(col(_DOCUMENT.arrived_at) >= arrived_from)
         if arrived_to is not None:

@@ -207,11 +207,14 @@ class SqlOutgoingDocuments(WatchedRows):
         external_id: str | None = None,
         number: tuple[str, str] | None = None,
         document_id: str | None = None,
+        recipient: str | None = None,
+        ids: Select[str] | None = None,
         oldest_first: bool = False,
     ) -> Page[OutgoingDocument]:
         """Return one page of documents and the cursor of the next, the newest first unless `oldest_first`. `states` matches
         the state of the document or of one of its deliveries; a document must contain every word of `query`; `created_to`
-        is exclusive; `number` is a number and its symbol, in any spelling."""
+        is exclusive; `number` is a number and its symbol, in any spelling; `ids` is a query
+        for the ids of all that may be in it."""
         conditions: list[ColumnElement[bool]] = [
             col(OutgoingRow.folded).contains(w, autoescape=True) for w in fold(query or "").split()
         ]
@@ -223,6 +226,10 @@ class SqlOutgoingDocuments(WatchedRows):
             conditions.append(col(OutgoingRow.number_word) == number_word(*number))
         if document_id is not None:
             conditions.append(col(OutgoingRow.document_id) == document_id)
+        if recipient is not None:
+            conditions.append(col(OutgoingRow.id).in_(self._sent_to(recipient)))
+        if ids is not None:
+            conditions.append(col(OutgoingRow.id).in_(ids))
         if created_from is not None:
             conditions.append(col(OutgoingRow.created_at) >= created_from)
         if created_to is not None:
@@ -235,6 +242,12 @@ class SqlOutgoingDocuments(WatchedRows):
             limit=limit,
             cursor=cursor,
             oldest_first=oldest_first,
+        )
+
+    def _sent_to(self, code: str) -> Select[str]:
+        return select(col(DeliveryRow.document_id)).where(
+            col(DeliveryRow.agency_id) == self._agency_id,
+            col(DeliveryRow.code).in_((code, code.upper())),  # the registry has capitals
         )
 
     async def _write(self, document: OutgoingDocument, read: int | None) -> bool:

@@ -94,6 +94,7 @@ class DeliveryRow(Row, table=True):
         within("delivery", "document_id", "outgoing_document"),
         index("ix_delivery_document", "agency_id", "document_id", "state"),
         index("ix_delivery_state", "agency_id", "state"),
+        index("ix_delivery_code", "agency_id", "code", "document_id"),
         index("ix_delivery_updated", "state", "updated_at"),
         partial_index("ix_delivery_returned", _RETURNED, "agency_id", "updated_at"),
         partial_index("ix_delivery_marked", _MARKED, "agency_id", "updated_at"),

@@ -51,7 +51,7 @@ from gateway.domain.webhook import (
 )
 from gateway.ports.services import Clock
 from gateway.store import events
-from gateway.store.accounts import load_program_scopes
+from gateway.store.api_keys import load_program_scopes
 from gateway.store.events import SqlEvents
 from gateway.store.repository import OwnTransactions, select_by
 from gateway.store.row import Moment, equal, same, value_of

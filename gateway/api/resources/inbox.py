@@ -310,6 +310,7 @@ async def _list(call: Call, query: InboxQuery) -> InboxItems:
                 sender=query.partner,
                 number=query.number_and_symbol(),
                 document_id=query.document_id,
+                ids=await query.changed_ids(work),
                 oldest_first=query.sort == "arrived_at",
             ),
         )

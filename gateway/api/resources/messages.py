@@ -30,6 +30,7 @@ from gateway.api.call import (
 from gateway.api.message_view import Message
 from gateway.api.routes import Routes
 from gateway.api.shapes import (
+    AgencyCode,
     Asking,
     Code,
     Day,
@@ -66,6 +67,7 @@ class MessagesQuery(DocumentsQuery):
         description="One or more states, separated by commas",
         json_schema_extra={"items": {"type": "string", "enum": list(dict.fromkeys((*STATES, *OutState)))}},
     )
+    partner: AgencyCode | None = Field(None, description="Code of an agency to which it goes")
     external_id: Annotated[Asking, StringConstraints(min_length=1)] | None = Field(
         None, description="Your own id of a document; at most one document has it"
     )
@@ -170,6 +172,8 @@ async def list_messages(call: Call, query: MessagesQuery) -> Messages:
                 external_id=query.external_id,
                 number=query.number_and_symbol(),
                 document_id=query.document_id,
+                recipient=query.partner,
+                ids=await query.changed_ids(work),
                 oldest_first=query.sort == "created_at",
             ),
         )

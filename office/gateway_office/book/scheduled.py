@@ -25,7 +25,7 @@ from gateway.domain.person import Person
 from gateway.domain.wall_clock import local, midnight
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StoreFailure
 from gateway.policy import timers
-from gateway.store.accounts import load_program_scopes
+from gateway.store.api_keys import load_program_scopes
 from gateway.store.figures import list_units
 from gateway.words import labels
 from gateway_office.accounts import acting

@@ -18,7 +18,7 @@ from gateway.api.deps import ApiOptions
 from gateway.api.resources import ROUTES
 from gateway.domain.account import ApiScope, Principal, PrincipalKind
 from gateway.errors import Clash
-from gateway.store.accounts import to_key
+from gateway.store.api_keys import to_key
 from gateway.store.tables_node import ApiKeyRow
 from tests.support import api
 from tests.support.api import ALL, BASE, COMMUNE, DEPARTMENT, PROVINCE, Door

@@ -134,6 +134,30 @@ async def test_documents_are_found_by_number_document_id_and_sender(door: Door) 
         for query in ("number=15", "symbol=STD-VP"):
             assert (await door.ask("GET", f"{path}?{query}", agency=PROVINCE)).status == 400
     assert len(both) == 2
+    for code, count in ((PROVINCE.lower(), 2), (DEPARTMENT, 0)):
+        assert len((await door.ask("GET", f"/messages?partner={code}")).json["data"]) == count
+
+
+async def test_documents_are_listed_by_their_last_event(door: Door) -> None:
+    """The first event of that time is found wherever it lies, and a later change brings a document back."""
+    items = await arrived(door, numbers=("15", "16", "17"))
+    times = [item["arrived_at"] for item in items]
+    door.clock.advance(60)
+
+    async def numbers(path: str, since: str) -> list[str]:
+        agency = PROVINCE if path == "/inbox" else DEPARTMENT
+        answer = await door.ask("GET", f"{path}?updated_since={quote(since)}", agency=agency)
+        return sorted(row["number"] for row in answer.json["data"])
+
+    later = door.clock.now().isoformat()
+    for path in ("/inbox", "/messages"):
+        listed = [await numbers(path, since) for since in (*times, later)]
+        assert listed == [["15", "16", "17"], ["16", "17"], ["17"], []], path
+
+    assert (await status(door, items[0]["id"], code="03")).status == 200
+    await door.carry()
+    for path in ("/inbox", "/messages"):
+        assert await numbers(path, later) == ["15"], path
 
 
 async def test_two_clients_never_lease_the_same_row(door: Door) -> None:
