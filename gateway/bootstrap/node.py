@@ -38,6 +38,7 @@ from gateway.store.blobs import FileBlobs
 from gateway.store.data_folder import Room
 from gateway.store.events import EVENTS_WRITTEN
 from gateway.store.folder_marks import LOOK_EVERY, FolderMarks
+from gateway.store.identity import DatabaseIdentity
 from gateway.store.log import SqlEventLog
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
@@ -69,6 +70,7 @@ from gateway.workers.loop import (
     LANDING_FIRST_S,
     Lookout,
     Loop,
+    Step,
     StepResult,
     Waker,
     forever,
@@ -134,6 +136,7 @@ class OpenNode(NodeCore):
     sealer: LogSealer
     guard: ClockGuard
     marks: FolderMarks
+    identity: DatabaseIdentity
     settled: SettledClock
     asking: RevocationAsker
     webhooks: WebhookService
@@ -154,7 +157,7 @@ class OpenNode(NodeCore):
             else replace(loop, step=self.marks.unless_strange(self.guard.unless_apart(loop.step)))
             for name, loop in loops.items()
         }
-        loops["marks"] = paced(LOOK_EVERY, self.marks.step, self.clock)
+        loops["marks"] = paced(LOOK_EVERY, partial(self._look_around, stop), self.clock)
         loops["clock"] = Loop(step=self.guard.step, is_due=self.guard.is_due)
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
@@ -179,6 +182,7 @@ class OpenNode(NodeCore):
             tasks.create_task(pusher.drain(stop, workers.drain_s))
             tasks.create_task(drain.drain_loops(turning, stop, workers.drain_s, self.store))
         self.pulse.stop()
+        await self._refuse_other_database()
 
     def more_loops(self) -> Mapping[str, Loop]:
         """Return the loops that an extension adds."""
@@ -323,10 +327,23 @@ class OpenNode(NodeCore):
         tell, every_s = partial(self.pulse.beat, works=False), EVERY.total_seconds()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("pulse", tell, self.wakers["pulse"], stop, every_s), name="pulse")
-            for name, step in {"clock": self.guard.step, "marks": self.marks.step}.items():
+            steps: Mapping[str, Step] = {"clock": self.guard.step, "marks": partial(self._look_around, stop)}
+            for name, step in steps.items():
                 tasks.create_task(forever(name, step, self.wakers[name], stop, every_s), name=name)
             tasks.create_task(self._ring_at_stop(stop))
         self.pulse.stop()
+        await self._refuse_other_database()
+
+    async def _look_around(self, stop: asyncio.Event) -> bool:
+        """Compare folders and database with what they were. On another database this process ends."""
+        await self.marks.step()
+        if await self.identity.renew():
+            stop.set()
+        return False
+
+    async def _refuse_other_database(self) -> None:
+        if self.identity.is_other:
+            await restored.refuse_unconfirmed(self.store)
 
     async def _ring_at_stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -351,6 +368,8 @@ async def open_node(
         core = await stack.enter_async_context(open_core(settings, clock or SystemClock(), store))
         time, pool = core.clock, core.pool
         published = await pool.run(partial(published_seal, settings, (await core.store.log.head()).log_id))
+        identity = DatabaseIdentity(core.store, time, settings.node.name, settings.node.data_dir)
+        await identity.check()
         await restored.mark_if_behind(core.store, time, settings.node.name, published)
         await restored.refuse_unconfirmed(core.store)
         await core.directory_changes.report_differences()
@@ -395,6 +414,7 @@ async def open_node(
             sealer=log_sealer(settings, core.store.log, time, pool),
             guard=guard,
             marks=marks,
+            identity=identity,
             settled=settled,
             asking=await guards.make_asking(inn, judges, core.store.revocation, core.directory),
             webhooks=guards.webhook_service(settings, core.store, wrapper("poster", poster), time, pool),

@@ -134,15 +134,15 @@ class SqlEvents:
             col(EventRow.agency_id) == self._scope.agency_id,
             col(EventRow.agency_seq) > bindparam("after"),
         )
-        later = select(col(EventRow.agency_seq), col(EventRow.at)).where(*own)
-        next_event = later.order_by(col(EventRow.agency_seq)).limit(1)
-        before, end = 0, int(await self._tx.scalar(_LAST, sequence=self._scope.agency_id) or 0)
-        while before < end:
-            middle = (before + end) // 2
+        newer = select(col(EventRow.agency_seq), col(EventRow.at)).where(*own)
+        next_event = newer.order_by(col(EventRow.agency_seq)).limit(1)
+        start, end = 0, int(await self._tx.scalar(_LAST, sequence=self._scope.agency_id) or 0)
+        while start < end:
+            middle = (start + end) // 2
             ((seq, event_at),) = await self._tx.tuples(next_event, after=middle) or [(end, at)]
-            before, end = (before, middle) if event_at >= at else (seq, end)
+            start, end = (start, middle) if event_at >= at else (seq, end)
         return select(col(EventRow.subject_id)).where(
-            col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.agency_seq) > before
+            col(EventRow.agency_id) == self._scope.agency_id, col(EventRow.agency_seq) > start
         )
 
     async def last_position(self) -> int:

@@ -149,15 +149,15 @@ async def test_documents_are_listed_by_their_last_event(door: Door) -> None:
         answer = await door.ask("GET", f"{path}?updated_since={quote(since)}", agency=agency)
         return sorted(row["number"] for row in answer.json["data"])
 
-    later = door.clock.now().isoformat()
+    afterwards = door.clock.now().isoformat()
     for path in ("/inbox", "/messages"):
-        listed = [await numbers(path, since) for since in (*times, later)]
+        listed = [await numbers(path, since) for since in (*times, afterwards)]
         assert listed == [["15", "16", "17"], ["16", "17"], ["17"], []], path
 
     assert (await status(door, items[0]["id"], code="03")).status == 200
     await door.carry()
     for path in ("/inbox", "/messages"):
-        assert await numbers(path, later) == ["15"], path
+        assert await numbers(path, afterwards) == ["15"], path
 
 
 async def test_two_clients_never_lease_the_same_row(door: Door) -> None:
