@@ -36,11 +36,13 @@ SERVICES = $(BIN)/python -m tests.services
 # Walks of an hour, which have a target of their own.
 FAULTS = tests/long/faults/test_log_volume.py tests/long/faults/test_province_killed.py tests/long/faults/test_webhooks_killed.py \
   tests/long/faults/test_numbers_killed.py tests/office/long/faults/test_reminders_killed.py
-LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(FAULTS:%=--ignore %)
+WALKS = tests/bench tests/labs/long tests/long/acceptance/test_bundle.py tests/long/acceptance/test_make_targets.py \
+  tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
+LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(FAULTS:%=--ignore %) $(WALKS:%=--ignore %)
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle clean
+.PHONY: help setup run test test-long walks unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +55,12 @@ run: $(VENV)/.run ## serve a demonstration: axis, authority, three agencies, sam
 test: $(VENV)/.dev ## prove a change (a quarter of an hour on two cores), on a real RabbitMQ, PostgreSQL and Chromium that it brings up
 	$(SERVICES) $(BIN)/python -m tests.lane -n 3 -m "not long" --ignore tests/long --ignore tests/office/long --ignore tests/bench/long --ignore tests/labs/long $(ORDER) $(ONLY)  # three, as many of them wait for servers
 
-test-long: $(VENV)/.dev ## all that `make test` samples (twenty minutes): simulated worlds, soak, fuzz, every page; before a release
+test-long: $(VENV)/.dev ## all that `make test` samples: simulated worlds, fuzz, hostile files, pages, broken servers; before a release
 	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
+
+walks: $(VENV)/.dev ## what a release walks besides (an hour): bundle and upgrade, four clients, every page, benches, soak, every backup
+	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 3 -m long $(or $(ONLY),$(WALKS))
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
 	$(BIN)/pytest -q -m "not long" $(or $(ONLY),tests/unit tests/office/unit tests/foreign/unit tests/bench/unit)

@@ -267,7 +267,7 @@ def above(counted: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 @contextmanager
-def _server(url: str, folder: Path) -> Iterator[str]:
+def opened_server(url: str, folder: Path) -> Iterator[str]:
     """Yield the address of a database: the one given, or one on a server of our own."""
     if url:
         yield url
@@ -309,7 +309,7 @@ def main(words: Sequence[str] | None = None) -> None:
         elif args.server is None:
             report = asyncio.run(measure(folder, args.n, args.register))
         else:
-            with _server(args.server, folder) as url:
+            with opened_server(args.server, folder) as url:
                 report = asyncio.run(measure_server(folder, url, args.n))
     print(json.dumps(report, indent=1, ensure_ascii=False))
 

@@ -59,7 +59,7 @@ DUE = {
     *("people review", "inbox seal", "conformance run", "sign", "trust show", "trust refresh"),
     *(f"proposals {name}" for name in ("list", "show", "approve", "reject", "anchor")),
     *(f"tokens {name}" for name in ("bind", "list", "new", "retire", "revoke", "rotate")),
-    *("ping", "status", "host list", "host add", "host remove"),
+    *("capacity", "ping", "status", "host list", "host add", "host remove"),
     *(f"axis {name}" for name in ("status", "definitions", "apply", "check", "route", "odd", "agencies")),
     *("figures check", "figures rebuild", "report list", "report show", "report export"),
     *(f"report {name}" for name in ("schedules", "schedule", "pause", "resume", "remove")),
