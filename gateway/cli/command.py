@@ -72,7 +72,9 @@ NOUNS = {
         "Show what to check on a restored node; with two names, confirm the check and let the node work "
         "again."
     ),
-    "capacity": "Reckon what a node needs for so many documents: rows, disk, kept backups, a night's backup.",
+    "capacity": (
+        "Reckon what a node needs for so many documents: rows, disk, kept backups, and the time of a night's backup."
+    ),
     "completion": "Print the script by which a shell completes commands and options; put it where your shell looks.",
     "version": "Print the version of the gateway and of Python.",
     "config": "Settings: those in force and the source of each.",

@@ -35,6 +35,7 @@ TARGETS: dict[str, tuple[str, Reader]] = {
     "setup": ("", lambda output: (ROOT / ".venv/bin/pytest").is_file()),
     "test": (f"ONLY={UNIT}", passed),
     "test-long": (f"ONLY={LONG}", passed),
+    "walks": (f"ONLY={LONG}", passed),
     "unit": (f"ONLY={UNIT}", passed),
     "property": ("EXAMPLES=20 DOORS=3", passed),
     "threats": ("", every_threat_ends_as_it_must),
@@ -54,6 +55,8 @@ CHANGING: dict[str, Reader] = {
 ELSEWHERE = {
     "run": ("gateway demo", "tests/acceptance/test_make_run.py"),
     "pictures": ("tests/office/long/pages/test_every_page.py", "tests/office/long/pages/test_every_page.py"),
+    "answers": ("tests.office.record_answers", "tests/office/unit/api/test_answers.py"),
+    "clients": ("tools/make_clients.py", "tests/labs/long/interop/test_client_packages.py"),
     "bundle": ("tools/bundle/build.py", "tests/long/acceptance/test_bundle.py"),
 }
 
