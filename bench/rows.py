@@ -100,9 +100,9 @@ async def measure(folder: Path, documents: int, server: str = "") -> dict[str, d
         side: {
             "kb": round(size / 1_000, 1),
             "rows": round(rows, 1),
-            "kept_kb": round((kept - CONTENT) / 1_000, 1),
+            "kept_kb": round((copy - CONTENT) / 1_000, 1),
         }
-        for side, (size, rows, kept) in grown.items()
+        for side, (size, rows, copy) in grown.items()
     }
 
 

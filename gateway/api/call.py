@@ -24,7 +24,6 @@ from urllib.parse import urlencode
 from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import BaseModel, BeforeValidator, Field
-from sqlalchemy import Select
 
 from gateway import time_source
 from gateway.api import downloads
@@ -50,6 +49,7 @@ from gateway.errors import Clash, Denied, GatewayError, NotFound, StaleVersion
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing.services import OutgoingServices
 from gateway.ports.services import Pool
+from gateway.store.events import SubjectQuery
 from gateway.store.repository import Page
 from gateway.store.work import SqlWork
 from gateway.stored_content import OpenFile
@@ -258,7 +258,7 @@ class DocumentsQuery(TextQuery):
             raise bad_value("?symbol" if self.symbol is None else "?number", "number, symbol")
         return None if self.number is None or self.symbol is None else (self.number, self.symbol)
 
-    async def changed_ids(self, work: SqlWork) -> Select[str] | None:
+    async def changed_ids(self, work: SqlWork) -> SubjectQuery | None:
         """Return the query for the ids of what had an event since `updated_since`; None without it."""
         return await work.events.subjects_since(self.updated_since) if self.updated_since else None
 

@@ -180,6 +180,7 @@ def _lacks(manifest: BackupManifest) -> list[dict[str, str]]:
 @verb(
     "node.backup --drill --passphrase-file passphrase.txt",
     "node.backup --passphrase-file passphrase.txt --yes",
+    "node.snapshot --files --passphrase-file passphrase.txt --yes",
     writes=True,
 )
 async def restore(
@@ -190,6 +191,14 @@ async def restore(
     ] = None,
     drill: Annotated[
         bool, option("Only prove that it can be restored; the node is not touched.", "--drill")
+    ] = False,
+    files: Annotated[
+        bool,
+        option(
+            "Only bring back files that are missing here, beside a database that its own tools restored; needs no empty "
+            "node.",
+            "--files",
+        ),
     ] = False,
     scratch: Annotated[
         Path | None,
@@ -208,11 +217,14 @@ async def restore(
     from gateway.ops.restore import RestoreTarget
     from gateway.pool import ThreadPool
 
+    if drill and files:
+        raise typer.BadParameter("choose --drill or --files")
     if not drill and (file is None or scratch or scratch_url):
         raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
     settings = call.settings()
     chosen, folder = _find_backup(settings, file), settings.node.data_dir
-    if not drill and not call.agrees("cli.ask.restore", file=chosen, folder=folder):
+    question = "cli.ask.restore_files" if files else "cli.ask.restore"
+    if not drill and not call.agrees(question, file=chosen, folder=folder):
         return
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     with closing(ThreadPool(1)) as pool:
@@ -231,6 +243,15 @@ async def restore(
                 keys=settings.keys.folder,
                 trust=settings.trust.folder,
             )
+            if files:
+                files_back = await restoring.restore_files(
+                    chosen, passphrase, target, clock, pool, _progress(call)
+                )
+                output.record(
+                    call, {"path": str(chosen), "brought": files_back.brought, "present": files_back.present}
+                )
+                call.say("cli.restore.files", brought=files_back.brought, present=files_back.present)
+                return
             outcome = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
     _print_equal(call, chosen, outcome, drill)
 

@@ -43,12 +43,15 @@ def capacity(
         "year": need(load, WORKING_DAYS),
         "years": need(load, WORKING_DAYS * years),
     }
-    records = [
-        {"id": what, "what": what, "unit": unit}
-        | {name: round(float(getattr(value, what)), digits or None) for name, value in needs.items()}
-        for what, unit, digits in _LINES
+    numbers = [
+        {name: round(float(getattr(value, field)), digits or None) for name, value in needs.items()}
+        for field, _, digits in _LINES
     ]
-    numbers = {"a_day": "day", "a_year": "year", "at_end": "years"}
-    cells = [{head: _in_groups(call, record[name]) for head, name in numbers.items()} for record in records]
+    heads = {"a_day": "day", "a_year": "year", "at_end": "years"}
+    cells = [{head: _in_groups(call, row[name]) for head, name in heads.items()} for row in numbers]
+    records = [
+        {"id": field, "what": field, "unit": unit, **row}
+        for (field, unit, _), row in zip(_LINES, numbers, strict=True)
+    ]
     output.rows(call, records, _COLUMNS, cells, extra={"years": years})
     call.say("cli.capacity.said", years=years)

@@ -23,11 +23,17 @@ class Cost:
 
     rows: float
     bytes: int
-    kept: int
+    piece_bytes: int
 
 
-SQLITE = (Cost(rows=28.4, bytes=35 * _KB, kept=11 * _KB), Cost(rows=23.3, bytes=30 * _KB, kept=11 * _KB))
-SERVER = (Cost(rows=28.0, bytes=45 * _KB, kept=11 * _KB), Cost(rows=23.0, bytes=36 * _KB, kept=11 * _KB))
+SQLITE = (
+    Cost(rows=28.4, bytes=35 * _KB, piece_bytes=11 * _KB),
+    Cost(rows=23.3, bytes=30 * _KB, piece_bytes=11 * _KB),
+)
+SERVER = (
+    Cost(rows=28.0, bytes=45 * _KB, piece_bytes=11 * _KB),
+    Cost(rows=23.0, bytes=36 * _KB, piece_bytes=11 * _KB),
+)
 """Cost of a document that is sent, and of one that arrives."""
 
 
@@ -43,7 +49,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What the node has after some time. `backups` is a folder of incremental ones; a `window` is in minutes."""
+    """Rows and bytes of a node after some time. `backups` is a folder of incremental ones; a `window` is in minutes."""
 
     rows: int
     database_gb: float
@@ -69,13 +75,13 @@ def need(load: Load, days: float) -> Need:
     is_small = load.mb * _MB <= _IN_ROWS
     rows = mean(sent.rows, arrived.rows) * documents
     in_database = mean(sent.bytes, arrived.bytes) + (content if is_small else 0)
-    kept, files = mean(sent.kept, arrived.kept), 0.0 if is_small else content
-    night_s = rows / _ROWS_A_SECOND + load.documents * (content + kept) / _GB * _SECONDS_A_GB
+    pieces, files = mean(sent.piece_bytes, arrived.piece_bytes), 0.0 if is_small else content
+    night_s = rows / _ROWS_A_SECOND + load.documents * (content + pieces) / _GB * _SECONDS_A_GB
     return Need(
         rows=round(rows),
         database_gb=in_database * documents / _GB,
         content_gb=files * documents / _GB,
         log_gb=_LOG_BYTES * documents / _GB,
-        backups_gb=(content * _SEALED + kept) * documents / _GB,
+        backups_gb=(content * _SEALED + pieces) * documents / _GB,
         window=night_s / 60,
     )

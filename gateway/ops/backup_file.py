@@ -207,6 +207,11 @@ class BackupReader:
     def read(self, member: tarfile.TarInfo) -> bytes:
         return b"".join(self.pieces(member))
 
+    def skip(self, member: tarfile.TarInfo) -> None:
+        """Go past a member: each is read before the next one."""
+        for _ in self.pieces(member):
+            pass
+
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
         try:

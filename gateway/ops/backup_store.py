@@ -207,6 +207,11 @@ class StoreReader:
     def read(self, member: tarfile.TarInfo) -> bytes:
         return b"".join(self.pieces(member))
 
+    def skip(self, member: tarfile.TarInfo) -> None:
+        """Go past a member; a piece of its own is not read."""
+        if self._piece is None:
+            self._reader.skip(member)
+
 
 def _listed(lines: bytes) -> Iterator[tarfile.TarInfo]:
     for line in lines.splitlines():

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from gateway import errors
+from gateway.atomic_files import new_file
 from gateway.ops import backup_file as form
 from gateway.ops.backup import MOST_LACKING, check_room
 from gateway.ops.backup_file import Damaged
@@ -67,6 +68,14 @@ class Restored:
         return self.description.format == form.IN_PIECES
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesRestored:
+    """Numbers of files that were brought back, and that were there."""
+
+    brought: int
+    present: int
+
+
 async def restore(
     file: Path, passphrase: bytes, target: RestoreTarget, clock: Clock, pool: Pool, tell: Tell
 ) -> Restored:
@@ -89,6 +98,62 @@ async def restore(
     finally:
         await store.close()
     return outcome
+
+
+async def restore_files(
+    file: Path, passphrase: bytes, target: RestoreTarget, clock: Clock, pool: Pool, tell: Tell
+) -> FilesRestored:
+    """Bring back from a backup the files that are missing beside a database that its own tools restored: content, and keys
+    and trust where there are none. Nothing is replaced. The folders get the marks that the database expects."""
+    with (
+        file.open("rb") as raw,
+        closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
+    ):
+        description = form.read_about(await pool.run(partial(_read_first, reader)))
+        members: BackupMemberReader = reader
+        if description.format == form.IN_PIECES:
+            members = StoreReader(await pool.run(partial(BackupStore.open, file.parent, passphrase)), reader)
+        outcome = await pool.run(partial(_bring_back, members, target, tell))
+    store = SqlStore(target.database_url, clock)
+    try:
+        places = {CONTENT: target.content, KEYS: target.keys}
+        await FolderMarks(store, clock, pool, places).write_missing()
+    finally:
+        await store.close()
+    return outcome
+
+
+def _bring_back(reader: BackupMemberReader, target: RestoreTarget, tell: Tell) -> FilesRestored:
+    filled = {head for head, folder in target.folders.items() if head != form.CONTENT and _has_files(folder)}
+    brought_count = present = 0
+    while (member := reader.next()) is not None:
+        head, _, rel = member.name.partition("/")
+        folder = target.folders.get(f"{head}/")
+        if folder is None:  # rows and settings
+            reader.skip(member)
+            continue
+        place = path_of(folder, rel) if f"{head}/" == form.CONTENT else _inside(folder, rel)
+        if f"{head}/" in filled or place.exists():
+            present += 1
+            reader.skip(member)
+            continue
+        _make_private(place.parent)
+        with new_file(place, 0o600, durable=False) as target_file:
+            hasher = hashlib.sha256()
+            for piece in reader.pieces(member):
+                hasher.update(piece)
+                target_file.write(piece)
+            if f"{head}/" == form.CONTENT and hasher.hexdigest() != place.name:
+                raise Damaged(f"{member.name} in the backup is not what its name says")
+        brought_count += 1
+        if brought_count % 1000 == 0:
+            tell("content", brought_count)
+    os.sync()  # one sync for all files
+    return FilesRestored(brought=brought_count, present=present)
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name != MARK for path in folder.rglob("*") if path.is_file())
 
 
 async def drill(
@@ -244,10 +309,9 @@ class _Restoration:
             return self._target.data_dir / SETTINGS_FILE
         head, _, rel = name.partition("/")
         folder = self._target.folders.get(f"{head}/")
-        parts = PurePosixPath(rel).parts
-        if folder is None or not parts or ".." in parts or parts[0] == "/":
+        if folder is None:
             raise Damaged(f"the backup holds {name!r}, which has no place in a node")
-        return path_of(folder / GROWING, rel) if head == "content" else (folder / GROWING).joinpath(*parts)
+        return path_of(folder / GROWING, rel) if head == "content" else _inside(folder / GROWING, rel)
 
     async def _check_manifest(self, member: tarfile.TarInfo) -> form.BackupManifest:
         manifest = form.MANIFEST_JSON.validate_json(await self._pool.run(partial(self._reader.read, member)))
@@ -269,6 +333,14 @@ def check(part: str, expected: object, actual: object) -> None:
     """Check that a part of the backup is as the manifest says; Damaged, with both values, when it is not."""
     if expected != actual:
         raise Damaged(f"the backup does not hold what its manifest says: {part}: {expected} and not {actual}")
+
+
+def _inside(folder: Path, rel: str) -> Path:
+    """Return the path of a member in its folder. Damaged for a name that would lead out of it."""
+    parts = PurePosixPath(rel).parts
+    if not parts or ".." in parts or parts[0] == "/":
+        raise Damaged(f"the backup holds {rel!r}, which has no place in a node")
+    return folder.joinpath(*parts)
 
 
 async def _compare(view: dump.Snapshot, manifest: form.BackupManifest) -> None:

@@ -51,6 +51,8 @@ EVENTS_WRITTEN = "sequencer"  # rung when events were committed; the name of the
 NUMBERED = "numbered"  # rung when committed events have numbers
 GATHER_S = 0.1  # least time between two wake-ups of readers
 _DATA = dict[str, Any]
+SubjectQuery = Select[str]
+"""Query for ids of subjects, which a list is restricted to."""
 UNNUMBERED = (
     select(col(EventRow.position), col(EventRow.agency_id))
     .where(col(EventRow.node_seq).is_(None))
@@ -127,7 +129,7 @@ class SqlEvents:
             events += await self._tx.values(to_domain, query.order_by(col(EventRow.position)))
         return events
 
-    async def subjects_since(self, at: datetime) -> Select[str]:
+    async def subjects_since(self, at: datetime) -> SubjectQuery:
         """Return the query for the subjects of the agency's events from `at` on. The first of those is found by halves,
         because events are numbered in the order of their time, and no index has the time."""
         own = (

@@ -134,6 +134,13 @@ class FolderMarks:
                 self._refused.add(place)
         await self._compare()
 
+    async def write_missing(self) -> None:
+        """Write the marks that the database expects into folders without one: their files were brought back."""
+        await self._read()
+        for place, mark in self._expected.items():
+            if place in self._folders and not await self._pool.run(partial(read_mark, self._folders[place])):
+                await self._pool.run(partial(write_mark, self._folders[place], mark))
+
     async def look(self) -> None:
         """Read the marks that the database expects, and compare; nothing is written."""
         await self._read()
