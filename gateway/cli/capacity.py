@@ -13,17 +13,17 @@ _COLUMNS = output.columns("what:cli.capacity unit_of=unit a_day=day a_year=year 
 # Field of `Need`, unit, and digits behind the point.
 _LINES = (
     ("rows", "", 0),
-    ("database_gb", "GB", 1),
-    ("content_gb", "GB", 1),
-    ("log_gb", "GB", 1),
-    ("disk_gb", "GB", 1),
-    ("backups_gb", "GB", 1),
+    ("database_gb", "GB", 2),
+    ("content_gb", "GB", 2),
+    ("log_gb", "GB", 2),
+    ("disk_gb", "GB", 2),
+    ("backups_gb", "GB", 2),
     ("window", "min", 1),
 )
 
 
-def _in_groups(call: Invocation, number: float) -> str:
-    text = f"{number:,}"
+def _in_groups(call: Invocation, number: float, digits: int) -> str:
+    text = f"{number:,.{digits}f}"
     return text.translate(str.maketrans(",.", ".,")) if call.lang is Lang.VI else text
 
 
@@ -48,7 +48,10 @@ def capacity(
         for field, _, digits in _LINES
     ]
     heads = {"a_day": "day", "a_year": "year", "at_end": "years"}
-    cells = [{head: _in_groups(call, row[name]) for head, name in heads.items()} for row in numbers]
+    cells = [
+        {head: _in_groups(call, row[name], digits) for head, name in heads.items()}
+        for (_, _, digits), row in zip(_LINES, numbers, strict=True)
+    ]
     records = [
         {"id": field, "what": field, "unit": unit, **row}
         for (field, unit, _), row in zip(_LINES, numbers, strict=True)
