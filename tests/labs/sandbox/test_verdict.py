@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_a_verdict_is_of_one_key_and_can_be_forgotten(running: Running) -> None:
         assert (idle["state"], idle["began_at"], idle["unseen"]) == ("idle", None, len(POINTS))
         with pytest.raises(Problem, match="patience_s"):
             node.call("POST", "/sandbox/verdict", {"patience_s": 0})
+
+
+def test_a_call_that_waited_before_the_trial_began_is_judged_too(running: Running) -> None:
+    """Programs are started first; the document that such a call brings was leased."""
+    with Client(running.url, running.key) as node, ThreadPoolExecutor(1) as threads:
+        held = threads.submit(Client(running.url, running.key).call, "GET", "/inbox?lease=60&wait=30")
+        node.call("GET", "/me")
+        node.call("POST", "/sandbox/verdict", {"patience_s": 20})
+        (item,) = held.result()["data"]
+        node.call("POST", f"/inbox/{item['id']}/ack")
+        points = {point["key"]: point["verdict"] for point in node.call("GET", "/sandbox/verdict")["points"]}
+        node.call("DELETE", "/sandbox/verdict")
+    assert points[next(iter(POINTS))] == "right"
 
 
 async def test_the_page_begins_shows_and_forgets_by_keyboard(running: Running) -> None:

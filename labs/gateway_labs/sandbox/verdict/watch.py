@@ -55,23 +55,22 @@ class CallWatch:
     def middleware(self) -> Middleware:
         @web.middleware
         async def watch(request: web.Request, handler: Handle) -> web.StreamResponse:
-            trial = self.trials.get(secret_hash(bearer(request)))
             path = request.path.removeprefix(BASE)
-            if trial is None or path == request.path or path.startswith("/sandbox"):
+            if path == request.path or path.startswith("/sandbox"):
                 return await handler(request)
-            return await self._watched(trial, path, request, handler)
+            return await self._watched(path, request, handler)
 
         return watch
 
-    async def _watched(
-        self, trial: Trial, path: str, request: web.Request, handler: Handle
-    ) -> web.StreamResponse:
-        began_s, cue = time_source.monotonic(), _cue_in_place_of_answer(trial, path, request)
+    async def _watched(self, path: str, request: web.Request, handler: Handle) -> web.StreamResponse:
+        trial, began_s = self._trial_of(request), time_source.monotonic()
+        cue = _cue_in_place_of_answer(trial, path, request) if trial is not None else None
+        response = await (handler(request) if cue is None else self._spoiled(cue, request))
+        trial = trial or self._trial_of(request)  # a call may have waited since before its trial began
+        if trial is None:
+            return response
         answer: Json = {}
-        if cue is not None:
-            response = await self._spoiled(cue, request)
-        else:
-            response = await handler(request)
+        if cue is None:
             answer = _json_of(response)
             if 200 <= response.status < 300:
                 cue = _change_answer(trial, path, request, response, answer)
@@ -88,6 +87,9 @@ class CallWatch:
         if cue in (Cue.LOST_SEND, Cue.LOST_EVENTS) and request.transport is not None:
             request.transport.abort()
         return response
+
+    def _trial_of(self, request: web.Request) -> Trial | None:
+        return self.trials.get(secret_hash(bearer(request)))
 
     def note(self, trial: Trial, **fields: Any) -> int:  # Any: fields of a SeenCall
         self._count += 1

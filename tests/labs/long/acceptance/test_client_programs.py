@@ -121,6 +121,33 @@ def afternoon(folder: Path) -> Iterator[tuple[Running, tuple[str, str]]]:
         yield running, (str(meta), str(pdf))
 
 
+async def test_the_commands_of_the_guide_send_as_they_are_printed(tmp_path: Path) -> None:
+    """In the sandbox, after the document that it prints itself: what the guide sends is accepted word for word."""
+    page = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    sends = [block for block in blocks if "messages:validate" in block or "uploads/file?" in block]
+    assert len(sends) == 2
+    with afternoon(tmp_path) as (running, papers):
+        words = ("messages", "Authorization: Bearer $KEY", "Idempotency-Key: 1")
+        first = (
+            'curl -s "$NODE/api/v1/{}" -H "{}" -H "{}"'.format(*words)
+            + f" -F meta=@{papers[0]} -F lead=@{papers[1]}"
+        )
+        shutil.copy(papers[1], tmp_path / "sandbox" / "van-ban.pdf")
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-ec", "\n".join([first, *sends])),
+            cwd=tmp_path,
+            env={"NODE": running.url, "KEY": running.key, "PATH": os.environ["PATH"]},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output = await ended(process)
+
+    assert '"allowed":true' in output
+    assert [number for number in ("518", "522") if f'"number":"{number}"' not in output] == []
+    assert '"status":4' not in output
+
+
 async def test_a_first_afternoon_in_the_sandbox_ends_with_an_answer(tmp_path: Path) -> None:
     _, first = programs(ROOT / "docs" / "integrators.md")
     with afternoon(tmp_path) as (running, papers):
