@@ -49,10 +49,10 @@ def test_a_verdict_is_of_one_key_and_can_be_forgotten(running: Running) -> None:
 def test_a_call_that_waited_before_the_trial_began_is_judged_too(running: Running) -> None:
     """Programs are started first; the document that such a call brings was leased."""
     with Client(running.url, running.key) as node, ThreadPoolExecutor(1) as threads:
-        held = threads.submit(Client(running.url, running.key).call, "GET", "/inbox?lease=60&wait=30")
+        waiting = threads.submit(Client(running.url, running.key).call, "GET", "/inbox?lease=60&wait=30")
         node.call("GET", "/me")
         node.call("POST", "/sandbox/verdict", {"patience_s": 20})
-        (item,) = held.result()["data"]
+        (item,) = waiting.result()["data"]
         node.call("POST", f"/inbox/{item['id']}/ack")
         points = {point["key"]: point["verdict"] for point in node.call("GET", "/sandbox/verdict")["points"]}
         node.call("DELETE", "/sandbox/verdict")
