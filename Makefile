@@ -42,7 +42,7 @@ LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-w
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle clean
+.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle deb clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ clients: $(VENV)/.dev ## packages of clients in Python, Java, TypeScript and C# 
 
 bundle: $(BUILDER)/.made ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
 	$(BUILDER)/bin/python tools/bundle/build.py --out dist --key $(KEY)
+
+deb: bundle ## the package for Debian of that bundle, with Debian's own Python: dist/lienthong-gateway_VERSION_ARCHITECTURE.deb
+	$(BUILDER)/bin/python tools/bundle/deb.py dist/gateway-$$(cd tools/bundle && ../../$(BUILDER)/bin/python -c "import build; print(build.version())")-bundle.tar --key $(KEY)
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(BUILDER) var .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

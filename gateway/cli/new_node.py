@@ -196,11 +196,10 @@ def _names_of_files(answers: SetupAnswers, environ: Mapping[str, str]) -> Iterat
 
 def settings_text(answers: SetupAnswers, file: Path, environ: Mapping[str, str]) -> str:
     """Write the commented settings file; defaults are commented out."""
+    folder = str(answers.data_dir)
+    if not answers.data_dir.is_absolute():
+        folder = os.path.relpath(answers.data_dir, file.parent)
     file_names = set(_names_of_files(answers, environ))
-
-    def relative(path: Path) -> str:
-        """Return the path as the file names it: it is read relative to the file."""
-        return _toml_string(str(path if path.is_absolute() else os.path.relpath(path, file.parent)))
 
     def secret(name: str) -> list[str]:
         if name not in file_names or answers.secrets is None:
@@ -221,7 +220,7 @@ def settings_text(answers: SetupAnswers, file: Path, environ: Mapping[str, str])
     elif answers.axis:
         axis += [
             "# Shared with the other nodes of this machine.",
-            f"folder = {relative(Path(answers.axis))}",
+            f"folder = {_toml_string(str(Path(answers.axis).absolute()))}",
         ]
     keys = secret("keys") or [
         "# The password of the key files is not kept here: set GATEWAY_KEYS_PASSWORD_FILE to a file with it."
@@ -235,7 +234,7 @@ def settings_text(answers: SetupAnswers, file: Path, environ: Mapping[str, str])
 # Its name in logs. On a broker also its user there, and the value of the registry's column "host".
 name = {_toml_string(answers.node_name)}
 # All data of the node; back up this folder. Relative to this file.
-data_dir = {relative(answers.data_dir)}
+data_dir = {_toml_string(folder)}
 """,
         *(["\n".join(database) + "\n"] if len(database) > 1 else []),
         *(["\n".join(axis) + "\n"] if len(axis) > 1 else []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,9 @@ PROGRAM = (sys.executable, "-m", "gateway")
 
 
 @contextmanager
-def dialogue(*words: str, folder: Path, program: tuple[str, ...] = PROGRAM) -> Iterator[Answer]:
+def dialogue(
+    *words: str, folder: Path | None = None, program: Sequence[str | Path] = PROGRAM
+) -> Iterator[Answer]:
     """Start the program at a terminal of its own. The yielded function waits for a question and types the answer; it
     returns all that stands on the screen."""
     screen = bytearray()
@@ -26,7 +28,9 @@ def dialogue(*words: str, folder: Path, program: tuple[str, ...] = PROGRAM) -> I
         stdout=terminal,
         stderr=terminal,
         cwd=folder,
-        env=clean | {"PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "dumb"},
+        env=clean
+        | ({"PYTHONPATH": str(Path(__file__).parents[2])} if program is PROGRAM else {})
+        | {"TERM": "dumb"},
         start_new_session=True,
     )
     os.close(terminal)

@@ -25,7 +25,7 @@ ROOT = FOLDER.parents[1]
 sys.path.insert(0, str(ROOT))
 from gateway import build_number  # noqa: E402 - the builder has nothing of ours installed
 
-SCRIPTS = ("check.sh", "install.sh", "upgrade.sh", "rollback.sh", "gateway-node")
+SCRIPTS = ("check.sh", "install.sh", "prepare.sh", "upgrade.sh", "rollback.sh", "gateway-node")
 PAGES = ("CHANGELOG.md", "LICENSE", "README.md")
 # The last moment before which no file of ours can be, so that the same tree gives the same bundle.
 EPOCH = 1_767_225_600

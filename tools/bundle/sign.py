@@ -1,5 +1,5 @@
-"""Signs a file with an Ed25519 key, by the same `openssl` that checks it. In: a file and a key file, which is made when there
-is none. Out: FILE.sig beside it, and the public key in PEM, which receivers must have from another way."""
+"""Signs a file with an Ed25519 key, by the same `openssl` that checks it. In: a file and a key file, which is made when
+there is none. Out: FILE.sig beside it, and the public key in PEM, which receivers must have from another way."""
 
 from __future__ import annotations
 

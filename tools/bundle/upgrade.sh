@@ -56,5 +56,6 @@ COMPARE
 # One rename each: there is always a current version.
 ln -sfn "$before" "$prefix/.previous.new" && mv -T "$prefix/.previous.new" "$prefix/previous"
 ln -sfn "$version" "$prefix/.current.new" && mv -T "$prefix/.current.new" "$prefix/current"
+if [ "$(id -u)" = 0 ] && [ "$prefix" = /opt/gateway ]; then "$here/prepare.sh"; fi
 echo "$version is current. Restart the node: systemctl restart gateway.target"
 echo "When every node of the database has it: gateway-node migrate up --contract. After that there is no rollback."
