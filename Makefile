@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 # What makes a bundle needs a twentieth of that, and nothing of the node.
 BUILDER := .venv-build
+DIST := dist
 # Who makes releases names his own key; without one a key for trying out is made.
 KEY ?= dist/trial.key
 # How much a soak is to do; SEED=… repeats one, and the random choices of test-long and fuzz.
@@ -42,7 +43,7 @@ LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-w
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle deb clean
+.PHONY: help setup run test test-long unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle deb image clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,10 +116,13 @@ clients: $(VENV)/.dev ## packages of clients in Python, Java, TypeScript and C# 
 	$(BIN)/python tools/make_clients.py $(ONLY)
 
 bundle: $(BUILDER)/.made ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
-	$(BUILDER)/bin/python tools/bundle/build.py --out dist --key $(KEY)
+	$(BUILDER)/bin/python tools/bundle/build.py --out $(DIST) --key $(KEY)
 
 deb: bundle ## the package for Debian of that bundle, with Debian's own Python: dist/lienthong-gateway_VERSION_ARCHITECTURE.deb
-	$(BUILDER)/bin/python tools/bundle/deb.py dist/gateway-$$(cd tools/bundle && ../../$(BUILDER)/bin/python -c "import build; print(build.version())")-bundle.tar --key $(KEY)
+	$(BUILDER)/bin/python tools/bundle/deb.py --out $(DIST) --key $(KEY)
+
+image: deb ## the image of that package for containers, made without an engine: dist/gateway-image.tar
+	tools/bundle/image.sh $$(ls -t $(DIST)/lienthong-gateway_*.deb | head -1) $(DIST)/gateway-image.tar
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(BUILDER) var .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -201,7 +201,13 @@ async def _add_people(core: NodeCore, names: Sequence[str]) -> list[dict[str, st
 def _make_folders(settings: Any, answers: SetupAnswers) -> None:
     trust = settings.trust.folder
     for folder in (settings.node.data_dir, settings.axis.folder, settings.keys.folder, trust / "chain"):
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                f"the folder {folder} cannot be made: {error.strerror or error}",
+                hint="make it for the user of the node, or name another one",
+            ) from error
     for folder in (settings.node.data_dir, settings.keys.folder):
         folder.chmod(0o700)
     if answers.ca is not None:

@@ -65,7 +65,6 @@ def test_the_file_names_secret_files_beside_it_and_the_environment_wins(tmp_path
     (tmp_path / "keys").unlink()
     with pytest.raises(Misconfigured, match=r"keys\.password: .* readable secret file, found .*/keys"):
         load(path, {})
-
     assert settings.keys.password == Secret("from the file")
     assert sources(settings)["keys.password"] == f"secret file {tmp_path / 'keys'}"
     assert with_variable.keys.password == Secret("from the environment")

@@ -12,13 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import build
 import sign
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 NAME = "lienthong-gateway"
-# As build.py: the same bundle gives the same package.
-EPOCH = 1_767_225_600
 CONTROL = """\
 Package: {name}
 Version: {version}
@@ -37,21 +36,22 @@ Description: Node for exchanging official documents between agencies
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("bundle", type=Path, help="gateway-VERSION-bundle.tar")
+    words.add_argument("--out", type=Path, default=ROOT / "dist", help="folder with the bundle of this tree")
     words.add_argument("--python", default="/usr/bin/python3", help="the Python of the target machines")
     words.add_argument("--key", type=Path, required=True, help="Ed25519 key; made when it is not there")
     arguments = words.parse_args()
+    bundle_tar = arguments.out / f"gateway-{build.version()}-bundle.tar"
     with tempfile.TemporaryDirectory() as work:
-        subprocess.run(["tar", "-xf", arguments.bundle, "-C", work, "--no-same-owner"], check=True)
+        subprocess.run(["tar", "-xf", bundle_tar, "-C", work, "--no-same-owner"], check=True)
         (bundle,) = Path(work).iterdir()
         root = Path(work) / "root"
         version = (bundle / "VERSION").read_text(encoding="utf-8").strip()
         fill(bundle, root, version, arguments.python)
         describe(root, version, arguments.python)
-        package = arguments.bundle.with_name(f"{NAME}_{version}_{architecture()}.deb")
-        environment = os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)}
-        build = ["dpkg-deb", "--build", "--root-owner-group", "-Zgzip", root, package]
-        subprocess.run(build, check=True, env=environment, stdout=subprocess.DEVNULL)
+        package = bundle_tar.with_name(f"{NAME}_{version}_{architecture()}.deb")
+        environment = os.environ | {"SOURCE_DATE_EPOCH": str(build.EPOCH)}
+        packing = ["dpkg-deb", "--build", "--root-owner-group", "-Zgzip", root, package]
+        subprocess.run(packing, check=True, env=environment, stdout=subprocess.DEVNULL)
     sign.make_missing(arguments.key)
     sign.sign(package, arguments.key)
     print(package)

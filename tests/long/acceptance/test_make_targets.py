@@ -55,6 +55,7 @@ ELSEWHERE = {
     "run": ("gateway demo", "tests/acceptance/test_make_run.py"),
     "pictures": ("tests/office/long/pages/test_every_page.py", "tests/office/long/pages/test_every_page.py"),
     "bundle": ("tools/bundle/build.py", "tests/long/acceptance/test_bundle.py"),
+    "image": ("tools/bundle/image.sh", "tests/long/acceptance/test_packages.py"),
     "deb": ("tools/bundle/deb.py", "tests/long/acceptance/test_packages.py"),
 }
 

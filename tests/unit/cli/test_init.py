@@ -7,7 +7,6 @@ import tomllib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.settings import load
-from tests.support.cases import Cases
 from tests.unit.cli.conftest import Terminal
 
 GOOD = ("init", "--data-dir", "state", "--code", "Z91.02", "--name", 'An "Office"', "--port", "0", "--yes")
@@ -50,47 +48,6 @@ def test_a_settings_file_that_cannot_be_written_is_named_with_the_way_out(
     assert run.code == 1
     assert "gateway.toml cannot be sections" in run.err
     assert "--config" in run.err
-
-
-SERVER = "postgresql+asyncpg://gateway:hidden@db.example/gateway"
-
-
-def test_flags_become_one_file_that_needs_no_edit(tmp_path: Path, terminal: Terminal, cases: Cases) -> None:
-    """Secrets are not in it: it names their files."""
-    for name, text in (("address", SERVER), ("password", "of the broker"), ("ca.pem", "")):
-        (tmp_path / name).write_text(f"{text}\n", encoding="utf-8")
-    keys = {"password_file": "secrets/keys"}
-
-    rows: dict[str, dict[str, Any]] = {
-        "": {"keys": {}},
-        "--secrets secrets --node-name one --axis /srv/axis --metrics-port 9180": {
-            "node": {"name": "one", "data_dir": "state"},
-            "axis": {"folder": "/srv/axis"},
-            "metrics": {"port": 9180},
-            "keys": keys,
-        },
-        "--database-file address --database-ca ca.pem --secrets /etc/secrets": {
-            "database": {"url_file": "/etc/secrets/database", "ca": str(tmp_path / "ca.pem")},
-            "keys": {"password_file": "/etc/secrets/keys"},
-        },
-        "--axis amqps://mq1,amqps://mq2 --broker-password-file password --broker-ca ca.pem": {
-            "axis": {"kind": "amqp"},
-            "amqp": {
-                "servers": "amqps://mq1,amqps://mq2",
-                "password_file": "secrets/broker",
-                "ca": str(tmp_path / "ca.pem"),
-            },
-            "keys": keys,
-        },
-    }
-    for flags, expected in rows.items():
-        with cases.case(flags):
-            run = terminal.type(*GOOD, *flags.split(), "--dry-run")
-            sections = tomllib.loads(run.out)
-            assert "hidden" not in run.out
-            assert {k: v for k, v in sections.items() if k not in ("api", "limits", "log")} == {
-                "node": {"name": "Z91.02", "data_dir": "state"}
-            } | expected
 
 
 def test_a_new_node_has_settings_schema_agency_key_and_one_secret_shown_once(

@@ -1,4 +1,4 @@
-"""A new node takes what its authority gave it, whole or not at all, and a second time nothing."""
+"""What a new node does not take of its authority. A whole set-up: tests/long/acceptance/test_packages.py."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.clock import SystemClock
-from gateway.policy.trust import fingerprint
 from gateway.trust.keys import KeyDirectory
 from gateway_labs.authority import Authority
 from tests.support.cases import Cases
-from tests.support.cli_people import FIRST, SECOND, Deciders, typing
+from tests.support.cli_people import FIRST, Deciders, typing
 from tests.unit.cli.conftest import CommandRun, Terminal
 
 PARTNER = "Z91.07"
@@ -43,29 +42,6 @@ def gifts(terminal: Terminal, tmp_path: Path) -> Path:
 def joined(terminal: Terminal, folder: Path, lines: str = "") -> CommandRun:
     with typing(lines):
         return terminal.type("join", folder, "--yes", "-o", "ndjson", "--lang", "en")
-
-
-def digits(folder: Path, code: str) -> str:
-    from cryptography import x509
-
-    certificate = x509.load_pem_x509_certificate((folder / f"{code}.pem").read_bytes())
-    return fingerprint(certificate.public_bytes(Encoding.DER))[-16:]
-
-
-def test_two_people_take_all_of_it_and_a_second_time_nothing_is_left(
-    terminal: Terminal, gifts: Path, tmp_path: Path
-) -> None:
-    deciders = Deciders.add_to(tmp_path / "gateway.toml")
-    second = deciders.lines(SECOND, *(digits(gifts, code) for code in ("Z91.02", PARTNER)))
-
-    run = joined(terminal, gifts, deciders.lines(FIRST) + second)
-    repeated = joined(terminal, gifts)
-
-    assert run.code == 0, run.err
-    assert digits(gifts, PARTNER) not in run.out + run.err, "the approver has it from the partner"
-    assert [key["state"] for key in terminal.type("keys", "list", "-o", "json").json["data"]] == ["signs"]
-    assert len(terminal.type("registry", "show", PARTNER, "-o", "json").json["certificates"]) == 1
-    assert (repeated.code, repeated.json) == (0, {"added": 0, "bound": [], "own": []})
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_taken(

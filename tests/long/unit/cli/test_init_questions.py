@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.settings import load
 from gateway.settings.options import Secret
-from tests.support.dialogue import dialogue
+from tools.bundle.dialogue import dialogue
 
 
 def test_six_questions_at_a_terminal_make_a_node_whose_secrets_are_files(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lets a test sit at a terminal of the program: it waits for a question and types the answer."""
+"""Sits at a terminal of the program for a test: it waits for a question and types the answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def dialogue(
                 piece = os.read(own, 4096)
             except OSError:  # the program has ended
                 piece = b""
-            assert piece, screen.decode(errors="replace")
+            if not piece:
+                raise AssertionError(screen.decode(errors="replace"))
             screen.extend(piece)
         text_so_far = screen.decode(errors="replace")
         if text is not None:
@@ -52,7 +53,8 @@ def dialogue(
 
     try:
         yield answer
-        assert process.wait(timeout=60) == 0, screen.decode(errors="replace")
+        if process.wait(timeout=60) != 0:
+            raise AssertionError(screen.decode(errors="replace"))
     finally:
         process.kill()
         process.wait()
