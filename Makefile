@@ -1,6 +1,9 @@
 # What to type. Every target that needs the tools sets them up first; `make help` lists them.
 PYTHON ?= python3
 VENV := .venv
+# What makes a bundle needs a twentieth of that, and nothing of the node.
+BUILDER := .venv-build
+DIST := dist
 # Who makes releases names his own key; without one a key for trying out is made.
 KEY ?= dist/trial.key
 # How much a soak is to do; SEED=… repeats one, and the random choices of test-long and fuzz.
@@ -42,7 +45,7 @@ LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-w
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long walks unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle clean
+.PHONY: help setup run test test-long walks unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle deb image clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,18 +120,29 @@ bench: $(VENV)/.dev ## measure what a document costs; QUICK=1 within five minute
 clients: $(VENV)/.dev ## packages of clients in Python, Java, TypeScript and C# into dist; ONLY names languages
 	$(BIN)/python tools/make_clients.py $(ONLY)
 
-bundle: $(VENV)/.dev ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
-	$(BIN)/python tools/bundle/build.py --out dist --key $(KEY)
+bundle: $(BUILDER)/.made ## everything to install without a network: dist/gateway-VERSION-bundle.tar; KEY=file signs it
+	$(BUILDER)/bin/python tools/bundle/build.py --out $(DIST) --key $(KEY)
+
+deb: bundle ## the package for Debian of that bundle, with Debian's own Python: dist/lienthong-gateway_VERSION_ARCHITECTURE.deb
+	$(BUILDER)/bin/python tools/bundle/deb.py --out $(DIST) --key $(KEY)
+
+image: deb ## the image of that package for containers, made without an engine: dist/gateway-image.tar
+	tools/bundle/image.sh $$(ls -t $(DIST)/lienthong-gateway_*.deb | head -1) $(DIST)/gateway-image.tar
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(BUILDER) var .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Wheels alone, with pinned digests: nothing is compiled and nothing else is fetched.
-$(VENV)/.run: requirements.lock labs/requirements.lock pyproject.toml office/pyproject.toml foreign/pyproject.toml labs/pyproject.toml
+$(VENV)/.run: requirements.lock requirements-build.lock labs/requirements.lock pyproject.toml office/pyproject.toml foreign/pyproject.toml labs/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock -r labs/requirements.lock
+	$(PIP) install --only-binary :all: --require-hashes -r requirements.lock -r requirements-build.lock -r labs/requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable . --editable office --editable foreign --editable labs
+	@touch $@
+
+$(BUILDER)/.made: requirements-build.lock
+	$(PYTHON) -m venv $(BUILDER)
+	$(BUILDER)/bin/pip --disable-pip-version-check --quiet install --only-binary :all: --require-hashes -r requirements-build.lock
 	@touch $@
 
 # Few of these tools are started in a run of the tests, so they are compiled on first use.

@@ -55,6 +55,7 @@ OPENED: dict[str, Opens] = {
 NOUNS = {
     "serve": "Run the API, the pages and the workers until stopped.",
     "init": "Set up a node: settings, database, your agency, its key pair and the first API key (printed once).",
+    "join": "Take what the authority gave a new node: list of codes and certificates, which two people bind.",
     "send": "Send a document.",
     "sign": "Put the agency's signature on a PDF, in person: the seal, a copy's mark, or an appendix's mark.",
     "watch": "Print events as they happen, oldest first.",

@@ -1,7 +1,7 @@
 """`gateway init`, `gateway config`, `gateway migrate`: set up a node, show its settings, bring its database to this
-version. In: settings; for `init` six answers, as flags or asked at the terminal. Out: a node that can be opened; the
-settings in force; the schema's version. `init` makes a commented settings file, a migrated database, the hosted agency, its
-key pair with a signing request, and the first API key, printed once; the set-up phase begins, in which two new persons may
+version. In: settings; for `init` the answers of `new_node`. Out: a node that can be opened; the settings in force; the
+schema's version. `init` makes a commented settings file, its secret files, a migrated database, the hosted agency, its key
+pair with a signing request, and the first API key, printed once; the set-up phase begins, in which two new persons may
 decide at once. An existing settings file is never touched. `config` tells where each setting came from, secrets masked, or
 every fault at once. `migrate` shows the schema's state and takes its steps, forward only; steps that older nodes cannot
 bear need --contract."""
@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import output, tokens
+from gateway.cli import new_node, output, tokens
 from gateway.cli.command import Invocation, OutputFormat, existing, noun, option, verb
+from gateway.cli.new_node import SetupAnswers
 from gateway.cli.node import at_core, must_exist, operator
 from gateway.clock import SystemClock
 from gateway.deciding import approvals, people
@@ -37,38 +36,51 @@ _FIRST_KEY = "first"
 _LIFE = timedelta(days=365)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupAnswers:
-    """Answers that a new node needs."""
-
-    data_dir: Path
-    code: str
-    name: str
-    numbering: NumberingMode
-    port: int
-    ca: Path | None
-
-
 config, migrate = noun("config"), noun("migrate")
 
 
 @verb(
     "",
     "gateway --config /etc/gateway/gateway.toml init --data-dir /var/lib/gateway --code Z91.02 --name Trial"
-    " --numbering A --port 8080 --ca ca.pem --yes",
+    " --numbering A --port 8080 --ca ca.pem --secrets /etc/gateway/secrets --person 'A. Clerk' --person 'A. Leader' --yes",
     writes=True,
 )
 async def init(
     call: Invocation,
-    data_dir: Annotated[Path | None, option("1. Where the node keeps everything.")] = None,
-    code: Annotated[str | None, option("2. Code of your agency, for example Z91.02.")] = None,
-    name: Annotated[str | None, option("3. Name of your agency.")] = None,
+    code: Annotated[str | None, option("Code of your agency, for example Z91.02.")] = None,
+    name: Annotated[str | None, option("Name of your agency.")] = None,
     numbering: Annotated[
         NumberingMode | None,
-        option("4. Arrival numbers: A your document system, B this node, C typed by the clerk."),
+        option("Arrival numbers: A your document system, B this node, C typed by the clerk."),
     ] = None,
-    port: Annotated[int | None, option("5. Port of the API.", min=0, max=65535)] = None,
-    ca: Annotated[Path | None, existing("6. Root certificates of the exchange certificates (PEM).")] = None,
+    database_file: Annotated[
+        Path | None,
+        existing("1. A file whose first line is the address of a PostgreSQL database; default: SQLite."),
+    ] = None,
+    database_ca: Annotated[Path | None, existing("Authority of the database's certificate (PEM).")] = None,
+    axis: Annotated[
+        str | None,
+        option("2. Servers of the broker (amqps://…), or the folder that the nodes of one machine share."),
+    ] = None,
+    broker_password_file: Annotated[
+        Path | None,
+        existing("A file whose first line is the node's password at the broker; default: a new one."),
+    ] = None,
+    broker_ca: Annotated[Path | None, existing("Authority of the broker's certificate (PEM).")] = None,
+    node_name: Annotated[
+        str | None, option("3. Name of the node, its user at the broker; default: the agency's code.")
+    ] = None,
+    port: Annotated[int | None, option("4. Port of the API.", min=0, max=65535)] = None,
+    metrics_port: Annotated[int | None, option("Port for monitoring; 0: none.", min=0, max=65535)] = None,
+    ca: Annotated[Path | None, existing("5. Root certificates of the exchange certificates (PEM).")] = None,
+    data_dir: Annotated[Path | None, option("6. Where the node keeps everything.")] = None,
+    secrets: Annotated[
+        Path | None,
+        option(
+            "Folder of the secrets, each in a file; missing passwords of keys and backups are made.",
+            file_okay=False,
+        ),
+    ] = None,
     person: Annotated[
         list[str] | None,
         option("A person who decides about trust; give it twice for two. Each gets a code to enrol with."),
@@ -80,62 +92,31 @@ async def init(
     file = call.config or Path(os.environ.get("GATEWAY_CONFIG") or DEFAULT_FILE)
     if file.exists():
         raise Clash(f"{file} exists already; it was not touched", hint="name another file with --config")
-    answers = _collect_answers(
-        call,
-        {"data_dir": data_dir, "code": code, "name": name, "numbering": numbering, "port": port, "ca": ca},
-    )
+    flags = {
+        "data_dir": data_dir,
+        "code": code,
+        "name": name,
+        "numbering": numbering,
+        "port": port,
+        "ca": ca,
+        "database": None,
+        "database_file": database_file,
+        "database_ca": database_ca,
+        "axis": axis,
+        "broker_password_file": broker_password_file,
+        "broker_ca": broker_ca,
+        "node_name": node_name,
+        "metrics_port": metrics_port,
+        "secrets": secrets,
+        "people": tuple(person or ()),
+    }
+    answers = new_node.collect(call, flags, file)
     _check_code(answers.code)
     if call.dry_run:
-        output.lines([settings_text(answers, file)])
+        output.lines([new_node.settings_text(answers, file, os.environ)])
         call.say("cli.would", what=f"init {answers.code} → {file}")
         return
-    await _set_up(call, file, answers, person or ())
-
-
-def _collect_answers(call: Invocation, flags: Mapping[str, Any]) -> SetupAnswers:
-    """Return the flags, and for missing ones the answers at a terminal; without a terminal a usage error names them."""
-    preset: dict[str, Any] = {"data_dir": "data", "code": None, "name": None, "numbering": "A", "port": 8080}
-    missing = [key for key, default in preset.items() if flags[key] is None and default is None]
-    if call.yes or not sys.stdin.isatty():
-        if missing:
-            missing_flags = ", ".join(f"--{key}" for key in missing)
-            raise typer.BadParameter(f"there is no terminal to ask at; give {missing_flags}")
-        answers = {key: default if flags[key] is None else flags[key] for key, default in preset.items()}
-        ca = flags["ca"]
-    else:
-        answers = {
-            key: typer.prompt(call.word(f"cli.init.{key}"), default=default, err=True)
-            if flags[key] is None
-            else flags[key]
-            for key, default in preset.items()
-        }
-        ca_text = flags["ca"] or typer.prompt(
-            call.word("cli.init.ca"), default="", show_default=False, err=True
-        )
-        ca = Path(ca_text) if ca_text else None
-    if not str(answers["name"]).strip():
-        raise typer.BadParameter("the agency needs a name")
-    return SetupAnswers(
-        data_dir=Path(answers["data_dir"]),
-        code=str(answers["code"]).strip(),
-        name=str(answers["name"]).strip(),
-        numbering=_numbering(str(answers["numbering"])),
-        port=_port(str(answers["port"])),
-        ca=ca,
-    )
-
-
-def _numbering(text: str) -> NumberingMode:
-    try:
-        return NumberingMode(text.strip().upper())
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no way of numbering; expected A, B or C") from error
-
-
-def _port(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) > 65535:
-        raise typer.BadParameter(f"{text!r} is no port; expected a number from 0 to 65535")
-    return int(text)
+    await _set_up(call, file, answers)
 
 
 def _check_code(code: str) -> None:
@@ -145,7 +126,7 @@ def _check_code(code: str) -> None:
         raise typer.BadParameter(str(error)) from error
 
 
-async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: Sequence[str]) -> None:
+async def _set_up(call: Invocation, file: Path, answers: SetupAnswers) -> None:
     """Set up step by step, the settings file last but one, so that a failed set-up can be repeated."""
     from gateway.settings import reading
     from gateway.store import migrate
@@ -153,7 +134,8 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
     draft = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(settings_text(answers, file), encoding="utf-8")
+        draft.write_text(new_node.settings_text(answers, file, os.environ), encoding="utf-8")
+        new_node.write_secrets(answers, os.environ)
     except OSError as error:
         raise Misconfigured(
             f"the settings file {file} cannot be written: {error.strerror or error}",
@@ -177,9 +159,11 @@ async def _set_up(call: Invocation, file: Path, answers: SetupAnswers, people: S
         entry = entries[0] if entries else core.keys.generate(agency.code)
         core.keys.request(agency.code, entry.key_id, agency.name)
         secret, key = await tokens.make(core, agency, _FIRST_KEY, tokens.DAILY, _LIFE)
-        codes = await _add_people(core, people)
+        codes = await _add_people(core, answers.people)
         open_until = await approvals.begin_set_up(core.deciding, (await operator(core.store)).id)
     draft.replace(file)
+    async for finding in new_node.findings(call, settings):
+        call.tell(f"! {finding}")
     request = settings.keys.folder / agency.code / f"{entry.key_id}.csr.pem"
     output.record(
         call,
@@ -217,7 +201,13 @@ async def _add_people(core: NodeCore, names: Sequence[str]) -> list[dict[str, st
 def _make_folders(settings: Any, answers: SetupAnswers) -> None:
     trust = settings.trust.folder
     for folder in (settings.node.data_dir, settings.axis.folder, settings.keys.folder, trust / "chain"):
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                f"the folder {folder} cannot be made: {error.strerror or error}",
+                hint="make it for the user of the node, or name another one",
+            ) from error
     for folder in (settings.node.data_dir, settings.keys.folder):
         folder.chmod(0o700)
     if answers.ca is not None:
@@ -232,47 +222,6 @@ def _next_steps(call: Invocation, settings: Any, request: Path) -> None:
     if not (settings.trust.folder / "ca.pem").is_file():
         call.say("cli.init.no_ca", path=settings.trust.folder / "ca.pem")
     call.say("cli.init.next", request=request)
-
-
-def settings_text(answers: SetupAnswers, file: Path) -> str:
-    """Write the commented settings file; defaults are commented out."""
-    folder = (
-        answers.data_dir
-        if answers.data_dir.is_absolute()
-        else Path(os.path.relpath(answers.data_dir, file.parent))
-    )
-    return f"""\
-# Settings of this node. Every setting is described in docs/settings.md; check this file with:
-#   gateway --config {file.name} config check
-
-[node]
-# Its name in logs. On a broker also its user there, and the value of the registry's column "host".
-name = {_toml_string(answers.code)}
-# All data of the node; back up this folder. Relative to this file.
-data_dir = {_toml_string(str(folder))}
-
-[api]
-# Only this machine; any other address needs a TLS proxy in front.
-host = "127.0.0.1"
-port = {answers.port}
-
-[keys]
-# The password of the key files is not kept here: set GATEWAY_KEYS_PASSWORD_FILE to a file with it.
-
-[limits]
-# MB of original bytes: the largest file, and all files of a document together.
-# file_mb = 10
-# document_mb = 50
-
-[log]
-# debug, info, warning or error; one JSON object a line, on stderr.
-# level = "info"
-"""
-
-
-def _toml_string(text: str) -> str:
-    """Quote a TOML basic string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @config.verb("", "--config province.toml -o json", name="show")

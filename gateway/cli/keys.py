@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -140,25 +140,29 @@ async def import_(
 ) -> None:
     """Add an issued certificate to its key. If other certificates of the agency are bound here, it signs once it is
     bound too."""
+    agency = chosen(await core.store.hosted(), call.agency)
+    await check_own(core, agency.code, file)
+    call.ask("cli.ask.import_certificate", file=file, code=agency.code)
+    entry = core.keys.import_certificate(agency.code, file.read_bytes())
+    output.record(call, _key_record(entry))
+    call.say("cli.key.announce", code=agency.code, file=file)
+
+
+async def check_own(core: NodeCore, code: str, file: Path) -> None:
+    """Check that the file is a certificate for a key of the agency that may be used from now on. Clash otherwise."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from gateway.ops.certificates import check_made_for_signing, check_never_signed_pdfs
     from gateway.trust.key_material import key_id, public_key_of, sha256
     from gateway.trust.keys import read_certificate
 
-    pem = file.read_bytes()
-    certificate = read_certificate(pem, str(file))
+    certificate = read_certificate(file.read_bytes(), str(file))
     check_made_for_signing(certificate, str(file))
     der = certificate.public_bytes(Encoding.DER)
-    agency = chosen(await core.store.hosted(), call.agency)
     certificate_key = key_id(public_key_of(certificate, str(file)))
-    _refuse_stolen(certificate_key, await core.store.key_ends(agency.code))
+    _refuse_stolen(certificate_key, await core.store.key_ends(code))
     await check_never_signed_pdfs(core.store, [der])
-    await _check_can_sign(core, agency.code, certificate_key, sha256(der))
-    call.ask("cli.ask.import_certificate", file=file, code=agency.code)
-    entry = core.keys.import_certificate(agency.code, pem)
-    output.record(call, _key_record(entry))
-    call.say("cli.key.announce", code=agency.code, file=file)
+    await _check_can_sign(core, code, certificate_key, sha256(der))
 
 
 def _refuse_stolen(key_id: str, ends: Sequence[KeyEnd]) -> None:
@@ -239,7 +243,7 @@ async def propose_all(
     reason: ForApprover = "",
 ) -> None:
     """Propose many certificates at once; they are approved together or not at all."""
-    await _propose(call, core, list(_read_bindings(file)), as_, from_, overlap_days, reason)
+    await _propose(call, core, list(read_bindings(file)), as_, from_, overlap_days, reason)
 
 
 async def _propose(
@@ -251,13 +255,21 @@ async def _propose(
     overlap_days: int | None,
     reason: str,
 ) -> None:
+    content = await bindings_content(core, bindings, from_, overlap_days)
+    await proposals.make_proposal(call, core, content, as_, reason)
+
+
+async def bindings_content(
+    core: NodeCore, bindings: Sequence[Binding], from_: str | None = None, overlap_days: int | None = None
+) -> ProposalContent:
+    """Return what a proposal to bind these certificates contains."""
     from gateway.ops.certificates import check_never_signed_pdfs
 
     overlap = timedelta(days=core.settings.keys.overlap_days if overlap_days is None else overlap_days)
     await check_never_signed_pdfs(core.store, [b.certificate_der for b in bindings])
     at, now = moment(from_) if from_ else None, core.clock.now()
     changes = [binding_change(await core.directory.bindings(b.code), b, now, overlap, at) for b in bindings]
-    await proposals.make_proposal(call, core, ProposalContent(bindings=tuple(changes)), as_, reason)
+    return ProposalContent(bindings=tuple(changes))
 
 
 verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)(proposals.approve)
@@ -284,7 +296,13 @@ def _binding(code: str, file: Path) -> Binding:
     return certificates.binding_to_propose(code, file.read_bytes(), str(file))
 
 
-def _read_bindings(file: Path) -> Iterable[Binding]:
+def read_bindings(file: Path) -> Iterable[Binding]:
+    for code, pem_file in certificate_files(file):
+        yield _binding(code, pem_file)
+
+
+def certificate_files(file: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the rows of a table of certificates, each a code and a file beside the table."""
     with file.open(encoding="utf-8-sig", newline="") as opened:
         table = csv.DictReader(opened)
         if not {"code", "certificate"} <= set(table.fieldnames or ()):
@@ -293,7 +311,7 @@ def _read_bindings(file: Path) -> Iterable[Binding]:
             pem_file = file.parent / (line["certificate"] or "")
             if not pem_file.is_file():
                 raise typer.BadParameter(f"{file}: there is no certificate {pem_file}")
-            yield _binding(line["code"] or "", pem_file)
+            yield line["code"] or "", pem_file
 
 
 @verb("0123456789abcdef", "0123456789abcdef --at now --yes", writes=True)

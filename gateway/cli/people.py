@@ -106,6 +106,17 @@ async def add(call: Invocation, core: NodeCore, name: Name, role: Roles, as_: Ma
 @verb("'A. Clerk'", "'A. Clerk' --lang en", local=True)
 async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
     """Activate your account: with your one-time code, choose a passphrase and set up your second factor."""
+    person = (await enrol_person(call, core, name)).person
+    async with core.deciding.decisions.read() as view:
+        open_until = await approvals.set_up_open_until(view, core.clock.now())
+    if open_until is None:
+        call.say("cli.person.enrolled", name=person.name)
+    else:
+        call.say("cli.person.enrolled_in_set_up", name=person.name, until=output.clock(open_until))
+
+
+async def enrol_person(call: Invocation, core: NodeCore, name: str) -> SignedIn:
+    """Enrol the person at the terminal, who is signed in with it."""
     from gateway.trust import qr
 
     services = core.deciding
@@ -122,13 +133,7 @@ async def enrol(call: Invocation, core: NodeCore, name: Name) -> None:
         output.lines(qr.lines(uri))
     sys.stdout.flush()  # the reader of a pipe must have it before the next question
     first = ask_hidden(call, "cli.person.first")
-    person = await people.enrol(services, name, code, passphrase, totp, first)
-    async with services.decisions.read() as view:
-        open_until = await approvals.set_up_open_until(view, services.clock.now())
-    if open_until is None:
-        call.say("cli.person.enrolled", name=person.name)
-    else:
-        call.say("cli.person.enrolled_in_set_up", name=person.name, until=output.clock(open_until))
+    return await people.enrol(services, name, code, passphrase, totp, first)
 
 
 @verb(

@@ -58,7 +58,7 @@ async def show(call: Invocation, core: NodeCore, id: Id) -> None:
     async with core.deciding.decisions.read() as view:
         names = await view.people.names(proposal.people)
         now = core.clock.now()
-    _print(call, proposal, names, now)
+    print_proposal(call, proposal, names, now)
 
 
 @verb("prp_01 --as 'A. Leader'", "prp_01 --as 'A. Leader' --yes -o json", writes=True)
@@ -73,9 +73,13 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
     # Checked again, because the key may have signed a PDF since the proposal.
     await check_never_signed_pdfs(core.store, [b.certificate_der for b in proposal.content.bindings])
     if call.output is OutputFormat.TABLE:
-        _print(call, proposal, names, core.clock.now())
+        print_proposal(call, proposal, names, core.clock.now())
     call.ask("cli.ask.approve", id=id)
-    person = await people.sign_in(call, core, as_)
+    await approve_signed_in(call, core, proposal, await people.sign_in(call, core, as_))
+
+
+async def approve_signed_in(call: Invocation, core: NodeCore, proposal: Proposal, person: SignedIn) -> None:
+    """Ask this person for the digits and approve the proposal as it was shown."""
     typed_digits = [
         people.ask(call, "cli.person.digits", n=n, of=_subject(change))
         for n, change in enumerate(proposal.content.certificates, 1)
@@ -91,13 +95,13 @@ async def approve(call: Invocation, core: NodeCore, id: Id, as_: As) -> None:
         people.ask(call, "delegated.ask.digest", issuer=output.plain(listed.issuer), number=listed.sequence)
         for listed in proposal.content.lists
     ]
-    approved = await approvals.approve(core.deciding, person, id, typed_digits, proposal.digest)
+    approved = await approvals.approve(core.deciding, person, proposal.id, typed_digits, proposal.digest)
     async with core.deciding.decisions.read() as view:
         names = await view.people.names(approved.people)
     now = core.clock.now()
     if call.output is not OutputFormat.TABLE or call.quiet:
         output.record(call, proposal_record(approved, names, now))
-    call.say("cli.proposal.in_force", id=id)
+    call.say("cli.proposal.in_force", id=proposal.id)
     if proposal.content.anchors:
         call.say("cli.proposal.restart")
 
@@ -212,7 +216,8 @@ def proposal_record(proposal: Proposal, names: Mapping[str, str], now: datetime)
     }
 
 
-def _print(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: datetime) -> None:
+def print_proposal(call: Invocation, proposal: Proposal, names: Mapping[str, str], now: datetime) -> None:
+    """Print a proposal without the digits that the approver types."""
     record = proposal_record(proposal, names, now)
     if call.output is not OutputFormat.TABLE or call.quiet:
         output.record(call, record)

@@ -152,10 +152,10 @@ async def import_(
 
 async def _import(call: Invocation, file: Path, apply: bool, *, details: bool) -> None:
     async with at_registry(call.settings()) as node:
-        plan = await node.directory_changes.plan_import(_read_file(call, file))
+        plan = await node.directory_changes.plan_import(read_file(call, file))
         if plan.problems or not apply:
             _print_plan(call, plan, details=details)
-        _refuse_problems(file, plan)
+        refuse_problems(file, plan)
         if not apply:
             two = node.directory_changes.needs_two(plan)
             call.say("cli.import.two" if two else "cli.preview_only")
@@ -170,11 +170,11 @@ async def _propose_import(
     call: Invocation, file: Path, number: str, as_: str, reason: str, *, details: bool
 ) -> None:
     async with at_core(call.settings()) as node:
-        content = _read_file(call, file)
+        content = read_file(call, file)
         plan = await node.directory_changes.plan_import(content)
         if plan.problems or call.output is OutputFormat.TABLE:
             _print_plan(call, plan, details=details)
-        _refuse_problems(file, plan)
+        refuse_problems(file, plan)
         call.ask("cli.ask.reform_propose")
         person = await people.sign_in(call, node, as_)
         proposal = await registry_changes.propose_import(
@@ -258,7 +258,7 @@ async def axis_lists(
         output.rows(call, rows, _AXIS_LIST_COLUMNS, [{"since": row["at"]} for row in rows])
 
 
-def _read_file(call: Invocation, file: Path) -> bytes:
+def read_file(call: Invocation, file: Path) -> bytes:
     """Read the file as the registry does, its columns renamed from common headings; unknown ones stay, as problems."""
     table = read_table(call, file)
     names = code_file.headings_of(table)
@@ -281,7 +281,7 @@ def read_table(call: Invocation, file: Path) -> bytes:
     return read.csv
 
 
-def _refuse_problems(file: Path, plan: Plan) -> None:
+def refuse_problems(file: Path, plan: Plan) -> None:
     if plan.problems:
         raise Clash(f"{file.name} has {len(plan.problems)} problems; nothing was imported")
 

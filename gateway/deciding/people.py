@@ -54,10 +54,10 @@ async def add(
 
 async def enrol(
     services: DecisionServices, name: str, code: str, passphrase: str, totp: str, first: str
-) -> Person:
-    """Store the person's passphrase and second factor. `totp` is its new secret, and `first` a code that the person's
-    device made from it, since a person whose device makes wrong codes would be locked out. Raises Denied for a wrong
-    one-time code."""
+) -> SignedIn:
+    """Store the person's passphrase and second factor, and return the person as signed in by them. `totp` is the factor's
+    new secret, and `first` a code that the person's device made from it, since a person whose device makes wrong codes
+    would be locked out. Raises Denied for a wrong one-time code."""
     now = services.clock.now()
     hashed, sealed = await services.pool.run(partial(services.secrets.keep, passphrase, totp))
     step = await services.pool.run(partial(services.secrets.step, passphrase, sealed, first, now))
@@ -74,7 +74,7 @@ async def enrol(
         credentials = Credentials(passphrase_hash=hashed, sealed_totp=sealed, last_step=step)
         await work.people.save_credentials(person.id, credentials)
         await work.events.append(EventKind.PERSON_ENROLLED, person.id, now)
-    return enrolled
+    return SignedIn(person=enrolled, at=now)
 
 
 async def give(

@@ -1,5 +1,6 @@
 """Reads the node's settings once, in a stated order: defaults, then the TOML file, then GATEWAY_SECTION_KEY in the
-environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). In: a path or none, and an environment. Out:
+environment, then secret files (GATEWAY_SECTION_KEY_FILE, for secrets only). The TOML file may name secret files, too, as
+`password_file`. In: a path or none, and an environment. Out:
 one frozen `Settings`, every value with its source; or Misconfigured with everything wrong at once. It also shows people the
 settings in force, secrets masked, and their bounds; and it reads hours and people of reminders."""
 
@@ -120,9 +121,13 @@ def _from_file(path: Path, tables: Mapping[str, Any], faults: list[str]) -> dict
         if not isinstance(table, dict):
             faults.append(f"{section}: expected to stand below a [section], found outside of one ({source})")
         elif _known_section(section, source, faults):
+            base = path.resolve().parent
             for name, raw in table.items():
-                if _is_setting(key := f"{section}.{name}", source, faults):
-                    raw_values[key] = _RawValue(value=raw, source=source, base=path.resolve().parent)
+                key = f"{section}.{name}"
+                if (secret := _secret_key(key)) is not None and isinstance(raw, str):
+                    raw_values |= _from_secret_file(secret, base / raw, f"{key}, {source}", faults)
+                elif _is_setting(key, source, faults):
+                    raw_values.setdefault(key, _RawValue(value=raw, source=source, base=base))
     return raw_values
 
 
@@ -142,15 +147,19 @@ def _from_secret_files(environ: Mapping[str, str], faults: list[str]) -> dict[st
     raw_values: dict[str, _RawValue] = {}
     for variable, file in sorted(environ.items()):
         key = _secret_key(_key_of(variable) or "")
-        if key is None:
-            continue
-        try:
-            text = Path(file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-        except (OSError, UnicodeDecodeError):
-            faults.append(f"{key}: expected a readable secret file, found {file} (environment {variable})")
-            continue
-        raw_values[key] = _RawValue(value=text, source=f"secret file {file}", base=Path.cwd())
+        if key is not None:
+            raw_values |= _from_secret_file(key, Path(file), f"environment {variable}", faults)
     return raw_values
+
+
+def _from_secret_file(key: str, file: Path, source: str, faults: list[str]) -> dict[str, _RawValue]:
+    """Read the first line of the file; nothing, and a fault, where it cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{key}: expected a readable secret file, found {file} ({source})")
+        return {}
+    return {key: _RawValue(value=text, source=f"secret file {file}", base=Path.cwd())}
 
 
 def _several(

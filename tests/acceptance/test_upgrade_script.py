@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,15 @@ RED_DISK = {"check": "disk", "level": "red", "says": "disk full"}
 FINE = {"check": "axis", "level": "green", "says": "fine"}
 
 
-def version(prefix: Path, name: str, checks: list[dict[str, str]] | str) -> None:
-    """Write an installed version whose doctor prints these checks."""
+def version(prefix: Path, name: str, checks: list[dict[str, str]] | str, pending: Sequence[str] = ()) -> None:
+    """Write an installed version whose doctor prints these checks, and whose schema waits for steps of these phases."""
     programs = prefix / name / "bin"
     programs.mkdir(parents=True)
     report = checks if isinstance(checks, str) else json.dumps({"level": "-", "checks": checks})
     (programs / "said").write_text(report)
+    (programs / "pending").write_text(json.dumps({"pending": [{"phase": phase} for phase in pending]}))
     (programs / "gateway-node").write_text(
-        '#!/bin/sh\n[ "$1" = doctor ] || exit 0\ncat "$(dirname "$0")/said"\nexit 1\n'
+        '#!/bin/sh\ncd "$(dirname "$0")"\ncase "$1 $2" in doctor*) cat said; exit 1 ;; *status) cat pending ;; esac\n'
     )
     (programs / "gateway-node").chmod(0o755)
     (programs / "python").symlink_to(sys.executable)
@@ -52,21 +54,54 @@ def test_an_upgrade_stops_only_for_what_is_newly_red(
     checks_after: list[dict[str, str]] | str,
     goes_on: bool,
 ) -> None:
-    bundle, prefix = tmp_path / "bundle", tmp_path / "prefix"
-    bundle.mkdir()
-    shutil.copy(TOOLS / "upgrade.sh", bundle)
-    (bundle / "VERSION").write_text("2.0")
-    (bundle / "check.sh").write_text("#!/bin/sh\n")
-    (bundle / "check.sh").chmod(0o755)
+    prefix = tmp_path / "prefix"
     version(prefix, "1.0", checks_before)
     version(prefix, "2.0", checks_after)
-    (prefix / "current").symlink_to("1.0")
 
-    process = subprocess.run(
-        ["/bin/sh", bundle / "upgrade.sh", "release.pub", prefix], capture_output=True, text=True, check=False
-    )
+    process = upgraded(tmp_path)
 
     assert (process.returncode == 0) == goes_on, process.stderr
     assert os.readlink(prefix / "current") == ("2.0" if goes_on else "1.0")
     if not goes_on:
         assert "1.0 stays in use" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("pending", "words"),
+    [
+        (("expand",), ""),
+        (("expand", "expand"), "1.0 does not start again"),
+        (("contract",), ""),
+        (("expand", "contract", "expand"), "migrate up --contract"),
+    ],
+)
+def test_an_upgrade_over_several_releases_says_what_cannot_be_undone_and_what_must_stop_first(
+    tmp_path: Path, pending: tuple[str, ...], words: str
+) -> None:
+    version(tmp_path / "prefix", "1.0", [FINE])
+    version(tmp_path / "prefix", "2.0", [FINE], pending)
+
+    process = upgraded(tmp_path)
+
+    goes_on = pending[1:] != ("contract", "expand")
+    assert (process.returncode == 0) == goes_on, process.stderr
+    assert os.readlink(tmp_path / "prefix" / "current") == ("2.0" if goes_on else "1.0")
+    assert words in process.stderr
+    assert bool(words) == bool(process.stderr)
+
+
+def upgraded(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Upgrade from 1.0, which is in use, to 2.0."""
+    bundle = folder / "bundle"
+    bundle.mkdir()
+    shutil.copy(TOOLS / "upgrade.sh", bundle)
+    (bundle / "VERSION").write_text("2.0")
+    (bundle / "check.sh").write_text("#!/bin/sh\n")
+    (bundle / "check.sh").chmod(0o755)
+    (folder / "prefix" / "current").symlink_to("1.0")
+    return subprocess.run(
+        ["/bin/sh", bundle / "upgrade.sh", "release.pub", folder / "prefix"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )

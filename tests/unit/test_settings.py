@@ -55,6 +55,21 @@ def test_each_later_source_wins_and_is_named(tmp_path: Path) -> None:
     assert sources_by_key["limits.file_mb"] == "default"
 
 
+def test_the_file_names_secret_files_beside_it_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("from the file\nmore\n")
+    (tmp_path / "other").write_text("from the environment")
+    path = settings_file(tmp_path, '[keys]\npassword_file = "keys"\npassword = "plain"\n')
+
+    settings = load(path, {})
+    with_variable = load(path, {"GATEWAY_KEYS_PASSWORD_FILE": str(tmp_path / "other")})
+    (tmp_path / "keys").unlink()
+    with pytest.raises(Misconfigured, match=r"keys\.password: .* readable secret file, found .*/keys"):
+        load(path, {})
+    assert settings.keys.password == Secret("from the file")
+    assert sources(settings)["keys.password"] == f"secret file {tmp_path / 'keys'}"
+    assert with_variable.keys.password == Secret("from the environment")
+
+
 def test_a_path_in_the_file_is_relative_to_the_file(tmp_path: Path) -> None:
     file = settings_file(tmp_path, '[node]\ndata_dir = "state"\n')
 

@@ -20,11 +20,12 @@ from pathlib import Path
 import sbom
 import sign
 
-from gateway import build_number
-
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
-SCRIPTS = ("check.sh", "install.sh", "upgrade.sh", "rollback.sh", "gateway-node")
+sys.path.insert(0, str(ROOT))
+from gateway import build_number  # noqa: E402 - the builder has nothing of ours installed
+
+SCRIPTS = ("check.sh", "install.sh", "prepare.sh", "upgrade.sh", "rollback.sh", "gateway-node")
 PAGES = ("CHANGELOG.md", "LICENSE", "README.md")
 # The last moment before which no file of ours can be, so that the same tree gives the same bundle.
 EPOCH = 1_767_225_600
@@ -35,20 +36,20 @@ def main() -> None:
     words.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the bundle")
     words.add_argument("--key", type=Path, required=True, help="Ed25519 key; made when it is not there")
     arguments = words.parse_args()
-    key = sign.load_or_make(arguments.key)
+    sign.make_missing(arguments.key)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / f"gateway-{version()}"
         fill(folder)
         sums(folder)
-        sign.sign(folder / "SHA256SUMS", key)
+        sign.sign(folder / "SHA256SUMS", arguments.key)
         bundle = arguments.out / f"{folder.name}-bundle.tar"
         pack(folder, bundle)
     public = arguments.out / f"{folder.name}-bundle.pub"
-    public.write_text(sign.public_pem(key))
+    public.write_text(sign.public_pem(arguments.key))
     print(bundle)
     print(f"public key, to be handed over another way ({public}):")
-    print(sign.public_pem(key), end="")
+    print(sign.public_pem(arguments.key), end="")
 
 
 VERSION = re.compile(r'__version__ = "(\d+\.\d+)\.\d+"')
@@ -70,7 +71,7 @@ def version(root: Path = ROOT) -> str:
 def staged(work: Path) -> Path:
     """Copy the tree, and write the number of the build into the copy: the program knows it without git."""
     tree = work / "tree"
-    leave_out = shutil.ignore_patterns(".git", ".venv", "dist", "tests", "__pycache__", ".*_cache")
+    leave_out = shutil.ignore_patterns(".git", ".venv*", "dist", "tests", "__pycache__", ".*_cache")
     shutil.copytree(ROOT, tree, ignore=leave_out)
     file = tree / "gateway" / "__init__.py"
     text = VERSION.sub(f'__version__ = "{version()}"', file.read_text(encoding="utf-8"))

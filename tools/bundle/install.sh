@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs this bundle beside other versions, without a network. The node is neither touched nor started.
+# Installs this bundle beside other versions, without a network, and the first time makes the node's user, folders and
+# units (prepare.sh). A node that is there is neither touched nor started.
 #   ./install.sh PUBLIC-KEY [PREFIX]        PREFIX: /opt/gateway
 #   LABS=1 ./install.sh …                   also demo, sandbox, conformance kit and simulated axes; not for a real node
 # Leaves PREFIX/VERSION, a Python environment of its own, and on the first install the link PREFIX/current to it.
@@ -42,7 +43,8 @@ trap - EXIT
 
 if [ ! -e "$prefix/current" ]; then
     ln -s "$version" "$prefix/current"
-    echo "Installed. Next: docs/operations.md, the first start."
+    if [ "$(id -u)" = 0 ] && [ "$prefix" = /opt/gateway ]; then "$here/prepare.sh"; fi
+    echo "Installed. Next: gateway-node init (docs/install.md)."
 else
     echo "Installed beside $(readlink "$prefix/current"), which stays in use."
 fi

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "labs/requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "labs/requirements.lock", "requirements-dev.lock", "requirements-build.lock")
 # Of the environment in which a test makes a client of the API's description; it needs other versions than we do.
 CLIENT_LOCK = "tests/labs/long/interop/client/requirements.lock"
 ACCEPTED = Path(__file__).parent / "accepted.toml"
@@ -58,6 +58,26 @@ def bounds_wrong(entries: dict[str, tuple[str, int]], requirements: list[str]) -
         if not version or not requirement.specifier.contains(Version(version), prereleases=True):
             wrong.append(f"{requirement}: the lock has {version or 'no version'}")
     return wrong
+
+
+def needed_by(requirements: list[str]) -> set[str]:
+    """Return the names of all parts that these lead to, by the metadata of what is installed."""
+    needed: set[str] = set()
+    todo, asked = [*map(Requirement, requirements)], set()
+    while todo:
+        requirement = todo.pop()
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if (name, extras) not in asked:
+            asked.add((name, extras))
+            needed.add(name)
+            further = map(Requirement, metadata.requires(requirement.name) or ())
+            todo += [f for f in further if _applies(f, extras)]
+    return needed
+
+
+def _applies(requirement: Requirement, extras: frozenset[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in {*extras, ""})
 
 
 def licences_wrong(names: set[str]) -> list[str]:
@@ -132,14 +152,17 @@ def wanted_by(part: str) -> list[str]:
 
 
 def main() -> int:
-    node, labs, tools = (locked(ROOT / name) for name in LOCKS)
+    node, labs, tools, build = (locked(ROOT / name) for name in LOCKS)
+    wanted = [line for part in (".", "office", "foreign", "labs") for line in wanted_by(part)]
     wrong = [
         *digests_wrong(node),
         *digests_wrong(labs),
         *digests_wrong(tools),
+        *digests_wrong(build),
         *digests_wrong(locked(ROOT / CLIENT_LOCK)),
         *(fault for part in (".", "office", "foreign") for fault in bounds_wrong(node, wanted_by(part))),
         *bounds_wrong(labs, wanted_by("labs")),
+        *(f"{name}: no part of the node needs it" for name in sorted(set(node) - needed_by(wanted))),
         *licences_wrong({*node, *labs}),
     ]
     wrong += [

@@ -58,6 +58,8 @@ ELSEWHERE = {
     "answers": ("tests.office.record_answers", "tests/office/unit/api/test_answers.py"),
     "clients": ("tools/make_clients.py", "tests/labs/long/interop/test_client_packages.py"),
     "bundle": ("tools/bundle/build.py", "tests/long/acceptance/test_bundle.py"),
+    "image": ("tools/bundle/image.sh", "tests/long/acceptance/test_packages.py"),
+    "deb": ("tools/bundle/deb.py", "tests/long/acceptance/test_packages.py"),
 }
 
 

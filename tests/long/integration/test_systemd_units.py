@@ -36,7 +36,7 @@ def units(tmp_path: Path) -> list[Path]:
     copies = []
     for path in sorted(UNITS.iterdir()):
         copy = tmp_path / path.name
-        copy.write_text(path.read_text().replace("/opt/gateway/current/bin/gateway", "/bin/true"))
+        copy.write_text(path.read_text().replace("/opt/gateway/current/bin/gateway-node", "/bin/true"))
         copies.append(copy)
     return copies
 
@@ -63,7 +63,7 @@ def test_secrets_are_credentials_and_never_stand_in_a_unit(unit: Path) -> None:
     assert "LoadCredential=keys:" in text
     assert (
         re.findall(
-            r"^Environment=(?!GATEWAY_CONFIG=|GATEWAY_METRICS_PORT=|MALLOC_ARENA_MAX=|GATEWAY_\w+_FILE=%d/).*$",
+            r"^Environment=(?!GATEWAY_CONFIG=|NODE_SECRETS=%d$|GATEWAY_METRICS_PORT=|MALLOC_ARENA_MAX=|GATEWAY_\w+_FILE=%d/).*$",
             text,
             re.MULTILINE,
         )

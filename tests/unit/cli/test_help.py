@@ -23,6 +23,7 @@ DUE = {
         "serve",
         "demo",
         "init",
+        "join",
         "send",
         "verify",
         "read",
