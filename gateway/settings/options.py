@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 from gateway.domain.identity import Secret as Secret
+from gateway.ports.mail import SmtpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,16 +342,11 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MailSettings:
-    """The mail server for reminders to people of this node's agencies; without a host there are none."""
+class MailSettings(SmtpServer):
+    """The mail server, for alarms and for reminders to people of this node's agencies; without a host there are none."""
 
-    host: str = ""
     port: Annotated[int, Between(1, 65535)] = 587
     security: Annotated[str, OneOf(("starttls", "tls", "none"))] = "starttls"
-    sender: str = ""
-    user: str = ""
-    password: Secret | None = None
-    ca: Path | None = None
     timeout_s: Annotated[int, Between(1, 300)] = 30
     digest_at: str = "08:00, 14:00"
     people: str = ""
