@@ -353,6 +353,16 @@ class MailSettings(SmtpServer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmSettings:
+    """Receivers of the node's alarms: mail addresses, an address that takes webhooks, and quiet hours."""
+
+    mail: str = ""
+    url: str = ""
+    secret: Secret | None = None
+    quiet: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     """Batches of the workers, and the length of their leases (G7)."""
 
@@ -448,6 +458,7 @@ class Settings:
     office: OfficeSettings = field(default_factory=OfficeSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     folder: FolderSettings = field(default_factory=FolderSettings)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)

@@ -43,8 +43,8 @@ class SmtpMailer:
 
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage(policy=_POLICY)
-        message["From"] = _address(self._server.sender)
-        message["To"] = [_address(address) for address in mail.to]
+        message["From"] = read_address(self._server.sender)
+        message["To"] = [read_address(address) for address in mail.to]
         message.set_raw("Subject", Header(mail.subject, "utf-8", header_name="Subject").encode())
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = f"<{mail.id}@{self._server.sender.rpartition('@')[2]}>"
@@ -109,7 +109,7 @@ def _refusal(address: str, codes: list[int], subject: str) -> BrokerRefused | Un
 
 
 def _check(server: SmtpServer) -> None:
-    _address(server.sender)
+    read_address(server.sender)
     if server.security == NONE and server.user:
         raise Misconfigured(
             "mail.user is set and mail.security is none: the password would go over the network in the clear",
@@ -117,7 +117,8 @@ def _check(server: SmtpServer) -> None:
         )
 
 
-def _address(text: str) -> Address:
+def read_address(text: str) -> Address:
+    """Read a mail address; Misconfigured for another text."""
     try:
         return Address(addr_spec=text.strip())
     except (ValueError, IndexError) as why:
