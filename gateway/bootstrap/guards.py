@@ -204,11 +204,18 @@ def webhook_reach(settings: Settings) -> Reach:
     return Reach(networks=networks, plain=webhooks.plain_http == "yes")
 
 
-class LatePoster:
-    """Poster of webhooks. Its library, a tenth of an idle worker's memory, is loaded in a thread for the first of them."""
+def alarm_poster(settings: Settings, pool: Pool) -> LatePoster:
+    """Make the poster of the node's own alarms. Their address is the operator's own, in any network."""
+    networks = tuple(map(read_network, ("0.0.0.0/0", "::/0")))
+    return LatePoster(settings, pool, Reach(networks=networks, plain=True))
 
-    def __init__(self, settings: Settings, pool: Pool) -> None:
-        self._settings, self._pool = settings, pool
+
+class LatePoster:
+    """Poster of webhooks. Its library, a tenth of an idle worker's memory, is loaded in a thread for the first of them.
+    `reach`: other networks than those of the settings."""
+
+    def __init__(self, settings: Settings, pool: Pool, reach: Reach | None = None) -> None:
+        self._settings, self._pool, self._reach = settings, pool, reach
         self._poster: HttpPoster | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
@@ -223,7 +230,7 @@ class LatePoster:
 
         webhooks = self._settings.webhooks
         return webhook.HttpPoster(
-            webhook_reach(self._settings),
+            self._reach or webhook_reach(self._settings),
             timeout_s=webhooks.timeout_s,
             at_once=webhooks.at_once,
             agent=f"gateway/{__version__}",

@@ -87,14 +87,16 @@ async def backup(
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
-    source = _source(call, settings)
-    with closing(ThreadPool(1)) as pool:
+    source, data_dir = _source(call, settings), settings.node.data_dir
+    with backup.noting_failure(data_dir, clock, "backup"), closing(ThreadPool(1)) as pool:
         await backup.check_folders(source, target.parent, clock, pool)
         manifest = await backup.make(
             source, target, passphrase, clock, pool, _progress(call), in_pieces=incremental
         )
     added = target.stat().st_size + manifest.new_bytes
-    backup.note(settings.node.data_dir, target, started, new_bytes=added)
+    backup.note(data_dir, target, started, new_bytes=added)
+    if lost := _lost(manifest):
+        backup.note_failure(data_dir, clock.now(), "backup", call.word("cli.backup.lacks", count=len(lost)))
     _delete_old(
         target,
         backup.outdated(_backups(target, settings.node.name), started, keep_days, keep_weeks, keep_months),
@@ -152,9 +154,13 @@ def _source(call: Invocation, settings: Settings) -> BackupSource:
     )
 
 
-def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest, added: int) -> None:
+def _lost(manifest: BackupManifest) -> list[str]:
     from gateway.ops.backup import RELEASED
 
+    return [digest for digest, why in manifest.lacks.items() if why != RELEASED]
+
+
+def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest, added: int) -> None:
     output.record(
         call,
         {
@@ -167,8 +173,7 @@ def _print_manifest(call: Invocation, target: Path, manifest: BackupManifest, ad
         },
         id_key="path",
     )
-    lost = [digest for digest, why in manifest.lacks.items() if why != RELEASED]
-    if lost:
+    if lost := _lost(manifest):
         call.say("cli.backup.lacks", count=len(lost))
         raise typer.Exit(FAILED)
 
@@ -229,9 +234,10 @@ async def restore(
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     with closing(ThreadPool(1)) as pool:
         if drill:
-            outcome = await restoring.drill(
-                chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
-            )
+            with backup.noting_failure(folder, clock, "drill"):
+                outcome = await restoring.drill(
+                    chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
+                )
             if folder.is_dir():
                 backup.note(folder, chosen, outcome.description.at, clock.now())
         else:

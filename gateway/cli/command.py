@@ -64,6 +64,7 @@ NOUNS = {
     "read": "Read number, date, type, abstract and signer from a PDF, each marked: sure (✓), doubtful (?), not found (·).",
     "explain": "Print what an envelope says: sender, recipients, document and files.",
     "doctor": "Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work.",
+    "alarms": "Show the open alarms, which the node tells by mail and webhook, and the channels that fail.",
     "backup": "Copy everything the node keeps into one sealed file, while it runs.",
     "restore": (
         "Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli import service_manager
 from gateway.cli.command import Invocation, option, verb
 from gateway.cli.node import at_node
 from gateway.errors import GatewayError, Misconfigured
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.bootstrap.node import OpenNode
+    from gateway.ops.checks import Watch
     from gateway.ports.services import HealthProbe
 
 ROLES = ("all", "web", "worker")
@@ -30,6 +32,8 @@ ROLES = ("all", "web", "worker")
 _YOUNG, _MIDDLE = 5000, 3
 # The same while a node is loaded; and how many looks at new objects go by before one at the older ones.
 _WHILE_LOADING, _NEVER = 20_000, 1_000_000
+# A process looks so often whether it is time, and whether the one that sent the messages before has ended.
+_ALARMS_S = 15.0
 # For servers that set no number themselves.
 _CONNECTIONS = 64
 
@@ -68,24 +72,48 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
         leases.refuse_gap(await node.store.clock_gap(SystemClock().now), node.settings.workers.lease_s)
         log.configure("debug" if call.verbose else node.settings.log.level)
         workers_done, health = asyncio.Event(), None
-        if role != "worker" or node.settings.metrics.port:  # else nothing can ask for it
+        has_alarms = bool(node.settings.alarms.mail or node.settings.alarms.url)
+        if role != "worker" or node.settings.metrics.port or has_alarms:  # else nothing can ask for it
             from gateway.ops.checks import Watch
 
             health = Watch(node=node)
-        stop = stop_on_signal(health.drain) if health is not None else stop_on_signal()
+
+        def drain() -> None:
+            service_manager.notify("STOPPING=1")
+            if health is not None:
+                health.drain()
+
+        stop = stop_on_signal(drain)
         try:
             async with open_monitor(node, health, number), asyncio.TaskGroup() as tasks:
                 loops = node.run_beside if role == "web" else node.run_workers
                 tasks.create_task(_work(loops(stop), workers_done))
+                tasks.create_task(service_manager.feed_watchdog(node.pulse.turns, workers_done))
+                if health is not None and has_alarms:
+                    tasks.create_task(send_alarms(health, stop))
                 if role == "worker" or health is None:
                     freeze_loaded()
                     call.say("cli.working", name=node.settings.node.name)
+                    service_manager.notify("READY=1")
                 else:
-                    tasks.create_task(serve_api(call, node, workers_done, health))
+                    tasks.create_task(serve_api(call, node, workers_done, health, _say_ready))
         except ExceptionGroup as group:
             # One named cause is worth more to a person than the group it came in.
             raise next((e for e in group.exceptions if isinstance(e, GatewayError)), group) from None
     call.say("cli.served")
+
+
+async def send_alarms(watch: Watch, stop: asyncio.Event) -> None:
+    """Notify persons of the node's faults until the stop, where no other process does."""
+    from gateway.ops.alarms import open_alarms
+    from gateway.workers.loop import forever
+
+    async with open_alarms(watch) as alarms:
+        await forever("alarms", alarms.step, watch.node.wakers["alarms"], stop, _ALARMS_S)
+
+
+def _say_ready(_url: str) -> None:
+    service_manager.notify("READY=1")
 
 
 async def _work(loops: Awaitable[None], workers_done: asyncio.Event) -> None:

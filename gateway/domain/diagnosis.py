@@ -68,7 +68,8 @@ class Tag(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """Result of one check. `cause` is the key of its text below `words`; `cure` is a command, or a key; `server` is the
-    affected server, of several. `word` is for programs; `stops`: no calls may be served because of it."""
+    affected server, of several. `word` is for programs; `stops`: no calls may be served because of it. `source` is the name
+    in the list of checks."""
 
     check: str
     level: Level
@@ -80,6 +81,7 @@ class Diagnosis:
     server: str = ""
     ms: int = 0
     words: str = "doctor"
+    source: str = ""
 
     def says(self, lang: str) -> str:
         params = {name: _say_moment(value) for name, value in self.params.items()}

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -295,15 +295,41 @@ def note(
 ) -> None:
     """Write the note of the last backup, which the node's checks read. Without `verified_at` the time of the last
     verification is kept, and without `new_bytes` what the last backup added to its folder."""
-    file = data_dir / "backup.json"
     last = read_last(data_dir)
-    record_json = {
-        "at": at.isoformat(),
-        "path": str(target),
-        "verified_at": last.get("verified_at") if verified_at is None else verified_at.isoformat(),
-        "new_bytes": last.get("new_bytes") if new_bytes is None else new_bytes,
-    }
-    write_file(file, json.dumps(record_json).encode())
+    _write_note(
+        data_dir,
+        last
+        | {
+            "at": at.isoformat(),
+            "first_at": last.get("first_at") or at.isoformat(),
+            "path": str(target),
+            "verified_at": last.get("verified_at") if verified_at is None else verified_at.isoformat(),
+            "new_bytes": last.get("new_bytes") if new_bytes is None else new_bytes,
+        },
+    )
+
+
+@contextmanager
+def noting_failure(data_dir: Path, clock: Clock, task: str) -> Iterator[None]:
+    """Note a failure of the body, so that the node's checks tell it: `task` is `backup` or `drill`."""
+    try:
+        yield
+    except Exception as error:
+        why = error.detail if isinstance(error, errors.GatewayError) else str(error) or type(error).__name__
+        note_failure(data_dir, clock.now(), task, why)
+        raise
+
+
+def note_failure(data_dir: Path, at: datetime, task: str, why: str) -> None:
+    """Note that a backup or a drill failed then; it counts until one succeeds later."""
+    if data_dir.is_dir():
+        _write_note(
+            data_dir, read_last(data_dir) | {f"{task}_failed_at": at.isoformat(), f"{task}_failed": why}
+        )
+
+
+def _write_note(data_dir: Path, content: Mapping[str, str | int | None]) -> None:
+    write_file(data_dir / "backup.json", json.dumps(content).encode())
 
 
 def read_last(data_dir: Path) -> dict[str, str | int | None]:

@@ -16,17 +16,21 @@ from gateway.domain.diagnosis import Diagnosis, Level, Tag
 from gateway.ops import checks_of_lines as lines
 from gateway.ops import checks_of_parts as parts
 from gateway.ops import checks_of_trust as trust
-from gateway.ops.subject import Check, Subject, run_check
+from gateway.ops import checks_of_watch as watching
+from gateway.ops.subject import SOON_S, Check, Subject, run_cached
 
 _DEAR, _HOME, _LINE = frozenset({Tag.DOCTOR}), frozenset({Tag.HOME}), frozenset({Tag.LINE})
 _USUAL = _DEAR | {Tag.METRICS}
 _STATUS, _ALWAYS, _OFTEN = _USUAL | {Tag.STATUS}, _USUAL | {Tag.READY}, frozenset({Tag.READY, Tag.METRICS})
 _DATABASE = "doctor.database.cure"
+_HOUR, _SELDOM = timedelta(hours=1), timedelta(minutes=10)
 CHECKS: tuple[Check, ...] = (
     Check(name="folder", run=parts.folders, tags=_USUAL),
     Check(name="disk", run=parts.disks, tags=_ALWAYS),
     Check(name="database.file", run=parts.database_file, tags=_STATUS),
+    Check(name="memory", run=watching.memory, tags=_USUAL),
     Check(name="backup", run=parts.backups, tags=_USUAL),
+    Check(name="backup", run=watching.backup_failures, tags=_STATUS),
     Check(name="clock", run=parts.clock, tags=_STATUS),
     Check(name="trust", run=trust.anchors, tags=_STATUS),
     Check(name="revocation", run=trust.lists, tags=_STATUS),
@@ -42,12 +46,13 @@ CHECKS: tuple[Check, ...] = (
     Check(name="clock", run=parts.server_clock, tags=_OFTEN),
     Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),
     Check(name="agencies", run=trust.agencies, tags=_USUAL, of_store=True),
-    Check(name="bindings", run=trust.bindings, tags=_DEAR | {Tag.STATUS}, of_store=True),
+    Check(name="bindings", run=trust.bindings, tags=_STATUS, of_store=True, every=_SELDOM),
     Check(name="delegation", run=trust.delegated, tags=_STATUS, of_store=True),
     Check(name="axis-lists", run=trust.axis_lists, tags=_STATUS, of_store=True),
     Check(name="people", run=trust.people, tags=_STATUS, of_store=True),
     Check(name="people", run=trust.approved_anchors, tags=_STATUS, of_store=True),
     Check(name="work", run=parts.work, tags=_USUAL, of_store=True),
+    Check(name="partners", run=watching.silent_partners, tags=_STATUS, of_store=True, every=_SELDOM),
     Check(name="jobs", run=parts.jobs, tags=_STATUS, of_store=True),
     Check(name="log", run=parts.log, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
     Check(name="revocation", run=trust.asked_authorities, tags=_USUAL, of_store=True),
@@ -58,9 +63,11 @@ CHECKS: tuple[Check, ...] = (
     Check(name="compat", run=parts.systems, tags=_STATUS, of_store=True),
     Check(name="axis", run=lines.axes, tags=_DEAR, cure=lines.CURE),
     Check(name="axis", run=lines.states, tags=_OFTEN),
+    Check(name="axis", run=lines.parcels, tags={Tag.METRICS}),
     Check(name="certificates", run=lines.servers, tags=_DEAR),
-    # The scanner may be slow, and has a gauge of its own.
-    Check(name="scanner", run=parts.scanner, tags=_DEAR | {Tag.READY}),
+    Check(name="certificates", run=lines.servers_soon, tags={Tag.METRICS}, every=_HOUR),
+    Check(name="scanner", run=parts.scanner, tags=_ALWAYS, hasty_s=SOON_S),
+    Check(name="alarms", run=watching.alarms, tags=_STATUS),
     Check(name="trial", run=parts.trial, tags={Tag.READY}),
     Check(name="copies", run=parts.copies, tags=_HOME),
     Check(name="disk", run=parts.disk_lasts, tags=_HOME),
@@ -81,11 +88,11 @@ async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
     try:
         for check in (check for check in CHECKS if tag in check.tags):
             if check.of_store and broken is not None:
-                if tag is Tag.READY:
+                if tag in (Tag.READY, Tag.METRICS):
                     skipped = Diagnosis(check.name, Level.SKIPPED, "before", words="axis.check")
-                    all_findings.append(replace(skipped, word=broken.word))
+                    all_findings.append(replace(skipped, word=broken.word, source=check.name))
                 continue
-            findings = await run_check(check, subject, tag)
+            findings = await run_cached(check, subject, tag)
             if check.first:
                 broken = next((finding for finding in findings if finding.level is Level.RED), None)
             all_findings += findings

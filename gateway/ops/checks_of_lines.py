@@ -7,12 +7,13 @@ cause, and an expiring one weeks before. The node's own connections do not trust
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,9 +33,9 @@ from gateway.errors import GatewayError, TransportFailure
 from gateway.ops import axis_view
 from gateway.ops.checks_of_parts import CLOCK_SKEW, LIES_SOON, clock_set_back
 from gateway.ops.checks_of_trust import closed_registry
-from gateway.ops.subject import Check, Subject, run_check
+from gateway.ops.subject import SOON_S, Check, Subject, run_check
 from gateway.outgoing import services
-from gateway.ports.axis import AxisState, ForeignAxis, ManagedAxis
+from gateway.ports.axis import AxisState, ForeignAxis, ManagedAxis, each_axis
 from gateway.settings import Settings
 from gateway.transport.amqp.access import read_servers
 from gateway.transport.embedded import EmbeddedAxis
@@ -122,6 +123,23 @@ async def states(subject: Subject) -> AsyncGenerator[Diagnosis]:
     state_by_check = {"axis": whole_state} | {f"axis.{name}": s for name, s in states.items()}
     for check, state in state_by_check.items():
         yield _trouble_finding(check, state) or Diagnosis(check, GREEN, "up", word="ok", words="page.axis")
+
+
+async def parcels(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report parcels of the open node's axes that are on the dead list, or wait there for too long. Nothing is known of
+    them while an axis does not answer soon."""
+    if subject.node is None:
+        return
+    findings: list[Diagnosis] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SOON_S):
+            for name, axis in each_axis(subject.node.axis).items():
+                of_axis = await _line_findings(subject, name, axis, CURE)
+                findings += [replace(f, check=f"{f.check}.{name}" if name else f.check) for f in of_axis]
+    if not findings or any(finding.level is Level.RED for finding in findings):
+        yield Diagnosis("axis", Level.SKIPPED, "before", words="axis.check")
+    for finding in findings:
+        yield finding
 
 
 async def steps(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -273,6 +291,20 @@ async def servers(subject: Subject) -> AsyncGenerator[Diagnosis]:
         server_state = server_finding(peer, ends_at, subject.clock.now())
         if server_state is not None:
             yield server_state
+
+
+async def servers_soon(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check the same for metrics: all servers at the same time, and a silent one only for a moment."""
+    now, peers = subject.clock.now(), servers_of(subject.settings)
+    try:
+        async with asyncio.timeout(SOON_S):
+            # Silent servers would take the threads of the node's own pool for seconds.
+            ends = await asyncio.gather(*(asyncio.to_thread(certificate_ends, peer) for peer in peers))
+    except TimeoutError:
+        ends = [None] * len(peers)
+    for peer, ends_at in zip(peers, ends, strict=True):
+        unknown = Diagnosis(f"{peer.part}.certificate", Level.SKIPPED, "before", words="axis.check")
+        yield server_finding(peer, ends_at, now) or unknown
 
 
 def servers_of(settings: Settings) -> tuple[Peer, ...]:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from cryptography import x509
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -22,15 +22,18 @@ from prometheus_client.registry import Collector
 from gateway import __version__, meters
 from gateway.bootstrap.node import OpenNode
 from gateway.domain.diagnosis import Level, Tag
+from gateway.domain.pace import HISTORY_KEPT
 from gateway.errors import GatewayError
 from gateway.folder.state import FolderState
 from gateway.ops import axis_view, checks_of_lines, checks_of_parts
 from gateway.ops.checks import Watch
 from gateway.ops.checks_of_lines import Peer
 from gateway.ops.subject import Subject
+from gateway.policy import upkeep
 from gateway.ports.axis import AxisState, each_axis
 from gateway.registry_authoring.decisions import SqlDecision
 from gateway.store import data_folder, reporting
+from gateway.store.alarm_file import read_alarms
 from gateway.store.reporting import Load, Pile
 from gateway.workers.heartbeat import WORKER, living
 
@@ -84,6 +87,7 @@ class Scrape:
             families = [family async for family in self._families()]
         registry = CollectorRegistry()
         registry.register(_Families([*of_process(), *families]))
+        registry.register(PROCESS_COLLECTOR)
         return generate_latest(registry)
 
     async def _families(self) -> AsyncIterator[Metric]:
@@ -101,6 +105,7 @@ class Scrape:
             "webhooks": lambda: self._webhooks(now),
             "systems": self._systems,
             "workers": lambda: self._workers(now),
+            "tasks": lambda: self._tasks(now),
             "checks": self._checks,
         }
         # All parts are read concurrently, because a monitoring system waits only some ten seconds for the whole scrape.
@@ -142,8 +147,24 @@ class Scrape:
         """Yield the worst level of each check that is tagged for metrics, which are those of little cost."""
         levels: dict[str, float] = {}
         for finding in await self._watch.list_findings(Tag.METRICS):
+            if finding.level is Level.SKIPPED:
+                continue
             levels[finding.check] = max(levels.get(finding.check, 0.0), _LEVELS.get(finding.level, 0.0))
         yield _gauges("check", "What the doctor says of it: 0 green, 1 yellow, 2 red.", "check", levels)
+
+    async def _tasks(self, now: datetime) -> AsyncIterator[Metric]:
+        """Yield how long ago each periodic job last succeeded, and the number of open alarms by level."""
+        node, data_dir = self.node, self.node.settings.node.data_dir
+        days = await node.store.history.days((now - HISTORY_KEPT).date())
+        notes = await node.pool.run(partial(data_folder.backup_notes, data_dir))
+        book = await node.pool.run(partial(read_alarms, data_dir))
+        successes = {line.job: line.last_at for line in upkeep.job_lines(days, now)}
+        successes |= {"backup": notes.at, "drill": notes.verified_at, "alarms": book.looked_at}
+        ages = {task: (now - at).total_seconds() for task, at in successes.items() if at is not None}
+        yield _gauges("last_success_seconds", "How long ago the task last succeeded.", "task", ages)
+        levels = Counter(str(alarm.finding.level) for alarm in book.standing())
+        counts = {str(level): float(levels[level]) for level in _LEVELS}
+        yield _gauges("alarms", "Open alarms of the node.", "level", counts)
 
     async def _workers(self, now: datetime) -> AsyncIterator[Metric]:
         counts = await self.node.pool.run(partial(living, self.node.pulse.folder, now))

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.http_calls import parse_url
+from gateway.ops import alarms
 from gateway.ops.checks_of_lines import is_here
 from gateway.policy import timers
+from gateway.policy.alarms import read_quiet
 from gateway.settings import Settings
 from gateway.settings.options import AXIS_SECTIONS
 from gateway.settings.reading import read_hours, read_people
@@ -40,6 +42,8 @@ def faults(settings: Settings) -> list[str]:
         "office.weekdays": lambda: timers.read_weekdays(settings.office.weekdays),
         "mail.digest_at": lambda: read_hours(settings.mail.digest_at),
         "mail.people": lambda: read_people(settings.mail.people),
+        "alarms.mail": lambda: alarms.read_addresses(settings.alarms.mail),
+        "alarms.quiet": lambda: read_quiet(settings.alarms.quiet),
     }
     if not settings.database.url.startswith("sqlite"):  # its file is made by `gateway init`
         readers["database.url"] = lambda: open_engine(settings.database.address, EngineRole.READER)
@@ -47,10 +51,13 @@ def faults(settings: Settings) -> list[str]:
         "accounts.address": settings.accounts.address,
         "log.tsa_url": settings.log.tsa_url,
         "registry.feed_url": settings.registry.feed_url,
+        "alarms.url": settings.alarms.url,
     }
     for key, text in addresses.items():
         if text:
             readers[key] = partial(parse_url, text)
+    if settings.alarms.url:
+        readers["alarms.secret"] = lambda: alarms.read_key(settings.alarms.secret)
     if settings.scanner.address:
         readers["scanner.address"] = lambda: read_address(settings.scanner.address)
     all_faults = [fault for key, read in readers.items() for fault in _read_faults(key, read)]

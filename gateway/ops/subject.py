@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from gateway.workers.heartbeat import HEARTBEAT
 
 # Longest time of a check for frequent callers; a part that takes longer does not answer other calls in time either.
 PATIENCE_S = 5.0
+# The same for what another program may be slow to answer: the other checks must have their time too.
+SOON_S = 1.5
 SCHEMA_EVERY = timedelta(minutes=1)
 
 
@@ -40,6 +42,7 @@ class Subject:
     open_axis: Callable[[Settings], AbstractAsyncContextManager[ManagedAxis]] = open_axis
     _store: SqlStore | None = None
     _schema: tuple[datetime, migrate.SchemaStatus] | None = None
+    _cached: dict[object, tuple[datetime, Sequence[Diagnosis]]] = field(default_factory=dict)
 
     @classmethod
     def within(cls, node: OpenNode) -> Subject:
@@ -83,7 +86,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of the list. `cure` is shown when the check cannot be made; a red `first` check skips those `of_store`."""
+    """One check of the list. `cure` is shown when the check cannot be made; a red `first` check skips those `of_store`.
+    `every`: how long metrics and alarms use a result of it again, because it is costly; `hasty_s`: how long they wait."""
 
     name: str
     run: Callable[[Subject], AsyncGenerator[Diagnosis]]
@@ -92,6 +96,20 @@ class Check:
     first: bool = False
     cure: str | None = None
     words: str = "doctor"
+    every: timedelta | None = None
+    hasty_s: float = PATIENCE_S
+
+
+async def run_cached(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
+    """Return the findings of a check; for metrics those from before, where it is costly and was made lately."""
+    if check.every is None or tag is not Tag.METRICS:
+        return await run_check(check, subject, tag)
+    now, cached = subject.clock.now(), subject._cached.get(check.run)
+    if cached is None or not timedelta() <= now - cached[0] < check.every:
+        cached = now, await run_check(check, subject, tag)
+        if not any(finding.cause == "failed" for finding in cached[1]):
+            subject._cached[check.run] = cached
+    return cached[1]
 
 
 async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagnosis]:
@@ -99,7 +117,7 @@ async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagno
     callers, that is a red finding."""
     started, is_hasty = time_source.monotonic(), tag in (Tag.READY, Tag.METRICS)
     try:
-        async with asyncio.timeout(PATIENCE_S if is_hasty else None):
+        async with asyncio.timeout(check.hasty_s if is_hasty else None):
             async with aclosing(check.run(subject)) as answers:
                 findings = [finding async for finding in answers]
     except (GatewayError, TimeoutError) as error:
@@ -107,4 +125,4 @@ async def run_check(check: Check, subject: Subject, tag: Tag) -> Sequence[Diagno
         finding = red(check.name, "failed", cure, detail=str(error) or "no answer in time").worded("down")
         findings = [replace(finding, stops=check.first, words=check.words)]
     took_ms = round((time_source.monotonic() - started) * 1000)
-    return [finding if finding.ms else replace(finding, ms=took_ms) for finding in findings]
+    return [replace(finding, ms=finding.ms or took_ms, source=check.name) for finding in findings]

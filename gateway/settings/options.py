@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 from gateway.domain.identity import Secret as Secret
+from gateway.ports.mail import SmtpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,19 +342,24 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MailSettings:
-    """The mail server for reminders to people of this node's agencies; without a host there are none."""
+class MailSettings(SmtpServer):
+    """The mail server, for alarms and for reminders to people of this node's agencies; without a host there are none."""
 
-    host: str = ""
     port: Annotated[int, Between(1, 65535)] = 587
     security: Annotated[str, OneOf(("starttls", "tls", "none"))] = "starttls"
-    sender: str = ""
-    user: str = ""
-    password: Secret | None = None
-    ca: Path | None = None
     timeout_s: Annotated[int, Between(1, 300)] = 30
     digest_at: str = "08:00, 14:00"
     people: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmSettings:
+    """Receivers of the node's alarms: mail addresses, an address that takes webhooks, and quiet hours."""
+
+    mail: str = ""
+    url: str = ""
+    secret: Secret | None = None
+    quiet: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -452,6 +458,7 @@ class Settings:
     office: OfficeSettings = field(default_factory=OfficeSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     folder: FolderSettings = field(default_factory=FolderSettings)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)

@@ -330,6 +330,10 @@ def _contradictions(settings: Settings) -> list[str]:
             "log.tsa_url: expected the address of a timestamp authority, because log.require_timestamp_h is "
             f"{settings.log.require_timestamp_h}; found none"
         )
+    if settings.alarms.mail and not (settings.mail.host and settings.mail.sender):
+        faults.append("mail.host, mail.sender: expected both, because alarms.mail is set; found none")
+    if settings.alarms.url and settings.alarms.secret is None:
+        faults.append("alarms.secret: expected a secret, because alarms.url is set; found none")
     is_broker = settings.axis.kind == "amqp" and not settings.axes
     return faults + (_broker_faults(settings, origins) if is_broker else [])
 

@@ -1,4 +1,4 @@
-"""Disk space of a node, and the note of its last backup. In: folders, and the number of bytes that must stay free, so that
+"""Disk space of a node, and the notes of its backups. In: folders, and the number of bytes that must stay free, so that
 accepted work can still be finished. Out: StoreFailure for a new file while there is less space, or too few inodes; one
 `Disk` with a verdict for each file system; the last backup, None when there is none or its note cannot be read."""
 
@@ -18,6 +18,8 @@ INODES = 1000
 GOOD, LOW, FULL = "good", "low", "full"
 # A document of the largest size is 50 MB and lies on disk three times while it is sent. Keys are a few kilobytes each.
 KEYS = "keys"
+# Times in the notes of backups.
+_TIMES = ("at", "first_at", "verified_at", "backup_failed_at", "drill_failed_at")
 _FULL, _LOW = 500 * 1024**2, 5 * 1024**3
 _KEYS_FULL, _KEYS_LOW = 10 * 1024**2, 20 * 1024**2
 
@@ -161,3 +163,30 @@ def last_backup(data_dir: Path) -> Backup | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupNotes:
+    """Times that a node noted of its backups: the first one, the last, the last drill that was equal, and by task
+    (`backup`, `drill`) a failure since then with its reason."""
+
+    first_at: datetime | None = None
+    at: datetime | None = None
+    verified_at: datetime | None = None
+    failed: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
+
+
+def backup_notes(data_dir: Path) -> BackupNotes:
+    """Read the notes; empty ones where there are none that can be read."""
+    try:
+        note = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
+        times = {name: datetime.fromisoformat(note[name]) for name in _TIMES if note.get(name)}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return BackupNotes()
+    at, verified_at = times.get("at"), times.get("verified_at")
+    failed = {}
+    for task, done_at in (("backup", at), ("drill", verified_at)):
+        failed_at = times.get(f"{task}_failed_at")
+        if failed_at is not None and (done_at is None or failed_at > done_at):
+            failed[task] = failed_at, str(note.get(f"{task}_failed", ""))
+    return BackupNotes(first_at=times.get("first_at", at), at=at, verified_at=verified_at, failed=failed)

@@ -33,7 +33,7 @@ from sqlmodel import col
 from gateway import errors
 from gateway.domain.pace import Horizon
 from gateway.domain.queues import InboxPacket, OutboxItem
-from gateway.domain.states import IN_QUEUE, REQUESTED, State
+from gateway.domain.states import BUSINESS_STATES, IN_QUEUE, REQUESTED, State
 from gateway.domain.status import NO_QUEUE
 from gateway.store import inbox, jobs, leases, outbox
 from gateway.store.engine import EngineRole, engine_for_task
@@ -156,6 +156,18 @@ async def under_way_to(
                 for name, condition in groups.items()
             }
         )
+
+
+async def silent_codes(store: SqlStore, cutoff: datetime) -> Sequence[tuple[str, datetime]]:
+    """Return the codes at which deliveries wait for their first answer since before that time, the longest silence first;
+    not one that has answered another delivery of this node since then."""
+    code, oldest = col(DeliveryRow.code), func.min(_AT)
+    waiting = select(code, oldest).where(_STATE == State.SENT, _AT < _CUTOFF).group_by(code).order_by(oldest)
+    answering = select(code).where(_STATE.in_(sorted(BUSINESS_STATES)), _AT >= _CUTOFF).distinct()
+    async with store.reading() as tx:
+        silent = await tx.tuples(waiting, before=cutoff)
+        answered = {code for (code,) in await tx.tuples(answering, before=cutoff)} if silent else set()
+    return [(code, since) for code, since in silent if code not in answered]
 
 
 async def last_packet_times(

@@ -211,6 +211,7 @@ def _reason_parameter(name: str, parameter: str, lang: str) -> str:
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "admin": "account_form account_request admin limit profile rights",
+        "alarms": "alarm",
         "api": "api fault folder problem sample",
         "audit": "audit",
         "axis": "axis broker host",

@@ -123,6 +123,10 @@ class Pulse:
         now = self.now_s()
         return {name: now - at < STUCK_S for name, at in self._turned.items()}
 
+    def turns(self) -> bool:
+        """Tell whether every loop of this process runs."""
+        return all(self.loops().values())
+
     def is_due(self, now: datetime) -> bool:
         """Tell whether it is time for the next heartbeat."""
         return self._turn.has_come(now)

@@ -20,9 +20,10 @@ from gateway.domain.timer_table import Receivers, Timer
 from gateway.domain.wall_clock import local
 from gateway.errors import BadForm, Clash, GatewayError
 from gateway.policy import timers
+from gateway.ports.mail import Mail, Mailer
 from gateway.words import labels
 from gateway_office.domain.account_request import ANSWER_KEY, AccountRequest
-from gateway_office.domain.notice import Audience, Mail, Mailer, Notice, NoticeKind, NoticeWish
+from gateway_office.domain.notice import Audience, Notice, NoticeKind, NoticeWish
 from gateway_office.domain.roles import NODE
 from gateway_office.domain.task import Task, TaskKind
 from gateway_office.duties import DutySources

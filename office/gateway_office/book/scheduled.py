@@ -25,12 +25,12 @@ from gateway.domain.person import Person
 from gateway.domain.wall_clock import local, midnight
 from gateway.errors import Clash, GatewayError, NotFound, StaleLease, StoreFailure
 from gateway.policy import timers
+from gateway.ports.mail import Mail, Mailer, MailFile
 from gateway.store.api_keys import load_program_scopes
 from gateway.store.figures import list_units
 from gateway.words import labels
 from gateway_office.accounts import acting
 from gateway_office.book import reports
-from gateway_office.domain.notice import Mail, Mailer, MailFile
 from gateway_office.domain.roles import NODE, Manner, Right
 from gateway_office.policy import report_schedules as rules
 from gateway_office.policy.report_schedules import Problem, ReportSchedule, ScheduleWish

@@ -30,6 +30,7 @@ from gateway.settings import Settings
 from gateway.settings.reading import read_hours, read_people
 from gateway.store.blobs import SCRATCH
 from gateway.store.data_folder import Room
+from gateway.transport.mail import SmtpMailer
 from gateway.trust.page_drawing.drawer import DrawingLimits, PageBox, PageDrawer
 from gateway.trust.person_secrets import PersonSecrets
 from gateway.workers.heartbeat import Pulse
@@ -42,7 +43,7 @@ from gateway_office.letters import pending
 from gateway_office.letters.indexing import ContentIndexer, IndexLimits
 from gateway_office.letters.previews import PreviewDrawer
 from gateway_office.lister import Lister
-from gateway_office.mail import DigestMail, SmtpMailer, WatchedMail
+from gateway_office.mail import DigestMail, WatchedMail
 from gateway_office.notices import Reminders
 from gateway_office.policy import todo
 from gateway_office.policy.reminders import UnitPeople

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
 from gateway.words import labels
 
@@ -80,35 +79,6 @@ class Notice:
     def is_for(self, agency_id: str) -> bool:
         """Tell whether the agency sees it. The empty id stands for the node, which sees all."""
         return self.wish.audience is Audience.ALL or agency_id in ("", self.wish.agency_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailFile:
-    """A file of a mail. `media` are the two parts of its media type."""
-
-    name: str
-    media: tuple[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """One message to people of one hosted agency."""
-
-    to: tuple[str, ...]
-    subject: str
-    text: str
-    id: str
-    files: tuple[MailFile, ...] = ()
-
-
-class Mailer(Protocol):
-    @property
-    def is_on(self) -> bool:
-        """True if there is a server to send by."""
-
-    async def send(self, mail: Mail) -> None:
-        """Send a mail; return when the server has taken it for every address. Unreachable: retry; BrokerRefused: do not."""
 
 
 class RingKind(StrEnum):

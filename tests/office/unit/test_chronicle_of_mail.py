@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.errors import Unreachable
+from gateway.ports.mail import Mail
 from gateway.workers.heartbeat import Pulse
-from gateway_office.domain.notice import Mail
 from gateway_office.mail import WatchedMail
 from tests.unit.workers.test_pulse import pulse as pulse
 

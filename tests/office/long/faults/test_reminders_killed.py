@@ -14,13 +14,14 @@ from gateway.domain.document import Urgency
 from gateway.domain.event import EventKind
 from gateway.pool import ThreadPool
 from gateway.settings.options import MailSettings
-from gateway_office import mail
-from gateway_office.mail import DigestMail, SmtpMailer
+from gateway.transport import mail
+from gateway.transport.mail import SmtpMailer
+from gateway_office.mail import DigestMail
 from tests.faults.killer import Counter, Killer, stand_still
 from tests.faults.test_hold_crash import clock_after, crashes_of
-from tests.office.support.mail_server import MailServer, ReceivedMail, running
 from tests.office.support.node import PROVINCE, OfficeTown, opened
 from tests.support.clock import START, ManualClock
+from tests.support.mail_server import MailServer, ReceivedMail, running
 
 MAILS = 3
 

@@ -16,19 +16,19 @@ from gateway.domain.event import Event, EventKind
 from gateway.domain.wall_clock import VIETNAM
 from gateway.errors import NotFound
 from gateway.pool import ThreadPool
+from gateway.ports.mail import Mail, Mailer
 from gateway.store import figures
 from gateway.webhooks import NewWebhook
 from gateway_office.book import report_files, scheduled
 from gateway_office.book.scheduled import Sender
-from gateway_office.domain.notice import Mail, Mailer
 from gateway_office.domain.roles import NODE, PostRole
 from gateway_office.policy import report_schedules as rules
 from gateway_office.policy.report_schedules import PeriodKind, ReportSchedule, ScheduleWish
 from gateway_office.services import AccountServices
 from gateway_office.store.report_schedules import LEASE
-from tests.office.support.mail_server import MailServer, ReceivedMail, mailer_to, running
 from tests.office.support.node import COMMUNE, DEPARTMENT, OfficeTown
 from tests.office.support.rows import hire, person_row, post_row
+from tests.support.mail_server import MailServer, ReceivedMail, mailer_to, running
 
 HEAD, OFFICER, LEAVER = "head@north.example", "officer@north.example", "leaver@north.example"
 UNIT = "Phòng Tổng hợp"

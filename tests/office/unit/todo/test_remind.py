@@ -13,28 +13,29 @@ import pytest
 from gateway.domain.account import HostedAgency
 from gateway.domain.document import InState, OutState, Urgency
 from gateway.pool import ThreadPool
+from gateway.ports.mail import Mail, Mailer
 from gateway.settings.options import MailSettings
-from gateway_office import mail
+from gateway.transport import mail
+from gateway.transport.mail import SmtpMailer
 from gateway_office.accounts import admin, requests
 from gateway_office.accounts.admin import NewAccount
 from gateway_office.accounts.posts import WantedPost
 from gateway_office.accounts.requests import Answer, Decision, RequestDraft
 from gateway_office.domain.account_request import RequestContact, RequestForm, RequestLine
-from gateway_office.domain.notice import Mail, Mailer
 from gateway_office.domain.roles import PostRole
 from gateway_office.domain.task import RecallAsk
 from gateway_office.duties import DutySources
-from gateway_office.mail import DigestMail, SmtpMailer
+from gateway_office.mail import DigestMail
 from gateway_office.notices import Reminders
 from gateway_office.policy.reminders import UnitPeople
 from gateway_office.services import AccountServices, TodoServices
 from gateway_office.store.store import SqlOfficeStore
 from tests.office.support.accounts import MACHINE
-from tests.office.support.mail_server import MailServer, mailer_to
-from tests.office.support.mail_server import server as server
 from tests.office.support.rows import account_services
 from tests.office.unit.todo.conftest import TodoOffice, at
 from tests.support.clock import ManualClock
+from tests.support.mail_server import MailServer, mailer_to
+from tests.support.mail_server import server as server
 from tests.support.stores import NORTH, draft, outgoing
 
 OURS = "van.thu@north.example"

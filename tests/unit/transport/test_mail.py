@@ -10,13 +10,13 @@ import pytest
 
 from gateway.errors import BrokerRefused, Misconfigured, Unreachable
 from gateway.pool import ThreadPool
+from gateway.ports.mail import Mail
 from gateway.settings.options import MailSettings as Where
 from gateway.settings.options import Secret
 from gateway.settings.reading import read_people
-from gateway_office.domain.notice import Mail
-from gateway_office.mail import NONE, STARTTLS, TLS, SmtpMailer
-from tests.office.support.mail_server import MailServer, running
+from gateway.transport.mail import NONE, STARTTLS, TLS, SmtpMailer
 from tests.support.clock import ManualClock
+from tests.support.mail_server import MailServer, running
 from tests.support.mail_tls import server_side
 
 SECRET = "not to be told"

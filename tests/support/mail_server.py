@@ -17,8 +17,8 @@ import pytest
 from gateway.pool import ThreadPool
 from gateway.ports.services import Clock
 from gateway.settings.options import MailSettings
-from gateway_office import mail
-from gateway_office.mail import SmtpMailer
+from gateway.transport import mail
+from gateway.transport.mail import SmtpMailer
 
 
 @dataclass(slots=True)

@@ -1,0 +1,111 @@
+"""Checks of the machine's memory, backups that failed, partners that went silent, and the alarms themselves. In: the node
+that is examined. Out: findings, each with the command that cures it; none when there is nothing to report. The checks
+change nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from gateway.domain.diagnosis import Diagnosis, green, red, yellow
+from gateway.ops.subject import Subject
+from gateway.store import data_folder, reporting
+from gateway.store.alarm_file import read_alarms
+
+_PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+# Shares of the machine's memory that can still be had, and of the last minutes in which programs waited for memory.
+_LEAST_FREE, _LEAST_FREE_YELLOW, _MOST_PRESSURE, _MOST_PRESSURE_YELLOW = 0.02, 0.05, 0.4, 0.1
+_AVAILABLE = re.compile(r"^Mem(Total|Available):\s+(\d+) kB$", re.MULTILINE)
+_PRESSURE = re.compile(r"^some .*avg300=([\d.]+)", re.MULTILINE)
+# Between two healthy nodes an answer takes seconds; a machine that is being mended is back within a day.
+PARTNER_SILENT = timedelta(hours=24)
+_MOST_NAMES = 5
+# The shipped timer drills each week.
+UNDRILLED = timedelta(days=14)
+_BACKUP_TASKS = {
+    "backup": ("backup.failed", "gateway backup --passphrase-file passphrase.txt"),
+    "drill": ("backup.drill_failed", "gateway restore --drill --passphrase-file passphrase.txt"),
+}
+# The node is examined each minute; a slow mail server may hold that up for some.
+_LOOKED_LATELY = timedelta(minutes=15)
+
+
+async def memory(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the machine has memory left, and that programs do not wait for it. Without a finding where neither can be
+    read."""
+    free, pressure = await subject.pool.run(_memory_shares)
+    if free is None and pressure is None:
+        return
+    params = {"free": "–" if free is None else round(100 * free), "pressure": round(100 * (pressure or 0.0))}
+    if (free is not None and free < _LEAST_FREE) or (pressure or 0.0) > _MOST_PRESSURE:
+        yield red("memory", "memory.low", "ps aux --sort=-rss | head", **params)
+    elif (free is not None and free < _LEAST_FREE_YELLOW) or (pressure or 0.0) > _MOST_PRESSURE_YELLOW:
+        yield yellow("memory", "memory.low", "ps aux --sort=-rss | head", **params)
+    else:
+        yield green("memory", "memory.fine", **params)
+
+
+def _memory_shares() -> tuple[float | None, float | None]:
+    """Return the shares of memory free and of time pressure; None for what cannot be read. A service that sees only its own
+    processes reads the waiting of its own group."""
+    free = pressure = None
+    with suppress(OSError, KeyError, ZeroDivisionError):
+        amounts = dict(_AVAILABLE.findall((_PROC / "meminfo").read_text()))
+        free = int(amounts["Available"]) / int(amounts["Total"])
+    files = [_PROC / "pressure" / "memory"]
+    with suppress(OSError):
+        groups = [line.partition("::")[2] for line in (_PROC / "self/cgroup").read_text().splitlines()]
+        files += [_CGROUPS / group.lstrip("/") / "memory.pressure" for group in groups if group]
+    for file in files:
+        with suppress(OSError):
+            if pressure is None and (match := _PRESSURE.search(file.read_text())):
+                pressure = float(match[1]) / 100
+    return free, pressure
+
+
+async def backup_failures(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report a backup or a drill that failed and did not succeed since, and backups without a drill for weeks."""
+    data_dir = subject.settings.node.data_dir
+    notes = await subject.pool.run(partial(data_folder.backup_notes, data_dir))
+    for task, (at, why) in notes.failed.items():
+        cause, cure = _BACKUP_TASKS[task]
+        yield red("backup", cause, cure, at=at.isoformat(timespec="minutes"), why=why)
+    since = notes.verified_at or notes.first_at
+    if since is not None and subject.clock.now() - since > UNDRILLED:
+        cure = "gateway restore --drill --passphrase-file passphrase.txt"
+        yield yellow("backup", "backup.undrilled", cure, at=since.isoformat(timespec="minutes"))
+
+
+async def silent_partners(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report partners whose node has answered nothing for a day, although documents wait for an answer there."""
+    silent = await reporting.silent_codes(subject.store, subject.clock.now() - PARTNER_SILENT)
+    if silent:
+        codes = ", ".join(
+            [code.upper() for code, _ in silent[:_MOST_NAMES]] + ["…"] * (len(silent) > _MOST_NAMES)
+        )
+        params = {"codes": codes, "count": len(silent), "since": silent[0][1].isoformat(timespec="minutes")}
+        yield yellow("partners", "partners.silent", f"gateway ping {silent[0][0].upper()}", **params)
+
+
+async def alarms(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check, where the settings name a channel for alarms, that a process looks for them and that each channel works."""
+    settings, now = subject.settings.alarms, subject.clock.now()
+    if not settings.mail and not settings.url:
+        return
+    book = await subject.pool.run(partial(read_alarms, subject.settings.node.data_dir))
+    for channel, failure in book.failures.items():
+        params = {
+            "channel": channel,
+            "since": failure.since.isoformat(timespec="minutes"),
+            "why": failure.why,
+        }
+        yield yellow("alarms", "alarms.failing", "gateway alarms --test", **params)
+    if book.looked_at is None or now - book.looked_at > _LOOKED_LATELY:
+        at = "–" if book.looked_at is None else book.looked_at.isoformat(timespec="minutes")
+        yield yellow("alarms", "alarms.late", "gateway serve", at=at)
+    elif not book.failures:
+        yield green("alarms", "alarms.fine", count=len(book.standing()))
