@@ -76,7 +76,7 @@ CASES: dict[str, tuple[list[Look], list[tuple[float, str, str]]]] = {
         [*every(0, 7, QUEUES), *every(7, 30, SKIPPED), *every(30, 33, QUEUES)],
         [(5, "opened", "queues")],
     ),
-    "chosen": (every(0, 2000, yellow("scanner", "scanner.off")), []),
+    "chosen": (every(0, 2000, yellow("backup", "backup.beside")), []),
     "a pause of the looks": ([(0, [AXIS]), (600, [AXIS])], []),
 }
 
