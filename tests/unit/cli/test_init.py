@@ -46,7 +46,7 @@ def test_a_settings_file_that_cannot_be_written_is_named_with_the_way_out(
     run = terminal.type("--lang", "en", "--config", tmp_path / "a file" / "gateway.toml", *GOOD)
 
     assert run.code == 1
-    assert "gateway.toml cannot be sections" in run.err
+    assert "gateway.toml cannot be written" in run.err
     assert "--config" in run.err
 
 
