@@ -39,8 +39,8 @@ SERVICES = $(BIN)/python -m tests.services
 # Walks of an hour, which have a target of their own.
 FAULTS = tests/long/faults/test_log_volume.py tests/long/faults/test_province_killed.py tests/long/faults/test_webhooks_killed.py \
   tests/long/faults/test_numbers_killed.py tests/office/long/faults/test_reminders_killed.py
-WALKS = tests/bench tests/labs/long tests/long/acceptance/test_bundle.py tests/long/acceptance/test_make_targets.py \
-  tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
+WALKS = tests/bench tests/labs/long/acceptance tests/labs/long/sandbox tests/long/acceptance/test_bundle.py tests/long/acceptance/test_make_targets.py \
+  tests/long/acceptance/test_packages.py tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
 LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(FAULTS:%=--ignore %) $(WALKS:%=--ignore %)
 ORDER = $(SHUFFLE:%=--shuffle %)
 
@@ -62,7 +62,7 @@ test-long: $(VENV)/.dev ## all that `make test` samples: simulated worlds, fuzz,
 	$(LONG) $(ORDER) $(ONLY) || { echo "Failed. These tests once more, to name where an object that was not closed was made:"; \
 	  PYTHONTRACEMALLOC=3 $(LONG) --last-failed; exit 1; }
 
-walks: $(VENV)/.dev ## what a release walks besides (an hour): bundle and upgrade, four clients, every page, benches, soak, every backup
+walks: $(VENV)/.dev ## what a release walks besides (an hour): bundle and upgrade, packages, every page, benches, soak, every backup
 	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 3 -m long $(or $(ONLY),$(WALKS))
 
 unit: $(VENV)/.dev ## run the unit tests alone, without servers
