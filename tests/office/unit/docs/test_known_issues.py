@@ -29,7 +29,6 @@ from gateway.domain.timer_table import Means
 from gateway.edxml.envelope import Envelope, Organisation
 from gateway.errors import GatewayError
 from gateway.http_calls import parse_url
-from gateway.ops.checks import CHECKS
 from gateway.outgoing import ready_envelope
 from gateway.policy import pdf_verdict
 from gateway.settings.options import AxisSettings, Settings
@@ -242,11 +241,6 @@ def test_not_there_an_index_of_the_log() -> None:
 def test_not_there_sessions_end_with_a_restore() -> None:
     """A backup copies every table but those that `reflect_tables` leaves out."""
     assert "session" in inspect.getsource(dump.reflect_tables).replace("sessions", "session")
-
-
-@missing
-def test_not_there_a_warning_of_silence() -> None:
-    assert with_any([check.name for check in CHECKS], "silence", "silent", "partner")
 
 
 @missing
