@@ -666,5 +666,7 @@ def test_word_of_the_last_backup_keeps_what_was_verified(tmp_path: Path) -> None
     assert backup.read_last(tmp_path) == {
         "at": second.isoformat(),
         "path": str(tmp_path / "b"),
+        "first_at": first.isoformat(),
         "verified_at": first.isoformat(),
+        "new_bytes": None,
     }
