@@ -24,17 +24,17 @@ from gateway.cli.node import at_core, must_exist
 from gateway.cli.output import FAILED
 from gateway.cli.people import sign_in
 from gateway.errors import Clash, Denied, NotFound
+from gateway.store.data_folder import BACKUP_SUFFIX, SNAPSHOT_SUFFIX
 
 if TYPE_CHECKING:
     from gateway.bootstrap.core import NodeCore
     from gateway.domain.event import Event
     from gateway.ops.backup import BackupSource
     from gateway.ops.backup_file import BackupManifest
-    from gateway.ops.restore import Restored
+    from gateway.ops.restore import Restored, RestoreTarget
     from gateway.settings import Settings
     from gateway.store.restored import Counter
 
-SUFFIX, INCREMENT_SUFFIX = ".backup", ".snapshot"
 _IN_NAMES = "%Y%m%dT%H%M%SZ"
 PassphraseFile = Annotated[
     Path, existing("File whose first line, 12 characters or more, seals the backup; keep it elsewhere.")
@@ -83,7 +83,7 @@ async def backup(
     must_exist(settings)
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     started = clock.now()
-    target = _new_file(settings, to, started, INCREMENT_SUFFIX if incremental else SUFFIX)
+    target = _new_file(settings, to, started, SNAPSHOT_SUFFIX if incremental else BACKUP_SUFFIX)
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
@@ -116,7 +116,7 @@ def _delete_old(target: Path, outdated: Sequence[Path]) -> None:
     from gateway.ops import backup_store
 
     files = [file for file in outdated if file != target]
-    if files and target.suffix == INCREMENT_SUFFIX:
+    if files and target.suffix == SNAPSHOT_SUFFIX:
         backup_store.delete(target.parent, files)
     for file in files:
         file.unlink(missing_ok=True)
@@ -131,7 +131,7 @@ def _time_in_name(text: str) -> datetime | None:
 
 def _new_file(settings: Settings, to: Path | None, started: datetime, suffix: str) -> Path:
     path = to or settings.node.data_dir / "backups"
-    if to is None or path.is_dir() or suffix == INCREMENT_SUFFIX:
+    if to is None or path.is_dir() or suffix == SNAPSHOT_SUFFIX:
         name = f"{settings.node.name}-{started:{_IN_NAMES}}"
         # A backup of the same second has this name already.
         names = chain([name], (f"{name}-{n}" for n in count(2)))
@@ -219,7 +219,6 @@ async def restore(
     from gateway.ops import backup
     from gateway.ops import restore as restoring
     from gateway.ops.backup_file import passphrase_of
-    from gateway.ops.restore import RestoreTarget
     from gateway.pool import ThreadPool
 
     if drill and files:
@@ -242,24 +241,31 @@ async def restore(
                 backup.note(folder, chosen, outcome.description.at, clock.now())
         else:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target = RestoreTarget(
-                database_url=settings.database.address,
-                data_dir=folder,
-                content=folder / "content",
-                keys=settings.keys.folder,
-                trust=settings.trust.folder,
-            )
+            target = _target(settings)
             if files:
-                files_back = await restoring.restore_files(
+                counts = await restoring.restore_files(
                     chosen, passphrase, target, clock, pool, _progress(call)
                 )
                 output.record(
-                    call, {"path": str(chosen), "brought": files_back.brought, "present": files_back.present}
+                    call, {"path": str(chosen), "brought": counts.brought, "present": counts.present}
                 )
-                call.say("cli.restore.files", brought=files_back.brought, present=files_back.present)
+                call.say("cli.restore.files", brought=counts.brought, present=counts.present)
                 return
             outcome = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
     _print_equal(call, chosen, outcome, drill)
+
+
+def _target(settings: Settings) -> RestoreTarget:
+    from gateway.ops.restore import RestoreTarget
+
+    folder = settings.node.data_dir
+    return RestoreTarget(
+        database_url=settings.database.address,
+        data_dir=folder,
+        content=folder / "content",
+        keys=settings.keys.folder,
+        trust=settings.trust.folder,
+    )
 
 
 def _find_backup(settings: Settings, file: Path | None) -> Path:

@@ -28,10 +28,11 @@ from gateway.atomic_files import make_private, new_file, write_private
 from gateway.domain.identity import Digest
 from gateway.ops import backup_file as form
 from gateway.ops.backup_file import BackupReader, BackupWriter, Damaged
+from gateway.store.data_folder import SNAPSHOT_SUFFIX
 from gateway.trust import sealed_files
 from gateway.trust.sealed_files import Broken, NotOpened, Piped
 
-SUFFIX, NAMES_SUFFIX = ".snapshot", ".pieces"
+NAMES_SUFFIX = ".pieces"
 # Member of a backup that lists content: lines of a digest and a size.
 LISTS = "content-lists/"
 _KEY, _PIECES, _LOCK = "key.age", "pieces", ".lock"
@@ -241,7 +242,7 @@ def delete(folder: Path, backups: list[Path]) -> int:
     """Delete these backups and every piece that none of the others names. Return the number of pieces deleted. Damaged,
     with nothing deleted, if the names of one that stays are missing."""
     with alone(folder):
-        staying = [file for file in folder.glob(f"*{SUFFIX}") if file not in backups]
+        staying = [file for file in folder.glob(f"*{SNAPSHOT_SUFFIX}") if file not in backups]
         needed = {name for file in staying for name in _names_in(names_file(file))}
         for file in backups:
             file.unlink(missing_ok=True)

@@ -20,10 +20,11 @@ from gateway.atomic_files import new_file
 from gateway.ops import backup_file as form
 from gateway.ops.backup import MOST_LACKING, check_room
 from gateway.ops.backup_file import Damaged
-from gateway.ops.backup_store import SUFFIX, BackupStore, StoreReader, size_of
+from gateway.ops.backup_store import BackupStore, StoreReader, size_of
 from gateway.ports.services import Clock, Pool
 from gateway.store import dump, migrate, restored
 from gateway.store.blobs import SCRATCH, path_of
+from gateway.store.data_folder import SNAPSHOT_SUFFIX
 from gateway.store.dump import DatabaseLoad, clear_database, loading
 from gateway.store.folder_marks import CONTENT, KEYS, MARK, FolderMarks
 from gateway.store.store import SqlStore
@@ -109,10 +110,7 @@ async def restore_files(
         file.open("rb") as raw,
         closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
     ):
-        description = form.read_about(await pool.run(partial(_read_first, reader)))
-        members: BackupMemberReader = reader
-        if description.format == form.IN_PIECES:
-            members = StoreReader(await pool.run(partial(BackupStore.open, file.parent, passphrase)), reader)
+        _, members = await pool.run(partial(_read_description, file, passphrase, reader))
         outcome = await pool.run(partial(_bring_back, members, target, tell))
     store = SqlStore(target.database_url, clock)
     try:
@@ -161,7 +159,8 @@ async def drill(
 ) -> Restored:
     """Restore a backup on trial into a scratch place below `folder`, check it, open its database, and delete it."""
     check_room(
-        folder, await pool.run(partial(size_of, file)) if file.suffix == SUFFIX else file.stat().st_size
+        folder,
+        await pool.run(partial(size_of, file)) if file.suffix == SNAPSHOT_SUFFIX else file.stat().st_size,
     )
     with tempfile.TemporaryDirectory(prefix="drill-", dir=folder) as name:
         place = Path(name)
@@ -198,15 +197,10 @@ async def _restore(
             file.open("rb") as raw,
             closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
         ):
-            description = form.read_about(await pool.run(partial(_read_first, reader)))
-            members: BackupMemberReader = reader
-            if in_pieces := (description.format == form.IN_PIECES):
-                members = StoreReader(
-                    await pool.run(partial(BackupStore.open, file.parent, passphrase)), reader
-                )
+            description, members = await pool.run(partial(_read_description, file, passphrase, reader))
             async with loading(target.database_url, description.revision) as load:
                 manifest = await _Restoration(members, description, load, target, pool, tell).run()
-                await _compare(await load.snapshot(by_age=in_pieces), manifest)
+                await _compare(await load.snapshot(by_age=description.format == form.IN_PIECES), manifest)
                 if mark is not None:
                     await restored.write_mark(load, mark(description))
                 await pool.run(partial(_move_into_place, target, kept_trust))
@@ -234,11 +228,17 @@ def _check_empty(target: RestoreTarget) -> bool:
     return target.trust.is_dir() and any(p.name != GROWING for p in target.trust.rglob("*") if p.is_file())
 
 
-def _read_first(reader: form.BackupReader) -> bytes:
+def _read_description(
+    file: Path, passphrase: bytes, reader: form.BackupReader
+) -> tuple[form.BackupDescription, BackupMemberReader]:
+    """Read the description with which a backup begins, and return it with the reader of the other members."""
     member = reader.next()
     if member is None or member.name != form.DESCRIPTION:
         raise Damaged("the backup does not begin with what it is about")
-    return reader.read(member)
+    description = form.read_about(reader.read(member))
+    if description.format != form.IN_PIECES:
+        return description, reader
+    return description, StoreReader(BackupStore.open(file.parent, passphrase), reader)
 
 
 class _Restoration:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from gateway import errors, time_source
 
+# How the names of backups end: of one in a file, and of one in a folder of pieces.
+BACKUP_SUFFIX, SNAPSHOT_SUFFIX = ".backup", ".snapshot"
 # Fewest free inodes. A packet needs some dozens of files; file systems without a fixed number of inodes report zero.
 INODES = 1000
 GOOD, LOW, FULL = "good", "low", "full"

@@ -16,15 +16,15 @@ from gateway.domain.account import AgencyScope
 from gateway.domain.diagnosis import Diagnosis, Tag, check_words
 from gateway.domain.event import EventKind
 from gateway.errors import Clash, GatewayError, NotFound
-from gateway.ops import axis_view, backup, backup_store, restore, status
+from gateway.ops import axis_view, backup, restore, status
 from gateway.ports.services import HealthProbe
 from gateway.store import reporting
+from gateway.store.data_folder import BACKUP_SUFFIX, SNAPSHOT_SUFFIX
 from gateway.store.reporting import Load
 from gateway_office.bootstrap.office import Office
 from gateway_office.domain.roles import NODE
 
 _LOG = logging.getLogger(__name__)
-SUFFIX = ".backup"
 RUNNING, EQUAL, FAILED = "running", "equal", "failed"
 
 
@@ -210,7 +210,7 @@ def _files(places: Sequence[Path]) -> list[tuple[Path, int, datetime]]:
     files = []
     for place in places:
         for path in place.iterdir() if place.is_dir() else ():
-            if path.suffix in (SUFFIX, backup_store.SUFFIX):
+            if path.suffix in (BACKUP_SUFFIX, SNAPSHOT_SUFFIX):
                 status = path.stat()
                 files.append((path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
     return sorted(files, key=lambda file: file[2], reverse=True)
