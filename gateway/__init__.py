@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # A build has its number written above; a checkout has that of its commit.
 _ROOT = Path(__file__).parents[1]

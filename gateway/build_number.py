@@ -1,4 +1,4 @@
-"""Number of a checkout: that of its bundle, 0.2.N+commit, with N the count of commits. In: the version that the source
+"""Number of a checkout: that of its bundle, 0.3.N+commit, with N the count of commits. In: the version that the source
 states, and the checkout's folder. Out: the number. A start reads four small files of git's; git itself is asked once for
 each commit, and its count kept in git's folder. Where it cannot be asked, the number names the commit alone."""
 

@@ -14,7 +14,7 @@ from gateway_client.errors import BadAnswer, NoAnswer, Problem, TooManyCalls, of
 from gateway_client.line import Answer, InMemory, Line, Request, RequestBody
 from gateway_client.patience import Patience, Turns
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 BASE = "/api/v1"
 JSON = "application/json"
 _HARMLESS = frozenset({"GET", "HEAD", "PUT", "DELETE"})

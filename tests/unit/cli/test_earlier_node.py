@@ -47,6 +47,8 @@ def unpack_database(release: Path, folder: Path) -> None:
     for mark in (release / "marks").glob("*"):
         (folder / mark.name).mkdir()
         shutil.copy(mark, folder / mark.name / ".store")
+    if (release / "identity.txt").exists():  # since 0.3.0
+        shutil.copy(release / "identity.txt", folder / ".database")
 
 
 def differences(expected: Any, actual: Any, path: str = "") -> list[str]:

@@ -64,18 +64,18 @@ def test_a_checkout_says_its_commit_and_asks_git_once_for_each_commit(tmp_path: 
 
     def number(checkout: Path = root) -> str:
         commit = git(checkout, "rev-parse", "--short=8", "HEAD")
-        return f"0.2.{git(checkout, 'rev-list', '--count', 'HEAD')}+{commit}"
+        return f"0.3.{git(checkout, 'rev-list', '--count', 'HEAD')}+{commit}"
 
     def check(label: str, checkout: Path = root) -> None:
         with cases.case(label):
             assert (
-                started(checkout) == f"0.2.0+{number(checkout).partition('+')[2]}"
+                started(checkout) == f"0.3.0+{number(checkout).partition('+')[2]}"
             )  # the count is not known
             assert started(checkout, with_git) == number(checkout)
             assert started(checkout) == number(checkout)
 
     with cases.case("no commit yet, and a tree without git"):
-        assert started(root, with_git) == bare == "0.2.0"
+        assert started(root, with_git) == bare == "0.3.0"
     for n in (1, 2):
         git(root, "commit", "-q", "--allow-empty", "-m", f"commit {n}")
         check(f"commit {n}")
