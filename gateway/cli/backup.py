@@ -184,8 +184,8 @@ def _lacks(manifest: BackupManifest) -> list[dict[str, str]]:
 
 @verb(
     "node.backup --drill --passphrase-file passphrase.txt",
+    "--drill --sample 2 --passphrase-file passphrase.txt",
     "node.backup --passphrase-file passphrase.txt --yes",
-    "node.snapshot --files --passphrase-file passphrase.txt --yes",
     writes=True,
 )
 async def restore(
@@ -197,6 +197,14 @@ async def restore(
     drill: Annotated[
         bool, option("Only prove that it can be restored; the node is not touched.", "--drill")
     ] = False,
+    sample: Annotated[
+        float | None,
+        option(
+            "With --drill: load nothing; open so many percent of the pieces, and all that are new since the last sample.",
+            min=0,
+            max=100,
+        ),
+    ] = None,
     files: Annotated[
         bool,
         option(
@@ -223,6 +231,8 @@ async def restore(
 
     if drill and files:
         raise typer.BadParameter("choose --drill or --files")
+    if sample is not None and (not drill or scratch or scratch_url):
+        raise typer.BadParameter("--sample goes with --drill and without a scratch place")
     if not drill and (file is None or scratch or scratch_url):
         raise typer.BadParameter("name the backup; --scratch and --scratch-url go with --drill")
     settings = call.settings()
@@ -231,6 +241,9 @@ async def restore(
     if not drill and not call.agrees(question, file=chosen, folder=folder):
         return
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
+    if sample is not None:
+        _read_sample(call, folder, chosen, passphrase, sample)
+        return
     with closing(ThreadPool(1)) as pool:
         if drill:
             with backup.noting_failure(folder, clock, "drill"):
@@ -253,6 +266,34 @@ async def restore(
                 return
             outcome = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
     _print_equal(call, chosen, outcome, drill)
+
+
+def _read_sample(call: Invocation, data_dir: Path, file: Path, passphrase: bytes, percent: float) -> None:
+    """Read a sample of the backup, and note it, or its failure, for the node's checks."""
+    from gateway.clock import SystemClock
+    from gateway.ops import backup
+    from gateway.ops.backup_sample import read_sample
+    from gateway.store.data_folder import backup_notes
+
+    clock = SystemClock()
+    started = clock.now()
+    with backup.noting_failure(data_dir, clock, "sample"):
+        sample = read_sample(file, passphrase, percent, backup_notes(data_dir).sampled_at, _progress(call))
+    backup.note_sample(data_dir, started)
+    output.record(
+        call,
+        {
+            "path": str(file),
+            "copied_at": output.stamp(sample.description.at),
+            "node": sample.description.node,
+            "pieces": sample.pieces,
+            "opened": sample.opened,
+            "opened_bytes": sample.opened_bytes,
+            "equal": True,
+        },
+        id_key="path",
+    )
+    call.say("cli.restore.sampled", opened=sample.opened, pieces=sample.pieces)
 
 
 def _target(settings: Settings) -> RestoreTarget:

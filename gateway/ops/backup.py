@@ -309,9 +309,15 @@ def note(
     )
 
 
+def note_sample(data_dir: Path, at: datetime) -> None:
+    """Note that a sample of the last backup was as it should be."""
+    if data_dir.is_dir():
+        _write_note(data_dir, read_last(data_dir) | {"sampled_at": at.isoformat()})
+
+
 @contextmanager
 def noting_failure(data_dir: Path, clock: Clock, task: str) -> Iterator[None]:
-    """Note a failure of the body, so that the node's checks tell it: `task` is `backup` or `drill`."""
+    """Note a failure of the body, so that the node's checks tell it: `task` is `backup`, `drill` or `sample`."""
     try:
         yield
     except Exception as error:

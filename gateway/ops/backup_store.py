@@ -79,6 +79,12 @@ class BackupStore:
     def has(self, digest: str) -> bool:
         return self._path(digest).exists()
 
+    def stat(self, digest: str) -> os.stat_result:
+        try:
+            return self._path(digest).stat()
+        except FileNotFoundError as cause:
+            raise self._missing(digest) from cause
+
     def keep(self, digest: str, source: BinaryIO, size: int) -> bool:
         """Keep `size` bytes as the piece of that digest, durably. Return whether they have it; nothing is kept if not."""
         path, measured = self._path(digest), form.Measured(source, size)
@@ -102,13 +108,14 @@ class BackupStore:
             ):
                 yield piece
         except FileNotFoundError as cause:
-            raise Damaged(
-                f"the piece {self.name_of(digest).hex()} of the backup is missing", hint=_OTHER_COPY
-            ) from cause
+            raise self._missing(digest) from cause
         except (NotOpened, Broken) as cause:
             raise Damaged(
                 f"the piece {self.name_of(digest).hex()} of the backup is damaged: {cause}", hint=_OTHER_COPY
             ) from cause
+
+    def _missing(self, digest: str) -> Damaged:
+        return Damaged(f"the piece {self.name_of(digest).hex()} of the backup is missing", hint=_OTHER_COPY)
 
     def _path(self, digest: str) -> Path:
         return _path_of(self.folder, self.name_of(digest))
@@ -182,35 +189,39 @@ class StoreReader:
         self._store, self._reader = store, reader
         self._listed: Iterator[tarfile.TarInfo] = iter(())
         # Digest of the piece that the member to read next is.
-        self._piece: str | None = None
+        self.piece: str | None = None
 
     def next(self) -> tarfile.TarInfo | None:
         if (listed := next(self._listed, None)) is not None:
-            self._piece = listed.name.removeprefix(form.CONTENT)
+            self.piece = listed.name.removeprefix(form.CONTENT)
             return listed
         member = self._reader.next()
-        self._piece = None
+        self.piece = None
         if member is not None and member.name.startswith((form.TABLES, LISTS)):
-            self._piece = Digest(self._reader.read(member).decode("ascii"))
+            self.piece = Digest(self._reader.read(member).decode("ascii"))
             if member.name.startswith(LISTS):
                 self._listed = _listed(gzip.decompress(self.read(member)))
                 return self.next()
         return member
 
     def pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
-        if self._piece is None:
+        if self.piece is None:
             yield from self._reader.pieces(member)
             return
-        with self._store.reading(self._piece) as file:
+        with self._store.reading(self.piece) as file:
             while piece := file.read(form.AT_ONCE):
                 yield piece
 
     def read(self, member: tarfile.TarInfo) -> bytes:
         return b"".join(self.pieces(member))
 
+    def stat_piece(self) -> os.stat_result:
+        """Return what the file system says of the member's piece. Damaged if it is missing."""
+        return self._store.stat(self.piece or "")
+
     def skip(self, member: tarfile.TarInfo) -> None:
         """Go past a member; a piece of its own is not read."""
-        if self._piece is None:
+        if self.piece is None:
             self._reader.skip(member)
 
 

@@ -24,11 +24,12 @@ _PRESSURE = re.compile(r"^some .*avg300=([\d.]+)", re.MULTILINE)
 # Between two healthy nodes an answer takes seconds; a machine that is being mended is back within a day.
 PARTNER_SILENT = timedelta(hours=24)
 _MOST_NAMES = 5
-# The shipped timer drills each week.
-UNDRILLED = timedelta(days=14)
+# The shipped timers read a sample each night and drill each month.
+_SAMPLED_LATELY, UNDRILLED, UNDRILLED_SAMPLED = timedelta(days=3), timedelta(days=14), timedelta(days=40)
 _BACKUP_TASKS = {
     "backup": ("backup.failed", "gateway backup --passphrase-file passphrase.txt"),
     "drill": ("backup.drill_failed", "gateway restore --drill --passphrase-file passphrase.txt"),
+    "sample": ("backup.sample_failed", "gateway restore --drill --sample 2 --passphrase-file passphrase.txt"),
 }
 # The node is examined each minute; a slow mail server may hold that up for some.
 _LOOKED_LATELY = timedelta(minutes=15)
@@ -68,14 +69,16 @@ def _memory_shares() -> tuple[float | None, float | None]:
 
 
 async def backup_failures(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report a backup or a drill that failed and did not succeed since, and backups without a drill for weeks."""
-    data_dir = subject.settings.node.data_dir
+    """Report a backup, drill or sample that failed and did not succeed since, and backups without a drill for two weeks,
+    or for 40 days where samples of them are read."""
+    data_dir, now = subject.settings.node.data_dir, subject.clock.now()
     notes = await subject.pool.run(partial(data_folder.backup_notes, data_dir))
     for task, (at, why) in notes.failed.items():
         cause, cure = _BACKUP_TASKS[task]
         yield red("backup", cause, cure, at=at.isoformat(timespec="minutes"), why=why)
     since = notes.verified_at or notes.first_at
-    if since is not None and subject.clock.now() - since > UNDRILLED:
+    is_sampled = notes.sampled_at is not None and now - notes.sampled_at < _SAMPLED_LATELY
+    if since is not None and now - since > (UNDRILLED_SAMPLED if is_sampled else UNDRILLED):
         cure = "gateway restore --drill --passphrase-file passphrase.txt"
         yield yellow("backup", "backup.undrilled", cure, at=since.isoformat(timespec="minutes"))
 

@@ -110,7 +110,7 @@ async def restore_files(
         file.open("rb") as raw,
         closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
     ):
-        _, members = await pool.run(partial(_read_description, file, passphrase, reader))
+        _, members = await pool.run(partial(read_description, file, passphrase, reader))
         outcome = await pool.run(partial(_bring_back, members, target, tell))
     store = SqlStore(target.database_url, clock)
     try:
@@ -197,7 +197,7 @@ async def _restore(
             file.open("rb") as raw,
             closing(await pool.run(partial(form.BackupReader, raw, passphrase))) as reader,
         ):
-            description, members = await pool.run(partial(_read_description, file, passphrase, reader))
+            description, members = await pool.run(partial(read_description, file, passphrase, reader))
             async with loading(target.database_url, description.revision) as load:
                 manifest = await _Restoration(members, description, load, target, pool, tell).run()
                 await _compare(await load.snapshot(by_age=description.format == form.IN_PIECES), manifest)
@@ -228,7 +228,7 @@ def _check_empty(target: RestoreTarget) -> bool:
     return target.trust.is_dir() and any(p.name != GROWING for p in target.trust.rglob("*") if p.is_file())
 
 
-def _read_description(
+def read_description(
     file: Path, passphrase: bytes, reader: form.BackupReader
 ) -> tuple[form.BackupDescription, BackupMemberReader]:
     """Read the description with which a backup begins, and return it with the reader of the other members."""

@@ -57,7 +57,7 @@ VERSION = re.compile(r'__version__ = "(\d+\.\d+)\.\d+"')
 
 @cache
 def version(root: Path = ROOT) -> str:
-    """Return the number of this build: that of the program, the count of commits, and the commit, as 0.2.2140+8d5addc9;
+    """Return the number of this build: that of the program, the count of commits, and the commit, as 0.3.2140+8d5addc9;
     with .changed for a tree that differs from the commit."""
     found = VERSION.search((root / "gateway" / "__init__.py").read_text(encoding="utf-8"))
     if found is None:

@@ -21,7 +21,7 @@ from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
-from gateway.ops import backup, backup_store, restore
+from gateway.ops import backup, backup_sample, backup_store, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
@@ -30,6 +30,7 @@ from gateway.store.engine import EngineRole, open_engine
 from gateway.store.folder_marks import MARK, read_mark
 from gateway.store.store import SqlStore
 from gateway.store.tables_node import FolderMarkRow
+from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
@@ -640,6 +641,55 @@ async def test_what_a_folder_of_backups_lacks_is_told_and_nothing_is_deleted(off
         with pytest.raises(errors.Clash, match="is running"):
             await office.back_up(name="../copies-of-two/second")
     assert not (new / "key.age").exists(), "the second one gave the folder a key of its own"
+
+
+@pytest.mark.parametrize("office", ["in-pieces"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_sample_opens_what_is_new_and_a_share_of_the_rest_and_names_what_is_missing_or_changed(
+    office: Office, cases: Cases
+) -> None:
+    for n in range(40):
+        await office.admit(n)
+    file, _ = await office.back_up()
+    written_at = datetime.now(UTC) - timedelta(days=2)
+    pieces = [path for path in file.parent.glob("pieces/*/*") if path.is_file()]
+    for piece in pieces:
+        os.utime(piece, (written_at.timestamp(),) * 2)
+
+    def sample(percent: float, since: datetime | None = None) -> backup_sample.Sample:
+        return backup_sample.read_sample(file, WORDS, percent, since, _silent)
+
+    a_day_ago = written_at + timedelta(days=1)
+    with cases.case("all, for the first time"):
+        # The list of content is read at any rate.
+        assert sample(0).opened == sample(0).pieces == len(pieces) - 1
+    with cases.case("nothing is new"):
+        assert sample(0, a_day_ago).opened == 0
+    with cases.case("a share"):
+        assert 0 < sum(sample(30, a_day_ago).opened for _ in range(10)) < 7 * len(pieces)
+    with cases.case("what is new"):
+        os.utime(pieces[0])
+        assert sample(0, a_day_ago).opened == 1
+    content, other = [path for path in pieces if SMALL < path.stat().st_size < SMALL + 1000][:2]
+    right = content.read_bytes()
+    for label, data, since, message in (
+        ("one byte", right[:-9] + bytes([right[-9] ^ 1]) + right[-8:], a_day_ago, "is damaged"),
+        ("another piece in its place", other.read_bytes(), a_day_ago, "does not hold what its manifest says"),
+        (
+            "cut off, seen without opening it",
+            right[:SMALL],
+            datetime.now(UTC) + timedelta(days=1),
+            "is shorter",
+        ),
+    ):
+        with cases.case(label):
+            content.write_bytes(data)
+            with pytest.raises(Damaged, match=message):
+                sample(0, since)
+    with cases.case("a piece that is missing"):
+        content.unlink()
+        with pytest.raises(Damaged, match="is missing"):
+            sample(0, a_day_ago)
 
 
 async def test_a_restored_node_waits_until_two_people_confirmed_it(office: Office, tmp_path: Path) -> None:

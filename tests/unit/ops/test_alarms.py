@@ -223,9 +223,18 @@ async def backup_is_old(town: Town, hours: int = 27) -> None:
 
 
 async def drill_is_old(town: Town) -> None:
-    await backup_is_old(town, 15 * 24)
+    await backup_is_old(town, 41 * 24)
     data_dir = town.node.settings.node.data_dir
     backup.note(data_dir, data_dir / "a.snapshot", town.clock.now())
+    backup.note_sample(data_dir, town.clock.now())
+
+
+async def sample_is_old(town: Town) -> None:
+    data_dir = town.node.settings.node.data_dir
+    backup.note_sample(data_dir, town.clock.now())
+    town.clock.advance(timedelta(hours=73))
+    now = town.clock.now()
+    backup.note(data_dir, data_dir / "a.snapshot", now, verified_at=now)
 
 
 @asynccontextmanager
@@ -493,6 +502,7 @@ TROUBLES: dict[str, Met] = {
     "a folder is not there": content_away,
     "no backup": backup_is_old,
     "no drill": drill_is_old,
+    "no sample of a backup": sample_is_old,
     "memory is short": memory_is_short,
     "hot folder down": folder_away,
     "hot folder refuses": folder_refuses,

@@ -444,7 +444,23 @@ def backed_up(new_bytes: int) -> Callable[[Ward], object]:
     return note
 
 
+def drilled(*, days_ago: int, sampled: bool) -> Callable[[Ward], object]:
+    def note(ward: Ward) -> None:
+        now = ward.clock.now()
+        backup.note(ward.data, ward.data / "north.snapshot", now, verified_at=now - timedelta(days=days_ago))
+        if sampled:
+            backup.note_sample(ward.data, now - timedelta(days=2))
+
+    return note
+
+
+def sample_failed(ward: Ward) -> None:
+    backup.note_sample(ward.data, ward.clock.now() - timedelta(days=1))
+    backup.note_failure(ward.data, ward.clock.now(), "sample", "a piece is missing")
+
+
 # The harm; the check that finds it, how bad, its cause and its cure, where there are any.
+DRILL = "gateway restore --drill"
 NEW_KEY, CERTIFY = "gateway keys new --agency Z91.02", "gateway keys import CERTIFICATE --agency Z91.02"
 # The harm; the check that finds it, how bad and by its cause; and the beginning of the cure, where there is one.
 HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
@@ -452,6 +468,14 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
     "open database": (lambda ward: ward.database.chmod(0o644), "database.file", "yellow", "chmod 600 "),
     "backups beside the content": (backed_up(1), "backup", "yellow backup.beside", "findmnt -T "),
     "no room for a backup": (backed_up(1 << 60), "backup", "red backup.room", None),
+    "no drill": (drilled(days_ago=15, sampled=False), "backup", "yellow backup.undrilled", DRILL),
+    "no drill beside samples": (
+        drilled(days_ago=41, sampled=True),
+        "backup",
+        "yellow backup.undrilled",
+        DRILL,
+    ),
+    "a failed sample": (sample_failed, "backup", "red backup.sample_failed", f"{DRILL} --sample"),
     "behind": (lambda ward: ward.advance(hours=-1), "clock", "red clock.behind", None),
     "no anchors": (lambda ward: ward.anchors.unlink(), "trust", "red trust.missing", None),
     "odd anchors": (lambda ward: ward.anchors.write_text("no certificate"), "trust", "red failed", None),
@@ -495,9 +519,11 @@ def test_each_harm_is_found_and_named_and_has_its_cure(tmp_path: Path, blank: Pa
         with cases.case(name), ward_in(tmp_path / name, blank) as ward:
             ward.database.chmod(0o600)
             harmed = harm(ward)
-            finding_at_fault = (harmed if isinstance(harmed, Ward) else ward).find(check)[0]
-            assert f"{finding_at_fault.level} {finding_at_fault.cause}".startswith(finding)
-            assert cure is None or (finding_at_fault.cure or "nothing").startswith(cure)
+            findings = (harmed if isinstance(harmed, Ward) else ward).find(check)
+            cures = {f"{item.level} {item.cause}": item.cure or "nothing" for item in findings}
+            text = next((text for text in cures if text.startswith(finding)), None)
+            assert text is not None, cures
+            assert cure is None or cures[text].startswith(cure)
 
 
 def test_a_missing_database_is_red_and_the_rest_is_still_examined(ward: Ward) -> None:
