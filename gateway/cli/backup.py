@@ -67,6 +67,12 @@ async def backup(
     keep_months: Annotated[
         int, option("Of older ones keep the last of each of so many months.", min=0, max=240)
     ] = 0,
+    copy_to: Annotated[
+        str | None,
+        option(
+            "With --incremental: copy the folder there with rclone (SFTP, S3, …), such as backup:gateway."
+        ),
+    ] = None,
     incremental: Annotated[
         bool,
         option("Write only what no earlier backup in the same folder has; the folder is needed as a whole."),
@@ -81,6 +87,8 @@ async def backup(
 
     settings = call.settings()
     must_exist(settings)
+    if copy_to and not incremental:
+        raise typer.BadParameter("--copy-to goes with --incremental")
     passphrase, clock = passphrase_of(passphrase_file), SystemClock()
     started = clock.now()
     target = _new_file(settings, to, started, SNAPSHOT_SUFFIX if incremental else BACKUP_SUFFIX)
@@ -97,10 +105,12 @@ async def backup(
     backup.note(data_dir, target, started, new_bytes=added)
     if lost := _lost(manifest):
         backup.note_failure(data_dir, clock.now(), "backup", call.word("cli.backup.lacks", count=len(lost)))
-    _delete_old(
-        target,
-        backup.outdated(_backups(target, settings.node.name), started, keep_days, keep_weeks, keep_months),
+    outdated = backup.outdated(
+        _backups(target, settings.node.name), started, keep_days, keep_weeks, keep_months
     )
+    _delete_old(target, outdated, has_copy=bool(copy_to))
+    if copy_to:
+        await _copy(data_dir, target.parent, copy_to)
     _print_manifest(call, target, manifest, added)
 
 
@@ -111,13 +121,25 @@ def _backups(target: Path, node: str) -> dict[Path, datetime]:
     return {file: at for file, at in times.items() if at is not None}
 
 
-def _delete_old(target: Path, outdated: Sequence[Path]) -> None:
+async def _copy(data_dir: Path, folder: Path, place: str) -> None:
+    """Copy the folder of backups, and note it, or its failure, for the node's checks."""
+    from gateway.clock import SystemClock
+    from gateway.ops import backup, backup_copy
+
+    clock = SystemClock()
+    started = clock.now()
+    with backup.noting_failure(data_dir, clock, "copy"):
+        await backup_copy.copy(folder, place)
+    backup.note_success(data_dir, "copied_at", started)
+
+
+def _delete_old(target: Path, outdated: Sequence[Path], *, has_copy: bool) -> None:
     """Delete outdated backups, never the one just made; and what they alone consist of."""
     from gateway.ops import backup_store
 
     files = [file for file in outdated if file != target]
     if files and target.suffix == SNAPSHOT_SUFFIX:
-        backup_store.delete(target.parent, files)
+        backup_store.delete(target.parent, files, has_copy=has_copy)
     for file in files:
         file.unlink(missing_ok=True)
 
@@ -279,7 +301,7 @@ def _read_sample(call: Invocation, data_dir: Path, file: Path, passphrase: bytes
     started = clock.now()
     with backup.noting_failure(data_dir, clock, "sample"):
         sample = read_sample(file, passphrase, percent, backup_notes(data_dir).sampled_at, _progress(call))
-    backup.note_sample(data_dir, started)
+    backup.note_success(data_dir, "sampled_at", started)
     output.record(
         call,
         {

@@ -309,15 +309,15 @@ def note(
     )
 
 
-def note_sample(data_dir: Path, at: datetime) -> None:
-    """Note that a sample of the last backup was as it should be."""
+def note_success(data_dir: Path, name: str, at: datetime) -> None:
+    """Note that a sample of the last backup was as it should be (`sampled_at`), or that it was copied (`copied_at`)."""
     if data_dir.is_dir():
-        _write_note(data_dir, read_last(data_dir) | {"sampled_at": at.isoformat()})
+        _write_note(data_dir, read_last(data_dir) | {name: at.isoformat()})
 
 
 @contextmanager
 def noting_failure(data_dir: Path, clock: Clock, task: str) -> Iterator[None]:
-    """Note a failure of the body, so that the node's checks tell it: `task` is `backup`, `drill` or `sample`."""
+    """Note a failure of the body, so that the node's checks tell it: `task` is `backup`, `drill`, `sample` or `copy`."""
     try:
         yield
     except Exception as error:

@@ -35,7 +35,10 @@ from gateway.trust.sealed_files import Broken, NotOpened, Piped
 NAMES_SUFFIX = ".pieces"
 # Member of a backup that lists content: lines of a digest and a size.
 LISTS = "content-lists/"
-_KEY, _PIECES, _LOCK = "key.age", "pieces", ".lock"
+PIECES = "pieces"
+# Names of files that were deleted here and not yet in the copy of the folder (`ops.backup_copy`).
+DELETED = ".deleted"
+_KEY, _LOCK = "key.age", ".lock"
 _NAME_BYTES = 32
 _LINES_AT_ONCE = 8192
 _DIGITS = 64
@@ -54,7 +57,7 @@ class BackupStore:
         """Open the folder. Damaged for another passphrase or a key that is not there; `make` gives a new folder its key."""
         file = folder / _KEY
         if make and not file.exists():
-            if any(folder.glob(f"{_PIECES}/*/*")):
+            if any(folder.glob(f"{PIECES}/*/*")):
                 raise Damaged(
                     f"{file} is missing, and there are pieces that it opens; put it back from a copy"
                 )
@@ -249,21 +252,29 @@ def size_of(backup: Path) -> int:
     return size
 
 
-def delete(folder: Path, backups: list[Path]) -> int:
+def delete(folder: Path, backups: list[Path], *, has_copy: bool = False) -> int:
     """Delete these backups and every piece that none of the others names. Return the number of pieces deleted. Damaged,
-    with nothing deleted, if the names of one that stays are missing."""
+    with nothing deleted, if the names of one that stays are missing. `has_copy`: the folder is copied to another place,
+    where these have to be deleted too."""
     with alone(folder):
         staying = [file for file in folder.glob(f"*{SNAPSHOT_SUFFIX}") if file not in backups]
         needed = {name for file in staying for name in _names_in(names_file(file))}
-        for file in backups:
-            file.unlink(missing_ok=True)
-            names_file(file).unlink(missing_ok=True)
-        deleted = 0
-        for piece in folder.glob(f"{_PIECES}/*/*"):
-            # A name that begins with a dot is that of a half-written file, whose writer was killed.
-            if piece.name.startswith(".") or bytes.fromhex(piece.name) not in needed:
-                piece.unlink()
-                deleted += 1
+        with open(folder / DELETED if has_copy else os.devnull, "a", encoding="ascii") as deleted_names:
+
+            def remove(file: Path) -> None:
+                # Its name first: what is named and still there is not deleted in the copy.
+                print(file.relative_to(folder), file=deleted_names, flush=True)
+                file.unlink(missing_ok=True)
+
+            for file in backups:
+                remove(file)
+                remove(names_file(file))
+            deleted = 0
+            for piece in folder.glob(f"{PIECES}/*/*"):
+                # A name that begins with a dot is that of a half-written file, whose writer was killed.
+                if piece.name.startswith(".") or bytes.fromhex(piece.name) not in needed:
+                    remove(piece)
+                    deleted += 1
     return deleted
 
 
@@ -280,7 +291,7 @@ def _names_in(file: Path) -> set[bytes]:
 
 def _path_of(folder: Path, name: bytes) -> Path:
     text = name.hex()
-    return folder / _PIECES / text[:2] / text
+    return folder / PIECES / text[:2] / text
 
 
 @contextmanager

@@ -49,6 +49,7 @@ _SHORTEST_SPAN = timedelta(days=1)
 # Cap of the estimate, because a longer time is no forecast any more.
 MOST_DISK_DAYS = 3650
 # The next backup may be larger than the last one, and is needed whole before an older one goes.
+_COPIED_LATELY = timedelta(days=2)
 _ROOM_FOR_BACKUPS = 2
 _OLD_COPY = timedelta(hours=36)
 CLOCK_SKEW = timedelta(minutes=5)
@@ -114,10 +115,12 @@ async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
 
 
 async def backups(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that the next backup will fit, and that it would outlive the disk that holds the content."""
+    """Check that the next backup will fit, and that it or a copy of it would outlive the disk that holds the content."""
     backup = data_folder.last_backup(subject.settings.node.data_dir)
     if backup is None:
         return
+    copied_at = data_folder.backup_notes(subject.settings.node.data_dir).copied_at
+    is_copied = copied_at is not None and subject.clock.now() - copied_at < _COPIED_LATELY
     folder, content = Path(backup.path).parent, core.places(subject.settings)["content"]
     try:
         free, is_beside = await subject.pool.run(partial(_room_for_backup, folder, content))
@@ -126,7 +129,7 @@ async def backups(subject: Subject) -> AsyncGenerator[Diagnosis]:
     params = {"path": folder, "free_bytes": free, "need_bytes": backup.new_bytes}
     if free < backup.new_bytes * _ROOM_FOR_BACKUPS:
         yield red("backup", "backup.room", "gateway backup --help", **params)
-    elif is_beside and subject.settings.node.trial == "off":
+    elif is_beside and not is_copied and subject.settings.node.trial == "off":
         yield yellow("backup", "backup.beside", f"findmnt -T {folder}", **params)
     else:
         yield green("backup", "backup.fine", **params)

@@ -29,6 +29,10 @@ _SAMPLED_LATELY, UNDRILLED, UNDRILLED_SAMPLED = timedelta(days=3), timedelta(day
 _BACKUP_TASKS = {
     "backup": ("backup.failed", "gateway backup --passphrase-file passphrase.txt"),
     "drill": ("backup.drill_failed", "gateway restore --drill --passphrase-file passphrase.txt"),
+    "copy": (
+        "backup.copy_failed",
+        "gateway backup --incremental --copy-to PLACE --passphrase-file passphrase.txt",
+    ),
     "sample": ("backup.sample_failed", "gateway restore --drill --sample 2 --passphrase-file passphrase.txt"),
 }
 # The node is examined each minute; a slow mail server may hold that up for some.
@@ -69,8 +73,8 @@ def _memory_shares() -> tuple[float | None, float | None]:
 
 
 async def backup_failures(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report a backup, drill or sample that failed and did not succeed since, and backups without a drill for two weeks,
-    or for 40 days where samples of them are read."""
+    """Report a backup, copy, drill or sample that failed and did not succeed since, and backups without a drill for two
+    weeks, or for 40 days where samples of them are read."""
     data_dir, now = subject.settings.node.data_dir, subject.clock.now()
     notes = await subject.pool.run(partial(data_folder.backup_notes, data_dir))
     for task, (at, why) in notes.failed.items():

@@ -160,7 +160,7 @@ class Scrape:
         book = await node.pool.run(partial(read_alarms, data_dir))
         successes = {line.job: line.last_at for line in upkeep.job_lines(days, now)}
         successes |= {"backup": notes.at, "drill": notes.verified_at, "sample": notes.sampled_at}
-        successes["alarms"] = book.looked_at
+        successes |= {"copy": notes.copied_at, "alarms": book.looked_at}
         ages = {task: (now - at).total_seconds() for task, at in successes.items() if at is not None}
         yield _gauges("last_success_seconds", "How long ago the task last succeeded.", "task", ages)
         levels = Counter(str(alarm.finding.level) for alarm in book.standing())

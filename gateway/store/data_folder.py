@@ -21,15 +21,9 @@ GOOD, LOW, FULL = "good", "low", "full"
 # A document of the largest size is 50 MB and lies on disk three times while it is sent. Keys are a few kilobytes each.
 KEYS = "keys"
 # Times in the notes of backups.
-_TIMES = (
-    "at",
-    "first_at",
-    "verified_at",
-    "sampled_at",
-    "backup_failed_at",
-    "drill_failed_at",
-    "sample_failed_at",
-)
+_TIMES = ("at", "first_at", "verified_at", "sampled_at", "copied_at")
+# Task that may fail, and the time at which it last succeeded.
+_TASKS = {"backup": "at", "drill": "verified_at", "sample": "sampled_at", "copy": "copied_at"}
 _FULL, _LOW = 500 * 1024**2, 5 * 1024**3
 _KEYS_FULL, _KEYS_LOW = 10 * 1024**2, 20 * 1024**2
 
@@ -177,13 +171,14 @@ def last_backup(data_dir: Path) -> Backup | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupNotes:
-    """Times that a node noted of its backups: the first one, the last, the last drill that was equal, the last
-    sample that was, and by task (`backup`, `drill`, `sample`) a failure since then with its reason."""
+    """Times that a node noted of its backups: the first one, the last, the last drill that was equal, the last sample that
+    was, the last copy elsewhere, and by task (`backup`, `drill`, `sample`, `copy`) a failure since then with its reason."""
 
     first_at: datetime | None = None
     at: datetime | None = None
     verified_at: datetime | None = None
     sampled_at: datetime | None = None
+    copied_at: datetime | None = None
     failed: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
 
 
@@ -191,19 +186,16 @@ def backup_notes(data_dir: Path) -> BackupNotes:
     """Read the notes; empty ones where there are none that can be read."""
     try:
         note = json.loads((data_dir / "backup.json").read_text(encoding="utf-8"))
-        times = {name: datetime.fromisoformat(note[name]) for name in _TIMES if note.get(name)}
+        names = (*_TIMES, *(f"{task}_failed_at" for task in _TASKS))
+        times = {name: datetime.fromisoformat(note[name]) for name in names if note.get(name)}
     except (OSError, ValueError, TypeError, AttributeError):
         return BackupNotes()
-    at, verified_at, sampled_at = times.get("at"), times.get("verified_at"), times.get("sampled_at")
     failed = {}
-    for task, done_at in (("backup", at), ("drill", verified_at), ("sample", sampled_at)):
-        failed_at = times.get(f"{task}_failed_at")
+    for task, success in _TASKS.items():
+        failed_at, done_at = times.get(f"{task}_failed_at"), times.get(success)
         if failed_at is not None and (done_at is None or failed_at > done_at):
             failed[task] = failed_at, str(note.get(f"{task}_failed", ""))
     return BackupNotes(
-        first_at=times.get("first_at", at),
-        at=at,
-        verified_at=verified_at,
-        sampled_at=sampled_at,
+        **{"first_at": times.get("at")} | {name: times.get(name) for name in _TIMES if name in times},
         failed=failed,
     )

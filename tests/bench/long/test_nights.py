@@ -1,4 +1,4 @@
-"""A folder of incremental backups grows by what came in, and gives all of it back."""
+"""A folder of incremental backups grows by the content of the day, and restores all of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from bench import nights
 
 
-async def test_each_night_adds_the_content_of_its_day_once_and_all_of_it_comes_back(tmp_path: Path) -> None:
+async def test_a_night_adds_the_content_of_its_day_once_and_all_comes_back(tmp_path: Path) -> None:
     result = await nights.measure(tmp_path, nights=3, day_bytes=4_000_000, size=500_000)
 
-    # Beside content a night writes the parts of tables that changed: about as much as the rows of this small node.
+    # Each night the changed parts of tables are added, here about the size of all rows.
     assert result["folder"] <= 1.02 * result["content"] + 3 * result["rows"]
     assert result["content_again"] == result["content"] > 3 * 4_000_000

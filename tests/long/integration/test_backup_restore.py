@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -21,7 +23,7 @@ from gateway import errors
 from gateway.domain.event import EventKind
 from gateway.domain.identity import Digest
 from gateway.domain.pace import SMALL
-from gateway.ops import backup, backup_sample, backup_store, restore
+from gateway.ops import backup, backup_copy, backup_sample, backup_store, restore
 from gateway.ops.backup_file import BackupManifest, Damaged
 from gateway.pool import ThreadPool
 from gateway.store import dump, migrate, restored
@@ -30,10 +32,12 @@ from gateway.store.engine import EngineRole, open_engine
 from gateway.store.folder_marks import MARK, read_mark
 from gateway.store.store import SqlStore
 from gateway.store.tables_node import FolderMarkRow
+from tests.services.process import kept_ports
 from tests.support.cases import Cases
 from tests.support.clock import ManualClock
 from tests.support.later_version import later_version
 from tests.support.passphrases import make_cheap
+from tests.support.services import missing
 from tests.support.stored_content import Lying
 from tests.support.stores import (
     NORTH,
@@ -47,6 +51,7 @@ from tests.support.stores import (
     stored,
     with_agencies,
 )
+from tests.support.waiting import wait_until
 
 WORDS = b"words that nobody guesses"
 
@@ -690,6 +695,74 @@ async def test_a_sample_opens_what_is_new_and_a_share_of_the_rest_and_names_what
         content.unlink()
         with pytest.raises(Damaged, match="is missing"):
             sample(0, a_day_ago)
+
+
+async def rclone(*words: str) -> int:
+    process = await asyncio.create_subprocess_exec("rclone", *words, stdout=DEVNULL, stderr=DEVNULL)
+    return await process.wait()
+
+
+@pytest.fixture
+async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """Serve a folder by SFTP, and name it for rclone."""
+    if shutil.which("rclone") is None:
+        missing("rclone is not installed")
+    (tmp_path / "elsewhere").mkdir()
+    with kept_ports(1) as (port,):
+        words = ("serve", "sftp", str(tmp_path / "elsewhere"), "--no-auth", "--addr", f"127.0.0.1:{port}")
+        server = await asyncio.create_subprocess_exec("rclone", *words, stderr=DEVNULL)
+        remote = {"TYPE": "sftp", "HOST": "127.0.0.1", "PORT": str(port), "USER": "any"}
+        # `rclone obscure any`; without a password it asks an agent.
+        for name, value in {**remote, "PASS": "nRgRPVEQGitN8DY40xWv1cDxqQ"}.items():
+            monkeypatch.setenv(f"RCLONE_CONFIG_OFF_{name}", value)
+
+        async def serves() -> bool:
+            return await rclone("lsd", "off:") == 0
+
+        try:
+            await wait_until(serves, "SFTP")
+            yield "off:copies"
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+@pytest.mark.parametrize("office", ["in-pieces"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_copy_elsewhere_has_what_the_folder_has_and_is_never_emptied_with_it(
+    office: Office, tmp_path: Path, place: str
+) -> None:
+    folder, elsewhere = office.folder / "copies", tmp_path / "elsewhere" / "copies"
+
+    def contents(root: Path) -> dict[str, bytes]:
+        return {name: data for name, data in everything(root).items() if not Path(name).name.startswith(".")}
+
+    nights = []
+    for night in range(2):
+        for n in range(4):
+            await office.admit(n)
+        nights.append((await office.back_up(name=f"north-{night}"))[0])
+        await backup_copy.copy(folder, place)
+        assert contents(elsewhere) == contents(folder)
+
+    backup_store.delete(folder, nights[:1], has_copy=True)
+    needed = next(
+        name for name in (folder / backup_store.DELETED).read_text().splitlines() if "pieces/" in name
+    )
+    (folder / needed).write_bytes((elsewhere / needed).read_bytes())  # a later backup wrote this piece again
+    await backup_copy.copy(folder, place)
+    assert contents(elsewhere) == contents(folder)
+    assert not (folder / backup_store.DELETED).exists()
+
+    shutil.rmtree(folder / "pieces")
+    await backup_copy.copy(folder, place)
+    assert await rclone("copy", place, str(folder)) == 0
+    assert (await office.prove(nights[1])).manifest.contents == 8
+
+    with pytest.raises(errors.StoreFailure, match=r"rclone copy .* failed: .*nowhere"):
+        await backup_copy.copy(folder, "nowhere:copies")
+    with pytest.raises(errors.Misconfigured, match="the name of a place"):
+        await backup_copy.copy(folder, "--delete-excluded")
 
 
 async def test_a_restored_node_waits_until_two_people_confirmed_it(office: Office, tmp_path: Path) -> None:

@@ -226,15 +226,18 @@ async def drill_is_old(town: Town) -> None:
     await backup_is_old(town, 41 * 24)
     data_dir = town.node.settings.node.data_dir
     backup.note(data_dir, data_dir / "a.snapshot", town.clock.now())
-    backup.note_sample(data_dir, town.clock.now())
+    backup.note_success(data_dir, "sampled_at", town.clock.now())
 
 
-async def sample_is_old(town: Town) -> None:
-    data_dir = town.node.settings.node.data_dir
-    backup.note_sample(data_dir, town.clock.now())
-    town.clock.advance(timedelta(hours=73))
-    now = town.clock.now()
-    backup.note(data_dir, data_dir / "a.snapshot", now, verified_at=now)
+def success_is_old(name: str) -> Callable[[Town], Awaitable[None]]:
+    async def note(town: Town) -> None:
+        data_dir = town.node.settings.node.data_dir
+        backup.note_success(data_dir, name, town.clock.now())
+        town.clock.advance(timedelta(hours=73))
+        now = town.clock.now()
+        backup.note(data_dir, data_dir / "a.snapshot", now, verified_at=now)
+
+    return note
 
 
 @asynccontextmanager
@@ -502,7 +505,8 @@ TROUBLES: dict[str, Met] = {
     "a folder is not there": content_away,
     "no backup": backup_is_old,
     "no drill": drill_is_old,
-    "no sample of a backup": sample_is_old,
+    "no copy of the backups": success_is_old("copied_at"),
+    "no sample of a backup": success_is_old("sampled_at"),
     "memory is short": memory_is_short,
     "hot folder down": folder_away,
     "hot folder refuses": folder_refuses,

@@ -449,14 +449,17 @@ def drilled(*, days_ago: int, sampled: bool) -> Callable[[Ward], object]:
         now = ward.clock.now()
         backup.note(ward.data, ward.data / "north.snapshot", now, verified_at=now - timedelta(days=days_ago))
         if sampled:
-            backup.note_sample(ward.data, now - timedelta(days=2))
+            backup.note_success(ward.data, "sampled_at", now - timedelta(days=2))
 
     return note
 
 
-def sample_failed(ward: Ward) -> None:
-    backup.note_sample(ward.data, ward.clock.now() - timedelta(days=1))
-    backup.note_failure(ward.data, ward.clock.now(), "sample", "a piece is missing")
+def failed(task: str, success: str) -> Callable[[Ward], object]:
+    def note(ward: Ward) -> None:
+        backup.note_success(ward.data, success, ward.clock.now() - timedelta(days=1))
+        backup.note_failure(ward.data, ward.clock.now(), task, "a piece is missing")
+
+    return note
 
 
 # The harm; the check that finds it, how bad, its cause and its cure, where there are any.
@@ -475,7 +478,13 @@ HARMS: dict[str, tuple[Callable[[Ward], object], str, str, str | None]] = {
         "yellow backup.undrilled",
         DRILL,
     ),
-    "a failed sample": (sample_failed, "backup", "red backup.sample_failed", f"{DRILL} --sample"),
+    "a failed sample": (
+        failed("sample", "sampled_at"),
+        "backup",
+        "red backup.sample_failed",
+        f"{DRILL} --sample",
+    ),
+    "a failed copy": (failed("copy", "copied_at"), "backup", "red backup.copy_failed", "gateway backup"),
     "behind": (lambda ward: ward.advance(hours=-1), "clock", "red clock.behind", None),
     "no anchors": (lambda ward: ward.anchors.unlink(), "trust", "red trust.missing", None),
     "odd anchors": (lambda ward: ward.anchors.write_text("no certificate"), "trust", "red failed", None),
