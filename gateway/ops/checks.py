@@ -44,6 +44,8 @@ CHECKS: tuple[Check, ...] = (
     Check(name="folder", run=parts.marked_folders, tags=_ALWAYS | {Tag.STATUS}, of_store=True),
     Check(name="clock", run=parts.server_clock, tags=_DEAR, of_store=True),
     Check(name="clock", run=parts.server_clock, tags=_OFTEN),
+    Check(name="maintenance", run=watching.maintenance, tags=_DEAR | {Tag.STATUS}, of_store=True),
+    Check(name="maintenance", run=watching.maintenance, tags=_OFTEN),
     Check(name="restored", run=parts.restored, tags=_USUAL, of_store=True),
     Check(name="agencies", run=trust.agencies, tags=_USUAL, of_store=True),
     Check(name="bindings", run=trust.bindings, tags=_STATUS, of_store=True, every=_SELDOM),

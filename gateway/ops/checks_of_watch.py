@@ -1,6 +1,6 @@
-"""Checks of the machine's memory, backups that failed, partners that went silent, and the alarms themselves. In: the node
-that is examined. Out: findings, each with the command that cures it; none when there is nothing to report. The checks
-change nothing."""
+"""Checks of the machine's memory, backups that failed, partners that went silent, a maintenance, and the alarms
+themselves. In: the node that is examined. Out: findings, each with the command that cures it; none when there is nothing
+to report. The checks change nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from gateway.domain.diagnosis import Diagnosis, green, red, yellow
+from gateway.domain.wall_clock import local
 from gateway.ops.subject import Subject
 from gateway.store import data_folder, reporting
 from gateway.store.alarm_file import read_alarms
+from gateway.store.maintenance import Maintenance
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 # Shares of the machine's memory that can still be had, and of the last minutes in which programs waited for memory.
@@ -80,8 +82,29 @@ async def backup_failures(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield yellow("backup", "backup.undrilled", cure, at=since.isoformat(timespec="minutes"))
 
 
+async def read_maintenance(subject: Subject) -> Maintenance:
+    """Return the maintenance of the node as its process knows it, or as the database has it."""
+    if subject.node is not None:
+        return subject.node.maintenance
+    stated = Maintenance(subject.store, subject.clock)
+    await stated.look()
+    return stated
+
+
+async def maintenance(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report a maintenance that goes on, with its end."""
+    if (statement := (await read_maintenance(subject)).current) is not None:
+        end = local(statement.ends_at).isoformat(timespec="seconds")
+        params = {"until": end, "reason": statement.reason}
+        finding = yellow("maintenance", "maintenance.on", "gateway maintenance --end", **params)
+        yield finding.worded(f"until {end}")
+
+
 async def silent_partners(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report partners whose node has answered nothing for a day, although documents wait for an answer there."""
+    """Report partners whose node has answered nothing for a day, although documents wait for an answer there. Answers that
+    came during a maintenance of this node were not taken in yet."""
+    if (await read_maintenance(subject)).is_settling:
+        return
     silent = await reporting.silent_codes(subject.store, subject.clock.now() - PARTNER_SILENT)
     if silent:
         codes = ", ".join(
