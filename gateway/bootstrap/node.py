@@ -222,7 +222,8 @@ class OpenNode(NodeCore):
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
         signatures, lists, mail_clock = SignaturesClock(), ListsClock(), AsideClock()
-        watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
+        renew_days = self.settings.keys.renew_days
+        watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding, renew_days)
 
         async def landing() -> bool | StepResult:
             if await self.gate.is_closed():
