@@ -28,6 +28,7 @@ GatewayError
     StaleLease          P  discarded                   a worker woke after its lease had run out
     AlteredContent      P  not served, alert           stored bytes are not those that were taken in
     MissingContent      R  not served now              the file of stored bytes is not there
+    InMaintenance       R  nothing; sent again later   an operator stated a maintenance
   ScannerDown           R  nothing yet                 no verdict about malware, and policy wants one
   NotFound              P  404
   Clash                 P  409                         the thing's present state forbids the act
@@ -313,6 +314,16 @@ class MissingContent(StoreFailure):
 
     code = "GW-S-411"
     label_key = "error.missing_content"
+
+
+class InMaintenance(StoreFailure):
+    """The node is under maintenance, and takes in nothing; `params` say until when, and in how many seconds that is."""
+
+    code = "GW-S-510"
+    label_key = "error.maintenance"
+
+    def __init__(self, detail: str = "", *, ends: str = "–", seconds: int = 60) -> None:
+        super().__init__(detail, params={"until": ends, "seconds": seconds})
 
 
 class NotFound(GatewayError):

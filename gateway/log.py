@@ -48,6 +48,7 @@ OUTAGES = frozenset(
         "GW-S-507",
         "GW-S-508",
         "GW-S-509",
+        "GW-S-510",
         "GW-T-000",
         "GW-T-001",
         "GW-V-001",

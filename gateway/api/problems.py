@@ -187,6 +187,7 @@ SORTS: Mapping[type[errors.GatewayError], ProblemSort] = MappingProxyType(
             (errors.StaleLease, "stale-lease", 409),
             (errors.AlteredContent, "altered-content", 500),
             (errors.MissingContent, "missing-content", 503),
+            (errors.InMaintenance, "maintenance", 503),
             (errors.ScannerDown, "scanner-down", 503),
             (errors.NotFound, "not-found", 404),
             (errors.Clash, "clash", 409),
@@ -226,7 +227,7 @@ def of_error(error: errors.GatewayError, lang: Lang) -> Problem:
     if error.code == "GW-IDEM-RUNNING":
         sort = OWN_SORTS["still-running"]
     if sort.retryable:
-        headers["Retry-After"] = _RETRY_AFTER_S
+        headers["Retry-After"] = str(error.params.get("seconds", _RETRY_AFTER_S))
     field = error.field if isinstance(error, errors.BadForm) else ""
     if field:
         sort = OWN_SORTS["bad-request"]

@@ -167,7 +167,12 @@ def decision_services(settings: Settings, store: SqlStore, clock: Clock, pool: P
 
 
 def key_watch(
-    store: SqlStore, bound: SqlDirectory, keys: KeyDirectory, trust: NodeTrust, services: DecisionServices
+    store: SqlStore,
+    bound: SqlDirectory,
+    keys: KeyDirectory,
+    trust: NodeTrust,
+    services: DecisionServices,
+    renew_days: int = 0,
 ) -> KeyWatch:
     """Make the loop that warns before keys and certificates end."""
     return KeyWatch(
@@ -178,4 +183,5 @@ def key_watch(
         deciding=services,
         clock=services.clock,
         pool=services.pool,
+        renew_days=renew_days,
     )

@@ -1,8 +1,8 @@
 """Wires the guards: the rules as the settings want them, the judges of certificates, and the protection against malware and
 secrets. In: settings, and the store and pool that are open. Out: frozen values for the policies (what may be sent, whom to
 trust how long, how large an envelope may be); budgets of agencies and partners; a `NodeTrust` with its anchors and the
-answers about revocation, and the loop that asks for them; the scanner for malware and the sealed hold. Nothing runs on
-import."""
+answers about revocation, and the loop that asks for them; the scanner for malware and the sealed hold; the sealer of the
+log, and the gate that holds intake back where a timestamp is demanded. Nothing runs on import."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,19 @@ from gateway.edxml.policy import EnvelopeLimits, XmlPolicy
 from gateway.errors import Misconfigured
 from gateway.folder.layout import NOTE, FolderRules
 from gateway.holding import HoldService
-from gateway.http_calls import load_library
+from gateway.http_calls import Bounds, load_library, parse_url
 from gateway.incoming.partners import PartnerMail
 from gateway.incoming.services import IncomingServices, PdfAsking
 from gateway.policy.profile import Profile
 from gateway.policy.trust import TrustPolicy
+from gateway.policy.upkeep import Rhythm
 from gateway.ports.services import Clock, Pool, Posted, Poster, Scanner
 from gateway.registry.directory import SqlDirectory
 from gateway.settings.options import DELIVERY_MODES, LISTS, SECTIONS, Settings
 from gateway.settings.reading import sqlite_file
 from gateway.store.blobs import FileBlobs, FileVault
 from gateway.store.folder_marks import FolderMarks
+from gateway.store.log import SqlEventLog
 from gateway.store.revocation import SqlRevocationAnswers
 from gateway.store.store import SqlStore
 from gateway.trust import authorities, seals
@@ -49,6 +52,7 @@ from gateway.trust.pdf_signatures.sandbox import PdfSandbox, SignatureReader
 from gateway.trust.sealing import SealedSecrets
 from gateway.webhooks import Sender, WebhookService
 from gateway.workers.clock_guard import ClockGuard
+from gateway.workers.event_log import LogSealer, StampGate
 from gateway.workers.revocation import RevocationAsker
 
 if TYPE_CHECKING:
@@ -329,4 +333,44 @@ def folder_rules(settings: Settings) -> FolderRules | None:
         most_in=folder.unacked,
         sent_days=folder.sent_days,
         error_days=folder.error_days,
+    )
+
+
+def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:
+    return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
+
+
+def published_seal(settings: Settings, log_id: str) -> int:
+    """Return the number of the newest seal that left the node; 0 where none did."""
+    return seals.newest_published(settings.log.publish_folder, log_id)
+
+
+def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool) -> LogSealer:
+    """Make the sealer of the log. Misconfigured when a timestamp authority is set without roots for its time."""
+    log, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
+    return LogSealer(
+        log=events,
+        open_key=partial(
+            seals.open_seal_key,
+            settings.keys.folder,
+            password.reveal().encode() if password is not None else None,
+        ),
+        clock=clock,
+        pool=pool,
+        rhythm=Rhythm(
+            seal=timedelta(seconds=log.seal_every_s),
+            stamp=timedelta(seconds=log.tsa_every_s),
+            publish=timedelta(hours=log.publish_every_h),
+        ),
+        authority=_timestamp_authority(settings) if log.tsa_url else None,
+        publish=partial(seals.publish_seal, folder) if folder is not None else None,
+    )
+
+
+def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
+    parse_url(settings.log.tsa_url)
+    return seals.TimestampAuthority(
+        url=settings.log.tsa_url,
+        roots=seals.read_time_roots(settings.trust.folder / "tsa" / "ca.pem"),
+        bounds=Bounds(answer_bytes=seals.STAMP_BOUNDS.answer_bytes, seconds=settings.log.tsa_timeout_s),
     )

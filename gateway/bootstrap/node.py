@@ -1,7 +1,6 @@
 """The exchange's own wiring: builds every adapter from the settings and hands it to the flows. In: settings, and in tests a
 clock or a wrapper around each port. Out: an open `OpenNode`, closed in reverse order whatever happens. It also makes the
-sealer of the log, the gate that holds intake back where a timestamp is demanded, and the chronicle of this process, which
-records its loops, the last backup, the registry feed and the timestamps of the log."""
+chronicle of this process, which records its loops, the last backup, the registry feed and the timestamps of the log."""
 
 from __future__ import annotations
 
@@ -16,20 +15,20 @@ from typing import TypeVar
 from gateway.bootstrap import core, guards
 from gateway.bootstrap.axis import open_axis
 from gateway.bootstrap.core import NodeCore, data_room, open_core, open_marks
+from gateway.bootstrap.guards import log_sealer, published_seal, stamp_gate
 from gateway.clock import SettledClock, SystemClock
 from gateway.domain.pace import Beat
 from gateway.edxml import schema
 from gateway.holding import HoldService
-from gateway.http_calls import Bounds, parse_url
 from gateway.incoming.receive import FeedFilter
 from gateway.incoming.services import IncomingServices
 from gateway.outgoing import package
 from gateway.outgoing.services import OutgoingServices
 from gateway.policy import upkeep
 from gateway.policy.first_page import read_first_page
-from gateway.policy.upkeep import OF_OFFICE, Rhythm
+from gateway.policy.upkeep import OF_OFFICE
 from gateway.ports.axis import Axis, ForeignAxis, ManagedAxis, ManyAxes, each_state
-from gateway.ports.services import Clock, Pool, Scanner
+from gateway.ports.services import Clock, Scanner
 from gateway.registry_authoring.feed import SqlFeed
 from gateway.settings import Settings
 from gateway.stopwatch import Stopwatch
@@ -39,10 +38,11 @@ from gateway.store.data_folder import Room
 from gateway.store.events import EVENTS_WRITTEN
 from gateway.store.folder_marks import LOOK_EVERY, FolderMarks
 from gateway.store.identity import DatabaseIdentity
-from gateway.store.log import SqlEventLog
+from gateway.store.maintenance import EXCHANGING, RING, Maintenance
+from gateway.store.maintenance import LOOK_EVERY as MAINTENANCE_READ_EVERY
 from gateway.store.store import SqlStore
 from gateway.store.wake import ANY
-from gateway.trust import authorities, seals
+from gateway.trust import authorities
 from gateway.trust.evidence import NodeTrust
 from gateway.trust.inspector import FileInspector
 from gateway.trust.pdf_signatures.sandbox import PdfSandbox
@@ -72,6 +72,7 @@ from gateway.workers.loop import (
     Loop,
     Step,
     StepResult,
+    Turn,
     Waker,
     forever,
     longest_sleep_s,
@@ -136,6 +137,7 @@ class OpenNode(NodeCore):
     sealer: LogSealer
     guard: ClockGuard
     marks: FolderMarks
+    maintenance: Maintenance
     identity: DatabaseIdentity
     settled: SettledClock
     asking: RevocationAsker
@@ -154,10 +156,16 @@ class OpenNode(NodeCore):
         loops = {
             name: loop
             if name in _CLAIM_NOTHING
-            else replace(loop, step=self.marks.unless_strange(self.guard.unless_apart(loop.step)))
+            else replace(
+                loop,
+                step=self.maintenance.paused(
+                    name, self.marks.unless_strange(self.guard.unless_apart(loop.step))
+                ),
+            )
             for name, loop in loops.items()
         }
         loops["marks"] = paced(LOOK_EVERY, partial(self._look_around, stop), self.clock)
+        loops[RING] = self._maintenance_loop()
         loops["clock"] = Loop(step=self.guard.step, is_due=self.guard.is_due)
         loops["history"] = Loop(step=chronicle.step, is_due=chronicle.is_due)
         lookout = Lookout(
@@ -214,7 +222,8 @@ class OpenNode(NodeCore):
         )
         clocks, intake, holds, quarantine = Clocks(), couriers.Intake(), HoldsClock(), QuarantineClock()
         signatures, lists, mail_clock = SignaturesClock(), ListsClock(), AsideClock()
-        watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding)
+        renew_days = self.settings.keys.renew_days
+        watch = core.key_watch(self.store, self.directory, self.keys, self.trust, self.deciding, renew_days)
 
         async def landing() -> bool | StepResult:
             if await self.gate.is_closed():
@@ -274,6 +283,16 @@ class OpenNode(NodeCore):
         fold_next = partial(figures.fold_next, self.store)
         return Loop(step=lambda: clock.step(fold_next, self.clock.now()), is_due=clock.is_due)
 
+    def _maintenance_loop(self) -> Loop:
+        """Make the loop that reads whether the node is under maintenance: when it is rung, and every few seconds."""
+        turn = Turn(MAINTENANCE_READ_EVERY)
+
+        async def look() -> bool:
+            turn.mark_done(self.clock.now())
+            return await self.maintenance.step()
+
+        return Loop(step=look, then=EXCHANGING, is_due=turn.has_come)
+
     def _growth_loop(self) -> dict[str, Loop]:
         growth, clock = self.store.growth, GrowthClock()
         if growth is None:
@@ -328,6 +347,7 @@ class OpenNode(NodeCore):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("pulse", tell, self.wakers["pulse"], stop, every_s), name="pulse")
             steps: Mapping[str, Step] = {"clock": self.guard.step, "marks": partial(self._look_around, stop)}
+            steps = {**steps, RING: self.maintenance.step}
             for name, step in steps.items():
                 tasks.create_task(forever(name, step, self.wakers[name], stop, every_s), name=name)
             tasks.create_task(self._ring_at_stop(stop))
@@ -382,10 +402,21 @@ async def open_node(
         sandboxes = guards.sandboxes(settings)
         for sandbox in sandboxes:
             stack.callback(sandbox.close)
-        gate = stamp_gate(settings, core.store.log, time)
+        gate, maintenance = stamp_gate(settings, core.store.log, time), Maintenance(core.store, time)
+        await maintenance.step()
         stopwatch = Stopwatch(settings.axis_kind, time)
         settled = SettledClock(time)
-        out = _outgoing_services(core, wrapper, blobs, axis, scanner, sandboxes, gate, stopwatch, settled)
+        out = _outgoing_services(
+            core,
+            wrapper,
+            blobs,
+            axis,
+            scanner,
+            sandboxes,
+            (maintenance.check, gate.check),
+            stopwatch,
+            settled,
+        )
         inn = _incoming_services(core, wrapper, out, judges)
         poster = guards.LatePoster(settings, pool)
         stack.push_async_callback(poster.close)
@@ -414,6 +445,7 @@ async def open_node(
             sealer=log_sealer(settings, core.store.log, time, pool),
             guard=guard,
             marks=marks,
+            maintenance=maintenance,
             identity=identity,
             settled=settled,
             asking=await guards.make_asking(inn, judges, core.store.revocation, core.directory),
@@ -442,10 +474,14 @@ def _outgoing_services(
     axis: ManagedAxis,
     scanner: Scanner,
     sandboxes: Sequence[PdfSandbox],
-    gate: StampGate,
+    gates: Sequence[Callable[[], Awaitable[None]]],
     stopwatch: Stopwatch,
     settled: SettledClock,
 ) -> OutgoingServices:
+    async def admit() -> None:
+        for check in gates:
+            await check()
+
     return OutgoingServices(
         store=wrapper("store", core.store),
         blobs=wrapper("blobs", blobs),
@@ -466,7 +502,7 @@ def _outgoing_services(
         wake_couriers=partial(core.store.wake.ring, "dispatcher", EVENTS_WRITTEN),
         office=core.office,
         own_rows=core.store.own_rows,
-        admits=gate.check,
+        admits=admit,
         unsent=guards.unsent_budget(core, blobs),
     )
 
@@ -501,46 +537,6 @@ def _incoming_services(
         answers=core.store.revocation,
         pdf_asking=guards.pdf_asking(core),
         partners=guards.partner_mail(core, out.blobs),
-    )
-
-
-def stamp_gate(settings: Settings, events: SqlEventLog, clock: Clock) -> StampGate:
-    return StampGate(log=events, clock=clock, most=timedelta(hours=settings.log.require_timestamp_h))
-
-
-def published_seal(settings: Settings, log_id: str) -> int:
-    """Return the number of the newest seal that left the node; 0 where none did."""
-    return seals.newest_published(settings.log.publish_folder, log_id)
-
-
-def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool) -> LogSealer:
-    """Make the sealer of the log. Misconfigured when a timestamp authority is set without roots for its time."""
-    log, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
-    return LogSealer(
-        log=events,
-        open_key=partial(
-            seals.open_seal_key,
-            settings.keys.folder,
-            password.reveal().encode() if password is not None else None,
-        ),
-        clock=clock,
-        pool=pool,
-        rhythm=Rhythm(
-            seal=timedelta(seconds=log.seal_every_s),
-            stamp=timedelta(seconds=log.tsa_every_s),
-            publish=timedelta(hours=log.publish_every_h),
-        ),
-        authority=_timestamp_authority(settings) if log.tsa_url else None,
-        publish=partial(seals.publish_seal, folder) if folder is not None else None,
-    )
-
-
-def _timestamp_authority(settings: Settings) -> seals.TimestampAuthority:
-    parse_url(settings.log.tsa_url)
-    return seals.TimestampAuthority(
-        url=settings.log.tsa_url,
-        roots=seals.read_time_roots(settings.trust.folder / "tsa" / "ca.pem"),
-        bounds=Bounds(answer_bytes=seals.STAMP_BOUNDS.answer_bytes, seconds=settings.log.tsa_timeout_s),
     )
 
 

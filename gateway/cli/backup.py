@@ -388,7 +388,7 @@ async def restored(
     ] = False,
 ) -> None:
     """Show what to check on a restored node; with two names, confirm the check and let the node work again."""
-    from gateway.bootstrap.node import published_seal
+    from gateway.bootstrap.guards import published_seal
     from gateway.domain.wall_clock import local
     from gateway.incoming.register import BOOK
     from gateway.store import restored as gate

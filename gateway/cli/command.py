@@ -74,6 +74,7 @@ NOUNS = {
         "Show what to check on a restored node; with two names, confirm the check and let the node work "
         "again."
     ),
+    "maintenance": "Stop sending and taking in until a time, while reading goes on; or show how it stands.",
     "capacity": (
         "Reckon what a node needs for so many documents: rows, disk, kept backups, and the time of a night's backup."
     ),

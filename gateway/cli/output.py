@@ -349,7 +349,7 @@ def tell_internal(error: BaseException, manner: OutputManner) -> int:
 def _error_title(error: errors.GatewayError, lang: str) -> str:
     """Return the meaning of the error's code as a verification or clash, or else of its class."""
     keys = (f"code.{error.code}", f"clash.{error.code}", error.label_key)
-    params = error.params if isinstance(error, errors.Clash) else {}
+    params = error.params if isinstance(error, errors.Clash | errors.InMaintenance) else {}
     return labels.say(next(key for key in keys if labels.has(key)), lang, **params)
 
 

@@ -34,6 +34,8 @@ _YOUNG, _MIDDLE = 5000, 3
 _WHILE_LOADING, _NEVER = 20_000, 1_000_000
 # A process looks so often whether it is time, and whether the one that sent the messages before has ended.
 _ALARMS_S = 15.0
+# Folder below the data folder into which an operator drops certificates.
+_CERTIFICATES = "certificates"
 # For servers that set no number themselves.
 _CONNECTIONS = 64
 
@@ -89,6 +91,8 @@ async def _serve(call: Invocation, role: str, number: int) -> None:
                 loops = node.run_beside if role == "web" else node.run_workers
                 tasks.create_task(_work(loops(stop), workers_done))
                 tasks.create_task(service_manager.feed_watchdog(node.pulse.turns, workers_done))
+                if role != "web":
+                    tasks.create_task(take_certificates(node, stop))
                 if health is not None and has_alarms:
                     tasks.create_task(send_alarms(health, stop))
                 if role == "worker" or health is None:
@@ -110,6 +114,22 @@ async def send_alarms(watch: Watch, stop: asyncio.Event) -> None:
 
     async with open_alarms(watch) as alarms:
         await forever("alarms", alarms.step, watch.node.wakers["alarms"], stop, _ALARMS_S)
+
+
+async def take_certificates(node: OpenNode, stop: asyncio.Event) -> None:
+    """Take the certificates that are dropped into the node's folder for them, until the stop."""
+    from gateway.workers.loop import forever
+
+    folder = node.settings.node.data_dir / _CERTIFICATES
+
+    async def step() -> bool:
+        if not await node.pool.run(lambda: any(folder.glob("*.pem"))):
+            return False
+        from gateway.cli.renewal import take_dropped
+
+        return await take_dropped(node, folder)
+
+    await forever("certificates", step, node.wakers["certificates"], stop, _ALARMS_S)
 
 
 def _say_ready(_url: str) -> None:

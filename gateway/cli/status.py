@@ -6,6 +6,7 @@ agency's events, a line each, as they are numbered; it ends with Ctrl+C, or afte
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from gateway.cli.trust import issuer_line, issuer_record
 from gateway.domain import pace
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, worst
 from gateway.domain.event import Event
+from gateway.errors import GatewayError
 from gateway.words import labels
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.folder.state import FolderState
     from gateway.ops.axis_view import AxisView
     from gateway.ops.status import Backup, NodeStatus
+    from gateway.ops.subject import Subject
     from gateway.settings import Settings
     from gateway.store.data_folder import Disk
     from gateway.store.reporting import Pile
@@ -260,11 +263,14 @@ def _disk_record(disk: Disk) -> dict[str, Any]:
     return {"places": list(disk.places), "path": str(disk.path), **room, "state": disk.word}
 
 
-@verb("", "-o json", "--report > node.txt")
+@verb("", "--report > node.txt", "--fix", writes=True)
 async def doctor(
     call: Invocation,
     report: Annotated[
         bool, option("Print a report to attach when asking for help; it contains no secret.", "--report")
+    ] = False,
+    fix: Annotated[
+        bool, option("Cure what can be cured safely: say each cure, ask, do it, and check again.", "--fix")
     ] = False,
 ) -> None:
     """Examine the node: settings, folders, disk, database, clock, keys, trust, axis, idle work."""
@@ -275,7 +281,10 @@ async def doctor(
 
     settings = call.settings()
     with closing(ThreadPool(1)) as pool:
-        findings = await checks.examine(Subject(settings=settings, clock=SystemClock(), pool=pool))
+        subject = Subject(settings=settings, clock=SystemClock(), pool=pool)
+        findings, cures = await checks.examine(subject), list[dict[str, Any]]()
+        if fix:
+            findings, cures = await _cure(call, subject, findings)
     worst_finding = worst(findings)
     level = worst_finding.level if worst_finding is not None else Level.GREEN
     records = [_finding_record(call, f) for f in findings]
@@ -286,11 +295,59 @@ async def doctor(
             if not call.quiet or finding.level is not Level.GREEN:
                 print_finding(call, finding, f"{finding.level.mark} {finding.check:<14}")
     elif call.output is OutputFormat.JSON:
-        output.document({"level": level, "checks": records})
+        output.document({"level": level, "checks": records} | ({"cures": cures} if fix else {}))
     else:
         output.lines(output.compact(r) for r in records)
     if level is Level.RED:
         raise typer.Exit(FAILED)
+
+
+async def _cure(
+    call: Invocation, subject: Subject, findings: list[Diagnosis]
+) -> tuple[list[Diagnosis], list[dict[str, Any]]]:
+    """Cure what the person agrees to, and examine the node again. Return the findings and one record for each cure."""
+    from gateway.ops import checks
+    from gateway.ops.cures import CURES
+
+    records = []
+    for finding in (f for f in findings if f.cause in CURES):
+        says = output.plain(call.word(f"cure.{finding.cause}", **finding.params))
+        call.say("cli.will", what=says)
+        record = {
+            "check": finding.check,
+            "code": finding.cause,
+            "will": says,
+            "state": "skipped",
+            "reason": "",
+        }
+        records.append(record)
+        if call.dry_run or not _agrees(call, says):
+            continue
+        record["state"] = "done"
+        try:
+            await CURES[finding.cause](subject, finding)
+        except (OSError, GatewayError) as error:
+            record |= {"state": "failed", "reason": str(error)}
+        await subject.close()
+    if any(record["state"] != "skipped" for record in records):
+        findings = await checks.examine(subject)
+    standing = {(f.check, f.cause) for f in findings}
+    for record in records:
+        if record["state"] == "done":
+            record["state"] = "stands" if (record["check"], record["code"]) in standing else "cured"
+        call.say(f"cli.cure.{record['state']}", what=record["will"], reason=record["reason"])
+    if not records:
+        call.say("cli.cure.none")
+    return findings, records
+
+
+def _agrees(call: Invocation, says: str) -> bool:
+    """Ask about one cure; a refusal goes on with the next one."""
+    if call.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(call.word("cli.needs_yes", what=says))
+    return typer.confirm(call.word("cli.ask.cure"), err=True)
 
 
 def print_finding(call: Invocation, finding: Diagnosis, head: str) -> None:

@@ -172,6 +172,8 @@ class EventKind(StrEnum):
     BACKUP_TESTED = "backup.tested"
     NODE_RESTORED = "node.restored"
     NODE_CONFIRMED = "node.confirmed"
+    NODE_MAINTENANCE = "node.maintenance"
+    NODE_MAINTENANCE_ENDED = "node.maintenance_ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

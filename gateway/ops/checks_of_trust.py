@@ -157,6 +157,9 @@ def _key_finding(keys: KeyDirectory, code: str, use: KeyUse, now: datetime) -> D
     if ends - now >= EXPIRY_YELLOW:
         return green("keys", "keys.fine", **params)
     finding = red if ends - now < EXPIRY_RED else yellow
+    if waiting := [entry.key_id for entry in keys.entries(code) if entry.certificate_der is None]:
+        cure = f"gateway keys csr {waiting[-1]} --agency {code} > request.pem"
+        return finding("keys", "keys.requested", cure, key=waiting[-1], **params)
     return finding("keys", "keys.expiring", f"gateway keys new --agency {code}", **params)
 
 

@@ -1,20 +1,25 @@
-"""Checks of the machine's memory, backups that failed, partners that went silent, and the alarms themselves. In: the node
-that is examined. Out: findings, each with the command that cures it; none when there is nothing to report. The checks
-change nothing."""
+"""Checks of the machine's memory, backups that failed, partners that went silent, a maintenance, leftovers of programs
+that were killed, rights of secrets, statistics of the database, and the alarms themselves. In: the node that is examined.
+Out: findings, each with the command that cures it; none when there is nothing to report. The checks change nothing."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from gateway.bootstrap import core
 from gateway.domain.diagnosis import Diagnosis, green, red, yellow
+from gateway.domain.wall_clock import local
 from gateway.ops.subject import Subject
+from gateway.settings import Settings
 from gateway.store import data_folder, reporting
 from gateway.store.alarm_file import read_alarms
+from gateway.store.maintenance import Maintenance
+from gateway.workers.heartbeat import HEARTBEAT
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 # Shares of the machine's memory that can still be had, and of the last minutes in which programs waited for memory.
@@ -35,6 +40,11 @@ _BACKUP_TASKS = {
     ),
     "sample": ("backup.sample_failed", "gateway restore --drill --sample 2 --passphrase-file passphrase.txt"),
 }
+FIX = "gateway doctor --fix"
+# Nothing that a running program still writes or reads is so old.
+LEFT_FOR = timedelta(days=1)
+# Names that `atomic_files.new_file` gives to files that are not complete, and a drill to its folder.
+_PART, _DRILL = re.compile(r"\..+\.(part|[0-9a-f]{16})"), re.compile(r"drill-[a-z0-9_]{8}")
 # The node is examined each minute; a slow mail server may hold that up for some.
 _LOOKED_LATELY = timedelta(minutes=15)
 
@@ -87,8 +97,80 @@ async def backup_failures(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield yellow("backup", "backup.undrilled", cure, at=since.isoformat(timespec="minutes"))
 
 
+def open_secrets(folder: Path) -> Sequence[Path]:
+    """Return the files of private keys below a folder that others may read. It blocks on the disk."""
+    return [path for path in sorted(folder.rglob("*.key.pem")) if path.stat().st_mode & 0o077]
+
+
+async def secrets(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report files of private keys that other users of the machine may read."""
+    folder = subject.settings.keys.folder
+    if files := await subject.pool.run(partial(open_secrets, folder)):
+        yield red("secrets", "secrets.open", FIX, path=folder, count=len(files))
+
+
+def find_leftovers(settings: Settings, now: datetime) -> Mapping[str, Sequence[Path]]:
+    """Return files and folders that programs left when they were killed, by kind: signs of life, parts of files, also of
+    backups, and folders of drills. All of them are older than a day. It blocks on the disks."""
+    data = settings.node.data_dir
+    backups = core.places(settings)["backups"]
+    parts = [path for folder in (data, backups) for path in folder.glob(".*") if path.is_file()]
+    parts += backups.glob("*/*/.*")
+    leftover_paths = {
+        "signs": [*(data / HEARTBEAT).glob("*.json"), *(data / HEARTBEAT).glob(".*")],
+        "parts": [path for path in parts if _PART.fullmatch(path.name)],
+        "drills": [path for path in backups.glob("drill-*") if path.is_dir() and _DRILL.fullmatch(path.name)],
+    }
+    return {
+        kind: [path for path in sorted({*paths}) if _is_old(path, now)]
+        for kind, paths in leftover_paths.items()
+    }
+
+
+def _is_old(path: Path, now: datetime) -> bool:
+    try:
+        return now.timestamp() - path.lstat().st_mtime > LEFT_FOR.total_seconds()
+    except OSError:
+        return False
+
+
+async def leftovers(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report what programs left when they were killed; it takes room, and nothing reads it."""
+    kinds = await subject.pool.run(partial(find_leftovers, subject.settings, subject.clock.now()))
+    for kind, paths in kinds.items():
+        if paths:
+            yield yellow("leftovers", f"leftovers.{kind}", FIX, count=len(paths), path=paths[0])
+
+
+async def statistics(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report large tables of a server that were never analysed, as after an upgrade of the server: it guesses then."""
+    if tables := await reporting.unanalysed(subject.store):
+        yield yellow("statistics", "statistics.none", FIX, tables=", ".join(tables), count=len(tables))
+
+
+async def read_maintenance(subject: Subject) -> Maintenance:
+    """Return the maintenance of the node as its process knows it, or as the database has it."""
+    if subject.node is not None:
+        return subject.node.maintenance
+    stated = Maintenance(subject.store, subject.clock)
+    await stated.look()
+    return stated
+
+
+async def maintenance(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Report a maintenance that goes on, with its end."""
+    if (statement := (await read_maintenance(subject)).current) is not None:
+        end = local(statement.ends_at).isoformat(timespec="seconds")
+        params = {"until": end, "reason": statement.reason}
+        finding = yellow("maintenance", "maintenance.on", "gateway maintenance --end", **params)
+        yield finding.worded(f"until {end}")
+
+
 async def silent_partners(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Report partners whose node has answered nothing for a day, although documents wait for an answer there."""
+    """Report partners whose node has answered nothing for a day, although documents wait for an answer there. Answers that
+    came during a maintenance of this node were not taken in yet."""
+    if (await read_maintenance(subject)).is_settling:
+        return
     silent = await reporting.silent_codes(subject.store, subject.clock.now() - PARTNER_SILENT)
     if silent:
         codes = ", ".join(

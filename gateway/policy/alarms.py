@@ -67,6 +67,14 @@ RULE_BY_CHECK: Mapping[str, AlarmRule] = {
     "alarms": AlarmRule(yellow=15 * _MIN),
 }
 _DEFAULT = AlarmRule()
+# The finding of a maintenance explains these, because work waits, and what does it may be stopped.
+MAINTENANCE = "maintenance"
+_IN_MAINTENANCE = frozenset(
+    {
+        *("workers", "process", "queues", "outbox.queue", "partners", "jobs", "pace", "log"),
+        *("hot-folder", "webhooks", "axis", "database"),
+    }
+)
 # Findings about what an operator chose; the doctor alone shows them.
 CHOSEN = frozenset(
     {
@@ -86,6 +94,11 @@ def rule_of(check: str) -> AlarmRule:
     while check not in RULE_BY_CHECK and "." in check:
         check = check.rpartition(".")[0]
     return RULE_BY_CHECK.get(check, _DEFAULT)
+
+
+def _names_above(check: str) -> Iterable[str]:
+    parts = check.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def key_of(finding: Diagnosis) -> str:
@@ -109,10 +122,12 @@ def update(
     unsure = {f.source for f in findings if f.level is Level.SKIPPED or f.cause == "failed"}
     faults = {key_of(finding): finding for finding in findings if _waiting_time(finding) is not None}
     red_checks = {finding.check for finding in faults.values() if finding.level is Level.RED}
+    is_paused = any(f.check == MAINTENANCE and f.level is Level.YELLOW for f in findings)
     updated: dict[str, Alarm] = {}
     for key, finding in faults.items():
         alarm = alarms.get(key) or Alarm(id=new_id(), finding=finding, since=now, waits_from=now, seen_at=now)
         explained = any(_explains(check, finding) for check in red_checks)
+        explained |= is_paused and not _IN_MAINTENANCE.isdisjoint(_names_above(finding.check))
         # A pause of the looks proves nothing about the time between.
         is_anew = explained or now - alarm.seen_at > ENDS_AFTER
         waits_from = now if is_anew and not alarm.is_open else alarm.waits_from

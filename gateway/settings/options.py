@@ -231,6 +231,7 @@ class KeySettings:
     token: str = ""
     pin: Secret | None = None
     overlap_days: Annotated[int, Between(0, 365)] = 30
+    renew_days: Annotated[int, Between(0, 180)] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,12 @@ _NEWEST = 10_000
 _LATEST = select(func.max(col(EventRow.at))).where(
     col(EventRow.position) > select(func.max(col(EventRow.position))).scalar_subquery() - _NEWEST
 )
+# Smaller tables are read as a whole anyway.
+LARGE_BYTES = 1024**2
+_UNANALYSED = text(
+    "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples < 0 AND pg_relation_size(oid) > :least"
+    " AND relnamespace = current_schema()::regnamespace ORDER BY relname"
+)
 # States of deliveries that wait for the axis, the other node or its clerk's answer to a request; others are history.
 OPEN_STATES = (*IN_QUEUE, State.SENT, State.FAILED, *sorted(REQUESTED))
 # A recipient that has not answered for this long is late; between two healthy nodes status 01 takes seconds.
@@ -206,6 +212,25 @@ async def blockers(store: SqlStore) -> Sequence[tuple[int, str, str, datetime | 
         return ()
     async with store.reading() as tx:
         return [(*row,) for row in await tx.tuples(_BLOCKERS)]
+
+
+async def unanalysed(store: SqlStore) -> Sequence[str]:
+    """Return the names of large tables of a server that were never analysed; none for a file."""
+    if store.writer.dialect.name == "sqlite":
+        return ()
+    async with store.reading() as tx:
+        return [name for (name,) in await tx.tuples(_UNANALYSED, least=LARGE_BYTES)]
+
+
+async def analyse(url: str, tables: Sequence[str]) -> None:
+    """Let the server count these tables of ours; it changes no row."""
+    try:
+        async with engine_for_task(url, EngineRole.WRITER) as engine, engine.begin() as connection:
+            quote = connection.dialect.identifier_preparer.quote
+            for table in tables:
+                await connection.execute(text(f"ANALYZE {quote(table)}"))
+    except SQLAlchemyError as cause:
+        raise errors.StoreFailure(f"the tables were not analysed ({driver_message(cause)})") from cause
 
 
 async def last_written(store: SqlStore) -> datetime | None:

@@ -221,7 +221,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "cli": "cli",
         "deadlines": "day day_kind left mail timer",
         "delegated": "delegated",
-        "doctor": "doctor",
+        "doctor": "cure doctor",
         "documents": (
             "category change delivery field file_role kind lane numbering pdf reply role "
             "secrecy signed_at type urgency"

@@ -1,9 +1,11 @@
 """Watch over certificates: record an event when one ends soon, once for each mark of days, and end an own key whose
-certificate the authority revoked. In: the registry, the keys, known revocations. Out: events, and ends of keys."""
+certificate the authority revoked. In: the registry, the keys, known revocations. Out: events, and ends of keys; a new key
+with its signing request before a certificate of ours ends."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,13 +21,18 @@ from gateway.policy import trust, upkeep
 from gateway.policy.upkeep import CertificateEnding
 from gateway.ports.services import Clock, Pool
 from gateway.registry.directory import SqlDirectory
+from gateway.store.people import claim_notice
 from gateway.store.store import SqlStore
 from gateway.trust.evidence import NodeTrust
+from gateway.trust.key_material import FILE, TOKEN, KeyEntry, KeyKind
 from gateway.trust.keys import KeyDirectory
 from gateway.workers.loop import Turn
 
 EVERY = timedelta(hours=1)
 REVOKED = "revoked"
+# Number of the notice that a renewal began; the other notices have the days that are left.
+_RENEWAL = 0
+_KINDS: Mapping[str, KeyKind] = {"rsa-sha256": "rsa-3072", "ecdsa-sha384": "ecdsa-p384"}
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +47,8 @@ class KeyWatch:
     deciding: DecisionServices
     clock: Clock
     pool: Pool
+    renew_days: int = 0
+    """So many days before its end a certificate of ours gets a new key and a request; 0: never."""
     _turn: Turn = field(default_factory=lambda: Turn(EVERY))
 
     def is_due(self, now: datetime) -> bool:
@@ -55,13 +64,39 @@ class KeyWatch:
             if own:
                 await self._end_revoked(binding, now)
         count = 0
-        for ending, days in upkeep.due_marks(await self.endings(now), now):
+        endings = await self.endings(now)
+        for ending, days in upkeep.due_marks(endings, now):
             details = {"code": ending.code, "until": ending.ends_at.isoformat(), "own": ending.own}
             count += await self.store.record_key_expiring(ending.fingerprint, days, details)
         if count:
             log.action(_log, "keys.expiring", told=count)
+        for ending in endings:
+            if ending.own and ending.ends_at - now <= timedelta(days=self.renew_days):
+                await self._begin_renewal(ending, now)
         self._turn.mark_done(now)
         return bool(count)
+
+    async def _begin_renewal(self, ending: CertificateEnding, now: datetime) -> None:
+        """Make a new key and its request, once for each certificate, on whichever machine is first: key folders may be each
+        machine's own. A request that waits, or a certificate that ends later, is enough."""
+        entries = await self.pool.run(partial(self.keys.entries, ending.code))
+        if any(e.not_after is None or e.not_after > ending.ends_at for e in entries):
+            return
+        async with self.store.changing_rows() as tx:
+            is_first = await claim_notice(tx, ending.fingerprint, _RENEWAL, now)
+        if is_first:
+            agency = await self.store.accounts.hosted_by_code(ending.code)
+            name = agency.name if agency is not None else ending.code
+            key = await self.pool.run(partial(self._make_request, ending.code, name, entries))
+            log.action(_log, "keys.renewal", code=ending.code, key=key)
+
+    def _make_request(self, code: str, name: str, entries: Sequence[KeyEntry]) -> str:
+        """Make a key of the kind and place of the newest one; return its id."""
+        newest = max(entries, key=lambda entry: str(entry.not_after), default=None)
+        kind = _KINDS.get(newest.algorithm if newest is not None else "", "ecdsa-p256")
+        key = self.keys.generate(code, kind, TOKEN if self.keys.has_token else FILE)
+        self.keys.request(code, key.key_id, name)
+        return key.key_id
 
     async def endings(self, now: datetime) -> list[CertificateEnding]:
         """Return the end of every certificate that is bound here or signs for a hosted agency."""

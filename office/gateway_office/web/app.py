@@ -72,6 +72,7 @@ def deps_of(node: Office, health: HealthProbe, entry: Entry) -> WebDeps:
         health=health,
         copies=BackupCopies(node),
         journal=NodeJournal(node),
+        maintenance=node.maintenance,
         notices=NoticeBoard(services=node.todo, rows=node.store.notices),
         entry=entry,
         emblem=icons.read_emblem(emblem) if emblem else None,

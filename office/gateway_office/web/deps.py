@@ -23,6 +23,7 @@ from gateway.policy import code_file
 from gateway.policy.code_file import CodeFile
 from gateway.ports.services import HealthProbe, Pool
 from gateway.registry.directory import SqlDirectory
+from gateway.store.maintenance import Maintenance
 from gateway.store.row import from_json, to_json
 from gateway_office.bootstrap.office import Office, widen
 from gateway_office.letters.habits import HabitsMemory
@@ -210,6 +211,7 @@ class WebDeps(Office):
     health: HealthProbe
     copies: BackupCopies
     journal: NodeJournal
+    maintenance: Maintenance
     notices: NoticeBoard
     entry: Entry
     live: Live = field(default_factory=Live)

@@ -10,11 +10,14 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from gateway import __version__, log
 from gateway.api import problems
 from gateway.domain.event import EventKind
 from gateway.domain.states import CODES, STATES
+from gateway.domain.wall_clock import local, moment_text
+from gateway.store import maintenance
 from gateway.store.data_folder import Room
 from tests.support import answers
 from tests.support.api import DEPARTMENT, PDF, Door, meta
@@ -63,6 +66,29 @@ async def test_a_full_disk_is_a_503_to_senders_and_nothing_is_half_written(door:
     assert (await door.ask("GET", "/messages")).json["data"] == []
 
     door.node.blobs._room = room
+
+    assert (await door.send(once="a")).status == 202
+
+
+async def test_a_maintenance_is_a_503_to_senders_until_its_end_and_reading_goes_on(door: Door) -> None:
+    node = door.node
+    end = node.clock.now() + timedelta(hours=2)
+    await maintenance.begin(node.store, node.clock, "prn_operator", end, "Nâng cấp")
+    await node.maintenance.step()
+
+    refused = await door.send(once="a")
+
+    assert (refused.status, refused.json["code"], refused.json["retryable"]) == (503, "GW-S-510", True)
+    assert refused.json["type"].endswith("/maintenance")
+    assert moment_text(end) in refused.json["detail"]
+    assert int(refused.headers["Retry-After"]) == 7200
+    assert (await door.ask("GET", "/messages")).json["data"] == []
+    ready = await door.ask("GET", "/readyz", key=None)
+    assert (ready.status, ready.json["status"]) == (200, "degraded")
+    assert ready.json["checks"]["maintenance"] == f"until {local(end).isoformat(timespec='seconds')}"
+
+    await maintenance.end(node.store, node.clock, "prn_operator")
+    await node.maintenance.step()
 
     assert (await door.send(once="a")).status == 202
 

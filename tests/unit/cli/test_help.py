@@ -33,7 +33,7 @@ DUE = {
         "version",
         "completion",
     ],
-    *("alarms", "backup", "restore", "restored"),
+    *("alarms", "backup", "restore", "restored", "maintenance"),
     *("config show", "config check", "migrate status", "migrate up"),
     *(f"outbox {name}" for name in ("list", "show", "events", "send", "resend", "cancel", "recall")),
     *(f"outbox {name}" for name in ("update", "replace", "seal")),

@@ -23,7 +23,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.resources import ROUTES
-from gateway.bootstrap.node import log_sealer
+from gateway.bootstrap.guards import log_sealer
 from gateway.domain.account import read_network
 from gateway.domain.diagnosis import condition
 from gateway.domain.document import Lane, Urgency

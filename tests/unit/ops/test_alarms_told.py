@@ -20,6 +20,7 @@ from gateway.ops.alarms import AlarmLoop, open_alarms, send_one
 from gateway.ops.checks import Watch
 from gateway.ops.subject import Subject
 from gateway.settings.options import AlarmSettings, MailSettings, Settings
+from gateway.store import maintenance
 from gateway.store.alarm_file import read_alarms
 from gateway.transport.mail import NONE
 from tests.support.faulty import lose_database
@@ -279,3 +280,19 @@ async def test_a_machine_short_of_memory_is_found_by_what_its_kernel_says(
     (finding,) = [finding async for finding in checks_of_watch.memory(Subject.within(town.node))]
 
     assert finding.level == level
+
+
+async def test_a_maintenance_explains_what_waits_and_stops_in_it_and_nothing_else(desk: Desk) -> None:
+    node = desk.town.node
+    await maintenance.begin(node.store, node.clock, "prn_operator", node.clock.now() + 30 * MINUTE, "")
+    await node.maintenance.step()
+    desk.has_worker = False
+    await backup_fails(desk.town)
+
+    await desk.pass_minutes(20)
+
+    assert {check for _, check, _ in desk.posted()} == {"backup"}
+
+    await desk.pass_minutes(20)
+
+    assert "workers" in {check for _, check, _ in desk.posted()}
