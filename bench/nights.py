@@ -76,7 +76,7 @@ class Nights:
 async def measure(folder: Path, nights: int, day_bytes: int, size: int) -> dict[str, Any]:
     """Let the days pass, and return the costs of each night and of the folder at the end."""
     receiver, a_day = Nights(folder), -(-day_bytes // size)
-    # Nobody handles what comes in here, and so much of one sender would wait at the axis.
+    # No document is handled here, and beyond this budget of a sender more would wait at the axis.
     stage.more_settings(folder, SIDE).write_text(json.dumps({"GATEWAY_LIMITS_PARTNER_MB": "1000000"}))
     costs = list[dict[str, float]]()
     async with pair.opened(folder) as nodes:

@@ -139,9 +139,7 @@ def data_room(settings: Settings, marks: FolderMarks) -> Room:
 
 def exchange_keys(settings: Settings) -> KeyDirectory:
     """Return the keys of the agencies, in files and on the token where one is named."""
-    password = settings.keys.password
-    opened = password.reveal().encode() if password is not None else None
-    return KeyDirectory(settings.keys.folder, opened, key_token(settings))
+    return KeyDirectory(settings.keys.folder, settings.keys.passwords, key_token(settings))
 
 
 def key_token(settings: Settings) -> TokenKeys | None:

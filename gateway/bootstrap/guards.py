@@ -249,8 +249,7 @@ class LatePoster:
 def webhook_service(
     settings: Settings, store: SqlStore, poster: Poster, clock: Clock, pool: Pool
 ) -> WebhookService:
-    password = settings.keys.password
-    secrets = SealedSecrets(settings.keys.folder, password.reveal().encode() if password else None)
+    secrets = SealedSecrets(settings.keys.folder, settings.keys.passwords)
     return WebhookService(
         rows=store.webhooks,
         sender=Sender(poster=poster, secrets=secrets, clock=clock, pool=pool),
@@ -272,9 +271,8 @@ def clock_guard(settings: Settings, store: SqlStore, clock: Clock) -> ClockGuard
 
 def own_view(settings: Settings, marks: FolderMarks, guard: ClockGuard) -> Mapping[str, object]:
     """Return what this process sees of itself: its version, a digest of its settings, and its faults by check."""
-    password = settings.keys.password
     faults = {f"folder.{strange.place}": str(strange.path) for strange in marks.strange}
-    if why := seals.key_fault(settings.keys.folder, password.reveal().encode() if password else None):
+    if why := seals.key_fault(settings.keys.folder, settings.keys.passwords):
         faults["keys"] = why
     if not guard.agrees():
         faults["clock"] = f"{guard.gap().total_seconds():.0f} s"
@@ -347,13 +345,13 @@ def published_seal(settings: Settings, log_id: str) -> int:
 
 def log_sealer(settings: Settings, events: SqlEventLog, clock: Clock, pool: Pool) -> LogSealer:
     """Make the sealer of the log. Misconfigured when a timestamp authority is set without roots for its time."""
-    log, folder, password = settings.log, settings.log.publish_folder, settings.keys.password
+    log, folder = settings.log, settings.log.publish_folder
     return LogSealer(
         log=events,
         open_key=partial(
             seals.open_seal_key,
             settings.keys.folder,
-            password.reveal().encode() if password is not None else None,
+            settings.keys.passwords,
         ),
         clock=clock,
         pool=pool,

@@ -132,6 +132,22 @@ async def csr(
     output.lines([pem.decode("ascii").rstrip()])
 
 
+@verb("", "--yes -o json", writes=True)
+async def password(call: Invocation) -> None:
+    """Encrypt the key files with keys.password that keys.former_password opens, or that are not encrypted yet."""
+    settings = call.settings().keys
+    if settings.passwords is None:
+        raise Misconfigured(
+            "keys.password is not set", hint="write the new password into GATEWAY_KEYS_PASSWORD_FILE"
+        )
+    if not call.agrees("cli.ask.seal_keys", folder=settings.folder):
+        return
+    from gateway.trust.keys import encrypt_files
+
+    changed, unchanged = encrypt_files(settings.folder, settings.passwords)
+    output.record(call, {"folder": str(settings.folder), "changed": changed, "unchanged": unchanged})
+
+
 @verb("issued.pem", "issued.pem --agency Z91.02 -o json", writes=True)
 async def import_(
     call: Invocation,

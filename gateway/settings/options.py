@@ -227,11 +227,18 @@ class KeySettings:
 
     folder: Annotated[Path, Below("keys")] = Path("data/keys")
     password: Secret | None = None
+    former_password: Secret | None = None
     pkcs11_module: Path | None = None
     token: str = ""
     pin: Secret | None = None
     overlap_days: Annotated[int, Between(0, 365)] = 30
     renew_days: Annotated[int, Between(0, 180)] = 30
+
+    @property
+    def passwords(self) -> bytes | None:
+        """The passwords of the key files, a line each, first that of new files; None for files that are not encrypted."""
+        secrets = [secret.reveal() for secret in (self.password, self.former_password) if secret is not None]
+        return "\n".join(secrets).encode() if self.password is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

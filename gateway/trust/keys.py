@@ -58,15 +58,25 @@ def own_key(path: Path, password: bytes | None, generate: Callable[[], PrivateKe
                 sync_folder(path.parent)
             finally:
                 fresh.unlink(missing_ok=True)
-        return serialization.load_pem_private_key(path.read_bytes(), password or None)
+        return open_pem(path.read_bytes(), password)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as why:
         raise Misconfigured(
             f"the key {use} does not open: {path}", hint="check keys.password and the file's owner"
         ) from why
 
 
-def private_pem(key: PrivateKeyTypes, password: bytes | None) -> bytes:
-    """Return the key in PEM, encrypted with the password; without one any reader of the file has the key."""
+def open_pem(pem: bytes, passwords: bytes | None) -> PrivateKeyTypes:
+    """Open a private key with one of the passwords, a line each. ValueError or TypeError where none of them fits."""
+    *first, last = (passwords or b"").split(b"\n")
+    for password in first:
+        with suppress(ValueError):
+            return serialization.load_pem_private_key(pem, password)
+    return serialization.load_pem_private_key(pem, last or None)
+
+
+def private_pem(key: PrivateKeyTypes, passwords: bytes | None) -> bytes:
+    """Return the key in PEM, encrypted with the first password; without one any reader of the file has the key."""
+    password = (passwords or b"").partition(b"\n")[0]
     protection = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
 
@@ -260,7 +270,7 @@ class KeyDirectory:
         except OSError as why:
             raise NotFound(f"agency {agency_code} has no key {key_id} in {self._root}") from why
         try:
-            key = serialization.load_pem_private_key(pem, self._password)
+            key = open_pem(pem, self._password)
         except (ValueError, TypeError, UnsupportedAlgorithm) as why:
             raise Misconfigured(
                 f"the key {key_id} of agency {agency_code} does not open with the given password",
@@ -301,6 +311,31 @@ class KeyDirectory:
                 f"{agency_code!r} cannot name a key directory; expected letters, digits and dots"
             )
         return self._root / agency_code
+
+
+def encrypt_files(root: Path, passwords: bytes) -> tuple[int, int]:
+    """Encrypt with the first password each key file below the folder that a further one opens, or that is not encrypted.
+    Return how many were, and how many had it. Misconfigured, with nothing changed, where one does not open."""
+    first = passwords.partition(b"\n")[0]
+    changes: list[tuple[Path, bytes]] = []
+    files = sorted(root.glob("*/*.key.pem"))
+    for path in files:
+        pem = path.read_bytes()
+        try:
+            with suppress(ValueError, TypeError):
+                serialization.load_pem_private_key(pem, first)
+                continue
+            is_open = b"ENCRYPTED" not in pem
+            key = serialization.load_pem_private_key(pem, None) if is_open else open_pem(pem, passwords)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as why:
+            raise Misconfigured(
+                f"no password opens the key file {path}; nothing was changed",
+                hint="set keys.former_password to the one that it was made with",
+            ) from why
+        changes.append((path, private_pem(key, first)))
+    for path, pem in changes:
+        write_private(path, pem)
+    return len(changes), len(files) - len(changes)
 
 
 def password_from(file: Path | None, environment: str) -> bytes | None:

@@ -43,5 +43,4 @@ class SystemSecretBox:
 
 def system_secrets(settings: Settings) -> SystemSecretBox:
     """Open the secrets of the document systems of this node."""
-    password = settings.keys.password
-    return SystemSecretBox(settings.keys.folder, password.reveal().encode() if password else None)
+    return SystemSecretBox(settings.keys.folder, settings.keys.passwords)

@@ -181,10 +181,7 @@ class EvidenceMaker:
     ) -> PreparedPack:
         """Assemble and sign the pack of all its parts, with the printable page first."""
         settings = self._node.settings
-        password = settings.keys.password
-        signer = pack_file.open_key(
-            settings.keys.folder, password.reveal().encode() if password is not None else None
-        )
+        signer = pack_file.open_key(settings.keys.folder, settings.keys.passwords)
         members = [
             contents.story_part(story),
             *contents.packet_parts(packets),

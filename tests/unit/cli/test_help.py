@@ -51,7 +51,7 @@ DUE = {
     *("agency profile show", "agency profile set", "agency profile emblem"),
     *("numbers list", "numbers next", "numbers reserve", "numbers release", "numbers void"),
     *(f"rules {name}" for name in ("list", "show", "check", "timers")),
-    *(f"keys {name}" for name in ("list", "new", "csr", "import", "retire", "stolen")),
+    *(f"keys {name}" for name in ("list", "new", "csr", "password", "import", "retire", "stolen")),
     *(f"keys {name}" for name in ("propose", "propose-all", "approve", "withdraw")),
     *(f"people {name}" for name in ("list", "add", "enrol", "roles", "reset", "block", "end-set-up")),
     *(f"people {name}" for name in ("account", "post", "changes", "confirm", "refuse", "link", "stand")),

@@ -129,3 +129,37 @@ def test_a_renewed_certificate_of_the_same_key_takes_over_once_it_is_bound(desk:
     assert late.code == 0, late.err
     entry = desk.listed()
     assert (entry["state"], entry["sha256"]) == ("signs", sha256(new.public_bytes(Encoding.DER)))
+
+
+def test_key_files_get_a_new_password_while_both_open_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = sorted((desk.folder / "state" / "keys").glob("*/*.key.pem"))
+
+    def signs(**passwords: str) -> bool:
+        for name in ("PASSWORD", "FORMER_PASSWORD"):
+            monkeypatch.delenv(f"GATEWAY_KEYS_{name}", raising=False)
+        for name, value in passwords.items():
+            monkeypatch.setenv(f"GATEWAY_KEYS_{name}", value)
+        desk.folder.joinpath("state/keys", CODE, f"{desk.key_id}.csr.pem").unlink(missing_ok=True)
+        return bool(desk._terminal.type("keys", "csr", desk.key_id).code == 0)
+
+    assert signs()
+    assert not signs(PASSWORD="first", FORMER_PASSWORD="none"), (
+        "a file without a password is opened with none"
+    )
+    changed = desk.type("keys", "password").json
+    assert (changed["changed"], changed["unchanged"]) == (len(keys), 0)
+    assert all(b"ENCRYPTED" in key.read_bytes() for key in keys)
+
+    assert signs(PASSWORD="second", FORMER_PASSWORD="first")
+    assert desk.type("keys", "password").json["changed"] == len(keys)
+    assert desk.type("keys", "password").json["unchanged"] == len(keys)
+    assert signs(PASSWORD="second")
+    assert not signs(PASSWORD="first")
+
+    files = [key.read_bytes() for key in keys]
+    refused = desk.type("keys", "password")
+    assert refused.code != 0
+    assert "nothing was changed" in refused.err + refused.out
+    assert [key.read_bytes() for key in keys] == files
