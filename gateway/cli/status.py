@@ -321,7 +321,7 @@ async def _cure(
             "reason": "",
         }
         records.append(record)
-        if call.dry_run or not _is_agreed(call, says):
+        if call.dry_run or not _wants_cure(call, says):
             continue
         record["state"] = "done"
         try:
@@ -341,7 +341,7 @@ async def _cure(
     return findings, records
 
 
-def _is_agreed(call: Invocation, says: str) -> bool:
+def _wants_cure(call: Invocation, says: str) -> bool:
     """Ask about one cure; a refusal goes on with the next one."""
     if call.yes:
         return True
