@@ -75,7 +75,7 @@ class Sender:
     async def _send(self, paper: Paper) -> None:
         body = paper.body()
         status, answer = await self._client.call(
-            paper.sender, "POST", "/messages", form=_form(paper, body), key=paper.key
+            paper.sender, "POST", "/messages", form=message_form(paper, body), key=paper.key
         )
         if status != 202:
             self._ledger.complaints.append(f"{paper.key} was refused: {status} {json.dumps(answer)[:300]}")
@@ -92,7 +92,7 @@ class Sender:
         )
 
 
-def _form(paper: Paper, body: bytes) -> FormData:
+def message_form(paper: Paper, body: bytes) -> FormData:
     meta = {
         "external_id": paper.key,
         "number": str(paper.n),

@@ -51,7 +51,7 @@ RULE_BY_CHECK: Mapping[str, AlarmRule] = {
     "log": AlarmRule(yellow=_HOUR, under=(*_CAUSES, "keys")),
     "jobs": AlarmRule(yellow=15 * _MIN, under=(*_CAUSES, "axis")),
     "backup": AlarmRule(red=_AT_ONCE, yellow=_HOUR),
-    "keys": AlarmRule(yellow=_HOUR),
+    "keys": AlarmRule(yellow=_HOUR, under=("folder", "process")),
     "trust": AlarmRule(yellow=_HOUR),
     "bindings": AlarmRule(yellow=_HOUR),
     "axis.certificate": AlarmRule(yellow=_HOUR),

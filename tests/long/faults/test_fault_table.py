@@ -1,0 +1,56 @@
+"""Each row of the table of faults: what a pair of nodes at work shows of a fault, where, after how many seconds and with which
+cure; nothing is lost, nothing arrives twice, and no log fills the disk. FAULT_ROWS=all tries all rows, and FAULT_S says how
+long each fault stands at least."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.fault_table.measure import FaultRow, Measured, measure
+from tests.support.fault_table.pair import Pairs
+from tests.support.fault_table.rows import ROWS
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1800)]
+IS_WHOLE = os.environ.get("FAULT_ROWS") == "all"
+STAND_S = float(os.environ.get("FAULT_S", "0"))
+LONG_S = 600.0
+OUTCOMES = Path(__file__).parents[3] / "dist" / "faults"
+LONG_ROWS = [row for row in ROWS if row.stands_long]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def pairs() -> AsyncIterator[Pairs]:
+    async with Pairs() as pairs:
+        yield pairs
+
+
+async def try_row(pairs: Pairs, row: FaultRow, stand_s: float, name: str) -> None:
+    measured = Measured(name=name, fault=row.fault)
+    try:
+        pair = await pairs.take(row.key)
+        await measure(pair, row, measured, stand_s)
+        await pairs.give_back(pair)
+        measured.holds = True
+    finally:
+        OUTCOMES.mkdir(parents=True, exist_ok=True)
+        (OUTCOMES / f"{name}.json").write_text(json.dumps(measured.to_json(), ensure_ascii=False))
+
+
+@pytest.mark.skipif(not IS_WHOLE, reason="ten minutes: make faults")
+async def test_faults_that_stand_for_ten_minutes_write_as_little(pairs: Pairs) -> None:
+    tries = [try_row(pairs, row, LONG_S, f"{row.name} for ten minutes") for row in LONG_ROWS]
+    await asyncio.gather(*tries)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if IS_WHOLE or row.in_long], ids=lambda row: row.name)
+async def test_a_fault_is_seen_everywhere_with_its_cure_and_loses_nothing(
+    pairs: Pairs, row: FaultRow
+) -> None:
+    await try_row(pairs, row, STAND_S, row.name)
