@@ -26,18 +26,18 @@ def hasten_alarms() -> None:
     """Let a minute of the alarms pass in a second."""
     serve._ALARMS_S = 1.0
     alarms.LOOK_EVERY = timedelta(seconds=1)
-    alarms.RETRY_DELAYS_S = tuple(delay // FASTER or 1 for delay in alarms.RETRY_DELAYS_S)
+    alarms.RETRY_DELAYS_S = (1, 2, 5, 15, 30, 60)
     rules.ENDS_AFTER = ENDS_AFTER
     rules.RULE_BY_CHECK = {check: _faster(rule) for check, rule in rules.RULE_BY_CHECK.items()}
     rules._DEFAULT = _faster(rules._DEFAULT)
 
 
 def _faster(rule: rules.AlarmRule) -> rules.AlarmRule:
-    least = FOLLOWS if rule.under or rule.yellow_under else timedelta()
-    red = max(rule.red / FASTER, least) if rule.red is not None else None
-    return replace(
-        rule, red=red, yellow=max(rule.yellow / FASTER, least) if rule.yellow is not None else None
-    )
+    def shortened(time: timedelta | None) -> timedelta | None:
+        is_patient = time is not None and (time > timedelta(minutes=1) or rule.under or rule.yellow_under)
+        return time and max(time / FASTER, FOLLOWS if is_patient else timedelta())
+
+    return replace(rule, red=shortened(rule.red), yellow=shortened(rule.yellow))
 
 
 def offset_ns(file: Path) -> int:

@@ -1,6 +1,6 @@
-"""Measures one fault of the table: how many seconds it takes to show in the doctor, in `/readyz`, in the metrics, by mail and
-by webhook, and how many lines each process writes meanwhile. In: a pair at work, a row. Out: `Measured`; AssertionError where
-one of them shows nothing, names the wrong cure, or a document is lost or arrives twice."""
+"""Measures one fault of the table: how many seconds it takes to show in the doctor, in `/readyz`, in the metrics, by mail
+and by webhook, and how many lines each process writes meanwhile. In: a pair at work, a row. Out: `Measured`;
+AssertionError where one of them shows nothing, names the wrong cure, or a document is lost or arrives twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,18 +26,20 @@ from tests.support.waiting import wait_until, within_limit
 LOOK_S, DOCTOR_S = 0.25, 1.0
 # A process writes at most so many lines about one fault in ten minutes.
 MOST_LINES = 20
+# A machine that does other things too is slow, and short of memory.
+OF_THE_MACHINE = {"pace", "memory"}
 NUMBERS = {Level.YELLOW: 1, Level.RED: 2}
-Put = Callable[[Pair], AbstractAsyncContextManager[None]]
+Harm = Callable[[Pair], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaultRow:
-    """One fault. `put` harms the pair while it is open. `ready` is the status of `/readyz` and a word of a check, empty where
-    it says nothing, or "none" where nobody answers. `sample`: the metric, where it is not `gateway_check`."""
+    """One fault. `harm` harms the pair while it is open. `ready` is the status of `/readyz` and a word of a check, empty
+    where it says nothing, or "none" where no process answers. `sample`: the metric, where it is not `gateway_check`."""
 
     name: str
     fault: str
-    put: Put
+    harm: Harm
     check: str
     level: Level
     cause: str
@@ -46,32 +48,35 @@ class FaultRow:
     sample: str = ""
     node: str = "south"
     is_told: bool = True
-    """It is an alarm; not where nobody is left who could tell."""
+    """It is an alarm; not where no process is left that could tell."""
     has_metrics: bool = True
     ends: bool = True
     """The alarm ends by itself when the fault does."""
     also: frozenset[str] = frozenset()
     """Other checks that may be alarms for the same fault."""
-    servers: bool = False
-    settings: dict[str, str] = field(default_factory=dict)
-    mounts: tuple[str, ...] = ()
+    pair: PairKey = field(default_factory=PairKey)
     in_long: bool = False
     stands_long: bool = False
 
     @property
-    def key(self) -> PairKey:
-        return PairKey(
-            servers=self.servers, settings=tuple(sorted(self.settings.items())), mounts=self.mounts
-        )
-
-    @property
     def expected_sample(self) -> tuple[str, dict[str, str], float]:
-        name, _, rest = self.sample.partition("{")
+        name, _, label_text = self.sample.partition("{")
         if not name:
             return "gateway_check", {"check": self.check}, NUMBERS[self.level]
-        labels, _, value = rest.partition("} ")
+        labels, _, value = label_text.partition("} ")
         pairs = (pair.partition("=") for pair in labels.split(",") if pair)
         return name, {label: text.strip('"') for label, _, text in pairs}, float(value)
+
+
+def fault(
+    name: str, text: str, harm: Harm, finding: str, cure: str, ready: str = "", **more: Any
+) -> FaultRow:
+    """Return a row. `finding`: the level, the check and the cause. Any: other fields of the row."""
+    level, check, cause = finding.split()
+    row = FaultRow(
+        name=name, fault=text, harm=harm, check=check, level=Level(level), cause=cause, cure=cure, ready=ready
+    )
+    return replace(row, **more)
 
 
 @dataclass(kw_only=True)
@@ -90,6 +95,8 @@ class Measured:
     lines: dict[str, int] = field(default_factory=dict)
     cure: str = ""
     also: list[str] = field(default_factory=list)
+    why: str = ""
+    """The error, where the row does not hold."""
     holds: bool = False
     """All was as the row says, and nothing was lost."""
 
@@ -98,7 +105,7 @@ class Measured:
 
 
 async def measure(pair: Pair, row: FaultRow, measured: Measured, stand_s: float) -> None:
-    """Put the fault, wait until all have seen it, take it away, and wait until all is well again."""
+    """Harm the fault, wait until all have seen it, take it away, and wait until all is well again."""
     measured.stands_s = _standing(row).total_seconds()
     await within_limit(
         asyncio.gather(pair.send("Z91", "Z92"), pair.send("Z92", "Z91")), "documents before the fault"
@@ -111,7 +118,7 @@ async def measure(pair: Pair, row: FaultRow, measured: Measured, stand_s: float)
         process.begin_count()
     began, sending = time.monotonic(), None
     try:
-        async with row.put(pair):
+        async with row.harm(pair):
             # What is refused meanwhile is accepted when the fault is over.
             sending = asyncio.create_task(_send_some(pair))
             await _see(pair, row, measured, began)
@@ -145,10 +152,10 @@ async def _findings(pair: Pair, row: FaultRow) -> list[Diagnosis]:
 async def _see(pair: Pair, row: FaultRow, measured: Measured, began: float) -> None:
     """Wait until each reader of the checks has seen the fault, and note when."""
 
-    async def until(seen: Callable[[], Awaitable[bool]], reader: str, pause_s: float) -> float:
+    async def wait_for(is_seen: Callable[[], Awaitable[bool]], reader: str, pause_s: float) -> float:
         async def look() -> bool:
             await asyncio.sleep(pause_s)
-            return await seen()
+            return await is_seen()
 
         await wait_until(look, f"{row.name} in {reader}")
         return round(time.monotonic() - began, 1)
@@ -159,22 +166,22 @@ async def _see(pair: Pair, row: FaultRow, measured: Measured, began: float) -> N
             measured.cure = next(iter(cures), "")
             return bool(cures)
 
-        measured.doctor_s = await until(finds, "the doctor", DOCTOR_S)
+        measured.doctor_s = await wait_for(finds, "the doctor", DOCTOR_S)
 
     async def ready() -> None:
         if row.ready:
-            measured.ready_s = await until(lambda: _is_said_ready(pair, row), "/readyz", LOOK_S)
+            measured.ready_s = await wait_for(lambda: _is_said_ready(pair, row), "/readyz", LOOK_S)
 
     async def metrics() -> None:
         if row.has_metrics:
-            measured.metrics_s = await until(lambda: _has_sample(pair, row), "the metrics", LOOK_S)
+            measured.metrics_s = await wait_for(lambda: _has_sample(pair, row), "the metrics", LOOK_S)
 
     async def mail() -> None:
-        async def came() -> bool:
+        async def has_come() -> bool:
             return bool(_messages(pair, row, "alarm.opened"))
 
         if row.is_told:
-            measured.mail_s = await until(came, "the mail", LOOK_S)
+            measured.mail_s = await wait_for(has_come, "the mail", LOOK_S)
 
     async with asyncio.TaskGroup() as tasks:
         for look in (doctor, ready, metrics, mail):
@@ -191,8 +198,8 @@ async def _is_said_ready(pair: Pair, row: FaultRow) -> bool:
             words = await answer.json()
     except (aiohttp.ClientError, TimeoutError):
         return row.ready == "none"
-    said = {f"{answer.status} {check}={word}" for check, word in words["checks"].items()}
-    return row.ready in said
+    words_of_checks = {f"{answer.status} {check}={word}" for check, word in words["checks"].items()}
+    return row.ready in words_of_checks
 
 
 async def _has_sample(pair: Pair, row: FaultRow) -> bool:
@@ -235,7 +242,7 @@ async def _check_end(pair: Pair, row: FaultRow, measured: Measured, ended: float
             await wait_until(lambda: bool(_messages(pair, row, "alarm.ended")), f"the end of {row.name}")
     measured.over_s = round(time.monotonic() - ended, 1)
     opened = [body["data"]["check"] for body in pair.posted(row.node) if body["type"] == "alarm.opened"]
-    measured.also = sorted(set(opened) - {row.check})
+    measured.also = sorted(set(opened) - {row.check} - OF_THE_MACHINE)
     assert opened.count(row.check) == row.is_told, opened
     assert set(measured.also) <= row.also, f"{row.name} is told as {measured.also} too"
     too_many = {name: lines for name, lines in measured.lines.items() if lines > MOST_LINES}

@@ -5,7 +5,6 @@ processes, disks and lines a row of the table harms; all of it ends with the blo
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
@@ -38,8 +37,9 @@ from gateway.pool import ThreadPool
 from gateway.settings import load
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
-from tests.services import postgres, rabbit
+from tests.services import clamav, postgres, rabbit
 from tests.services.process import kept_ports
+from tests.support import scanner
 from tests.support.broker import Broker
 from tests.support.fault_table.child import offset_ns
 from tests.support.hooks import Receiver, receiving
@@ -126,6 +126,7 @@ class ServeProcess:
     node: str
     role: str
     env: dict[str, str]
+    label: str
     clock: Path
     logs: Path
     statuses: list[int] = field(default_factory=list)
@@ -135,7 +136,7 @@ class ServeProcess:
 
     @property
     def name(self) -> str:
-        return f"{self.node} {self.role}"
+        return f"{self.node} {self.label}"
 
     @property
     def is_alive(self) -> bool:
@@ -155,11 +156,11 @@ class ServeProcess:
 
     def files(self) -> list[Path]:
         """Return the log of each of its starts."""
-        return sorted(self.logs.glob(f"{self.node}-{self.role}-*.log"))
+        return sorted(self.logs.glob(f"{self.node}-{self.label}-*.log"))
 
     async def _serve(self) -> None:
         while True:
-            with (self.logs / f"{self.node}-{self.role}-{len(self.files()):03}.log").open("wb") as log:
+            with (self.logs / f"{self.node}-{self.label}-{len(self.files()):03}.log").open("wb") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "tests.support.fault_table.child", str(self.clock)),
                     *("--role", self.role),
@@ -178,17 +179,23 @@ class ServeProcess:
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int | None:
         """Stop it for good; return its status, None where it did not run."""
-        status = None
-        if self._serving is not None:
-            self.tell(signal.SIGCONT)
-            self.tell(how)
-            if self.is_alive and self._process is not None:
-                status = await within_limit(self._process.wait(), f"the end of {self.name}")
-            self._serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._serving
-            self._serving = None
-        return status
+        if self._serving is None:
+            return None
+        # First of all, so that whatever follows, it is not started again.
+        self._serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._serving
+        self._serving = None
+        if not self.is_alive or self._process is None:
+            return None
+        self.tell(signal.SIGCONT)
+        self.tell(how)
+        try:
+            return await within_limit(self._process.wait(), f"the end of {self.name}")
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+            raise
 
     def begin_count(self) -> None:
         """Count lines from here on."""
@@ -209,6 +216,7 @@ class Pair:
 
     key: PairKey
     servers: Servers | None
+    clamd: clamav.Clamd | None
     ground: PairGround
     sites: dict[str, Site]
     processes: dict[str, ServeProcess]
@@ -219,7 +227,7 @@ class Pair:
     papers: dict[int, tuple[Paper, str]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def of(self, node: str) -> list[ServeProcess]:
+    def processes_of(self, node: str) -> list[ServeProcess]:
         return [process for process in self.processes.values() if process.node == node]
 
     def web(self, node: str) -> ServeProcess:
@@ -227,6 +235,11 @@ class Pair:
 
     def worker(self, node: str) -> ServeProcess:
         return self.processes[f"{node} worker"]
+
+    def second_worker(self, node: str) -> ServeProcess:
+        """Return another worker of the node, which has not started."""
+        worker = replace(self.worker(node), label="worker2", statuses=[], _process=None, _serving=None)
+        return self.processes.setdefault(worker.name, worker)
 
     def data(self, node: str) -> Path:
         return self.ground.data_dir(node)
@@ -238,10 +251,10 @@ class Pair:
         return self.ground.folder / f"{node}.clock"
 
     async def stop_node(self, node: str) -> None:
-        await asyncio.gather(*(process.stop() for process in self.of(node)))
+        await asyncio.gather(*(process.stop() for process in self.processes_of(node)))
 
     async def start_node(self, node: str, *, is_well: bool = True, **env: str) -> None:
-        await asyncio.gather(*(process.start(is_well=is_well, **env) for process in self.of(node)))
+        await asyncio.gather(*(process.start(is_well=is_well, **env) for process in self.processes_of(node)))
 
     async def command(self, node: str, *words: str, text: str = "") -> tuple[int, str, str]:
         """Run a command of the node's operator; return its status and what it wrote."""
@@ -264,9 +277,7 @@ class Pair:
         while True:
             with suppress(Unanswered):
                 form = message_form(paper, paper.body())
-                status, answer = await self.client.call(
-                    sender, "POST", "/messages", form=form, key=paper.key
-                )
+                status, answer = await self.client.call(sender, "POST", "/messages", form=form, key=paper.key)
                 assert status == 202, answer
                 self.papers[number] = (paper, answer["id"])
                 return number
@@ -312,9 +323,11 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PairKey:
-    """What kind of a pair a row needs. `servers`: PostgreSQL and a broker; `mounts` are file systems of their own."""
+    """Kind of a pair that a row needs. `servers`: PostgreSQL and a broker; `scanner`: a scanner for malware; `mounts` are
+    file systems of their own."""
 
     servers: bool = False
+    scanner: bool = False
     settings: tuple[tuple[str, str], ...] = ()
     mounts: tuple[str, ...] = ()
 
@@ -344,37 +357,50 @@ class Servers:
 
 
 class Pairs:
-    """Pairs at work, by what rows need. A pair that a row left in order serves the next one."""
+    """Pairs at work, by what rows need. A pair that is in order after a row serves the next row of its kind."""
 
     def __init__(self) -> None:
         self._stack, self._servers = AsyncExitStack(), list[Servers]()
-        self._idle: dict[PairKey, list[Pair]] = {}
-        self._ends: dict[int, AsyncExitStack] = {}
+        self._idle: list[tuple[Pair, AsyncExitStack]] = []
         self._starting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for end in self._ends.values():
-            await end.aclose()
-        await self._stack.aclose()
+        try:
+            await self._close_idle()
+        finally:
+            await self._stack.aclose()
 
-    async def take(self, key: PairKey) -> Pair:
-        """Return a pair of that kind that is at work."""
-        idle = self._idle.setdefault(key, [])
-        if idle:
-            return idle.pop()
+    @asynccontextmanager
+    async def lend(self, key: PairKey) -> AsyncIterator[Pair]:
+        """Yield a pair of that kind that is at work. After an error it is closed."""
+        pair, end = await self._take(key)
+        try:
+            yield pair
+        except BaseException as error:
+            # Its processes are killed: what state they are in is not known.
+            await end.__aexit__(type(error), error, error.__traceback__)
+            raise
+        self._idle.append((pair, end))
+
+    async def _take(self, key: PairKey) -> tuple[Pair, AsyncExitStack]:
+        for entry in self._idle:
+            if entry[0].key == key:
+                self._idle.remove(entry)
+                return entry
+        # Each process takes memory, and time while it starts: not more pairs than rows at work.
         async with self._starting:
+            await self._close_idle()
             servers = await self._open_servers() if key.servers else None
             end = AsyncExitStack()
-            pair = await end.enter_async_context(at_work(servers, key))
-        self._ends[id(pair)] = end
-        return pair
+            return await end.enter_async_context(at_work(servers, key)), end
 
-    async def give_back(self, pair: Pair) -> None:
-        """Take a pair back whose row held; another is thrown away at the end."""
-        self._idle[pair.key].append(pair)
+    async def _close_idle(self) -> None:
+        while self._idle:
+            _, end = self._idle.pop()
+            await end.aclose()
 
     async def _open_servers(self) -> Servers:
         if self._servers:
@@ -420,6 +446,9 @@ async def at_work(servers: Servers | None, key: PairKey) -> AsyncIterator[Pair]:
             "GATEWAY_LOG_LEVEL": "info",
             **dict(key.settings),
         }
+        clamd = stack.enter_context(scanner.running()) if key.scanner else None
+        if clamd is not None:
+            ground.common["GATEWAY_SCANNER_ADDRESS"] = clamd.unix
         for mount in key.mounts:
             stack.enter_context(mounted(folder / mount))
         if servers is not None:
@@ -429,7 +458,12 @@ async def at_work(servers: Servers | None, key: PairKey) -> AsyncIterator[Pair]:
         logs.mkdir()
         processes = {
             f"{node} {role}": ServeProcess(
-                node=node, role=role, env=_env_of(site, role), clock=folder / f"{node}.clock", logs=logs
+                node=node,
+                role=role,
+                label=role,
+                env=_env_of(site, role),
+                clock=folder / f"{node}.clock",
+                logs=logs,
             )
             for node, site in sites.items()
             for role in ROLES
@@ -440,6 +474,7 @@ async def at_work(servers: Servers | None, key: PairKey) -> AsyncIterator[Pair]:
         pair = Pair(
             key=key,
             servers=servers,
+            clamd=clamd,
             ground=ground,
             sites=sites,
             processes=processes,
@@ -469,9 +504,7 @@ async def _open_lines(ground: PairGround, servers: Servers, stack: AsyncExitStac
     await asyncio.to_thread(ground.topology.host, CAST)
     (broker,) = servers.broker.nodes
     for node in CAST:
-        ground.axis_lines[node] = [
-            await stack.enter_async_context(TcpProxy("127.0.0.1", broker.amqp_port))
-        ]
+        ground.axis_lines[node] = [await stack.enter_async_context(TcpProxy("127.0.0.1", broker.amqp_port))]
     connection = await asyncpg.connect(servers.postgres.url)
     for node in CAST:
         await connection.execute(f'CREATE DATABASE "{ground.database(node)}"')
