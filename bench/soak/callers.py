@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from random import Random
@@ -92,8 +92,8 @@ class Sender:
         )
 
 
-def message_form(paper: Paper, body: bytes) -> FormData:
-    meta = {
+def message_form(paper: Paper, body: bytes, confirm: Sequence[str] = ()) -> FormData:
+    meta: dict[str, Any] = {
         "external_id": paper.key,
         "number": str(paper.n),
         "symbol": "TN-SOAK",
@@ -105,6 +105,8 @@ def message_form(paper: Paper, body: bytes) -> FormData:
         "reply_required": False,
         "recipients": [{"code": code, "role": "to_act"} for code in paper.recipients],
     }
+    if confirm:
+        meta["confirm"] = list(confirm)
     form = FormData(quote_fields=False)
     form.add_field("meta", json.dumps(meta), content_type="application/json")
     form.add_field("lead", BytesIO(body), filename=_name(paper), content_type="application/pdf")

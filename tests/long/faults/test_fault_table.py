@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.fault_table.measure import FaultRow, Measured, measure
-from tests.support.fault_table.pair import Pairs
+from tests.support.fault_table.pair import PairKey, Pairs
 from tests.support.fault_table.rows import ROWS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1800)]
@@ -50,6 +50,14 @@ async def try_row(pairs: Pairs, row: FaultRow, stand_s: float, name: str) -> Non
 async def test_faults_that_stand_for_ten_minutes_write_as_little(pairs: Pairs) -> None:
     tries = [try_row(pairs, row, LONG_S, f"{row.name} for ten minutes") for row in LONG_ROWS]
     await asyncio.gather(*tries)
+
+
+@pytest.mark.skipif(not HAS_ALL_ROWS, reason="a broker of its own: make faults")
+async def test_a_command_says_nothing_of_a_broker_that_works(pairs: Pairs) -> None:
+    async with pairs.lend(PairKey(servers=True)) as pair:
+        for word in ("doctor", "status"):
+            _, _, error = await pair.command("south", word)
+            assert "axis." not in error
 
 
 @pytest.mark.parametrize(

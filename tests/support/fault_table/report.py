@@ -45,7 +45,7 @@ def page_table() -> str:
     for row in ROWS:
         ready = "no answer" if row.ready == "none" else " ".join(map("`{}`".format, row.ready.split()))
         doctor = f"`{row.check}` {row.level}"
-        lines.append(f"| {row.fault} | {doctor} | {ready or 'ok'} | {row.cure.strip()} |\n")
+        lines.append(f"| {row.fault} | {doctor} | {ready or 'ok'} | `… {row.cure.strip()} …` |\n")
     return _PAGE_HEAD + "".join(lines)
 
 

@@ -209,7 +209,6 @@ SERVER_ROWS = tuple(
             "pg_isready",
             "503 database=down",
             sample='gateway_up{part="database"} 0',
-            in_long=True,
         ),
         fault(
             "database-silent",
