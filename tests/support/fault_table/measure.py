@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -66,17 +66,6 @@ class FaultRow:
         labels, _, value = label_text.partition("} ")
         pairs = (pair.partition("=") for pair in labels.split(",") if pair)
         return name, {label: text.strip('"') for label, _, text in pairs}, float(value)
-
-
-def fault(
-    name: str, text: str, harm: Harm, finding: str, cure: str, ready: str = "", **more: Any
-) -> FaultRow:
-    """Return a row. `finding`: the level, the check and the cause. Any: other fields of the row."""
-    level, check, cause = finding.split()
-    row = FaultRow(
-        name=name, fault=text, harm=harm, check=check, level=Level(level), cause=cause, cure=cure, ready=ready
-    )
-    return replace(row, **more)
 
 
 @dataclass(kw_only=True)

@@ -1,36 +1,29 @@
-"""Rows of the table of faults for a pair on PostgreSQL and RabbitMQ: servers that are away, silent or blocked, locks,
-copies, standbys, clocks, rights and queues at the broker."""
+"""Harms of a pair on PostgreSQL and RabbitMQ: servers that are away, silent or blocked, locks, copies, standbys, clocks,
+rights and queues at the broker. Each is a context: the harm is there while it is open."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import asyncpg
 
 from tests.services import postgres
 from tests.services.process import free_ports
 from tests.services.rabbit import quoted
-from tests.support.fault_table.measure import Harm, fault
-from tests.support.fault_table.pair import CAST, Pair, PairKey, Servers
+from tests.support.fault_table.measure import Harm
+from tests.support.fault_table.pair import CAST, Pair, Servers
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.topology import Topology
 
 SOUTH = "south"
-ON_SERVERS = PairKey(servers=True)
-_HOURS_S = 3 * 3600
 
 
-def _database_line(pair: Pair) -> TcpProxy:
-    return pair.ground.database_lines[SOUTH]
-
-
-def _axis_line(pair: Pair) -> TcpProxy:
-    return pair.ground.axis_lines[SOUTH][0]
+def _line(pair: Pair, name: str) -> TcpProxy:
+    return pair.ground.database_lines[SOUTH] if name == "database" else pair.ground.axis_lines[SOUTH][0]
 
 
 def _topology(pair: Pair) -> Topology:
@@ -43,26 +36,26 @@ def _servers(pair: Pair) -> Servers:
     return pair.servers
 
 
-def refused(line: Callable[[Pair], TcpProxy]) -> Harm:
+def refused(name: str) -> Harm:
     """Let the other end refuse every connection."""
 
     @asynccontextmanager
     async def harm(pair: Pair) -> AsyncIterator[None]:
-        await line(pair).refuse()
+        await _line(pair, name).refuse()
         yield
-        line(pair).heal()
+        _line(pair, name).heal()
 
     return harm
 
 
-def silent(line: Callable[[Pair], TcpProxy]) -> Harm:
+def silent(name: str) -> Harm:
     """Let nothing pass, without an error."""
 
     @asynccontextmanager
     async def harm(pair: Pair) -> AsyncIterator[None]:
-        line(pair).stall()
+        _line(pair, name).stall()
         yield
-        line(pair).heal()
+        _line(pair, name).heal()
 
     return harm
 
@@ -82,13 +75,17 @@ async def table_locked(pair: Pair) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def database_copied(pair: Pair) -> AsyncIterator[None]:
-    """Harm a copy by the server's own means in the place of the database, while the node works."""
+    """Put a copy by the server's own means in the place of the database, while the node is stopped."""
     connection = await asyncpg.connect(_servers(pair).postgres.url)
     right = pair.ground.database(SOUTH)
     try:
+        await pair.stop_node(SOUTH)
         await swap(pair, connection, f'CREATE DATABASE "{right}-copy" TEMPLATE "{right}"', "-away", "-copy")
+        await pair.start_node(SOUTH, is_well=False)
         yield
+        await pair.stop_node(SOUTH)
         await swap(pair, connection, "", "-copy", "-away")
+        await pair.start_node(SOUTH)
     finally:
         await connection.close()
 
@@ -96,7 +93,7 @@ async def database_copied(pair: Pair) -> AsyncIterator[None]:
 async def swap(pair: Pair, connection: asyncpg.Connection, first: str, leaving: str, coming: str) -> None:
     """Rename the databases while no program is connected."""
     right = pair.ground.database(SOUTH)
-    await _database_line(pair).refuse()
+    await _line(pair, "database").refuse()
     await connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE $1", f"{right}%"
     )
@@ -107,7 +104,7 @@ async def swap(pair: Pair, connection: asyncpg.Connection, first: str, leaving: 
     ):
         if statement:
             await connection.execute(statement)
-    _database_line(pair).heal()
+    _line(pair, "database").heal()
 
 
 @asynccontextmanager
@@ -118,7 +115,7 @@ async def on_a_standby(pair: Pair) -> AsyncIterator[None]:
     standby = postgres.Server(folder=folder, port=free_ports(1)[0])
     await asyncio.to_thread(_copy_server, server, folder)
     await asyncio.to_thread(standby.start)
-    line = _database_line(pair)
+    line = _line(pair, "database")
     target, line._target = line._target, ("127.0.0.1", standby.port)
     await line.cut()
     try:
@@ -168,7 +165,7 @@ async def rights_lost(pair: Pair) -> AsyncIterator[None]:
     topology = _topology(pair)
     user = quoted(topology.name(SOUTH))
     await asyncio.to_thread(topology.broker.ask, "DELETE", f"/api/permissions/{{vhost}}/{user}")
-    await _axis_line(pair).cut()
+    await _line(pair, "axis").cut()
     yield
     await asyncio.to_thread(topology.host, CAST)
 
@@ -183,140 +180,16 @@ async def broker_password_changed(pair: Pair) -> AsyncIterator[None]:
         await asyncio.to_thread(topology.broker.ask, "PUT", f"/api/users/{quoted(user)}", body)
 
     await set_password("another")
-    await _axis_line(pair).cut()
+    await _line(pair, "axis").cut()
     yield
     await set_password(topology.passwords[user])
 
 
-def clock_off(seconds: int) -> Harm:
+def clock_off(seconds: str) -> Harm:
     @asynccontextmanager
     async def harm(pair: Pair) -> AsyncIterator[None]:
-        pair.clock_file(SOUTH).write_text(str(seconds))
+        pair.clock_file(SOUTH).write_text(seconds)
         yield
         pair.clock_file(SOUTH).write_text("0")
 
     return harm
-
-
-SERVER_ROWS = tuple(
-    replace(row, pair=ON_SERVERS)
-    for row in (
-        fault(
-            "database-down",
-            "the database server does not answer",
-            refused(_database_line),
-            "red database failed",
-            "pg_isready",
-            "503 database=down",
-            sample='gateway_up{part="database"} 0',
-        ),
-        fault(
-            "database-silent",
-            "the line to the database passes nothing, without an error",
-            silent(_database_line),
-            "red database failed",
-            "pg_isready",
-            "503 database=down",
-            sample='gateway_up{part="database"} 0',
-        ),
-        fault(
-            "table-locked",
-            "a session keeps a table of the database to itself",
-            table_locked,
-            "red database.lock database.locked",
-            "pg_terminate_backend(",
-            "200 database.lock=locked",
-        ),
-        fault(
-            "database-copied",
-            "a copy by the server's own means takes the place of the database",
-            database_copied,
-            "red restored restored.unconfirmed",
-            "gateway restored",
-            "none",
-            has_metrics=False,
-            is_told=False,
-        ),
-        fault(
-            "standby",
-            "the node is led to a standby of its database",
-            on_a_standby,
-            "red database database.read-only",
-            "pg_isready",
-            "503 database=read-only",
-        ),
-        fault(
-            "broker-down",
-            "the broker does not answer",
-            refused(_axis_line),
-            "red axis axis.down",
-            "gateway axis check",
-            "200 axis=down",
-            stands_long=True,
-        ),
-        fault(
-            "broker-silent",
-            "the line to the broker passes nothing, without an error",
-            silent(_axis_line),
-            "red axis axis.down",
-            "gateway axis check",
-            "200 axis=down",
-        ),
-        fault(
-            "broker-blocked",
-            "the broker blocks all publishers: its memory is short",
-            broker_blocked,
-            "red axis axis.blocked",
-            "rabbitmq-diagnostics check_local_alarms",
-            "200 axis=blocked",
-        ),
-        fault(
-            "queue-deleted",
-            "the node's queue is deleted at the broker",
-            queue_deleted,
-            "red axis axis.down",
-            "gateway axis apply",
-            "200 axis=down",
-        ),
-        fault(
-            "partners-queue-deleted",
-            "a partner's queue is deleted at the broker",
-            queue_deleted,
-            "yellow outbox.queue queues.no_queue",
-            "gateway axis check",
-            node="north",
-        ),
-        fault(
-            "rights-lost",
-            "the node's rights at the broker are taken away",
-            rights_lost,
-            "red axis axis.down",
-            "gateway axis check",
-            "200 axis=down",
-        ),
-        fault(
-            "broker-password",
-            "the node's password at the broker was changed",
-            broker_password_changed,
-            "red axis axis.down",
-            "gateway axis check",
-            "200 axis=down",
-        ),
-        fault(
-            "clock-ahead",
-            "the clock is three hours ahead",
-            clock_off(_HOURS_S),
-            "red clock clock.apart",
-            "timedatectl set-ntp true",
-            "503 clock=apart",
-        ),
-        fault(
-            "clock-behind",
-            "the clock is three hours behind",
-            clock_off(-_HOURS_S),
-            "red clock clock.apart",
-            "timedatectl set-ntp true",
-            "503 clock=apart",
-        ),
-    )
-)
