@@ -123,7 +123,7 @@ def worker_beside(name: str, value: str) -> Harm:
     return harm
 
 
-def full(place: str, what: str = "size") -> Harm:
+def full(place: str, limited: str = "size") -> Harm:
     """Leave hardly any room, or hardly any inodes, on the file system of that place."""
 
     @asynccontextmanager
@@ -133,12 +133,12 @@ def full(place: str, what: str = "size") -> Harm:
         used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
         limit = (
             f"nr_inodes={disk.f_files - disk.f_ffree + _INODES}"
-            if what == "inodes"
+            if limited == "inodes"
             else f"size={used + _ROOM}"
         )
         await remount(folder, limit)
         yield
-        await remount(folder, f"nr_inodes={disk.f_files}" if what == "inodes" else "size=8g")
+        await remount(folder, f"nr_inodes={disk.f_files}" if limited == "inodes" else "size=8g")
 
     return harm
 
