@@ -1,6 +1,6 @@
 """Each row of the table of faults: what a pair of nodes at work shows of a fault, where, after how many seconds and with
-which cure; nothing is lost, nothing arrives twice, and no log fills the disk. FAULT_ROWS=all tries all rows (untried: those
-that were not seen to hold yet), and FAULT_S says how long each fault stands at least."""
+which cure; nothing is lost, nothing arrives twice, and no log fills the disk. FAULT_ROWS=all tries all rows, and FAULT_S
+says how long each fault stands at least."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ import pytest_asyncio
 
 from tests.support.fault_table.measure import FaultRow, Measured, measure
 from tests.support.fault_table.pair import PairKey, Pairs
-from tests.support.fault_table.rows import ROWS, UNTRIED
+from tests.support.fault_table.rows import ROWS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1800)]
-WHICH = os.environ.get("FAULT_ROWS", "")
-HAS_ALL_ROWS = WHICH == "all"
+HAS_ALL_ROWS = os.environ.get("FAULT_ROWS") == "all"
 CHOSEN = [row for row in ROWS if HAS_ALL_ROWS or row.in_long]
 STAND_S = float(os.environ.get("FAULT_S", "0"))
 LONG_S, MOST_LETTERS = 600.0, 3000
@@ -62,7 +61,7 @@ async def test_a_command_says_nothing_of_a_broker_that_works(pairs: Pairs) -> No
             assert "axis." not in error
 
 
-@pytest.mark.parametrize("row", UNTRIED if WHICH == "untried" else CHOSEN, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", CHOSEN, ids=lambda row: row.name)
 async def test_a_fault_is_seen_everywhere_with_its_cure_and_loses_nothing(
     pairs: Pairs, row: FaultRow
 ) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -14,18 +13,13 @@ from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
-from bench.soak import rows
-from gateway.bootstrap.axis import open_axis
 from gateway.clock import SystemClock
 from gateway.store.folder_marks import MARK
 from gateway_labs.authority import Authority
 from tests.support.fault_table.measure import Harm
-from tests.support.fault_table.pair import ABSENT, LARGE, Pair
-from tests.support.hooks import answers, receiving
-from tests.support.parcels import parcel
+from tests.support.fault_table.pair import Pair
 
 SOUTH = "south"
-_SET_ASIDE = ("malformed", "quarantined")
 # Less than is left anywhere, and more than a few writes.
 _ROOM, _INODES = 8 << 20, 500
 
@@ -67,34 +61,12 @@ def file_away(place: str) -> Harm:
 
 
 @asynccontextmanager
-async def content_away_at_start(pair: Pair) -> AsyncIterator[None]:
-    await pair.stop_node(SOUTH)
-    async with away(pair.data(SOUTH) / "content"):
-        await pair.start_node(SOUTH)
-        yield
-
-
-@asynccontextmanager
 async def axis_away_at_start(pair: Pair) -> AsyncIterator[None]:
     await asyncio.gather(pair.stop_node(SOUTH), pair.stop_node("north"))
     async with away(pair.ground.folder / "axis"):
         await pair.start_node(SOUTH, is_well=False)
         yield
     await pair.start_node("north")
-
-
-@asynccontextmanager
-async def workers_stopped(pair: Pair) -> AsyncIterator[None]:
-    await pair.worker(SOUTH).stop()
-    yield
-    await pair.worker(SOUTH).start()
-
-
-@asynccontextmanager
-async def worker_frozen(pair: Pair) -> AsyncIterator[None]:
-    pair.worker(SOUTH).tell(signal.SIGSTOP)
-    yield
-    pair.worker(SOUTH).tell(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -167,23 +139,6 @@ async def database_locked(pair: Pair) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def garbage_arrives(pair: Pair) -> AsyncIterator[None]:
-    async with open_axis(pair.sites["north"].settings) as axis:
-        await axis.publish(parcel("pkt_garbage", b"no envelope"), ["Z92"])
-    yield
-    (row,) = [row for row in (await rows.read(pair.sites[SOUTH])).inbox if row["state"] in _SET_ASIDE]
-    words = ("inbox", "discard", row["id"], "--reason", "no envelope", "--yes")
-    status, _, error = await pair.command(SOUTH, *words)
-    assert status == 0, error
-
-
-@asynccontextmanager
-async def sent_to_nobody(pair: Pair) -> AsyncIterator[None]:
-    await pair.send("Z91", ABSENT)
-    yield
-
-
-@asynccontextmanager
 async def backup_fails(pair: Pair) -> AsyncIterator[None]:
     (file := pair.ground.folder / "passphrase.txt").write_text("twelve letters or more")
     (no_folder := pair.ground.folder / "taken").write_text("no folder")
@@ -192,18 +147,6 @@ async def backup_fails(pair: Pair) -> AsyncIterator[None]:
     assert status != 0
     yield
     status, _, error = await pair.command(SOUTH, *words)
-    assert status == 0, error
-
-
-@asynccontextmanager
-async def webhook_refuses(pair: Pair) -> AsyncIterator[None]:
-    async with receiving(answers(410)) as program:
-        address = {"url": program.url}
-        status, webhook = await pair.client.call("Z92", "POST", "/webhooks", body=address, key=program.url)
-        assert status == 201, webhook
-        await pair.send("Z92", "Z91")
-        yield
-    status, _, error = await pair.command(SOUTH, "webhooks", "remove", webhook["id"], "--yes")
     assert status == 0, error
 
 
@@ -220,26 +163,3 @@ async def revocation_ended(pair: Pair) -> AsyncIterator[None]:
     remove = list_ended(pair)
     yield
     remove()
-
-
-@asynccontextmanager
-async def nobody_takes_in(pair: Pair) -> AsyncIterator[None]:
-    """Let a partner send more than its budget, and take nothing in until the end."""
-    await asyncio.gather(*(pair.send("Z91", "Z92", LARGE) for _ in range(6)))
-    yield
-    while await pair.lacking():
-        _, page = await pair.client.call("Z92", "GET", "/inbox?limit=50")
-        for item in page["data"]:
-            await pair.client.call("Z92", "POST", f"/inbox/{item['id']}/ack", body={})
-        await asyncio.sleep(1)
-
-
-def scanner(act: str, heal: str) -> Harm:
-    @asynccontextmanager
-    async def harm(pair: Pair) -> AsyncIterator[None]:
-        assert pair.clamd is not None
-        await asyncio.to_thread(getattr(pair.clamd, act))
-        yield
-        await asyncio.to_thread(getattr(pair.clamd, heal))
-
-    return harm

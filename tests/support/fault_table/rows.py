@@ -39,5 +39,4 @@ def _read(name: str) -> tuple[FaultRow, ...]:
     return tuple(_row(name, columns) for name, columns in table.items())
 
 
-# Untried rows were not seen to hold yet; the page does not have them.
-ROWS, UNTRIED = _read("rows.toml"), _read("untried.toml")
+ROWS = _read("rows.toml")

@@ -264,6 +264,18 @@ async def stand(desk: Desk, town: Town, fault: Fault) -> None:
     assert data["says"] in [finding.says("vi") for finding in findings]
 
 
+async def test_a_database_file_that_is_moved_away_is_named_and_no_empty_one_is_advised(town: Town) -> None:
+    await town.node.pulse.beat()
+    file = faults.database_of(town)
+    file.rename(file.with_name("moved"))
+
+    findings = await checks.examine(Subject.within(town.node), Tag.READY)
+
+    (finding,) = [f for f in findings if f.check == "database" and f.level == "red"]
+    assert (finding.cause, finding.word, finding.stops) == ("database.missing", "missing", True)
+    assert "back if it was moved away" in (finding.mends("en") or "")
+
+
 async def test_in_quiet_hours_what_is_yellow_waits_for_the_morning(desk: Desk) -> None:
     desk.quiet = "22:00-06:00"
     clock = desk.town.clock
