@@ -37,15 +37,15 @@ unexport PYTHONDONTWRITEBYTECODE
 SERVICES = $(BIN)/python -m tests.services
 # Five processes, as these tests wait more.
 # Walks of an hour, which have a target of their own.
-FAULTS = tests/long/faults/test_log_volume.py tests/long/faults/test_province_killed.py tests/long/faults/test_webhooks_killed.py \
+KILLED = tests/long/faults/test_log_volume.py tests/long/faults/test_province_killed.py tests/long/faults/test_webhooks_killed.py \
   tests/long/faults/test_numbers_killed.py tests/office/long/faults/test_reminders_killed.py
 WALKS = tests/bench tests/labs/long/acceptance tests/labs/long/sandbox tests/long/acceptance/test_bundle.py tests/long/acceptance/test_make_targets.py \
   tests/long/acceptance/test_packages.py tests/long/integration/test_backup_restore.py tests/office/long/pages/test_every_page.py
-LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(FAULTS:%=--ignore %) $(WALKS:%=--ignore %)
+LONG = $(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 5 -m long --resource-warnings $(KILLED:%=--ignore %) $(WALKS:%=--ignore %)
 ORDER = $(SHUFFLE:%=--shuffle %)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long walks unit property threats faults planted soak simulate fuzz lint check pictures answers bench clients bundle deb image clean
+.PHONY: help setup run test test-long walks unit property threats faults kills planted soak simulate fuzz lint check pictures answers bench clients bundle deb image clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +75,13 @@ property: $(VENV)/.dev ## prove with EXAMPLES documents and statuses that accept
 threats: $(VENV)/.dev ## try every threat of the list at every door and print the table
 	$(BIN)/python -m tests.services $(BIN)/python -m tests.threats $(ONLY)
 
-faults: $(VENV)/.dev ## break each call for an hour, kill a province, callers of webhooks and reminders (long)
-	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 2 -m long $(or $(ONLY),$(FAULTS))
+faults: $(VENV)/.dev ## put each fault of the table on two nodes at work, and print what shows it after how many seconds; ONLY names rows (40 minutes)
+	rm -rf dist/faults
+	FAULT_ROWS=all FAULT_S=60 $(SERVICES) $(BIN)/pytest -n 3 --dist worksteal -m long tests/long/faults/test_fault_table.py $(ONLY:%=-k "%"); status=$$?; \
+	  $(BIN)/python -m tests.support.fault_table.report && exit $$status
+
+kills: $(VENV)/.dev ## break each call for an hour, kill a province, callers of webhooks and reminders (long)
+	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 2 -m long $(or $(ONLY),$(KILLED))
 
 planted: $(VENV)/.dev ## plant faults of one line and say in how many simulated worlds each is found; ONLY names some (long)
 	$(BIN)/python -m tests.simulation.planted $(ONLY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from random import Random
@@ -75,7 +75,7 @@ class Sender:
     async def _send(self, paper: Paper) -> None:
         body = paper.body()
         status, answer = await self._client.call(
-            paper.sender, "POST", "/messages", form=_form(paper, body), key=paper.key
+            paper.sender, "POST", "/messages", form=message_form(paper, body), key=paper.key
         )
         if status != 202:
             self._ledger.complaints.append(f"{paper.key} was refused: {status} {json.dumps(answer)[:300]}")
@@ -92,8 +92,8 @@ class Sender:
         )
 
 
-def _form(paper: Paper, body: bytes) -> FormData:
-    meta = {
+def message_form(paper: Paper, body: bytes, confirm: Sequence[str] = ()) -> FormData:
+    meta: dict[str, Any] = {
         "external_id": paper.key,
         "number": str(paper.n),
         "symbol": "TN-SOAK",
@@ -105,6 +105,8 @@ def _form(paper: Paper, body: bytes) -> FormData:
         "reply_required": False,
         "recipients": [{"code": code, "role": "to_act"} for code in paper.recipients],
     }
+    if confirm:
+        meta["confirm"] = list(confirm)
     form = FormData(quote_fields=False)
     form.add_field("meta", json.dumps(meta), content_type="application/json")
     form.add_field("lead", BytesIO(body), filename=_name(paper), content_type="application/pdf")

@@ -14,12 +14,11 @@ from cryptography.hazmat.primitives import serialization
 
 from bench.soak.ground import Ground
 from bench.soak.plan import Plan
-from gateway.bootstrap.core import open_core
+from gateway.bootstrap.core import exchange_keys, open_core
 from gateway.clock import SystemClock
 from gateway.domain.account import ApiScope, HostedAgency, NumberingMode, PrincipalKind
 from gateway.settings import Settings, load
 from gateway.store import migrate
-from gateway.trust.keys import KeyDirectory
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
 from gateway_office.bootstrap.office import open_office
@@ -53,6 +52,7 @@ class Site:
 async def prepare(ground: Ground) -> dict[str, Site]:
     """Prepare every node so that it can be opened, reach the others and trust them."""
     authority = Authority.create("Soak exchange authority", _CLOCK.now() - timedelta(days=1))
+    authority.save(ground.folder / "authority")
     sites, certificates = {}, {}
     for node, codes in ground.plan.cast.items():
         env = ground.env(node)
@@ -98,7 +98,7 @@ async def _host(settings: Settings, codes: Sequence[str]) -> tuple[dict[str, str
 
 
 def _certificate(settings: Settings, authority: Authority, code: str) -> x509.Certificate:
-    keys, at = KeyDirectory(settings.keys.folder, None), _CLOCK.now() - timedelta(days=1)
+    keys, at = exchange_keys(settings), _CLOCK.now() - timedelta(days=1)
     return trial_node.certified(keys, authority, code, _name(code), at)
 
 

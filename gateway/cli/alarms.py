@@ -16,6 +16,7 @@ from gateway.cli import output
 from gateway.cli.command import Invocation, option, verb
 from gateway.domain.alarm import AlarmBook
 from gateway.domain.diagnosis import red
+from gateway.errors import Misconfigured
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -28,12 +29,18 @@ _CHANNELS = output.columns("name state:alarm.state reason")
 @verb("", "--test", "--unit gateway-backup.service")
 async def alarms(
     call: Invocation,
-    test: Annotated[bool, option("Send a test on each channel now; exit 6 if one fails.", "--test")] = False,
+    test: Annotated[
+        bool, option("Send a test on each channel now; exit 6 if one fails, 1 without one.", "--test")
+    ] = False,
     unit: Annotated[str, option("Send that this unit of systemd failed, at most once an hour.")] = "",
 ) -> None:
     """Show the open alarms, which the node tells by mail and webhook, and the channels that fail."""
     settings = call.settings()
     if not settings.alarms.mail and not settings.alarms.url:
+        if test:  # what sends nothing proves nothing
+            raise Misconfigured(
+                "no channel is set, so nothing was sent", hint="set alarms.mail or alarms.url, then try again"
+            )
         call.say("cli.alarms.nobody")
     elif test or (unit and _is_first_of_hour(settings.node.data_dir, unit)):
         await _send(call, settings, unit)

@@ -42,6 +42,8 @@ EXPIRING_DAYS = 60
 BACKUP_TOO_OLD = timedelta(days=2)
 # Our own rows never wait so long while all is well.
 WAITS_LONG = timedelta(minutes=15)
+# As the home page's lamp has it.
+_DISK_SOON_DAYS = 14
 _DISK_MARKS = {"good": GOOD, "low": LOOK, "full": BAD}
 _NEED_A_PERSON = frozenset({"held", "quarantined", "malformed", "sealed"})
 _STYLES = {"green": "green", "yellow": "yellow", "red": "bold red", "skipped": "dim"}
@@ -81,6 +83,7 @@ def lines(call: Invocation, status: NodeStatus) -> Iterator[tuple[str, str]]:
     """Yield mark and text, in the order of an operator's questions."""
     agencies = ", ".join(status.certificates) or "–"
     yield (GOOD, call.word("cli.status.node", node=status.node, version=status.version, agencies=agencies))
+    yield _reserve(call, status)
     yield from axis_lines(call, status.axis)
     yield from _queues(call, status)
     yield from _deliveries(call, status)
@@ -102,6 +105,19 @@ def lines(call: Invocation, status: NodeStatus) -> Iterator[tuple[str, str]]:
     for disk in status.disks:
         free = labels.megabytes(disk.space.bytes, call.lang.value)
         yield _DISK_MARKS[disk.word], call.word("cli.status.disk", path=disk.path, free=free)
+
+
+def _spare_workers(status: NodeStatus) -> int:
+    """Return how many worker processes can be lost while one goes on; -1 where none works."""
+    return sum(beat.lives(status.at) and not beat.stuck for beat in status.workers) - 1
+
+
+def _reserve(call: Invocation, status: NodeStatus) -> tuple[str, str]:
+    """Say how many failures the node can bear now: of workers, of backups, and of days without more disk."""
+    spare, days = _spare_workers(status), status.disk_days
+    is_enough = spare >= 0 and status.backups > 0 and (days is None or days >= _DISK_SOON_DAYS)
+    words = {"workers": max(spare, 0), "backups": status.backups, "days": "–" if days is None else days}
+    return GOOD if is_enough else LOOK, call.word("cli.status.reserve", **words)
 
 
 def axis_lines(call: Invocation, axis: AxisView) -> Iterator[tuple[str, str]]:
@@ -241,6 +257,9 @@ def status_json(node_status: NodeStatus) -> dict[str, Any]:
         "backup": asdict(backup) if backup else None,
         "workers": [output.fields(worker, "process at since stuck") for worker in node_status.workers],
         "paces": [p.to_json() for p in node_status.paces],
+        "spare_workers": max(_spare_workers(node_status), 0),
+        "backups": node_status.backups,
+        "disk_days": node_status.disk_days,
         "disk_free_bytes": node_status.disk_free,
         "disks": [_disk_record(disk) for disk in node_status.disks],
         "scanner": node_status.scanner.word,

@@ -39,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="workers", run=parts.workers, tags=_ALWAYS),
     Check(name="process", run=parts.processes, tags=_ALWAYS | {Tag.STATUS}),
     Check(name="pace", run=parts.pace, tags=_USUAL),
-    Check(name="database.lock", run=parts.locks, tags=_ALWAYS | {Tag.STATUS}),
+    Check(name="database.lock", run=parts.locks, tags=_ALWAYS | {Tag.STATUS}, first=True),
     Check(name="database", run=parts.database, tags=_DEAR, first=True, cure=_DATABASE),
     Check(name="database", run=parts.answers, tags=_OFTEN, first=True, cure=_DATABASE),
     Check(name="database", run=parts.writes, tags=_ALWAYS, of_store=True, cure=_DATABASE),
@@ -99,7 +99,7 @@ async def examine(subject: Subject, tag: Tag = Tag.DOCTOR) -> list[Diagnosis]:
                 continue
             findings = await run_cached(check, subject, tag)
             if check.first:
-                broken = next((finding for finding in findings if finding.level is Level.RED), None)
+                broken = broken or next((f for f in findings if f.level is Level.RED), None)
             all_findings += findings
     finally:
         await subject.close()

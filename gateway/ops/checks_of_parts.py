@@ -85,11 +85,20 @@ async def folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
         if not path.is_dir():
             yield red(check, "folder.missing", f"mkdir -p {path}", path=path)
         elif not os.access(path, os.W_OK | os.X_OK):
-            yield red(check, "folder.read_only", f"chmod u+rwx {path}", path=path)
+            yield red(check, "folder.read_only", _cure_for_writes(path), path=path)
         elif name == "keys" and path.stat().st_mode & 0o077:
             yield red(check, "folder.open", f"chmod 700 {path}", path=path)
         else:
             yield green(check, "folder.fine", path=path)
+    content = core.places(settings)["content"]
+    if content.is_dir() and not os.access(content, os.W_OK | os.X_OK):
+        yield red("folder.content", "folder.read_only", _cure_for_writes(content), path=content)
+
+
+def _cure_for_writes(path: Path) -> str:
+    """Return the command for a folder that takes no writes: its rights, or its file system, which may be read-only."""
+    is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    return f"findmnt -T {path}" if is_read_only else f"chmod u+rwx {path}"
 
 
 async def marked_folders(subject: Subject) -> AsyncGenerator[Diagnosis]:
@@ -250,9 +259,8 @@ def clock_set_back(ahead: Mapping[str, int], mtime: datetime | None, now: dateti
 
 async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Examine the database: its schema, damage, abandoned leases, times in the future, and the search index."""
-    file = sqlite_file(subject.settings)
-    if file is not None and not file.is_file():
-        yield red("database", "database.missing", "gateway init", path=file)
+    if (missing := _missing_file(subject)) is not None:
+        yield missing
         return
     schema = await subject.schema()
     schema_finding = _schema_finding(schema)
@@ -278,8 +286,22 @@ async def database(subject: Subject) -> AsyncGenerator[Diagnosis]:
         yield yellow("search", "search.slow")
 
 
+def _missing_file(subject: Subject) -> Diagnosis | None:
+    """Return a finding where the database is a file that does not exist."""
+    file = sqlite_file(subject.settings)
+    if file is None or file.is_file():
+        return None
+    # A node that has worked has lost its file: another `init` would begin an empty one.
+    cure = "doctor.database.missing.cure" if subject.heartbeat.is_dir() else "gateway init"
+    return red("database", "database.missing", cure, path=file)
+
+
 async def answers(subject: Subject) -> AsyncGenerator[Diagnosis]:
     """Check that the database answers, and has a schema that this version runs on."""
+    if (missing := _missing_file(subject)) is not None:
+        # The file is still open here, and takes documents that are lost when this process ends.
+        yield missing.worded("missing", stops=True)
+        return
     await reporting.check_answers(subject.store)
     yield _schema_finding(await subject.schema())
 
@@ -317,7 +339,12 @@ async def writes(subject: Subject) -> AsyncGenerator[Diagnosis]:
         async with asyncio.timeout(WRITES_S):
             await reporting.check_writable(subject.store)
     except TimeoutError:
-        pass  # no finding: on a database with one writer a worker's long transaction may be the cause
+        # A server names who holds it up; of a file only the machine knows.
+        if (file := sqlite_file(subject.settings)) is not None:
+            busy = red(
+                "database.lock", "database.busy", f"fuser -v {file}", path=file, seconds=round(WRITES_S)
+            )
+            yield busy.worded("busy")
     except StoreFailure as error:
         broken = red("database", "database.read-only", "doctor.database.cure", detail=str(error))
         yield broken.worded("read-only", stops=True)
@@ -451,7 +478,8 @@ def scanner_finding(state: ScannerState) -> Diagnosis:
         return yellow("scanner", "scanner.off")
     if state.word == "ok":
         return green("scanner", "scanner.fine", version=state.detail).worded("ok")
-    return red("scanner", "scanner.down", reason=state.detail).worded(state.word)
+    cure = "systemctl status clamav-daemon"
+    return red("scanner", "scanner.down", cure, reason=state.detail).worded(state.word)
 
 
 async def trial(subject: Subject) -> AsyncGenerator[Diagnosis]:

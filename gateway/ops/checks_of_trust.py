@@ -97,7 +97,7 @@ def _list_finding(file: Path, now: datetime) -> Diagnosis:
         return red("revocation", "failed", detail=f"{file}: {error}")
     end_text = ends.isoformat(timespec="minutes") if ends else "–"
     if ends is not None and ends < now:
-        return red("revocation", "revocation.late", path=file, until=end_text)
+        return red("revocation", "revocation.late", "doctor.revocation.late.cure", path=file, until=end_text)
     return green("revocation", "revocation.fine", path=file, until=end_text)
 
 

@@ -30,7 +30,7 @@ from gateway.ops.subject import Subject
 from gateway.policy import upkeep
 from gateway.ports.services import ScannerState
 from gateway.settings import Settings, reading
-from gateway.store import reporting
+from gateway.store import data_folder, reporting
 from gateway.store.data_folder import Backup as Backup
 from gateway.store.data_folder import Disk
 from gateway.store.data_folder import last_backup as last_backup
@@ -46,7 +46,7 @@ _ERROR_CODE = re.compile(r"(?<![A-Z])[A-Z]{2,}(?:-[A-Z0-9]+)+")
 class NodeStatus:
     """Status of the node at one moment. `certificates` has the days left by agency's code, 0 without a valid one;
     `partners` the days left of foreign certificates that end soon, by code; `loops` the loops of this process; `disk_days`,
-    how long the disk lasts, and `database_bytes` are None when unknown."""
+    how long the disk lasts, and `database_bytes` are None when unknown; `backups`: how many the last one's folder has."""
 
     node: str
     version: str
@@ -61,6 +61,7 @@ class NodeStatus:
     disk_free: int
     disk_days: int | None
     disks: Sequence[Disk]
+    backups: int
     database_bytes: int | None
     authorities: Sequence[IssuerState]
     scanner: ScannerState
@@ -101,6 +102,7 @@ async def look(node: OpenNode) -> NodeStatus:
         lambda: status(
             certificates={code: days_left(node, code, now) for code in codes},
             backup=last_backup(node.settings.node.data_dir),
+            backups=data_folder.count_backups(node.settings.node.data_dir, node.settings.node.name),
             workers=beats(node.pulse.folder, now),
             disk_free=checks_of_parts.free_bytes(subject),
             disks=checks_of_parts.judge_disks(subject),

@@ -168,6 +168,7 @@ async def resend(
             raise Clash(f"{id} is {document.state}: it has no envelope yet that could be sent again")
         chosen = _select_for_resend(deliveries, recipients)
         earlier = (await work.outbox.of_subject(id))[0]
+        await work.outbox.cancel_failed(id, [delivery.id for delivery in chosen])
         now = services.clock.now()
         await work.outbox.add(
             replace(

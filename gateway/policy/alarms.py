@@ -42,7 +42,8 @@ RULE_BY_CHECK: Mapping[str, AlarmRule] = {
     "workers": AlarmRule(red=_MIN, yellow=5 * _MIN, under=("database", "folder")),
     "process": AlarmRule(red=_MIN, yellow=_HOUR, under=("folder", "clock")),
     "axis": AlarmRule(red=5 * _MIN, yellow=5 * _MIN, under=("axis",), yellow_under=_CAUSES),
-    "axis.dead": AlarmRule(yellow=_AT_ONCE),
+    # What was set aside for want of room is taken back within a minute.
+    "axis.dead": AlarmRule(yellow=3 * _MIN, under=_CAUSES),
     "queues": AlarmRule(yellow=5 * _MIN, under=(*_CAUSES, "axis", "scanner", "keys")),
     "outbox": AlarmRule(yellow=_AT_ONCE),
     "outbox.queue": AlarmRule(yellow=15 * _MIN, under=("axis",)),
@@ -51,7 +52,7 @@ RULE_BY_CHECK: Mapping[str, AlarmRule] = {
     "log": AlarmRule(yellow=_HOUR, under=(*_CAUSES, "keys")),
     "jobs": AlarmRule(yellow=15 * _MIN, under=(*_CAUSES, "axis")),
     "backup": AlarmRule(red=_AT_ONCE, yellow=_HOUR),
-    "keys": AlarmRule(yellow=_HOUR),
+    "keys": AlarmRule(yellow=_HOUR, under=("folder", "process")),
     "trust": AlarmRule(yellow=_HOUR),
     "bindings": AlarmRule(yellow=_HOUR),
     "axis.certificate": AlarmRule(yellow=_HOUR),
@@ -119,6 +120,7 @@ def update(
 ) -> dict[str, Alarm]:
     """Return the alarms after a look at the node. One whose check could not be made is unchanged."""
     findings = sorted(findings, key=lambda finding: finding.level.badness)
+    alarms = {key: _not_ahead(alarm, now) for key, alarm in alarms.items()}
     unsure = {f.source for f in findings if f.level is Level.SKIPPED or f.cause == "failed"}
     faults = {key_of(finding): finding for finding in findings if _waiting_time(finding) is not None}
     red_checks = {finding.check for finding in faults.values() if finding.level is Level.RED}
@@ -149,6 +151,15 @@ def update(
             is_over = now - alarm.seen_at >= ENDS_AFTER
             updated[key] = replace(alarm, ended_at=alarm.ended_at or now) if is_over else alarm
     return updated
+
+
+def _not_ahead(alarm: Alarm, now: datetime) -> Alarm:
+    """Return the alarm without times of a clock that was ahead: it would not end, nor be told anew, until then."""
+    if max(alarm.seen_at, alarm.waits_from, *(message.at for message in alarm.sent.values())) <= now:
+        return alarm
+    sent = {name: replace(message, at=min(message.at, now)) for name, message in alarm.sent.items()}
+    waits_from, seen_at = min(alarm.waits_from, now), min(alarm.seen_at, now)
+    return replace(alarm, waits_from=waits_from, seen_at=seen_at, sent=sent)
 
 
 def _explains(cause: str, finding: Diagnosis) -> bool:

@@ -169,6 +169,22 @@ def last_backup(data_dir: Path) -> Backup | None:
         return None
 
 
+def count_backups(data_dir: Path, node: str) -> int:
+    """Count the node's backups that lie in the folder of the last one, where each can be restored without the others."""
+    last = last_backup(data_dir)
+    if last is None:
+        return 0
+    try:
+        files = [path for path in Path(last.path).parent.iterdir() if path.is_file()]
+    except OSError:
+        return 0
+    suffixes = (BACKUP_SUFFIX, SNAPSHOT_SUFFIX)
+    return sum(
+        path.suffix in suffixes and (path.name.startswith(f"{node}-") or path == Path(last.path))
+        for path in files
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupNotes:
     """Times that a node noted of its backups: the first one, the last, the last drill that was equal, the last sample that

@@ -6,7 +6,7 @@ claim. The lease alone decides which worker owns a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -175,6 +175,13 @@ class SqlOutbox(AgencyRows):
         item = await self.get(id)
         is_certain = all(_never_left(target, item.attempts) for target in item.targets)
         return Stopped.NEVER_LEFT if is_certain else Stopped.MAY_HAVE_LEFT
+
+    async def cancel_failed(self, subject_id: str, delivery_ids: Collection[str]) -> None:
+        """Cancel the failed items of a subject whose deliveries all go by another item now."""
+        for item in await self.of_subject(subject_id):
+            if item.state == FAILED and {target.delivery_id for target in item.targets} <= {*delivery_ids}:
+                failed = self._where(OutboxRow, col(OutboxRow.state) == FAILED, id=item.id)
+                await self._tx.change(update(OutboxRow).where(failed).values(state=CANCELLED))
 
     async def page(
         self, *, limit: int, states: Sequence[str] = (), cursor: str | None = None

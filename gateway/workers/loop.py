@@ -140,7 +140,7 @@ async def forever(
             await asyncio.sleep(0)
         if step_result is not StepResult.MORE:
             sleep_s = soon_s if await waker.wait(sleep_s, ticket) else min(2 * sleep_s, poll_s)
-    log.action(_log, f"{name}.stopped")
+    _log.debug("%s.stopped", name)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -50,6 +50,16 @@ def test_a_test_names_the_channel_that_fails_and_a_unit_is_sent_once_an_hour(
     assert (repeated.code, json.loads(repeated.out)["data"]) == (0, [])
 
 
+def test_a_test_without_a_channel_proves_nothing_and_a_unit_without_one_is_no_failure(
+    terminal: Terminal,
+) -> None:
+    set_up(terminal)
+
+    assert terminal.type("alarms", "--test").code == 1
+    assert terminal.type("alarms", "--unit", "gateway-backup.service").code == 0
+    assert terminal.type("alarms").code == 0
+
+
 def test_a_backup_that_fails_is_a_red_finding_until_one_succeeds(terminal: Terminal, node: Path) -> None:
     (Path.cwd() / "passphrase.txt").write_text("twelve letters or more")
     (Path.cwd() / "taken").write_text("no folder")
@@ -59,8 +69,15 @@ def test_a_backup_that_fails_is_a_red_finding_until_one_succeeds(terminal: Termi
         checks = json.loads(terminal.type("doctor", "-o", "json").out)["checks"]
         return {check["level"] for check in checks if check["check"] == "backup"}
 
+    def borne() -> list[int]:
+        status = json.loads(terminal.type("status", "-o", "json").out)
+        return [status["spare_workers"], status["backups"]]
+
     assert terminal.type(*backup, "--to", "taken/a.backup").code != 0
     failed = causes()
+    assert borne() == [0, 0]
     assert terminal.type(*backup).code == 0
+    assert borne() == [0, 1]
+    assert "usable backups: 1" in terminal.type("--lang", "en", "status").out
 
     assert ("red" in failed, "red" in causes()) == (True, False)

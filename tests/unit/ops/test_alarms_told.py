@@ -4,6 +4,7 @@ mail server and a program of the operators receive."""
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,12 @@ import pytest
 from gateway.domain.diagnosis import Tag
 from gateway.domain.identity import Secret
 from gateway.domain.wall_clock import vietnam_time
+from gateway.incoming import process
 from gateway.ops import backup, checks, checks_of_watch
 from gateway.ops.alarms import AlarmLoop, open_alarms, send_one
 from gateway.ops.checks import Watch
 from gateway.ops.subject import Subject
+from gateway.outgoing import manage
 from gateway.settings.options import AlarmSettings, MailSettings, Settings
 from gateway.store import maintenance
 from gateway.store.alarm_file import read_alarms
@@ -26,7 +29,7 @@ from gateway.transport.mail import NONE
 from tests.support.faulty import lose_database
 from tests.support.hooks import Receiver, answers, receiving
 from tests.support.mail_server import MailServer, running
-from tests.support.node import Town
+from tests.support.node import DEPARTMENT, PROVINCE, Town, receipt_for, status_about
 from tests.unit.ops import test_alarms as faults
 
 SECRET = "c2VjcmV0IG9mIHRoZSBvcGVyYXRvcnM="
@@ -59,10 +62,10 @@ class Desk:
         self.town = replace(town, node=replace(town.node, settings=self.settings(town.node.settings)))
         self.alarms = await self.stack.enter_async_context(open_alarms(Watch(node=self.town.node)))
 
-    async def pass_minutes(self, count: int = SOME_MINUTES) -> None:
+    async def pass_minutes(self, count: int = SOME_MINUTES, step: timedelta = MINUTE) -> None:
         """Let minutes pass, in which a worker that is well seals the log and gives its signs of life."""
         for _ in range(count):
-            self.town.clock.advance(MINUTE)
+            self.town.clock.advance(step)
             if self.has_worker:
                 await self.town.number()
                 await self.town.node.sealer.step()
@@ -125,6 +128,58 @@ async def partner_silent(town: Town) -> None:
     town.clock.advance(timedelta(hours=24))
 
 
+async def partner_answers(town: Town) -> None:
+    async with town.node.store.read(await town.scope(DEPARTMENT)) as work:
+        (sent,) = (await work.outgoing.page(limit=5)).items
+    status = town.forge(status_about("01", sent.document_id), receipt=receipt_for(sent, "01"))
+    await town.brought(status, DEPARTMENT)
+
+
+async def packets_discarded(town: Town) -> None:
+    scope = await town.scope(PROVINCE)
+    for row in await town.inbox(PROVINCE):
+        await process.discard(town.node.inn, scope, row.id, "no envelope")
+
+
+async def resend_packet(town: Town) -> None:
+    scope = await town.scope(DEPARTMENT)
+    async with town.node.store.read(scope) as work:
+        (failed,) = (await work.outgoing.page(limit=5)).items
+    await town._host()
+    await manage.resend(town.node.out, scope, failed.id)
+    await town.carry()
+
+
+async def database_lost(town: Town) -> None:
+    """Let a disk break, of whose database a copy is left."""
+    await town.node.store.close()
+    data_dir = town.node.settings.node.data_dir
+    shutil.copytree(data_dir, data_dir / "copy", ignore=lambda _, names: {*names} - database_files(data_dir))
+    await lose_database(town)
+
+
+def database_files(data_dir: Path) -> set[str]:
+    return {file.name for file in data_dir.glob("gateway.db*")}
+
+
+async def database_put_back(town: Town) -> None:
+    await town.node.store.close()
+    data_dir = town.node.settings.node.data_dir
+    for file in data_dir.glob("gateway.db*"):
+        file.unlink()
+    for file in (data_dir / "copy").iterdir():
+        shutil.copy2(file, data_dir)
+
+
+async def feed_away(town: Town) -> Town:
+    """Let the issuer's list not come."""
+    registry = replace(town.node.settings.registry, feed_url="http://127.0.0.1:9/feed", feed_h=6)
+    settings = replace(town.node.settings, registry=registry)
+    waiting = replace(town, node=replace(town.node, settings=settings))
+    await waiting.node._axis_lists_loop()["axis_lists"].step()
+    return waiting
+
+
 async def unroutable(town: Town) -> None:
     await town.node.inn.axis.host([])
     await town.send("15")
@@ -139,8 +194,10 @@ class Fault:
     check: str
     level: str
     meet: faults.Met
-    mend: Callable[[Town], Awaitable[None]] | None = nothing
+    mend: Callable[[Town], Awaitable[None]] = nothing
     has_worker: bool = True
+    stands_long: bool = False
+    """It is an alarm when it has stood for an hour."""
 
 
 FAULTS = {
@@ -151,12 +208,19 @@ FAULTS = {
     "content not mounted": Fault(check="folder.content", level="red", meet=faults.content_away),
     "scanner away": Fault(check="scanner", level="red", meet=faults.scanner_away),
     "dead parcel": Fault(check="axis.dead", level="yellow", meet=faults.dead, mend=drop_the_dead),
-    "quarantine": Fault(check="quarantine", level="yellow", meet=faults.quarantined, mend=None),
-    "packet failed": Fault(check="outbox", level="yellow", meet=unroutable, mend=None),
+    "quarantine": Fault(check="quarantine", level="yellow", meet=faults.quarantined, mend=packets_discarded),
+    "packet failed": Fault(check="outbox", level="yellow", meet=unroutable, mend=resend_packet),
     "backup failed": Fault(check="backup", level="red", meet=backup_fails, mend=backup_succeeds),
     "drill failed": Fault(check="backup", level="red", meet=drill_fails, mend=backup_succeeds),
-    "partner silent": Fault(check="partners", level="yellow", meet=partner_silent, mend=None),
-    "database lost": Fault(check="database", level="red", meet=lose_database, mend=None, has_worker=False),
+    "partner silent": Fault(check="partners", level="yellow", meet=partner_silent, mend=partner_answers),
+    "database lost": Fault(
+        check="database", level="red", meet=database_lost, mend=database_put_back, has_worker=False
+    ),
+    "memory short": Fault(check="memory", level="red", meet=faults.memory_is_short),
+    "feed does not come": Fault(check="axis-lists", level="yellow", meet=feed_away, stands_long=True),
+    "certificate of the broker": Fault(
+        check="axis.certificate", level="yellow", meet=faults.server_certificate_ends, stands_long=True
+    ),
 }
 
 
@@ -170,9 +234,6 @@ async def test_a_fault_is_told_once_by_mail_and_webhook_and_so_is_its_end(desk: 
             await stand(desk, ill, fault)
     else:
         await stand(desk, await met or well, fault)
-    if fault.mend is None:
-        return
-
     desk.has_worker = True
     await fault.mend(well)
     await desk.restart(well)
@@ -187,10 +248,11 @@ async def test_a_fault_is_told_once_by_mail_and_webhook_and_so_is_its_end(desk: 
 async def stand(desk: Desk, town: Town, fault: Fault) -> None:
     """Let the fault stand, with a restart in the middle; each channel has one message, with the words of the doctor."""
     desk.has_worker = fault.has_worker
-    await desk.restart(town)
-    await desk.pass_minutes()
-    await desk.restart(town)
-    await desk.pass_minutes()
+    for _ in range(2):
+        await desk.restart(town)
+        if fault.stands_long:
+            await desk.pass_minutes(25, 2.5 * MINUTE)
+        await desk.pass_minutes()
 
     assert desk.posted() == [("alarm.opened", fault.check, fault.level)]
     assert desk.hook.all_signed(SECRET)
@@ -201,6 +263,18 @@ async def stand(desk: Desk, town: Town, fault: Fault) -> None:
     assert data["cure"] is None or data["cure"] in mail.text
     findings = await checks.examine(Subject.within(desk.town.node), Tag.METRICS)
     assert data["says"] in [finding.says("vi") for finding in findings]
+
+
+async def test_a_database_file_that_is_moved_away_is_named_and_no_empty_one_is_advised(town: Town) -> None:
+    await town.node.pulse.beat()
+    file = faults.database_of(town)
+    file.rename(file.with_name("moved"))
+
+    findings = await checks.examine(Subject.within(town.node), Tag.READY)
+
+    (finding,) = [f for f in findings if f.check == "database" and f.level == "red"]
+    assert (finding.cause, finding.word, finding.stops) == ("database.missing", "missing", True)
+    assert "back if it was moved away" in (finding.mends("en") or "")
 
 
 async def test_in_quiet_hours_what_is_yellow_waits_for_the_morning(desk: Desk) -> None:

@@ -77,6 +77,14 @@ CASES: dict[str, tuple[list[Look], list[tuple[float, str, str]]]] = {
         [(5, "opened", "queues")],
     ),
     "chosen": (every(0, 2000, yellow("backup", "backup.beside")), []),
+    "a clock that was ahead": (
+        [*every(180, 187, AXIS), *every(0, 4, AXIS), *every(4, 9)],
+        [(185, "opened", "axis"), (6, "ended", "axis")],
+    ),
+    "keys in a folder that is away": (
+        every(0, 9, red("folder.keys", "folder.unmarked"), red("keys", "keys.none")),
+        [(1, "opened", "folder.keys")],
+    ),
     "a pause of the looks": ([(0, [AXIS]), (600, [AXIS])], []),
 }
 
