@@ -62,10 +62,11 @@ def worst_state(name: str, own: AxisState, heartbeat: Path, now: datetime) -> Ax
     Connected is counted from when a worker was, because those carry the mail; this process may be a command."""
     states = [beat.axes[name] for beat in _other_beats(heartbeat, now) if name in beat.axes]
     connected = [state.connected_since for state in states if state.connected_since is not None]
+    if connected or any(state.down_since for state in states):
+        own = replace(own, connected_since=min(connected, default=None))
     for state in states:
         own = replace(
             own,
-            connected_since=min(connected, default=own.connected_since),
             down_since=own.down_since or state.down_since,
             blocked_since=own.blocked_since or state.blocked_since,
             reason=own.reason or state.reason,

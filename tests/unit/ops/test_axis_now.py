@@ -97,6 +97,21 @@ async def test_since_when_the_node_is_connected_is_what_its_workers_say_and_not_
     assert view.state.connected_since == at
 
 
+async def test_an_axis_is_down_that_no_worker_reaches_whatever_the_line_of_a_command_says(
+    axis: EmbeddedAxis, tmp_path: Path
+) -> None:
+    """So it is where the queue of the node was deleted: the broker answers whoever only counts or publishes."""
+    at = START.isoformat()
+    beat(tmp_path / "beats", "worker-1", START, axes={"": ["", at, "", "NOT_FOUND: no queue"]})
+
+    view = await axis_view.look(axis, tmp_path / "beats", START)
+
+    assert (view.state.word, view.state.reason) == ("down", "NOT_FOUND: no queue")
+
+    beat(tmp_path / "beats", "worker-2", START, axes={"": [at, "", "", ""]})
+    assert (await axis_view.look(axis, tmp_path / "beats", START)).state.word == "partly"
+
+
 async def test_a_beat_of_another_version_says_nothing_of_the_axis(axis: EmbeddedAxis, tmp_path: Path) -> None:
     beat(tmp_path / "beats", "newer-1", START, axes={"": ["", "", "", "", "a fifth word"]})
     beat(tmp_path / "beats", "older-2", START)
