@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from gateway.bootstrap import core
@@ -128,8 +129,12 @@ def find_leftovers(settings: Settings, now: datetime) -> Mapping[str, Sequence[P
 
 
 def _is_old(path: Path, now: datetime) -> bool:
+    """Tell whether nothing of it was written for long; a drill of a large node may itself take days."""
     try:
-        return now.timestamp() - path.lstat().st_mtime > LEFT_FOR.total_seconds()
+        return all(
+            now.timestamp() - part.lstat().st_mtime > LEFT_FOR.total_seconds()
+            for part in chain([path], path.rglob("*"))
+        )
     except OSError:
         return False
 

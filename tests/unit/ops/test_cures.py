@@ -80,7 +80,9 @@ def test_a_fault_with_a_safe_cure_is_found_and_gone_after_it(ward: Ward, cause: 
         file_of(ward.data / "backups" / "node.backup"),
         file_of(ward.data / "backups" / "drill-notes.txt"),
         file_of(ward.data / ".database"),
+        file_of(ward.data / "backups" / "drill-0_atwork" / "content" / "ab", is_old=False),
     ]
+    os.utime(ward.data / "backups" / "drill-0_atwork", (OLD, OLD))
     contents = {path: path.read_bytes() for path in (*ward.keys.rglob("*.pem"), *bystanders)}
     FAULTS[cause](ward)
     (finding,) = [finding for finding in ward.examine() if finding.cause == cause]
