@@ -77,8 +77,8 @@ threats: $(VENV)/.dev ## try every threat of the list at every door and print th
 
 faults: $(VENV)/.dev ## put each fault of the table on two nodes at work, and print what shows it after how many seconds; ONLY names rows (40 minutes)
 	rm -rf dist/faults
-	FAULT_ROWS=all FAULT_S=60 $(SERVICES) $(BIN)/pytest -n 3 --dist worksteal -m long tests/long/faults/test_fault_table.py $(ONLY:%=-k "%"); status=$$?; \
-	  $(BIN)/python -m tests.support.fault_table.report && exit $$status
+	FAULT_ROWS=all FAULT_S=60 $(SERVICES) $(BIN)/pytest -n 3 --dist worksteal -m long tests/labs/long/faults/test_fault_table.py $(ONLY:%=-k "%"); status=$$?; \
+	  $(BIN)/python -m tests.labs.fault_table.report && exit $$status
 
 kills: $(VENV)/.dev ## break each call for an hour, kill a province, callers of webhooks and reminders (long)
 	$(SEED:%=TEST_SEED=%) $(SERVICES) $(BIN)/pytest -n 2 -m long $(or $(ONLY),$(KILLED))

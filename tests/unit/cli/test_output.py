@@ -21,6 +21,7 @@ from gateway.cli.send import recipients
 from gateway.cli.typed_times import day, span
 from gateway.cli.waiting import parse_goal
 from gateway.domain.states import STATES
+from gateway.ops.cures import CURES
 from gateway.words import labels
 from gateway.words.labels import read_catalogue
 from tests.support.cases import Cases
@@ -155,6 +156,7 @@ def test_every_command_label_is_used() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in files)
     # keys that are made of a word and something known only when it is said
     keys = ("cli.token.", "explain.", "doctor.revocation.asked.", *re.findall(r'f"(cli\.[a-z_.]+)\{', source))
+    keys += tuple(f"cure.{cause}" for cause in CURES)
     keys += tuple(f"{prefix}." for prefix in re.findall(r'[a-z_]:(cli\.[a-z_.]+)[ "]', source))  # of columns
 
     unused = [

@@ -163,7 +163,7 @@ def command_lines(page: Path) -> list[str]:
 
 
 # What the doctor calls its looks at the node's own folders.
-CHECKS_OF_FOLDERS = frozenset({"folder.data", "folder.axis", "folder.keys"})
+CHECKS_OF_FOLDERS = frozenset({"folder.data", "folder.axis", "folder.keys", "folder.content"})
 
 
 def is_module_like(span: str) -> bool:

@@ -97,10 +97,10 @@ async def test_since_when_the_node_is_connected_is_what_its_workers_say_and_not_
     assert view.state.connected_since == at
 
 
-async def test_an_axis_is_down_that_no_worker_reaches_whatever_the_line_of_a_command_says(
+async def test_an_axis_is_down_where_no_worker_reaches_it_though_a_command_does(
     axis: EmbeddedAxis, tmp_path: Path
 ) -> None:
-    """So it is where the queue of the node was deleted: the broker answers whoever only counts or publishes."""
+    """A broker whose queue of the node was deleted still answers a command that only counts."""
     at = START.isoformat()
     beat(tmp_path / "beats", "worker-1", START, axes={"": ["", at, "", "NOT_FOUND: no queue"]})
 

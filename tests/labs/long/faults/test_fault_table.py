@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.fault_table.measure import FaultRow, Measured, measure
-from tests.support.fault_table.pair import PairKey, Pairs
-from tests.support.fault_table.rows import ROWS
+from tests.labs.fault_table.measure import FaultRow, Measured, measure
+from tests.labs.fault_table.pair import PairKey, Pairs
+from tests.labs.fault_table.rows import ROWS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1800)]
 HAS_ALL_ROWS = os.environ.get("FAULT_ROWS") == "all"
 CHOSEN = [row for row in ROWS if HAS_ALL_ROWS or row.in_long]
 STAND_S = float(os.environ.get("FAULT_S", "0"))
 LONG_S, MOST_LETTERS = 600.0, 3000
-OUTCOMES = Path(__file__).parents[3] / "dist" / "faults"
+OUTCOMES = Path(__file__).parents[4] / "dist" / "faults"
 LONG_ROWS = [row for row in ROWS if row.stands_long]
 
 

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from tests.labs.fault_table.measure import Harm
+from tests.labs.fault_table.pair import CAST, Pair, Servers
 from tests.services import postgres
 from tests.services.process import free_ports
 from tests.services.rabbit import quoted
-from tests.support.fault_table.measure import Harm
-from tests.support.fault_table.pair import CAST, Pair, Servers
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.topology import Topology
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.diagnosis import Level
-from tests.support.fault_table import harms, server_harms
-from tests.support.fault_table.measure import FaultRow, Harm
-from tests.support.fault_table.pair import PairKey
+from tests.labs.fault_table import harms, server_harms
+from tests.labs.fault_table.measure import FaultRow, Harm
+from tests.labs.fault_table.pair import PairKey
 
 MOUNTS = ("axis", "south", "south/content", "south/keys")
 

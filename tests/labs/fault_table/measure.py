@@ -20,7 +20,7 @@ from gateway.ops import checks
 from gateway.ops.subject import Subject
 from gateway.policy import alarms as rules
 from gateway.settings import load
-from tests.support.fault_table.pair import LARGE, Pair, PairKey
+from tests.labs.fault_table.pair import LARGE, Pair, PairKey
 from tests.support.waiting import wait_until, within_limit
 
 LOOK_S, DOCTOR_S = 0.25, 1.0

@@ -16,8 +16,8 @@ from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.store.folder_marks import MARK
 from gateway_labs.authority import Authority
-from tests.support.fault_table.measure import Harm
-from tests.support.fault_table.pair import Pair
+from tests.labs.fault_table.measure import Harm
+from tests.labs.fault_table.pair import Pair
 
 SOUTH = "south"
 # Less than is left anywhere, and more than a few writes.

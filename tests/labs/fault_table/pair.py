@@ -37,11 +37,11 @@ from gateway.pool import ThreadPool
 from gateway.settings import load
 from gateway_labs import trial_node
 from gateway_labs.authority import Authority
+from tests.labs.fault_table.child import offset_ns
 from tests.services import clamav, postgres, rabbit
 from tests.services.process import kept_ports
 from tests.support import scanner
 from tests.support.broker import Broker
-from tests.support.fault_table.child import offset_ns
 from tests.support.hooks import Receiver, receiving
 from tests.support.leaks import WATCH
 from tests.support.mail_server import MailServer, running
@@ -162,7 +162,7 @@ class ServeProcess:
         while True:
             with (self.logs / f"{self.node}-{self.label}-{len(self.files()):03}.log").open("wb") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "tests.support.fault_table.child", str(self.clock)),
+                    *(sys.executable, "-m", "tests.labs.fault_table.child", str(self.clock)),
                     *("--role", self.role),
                     env={n: v for n, v in os.environ.items() if not n.startswith("GATEWAY_")} | self.env,
                     cwd=ROOT,

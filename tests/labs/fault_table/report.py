@@ -1,4 +1,4 @@
-"""`python -m tests.support.fault_table.report`: prints what the rows of the table of faults showed, and writes it as JSON.
+"""`python -m tests.labs.fault_table.report`: prints what the rows of the table of faults showed, and writes it as JSON.
 In: the outcomes in `dist/faults`. Out: a table, and `dist/faults.json`. With `--page` it writes the rows into the page of
 the operators instead."""
 
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support.fault_table.child import FASTER
-from tests.support.fault_table.rows import ROWS
+from tests.labs.fault_table.child import FASTER
+from tests.labs.fault_table.rows import ROWS
 
 DIST = Path(__file__).parents[3] / "dist"
 _HEADS = ("fault", "doctor", "readyz", "metrics", "mail", "stands", "over", "lines", "", "cure")
