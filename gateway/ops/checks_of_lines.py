@@ -29,7 +29,7 @@ from gateway.domain.certificates import KeyUse
 from gateway.domain.diagnosis import Diagnosis, Level, Tag, green, red, yellow
 from gateway.edxml.key import value_fault
 from gateway.edxml.policy import XmlPolicy
-from gateway.errors import GatewayError, TransportFailure
+from gateway.errors import GatewayError, Misconfigured, TransportFailure
 from gateway.ops import axis_view
 from gateway.ops.checks_of_parts import CLOCK_SKEW, LIES_SOON, clock_set_back
 from gateway.ops.checks_of_trust import closed_registry
@@ -88,6 +88,8 @@ async def _line_findings(subject: Subject, name: str, axis: ManagedAxis, cure: s
         counts = await axis_view.count(axis, heartbeat, now)
     except TransportFailure as error:
         return [red("axis", "axis.down", cure, reason=axis.state().reason or str(error))]
+    except Misconfigured as error:  # the broker answers, and lacks what this node needs
+        return [red("axis", "axis.down", error.hint or cure, reason=error.detail)]
     state = axis_view.worst_state(name, axis.state(), heartbeat, now)
     if (trouble := _trouble_finding("axis", state)) is not None:
         return [trouble]
