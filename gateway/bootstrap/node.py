@@ -387,11 +387,7 @@ async def open_node(
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(open_core(settings, clock or SystemClock(), store))
         time, pool = core.clock, core.pool
-        published = await pool.run(partial(published_seal, settings, (await core.store.log.head()).log_id))
-        identity = DatabaseIdentity(core.store, time, settings.node.name, settings.node.data_dir)
-        await identity.check()
-        await restored.mark_if_behind(core.store, time, settings.node.name, published)
-        await restored.refuse_unconfirmed(core.store)
+        identity = await _check_database(core)
         await core.directory_changes.report_differences()
         marks, guard = await open_marks(core), guards.clock_guard(settings, core.store, time)
         axis = await stack.enter_async_context(open_axis(settings, time, core.host_of))
@@ -404,19 +400,9 @@ async def open_node(
             stack.callback(sandbox.close)
         gate, maintenance = stamp_gate(settings, core.store.log, time), Maintenance(core.store, time)
         await maintenance.step()
-        stopwatch = Stopwatch(settings.axis_kind, time)
-        settled = SettledClock(time)
-        out = _outgoing_services(
-            core,
-            wrapper,
-            blobs,
-            axis,
-            scanner,
-            sandboxes,
-            (maintenance.check, gate.check),
-            stopwatch,
-            settled,
-        )
+        stopwatch, settled = Stopwatch(settings.axis_kind, time), SettledClock(time)
+        gates = (maintenance.check, gate.check)
+        out = _outgoing_services(core, wrapper, blobs, axis, scanner, sandboxes, gates, stopwatch, settled)
         inn = _incoming_services(core, wrapper, out, judges)
         poster = guards.LatePoster(settings, pool)
         stack.push_async_callback(poster.close)
@@ -451,6 +437,18 @@ async def open_node(
             asking=await guards.make_asking(inn, judges, core.store.revocation, core.directory),
             webhooks=guards.webhook_service(settings, core.store, wrapper("poster", poster), time, pool),
         )
+
+
+async def _check_database(core: NodeCore) -> DatabaseIdentity:
+    """Check that the database is the one that this node worked on. Misconfigured until a restore is confirmed."""
+    store, clock, node = core.store, core.clock, core.settings.node
+    log_id = (await store.log.head()).log_id
+    published = await core.pool.run(partial(published_seal, core.settings, log_id))
+    identity = DatabaseIdentity(store, clock, node.name, node.data_dir)
+    await identity.check()
+    await restored.mark_if_behind(store, clock, node.name, published)
+    await restored.refuse_unconfirmed(store)
+    return identity
 
 
 def _pulse(

@@ -83,35 +83,46 @@ async def backup(
     from gateway.clock import SystemClock
     from gateway.ops import backup
     from gateway.ops.backup_file import passphrase_of
-    from gateway.pool import ThreadPool
 
     settings = call.settings()
     must_exist(settings)
     if copy_to and not incremental:
         raise typer.BadParameter("--copy-to goes with --incremental")
-    passphrase, clock = passphrase_of(passphrase_file), SystemClock()
-    started = clock.now()
+    passphrase, started = passphrase_of(passphrase_file), SystemClock().now()
     target = _new_file(settings, to, started, SNAPSHOT_SUFFIX if incremental else BACKUP_SUFFIX)
     if call.dry_run:
         call.say("cli.would", what=f"backup → {target}")
         return
-    source, data_dir = _source(call, settings), settings.node.data_dir
-    with backup.noting_failure(data_dir, clock, "backup"), closing(ThreadPool(1)) as pool:
-        await backup.check_folders(source, target.parent, clock, pool)
-        manifest = await backup.make(
-            source, target, passphrase, clock, pool, _progress(call), in_pieces=incremental
-        )
-    added = target.stat().st_size + manifest.new_bytes
-    backup.note(data_dir, target, started, new_bytes=added)
-    if lost := _lost(manifest):
-        backup.note_failure(data_dir, clock.now(), "backup", call.word("cli.backup.lacks", count=len(lost)))
+    manifest, added = await _make(call, settings, target, passphrase, started)
     outdated = backup.outdated(
         _backups(target, settings.node.name), started, keep_days, keep_weeks, keep_months
     )
     _delete_old(target, outdated, has_copy=bool(copy_to))
     if copy_to:
-        await _copy(data_dir, target.parent, copy_to)
+        await _copy(settings.node.data_dir, target.parent, copy_to)
     _print_manifest(call, target, manifest, added)
+
+
+async def _make(
+    call: Invocation, settings: Settings, target: Path, passphrase: bytes, started: datetime
+) -> tuple[BackupManifest, int]:
+    """Make the backup and note it for the node's checks. Return its manifest and the bytes that it added."""
+    from gateway.clock import SystemClock
+    from gateway.ops import backup
+    from gateway.pool import ThreadPool
+
+    source, data_dir, clock = _source(call, settings), settings.node.data_dir, SystemClock()
+    in_pieces = target.suffix == SNAPSHOT_SUFFIX
+    with backup.noting_failure(data_dir, clock, "backup"), closing(ThreadPool(1)) as pool:
+        await backup.check_folders(source, target.parent, clock, pool)
+        manifest = await backup.make(
+            source, target, passphrase, clock, pool, _progress(call), in_pieces=in_pieces
+        )
+    added = target.stat().st_size + manifest.new_bytes
+    backup.note(data_dir, target, started, new_bytes=added)
+    if lost := _lost(manifest):
+        backup.note_failure(data_dir, clock.now(), "backup", call.word("cli.backup.lacks", count=len(lost)))
+    return manifest, added
 
 
 def _backups(target: Path, node: str) -> dict[Path, datetime]:
@@ -245,11 +256,7 @@ async def restore(
 ) -> None:
     """Restore a backup into an empty node, or prove with --drill that this is possible; every row and file is
     compared."""
-    from gateway.clock import SystemClock
-    from gateway.ops import backup
-    from gateway.ops import restore as restoring
     from gateway.ops.backup_file import passphrase_of
-    from gateway.pool import ThreadPool
 
     if drill and files:
         raise typer.BadParameter("choose --drill or --files")
@@ -262,32 +269,48 @@ async def restore(
     question = "cli.ask.restore_files" if files else "cli.ask.restore"
     if not drill and not call.agrees(question, file=chosen, folder=folder):
         return
-    passphrase, clock = passphrase_of(passphrase_file), SystemClock()
+    passphrase = passphrase_of(passphrase_file)
     if sample is not None:
         _read_sample(call, folder, chosen, passphrase, sample)
-        return
+    elif drill:
+        await _drill(call, folder, chosen, passphrase, scratch or chosen.parent, scratch_url)
+    else:
+        await _restore(call, settings, chosen, passphrase, only_files=files)
+
+
+async def _drill(
+    call: Invocation, data_dir: Path, file: Path, passphrase: bytes, scratch: Path, scratch_url: str | None
+) -> None:
+    """Drill the backup, and note it, or its failure, for the node's checks."""
+    from gateway.clock import SystemClock
+    from gateway.ops import backup, restore
+    from gateway.pool import ThreadPool
+
+    clock = SystemClock()
+    with backup.noting_failure(data_dir, clock, "drill"), closing(ThreadPool(1)) as pool:
+        outcome = await restore.drill(file, passphrase, scratch, scratch_url, clock, pool, _progress(call))
+    if data_dir.is_dir():
+        backup.note(data_dir, file, outcome.description.at, clock.now())
+    _print_equal(call, file, outcome, drill=True)
+
+
+async def _restore(
+    call: Invocation, settings: Settings, file: Path, passphrase: bytes, *, only_files: bool
+) -> None:
+    from gateway.clock import SystemClock
+    from gateway.ops import restore
+    from gateway.pool import ThreadPool
+
+    settings.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target, clock, progress = _target(settings), SystemClock(), _progress(call)
     with closing(ThreadPool(1)) as pool:
-        if drill:
-            with backup.noting_failure(folder, clock, "drill"):
-                outcome = await restoring.drill(
-                    chosen, passphrase, scratch or chosen.parent, scratch_url, clock, pool, _progress(call)
-                )
-            if folder.is_dir():
-                backup.note(folder, chosen, outcome.description.at, clock.now())
-        else:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target = _target(settings)
-            if files:
-                counts = await restoring.restore_files(
-                    chosen, passphrase, target, clock, pool, _progress(call)
-                )
-                output.record(
-                    call, {"path": str(chosen), "brought": counts.brought, "present": counts.present}
-                )
-                call.say("cli.restore.files", brought=counts.brought, present=counts.present)
-                return
-            outcome = await restoring.restore(chosen, passphrase, target, clock, pool, _progress(call))
-    _print_equal(call, chosen, outcome, drill)
+        if not only_files:
+            outcome = await restore.restore(file, passphrase, target, clock, pool, progress)
+            _print_equal(call, file, outcome, drill=False)
+            return
+        counts = await restore.restore_files(file, passphrase, target, clock, pool, progress)
+    output.record(call, {"path": str(file), "brought": counts.brought, "present": counts.present})
+    call.say("cli.restore.files", brought=counts.brought, present=counts.present)
 
 
 def _read_sample(call: Invocation, data_dir: Path, file: Path, passphrase: bytes, percent: float) -> None:
@@ -301,7 +324,10 @@ def _read_sample(call: Invocation, data_dir: Path, file: Path, passphrase: bytes
     started = clock.now()
     with backup.noting_failure(data_dir, clock, "sample"):
         sample = read_sample(file, passphrase, percent, backup_notes(data_dir).sampled_at, _progress(call))
-    backup.note_success(data_dir, "sampled_at", started)
+    if backup.read_last(data_dir).get("path") == str(
+        file
+    ):  # the next sample opens what is newer than this one
+        backup.note_success(data_dir, "sampled_at", started)
     output.record(
         call,
         {

@@ -11,12 +11,12 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 from gateway.errors import Misconfigured, StoreFailure
-from gateway.ops.backup_store import DELETED, PIECES, alone
+from gateway.ops.backup_store import DELETED, alone
 from gateway.store.data_folder import SNAPSHOT_SUFFIX
 
 _PROGRAM = "rclone"
 # A piece never changes, so a file that is there in its size is not read again.
-_COPY = ("copy", "--immutable", "--size-only", "--exclude", ".*", "--exclude", f"{PIECES}/*/.*")
+_COPY = ("copy", "--immutable", "--size-only", "--filter", "- .*")
 
 
 async def copy(folder: Path, place: str) -> None:
@@ -28,8 +28,8 @@ async def copy(folder: Path, place: str) -> None:
             hint=f"apt install {_PROGRAM}, then {_PROGRAM} config",
         )
     with alone(folder):
-        await _run(*_COPY, "--exclude", f"*{SNAPSHOT_SUFFIX}", str(folder), place)
-        await _run(*_COPY, "--include", f"*{SNAPSHOT_SUFFIX}", str(folder), place)
+        await _run(*_COPY, "--filter", f"- *{SNAPSHOT_SUFFIX}", str(folder), place)
+        await _run(*_COPY, "--filter", f"+ *{SNAPSHOT_SUFFIX}", "--filter", "- *", str(folder), place)
         deleted = folder / DELETED
         if not deleted.exists():
             return

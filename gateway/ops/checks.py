@@ -31,7 +31,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="secrets", run=watching.secrets, tags=_USUAL),
     Check(name="leftovers", run=watching.leftovers, tags=_DEAR),
     Check(name="memory", run=watching.memory, tags=_USUAL),
-    Check(name="backup", run=parts.backups, tags=_USUAL),
+    Check(name="backup", run=watching.backups, tags=_USUAL),
     Check(name="backup", run=watching.backup_failures, tags=_STATUS),
     Check(name="clock", run=parts.clock, tags=_STATUS),
     Check(name="trust", run=trust.anchors, tags=_STATUS),

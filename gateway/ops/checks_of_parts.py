@@ -48,9 +48,6 @@ DISK_LOOKED_AT, DISK_SOON_DAYS = timedelta(days=7), 14
 _SHORTEST_SPAN = timedelta(days=1)
 # Cap of the estimate, because a longer time is no forecast any more.
 MOST_DISK_DAYS = 3650
-# The next backup may be larger than the last one, and is needed whole before an older one goes.
-_COPIED_LATELY = timedelta(days=2)
-_ROOM_FOR_BACKUPS = 2
 _OLD_COPY = timedelta(hours=36)
 CLOCK_SKEW = timedelta(minutes=5)
 SET_CLOCK = "timedatectl set-ntp true"
@@ -121,33 +118,6 @@ async def database_file(subject: Subject) -> AsyncGenerator[Diagnosis]:
     file = sqlite_file(subject.settings)
     if file is not None and file.is_file() and file.stat().st_mode & 0o077:
         yield yellow("database.file", "database.open", f"chmod 600 {file}*", path=file)
-
-
-async def backups(subject: Subject) -> AsyncGenerator[Diagnosis]:
-    """Check that the next backup will fit, and that it or a copy of it would outlive the disk that holds the content."""
-    backup = data_folder.last_backup(subject.settings.node.data_dir)
-    if backup is None:
-        return
-    copied_at = data_folder.backup_notes(subject.settings.node.data_dir).copied_at
-    is_copied = copied_at is not None and subject.clock.now() - copied_at < _COPIED_LATELY
-    folder, content = Path(backup.path).parent, core.places(subject.settings)["content"]
-    try:
-        free, is_beside = await subject.pool.run(partial(_room_for_backup, folder, content))
-    except OSError:  # the check of the folders tells it
-        return
-    params = {"path": folder, "free_bytes": free, "need_bytes": backup.new_bytes}
-    if free < backup.new_bytes * _ROOM_FOR_BACKUPS:
-        yield red("backup", "backup.room", "gateway backup --help", **params)
-    elif is_beside and not is_copied and subject.settings.node.trial == "off":
-        yield yellow("backup", "backup.beside", f"findmnt -T {folder}", **params)
-    else:
-        yield green("backup", "backup.fine", **params)
-
-
-def _room_for_backup(folder: Path, content: Path) -> tuple[int, bool]:
-    """Return the free bytes of the folder's disk, and whether the content is on the same one. It blocks on the disks."""
-    is_beside = folder.stat().st_dev == (content if content.is_dir() else content.parent).stat().st_dev
-    return data_folder.free_space(folder).bytes, is_beside
 
 
 def judge_disks(subject: Subject) -> Sequence[Disk]:

@@ -32,6 +32,8 @@ PARTNER_SILENT = timedelta(hours=24)
 _MOST_NAMES = 5
 # The shipped timers read a sample each night and drill each month.
 _SAMPLED_LATELY, UNDRILLED, UNDRILLED_SAMPLED = timedelta(days=3), timedelta(days=14), timedelta(days=40)
+# The next backup may be larger than the last one, and is needed whole before an older one goes.
+_ROOM_FOR_BACKUPS, _COPIED_LATELY = 2, timedelta(days=2)
 _BACKUP_TASKS = {
     "backup": ("backup.failed", "gateway backup --passphrase-file passphrase.txt"),
     "drill": ("backup.drill_failed", "gateway restore --drill --passphrase-file passphrase.txt"),
@@ -81,6 +83,34 @@ def _memory_shares() -> tuple[float | None, float | None]:
             if pressure is None and (match := _PRESSURE.search(file.read_text())):
                 pressure = float(match[1]) / 100
     return free, pressure
+
+
+async def backups(subject: Subject) -> AsyncGenerator[Diagnosis]:
+    """Check that the next backup will fit, and that it or a copy of it would outlive the disk that holds the content."""
+    data_dir = subject.settings.node.data_dir
+    backup = await subject.pool.run(partial(data_folder.last_backup, data_dir))
+    if backup is None:
+        return
+    copied_at = (await subject.pool.run(partial(data_folder.backup_notes, data_dir))).copied_at
+    is_copied = copied_at is not None and subject.clock.now() - copied_at < _COPIED_LATELY
+    folder, content = Path(backup.path).parent, core.places(subject.settings)["content"]
+    try:
+        free, is_beside = await subject.pool.run(partial(_room_for_backup, folder, content))
+    except OSError:  # the check of the folders tells it
+        return
+    params = {"path": folder, "free_bytes": free, "need_bytes": backup.new_bytes}
+    if free < backup.new_bytes * _ROOM_FOR_BACKUPS:
+        yield red("backup", "backup.room", "gateway backup --help", **params)
+    elif is_beside and not is_copied and subject.settings.node.trial == "off":
+        yield yellow("backup", "backup.beside", f"findmnt -T {folder}", **params)
+    else:
+        yield green("backup", "backup.fine", **params)
+
+
+def _room_for_backup(folder: Path, content: Path) -> tuple[int, bool]:
+    """Return the free bytes of the folder's disk, and whether the content is on the same one. It blocks on the disks."""
+    is_beside = folder.stat().st_dev == (content if content.is_dir() else content.parent).stat().st_dev
+    return data_folder.free_space(folder).bytes, is_beside
 
 
 async def backup_failures(subject: Subject) -> AsyncGenerator[Diagnosis]:
